@@ -1,0 +1,5 @@
+//! What the speed promises are measured with.
+
+fn main() {
+    divan::main();
+}

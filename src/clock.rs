@@ -1,0 +1,173 @@
+//! `Clock`: the time, asked of a value.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment: milliseconds since 1970 in UTC. In files and in JSON it is RFC 3339 text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Time(i64);
+
+impl Time {
+    /// The moment so many milliseconds after the beginning of 1970.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the beginning of 1970.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the beginning of 1970.
+    #[must_use]
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// How long after `earlier` this is; nothing if it is not after.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// This moment and so much more.
+    #[must_use]
+    pub fn plus(self, more: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// This moment less so much.
+    #[must_use]
+    pub fn minus(self, less: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    }
+
+    /// `2026-11-21 09:30` in the user's own time zone.
+    #[must_use]
+    pub fn local_minute(self) -> String {
+        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// `2026-11-21` in the user's own time zone.
+    #[must_use]
+    pub fn local_day(self) -> String {
+        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string()
+    }
+
+    /// Reads RFC 3339 text.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
+    }
+}
+
+/// RFC 3339 in UTC, to the millisecond: `2026-11-21T08:30:00.000Z`.
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.timestamp())
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 time"))
+    }
+}
+
+/// Tells the time. The house is handed one; a test hands it another.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug, Default)]
+enum Source {
+    #[default]
+    System,
+    Fixed(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The machine's clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still at `at`, until it is [set](Self::set).
+    #[must_use]
+    pub fn fixed(at: Time) -> Self {
+        Self(Source::Fixed(Arc::new(AtomicI64::new(at.0))))
+    }
+
+    /// Moves a fixed clock; the machine's own cannot be moved from here.
+    pub fn set(&self, at: Time) {
+        if let Source::Fixed(now) = &self.0 {
+            now.store(at.0, Ordering::SeqCst);
+        }
+    }
+
+    /// The time it is.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        match &self.0 {
+            Source::Fixed(now) => Time(now.load(Ordering::SeqCst)),
+            Source::System => {
+                let now = SystemTime::now();
+                let millis = now.duration_since(SystemTime::UNIX_EPOCH).map_or_else(
+                    |before| i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |m| -m),
+                    |after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX),
+                );
+                Time(millis)
+            }
+        }
+    }
+
+    /// Starts measuring a stretch of time, whatever the wall clock does meanwhile.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch(Instant::now())
+    }
+}
+
+/// Measures a stretch of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// How long it has run.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Says a stretch of time as a person would: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 days`.
+#[must_use]
+pub fn in_words(length: Duration) -> String {
+    let rounded = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
+    let s = rounded.as_secs() + i64::from(rounded.subsec_nanos() > 0);
+    match s {
+        0..60 => format!("{s} s"),
+        60..3600 if s % 60 == 0 => format!("{} min", s / 60),
+        60..3600 => format!("{} min {} s", s / 60, s % 60),
+        3600..172_800 if s % 3600 < 60 => format!("{} h", s / 3600),
+        3600..172_800 => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        _ => format!("{} days", s / 86400),
+    }
+}

@@ -1,0 +1,24 @@
+//! A terminal chat client for people who treat their API key and their conversations as secrets.
+//!
+//! One message goes this way, and no other (`chat::Session::say`):
+//!
+//! ```text
+//! typed ─► Raw ─► validate ─► redact ─► limits and budget ─► keep (sealed, synced) ─► send ─► hear piece by piece
+//!                                                                                       │
+//!         screen ◄─ restore placeholders ◄─ printable ◄─────────────────────────────────┤
+//!         disk   ◄─ seal ◄─ redact ◄── reply ◄───────────────────────────────────────────┘  ─► ledger (numbers only)
+//! ```
+//!
+//! Nothing leaves that was not kept first; nothing is kept that was not redacted; nothing is shown that was not made harmless.
+
+pub mod clock;
+pub mod message;
+pub mod name;
+pub mod privacy;
+pub mod secret;
+
+pub use clock::{Clock, Time};
+pub use message::{Message, Role};
+pub use name::Name;
+pub use privacy::{Placeholders, Policy, Raw, Redacted, Redactor};
+pub use secret::Secret;

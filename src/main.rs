@@ -1,0 +1,7 @@
+//! The door.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}
