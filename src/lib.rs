@@ -12,11 +12,14 @@
 //! Nothing leaves that was not kept first; nothing is kept that was not redacted; nothing is shown that was not made harmless.
 
 pub mod clock;
+pub mod disk;
+pub mod home;
 pub mod message;
 pub mod name;
 pub mod privacy;
 pub mod secret;
 
+pub use home::Home;
 pub use clock::{Clock, Time};
 pub use message::{Message, Role};
 pub use name::Name;

@@ -1,0 +1,513 @@
+//! Whole, private files: owner-only from birth, never through a symlink, written whole or not at all, locked while in use.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The system's own answer.
+    #[error("cannot {deed} `{}`: {}", path.display(), said(source))]
+    Io {
+        /// What was tried: `read`, `write`, ...
+        deed: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others can read or write it.
+    #[error("`{}` is open to others (mode {mode:o})", path.display())]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Its mode now.
+        mode: u32,
+        /// The mode it should have.
+        should: u32,
+    },
+    /// A symlink where a file of ours should be.
+    #[error("`{}` is a symbolic link", .0.display())]
+    Symlink(PathBuf),
+    /// Not a regular file, or one with a second name elsewhere.
+    #[error("`{}` is {what}", path.display())]
+    Odd {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Larger than anything of ours.
+    #[error("`{}` is larger than {most} bytes", path.display())]
+    TooLarge {
+        /// Which file.
+        path: PathBuf,
+        /// The most that would be read.
+        most: u64,
+    },
+}
+
+impl Error {
+    /// The file it is about.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Io { path, .. } | Self::Open { path, .. } | Self::Odd { path, .. } | Self::TooLarge { path, .. } => path,
+            Self::Symlink(path) => path,
+        }
+    }
+
+    /// Whether the file is simply not there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether there is no room left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. }
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+    }
+}
+
+/// The system's words without its number: `No such file or directory (os error 2)` → `no such file or directory`.
+fn said(error: &io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_path_buf();
+    move |source| Error::Io { deed, path, source }
+}
+
+/// Options that make a file ours alone when it is born and follow no symlink when it is not.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits()).unwrap_or(0));
+    }
+    options
+}
+
+/// Opens a file of ours and looks at it before anything is read or written: through the descriptor, so that nobody can
+/// change it in between.
+fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, Error> {
+    let file = match options.open(path) {
+        Ok(file) => file,
+        Err(source) if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) => {
+            drop(source);
+            return Err(Error::Symlink(path.to_path_buf()));
+        }
+        Err(source) => return Err(Error::Io { deed, path: path.to_path_buf(), source }),
+    };
+    inspect(path, &file.metadata().map_err(io(deed, path))?)?;
+    Ok(file)
+}
+
+#[cfg(unix)]
+fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let odd = |what| Err(Error::Odd { path: path.to_path_buf(), what });
+    if !meta.is_file() {
+        return odd("not a regular file");
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return odd("owned by someone else");
+    }
+    if meta.nlink() > 1 {
+        return odd("a file with a second name (hard link)");
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    // No modes here: a profile's files inherit an access list that already names their owner alone.
+    if meta.is_file() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" }) }
+}
+
+/// Makes a folder and those above it that are missing, each 0700 from birth; one that is there and open to others is refused.
+pub fn folder(path: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    match fs::symlink_metadata(path) {
+        Err(_) => builder.create(path).map_err(io("create", path)),
+        Ok(meta) => inspect_folder(path, &meta),
+    }
+}
+
+#[cfg(unix)]
+fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    if meta.file_type().is_symlink() {
+        return Err(Error::Symlink(path.to_path_buf()));
+    }
+    if !meta.is_dir() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" });
+    }
+    if meta.uid() != rustix::process::geteuid().as_raw() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
+    }
+    if meta.mode() & 0o077 != 0 {
+        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    if meta.is_dir() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" }) }
+}
+
+fn folder_of(path: &Path) -> Result<&Path, Error> {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => Ok(parent),
+        _ => Err(Error::Odd { path: path.to_path_buf(), what: "a path without a folder" }),
+    }
+}
+
+/// Reads a file of ours; `None` if it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    read_at_most(path, u64::MAX)
+}
+
+/// Reads a file of ours if it has at most so many bytes; `None` if it is not there.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    match open(path, "read", options().read(true)) {
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+        Ok(file) => {
+            let length = file.metadata().map_err(io("read", path))?.len();
+            if length > most {
+                return Err(Error::TooLarge { path: path.to_path_buf(), most });
+            }
+            let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+            file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
+            Ok(Some(bytes))
+        }
+    }
+}
+
+/// Reads a file that is the user's and not ours (an attachment, an import): any mode, symlinks followed, at most so many bytes.
+pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(io("read", path))?;
+    let meta = file.metadata().map_err(io("read", path))?;
+    if meta.is_dir() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
+    }
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
+    if bytes.len() as u64 > most {
+        return Err(Error::TooLarge { path: path.to_path_buf(), most });
+    }
+    Ok(bytes)
+}
+
+/// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the
+/// old or the new one is there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let parent = folder_of(path)?;
+    folder(parent)?;
+    let (temporary, mut file) = newborn(path)?;
+    let written = file
+        .write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(io("write", path))
+        .and_then(|()| fs::rename(&temporary, path).map_err(io("write", path)));
+    if written.is_err() {
+        fs::remove_file(&temporary).unwrap_or_default();
+        return written;
+    }
+    sync_folder(parent)
+}
+
+/// A new file beside `path`, under a name nobody can guess.
+fn newborn(path: &Path) -> Result<(PathBuf, File), Error> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "write", path: path.to_path_buf(), source: io::Error::other(e) })?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
+    let temporary = path.with_file_name(name);
+    let file = options().write(true).create_new(true).open(&temporary).map_err(io("write", path))?;
+    Ok((temporary, file))
+}
+
+fn sync_folder(path: &Path) -> Result<(), Error> {
+    // Elsewhere a folder cannot be opened, and the rename is as durable as the system makes it.
+    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }
+}
+
+/// Adds to a file with one write and one sync.
+#[derive(Debug)]
+pub struct Appender {
+    path: PathBuf,
+    file: File,
+}
+
+impl Appender {
+    /// Opens a file to add to; it and its folder are made if they are missing.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let parent = folder_of(path)?;
+        let existing = open(path, "write", options().read(true).append(true));
+        let file = match existing {
+            Err(error) if error.is_missing() => {
+                folder(parent)?;
+                let file = open(path, "write", options().read(true).append(true).create(true))?;
+                sync_folder(parent)?;
+                file
+            }
+            other => other?,
+        };
+        Ok(Self { path: path.to_path_buf(), file })
+    }
+
+    /// How long it is.
+    pub fn len(&self) -> Result<u64, Error> {
+        Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
+    }
+
+    /// Adds bytes in one write. What was written in part (a full disk) is taken back.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let before = self.len()?;
+        self.file.write_all(bytes).map_err(|source| {
+            self.file.set_len(before).unwrap_or_default();
+            Error::Io { deed: "write", path: self.path.clone(), source }
+        })
+    }
+
+    /// Makes sure that what was added survives a loss of power.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(io("write", &self.path))
+    }
+
+    /// Takes the file's lock, or says `false` when another process has it. It is given back when this is dropped.
+    pub fn try_lock(&self) -> Result<bool, Error> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: self.path.clone(), source }),
+        }
+    }
+
+    /// Everything in it.
+    pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
+        use std::io::Seek;
+        let mut bytes = Vec::with_capacity(usize::try_from(self.len()?).unwrap_or(0));
+        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Cuts it back to `length` bytes.
+    pub fn cut(&mut self, length: u64) -> Result<(), Error> {
+        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
+    }
+}
+
+/// A lock that lasts as long as this value. It is a file of its own beside what it guards, because what it guards is
+/// replaced by renaming.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it gives the lock back")] File);
+
+impl Lock {
+    /// Waits for the lock.
+    pub fn wait(path: &Path) -> Result<Self, Error> {
+        let file = Self::file(path)?;
+        file.lock().map_err(io("lock", path))?;
+        Ok(Self(file))
+    }
+
+    /// Takes the lock, or `None` when another has it.
+    pub fn try_now(path: &Path) -> Result<Option<Self>, Error> {
+        let file = Self::file(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: path.to_path_buf(), source }),
+        }
+    }
+
+    fn file(path: &Path) -> Result<File, Error> {
+        let mut how = options();
+        how.read(true).write(true).create(true);
+        match open(path, "lock", &how) {
+            Err(error) if error.is_missing() => {
+                folder(folder_of(path)?)?;
+                open(path, "lock", &how)
+            }
+            other => other,
+        }
+    }
+}
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// How long it is.
+    pub bytes: u64,
+    /// When it was last written, in milliseconds since 1970.
+    pub modified_ms: i64,
+}
+
+/// The files of a folder, in no particular order; none if the folder is not there. Names that are not text are left out:
+/// none of ours is.
+pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io("read", path))?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // Gone between the listing and the look: not an error, it is simply no longer there.
+        let Ok(meta) = entry.metadata() else { continue };
+        let modified_ms = meta
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        if meta.is_file() {
+            files.push(Entry { name, bytes: meta.len(), modified_ms });
+        }
+    }
+    Ok(files)
+}
+
+/// The names in a folder that end in `ending`, without looking at the files themselves.
+pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(io("read", path))?.file_name();
+        if let Some(stem) = name.to_str().and_then(|n| n.strip_suffix(ending)) {
+            names.push(stem.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Removes a file; whether it was there.
+pub fn remove(path: &Path) -> Result<bool, Error> {
+    match fs::remove_file(path) {
+        Ok(()) => {
+            sync_folder(folder_of(path)?)?;
+            Ok(true)
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(io("remove", path)(e)),
+    }
+}
+
+/// Gives a file another name, over whatever had it.
+pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
+    fs::rename(from, to).map_err(io("rename", from))?;
+    sync_folder(folder_of(to)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    #[cfg(unix)]
+    fn mode(path: &Path) -> u32 {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).unwrap().mode() & 0o777
+    }
+
+    #[cfg(unix)]
+    fn chmod(path: &Path, mode: u32) {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn everything_is_born_private() {
+        let dir = place();
+        let file = dir.path().join("a/b/file");
+        write(&file, b"one").unwrap();
+        assert_eq!((mode(&dir.path().join("a")), mode(&dir.path().join("a/b")), mode(&file)), (0o700, 0o700, 0o600));
+        let log = dir.path().join("c/log");
+        Appender::open(&log).unwrap().add(b"x").unwrap();
+        assert_eq!((mode(&dir.path().join("c")), mode(&log)), (0o700, 0o600));
+        assert_eq!(list(&dir.path().join("a/b")).unwrap().len(), 1, "no temporary file stays");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_others_can_open_is_refused() {
+        let dir = place();
+        let file = dir.path().join("d/file");
+        write(&file, b"one").unwrap();
+        chmod(&file, 0o640);
+        assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is open to others (mode 640)", file.display()));
+        chmod(&file, 0o600);
+        chmod(&dir.path().join("d"), 0o755);
+        assert!(matches!(write(&file, b"two"), Err(Error::Open { mode: 0o755, should: 0o700, .. })));
+        assert_eq!(fs::read(&file).unwrap(), b"one");
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn no_symlink_and_no_second_name_is_followed() {
+        let dir = place();
+        let target = dir.path().join("victim");
+        write(&target, b"victim").unwrap_err();
+        chmod(dir.path(), 0o700);
+        write(&target, b"victim").unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(matches!(read(&link), Err(Error::Symlink(_))));
+        assert!(matches!(Appender::open(&link), Err(Error::Symlink(_))));
+        assert!(matches!(Lock::wait(&link), Err(Error::Symlink(_))));
+        let second = dir.path().join("second");
+        fs::hard_link(&target, &second).unwrap();
+        assert!(matches!(read(&second), Err(Error::Odd { .. })));
+    }
+
+    #[test]
+    fn a_missing_file_is_no_error_and_a_large_one_is() {
+        let dir = place();
+        let file = dir.path().join("d/file");
+        assert!(read(&file).unwrap().is_none());
+        write(&file, b"12345").unwrap();
+        assert!(matches!(read_at_most(&file, 4), Err(Error::TooLarge { most: 4, .. })));
+        assert_eq!(read_at_most(&file, 5).unwrap().unwrap(), b"12345");
+    }
+
+    #[test]
+    fn a_lock_keeps_the_second_out_until_the_first_is_gone() {
+        let dir = place();
+        let path = dir.path().join("d/lock");
+        let first = Lock::wait(&path).unwrap();
+        assert!(Lock::try_now(&path).unwrap().is_none());
+        drop(first);
+        assert!(Lock::try_now(&path).unwrap().is_some());
+    }
+}
