@@ -6,7 +6,7 @@ pub mod redactor;
 pub mod validate;
 
 pub use placeholders::Placeholders;
-pub use redactor::{Findings, Finding, Policy, Redactor};
+pub use redactor::{Finding, Findings, Policy, Redactor};
 
 use serde::Serialize;
 use std::fmt;
