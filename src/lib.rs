@@ -19,8 +19,8 @@ pub mod name;
 pub mod privacy;
 pub mod secret;
 
-pub use home::Home;
 pub use clock::{Clock, Time};
+pub use home::Home;
 pub use message::{Message, Role};
 pub use name::Name;
 pub use privacy::{Placeholders, Policy, Raw, Redacted, Redactor};
