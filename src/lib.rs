@@ -14,9 +14,11 @@
 pub mod clock;
 pub mod disk;
 pub mod home;
+pub mod limit;
 pub mod message;
 pub mod name;
 pub mod privacy;
+pub mod seal;
 pub mod secret;
 
 pub use clock::{Clock, Time};

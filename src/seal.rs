@@ -1,0 +1,151 @@
+//! Sealing: Fernet tokens, a ring of keys (the first seals, all open).
+//!
+//! Fernet is AES-128-CBC with HMAC-SHA256, encrypt-then-MAC, with the time of sealing in the clear inside the token. It has
+//! no associated data: whoever seals puts the context (which conversation, which place in it) inside and checks it on opening.
+
+use crate::clock::Time;
+use crate::secret::Secret;
+use fernet::Fernet;
+use std::fmt;
+use zeroize::Zeroizing;
+
+/// Why something cannot be sealed or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not a key: 32 bytes in URL-safe base64.
+    #[error("this is not a sealing key")]
+    NotAKey,
+    /// Damaged, or sealed with a key that is not on the ring: the two cannot be told apart.
+    #[error("damaged, or sealed with another key")]
+    Closed,
+}
+
+/// A fresh random key.
+#[must_use]
+pub fn new_key() -> Secret {
+    Secret::new(Fernet::generate_key())
+}
+
+/// Keys that open, the first of which seals.
+pub struct KeyRing {
+    first: Fernet,
+    others: Vec<Fernet>,
+}
+
+impl KeyRing {
+    /// A ring of one key.
+    pub fn new(key: &Secret) -> Result<Self, Error> {
+        Ok(Self { first: Fernet::new(key.expose()).ok_or(Error::NotAKey)?, others: Vec::new() })
+    }
+
+    /// Adds a key that only opens.
+    pub fn also(mut self, key: &Secret) -> Result<Self, Error> {
+        self.others.push(Fernet::new(key.expose()).ok_or(Error::NotAKey)?);
+        Ok(self)
+    }
+
+    /// Seals with the first key.
+    #[must_use]
+    pub fn seal(&self, plain: &[u8], now: Time) -> String {
+        self.first.encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
+    }
+
+    /// Opens with whichever key fits. The time inside is not held against it: a clock that was wrong once must not lock
+    /// anybody out of what they kept.
+    pub fn open(&self, token: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        // The crate refuses tokens from the future; told that it is the end of time, it finds none.
+        const END_OF_TIME: u64 = u64::MAX - 60;
+        std::iter::once(&self.first)
+            .chain(&self.others)
+            .find_map(|key| key.decrypt_at_time(token, None, END_OF_TIME).ok())
+            .map(Zeroizing::new)
+            .ok_or(Error::Closed)
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing(_; {})", 1 + self.others.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The public test key and vectors of the Fernet specification.
+    const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+    const HELLO: &str = "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU4IwqDA==";
+
+    fn ring() -> KeyRing {
+        KeyRing::new(&Secret::new(KEY.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn the_official_vectors() {
+        assert_eq!(ring().open(HELLO).unwrap().as_slice(), b"hello");
+        let invalid = [
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykQUFBQUFBQUFBQQ==",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPA==",
+            "%%%%%%%%%%%%%AECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPOm73QeoCk9uGib28Xe5vz6oxq5nmxbx_v7mrfyudzUm",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0ODz4LEpdELGQAad7aNEHbf-JkLPIpuiYRLQ3RtXatOYREu2FWke6CnJNYIbkuKNqOhw==",
+            "gAAAAAAdwJ6xBQECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAkLhFLHpGtDBRLRTZeUfWgHSv49TF2AUEZ1TIvcZjK1zQ==",
+        ];
+        for token in invalid {
+            assert_eq!(ring().open(token).unwrap_err(), Error::Closed, "{token}");
+        }
+        // The two that are only too old or too new for a time to live: what is stored has none, and opens.
+        let stored = [
+            "gAAAAAAdwStRAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAnja1xKYyhd-Y6mSkTOyTGJmw2Xc2a6kBd-iX9b_qXQcw==",
+            "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
+        ];
+        for token in stored {
+            assert_eq!(ring().open(token).unwrap().as_slice(), b"");
+        }
+    }
+
+    #[test]
+    fn lengths_around_a_block_and_any_bytes_come_back() {
+        for length in [0, 1, 15, 16, 17, 1000, 1 << 20] {
+            let plain: Vec<u8> = (0..length).map(|i| u8::try_from(i % 256).unwrap()).collect();
+            let token = ring().seal(&plain, Time::from_millis(1_800_000_000_000));
+            assert!(token.starts_with("gAAAAAB"));
+            assert_eq!(ring().open(&token).unwrap().as_slice(), plain);
+        }
+    }
+
+    #[test]
+    fn a_token_from_a_wrong_clock_still_opens() {
+        for seconds in [0, 1, 4_000_000_000, i64::MAX / 1000] {
+            let token = ring().seal(b"kept", Time::from_millis(seconds * 1000));
+            assert_eq!(ring().open(&token).unwrap().as_slice(), b"kept");
+        }
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        for at in 0..HELLO.len() {
+            let mut token = HELLO.as_bytes().to_vec();
+            let old = token[at];
+            token[at] = if old == b'A' { b'B' } else { b'A' };
+            let token = String::from_utf8(token).unwrap();
+            if let Ok(plain) = ring().open(&token) {
+                // Only the spare bits before the padding can change without changing a byte.
+                assert_eq!(plain.as_slice(), b"hello");
+                assert!(at >= HELLO.len() - 4, "byte {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_key_seals_and_all_open() {
+        let (old, new) = (new_key(), new_key());
+        let token = KeyRing::new(&old).unwrap().seal(b"x", Time::from_millis(0));
+        let both = KeyRing::new(&new).unwrap().also(&old).unwrap();
+        assert_eq!(both.open(&token).unwrap().as_slice(), b"x");
+        let resealed = both.seal(b"x", Time::from_millis(0));
+        assert_eq!(KeyRing::new(&old).unwrap().open(&resealed).unwrap_err(), Error::Closed);
+        assert_eq!(KeyRing::new(&Secret::new("short".to_owned())).unwrap_err(), Error::NotAKey);
+    }
+}
