@@ -312,6 +312,15 @@ impl Appender {
         Ok(bytes)
     }
 
+    /// The last bytes of it, at most `most`.
+    pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
+        use std::io::{Seek, SeekFrom};
+        let from = self.len()?.saturating_sub(most);
+        let mut bytes = Vec::new();
+        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        Ok(bytes)
+    }
+
     /// Cuts it back to `length` bytes.
     pub fn cut(&mut self, length: u64) -> Result<(), Error> {
         self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))

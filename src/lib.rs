@@ -14,6 +14,7 @@
 pub mod clock;
 pub mod disk;
 pub mod home;
+pub mod ledger;
 pub mod limit;
 pub mod message;
 pub mod name;
