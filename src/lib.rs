@@ -21,6 +21,7 @@ pub mod name;
 pub mod privacy;
 pub mod seal;
 pub mod secret;
+pub mod settings;
 
 pub use clock::{Clock, Time};
 pub use home::Home;

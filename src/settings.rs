@@ -1,0 +1,475 @@
+//! The settings file, as data: typed, with defaults, and every mistake named by line, key and reason.
+
+use crate::name::Name;
+use crate::privacy::Policy;
+use crate::privacy::validate::Suspicious;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use toml::de::{DeTable, DeValue};
+
+/// What `config init` writes: every setting with its default, commented out.
+pub const TEMPLATE: &str = include_str!("settings.toml");
+
+/// All settings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Who answers.
+    pub provider: Option<Name>,
+    /// With which model; each provider has a default of its own.
+    pub model: Option<String>,
+    /// How much and how often.
+    pub limits: Limits,
+    /// How much money.
+    pub budget: Budget,
+    /// What may leave and what may stay.
+    pub privacy: Privacy,
+    /// Where keys sleep and for how long.
+    pub keys: Keys,
+    /// Who is told about alarms.
+    pub alerts: Alerts,
+    /// Servers of the user's own.
+    pub providers: BTreeMap<Name, Custom>,
+}
+
+/// `[limits]`
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests within any minute.
+    pub requests_per_minute: u32,
+    /// Requests within any hour.
+    pub requests_per_hour: u32,
+    /// Characters of what is typed.
+    pub max_message_chars: usize,
+    /// Bytes of what is attached or piped.
+    pub max_attachment_bytes: u64,
+    /// Messages of a conversation.
+    pub max_messages: usize,
+}
+
+/// `[budget]`, in billionths of a dollar.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Budget {
+    /// A day.
+    pub per_day: Option<i64>,
+    /// A month.
+    pub per_month: Option<i64>,
+    /// A conversation.
+    pub per_conversation: Option<i64>,
+}
+
+/// `[privacy]`
+#[derive(Clone, Debug)]
+pub struct Privacy {
+    /// What is redacted.
+    pub policy: Policy,
+    /// What happens with suspicious text.
+    pub suspicious: Suspicious,
+    /// A message with findings is not kept at all.
+    pub drop_findings: bool,
+    /// Ask before anything with a secret in it is sent.
+    pub ask_on_secret: bool,
+    /// Conversations older than this go; 0 keeps them.
+    pub retention_days: u32,
+    /// Only providers that neither keep nor train on what they are sent.
+    pub deny_collection: bool,
+    /// Only endpoints that keep nothing at all.
+    pub zdr: bool,
+}
+
+/// Where keys are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Store {
+    /// The OS keyring if it answers.
+    #[default]
+    Auto,
+    /// The OS keyring and nothing else.
+    Os,
+    /// The vault and nothing else.
+    Vault,
+}
+
+/// `[keys]`
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    /// A key older than this should be swapped.
+    pub rotate_after_days: u32,
+    /// How long the keyring may take.
+    pub keyring_timeout_s: u32,
+    /// Which store.
+    pub store: Store,
+}
+
+/// `[alerts]`
+#[derive(Clone, Debug, Default)]
+pub struct Alerts {
+    /// A program and its arguments that get each alarm as JSON on standard input.
+    pub command: Vec<String>,
+}
+
+/// Where a server of the user's own gets its key from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyFrom {
+    /// It needs none.
+    Nowhere,
+    /// The key store.
+    Stored,
+    /// An environment variable.
+    Env(String),
+}
+
+/// `[providers.NAME]`
+#[derive(Clone, Debug)]
+pub struct Custom {
+    /// Where it is.
+    pub base_url: String,
+    /// Its key.
+    pub key: KeyFrom,
+    /// Its default model.
+    pub model: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            provider: None,
+            model: None,
+            limits: Limits {
+                requests_per_minute: 20,
+                requests_per_hour: 100,
+                max_message_chars: 4000,
+                max_attachment_bytes: 1_048_576,
+                max_messages: 1000,
+            },
+            budget: Budget::default(),
+            privacy: Privacy {
+                policy: Policy::default(),
+                suspicious: Suspicious::Warn,
+                drop_findings: false,
+                ask_on_secret: false,
+                retention_days: 0,
+                deny_collection: true,
+                zdr: false,
+            },
+            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, store: Store::Auto },
+            alerts: Alerts::default(),
+            providers: BTreeMap::new(),
+        }
+    }
+}
+
+/// Something wrong with the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The line, from 1.
+    pub line: usize,
+    /// The key with its path; empty where the file cannot even be read as TOML.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+    /// A name that was probably meant.
+    pub nearest: Option<String>,
+    /// A key nobody knows: worth a warning, while a wrong value is refused.
+    pub unknown: bool,
+}
+
+/// Reads the text of a settings file: what could be understood, and everything that could not.
+#[must_use]
+pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
+    let mut settings = Settings::default();
+    let mut problems = Vec::new();
+    match DeTable::parse(text) {
+        Ok(table) => {
+            let mut section = Section { text, path: String::new(), table: table.into_inner(), known: Vec::new(), problems: &mut problems };
+            settings.fill(&mut section);
+            section.finish();
+        }
+        Err(error) => problems.push(Problem {
+            line: line_of(text, error.span().map_or(0, |s| s.start)),
+            key: String::new(),
+            reason: error.message().to_owned(),
+            nearest: None,
+            unknown: false,
+        }),
+    }
+    problems.sort_by_key(|p| p.line);
+    (settings, problems)
+}
+
+impl Settings {
+    fn fill(&mut self, s: &mut Section<'_, '_>) {
+        s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
+        s.read("model", "a text", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
+        s.section("limits", |s| {
+            let l = &mut self.limits;
+            s.read("requests_per_minute", WHOLE, whole, &mut l.requests_per_minute);
+            s.read("requests_per_hour", WHOLE, whole, &mut l.requests_per_hour);
+            s.read("max_message_chars", WHOLE, whole, &mut l.max_message_chars);
+            s.read("max_attachment_bytes", WHOLE, whole, &mut l.max_attachment_bytes);
+            s.read("max_messages", WHOLE, whole, &mut l.max_messages);
+        });
+        s.section("budget", |s| {
+            s.read("per_day", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_day);
+            s.read("per_month", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_month);
+            s.read("per_conversation", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_conversation);
+        });
+        s.section("privacy", |s| self.privacy.fill(s));
+        s.section("keys", |s| {
+            let stores = [("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)];
+            s.read("rotate_after_days", WHOLE, whole, &mut self.keys.rotate_after_days);
+            s.read("keyring_timeout_s", "a whole number from 1 to 600", |v| whole(v).filter(|n| (1..=600).contains(n)), &mut self.keys.keyring_timeout_s);
+            s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
+        });
+        s.section("alerts", |s| s.read("command", "a list of texts: a program and its arguments", texts, &mut self.alerts.command));
+        s.sections("providers", |s, name| {
+            let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None };
+            s.read("base_url", "an address such as \"http://127.0.0.1:11434/v1\"", |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()), &mut custom.base_url);
+            s.read("key", "`none`, `stored` or `env:NAME`", key_from, &mut custom.key);
+            s.read("model", "a text", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
+            if custom.base_url.is_empty() {
+                s.missing("base_url");
+            } else {
+                self.providers.insert(name, custom);
+            }
+        });
+    }
+}
+
+impl Privacy {
+    fn fill(&mut self, s: &mut Section<'_, '_>) {
+        let suspicious = [("warn", Suspicious::Warn), ("block", Suspicious::Block), ("off", Suspicious::Off)];
+        let mut redact = true;
+        s.read("redact", BOOLEAN, DeValue::as_bool, &mut redact);
+        self.policy.off = !redact;
+        s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", texts, &mut self.policy.disable);
+        s.read("allow", "a list of texts or patterns", texts, &mut self.policy.allow);
+        s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", patterns, &mut self.policy.patterns);
+        s.read("suspicious", "`warn`, `block` or `off`", |v| one_of(v, &suspicious), &mut self.suspicious);
+        s.read("on_secret", "`redact` or `ask`", |v| one_of(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
+        s.section("retention", |s| {
+            s.read("pii", "`redact` or `drop`", |v| one_of(v, &[("redact", false), ("drop", true)]), &mut self.drop_findings);
+            s.read("days", WHOLE, whole, &mut self.retention_days);
+        });
+        s.read("data_collection", "`deny` or `allow`", |v| one_of(v, &[("deny", true), ("allow", false)]), &mut self.deny_collection);
+        s.read("zdr", BOOLEAN, DeValue::as_bool, &mut self.zdr);
+    }
+}
+
+const WHOLE: &str = "a whole number that is not negative";
+const BOOLEAN: &str = "`true` or `false`";
+const MONEY: &str = "an amount in dollars such as 1.00";
+
+fn whole<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| T::try_from(n).ok())
+}
+
+fn dollars(value: &DeValue<'_>) -> Option<i64> {
+    nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?)
+}
+
+/// Reads an amount of dollars, exactly: `1.25` is 1,250,000,000 billionths.
+#[must_use]
+pub fn nanos(text: &str) -> Option<i64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 9 || (whole.is_empty() && part.is_empty()) {
+        return None;
+    }
+    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let part: i64 = format!("{part:0<9}").parse().ok()?;
+    whole.checked_mul(1_000_000_000)?.checked_add(part)
+}
+
+fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+    value.as_array()?.iter().map(|v| Some(v.get_ref().as_str()?.to_owned())).collect()
+}
+
+fn patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
+    let pair = |v: &DeValue<'_>| {
+        let table = v.as_table()?;
+        let text = |name| Some(table.get(name)?.get_ref().as_str()?.to_owned());
+        (table.len() == 2).then_some((text("kind")?, text("pattern")?))
+    };
+    value.as_array()?.iter().map(|v| pair(v.get_ref())).collect()
+}
+
+fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
+    words.iter().find(|(word, _)| Some(*word) == value.as_str()).map(|(_, meaning)| *meaning)
+}
+
+fn key_from(value: &DeValue<'_>) -> Option<KeyFrom> {
+    match value.as_str()? {
+        "none" => Some(KeyFrom::Nowhere),
+        "stored" => Some(KeyFrom::Stored),
+        other => {
+            let name = other.strip_prefix("env:")?;
+            let fit = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            fit.then(|| KeyFrom::Env(name.to_owned()))
+        }
+    }
+}
+
+/// A table of the file while it is being read: what is taken out is known, what is left over is not.
+struct Section<'p, 't> {
+    text: &'t str,
+    path: String,
+    table: DeTable<'t>,
+    known: Vec<&'static str>,
+    problems: &'p mut Vec<Problem>,
+}
+
+impl<'t> Section<'_, 't> {
+    fn take(&mut self, name: &'static str) -> Option<(Range<usize>, DeValue<'t>)> {
+        self.known.push(name);
+        let (key, value) = self.table.remove_entry(name)?;
+        Some((key.span(), value.into_inner()))
+    }
+
+    fn read<T>(&mut self, name: &'static str, wanted: &str, meaning: impl FnOnce(&DeValue<'t>) -> Option<T>, target: &mut T) {
+        if let Some((span, value)) = self.take(name) {
+            match meaning(&value) {
+                Some(value) => *target = value,
+                None => self.wrong(&span, name, format!("it should be {wanted}")),
+            }
+        }
+    }
+
+    fn section(&mut self, name: &'static str, fill: impl FnOnce(&mut Section<'_, 't>)) {
+        if let Some((span, value)) = self.take(name) {
+            match value {
+                DeValue::Table(table) => self.enter(name, table, fill),
+                _ => self.wrong(&span, name, "it should be a table".to_owned()),
+            }
+        }
+    }
+
+    fn sections(&mut self, name: &'static str, mut fill: impl FnMut(&mut Section<'_, 't>, Name)) {
+        self.section(name, |tables| {
+            for (key, value) in std::mem::take(&mut tables.table) {
+                let known = key.get_ref().parse::<Name>();
+                match (known, value.into_inner()) {
+                    (Ok(name), DeValue::Table(table)) => tables.enter(key.get_ref(), table, |s| fill(s, name)),
+                    (Ok(_), _) => tables.wrong(&key.span(), key.get_ref(), "it should be a table".to_owned()),
+                    (Err(why), _) => tables.wrong(&key.span(), key.get_ref(), why.to_string()),
+                }
+            }
+        });
+    }
+
+    fn enter(&mut self, name: &str, table: DeTable<'t>, fill: impl FnOnce(&mut Section<'_, 't>)) {
+        let path = format!("{}{name}.", self.path);
+        let mut section = Section { text: self.text, path, table, known: Vec::new(), problems: &mut *self.problems };
+        fill(&mut section);
+        section.finish();
+    }
+
+    fn wrong(&mut self, at: &Range<usize>, name: &str, reason: String) {
+        let key = format!("{}{name}", self.path);
+        self.problems.push(Problem { line: line_of(self.text, at.start), key, reason, nearest: None, unknown: false });
+    }
+
+    fn missing(&mut self, name: &str) {
+        let key = self.path.trim_end_matches('.').to_owned();
+        let line = self.text.lines().position(|l| l.contains(&format!("[{key}]"))).map_or(1, |n| n + 1);
+        self.problems.push(Problem { line, key, reason: format!("it needs a `{name}`"), nearest: None, unknown: false });
+    }
+
+    fn finish(self) {
+        for key in self.table.keys() {
+            let name = key.get_ref().as_ref();
+            let nearest = nearest(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
+            let line = line_of(self.text, key.span().start);
+            let reason = "there is no such setting".to_owned();
+            self.problems.push(Problem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
+        }
+    }
+}
+
+fn line_of(text: &str, at: usize) -> usize {
+    1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
+}
+
+/// The name that `word` was probably meant to be: at most a third of it wrong.
+pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.into_iter().map(|name| (distance(word, name), name)).min()?;
+    (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
+}
+
+/// How many letters must be added, left out, changed or swapped with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (at(&row, j) + usize::from(x != y)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(at(&before, j - 1) + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(text: &str) -> Vec<String> {
+        parse(text).1.iter().map(|p| format!("{}: {}: {}{}", p.line, p.key, p.reason, p.nearest.as_ref().map_or(String::new(), |n| format!(" ({n}?)")))).collect()
+    }
+
+    #[test]
+    fn the_template_is_the_defaults() {
+        let uncommented: String = TEMPLATE.lines().map(|l| l.strip_prefix("# ").unwrap_or(l)).filter(|l| l.is_empty() || l.starts_with('[') || l.contains(" = ")).fold(String::new(), |t, l| t + l + "\n");
+        let (settings, problems) = parse(&uncommented);
+        assert_eq!(problems, [], "{uncommented}");
+        let default = Settings { providers: settings.providers.clone(), provider: settings.provider.clone(), budget: settings.budget, model: settings.model.clone(), ..Settings::default() };
+        assert_eq!(format!("{settings:?}"), format!("{default:?}"));
+        assert_eq!(parse(TEMPLATE).1, []);
+    }
+
+    #[test]
+    fn every_mistake_has_its_line_its_key_and_its_reason() {
+        let text = "provider = 3\n[limits]\nrequest_per_minute = 5\nrequests_per_hour = -1\nmax_messages = \"many\"\n\n[privacy]\nsuspicious = \"maybe\"\nretention = { pii = \"keep\", days = 1 }\n[privcy]\nx = 1\n[providers.local]\nkey = \"secret\"\n[providers.UP]\nbase_url = \"http://x\"\n";
+        assert_eq!(
+            problems(text),
+            [
+                "1: provider: it should be a name of a-z, 0-9 and `-`",
+                "3: limits.request_per_minute: there is no such setting (limits.requests_per_minute?)",
+                "4: limits.requests_per_hour: it should be a whole number that is not negative",
+                "5: limits.max_messages: it should be a whole number that is not negative",
+                "8: privacy.suspicious: it should be `warn`, `block` or `off`",
+                "9: privacy.retention.pii: it should be `redact` or `drop`",
+                "10: privcy: there is no such setting (privacy?)",
+                "12: providers.local: it needs a `base_url`",
+                "13: providers.local.key: it should be `none`, `stored` or `env:NAME`",
+                "14: providers.UP: a name has only the characters a-z, 0-9 and `-`",
+            ]
+        );
+        assert_eq!(problems("a = = 1").len(), 1);
+    }
+
+    #[test]
+    fn money_is_exact() {
+        for (text, nanos_) in [("1.00", 1_000_000_000), ("0.000000001", 1), ("12", 12_000_000_000), (".5", 500_000_000)] {
+            assert_eq!(nanos(text), Some(nanos_));
+        }
+        for text in ["", ".", "-1", "1e3", "0.0000000001", "99999999999"] {
+            assert_eq!(nanos(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_slip_of_the_finger_is_understood() {
+        let names = ["redact", "disable", "allow"];
+        assert_eq!(nearest("redcat", names), Some("redact"));
+        assert_eq!(nearest("alow", names), Some("allow"));
+        assert_eq!(nearest("xyzzy", names), None);
+    }
+}
