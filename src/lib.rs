@@ -11,6 +11,7 @@
 //!
 //! Nothing leaves that was not kept first; nothing is kept that was not redacted; nothing is shown that was not made harmless.
 
+pub mod archive;
 pub mod clock;
 pub mod disk;
 pub mod home;

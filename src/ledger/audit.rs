@@ -79,7 +79,11 @@ impl Audit {
     /// The log in the folder of state.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock }
+        Self {
+            path: state.join("audit.jsonl"),
+            session: state.join("session"),
+            clock,
+        }
     }
 
     /// Where it is.
@@ -129,10 +133,15 @@ impl Audit {
 
     /// Hands each record to `each`, oldest first, with its own line.
     pub fn read(&self, mut each: impl FnMut(Record, &str)) -> Result<(), Error> {
-        let Some(bytes) = disk::read(&self.path)? else { return Ok(()) };
+        let Some(bytes) = disk::read(&self.path)? else {
+            return Ok(());
+        };
         let text = String::from_utf8_lossy(&bytes);
         for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.is_empty()) {
-            let record = serde_json::from_str(line).map_err(|_| Error::NotARecord { path: self.path.clone(), line: n + 1 })?;
+            let record = serde_json::from_str(line).map_err(|_| Error::NotARecord {
+                path: self.path.clone(),
+                line: n + 1,
+            })?;
             each(record, line);
         }
         Ok(())
@@ -155,5 +164,8 @@ fn last(file: &mut Appender) -> Result<(u64, String), Error> {
 }
 
 fn hash(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect()
+    Sha256::digest(line)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
 }

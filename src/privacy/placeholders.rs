@@ -20,7 +20,8 @@ impl Placeholders {
         let n = self.numbers.entry(kind.to_owned()).or_insert(0);
         *n += 1;
         let placeholder = format!("[{kind}_{n}]");
-        self.values.insert(placeholder.clone(), Zeroizing::new(value.to_owned()));
+        self.values
+            .insert(placeholder.clone(), Zeroizing::new(value.to_owned()));
         placeholder
     }
 
@@ -33,7 +34,10 @@ impl Placeholders {
     /// A restorer for one answer as it streams in.
     #[must_use]
     pub fn restorer(&self) -> Restorer<'_> {
-        Restorer { table: self, held: String::new() }
+        Restorer {
+            table: self,
+            held: String::new(),
+        }
     }
 
     /// A whole text with the owner's own words back in it. For the owner's screen, nowhere else.
@@ -76,7 +80,12 @@ impl Restorer<'_> {
             match self.held.find(']') {
                 Some(close) => {
                     let word: String = self.held.drain(..=close).collect();
-                    out.push_str(self.table.values.get(&word).map_or(word.as_str(), |v| v.as_str()));
+                    out.push_str(
+                        self.table
+                            .values
+                            .get(&word)
+                            .map_or(word.as_str(), |v| v.as_str()),
+                    );
                 }
                 None if self.held.len() > 48 => {
                     out.extend(self.held.drain(..1));

@@ -20,10 +20,16 @@ impl Printer {
             match c {
                 '\n' | '\t' => out.push(c),
                 '\r' => {}
-                '\0'..='\x1f' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}')),
+                '\0'..='\x1f' => {
+                    out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{FFFD}'))
+                }
                 '\x7f' => out.push('\u{2421}'),
                 '\u{80}'..='\u{9f}' => out.push('\u{FFFD}'),
-                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => {
+                '\u{202a}'..='\u{202e}'
+                | '\u{2066}'..='\u{2069}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{61c}' => {
                     out.push_str(&format!("<U+{:04X}>", u32::from(c)));
                 }
                 _ => out.push(c),

@@ -98,17 +98,29 @@ impl Redactor {
     pub fn redact(&self, raw: Raw, table: &mut Placeholders) -> (Redacted, Findings) {
         static EMAIL: OnceLock<Option<Regex>> = OnceLock::new();
         let mut findings = Findings::default();
-        let regex = EMAIL.get_or_init(|| Regex::new(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|sk-or-v1-[0-9a-f]{64}").ok());
+        let regex = EMAIL.get_or_init(|| {
+            Regex::new(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|sk-or-v1-[0-9a-f]{64}")
+                .ok()
+        });
         let Some(regex) = regex.as_ref().filter(|_| !self.off) else {
             return (Redacted(raw.0.to_string()), findings);
         };
         let mut out = String::new();
         let mut from = 0;
         for found in regex.find_iter(&raw.0) {
-            let kind = if found.as_str().contains('@') { "EMAIL" } else { "API_KEY" };
+            let kind = if found.as_str().contains('@') {
+                "EMAIL"
+            } else {
+                "API_KEY"
+            };
             out.push_str(raw.0.get(from..found.start()).unwrap_or_default());
             out.push_str(&table.stand_in(kind, found.as_str()));
-            findings.0.push(Finding { kind: kind.to_owned(), rule: kind.to_lowercase(), start: found.start(), end: found.end() });
+            findings.0.push(Finding {
+                kind: kind.to_owned(),
+                rule: kind.to_lowercase(),
+                start: found.start(),
+                end: found.end(),
+            });
             from = found.end();
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());

@@ -1,0 +1,98 @@
+//! Conversations at rest: one file each, one sealed line a record, only ever added to.
+//!
+//! The first record is the header, each further one a message. What a record belongs to (`id`) and where it stands (`n`) is
+//! inside the seal, so that a line which was moved, repeated, dropped or taken from another file is noticed on reading.
+
+mod reading;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use reading::{Damage, Stored, StoredMessage, read};
+pub use store::{Archive, Conversation, Note, Opened, Summary, any_sealed};
+
+use crate::clock::Time;
+use crate::message::Role;
+use crate::name::Name;
+use crate::{disk, seal};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+
+/// The format this program writes.
+const FORMAT: u32 = 1;
+/// How the file of a conversation ends.
+pub const ENDING: &str = ".jsonl.fernet";
+
+/// What can go wrong with a conversation.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// Nothing by that name.
+    #[error("there is no conversation `{0}`")]
+    Missing(String),
+    /// More than one begins like that.
+    #[error("more than one conversation begins with `{0}`")]
+    Ambiguous(String),
+    /// Another process is writing to it.
+    #[error("conversation `{0}` is open in another chatbot")]
+    Busy(Name),
+    /// Not one line of it opens.
+    #[error("no line of conversation `{id}` can be opened: {why}")]
+    Closed {
+        /// Which.
+        id: Name,
+        /// Damaged, or another key.
+        why: seal::Error,
+    },
+    /// Written by a newer program.
+    #[error(
+        "conversation `{id}` has format {format}, and this program knows formats up to {FORMAT}"
+    )]
+    Newer {
+        /// Which.
+        id: Name,
+        /// Its format.
+        format: u32,
+    },
+    /// No randomness for a name.
+    #[error("this system gives no random numbers")]
+    Random,
+}
+
+/// The first record of a file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Header {
+    /// The format of the file.
+    pub format: u32,
+    /// The conversation.
+    pub id: Name,
+    /// When it began.
+    pub created_at: Time,
+    /// What it is called.
+    pub title: String,
+    /// Who answered at the beginning.
+    pub provider: String,
+    /// With which model.
+    pub model: String,
+}
+
+/// A message in the file.
+#[derive(Serialize, Deserialize)]
+struct Line<'a> {
+    id: Name,
+    n: u32,
+    role: Role,
+    #[serde(borrow)]
+    text: Cow<'a, str>,
+    at: Time,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    model: Option<String>,
+    /// The answer was stopped or broke off.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    cut: bool,
+    /// What had come so far; a later line with the same `n` takes its place.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    partial: bool,
+}

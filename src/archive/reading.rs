@@ -1,0 +1,207 @@
+//! Reading a conversation's lines: everything that opens is kept, everything that does not is named.
+
+use super::{Error, FORMAT, Header, Line};
+use crate::clock::Time;
+use crate::message::Role;
+use crate::name::Name;
+use crate::privacy::Raw;
+use crate::seal::{self, KeyRing};
+use std::collections::BTreeMap;
+
+/// A message as it was kept. It is `Raw` again: a rule made today looks at what was kept last year.
+#[derive(Clone, Debug)]
+pub struct StoredMessage {
+    /// Its place, from 1.
+    pub n: u32,
+    /// Who said it.
+    pub role: Role,
+    /// What was said.
+    pub text: Raw,
+    /// When.
+    pub at: Time,
+    /// Which model said it.
+    pub model: Option<String>,
+    /// It was stopped or broke off.
+    pub cut: bool,
+}
+
+/// Something that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The message it costs or concerns, where that is known.
+    pub message: Option<u32>,
+    /// The line of the file, from 1, where there is one.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub reason: &'static str,
+}
+
+/// A conversation as it was read.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Its header; `None` if that line is damaged.
+    pub header: Option<Header>,
+    /// Its messages in order.
+    pub messages: Vec<StoredMessage>,
+    /// The highest place that was seen.
+    pub last: u32,
+    /// What is not as it was written.
+    pub damage: Vec<Damage>,
+    /// How many bytes at the end are no whole line.
+    pub torn: usize,
+}
+
+/// Reads the bytes of a file.
+pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
+    let whole = bytes
+        .iter()
+        .rposition(|b| *b == b'\n')
+        .map_or(0, |at| at + 1);
+    let torn = bytes.len() - whole;
+    let mut reader = Reader {
+        id,
+        header: None,
+        messages: BTreeMap::new(),
+        damage: Vec::new(),
+        unopened: Vec::new(),
+        last: 0,
+        opened: 0,
+    };
+    let lines = bytes
+        .get(..whole)
+        .unwrap_or_default()
+        .split(|b| *b == b'\n');
+    for (n, line) in lines.enumerate().filter(|(_, l)| !l.is_empty()) {
+        reader.line(n + 1, line, ring)?;
+    }
+    reader.finish(torn)
+}
+
+struct Reader<'a> {
+    id: &'a Name,
+    header: Option<Header>,
+    messages: BTreeMap<u32, (bool, StoredMessage)>,
+    damage: Vec<Damage>,
+    unopened: Vec<usize>,
+    last: u32,
+    opened: usize,
+}
+
+impl Reader<'_> {
+    fn line(&mut self, number: usize, line: &[u8], ring: &KeyRing) -> Result<(), Error> {
+        let Some(plain) = std::str::from_utf8(line)
+            .ok()
+            .and_then(|token| ring.open(token).ok())
+        else {
+            self.unopened.push(number);
+            return Ok(());
+        };
+        self.opened += 1;
+        if let Ok(line) = serde_json::from_slice::<Line<'_>>(&plain) {
+            self.message(number, line);
+        } else if let Ok(header) = serde_json::from_slice::<Header>(&plain) {
+            if header.format > FORMAT {
+                return Err(Error::Newer {
+                    id: self.id.clone(),
+                    format: header.format,
+                });
+            }
+            if header.id != *self.id {
+                self.note(number, None, "the header belongs to another conversation");
+            } else if self.header.is_some() {
+                self.note(number, None, "the header is repeated");
+            } else {
+                self.header = Some(header);
+            }
+        } else {
+            self.note(number, None, "the line opens but is no record");
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, number: usize, line: Line<'_>) {
+        let n = line.n;
+        if line.id != *self.id {
+            return self.note(number, None, "the line belongs to another conversation");
+        }
+        if n == 0 {
+            return self.note(number, None, "the line opens but is no record");
+        }
+        match self.messages.get(&n) {
+            Some((false, _)) => return self.note(number, Some(n), "the message is repeated"),
+            Some((true, _)) => {}
+            None if n < self.last => self.note(number, Some(n), "the message is not in its place"),
+            None => {}
+        }
+        self.last = self.last.max(n);
+        let cut = line.cut || line.partial;
+        let text = Raw::from(line.text.into_owned());
+        let message = StoredMessage {
+            n,
+            role: line.role,
+            text,
+            at: line.at,
+            model: line.model,
+            cut,
+        };
+        self.messages.insert(n, (line.partial, message));
+    }
+
+    fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
+        self.damage.push(Damage {
+            message,
+            line: Some(line),
+            reason,
+        });
+    }
+
+    fn finish(mut self, torn: usize) -> Result<Stored, Error> {
+        if self.opened == 0 && !self.unopened.is_empty() {
+            return Err(Error::Closed {
+                id: self.id.clone(),
+                why: seal::Error::Closed,
+            });
+        }
+        let missing: Vec<u32> = (1..self.last)
+            .filter(|n| !self.messages.contains_key(n))
+            .collect();
+        let mut gaps = missing.into_iter();
+        for line in std::mem::take(&mut self.unopened) {
+            if line == 1 && self.header.is_none() {
+                self.note(1, None, "the header is damaged");
+            } else {
+                // Which message a damaged line held is told by the gap it left; at the end of the file there is none.
+                let message = gaps.next().unwrap_or(self.last + 1);
+                self.last = self.last.max(message);
+                self.note(line, Some(message), "the line is damaged");
+            }
+        }
+        self.damage.extend(gaps.map(|n| Damage {
+            message: Some(n),
+            line: None,
+            reason: "the message is missing",
+        }));
+        if self.header.is_none() && !self.damage.iter().any(|d| d.line == Some(1)) {
+            self.damage.push(Damage {
+                message: None,
+                line: None,
+                reason: "the header is missing",
+            });
+        }
+        if torn > 0 {
+            self.damage.push(Damage {
+                message: None,
+                line: None,
+                reason: "the last line is torn",
+            });
+        }
+        let messages = self.messages.into_values().map(|(_, m)| m).collect();
+        Ok(Stored {
+            header: self.header,
+            messages,
+            last: self.last,
+            damage: self.damage,
+            torn,
+        })
+    }
+}
