@@ -12,6 +12,7 @@
 //! Nothing leaves that was not kept first; nothing is kept that was not redacted; nothing is shown that was not made harmless.
 
 pub mod archive;
+pub mod catalog;
 pub mod clock;
 pub mod disk;
 pub mod home;
@@ -20,6 +21,7 @@ pub mod limit;
 pub mod message;
 pub mod name;
 pub mod privacy;
+pub mod provider;
 pub mod seal;
 pub mod secret;
 pub mod settings;

@@ -1,0 +1,463 @@
+//! The providers we know, as data: where they live, what their keys look like, which dialect they speak.
+
+use crate::name::Name;
+
+/// The provider one gets without choosing.
+pub const DEFAULT_PROVIDER: &str = "openrouter";
+
+/// One provider we know.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name in commands and files.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Where its API begins.
+    pub base_url: &'static str,
+    /// The environment variable its key is commonly found in.
+    pub env: Option<&'static str>,
+    /// Whether it needs a key at all.
+    pub needs_key: bool,
+    /// Where one gets a key.
+    pub key_page: &'static str,
+    /// What its keys look like; the first that fits counts. Empty: anything goes.
+    pub shapes: &'static [Shape],
+    /// The cheap question that tells whether a key is good.
+    pub account: Account,
+    /// The model one gets without choosing.
+    pub model: &'static str,
+    /// How it differs from the others on the wire.
+    pub dialect: Dialect,
+}
+
+/// What a key looks like.
+#[derive(Debug)]
+pub struct Shape {
+    /// How it begins.
+    pub prefix: &'static str,
+    /// Which characters follow.
+    pub body: Body,
+    /// How many of them at least.
+    pub min: usize,
+    /// How many of them at most.
+    pub max: usize,
+    /// Why such a key is of no use here, if it is none: an administrator's key cannot ask a model anything.
+    pub useless: Option<&'static str>,
+}
+
+/// Which characters a key is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// `0`–`9`, `a`–`f`.
+    LowerHex,
+    /// `0`–`9`, `a`–`z`.
+    LowerAlnum,
+    /// Letters and digits.
+    Alnum,
+    /// Letters, digits, `_` and `-`.
+    Url,
+}
+
+impl Body {
+    const fn has(self, b: u8) -> bool {
+        match self {
+            Self::LowerHex => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
+            Self::LowerAlnum => matches!(b, b'0'..=b'9' | b'a'..=b'z'),
+            Self::Alnum => b.is_ascii_alphanumeric(),
+            Self::Url => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'),
+        }
+    }
+
+    const fn in_words(self) -> &'static str {
+        match self {
+            Self::LowerHex => "the digits 0-9 and a-f",
+            Self::LowerAlnum => "digits and small letters",
+            Self::Alnum => "letters and digits",
+            Self::Url => "letters, digits, `_` and `-`",
+        }
+    }
+}
+
+/// How a provider's account is asked, and how its answer is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// `GET /key`: limit, expiry, kind of key.
+    OpenRouter,
+    /// `GET /models`: a list, or a refusal.
+    Models,
+    /// `GET /models` of the native API with the key in `x-goog-api-key`.
+    Gemini,
+    /// `GET /models?limit=1` with the key in `x-api-key`.
+    Anthropic,
+    /// `GET /user/balance`: the balance.
+    DeepSeek,
+    /// `GET /api-key`: name and state of the key.
+    XAi,
+}
+
+/// How one OpenAI-compatible API differs from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// The name of the field that limits an answer's length.
+    pub length: Length,
+    /// Whether `stream_options` is understood; without it usage may never come.
+    pub stream_options: bool,
+    /// Whether requests are routed to others and may say how (`provider`, `plugins`).
+    pub routing: bool,
+}
+
+/// The field that limits an answer's length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// `max_tokens`
+    MaxTokens,
+    /// `max_completion_tokens`
+    MaxCompletionTokens,
+}
+
+const PLAIN: Dialect = Dialect { length: Length::MaxTokens, stream_options: true, routing: false };
+const NEWER: Dialect = Dialect { length: Length::MaxCompletionTokens, stream_options: true, routing: false };
+
+const fn shape(prefix: &'static str, body: Body, min: usize, max: usize) -> Shape {
+    Shape { prefix, body, min, max, useless: None }
+}
+
+const ADMIN: Option<&str> = Some("an administrator's key: it manages an organisation and cannot ask a model anything");
+
+static ENTRIES: [Entry; 9] = [
+    Entry {
+        name: "openrouter",
+        title: "OpenRouter",
+        base_url: "https://openrouter.ai/api/v1",
+        env: Some("OPENROUTER_API_KEY"),
+        needs_key: true,
+        key_page: "https://openrouter.ai/settings/keys",
+        shapes: &[shape("sk-or-v1-", Body::LowerHex, 64, 64)],
+        account: Account::OpenRouter,
+        // An alias that the router keeps pointing at the newest of the family; the answer names what really ran.
+        model: "~anthropic/claude-sonnet-latest",
+        dialect: Dialect { length: Length::MaxCompletionTokens, stream_options: false, routing: true },
+    },
+    Entry {
+        name: "openai",
+        title: "OpenAI",
+        base_url: "https://api.openai.com/v1",
+        env: Some("OPENAI_API_KEY"),
+        needs_key: true,
+        key_page: "https://platform.openai.com/api-keys",
+        shapes: &[
+            Shape { prefix: "sk-admin-", body: Body::Url, min: 20, max: 256, useless: ADMIN },
+            shape("sk-proj-", Body::Url, 40, 256),
+            shape("sk-svcacct-", Body::Url, 40, 256),
+            shape("sk-service-", Body::Url, 40, 256),
+            shape("sk-", Body::Alnum, 40, 256),
+        ],
+        account: Account::Models,
+        model: "gpt-5.2",
+        dialect: NEWER,
+    },
+    Entry {
+        name: "anthropic",
+        title: "Anthropic",
+        base_url: "https://api.anthropic.com/v1",
+        env: Some("ANTHROPIC_API_KEY"),
+        needs_key: true,
+        key_page: "https://console.anthropic.com/settings/keys",
+        shapes: &[
+            Shape { prefix: "sk-ant-admin", body: Body::Url, min: 20, max: 256, useless: ADMIN },
+            shape("sk-ant-", Body::Url, 40, 256),
+        ],
+        account: Account::Anthropic,
+        model: "claude-sonnet-5",
+        dialect: PLAIN,
+    },
+    Entry {
+        name: "gemini",
+        title: "Google Gemini",
+        base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
+        env: Some("GEMINI_API_KEY"),
+        needs_key: true,
+        key_page: "https://aistudio.google.com/apikey",
+        shapes: &[shape("AIza", Body::Url, 35, 35), shape("AQ.", Body::Url, 20, 256)],
+        account: Account::Gemini,
+        model: "gemini-flash-latest",
+        dialect: PLAIN,
+    },
+    Entry {
+        name: "groq",
+        title: "Groq",
+        base_url: "https://api.groq.com/openai/v1",
+        env: Some("GROQ_API_KEY"),
+        needs_key: true,
+        key_page: "https://console.groq.com/keys",
+        shapes: &[shape("gsk_", Body::Alnum, 40, 128)],
+        account: Account::Models,
+        model: "openai/gpt-oss-120b",
+        dialect: NEWER,
+    },
+    Entry {
+        name: "mistral",
+        title: "Mistral",
+        base_url: "https://api.mistral.ai/v1",
+        env: Some("MISTRAL_API_KEY"),
+        needs_key: true,
+        key_page: "https://console.mistral.ai/api-keys",
+        shapes: &[shape("", Body::Alnum, 32, 64)],
+        account: Account::Models,
+        model: "mistral-medium-latest",
+        // It refuses fields it does not know, and gives usage without being asked.
+        dialect: Dialect { length: Length::MaxTokens, stream_options: false, routing: false },
+    },
+    Entry {
+        name: "deepseek",
+        title: "DeepSeek",
+        base_url: "https://api.deepseek.com/v1",
+        env: Some("DEEPSEEK_API_KEY"),
+        needs_key: true,
+        key_page: "https://platform.deepseek.com/api_keys",
+        shapes: &[shape("sk-", Body::LowerAlnum, 32, 32)],
+        account: Account::DeepSeek,
+        model: "deepseek-flash",
+        dialect: PLAIN,
+    },
+    Entry {
+        name: "xai",
+        title: "xAI",
+        base_url: "https://api.x.ai/v1",
+        env: Some("XAI_API_KEY"),
+        needs_key: true,
+        key_page: "https://console.x.ai",
+        shapes: &[shape("xai-", Body::Url, 60, 128)],
+        account: Account::XAi,
+        model: "grok-4.6",
+        dialect: NEWER,
+    },
+    Entry {
+        name: "ollama",
+        title: "Ollama",
+        base_url: "http://127.0.0.1:11434/v1",
+        env: None,
+        needs_key: false,
+        key_page: "https://ollama.com",
+        shapes: &[],
+        account: Account::Models,
+        model: "llama3.2",
+        dialect: PLAIN,
+    },
+];
+
+/// Beginnings of keys that belong to someone else altogether, so that one pasted by mistake is named.
+const STRANGERS: &[(&str, &str)] = &[
+    ("ghp_", "a GitHub token"),
+    ("github_pat_", "a GitHub token"),
+    ("glpat-", "a GitLab token"),
+    ("hf_", "a Hugging Face token"),
+    ("pplx-", "a Perplexity key"),
+    ("AKIA", "an AWS access key id"),
+    ("xoxb-", "a Slack token"),
+    ("ek_", "a short-lived realtime secret"),
+];
+
+/// All the providers we know, the default one first.
+#[must_use]
+pub fn all() -> &'static [Entry] {
+    &ENTRIES
+}
+
+/// The provider of that name, if we know it.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Entry> {
+    ENTRIES.iter().find(|entry| entry.name == name)
+}
+
+/// Why a text is not a key for a provider. It never holds any part of the text.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadKey(String);
+
+/// What any key must be, whoever it is for: one printable word.
+pub fn check_any_key(key: &str) -> Result<(), BadKey> {
+    let said = if key.is_empty() {
+        "the key is empty"
+    } else if key.bytes().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
+        "the key has a space or a line break in it"
+    } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
+        "the key has a character that no key has: a control character or a letter outside ASCII"
+    } else if key.len() > 4096 {
+        "the key is longer than 4096 characters"
+    } else {
+        return Ok(());
+    };
+    Err(BadKey(said.to_owned()))
+}
+
+impl Entry {
+    /// Whether a text looks like one of this provider's keys; if not, why not, in words without any part of it.
+    pub fn check_key(&self, key: &str) -> Result<(), BadKey> {
+        check_any_key(key)?;
+        if self.shapes.is_empty() {
+            return Ok(());
+        }
+        let owners = owners(key);
+        if !owners.is_empty() && owners.iter().all(|owner| owner.name != self.name) {
+            let titles: Vec<&str> = owners.iter().map(|owner| owner.title).collect();
+            return Err(BadKey(format!("this looks like a key of {}, not of {}", titles.join(" or "), self.title)));
+        }
+        if let Some((_, what)) = STRANGERS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+            return Err(BadKey(format!("this looks like {what}, not like a key of {}", self.title)));
+        }
+        let Some(shape) = self.shapes.iter().filter(|s| key.starts_with(s.prefix)).max_by_key(|s| s.prefix.len()) else {
+            return Err(BadKey(format!("a key of {} begins with {}", self.title, self.prefixes())));
+        };
+        match (shape.check(key), shape.useless) {
+            (_, Some(why)) => Err(BadKey(format!("this looks like {why}"))),
+            (Err(why), None) => Err(BadKey(format!("a key of {} has {why}", self.title))),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    /// "`a`, `b` or `c`"
+    fn prefixes(&self) -> String {
+        let mut all: Vec<String> = self.shapes.iter().filter(|s| s.useless.is_none()).map(|s| format!("`{}`", s.prefix)).collect();
+        let last = all.pop().unwrap_or_default();
+        if all.is_empty() { last } else { format!("{} or {last}", all.join(", ")) }
+    }
+
+    /// Where to ask it.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<Endpoint> {
+        Some(Endpoint {
+            name: self.name.parse().ok()?,
+            title: self.title.to_owned(),
+            base_url: self.base_url.to_owned(),
+            account: self.account,
+            dialect: self.dialect,
+        })
+    }
+}
+
+impl Shape {
+    fn check(&self, key: &str) -> Result<(), String> {
+        let rest = key.strip_prefix(self.prefix).unwrap_or_default();
+        let after = if self.prefix.is_empty() { String::new() } else { format!(" after `{}`", self.prefix) };
+        if !rest.bytes().all(|b| self.body.has(b)) {
+            return Err(format!("only {}{after}", self.body.in_words()));
+        }
+        if (self.min..=self.max).contains(&rest.len()) {
+            return Ok(());
+        }
+        let wanted = if self.min == self.max { self.min.to_string() } else { format!("{} to {}", self.min, self.max) };
+        Err(format!("{wanted} characters{after}, this one has {}", rest.len()))
+    }
+}
+
+/// Whose key this is by its looks: those with the longest prefix that it begins with. A prefix as short as `sk-` is shared by many
+/// and counts only together with the rest of the shape.
+fn owners(key: &str) -> Vec<&'static Entry> {
+    let shapes = || ENTRIES.iter().flat_map(|entry| entry.shapes.iter().map(move |shape| (entry, shape)));
+    let begins = |shape: &Shape| !shape.prefix.is_empty() && key.starts_with(shape.prefix);
+    let longest = shapes().filter(|(_, s)| begins(s)).map(|(_, s)| s.prefix.len()).max().unwrap_or(0);
+    let mut owners: Vec<&'static Entry> = shapes()
+        .filter(|(_, s)| begins(s) && s.prefix.len() == longest && (longest > 3 || s.check(key).is_ok()))
+        .map(|(entry, _)| entry)
+        .collect();
+    owners.dedup_by_key(|entry| entry.name);
+    owners
+}
+
+/// Where and how a provider is asked: made from an [`Entry`], or from the settings for one of the user's own.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its name in commands and files.
+    pub name: Name,
+    /// Its name for people.
+    pub title: String,
+    /// Where its API begins.
+    pub base_url: String,
+    /// How its account is asked.
+    pub account: Account,
+    /// How it differs on the wire.
+    pub dialect: Dialect,
+}
+
+impl Endpoint {
+    /// A server of the user's own that speaks the common language.
+    #[must_use]
+    pub fn custom(name: Name, base_url: String) -> Self {
+        Self { title: name.to_string(), name, base_url, account: Account::Models, dialect: PLAIN }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A made-up key of the right shape.
+    fn key(prefix: &str, c: char, n: usize) -> String {
+        format!("{prefix}{}", c.to_string().repeat(n))
+    }
+
+    #[test]
+    fn each_provider_accepts_keys_of_its_own_shape() {
+        for (name, key) in [
+            ("openrouter", key("sk-or-v1-", 'a', 64)),
+            ("openai", key("sk-proj-", 'B', 120)),
+            ("openai", key("sk-", 'B', 48)),
+            ("openai", key("sk-svcacct-", 'B', 120)),
+            ("anthropic", key("sk-ant-api03-", 'x', 95)),
+            ("gemini", key("AIza", 'x', 35)),
+            ("gemini", key("AQ.", 'x', 50)),
+            ("groq", key("gsk_", 'x', 52)),
+            ("mistral", key("", 'x', 32)),
+            ("deepseek", key("sk-", 'a', 32)),
+            ("xai", key("xai-", 'x', 80)),
+            ("ollama", key("", 'x', 3)),
+        ] {
+            assert_eq!(find(name).unwrap().check_key(&key), Ok(()), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_with_the_reason_and_without_any_part_of_it() {
+        for (name, key, why) in [
+            ("openrouter", key("sk-ant-api03-", 'q', 95), "this looks like a key of Anthropic, not of OpenRouter"),
+            ("openrouter", key("sk-proj-", 'q', 100), "this looks like a key of OpenAI, not of OpenRouter"),
+            ("openrouter", key("sk-", 'q', 32), "this looks like a key of DeepSeek, not of OpenRouter"),
+            ("openai", key("sk-or-v1-", 'a', 64), "this looks like a key of OpenRouter, not of OpenAI"),
+            ("mistral", key("gsk_", 'q', 52), "this looks like a key of Groq, not of Mistral"),
+            ("openrouter", key("ghp_", 'q', 36), "this looks like a GitHub token, not like a key of OpenRouter"),
+            ("openrouter", key("", 'q', 64), "a key of OpenRouter begins with `sk-or-v1-`"),
+            ("gemini", key("", 'q', 64), "a key of Google Gemini begins with `AIza` or `AQ.`"),
+            ("openrouter", key("sk-or-v1-", 'a', 63), "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 63"),
+            ("openrouter", key("sk-or-v1-", 'Q', 64), "a key of OpenRouter has only the digits 0-9 and a-f after `sk-or-v1-`"),
+            ("openai", key("sk-", 'Q', 8), "a key of OpenAI has 40 to 256 characters after `sk-`, this one has 8"),
+            (
+                "anthropic",
+                key("sk-ant-admin01-", 'q', 95),
+                "this looks like an administrator's key: it manages an organisation and cannot ask a model anything",
+            ),
+            ("openrouter", String::new(), "the key is empty"),
+            ("ollama", String::from("a b"), "the key has a space or a line break in it"),
+            (
+                "openrouter",
+                String::from("sk-or-v1-\u{e9}"),
+                "the key has a character that no key has: a control character or a letter outside ASCII",
+            ),
+        ] {
+            let said = find(name).unwrap().check_key(&key).unwrap_err().to_string();
+            assert_eq!(said, why, "{name}");
+            assert!(!said.contains("qqq") && !said.contains("aaa"));
+        }
+    }
+
+    #[test]
+    fn every_row_is_whole() {
+        assert_eq!(all().first().map(|e| e.name), Some(DEFAULT_PROVIDER));
+        for entry in all() {
+            let endpoint = entry.endpoint().unwrap();
+            assert_eq!(endpoint.name.as_str(), entry.name);
+            assert!(endpoint.base_url.starts_with("https://") || !entry.needs_key, "{}", entry.name);
+            assert!(!entry.model.is_empty());
+        }
+    }
+}

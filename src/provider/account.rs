@@ -1,0 +1,217 @@
+//! What a provider says of a key and of its models, asked at its cheap endpoints.
+
+use super::error::{Error, Kind};
+use super::http::{Auth, Line, Reach, Sort};
+use super::price::{NanoDollars, Prices, unquoted};
+use super::refusal::refused;
+use crate::catalog::{Account, Endpoint};
+use crate::clock::Time;
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What a provider says of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is good.
+    Valid(Standing),
+    /// It is not accepted.
+    Invalid(String),
+    /// It is accepted, but not for asking a model.
+    Restricted(String),
+    /// It could not be found out: no network, or the provider has troubles of its own. Never a reason to give a key up.
+    Unknown(String),
+}
+
+/// What else is known of a good key, where the provider tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The provider's own masked name of it.
+    pub label: Option<String>,
+    /// When it ends.
+    pub expires_at: Option<Time>,
+    /// What may be spent with it in all.
+    pub limit: Option<NanoDollars>,
+    /// What of that is left.
+    pub remaining: Option<NanoDollars>,
+    /// Whether the account never paid.
+    pub is_free_tier: bool,
+}
+
+/// One of a provider's models.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What it is asked by.
+    pub id: String,
+    /// Its name for people.
+    pub name: Option<String>,
+    /// How many tokens it can look at.
+    pub context_length: Option<u64>,
+    /// What it costs.
+    pub prices: Option<Prices>,
+}
+
+/// Asks what a key is worth. An error is a mistake in address or settings; whatever happens on the way there is [`Verdict::Unknown`].
+pub async fn verify(endpoint: &Endpoint, key: &Secret, reach: Reach) -> Result<Verdict, Error> {
+    let line = Line::new(endpoint, reach)?;
+    match ask(&line, endpoint.account, key).await {
+        Ok(body) => Ok(read(&line, endpoint.account, &body, key)),
+        Err(error) => match error.kind() {
+            Kind::BadAddress | Kind::PlainHttp | Kind::BadNet => Err(error),
+            Kind::InvalidKey => Ok(Verdict::Invalid(error.to_string())),
+            // xAI calls a wrong key a bad request.
+            Kind::BadRequest if endpoint.account == Account::XAi => Ok(Verdict::Invalid(error.to_string())),
+            Kind::Forbidden | Kind::NoCredit => Ok(Verdict::Restricted(error.to_string())),
+            _ => Ok(Verdict::Unknown(error.to_string())),
+        },
+    }
+}
+
+async fn ask(line: &Line, account: Account, key: &Secret) -> Result<Vec<u8>, Error> {
+    let base = &line.address;
+    let (at, path, auth) = match account {
+        Account::OpenRouter => (base.clone(), "/key", Auth::Bearer),
+        Account::Models => (base.clone(), "/models", Auth::Bearer),
+        Account::Gemini => (base.without("/openai"), "/models?pageSize=1", Auth::Google),
+        Account::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
+        Account::DeepSeek => (base.without("/v1"), "/user/balance", Auth::Bearer),
+        Account::XAi => (base.clone(), "/api-key", Auth::Bearer),
+    };
+    get(line, &at, path, auth, Some(key)).await
+}
+
+async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Vec<u8>, Error> {
+    let mut reply = line.get(at, path, auth, key).await?;
+    if reply.status() != 200 {
+        return Err(refused(line, reply, key).await);
+    }
+    reply.plain()?;
+    match reply.sort() {
+        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await,
+        Sort::Page => Err(line.error(Kind::NotJson, "answered with a web page")),
+        Sort::Stream => Err(line.error(Kind::NotJson, "answered with a stream instead of JSON")),
+        Sort::Other(sort) => Err(line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON"))),
+    }
+}
+
+/// OpenRouter's words about a key.
+#[derive(Deserialize)]
+struct About<'a> {
+    #[serde(borrow)]
+    data: AboutKey<'a>,
+}
+
+#[derive(Deserialize)]
+struct AboutKey<'a> {
+    #[serde(default)]
+    label: Option<String>,
+    #[serde(borrow, default)]
+    limit: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    limit_remaining: Option<&'a RawValue>,
+    #[serde(default)]
+    expires_at: Option<String>,
+    #[serde(default)]
+    is_management_key: Option<bool>,
+    #[serde(default)]
+    is_provisioning_key: Option<bool>,
+    #[serde(default)]
+    is_free_tier: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Balance {
+    is_available: bool,
+}
+
+#[derive(Deserialize)]
+struct XAiKey {
+    #[serde(default)]
+    api_key_blocked: bool,
+    #[serde(default)]
+    api_key_disabled: bool,
+    #[serde(default)]
+    team_blocked: bool,
+}
+
+fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
+    let unread = || Verdict::Unknown(line.error(Kind::Malformed, "answered with something that is not understood").to_string());
+    match account {
+        Account::OpenRouter => {
+            let Ok(About { data }) = serde_json::from_slice::<About<'_>>(body) else {
+                return unread();
+            };
+            if data.is_management_key == Some(true) || data.is_provisioning_key == Some(true) {
+                return Verdict::Restricted("it is a management key: it makes other keys and cannot ask a model anything".to_owned());
+            }
+            let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
+            Verdict::Valid(Standing {
+                label: data.label.map(|label| line.quote(&label, Some(key))),
+                expires_at: data.expires_at.as_deref().and_then(Time::parse),
+                limit: dollars(data.limit),
+                remaining: dollars(data.limit_remaining),
+                is_free_tier: data.is_free_tier.unwrap_or(false),
+            })
+        }
+        Account::DeepSeek => match serde_json::from_slice::<Balance>(body) {
+            Ok(Balance { is_available: true }) => Verdict::Valid(Standing::default()),
+            Ok(Balance { is_available: false }) => Verdict::Restricted("its account has no credit left".to_owned()),
+            Err(_) => unread(),
+        },
+        Account::XAi => match serde_json::from_slice::<XAiKey>(body) {
+            Ok(said) if said.api_key_blocked || said.api_key_disabled || said.team_blocked => {
+                Verdict::Restricted("it is blocked or disabled".to_owned())
+            }
+            Ok(_) => Verdict::Valid(Standing::default()),
+            Err(_) => unread(),
+        },
+        Account::Models | Account::Gemini | Account::Anthropic => {
+            match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
+                Ok(said) if said.contains_key("data") || said.contains_key("models") => Verdict::Valid(Standing::default()),
+                _ => unread(),
+            }
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct List<'a> {
+    #[serde(borrow)]
+    data: Vec<Listed<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Listed<'a> {
+    id: String,
+    #[serde(default, alias = "display_name")]
+    name: Option<String>,
+    #[serde(default, alias = "max_input_tokens", alias = "context_window")]
+    context_length: Option<u64>,
+    #[serde(borrow, default)]
+    pricing: Option<&'a RawValue>,
+}
+
+/// The provider's models, in its own order. Some tell them to anyone, without a key.
+pub async fn models(endpoint: &Endpoint, key: Option<&Secret>, reach: Reach) -> Result<Vec<Model>, Error> {
+    let line = Line::new(endpoint, reach)?;
+    let (path, auth) = match endpoint.account {
+        Account::Anthropic => ("/models?limit=1000", Auth::Anthropic),
+        _ => ("/models", Auth::Bearer),
+    };
+    let body = get(&line, &line.address, path, auth, key).await?;
+    let list: List<'_> =
+        serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a list of models"))?;
+    let tidy = |word: &str| word.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
+    Ok(list
+        .data
+        .into_iter()
+        .filter_map(|listed| {
+            Some(Model {
+                id: super::clean_word(&listed.id)?,
+                name: listed.name.as_deref().map(tidy),
+                context_length: listed.context_length,
+                prices: listed.pricing.and_then(|raw| Prices::parse(raw.get())),
+            })
+        })
+        .collect())
+}

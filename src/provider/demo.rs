@@ -1,0 +1,243 @@
+//! The assistant in the house: no network, no model, and it says so. It shows a newcomer what the program does with their words.
+
+use super::{Answer, Error, Heard, NanoDollars, Provider, Usage, Wish};
+use crate::message::{Message, Role};
+use crate::name::Name;
+use crate::privacy::Raw;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Answers offline, always the same to the same.
+#[derive(Debug)]
+pub struct Demo {
+    name: Name,
+    pace: Duration,
+}
+
+impl Default for Demo {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Demo {
+    /// One that answers at once.
+    #[must_use]
+    pub fn new() -> Self {
+        // The name is one by its letters; the other arm is never taken.
+        let name = "demo".parse().unwrap_or_else(|_| unreachable!());
+        Self { name, pace: Duration::ZERO }
+    }
+
+    /// One that answers word by word, for someone who watches.
+    #[must_use]
+    pub fn paced() -> Self {
+        Self { pace: Duration::from_millis(12), ..Self::new() }
+    }
+
+    fn answer_to(said: &[Message]) -> String {
+        let mut asked = said.iter().filter(|message| message.role == Role::User);
+        let turns = asked.clone().count();
+        let Some(last) = asked.next_back() else {
+            return String::from(WELCOME);
+        };
+        let words = last.text.as_str();
+        let hidden = placeholders(words);
+        if !hidden.is_empty() {
+            return about_placeholders(words, &hidden);
+        }
+        let lower = words.to_lowercase();
+        let asks = |any: &[&str]| any.iter().any(|word| lower.contains(word));
+        let topic = TOPICS.iter().find(|(words, _)| asks(words)).map(|(_, answer)| *answer);
+        match topic {
+            Some(answer) => answer.to_owned(),
+            None if turns <= 1 => String::from(WELCOME),
+            None => format!(
+                "You wrote {} words. A model would answer them now; I cannot, I am only the demo.\n\n{NEXT}",
+                words.split_whitespace().count()
+            ),
+        }
+    }
+}
+
+const WELCOME: &str = "Hello. This is the demo: no model, no network, nothing to pay. I answer from a few lines in the program, so that you can see \
+what happens to your words.\n\nTry this: paste an e-mail address or a card number, such as 4111 1111 1111 1111, and send it. I will show you what a provider \
+would have got to see.\n\nOr ask me about *storage*, *keys*, *backup*, *privacy* or *cost*.";
+
+const NEXT: &str = "Paste an e-mail address or a card number to see it taken out, or ask about *storage*, *keys*, *backup*, *privacy* or *cost*. \
+`/help` lists the commands, `/exit` leaves.";
+
+type Topic = (&'static [&'static str], &'static str);
+
+const TOPICS: &[Topic] = &[
+    (
+        &["backup", "restore", "lost", "new machine"],
+        "Backup: `chatbot backup` writes one encrypted file with your conversations and checks that it can be opened again; `chatbot restore FILE` brings it back. \
+It needs your passphrase, and nobody else can open it. This is the demo speaking, but those commands are real.",
+    ),
+    (
+        &["api key", "key", "secret", "password", "keyring", "vault"],
+        "Keys: your API key lives in the operating system's keyring, or in an encrypted vault where there is none: never in a plain file, never on a command line. \
+It goes to its own provider's host and nowhere else. `chatbot key set` stores one without showing it, `chatbot key list` shows what is there. \
+This is the demo speaking; it has no key and needs none.",
+    ),
+    (
+        &["cost", "price", "budget", "pay", "money", "usage"],
+        "Cost: the provider's own figure is counted for each answer, and `chatbot usage` adds it up. With a budget in the settings a request that would break it is \
+not sent. This demo costs nothing.",
+    ),
+    (
+        &["store", "storage", "stored", "saved", "disk", "file", "history", "encrypt", "where"],
+        "Storage: each conversation is one file, and each message in it is sealed (encrypted and signed) before it is written, readable by your user alone. What was taken out \
+of a message is not in the file either. `chatbot history list` shows them, `--no-log` writes nothing at all. \
+This is the demo speaking, but what you write here is treated the same way.",
+    ),
+    (
+        &["privacy", "redact", "private", "leak", "personal", "data", "pii"],
+        "Privacy: before a message is kept or sent, e-mail addresses, phone numbers, card numbers, keys and the like are replaced by placeholders such as `[ EMAIL_1 ]`. \
+The provider sees the placeholder; your own screen shows the real value again when an answer mentions it. Try it: send me an e-mail address. \
+It is done by rules, and rules miss things: do not send what must never leave. This demo gets the placeholders, too.",
+    ),
+    (
+        &["real model", "start", "begin", "how do i", "setup", "set up", "install", "openrouter"],
+        "To talk to a real model: get a key from a provider (https://openrouter.ai/settings/keys, for example), then run `chatbot key set` and `chatbot`. \
+Everything else stays as you see it in this demo.",
+    ),
+    (
+        &["help", "what can", "commands", "who are you", "what are you"],
+        "I am the demo: a few prepared lines, not a model. Paste an e-mail address or a card number to see it taken out, or ask about *storage*, *keys*, *backup*, *privacy* \
+or *cost*. `/help` lists the commands of the chat, `/exit` leaves.",
+    ),
+];
+
+/// The placeholders in a text, each once, in the order of first sight: `[EMAIL_1]`.
+fn placeholders(text: &str) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    // What stands after the last `[` before each `]`.
+    for part in text.split_inclusive(']') {
+        let Some(whole) = part.rfind('[').and_then(|open| part.get(open..)).filter(|whole| whole.ends_with(']')) else {
+            continue;
+        };
+        let is_one = whole.trim_matches(['[', ']']).rsplit_once('_').is_some_and(|(kind, number)| {
+            !kind.is_empty()
+                && kind.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+                && !number.is_empty()
+                && number.bytes().all(|b| b.is_ascii_digit())
+        });
+        if is_one && !found.contains(&whole) {
+            found.push(whole);
+        }
+    }
+    found
+}
+
+fn about_placeholders(words: &str, hidden: &[&str]) -> String {
+    let things = match hidden {
+        [_] => "one thing".to_owned(),
+        more => format!("{} things", more.len()),
+    };
+    // With spaces inside the brackets the screen does not put the real value back: this is what the provider sees.
+    let mut seen: String = words.chars().take(400).collect();
+    for one in hidden {
+        seen = seen.replace(one, &apart(one));
+    }
+    let list: Vec<String> = hidden.iter().map(|one| format!("`{}` stands for {one}", apart(one))).collect();
+    format!(
+        "I (the demo) was not given your words as you typed them: {things} had been taken out before they went anywhere. A provider would have got this:\n\n> {}\n\n\
+On your screen the real value is put back: {}. Only this program, on this machine, knows which is which, and only while it runs: the file on disk has the placeholder too.",
+        seen.replace('\n', "\n> "),
+        list.join("; ")
+    )
+}
+
+/// `[ EMAIL_1 ]`
+fn apart(placeholder: &str) -> String {
+    format!("[ {} ]", placeholder.trim_matches(['[', ']']))
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    demo: bool,
+    messages: Vec<One<'a>>,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    role: Role,
+    content: &'a str,
+}
+
+impl Provider for Demo {
+    fn name(&self) -> &Name {
+        &self.name
+    }
+
+    fn body(&self, said: &[Message], _: &Wish) -> String {
+        let messages = said.iter().map(|message| One { role: message.role, content: message.text.as_str() }).collect();
+        serde_json::to_string(&Body { demo: true, messages }).unwrap_or_default()
+    }
+
+    async fn answer(&self, said: &[Message], _: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
+        let text = Self::answer_to(said);
+        hear(Heard::Begun { id: None, model: Some(String::from("demo")) });
+        for word in text.split_inclusive([' ', '\n']) {
+            hear(Heard::Text(Raw::from(word)));
+            if !self.pace.is_zero() {
+                tokio::time::sleep(self.pace).await;
+            }
+        }
+        let tokens = |bytes: usize| u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
+        let usage = Usage {
+            prompt_tokens: tokens(said.iter().map(|message| message.text.as_str().len()).sum()),
+            completion_tokens: tokens(text.len()),
+            cost: Some(NanoDollars(0)),
+            ..Usage::default()
+        };
+        Ok(Answer { id: None, model: String::from("demo"), finish: Some(String::from("stop")), usage: Some(usage), complete: true })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::privacy::{Placeholders, Policy, Redactor};
+
+    fn said(words: &[&str]) -> Vec<Message> {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut table = Placeholders::default();
+        let one = |text: &str, table: &mut Placeholders| redactor.redact(Raw::from(text), table).0;
+        words.iter().map(|text| Message { role: Role::User, text: one(text, &mut table), at: Time::from_millis(0) }).collect()
+    }
+
+    #[test]
+    fn it_points_at_what_was_taken_out_without_putting_it_back() {
+        let answer = Demo::answer_to(&said(&["write to bob.miller@initech.com and bob.miller@initech.com"]));
+        assert!(answer.contains("> write to [ EMAIL_1 ] and [ EMAIL_1 ]\n"), "{answer}");
+        assert!(answer.contains("`[ EMAIL_1 ]` stands for [EMAIL_1]. "), "{answer}");
+        assert!(!answer.contains("initech"));
+    }
+
+    #[test]
+    fn what_is_not_a_placeholder_is_not_taken_for_one() {
+        assert_eq!(
+            placeholders("[x] [EMAIL_1] [[PHONE_22] [EMAIL_1] [A_] [_1] [US_SSN_3] [open"),
+            ["[EMAIL_1]", "[PHONE_22]", "[US_SSN_3]"]
+        );
+        assert_eq!(placeholders("a[1] = b[i_2]; ]["), [""; 0]);
+    }
+
+    #[test]
+    fn it_always_says_that_it_is_the_demo_and_the_same_to_the_same() {
+        for words in
+            ["hi", "where is it stored?", "my key", "BACKUP", "privacy", "what does it cost", "help", "how do I start", "\u{1f44b}"]
+        {
+            let answer = Demo::answer_to(&said(&[words]));
+            assert!(answer.to_lowercase().contains("demo"), "{words}: {answer}");
+            assert_eq!(answer, Demo::answer_to(&said(&[words])));
+        }
+        let later = Demo::answer_to(&said(&["hi", "tell me a joke please"]));
+        assert!(later.starts_with("You wrote 5 words. A model would answer them now; I cannot, I am only the demo."), "{later}");
+        assert!(Demo::answer_to(&[]).contains("demo"));
+    }
+}

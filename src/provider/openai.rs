@@ -1,0 +1,400 @@
+//! The common language of chat completions: OpenRouter's, OpenAI's and that of all who speak it after them.
+
+use super::error::{Error, Kind};
+use super::http::{Line, Post, Reach, Reply, Sort};
+use super::refusal::{broke_off, refused};
+use super::stream::{Event, Parser, TooLarge};
+use super::{Answer, Heard, Provider, Usage, Wish, clean_word, wire};
+use crate::catalog::{Dialect, Endpoint, Length};
+use crate::message::{Message, Role};
+use crate::name::Name;
+use crate::privacy::Raw;
+use crate::secret::Secret;
+use serde::Serialize;
+use std::time::Duration;
+
+/// A provider that speaks the common language.
+#[derive(Debug)]
+pub struct OpenAi {
+    dialect: Dialect,
+    key: Option<Secret>,
+    line: Line,
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    model: &'a str,
+    messages: Messages<'a>,
+    stream: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Routing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plugins: Option<[Plugin; 1]>,
+}
+
+struct Messages<'a>(&'a [Message]);
+
+impl Serialize for Messages<'_> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct One<'a> {
+            role: Role,
+            content: &'a str,
+        }
+        s.collect_seq(self.0.iter().map(|message| One { role: message.role, content: message.text.as_str() }))
+    }
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+/// Whom a router may hand the request to.
+#[derive(Serialize)]
+struct Routing {
+    data_collection: &'static str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    zdr: bool,
+}
+
+/// What a router may do with the request on the way.
+#[derive(Serialize)]
+struct Plugin {
+    id: &'static str,
+    enabled: bool,
+}
+
+/// On by default for small models, and it silently drops the middle of a conversation.
+const NO_COMPRESSION: Plugin = Plugin { id: "context-compression", enabled: false };
+
+impl OpenAi {
+    /// One who is asked at `endpoint` with `key`. The address is checked; nothing is built or reached yet.
+    pub fn new(endpoint: &Endpoint, key: Option<Secret>, reach: Reach) -> Result<Self, Error> {
+        Ok(Self { dialect: endpoint.dialect, key, line: Line::new(endpoint, reach)? })
+    }
+
+    /// The address in the form in which it is asked.
+    #[must_use]
+    pub fn address(&self) -> &super::http::Address {
+        &self.line.address
+    }
+
+    /// One attempt.
+    async fn once(&self, post: &Post, wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
+        let mut reply = self.line.send_post(post).await?;
+        if reply.status() != 200 {
+            return Err(refused(&self.line, reply, self.key.as_ref()).await);
+        }
+        reply.plain()?;
+        let id = reply.text_header("x-generation-id").and_then(clean_word);
+        let mut reading = Reading { line: &self.line, key: self.key.as_ref(), so_far: SoFar::new(id), hear };
+        match reply.sort() {
+            Sort::Stream => reading.stream(&mut reply, None).await?,
+            Sort::Json => reading.whole(&mut reply, None).await?,
+            Sort::Page => return Err(self.line.error(Kind::NotJson, "answered with a web page")),
+            Sort::Other(sort) => {
+                return Err(self.line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON or a stream")));
+            }
+            Sort::Unsaid => reading.unsaid(&mut reply).await?,
+        }
+        reading.so_far.answer(wish).ok_or_else(|| self.line.error(Kind::Empty, "answered with nothing"))
+    }
+
+    /// How long to wait before the next attempt; `None` if it is not worth it.
+    fn pause(&self, error: &Error, attempt: u32) -> Option<Duration> {
+        let patience = self.line.patience();
+        if !error.again || attempt >= patience.retries {
+            return None;
+        }
+        if let Some(asked) = error.retry_after() {
+            return (asked <= patience.longest_pause).then_some(asked);
+        }
+        let pause = patience.pause.saturating_mul(1 << attempt.min(8)).min(patience.longest_pause);
+        // Between half of it and all of it, so that many who were refused together do not come back together.
+        let chance = getrandom::u32().unwrap_or(u32::MAX / 2) % 1000;
+        Some(pause / 2 + (pause / 2) * chance / 1000)
+    }
+}
+
+impl Provider for OpenAi {
+    fn name(&self) -> &Name {
+        &self.line.name
+    }
+
+    fn body(&self, said: &[Message], wish: &Wish) -> String {
+        let dialect = self.dialect;
+        let routing = dialect.routing && (wish.deny_data_collection || wish.zdr);
+        let body = Body {
+            model: &wish.model,
+            messages: Messages(said),
+            stream: wish.stream,
+            stream_options: (wish.stream && dialect.stream_options).then_some(StreamOptions { include_usage: true }),
+            temperature: wish.temperature,
+            max_tokens: wish.max_tokens.filter(|_| dialect.length == Length::MaxTokens),
+            max_completion_tokens: wish.max_tokens.filter(|_| dialect.length == Length::MaxCompletionTokens),
+            provider: routing
+                .then_some(Routing { data_collection: if wish.deny_data_collection { "deny" } else { "allow" }, zdr: wish.zdr }),
+            plugins: dialect.routing.then_some([NO_COMPRESSION]),
+        };
+        // Strings, numbers and flags: there is nothing in it that JSON could not say.
+        serde_json::to_string(&body).unwrap_or_default()
+    }
+
+    async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
+        let post = self.line.post("/chat/completions", self.key.as_ref(), self.body(said, wish))?;
+        let mut attempt = 0;
+        loop {
+            let error = match self.once(&post, wish, hear).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let Some(after) = self.pause(&error, attempt) else {
+                return Err(error);
+            };
+            attempt += 1;
+            hear(Heard::Retrying { after, attempt, why: error.kind() });
+            tokio::time::sleep(after).await;
+        }
+    }
+}
+
+/// What has come of an answer so far.
+struct SoFar {
+    id: Option<String>,
+    model: Option<String>,
+    finish: Option<String>,
+    usage: Option<Usage>,
+    /// The end was said.
+    done: bool,
+    /// Something of the answer came.
+    begun: bool,
+    announced: bool,
+    text: String,
+    reasoning: String,
+    /// Signs of life that the hearer has not been told of.
+    signs: u32,
+}
+
+/// Why an answer cannot be read on.
+enum Stop {
+    TooLarge(TooLarge),
+    NotJson,
+    /// An error object, as JSON.
+    Said(String),
+}
+
+impl From<TooLarge> for Stop {
+    fn from(what: TooLarge) -> Self {
+        Self::TooLarge(what)
+    }
+}
+
+impl SoFar {
+    fn new(id: Option<String>) -> Self {
+        Self {
+            id,
+            model: None,
+            finish: None,
+            usage: None,
+            done: false,
+            begun: false,
+            announced: false,
+            text: String::new(),
+            reasoning: String::new(),
+            signs: 0,
+        }
+    }
+
+    /// One event of a stream, or an answer that came whole.
+    fn take(&mut self, data: &[u8]) -> Result<(), Stop> {
+        if data.starts_with(b"[DONE]") {
+            self.done = true;
+            return Ok(());
+        }
+        let Ok(chunk) = serde_json::from_slice::<wire::Chunk<'_>>(data) else {
+            // Some wrap an error in a list.
+            return Err(wire::error_in_list(data).map_or(Stop::NotJson, Stop::Said));
+        };
+        if self.id.is_none() {
+            self.id = chunk.id.get().and_then(clean_word);
+        }
+        if self.model.is_none() {
+            self.model = chunk.model.get().and_then(clean_word);
+        }
+        if let Some(usage) = chunk.usage() {
+            self.usage = Some(usage);
+        }
+        self.signs += 1;
+        if let Some(choice) = &chunk.choices.first {
+            if let Some(text) = choice.text() {
+                self.text.push_str(text);
+            }
+            if let Some(reasoning) = choice.reasoning() {
+                self.reasoning.push_str(reasoning);
+            }
+            if let Some(finish) = choice.finish_reason.get().and_then(clean_word) {
+                self.finish = Some(finish);
+            }
+        }
+        if let Some(error) = chunk.error() {
+            return Err(Stop::Said(error.to_owned()));
+        }
+        if self.finish.as_deref() == Some("error") {
+            return Err(Stop::Said(String::new()));
+        }
+        Ok(())
+    }
+
+    /// Tells the hearer what has gathered.
+    fn tell(&mut self, hear: &mut dyn FnMut(Heard)) {
+        if !self.announced && (self.model.is_some() || !self.text.is_empty() || !self.reasoning.is_empty()) {
+            self.announced = true;
+            hear(Heard::Begun { id: self.id.clone(), model: self.model.clone() });
+        }
+        if !self.reasoning.is_empty() {
+            self.begun = true;
+            hear(Heard::Reasoning(Raw::from(std::mem::take(&mut self.reasoning))));
+        }
+        if !self.text.is_empty() {
+            self.begun = true;
+            let room = self.text.len();
+            hear(Heard::Text(Raw::from(std::mem::replace(&mut self.text, String::with_capacity(room)))));
+        } else if self.signs > 0 {
+            hear(Heard::Alive);
+        }
+        self.signs = 0;
+    }
+
+    /// The end, if anything came at all.
+    fn answer(self, wish: &Wish) -> Option<Answer> {
+        if !self.begun && self.finish.is_none() {
+            return None;
+        }
+        let complete = !matches!(self.finish.as_deref(), Some("length" | "content_filter"));
+        Some(Answer {
+            id: self.id,
+            model: self.model.unwrap_or_else(|| wish.model.clone()),
+            finish: self.finish,
+            usage: self.usage,
+            complete,
+        })
+    }
+}
+
+/// One answer being read.
+struct Reading<'a> {
+    line: &'a Line,
+    key: Option<&'a Secret>,
+    so_far: SoFar,
+    hear: &'a mut dyn FnMut(Heard),
+}
+
+impl Reading<'_> {
+    /// A stream of events; `first` is what was already taken of it.
+    async fn stream(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+        let mut parser = Parser::new(*self.line.caps());
+        if let Some(first) = first {
+            self.feed(&mut parser, first)?;
+        }
+        while !self.so_far.done {
+            // Whoever has said why the answer ended has only the bill left to bring.
+            let wait = self.so_far.finish.as_ref().map(|_| self.line.patience().farewell);
+            let piece = match reply.piece(wait).await {
+                Ok(Some(piece)) => piece,
+                Ok(None) => return self.ended(parser),
+                Err(_) if self.so_far.finish.is_some() => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            self.feed(&mut parser, piece.as_ref())?;
+        }
+        // The very end is usually here already: with it taken, the connection can be used again.
+        let _ = reply.piece(Some(Duration::from_millis(5))).await.is_ok();
+        Ok(())
+    }
+
+    fn feed(&mut self, parser: &mut Parser, bytes: &[u8]) -> Result<(), Error> {
+        let so_far = &mut self.so_far;
+        let fed = parser.feed(bytes, |event| match event {
+            Event::Comment => {
+                so_far.signs += 1;
+                Ok(())
+            }
+            Event::Data(_) if so_far.done => Ok(()),
+            Event::Data(data) => so_far.take(data),
+        });
+        self.so_far.tell(self.hear);
+        fed.map_err(|stop| self.stopped(&stop))
+    }
+
+    /// The connection has ended before the end was said.
+    fn ended(&mut self, parser: Parser) -> Result<(), Error> {
+        let so_far = &mut self.so_far;
+        let rest = parser.finish(|event| match event {
+            Event::Data(data) => so_far.take(data),
+            Event::Comment => Ok(()),
+        });
+        self.so_far.tell(self.hear);
+        match rest {
+            Err(stop @ Stop::Said(_)) => Err(self.stopped(&stop)),
+            _ if self.so_far.done || self.so_far.finish.is_some() => Ok(()),
+            _ if self.so_far.begun => Err(self.line.error(Kind::Truncated, "stopped in the middle of the answer")),
+            _ => Err(self.line.error(Kind::Empty, "answered with nothing")),
+        }
+    }
+
+    /// An answer that comes whole; `first` is what was already taken of it.
+    async fn whole(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+        let mut whole = first.unwrap_or_default().to_owned();
+        whole.append(&mut reply.whole(self.line.caps().whole).await?);
+        if whole.trim_ascii().is_empty() {
+            return Err(self.line.error(Kind::Empty, "answered with nothing"));
+        }
+        // A stream under the wrong name.
+        if whole.starts_with(b"data:") || whole.starts_with(b":") {
+            let mut parser = Parser::new(*self.line.caps());
+            self.feed(&mut parser, &whole)?;
+            return if self.so_far.done { Ok(()) } else { self.ended(parser) };
+        }
+        let taken = self.so_far.take(&whole);
+        self.so_far.tell(self.hear);
+        taken.map_err(|stop| match stop {
+            Stop::NotJson if whole.trim_ascii_start().first() == Some(&b'<') => self.line.error(Kind::NotJson, "answered with a web page"),
+            stop => self.stopped(&stop),
+        })
+    }
+
+    /// An answer that does not say what it is: its first bytes do.
+    async fn unsaid(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
+        let Some(first) = reply.piece(None).await? else {
+            return Err(self.line.error(Kind::Empty, "answered with nothing"));
+        };
+        let first = first.as_ref();
+        match first.trim_ascii_start().first() {
+            Some(b'{' | b'[') => self.whole(reply, Some(first)).await,
+            Some(b'<') => Err(self.line.error(Kind::NotJson, "answered with a web page")),
+            _ => self.stream(reply, Some(first)).await,
+        }
+    }
+
+    fn stopped(&self, stop: &Stop) -> Error {
+        match stop {
+            Stop::Said(error) => broke_off(self.line, error, self.key, self.so_far.begun),
+            Stop::NotJson => self.line.error(Kind::Malformed, "sent something that is not JSON as a part of its answer"),
+            Stop::TooLarge(TooLarge::Line | TooLarge::Event) => {
+                self.line.error(Kind::TooLarge, &format!("sent more than {} KB in one piece", self.line.caps().line / 1024))
+            }
+            Stop::TooLarge(TooLarge::Total) => {
+                self.line.error(Kind::TooLarge, &format!("sent an answer of more than {} MB", self.line.caps().total >> 20))
+            }
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! What an answer costs, in whole nano-dollars: the provider's own figure read exactly, or an estimate from its price list.
+
+use super::Usage;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Billionths of a dollar. Written as a decimal number of dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NanoDollars(pub i64);
+
+impl NanoDollars {
+    /// Reads a decimal number of dollars, `0.000147` or `1.47e-4`, exactly; what is finer than a billionth is rounded.
+    #[must_use]
+    pub fn parse(dollars: &str) -> Option<Self> {
+        i64::try_from(decimal(dollars, 9)?).ok().map(Self)
+    }
+
+    /// Both together; an impossible sum stays at the greatest amount.
+    #[must_use]
+    pub const fn plus(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
+/// `0.000147`: a decimal number of dollars without an exponent and without needless zeros.
+impl fmt::Display for NanoDollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
+        if part == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let part = format!("{part:09}");
+        write!(f, "{sign}{whole}.{}", part.trim_end_matches('0'))
+    }
+}
+
+/// As a JSON number, digit for digit.
+impl Serialize for NanoDollars {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(s)
+    }
+}
+
+/// From a JSON number or a string with one.
+impl<'de> Deserialize<'de> for NanoDollars {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(d)?;
+        Self::parse(unquoted(&raw)).ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
+    }
+}
+
+/// The text of a JSON number, or of a JSON string that holds one.
+pub(super) fn unquoted(raw: &RawValue) -> &str {
+    raw.get().trim_matches('"')
+}
+
+/// A decimal number times ten to the power of `places`, rounded to the nearest whole.
+fn decimal(text: &str, places: i32) -> Option<i128> {
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (negative, number) = match number.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if whole.len() + part.len() > 60
+        || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit())
+        || (whole.is_empty() && part.is_empty())
+    {
+        return None;
+    }
+    // How many of the digits stand before the point of the scaled number.
+    let before = i32::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(places)?;
+    if before > 36 {
+        // Far beyond any price; a zero with many digits is still a zero.
+        return whole.bytes().chain(part.bytes()).all(|b| b == b'0').then_some(0);
+    }
+    let mut digits = whole.bytes().chain(part.bytes());
+    let mut value: i128 = 0;
+    let mut round_up = false;
+    if before < 0 {
+        return Some(0);
+    }
+    for _ in 0..before {
+        value = value * 10 + i128::from(digits.next().unwrap_or(b'0') - b'0');
+    }
+    if digits.next().is_some_and(|d| d >= b'5') {
+        round_up = true;
+    }
+    value += i128::from(round_up);
+    Some(if negative { -value } else { value })
+}
+
+/// The price of one token (or one request): millionths of a nano-dollar, because prices a token are that fine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rate(i128);
+
+/// [`Rate`] counts in 10^-15 dollars.
+const RATE_PLACES: i32 = 15;
+const RATE_IN_NANO: i128 = 1_000_000;
+
+impl Rate {
+    /// Reads a decimal number of dollars. A negative one is a router's way to say it does not know.
+    #[must_use]
+    pub fn parse(dollars: &str) -> Option<Self> {
+        decimal(dollars, RATE_PLACES).filter(|r| *r >= 0).map(Self)
+    }
+
+    /// What a million of them cost.
+    #[must_use]
+    pub fn per_million(self) -> NanoDollars {
+        NanoDollars(i64::try_from(self.0).unwrap_or(i64::MAX))
+    }
+
+    fn times(self, n: u64) -> i128 {
+        self.0.saturating_mul(i128::from(n))
+    }
+}
+
+/// A model's prices, as its provider lists them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prices {
+    base: Row,
+    /// What is taken off all of it, in millionths.
+    discount: u32,
+    tiers: Vec<Tier>,
+}
+
+/// One row of a price list; what is absent in a tier is as in the base.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Row {
+    prompt: Option<Rate>,
+    completion: Option<Rate>,
+    request: Option<Rate>,
+    cache_read: Option<Rate>,
+    cache_write: Option<Rate>,
+    reasoning: Option<Rate>,
+}
+
+/// Prices for long prompts or certain hours.
+#[derive(Clone, Debug, PartialEq)]
+struct Tier {
+    min_prompt_tokens: u64,
+    /// Bound to a time of day, which an estimate does not know: it is left out of it.
+    timed: bool,
+    row: Row,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_cache_read: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_cache_write: Option<&'a RawValue>,
+    #[serde(borrow)]
+    internal_reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    discount: Option<&'a RawValue>,
+    min_prompt_tokens: Option<u64>,
+    utc_start: Option<IgnoredAny>,
+    utc_end: Option<IgnoredAny>,
+    utc_days: Option<IgnoredAny>,
+    #[serde(borrow)]
+    overrides: Option<Vec<Self>>,
+}
+
+impl Wire<'_> {
+    fn row(&self) -> Row {
+        let rate = |raw: Option<&RawValue>| raw.and_then(|raw| Rate::parse(unquoted(raw)));
+        Row {
+            prompt: rate(self.prompt),
+            completion: rate(self.completion),
+            request: rate(self.request),
+            cache_read: rate(self.input_cache_read),
+            cache_write: rate(self.input_cache_write),
+            reasoning: rate(self.internal_reasoning),
+        }
+    }
+}
+
+impl Row {
+    /// This row with what the tier says instead.
+    fn under(self, tier: &Self) -> Self {
+        Self {
+            prompt: tier.prompt.or(self.prompt),
+            completion: tier.completion.or(self.completion),
+            request: tier.request.or(self.request),
+            cache_read: tier.cache_read.or(self.cache_read),
+            cache_write: tier.cache_write.or(self.cache_write),
+            reasoning: tier.reasoning.or(self.reasoning),
+        }
+    }
+}
+
+impl Prices {
+    /// Reads a `pricing` object of a model list; `None` if there is no price in it.
+    #[must_use]
+    pub fn parse(json: &str) -> Option<Self> {
+        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
+        let base = wire.row();
+        // Both must be known: an estimate from half a list would be a wrong one.
+        base.prompt.and(base.completion)?;
+        let tiers = wire.overrides.iter().flatten().map(|tier| Tier {
+            min_prompt_tokens: tier.min_prompt_tokens.unwrap_or(0),
+            timed: tier.utc_start.is_some() || tier.utc_end.is_some() || tier.utc_days.is_some(),
+            row: tier.row(),
+        });
+        let discount =
+            wire.discount.and_then(|raw| decimal(unquoted(raw), 6)).and_then(|d| u32::try_from(d).ok()).unwrap_or(0).min(1_000_000);
+        Some(Self { base, discount, tiers: tiers.collect() })
+    }
+
+    /// What a million tokens of prompt cost, before tiers and discount.
+    #[must_use]
+    pub fn prompt(&self) -> Option<NanoDollars> {
+        self.base.prompt.map(Rate::per_million)
+    }
+
+    /// What a million tokens of answer cost, before tiers and discount.
+    #[must_use]
+    pub fn completion(&self) -> Option<NanoDollars> {
+        self.base.completion.map(Rate::per_million)
+    }
+
+    /// Whether neither prompt nor answer costs anything.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.tiers.is_empty() && self.base.prompt == Some(Rate(0)) && self.base.completion == Some(Rate(0))
+    }
+
+    /// What a use of the model would cost by this list: an estimate, since the one who serves may have other prices.
+    #[must_use]
+    pub fn estimate(&self, usage: &Usage) -> Option<NanoDollars> {
+        let row = (self.tiers.iter())
+            .filter(|tier| !tier.timed && (tier.min_prompt_tokens == 0 || usage.prompt_tokens > tier.min_prompt_tokens))
+            .fold(self.base, |row, tier| row.under(&tier.row));
+        let (prompt, completion) = (row.prompt?, row.completion?);
+        let cached = usage.cached_tokens.min(usage.prompt_tokens);
+        let written = usage.cache_write_tokens.min(usage.prompt_tokens - cached);
+        let reasoned = usage.reasoning_tokens.min(usage.completion_tokens);
+        let sum = prompt.times(usage.prompt_tokens - cached - written)
+            + row.cache_read.unwrap_or(prompt).times(cached)
+            + row.cache_write.unwrap_or(prompt).times(written)
+            + completion.times(usage.completion_tokens - reasoned)
+            + row.reasoning.filter(|r| r.0 > 0).unwrap_or(completion).times(reasoned)
+            + row.request.map_or(0, |r| r.0);
+        let sum = sum.saturating_mul(i128::from(1_000_000 - self.discount)) / 1_000_000;
+        i64::try_from((sum + RATE_IN_NANO / 2) / RATE_IN_NANO).ok().map(NanoDollars)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64) -> Usage {
+        Usage {
+            prompt_tokens: prompt,
+            cached_tokens: cached,
+            cache_write_tokens: written,
+            completion_tokens: completion,
+            reasoning_tokens: reasoning,
+            ..Usage::default()
+        }
+    }
+
+    #[test]
+    fn dollars_are_read_exactly() {
+        for (text, nano) in [
+            ("0", 0),
+            ("0.000147", 147_000),
+            ("1.47e-4", 147_000),
+            ("1.47E-04", 147_000),
+            ("12", 12_000_000_000),
+            ("0.1", 100_000_000),
+            ("0.30000000000000004", 300_000_000),
+            ("0.0000000005", 1),
+            ("0.00000000049", 0),
+            ("-0.25", -250_000_000),
+            ("1e3", 1_000_000_000_000),
+            ("0.0e99", 0),
+            ("1e-99", 0),
+        ] {
+            assert_eq!(NanoDollars::parse(text), Some(NanoDollars(nano)), "{text}");
+        }
+        for text in ["", ".", "-", "1,5", "0x10", "NaN", "1e99", "1e", "9999999999999"] {
+            assert_eq!(NanoDollars::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dollars_are_written_as_they_are_read() {
+        for text in ["0", "0.000147", "12", "-0.25", "0.000000001", "123.45"] {
+            assert_eq!(NanoDollars::parse(text).unwrap().to_string(), text);
+            let json = serde_json::to_string(&NanoDollars::parse(text).unwrap()).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_str::<NanoDollars>(&json).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_estimate_counts_each_token_once() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375","request":"0","image":"0.0048"}"#,
+        )
+        .unwrap();
+        // Plain.
+        assert_eq!(prices.estimate(&usage(1000, 0, 0, 100, 0)), Some(NanoDollars(4_500_000)));
+        // 800 of the 1000 were in the cache, 100 were written to it.
+        assert_eq!(prices.estimate(&usage(1000, 800, 100, 100, 0)), Some(NanoDollars(300_000 + 240_000 + 375_000 + 1_500_000)));
+        // Reasoning is part of the answer and costs the same where it has no price of its own.
+        assert_eq!(prices.estimate(&usage(0, 0, 0, 100, 60)), Some(NanoDollars(1_500_000)));
+        // More cached than sent cannot be.
+        assert_eq!(prices.estimate(&usage(10, 50, 50, 0, 0)), Some(NanoDollars(3_000)));
+        assert_eq!(prices.prompt().unwrap().to_string(), "3");
+        assert_eq!(prices.completion().unwrap().to_string(), "15");
+    }
+
+    #[test]
+    fn a_price_below_a_nano_dollar_counts() {
+        let prices = Prices::parse(r#"{"prompt":"0.0000000375","completion":0.00000015}"#).unwrap();
+        assert_eq!(prices.estimate(&usage(1000, 0, 0, 10, 0)), Some(NanoDollars(37_500 + 1_500)));
+        assert_eq!(prices.estimate(&usage(1, 0, 0, 0, 0)), Some(NanoDollars(38)));
+    }
+
+    #[test]
+    fn a_long_prompt_has_its_own_tier_and_the_hour_is_not_guessed() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000001","completion":"0.000002","discount":0.5,
+                "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000004"},{"utc_start":0,"utc_end":800,"prompt":"0"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(prices.estimate(&usage(200_000, 0, 0, 1000, 0)), Some(NanoDollars(101_000_000)));
+        assert_eq!(prices.estimate(&usage(200_001, 0, 0, 1000, 0)), Some(NanoDollars(401_002_000)));
+    }
+
+    #[test]
+    fn a_separate_price_of_reasoning_and_of_a_request_is_used() {
+        let prices = Prices::parse(r#"{"prompt":"0","completion":"0.000001","internal_reasoning":"0.000003","request":"0.005"}"#).unwrap();
+        assert_eq!(prices.estimate(&usage(9, 0, 0, 100, 40)), Some(NanoDollars(60_000 + 120_000 + 5_000_000)));
+    }
+
+    #[test]
+    fn free_is_free_and_unknown_is_not_free() {
+        let free = Prices::parse(r#"{"prompt":"0","completion":"0"}"#).unwrap();
+        assert!(free.is_free());
+        assert_eq!(free.estimate(&usage(1000, 0, 0, 1000, 0)), Some(NanoDollars(0)));
+        assert_eq!(Prices::parse(r#"{"prompt":"-1","completion":"-1"}"#), None);
+        assert_eq!(Prices::parse(r#"{"prompt":"0.1"}"#), None);
+        assert_eq!(Prices::parse("{}"), None);
+    }
+}

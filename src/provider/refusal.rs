@@ -1,0 +1,253 @@
+//! A provider's refusal, read: the status and whatever shape of words came with it, made into one error.
+
+use super::error::{Error, Kind, tail, who};
+use super::http::{Line, Reply};
+use crate::clock::in_words;
+use crate::secret::Secret;
+use serde_json::Value;
+use std::time::Duration;
+
+/// How much of a refusal is read, in bytes.
+const WORDS: usize = 64 << 10;
+
+/// What a refusal says, in whichever of the many shapes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// In words, as they came.
+    pub(super) message: String,
+    /// The provider's own word for it, or a number.
+    pub(super) code: String,
+    /// Whether the same may be asked again, if it says so.
+    retryable: Option<bool>,
+    /// How long to wait, if it says so.
+    wait: Option<Duration>,
+    /// What privacy has to do with it.
+    privacy: Option<Privacy>,
+    page: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Privacy {
+    DataCollection,
+    Zdr,
+}
+
+impl Refusal {
+    /// Reads the body of a refusal: JSON of some kind, a web page, or plain words.
+    pub(super) fn read(body: &[u8]) -> Self {
+        match serde_json::from_slice::<Value>(body) {
+            Ok(value) => Self::of(&value),
+            Err(_) if body.trim_ascii_start().first() == Some(&b'<') => Self { page: true, ..Self::default() },
+            Err(_) => Self { message: String::from_utf8_lossy(body).into_owned(), ..Self::default() },
+        }
+    }
+
+    /// Reads what stands in the `error` of something that came in the middle.
+    pub(super) fn of_error(error: &str) -> Self {
+        serde_json::from_str::<Value>(error).map_or_else(|_| Self::default(), |value| Self::of_part(&value))
+    }
+
+    fn of(value: &Value) -> Self {
+        match value {
+            Value::Array(all) => all.first().map(Self::of).unwrap_or_default(),
+            Value::Object(all) => all.get("error").or_else(|| all.get("detail")).map_or_else(|| Self::of_part(value), Self::of_part),
+            other => Self::of_part(other),
+        }
+    }
+
+    fn of_part(error: &Value) -> Self {
+        let word = |value: Option<&Value>| match value {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Number(number)) => number.to_string(),
+            _ => String::new(),
+        };
+        match error {
+            Value::String(text) => return Self { message: text.clone(), ..Self::default() },
+            Value::Array(all) => return all.first().map(Self::of_part).unwrap_or_default(),
+            Value::Object(_) => {}
+            _ => return Self::default(),
+        }
+        let mut message = word(error.get("message").or_else(|| error.get("msg")));
+        // A router's "provider returned error" has the provider's words, themselves in some shape, beside it.
+        if let Some(Value::String(raw)) = error.pointer("/metadata/raw")
+            && message.eq_ignore_ascii_case("provider returned error")
+        {
+            let inner = Self::read(raw.as_bytes()).message;
+            if !inner.is_empty() {
+                message = inner;
+            }
+        }
+        let mut code = word(error.get("code"));
+        if code.is_empty() || code.bytes().all(|b| b.is_ascii_digit()) {
+            let finer = [error.get("type"), error.get("status"), error.pointer("/metadata/error_type")];
+            if let Some(finer) = finer.into_iter().map(word).find(|w| !w.is_empty() && code.is_empty()) {
+                code = finer;
+            }
+        }
+        let availability = error.get("availability");
+        let excluded = availability.and_then(|a| a.get("excluded_by")).and_then(Value::as_array);
+        let by_zdr = excluded.is_some_and(|all| all.iter().any(|by| by.as_str() == Some("data_policy:zdr")));
+        let restricted = availability.and_then(|a| a.get("code")).and_then(Value::as_str) == Some("privacy_restricted");
+        let privacy = if restricted || message.contains("data policy") || message.contains("data privacy") {
+            Some(if by_zdr { Privacy::Zdr } else { Privacy::DataCollection })
+        } else {
+            None
+        };
+        Self {
+            message,
+            code,
+            retryable: availability.and_then(|a| a.get("retryable")).and_then(Value::as_bool),
+            wait: availability.and_then(|a| a.get("retry_after")).and_then(Value::as_u64).map(Duration::from_secs),
+            privacy,
+            page: false,
+        }
+    }
+
+    /// Whether this says that the key is wrong, whatever the status.
+    fn blames_key(&self) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        matches!(self.code.as_str(), "invalid_api_key" | "API_KEY_INVALID" | "authentication_error")
+            || message.contains("incorrect api key")
+            || message.contains("api key not valid")
+            || message.contains("invalid api key")
+    }
+
+    fn blames_credit(&self) -> bool {
+        matches!(
+            self.code.as_str(),
+            "insufficient_quota" | "credit_balance_exhausted" | "billing_error" | "enforced_spend_limit_reached" | "payment_required"
+        )
+    }
+
+    fn kind(&self, status: u16, retry_after: Option<Duration>) -> Kind {
+        match status {
+            400 | 401 if status == 401 || self.blames_key() => Kind::InvalidKey,
+            402 => Kind::NoCredit,
+            403 => Kind::Forbidden,
+            404 if self.privacy.is_some() => Kind::PrivacyRestricted,
+            404 => Kind::NotFound,
+            408 => Kind::Timeout,
+            429 if self.blames_credit() => Kind::NoCredit,
+            429 => Kind::RateLimited { retry_after },
+            400..=499 => Kind::BadRequest,
+            _ => Kind::Upstream,
+        }
+    }
+}
+
+/// The error that a reply with a status other than 200 is.
+pub(super) async fn refused(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Error {
+    let status = reply.status();
+    if (300..400).contains(&status) {
+        let to = reply.elsewhere().map_or_else(|| "elsewhere".to_owned(), |host| format!("to `{host}`"));
+        return line
+            .error(Kind::Redirect, &format!("sends the request {to} ({status}), and keys are not taken elsewhere"))
+            .with_status(status);
+    }
+    if let Err(error) = reply.plain() {
+        return error.with_status(status);
+    }
+    let should = reply.text_header("x-should-retry").map(|said| said == "true");
+    let retry_after = reply.retry_after();
+    let body = reply.some(WORDS).await;
+    let refusal = Refusal::read(&body);
+    let wait = retry_after.or(refusal.wait);
+    let kind = refusal.kind(status, wait);
+    let said = if refusal.page { ": it answered with a web page".to_owned() } else { tail(&line.quote(&refusal.message, key)) };
+    let error = Error::new(kind, sentence(line, kind, status, refusal.privacy, wait, &said)).with_status(status).wait(wait);
+    let passing = matches!(kind, Kind::Timeout | Kind::RateLimited { .. }) || (kind == Kind::Upstream && !matches!(status, 501 | 505));
+    if passing && should.or(refusal.retryable) != Some(false) { error.again() } else { error }
+}
+
+fn sentence(line: &Line, kind: Kind, status: u16, privacy: Option<Privacy>, wait: Option<Duration>, said: &str) -> String {
+    let who = who(&line.name);
+    match kind {
+        Kind::InvalidKey => format!("{who} does not accept the key ({status}){said}"),
+        Kind::NoCredit => format!("the credit or limit at {who} is used up ({status}){said}"),
+        Kind::Forbidden => format!("{who} refuses the request ({status}){said}"),
+        Kind::NotFound => format!("{who} knows no such model or address ({status}){said}"),
+        Kind::PrivacyRestricted => {
+            let setting = match privacy {
+                Some(Privacy::Zdr) => "`privacy.zdr = true`",
+                _ => "`privacy.data_collection = \"deny\"`",
+            };
+            format!("{who} has nobody who serves this model under {setting} ({status}){said}")
+        }
+        Kind::Timeout => format!("{who} took too long ({status}){said}"),
+        Kind::RateLimited { .. } => {
+            let wait = wait.map_or_else(String::new, |wait| format!(", and asks to wait {}", in_words(wait)));
+            format!("{who} has had too many requests ({status}){wait}{said}")
+        }
+        Kind::BadRequest => format!("{who} does not take the request ({status}){said}"),
+        _ => format!("{who} failed ({status}){said}"),
+    }
+}
+
+/// The error that an error object in an answer is: with status 200, or in the middle of a stream.
+pub(super) fn broke_off(line: &Line, error: &str, key: Option<&Secret>, begun: bool) -> Error {
+    let refusal = Refusal::of_error(error);
+    let status = refusal.code.parse::<u16>().ok().filter(|code| (400..600).contains(code));
+    let kind = match status {
+        Some(status) => refusal.kind(status, refusal.wait),
+        None if refusal.blames_credit() => Kind::NoCredit,
+        None if refusal.code == "rate_limit_exceeded" => Kind::RateLimited { retry_after: refusal.wait },
+        None => Kind::Upstream,
+    };
+    let said = tail(&line.quote(&refusal.message, key));
+    let what = if begun { "broke off the answer" } else { "answered with an error" };
+    let number = status.map_or_else(String::new, |status| format!(" ({status})"));
+    line.error(kind, &format!("{what}{number}{said}")).wait(refusal.wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_of_refusal_is_read() {
+        for (body, message, code) in [
+            (r#"{"error":{"code":401,"message":"User not found."}}"#, "User not found.", "401"),
+            (r#"{"error":{"message":"No","type":"x","param":null,"code":"invalid_api_key"}}"#, "No", "invalid_api_key"),
+            (r#"{"error":{"message":"No","type":"insufficient_quota","param":null,"code":null}}"#, "No", "insufficient_quota"),
+            (r#"{"error":"model not found"}"#, "model not found", ""),
+            (r#"{"detail":"Not Found"}"#, "Not Found", ""),
+            (r#"{"detail":[{"loc":["body"],"msg":"field required"}]}"#, "field required", ""),
+            (r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT"}}]"#, "API key not valid.", "400"),
+            (r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#, "Overloaded", "overloaded_error"),
+            (r#"{"message":"no Route matched"}"#, "no Route matched", ""),
+            (
+                r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"{\"error\":{\"message\":\"too long\"}}"}}}"#,
+                "too long",
+                "400",
+            ),
+            (r#"{"error":{"error_type":"x","http_status":500}}"#, "", ""),
+            ("upstream connect error", "upstream connect error", ""),
+            ("null", "", ""),
+            ("", "", ""),
+        ] {
+            let refusal = Refusal::read(body.as_bytes());
+            assert_eq!((refusal.message.as_str(), refusal.code.as_str()), (message, code), "{body}");
+        }
+        assert!(Refusal::read(b"\n <!doctype html>").page);
+    }
+
+    #[test]
+    fn privacy_is_told_from_a_missing_model() {
+        let restricted = |by: &str| {
+            format!(r#"{{"error":{{"code":404,"message":"No","availability":{{"code":"privacy_restricted","excluded_by":["{by}"]}}}}}}"#)
+        };
+        assert_eq!(Refusal::read(restricted("data_policy:zdr").as_bytes()).privacy, Some(Privacy::Zdr));
+        assert_eq!(Refusal::read(restricted("data_policy:training").as_bytes()).privacy, Some(Privacy::DataCollection));
+        let older = r#"{"error":{"message":"No endpoints found matching your data policy","code":404}}"#;
+        assert_eq!(Refusal::read(older.as_bytes()).kind(404, None), Kind::PrivacyRestricted);
+        assert_eq!(Refusal::read(b"{}").kind(404, None), Kind::NotFound);
+    }
+
+    #[test]
+    fn a_spent_quota_is_not_a_rate_limit() {
+        let quota = Refusal::read(br#"{"error":{"message":"x","code":"insufficient_quota"}}"#);
+        assert_eq!(quota.kind(429, None), Kind::NoCredit);
+        assert_eq!(Refusal::default().kind(429, None), Kind::RateLimited { retry_after: None });
+        assert_eq!(Refusal::read(br#"[{"error":{"code":400,"message":"API key not valid."}}]"#).kind(400, None), Kind::InvalidKey);
+    }
+}

@@ -1,0 +1,233 @@
+//! Server-sent events out of bytes, wherever the bytes were cut.
+
+use memchr::memchr2;
+
+/// How much of anything is believed to be an answer, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// One line of a stream.
+    pub line: usize,
+    /// One event of a stream, all its lines.
+    pub event: usize,
+    /// A whole stream.
+    pub total: usize,
+    /// An answer that comes whole.
+    pub whole: usize,
+}
+
+impl Default for Caps {
+    fn default() -> Self {
+        Self { line: 1 << 20, event: 2 << 20, total: 64 << 20, whole: 16 << 20 }
+    }
+}
+
+/// What a stream says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The data of one event, its lines joined.
+    Data(&'a [u8]),
+    /// A comment: the other side is alive.
+    Comment,
+}
+
+/// Which cap was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooLarge {
+    /// A line.
+    Line,
+    /// An event.
+    Event,
+    /// The stream.
+    Total,
+}
+
+/// Takes bytes as they come and gives events as they are whole.
+#[derive(Debug)]
+pub struct Parser {
+    caps: Caps,
+    total: usize,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// The data of an event whose end has not come.
+    data: Vec<u8>,
+    has_data: bool,
+    /// The last byte was a carriage return: a line feed now belongs to it.
+    after_cr: bool,
+    first_line: bool,
+}
+
+impl Parser {
+    /// A parser at the beginning of a stream.
+    #[must_use]
+    pub fn new(caps: Caps) -> Self {
+        Self { caps, total: 0, line: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true }
+    }
+
+    /// Takes the next bytes and calls `hear` with each event that is whole; what `hear` refuses ends it.
+    pub fn feed<'a, E: From<TooLarge>>(&mut self, mut bytes: &'a [u8], mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
+        self.total += bytes.len();
+        if self.total > self.caps.total {
+            return Err(TooLarge::Total.into());
+        }
+        // The data of the current event while it is one line of `bytes`: nothing is copied then.
+        let mut borrowed: Option<&'a [u8]> = None;
+        if self.after_cr && !bytes.is_empty() {
+            self.after_cr = false;
+            bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+        }
+        while let Some(end) = memchr2(b'\n', b'\r', bytes) {
+            let (line, rest) = bytes.split_at(end);
+            let cr = rest.first() == Some(&b'\r');
+            bytes = rest.get(1..).unwrap_or_default();
+            if cr {
+                self.after_cr = bytes.is_empty();
+                bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
+            }
+            if self.line.len() + line.len() > self.caps.line {
+                return Err(TooLarge::Line.into());
+            }
+            if self.line.is_empty() {
+                self.whole_line(line, Some(line), &mut borrowed, &mut hear)?;
+            } else {
+                let mut whole = std::mem::take(&mut self.line);
+                whole.extend_from_slice(line);
+                self.whole_line(&whole, None, &mut borrowed, &mut hear)?;
+                whole.clear();
+                self.line = whole;
+            }
+        }
+        if let Some(data) = borrowed {
+            self.data.extend_from_slice(data);
+        }
+        if self.line.len() + bytes.len() > self.caps.line {
+            return Err(TooLarge::Line.into());
+        }
+        self.line.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    /// One line is whole. `lasting` is the same line if it outlives this call.
+    fn whole_line<'a, E: From<TooLarge>>(
+        &mut self,
+        mut line: &[u8],
+        mut lasting: Option<&'a [u8]>,
+        borrowed: &mut Option<&'a [u8]>,
+        hear: &mut impl FnMut(Event<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.first_line {
+            self.first_line = false;
+            if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
+                line = rest;
+                lasting = lasting.and_then(|l| l.strip_prefix(b"\xef\xbb\xbf"));
+            }
+        }
+        if line.is_empty() {
+            if !self.has_data {
+                return Ok(());
+            }
+            self.has_data = false;
+            if let Some(data) = borrowed.take() {
+                return hear(Event::Data(data));
+            }
+            let heard = hear(Event::Data(&self.data));
+            self.data.clear();
+            return heard;
+        }
+        if line.first() == Some(&b':') {
+            return hear(Event::Comment);
+        }
+        // Some servers answer a stream's request with a bare JSON error and call it a stream all the same.
+        let Some(field) = line.strip_prefix(b"data:").or_else(|| line.starts_with(b"{").then_some(line)) else {
+            return Ok(());
+        };
+        let field = field.strip_prefix(b" ").unwrap_or(field);
+        if !self.has_data {
+            self.has_data = true;
+            let at = line.len() - field.len();
+            match lasting.and_then(|l| l.get(at..)) {
+                Some(data) => *borrowed = Some(data),
+                None => self.data.extend_from_slice(field),
+            }
+            return Ok(());
+        }
+        if let Some(first) = borrowed.take() {
+            self.data.extend_from_slice(first);
+        }
+        if self.data.len() + field.len() > self.caps.event {
+            return Err(TooLarge::Event.into());
+        }
+        self.data.push(b'\n');
+        self.data.extend_from_slice(field);
+        Ok(())
+    }
+
+    /// The stream has ended: what is left of it, for some servers forget the last blank line. It may be half an event.
+    pub fn finish<E: From<TooLarge>>(mut self, mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
+        let line = std::mem::take(&mut self.line);
+        let mut none = None;
+        if !line.is_empty() {
+            self.whole_line(&line, None, &mut none, &mut hear)?;
+        }
+        self.whole_line(b"", None, &mut none, &mut hear)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tight() -> Caps {
+        Caps { line: 40, event: 60, total: 1000, whole: 0 }
+    }
+
+    /// Everything a stream says when it comes in pieces of so many bytes.
+    fn heard(stream: &[u8], piece: usize, caps: Caps) -> Result<Vec<String>, TooLarge> {
+        let mut parser = Parser::new(caps);
+        let mut out = Vec::new();
+        let mut hear = |event: Event<'_>| {
+            out.push(match event {
+                Event::Data(data) => String::from_utf8_lossy(data).into_owned(),
+                Event::Comment => String::from("#"),
+            });
+            Ok::<_, TooLarge>(())
+        };
+        for part in stream.chunks(piece) {
+            parser.feed(part, &mut hear)?;
+        }
+        parser.finish(&mut hear)?;
+        Ok(out)
+    }
+
+    #[test]
+    fn any_cut_gives_the_same_events() {
+        let plain = "\u{feff}: hello\n\ndata: {\"a\":1}\n\ndata:{\"b\":\n: in between\ndata: 2}\nid: 7\n\nevent: x\ndata: Grüße 👋🏽\n\nretry: 1\n\n\n\ndata\n\ndata: [DONE]\n\n";
+        let want = ["#", "{\"a\":1}", "#", "{\"b\":\n2}", "Grüße 👋🏽", "[DONE]"];
+        for eol in ["\n", "\r\n", "\r"] {
+            let stream = plain.replace('\n', eol);
+            for piece in 1..=stream.len() {
+                assert_eq!(heard(stream.as_bytes(), piece, tight()).unwrap(), want, "{eol:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_at_the_end_is_given() {
+        for stream in ["data: a\n\ndata: [DONE]", "data: a\n\ndata: [DONE]\n", "data: a\n\ndata: [DONE]\n\n", "data: a\r\rdata: [DONE]\r"] {
+            assert_eq!(heard(stream.as_bytes(), 5, tight()).unwrap(), ["a", "[DONE]"], "{stream:?}");
+        }
+        assert_eq!(heard(b"", 1, tight()).unwrap(), [""; 0]);
+        assert_eq!(heard(b"{\"error\":1}", 3, tight()).unwrap(), ["{\"error\":1}"]);
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_however_it_is_cut() {
+        let line = format!("data: {}\n\n", "x".repeat(35));
+        let event = format!("data: {}\n", "x".repeat(30)).repeat(3);
+        let total = "data: x\n\n".repeat(120);
+        for piece in [1, 7, 5000] {
+            assert_eq!(heard(line.as_bytes(), piece, tight()), Err(TooLarge::Line));
+            assert_eq!(heard(event.as_bytes(), piece, tight()), Err(TooLarge::Event));
+            assert_eq!(heard(total.as_bytes(), piece, tight()), Err(TooLarge::Total));
+        }
+    }
+}

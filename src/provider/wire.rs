@@ -1,0 +1,270 @@
+//! The pieces of an answer as they are on the wire, borrowed from it: tolerant of every dialect.
+
+use super::Usage;
+use super::price::{NanoDollars, unquoted};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::fmt;
+
+/// One chunk of a stream, or a whole answer.
+#[derive(serde::Deserialize)]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow, default)]
+    pub(super) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) model: Text<'a>,
+    #[serde(borrow, default)]
+    pub(super) choices: First<'a>,
+    #[serde(borrow, default)]
+    usage: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    x_groq: Option<&'a RawValue>,
+}
+
+/// The first of the choices.
+#[derive(Default)]
+pub(super) struct First<'a> {
+    pub(super) first: Option<Choice<'a>>,
+}
+
+/// One choice.
+#[derive(serde::Deserialize)]
+pub(super) struct Choice<'a> {
+    #[serde(borrow, default)]
+    delta: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    message: Option<Said<'a>>,
+    #[serde(borrow, default)]
+    pub(super) finish_reason: Text<'a>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(serde::Deserialize)]
+struct Said<'a> {
+    #[serde(borrow, default)]
+    content: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning: Text<'a>,
+    #[serde(borrow, default)]
+    reasoning_content: Text<'a>,
+    #[serde(borrow, default)]
+    refusal: Text<'a>,
+}
+
+impl Choice<'_> {
+    fn said(&self) -> Option<&Said<'_>> {
+        self.delta.as_ref().or(self.message.as_ref())
+    }
+
+    /// What is said, or why nothing is.
+    pub(super) fn text(&self) -> Option<&str> {
+        self.said().and_then(|said| said.content.get().or_else(|| said.refusal.get()))
+    }
+
+    /// What is thought; some send it under two names at once.
+    pub(super) fn reasoning(&self) -> Option<&str> {
+        self.said().and_then(|said| said.reasoning.get().or_else(|| said.reasoning_content.get()))
+    }
+}
+
+impl Chunk<'_> {
+    /// What it took, wherever that stands.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        #[derive(serde::Deserialize)]
+        struct Groq<'a> {
+            #[serde(borrow, default)]
+            usage: Option<&'a RawValue>,
+        }
+        if let Some(usage) = self.usage {
+            return read_usage(usage);
+        }
+        let groq = serde_json::from_str::<Groq<'_>>(self.x_groq?.get()).ok()?;
+        groq.usage.and_then(read_usage)
+    }
+
+    /// An error, wherever that stands, as JSON.
+    pub(super) fn error(&self) -> Option<&str> {
+        #[derive(serde::Deserialize)]
+        struct Groq<'a> {
+            #[serde(borrow, default)]
+            error: Option<&'a RawValue>,
+        }
+        let real = |error: &&str| !matches!(*error, "null" | "\"\"" | "{}" | "false");
+        let here = self.error.map(RawValue::get).filter(real);
+        let there = || self.choices.first.as_ref().and_then(|choice| choice.error).map(RawValue::get).filter(real);
+        let groq = || serde_json::from_str::<Groq<'_>>(self.x_groq?.get()).ok()?.error.map(RawValue::get).filter(real);
+        here.or_else(there).or_else(groq)
+    }
+}
+
+/// The error in a list that holds one, as JSON.
+pub(super) fn error_in_list(data: &[u8]) -> Option<String> {
+    let list = serde_json::from_slice::<Vec<Value>>(data).ok()?;
+    list.first()?.get("error").map(Value::to_string)
+}
+
+fn read_usage(usage: &RawValue) -> Option<Usage> {
+    #[derive(serde::Deserialize)]
+    struct Counts<'a> {
+        #[serde(default)]
+        prompt_tokens: Count,
+        #[serde(default)]
+        completion_tokens: Count,
+        #[serde(default)]
+        prompt_tokens_details: Option<PromptDetails>,
+        #[serde(default)]
+        completion_tokens_details: Option<CompletionDetails>,
+        #[serde(default)]
+        prompt_cache_hit_tokens: Count,
+        #[serde(borrow, default)]
+        cost: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        cost_details: Option<CostDetails<'a>>,
+        #[serde(default)]
+        is_byok: Option<bool>,
+    }
+    #[derive(serde::Deserialize)]
+    struct PromptDetails {
+        #[serde(default)]
+        cached_tokens: Count,
+        #[serde(default)]
+        cache_write_tokens: Count,
+    }
+    #[derive(serde::Deserialize)]
+    struct CompletionDetails {
+        #[serde(default)]
+        reasoning_tokens: Count,
+    }
+    #[derive(serde::Deserialize)]
+    struct CostDetails<'a> {
+        #[serde(borrow, default)]
+        upstream_inference_cost: Option<&'a RawValue>,
+    }
+    let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
+    let prompt = counts.prompt_tokens_details;
+    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
+    Some(Usage {
+        prompt_tokens: counts.prompt_tokens.0,
+        completion_tokens: counts.completion_tokens.0,
+        cached_tokens: prompt.as_ref().map_or(0, |p| p.cached_tokens.0).max(counts.prompt_cache_hit_tokens.0),
+        cache_write_tokens: prompt.as_ref().map_or(0, |p| p.cache_write_tokens.0),
+        reasoning_tokens: counts.completion_tokens_details.map_or(0, |c| c.reasoning_tokens.0),
+        cost: dollars(counts.cost),
+        upstream_cost: dollars(counts.cost_details.and_then(|d| d.upstream_inference_cost)),
+        is_byok: counts.is_byok.unwrap_or(false),
+    })
+}
+
+/// A number of tokens; whatever is not one counts as none.
+#[derive(Default)]
+struct Count(u64);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(d)?;
+        Ok(Self(value.as_u64().unwrap_or(0)))
+    }
+}
+
+/// Text that may be absent, null, a string, a list of parts, or something that is not text at all.
+#[derive(Default)]
+pub(super) struct Text<'a>(Option<Cow<'a, str>>);
+
+impl Text<'_> {
+    /// The text, if there is any.
+    pub(super) fn get(&self) -> Option<&str> {
+        self.0.as_deref().filter(|text| !text.is_empty())
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Borrowed(text))))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(text.to_owned()))))
+            }
+
+            fn visit_unit<E>(self) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Text<'de>, E> {
+                Ok(Text(Some(Cow::Owned(number.to_string()))))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Text<'de>, E> {
+                Ok(Text(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Text<'de>, A::Error> {
+                let mut all = String::new();
+                while let Some(part) = parts.next_element::<Text<'de>>()? {
+                    all.push_str(part.get().unwrap_or_default());
+                }
+                Ok(Text(Some(Cow::Owned(all))))
+            }
+
+            /// A part of a list: `{"type":"text","text":"…"}`.
+            fn visit_map<A: MapAccess<'de>>(self, mut part: A) -> Result<Text<'de>, A::Error> {
+                let mut text = Text(None);
+                while let Some(key) = part.next_key::<Cow<'_, str>>()? {
+                    if key == "text" {
+                        text = part.next_value()?;
+                    } else {
+                        let IgnoredAny = part.next_value()?;
+                    }
+                }
+                Ok(text)
+            }
+        }
+        d.deserialize_any(Any)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for First<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = First<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of choices")
+            }
+
+            fn visit_unit<E>(self) -> Result<First<'de>, E> {
+                Ok(First::default())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut choices: A) -> Result<First<'de>, A::Error> {
+                let first = choices.next_element::<Choice<'de>>()?;
+                while choices.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(First { first })
+            }
+        }
+        d.deserialize_any(Any)
+    }
+}
