@@ -1,12 +1,35 @@
 //! Nothing private leaves: `Raw` is text nobody has looked at, `Redacted` is what may go on, and the way from one to the other.
 
+mod assign;
+mod checksum;
+mod context;
+mod detect;
+mod email;
+mod findings;
+mod fold;
+mod geo;
+mod ids;
+mod index;
+mod kind;
+mod names;
+mod net;
+mod numbers;
+mod pem;
+mod phone;
 pub mod placeholders;
 pub mod printable;
 pub mod redactor;
+mod restorer;
+mod rules;
+mod shape;
+mod text;
 pub mod validate;
+mod wallet;
 
+pub use findings::{Finding, Findings};
+pub use kind::{KINDS, Kind};
 pub use placeholders::Placeholders;
-pub use redactor::{Finding, Findings, Policy, Redactor};
+pub use redactor::{BadPattern, Policy, Redactor};
 
 use serde::Serialize;
 use std::fmt;
@@ -50,7 +73,7 @@ impl Raw {
     /// The text for its owner's own terminal: control, escape and bidirectional characters made harmless.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::printable(&self.0)
+        printable::printable(&self.0).into_owned()
     }
 }
 
@@ -118,7 +141,7 @@ impl Redacted {
     /// What the owner may see on their own screen. Still without what was replaced: [`Placeholders`] know that.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::printable(&self.0)
+        printable::printable(&self.0).into_owned()
     }
 
     /// Back to be looked at again, as everything that was stored is before it is sent.

@@ -1,8 +1,9 @@
-//! The redactor: finds what is private and puts a numbered placeholder in its place.
+//! The redactor: finds what is private, by the user's policy, and puts a numbered placeholder in its place.
 
-use super::{Placeholders, Raw, Redacted};
-use regex::Regex;
-use std::sync::OnceLock;
+use super::detect::{self, Hit};
+use super::placeholders::{self, Placeholders};
+use super::{Finding, Findings, KINDS, Kind, Raw, Redacted};
+use regex::bytes::{Regex, RegexBuilder};
 
 /// What the user wants redacted.
 #[derive(Clone, Debug, Default)]
@@ -11,119 +12,232 @@ pub struct Policy {
     pub off: bool,
     /// Kinds that may pass.
     pub disable: Vec<String>,
-    /// Exact strings or patterns that are never redacted.
+    /// What is never redacted: exact strings, strings with `*` for anything, or a pattern between slashes (`/^[a-z]+$/`).
     pub allow: Vec<String>,
     /// Patterns of the user's own: kind and pattern.
     pub patterns: Vec<(String, String)>,
 }
 
 /// Why a policy cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is not a usable pattern: {reason}")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` {reason}")]
 pub struct BadPattern {
-    /// The pattern.
+    /// The pattern, or the name of the kind.
     pub pattern: String,
     /// What is wrong with it.
     pub reason: String,
 }
 
-/// One thing that was found. Never the text itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// `EMAIL`, `API_KEY`, ...
-    pub kind: String,
-    /// The rule that found it.
-    pub rule: String,
-    /// Where it begins, in bytes of the original.
-    pub start: usize,
-    /// Where it ends.
-    pub end: usize,
+impl BadPattern {
+    fn new(pattern: &str, reason: impl Into<String>) -> Self {
+        Self { pattern: pattern.to_owned(), reason: reason.into() }
+    }
 }
 
-/// What was found in a text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Findings(Vec<Finding>);
+/// The longest pattern of a user's own.
+const LONGEST_PATTERN: usize = 1000;
+/// The memory a compiled pattern may take.
+const PATTERN_MEMORY: usize = 1 << 20;
 
-impl Findings {
-    /// How many.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
+/// What is never redacted.
+#[derive(Debug)]
+enum Allowed {
+    Exactly(String),
+    Like(Regex),
+}
 
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Each of them, in the order of the text.
-    pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
-        self.0.iter()
-    }
-
-    /// Kinds and how often each was found, in the order of first sight.
-    #[must_use]
-    pub fn counts(&self) -> Vec<(String, usize)> {
-        let mut counts: Vec<(String, usize)> = Vec::new();
-        for finding in &self.0 {
-            match counts.iter_mut().find(|(kind, _)| *kind == finding.kind) {
-                Some((_, n)) => *n += 1,
-                None => counts.push((finding.kind.clone(), 1)),
-            }
+impl Allowed {
+    fn new(entry: &str) -> Result<Self, BadPattern> {
+        if let Some(inside) = entry.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|inside| !inside.is_empty()) {
+            return compile(entry, &format!("^(?:{inside})$")).map(Self::Like);
         }
-        counts
+        if entry.contains('*') && entry.chars().any(|c| c != '*') {
+            let pattern: Vec<String> = entry.split('*').map(regex::escape).collect();
+            return compile(entry, &format!("(?is)^{}$", pattern.join(".*"))).map(Self::Like);
+        }
+        if entry.trim_matches(['*', ' ']).is_empty() {
+            return Err(BadPattern::new(entry, "would allow everything; use `redact = false` if that is meant"));
+        }
+        Ok(Self::Exactly(entry.to_owned()))
     }
 
-    /// Adds what was found in another text.
-    pub fn extend(&mut self, more: Self) {
-        self.0.extend(more.0);
+    fn covers(&self, value: &[u8]) -> bool {
+        match self {
+            Self::Exactly(word) => value.eq_ignore_ascii_case(word.as_bytes()),
+            Self::Like(pattern) => pattern.is_match(value),
+        }
     }
+}
+
+/// Compiles a pattern of the user's, within limits.
+fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
+    if shown.len() > LONGEST_PATTERN {
+        return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {LONGEST_PATTERN} characters")));
+    }
+    RegexBuilder::new(pattern).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).nest_limit(50).build().map_err(|error| {
+        let reason = match error {
+            regex::Error::CompiledTooBig(_) => "is too big once compiled".to_owned(),
+            other => {
+                let text = other.to_string();
+                let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                format!("is not a usable pattern: {last}")
+            }
+        };
+        BadPattern::new(shown, reason)
+    })
 }
 
 /// Finds and replaces, by the user's policy.
 #[derive(Debug)]
 pub struct Redactor {
     off: bool,
+    disabled: Vec<Kind>,
+    allowed: Vec<Allowed>,
+    own: Vec<(Kind, Regex)>,
 }
 
 impl Redactor {
-    /// A redactor for a policy; a pattern that cannot be used is refused with the reason.
+    /// A redactor for a policy; a pattern that cannot be used is refused with the reason. Nothing but the user's own patterns is
+    /// compiled.
     pub fn new(policy: &Policy) -> Result<Self, BadPattern> {
-        Ok(Self { off: policy.off })
+        let mut own = Vec::with_capacity(policy.patterns.len());
+        for (kind, pattern) in &policy.patterns {
+            let Some(kind) = Kind::named(kind) else {
+                return Err(BadPattern::new(kind, "is not a name for a kind: use letters, digits and `_`, at most 32"));
+            };
+            let compiled = compile(pattern, pattern)?;
+            if compiled.is_match(b"") {
+                return Err(BadPattern::new(pattern, "matches the empty string"));
+            }
+            own.push((kind, compiled));
+        }
+        let mut disabled = Vec::with_capacity(policy.disable.len());
+        for name in &policy.disable {
+            let kind = Kind::named(name).filter(|kind| KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind));
+            let Some(kind) = kind else {
+                return Err(BadPattern::new(name, "is not a kind that is looked for"));
+            };
+            disabled.push(kind);
+        }
+        let allowed = policy.allow.iter().map(|entry| Allowed::new(entry)).collect::<Result<_, _>>()?;
+        Ok(Self { off: policy.off, disabled, allowed, own })
+    }
+
+    /// What is found in any bytes, in order and without overlaps.
+    #[must_use]
+    pub fn findings(&self, bytes: &[u8]) -> Findings {
+        let found = self.hits(bytes, &placeholders::spans(bytes)).into_iter();
+        Findings(found.map(|hit| Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end }).collect())
     }
 
     /// Takes the text, which is gone after, and gives what may leave and be kept.
     #[must_use]
     pub fn redact(&self, raw: Raw, table: &mut Placeholders) -> (Redacted, Findings) {
-        static EMAIL: OnceLock<Option<Regex>> = OnceLock::new();
+        let taken = placeholders::spans(raw.0.as_bytes());
+        for &(start, end) in &taken {
+            table.reserve(raw.0.get(start..end).unwrap_or_default());
+        }
         let mut findings = Findings::default();
-        let regex = EMAIL.get_or_init(|| {
-            Regex::new(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|sk-or-v1-[0-9a-f]{64}")
-                .ok()
-        });
-        let Some(regex) = regex.as_ref().filter(|_| !self.off) else {
-            return (Redacted(raw.0.to_string()), findings);
-        };
-        let mut out = String::new();
+        let mut out = String::with_capacity(raw.0.len());
         let mut from = 0;
-        for found in regex.find_iter(&raw.0) {
-            let kind = if found.as_str().contains('@') {
-                "EMAIL"
-            } else {
-                "API_KEY"
-            };
-            out.push_str(raw.0.get(from..found.start()).unwrap_or_default());
-            out.push_str(&table.stand_in(kind, found.as_str()));
-            findings.0.push(Finding {
-                kind: kind.to_owned(),
-                rule: kind.to_lowercase(),
-                start: found.start(),
-                end: found.end(),
-            });
-            from = found.end();
+        for hit in self.hits(raw.0.as_bytes(), &taken) {
+            out.push_str(raw.0.get(from..hit.start).unwrap_or_default());
+            out.push_str(&table.stand_in(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()));
+            from = hit.end;
+            findings.0.push(Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end });
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
         (Redacted(out), findings)
+    }
+
+    /// What is found in bytes of which some parts are placeholders already.
+    pub(super) fn hits(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
+        if self.off {
+            return Vec::new();
+        }
+        let mut hits = detect::detect(bytes);
+        for (kind, pattern) in &self.own {
+            hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Hit {
+                start: found.start(),
+                end: found.end(),
+                kind: kind.clone(),
+                rule: "own-pattern",
+                rank: detect::SURE,
+            }));
+        }
+        if !self.disabled.is_empty() || !self.allowed.is_empty() {
+            hits.retain(|hit| {
+                let value = bytes.get(hit.start..hit.end).unwrap_or_default();
+                !self.disabled.contains(&hit.kind) && !self.allowed.iter().any(|allowed| allowed.covers(value))
+            });
+        }
+        for hit in &mut hits {
+            snap(bytes, hit);
+        }
+        detect::settle(hits, taken)
+    }
+}
+
+/// Moves the ends of a hit outwards to where characters begin and end.
+fn snap(bytes: &[u8], hit: &mut Hit) {
+    let inside = |i: usize| bytes.get(i).is_some_and(|b| b & 0xc0 == 0x80);
+    for _ in 0..3 {
+        if hit.start > 0 && inside(hit.start) {
+            hit.start -= 1;
+        }
+        if inside(hit.end) {
+            hit.end += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn redacted(policy: &Policy, text: &str) -> String {
+        let redactor = Redactor::new(policy).unwrap();
+        redactor.redact(Raw::from(text), &mut Placeholders::default()).0.as_str().to_owned()
+    }
+
+    #[test]
+    fn the_same_value_has_the_same_placeholder_and_another_has_another() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut table = Placeholders::default();
+        let mut say = |text: &str| redactor.redact(Raw::from(text), &mut table).0.as_str().to_owned();
+        assert_eq!(say("ask ann@initech.com or bob@initech.com"), "ask [EMAIL_1] or [EMAIL_2]");
+        assert_eq!(say("bob@initech.com it is"), "[EMAIL_2] it is");
+    }
+
+    #[test]
+    fn words_that_look_like_placeholders_keep_their_numbers_for_themselves() {
+        let text = "what does [EMAIL_1] mean? I am ann@initech.com";
+        assert_eq!(redacted(&Policy::default(), text), "what does [EMAIL_1] mean? I am [EMAIL_2]");
+    }
+
+    #[test]
+    fn kinds_are_disabled_values_allowed_and_patterns_added() {
+        let text = "ann@initech.com, it@initech.com and TICKET-1234 on 415-555-2671";
+        let policy = Policy {
+            disable: vec!["PHONE".into()],
+            allow: vec!["IT@initech.com".into()],
+            patterns: vec![("ticket".into(), r"\bTICKET-\d+\b".into())],
+            ..Policy::default()
+        };
+        assert_eq!(redacted(&policy, text), "[EMAIL_1], it@initech.com and [TICKET_1] on 415-555-2671");
+        let all = Policy { allow: vec!["*@initech.com".into(), r"/[\d-]{12}/".into()], ..Policy::default() };
+        assert_eq!(redacted(&all, text), text);
+        assert_eq!(redacted(&Policy { off: true, ..Policy::default() }, text), text);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_with_the_reason() {
+        let refusal = |policy: Policy| Redactor::new(&policy).unwrap_err().to_string();
+        let pattern = |p: &str| Policy { patterns: vec![("X".into(), p.into())], ..Policy::default() };
+        assert_eq!(refusal(pattern("(")), "`(` is not a usable pattern: unclosed group");
+        assert_eq!(refusal(pattern("x*")), "`x*` matches the empty string");
+        assert_eq!(refusal(pattern(r"\w{900}{900}")), r"`\w{900}{900}` is too big once compiled");
+        assert_eq!(refusal(Policy { disable: vec!["EMAILS".into()], ..Policy::default() }), "`EMAILS` is not a kind that is looked for");
+        assert_eq!(refusal(Policy { allow: vec!["*".into()], ..Policy::default() }), "`*` would allow everything; use `redact = false` if that is meant");
     }
 }

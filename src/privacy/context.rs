@@ -1,0 +1,87 @@
+//! Context: the words beside a number, which say what it is when its form does not.
+
+use super::text::Text;
+
+/// How far before a number its name is looked for.
+const BEFORE: usize = 72;
+
+/// Whether one of these words (in lower case) stands shortly before a place, or in parentheses right behind it.
+pub(super) fn said(text: Text<'_>, at: usize, words: &[&str]) -> bool {
+    said_within(text, at, BEFORE, words)
+}
+
+/// Whether one of these words stands at most so many bytes before a place.
+pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: &[&str]) -> bool {
+    let from = at.saturating_sub(reach);
+    let window = text.cut(from, at);
+    // A name stands in the same line or alone in the one before.
+    let line = window.iter().rposition(|&b| b == b'\n').map_or(0, |last| {
+        let above = window.get(..last).unwrap_or_default();
+        let bare = window.get(last + 1..).unwrap_or_default().iter().filter(|b| b.is_ascii_alphanumeric()).count() < 3;
+        if bare { above.iter().rposition(|&b| b == b'\n').map_or(0, |p| p + 1) } else { last + 1 }
+    });
+    let start = from + line;
+    holds(text, start, at, words)
+}
+
+/// Whether one of these words stands shortly behind a place.
+pub(super) fn follows(text: Text<'_>, at: usize, words: &[&str]) -> bool {
+    let end = text.line_end(at, 32);
+    holds(text, at, end, words)
+}
+
+/// Whether one of these words stands between two places, as a word of its own or of an identifier.
+pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> bool {
+    let window = text.cut(from, to);
+    let lower = window.to_ascii_lowercase();
+    words.iter().any(|word| {
+        let word = word.as_bytes();
+        let mut at = 0;
+        while let Some(found) = memchr::memmem::find(lower.get(at..).unwrap_or_default(), word) {
+            let start = from + at + found;
+            if begins_word(text, start) && ends_word(text, start + word.len()) {
+                return true;
+            }
+            at += found + 1;
+        }
+        false
+    })
+}
+
+/// Whether a word can begin here: not inside a word, but at a capital inside an identifier.
+pub(super) fn begins_word(text: Text<'_>, at: usize) -> bool {
+    let (before, first) = (text.before(at), text.at(at));
+    !before.is_ascii_alphabetic() || (first.is_ascii_uppercase() && before.is_ascii_lowercase()) || first >= 0x80
+}
+
+/// Whether a word can end here. A plural may follow.
+fn ends_word(text: Text<'_>, at: usize) -> bool {
+    let (next, last) = (text.at(at), text.before(at));
+    !next.is_ascii_lowercase() && !(next.is_ascii_uppercase() && last.is_ascii_uppercase()) || (next == b's' && !text.at(at + 1).is_ascii_alphabetic())
+}
+
+/// What numbers are called that are nobody's telephone or card.
+pub(super) const COUNTED: &[&str] = &[
+    "order", "invoice", "ticket", "tracking", "isbn", "issn", "sku", "serial", "ref", "reference", "version", "build", "epoch", "timestamp", "ts", "unix",
+    "uid", "pid", "gid", "tid", "size", "bytes", "offset", "port", "rev", "revision", "commit", "checksum", "crc", "hash", "seed", "part", "model", "case", "bestellung", "bestellnummer", "rechnung", "rechnungsnummer", "commande", "facture", "pedido", "factura", "ordine", "fattura", "sendungsnummer", "ean", "gtin", "upc", "asin", "doi", "arxiv", "issue", "pr", "lat", "lon", "duration", "elapsed", "transaction", "txn", "batch", "lot", "item", "product", "request", "trace", "span", "rfc", "zip", "plz", "bestelnummer", "zamówienie", "nr zamówienia",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_found_in_sentences_and_in_identifiers_but_not_inside_words() {
+        for (text, found) in [
+            ("my SSN is ", true),
+            ("\"userSsn\": \"", true),
+            ("SSN_NUMBER=", true),
+            ("SSN:\n", true),
+            ("lessno ", false),
+            ("ssnx ", false),
+            ("ssn earlier\nsomething else entirely: ", false),
+        ] {
+            assert_eq!(said(Text(text.as_bytes()), text.len(), &["ssn"]), found, "{text}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Detection: one pass over a text, and the settling of what overlaps.
+
+use super::index::{Act, Index, Seen};
+use super::text::Text;
+use super::{Kind, email, fold, numbers, rules};
+
+/// Something that was found, before overlaps are settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) kind: Kind,
+    pub(super) rule: &'static str,
+    /// How sure the rule is of the kind: the smaller names what overlaps.
+    pub(super) rank: u8,
+}
+
+/// The form of a known service says it all.
+pub(super) const SURE: u8 = 0;
+/// A checksum or a fixed form says it.
+pub(super) const FORMED: u8 = 1;
+/// The name beside it says it.
+pub(super) const NAMED: u8 = 2;
+/// The words around it say it.
+pub(super) const SAID: u8 = 3;
+
+/// What reads on from a keyword that stands from one place to another.
+pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
+
+/// The keywords that have readers of their own. They are looked for in any case.
+pub(super) const READERS: &[(&[&str], Reader)] = &[(&["-----begin"], super::pem::read)];
+
+/// One pass over one text.
+#[derive(Debug)]
+pub(super) struct Pass<'t> {
+    pub(super) text: Text<'t>,
+    pub(super) hits: Vec<Hit>,
+    /// Up to where names have been judged.
+    pub(super) named: usize,
+    /// Up to where a block has been read.
+    pub(super) block: usize,
+}
+
+impl<'t> Pass<'t> {
+    fn new(text: Text<'t>) -> Self {
+        Self { text, hits: Vec::new(), named: 0, block: 0 }
+    }
+
+    /// Notes a hit.
+    pub(super) fn hit(&mut self, start: usize, end: usize, kind: &'static str, rule: &'static str, rank: u8) {
+        if start < end {
+            self.hits.push(Hit { start, end, kind: Kind::of(kind), rule, rank });
+        }
+    }
+
+    /// Whether the last hit covers a place already.
+    pub(super) fn covered(&self, at: usize) -> bool {
+        self.hits.last().is_some_and(|hit| hit.start <= at && at < hit.end)
+    }
+}
+
+impl Seen for Pass<'_> {
+    fn keyword(&mut self, at: usize, end: usize, act: Act) {
+        if at < self.block {
+            return;
+        }
+        match act {
+            Act::Token(rule, shape) => rules::try_token(self, at, rule, shape),
+            Act::Name(word) => super::assign::read(self, at, end, word),
+            Act::Call(reader) => reader(self, at, end),
+        }
+    }
+
+    fn digits(&mut self, at: usize) -> usize {
+        if at < self.block {
+            return self.block;
+        }
+        numbers::read(self, at)
+    }
+
+    fn commercial_at(&mut self, at: usize) {
+        email::read(self, at);
+    }
+}
+
+/// Everything found in a text: in its bytes, and in what its bytes stand for.
+pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
+    let mut hits = plain(bytes);
+    if let Some(shadow) = fold::shadow(bytes) {
+        hits.extend(plain(&shadow.bytes).into_iter().filter_map(|hit| shadow.unfold(hit)));
+    }
+    hits
+}
+
+/// What is found in the bytes as they are.
+pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
+    let mut pass = Pass::new(Text(bytes));
+    Index::get().walk(Text(bytes), &mut pass);
+    pass.hits
+}
+
+/// Puts hits in order, makes one of those that overlap, and leaves out what is a placeholder already.
+pub(super) fn settle(mut hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec<Hit> {
+    hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end), hit.rank));
+    let mut settled: Vec<Hit> = Vec::with_capacity(hits.len());
+    for hit in hits {
+        match settled.last_mut() {
+            Some(last) if hit.start < last.end => {
+                if hit.rank < last.rank && (hit.end > last.end || hit.end - hit.start == last.end - last.start) {
+                    last.kind = hit.kind;
+                    last.rule = hit.rule;
+                    last.rank = hit.rank;
+                }
+                last.end = last.end.max(hit.end);
+            }
+            _ => settled.push(hit),
+        }
+    }
+    if placeholders.is_empty() { settled } else { around(settled, placeholders) }
+}
+
+/// The parts of hits that are not placeholders.
+fn around(hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec<Hit> {
+    let mut parts = Vec::with_capacity(hits.len());
+    let mut next = placeholders;
+    for hit in hits {
+        while let Some((&(_, end), rest)) = next.split_first() {
+            if end > hit.start {
+                break;
+            }
+            next = rest;
+        }
+        let mut from = hit.start;
+        for &(start, end) in next.iter().take_while(|&&(start, _)| start < hit.end) {
+            if start > from {
+                parts.push(Hit { start: from, end: start, ..hit.clone() });
+            }
+            from = from.max(end);
+        }
+        if from < hit.end {
+            parts.push(Hit { start: from, ..hit });
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Placeholders, Policy, Raw, Redactor};
+
+    #[test]
+    fn the_first_things_are_found() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        for (text, expected) in [
+            ("card 4111 1111 1111 1111 exp", "card [CREDIT_CARD_1] exp"),
+            ("ssn 123-45-6789, call (415) 555-2671 or +49 30 1234567.", "ssn [SSN_1], call [PHONE_1] or [PHONE_2]."),
+            ("06 12 34 56 78 / 020 7946 0958", "[PHONE_1] / [PHONE_2]"),
+            ("from 81.2.69.142 at 2026-11-21 07:34:04, pid 10.0.0.1", "from [IP_ADDRESS_1] at 2026-11-21 07:34:04, pid 10.0.0.1"),
+            ("ip 2a00:1450:4001:81b::200e mac a4:5e:60:c2:11:0f", "ip [IP_ADDRESS_1] mac [MAC_ADDRESS_1]"),
+            ("<Bob.O'Neil+x@mail.initech.co.uk>", "<[EMAIL_1]>"),
+            ("git@github.com:a/b.git react@18.2.0 icon@2x.png", "git@github.com:a/b.git react@18.2.0 icon@2x.png"),
+            ("550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4", "550e8400-e29b-41d4-a716-446655440000 1700000000 v1.2.3.4"),
+        ] {
+            let (redacted, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
+            assert_eq!(redacted.as_str(), expected);
+        }
+    }
+}

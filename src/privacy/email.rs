@@ -1,0 +1,122 @@
+//! E-mail addresses, read outwards from the `@`.
+
+use super::detect::{FORMED, Pass};
+use super::kind::EMAIL;
+use super::text::{Text, is_word};
+
+/// Whether a byte may stand in the part before the `@`. Bytes of UTF-8 may: `jürgen@example.com` is an address.
+fn is_local(b: u8) -> bool {
+    is_word(b) || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'' | b'&' | b'#' | b'~' | b'!' | b'*') || b >= 0x80
+}
+
+fn is_domain(b: u8) -> bool {
+    is_word(b) || matches!(b, b'-' | b'.') || b >= 0x80
+}
+
+/// Endings that are files or package versions, not domains.
+const FILES: &[&[u8]] = &[
+    b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"js", b"mjs", b"cjs", b"ts", b"jsx", b"tsx", b"css", b"scss", b"json", b"html", b"xml",
+    b"yaml", b"yml", b"toml", b"py", b"rb", b"java", b"class", b"cpp", b"php", b"tgz", b"zip", b"gz", b"jar", b"whl", b"lock", b"md", b"txt", b"service",
+    b"local", b"localhost", b"localdomain", b"internal", b"timer", b"socket", b"target", b"mount",
+];
+
+/// Reads an address around the `@` at a place.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize) {
+    let text = pass.text;
+    if !(is_local(text.before(at)) || text.before(at) == b'"') || !(is_domain(text.at(at + 1)) || text.at(at + 1) == b'[') {
+        return;
+    }
+    let Some(start) = local_start(text, at) else { return };
+    let Some(end) = domain_end(text, at + 1) else { return };
+    if in_url(text, start, end) || is_no_ones(text.cut(start, at), text.cut(at + 1, end)) {
+        return;
+    }
+    pass.hit(start, end, EMAIL, "email", FORMED);
+}
+
+fn local_start(text: Text<'_>, at: usize) -> Option<usize> {
+    let mut start = text.run_back(at, 65, is_local);
+    if at - start > 64 {
+        return None;
+    }
+    // Marks of quoting and punctuation before it are not part of it, nor are characters that are no letters of a name.
+    start = text.run(start, 64, |b| !is_word(b) && b != b'_' && b < 0x80);
+    // Words run into each other where no spaces are written: the address is the ASCII part, if there is one.
+    let ascii = text.run_back(at, 64, |b| is_local(b) && b < 0x80);
+    if ascii > start && ascii < at && !latin(text.cut(start, ascii)) {
+        start = text.run(ascii, 64, |b| !is_word(b) && b != b'_');
+    }
+    // `%3D` and `%3A` before an address are encoded signs.
+    if text.before(start) == b'%' {
+        let rest = text.cut(start, start + 2);
+        if rest.len() == 2 && rest.iter().all(u8::is_ascii_hexdigit) && start + 2 < at {
+            start += 2;
+        }
+    }
+    let local = text.cut(start, at);
+    (start < at && !local.ends_with(b".") && local.iter().any(|&b| is_word(b) || b >= 0x80)).then_some(start)
+}
+
+/// Whether bytes beyond ASCII are Latin letters with marks, as in names, rather than another script.
+fn latin(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&b| b < 0x80 || (0x80..=0xbf).contains(&b) || (0xc3..=0xc9).contains(&b))
+}
+
+fn domain_end(text: Text<'_>, from: usize) -> Option<usize> {
+    let mut end = text.run(from, 254, is_domain);
+    // The sentence goes on, or ends, behind the address.
+    while end > from && !(is_word(text.before(end)) || text.before(end) >= 0x80) {
+        end -= 1;
+    }
+    let ascii = text.run(from, 254, |b| is_domain(b) && b < 0x80);
+    if ascii < end && !latin(text.cut(ascii, end)) {
+        end = text.run_back(ascii, 254, |b| !is_word(b)).max(from);
+        let ascii_end = ascii;
+        end = if is_word(text.before(ascii_end)) { ascii_end } else { end };
+    }
+    let domain = text.cut(from, end);
+    let dot = domain.iter().rposition(|&b| b == b'.')?;
+    let (host, tld) = domain.split_at(dot);
+    let tld = tld.get(1..)?;
+    let lettered = tld.len() >= 2 && tld.len() <= 24 && tld.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80);
+    let punycode = tld.len() > 4 && tld.get(..4).is_some_and(|x| x.eq_ignore_ascii_case(b"xn--"));
+    if !(lettered || punycode) || host.is_empty() || host.starts_with(b".") || host.starts_with(b"-") || host.windows(2).any(|w| w == b"..") {
+        return None;
+    }
+    if FILES.iter().any(|file| tld.eq_ignore_ascii_case(file)) || host.iter().all(|&b| b.is_ascii_digit() || b == b'.') {
+        return None;
+    }
+    // `name@sub.host.com:path` of version control is looked at by the caller; `user@1.2.3-rc.x` was a version.
+    Some(end)
+}
+
+/// `https://user:word@host` and `ssh://git@host` are addresses of machines.
+fn in_url(text: Text<'_>, start: usize, end: usize) -> bool {
+    let before = text.cut(text.run_back(start, 256, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'\'' && b != b'<'), start);
+    if let Some(scheme) = before.windows(3).rposition(|w| w == b"://") {
+        let authority = before.get(scheme + 3..).unwrap_or_default();
+        if !authority.iter().any(|b| matches!(b, b'/' | b'?' | b'#')) {
+            return true;
+        }
+    }
+    // `git@github.com:owner/name`
+    let local = text.cut(start, text.run(start, 65, |b| b != b'@'));
+    let versioned = text.at(end) == b':' && (is_word(text.at(end + 1)) || matches!(text.at(end + 1), b'/' | b'~' | b'.'));
+    versioned && !text.at(end + 1).is_ascii_digit() && (local == b"git" || local == b"hg" || path_follows(text, end + 1)) || local == b"git"
+}
+
+/// Whether `dir/name` or `/dir` follows, as after `scp file host:`.
+fn path_follows(text: Text<'_>, from: usize) -> bool {
+    let end = text.run(from, 128, |b| is_word(b) || matches!(b, b'/' | b'.' | b'_' | b'-' | b'~'));
+    text.cut(from, end).contains(&b'/')
+}
+
+/// Addresses that are no one's: those of documentation that say so themselves, and those that nobody reads.
+fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
+    const NOBODY: &[&[u8]] = &[b"noreply", b"no-reply", b"no_reply", b"donotreply", b"do-not-reply", b"you", b"your.email", b"your-email", b"youremail", b"your_email", b"yourname", b"your.name", b"your-name", b"your_name", b"username", b"name", b"email"];
+    const NOWHERE: &[&[u8]] = &[b"example.com", b"example.org", b"example.net", b"domain.com", b"domain.tld", b"email.com", b"yourdomain.com", b"your-domain.com", b"yourcompany.com", b"company.com", b"mail.com", b"provider.com"];
+    let local = local.to_ascii_lowercase();
+    let domain = domain.to_ascii_lowercase();
+    let placeholder = NOBODY.iter().any(|n| local == *n);
+    local.starts_with(b"noreply") || local.starts_with(b"no-reply") || (placeholder && (NOWHERE.iter().any(|n| domain == *n) || domain.starts_with(b"your")))
+}

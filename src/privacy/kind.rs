@@ -1,0 +1,127 @@
+//! Kinds: the short words that say what a found value is, and the list of all of them.
+
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a value is: `EMAIL`, `API_KEY`, or a kind of the user's own.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Kind(Cow<'static, str>);
+
+impl Kind {
+    /// A kind of the house.
+    pub(super) const fn of(name: &'static str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+
+    /// A kind of the user's own: capitals, digits and `_`, beginning with a capital; anything else is refused.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
+        let fits = name.len() <= 32
+            && name.bytes().next().is_some_and(|b| b.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+        fits.then_some(Self(Cow::Owned(name)))
+    }
+
+    /// The word itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl PartialEq<str> for Kind {
+    fn eq(&self, other: &str) -> bool {
+        self.0 == other
+    }
+}
+
+impl PartialEq<&str> for Kind {
+    fn eq(&self, other: &&str) -> bool {
+        self.0 == *other
+    }
+}
+
+/// A key or token of a service.
+pub(super) const API_KEY: &str = "API_KEY";
+/// A password, passphrase, PIN or one-time code.
+pub(super) const PASSWORD: &str = "PASSWORD";
+/// A secret by its name: signing keys, client secrets and the like.
+pub(super) const SECRET: &str = "SECRET";
+/// A private key block.
+pub(super) const PRIVATE_KEY: &str = "PRIVATE_KEY";
+/// A JSON web token.
+pub(super) const JWT: &str = "JWT";
+/// A session cookie.
+pub(super) const COOKIE: &str = "COOKIE";
+/// The password or token inside a URL.
+pub(super) const URL_CREDENTIALS: &str = "URL_CREDENTIALS";
+/// An e-mail address.
+pub(super) const EMAIL: &str = "EMAIL";
+/// A telephone number.
+pub(super) const PHONE: &str = "PHONE";
+/// A payment card number.
+pub(super) const CREDIT_CARD: &str = "CREDIT_CARD";
+/// A US social security number or ITIN.
+pub(super) const SSN: &str = "SSN";
+/// A bank account number.
+pub(super) const IBAN: &str = "IBAN";
+/// A public IPv4 or IPv6 address.
+pub(super) const IP_ADDRESS: &str = "IP_ADDRESS";
+/// A hardware address.
+pub(super) const MAC_ADDRESS: &str = "MAC_ADDRESS";
+/// An address of a crypto currency.
+pub(super) const CRYPTO_WALLET: &str = "CRYPTO_WALLET";
+/// A national identity, tax or health number.
+pub(super) const NATIONAL_ID: &str = "NATIONAL_ID";
+/// A passport number.
+pub(super) const PASSPORT: &str = "PASSPORT";
+/// A driving licence number.
+pub(super) const DRIVER_LICENSE: &str = "DRIVER_LICENSE";
+/// A date of birth.
+pub(super) const DATE_OF_BIRTH: &str = "DATE_OF_BIRTH";
+/// A street address.
+pub(super) const ADDRESS: &str = "ADDRESS";
+/// A pair of coordinates.
+pub(super) const GPS: &str = "GPS";
+/// A bank account or routing number by its name.
+pub(super) const BANK_ACCOUNT: &str = "BANK_ACCOUNT";
+
+/// Every kind of the house with what it stands for, for help pages and for checking settings.
+pub const KINDS: &[(&str, &str)] = &[
+    (API_KEY, "keys and tokens of AI providers, clouds, code hosts, payment, messaging and other services"),
+    (PASSWORD, "passwords, passphrases, PINs and one-time codes: in settings, code, commands and plain sentences"),
+    (SECRET, "values beside a telling name: client secrets, signing and encryption keys, credentials"),
+    (PRIVATE_KEY, "private key blocks (PEM, OpenSSH, PGP), also truncated, quoted or inside JSON; age and WireGuard keys"),
+    (JWT, "JSON web tokens"),
+    (COOKIE, "session cookies"),
+    (URL_CREDENTIALS, "passwords and tokens inside URLs and connection strings"),
+    (EMAIL, "e-mail addresses"),
+    (PHONE, "telephone numbers, international and national"),
+    (CREDIT_CARD, "payment card numbers with a valid check digit, and card security codes"),
+    (SSN, "US social security numbers and ITINs"),
+    (IBAN, "bank account numbers in international form"),
+    (BANK_ACCOUNT, "account and routing numbers beside a telling name"),
+    (IP_ADDRESS, "public IPv4 and IPv6 addresses"),
+    (MAC_ADDRESS, "hardware addresses"),
+    (CRYPTO_WALLET, "addresses of crypto currencies, and seed phrases"),
+    (NATIONAL_ID, "national identity, tax and health numbers with a checksum or a telling word beside them"),
+    (PASSPORT, "passport numbers with a telling word beside them"),
+    (DRIVER_LICENSE, "driving licence numbers with a telling word beside them"),
+    (DATE_OF_BIRTH, "dates of birth with a telling word beside them"),
+    (ADDRESS, "street addresses"),
+    (GPS, "coordinates"),
+];

@@ -1,0 +1,267 @@
+//! Numbers: a run of digits with what separates them, read once and shown to those who know numbers.
+
+use super::detect::{FORMED, Pass};
+use super::kind::{CREDIT_CARD, SSN};
+use super::text::{Text, is_word};
+use super::{checksum, context, ids, net, phone, wallet};
+
+/// The most groups and digits a number is read for.
+const GROUPS: usize = 20;
+const DIGITS: usize = 36;
+
+/// A number as it is written: groups of digits with little between them.
+#[derive(Debug)]
+pub(super) struct Number<'t> {
+    pub(super) text: Text<'t>,
+    /// Where the digits begin.
+    pub(super) start: usize,
+    groups: [(usize, usize); GROUPS],
+    count: usize,
+    digits: [u8; DIGITS],
+    total: usize,
+}
+
+impl<'t> Number<'t> {
+    /// Reads groups from the first digit on.
+    pub(super) fn read(text: Text<'t>, start: usize) -> Self {
+        let mut number = Self { text, start, groups: [(0, 0); GROUPS], count: 0, digits: [0; DIGITS], total: 0 };
+        let mut at = start;
+        while number.count < GROUPS {
+            let end = text.run(at, DIGITS + 1, |b| b.is_ascii_digit());
+            if end == at || number.total + end - at > DIGITS {
+                break;
+            }
+            for (slot, &b) in number.digits.iter_mut().skip(number.total).zip(text.cut(at, end)) {
+                *slot = b - b'0';
+            }
+            number.total += end - at;
+            if let Some(slot) = number.groups.get_mut(number.count) {
+                *slot = (at, end);
+            }
+            number.count += 1;
+            let next = text.run(end, 3, |b| matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
+            if next == end || !text.at(next).is_ascii_digit() {
+                break;
+            }
+            at = next;
+        }
+        number
+    }
+
+    /// How many groups.
+    pub(super) fn groups(&self) -> usize {
+        self.count
+    }
+
+    /// How many digits the first groups have together.
+    pub(super) fn digits_in(&self, groups: usize) -> usize {
+        self.groups.iter().take(groups.min(self.count)).map(|(start, end)| end - start).sum()
+    }
+
+    /// The digits of the first groups.
+    pub(super) fn digits(&self, groups: usize) -> &[u8] {
+        self.digits.get(..self.digits_in(groups)).unwrap_or_default()
+    }
+
+    /// Where the first groups end.
+    pub(super) fn end(&self, groups: usize) -> usize {
+        groups.checked_sub(1).and_then(|g| self.groups.get(g)).map_or(self.start, |&(_, end)| end)
+    }
+
+    /// The lengths of the groups, in order.
+    pub(super) fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
+        self.groups.iter().take(self.count).map(|(start, end)| end - start)
+    }
+
+    /// Whether the number begins with groups of these lengths.
+    pub(super) fn grouped(&self, lengths: &[usize]) -> bool {
+        self.count >= lengths.len() && self.lengths().zip(lengths).all(|(a, b)| a == *b)
+    }
+
+    /// What separates group `g` from the next.
+    pub(super) fn between(&self, g: usize) -> &'t [u8] {
+        match (self.groups.get(g), self.groups.get(g + 1)) {
+            (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => self.text.cut(end, start),
+            _ => b"",
+        }
+    }
+
+    /// Whether the first groups are separated by this one byte each.
+    pub(super) fn separated(&self, groups: usize, by: u8) -> bool {
+        (0..groups.saturating_sub(1)).all(|g| self.between(g) == [by])
+    }
+
+    /// Whether the first groups are separated by one space or one hyphen each.
+    pub(super) fn evenly(&self, groups: usize) -> bool {
+        self.separated(groups, b' ') || self.separated(groups, b'-')
+    }
+
+    /// Whether the number can end behind its first groups: no more digits or letters are joined on.
+    pub(super) fn ends(&self, groups: usize) -> bool {
+        let end = self.end(groups);
+        let next = self.text.at(end);
+        if is_word(next) || next == b'_' {
+            return false;
+        }
+        let joined = matches!(next, b'-' | b'/' | b'.' | b':' | b'+' | b'%') && self.text.at(end + 1).is_ascii_digit();
+        !joined && !(next == b'-' && is_word(self.text.at(end + 1)))
+    }
+
+    /// Whether the number can begin where it does: not inside an identifier, a path or another number.
+    pub(super) fn begins(&self) -> bool {
+        let before = self.text.before(self.start);
+        let second = self.text.before(self.start.saturating_sub(1));
+        !(is_word(before)
+            || before == b'_'
+            || (matches!(before, b'.' | b'-' | b'/' | b',' | b':') && (second.is_ascii_digit() || (matches!(before, b'-' | b'/' | b'.') && is_word(second)))))
+    }
+}
+
+/// Reads what begins with the digit at a place, and gives where to go on.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
+    let text = pass.text;
+    let before = text.before(at);
+    if before.is_ascii_alphabetic() {
+        return ids::lettered(pass, at);
+    }
+    let end = text.run(at, text.len(), |b| b.is_ascii_digit());
+    if before == b'_' {
+        return end;
+    }
+    let next = text.at(end);
+    if next.is_ascii_alphabetic() {
+        let stop = wallet::read(pass, at);
+        if stop == at {
+            net::hardware(pass, at);
+            net::version_6(pass, at);
+            ids::digits_then_letter(pass, at, end);
+        }
+        return end;
+    }
+    if next == b':' || (next == b'-' && end - at == 2) {
+        if let Some(stop) = net::hardware(pass, at).or_else(|| net::version_6(pass, at)) {
+            return stop;
+        }
+        if next == b':' {
+            return end;
+        }
+    }
+    if end - at > DIGITS {
+        return end;
+    }
+    if next == b'.' && end - at <= 3 {
+        if let Some(stop) = net::version_4(pass, at) {
+            return stop;
+        }
+    }
+    if end - at >= 25 && wallet::read(pass, at) > at {
+        return end;
+    }
+    let number = Number::read(text, at);
+    let told = card(pass, &number)
+        .or_else(|| social_security(pass, &number))
+        .or_else(|| ids::grouped(pass, &number))
+        .or_else(|| phone::read(pass, &number))
+        .or_else(|| ids::spoken(pass, &number))
+        .or_else(|| super::geo::pair(pass, at));
+    told.unwrap_or(end).max(end)
+}
+
+/// Payment cards: an issuer's range, a length, and Luhn's check.
+fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    if !number.begins() {
+        return None;
+    }
+    for groups in 1..=number.groups() {
+        let digits = number.digits(groups);
+        if digits.len() > 19 {
+            return None;
+        }
+        if digits.len() < 13 || !number.ends(groups) && groups < number.groups() && number.between(groups - 1).len() > 1 {
+            continue;
+        }
+        if !written_as_card(number, groups) || !issued(digits) || !checksum::luhn(digits) {
+            continue;
+        }
+        let (start, end) = (number.start, number.end(groups));
+        if is_word(number.text.at(end)) || distinct(digits) < 2 {
+            continue;
+        }
+        if groups == 1 && context::said_within(number.text, start, 24, context::COUNTED) && !context::said(number.text, start, CARD) {
+            return None;
+        }
+        pass.hit(start, end, CREDIT_CARD, "card", FORMED);
+        return Some(end);
+    }
+    None
+}
+
+/// How cards are called.
+const CARD: &[&str] = &["card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão", "kaart", "karta", "maestro", "payment"];
+
+/// In one piece, in fours, as American Express writes them, or digit by digit.
+fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
+    let last = groups - 1;
+    let fours = number.lengths().take(last).all(|n| n == 4) && number.lengths().nth(last).is_some_and(|n| n <= 4);
+    let single = groups >= 13 && number.lengths().take(groups).all(|n| n == 1);
+    let pairs = groups >= 7 && number.lengths().take(last).all(|n| n == 2);
+    let amex = groups == 3 && number.grouped(&[4, 6]);
+    let eights = groups == 2 && number.grouped(&[8, 8]);
+    let plain = (0..last).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"  " | b" - " | b"/"));
+    groups == 1 || plain && (fours || single || pairs || amex || eights)
+}
+
+/// The ranges of the issuers and the lengths they use.
+fn issued(digits: &[u8]) -> bool {
+    let first = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let (two, three, four) = (first(2), first(3), first(4));
+    match digits.len() {
+        13 => two / 10 == 4,
+        14 => (300..=305).contains(&three) || matches!(two, 36 | 38 | 39),
+        15 => matches!(two, 34 | 37) || four == 2131 || four == 1800,
+        16 => {
+            two / 10 == 4
+                || (51..=55).contains(&two)
+                || (2221..=2720).contains(&four)
+                || (2200..=2204).contains(&four)
+                || four == 6011
+                || matches!(two, 62 | 64 | 65 | 60 | 81 | 50 | 58 | 67 | 63)
+                || (3528..=3589).contains(&four)
+        }
+        17 | 18 => matches!(two, 62 | 63 | 67 | 50 | 58),
+        19 => two / 10 == 4 || matches!(two, 62 | 63 | 67 | 50 | 58 | 60 | 65),
+        _ => false,
+    }
+}
+
+/// How many different digits.
+pub(super) fn distinct(digits: &[u8]) -> u32 {
+    digits.iter().fold(0u16, |seen, &d| seen | 1 << (d & 15)).count_ones()
+}
+
+/// US social security numbers and ITINs: three, two and four digits.
+fn social_security(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    const NAMES: &[&str] = &["ssn", "social security", "social", "sosec", "itin", "taxpayer", "tax id", "tin", "social_security", "socialsecurity"];
+    let (groups, formed) = if number.grouped(&[3, 2, 4]) {
+        (3, number.separated(3, b'-'))
+    } else if number.grouped(&[9]) {
+        (1, false)
+    } else {
+        return None;
+    };
+    if !number.begins() || !number.ends(groups) {
+        return None;
+    }
+    let digits = number.digits(groups);
+    let value = |from: usize, to: usize| digits.get(from..to).unwrap_or_default().iter().fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let (area, group, serial) = (value(0, 3), value(3, 5), value(5, 9));
+    let issued = area != 0 && area != 666 && area < 900 && group != 0 && serial != 0;
+    let itin = area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
+    let named = || context::said(number.text, number.start, NAMES) || context::follows(number.text, number.end(groups), NAMES);
+    let spaced = groups == 3 && (number.separated(3, b' ') || number.separated(3, b'.'));
+    if ((issued || itin) && formed) || ((issued || itin) && (spaced || groups == 1) && named()) {
+        pass.hit(number.start, number.end(groups), SSN, if itin { "us-itin" } else { "us-ssn" }, FORMED);
+        return Some(number.end(groups));
+    }
+    None
+}

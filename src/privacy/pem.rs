@@ -1,0 +1,86 @@
+//! Private key blocks: from BEGIN to END, else to the first line that is no base64.
+
+use super::detect::{Pass, SURE};
+use super::kind::PRIVATE_KEY;
+use super::text::{Text, is_word};
+
+/// The longest block that is believed.
+const LONGEST: usize = 32 * 1024;
+
+/// Reads a block from its `-----BEGIN`. Certificates and public keys are passed over, so that nothing is found in them.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
+    let text = pass.text;
+    let label_end = text.run(end, 64, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b.is_ascii_lowercase() || b == b' ');
+    let label = text.cut(end, label_end).to_ascii_uppercase();
+    if text.run(label_end, 5, |b| b == b'-') < label_end + 4 {
+        return;
+    }
+    let body = text.run(label_end, 5, |b| b == b'-');
+    let private = label.windows(11).any(|w| w == b"PRIVATE KEY");
+    let public = [&b"CERTIFICATE"[..], b"PUBLIC KEY", b"DH PARAMETERS", b"PGP SIGNATURE", b"PGP MESSAGE", b"EC PARAMETERS", b"SSH SIGNATURE"]
+        .iter()
+        .any(|word| label.windows(word.len()).any(|w| w == *word));
+    if !private && !public {
+        return;
+    }
+    let stop = block_end(text, body);
+    if private {
+        let lead = text.run_back(at, 5, |b| b == b'-');
+        // A header alone, as in prose and code that speaks of keys, holds no key.
+        if stop > body && text.cut(body, stop).iter().filter(|&&b| is_word(b)).count() >= 16 {
+            pass.hit(lead, stop, PRIVATE_KEY, "private-key-block", SURE);
+        }
+    }
+    pass.block = pass.block.max(stop);
+}
+
+/// The end of the block whose body begins here: behind its END line, or where the base64 ends.
+fn block_end(text: Text<'_>, body: usize) -> usize {
+    let mut i = body;
+    let mut last = body;
+    let limit = body + LONGEST;
+    while i < limit {
+        i = text.run(i, 64, |b| b.is_ascii_whitespace() || matches!(b, b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`'));
+        // `\n` and `\r` as they stand in JSON and in code.
+        if text.before(i) == b'\\' && matches!(text.at(i), b'n' | b'r' | b't') {
+            i += 1;
+            continue;
+        }
+        if text.at(i) == b'-' {
+            let dashes = text.run(i, 5, |b| b == b'-');
+            if text.has_folded(dashes, b"end") {
+                let label = text.run(dashes, 64, |b| b.is_ascii_alphanumeric() || b == b' ');
+                return text.run(label, 5, |b| b == b'-');
+            }
+            return last;
+        }
+        let stop = text.run(i, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
+        let line = text.cut(i, stop);
+        // Headers of old blocks: `Proc-Type: 4,ENCRYPTED`.
+        if matches!(text.at(stop), b':' | b'-') && line.len() < 20 {
+            let header_end = text.line_end(stop, 200);
+            let escaped = text.cut(stop, header_end).windows(2).position(|w| w == b"\\n").map_or(header_end, |p| stop + p);
+            if text.cut(i, escaped).contains(&b':') && escaped > stop {
+                i = escaped;
+                continue;
+            }
+        }
+        let short = line.len() < 12 && !line.ends_with(b"=") && !closes(text, stop);
+        if line.is_empty() || short || looks_like_words(line) {
+            return last;
+        }
+        last = stop;
+        i = stop;
+    }
+    last
+}
+
+/// Whether what follows is the END line, so that a last short line belongs to the block.
+fn closes(text: Text<'_>, from: usize) -> bool {
+    text.cut(from, from + 16).windows(5).any(|w| w == b"-----")
+}
+
+/// A run of letters without digits or capitals is a word of the text behind a truncated block.
+fn looks_like_words(line: &[u8]) -> bool {
+    line.len() < 20 && !line.ends_with(b"=") && line.iter().skip(1).all(u8::is_ascii_lowercase)
+}

@@ -1,0 +1,220 @@
+//! Telephone numbers: international, national by their form, and others by the word beside them.
+
+use super::context;
+use super::detect::{FORMED, Pass, SAID};
+use super::kind::PHONE;
+use super::numbers::{Number, distinct};
+use super::text::{Text, is_word};
+
+/// How telephone numbers are called.
+const NAMES: &[&str] = &[
+    "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax", "reach", "ring", "dial", "contact", "callback", "hotline", "landline", "voicemail", "msisdn", "phonenumber", "number is", "my number", "phone_number", "ph",
+    "telefon", "handy", "handynummer", "mobil", "telefonnummer", "rufnummer", "mobilnummer", "rückruf", "festnetz", "anrufen", "ruf", "erreichbar", "téléphone", "portable", "appelle", "appelez", "appeler", "joindre", "numéro",
+    "teléfono", "telefono", "móvil", "movil", "celular", "llámame", "llamar", "llame", "llama", "cellulare", "chiama", "chiamami", "chiamare", "chiamate", "telefone", "telemóvel", "ligue", "liga", "ligar", "contato", "telefoon", "telefoonnummer", "bel", "mobiel", "bellen", "komórka", "komórkowy", "zadzwoń", "телефон", "тел", "звоните", "позвони", "звони", "номер", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف", "puhelin", "puhelinnumero", "telefonszám", "telefonnr", "tlf", "telefonní",
+];
+
+/// What a number read as a telephone number could be instead.
+const NOT: &[&str] = &["account", "acct", "iban", "routing", "konto", "kontonummer", "id", "ids"];
+
+/// Reads a telephone number.
+pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    if number.digits_in(number.groups()) < 7 {
+        return None;
+    }
+    let text = number.text;
+    let plus = text.before(number.start) == b'+' || (text.before(number.start) == b'(' && text.before(number.start - 1) == b'+');
+    if plus {
+        return international(pass, number);
+    }
+    if !number.begins() || date_first(number) || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, NAMES) {
+        return None;
+    }
+    let parenthesis = text.before(number.start) == b'(';
+    let formed = exit_code(number).or_else(|| north_american(number)).or_else(|| trunk(number)).or_else(|| by_country(number)).filter(|_| !counted(number));
+    let (groups, rank) = match formed {
+        Some(groups) => (groups, FORMED),
+        None => (named(number)?, SAID),
+    };
+    let start = if parenthesis && text.cut(number.start, number.end(groups)).contains(&b')') { number.start - 1 } else { number.start };
+    pass.hit(start, number.end(groups), PHONE, "phone", rank);
+    Some(number.end(groups))
+}
+
+/// Whether something counted is meant, by the words before it.
+fn counted(number: &Number<'_>) -> bool {
+    context::said_within(number.text, number.start, 20, context::COUNTED) || context::said_within(number.text, number.start, 14, NOT)
+}
+
+/// The longest international number of a country, with its code.
+fn longest(digits: &[u8]) -> Option<usize> {
+    let code = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
+    Some(match (code(1), code(2), code(3)) {
+        (1 | 7, _, _) => 11,
+        (_, 20 | 30 | 44 | 51 | 60 | 90 | 94 | 98 | 91 | 92 | 52 | 55 | 54 | 49 | 39 | 86 | 81 | 43 | 62 | 63 | 95 | 58 | 57 | 84, _) => match code(2) {
+            54 | 55 | 49 | 39 | 86 | 43 | 62 | 95 => 13,
+            51 => 11,
+            _ => 12,
+        },
+        (_, 27 | 31..=34 | 36 | 40 | 41 | 46..=48 | 53 | 56 | 61 | 64 | 66 | 82 | 93, _) => match code(2) {
+            82 | 46 => 12,
+            33 | 34 | 61 | 31 | 48 | 41 | 32 | 36 | 27 | 64 | 66 | 40 | 56 => 11,
+            _ => 10,
+        },
+        (_, 45, _) => 10,
+        (_, 65, _) => 10,
+        (_, _, 350..=359 | 370..=389 | 420..=423 | 500..=509 | 590..=599 | 670..=692 | 850..=856 | 880 | 886 | 960..=979 | 992..=998 | 211..=299) => 13,
+        _ => return None,
+    })
+}
+
+/// `+49 30 1234567`
+fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    let start = text.run_back(number.start, 2, |b| b == b'+' || b == b'(');
+    if is_word(text.before(start)) || text.before(start) == b'+' {
+        return None;
+    }
+    let most = longest(number.digits(number.groups()))?;
+    let groups = fitting(number, 8, most + trunk_zero(number))?;
+    // A sum, or a line of a difference: a number in one piece needs at least ten digits to be called.
+    if groups == 1 && number.digits_in(1) < 9 || number.between(0).starts_with(b".") && number.digits_in(1) < 2 {
+        return None;
+    }
+    let from = if text.before(number.start) == b'(' && !text.cut(number.start, number.end(groups)).contains(&b')') { number.start } else { start };
+    pass.hit(from, number.end(groups), PHONE, "phone-international", FORMED);
+    Some(number.end(groups))
+}
+
+/// `(0)` behind the country code is one digit more.
+fn trunk_zero(number: &Number<'_>) -> usize {
+    usize::from(number.between(0).ends_with(b"(") && number.digits(number.groups()).get(number.digits_in(1)) == Some(&0))
+}
+
+/// The most groups that together have between so many digits, with nothing but telephone punctuation between them.
+fn fitting(number: &Number<'_>, least: usize, most: usize) -> Option<usize> {
+    let mut best = None;
+    for groups in 1..=number.groups() {
+        if number.digits_in(groups) > most {
+            break;
+        }
+        if groups > 1 && !matches!(number.between(groups - 2), b" " | b"-" | b"." | b"/" | b" (" | b") " | b"(" | b")" | b" - " | b")-" | b" / ") {
+            break;
+        }
+        if number.digits_in(groups) >= least && number.ends(groups) {
+            best = Some(groups);
+        }
+    }
+    best
+}
+
+/// `0049 30 1234567`
+fn exit_code(number: &Number<'_>) -> Option<usize> {
+    let digits = number.digits(number.groups());
+    let rest = digits.strip_prefix(&[0, 0])?;
+    let most = longest(rest)? + 2;
+    let groups = fitting(number, 11, most + trunk_zero(number))?;
+    (groups > 1 || context::said(number.text, number.start, NAMES) || number.digits_in(1) >= 12 && distinct(digits) > 4).then_some(groups)
+}
+
+/// `(415) 555-2671`, `415-555-2671`, `1-800-555-0199`
+fn north_american(number: &Number<'_>) -> Option<usize> {
+    let (skip, groups) = if number.grouped(&[3, 3, 4]) {
+        (0, 3)
+    } else if number.grouped(&[1, 3, 3, 4]) && number.digits(1) == [1] {
+        (1, 4)
+    } else if number.grouped(&[3, 7]) && number.between(0).starts_with(b")") {
+        (0, 2)
+    } else {
+        return None;
+    };
+    let between = number.between(skip);
+    let even = groups == 2 || number.between(skip + 1) == between || (between.starts_with(b")") && matches!(number.between(skip + 1), b"-" | b" " | b"."));
+    if !even || !number.ends(groups) || between.contains(&b'/') {
+        return None;
+    }
+    let digits = number.digits(groups);
+    let (area, exchange) = (*digits.get(skip)?, *digits.get(skip + 3)?);
+    let issued = area >= 2 && exchange >= 2;
+    let sample = digits == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
+    let usual = matches!(between, b"-" | b") " | b")" | b")-" | b".");
+    (issued && (usual || between == b" ") || sample && usual || context::said(number.text, number.start, NAMES)).then_some(groups)
+}
+
+/// National numbers that begin with the trunk digit: `030 1234567`, `06 12 34 56 78`, `07700 900123`.
+fn trunk(number: &Number<'_>) -> Option<usize> {
+    let digits = number.digits(number.groups());
+    if digits.first() != Some(&0) || digits.get(1) == Some(&0) {
+        return None;
+    }
+    let groups = fitting(number, 9, 12)?;
+    if groups == 1 {
+        let second = *digits.get(1)?;
+        let mobile = matches!(second, 6 | 7) && matches!(number.digits_in(1), 10 | 11) || second == 1 && digits.get(2).is_some_and(|d| (5..=7).contains(d)) && number.digits_in(1) == 11;
+        return (mobile && distinct(digits) > 3).then_some(1);
+    }
+    let first = number.digits_in(1);
+    let even = (1..groups - 1).all(|g| number.between(g) == number.between(1)) || groups <= 3;
+    let pairs = number.lengths().take(groups).all(|n| n == 2) && groups == 5;
+    (pairs || (2..=5).contains(&first) && even && number.lengths().take(groups).skip(1).all(|n| n >= 2)).then_some(groups)
+}
+
+/// Forms that are used for telephone numbers in one country and for little else.
+fn by_country(number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    let digits = number.digits(number.groups());
+    let first = *digits.first()?;
+    let parenthesis = text.before(number.start) == b'(';
+    let area = parenthesis && number.between(0).starts_with(b")");
+    // Brazil: (11) 98765-4321; Russia: 8 (912) 345-67-89; China: 138 1234 5678; India: 98765 43210.
+    let groups = if area && number.grouped(&[2, 5, 4]) || area && number.grouped(&[2, 4, 4]) {
+        3
+    } else if area && (2..=5).contains(&number.digits_in(1)) && first == 0 {
+        fitting(number, 8, 12)?
+    } else if number.grouped(&[1, 3, 3, 2, 2]) && matches!(first, 7 | 8) {
+        5
+    } else if number.grouped(&[3, 4, 4]) && first == 1 && digits.get(1).is_some_and(|&d| d >= 3) {
+        3
+    } else if number.grouped(&[5, 5]) && first >= 6 && number.evenly(2) {
+        2
+    } else if number.grouped(&[2, 5, 4]) && number.between(1) == b"-" && digits.get(2) == Some(&9) {
+        3
+    } else {
+        return None;
+    };
+    number.ends(groups).then_some(groups)
+}
+
+/// Any number that the words before it call a telephone number.
+fn named(number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    if !context::said_within(text, number.start, 40, NAMES) || counted(number) {
+        return None;
+    }
+    let groups = fitting(number, 7, 13)?;
+    let digits = number.digits(groups);
+    // Times in seconds since 1970, and round figures, are not dialled.
+    let epoch = groups == 1 && matches!(digits.len(), 10 | 13) && digits.first() == Some(&1) && digits.get(1).is_some_and(|d| (5..=8).contains(d)) && !nearby(text, number.start);
+    let decimal = number.between(0) == b"." && groups == 2 && number.digits_in(1) < 3;
+    (!epoch && !decimal && distinct(digits) > 2 && !date_first(number)).then_some(groups)
+}
+
+/// Whether the word stands right before, as in `phone: `.
+fn nearby(text: Text<'_>, at: usize) -> bool {
+    context::said_within(text, at, 14, NAMES)
+}
+
+/// Whether the first groups are a date: `2024-05-14`, `14.05.2024`, `20240514`.
+fn date_first(number: &Number<'_>) -> bool {
+    let value = |g: usize| number.digits(g + 1).iter().skip(number.digits_in(g)).fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let lengths: Vec<usize> = number.lengths().take(3).collect();
+    match lengths.as_slice() {
+        [4, 1 | 2, 1 | 2] => (1800..2200).contains(&value(0)) && (1..=12).contains(&value(1)) && (1..=31).contains(&value(2)),
+        [1 | 2, 1 | 2, 4] => value(0) <= 31 && value(1) <= 31 && (1800..2200).contains(&value(2)) && (value(0) <= 12 || value(1) <= 12),
+        [8, ..] => {
+            let date = value(0);
+            (1900..2100).contains(&(date / 10_000)) && (1..=12).contains(&(date / 100 % 100)) && (1..=31).contains(&(date % 100))
+        }
+        [4, 4] => (1900..2100).contains(&value(0)) && (1900..2100).contains(&value(1)),
+        _ => false,
+    }
+}

@@ -1,0 +1,168 @@
+//! The table of tokens that are known by their form: who issues them, how they look, and samples of both sides.
+
+mod ai;
+
+use super::detect::{Pass, SURE};
+use super::shape;
+use super::text::{Text, is_word};
+
+/// What is asked of a token beyond its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Check {
+    /// Nothing: its prefix and length say enough.
+    Form,
+    /// It must look random: capitals, small letters and digits.
+    Mixed,
+    /// It must hold a digit.
+    Digit,
+    /// One of these words must stand before it.
+    Near(&'static [&'static str]),
+    /// It must decode to a JSON object.
+    Jwt,
+}
+
+/// A rule: one kind of token.
+#[derive(Debug)]
+pub(super) struct Rule {
+    /// What its findings are called.
+    pub(super) name: &'static str,
+    /// The kind.
+    pub(super) kind: &'static str,
+    /// The forms; the first literal of each is the keyword it is looked for by.
+    pub(super) shapes: &'static [&'static str],
+    /// What is asked beyond the form.
+    pub(super) check: Check,
+    /// Texts in which it finds a token; runs in braces are filled.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
+    pub(super) finds: &'static [&'static str],
+    /// Texts it leaves alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
+    pub(super) spares: &'static [&'static str],
+}
+
+/// The rules of every theme, one after the other.
+const THEMES: &[&[Rule]] = &[ai::RULES];
+
+/// Every rule.
+pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
+    THEMES.iter().flat_map(|theme| theme.iter())
+}
+
+/// The rule at a place in the table.
+fn rule(mut place: usize) -> Option<&'static Rule> {
+    for theme in THEMES {
+        if let Some(rule) = theme.get(place) {
+            return Some(rule);
+        }
+        place -= theme.len();
+    }
+    None
+}
+
+/// Looks whether a token of a rule begins at its keyword, and notes it.
+pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) {
+    if pass.covered(at) {
+        return;
+    }
+    let Some(rule) = rule(usize::from(place)) else { return };
+    let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
+    let Some((start, end)) = shape::matches(pass.text, at, shape) else { return };
+    if is_word(pass.text.before(start)) && !escaped(pass.text, start) {
+        return;
+    }
+    if passes(pass.text, start, end, rule) {
+        pass.hit(start, end, rule.kind, rule.name, SURE);
+    }
+}
+
+/// Whether the letter before a token is the end of an escape: `\n`, `\t`, `%3D`.
+fn escaped(text: Text<'_>, start: usize) -> bool {
+    let (first, second, third) = (text.before(start), text.before(start.saturating_sub(1)), text.before(start.saturating_sub(2)));
+    second == b'\\' && matches!(first, b'n' | b't' | b'r') || third == b'%' && first.is_ascii_hexdigit() && second.is_ascii_hexdigit()
+}
+
+/// Whether a token passes what its rule asks beyond the shape, and is no one's placeholder.
+fn passes(text: Text<'_>, start: usize, end: usize, rule: &Rule) -> bool {
+    let token = text.cut(start, end);
+    let fits = match rule.check {
+        Check::Form => true,
+        Check::Mixed => {
+            token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase)
+        }
+        Check::Digit => token.iter().any(u8::is_ascii_digit),
+        Check::Near(words) => super::context::said(text, start, words),
+        Check::Jwt => jwt(token),
+    };
+    fits && !is_sample(token)
+}
+
+/// Whether the first part of a token decodes to the beginning of a JSON object with a word in it.
+fn jwt(token: &[u8]) -> bool {
+    use base64::Engine;
+    let first = token.split(|&b| b == b'.').next().unwrap_or_default();
+    let whole = first.get(..first.len() - first.len() % 4).unwrap_or_default();
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(whole).is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"'))
+}
+
+/// Whether a token is a sample: it says so, or it is one character over and over.
+pub(super) fn is_sample(token: &[u8]) -> bool {
+    const SAYS: &[&[u8]] = &[b"example", b"your", b"placeholder", b"redacted", b"xxxxx", b"insert", b"replace", b"changeme", b"dummy", b"sample", b"goes-here", b"goes_here", b"0000000000", b"....", b"*****"];
+    let lower = token.to_ascii_lowercase();
+    let tail = lower.get(lower.len().min(8)..).unwrap_or_default();
+    let mut seen = [0u64; 4];
+    for &b in tail {
+        if let Some(word) = seen.get_mut(usize::from(b >> 6)) {
+            *word |= 1 << (b & 63);
+        }
+    }
+    let distinct: u32 = seen.iter().map(|word| word.count_ones()).sum();
+    (tail.len() >= 12 && distinct < 4) || SAYS.iter().any(|word| memchr::memmem::find(&lower, word).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::detect::detect;
+    use super::super::shape::samples::fill;
+    use super::*;
+
+    /// What a sample may stand in without anything changing.
+    const SURROUNDINGS: &[(&str, &str)] = &[
+        ("", ""),
+        ("Here it is: ", ", thanks!"),
+        ("const k = \"", "\";\n"),
+        ("{\"a\": [\"", "\"]}"),
+        ("2026-01-02T03:04:05Z INFO [main] sent <", "> to 3 hosts\n"),
+        ("密钥是", "，谢谢"),
+        ("`", "`."),
+        ("line\\n", "\\nline"),
+        ("_", "\u{200b}"),
+    ];
+
+    #[test]
+    fn every_rule_finds_and_spares_what_it_says() {
+        for rule in all() {
+            assert!(!rule.finds.is_empty() && !rule.spares.is_empty(), "{} has no samples", rule.name);
+            for sample in rule.finds {
+                for (before, after) in SURROUNDINGS {
+                    let text = format!("{before}{}{after}", fill(sample));
+                    let hits = detect(text.as_bytes());
+                    assert!(hits.iter().any(|hit| hit.rule == rule.name), "{} does not find {text:?}: {hits:?}", rule.name);
+                }
+            }
+            for sample in rule.spares {
+                let text = fill(sample);
+                let hits = detect(text.as_bytes());
+                assert!(!hits.iter().any(|hit| hit.rule == rule.name), "{} finds {text:?}: {hits:?}", rule.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_not_used_twice() {
+        let mut names: Vec<_> = all().map(|rule| rule.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

@@ -1,0 +1,179 @@
+//! Shapes: the forms of tokens in a small language that needs no compiling.
+//!
+//! A shape is literal text with runs in braces: `sk-or-v1-{x:64}` is the literal and 64 lower-case hex digits,
+//! `{b:20-90}` is 20 to 90 characters of base64url. A run takes what it can get and never gives back, so matching is one walk.
+//! What stands before a `|` is read backwards from the literal after it: `{x:32}|-us{d:1-2}`.
+
+use super::text::Text;
+
+/// Whether a byte belongs to a class of the language.
+fn belongs(class: u8, b: u8) -> bool {
+    match class {
+        b'd' => b.is_ascii_digit(),
+        b'x' => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
+        b'X' => b.is_ascii_hexdigit(),
+        b'l' => b.is_ascii_lowercase(),
+        b'L' => b.is_ascii_lowercase() || b.is_ascii_digit(),
+        b'u' => b.is_ascii_uppercase(),
+        b'U' => b.is_ascii_uppercase() || b.is_ascii_digit(),
+        b'w' => b.is_ascii_alphanumeric(),
+        b'i' => b.is_ascii_alphanumeric() || b == b'_',
+        b'b' => b.is_ascii_alphanumeric() || b == b'_' || b == b'-',
+        b'B' => b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='),
+        b't' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'='),
+        b'p' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=' | b'+' | b'/' | b'~' | b'%'),
+        _ => false,
+    }
+}
+
+/// One piece of a shape.
+enum Piece<'s> {
+    Literal(&'s [u8]),
+    Run { class: u8, least: usize, most: usize },
+}
+
+/// The pieces of a shape, one after the other.
+struct Pieces<'s>(&'s [u8]);
+
+impl<'s> Iterator for Pieces<'s> {
+    type Item = Piece<'s>;
+
+    fn next(&mut self) -> Option<Piece<'s>> {
+        let shape = self.0;
+        if shape.is_empty() {
+            return None;
+        }
+        if let Some((run, rest)) = run_piece(shape) {
+            self.0 = rest;
+            return Some(run);
+        }
+        let end = shape.iter().skip(1).position(|&b| b == b'{').map_or(shape.len(), |p| p + 1);
+        let (literal, rest) = shape.split_at(end);
+        self.0 = rest;
+        Some(Piece::Literal(literal))
+    }
+}
+
+/// A run at the beginning of a shape, and what follows it.
+fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
+    let inside = shape.strip_prefix(b"{")?;
+    let end = inside.iter().take(12).position(|&b| b == b'}')?;
+    let (run, rest) = inside.split_at(end);
+    let (&class, counts) = run.split_first()?;
+    let counts = std::str::from_utf8(counts.strip_prefix(b":")?).ok()?;
+    let (least, most) = match counts.split_once('-') {
+        Some((least, "")) => (least.parse().ok()?, 4096),
+        Some((least, most)) => (least.parse().ok()?, most.parse().ok()?),
+        None => (counts.parse().ok()?, counts.parse().ok()?),
+    };
+    Some((Piece::Run { class, least, most }, rest.get(1..)?))
+}
+
+/// The literal a shape is looked for by.
+pub(super) fn keyword(shape: &str) -> &str {
+    let tail = shape.split_once('|').map_or(shape, |(_, tail)| tail);
+    tail.split('{').next().unwrap_or_default()
+}
+
+/// Where a shape whose keyword stands at `at` begins and ends.
+pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, usize)> {
+    let (head, tail) = match shape.split_once('|') {
+        Some((head, tail)) => (Some(head), tail),
+        None => (None, shape),
+    };
+    let start = match head.map(|head| Pieces(head.as_bytes()).next()) {
+        Some(Some(Piece::Run { class, least, most })) => {
+            let start = text.run_back(at, most + 1, |b| belongs(class, b));
+            (at - start >= least && at - start <= most).then_some(start)?
+        }
+        Some(_) => return None,
+        None => at,
+    };
+    let mut i = at;
+    let mut last = 0;
+    for piece in Pieces(tail.as_bytes()) {
+        match piece {
+            Piece::Literal(literal) => {
+                if !text.has(i, literal) {
+                    return None;
+                }
+                i += literal.len();
+                last = 0;
+            }
+            Piece::Run { class, least, most } => {
+                i = run(text, i, class, least, most)?;
+                last = class;
+            }
+        }
+    }
+    // A token that goes on is another token: one that is too long for its kind.
+    if last != 0 && belongs(last, text.at(i)) && text.at(i) != b'-' {
+        return None;
+    }
+    Some((start, i))
+}
+
+/// The end of a run, which may be wrapped over lines as long as it is still too short.
+fn run(text: Text<'_>, from: usize, class: u8, least: usize, most: usize) -> Option<usize> {
+    let mut end = text.run(from, most, |b| belongs(class, b));
+    let mut have = end - from;
+    for _ in 0..8 {
+        if have >= least {
+            return Some(end);
+        }
+        // Too little on its first line to be called wrapped.
+        if have < 8 || least < 20 {
+            return None;
+        }
+        let next = line_break(text, end)?;
+        let stop = text.run(next, most - have, |b| belongs(class, b));
+        have += stop - next;
+        if stop == next || (have < least && stop - next < 8) {
+            return None;
+        }
+        end = stop;
+    }
+    None
+}
+
+/// Past a line break inside a wrapped token, with the marks of quoting and continuation around it.
+fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
+    let i = text.run(i, 2, |b| b == b'\\' || b == b'=' || b == b' ');
+    let after = if text.has(i, b"\r\n") {
+        i + 2
+    } else if text.has(i, b"\n") {
+        i + 1
+    } else {
+        return None;
+    };
+    Some(text.run(after, 40, |b| matches!(b, b' ' | b'\t' | b'>' | b'|')))
+}
+
+#[cfg(test)]
+pub(super) mod samples {
+    //! Samples are written as shapes too and filled here, so that no token-like text stands in the source.
+
+    use super::{Piece, Pieces};
+
+    /// A text in which every run is filled with characters of its class that look random and are always the same.
+    pub(in super::super) fn fill(shape: &str) -> String {
+        let mut out = String::new();
+        let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ shape.len() as u64;
+        for piece in Pieces(shape.as_bytes()) {
+            match piece {
+                Piece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
+                Piece::Run { class, least, .. } => {
+                    let letters: Vec<u8> = (33..127u8)
+                        .filter(|&b| super::belongs(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%')
+                        .collect();
+                    for _ in 0..least {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                        let pick = usize::try_from(state >> 33).unwrap() % letters.len();
+                        out.push(char::from(letters[pick]));
+                    }
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,83 @@
+//! Bytes that can be looked at anywhere: outside of the text there is nothing, and asking never fails.
+
+/// A text as bytes, whatever is in them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'a>(pub(super) &'a [u8]);
+
+impl<'a> Text<'a> {
+    /// How many bytes.
+    pub(super) fn len(self) -> usize {
+        self.0.len()
+    }
+
+    /// The byte at a place; 0 outside.
+    #[inline]
+    pub(super) fn at(self, i: usize) -> u8 {
+        self.0.get(i).copied().unwrap_or(0)
+    }
+
+    /// The byte before a place; 0 at the beginning.
+    #[inline]
+    pub(super) fn before(self, i: usize) -> u8 {
+        i.checked_sub(1).map_or(0, |i| self.at(i))
+    }
+
+    /// The bytes between two places, as far as there are any.
+    #[inline]
+    pub(super) fn cut(self, from: usize, to: usize) -> &'a [u8] {
+        let to = to.min(self.0.len());
+        self.0.get(from.min(to)..to).unwrap_or_default()
+    }
+
+    /// Whether these bytes stand at a place.
+    #[inline]
+    pub(super) fn has(self, i: usize, word: &[u8]) -> bool {
+        self.0.get(i..).is_some_and(|rest| rest.starts_with(word))
+    }
+
+    /// Whether this word stands at a place in any case; `word` is in lower case.
+    pub(super) fn has_folded(self, i: usize, word: &[u8]) -> bool {
+        self.0.get(i..i + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+    }
+
+    /// The end of the run of bytes that `keep` wants, from `i`, at most `most` bytes.
+    #[inline]
+    pub(super) fn run(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+        let rest = self.cut(i, i.saturating_add(most));
+        i + rest.iter().position(|&b| !keep(b)).unwrap_or(rest.len())
+    }
+
+    /// The start of the run of bytes that `keep` wants and that ends before `i`, at most `most` bytes.
+    #[inline]
+    pub(super) fn run_back(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+        let before = self.cut(i.saturating_sub(most), i);
+        i - before.iter().rev().position(|&b| !keep(b)).unwrap_or(before.len())
+    }
+
+    /// Past spaces and tabs.
+    pub(super) fn blanks(self, i: usize) -> usize {
+        self.run(i, 64, |b| b == b' ' || b == b'\t')
+    }
+
+    /// The end of the line a place is in, at most `most` bytes away.
+    pub(super) fn line_end(self, i: usize, most: usize) -> usize {
+        self.run(i, most, |b| b != b'\n' && b != b'\r')
+    }
+
+    /// The start of the line a place is in, at most `most` bytes away.
+    pub(super) fn line_start(self, i: usize, most: usize) -> usize {
+        self.run_back(i, most, |b| b != b'\n' && b != b'\r')
+    }
+}
+
+/// A letter or digit of ASCII.
+#[inline]
+pub(super) fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+}
+
+/// A letter or digit of ASCII or `_`, as identifiers have them.
+#[inline]
+pub(super) fn is_ident(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b == b'_'
+}
