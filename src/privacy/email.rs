@@ -15,9 +15,50 @@ fn is_domain(b: u8) -> bool {
 
 /// Endings that are files or package versions, not domains.
 const FILES: &[&[u8]] = &[
-    b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"js", b"mjs", b"cjs", b"ts", b"jsx", b"tsx", b"css", b"scss", b"json", b"html", b"xml",
-    b"yaml", b"yml", b"toml", b"py", b"rb", b"java", b"class", b"cpp", b"php", b"tgz", b"zip", b"gz", b"jar", b"whl", b"lock", b"md", b"txt", b"service",
-    b"local", b"localhost", b"localdomain", b"internal", b"timer", b"socket", b"target", b"mount",
+    b"png",
+    b"jpg",
+    b"jpeg",
+    b"gif",
+    b"svg",
+    b"webp",
+    b"ico",
+    b"js",
+    b"mjs",
+    b"cjs",
+    b"ts",
+    b"jsx",
+    b"tsx",
+    b"css",
+    b"scss",
+    b"json",
+    b"html",
+    b"xml",
+    b"yaml",
+    b"yml",
+    b"toml",
+    b"py",
+    b"rb",
+    b"java",
+    b"class",
+    b"cpp",
+    b"php",
+    b"tgz",
+    b"zip",
+    b"gz",
+    b"jar",
+    b"whl",
+    b"lock",
+    b"md",
+    b"txt",
+    b"service",
+    b"local",
+    b"localhost",
+    b"localdomain",
+    b"internal",
+    b"timer",
+    b"socket",
+    b"target",
+    b"mount",
 ];
 
 /// Reads an address around the `@` at a place.
@@ -80,7 +121,8 @@ fn domain_end(text: Text<'_>, from: usize) -> Option<usize> {
     let tld = tld.get(1..)?;
     let lettered = tld.len() >= 2 && tld.len() <= 24 && tld.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80);
     let punycode = tld.len() > 4 && tld.get(..4).is_some_and(|x| x.eq_ignore_ascii_case(b"xn--"));
-    if !(lettered || punycode) || host.is_empty() || host.starts_with(b".") || host.starts_with(b"-") || host.windows(2).any(|w| w == b"..") {
+    if !(lettered || punycode) || host.is_empty() || host.starts_with(b".") || host.starts_with(b"-") || host.windows(2).any(|w| w == b"..")
+    {
         return None;
     }
     if FILES.iter().any(|file| tld.eq_ignore_ascii_case(file)) || host.iter().all(|&b| b.is_ascii_digit() || b == b'.') {
@@ -113,10 +155,43 @@ fn path_follows(text: Text<'_>, from: usize) -> bool {
 
 /// Addresses that are no one's: those of documentation that say so themselves, and those that nobody reads.
 fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
-    const NOBODY: &[&[u8]] = &[b"noreply", b"no-reply", b"no_reply", b"donotreply", b"do-not-reply", b"you", b"your.email", b"your-email", b"youremail", b"your_email", b"yourname", b"your.name", b"your-name", b"your_name", b"username", b"name", b"email"];
-    const NOWHERE: &[&[u8]] = &[b"example.com", b"example.org", b"example.net", b"domain.com", b"domain.tld", b"email.com", b"yourdomain.com", b"your-domain.com", b"yourcompany.com", b"company.com", b"mail.com", b"provider.com"];
+    const NOBODY: &[&[u8]] = &[
+        b"noreply",
+        b"no-reply",
+        b"no_reply",
+        b"donotreply",
+        b"do-not-reply",
+        b"you",
+        b"your.email",
+        b"your-email",
+        b"youremail",
+        b"your_email",
+        b"yourname",
+        b"your.name",
+        b"your-name",
+        b"your_name",
+        b"username",
+        b"name",
+        b"email",
+    ];
+    const NOWHERE: &[&[u8]] = &[
+        b"example.com",
+        b"example.org",
+        b"example.net",
+        b"domain.com",
+        b"domain.tld",
+        b"email.com",
+        b"yourdomain.com",
+        b"your-domain.com",
+        b"yourcompany.com",
+        b"company.com",
+        b"mail.com",
+        b"provider.com",
+    ];
     let local = local.to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();
     let placeholder = NOBODY.iter().any(|n| local == *n);
-    local.starts_with(b"noreply") || local.starts_with(b"no-reply") || (placeholder && (NOWHERE.iter().any(|n| domain == *n) || domain.starts_with(b"your")))
+    local.starts_with(b"noreply")
+        || local.starts_with(b"no-reply")
+        || (placeholder && (NOWHERE.iter().any(|n| domain == *n) || domain.starts_with(b"your")))
 }

@@ -1,9 +1,9 @@
 //! Addresses of machines: IPv4, IPv6 and hardware addresses, the public ones.
 
+use super::context;
 use super::detect::{FORMED, Pass};
 use super::kind::{IP_ADDRESS, MAC_ADDRESS};
 use super::text::{Text, is_word};
-use super::context;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Reads four numbers with points between them.
@@ -41,18 +41,47 @@ fn is_version(text: Text<'_>, at: usize) -> bool {
     if before == b'=' && text.before(at - 1) == b'=' {
         return true;
     }
-    context::said_within(text, at, 24, &["version", "ver", "build", "release", "firmware", "driver", "oid", "section", "chapter", "assemblyversion", "fileversion", "chrome", "dll", "sdk"])
+    context::said_within(
+        text,
+        at,
+        24,
+        &[
+            "version",
+            "ver",
+            "build",
+            "release",
+            "firmware",
+            "driver",
+            "oid",
+            "section",
+            "chapter",
+            "assemblyversion",
+            "fileversion",
+            "chrome",
+            "dll",
+            "sdk",
+        ],
+    )
 }
 
 /// Whether an address may be somebody's.
 fn public_4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared = a == 100 && (64..128).contains(&b);
-    let special = a == 0 || a >= 224 || (a == 192 && b == 0 && c == 0) || (a == 198 && (b == 18 || b == 19)) || (a == 192 && b == 88 && c == 99);
+    let special =
+        a == 0 || a >= 224 || (a == 192 && b == 0 && c == 0) || (a == 198 && (b == 18 || b == 19)) || (a == 192 && b == 88 && c == 99);
     let mask = a == 255;
     let resolver = matches!(address.octets(), [8, 8, 8 | 4, 8 | 4] | [1, 1, 1, 1] | [1, 0, 0, 1] | [9, 9, 9, 9]);
     let tiny = a <= 5 && address.octets().iter().all(|&n| n < 10) && !resolver;
-    !(address.is_private() || address.is_loopback() || address.is_link_local() || address.is_documentation() || shared || special || mask || tiny || resolver)
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || shared
+        || special
+        || mask
+        || tiny
+        || resolver)
 }
 
 /// Reads an IPv6 address that begins with a digit, as all public ones do.
@@ -87,7 +116,8 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     while from <= at {
         if let Some(end) = six_pairs(text, from) {
             let value = text.cut(from, end);
-            let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0') || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
+            let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
+                || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
             if !plain {
                 pass.hit(from, end, MAC_ADDRESS, "mac", FORMED);
             }

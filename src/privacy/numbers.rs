@@ -113,7 +113,8 @@ impl<'t> Number<'t> {
         let second = self.text.before(self.start.saturating_sub(1));
         !(is_word(before)
             || before == b'_'
-            || (matches!(before, b'.' | b'-' | b'/' | b',' | b':') && (second.is_ascii_digit() || (matches!(before, b'-' | b'/' | b'.') && is_word(second)))))
+            || (matches!(before, b'.' | b'-' | b'/' | b',' | b':')
+                && (second.is_ascii_digit() || (matches!(before, b'-' | b'/' | b'.') && is_word(second)))))
     }
 }
 
@@ -197,7 +198,26 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 }
 
 /// How cards are called.
-const CARD: &[&str] = &["card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão", "kaart", "karta", "maestro", "payment"];
+const CARD: &[&str] = &[
+    "card",
+    "visa",
+    "mastercard",
+    "amex",
+    "credit",
+    "debit",
+    "cc",
+    "pan",
+    "karte",
+    "kreditkarte",
+    "tarjeta",
+    "carte",
+    "carta",
+    "cartão",
+    "kaart",
+    "karta",
+    "maestro",
+    "payment",
+];
 
 /// In one piece, in fours, as American Express writes them, or digit by digit.
 fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
@@ -241,7 +261,8 @@ pub(super) fn distinct(digits: &[u8]) -> u32 {
 
 /// US social security numbers and ITINs: three, two and four digits.
 fn social_security(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
-    const NAMES: &[&str] = &["ssn", "social security", "social", "sosec", "itin", "taxpayer", "tax id", "tin", "social_security", "socialsecurity"];
+    const NAMES: &[&str] =
+        &["ssn", "social security", "social", "sosec", "itin", "taxpayer", "tax id", "tin", "social_security", "socialsecurity"];
     let (groups, formed) = if number.grouped(&[3, 2, 4]) {
         (3, number.separated(3, b'-'))
     } else if number.grouped(&[9]) {

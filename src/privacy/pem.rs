@@ -17,9 +17,10 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     }
     let body = text.run(label_end, 5, |b| b == b'-');
     let private = label.windows(11).any(|w| w == b"PRIVATE KEY");
-    let public = [&b"CERTIFICATE"[..], b"PUBLIC KEY", b"DH PARAMETERS", b"PGP SIGNATURE", b"PGP MESSAGE", b"EC PARAMETERS", b"SSH SIGNATURE"]
-        .iter()
-        .any(|word| label.windows(word.len()).any(|w| w == *word));
+    let public =
+        [&b"CERTIFICATE"[..], b"PUBLIC KEY", b"DH PARAMETERS", b"PGP SIGNATURE", b"PGP MESSAGE", b"EC PARAMETERS", b"SSH SIGNATURE"]
+            .iter()
+            .any(|word| label.windows(word.len()).any(|w| w == *word));
     if !private && !public {
         return;
     }
@@ -40,7 +41,9 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
     let mut last = body;
     let limit = body + LONGEST;
     while i < limit {
-        i = text.run(i, 64, |b| b.is_ascii_whitespace() || matches!(b, b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`'));
+        i = text.run(i, 64, |b| {
+            b.is_ascii_whitespace() || matches!(b, b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`')
+        });
         // `\n` and `\r` as they stand in JSON and in code.
         if text.before(i) == b'\\' && matches!(text.at(i), b'n' | b'r' | b't') {
             i += 1;

@@ -8,9 +8,100 @@ use super::text::{Text, is_word};
 
 /// How telephone numbers are called.
 const NAMES: &[&str] = &[
-    "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax", "reach", "ring", "dial", "contact", "callback", "hotline", "landline", "voicemail", "msisdn", "phonenumber", "number is", "my number", "phone_number", "ph",
-    "telefon", "handy", "handynummer", "mobil", "telefonnummer", "rufnummer", "mobilnummer", "rückruf", "festnetz", "anrufen", "ruf", "erreichbar", "téléphone", "portable", "appelle", "appelez", "appeler", "joindre", "numéro",
-    "teléfono", "telefono", "móvil", "movil", "celular", "llámame", "llamar", "llame", "llama", "cellulare", "chiama", "chiamami", "chiamare", "chiamate", "telefone", "telemóvel", "ligue", "liga", "ligar", "contato", "telefoon", "telefoonnummer", "bel", "mobiel", "bellen", "komórka", "komórkowy", "zadzwoń", "телефон", "тел", "звоните", "позвони", "звони", "номер", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف", "puhelin", "puhelinnumero", "telefonszám", "telefonnr", "tlf", "telefonní",
+    "phone",
+    "phones",
+    "tel",
+    "telephone",
+    "mobile",
+    "cell",
+    "cellphone",
+    "call",
+    "text",
+    "sms",
+    "whatsapp",
+    "signal",
+    "telegram",
+    "fax",
+    "reach",
+    "ring",
+    "dial",
+    "contact",
+    "callback",
+    "hotline",
+    "landline",
+    "voicemail",
+    "msisdn",
+    "phonenumber",
+    "number is",
+    "my number",
+    "phone_number",
+    "ph",
+    "telefon",
+    "handy",
+    "handynummer",
+    "mobil",
+    "telefonnummer",
+    "rufnummer",
+    "mobilnummer",
+    "rückruf",
+    "festnetz",
+    "anrufen",
+    "ruf",
+    "erreichbar",
+    "téléphone",
+    "portable",
+    "appelle",
+    "appelez",
+    "appeler",
+    "joindre",
+    "numéro",
+    "teléfono",
+    "telefono",
+    "móvil",
+    "movil",
+    "celular",
+    "llámame",
+    "llamar",
+    "llame",
+    "llama",
+    "cellulare",
+    "chiama",
+    "chiamami",
+    "chiamare",
+    "chiamate",
+    "telefone",
+    "telemóvel",
+    "ligue",
+    "liga",
+    "ligar",
+    "contato",
+    "telefoon",
+    "telefoonnummer",
+    "bel",
+    "mobiel",
+    "bellen",
+    "komórka",
+    "komórkowy",
+    "zadzwoń",
+    "телефон",
+    "тел",
+    "звоните",
+    "позвони",
+    "звони",
+    "номер",
+    "电话",
+    "手机",
+    "電話",
+    "携帯",
+    "전화",
+    "휴대폰",
+    "هاتف",
+    "puhelin",
+    "puhelinnumero",
+    "telefonszám",
+    "telefonnr",
+    "tlf",
+    "telefonní",
 ];
 
 /// What a number read as a telephone number could be instead.
@@ -26,11 +117,18 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if plus {
         return international(pass, number);
     }
-    if !number.begins() || date_first(number) || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, NAMES) {
+    if !number.begins()
+        || date_first(number)
+        || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, NAMES)
+    {
         return None;
     }
     let parenthesis = text.before(number.start) == b'(';
-    let formed = exit_code(number).or_else(|| north_american(number)).or_else(|| trunk(number)).or_else(|| by_country(number)).filter(|_| !counted(number));
+    let formed = exit_code(number)
+        .or_else(|| north_american(number))
+        .or_else(|| trunk(number))
+        .or_else(|| by_country(number))
+        .filter(|_| !counted(number));
     let (groups, rank) = match formed {
         Some(groups) => (groups, FORMED),
         None => (named(number)?, SAID),
@@ -50,11 +148,13 @@ fn longest(digits: &[u8]) -> Option<usize> {
     let code = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
     Some(match (code(1), code(2), code(3)) {
         (1 | 7, _, _) => 11,
-        (_, 20 | 30 | 44 | 51 | 60 | 90 | 94 | 98 | 91 | 92 | 52 | 55 | 54 | 49 | 39 | 86 | 81 | 43 | 62 | 63 | 95 | 58 | 57 | 84, _) => match code(2) {
-            54 | 55 | 49 | 39 | 86 | 43 | 62 | 95 => 13,
-            51 => 11,
-            _ => 12,
-        },
+        (_, 20 | 30 | 44 | 51 | 60 | 90 | 94 | 98 | 91 | 92 | 52 | 55 | 54 | 49 | 39 | 86 | 81 | 43 | 62 | 63 | 95 | 58 | 57 | 84, _) => {
+            match code(2) {
+                54 | 55 | 49 | 39 | 86 | 43 | 62 | 95 => 13,
+                51 => 11,
+                _ => 12,
+            }
+        }
         (_, 27 | 31..=34 | 36 | 40 | 41 | 46..=48 | 53 | 56 | 61 | 64 | 66 | 82 | 93, _) => match code(2) {
             82 | 46 => 12,
             33 | 34 | 61 | 31 | 48 | 41 | 32 | 36 | 27 | 64 | 66 | 40 | 56 => 11,
@@ -62,7 +162,22 @@ fn longest(digits: &[u8]) -> Option<usize> {
         },
         (_, 45, _) => 10,
         (_, 65, _) => 10,
-        (_, _, 350..=359 | 370..=389 | 420..=423 | 500..=509 | 590..=599 | 670..=692 | 850..=856 | 880 | 886 | 960..=979 | 992..=998 | 211..=299) => 13,
+        (
+            _,
+            _,
+            350..=359
+            | 370..=389
+            | 420..=423
+            | 500..=509
+            | 590..=599
+            | 670..=692
+            | 850..=856
+            | 880
+            | 886
+            | 960..=979
+            | 992..=998
+            | 211..=299,
+        ) => 13,
         _ => return None,
     })
 }
@@ -80,7 +195,8 @@ fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if groups == 1 && number.digits_in(1) < 9 || number.between(0).starts_with(b".") && number.digits_in(1) < 2 {
         return None;
     }
-    let from = if text.before(number.start) == b'(' && !text.cut(number.start, number.end(groups)).contains(&b')') { number.start } else { start };
+    let from =
+        if text.before(number.start) == b'(' && !text.cut(number.start, number.end(groups)).contains(&b')') { number.start } else { start };
     pass.hit(from, number.end(groups), PHONE, "phone-international", FORMED);
     Some(number.end(groups))
 }
@@ -97,7 +213,9 @@ fn fitting(number: &Number<'_>, least: usize, most: usize) -> Option<usize> {
         if number.digits_in(groups) > most {
             break;
         }
-        if groups > 1 && !matches!(number.between(groups - 2), b" " | b"-" | b"." | b"/" | b" (" | b") " | b"(" | b")" | b" - " | b")-" | b" / ") {
+        if groups > 1
+            && !matches!(number.between(groups - 2), b" " | b"-" | b"." | b"/" | b" (" | b") " | b"(" | b")" | b" - " | b")-" | b" / ")
+        {
             break;
         }
         if number.digits_in(groups) >= least && number.ends(groups) {
@@ -128,7 +246,9 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
         return None;
     };
     let between = number.between(skip);
-    let even = groups == 2 || number.between(skip + 1) == between || (between.starts_with(b")") && matches!(number.between(skip + 1), b"-" | b" " | b"."));
+    let even = groups == 2
+        || number.between(skip + 1) == between
+        || (between.starts_with(b")") && matches!(number.between(skip + 1), b"-" | b" " | b"."));
     if !even || !number.ends(groups) || between.contains(&b'/') {
         return None;
     }
@@ -149,7 +269,8 @@ fn trunk(number: &Number<'_>) -> Option<usize> {
     let groups = fitting(number, 9, 12)?;
     if groups == 1 {
         let second = *digits.get(1)?;
-        let mobile = matches!(second, 6 | 7) && matches!(number.digits_in(1), 10 | 11) || second == 1 && digits.get(2).is_some_and(|d| (5..=7).contains(d)) && number.digits_in(1) == 11;
+        let mobile = matches!(second, 6 | 7) && matches!(number.digits_in(1), 10 | 11)
+            || second == 1 && digits.get(2).is_some_and(|d| (5..=7).contains(d)) && number.digits_in(1) == 11;
         return (mobile && distinct(digits) > 3).then_some(1);
     }
     let first = number.digits_in(1);
@@ -193,7 +314,11 @@ fn named(number: &Number<'_>) -> Option<usize> {
     let groups = fitting(number, 7, 13)?;
     let digits = number.digits(groups);
     // Times in seconds since 1970, and round figures, are not dialled.
-    let epoch = groups == 1 && matches!(digits.len(), 10 | 13) && digits.first() == Some(&1) && digits.get(1).is_some_and(|d| (5..=8).contains(d)) && !nearby(text, number.start);
+    let epoch = groups == 1
+        && matches!(digits.len(), 10 | 13)
+        && digits.first() == Some(&1)
+        && digits.get(1).is_some_and(|d| (5..=8).contains(d))
+        && !nearby(text, number.start);
     let decimal = number.between(0) == b"." && groups == 2 && number.digits_in(1) < 3;
     (!epoch && !decimal && distinct(digits) > 2 && !date_first(number)).then_some(groups)
 }

@@ -100,7 +100,8 @@ impl Placeholders {
     /// Each placeholder with what it stands for, for the owner's terminal: secrets masked, the rest made harmless to print.
     #[must_use]
     pub fn listing(&self) -> Vec<(String, String)> {
-        let shown = |entry: &Entry| if is_secret(&entry.kind) { masked(&entry.value) } else { printable::printable(&entry.value).into_owned() };
+        let shown =
+            |entry: &Entry| if is_secret(&entry.kind) { masked(&entry.value) } else { printable::printable(&entry.value).into_owned() };
         self.entries.iter().map(|entry| (entry.placeholder(), shown(entry))).collect()
     }
 }
@@ -113,7 +114,9 @@ impl fmt::Debug for Placeholders {
 
 /// Whether values of a kind are not shown whole even to their owner.
 fn is_secret(kind: &Kind) -> bool {
-    [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS].iter().any(|secret| kind == secret)
+    [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS]
+        .iter()
+        .any(|secret| kind == secret)
 }
 
 /// The first and last characters of a long secret; of a short one, its length.
@@ -141,7 +144,8 @@ pub(super) fn spans(bytes: &[u8]) -> Vec<(usize, usize)> {
             let digits = name.len() - name.iter().rposition(|b| !b.is_ascii_digit())? - 1;
             let kind = name.get(..name.len() - digits)?.strip_suffix(b"_")?;
             let one_case = kind.iter().all(|b| !b.is_ascii_lowercase()) || kind.iter().all(|b| !b.is_ascii_uppercase());
-            (inside.get(close) == Some(&b']') && (1..=7).contains(&digits) && !kind.is_empty() && one_case).then_some((open, open + close + 2))
+            (inside.get(close) == Some(&b']') && (1..=7).contains(&digits) && !kind.is_empty() && one_case)
+                .then_some((open, open + close + 2))
         })
         .collect()
 }
@@ -164,6 +168,9 @@ mod tests {
     #[test]
     fn placeholders_are_seen_where_they_stand() {
         let found = |text: &str| spans(text.as_bytes()).into_iter().map(|(a, b)| text[a..b].to_owned()).collect::<Vec<_>>();
-        assert_eq!(found("a [EMAIL_1], [[CREDIT_CARD_12]] [email_2] [x] [A_] [_1] [Item_1] [EMAIL_1"), ["[EMAIL_1]", "[CREDIT_CARD_12]", "[email_2]"]);
+        assert_eq!(
+            found("a [EMAIL_1], [[CREDIT_CARD_12]] [email_2] [x] [A_] [_1] [Item_1] [EMAIL_1"),
+            ["[EMAIL_1]", "[CREDIT_CARD_12]", "[email_2]"]
+        );
     }
 }

@@ -84,7 +84,10 @@ impl Printer {
 /// Whether a text can be shown as it is. Plain ASCII costs one look a byte.
 fn is_harmless(text: &str) -> bool {
     let plain = text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'));
-    plain || text.chars().all(|c| is_harmless_character(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}'))
+    plain
+        || text.chars().all(|c| {
+            is_harmless_character(c) && !matches!(c, '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}')
+        })
 }
 
 fn is_harmless_character(c: char) -> bool {
@@ -133,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_harmless_is_left_alone() {
-        for text in ["plain\ttext\n", "naïve 汉字 кириллица", "👩‍👩‍👧 ❤️ 1️⃣", "می‌خواهم", "क्‍ष"] {
+        for text in ["plain\ttext\n", "naïve 汉字 кириллица", "👩‍👩‍👧 ❤️ 1️⃣", "می‌خواهم", "क्‍ष"]
+        {
             assert_eq!(printable(text), text);
         }
         assert!(matches!(printable("plain"), Cow::Borrowed(_)));

@@ -238,6 +238,9 @@ mod tests {
         assert_eq!(refusal(pattern("x*")), "`x*` matches the empty string");
         assert_eq!(refusal(pattern(r"\w{900}{900}")), r"`\w{900}{900}` is too big once compiled");
         assert_eq!(refusal(Policy { disable: vec!["EMAILS".into()], ..Policy::default() }), "`EMAILS` is not a kind that is looked for");
-        assert_eq!(refusal(Policy { allow: vec!["*".into()], ..Policy::default() }), "`*` would allow everything; use `redact = false` if that is meant");
+        assert_eq!(
+            refusal(Policy { allow: vec!["*".into()], ..Policy::default() }),
+            "`*` would allow everything; use `redact = false` if that is meant"
+        );
     }
 }

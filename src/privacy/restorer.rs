@@ -79,7 +79,9 @@ impl<'a> Restorer<'a> {
             match signs.next() {
                 None => return Reading::Open,
                 Some(Some(b']')) => break,
-                Some(Some(b)) if (b.is_ascii_alphanumeric() || b == b'_') && name.len() < 48 => name.push(char::from(b.to_ascii_uppercase())),
+                Some(Some(b)) if (b.is_ascii_alphanumeric() || b == b'_') && name.len() < 48 => {
+                    name.push(char::from(b.to_ascii_uppercase()))
+                }
                 // A model may write a space for the `_` before the number, or stress the name.
                 Some(Some(b' ' | b'-')) if !name.is_empty() => name.push('_'),
                 Some(Some(b'*' | b'`')) => {}

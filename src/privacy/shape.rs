@@ -163,9 +163,8 @@ pub(super) mod samples {
             match piece {
                 Piece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
                 Piece::Run { class, least, .. } => {
-                    let letters: Vec<u8> = (33..127u8)
-                        .filter(|&b| super::belongs(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%')
-                        .collect();
+                    let letters: Vec<u8> =
+                        (33..127u8).filter(|&b| super::belongs(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%').collect();
                     for _ in 0..least {
                         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                         let pick = usize::try_from(state >> 33).unwrap() % letters.len();

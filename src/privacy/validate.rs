@@ -49,10 +49,7 @@ pub fn validate(text: &Raw, rules: &Rules) -> Result<Vec<String>, Refusal> {
     }
     let chars = text.0.chars().count();
     if chars > rules.max_chars {
-        return Err(Refusal::TooLong {
-            chars,
-            max: rules.max_chars,
-        });
+        return Err(Refusal::TooLong { chars, max: rules.max_chars });
     }
     Ok(Vec::new())
 }

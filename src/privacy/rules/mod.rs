@@ -106,7 +106,23 @@ fn jwt(token: &[u8]) -> bool {
 
 /// Whether a token is a sample: it says so, or it is one character over and over.
 pub(super) fn is_sample(token: &[u8]) -> bool {
-    const SAYS: &[&[u8]] = &[b"example", b"your", b"placeholder", b"redacted", b"xxxxx", b"insert", b"replace", b"changeme", b"dummy", b"sample", b"goes-here", b"goes_here", b"0000000000", b"....", b"*****"];
+    const SAYS: &[&[u8]] = &[
+        b"example",
+        b"your",
+        b"placeholder",
+        b"redacted",
+        b"xxxxx",
+        b"insert",
+        b"replace",
+        b"changeme",
+        b"dummy",
+        b"sample",
+        b"goes-here",
+        b"goes_here",
+        b"0000000000",
+        b"....",
+        b"*****",
+    ];
     let lower = token.to_ascii_lowercase();
     let tail = lower.get(lower.len().min(8)..).unwrap_or_default();
     let mut seen = [0u64; 4];
