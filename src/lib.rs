@@ -18,6 +18,7 @@ pub mod disk;
 pub mod home;
 pub mod ledger;
 pub mod limit;
+pub mod keys;
 pub mod message;
 pub mod name;
 pub mod privacy;

@@ -1,0 +1,289 @@
+//! The choice of a store, and what must stay true whichever it is: never a weaker one unasked, never a second data key.
+
+use super::metadata::{self, Book};
+use super::vault::Ask;
+use super::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault};
+use crate::clock::Clock;
+use crate::disk;
+use crate::home::Home;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// What the user asked for: `CHATBOT_KEYRING`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preference {
+    /// Where the keys are; else a vault that is there; else the OS keyring.
+    #[default]
+    Auto,
+    /// The OS keyring or nothing.
+    Os,
+    /// The vault or nothing.
+    Vault,
+}
+
+impl FromStr for Preference {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "os" => Ok(Self::Os),
+            "vault" => Ok(Self::Vault),
+            _ => Err("is one of `auto`, `os`, `vault`"),
+        }
+    }
+}
+
+/// The store that is used, and the sentence that says why.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The store.
+    pub store: Box<dyn KeyStore>,
+    /// Why this one.
+    pub why: String,
+}
+
+/// Keeps the keys of one home.
+pub struct Custody {
+    clock: Clock,
+    preference: Preference,
+    deadline: Duration,
+    vault: PathBuf,
+    book: PathBuf,
+    ask: std::cell::Cell<Option<Ask>>,
+    chosen: OnceCell<Chosen>,
+}
+
+impl std::fmt::Debug for Custody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Custody").field("preference", &self.preference).field("chosen", &self.chosen).finish_non_exhaustive()
+    }
+}
+
+impl Custody {
+    /// The custody of a home: which store the user prefers, how long a call of the OS keyring may take, and how the vault's
+    /// passphrase is had. Nothing is asked or read yet.
+    #[must_use]
+    pub fn new(home: &Home, clock: Clock, preference: Preference, deadline: Duration, ask: Ask) -> Self {
+        let book = home.state().join("keys.json");
+        Self { clock, preference, deadline, vault: home.vault(), book, ask: std::cell::Cell::new(Some(ask)), chosen: OnceCell::new() }
+    }
+
+    /// The store, chosen by the first question and kept for the run.
+    pub fn chosen(&self) -> Result<&Chosen, Error> {
+        if let Some(chosen) = self.chosen.get() {
+            return Ok(chosen);
+        }
+        let (kind, why) = self.choose()?;
+        let store: Box<dyn KeyStore> = match kind {
+            StoreKind::OsKeyring => Box::new(OsKeyring::new(self.deadline)),
+            StoreKind::Vault => {
+                let nobody =
+                    || -> Ask { Box::new(|_| Err(super::vault::NoPassphrase(String::from("its passphrase was asked for before")))) };
+                Box::new(Vault::at(self.vault.clone(), self.ask.take().unwrap_or_else(nobody)))
+            }
+        };
+        Ok(self.chosen.get_or_init(|| Chosen { store, why }))
+    }
+
+    fn choose(&self) -> Result<(StoreKind, String), Error> {
+        match self.preference {
+            Preference::Os => return Ok((StoreKind::OsKeyring, String::from("it is what `CHATBOT_KEYRING=os` asks for"))),
+            Preference::Vault => return Ok((StoreKind::Vault, String::from("it is what `CHATBOT_KEYRING=vault` asks for"))),
+            Preference::Auto => {}
+        }
+        if let Some(kept) = self.kept_in() {
+            return Ok((kept, String::from("the keys were put there")));
+        }
+        if disk::read_at_most(&self.vault, u64::MAX).map_or_else(|error| !error.is_missing(), |found| found.is_some()) {
+            return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
+        }
+        OsKeyring::new(self.deadline).probe()?;
+        Ok((StoreKind::OsKeyring, String::from("the OS keyring answers")))
+    }
+
+    /// The store the keys were put into, as far as is known. A damaged book knows nothing; the choice goes on without it.
+    fn kept_in(&self) -> Option<StoreKind> {
+        Book::read(&self.book).ok().flatten().and_then(|book| book.store)
+    }
+
+    /// The secret of a slot.
+    pub fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        self.chosen()?.store.get(slot).map_err(|error| self.elsewhere(error))
+    }
+
+    /// Keeps a secret, reads it back, and notes what can be told of it.
+    pub fn put(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
+        let store = &self.chosen()?.store;
+        store.set(slot, secret).map_err(|error| self.elsewhere(error))?;
+        if store.get(slot)?.is_none_or(|kept| kept.expose() != secret.expose()) {
+            return Err(Error::NotKept(store.kind()));
+        }
+        self.change_book(|book| {
+            book.store.get_or_insert(store.kind());
+            book.note(slot, secret, store.kind(), self.clock.now());
+        })
+    }
+
+    /// Forgets a secret and what is known about it; whether there was one.
+    pub fn remove(&self, slot: &Slot) -> Result<bool, Error> {
+        let was_there = self.chosen()?.store.delete(slot).map_err(|error| self.elsewhere(error))?;
+        self.change_book(|book| book.forget(slot))?;
+        Ok(was_there)
+    }
+
+    /// What is known about the keys.
+    pub fn book(&self) -> Result<Option<Book>, Error> {
+        Ok(Book::read(&self.book)?)
+    }
+
+    /// Changes what is known about the keys.
+    pub fn change_book<T>(&self, deed: impl FnOnce(&mut Book) -> T) -> Result<T, Error> {
+        Ok(Book::change(&self.book, deed)?)
+    }
+
+    /// Says where the keys are when that place has gone: the user may be in another session than usual.
+    fn elsewhere(&self, error: Error) -> Error {
+        match error {
+            Error::Absent { .. } if self.preference == Preference::Auto && self.kept_in() == Some(StoreKind::OsKeyring) => {
+                Error::Elsewhere { there: StoreKind::OsKeyring, source: Box::new(error) }
+            }
+            other => other,
+        }
+    }
+
+    /// The key conversations are sealed with. It is made the first time, and never when something sealed is there already:
+    /// then the key is lost or elsewhere, and a new one would hide that.
+    pub fn data_key(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<Secret, Error> {
+        if let Some(key) = self.existing_data_key(&Slot::DataKey)? {
+            return Ok(key);
+        }
+        let _lock = disk::Lock::wait(&self.book.with_file_name("data-key.lock"))?;
+        // Another process may have made it while this one waited.
+        if let Some(key) = self.existing_data_key(&Slot::DataKey)? {
+            return Ok(key);
+        }
+        if anything_sealed()? {
+            return Err(Error::DataKeyMissing { store: self.chosen()?.store.kind() });
+        }
+        let key = fresh_data_key()?;
+        self.put(&Slot::DataKey, &key)?;
+        Ok(key)
+    }
+
+    /// A data key that is there, if it has the form of one.
+    pub fn existing_data_key(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        let Some(key) = self.get(slot)? else { return Ok(None) };
+        if is_data_key(&key) {
+            return Ok(Some(key));
+        }
+        Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: slot.clone() })
+    }
+}
+
+impl From<metadata::Error> for Error {
+    fn from(error: metadata::Error) -> Self {
+        Self::Book(error)
+    }
+}
+
+/// Whether a text has the form of a Fernet key: 32 bytes in base64url.
+#[must_use]
+pub fn is_data_key(key: &Secret) -> bool {
+    URL_SAFE.decode(key.expose()).is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
+}
+
+/// A data key nobody has seen.
+pub fn fresh_data_key() -> Result<Secret, Error> {
+    let key = super::cipher::fresh_key().map_err(Error::Random)?;
+    let mut text = String::with_capacity(44);
+    URL_SAFE.encode_string(*key, &mut text);
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Time;
+    use crate::keys::{Cost, vault};
+
+    const FLOOR: Cost = Cost::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 };
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn custody(home: &Home, preference: Preference) -> Custody {
+        let ask: Ask = Box::new(|_| Ok(secret("not a real passphrase")));
+        Custody::new(home, Clock::fixed(Time::from_millis(0)), preference, Duration::from_secs(5), ask)
+    }
+
+    fn place() -> (tempfile::TempDir, Home) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::under(&dir.path().join("home")).unwrap();
+        (dir, home)
+    }
+
+    #[test]
+    fn a_vault_that_is_there_is_used_and_remembered() {
+        let (_dir, home) = place();
+        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
+        let first = custody(&home, Preference::Auto);
+        assert_eq!(first.chosen().unwrap().store.kind(), StoreKind::Vault);
+        first.put(&Slot::AuditKey, &secret("x")).unwrap();
+        // Gone, it is not replaced by another store: what was in it is missed.
+        disk::remove(&home.vault()).unwrap();
+        let later = custody(&home, Preference::Auto);
+        assert_eq!(later.chosen().unwrap().why, "the keys were put there");
+        assert!(matches!(later.get(&Slot::AuditKey), Err(Error::Vault(vault::Error::Missing(_)))));
+    }
+
+    #[test]
+    fn a_torn_vault_is_still_the_vault() {
+        let (_dir, home) = place();
+        disk::write(&home.vault(), b"{").unwrap();
+        let custody = custody(&home, Preference::Auto);
+        assert!(matches!(custody.get(&Slot::DataKey), Err(Error::Vault(vault::Error::Torn(_)))));
+    }
+
+    #[test]
+    fn the_data_key_is_made_once_and_never_beside_sealed_files() {
+        let (_dir, home) = place();
+        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
+        let keys = custody(&home, Preference::Vault);
+        assert!(matches!(keys.data_key(|| Ok(true)), Err(Error::DataKeyMissing { store: StoreKind::Vault })));
+        assert!(keys.get(&Slot::DataKey).unwrap().is_none());
+        let made = keys.data_key(|| Ok(false)).unwrap();
+        assert!(is_data_key(&made));
+        assert_eq!(made.len(), 44);
+        let again = custody(&home, Preference::Auto).data_key(|| Ok(true)).unwrap();
+        assert_eq!(made.expose(), again.expose());
+        keys.put(&Slot::DataKey, &secret("no key")).unwrap();
+        assert!(matches!(keys.data_key(|| Ok(false)), Err(Error::NotADataKey { .. })));
+    }
+
+    #[test]
+    fn many_at_once_make_one_data_key() {
+        let (_dir, home) = place();
+        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
+        let made: Vec<String> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| custody(&home, Preference::Auto).data_key(|| Ok(false)).unwrap().expose().to_owned()))
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|key| *key == made[0]));
+    }
+
+    #[test]
+    fn a_preference_has_three_words() {
+        assert_eq!("os".parse(), Ok(Preference::Os));
+        assert!("file".parse::<Preference>().is_err());
+    }
+}

@@ -1,0 +1,264 @@
+//! What is known about the keys without having them: which there are, where, since when, and what their provider said.
+
+use super::{Slot, StoreKind};
+use crate::clock::Time;
+use crate::disk;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+const VERSION: u32 = 1;
+const LARGEST: u64 = 1 << 20;
+
+/// What can go wrong with the book of keys.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be read as one.
+    #[error("what is known about the keys, `{}`, is damaged", .0.display())]
+    Damaged(PathBuf),
+    /// A later version of this program wrote it.
+    #[error("what is known about the keys, `{}`, was written by a newer version of this program", .0.display())]
+    Newer(PathBuf),
+    /// Its file.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// No random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(std::io::Error),
+}
+
+/// What a provider said of a key when it was last asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It took it.
+    Valid,
+    /// It refused it.
+    Invalid,
+    /// It was not asked, or did not answer.
+    #[default]
+    Unknown,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What is known about one key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Where it is kept.
+    pub store: StoreKind,
+    /// Tells one key from another; see [`Book::fingerprint`].
+    pub fingerprint: String,
+    /// When the first key came into this slot.
+    pub created_at: Time,
+    /// When this key came.
+    pub updated_at: Time,
+    /// What its provider said.
+    #[serde(default)]
+    pub status: Status,
+    /// When it said so.
+    #[serde(default)]
+    pub last_validated: Option<Time>,
+    /// When it ends, if its provider told.
+    #[serde(default)]
+    pub expires_at: Option<Time>,
+    /// The one host it may be sent to.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// What its provider calls it. Never the provider's masked form of the key itself.
+    #[serde(default)]
+    pub label: Option<String>,
+}
+
+/// The book of keys: `state/keys.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Book {
+    schema_version: u32,
+    salt: String,
+    /// The store keys were first put into, or moved to.
+    #[serde(default)]
+    pub store: Option<StoreKind>,
+    #[serde(default)]
+    keys: BTreeMap<String, Record>,
+}
+
+impl Book {
+    /// Reads it; `None` if nothing was written yet.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let Some(bytes) = disk::read_at_most(path, LARGEST)? else { return Ok(None) };
+        let book: Self = serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+        match book.schema_version {
+            VERSION => Ok(Some(book)),
+            0 => Err(Error::Damaged(path.to_path_buf())),
+            _ => Err(Error::Newer(path.to_path_buf())),
+        }
+    }
+
+    /// Changes it, alone: between reading and writing no other process does. A damaged one is set aside and begun again, because
+    /// all of it can be learnt again; a newer one is left alone.
+    pub fn change<T>(path: &Path, deed: impl FnOnce(&mut Self) -> T) -> Result<T, Error> {
+        let _lock = disk::Lock::wait(&path.with_extension("lock"))?;
+        let mut book = match Self::read(path) {
+            Ok(Some(book)) => book,
+            Ok(None) => Self::new()?,
+            Err(Error::Damaged(_)) => {
+                disk::rename(path, &path.with_extension("damaged"))?;
+                Self::new()?
+            }
+            Err(error) => return Err(error),
+        };
+        let before = book.clone();
+        let done = deed(&mut book);
+        if book != before || disk::read_at_most(path, LARGEST)?.is_none() {
+            let mut bytes = serde_json::to_vec_pretty(&book).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+            bytes.push(b'\n');
+            disk::write(path, &bytes)?;
+        }
+        Ok(done)
+    }
+
+    fn new() -> Result<Self, Error> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt).map_err(|e| Error::Random(std::io::Error::other(e)))?;
+        Ok(Self { schema_version: VERSION, salt: STANDARD.encode(salt), store: None, keys: BTreeMap::new() })
+    }
+
+    /// Twelve hexadecimal digits that tell this key from others in this home, and say nothing about it: an HMAC under the
+    /// home's own salt, cut short.
+    #[must_use]
+    pub fn fingerprint(&self, secret: &Secret) -> String {
+        let salt = hmac::Key::new(hmac::HMAC_SHA256, self.salt.as_bytes());
+        let mut mac = hmac::Context::with_key(&salt);
+        mac.update(b"chatbot fingerprint 1\n");
+        mac.update(secret.expose().as_bytes());
+        let hash = mac.sign();
+        let digits: Vec<String> = hash.as_ref().iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        digits.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join("-")
+    }
+
+    /// What is known about the key of a slot.
+    #[must_use]
+    pub fn record(&self, slot: &Slot) -> Option<&Record> {
+        self.keys.get(&slot.to_string())
+    }
+
+    /// The same, to be changed.
+    pub fn record_mut(&mut self, slot: &Slot) -> Option<&mut Record> {
+        self.keys.get_mut(&slot.to_string())
+    }
+
+    /// Everything that is known, by slot.
+    pub fn records(&self) -> impl Iterator<Item = (Slot, &Record)> {
+        self.keys.iter().filter_map(|(name, record)| Some((name.parse().ok()?, record)))
+    }
+
+    /// Notes that a key came into a slot. The same key again keeps what is known about it.
+    pub fn note(&mut self, slot: &Slot, secret: &Secret, store: StoreKind, now: Time) {
+        let fingerprint = self.fingerprint(secret);
+        let before = self.keys.remove(&slot.to_string());
+        let record = match before {
+            Some(same) if same.fingerprint == fingerprint => Record { store, ..same },
+            other => Record {
+                store,
+                fingerprint,
+                created_at: other.as_ref().map_or(now, |o| o.created_at),
+                updated_at: now,
+                status: Status::Unknown,
+                last_validated: None,
+                expires_at: None,
+                host: other.and_then(|o| o.host),
+                label: None,
+            },
+        };
+        self.keys.insert(slot.to_string(), record);
+    }
+
+    /// Forgets a slot.
+    pub fn forget(&mut self, slot: &Slot) {
+        self.keys.remove(&slot.to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn slot() -> Slot {
+        "default/openrouter".parse().unwrap()
+    }
+
+    #[test]
+    fn hmac_sha256_gives_the_answers_of_rfc_4231() {
+        for (key, data, expected) in [
+            (&[0x0b; 20][..], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
+            (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
+        ] {
+            let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
+            let hex: Vec<String> = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(hex.concat(), expected);
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_homes_own_and_tells_keys_apart() {
+        let (one, two) = (Book::new().unwrap(), Book::new().unwrap());
+        let print = one.fingerprint(&secret("sk-one"));
+        assert_eq!(print.len(), 14);
+        assert_eq!(print, one.fingerprint(&secret("sk-one")));
+        assert_ne!(print, one.fingerprint(&secret("sk-two")));
+        assert_ne!(print, two.fingerprint(&secret("sk-one")));
+    }
+
+    #[test]
+    fn a_new_key_in_an_old_slot_begins_again_and_the_same_key_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/keys.json");
+        let (first, later) = (Time::from_millis(1_000), Time::from_millis(2_000));
+        Book::change(&path, |book| {
+            book.note(&slot(), &secret("sk-one"), StoreKind::Vault, first);
+            book.record_mut(&slot()).unwrap().status = Status::Valid;
+        })
+        .unwrap();
+        Book::change(&path, |book| book.note(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)).unwrap();
+        let book = Book::read(&path).unwrap().unwrap();
+        let record = book.record(&slot()).unwrap();
+        assert_eq!((record.status, record.updated_at, record.store), (Status::Valid, first, StoreKind::OsKeyring));
+        Book::change(&path, |book| book.note(&slot(), &secret("sk-two"), StoreKind::Vault, later)).unwrap();
+        let book = Book::read(&path).unwrap().unwrap();
+        let record = book.record(&slot()).unwrap();
+        assert_eq!((record.status, record.created_at, record.updated_at), (Status::Unknown, first, later));
+    }
+
+    #[test]
+    fn a_damaged_book_is_set_aside_and_a_newer_one_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("state/keys.json");
+        disk::write(&path, b"{\"schema").unwrap();
+        assert!(matches!(Book::read(&path), Err(Error::Damaged(_))));
+        Book::change(&path, |book| book.note(&slot(), &secret("sk-one"), StoreKind::Vault, Time::from_millis(0))).unwrap();
+        assert!(Book::read(&path).unwrap().unwrap().record(&slot()).is_some());
+        assert_eq!(disk::read(&path.with_extension("damaged")).unwrap().unwrap(), b"{\"schema");
+        let newer = br#"{"schema_version":2,"salt":"AA=="}"#;
+        disk::write(&path, newer).unwrap();
+        assert!(matches!(Book::change(&path, |_| ()), Err(Error::Newer(_))));
+        assert_eq!(disk::read(&path).unwrap().unwrap(), newer);
+    }
+}

@@ -1,0 +1,194 @@
+//! The operating system's keyring: every call in a thread of its own with a deadline, because a locked one waits for a prompt
+//! that may be on another screen.
+
+use super::{Error, KeyStore, Slot, StoreKind};
+use crate::secret::Secret;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The service all our items are under.
+const SERVICE: &str = "chatbot";
+
+/// The store of the operating system: Secret Service, Keychain, Credential Manager. One connection a process, opened by the
+/// first call.
+#[derive(Debug)]
+pub struct OsKeyring {
+    deadline: Duration,
+    /// A call that never came back still holds the connection: the next would only wait behind it.
+    stuck: Arc<AtomicBool>,
+}
+
+impl OsKeyring {
+    /// A store whose calls may each take so long.
+    #[must_use]
+    pub fn new(deadline: Duration) -> Self {
+        Self { deadline, stuck: Arc::default() }
+    }
+
+    /// Asks it something real: whether it answers at all.
+    pub fn probe(&self) -> Result<(), Error> {
+        self.call(|| match keyring::Entry::new(SERVICE, "probe").and_then(|entry| entry.get_password()) {
+            Ok(found) => {
+                drop(Zeroizing::new(found));
+                Ok(())
+            }
+            Err(keyring::Error::NoEntry) => Ok(()),
+            Err(error) => Err(told(error, &Slot::DataKey)),
+        })
+    }
+
+    fn call<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+        if self.stuck.load(Ordering::Acquire) {
+            return Err(Error::TimedOut(self.deadline));
+        }
+        let (answer, hear) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name(String::from("keyring"))
+            .spawn(move || {
+                let done = match keyring::Entry::store_status() {
+                    Ok(()) => deed(),
+                    Err(error) => Err(absent(error)),
+                };
+                // Nobody listens any more when the deadline is past; what was found is wiped here.
+                drop(answer.send(done));
+            })
+            .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
+        hear.recv_timeout(self.deadline).unwrap_or_else(|_| {
+            self.stuck.store(true, Ordering::Release);
+            Err(Error::TimedOut(self.deadline))
+        })
+    }
+}
+
+impl KeyStore for OsKeyring {
+    fn kind(&self) -> StoreKind {
+        StoreKind::OsKeyring
+    }
+
+    fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        let slot = slot.clone();
+        self.call(move || match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.get_password()) {
+            Ok(text) => Ok(Some(Secret::new(text))),
+            Err(keyring::Error::NoEntry) => Ok(None),
+            Err(keyring::Error::Ambiguous(entries)) => {
+                // The same secret twice, in two collections, is no question; two secrets are.
+                let count = entries.len();
+                let mut texts = entries.iter().map(|entry| entry.get_password().map(Secret::new));
+                let first = texts.next().transpose().map_err(|error| told(error, &slot))?;
+                for text in texts {
+                    let text = text.map_err(|error| told(error, &slot))?;
+                    if first.as_ref().is_none_or(|first| first.expose() != text.expose()) {
+                        return Err(Error::Ambiguous { slot, count });
+                    }
+                }
+                Ok(first)
+            }
+            Err(error) => Err(told(error, &slot)),
+        })
+    }
+
+    fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
+        let slot = slot.clone();
+        let text = Zeroizing::new(secret.expose().to_owned());
+        self.call(move || {
+            keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.set_password(&text)).map_err(|error| told(error, &slot))
+        })
+    }
+
+    /// Deletes every item of that name: what is to be gone is to be gone from each collection.
+    fn delete(&self, slot: &Slot) -> Result<bool, Error> {
+        let slot = slot.clone();
+        self.call(move || match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.delete_credential()) {
+            Ok(()) => Ok(true),
+            Err(keyring::Error::NoEntry) => Ok(false),
+            Err(keyring::Error::Ambiguous(entries)) => {
+                for entry in &entries {
+                    entry.delete_credential().map_err(|error| told(error, &slot))?;
+                }
+                Ok(true)
+            }
+            Err(error) => Err(told(error, &slot)),
+        })
+    }
+}
+
+fn absent(error: &keyring::Error) -> Error {
+    match error {
+        keyring::Error::PlatformFailure(cause) | keyring::Error::NoStorageAccess(cause) => Error::Absent { cause: plainly(cause.as_ref()) },
+        _ => Error::Absent { cause: String::from("this platform has none") },
+    }
+}
+
+/// The crate's errors in the house's words. Two of them carry the secret's own bytes: those are wiped, and never formatted.
+fn told(error: keyring::Error, slot: &Slot) -> Error {
+    match error {
+        keyring::Error::NoStorageAccess(cause) => Error::Shut { cause: plainly(cause.as_ref()) },
+        keyring::Error::PlatformFailure(cause) => Error::Failed { cause: plainly(cause.as_ref()) },
+        keyring::Error::BadEncoding(bytes) => {
+            drop(Zeroizing::new(bytes));
+            Error::Failed { cause: format!("its item `{slot}` is not text") }
+        }
+        keyring::Error::BadDataFormat(bytes, _) => {
+            drop(Zeroizing::new(bytes));
+            Error::Failed { cause: format!("its item `{slot}` is not in a form we know") }
+        }
+        keyring::Error::BadStoreFormat(_) => Error::Failed { cause: String::from("what it keeps is damaged") },
+        keyring::Error::TooLong(_, most) => Error::Failed { cause: format!("it keeps at most {most} characters") },
+        keyring::Error::Ambiguous(entries) => Error::Ambiguous { slot: slot.clone(), count: entries.len() },
+        keyring::Error::NoDefaultStore => Error::Absent { cause: String::from("it went away") },
+        _ => Error::Failed { cause: format!("it cannot do this for `{slot}`") },
+    }
+}
+
+/// The innermost cause: the layers above it say `zbus error` and `D-Bus error`.
+fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    one_line(&innermost.to_string())
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_carries_the_bytes_does_not_say_them() {
+        for error in [
+            keyring::Error::BadEncoding(b"canary".to_vec()),
+            keyring::Error::BadDataFormat(b"canary".to_vec(), Box::new(std::io::Error::other("canary"))),
+            keyring::Error::BadStoreFormat(String::from("canary")),
+        ] {
+            let told = told(error, &Slot::DataKey);
+            assert!(!format!("{told} {told:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_call_that_never_ends_is_left_behind_and_the_next_does_not_wait() {
+        let store = OsKeyring { deadline: Duration::from_millis(20), stuck: Arc::default() };
+        let (_keep, never) = mpsc::channel::<()>();
+        // Whether a bus is there or not, either the call waits here or it says at once that there is none.
+        let answer = store.call(move || {
+            never.recv().unwrap_or_default();
+            Ok(())
+        });
+        match answer {
+            Err(Error::TimedOut(after)) => {
+                assert_eq!(after, Duration::from_millis(20));
+                assert!(matches!(store.probe(), Err(Error::TimedOut(_))));
+            }
+            Err(Error::Absent { .. }) => assert!(!store.stuck.load(Ordering::Acquire)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! From a passphrase to a key: what it costs, within which bounds, and in which spelling.
+
+use crate::secret::Secret;
+use argon2::{Algorithm, Argon2, Params, Version};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use zeroize::Zeroizing;
+
+/// Key material that is wiped when it goes.
+pub type Key = Zeroizing<[u8; 32]>;
+
+/// The least that is accepted, for Argon2id: OWASP's second line (19 MiB, two passes, one lane).
+pub const LEAST_MEMORY_KIB: u32 = 19_456;
+const LEAST_PASSES: u32 = 2;
+/// The least that is accepted, for PBKDF2-HMAC-SHA256.
+pub const LEAST_ROUNDS: u32 = 600_000;
+const MOST_MEMORY_KIB: u32 = 1_048_576;
+const MOST_PASSES: u32 = 16;
+const MOST_LANES: u32 = 8;
+const MOST_ROUNDS: u32 = 10_000_000;
+/// The longest passphrase, so that a file given by mistake is refused rather than hashed.
+const LONGEST: usize = 4096;
+/// How many bytes of salt.
+pub const SALT_BYTES: usize = 16;
+
+/// What it costs to try one passphrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// Argon2id, version 0x13.
+    Argon2id {
+        /// KiB of memory.
+        memory_kib: u32,
+        /// Passes over it.
+        passes: u32,
+        /// Lanes.
+        lanes: u32,
+    },
+    /// PBKDF2 with HMAC-SHA256, for those who must.
+    Pbkdf2 {
+        /// Rounds.
+        rounds: u32,
+    },
+}
+
+/// What is wrong with a cost or a passphrase.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum Error {
+    /// Not a cost at all.
+    #[error("`{0}` is not a key derivation: use `argon2id:m=65536,t=3` or `pbkdf2:600000`")]
+    Unknown(String),
+    /// Cheaper than it should be for an attacker, or dearer than it may be for the owner.
+    #[error("{what} is {is}, and may be {least} to {most}")]
+    Bounds {
+        /// Which figure.
+        what: &'static str,
+        /// What it is.
+        is: u32,
+        /// The least it may be.
+        least: u32,
+        /// The most it may be.
+        most: u32,
+    },
+    /// Nothing, or more than anyone types.
+    #[error("a passphrase has 1 to {LONGEST} bytes")]
+    Length,
+    /// The machine could not do it.
+    #[error("the key cannot be derived: {0}")]
+    Machine(&'static str),
+}
+
+/// RFC 9106's profile for little memory, on one lane: 64 MiB, three passes.
+impl Default for Cost {
+    fn default() -> Self {
+        Self::Argon2id { memory_kib: 65_536, passes: 3, lanes: 1 }
+    }
+}
+
+impl Cost {
+    /// Whether its figures are within bounds: asked before any work is done, because a file can ask for anything.
+    pub fn check(&self) -> Result<(), Error> {
+        let within = |what, is, least, most| {
+            if (least..=most).contains(&is) { Ok(()) } else { Err(Error::Bounds { what, is, least, most }) }
+        };
+        match *self {
+            Self::Argon2id { memory_kib, passes, lanes } => {
+                within("Argon2id's memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_MEMORY_KIB)?;
+                within("Argon2id's number of passes", passes, LEAST_PASSES, MOST_PASSES)?;
+                within("Argon2id's number of lanes", lanes, 1, MOST_LANES)
+            }
+            Self::Pbkdf2 { rounds } => within("PBKDF2's number of rounds", rounds, LEAST_ROUNDS, MOST_ROUNDS),
+        }
+    }
+
+    /// Derives the key. The memory Argon2 worked in goes back to the system when it is done, which never hands it on unwiped.
+    pub fn derive(&self, passphrase: &Secret, salt: &[u8; SALT_BYTES]) -> Result<Key, Error> {
+        self.check()?;
+        let spelled = spelled(passphrase)?;
+        let mut key = Key::default();
+        match *self {
+            Self::Argon2id { memory_kib, passes, lanes } => {
+                let params =
+                    Params::new(memory_kib, passes, lanes, Some(key.len())).map_err(|_| Error::Machine("its figures do not fit"))?;
+                Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+                    .hash_password_into(spelled.as_bytes(), salt, &mut *key)
+                    .map_err(|_| Error::Machine("not enough memory"))?;
+            }
+            Self::Pbkdf2 { rounds } => pbkdf2(rounds, salt, spelled.as_bytes(), &mut *key),
+        }
+        Ok(key)
+    }
+}
+
+fn pbkdf2(rounds: u32, salt: &[u8], passphrase: &[u8], key: &mut [u8]) {
+    let rounds = NonZeroU32::new(rounds).unwrap_or(NonZeroU32::MIN);
+    ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, passphrase, key);
+}
+
+/// One spelling for what looks the same: NFC, because one keyboard sends `é` as one character and another as two. One newline
+/// at the end, as an editor or `echo` leaves it, does not count.
+fn spelled(passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
+    let text = passphrase.expose();
+    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    if text.is_empty() || text.len() > LONGEST {
+        return Err(Error::Length);
+    }
+    if text.is_ascii() {
+        return Ok(Zeroizing::new(text.to_owned()));
+    }
+    Ok(Zeroizing::new(icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()))
+}
+
+/// `argon2id:m=65536,t=3,p=1`, `pbkdf2:600000`: as it is asked for and as it is shown.
+impl fmt::Display for Cost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argon2id { memory_kib, passes, lanes } => write!(f, "argon2id:m={memory_kib},t={passes},p={lanes}"),
+            Self::Pbkdf2 { rounds } => write!(f, "pbkdf2:{rounds}"),
+        }
+    }
+}
+
+impl FromStr for Cost {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let unknown = || Error::Unknown(text.chars().filter(char::is_ascii_graphic).take(60).collect());
+        let number = |digits: &str| digits.parse::<u32>().map_err(|_| unknown());
+        let cost = match text.split_once(':').unwrap_or((text, "")) {
+            ("argon2id", figures) => {
+                let Self::Argon2id { mut memory_kib, mut passes, mut lanes } = Self::default() else { return Err(unknown()) };
+                for figure in figures.split(',').filter(|f| !f.is_empty()) {
+                    match figure.split_once('=') {
+                        Some(("m", digits)) => memory_kib = number(digits)?,
+                        Some(("t", digits)) => passes = number(digits)?,
+                        Some(("p", digits)) => lanes = number(digits)?,
+                        _ => return Err(unknown()),
+                    }
+                }
+                Self::Argon2id { memory_kib, passes, lanes }
+            }
+            ("pbkdf2", "") => Self::Pbkdf2 { rounds: LEAST_ROUNDS },
+            ("pbkdf2", digits) => Self::Pbkdf2 { rounds: number(digits)? },
+            _ => return Err(unknown()),
+        };
+        cost.check().map(|()| cost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().fold(String::new(), |mut text, b| {
+            write!(text, "{b:02x}").unwrap();
+            text
+        })
+    }
+
+    #[test]
+    fn argon2id_gives_the_tag_of_rfc_9106() {
+        let params = argon2::ParamsBuilder::new()
+            .m_cost(32)
+            .t_cost(3)
+            .p_cost(4)
+            .data(argon2::AssociatedData::new(&[4; 12]).unwrap())
+            .build()
+            .unwrap();
+        let argon2 = Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, params).unwrap();
+        let mut tag = [0; 32];
+        argon2.hash_password_into(&[1; 32], &[2; 16], &mut tag).unwrap();
+        assert_eq!(hex(&tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+    }
+
+    #[test]
+    fn pbkdf2_gives_the_answers_of_rfc_6070s_inputs_under_sha256() {
+        let answers = [
+            (1, "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b"),
+            (2, "ae4d0c95af6b46d32d0adff928f06dd02a303f8ef3c251dfd6e2d85a95474c43"),
+            (4096, "c5e478d59288c841aa530db6845c4c8d962893a001ce4e11a4963873aa98134a"),
+        ];
+        for (rounds, expected) in answers {
+            let mut key = [0; 32];
+            pbkdf2(rounds, b"salt", b"password", &mut key);
+            assert_eq!(hex(&key), expected, "{rounds} rounds");
+        }
+    }
+
+    #[test]
+    fn figures_out_of_bounds_are_refused_before_any_work() {
+        for text in [
+            "argon2id:m=19455",
+            "argon2id:m=1048577",
+            "argon2id:m=67108864",
+            "argon2id:t=1",
+            "argon2id:t=17",
+            "argon2id:p=0",
+            "argon2id:p=9",
+            "pbkdf2:599999",
+            "pbkdf2:10000001",
+            "pbkdf2:2147483648",
+        ] {
+            assert!(matches!(text.parse::<Cost>(), Err(Error::Bounds { .. })), "{text}");
+        }
+        for text in ["", "scrypt", "argon2id:x=1", "argon2id:m", "pbkdf2:-1", "pbkdf2:4294967296"] {
+            assert!(matches!(text.parse::<Cost>(), Err(Error::Unknown(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cost_is_shown_as_it_is_asked_for() {
+        for text in ["argon2id:m=65536,t=3,p=1", "argon2id:m=19456,t=2,p=8", "pbkdf2:600000"] {
+            assert_eq!(text.parse::<Cost>().unwrap().to_string(), text);
+        }
+        assert_eq!("argon2id".parse::<Cost>().unwrap(), Cost::default());
+        assert_eq!("argon2id:m=65536,t=3".parse::<Cost>().unwrap(), Cost::default());
+    }
+
+    #[test]
+    fn what_looks_the_same_opens_the_same() {
+        let spelling = |text: &str| spelled(&Secret::new(text.to_owned())).unwrap().as_str().to_owned();
+        assert_eq!(spelling("caf\u{e9}"), spelling("cafe\u{301}"));
+        assert_eq!(spelling("word\n"), "word");
+        assert_eq!(spelling("word\r\n"), "word");
+        assert_eq!(spelling("word\n\n"), "word\n");
+        assert_eq!(spelling(" word "), " word ");
+        assert_eq!(spelled(&Secret::new(String::from("\n"))), Err(Error::Length));
+        assert_eq!(spelled(&Secret::new("x".repeat(4097))), Err(Error::Length));
+    }
+}

@@ -1,0 +1,616 @@
+//! The vault: one owner-only file whose entries are sealed under a random key, which is sealed under the passphrase.
+//!
+//! ```text
+//! passphrase ─ Argon2id or PBKDF2 ─► wrapping key ─ opens ─► the vault's key ─ opens ─► each entry
+//! ```
+//!
+//! Each sealed piece is bound to what it is: the wrapped key to the whole header, an entry to its vault and its name. A last
+//! piece, the `check`, seals nothing and is bound to all the rest, so that an entry taken out or put back is noticed. What
+//! is not noticed is the whole file put back as it was at an earlier time.
+
+use super::cipher::{self, Sealed};
+use super::passphrase::{self, Cost, Key, SALT_BYTES};
+use super::{KeyStore, Slot, StoreKind};
+use crate::disk;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+const FORMAT: &str = "chatbot-vault";
+const VERSION: u64 = 1;
+/// Far more than any number of keys; a larger file is not ours.
+const LARGEST: u64 = 1 << 20;
+
+/// What can go wrong with the vault.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is none.
+    #[error("there is no vault at `{}`", .0.display())]
+    Missing(PathBuf),
+    /// There is one already.
+    #[error("there is a vault at `{}` already", .0.display())]
+    Exists(PathBuf),
+    /// It is cut off, or not a vault.
+    #[error("the vault `{}` is torn or is not a vault", .0.display())]
+    Torn(PathBuf),
+    /// A later version of this program wrote it.
+    #[error("the vault `{}` has version {version}, this program knows {VERSION}", path.display())]
+    Newer {
+        /// Where it is.
+        path: PathBuf,
+        /// Its version.
+        version: u64,
+    },
+    /// It opened, and something in it is not what was put there.
+    #[error("the vault `{}` was changed by something else", .0.display())]
+    Tampered(PathBuf),
+    /// It asks for work that no vault of ours asks for.
+    #[error("the vault `{}` asks for what it may not: {source}", path.display())]
+    Bounds {
+        /// Where it is.
+        path: PathBuf,
+        /// Which figure.
+        #[source]
+        source: passphrase::Error,
+    },
+    /// Another passphrase, or another header.
+    #[error("the passphrase does not open the vault")]
+    WrongPassphrase,
+    /// No passphrase is to be had.
+    #[error("the vault is locked: {0}")]
+    Locked(String),
+    /// The passphrase cannot be one.
+    #[error(transparent)]
+    Passphrase(#[from] passphrase::Error),
+    /// Its file.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// No random numbers, or a cipher that refuses.
+    #[error("the vault cannot be sealed: {0}")]
+    Machine(#[from] std::io::Error),
+}
+
+/// Why there is no passphrase, for the user: `standard input is not a terminal`.
+#[derive(Debug)]
+pub struct NoPassphrase(pub String);
+
+/// Where the passphrase comes from. It is told how many were wrong before; the third wrong one is the last.
+pub type Ask = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
+
+/// How many passphrases may be tried in a run.
+const TRIES: u32 = 3;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", deny_unknown_fields)]
+enum Derivation {
+    #[serde(rename = "argon2id")]
+    Argon2id { m: u32, t: u32, p: u32, salt: String },
+    #[serde(rename = "pbkdf2-hmac-sha256")]
+    Pbkdf2 { rounds: u32, salt: String },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Content {
+    format: String,
+    version: u64,
+    id: String,
+    kdf: Derivation,
+    key: Sealed,
+    entries: BTreeMap<String, Sealed>,
+    check: Sealed,
+}
+
+/// What a file says of itself before anything else of it is believed.
+#[derive(Deserialize)]
+struct Claim {
+    format: String,
+    version: u64,
+}
+
+impl Derivation {
+    fn new(cost: Cost, salt: [u8; SALT_BYTES]) -> Self {
+        let salt = STANDARD.encode(salt);
+        match cost {
+            Cost::Argon2id { memory_kib: m, passes: t, lanes: p } => Self::Argon2id { m, t, p, salt },
+            Cost::Pbkdf2 { rounds } => Self::Pbkdf2 { rounds, salt },
+        }
+    }
+
+    fn cost(&self) -> Cost {
+        match *self {
+            Self::Argon2id { m, t, p, .. } => Cost::Argon2id { memory_kib: m, passes: t, lanes: p },
+            Self::Pbkdf2 { rounds, .. } => Cost::Pbkdf2 { rounds },
+        }
+    }
+
+    fn salt_text(&self) -> &str {
+        match self {
+            Self::Argon2id { salt, .. } | Self::Pbkdf2 { salt, .. } => salt,
+        }
+    }
+
+    fn salt(&self) -> Option<[u8; SALT_BYTES]> {
+        STANDARD.decode(self.salt_text()).ok()?.try_into().ok()
+    }
+}
+
+impl Content {
+    /// What the wrapped key is bound to: all that is said about how to open it.
+    fn header(&self) -> String {
+        format!("{FORMAT} {VERSION}\nid {}\nkdf {} {}\n", self.id, self.kdf.cost(), self.kdf.salt_text())
+    }
+
+    /// What an entry is bound to.
+    fn place(&self, name: &str) -> String {
+        format!("{FORMAT} {VERSION}\nid {}\nentry {name}\n", self.id)
+    }
+
+    /// What the check is bound to: everything else.
+    fn whole(&self) -> String {
+        let mut text = self.header();
+        let mut line = |what: &str, piece: &Sealed| writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
+        line("key", &self.key);
+        for (name, piece) in &self.entries {
+            line(&format!("entry {name}"), piece);
+        }
+        text
+    }
+
+    fn checked(mut self, key: &Key) -> Result<Self, Error> {
+        self.check = cipher::seal(key, b"", self.whole().as_bytes())?;
+        Ok(self)
+    }
+
+    fn is_whole(&self, key: &Key) -> bool {
+        cipher::open(key, &self.check, self.whole().as_bytes()).is_some_and(|nothing| nothing.is_empty())
+    }
+
+    fn wrap(&mut self, key: &Key, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
+        let salt = cipher::random()?;
+        self.kdf = Derivation::new(cost, salt);
+        let wrapping = cost.derive(passphrase, &salt)?;
+        self.key = cipher::seal(&wrapping, &**key, self.header().as_bytes())?;
+        Ok(())
+    }
+
+    fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<Key, Error> {
+        let salt = self.kdf.salt().ok_or_else(|| Error::Torn(path.to_path_buf()))?;
+        let wrapping = self.kdf.cost().derive(passphrase, &salt)?;
+        let opened = cipher::open(&wrapping, &self.key, self.header().as_bytes()).ok_or(Error::WrongPassphrase)?;
+        <[u8; 32]>::try_from(opened.as_slice()).map(Key::new).map_err(|_| Error::Torn(path.to_path_buf()))
+    }
+}
+
+fn read(path: &Path) -> Result<Content, Error> {
+    parsed(path, &disk::read_at_most(path, LARGEST)?.ok_or_else(|| Error::Missing(path.to_path_buf()))?)
+}
+
+fn parsed(path: &Path, bytes: &[u8]) -> Result<Content, Error> {
+    let torn = || Error::Torn(path.to_path_buf());
+    let claim: Claim = serde_json::from_slice(bytes).map_err(|_| torn())?;
+    if claim.format != FORMAT || claim.version == 0 {
+        return Err(torn());
+    }
+    if claim.version > VERSION {
+        return Err(Error::Newer { path: path.to_path_buf(), version: claim.version });
+    }
+    let content: Content = serde_json::from_slice(bytes).map_err(|_| torn())?;
+    content.kdf.cost().check().map_err(|source| Error::Bounds { path: path.to_path_buf(), source })?;
+    Ok(content)
+}
+
+fn write(path: &Path, content: &Content) -> Result<(), Error> {
+    let mut bytes = serde_json::to_vec_pretty(content).map_err(std::io::Error::other)?;
+    bytes.push(b'\n');
+    Ok(disk::write(path, &bytes)?)
+}
+
+fn lock(path: &Path) -> Result<disk::Lock, Error> {
+    Ok(disk::Lock::wait(&path.with_extension("lock"))?)
+}
+
+/// What can be told of a vault without its passphrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which one it is: random text, made with it.
+    pub id: String,
+    /// What it costs to try a passphrase.
+    pub cost: Cost,
+    /// The names of its entries.
+    pub entries: Vec<String>,
+}
+
+/// What can be told of the vault at `path`; `None` if there is none.
+pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
+    match read(path) {
+        Err(Error::Missing(_)) => Ok(None),
+        Err(error) => Err(error),
+        Ok(content) => Ok(Some(Description {
+            path: path.to_path_buf(),
+            id: content.id.clone(),
+            cost: content.kdf.cost(),
+            entries: content.entries.into_keys().collect(),
+        })),
+    }
+}
+
+/// A vault on disk, opened with the first question that needs it.
+pub struct Vault {
+    path: PathBuf,
+    ask: Ask,
+    key: Mutex<Option<Key>>,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Vault").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Vault {
+    /// The vault at `path`, to be opened with the passphrase `ask` finds. Nothing is read yet.
+    #[must_use]
+    pub fn at(path: PathBuf, ask: Ask) -> Self {
+        Self { path, ask, key: Mutex::new(None) }
+    }
+
+    /// Makes a vault. One that is there, whole or not, is left alone.
+    pub fn create(path: &Path, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
+        let _lock = lock(path)?;
+        if disk::read_at_most(path, LARGEST)?.is_some() {
+            return Err(Error::Exists(path.to_path_buf()));
+        }
+        let key = cipher::fresh_key()?;
+        let nothing = Sealed { nonce: String::new(), sealed: String::new() };
+        let mut content = Content {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            id: STANDARD.encode(cipher::random::<9>()?),
+            kdf: Derivation::new(cost, [0; SALT_BYTES]),
+            key: nothing.clone(),
+            entries: BTreeMap::new(),
+            check: nothing,
+        };
+        content.wrap(&key, passphrase, cost)?;
+        write(path, &content.checked(&key)?)
+    }
+
+    /// Wraps the vault's key under another passphrase. The entries stay as they are: only the passphrase is new.
+    pub fn rewrap(&self, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
+        cost.check()?;
+        let _lock = lock(&self.path)?;
+        let (mut content, key) = self.opened()?;
+        content.wrap(&key, passphrase, cost)?;
+        write(&self.path, &content.checked(&key)?)
+    }
+
+    /// The names of its entries, once the passphrase has shown that they are what was put there.
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.opened()?.0.entries.into_keys().collect())
+    }
+
+    /// Its content, found whole, and the key to it.
+    fn opened(&self) -> Result<(Content, Key), Error> {
+        let content = read(&self.path)?;
+        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = match held.as_ref() {
+            Some(key) => key.clone(),
+            None => self.unlock(&content)?,
+        };
+        if !content.is_whole(&key) {
+            return Err(Error::Tampered(self.path.clone()));
+        }
+        *held = Some(key.clone());
+        Ok((content, key))
+    }
+
+    fn unlock(&self, content: &Content) -> Result<Key, Error> {
+        let mut tried = 0;
+        loop {
+            match (self.ask)(tried) {
+                Ok(passphrase) => match content.unwrap(&self.path, &passphrase) {
+                    Err(Error::WrongPassphrase) if tried + 1 < TRIES => tried += 1,
+                    other => return other,
+                },
+                // Who can give but one passphrase hears that it was wrong, not that there is no second.
+                Err(_) if tried > 0 => return Err(Error::WrongPassphrase),
+                Err(NoPassphrase(why)) => return Err(Error::Locked(why)),
+            }
+        }
+    }
+
+    fn change<T>(&self, deed: impl FnOnce(&mut Content, &Key) -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+        // The passphrase is asked for before the lock is taken: another process does not wait for someone to type.
+        self.opened()?;
+        let _lock = lock(&self.path)?;
+        let (mut content, key) = self.opened()?;
+        let done = deed(&mut content, &key)?;
+        if done.is_some() {
+            write(&self.path, &content.checked(&key)?)?;
+        }
+        Ok(done)
+    }
+}
+
+impl KeyStore for Vault {
+    fn kind(&self) -> StoreKind {
+        StoreKind::Vault
+    }
+
+    fn get(&self, slot: &Slot) -> Result<Option<Secret>, super::Error> {
+        let (content, key) = self.opened()?;
+        let name = slot.to_string();
+        let Some(piece) = content.entries.get(&name) else { return Ok(None) };
+        let tampered = || Error::Tampered(self.path.clone());
+        let text = cipher::open(&key, piece, content.place(&name).as_bytes()).ok_or_else(tampered)?;
+        let text = std::str::from_utf8(&text).map_err(|_| tampered())?;
+        Ok(Some(Secret::new(text.to_owned())))
+    }
+
+    fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), super::Error> {
+        let name = slot.to_string();
+        self.change(|content, key| {
+            let piece = cipher::seal(key, secret.expose().as_bytes(), content.place(&name).as_bytes())?;
+            content.entries.insert(name, piece);
+            Ok(Some(()))
+        })?;
+        Ok(())
+    }
+
+    fn delete(&self, slot: &Slot) -> Result<bool, super::Error> {
+        let name = slot.to_string();
+        Ok(self.change(|content, _| Ok(content.entries.remove(&name).map(drop)))?.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::time::{Duration, Instant};
+
+    const WORDS: &str = "not a real passphrase";
+    const FLOOR: Cost = Cost::Argon2id { memory_kib: passphrase::LEAST_MEMORY_KIB, passes: 2, lanes: 1 };
+
+    fn place() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("data/vault.json");
+        (dir, path)
+    }
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn vault(path: &Path) -> Vault {
+        Vault::at(path.to_path_buf(), Box::new(|_| Ok(secret(WORDS))))
+    }
+
+    fn slot(profile: &str) -> Slot {
+        format!("{profile}/openrouter").parse().unwrap()
+    }
+
+    fn text_of(vault: &Vault, slot: &Slot) -> Option<String> {
+        vault.get(slot).unwrap().map(|s| s.expose().to_owned())
+    }
+
+    fn put(path: &Path, bytes: &[u8]) {
+        disk::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn what_is_put_in_comes_out_after_the_passphrase_asked_once() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let asked = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&asked);
+        let vault = Vault::at(
+            path.clone(),
+            Box::new(move |_| {
+                counter.set(counter.get() + 1);
+                Ok(secret(WORDS))
+            }),
+        );
+        assert!(vault.get(&slot("default")).unwrap().is_none());
+        vault.set(&slot("default"), &secret("sk-one")).unwrap();
+        vault.set(&slot("work"), &secret("sk-two")).unwrap();
+        vault.set(&slot("default"), &secret("sk-three")).unwrap();
+        assert_eq!(text_of(&vault, &slot("default")).unwrap(), "sk-three");
+        assert_eq!(text_of(&vault, &slot("work")).unwrap(), "sk-two");
+        assert!(vault.delete(&slot("work")).unwrap());
+        assert!(!vault.delete(&slot("work")).unwrap());
+        assert!(vault.get(&slot("work")).unwrap().is_none());
+        assert_eq!(asked.get(), 1);
+        let bytes = String::from_utf8(disk::read(&path).unwrap().unwrap()).unwrap();
+        assert!(!bytes.contains("sk-"));
+        assert!(matches!(Vault::create(&path, &secret(WORDS), FLOOR), Err(Error::Exists(_))));
+    }
+
+    #[test]
+    fn a_wrong_passphrase_opens_nothing_and_three_are_enough() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let asked = Rc::new(Cell::new(0));
+        let counter = Rc::clone(&asked);
+        let wrong = Vault::at(
+            path.clone(),
+            Box::new(move |_| {
+                counter.set(counter.get() + 1);
+                Ok(secret("wrong"))
+            }),
+        );
+        assert!(matches!(wrong.opened(), Err(Error::WrongPassphrase)));
+        assert_eq!(asked.get(), 3);
+        let once =
+            Vault::at(path.clone(), Box::new(|tried| if tried == 0 { Ok(secret("wrong")) } else { Err(NoPassphrase(String::new())) }));
+        assert!(matches!(once.opened(), Err(Error::WrongPassphrase)));
+        let third = Vault::at(path.clone(), Box::new(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))));
+        third.opened().unwrap();
+        let none = Vault::at(path, Box::new(|_| Err(NoPassphrase(String::from("standard input is not a terminal")))));
+        assert_eq!(none.opened().unwrap_err().to_string(), "the vault is locked: standard input is not a terminal");
+    }
+
+    #[test]
+    fn another_passphrase_leaves_the_entries_as_they_are() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let before = vault(&path);
+        before.set(&slot("default"), &secret("sk-one")).unwrap();
+        let sealed = read(&path).unwrap().entries;
+        let cost = Cost::Pbkdf2 { rounds: passphrase::LEAST_ROUNDS };
+        before.rewrap(&secret("another"), cost).unwrap();
+        assert_eq!(read(&path).unwrap().entries, sealed);
+        assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
+        // Who had it open has it open still; who comes new needs the new one.
+        assert_eq!(text_of(&before, &slot("default")).unwrap(), "sk-one");
+        assert!(matches!(vault(&path).opened(), Err(Error::WrongPassphrase)));
+        let after = Vault::at(path, Box::new(|_| Ok(secret("another"))));
+        assert_eq!(text_of(&after, &slot("default")).unwrap(), "sk-one");
+    }
+
+    #[test]
+    fn a_file_cut_off_anywhere_is_an_error_and_is_left_as_it_is() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let open = vault(&path);
+        open.set(&slot("default"), &secret("sk-one")).unwrap();
+        let whole = disk::read(&path).unwrap().unwrap();
+        // Without its last byte, a newline, it is whole still.
+        for length in 0..whole.len() - 1 {
+            assert!(matches!(parsed(&path, &whole[..length]), Err(Error::Torn(_))), "{length}");
+        }
+        for length in (0..whole.len() - 1).step_by(97) {
+            let torn = &whole[..length];
+            put(&path, torn);
+            assert!(matches!(open.get(&slot("default")), Err(super::super::Error::Vault(Error::Torn(_)))), "{length}");
+            assert!(matches!(open.set(&slot("default"), &secret("x")), Err(super::super::Error::Vault(Error::Torn(_)))), "{length}");
+            assert!(matches!(Vault::create(&path, &secret(WORDS), FLOOR), Err(Error::Exists(_))), "{length}");
+            assert_eq!(disk::read(&path).unwrap().unwrap(), torn);
+        }
+    }
+
+    #[test]
+    fn a_changed_byte_anywhere_is_noticed_or_changes_nothing() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let open = vault(&path);
+        open.set(&slot("default"), &secret("sk-one")).unwrap();
+        open.set(&slot("work"), &secret("sk-two")).unwrap();
+        let (content, key) = open.opened().unwrap();
+        let whole = disk::read(&path).unwrap().unwrap();
+        let mut unnoticed = 0;
+        for at in 0..whole.len() {
+            for change in [0x01, 0x20, 0x80] {
+                let mut bytes = whole.clone();
+                bytes[at] ^= change;
+                // With the key in hand, as a process that has it open: the header's binding is the derivation's matter.
+                match parsed(&path, &bytes) {
+                    Ok(other) if other.is_whole(&key) => {
+                        assert_eq!(other, content, "byte {at} ^ {change}");
+                        unnoticed += 1;
+                    }
+                    Ok(_) | Err(Error::Torn(_) | Error::Newer { .. } | Error::Bounds { .. }) => {}
+                    Err(other) => panic!("byte {at} ^ {change}: {other}"),
+                }
+            }
+        }
+        // White space of the file, and nothing else.
+        assert!(unnoticed < 60, "{unnoticed}");
+    }
+
+    #[test]
+    fn an_entry_moved_removed_or_brought_back_is_noticed() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let open = vault(&path);
+        open.set(&slot("default"), &secret("sk-one")).unwrap();
+        open.set(&slot("work"), &secret("sk-two")).unwrap();
+        let whole = read(&path).unwrap();
+        let tampered = |change: &dyn Fn(&mut Content)| {
+            let mut content = whole.clone();
+            change(&mut content);
+            write(&path, &content).unwrap();
+            for reader in [&open, &vault(&path)] {
+                assert!(matches!(reader.get(&slot("default")), Err(super::super::Error::Vault(Error::Tampered(_)))));
+            }
+        };
+        tampered(&|content| drop(content.entries.remove("work/openrouter")));
+        tampered(&|content| {
+            let two = content.entries.remove("work/openrouter").unwrap();
+            content.entries.insert(String::from("default/openrouter"), two);
+        });
+        tampered(&|content| {
+            let two = content.entries.get("work/openrouter").unwrap().clone();
+            content.entries.insert(String::from("other/openrouter"), two);
+        });
+    }
+
+    #[test]
+    fn a_header_that_was_changed_opens_with_no_passphrase() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), Cost::Argon2id { memory_kib: 20_000, passes: 2, lanes: 1 }).unwrap();
+        let mut cheaper = read(&path).unwrap();
+        cheaper.id = String::from("another");
+        write(&path, &cheaper).unwrap();
+        assert!(matches!(vault(&path).opened(), Err(Error::WrongPassphrase)));
+    }
+
+    #[test]
+    fn what_asks_for_too_much_or_too_little_is_refused_at_once() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let whole = read(&path).unwrap();
+        let salt = STANDARD.encode([0; SALT_BYTES]);
+        for kdf in [
+            Derivation::Argon2id { m: 64 << 20, t: 3, p: 1, salt: salt.clone() },
+            Derivation::Argon2id { m: u32::MAX, t: u32::MAX, p: u32::MAX, salt: salt.clone() },
+            Derivation::Argon2id { m: 8, t: 1, p: 1, salt: salt.clone() },
+            Derivation::Pbkdf2 { rounds: 1 << 31, salt: salt.clone() },
+            Derivation::Pbkdf2 { rounds: 1, salt },
+        ] {
+            write(&path, &Content { kdf, ..whole.clone() }).unwrap();
+            let asked = Instant::now();
+            assert!(matches!(vault(&path).opened(), Err(Error::Bounds { .. })));
+            assert!(asked.elapsed() < Duration::from_millis(20));
+        }
+        let newer = br#"{"format":"chatbot-vault","version":2,"anything":true}"#;
+        put(&path, newer);
+        assert!(matches!(
+            vault(&path).set(&slot("default"), &secret("x")),
+            Err(super::super::Error::Vault(Error::Newer { version: 2, .. }))
+        ));
+        assert_eq!(disk::read(&path).unwrap().unwrap(), newer);
+        put(&path, &vec![b' '; 2 << 20]);
+        assert!(matches!(vault(&path).opened(), Err(Error::Disk(disk::Error::TooLarge { .. }))));
+        disk::remove(&path).unwrap();
+        assert!(matches!(vault(&path).opened(), Err(Error::Missing(_))));
+    }
+
+    #[test]
+    fn two_who_write_at_once_lose_nothing() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let path = &path;
+                scope.spawn(move || {
+                    let vault = vault(path);
+                    for n in 0..5 {
+                        vault.set(&slot(&format!("w{writer}-{n}")), &secret("sk")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(vault(&path).names().unwrap().len(), 20);
+    }
+}
