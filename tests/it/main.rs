@@ -1,1 +1,15 @@
 //! The house from outside, a chapter a noun.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on says so by failing"
+)]
+
+mod harness;
+
+/// The plan of the house: who may know whom, who keeps what, where secrets are opened.
+mod house;
+/// What is read of the source to hold the house to its plan.
+mod source;

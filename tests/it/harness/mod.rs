@@ -1,0 +1,12 @@
+//! What every chapter stands on: a home of its own, a strict run of the binary, a real terminal, a real keyring.
+
+pub(crate) mod keyring;
+pub(crate) mod proof;
+pub(crate) mod python;
+pub(crate) mod run;
+pub(crate) mod sandbox;
+pub(crate) mod screen;
+
+pub(crate) use run::{Output, Run};
+pub(crate) use sandbox::Sandbox;
+pub(crate) use screen::Screen;

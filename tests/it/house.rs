@@ -1,0 +1,323 @@
+//! The plan of the house: who may know whom, who keeps what, where secrets are opened. It reads `src/` as text.
+
+use super::source::{Source, read_all};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The floors, from the ground up. A room may name rooms on floors below its own.
+const FLOORS: [&[&str]; 6] = [
+    &["secret", "name", "home", "disk", "clock", "privacy"],
+    &["message", "limit", "ledger", "settings", "seal", "catalog"],
+    &["archive", "provider", "keys"],
+    &["chat", "proxy", "upkeep"],
+    &["cli"],
+    &["main", "lib"],
+];
+
+/// Arrows between rooms of one floor are decisions, each with its reason.
+const SIBLINGS: &[(&str, &str, &str)] = &[
+    ("home", "name", "the file of a conversation is named by its id"),
+    ("lib", "main", "the map and the door"),
+    ("main", "lib", "the door opens into the house"),
+];
+
+/// Arrows that run down and yet may not be: what is absent is the architecture.
+const ABSENT: &[(&str, &str, &str)] = &[
+    ("chat", "keys", "a conversation is handed a `Provider` that already holds its key"),
+    ("proxy", "keys", "the proxy is handed a `Provider` that already holds its key"),
+];
+
+/// Things of the outside and the one place that knows each. A place is a file, or a folder if it ends with `/`.
+const KEEPERS: &[(&str, &[&str], &str)] = &[
+    ("clap", &["cli/"], "the command line is the front desk's"),
+    ("anyhow", &["cli/"], "rooms have errors of their own; see `thiserror`"),
+    ("rustyline", &["cli/repl"], "the line editor has one home"),
+    ("rpassword", &["cli/ui"], "hidden prompts are the terminal's manners"),
+    ("std::io::stdin", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::stderr", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::Stdin", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::Stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::Stderr", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::IsTerminal", &["cli/ui"], "whether there is a terminal is the terminal's manners"),
+    ("std::env", &["main", "cli/app"], "the environment is read once, where the house is put together; hand down what it says"),
+    ("std::process::ExitCode", &["main", "lib", "cli/"], "nobody below the front desk knows an exit code"),
+    ("fernet", &["seal"], "there is one kind of seal"),
+    ("keyring", &["keys/os_keyring"], "the OS keyring blocks, and its errors carry secrets: ask `keys`"),
+    ("regex", &["privacy/"], "patterns over text are rules of privacy"),
+    ("aho_corasick", &["privacy/"], "patterns over text are rules of privacy"),
+    ("dirs", &["home"], "places are worked out once"),
+    ("std::fs", &["disk"], "files are private from birth, and whole: ask `disk`"),
+    ("SystemTime::now", &["clock"], "the time is asked of a `Clock`"),
+    ("Instant::now", &["clock"], "a stretch of time is measured by a `Stopwatch`"),
+    ("Timestamp::now", &["clock"], "the time is asked of a `Clock`"),
+    ("Zoned::now", &["clock"], "the time is asked of a `Clock`"),
+    ("reqwest", &["provider/http"], "time limits, caps, redirects and TLS are set in one place"),
+    ("TcpListener", &["proxy/server"], "there is one door to the network inwards"),
+    ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
+    ("tokio::runtime", &["cli/app"], "there is one runtime"),
+];
+
+/// Where secrets are opened, how often, and what for.
+const OPENERS: &[(&str, usize, &str)] = &[("seal", 2, "a data key becomes a cipher; a passphrase becomes a key")];
+
+/// Past this many lines, its tests not counted, a file hides a seam.
+const LONGEST: usize = 450;
+
+#[test]
+fn the_house_is_built_to_its_plan() {
+    let faults = faults(&read_all(), OPENERS);
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+/// Everything in which `sources` depart from the plan, each with what to do.
+fn faults(sources: &[Source], openers: &[(&str, usize, &str)]) -> Vec<String> {
+    let mut faults = Vec::new();
+    let outer: BTreeMap<String, String> = sources.iter().filter(|s| s.file == "lib").flat_map(Source::reexports).collect();
+    let mut arrows: BTreeMap<(String, String), String> = BTreeMap::new();
+    for source in sources {
+        for named in source.rooms_named(&outer) {
+            if named != source.room() {
+                arrows.entry((source.room().to_owned(), named)).or_insert_with(|| source.path());
+            }
+        }
+        faults.extend(manners(source));
+        faults.extend(kept(source));
+        faults.extend(opened(source, openers));
+    }
+    for (file, _, _) in openers {
+        if !sources.iter().any(|s| s.file == *file) {
+            faults.push(format!("tests/it/house.rs: OPENERS names `{file}`, which is not there: take the line out"));
+        }
+    }
+    for ((from, to), path) in &arrows {
+        faults.extend(arrow(from, to).map(|why| format!("{path}: `{from}` names `{to}`: {why}")));
+    }
+    faults.extend(circles(&arrows));
+    faults
+}
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// Why the arrow may not be.
+fn arrow(from: &str, to: &str) -> Option<String> {
+    let (Some(above), Some(below)) = (floor(from), floor(to)) else {
+        let stranger = if floor(from).is_none() { from } else { to };
+        return Some(format!("`{stranger}` is on no floor: give it one in FLOORS of tests/it/house.rs"));
+    };
+    if let Some((_, _, why)) = ABSENT.iter().find(|(f, t, _)| (*f, *t) == (from, to)) {
+        return Some(format!("this arrow is absent by design: {why}"));
+    }
+    if below > above {
+        return Some(format!(
+            "the arrow runs up, from floor {} to floor {}: hand `{from}` a value or a trait of its own, or move what both need down",
+            above + 1,
+            below + 1
+        ));
+    }
+    if below == above && !SIBLINGS.iter().any(|(f, t, _)| (*f, *t) == (from, to)) {
+        return Some(format!(
+            "both are on floor {}: let a room above bring them together, or put the arrow among SIBLINGS with its reason",
+            above + 1
+        ));
+    }
+    None
+}
+
+/// Rooms that know each other, directly or by way of others.
+fn circles(arrows: &BTreeMap<(String, String), String>) -> Vec<String> {
+    let rooms: BTreeSet<&str> = arrows.keys().flat_map(|(f, t)| [f.as_str(), t.as_str()]).collect();
+    let mut faults = Vec::new();
+    let mut told = BTreeSet::new();
+    for start in rooms {
+        let mut ways = vec![vec![start]];
+        let mut been = BTreeSet::new();
+        while let Some(way) = ways.pop() {
+            let here = *way.last().expect("a way has a beginning");
+            for (_, to) in arrows.keys().filter(|(f, _)| f == here) {
+                if to == start {
+                    let mut members = way.clone();
+                    members.sort_unstable();
+                    if told.insert(members) {
+                        faults.push(format!("src: a circle: {} → {start}: cut one of these arrows", way.join(" → ")));
+                    }
+                } else if been.insert(to.as_str()) {
+                    ways.push([way.as_slice(), &[to]].concat());
+                }
+            }
+        }
+    }
+    faults
+}
+
+/// What every file owes its reader.
+fn manners(source: &Source) -> Vec<String> {
+    let path = source.path();
+    let mut faults = Vec::new();
+    if !source.text.starts_with("//! ") {
+        faults.push(format!("{path}: it does not open with `//!` and its one job: say it in a sentence"));
+    }
+    let lines = source.lines();
+    if lines > LONGEST {
+        faults.push(format!("{path}: {lines} lines, more than {LONGEST}: look for the seam and make it two files"));
+    }
+    for (number, line) in source.code_with_tests().lines().enumerate() {
+        if line.contains("#[allow(") || line.contains("#![allow(") {
+            faults.push(format!("{path}:{}: `allow`: mend what the lint found, or `#[expect(…, reason = \"…\")]`", number + 1));
+        }
+        if line.contains("#[ignore") {
+            faults.push(format!("{path}:{}: a test that never runs: mend it or take it out", number + 1));
+        }
+    }
+    if let Some(drawer) =
+        ["utils", "util", "common", "helpers", "helper", "types", "misc"].iter().find(|d| source.file.split('/').any(|p| p == **d))
+    {
+        faults.push(format!("{path}: `{drawer}` is a drawer, not a room: name it by what lives there"));
+    }
+    faults
+}
+
+/// Outside things used outside their keeper.
+fn kept(source: &Source) -> Vec<String> {
+    let paths = source.paths();
+    let mut faults = Vec::new();
+    for (thing, keepers, why) in KEEPERS {
+        let at_home = keepers
+            .iter()
+            .any(|k| source.file == *k || (k.ends_with('/') && source.file.starts_with(k)) || source.file == format!("{}mod", k));
+        if at_home || source.file.starts_with(&format!("{}/", keepers[0])) {
+            continue;
+        }
+        if let Some((line, said)) = paths.iter().find(|(_, path)| names(path, thing)) {
+            faults.push(format!("{}:{line}: `{said}`: `{thing}` is kept by {}: {why}", source.path(), keepers.join(", ")));
+        }
+    }
+    faults
+}
+
+/// Whether `path` begins with the crate, or has within it the type and its function.
+fn names(path: &str, thing: &str) -> bool {
+    let (path, thing): (Vec<&str>, Vec<&str>) = (path.split("::").collect(), thing.split("::").collect());
+    if thing[0].chars().next().is_some_and(char::is_uppercase) {
+        path.windows(thing.len()).any(|w| w == thing)
+    } else {
+        path.starts_with(&thing)
+    }
+}
+
+/// Secrets opened where the list does not say so.
+fn opened(source: &Source, openers: &[(&str, usize, &str)]) -> Option<String> {
+    let count = source.code().matches(".expose()").count();
+    let listed = openers.iter().find(|(file, _, _)| *file == source.file).map_or(0, |(_, count, _)| *count);
+    (count != listed && source.file != "secret").then(|| {
+        format!(
+            "{}: secrets are opened {count} times, {listed} are listed: hand the `Secret` on unopened, or change OPENERS in tests/it/house.rs with its reason",
+            source.path()
+        )
+    })
+}
+
+/// The reader of `src/` and the judge, tried on houses that are not built to the plan.
+mod tried {
+    use super::{OPENERS, Source, faults};
+
+    fn told(sources: &[(&str, &str)]) -> Vec<String> {
+        let sources: Vec<Source> = sources.iter().map(|(file, text)| Source::new(file, &format!("//! A room.\n{text}"))).collect();
+        faults(&sources, &[])
+    }
+
+    #[track_caller]
+    fn is_told(sources: &[(&str, &str)], part: &str) {
+        let told = told(sources);
+        assert!(told.len() == 1 && told[0].contains(part), "{part:?} is not what was told: {told:#?}");
+    }
+
+    #[test]
+    fn an_arrow_up_is_told() {
+        is_told(&[("disk", "use crate::chat::Session;")], "src/disk.rs: `disk` names `chat`: the arrow runs up, from floor 1 to floor 4");
+        is_told(&[("disk", "fn f() { crate::cli::ui::print(); }")], "`disk` names `cli`");
+        is_told(&[("privacy/rules", "use super::super::archive::Store;")], "`privacy` names `archive`");
+        is_told(&[("lib", "pub use archive::Store;"), ("seal", "use crate::{name::Name, Store};")], "`seal` names `archive`");
+    }
+
+    #[test]
+    fn an_absent_arrow_is_told() {
+        is_told(&[("chat/mod", "use crate::keys;")], "absent by design");
+        is_told(&[("provider/openai", "use crate::{message::Message, archive::Store};")], "both are on floor 3");
+    }
+
+    #[test]
+    fn a_circle_is_told() {
+        let told = told(&[("main", "use crate::lib::run;"), ("lib", "use crate::main;")]);
+        assert!(told.iter().any(|t| t.contains("a circle: lib → main → lib")), "{told:#?}");
+    }
+
+    #[test]
+    fn a_room_on_no_floor_is_told() {
+        is_told(&[("chat/mod", "use crate::cellar::Wine;")], "`cellar` is on no floor");
+    }
+
+    #[test]
+    fn a_thing_outside_its_keeper_is_told() {
+        is_told(&[("archive/store", "use std::{fs, io};")], "src/archive/store.rs:2: `std::fs`: `std::fs` is kept by disk");
+        is_told(&[("archive/store", "fn f() {\n    std::fs::read(\"x\");\n}")], "src/archive/store.rs:3");
+        is_told(&[("keys/vault", "use std::time::SystemTime;\nfn f() { SystemTime::now(); }")], "`SystemTime::now`");
+        is_told(&[("cli/commands/ask", "use std::io::{self, Read};\nfn f() { std::io::stdin(); }")], "`std::io::stdin`");
+        is_told(&[("cli/commands/ask", "use std::io;\nfn f() { io::stdin(); }")], "`std::io::stdin`");
+        is_told(&[("chat/mod", "fn f(r: &regex::Regex) {}")], "`regex` is kept by privacy/");
+        is_told(&[("provider/openai", "use reqwest::Client;")], "provider/http");
+        is_told(&[("ledger/mod", "use std::env;")], "`std::env`");
+    }
+
+    #[test]
+    fn an_opened_secret_is_told() {
+        is_told(&[("chat/mod", "fn f(s: &Secret) -> &str { s.expose() }")], "opened 1 times, 0 are listed");
+        let closed = Source::new("keys/mod", "//! Keys.\n");
+        assert_eq!(faults(std::slice::from_ref(&closed), &[("keys/mod", 1, "")]).len(), 1);
+        assert_eq!(faults(&[closed], &[("gone", 1, "")]).len(), 1);
+    }
+
+    #[test]
+    fn bad_manners_are_told() {
+        assert!(faults(&[Source::new("disk", "use std::path::Path;\n")], &[])[0].contains("does not open with `//!`"));
+        is_told(&[("disk", &"\n".repeat(500))], "501 lines");
+        is_told(&[("disk", "#[allow(dead_code)]\nfn f() {}")], "src/disk.rs:2: `allow`");
+        is_told(&[("disk", "#[cfg(test)]\nmod tests {\n#[test]\n#[ignore]\nfn f() {}\n}")], "src/disk.rs:5: a test that never runs");
+        is_told(&[("chat/utils", "")], "is a drawer");
+    }
+
+    #[test]
+    fn what_is_not_code_is_not_judged() {
+        let quiet = r##"
+            // use std::fs; and crate::cli
+            /* use std::env; /* crate::chat */ */
+            /// let key = crate::cli::key().expose();
+            const A: &str = "use std::fs; \" .expose()";
+            const B: &str = r#"crate::cli " std::env"#;
+            const C: char = '"';
+            fn life<'a>(x: &'a str) -> &'a str { x }
+            #[cfg(test)]
+            mod tests { use std::fs; fn f() { "}"; crate::cli::x(); s.expose(); } }
+            #[cfg(test)]
+            use crate::cli::Fake;
+        "##;
+        assert_eq!(told(&[("disk", quiet)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_way_down_is_free() {
+        let sources = [
+            ("lib", "pub use secret::Secret; fn run() { crate::cli::run(); }"),
+            ("cli/app", "use std::env; use crate::{chat::Session, keys, Secret};"),
+            ("cli/ui", "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }"),
+            ("chat/mod", "use crate::{archive::Store, privacy::{Raw, Redactor}, provider::Provider};"),
+            ("privacy/redactor", "use super::{Raw, rules}; use regex::bytes::Regex;"),
+            ("privacy/mod", "pub mod redactor;"),
+            ("disk", "use std::fs::{self, File};"),
+            ("home", "use crate::name::Name;"),
+        ];
+        assert_eq!(told(&sources), Vec::<String>::new());
+        assert!(OPENERS.iter().all(|(_, count, why)| *count > 0 && !why.is_empty()));
+    }
+}
