@@ -58,7 +58,16 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where secrets are opened, how often, and what for.
-const OPENERS: &[(&str, usize, &str)] = &[("seal", 2, "a data key becomes a cipher; a passphrase becomes a key")];
+const OPENERS: &[(&str, usize, &str)] = &[
+    ("keys/custody", 3, "what was kept is what was given; a data key has the right length"),
+    ("keys/metadata", 1, "a fingerprint is made of a key"),
+    ("keys/os_keyring", 3, "a key goes into the OS keyring and is read back"),
+    ("keys/passphrase", 1, "a passphrase becomes a key"),
+    ("keys/vault", 1, "a key is sealed"),
+    ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
+    ("provider/http", 4, "the one header of a provider; the proxy's password"),
+    ("seal", 2, "a data key becomes a cipher"),
+];
 
 /// Past this many lines, its tests not counted, a file hides a seam.
 const LONGEST: usize = 450;

@@ -13,3 +13,5 @@ mod harness;
 mod house;
 /// What is read of the source to hold the house to its plan.
 mod source;
+/// The promises the types make, asked of the compiler.
+mod types;

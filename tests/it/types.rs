@@ -1,0 +1,81 @@
+//! The promises the types make: what a `Secret`, a `Raw` and a `Redacted` cannot do, asked of the compiler.
+
+use chatbot::keys::Slot;
+use chatbot::ledger::{Detail, Event};
+use chatbot::privacy::Finding;
+use chatbot::seal::KeyRing;
+use chatbot::{Message, Raw, Redacted, Secret};
+use std::fmt::{Debug, Display};
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+/// Says no for every type.
+trait Without {
+    const _IT: bool = false;
+}
+
+impl<T: ?Sized> Without for T {}
+
+/// Whether a type has a trait: the constant of `Probe` stands before that of `Without` wherever its bound holds.
+macro_rules! can {
+    ($type:ty, $($bound:tt)+) => {{
+        struct Probe<T: ?Sized>(PhantomData<T>);
+        impl<T: ?Sized + $($bound)+> Probe<T> { const _IT: bool = true; }
+        Probe::<$type>::_IT
+    }};
+}
+
+#[test]
+fn the_question_is_understood() {
+    assert!(can!(String, Display) && can!(String, Clone) && can!(String, serde::Serialize) && can!(String, From<&'static str>));
+    assert!(!can!(PhantomData<u8>, Display) && !can!(std::sync::Mutex<u8>, Clone) && !can!(String, From<u8>));
+}
+
+#[test]
+fn a_secret_cannot_be_printed_copied_compared_or_saved() {
+    assert!(!can!(Secret, Display) && !can!(Secret, ToString));
+    assert!(!can!(Secret, Clone) && !can!(Secret, Copy));
+    assert!(!can!(Secret, PartialEq) && !can!(Secret, PartialOrd) && !can!(Secret, std::hash::Hash));
+    assert!(!can!(Secret, serde::Serialize) && !can!(Secret, serde::de::DeserializeOwned));
+    assert!(!can!(Secret, Deref) && !can!(Secret, AsRef<str>) && !can!(Secret, AsRef<[u8]>) && !can!(Secret, std::borrow::Borrow<str>));
+    assert!(!can!(Secret, Into<String>) && !can!(Secret, Into<Vec<u8>>) && !can!(Secret, Into<Raw>));
+    assert_eq!(format!("{:?} {:#?}", Secret::new("canary".to_owned()), Secret::new("canary".to_owned())), "Secret(_) Secret(_)");
+}
+
+#[test]
+fn nobody_has_looked_at_a_raw() {
+    assert!(!can!(Raw, Display) && !can!(Raw, ToString));
+    assert!(!can!(Raw, serde::Serialize) && !can!(Raw, serde::de::DeserializeOwned));
+    assert!(!can!(Raw, Deref) && !can!(Raw, AsRef<str>) && !can!(Raw, AsRef<[u8]>) && !can!(Raw, std::borrow::Borrow<str>));
+    assert!(!can!(Raw, Into<String>) && !can!(Raw, Into<Redacted>) && !can!(Raw, Into<Vec<u8>>));
+    assert!(!format!("{:?} {:#?}", Raw::from("canary"), Raw::from("canary")).contains("canary"));
+}
+
+#[test]
+fn only_the_redactor_makes_a_redacted() {
+    assert!(can!(Redacted, serde::Serialize));
+    assert!(!can!(Redacted, serde::de::DeserializeOwned) && !can!(Message, serde::de::DeserializeOwned));
+    assert!(
+        !can!(Redacted, From<String>)
+            && !can!(Redacted, From<&'static str>)
+            && !can!(Redacted, From<Raw>)
+            && !can!(Redacted, std::str::FromStr)
+    );
+    assert!(!can!(Redacted, Default) && !can!(Redacted, std::ops::DerefMut) && !can!(Redacted, AsMut<str>));
+    assert!(!can!(Redacted, Extend<char>) && !can!(Redacted, std::fmt::Write));
+}
+
+#[test]
+fn what_is_written_down_about_a_text_is_not_the_text() {
+    assert!(!can!(Finding, From<String>) && !can!(Finding, AsRef<str>));
+    assert!(!can!(Detail, From<String>) && !can!(Detail, From<&'static str>) && !can!(Detail, From<Raw>) && !can!(Detail, From<Redacted>));
+    assert!(!can!(Event, From<String>));
+    // A detail of an event is a number, a word without spaces, or a yes; never more than this.
+    assert!(size_of::<Detail>() <= size_of::<String>() + 8);
+}
+
+#[test]
+fn what_holds_keys_says_nothing() {
+    assert!(can!(KeyRing, Debug) && !can!(KeyRing, Display) && !can!(KeyRing, serde::Serialize));
+    assert!(!can!(Slot, AsRef<str>));
+}
