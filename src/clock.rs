@@ -80,6 +80,14 @@ impl Time {
             .to_string()
     }
 
+    /// The beginning of a day like `2026-11-21` in the user's own time zone.
+    #[must_use]
+    pub fn of_local_day(text: &str) -> Option<Self> {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        (text.len() == 10).then_some(())?;
+        Some(Self(day.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp().as_millisecond()))
+    }
+
     /// Reads RFC 3339 text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

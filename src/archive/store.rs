@@ -256,8 +256,8 @@ impl Conversation {
         self.file.is_some()
     }
 
-    /// Keeps messages: one write, one sync. When this returns, they survive whatever comes.
-    pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<(), Error> {
+    /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
+    pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
         let mut lines = String::new();
         let now = self.clock.now();
         if self.file.is_none() {
@@ -282,8 +282,7 @@ impl Conversation {
         let file = self.file()?;
         file.add(lines.as_bytes())?;
         file.sync()?;
-        self.next = next;
-        Ok(())
+        Ok(std::mem::replace(&mut self.next, next))
     }
 
     fn seal(&self, record: &impl serde::Serialize, now: Time, lines: &mut String) {

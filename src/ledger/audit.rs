@@ -5,6 +5,7 @@ use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Lock};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// What `prev` of the first record says.
@@ -40,7 +41,7 @@ struct Line<'a> {
     mac: Option<&'a str>,
 }
 
-struct Details<'a>(&'a [(&'static str, Detail)]);
+struct Details<'a>(&'a [(Cow<'static, str>, Detail)]);
 
 impl Serialize for Details<'_> {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {

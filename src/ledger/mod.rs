@@ -4,6 +4,7 @@ pub mod audit;
 pub mod usage;
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 
 /// How much an event matters.
@@ -142,7 +143,7 @@ pub struct Event {
     /// How much it matters.
     pub severity: Severity,
     /// Numbers and names.
-    pub details: Vec<(&'static str, Detail)>,
+    pub details: Vec<(Cow<'static, str>, Detail)>,
 }
 
 impl Event {
@@ -171,17 +172,24 @@ impl Event {
         self
     }
 
+    /// With how many of a kind; the kind may be a name of the user's own.
+    #[must_use]
+    pub fn count(mut self, kind: &str, many: usize) -> Self {
+        self.details.push((Cow::Owned(Word::new(kind).0), Detail::Number(i64::try_from(many).unwrap_or(i64::MAX))));
+        self
+    }
+
     /// With a word.
     #[must_use]
     pub fn word(mut self, name: &'static str, word: &str) -> Self {
-        self.details.push((name, Detail::Word(Word::new(word))));
+        self.details.push((Cow::Borrowed(name), Detail::Word(Word::new(word))));
         self
     }
 
     /// With a yes or no.
     #[must_use]
     pub fn flag(mut self, name: &'static str, flag: bool) -> Self {
-        self.details.push((name, Detail::Flag(flag)));
+        self.details.push((Cow::Borrowed(name), Detail::Flag(flag)));
         self
     }
 }

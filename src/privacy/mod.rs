@@ -21,6 +21,7 @@ pub mod printable;
 pub mod redactor;
 mod restorer;
 mod rules;
+mod screen;
 mod shape;
 mod text;
 pub mod validate;
@@ -30,6 +31,7 @@ pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub use placeholders::Placeholders;
 pub use redactor::{BadPattern, Policy, Redactor};
+pub use screen::Screen;
 
 use serde::Serialize;
 use std::fmt;
@@ -63,6 +65,12 @@ impl Raw {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether it is the single dash that stands for standard input.
+    #[must_use]
+    pub fn is_dash(&self) -> bool {
+        self.0.as_str() == "-"
     }
 
     /// Adds more to the end.

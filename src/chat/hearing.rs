@@ -1,0 +1,85 @@
+//! What is heard while an answer comes: gathered, shown, and kept every two seconds in case nothing more comes.
+
+use super::{Machines, Watcher};
+use crate::archive::{Conversation, Note};
+use crate::clock::Stopwatch;
+use crate::message::{Message, Role};
+use crate::privacy::{Placeholders, Raw, Screen};
+use crate::provider::Heard;
+use std::time::Duration;
+
+/// How long what came may be on the screen only.
+const CHECKPOINT: Duration = Duration::from_secs(2);
+
+/// An answer as it comes.
+pub(super) struct Hearing<'a> {
+    machines: &'a Machines,
+    table: &'a Placeholders,
+    screen: Screen<'a>,
+    conversation: Option<&'a mut Conversation>,
+    watcher: &'a mut dyn Watcher,
+    raw: Raw,
+    id: Option<String>,
+    model: Option<String>,
+    since: Stopwatch,
+}
+
+/// What is left when it ends.
+pub(super) struct Kept {
+    pub(super) raw: Raw,
+    pub(super) id: Option<String>,
+    pub(super) model: Option<String>,
+}
+
+impl<'a> Hearing<'a> {
+    pub(super) fn new(
+        machines: &'a Machines,
+        table: &'a Placeholders,
+        own_screen: bool,
+        conversation: Option<&'a mut Conversation>,
+        watcher: &'a mut dyn Watcher,
+    ) -> Self {
+        let screen = if own_screen { Screen::owners(table) } else { Screen::elsewhere() };
+        let since = machines.clock.stopwatch();
+        Self { machines, table, screen, conversation, watcher, raw: Raw::from(String::new()), id: None, model: None, since }
+    }
+
+    pub(super) fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Text(piece) => {
+                let shown = self.screen.show(&piece);
+                if !shown.is_empty() {
+                    self.watcher.text(&shown);
+                }
+                self.raw.push(&piece);
+                if self.since.elapsed() >= CHECKPOINT {
+                    self.checkpoint();
+                }
+            }
+            Heard::Begun { id, model } => {
+                self.id = id;
+                self.model = model;
+            }
+            other => self.watcher.sign(&other),
+        }
+    }
+
+    /// Keeps what came so far. If that fails, the answer goes on: its end is kept or the failure is said then.
+    fn checkpoint(&mut self) {
+        self.since = self.machines.clock.stopwatch();
+        if let Some(conversation) = &mut self.conversation {
+            let mut table = self.table.clone();
+            let (text, _) = self.machines.redactor.redact(self.raw.clone(), &mut table);
+            let message = Message { role: Role::Assistant, text, at: self.machines.clock.now() };
+            conversation.keep(&[(&message, &Note { partial: true, ..Note::default() })]).map(drop).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Kept {
+        let rest = self.screen.finish();
+        if !rest.is_empty() {
+            self.watcher.text(&rest);
+        }
+        Kept { raw: self.raw, id: self.id, model: self.model }
+    }
+}

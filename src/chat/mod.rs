@@ -1,0 +1,439 @@
+//! One conversation as it happens: [`Session::say`] is the only way a message takes.
+
+mod hearing;
+mod past;
+
+pub use past::Past;
+
+use crate::archive::{self, Conversation, Note, Stored};
+use crate::clock::Clock;
+use crate::ledger::audit::Audit;
+use crate::ledger::usage::{self, Usage};
+use crate::ledger::{Event, Severity, What};
+use crate::limit::{self, Level, Limiter};
+use crate::message::{Message, Role};
+use crate::privacy::validate::{self, Refusal, Rules};
+use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
+use crate::provider::{self, Answer, Heard, Provider, Wish};
+use hearing::{Hearing, Kept};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a message went no further.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is not fit to be sent.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The conversation is as long as it may become.
+    #[error("the conversation has {have} messages, and at most {most} are allowed")]
+    TooLong {
+        /// How many it has.
+        have: usize,
+        /// How many it may have.
+        most: usize,
+    },
+    /// Its owner did not want it sent.
+    #[error("the message was not sent")]
+    Declined,
+    /// Too often.
+    #[error(transparent)]
+    Limit(#[from] limit::Error),
+    /// It cannot be kept, and what is not kept is not sent.
+    #[error("the message cannot be kept, so it was not sent")]
+    Question(#[source] archive::Error),
+    /// The answer came but cannot be kept.
+    #[error("the answer cannot be kept")]
+    Answer(#[source] archive::Error),
+    /// The file cannot be changed.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// The provider failed; what came before is kept.
+    #[error(transparent)]
+    Provider(#[from] provider::Error),
+    /// There is nothing that could be asked again or taken back.
+    #[error("nothing has been said yet")]
+    NothingSaid,
+}
+
+/// What its owner says: typed by hand, and what goes along with it.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What was typed.
+    pub typed: Raw,
+    /// What was attached or piped.
+    pub attached: Raw,
+}
+
+impl Said {
+    /// Only typed.
+    #[must_use]
+    pub fn typed(text: Raw) -> Self {
+        Self { typed: text, attached: Raw::from(String::new()) }
+    }
+
+    /// As one text: what was typed, a blank line, what goes along.
+    fn whole(mut self) -> Raw {
+        if self.typed.is_empty() {
+            return self.attached;
+        }
+        if !self.attached.is_empty() {
+            self.typed.push(&Raw::from("\n\n"));
+            self.typed.push(&self.attached);
+        }
+        self.typed
+    }
+}
+
+/// Who watches a message on its way.
+pub trait Watcher {
+    /// Validation or a limit has something to say.
+    fn warned(&mut self, warning: &str);
+    /// Something was replaced.
+    fn redacted(&mut self, findings: &Findings);
+    /// Whether a message with these findings may be sent at all; asked only where the policy says so.
+    fn approves(&mut self, findings: &Findings) -> bool;
+    /// More of the answer, fit to be shown.
+    fn text(&mut self, shown: &str);
+    /// Something other than text was heard.
+    fn sign(&mut self, heard: &Heard);
+}
+
+/// What is the same for every message of a session.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// The limits of what is typed.
+    pub rules: Rules,
+    /// The most messages of a conversation.
+    pub max_messages: usize,
+    /// A message with findings is not kept.
+    pub drop_findings: bool,
+    /// Ask before a message with findings is sent.
+    pub ask_on_secret: bool,
+    /// The answer goes to its owner's own screen: placeholders become their words again.
+    pub own_screen: bool,
+    /// The profile of the key, for the record.
+    pub profile: String,
+}
+
+/// The small machines a message passes.
+#[derive(Debug)]
+pub struct Machines {
+    /// Finds what is private.
+    pub redactor: Arc<Redactor>,
+    /// Counts.
+    pub limiter: Limiter,
+    /// Writes down what happened.
+    pub audit: Audit,
+    /// Adds up.
+    pub usage: Usage,
+    /// Tells the time.
+    pub clock: Clock,
+}
+
+/// A conversation with somebody who answers.
+#[derive(Debug)]
+pub struct Session<P> {
+    provider: P,
+    wish: Wish,
+    manners: Manners,
+    machines: Machines,
+    placeholders: Placeholders,
+    past: Past,
+    conversation: Option<Conversation>,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The answer as it is kept: redacted.
+    pub text: Redacted,
+    /// What was replaced in the question.
+    pub findings: Findings,
+    /// The provider's closing words; `None` if it was stopped.
+    pub answer: Option<Answer>,
+    /// Its owner stopped it.
+    pub stopped: bool,
+    /// How long it took.
+    pub took: Duration,
+    /// What each window has seen, this message included.
+    pub levels: [Level; 2],
+    /// What could not be written down.
+    pub trouble: Vec<String>,
+}
+
+impl<P: Provider> Session<P> {
+    /// A session that keeps what is said in `conversation`, or nothing if there is none.
+    pub fn new(provider: P, wish: Wish, manners: Manners, machines: Machines, conversation: Option<Conversation>) -> Self {
+        Self { provider, wish, manners, machines, placeholders: Placeholders::default(), past: Past::default(), conversation }
+    }
+
+    /// Takes up what was said before. All of it is looked at again: the rules may have learnt since.
+    pub fn remember(&mut self, stored: Stored) {
+        for message in stored.messages {
+            let (text, _) = self.machines.redactor.redact(message.text, &mut self.placeholders);
+            self.past.add(Some(message.n), Message { role: message.role, text, at: message.at });
+        }
+    }
+
+    /// Gives standing instructions; they are kept with the next message.
+    pub fn instruct(&mut self, text: Raw) -> Findings {
+        let (text, findings) = self.machines.redactor.redact(text, &mut self.placeholders);
+        self.past.instruct(Message { role: Role::System, text, at: self.machines.clock.now() });
+        findings
+    }
+
+    /// Exactly what would be sent for this message. Nothing is counted, kept or sent.
+    pub fn preview(&mut self, said: Said) -> Result<String, Error> {
+        self.check(&said)?;
+        let (text, _) = self.machines.redactor.redact(said.whole(), &mut self.placeholders);
+        let mut said = self.past.messages();
+        said.push(Message { role: Role::User, text, at: self.machines.clock.now() });
+        Ok(self.provider.body(&said, &self.wish))
+    }
+
+    /// The path of one message.
+    pub async fn say(&mut self, said: Said, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let warnings = self.check(&said)?;
+        warnings.iter().for_each(|w| watcher.warned(w));
+        let (message, findings) = self.redact(said.whole(), watcher)?;
+        let levels = self.count()?;
+        self.keep_question(message, &findings)?;
+        let kept = self.hear(watcher, stop).await?;
+        Ok(Outcome { findings, levels, ..kept })
+    }
+
+    /// Asks the last question again; the answer it had is taken back.
+    pub async fn retry(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let question = self.past.last_question().ok_or(Error::NothingSaid)?;
+        let levels = self.count()?;
+        self.forget_after(question)?;
+        let kept = self.hear(watcher, stop).await?;
+        Ok(Outcome { levels, ..kept })
+    }
+
+    /// Takes the last question and its answer back; gives the question.
+    pub fn undo(&mut self) -> Result<Redacted, Error> {
+        let question = self.past.last_question().ok_or(Error::NothingSaid)?;
+        let text = self.past.text(question).ok_or(Error::NothingSaid)?;
+        match question.checked_sub(1) {
+            Some(before) => self.forget_after(before)?,
+            None => self.forget_all()?,
+        }
+        Ok(text)
+    }
+
+    fn check(&self, said: &Said) -> Result<Vec<String>, Error> {
+        let have = self.past.len();
+        if have >= self.manners.max_messages {
+            return Err(Error::TooLong { have, most: self.manners.max_messages });
+        }
+        let refused = |refusal: Refusal| {
+            self.note(&Event::new(What::Refused).severity(Severity::Warning).word("reason", refusal.code()));
+            Error::Refused(refusal)
+        };
+        let rules = &self.manners.rules;
+        // What goes along has a limit of its own, in bytes, where it is read.
+        let along = Rules { max_chars: usize::MAX, ..*rules };
+        let mut warnings = Vec::new();
+        if !said.typed.is_empty() || said.attached.is_empty() {
+            warnings.extend(validate::validate(&said.typed, rules).map_err(refused)?);
+        }
+        if !said.attached.is_empty() {
+            warnings.extend(validate::validate(&said.attached, &along).map_err(refused)?);
+        }
+        Ok(warnings)
+    }
+
+    fn redact(&mut self, text: Raw, watcher: &mut dyn Watcher) -> Result<(Message, Findings), Error> {
+        let (text, findings) = self.machines.redactor.redact(text, &mut self.placeholders);
+        if !findings.is_empty() {
+            let event = findings.counts().into_iter().fold(Event::new(What::Redacted), |e, (kind, n)| e.count(&kind.to_string(), n));
+            self.note(&event);
+            watcher.redacted(&findings);
+            if self.manners.ask_on_secret && !watcher.approves(&findings) {
+                return Err(Error::Declined);
+            }
+        }
+        Ok((Message { role: Role::User, text, at: self.machines.clock.now() }, findings))
+    }
+
+    fn count(&self) -> Result<[Level; 2], Error> {
+        self.machines.limiter.take(self.machines.clock.now()).map_err(|error| {
+            if let limit::Error::Full { level, .. } = &error {
+                self.note(&Event::new(What::Limited).severity(Severity::Warning).word("window", level.window.name).number("most", level.window.most));
+            }
+            Error::Limit(error)
+        })
+    }
+
+    fn keep_question(&mut self, message: Message, findings: &Findings) -> Result<(), Error> {
+        let mut place = None;
+        if !(self.manners.drop_findings && !findings.is_empty())
+            && let Some(conversation) = &mut self.conversation
+        {
+            let note = Note::default();
+            let system = self.past.unkept_instruction();
+            let mut lines: Vec<(&Message, &Note)> = system.iter().map(|m| (*m, &note)).collect();
+            lines.push((&message, &note));
+            let first = conversation.keep(&lines).map_err(Error::Question)?;
+            let kept_system = lines.len() > 1;
+            place = Some(first + u32::from(kept_system));
+            if kept_system {
+                self.past.instruction_kept(first);
+            }
+        }
+        self.past.add(place, message);
+        Ok(())
+    }
+
+    async fn hear(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let watch = self.machines.clock.stopwatch();
+        let said = self.past.messages();
+        let mut hearing = Hearing::new(&self.machines, &self.placeholders, self.manners.own_screen, self.conversation.as_mut(), watcher);
+        let result = tokio::select! {
+            result = self.provider.answer(&said, &self.wish, &mut |heard| hearing.hear(heard)) => Some(result),
+            () = stop => None,
+        };
+        let (answer, failure) = match result {
+            Some(Ok(answer)) => (Some(answer), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let complete = answer.as_ref().is_some_and(|a| a.complete);
+        let Kept { raw, id, model } = hearing.finish();
+        let took = watch.elapsed();
+        let model = answer.as_ref().map(|a| a.model.clone()).or(model).unwrap_or_else(|| self.wish.model.clone());
+        let mut trouble = self.book(answer.as_ref(), failure.as_ref(), &model, took);
+        let stopped = answer.is_none() && failure.is_none();
+        let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
+        if !found.is_empty() && self.manners.drop_findings {
+            trouble.push("the answer has private data in it and was not kept".to_owned());
+        }
+        let keep = !(self.manners.drop_findings && !found.is_empty());
+        let kept = self.keep_answer(&text, Note { model: Some(usage::model(&model)), cut: !complete, partial: false }, keep);
+        drop(id);
+        match (failure, kept) {
+            (Some(failure), _) => Err(Error::Provider(failure)),
+            (None, Err(error)) => Err(Error::Answer(error)),
+            (None, Ok(())) => {
+                let levels = self.machines.limiter.levels(self.machines.clock.now())?;
+                Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, levels, trouble })
+            }
+        }
+    }
+
+    fn keep_answer(&mut self, text: &Redacted, note: Note, keep: bool) -> Result<(), archive::Error> {
+        if text.as_str().is_empty() {
+            return Ok(());
+        }
+        let message = Message { role: Role::Assistant, text: text.clone(), at: self.machines.clock.now() };
+        let place = match &mut self.conversation {
+            Some(conversation) if keep => Some(conversation.keep(&[(&message, &note)])?),
+            _ => None,
+        };
+        self.past.add(place, message);
+        Ok(())
+    }
+
+    /// Writes down what the request took; gives what could not be written down, which stops nothing.
+    fn book(&self, answer: Option<&Answer>, failure: Option<&provider::Error>, model: &str, took: Duration) -> Vec<String> {
+        let mut trouble = Vec::new();
+        let outcome = match (answer, failure) {
+            (Some(_), _) => "answered",
+            (None, Some(_)) => "failed",
+            (None, None) => "stopped",
+        };
+        let used = answer.and_then(|a| a.usage.clone());
+        let nanos = used.as_ref().and_then(provider::Usage::spent).map(|n| n.0);
+        let mut event = Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", model).word("outcome", outcome);
+        event = event.number("milliseconds", took.as_millis());
+        if let Some(failure) = failure {
+            event = event.severity(Severity::Warning).word("failure", failure.kind().code());
+        }
+        if let Some(used) = &used {
+            event = event.number("prompt_tokens", used.prompt_tokens).number("completion_tokens", used.completion_tokens);
+        }
+        if let Some(nanos) = nanos {
+            event = event.number("nano_dollars", nanos);
+        }
+        trouble.extend(self.machines.audit.add(&event).err().map(|e| format!("the audit log cannot be written: {e}")));
+        if failure.is_none() {
+            let entry = usage::Entry {
+                at: self.machines.clock.now(),
+                provider: self.provider.name().to_string(),
+                profile: self.manners.profile.clone(),
+                model: usage::model(model),
+                prompt: used.as_ref().map_or(0, |u| u.prompt_tokens),
+                completion: used.as_ref().map_or(0, |u| u.completion_tokens),
+                nanos,
+                estimated: false,
+            };
+            trouble.extend(self.machines.usage.add(&entry).err().map(|e| format!("the usage record cannot be written: {e}")));
+        }
+        trouble
+    }
+
+    fn note(&self, event: &Event) {
+        // A log that cannot be written stops no conversation; the request's own record says so to the owner.
+        self.machines.audit.add(event).unwrap_or_default();
+    }
+
+    fn forget_after(&mut self, place: usize) -> Result<(), Error> {
+        if let Some(n) = self.past.forget_after(place)
+            && let Some(conversation) = &mut self.conversation
+        {
+            conversation.forget_from(n)?;
+        }
+        Ok(())
+    }
+
+    fn forget_all(&mut self) -> Result<(), Error> {
+        if let Some(n) = self.past.forget_all()
+            && let Some(conversation) = &mut self.conversation
+        {
+            conversation.forget_from(n)?;
+        }
+        Ok(())
+    }
+}
+
+impl<P> Session<P> {
+    /// The conversation that is kept, if it is.
+    #[must_use]
+    pub const fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref()
+    }
+
+    /// What was said so far.
+    #[must_use]
+    pub const fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// What stands behind the placeholders.
+    #[must_use]
+    pub const fn placeholders(&self) -> &Placeholders {
+        &self.placeholders
+    }
+
+    /// How one wishes to be answered.
+    pub const fn wish(&mut self) -> &mut Wish {
+        &mut self.wish
+    }
+
+    /// What is the same for every message.
+    pub const fn manners(&mut self) -> &mut Manners {
+        &mut self.manners
+    }
+
+    /// Another redactor from now on: the owner has switched a kind off or on.
+    pub fn use_redactor(&mut self, redactor: Arc<Redactor>) {
+        self.machines.redactor = redactor;
+    }
+
+    /// Gives the parts back that the next conversation needs.
+    pub fn into_parts(self) -> (P, Wish, Manners, Machines) {
+        (self.provider, self.wish, self.manners, self.machines)
+    }
+}

@@ -1,0 +1,247 @@
+//! Where the house is put together: each part when it is first needed, and not before.
+
+use super::Global;
+use super::env::Env;
+use super::keys::Keys;
+use super::report::{Exit, Problem};
+use super::ui::{Ui, shown};
+use crate::archive::{self, Archive};
+use crate::catalog::{self, Endpoint};
+use crate::clock::Clock;
+use crate::disk;
+use crate::home::Home;
+use crate::ledger::audit::Audit;
+use crate::ledger::usage::Usage;
+use crate::ledger::{Event, What};
+use crate::limit::Limiter;
+use crate::name::Name;
+use crate::privacy::{Policy, Redactor};
+use crate::provider::{Net, Reach};
+use crate::seal::KeyRing;
+use crate::settings::{self, KeyFrom, Settings, Store};
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The parts of the house.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) ui: Ui,
+    pub(crate) env: Env,
+    pub(crate) home: Home,
+    pub(crate) clock: Clock,
+    pub(crate) yes: bool,
+    settings_file: PathBuf,
+    settings: Option<Arc<Settings>>,
+    keys: Option<Keys>,
+    ring: Option<Arc<KeyRing>>,
+}
+
+/// Who answers, and where the key comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) key: KeyFrom,
+    pub(crate) env_name: Option<String>,
+    pub(crate) profile: Name,
+    pub(crate) model: String,
+}
+
+impl App {
+    pub(crate) fn new(ui: Ui, env: Env, global: Global) -> Result<Self> {
+        let home = match env.path("CHATBOT_HOME") {
+            Some(root) => Home::under(&root),
+            None => Home::of_the_platform(),
+        }?;
+        let settings_file = global.config.or_else(|| env.path("CHATBOT_CONFIG")).unwrap_or_else(|| home.settings());
+        Ok(Self { ui, env, home, clock: Clock::system(), yes: global.yes, settings_file, settings: None, keys: None, ring: None })
+    }
+
+    /// What is to be done before the process ends.
+    pub(crate) fn close(&mut self) {
+        if let Some(keys) = self.keys.take() {
+            keys.close();
+        }
+    }
+
+    pub(crate) fn settings_file(&self) -> &PathBuf {
+        &self.settings_file
+    }
+
+    /// The settings. A wrong value stops everything: what a person wrote down to protect themselves is not passed over.
+    pub(crate) fn settings(&mut self) -> Result<Arc<Settings>> {
+        if let Some(settings) = &self.settings {
+            return Ok(Arc::clone(settings));
+        }
+        let text = self.settings_text()?;
+        let (settings, problems) = settings::parse(&text);
+        for problem in problems {
+            if problem.unknown {
+                self.ui.warning(&self.sentence(&problem));
+            } else {
+                bail!(Problem::new(Exit::Misuse, "settings", self.sentence(&problem)).hint(format!("mend it, then try `chatbot config check` (`{}`)", shown(&self.settings_file))));
+            }
+        }
+        let settings = Arc::new(settings);
+        self.settings = Some(Arc::clone(&settings));
+        Ok(settings)
+    }
+
+    /// The text of the settings file; empty if there is none.
+    pub(crate) fn settings_text(&self) -> Result<String> {
+        let bytes = disk::read_at_most(&self.settings_file, 1 << 20)?;
+        if bytes.is_none() && self.settings_file != self.home.settings() {
+            bail!(Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file))).hint("`chatbot config init` writes one"));
+        }
+        String::from_utf8(bytes.unwrap_or_default())
+            .map_err(|_| Problem::misuse(format!("`{}` is not UTF-8 text", shown(&self.settings_file))).hint("save it as UTF-8").into())
+    }
+
+    /// A problem of the settings as a sentence.
+    pub(crate) fn sentence(&self, problem: &settings::Problem) -> String {
+        let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", crate::privacy::Raw::from(problem.key.as_str()).printable()) };
+        let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
+        format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason)
+    }
+
+    pub(crate) fn audit(&self) -> Audit {
+        Audit::new(self.home.state(), self.clock.clone())
+    }
+
+    /// Writes an event down; where that fails, its owner is told and the work goes on.
+    pub(crate) fn note(&self, event: &Event) {
+        if let Err(error) = self.audit().add(event) {
+            self.ui.warning(&format!("the audit log cannot be written: {error}"));
+        }
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage::new(self.home.state())
+    }
+
+    pub(crate) fn limiter(&mut self) -> Result<Limiter> {
+        let limits = self.settings()?.limits;
+        Ok(Limiter::new(self.home.state().join("requests"), limits.requests_per_minute, limits.requests_per_hour))
+    }
+
+    pub(crate) fn redactor(&mut self) -> Result<Arc<Redactor>> {
+        let settings = self.settings()?;
+        self.redactor_for(&settings.privacy.policy)
+    }
+
+    pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
+        let redactor = Redactor::new(policy)
+            .map_err(|e| Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("mend `[privacy]` in `{}`", shown(&self.settings_file))))?;
+        Ok(Arc::new(redactor))
+    }
+
+    /// Where keys are.
+    pub(crate) fn keys(&mut self) -> Result<&mut Keys> {
+        if self.keys.is_none() {
+            let settings = self.settings()?;
+            let words = [("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)];
+            let store = self.env.word("CHATBOT_KEYRING", &words)?.unwrap_or(settings.keys.store);
+            self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, store, settings.keys.keyring_timeout_s));
+        }
+        self.keys.as_mut().context("the keys are not there")
+    }
+
+    /// The keys that seal conversations. Made once, when nothing sealed exists yet; never again.
+    pub(crate) fn ring(&mut self) -> Result<Arc<KeyRing>> {
+        if let Some(ring) = &self.ring {
+            return Ok(Arc::clone(ring));
+        }
+        let sealed = archive::any_sealed(&self.home.conversations())?;
+        let (ring, made) = self.keys()?.data_ring(sealed)?;
+        if made {
+            self.note(&Event::new(What::DataKeyMade));
+        }
+        let ring = Arc::new(ring);
+        self.ring = Some(Arc::clone(&ring));
+        Ok(ring)
+    }
+
+    /// The conversations.
+    pub(crate) fn archive(&mut self) -> Result<Archive> {
+        let ring = self.ring()?;
+        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()))
+    }
+
+    /// The network, as the environment wants it.
+    pub(crate) fn reach(&mut self) -> Result<Reach> {
+        let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
+            Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
+            None => None,
+        };
+        let first = |names: [&str; 2]| names.into_iter().find(|n| self.env.has(n));
+        let https_proxy = match first(["HTTPS_PROXY", "https_proxy"]) {
+            Some(name) => self.env.secret(name)?,
+            None => None,
+        };
+        let no_proxy = match first(["NO_PROXY", "no_proxy"]) {
+            Some(name) => self.env.text(name)?,
+            None => None,
+        };
+        let net = Net { extra_ca_pem, https_proxy, no_proxy, ..Net::default() };
+        Ok(Reach { net: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
+    }
+
+    /// The provider that is meant: the option, then the environment, then the settings, then the default.
+    pub(crate) fn choice(&mut self, provider: Option<&Name>, profile: Option<&Name>, model: Option<&str>) -> Result<Choice> {
+        let settings = self.settings()?;
+        let profile = match profile {
+            Some(profile) => profile.clone(),
+            None => self.env_name("CHATBOT_PROFILE")?.map_or_else(|| "default".parse(), Ok)?,
+        };
+        let name = match provider {
+            Some(name) => name.clone(),
+            None => match self.env_name("CHATBOT_PROVIDER")? {
+                Some(name) => name,
+                None => settings.provider.clone().map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
+            },
+        };
+        let own = settings.provider.as_ref() == Some(&name) || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
+        let asked = match model {
+            Some(model) => Some(model.to_owned()),
+            None => self.env.text("CHATBOT_MODEL")?.or_else(|| settings.model.clone().filter(|_| own)),
+        };
+        let endpoint = self.endpoint(&name)?;
+        if let Some(custom) = settings.providers.get(&name) {
+            let model = asked.or_else(|| custom.model.clone()).or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
+            let Some(model) = model else {
+                bail!(Problem::misuse(format!("no model is named for `{name}`")).hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`")));
+            };
+            let env_name = match &custom.key {
+                KeyFrom::Env(variable) => Some(variable.clone()),
+                _ => None,
+            };
+            return Ok(Choice { endpoint, key: custom.key.clone(), env_name, profile, model });
+        }
+        let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
+        let key = if entry.needs_key { KeyFrom::Stored } else { KeyFrom::Nowhere };
+        Ok(Choice { endpoint, key, env_name: entry.env.map(str::to_owned), profile, model: asked.unwrap_or_else(|| entry.model.to_owned()) })
+    }
+
+    /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.
+    pub(crate) fn endpoint(&mut self, name: &Name) -> Result<Endpoint> {
+        let settings = self.settings()?;
+        if let Some(custom) = settings.providers.get(name) {
+            return Ok(Endpoint::custom(name.clone(), custom.base_url.clone()));
+        }
+        if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::Entry::endpoint) {
+            return Ok(endpoint);
+        }
+        let names = catalog::all().iter().map(|e| e.name).chain(settings.providers.keys().map(Name::as_str));
+        let nearest = settings::nearest(name.as_str(), names.clone());
+        let hint = match nearest {
+            Some(nearest) => format!("did you mean `{nearest}`?"),
+            None => format!("known are {}; add others as `[providers.{name}]` to the settings", names.collect::<Vec<_>>().join(", ")),
+        };
+        bail!(Problem::misuse(format!("there is no provider `{name}`")).hint(hint))
+    }
+
+    fn env_name(&self, variable: &str) -> Result<Option<Name>> {
+        let Some(text) = self.env.text(variable)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("set `{variable}` anew, or unset it")).into())
+    }
+}

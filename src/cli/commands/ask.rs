@@ -1,0 +1,223 @@
+//! `ask`: one question, for pipes and scripts.
+
+use crate::chat::{Outcome, Said, Watcher};
+use crate::cli::app::App;
+use crate::cli::network::{Stop, runtime};
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::talk::{self, Talk, Which};
+use crate::cli::ui::{self, Ui};
+use crate::privacy::{Findings, Raw};
+use crate::provider::{Heard, Provider};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// Ask one question and print the answer
+///
+/// What is piped in goes along as context, after the question and a blank line; `-` means that what is piped in is the
+/// question. The answer goes to standard output and nothing else does.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@example.org\"")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct Options {
+    /// The question; `-` takes it from standard input
+    #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
+    prompt: Vec<Raw>,
+    #[command(flatten)]
+    talk: Talk,
+    /// Go on with the last conversation
+    #[arg(short, long, conflicts_with = "resume")]
+    r#continue: bool,
+    /// Go on with this conversation
+    #[arg(short, long, value_name = "ID")]
+    resume: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print exactly what would be sent, and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Print only the first code block of the answer
+    #[arg(short = 'x', long, conflicts_with = "json")]
+    extract: bool,
+    /// Do not look at standard input
+    #[arg(long)]
+    no_stdin: bool,
+}
+
+pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+    let most = app.settings()?.limits.max_attachment_bytes;
+    let said = said(app.ui, &options, most)?;
+    let own_screen = app.ui.output_is_terminal() && !options.json && !options.extract;
+    if options.dry_run {
+        return dry_run(app, &options, said);
+    }
+    let which = Which::of(options.resume.clone(), options.r#continue);
+    let mut begun = talk::begin(app, &options.talk, &which, own_screen)?;
+    if let Some(why) = &begun.unkept {
+        app.ui.notice(why);
+    }
+    let whole = options.json || options.extract;
+    let stop = Stop::new();
+    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, restored: String::new() };
+    let result = runtime()?.block_on(async {
+        let interrupted = async {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => (),
+                () = stop.wanted() => (),
+            }
+        };
+        begun.session.say(said, &mut watcher, interrupted).await
+    });
+    if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
+        app.ui.out("\n")?;
+    }
+    let outcome = result?;
+    if options.json {
+        app.ui.out(&as_json(&begun, &outcome))?;
+    } else if options.extract {
+        app.ui.out(&extracted(outcome.text.as_str())?)?;
+    }
+    if stop.is_wanted() {
+        bail!(ui::Gone);
+    }
+    talk::tell(&app.ui, &outcome, &begun.model);
+    if outcome.stopped {
+        bail!(Quiet(Exit::Interrupted));
+    }
+    Ok(())
+}
+
+/// Exactly the body that would be sent: no key is needed for it, and nothing is counted or kept.
+fn dry_run(app: &mut App, options: &Options, said: Said) -> Result<()> {
+    let body = talk::preview(app, &options.talk, &Which::of(options.resume.clone(), options.r#continue), said)?;
+    app.ui.out(&format!("{body}\n"))
+}
+
+/// What is asked: the words of the command line, the files, and what is piped in.
+fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
+    let dash = options.prompt.len() == 1 && options.prompt.first().is_some_and(Raw::is_dash);
+    let mut typed = Raw::from(String::new());
+    if !dash {
+        for word in &options.prompt {
+            if !typed.is_empty() {
+                typed.push(&Raw::from(" "));
+            }
+            typed.push(word);
+        }
+    }
+    let mut attached = talk::attach(&options.talk.file, most)?;
+    if dash || (!options.no_stdin && !ui.input_is_terminal() && ui::input_says_something()) {
+        let room = most.saturating_sub(attached.len() as u64);
+        let piped = piped(ui, room, !typed.is_empty())?;
+        if !piped.is_empty() && !attached.is_empty() {
+            attached.push(&Raw::from("\n\n"));
+        }
+        attached.push(&piped);
+    }
+    if typed.is_empty() && attached.is_empty() {
+        bail!(Problem::misuse("there is nothing to ask").hint("write it behind `chatbot ask`, or pipe it in"));
+    }
+    Ok(Said { typed, attached })
+}
+
+/// All that is piped in. A pipe that says nothing for two seconds is waited for, but not in silence.
+fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(ui.read_input(most)).unwrap_or_default());
+    let bytes = match receive.recv_timeout(Duration::from_secs(2)) {
+        Ok(bytes) => bytes?,
+        Err(_) => {
+            let out = if asked { "; `--no-stdin` asks without it" } else { "" };
+            ui.error_line(&format!("chatbot: waiting for standard input{out}"));
+            receive.recv()??
+        }
+    };
+    let Ok(text) = String::from_utf8(bytes) else {
+        bail!(Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"));
+    };
+    Ok(Raw::from(text.trim_end_matches('\n')))
+}
+
+fn as_json(begun: &talk::Begun, outcome: &Outcome) -> String {
+    let answer = outcome.answer.as_ref();
+    let usage = answer.and_then(|a| a.usage.as_ref());
+    let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind.to_string(), "count": count })).collect();
+    let cost = usage.and_then(crate::provider::Usage::spent).map(|n| talk::exact_dollars(n.0));
+    let object = json!({
+        "schema_version": 1,
+        "id": answer.and_then(|a| a.id.as_deref()),
+        "conversation": begun.session.conversation().filter(|c| c.is_kept()).map(|c| c.id().as_str()),
+        "provider": begun.session.provider().name(),
+        "model": answer.map_or(begun.model.as_str(), |a| a.model.as_str()),
+        "text": outcome.text,
+        "finish_reason": answer.and_then(|a| a.finish.as_deref()),
+        "usage": {
+            "prompt_tokens": usage.map(|u| u.prompt_tokens),
+            "completion_tokens": usage.map(|u| u.completion_tokens),
+            "cost": cost,
+        },
+        "redactions": redactions,
+    });
+    format!("{object}\n")
+}
+
+/// The text of the first fenced block.
+fn extracted(text: &str) -> Result<String> {
+    let mut lines = text.lines();
+    let fence = lines.by_ref().find_map(|l| {
+        let l = l.trim_start();
+        let mark = l.chars().next().filter(|c| "`~".contains(*c))?;
+        let length = l.chars().take_while(|c| *c == mark).count();
+        (length >= 3).then(|| mark.to_string().repeat(length))
+    });
+    let Some(fence) = fence else {
+        bail!(Problem::new(Exit::Failure, "no_code", "there is no code block in the answer").hint("ask without `--extract` to see it"));
+    };
+    Ok(lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n"))
+}
+
+/// Shows an answer on standard output as it comes.
+#[derive(Debug)]
+pub(crate) struct Screen {
+    pub(crate) ui: Ui,
+    pub(crate) yes: bool,
+    pub(crate) show: bool,
+    pub(crate) stop: Stop,
+    pub(crate) ends_line: bool,
+    pub(crate) restored: String,
+}
+
+impl Watcher for Screen {
+    fn warned(&mut self, warning: &str) {
+        self.ui.warning(warning);
+    }
+
+    fn redacted(&mut self, findings: &Findings) {
+        self.ui.notice(&talk::replaced(&findings.counts()));
+    }
+
+    fn approves(&mut self, findings: &Findings) -> bool {
+        let question = format!("{}; send it like that?", talk::replaced(&findings.counts()));
+        self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
+    }
+
+    fn text(&mut self, shown: &str) {
+        if self.show {
+            self.ends_line = shown.ends_with('\n');
+            if self.ui.out(shown).is_err() {
+                // Whoever read the answer has gone: nobody needs the rest of it, nor should anybody pay for it.
+                self.show = false;
+                self.stop.want();
+            }
+        }
+    }
+
+    fn sign(&mut self, heard: &Heard) {
+        if let Heard::Retrying { after, attempt, .. } = heard {
+            self.ui.notice(&format!("no answer; trying again in {} (attempt {attempt})", crate::clock::in_words(*after)));
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `chat`: the conversation.
+
+use crate::cli::app::App;
+use crate::cli::repl;
+use crate::cli::report::{Exit, Problem, explain};
+use crate::cli::talk::{self, Talk, Which};
+use anyhow::Result;
+use clap::Args;
+
+/// Talk, line by line, with streamed answers
+///
+/// Every message is validated, redacted, rate-limited and kept, sealed, before it is sent. Type /help inside.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "Examples:\n  chatbot chat --demo                 offline, without a key\n  chatbot chat --continue             go on where you left\n  chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"")]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) talk: Talk,
+    /// Go on with the last conversation
+    #[arg(short, long, conflicts_with = "resume")]
+    r#continue: bool,
+    /// Go on with this conversation
+    #[arg(short, long, value_name = "ID")]
+    resume: Option<String>,
+}
+
+pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
+    let which = Which::of(options.resume.clone(), options.r#continue);
+    let own_screen = app.ui.output_is_terminal();
+    let begun = match talk::begin(app, &options.talk, &which, own_screen) {
+        Err(error) if app.ui.can_ask() && !options.talk.demo && explain(&error).is_no_key() => {
+            if !offer(app, &error)? {
+                options.talk.demo = true;
+            }
+            talk::begin(app, &options.talk, &which, own_screen)?
+        }
+        other => other?,
+    };
+    let attached = talk::attach(&options.talk.file, app.settings()?.limits.max_attachment_bytes)?;
+    repl::run(app, begun, options.talk, attached)
+}
+
+/// Without a key: store one now (yes), or look around in the demo (no).
+fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
+    app.ui.error_line(&format!("There is no key yet ({error})."));
+    match app.ui.ask("Store one now (k), try the offline demo (d), or leave (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?.to_lowercase().as_str() {
+        "k" => super::key::set_now(app).map(|()| true),
+        "d" => Ok(false),
+        _ => Err(Problem::new(Exit::Key, "no_key", "there is no key").hint("store one with `chatbot key set`, or try `chatbot chat --demo`").into()),
+    }
+}

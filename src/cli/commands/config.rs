@@ -1,0 +1,126 @@
+//! `config`: the settings file.
+
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::shown;
+use crate::disk;
+use crate::ledger::{Event, What};
+use crate::settings::{self, Settings, TEMPLATE};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+/// Look at the settings, or begin a settings file
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Command {
+    /// Print where the settings file is
+    Path,
+    /// Print the settings that are in force
+    Show,
+    /// Write a commented settings file
+    Init,
+    /// Read the settings file and the environment, and name every mistake
+    Check,
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    match options.command {
+        Command::Path => app.ui.out(&format!("{}\n", shown(app.settings_file()))),
+        Command::Show => show(app),
+        Command::Init => init(app),
+        Command::Check => check(app),
+    }
+}
+
+fn init(app: &App) -> Result<()> {
+    let path = app.settings_file();
+    if disk::read(path)?.is_some() {
+        bail!(Problem::misuse(format!("`{}` is there already", shown(path))).hint("`chatbot config show` prints what is in force"));
+    }
+    disk::write(path, TEMPLATE.as_bytes())?;
+    app.note(&Event::new(What::Config).word("deed", "init"));
+    app.ui.out(&format!("{}\n", shown(path)))
+}
+
+fn check(app: &mut App) -> Result<()> {
+    let (settings, problems) = settings::parse(&app.settings_text()?);
+    for problem in &problems {
+        app.ui.out(&format!("{}\n", app.sentence(problem)))?;
+    }
+    let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| app.check_env());
+    if let Err(error) = &usable {
+        app.ui.out(&format!("{error}\n"))?;
+    }
+    if problems.is_empty() && usable.is_ok() {
+        app.ui.out(&format!("{}: no mistakes\n", shown(app.settings_file())))
+    } else {
+        bail!(Quiet(Exit::Found))
+    }
+}
+
+fn show(app: &mut App) -> Result<()> {
+    let settings = app.settings()?;
+    let text = rendered(&settings);
+    app.ui.out(&text)
+}
+
+/// The settings as a file that would give the same.
+fn rendered(s: &Settings) -> String {
+    let quoted = |text: &str| serde_json::to_string(&crate::privacy::Raw::from(text).printable()).unwrap_or_default();
+    let list = |texts: &[String]| format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "));
+    let mut out = String::new();
+    let provider = s.provider.as_ref().map_or(crate::catalog::DEFAULT_PROVIDER, |p| p.as_str());
+    let model = s.model.clone().or_else(|| crate::catalog::find(provider).map(|e| e.model.to_owned()));
+    out += &format!("provider = {}\n", quoted(provider));
+    out += &model.map_or(String::new(), |m| format!("model = {}\n", quoted(&m)));
+    let l = &s.limits;
+    out += &format!(
+        "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",
+        l.requests_per_minute, l.requests_per_hour, l.max_message_chars, l.max_attachment_bytes, l.max_messages
+    );
+    out += "\n[budget]\n";
+    for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)] {
+        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::talk::exact_dollars(n)));
+    }
+    let p = &s.privacy;
+    let patterns: Vec<String> = p.policy.patterns.iter().map(|(kind, pattern)| format!("{{ kind = {}, pattern = {} }}", quoted(kind), quoted(pattern))).collect();
+    let suspicious = match p.suspicious {
+        crate::privacy::validate::Suspicious::Warn => "warn",
+        crate::privacy::validate::Suspicious::Block => "block",
+        crate::privacy::validate::Suspicious::Off => "off",
+    };
+    out += &format!(
+        "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
+        !p.policy.off,
+        list(&p.policy.disable),
+        list(&p.policy.allow),
+        patterns.join(", "),
+        if p.ask_on_secret { "ask" } else { "redact" },
+        if p.drop_findings { "drop" } else { "redact" },
+        p.retention_days,
+        if p.deny_collection { "deny" } else { "allow" },
+        p.zdr
+    );
+    let store = match s.keys.store {
+        settings::Store::Auto => "auto",
+        settings::Store::Os => "os",
+        settings::Store::Vault => "vault",
+    };
+    out += &format!("\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nstore = \"{store}\"\n", s.keys.rotate_after_days, s.keys.keyring_timeout_s);
+    out += &format!("\n[alerts]\ncommand = {}\n", list(&s.alerts.command));
+    for (name, custom) in &s.providers {
+        let key = match &custom.key {
+            settings::KeyFrom::Nowhere => "none".to_owned(),
+            settings::KeyFrom::Stored => "stored".to_owned(),
+            settings::KeyFrom::Env(variable) => format!("env:{variable}"),
+        };
+        out += &format!("\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n", quoted(&custom.base_url));
+        out += &custom.model.as_ref().map_or(String::new(), |m| format!("model = {}\n", quoted(m)));
+    }
+    out
+}

@@ -1,0 +1,12 @@
+//! One noun a file: the words on top, the deed below.
+
+pub(super) mod ask;
+pub(super) mod audit;
+pub(super) mod chat;
+pub(super) mod completions;
+pub(super) mod config;
+pub(super) mod history;
+pub(super) mod key;
+pub(super) mod models;
+pub(super) mod usage;
+pub(super) mod vault;

@@ -1,0 +1,80 @@
+//! `models`: what a provider offers.
+
+use crate::cli::app::App;
+use crate::cli::network::runtime;
+use crate::cli::talk::dollars;
+use crate::name::Name;
+use crate::privacy::Raw;
+use crate::provider::{Model, models};
+use crate::settings::KeyFrom;
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+
+/// List the models of a provider, with prices in dollars per million tokens
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// Only those whose name has this in it
+    pattern: Option<String>,
+    /// Whose models
+    #[arg(short, long, value_name = "NAME")]
+    provider: Option<Name>,
+    /// With which of several keys
+    #[arg(long, value_name = "NAME")]
+    profile: Option<Name>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let choice = app.choice(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
+    let key = match &choice.key {
+        // OpenRouter's list is open to everybody: no key leaves for it.
+        _ if choice.endpoint.dialect.routing => None,
+        KeyFrom::Nowhere => None,
+        KeyFrom::Env(variable) => app.env.secret(variable)?,
+        KeyFrom::Stored => Some(app.api_key(&choice)?),
+    };
+    let mut list = runtime()?.block_on(models(&choice.endpoint, key.as_ref(), app.reach()?))?;
+    app.remember_models(&choice.endpoint.name, &list);
+    if let Some(pattern) = &options.pattern {
+        let pattern = pattern.to_lowercase();
+        list.retain(|m| m.id.to_lowercase().contains(&pattern) || m.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&pattern)));
+    }
+    list.sort_by(|a, b| a.id.cmp(&b.id));
+    if options.json {
+        let list: Vec<Value> = list.iter().map(as_json).collect();
+        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "models": list })));
+    }
+    let wide = list.iter().map(|m| m.id.chars().count()).max().unwrap_or(0).min(app.ui.width().saturating_sub(34).max(24));
+    let text: String = list.iter().map(|m| line(m, wide)).collect();
+    app.ui.out(&text)?;
+    if list.is_empty() {
+        app.ui.notice("no model fits");
+    }
+    Ok(())
+}
+
+fn per_million(m: &Model) -> Option<(i64, i64)> {
+    m.prices.as_ref().and_then(crate::provider::Prices::per_million)
+}
+
+fn as_json(m: &Model) -> Value {
+    let price = per_million(m);
+    json!({
+        "id": m.id,
+        "name": m.name,
+        "context_length": m.context_length,
+        "prompt_per_million": price.map(|(p, _)| crate::cli::talk::exact_dollars(p)),
+        "completion_per_million": price.map(|(_, c)| crate::cli::talk::exact_dollars(c)),
+    })
+}
+
+fn line(m: &Model, wide: usize) -> String {
+    let id = super::history::fitted(&Raw::from(m.id.as_str()).printable(), wide);
+    let context = m.context_length.map_or(String::new(), |c| format!("{}k", c / 1000));
+    let price = per_million(m).map_or(String::new(), |(p, c)| format!("{:>8} {:>8}", dollars(p), dollars(c)));
+    let line = format!("{id:<wide$}  {context:>6}  {price}");
+    format!("{}\n", line.trim_end())
+}

@@ -1,0 +1,74 @@
+//! The environment: which variables are read, and what makes one malformed.
+
+use super::report::Problem;
+use super::ui::{Color, Ui};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// The process's variables. They are asked for one by one, when they are needed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Env(());
+
+impl Env {
+    pub(crate) const fn of_the_process() -> Self {
+        Self(())
+    }
+
+    fn raw(self, name: &str) -> Option<OsString> {
+        std::env::var_os(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable as text. One that is set and empty counts as not set.
+    pub(crate) fn text(self, name: &str) -> Result<Option<String>> {
+        match self.raw(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) if !text.contains(['\n', '\r', '\0']) => Ok(Some(text)),
+            Some(_) => bail!(Problem::misuse(format!("`{name}` is not one line of text")).hint(format!("set `{name}` anew, or unset it"))),
+        }
+    }
+
+    /// A variable as a path.
+    pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
+        self.raw(name).map(PathBuf::from)
+    }
+
+    /// A variable that holds a key. The process's own copy of its environment cannot be wiped; what is started from here
+    /// does not inherit it.
+    pub(crate) fn secret(self, name: &str) -> Result<Option<Secret>> {
+        match self.raw(name).map(OsString::into_string) {
+            None => Ok(None),
+            Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(text))),
+            Some(_) => {
+                bail!(Problem::misuse(format!("`{name}` does not hold a key: it has white space or odd characters")).hint(format!("set `{name}` anew, or unset it")))
+            }
+        }
+    }
+
+    /// Whether it is set at all.
+    pub(crate) fn has(self, name: &str) -> bool {
+        self.raw(name).is_some()
+    }
+
+    /// One of a few words.
+    pub(crate) fn word<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        match words.iter().find(|(word, _)| *word == text) {
+            Some((_, meaning)) => Ok(Some(*meaning)),
+            None => {
+                let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+                let shown = crate::privacy::Raw::from(text).printable();
+                bail!(Problem::misuse(format!("`{name}` is `{shown}`, and should be {}", list.join(", "))).hint(format!("set `{name}` anew, or unset it")))
+            }
+        }
+    }
+
+    /// The streams, as the environment wants them.
+    pub(crate) fn ui(self, color: Color) -> Ui {
+        let term = self.raw("TERM");
+        let dumb = term.is_none_or(|t| t == "dumb");
+        let force = self.raw("CLICOLOR_FORCE").is_some_and(|v| v != "0");
+        Ui::new(color, self.has("NO_COLOR"), force, dumb)
+    }
+}

@@ -1,0 +1,155 @@
+//! The front desk: the command line, and what each command does.
+
+mod app;
+mod commands;
+mod env;
+mod keys;
+mod network;
+mod repl;
+mod report;
+mod slash;
+mod talk;
+mod ui;
+
+use app::App;
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use commands::{ask, audit, chat, completions, config, history, models, usage};
+use env::Env;
+use report::{Problem, report};
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use ui::{Color, Ui};
+
+const ABOUT: &str = "A terminal chat client for people who treat their API key and their conversations as secrets";
+
+const AFTER: &str = "\
+First steps:
+  chatbot chat --demo        try it offline, without a key
+  chatbot key set            store your OpenRouter key in the OS keyring
+  chatbot chat               talk
+  chatbot ask \"why is the sky blue?\"
+
+Exit codes: 0 done, 1 failure, 2 misuse, 3 no or invalid key, 4 refused by validation or privacy policy, 5 local limit or
+budget, 6 the provider's limit or credit, 7 network, 8 storage or integrity, 9 a check found something, 130 interrupted.";
+
+/// Everything that can be typed.
+#[derive(Debug, Parser)]
+#[command(name = "chatbot", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(disable_help_subcommand = true, infer_subcommands = false)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What may stand anywhere.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Everywhere")]
+    color: Color,
+    /// Use this settings file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    config: Option<PathBuf>,
+    /// Answer yes to every question
+    #[arg(short = 'y', long, global = true, help_heading = "Everywhere")]
+    yes: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Chat(Box<chat::Options>),
+    Ask(Box<ask::Options>),
+    Key(commands::key::Options),
+    History(history::Options),
+    Usage(usage::Options),
+    Audit(audit::Options),
+    Models(models::Options),
+    Vault(commands::vault::Options),
+    Config(config::Options),
+    Completions(completions::Options),
+}
+
+/// Does what the arguments say.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let env = Env::of_the_process();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return misuse(&args, &env, &error),
+    };
+    let as_json = cli.command.as_ref().is_some_and(Command::wants_json);
+    let ui = env.ui(cli.global.color);
+    let mut app = match App::new(ui, env, cli.global) {
+        Ok(app) => app,
+        Err(error) => return report(&ui, &error, as_json),
+    };
+    let done = match cli.command {
+        Some(command) => command.run(&mut app),
+        None if std::io::stdin().is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
+        None => return misuse(&args, &app.env, &no_command()),
+    };
+    let code = match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => report(&app.ui, &error, as_json),
+    };
+    app.close();
+    code
+}
+
+fn no_command() -> clap::Error {
+    use clap::CommandFactory;
+    Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed when nobody is at the terminal")
+}
+
+/// Help and version are answers; the rest is a mistake, said in our own form.
+fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
+    let ui = env.ui(Color::Auto);
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
+        let asked = error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let text = error.render().to_string();
+        if asked {
+            // Only a reader that went away can fail here.
+            return ui.out(&text).map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS);
+        }
+        ui.error_line(text.trim_end());
+        return ExitCode::from(2);
+    }
+    let as_json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let (what, hint) = report::of_the_command_line(&error.render().to_string());
+    report(&ui, &anyhow::Error::new(Problem::misuse(what).hint(hint)), as_json)
+}
+
+impl Command {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Ask(o) => o.json,
+            Self::Key(o) => o.json(),
+            Self::History(o) => o.json(),
+            Self::Usage(o) => o.json,
+            Self::Audit(o) => o.json(),
+            Self::Models(o) => o.json,
+            Self::Vault(o) => o.json(),
+            Self::Chat(_) | Self::Config(_) | Self::Completions(_) => false,
+        }
+    }
+
+    fn run(self, app: &mut App) -> anyhow::Result<()> {
+        match self {
+            Self::Chat(o) => chat::run(app, *o),
+            Self::Ask(o) => ask::run(app, *o),
+            Self::Key(o) => commands::key::run(app, o),
+            Self::History(o) => history::run(app, o),
+            Self::Usage(o) => usage::run(app, &o),
+            Self::Audit(o) => audit::run(app, &o),
+            Self::Models(o) => models::run(app, &o),
+            Self::Vault(o) => commands::vault::run(app, o),
+            Self::Config(o) => config::run(app, &o),
+            Self::Completions(o) => completions::run(app, &o),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Errors for people: what went wrong and what to type, the exit code, and the same as JSON.
+
+use super::ui::{Gone, Style, Ui};
+use crate::{archive, chat, disk, home, limit, provider};
+use serde_json::json;
+use std::fmt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// The exit codes; scripts rely on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Other failure.
+    Failure = 1,
+    /// The command line or the settings are wrong.
+    Misuse = 2,
+    /// No key, an invalid key, a locked vault.
+    Key = 3,
+    /// Validation or the privacy policy says no.
+    Refused = 4,
+    /// A local rate limit or budget.
+    Limit = 5,
+    /// The provider's rate limit or credit.
+    Provider = 6,
+    /// Network, TLS, time-out.
+    Network = 7,
+    /// Storage, decryption, integrity.
+    Storage = 8,
+    /// A check found something.
+    Found = 9,
+    /// Stopped by its owner.
+    Interrupted = 130,
+}
+
+/// A message a person can act on.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    exit: Exit,
+    code: &'static str,
+    what: String,
+    hint: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    pub(crate) fn new(exit: Exit, code: &'static str, what: impl Into<String>) -> Self {
+        Self { exit, code, what: what.into(), hint: None, retry_after: None }
+    }
+
+    pub(crate) fn misuse(what: impl Into<String>) -> Self {
+        Self::new(Exit::Misuse, "usage", what)
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Whether it comes down to there being no key.
+    pub(crate) fn is_no_key(&self) -> bool {
+        self.code == "no_key" || self.code == "no_store"
+    }
+
+    pub(crate) fn retry_after(mut self, after: Option<Duration>) -> Self {
+        self.retry_after = after;
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// Nothing is left to say, but the command did not end well: what there was to say has been said.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("ended with code {}", .0 as i32)]
+pub(crate) struct Quiet(pub(crate) Exit);
+
+/// Says what went wrong and gives the exit code.
+pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode {
+    if error.is::<Gone>() {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(Quiet(exit)) = error.downcast_ref() {
+        return ExitCode::from(*exit as u8);
+    }
+    let problem = explain(error);
+    if as_json {
+        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.what });
+        if let Some(body) = body.as_object_mut() {
+            if let Some(hint) = &problem.hint {
+                body.insert("hint".to_owned(), json!(hint));
+            }
+            if let Some(after) = problem.retry_after {
+                body.insert("retry_after".to_owned(), json!(seconds(after)));
+            }
+        }
+        ui.error_line(&json!({ "schema_version": 1, "error": body }).to_string());
+    } else {
+        say(ui, &problem);
+    }
+    ExitCode::from(problem.exit as u8)
+}
+
+/// Says what went wrong, and that is all: the conversation goes on.
+pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) {
+    if !error.is::<Quiet>() && !error.is::<Gone>() {
+        say(ui, &explain(error));
+    }
+}
+
+fn say(ui: &Ui, problem: &Problem) {
+    ui.error_line(&format!("chatbot: {} {}", ui.paint_error(Style::Red, "error:"), problem.what));
+    if let Some(hint) = &problem.hint {
+        ui.error_line(&format!("chatbot: {} {hint}", ui.paint_error(Style::Bold, "hint:")));
+    }
+}
+
+/// Whole seconds, rounded up: who waits that long is not sent away again.
+pub(crate) fn seconds(length: Duration) -> u64 {
+    length.as_secs() + u64::from(length.subsec_nanos() > 0)
+}
+
+/// The one table from errors to what mends them.
+pub(crate) fn explain(error: &anyhow::Error) -> Problem {
+    let what = chain(error);
+    for cause in error.chain() {
+        if let Some(problem) = cause.downcast_ref::<Problem>() {
+            return problem.clone();
+        }
+        let found = cause
+            .downcast_ref()
+            .map(of_the_chat)
+            .or_else(|| cause.downcast_ref().map(of_the_limits))
+            .or_else(|| cause.downcast_ref().map(of_the_provider))
+            .or_else(|| cause.downcast_ref().map(of_the_archive))
+            .or_else(|| cause.downcast_ref().map(of_the_disk))
+            .or_else(|| cause.downcast_ref().map(of_home))
+            .or_else(|| super::keys::explain(cause));
+        if let Some(Some((exit, code, hint))) = found.map(Into::into) {
+            let retry_after = retry_after(error);
+            return Problem { exit, code, what, hint, retry_after };
+        }
+    }
+    Problem::new(Exit::Failure, "failed", what)
+}
+
+/// What an error means: exit code, its name for scripts, what to do.
+pub(crate) type Meaning = Option<(Exit, &'static str, Option<String>)>;
+
+pub(crate) fn meaning(exit: Exit, code: &'static str, hint: &str) -> Meaning {
+    Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
+}
+
+fn of_the_chat(error: &chat::Error) -> Meaning {
+    use crate::privacy::validate::Refusal;
+    match error {
+        chat::Error::Refused(Refusal::TooLong { .. }) => meaning(
+            Exit::Refused,
+            "too_long",
+            "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings",
+        ),
+        chat::Error::Refused(Refusal::Empty) => meaning(Exit::Refused, "empty", "say something"),
+        chat::Error::Refused(_) => meaning(Exit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
+        chat::Error::TooLong { .. } => {
+            meaning(Exit::Refused, "conversation_too_long", "begin a new one, or raise `limits.max_messages` in the settings")
+        }
+        chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
+        chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "say something first"),
+        // The cause says more.
+        _ => None,
+    }
+}
+
+fn of_the_limits(error: &limit::Error) -> Meaning {
+    match error {
+        limit::Error::Full { wait, .. } => Some((
+            Exit::Limit,
+            "rate_limited",
+            Some(format!("wait {}, or raise `limits` in the settings", crate::clock::in_words(*wait))),
+        )),
+        limit::Error::Damaged(path) => Some((
+            Exit::Storage,
+            "limits_damaged",
+            Some(format!("remove `{}` to count from nothing; until then nothing is sent", super::ui::shown(path))),
+        )),
+        limit::Error::Disk(_) => None,
+    }
+}
+
+fn of_the_archive(error: &archive::Error) -> Meaning {
+    match error {
+        archive::Error::Missing(_) | archive::Error::Ambiguous(_) => {
+            meaning(Exit::Misuse, "no_such_conversation", "`chatbot history list` shows them all")
+        }
+        archive::Error::Busy(_) => meaning(Exit::Storage, "busy", "close it there, or read it here with `chatbot history show`"),
+        archive::Error::Closed { .. } => meaning(
+            Exit::Storage,
+            "cannot_open",
+            "bring back the key it was sealed with (`chatbot key recovery import`); nothing has been changed",
+        ),
+        archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
+        archive::Error::Disk(_) => None,
+    }
+}
+
+fn of_the_disk(error: &disk::Error) -> Meaning {
+    match error {
+        disk::Error::Open { path, should, .. } => Some((
+            Exit::Storage,
+            "open_to_others",
+            Some(format!("others may have read it; close it with `chmod {should:o} {}`", super::ui::shown(path))),
+        )),
+        disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
+        disk::Error::Odd { .. } => meaning(Exit::Storage, "odd_file", "move it away and try again"),
+        _ if error.is_full() => meaning(Exit::Storage, "disk_full", "make room and try again; nothing that was there is damaged"),
+        _ => meaning(Exit::Storage, "storage", ""),
+    }
+}
+
+fn of_home(error: &home::Error) -> Meaning {
+    match error {
+        home::Error::Homeless => meaning(Exit::Misuse, "no_home", "set `CHATBOT_HOME` to a folder of your own"),
+        home::Error::Relative(_) => meaning(Exit::Misuse, "relative_home", "set `CHATBOT_HOME` to an absolute path"),
+    }
+}
+
+fn of_the_provider(error: &provider::Error) -> Meaning {
+    super::network::explain(error)
+}
+
+fn retry_after(error: &anyhow::Error) -> Option<Duration> {
+    error.chain().find_map(|cause| match cause.downcast_ref() {
+        Some(limit::Error::Full { wait, .. }) => Some(*wait),
+        _ => cause.downcast_ref::<provider::Error>().and_then(provider::Error::retry_after),
+    })
+}
+
+/// What clap said, in our form: the sentence and the hint.
+pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
+    let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
+    let what = paragraphs.next().unwrap_or("the command line is wrong").trim_start_matches("error: ");
+    let what: Vec<&str> = what.lines().map(str::trim).collect();
+    let tips: Vec<&str> = rendered.lines().map(str::trim).filter_map(|l| l.strip_prefix("tip: ")).collect();
+    let hint = tips.first().map_or_else(|| "`chatbot --help` shows what there is".to_owned(), |t| (*t).to_owned());
+    (crate::privacy::Raw::from(what.join(" ")).printable(), crate::privacy::Raw::from(hint).printable())
+}
+
+/// The causes, each once: rooms that pass an error through say nothing of their own.
+fn chain(error: &anyhow::Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for cause in error.chain() {
+        let text = cause.to_string();
+        if !said.iter().any(|s| s.contains(&text)) {
+            said.push(text);
+        }
+    }
+    said.join(": ")
+}

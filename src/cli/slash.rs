@@ -1,0 +1,117 @@
+//! The commands of the conversation, as a table.
+
+use crate::settings::nearest;
+
+/// What a line of the conversation means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Line<'a> {
+    /// To be said; a doubled slash at its beginning has become one.
+    Say(&'a str),
+    /// A command and what stands behind it.
+    Do(Deed, &'a str),
+    /// A command nobody knows, and the one that was probably meant. It is never sent.
+    Unknown(&'a str, Option<&'static str>),
+}
+
+/// What can be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    Help,
+    Exit,
+    New,
+    Model,
+    System,
+    Retry,
+    Undo,
+    Edit,
+    File,
+    History,
+    Resume,
+    Usage,
+    Redact,
+    Incognito,
+    Copy,
+}
+
+/// One command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Command {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static str,
+    pub(crate) help: &'static str,
+    deed: Deed,
+}
+
+const fn command(name: &'static str, arguments: &'static str, help: &'static str, deed: Deed) -> Command {
+    Command { name, arguments, help, deed }
+}
+
+/// All of them, in the order of the help.
+pub(crate) const TABLE: &[Command] = &[
+    command("/help", "", "show this", Deed::Help),
+    command("/exit", "", "leave (Ctrl-D)", Deed::Exit),
+    command("/new", "", "begin a new conversation", Deed::New),
+    command("/model", "[NAME]", "show or change who answers", Deed::Model),
+    command("/system", "TEXT", "give standing instructions", Deed::System),
+    command("/retry", "", "ask the last question again", Deed::Retry),
+    command("/undo", "", "take the last question and its answer back", Deed::Undo),
+    command("/edit", "[TEXT]", "write the next message in your editor (Ctrl-O)", Deed::Edit),
+    command("/file", "PATH", "attach a text file to the next message", Deed::File),
+    command("/history", "", "list conversations", Deed::History),
+    command("/resume", "ID", "go on with another conversation", Deed::Resume),
+    command("/usage", "", "show requests, tokens and money", Deed::Usage),
+    command("/redact", "[show|off KIND|on]", "show what was replaced, or let a kind pass", Deed::Redact),
+    command("/incognito", "", "keep nothing from here on", Deed::Incognito),
+    command("/copy", "", "copy the last answer to the clipboard", Deed::Copy),
+];
+
+/// Other names people type.
+const ALIASES: &[(&str, Deed)] = &[("/quit", Deed::Exit), ("/q", Deed::Exit), ("/?", Deed::Help), ("/stats", Deed::Usage)];
+
+/// Reads a line.
+pub(crate) fn parse(line: &str) -> Line<'_> {
+    let start = line.trim_start();
+    if let Some(rest) = start.strip_prefix("//") {
+        // One byte before the rest is the second slash: it stays.
+        return Line::Say(start.get(start.len() - rest.len() - 1..).unwrap_or(rest));
+    }
+    if !start.starts_with('/') {
+        return Line::Say(line);
+    }
+    let (name, arguments) = start.split_once(char::is_whitespace).unwrap_or((start, ""));
+    let known = TABLE.iter().map(|c| (c.name, c.deed)).chain(ALIASES.iter().copied());
+    match known.into_iter().find(|(n, _)| *n == name) {
+        Some((_, deed)) => Line::Do(deed, arguments.trim()),
+        None => Line::Unknown(name, nearest(name, TABLE.iter().map(|c| c.name))),
+    }
+}
+
+/// The help, one line a command.
+pub(crate) fn help() -> String {
+    let mut text = String::new();
+    for c in TABLE {
+        let head = format!("{} {}", c.name, c.arguments);
+        text.push_str(&format!("  {:<27} {}\n", head.trim_end(), c.help));
+    }
+    text + "\n  Newline: Alt+Enter, Ctrl+J, a \\ at the end, or a \"\"\" block. // sends a slash.\n  Ctrl-C stops an answer and keeps what came; at the prompt it clears the line.\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_mean_what_they_look_like() {
+        assert_eq!(parse("hello /help"), Line::Say("hello /help"));
+        assert_eq!(parse("//etc/passwd is a file"), Line::Say("/etc/passwd is a file"));
+        assert_eq!(parse("/model  openai/gpt-5.2 "), Line::Do(Deed::Model, "openai/gpt-5.2"));
+        assert_eq!(parse("/quit"), Line::Do(Deed::Exit, ""));
+        assert_eq!(parse("/hlep"), Line::Unknown("/hlep", Some("/help")));
+        assert_eq!(parse("/etc/passwd"), Line::Unknown("/etc/passwd", None));
+    }
+
+    #[test]
+    fn help_fits_a_narrow_terminal() {
+        assert!(help().lines().all(|l| l.chars().count() <= 80), "{}", help());
+    }
+}

@@ -1,0 +1,388 @@
+//! What `ask` and `chat` share: the options of a conversation, and setting it up.
+
+use super::app::{App, Choice};
+use super::report::{Exit, Problem};
+use super::ui::{Ui, shown};
+use crate::archive::{Conversation, Opened, Stored};
+use crate::chat::{Machines, Manners, Session};
+use crate::disk;
+use crate::ledger::{Event, Severity, What};
+use crate::name::Name;
+use crate::privacy::Raw;
+use crate::privacy::validate::Rules;
+use crate::provider::{AnyProvider, Demo, OpenAi, Wish};
+use crate::settings::KeyFrom;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Options of a conversation.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Talk {
+    /// Which model answers
+    #[arg(short, long, value_name = "MODEL", value_parser = model)]
+    pub(crate) model: Option<String>,
+    /// Who answers: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, ollama, or one of your own
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) provider: Option<Name>,
+    /// Which of several keys for the provider
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<Name>,
+    /// Standing instructions for the model
+    #[arg(short, long, value_name = "TEXT")]
+    pub(crate) system: Option<Raw>,
+    /// Attach a text file, or several by a pattern like 'notes-*.md'; may be repeated
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Keep nothing of this conversation
+    #[arg(short, long)]
+    pub(crate) no_log: bool,
+    /// Keep nothing here, and only ask endpoints that keep nothing there
+    #[arg(long)]
+    pub(crate) private: bool,
+    /// How freely to answer, 0 to 2
+    #[arg(long, value_name = "NUMBER", value_parser = temperature)]
+    pub(crate) temperature: Option<f64>,
+    /// The longest answer, in tokens
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_tokens: Option<u32>,
+    /// Show the answer when it is whole
+    #[arg(long)]
+    pub(crate) no_stream: bool,
+    /// Talk to the offline assistant in this program: no key, no network
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// No notices, no statistics
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+}
+
+fn model(text: &str) -> Result<String, &'static str> {
+    let fit = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
+    if fit { Ok(text.to_owned()) } else { Err("a model's name has no spaces and at most 256 characters") }
+}
+
+fn temperature(text: &str) -> Result<f64, &'static str> {
+    text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or("a number from 0 to 2 is needed")
+}
+
+/// Which conversation goes on.
+#[derive(Clone, Debug)]
+pub(crate) enum Which {
+    /// A new one.
+    New,
+    /// The last one.
+    Last,
+    /// The one that is named.
+    Named(String),
+}
+
+impl Which {
+    pub(crate) fn of(resume: Option<String>, last: bool) -> Self {
+        match (resume, last) {
+            (Some(id), _) => Self::Named(id),
+            (None, true) => Self::Last,
+            (None, false) => Self::New,
+        }
+    }
+}
+
+/// A session, and what its owner should know about it.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) session: Session<AnyProvider>,
+    /// Nothing can be kept, and why.
+    pub(crate) unkept: Option<String>,
+    pub(crate) model: String,
+}
+
+impl Talk {
+    fn keeps(&self) -> bool {
+        !self.no_log && !self.private
+    }
+}
+
+/// Sets a session up.
+pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool) -> Result<Begun> {
+    if talk.quiet {
+        app.ui.hush();
+    }
+    if !talk.keeps() && !matches!(which, Which::New) {
+        bail!(Problem::misuse("a conversation cannot be taken up again and kept out of the log").hint("leave out `--no-log` and `--private`, or begin a new one"));
+    }
+    let (provider, choice, wish) = if talk.demo { demo(own_screen) } else { connect(app, talk, which)? };
+    let mut unkept = None;
+    let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
+    let settings = app.settings()?;
+    let manners = Manners {
+        rules: Rules { max_chars: settings.limits.max_message_chars, suspicious: settings.privacy.suspicious },
+        max_messages: settings.limits.max_messages,
+        drop_findings: settings.privacy.drop_findings,
+        ask_on_secret: settings.privacy.ask_on_secret,
+        own_screen,
+        profile: choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string()),
+    };
+    let machines = Machines { redactor: app.redactor()?, limiter: app.limiter()?, audit: app.audit(), usage: app.usage(), clock: app.clock.clone() };
+    let model = wish.model.clone();
+    let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
+    let mut session = Session::new(provider, wish, manners, machines, conversation);
+    if let Some(stored) = stored {
+        tell_damage(app, &stored);
+        session.remember(stored);
+    }
+    if let Some(system) = &talk.system {
+        session.instruct(system.clone());
+    }
+    Ok(Begun { session, unkept, model })
+}
+
+fn demo(own_screen: bool) -> (AnyProvider, Option<Choice>, Wish) {
+    let demo = if own_screen { Demo::new().at_reading_pace() } else { Demo::new() };
+    (AnyProvider::from(demo), None, Wish::new("demo"))
+}
+
+/// The provider with its key. Everything that can be wrong without the key is found before it is opened.
+fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Option<Choice>, Wish)> {
+    let mut choice = app.choice(talk.provider.as_ref(), talk.profile.as_ref(), talk.model.as_deref())?;
+    if talk.model.is_none() && !matches!(which, Which::New) {
+        stay_with_model(app, which, &mut choice)?;
+    }
+    let settings = app.settings()?;
+    let key = match &choice.key {
+        KeyFrom::Nowhere => None,
+        KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(&choice, variable))?),
+        KeyFrom::Stored => Some(app.api_key(&choice)?),
+    };
+    let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
+    let mut wish = Wish::new(&choice.model);
+    wish.temperature = talk.temperature;
+    wish.max_tokens = talk.max_tokens;
+    wish.stream = !talk.no_stream;
+    wish.deny_data_collection = settings.privacy.deny_collection || talk.private;
+    wish.zdr = settings.privacy.zdr || talk.private;
+    Ok((AnyProvider::from(provider), Some(choice), wish))
+}
+
+fn no_env_key(choice: &Choice, variable: &str) -> Problem {
+    Problem::new(Exit::Key, "no_key", format!("no key for `{}`: `{variable}` is not set", choice.endpoint.name))
+        .hint(format!("set `{variable}`, or change `key` in `[providers.{}]`", choice.endpoint.name))
+}
+
+/// A conversation that goes on goes on with the model it had, if it was with this provider.
+fn stay_with_model(app: &mut App, which: &Which, choice: &mut Choice) -> Result<()> {
+    let archive = app.archive()?;
+    let Some(id) = find(app, which)? else { return Ok(()) };
+    if let Some(header) = archive.read(&id)?.header
+        && header.provider == choice.endpoint.name.as_str()
+        && !header.model.is_empty()
+        && app.env.text("CHATBOT_MODEL")?.is_none()
+    {
+        choice.model = header.model;
+    }
+    Ok(())
+}
+
+fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
+    let archive = app.archive()?;
+    Ok(match which {
+        Which::New => None,
+        Which::Named(id) => Some(archive.find(id)?),
+        Which::Last => Some(archive.latest()?.ok_or_else(|| Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`"))?),
+    })
+}
+
+type Kept = Option<(Conversation, Option<Stored>)>;
+
+/// The conversation to keep it in. The demo goes on without one where there is no key store at all, and says so.
+fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish: &Wish, unkept: &mut Option<String>) -> Result<Kept> {
+    use crate::provider::Provider;
+    let archive = match app.archive() {
+        Ok(archive) => archive,
+        Err(error) if talk.demo && matches!(which, Which::New) && super::keys::is_no_store(&error) => {
+            *unkept = Some("nothing of this is kept: there is no key store here yet; `chatbot vault create` makes one".to_owned());
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    match find(app, which)? {
+        None => Ok(Some((archive.begin(provider.name().as_str(), &wish.model)?, None))),
+        Some(id) => {
+            let Opened { conversation, stored } = archive.open(&id)?;
+            Ok(Some((conversation, Some(stored))))
+        }
+    }
+}
+
+/// Tells its owner what is damaged in a conversation, and writes it down.
+pub(crate) fn tell_damage(app: &App, stored: &Stored) {
+    for damage in &stored.damage {
+        app.ui.error_line(&format!("chatbot: warning: {}", damage.sentence()));
+    }
+    if !stored.damage.is_empty() {
+        app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", stored.damage.len()));
+    }
+}
+
+/// The texts of attached files, each under its name.
+pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
+    let mut whole = Raw::from(String::new());
+    for pattern in files {
+        for path in matching(pattern)? {
+            let room = most.saturating_sub(whole.len() as u64);
+            let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
+            let Ok(text) = String::from_utf8(bytes) else {
+                bail!(Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent"));
+            };
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !whole.is_empty() {
+                whole.push(&Raw::from("\n\n"));
+            }
+            whole.push(&Raw::from(format!("File `{name}`:\n```\n{}\n```", text.trim_end_matches('\n'))));
+        }
+    }
+    Ok(whole)
+}
+
+fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
+    match error {
+        disk::Error::TooLarge { most, .. } => Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
+            .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
+            .into(),
+        other if other.is_missing() => Problem::misuse(format!("there is no file `{}`", shown(path))).hint("check the path").into(),
+        other => other.into(),
+    }
+}
+
+/// The files a path means: itself, or those of its folder whose names match its `*` and `?`.
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    if !name.contains(['*', '?']) || pattern.exists() {
+        return Ok(vec![pattern.to_path_buf()]);
+    }
+    let folder = pattern.parent().filter(|p| *p != Path::new("")).unwrap_or_else(|| Path::new("."));
+    let mut names: Vec<String> = disk::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && fits(name, n)).collect();
+    if names.is_empty() {
+        bail!(Problem::misuse(format!("no file matches `{}`", shown(pattern))).hint("check the pattern"));
+    }
+    names.sort();
+    Ok(names.into_iter().map(|n| if folder == Path::new(".") { PathBuf::from(n) } else { folder.join(n) }).collect())
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == name.get(n) => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                p = at + 1;
+                n = from + 1;
+                star = Some((at, from + 1));
+            }
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+/// What was replaced, in one line: `2 values replaced: EMAIL ×1, API_KEY ×1`.
+pub(crate) fn replaced(counts: &[(String, usize)]) -> String {
+    let all: usize = counts.iter().map(|(_, n)| n).sum();
+    let kinds: Vec<String> = counts.iter().map(|(kind, n)| format!("{kind} ×{n}")).collect();
+    format!("{all} {} replaced: {}", if all == 1 { "value" } else { "values" }, kinds.join(", "))
+}
+
+/// `model · 1,204→356 tok · $0.0031 · 2.1 s`
+pub(crate) fn statistics(outcome: &crate::chat::Outcome, model: &str) -> String {
+    let mut parts = vec![crate::privacy::Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable()];
+    if let Some(usage) = outcome.answer.as_ref().and_then(|a| a.usage.as_ref()) {
+        parts.push(format!("{}→{} tok", grouped(usage.prompt_tokens), grouped(usage.completion_tokens)));
+        parts.push(usage.spent().map_or_else(|| "cost unknown".to_owned(), |n| dollars(n.0)));
+    }
+    parts.push(format!("{:.1} s", outcome.took.as_secs_f64()));
+    parts.join(" · ")
+}
+
+/// `1204` → `1,204`
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// An amount as a person reads it: cents from a dollar up, below that two digits that say something.
+pub(crate) fn dollars(nanos: i64) -> String {
+    let (sign, nanos) = if nanos < 0 { ("-", nanos.unsigned_abs()) } else { ("", nanos.unsigned_abs()) };
+    if nanos == 0 || nanos >= 1_000_000_000 {
+        let cents = (nanos + 5_000_000) / 10_000_000;
+        return format!("{sign}${}.{:02}", grouped(cents / 100), cents % 100);
+    }
+    let digits = format!("{nanos:09}");
+    let first = digits.bytes().position(|b| b != b'0').unwrap_or(0);
+    let places = (first + 2).clamp(2, 9);
+    let unit = 10_u64.pow(u32::try_from(9 - places).unwrap_or(0));
+    let rounded = (nanos + unit / 2) / unit * unit;
+    let digits = format!("{:09}", rounded % 1_000_000_000);
+    format!("{sign}${}.{}", rounded / 1_000_000_000, digits.get(..places).unwrap_or_default())
+}
+
+/// Says what an outcome leaves to say.
+pub(crate) fn tell(ui: &Ui, outcome: &crate::chat::Outcome, model: &str) {
+    for trouble in &outcome.trouble {
+        ui.warning(trouble);
+    }
+    for level in &outcome.levels {
+        if u64::from(level.used) * 10 >= u64::from(level.window.most) * 8 {
+            ui.warning(&format!("{} of {} requests of this {} are used", level.used, level.window.most, level.window.name));
+        }
+    }
+    if outcome.answer.as_ref().is_some_and(|a| !a.complete) {
+        let why = outcome.answer.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());
+        ui.warning(&format!("the answer is not complete ({})", crate::privacy::Raw::from(why).printable()));
+    }
+    ui.notice(&statistics(outcome, model));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_says_as_much_as_it_can() {
+        let cases = [
+            (0, "$0.00"),
+            (1, "$0.000000001"),
+            (3_100_000, "$0.0031"),
+            (147_000, "$0.00015"),
+            (12_345_678, "$0.012"),
+            (995_000_000, "$1.00"),
+            (420_000_000, "$0.42"),
+            (1_234_567_890_000, "$1,234.57"),
+            (-5_000_000, "-$0.0050"),
+        ];
+        for (nanos, text) in cases {
+            assert_eq!(dollars(nanos), text);
+        }
+        assert_eq!([grouped(0), grouped(999), grouped(1204), grouped(1_000_000)], ["0", "999", "1,204", "1,000,000"]);
+    }
+
+    #[test]
+    fn a_pattern_means_names_of_one_folder() {
+        for (pattern, name, is) in [("*.rs", "a.rs", true), ("*.rs", "a.rs.bak", false), ("a?c*", "abcdef", true), ("*", "x", true), ("a*b*c", "aXbYc", true), ("a*b*c", "aXbY", false)] {
+            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
+        }
+    }
+}

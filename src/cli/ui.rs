@@ -1,0 +1,281 @@
+//! The terminal's manners. This file owns the three streams; nobody else writes to them.
+//!
+//! - Standard output holds the answer alone. Notices, statistics, warnings and prompts go to standard error, and only when
+//!   that is a terminal; errors always go there.
+//! - Colour is decided for each stream by itself: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a
+//!   terminal that is not dumb.
+//! - Nothing is asked unless standard input and standard error are terminals. What would have been asked is refused, with
+//!   the option to use instead.
+//! - The terminal is asked nothing, its cursor never moves up, and whatever is not ours is made harmless before it comes here.
+//! - A reader that went away is no error: the program ends quietly.
+
+use super::report::{Exit, Problem};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::Path;
+
+/// When there is colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that can.
+    #[default]
+    Auto,
+    /// Everywhere.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// The reader of standard output went away.
+#[derive(Debug, thiserror::Error)]
+#[error("the reader went away")]
+pub(crate) struct Gone;
+
+/// Looks of a text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Style {
+    /// What is there to be passed over.
+    Dim,
+    /// What is to be seen first.
+    Bold,
+    /// What went wrong.
+    Red,
+    /// What is worth a look.
+    Yellow,
+    /// What is well.
+    Green,
+}
+
+/// The three streams.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "three streams, each a terminal or not, coloured or not")]
+pub(crate) struct Ui {
+    input_terminal: bool,
+    output_terminal: bool,
+    error_terminal: bool,
+    output_color: bool,
+    error_color: bool,
+    quiet: bool,
+}
+
+impl Ui {
+    /// Looks at the streams. `wish` is what the environment says about colour.
+    pub(crate) fn new(color: Color, no_color: bool, force: bool, dumb: bool) -> Self {
+        let input_terminal = io::stdin().is_terminal();
+        let output_terminal = io::stdout().is_terminal();
+        let error_terminal = io::stderr().is_terminal();
+        let colored = |terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if no_color => false,
+            Color::Auto if force => true,
+            Color::Auto => terminal && !dumb,
+        };
+        Self {
+            input_terminal,
+            output_terminal,
+            error_terminal,
+            output_color: colored(output_terminal),
+            error_color: colored(error_terminal),
+            quiet: false,
+        }
+    }
+
+    /// Without notices and statistics.
+    pub(crate) fn hush(&mut self) {
+        self.quiet = true;
+    }
+
+    pub(crate) fn input_is_terminal(&self) -> bool {
+        self.input_terminal
+    }
+
+    pub(crate) fn output_is_terminal(&self) -> bool {
+        self.output_terminal
+    }
+
+    /// Whether somebody can be asked.
+    pub(crate) fn can_ask(&self) -> bool {
+        self.input_terminal && self.error_terminal
+    }
+
+    /// Whether notices are seen.
+    pub(crate) fn notices(&self) -> bool {
+        self.error_terminal && !self.quiet
+    }
+
+    /// How wide the terminal is; 80 where nobody knows.
+    pub(crate) fn width(&self) -> usize {
+        #[cfg(unix)]
+        {
+            let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+            size.ok().map(|s| usize::from(s.ws_col)).filter(|w| *w >= 20).unwrap_or(80)
+        }
+        #[cfg(not(unix))]
+        {
+            80
+        }
+    }
+
+    /// Standard output, in one piece, at once.
+    pub(crate) fn out(&self, text: &str) -> Result<()> {
+        let mut out = io::stdout().lock();
+        broken(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    }
+
+    /// Standard output as bytes.
+    pub(crate) fn out_bytes(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = io::stdout().lock();
+        broken(out.write_all(bytes).and_then(|()| out.flush()))
+    }
+
+    /// A notice for whoever watches.
+    pub(crate) fn notice(&self, text: &str) {
+        if self.notices() {
+            let text = self.paint_error(Style::Dim, text);
+            self.error_line(&text);
+        }
+    }
+
+    /// A warning for whoever watches.
+    pub(crate) fn warning(&self, text: &str) {
+        if self.notices() {
+            let word = self.paint_error(Style::Yellow, "warning:");
+            self.error_line(&format!("{word} {text}"));
+        }
+    }
+
+    /// A line on standard error, whether it is a terminal or not.
+    pub(crate) fn error_line(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        // There is nobody left to tell.
+        writeln!(err, "{text}").unwrap_or_default();
+    }
+
+    fn error_part(&self, text: &str) {
+        let mut err = io::stderr().lock();
+        write!(err, "{text}").and_then(|()| err.flush()).unwrap_or_default();
+    }
+
+    /// The text as it looks on standard output.
+    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
+        painted(self.output_color, style, text)
+    }
+
+    /// The text as it looks on standard error.
+    pub(crate) fn paint_error(&self, style: Style, text: &str) -> String {
+        painted(self.error_color, style, text)
+    }
+
+    /// Asks yes or no; yes needs a `y`. Where nobody can be asked, says which option would have answered.
+    pub(crate) fn confirm(&self, question: &str, option: &str) -> Result<bool> {
+        Ok(matches!(self.ask(&format!("{question} [y/N] "), option)?.to_lowercase().as_str(), "y" | "yes"))
+    }
+
+    /// Asks for a line.
+    pub(crate) fn ask(&self, question: &str, option: &str) -> Result<String> {
+        if !self.can_ask() {
+            bail!(
+                Problem::new(Exit::Misuse, "not_a_terminal", format!("this needs an answer, and nobody can be asked: {}", question.trim()))
+                    .hint(format!("use {option}"))
+            );
+        }
+        self.error_part(question);
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        if line.is_empty() {
+            // The end of input is no answer.
+            self.error_line("");
+        }
+        Ok(line.trim().to_owned())
+    }
+
+    /// Asks for a secret without echo. Where nobody can be asked, says which option to use instead.
+    pub(crate) fn hidden(&self, question: &str, option: &str) -> Result<Secret> {
+        if !self.can_ask() {
+            bail!(
+                Problem::new(Exit::Misuse, "not_a_terminal", "a secret is asked for on a terminal, and this is none".to_owned())
+                    .hint(format!("use {option}"))
+            );
+        }
+        let text = rpassword::prompt_password(question).map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
+        Ok(Secret::new(text))
+    }
+
+    /// All of standard input, at most so many bytes.
+    pub(crate) fn read_input(&self, most: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > most {
+            bail!(
+                Problem::new(Exit::Refused, "too_long", format!("standard input has more than {most} bytes"))
+                    .hint("raise `limits.max_attachment_bytes` in the settings, or send less".to_owned())
+            );
+        }
+        Ok(bytes)
+    }
+
+    /// A secret from standard input: its first line, without the line end.
+    pub(crate) fn secret_input(&self) -> Result<Secret> {
+        let mut text = zeroize::Zeroizing::new(String::with_capacity(4096));
+        io::stdin().lock().take(4096).read_to_string(&mut text)?;
+        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
+    }
+
+    /// The next line of standard input; `None` at its end.
+    pub(crate) fn input_line(&self, most: u64) -> Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        let read = io::stdin().lock().take(most).read_until(b'\n', &mut line)?;
+        if line.ends_with(b"\n") {
+            line.pop();
+        }
+        Ok((read > 0).then_some(line))
+    }
+}
+
+/// The streams as values, for what has to pass bytes through without gathering them.
+pub(crate) fn input_stream() -> impl Read {
+    io::stdin().lock()
+}
+
+/// See [`input_stream`].
+pub(crate) fn output_stream() -> impl Write {
+    io::stdout().lock()
+}
+
+/// Whether standard input is a file or a pipe, from which something can be expected; `/dev/null` and the like say nothing.
+pub(crate) fn input_says_something() -> bool {
+    #[cfg(unix)]
+    {
+        use rustix::fs::{FileType, fstat};
+        fstat(io::stdin()).is_ok_and(|s| matches!(FileType::from_raw_mode(s.st_mode), FileType::RegularFile | FileType::Fifo | FileType::Socket))
+    }
+    #[cfg(not(unix))]
+    {
+        !io::stdin().is_terminal()
+    }
+}
+
+fn painted(color: bool, style: Style, text: &str) -> String {
+    let code = match style {
+        Style::Dim => "2",
+        Style::Bold => "1",
+        Style::Red => "1;31",
+        Style::Yellow => "33",
+        Style::Green => "32",
+    };
+    if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn broken(result: io::Result<()>) -> Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => bail!(Gone),
+        other => Ok(other?),
+    }
+}
+
+/// A path as it is shown: made harmless.
+pub(crate) fn shown(path: &Path) -> String {
+    crate::privacy::Raw::from(path.display().to_string()).printable()
+}
