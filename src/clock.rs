@@ -39,45 +39,29 @@ impl Time {
     /// This moment and so much more.
     #[must_use]
     pub fn plus(self, more: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// This moment less so much.
     #[must_use]
     pub fn minus(self, less: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)),
-        )
+        Self(self.0.saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)))
     }
 
     fn timestamp(self) -> Timestamp {
-        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
-            Timestamp::MIN
-        } else {
-            Timestamp::MAX
-        })
+        Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 { Timestamp::MIN } else { Timestamp::MAX })
     }
 
     /// `2026-11-21 09:30` in the user's own time zone.
     #[must_use]
     pub fn local_minute(self) -> String {
-        self.timestamp()
-            .to_zoned(jiff::tz::TimeZone::system())
-            .strftime("%Y-%m-%d %H:%M")
-            .to_string()
+        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
     /// `2026-11-21` in the user's own time zone.
     #[must_use]
     pub fn local_day(self) -> String {
-        self.timestamp()
-            .to_zoned(jiff::tz::TimeZone::system())
-            .strftime("%Y-%m-%d")
-            .to_string()
+        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string()
     }
 
     /// The beginning of a day like `2026-11-21` in the user's own time zone.
@@ -91,9 +75,7 @@ impl Time {
     /// Reads RFC 3339 text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<Timestamp>()
-            .ok()
-            .map(|t| Self(t.as_millisecond()))
+        text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
     }
 }
 

@@ -53,10 +53,7 @@ impl Error {
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
-            Self::Io { path, .. }
-            | Self::Open { path, .. }
-            | Self::Odd { path, .. }
-            | Self::TooLarge { path, .. } => path,
+            Self::Io { path, .. } | Self::Open { path, .. } | Self::Odd { path, .. } | Self::TooLarge { path, .. } => path,
             Self::Symlink(path) => path,
         }
     }
@@ -80,9 +77,7 @@ fn said(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(chars).collect()
-    })
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
 fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -96,10 +91,7 @@ fn options() -> OpenOptions {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600).custom_flags(
-            i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits())
-                .unwrap_or(0),
-        );
+        options.mode(0o600).custom_flags(i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits()).unwrap_or(0));
     }
     options
 }
@@ -114,11 +106,7 @@ fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, 
             return Err(Error::Symlink(path.to_path_buf()));
         }
         Err(source) => {
-            return Err(Error::Io {
-                deed,
-                path: path.to_path_buf(),
-                source,
-            });
+            return Err(Error::Io { deed, path: path.to_path_buf(), source });
         }
     };
     inspect(path, &file.metadata().map_err(io(deed, path))?)?;
@@ -128,12 +116,7 @@ fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, 
 #[cfg(unix)]
 fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
-    let odd = |what| {
-        Err(Error::Odd {
-            path: path.to_path_buf(),
-            what,
-        })
-    };
+    let odd = |what| Err(Error::Odd { path: path.to_path_buf(), what });
     if !meta.is_file() {
         return odd("not a regular file");
     }
@@ -144,11 +127,7 @@ fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
         return odd("a file with a second name (hard link)");
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::Open {
-            path: path.to_path_buf(),
-            mode: meta.mode() & 0o777,
-            should: 0o600,
-        });
+        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
     }
     Ok(())
 }
@@ -156,14 +135,7 @@ fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
 #[cfg(not(unix))]
 fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
     // No modes here: a profile's files inherit an access list that already names their owner alone.
-    if meta.is_file() {
-        Ok(())
-    } else {
-        Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "not a regular file",
-        })
-    }
+    if meta.is_file() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" }) }
 }
 
 /// Makes a folder and those above it that are missing, each 0700 from birth; one that is there and open to others is refused.
@@ -188,46 +160,26 @@ fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
         return Err(Error::Symlink(path.to_path_buf()));
     }
     if !meta.is_dir() {
-        return Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "not a folder",
-        });
+        return Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" });
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "owned by someone else",
-        });
+        return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::Open {
-            path: path.to_path_buf(),
-            mode: meta.mode() & 0o777,
-            should: 0o700,
-        });
+        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
 fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
-    if meta.is_dir() {
-        Ok(())
-    } else {
-        Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "not a folder",
-        })
-    }
+    if meta.is_dir() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" }) }
 }
 
 fn folder_of(path: &Path) -> Result<&Path, Error> {
     match path.parent() {
         Some(parent) if parent != Path::new("") => Ok(parent),
-        _ => Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "a path without a folder",
-        }),
+        _ => Err(Error::Odd { path: path.to_path_buf(), what: "a path without a folder" }),
     }
 }
 
@@ -244,15 +196,10 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Ok(file) => {
             let length = file.metadata().map_err(io("read", path))?.len();
             if length > most {
-                return Err(Error::TooLarge {
-                    path: path.to_path_buf(),
-                    most,
-                });
+                return Err(Error::TooLarge { path: path.to_path_buf(), most });
             }
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            file.take(most)
-                .read_to_end(&mut bytes)
-                .map_err(io("read", path))?;
+            file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
             Ok(Some(bytes))
         }
     }
@@ -263,20 +210,12 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(io("read", path))?;
     let meta = file.metadata().map_err(io("read", path))?;
     if meta.is_dir() {
-        return Err(Error::Odd {
-            path: path.to_path_buf(),
-            what: "a folder",
-        });
+        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
     }
     let mut bytes = Vec::new();
-    file.take(most.saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(io("read", path))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > most {
-        return Err(Error::TooLarge {
-            path: path.to_path_buf(),
-            most,
-        });
+        return Err(Error::TooLarge { path: path.to_path_buf(), most });
     }
     Ok(bytes)
 }
@@ -302,31 +241,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// A new file beside `path`, under a name nobody can guess.
 fn newborn(path: &Path) -> Result<(PathBuf, File), Error> {
     let mut random = [0_u8; 8];
-    getrandom::fill(&mut random).map_err(|e| Error::Io {
-        deed: "write",
-        path: path.to_path_buf(),
-        source: io::Error::other(e),
-    })?;
+    getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "write", path: path.to_path_buf(), source: io::Error::other(e) })?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
     let temporary = path.with_file_name(name);
-    let file = options()
-        .write(true)
-        .create_new(true)
-        .open(&temporary)
-        .map_err(io("write", path))?;
+    let file = options().write(true).create_new(true).open(&temporary).map_err(io("write", path))?;
     Ok((temporary, file))
 }
 
 fn sync_folder(path: &Path) -> Result<(), Error> {
     // Elsewhere a folder cannot be opened, and the rename is as durable as the system makes it.
-    if cfg!(unix) {
-        File::open(path)
-            .and_then(|f| f.sync_all())
-            .map_err(io("sync", path))
-    } else {
-        Ok(())
-    }
+    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }
 }
 
 /// Adds to a file with one write and one sync.
@@ -344,20 +269,13 @@ impl Appender {
         let file = match existing {
             Err(error) if error.is_missing() => {
                 folder(parent)?;
-                let file = open(
-                    path,
-                    "write",
-                    options().read(true).append(true).create(true),
-                )?;
+                let file = open(path, "write", options().read(true).append(true).create(true))?;
                 sync_folder(parent)?;
                 file
             }
             other => other?,
         };
-        Ok(Self {
-            path: path.to_path_buf(),
-            file,
-        })
+        Ok(Self { path: path.to_path_buf(), file })
     }
 
     /// How long it is.
@@ -370,11 +288,7 @@ impl Appender {
         let before = self.len()?;
         self.file.write_all(bytes).map_err(|source| {
             self.file.set_len(before).unwrap_or_default();
-            Error::Io {
-                deed: "write",
-                path: self.path.clone(),
-                source,
-            }
+            Error::Io { deed: "write", path: self.path.clone(), source }
         })
     }
 
@@ -388,11 +302,7 @@ impl Appender {
         match self.file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(source)) => Err(Error::Io {
-                deed: "lock",
-                path: self.path.clone(),
-                source,
-            }),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: self.path.clone(), source }),
         }
     }
 
@@ -402,8 +312,7 @@ impl Appender {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
-            let same =
-                |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
+            let same = |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
             matches!((self.file.metadata(), fs::symlink_metadata(&self.path)), (Ok(a), Ok(b)) if same(&a, &b))
         }
         #[cfg(not(unix))]
@@ -417,10 +326,7 @@ impl Appender {
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         use std::io::Seek;
         let mut bytes = Vec::with_capacity(usize::try_from(self.len()?).unwrap_or(0));
-        self.file
-            .rewind()
-            .and_then(|()| self.file.read_to_end(&mut bytes))
-            .map_err(io("read", &self.path))?;
+        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)
     }
 
@@ -429,28 +335,20 @@ impl Appender {
         use std::io::{Seek, SeekFrom};
         let from = self.len()?.saturating_sub(most);
         let mut bytes = Vec::new();
-        self.file
-            .seek(SeekFrom::Start(from))
-            .and_then(|_| self.file.read_to_end(&mut bytes))
-            .map_err(io("read", &self.path))?;
+        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)
     }
 
     /// Cuts it back to `length` bytes.
     pub fn cut(&mut self, length: u64) -> Result<(), Error> {
-        self.file
-            .set_len(length)
-            .and_then(|()| self.file.sync_data())
-            .map_err(io("write", &self.path))
+        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
     }
 }
 
 /// A lock that lasts as long as this value. It is a file of its own beside what it guards, because what it guards is
 /// replaced by renaming.
 #[derive(Debug)]
-pub struct Lock(
-    #[expect(dead_code, reason = "held, not used: closing it gives the lock back")] File,
-);
+pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it gives the lock back")] File);
 
 impl Lock {
     /// Waits for the lock.
@@ -466,11 +364,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(Error::Io {
-                deed: "lock",
-                path: path.to_path_buf(),
-                source,
-            }),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: path.to_path_buf(), source }),
         }
     }
 
@@ -520,11 +414,7 @@ pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
             .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
             .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
         if meta.is_file() {
-            files.push(Entry {
-                name,
-                bytes: meta.len(),
-                modified_ms,
-            });
+            files.push(Entry { name, bytes: meta.len(), modified_ms });
         }
     }
     Ok(files)
@@ -591,22 +481,11 @@ mod tests {
         let dir = place();
         let file = dir.path().join("a/b/file");
         write(&file, b"one").unwrap();
-        assert_eq!(
-            (
-                mode(&dir.path().join("a")),
-                mode(&dir.path().join("a/b")),
-                mode(&file)
-            ),
-            (0o700, 0o700, 0o600)
-        );
+        assert_eq!((mode(&dir.path().join("a")), mode(&dir.path().join("a/b")), mode(&file)), (0o700, 0o700, 0o600));
         let log = dir.path().join("c/log");
         Appender::open(&log).unwrap().add(b"x").unwrap();
         assert_eq!((mode(&dir.path().join("c")), mode(&log)), (0o700, 0o600));
-        assert_eq!(
-            list(&dir.path().join("a/b")).unwrap().len(),
-            1,
-            "no temporary file stays"
-        );
+        assert_eq!(list(&dir.path().join("a/b")).unwrap().len(), 1, "no temporary file stays");
     }
 
     #[test]
@@ -616,20 +495,10 @@ mod tests {
         let file = dir.path().join("d/file");
         write(&file, b"one").unwrap();
         chmod(&file, 0o640);
-        assert_eq!(
-            read(&file).unwrap_err().to_string(),
-            format!("`{}` is open to others (mode 640)", file.display())
-        );
+        assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is open to others (mode 640)", file.display()));
         chmod(&file, 0o600);
         chmod(&dir.path().join("d"), 0o755);
-        assert!(matches!(
-            write(&file, b"two"),
-            Err(Error::Open {
-                mode: 0o755,
-                should: 0o700,
-                ..
-            })
-        ));
+        assert!(matches!(write(&file, b"two"), Err(Error::Open { mode: 0o755, should: 0o700, .. })));
         assert_eq!(fs::read(&file).unwrap(), b"one");
     }
 
@@ -657,10 +526,7 @@ mod tests {
         let file = dir.path().join("d/file");
         assert!(read(&file).unwrap().is_none());
         write(&file, b"12345").unwrap();
-        assert!(matches!(
-            read_at_most(&file, 4),
-            Err(Error::TooLarge { most: 4, .. })
-        ));
+        assert!(matches!(read_at_most(&file, 4), Err(Error::TooLarge { most: 4, .. })));
         assert_eq!(read_at_most(&file, 5).unwrap().unwrap(), b"12345");
     }
 

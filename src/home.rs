@@ -31,32 +31,18 @@ impl Home {
         if !root.is_absolute() {
             return Err(Error::Relative(root.to_path_buf()));
         }
-        let [config, data, state, cache, run] =
-            ["config", "data", "state", "cache", "run"].map(|part| root.join(part));
-        Ok(Self {
-            config,
-            data,
-            state,
-            cache,
-            run,
-        })
+        let [config, data, state, cache, run] = ["config", "data", "state", "cache", "run"].map(|part| root.join(part));
+        Ok(Self { config, data, state, cache, run })
     }
 
     /// The platform's own places: XDG on Linux, `Library` on macOS, `AppData` on Windows.
     pub fn of_the_platform() -> Result<Self, Error> {
-        let ours =
-            |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::Homeless);
+        let ours = |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::Homeless);
         let data = ours(dirs::data_local_dir())?;
         // Only Linux has a place for state and for what runs; elsewhere they live beside the data.
         let state = ours(dirs::state_dir()).unwrap_or_else(|_| data.join("state"));
         let run = ours(dirs::runtime_dir()).unwrap_or_else(|_| state.join("run"));
-        Ok(Self {
-            config: ours(dirs::config_dir())?,
-            data,
-            state,
-            cache: ours(dirs::cache_dir())?,
-            run,
-        })
+        Ok(Self { config: ours(dirs::config_dir())?, data, state, cache: ours(dirs::cache_dir())?, run })
     }
 
     /// The settings file.

@@ -13,12 +13,14 @@
 
 pub mod archive;
 pub mod catalog;
+pub mod chat;
+mod cli;
 pub mod clock;
 pub mod disk;
 pub mod home;
+pub mod keys;
 pub mod ledger;
 pub mod limit;
-pub mod keys;
 pub mod message;
 pub mod name;
 pub mod privacy;
@@ -27,6 +29,7 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 
+pub use cli::run;
 pub use clock::{Clock, Time};
 pub use home::Home;
 pub use message::{Message, Role};

@@ -64,20 +64,9 @@ impl Limiter {
     /// A counter with its state in `path`.
     #[must_use]
     pub fn new(path: PathBuf, per_minute: u32, per_hour: u32) -> Self {
-        let minute = Window {
-            name: "minute",
-            most: per_minute,
-            length: Duration::from_secs(60),
-        };
-        let hour = Window {
-            name: "hour",
-            most: per_hour,
-            length: Duration::from_secs(3600),
-        };
-        Self {
-            path,
-            windows: [minute, hour],
-        }
+        let minute = Window { name: "minute", most: per_minute, length: Duration::from_secs(60) };
+        let hour = Window { name: "hour", most: per_hour, length: Duration::from_secs(3600) };
+        Self { path, windows: [minute, hour] }
     }
 
     /// Counts one request if it may pass. Two processes cannot both take the last place.
@@ -86,21 +75,13 @@ impl Limiter {
         let mut file = Appender::open(&self.path)?;
         let times = self.read(&mut file, now)?;
         let levels = self.windows.map(|w| level(w, &times, now));
-        let full = levels
-            .iter()
-            .filter(|l| l.used >= l.window.most)
-            .map(|l| (wait(l, now), *l))
-            .max_by_key(|(wait, _)| *wait);
+        let full = levels.iter().filter(|l| l.used >= l.window.most).map(|l| (wait(l, now), *l)).max_by_key(|(wait, _)| *wait);
         if let Some((wait, level)) = full {
             return Err(Error::Full { level, wait });
         }
         file.add(format!("{:013}\n", now.millis()).as_bytes())?;
         drop(lock);
-        Ok(levels.map(|l| Level {
-            used: l.used.saturating_add(1),
-            oldest: l.oldest.or(Some(now)),
-            ..l
-        }))
+        Ok(levels.map(|l| Level { used: l.used.saturating_add(1), oldest: l.oldest.or(Some(now)), ..l }))
     }
 
     /// What the windows have seen, without counting anything.
@@ -124,10 +105,7 @@ impl Limiter {
         if future || bytes.len() / LINE > LONG.max(times.len() * 2) {
             // The clock was set back (what passed counts from now, so that nobody waits for a time that is far away), or
             // most of the file is past.
-            let fresh: String = times
-                .iter()
-                .map(|t| format!("{:013}\n", t.min(&now).millis()))
-                .collect();
+            let fresh: String = times.iter().map(|t| format!("{:013}\n", t.min(&now).millis())).collect();
             file.cut(0)?;
             file.add(fresh.as_bytes())?;
             return Ok(times.into_iter().map(|t| t.min(now)).collect());
@@ -137,21 +115,11 @@ impl Limiter {
 
     /// The times within the longest window.
     fn parse(&self, bytes: &[u8], now: Time) -> Result<Vec<Time>, Error> {
-        let longest = self
-            .windows
-            .iter()
-            .map(|w| w.length)
-            .max()
-            .unwrap_or_default();
+        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
         let mut times = Vec::new();
         for line in bytes.rchunks_exact(LINE) {
-            let number = std::str::from_utf8(line)
-                .ok()
-                .and_then(|l| l.strip_suffix('\n'))
-                .and_then(|l| l.parse::<i64>().ok());
-            let time = number
-                .map(Time::from_millis)
-                .ok_or_else(|| Error::Damaged(self.path.clone()))?;
+            let number = std::str::from_utf8(line).ok().and_then(|l| l.strip_suffix('\n')).and_then(|l| l.parse::<i64>().ok());
+            let time = number.map(Time::from_millis).ok_or_else(|| Error::Damaged(self.path.clone()))?;
             if now.since(time) >= longest {
                 break;
             }
@@ -165,17 +133,11 @@ impl Limiter {
 fn level(window: Window, times: &[Time], now: Time) -> Level {
     let mut within = times.iter().filter(|t| now.since(**t) < window.length);
     let oldest = within.clone().min().copied();
-    Level {
-        window,
-        used: u32::try_from(within.by_ref().count()).unwrap_or(u32::MAX),
-        oldest,
-    }
+    Level { window, used: u32::try_from(within.by_ref().count()).unwrap_or(u32::MAX), oldest }
 }
 
 fn wait(level: &Level, now: Time) -> Duration {
-    level.oldest.map_or(level.window.length, |oldest| {
-        oldest.plus(level.window.length).since(now)
-    })
+    level.oldest.map_or(level.window.length, |oldest| oldest.plus(level.window.length).since(now))
 }
 
 #[cfg(test)]
@@ -236,17 +198,9 @@ mod tests {
     #[test]
     fn what_is_past_goes_from_the_file() {
         let (dir, limiter) = limiter(1_000_000, 1_000_000);
-        let old: String = (0..2 * LONG)
-            .map(|i| format!("{:013}\n", at(0).millis() + i as i64))
-            .collect();
+        let old: String = (0..2 * LONG).map(|i| format!("{:013}\n", at(0).millis() + i as i64)).collect();
         disk::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
         assert_eq!(waits(&limiter, at(10_000)), None);
-        assert_eq!(
-            disk::read(&dir.path().join("state/requests"))
-                .unwrap()
-                .unwrap()
-                .len(),
-            LINE
-        );
+        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE);
     }
 }

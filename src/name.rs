@@ -48,10 +48,7 @@ impl TryFrom<String> for Name {
         if text.len() > 64 {
             return Err(NotAName("a name has at most 64 characters"));
         }
-        if !text
-            .bytes()
-            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
+        if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
             return Err(NotAName("a name has only the characters a-z, 0-9 and `-`"));
         }
         Ok(Self(text))

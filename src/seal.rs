@@ -35,24 +35,19 @@ pub struct KeyRing {
 impl KeyRing {
     /// A ring of one key.
     pub fn new(key: &Secret) -> Result<Self, Error> {
-        Ok(Self {
-            first: Fernet::new(key.expose()).ok_or(Error::NotAKey)?,
-            others: Vec::new(),
-        })
+        Ok(Self { first: Fernet::new(key.expose()).ok_or(Error::NotAKey)?, others: Vec::new() })
     }
 
     /// Adds a key that only opens.
     pub fn also(mut self, key: &Secret) -> Result<Self, Error> {
-        self.others
-            .push(Fernet::new(key.expose()).ok_or(Error::NotAKey)?);
+        self.others.push(Fernet::new(key.expose()).ok_or(Error::NotAKey)?);
         Ok(self)
     }
 
     /// Seals with the first key.
     #[must_use]
     pub fn seal(&self, plain: &[u8], now: Time) -> String {
-        self.first
-            .encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
+        self.first.encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
     }
 
     /// Opens with whichever key fits. The time inside is not held against it: a clock that was wrong once must not lock
@@ -113,9 +108,7 @@ mod tests {
     #[test]
     fn lengths_around_a_block_and_any_bytes_come_back() {
         for length in [0, 1, 15, 16, 17, 1000, 1 << 20] {
-            let plain: Vec<u8> = (0..length)
-                .map(|i| u8::try_from(i % 256).unwrap())
-                .collect();
+            let plain: Vec<u8> = (0..length).map(|i| u8::try_from(i % 256).unwrap()).collect();
             let token = ring().seal(&plain, Time::from_millis(1_800_000_000_000));
             assert!(token.starts_with("gAAAAAB"));
             assert_eq!(ring().open(&token).unwrap().as_slice(), plain);
@@ -152,13 +145,7 @@ mod tests {
         let both = KeyRing::new(&new).unwrap().also(&old).unwrap();
         assert_eq!(both.open(&token).unwrap().as_slice(), b"x");
         let resealed = both.seal(b"x", Time::from_millis(0));
-        assert_eq!(
-            KeyRing::new(&old).unwrap().open(&resealed).unwrap_err(),
-            Error::Closed
-        );
-        assert_eq!(
-            KeyRing::new(&Secret::new("short".to_owned())).unwrap_err(),
-            Error::NotAKey
-        );
+        assert_eq!(KeyRing::new(&old).unwrap().open(&resealed).unwrap_err(), Error::Closed);
+        assert_eq!(KeyRing::new(&Secret::new("short".to_owned())).unwrap_err(), Error::NotAKey);
     }
 }

@@ -150,11 +150,7 @@ impl Default for Settings {
                 deny_collection: true,
                 zdr: false,
             },
-            keys: Keys {
-                rotate_after_days: 90,
-                keyring_timeout_s: 15,
-                store: Store::Auto,
-            },
+            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, store: Store::Auto },
             alerts: Alerts::default(),
             providers: BTreeMap::new(),
         }
@@ -183,13 +179,7 @@ pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
     let mut problems = Vec::new();
     match DeTable::parse(text) {
         Ok(table) => {
-            let mut section = Section {
-                text,
-                path: String::new(),
-                table: table.into_inner(),
-                known: Vec::new(),
-                problems: &mut problems,
-            };
+            let mut section = Section { text, path: String::new(), table: table.into_inner(), known: Vec::new(), problems: &mut problems };
             settings.fill(&mut section);
             section.finish();
         }
@@ -207,118 +197,44 @@ pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
 
 impl Settings {
     fn fill(&mut self, s: &mut Section<'_, '_>) {
-        s.read(
-            "provider",
-            "a name of a-z, 0-9 and `-`",
-            |v| v.as_str()?.parse().ok().map(Some),
-            &mut self.provider,
-        );
-        s.read(
-            "model",
-            "a text",
-            |v| {
-                Some(Some(
-                    v.as_str().filter(|m| !m.trim().is_empty())?.to_owned(),
-                ))
-            },
-            &mut self.model,
-        );
+        s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
+        s.read("model", "a text", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
         s.section("limits", |s| {
             let l = &mut self.limits;
-            s.read(
-                "requests_per_minute",
-                WHOLE,
-                whole,
-                &mut l.requests_per_minute,
-            );
+            s.read("requests_per_minute", WHOLE, whole, &mut l.requests_per_minute);
             s.read("requests_per_hour", WHOLE, whole, &mut l.requests_per_hour);
             s.read("max_message_chars", WHOLE, whole, &mut l.max_message_chars);
-            s.read(
-                "max_attachment_bytes",
-                WHOLE,
-                whole,
-                &mut l.max_attachment_bytes,
-            );
+            s.read("max_attachment_bytes", WHOLE, whole, &mut l.max_attachment_bytes);
             s.read("max_messages", WHOLE, whole, &mut l.max_messages);
         });
         s.section("budget", |s| {
-            s.read(
-                "per_day",
-                MONEY,
-                |v| dollars(v).map(Some),
-                &mut self.budget.per_day,
-            );
-            s.read(
-                "per_month",
-                MONEY,
-                |v| dollars(v).map(Some),
-                &mut self.budget.per_month,
-            );
-            s.read(
-                "per_conversation",
-                MONEY,
-                |v| dollars(v).map(Some),
-                &mut self.budget.per_conversation,
-            );
+            s.read("per_day", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_day);
+            s.read("per_month", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_month);
+            s.read("per_conversation", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_conversation);
         });
         s.section("privacy", |s| self.privacy.fill(s));
         s.section("keys", |s| {
-            let stores = [
-                ("auto", Store::Auto),
-                ("os", Store::Os),
-                ("vault", Store::Vault),
-            ];
-            s.read(
-                "rotate_after_days",
-                WHOLE,
-                whole,
-                &mut self.keys.rotate_after_days,
-            );
+            let stores = [("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)];
+            s.read("rotate_after_days", WHOLE, whole, &mut self.keys.rotate_after_days);
             s.read(
                 "keyring_timeout_s",
                 "a whole number from 1 to 600",
                 |v| whole(v).filter(|n| (1..=600).contains(n)),
                 &mut self.keys.keyring_timeout_s,
             );
-            s.read(
-                "store",
-                "`auto`, `os` or `vault`",
-                |v| one_of(v, &stores),
-                &mut self.keys.store,
-            );
+            s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
         });
-        s.section("alerts", |s| {
-            s.read(
-                "command",
-                "a list of texts: a program and its arguments",
-                texts,
-                &mut self.alerts.command,
-            )
-        });
+        s.section("alerts", |s| s.read("command", "a list of texts: a program and its arguments", texts, &mut self.alerts.command));
         s.sections("providers", |s, name| {
-            let mut custom = Custom {
-                base_url: String::new(),
-                key: KeyFrom::Stored,
-                model: None,
-            };
+            let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None };
             s.read(
                 "base_url",
                 "an address such as \"http://127.0.0.1:11434/v1\"",
                 |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()),
                 &mut custom.base_url,
             );
-            s.read(
-                "key",
-                "`none`, `stored` or `env:NAME`",
-                key_from,
-                &mut custom.key,
-            );
-            s.read(
-                "model",
-                "a text",
-                |v| Some(Some(v.as_str()?.to_owned())),
-                &mut custom.model,
-            );
+            s.read("key", "`none`, `stored` or `env:NAME`", key_from, &mut custom.key);
+            s.read("model", "a text", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
             if custom.base_url.is_empty() {
                 s.missing("base_url");
             } else {
@@ -330,59 +246,20 @@ impl Settings {
 
 impl Privacy {
     fn fill(&mut self, s: &mut Section<'_, '_>) {
-        let suspicious = [
-            ("warn", Suspicious::Warn),
-            ("block", Suspicious::Block),
-            ("off", Suspicious::Off),
-        ];
+        let suspicious = [("warn", Suspicious::Warn), ("block", Suspicious::Block), ("off", Suspicious::Off)];
         let mut redact = true;
         s.read("redact", BOOLEAN, DeValue::as_bool, &mut redact);
         self.policy.off = !redact;
-        s.read(
-            "disable",
-            "a list of kinds such as [\"IP_ADDRESS\"]",
-            texts,
-            &mut self.policy.disable,
-        );
-        s.read(
-            "allow",
-            "a list of texts or patterns",
-            texts,
-            &mut self.policy.allow,
-        );
-        s.read(
-            "patterns",
-            "a list of { kind = \"TICKET\", pattern = \"…\" }",
-            patterns,
-            &mut self.policy.patterns,
-        );
-        s.read(
-            "suspicious",
-            "`warn`, `block` or `off`",
-            |v| one_of(v, &suspicious),
-            &mut self.suspicious,
-        );
-        s.read(
-            "on_secret",
-            "`redact` or `ask`",
-            |v| one_of(v, &[("redact", false), ("ask", true)]),
-            &mut self.ask_on_secret,
-        );
+        s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", texts, &mut self.policy.disable);
+        s.read("allow", "a list of texts or patterns", texts, &mut self.policy.allow);
+        s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", patterns, &mut self.policy.patterns);
+        s.read("suspicious", "`warn`, `block` or `off`", |v| one_of(v, &suspicious), &mut self.suspicious);
+        s.read("on_secret", "`redact` or `ask`", |v| one_of(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
         s.section("retention", |s| {
-            s.read(
-                "pii",
-                "`redact` or `drop`",
-                |v| one_of(v, &[("redact", false), ("drop", true)]),
-                &mut self.drop_findings,
-            );
+            s.read("pii", "`redact` or `drop`", |v| one_of(v, &[("redact", false), ("drop", true)]), &mut self.drop_findings);
             s.read("days", WHOLE, whole, &mut self.retention_days);
         });
-        s.read(
-            "data_collection",
-            "`deny` or `allow`",
-            |v| one_of(v, &[("deny", true), ("allow", false)]),
-            &mut self.deny_collection,
-        );
+        s.read("data_collection", "`deny` or `allow`", |v| one_of(v, &[("deny", true), ("allow", false)]), &mut self.deny_collection);
         s.read("zdr", BOOLEAN, DeValue::as_bool, &mut self.zdr);
     }
 }
@@ -393,18 +270,11 @@ const MONEY: &str = "an amount in dollars such as 1.00";
 
 fn whole<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
     let number = value.as_integer()?;
-    u64::from_str_radix(number.as_str(), number.radix())
-        .ok()
-        .and_then(|n| T::try_from(n).ok())
+    u64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| T::try_from(n).ok())
 }
 
 fn dollars(value: &DeValue<'_>) -> Option<i64> {
-    nanos(
-        value
-            .as_float()
-            .map(toml::de::DeFloat::as_str)
-            .or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?,
-    )
+    nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?)
 }
 
 /// Reads an amount of dollars, exactly: `1.25` is 1,250,000,000 billionths.
@@ -415,21 +285,13 @@ pub fn nanos(text: &str) -> Option<i64> {
     if !digits(whole) || !digits(part) || part.len() > 9 || (whole.is_empty() && part.is_empty()) {
         return None;
     }
-    let whole: i64 = if whole.is_empty() {
-        0
-    } else {
-        whole.parse().ok()?
-    };
+    let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let part: i64 = format!("{part:0<9}").parse().ok()?;
     whole.checked_mul(1_000_000_000)?.checked_add(part)
 }
 
 fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
-    value
-        .as_array()?
-        .iter()
-        .map(|v| Some(v.get_ref().as_str()?.to_owned()))
-        .collect()
+    value.as_array()?.iter().map(|v| Some(v.get_ref().as_str()?.to_owned())).collect()
 }
 
 fn patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
@@ -438,18 +300,11 @@ fn patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
         let text = |name| Some(table.get(name)?.get_ref().as_str()?.to_owned());
         (table.len() == 2).then_some((text("kind")?, text("pattern")?))
     };
-    value
-        .as_array()?
-        .iter()
-        .map(|v| pair(v.get_ref()))
-        .collect()
+    value.as_array()?.iter().map(|v| pair(v.get_ref())).collect()
 }
 
 fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
-    words
-        .iter()
-        .find(|(word, _)| Some(*word) == value.as_str())
-        .map(|(_, meaning)| *meaning)
+    words.iter().find(|(word, _)| Some(*word) == value.as_str()).map(|(_, meaning)| *meaning)
 }
 
 fn key_from(value: &DeValue<'_>) -> Option<KeyFrom> {
@@ -458,8 +313,7 @@ fn key_from(value: &DeValue<'_>) -> Option<KeyFrom> {
         "stored" => Some(KeyFrom::Stored),
         other => {
             let name = other.strip_prefix("env:")?;
-            let fit =
-                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            let fit = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
             fit.then(|| KeyFrom::Env(name.to_owned()))
         }
     }
@@ -481,13 +335,7 @@ impl<'t> Section<'_, 't> {
         Some((key.span(), value.into_inner()))
     }
 
-    fn read<T>(
-        &mut self,
-        name: &'static str,
-        wanted: &str,
-        meaning: impl FnOnce(&DeValue<'t>) -> Option<T>,
-        target: &mut T,
-    ) {
+    fn read<T>(&mut self, name: &'static str, wanted: &str, meaning: impl FnOnce(&DeValue<'t>) -> Option<T>, target: &mut T) {
         if let Some((span, value)) = self.take(name) {
             match meaning(&value) {
                 Some(value) => *target = value,
@@ -510,14 +358,8 @@ impl<'t> Section<'_, 't> {
             for (key, value) in std::mem::take(&mut tables.table) {
                 let known = key.get_ref().parse::<Name>();
                 match (known, value.into_inner()) {
-                    (Ok(name), DeValue::Table(table)) => {
-                        tables.enter(key.get_ref(), table, |s| fill(s, name))
-                    }
-                    (Ok(_), _) => tables.wrong(
-                        &key.span(),
-                        key.get_ref(),
-                        "it should be a table".to_owned(),
-                    ),
+                    (Ok(name), DeValue::Table(table)) => tables.enter(key.get_ref(), table, |s| fill(s, name)),
+                    (Ok(_), _) => tables.wrong(&key.span(), key.get_ref(), "it should be a table".to_owned()),
                     (Err(why), _) => tables.wrong(&key.span(), key.get_ref(), why.to_string()),
                 }
             }
@@ -526,58 +368,29 @@ impl<'t> Section<'_, 't> {
 
     fn enter(&mut self, name: &str, table: DeTable<'t>, fill: impl FnOnce(&mut Section<'_, 't>)) {
         let path = format!("{}{name}.", self.path);
-        let mut section = Section {
-            text: self.text,
-            path,
-            table,
-            known: Vec::new(),
-            problems: &mut *self.problems,
-        };
+        let mut section = Section { text: self.text, path, table, known: Vec::new(), problems: &mut *self.problems };
         fill(&mut section);
         section.finish();
     }
 
     fn wrong(&mut self, at: &Range<usize>, name: &str, reason: String) {
         let key = format!("{}{name}", self.path);
-        self.problems.push(Problem {
-            line: line_of(self.text, at.start),
-            key,
-            reason,
-            nearest: None,
-            unknown: false,
-        });
+        self.problems.push(Problem { line: line_of(self.text, at.start), key, reason, nearest: None, unknown: false });
     }
 
     fn missing(&mut self, name: &str) {
         let key = self.path.trim_end_matches('.').to_owned();
-        let line = self
-            .text
-            .lines()
-            .position(|l| l.contains(&format!("[{key}]")))
-            .map_or(1, |n| n + 1);
-        self.problems.push(Problem {
-            line,
-            key,
-            reason: format!("it needs a `{name}`"),
-            nearest: None,
-            unknown: false,
-        });
+        let line = self.text.lines().position(|l| l.contains(&format!("[{key}]"))).map_or(1, |n| n + 1);
+        self.problems.push(Problem { line, key, reason: format!("it needs a `{name}`"), nearest: None, unknown: false });
     }
 
     fn finish(self) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
-            let nearest =
-                nearest(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
+            let nearest = nearest(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
             let line = line_of(self.text, key.span().start);
             let reason = "there is no such setting".to_owned();
-            self.problems.push(Problem {
-                line,
-                key: format!("{}{name}", self.path),
-                reason,
-                nearest,
-                unknown: true,
-            });
+            self.problems.push(Problem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
         }
     }
 }
@@ -588,10 +401,7 @@ fn line_of(text: &str, at: usize) -> usize {
 
 /// The name that `word` was probably meant to be: at most a third of it wrong.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names
-        .into_iter()
-        .map(|name| (distance(word, name), name))
-        .min()?;
+    let scored = names.into_iter().map(|name| (distance(word, name), name)).min()?;
     (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
 }
 
@@ -604,9 +414,7 @@ fn distance(a: &str, b: &str) -> usize {
         let mut next = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
             let at = |row: &[usize], k: usize| row.get(k).copied().unwrap_or(usize::MAX - 1);
-            let mut best = (at(&row, j) + usize::from(x != y))
-                .min(at(&row, j + 1) + 1)
-                .min(at(&next, j) + 1);
+            let mut best = (at(&row, j) + usize::from(x != y)).min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
             if swapped {
                 best = best.min(at(&before, j - 1) + 1);
@@ -626,17 +434,7 @@ mod tests {
         parse(text)
             .1
             .iter()
-            .map(|p| {
-                format!(
-                    "{}: {}: {}{}",
-                    p.line,
-                    p.key,
-                    p.reason,
-                    p.nearest
-                        .as_ref()
-                        .map_or(String::new(), |n| format!(" ({n}?)"))
-                )
-            })
+            .map(|p| format!("{}: {}: {}{}", p.line, p.key, p.reason, p.nearest.as_ref().map_or(String::new(), |n| format!(" ({n}?)"))))
             .collect()
     }
 
@@ -683,12 +481,7 @@ mod tests {
 
     #[test]
     fn money_is_exact() {
-        for (text, nanos_) in [
-            ("1.00", 1_000_000_000),
-            ("0.000000001", 1),
-            ("12", 12_000_000_000),
-            (".5", 500_000_000),
-        ] {
+        for (text, nanos_) in [("1.00", 1_000_000_000), ("0.000000001", 1), ("12", 12_000_000_000), (".5", 500_000_000)] {
             assert_eq!(nanos(text), Some(nanos_));
         }
         for text in ["", ".", "-1", "1e3", "0.0000000001", "99999999999"] {

@@ -47,9 +47,7 @@ pub enum Error {
         why: seal::Error,
     },
     /// Written by a newer program.
-    #[error(
-        "conversation `{id}` has format {format}, and this program knows formats up to {FORMAT}"
-    )]
+    #[error("conversation `{id}` has format {format}, and this program knows formats up to {FORMAT}")]
     Newer {
         /// Which.
         id: Name,

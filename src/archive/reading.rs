@@ -53,24 +53,10 @@ pub struct Stored {
 
 /// Reads the bytes of a file.
 pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
-    let whole = bytes
-        .iter()
-        .rposition(|b| *b == b'\n')
-        .map_or(0, |at| at + 1);
+    let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let torn = bytes.len() - whole;
-    let mut reader = Reader {
-        id,
-        header: None,
-        messages: BTreeMap::new(),
-        damage: Vec::new(),
-        unopened: Vec::new(),
-        last: 0,
-        opened: 0,
-    };
-    let lines = bytes
-        .get(..whole)
-        .unwrap_or_default()
-        .split(|b| *b == b'\n');
+    let mut reader = Reader { id, header: None, messages: BTreeMap::new(), damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 };
+    let lines = bytes.get(..whole).unwrap_or_default().split(|b| *b == b'\n');
     for (n, line) in lines.enumerate().filter(|(_, l)| !l.is_empty()) {
         reader.line(n + 1, line, ring)?;
     }
@@ -89,10 +75,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn line(&mut self, number: usize, line: &[u8], ring: &KeyRing) -> Result<(), Error> {
-        let Some(plain) = std::str::from_utf8(line)
-            .ok()
-            .and_then(|token| ring.open(token).ok())
-        else {
+        let Some(plain) = std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok()) else {
             self.unopened.push(number);
             return Ok(());
         };
@@ -101,10 +84,7 @@ impl Reader<'_> {
             self.message(number, line);
         } else if let Ok(header) = serde_json::from_slice::<Header>(&plain) {
             if header.format > FORMAT {
-                return Err(Error::Newer {
-                    id: self.id.clone(),
-                    format: header.format,
-                });
+                return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
             if header.id != *self.id {
                 self.note(number, None, "the header belongs to another conversation");
@@ -136,35 +116,19 @@ impl Reader<'_> {
         self.last = self.last.max(n);
         let cut = line.cut || line.partial;
         let text = Raw::from(line.text.into_owned());
-        let message = StoredMessage {
-            n,
-            role: line.role,
-            text,
-            at: line.at,
-            model: line.model,
-            cut,
-        };
+        let message = StoredMessage { n, role: line.role, text, at: line.at, model: line.model, cut };
         self.messages.insert(n, (line.partial, message));
     }
 
     fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
-        self.damage.push(Damage {
-            message,
-            line: Some(line),
-            reason,
-        });
+        self.damage.push(Damage { message, line: Some(line), reason });
     }
 
     fn finish(mut self, torn: usize) -> Result<Stored, Error> {
         if self.opened == 0 && !self.unopened.is_empty() {
-            return Err(Error::Closed {
-                id: self.id.clone(),
-                why: seal::Error::Closed,
-            });
+            return Err(Error::Closed { id: self.id.clone(), why: seal::Error::Closed });
         }
-        let missing: Vec<u32> = (1..self.last)
-            .filter(|n| !self.messages.contains_key(n))
-            .collect();
+        let missing: Vec<u32> = (1..self.last).filter(|n| !self.messages.contains_key(n)).collect();
         let mut gaps = missing.into_iter();
         for line in std::mem::take(&mut self.unopened) {
             if line == 1 && self.header.is_none() {
@@ -176,32 +140,14 @@ impl Reader<'_> {
                 self.note(line, Some(message), "the line is damaged");
             }
         }
-        self.damage.extend(gaps.map(|n| Damage {
-            message: Some(n),
-            line: None,
-            reason: "the message is missing",
-        }));
+        self.damage.extend(gaps.map(|n| Damage { message: Some(n), line: None, reason: "the message is missing" }));
         if self.header.is_none() && !self.damage.iter().any(|d| d.line == Some(1)) {
-            self.damage.push(Damage {
-                message: None,
-                line: None,
-                reason: "the header is missing",
-            });
+            self.damage.push(Damage { message: None, line: None, reason: "the header is missing" });
         }
         if torn > 0 {
-            self.damage.push(Damage {
-                message: None,
-                line: None,
-                reason: "the last line is torn",
-            });
+            self.damage.push(Damage { message: None, line: None, reason: "the last line is torn" });
         }
         let messages = self.messages.into_values().map(|(_, m)| m).collect();
-        Ok(Stored {
-            header: self.header,
-            messages,
-            last: self.last,
-            damage: self.damage,
-            torn,
-        })
+        Ok(Stored { header: self.header, messages, last: self.last, damage: self.damage, torn })
     }
 }

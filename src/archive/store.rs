@@ -67,34 +67,16 @@ impl Archive {
     /// The conversations in a folder, with the keys that open them.
     #[must_use]
     pub const fn new(folder: PathBuf, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self {
-            folder,
-            ring,
-            clock,
-        }
+        Self { folder, ring, clock }
     }
 
     /// Begins a conversation. Nothing is written before something is said.
     pub fn begin(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
         let id = new_id()?;
         let (provider, model) = (provider.to_owned(), model.to_owned());
-        let header = Header {
-            format: FORMAT,
-            id,
-            created_at: self.clock.now(),
-            title: String::new(),
-            provider,
-            model,
-        };
+        let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model };
         let path = self.path(&header.id);
-        Ok(Conversation {
-            header,
-            path,
-            file: None,
-            next: 1,
-            ring: Arc::clone(&self.ring),
-            clock: self.clock.clone(),
-        })
+        Ok(Conversation { header, path, file: None, next: 1, ring: Arc::clone(&self.ring), clock: self.clock.clone() })
     }
 
     /// Takes a conversation up again, to add to it. A torn end is set aside first.
@@ -111,28 +93,13 @@ impl Archive {
         let stored = reading::read(id, &bytes, &self.ring)?;
         if stored.torn > 0 {
             let whole = bytes.len() - stored.torn;
-            disk::write(
-                &path.with_extension("torn"),
-                bytes.get(whole..).unwrap_or_default(),
-            )?;
+            disk::write(&path.with_extension("torn"), bytes.get(whole..).unwrap_or_default())?;
             file.cut(whole as u64)?;
         }
-        let header = stored
-            .header
-            .clone()
-            .unwrap_or_else(|| self.lost_header(id, &stored));
-        let conversation = Conversation {
-            header,
-            path,
-            file: Some(file),
-            next: stored.last + 1,
-            ring: Arc::clone(&self.ring),
-            clock: self.clock.clone(),
-        };
-        Ok(Opened {
-            conversation,
-            stored,
-        })
+        let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
+        let conversation =
+            Conversation { header, path, file: Some(file), next: stored.last + 1, ring: Arc::clone(&self.ring), clock: self.clock.clone() };
+        Ok(Opened { conversation, stored })
     }
 
     /// Reads a conversation without touching it.
@@ -142,35 +109,31 @@ impl Archive {
     }
 
     fn lost_header(&self, id: &Name, stored: &Stored) -> Header {
-        let created_at = stored
-            .messages
-            .first()
-            .map_or_else(|| self.clock.now(), |m| m.at);
-        Header {
-            format: FORMAT,
-            id: id.clone(),
-            created_at,
-            title: String::new(),
-            provider: String::new(),
-            model: String::new(),
+        let created_at = stored.messages.first().map_or_else(|| self.clock.now(), |m| m.at);
+        Header { format: FORMAT, id: id.clone(), created_at, title: String::new(), provider: String::new(), model: String::new() }
+    }
+
+    /// Removes a conversation. What is gone from the folder may still be on the disk; what it was sealed with decides
+    /// whether anybody can read it there.
+    pub fn delete(&self, id: &Name) -> Result<(), Error> {
+        let path = self.path(id);
+        let file = Appender::open(&path)?;
+        if !file.try_lock()? {
+            return Err(Error::Busy(id.clone()));
         }
+        disk::remove(&path)?;
+        disk::remove(&path.with_extension("torn"))?;
+        Ok(())
     }
 
     /// The ids of all conversations, in no particular order.
     pub fn ids(&self) -> Result<Vec<Name>, Error> {
-        Ok(disk::names(&self.folder, ENDING)?
-            .into_iter()
-            .filter_map(|name| name.parse().ok())
-            .collect())
+        Ok(disk::names(&self.folder, ENDING)?.into_iter().filter_map(|name| name.parse().ok()).collect())
     }
 
     /// The id that is meant by what was typed: the whole of one, or a beginning that only one has.
     pub fn find(&self, typed: &str) -> Result<Name, Error> {
-        let mut ids: Vec<Name> = self
-            .ids()?
-            .into_iter()
-            .filter(|id| id.as_str().starts_with(typed))
-            .collect();
+        let mut ids: Vec<Name> = self.ids()?.into_iter().filter(|id| id.as_str().starts_with(typed)).collect();
         if let Some(at) = ids.iter().position(|id| id.as_str() == typed) {
             return Ok(ids.swap_remove(at));
         }
@@ -185,12 +148,7 @@ impl Archive {
     pub fn latest(&self) -> Result<Option<Name>, Error> {
         let newest = disk::list(&self.folder)?
             .into_iter()
-            .filter_map(|e| {
-                Some((
-                    e.modified_ms,
-                    e.name.strip_suffix(ENDING)?.parse::<Name>().ok()?,
-                ))
-            })
+            .filter_map(|e| Some((e.modified_ms, e.name.strip_suffix(ENDING)?.parse::<Name>().ok()?)))
             .max_by_key(|(modified, _)| *modified);
         Ok(newest.map(|(_, id)| id))
     }
@@ -205,11 +163,7 @@ impl Archive {
                 Err(error) => failed.push((id, error)),
             }
         }
-        found.sort_by(|a, b| {
-            b.updated_at
-                .cmp(&a.updated_at)
-                .then_with(|| a.id.cmp(&b.id))
-        });
+        found.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.id.cmp(&b.id)));
         Ok((found, failed))
     }
 
@@ -218,18 +172,9 @@ impl Archive {
             return Ok(None);
         };
         let stored = reading::read(id, &bytes, &self.ring)?;
-        let updated_at = stored
-            .messages
-            .last()
-            .map(|m| m.at)
-            .or_else(|| Some(stored.header.as_ref()?.created_at));
+        let updated_at = stored.messages.last().map(|m| m.at).or_else(|| Some(stored.header.as_ref()?.created_at));
         let updated_at = updated_at.unwrap_or(Time::from_millis(0));
-        Ok(Some(Summary {
-            header: stored.header,
-            id: id.clone(),
-            updated_at,
-            messages: stored.messages.len(),
-        }))
+        Ok(Some(Summary { header: stored.header, id: id.clone(), updated_at, messages: stored.messages.len() }))
     }
 
     fn path(&self, id: &Name) -> PathBuf {
@@ -286,11 +231,7 @@ impl Conversation {
     }
 
     fn seal(&self, record: &impl serde::Serialize, now: Time, lines: &mut String) {
-        lines.push_str(
-            &self
-                .ring
-                .seal(&serde_json::to_vec(record).unwrap_or_default(), now),
-        );
+        lines.push_str(&self.ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
         lines.push('\n');
     }
 
@@ -302,9 +243,7 @@ impl Conversation {
             }
             self.file = Some(file);
         }
-        self.file
-            .as_mut()
-            .ok_or_else(|| Error::Missing(self.header.id.to_string()))
+        self.file.as_mut().ok_or_else(|| Error::Missing(self.header.id.to_string()))
     }
 
     /// Takes back the last messages from `n` on: the file is written anew without them.
@@ -315,11 +254,8 @@ impl Conversation {
         let bytes = file.read_all()?;
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let plain = std::str::from_utf8(line)
-                .ok()
-                .and_then(|l| self.ring.open(l.trim_end()).ok());
-            let place =
-                plain.and_then(|p| serde_json::from_slice::<Line<'_>>(&p).ok().map(|l| l.n));
+            let plain = std::str::from_utf8(line).ok().and_then(|l| self.ring.open(l.trim_end()).ok());
+            let place = plain.and_then(|p| serde_json::from_slice::<Line<'_>>(&p).ok().map(|l| l.n));
             if place.is_none_or(|place| place < n) {
                 kept.extend_from_slice(line);
             }
@@ -348,10 +284,7 @@ pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
 
 /// What a conversation is called: the beginning of what its owner first said in it, already redacted.
 fn title(messages: &[(&Message, &Note)]) -> String {
-    let text = messages
-        .iter()
-        .find(|(m, _)| m.role == Role::User)
-        .map_or("", |(m, _)| m.text.as_str());
+    let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
     let mut title = String::new();
     for word in text.split_whitespace() {
         if title.chars().count() + word.chars().count() >= 60 {
@@ -362,11 +295,7 @@ fn title(messages: &[(&Message, &Note)]) -> String {
         }
         title.push_str(word);
     }
-    if title.is_empty() {
-        text.trim().chars().take(60).collect()
-    } else {
-        title
-    }
+    if title.is_empty() { text.trim().chars().take(60).collect() } else { title }
 }
 
 /// Ten letters and digits without those that look alike: 50 random bits.
@@ -374,10 +303,7 @@ fn new_id() -> Result<Name, Error> {
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-    let id: String = random
-        .iter()
-        .map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a')))
-        .collect();
+    let id: String = random.iter().map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
     id.parse().map_err(|_| Error::Random)
 }
 

@@ -17,33 +17,20 @@ impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ring = Arc::new(KeyRing::new(&seal::new_key()).unwrap());
-        let archive = Archive::new(
-            dir.path().join("conversations"),
-            ring,
-            Clock::fixed(Time::from_millis(1_800_000_000_000)),
-        );
+        let archive = Archive::new(dir.path().join("conversations"), ring, Clock::fixed(Time::from_millis(1_800_000_000_000)));
         Self { dir, archive }
     }
 
     fn path(&self, id: &Name) -> PathBuf {
-        self.dir
-            .path()
-            .join("conversations")
-            .join(format!("{id}{ENDING}"))
+        self.dir.path().join("conversations").join(format!("{id}{ENDING}"))
     }
 
     /// A conversation of so many messages, and its file.
     fn conversation(&self, messages: usize) -> (Name, PathBuf) {
         let mut conversation = self.archive.begin("demo", "demo").unwrap();
         for n in 0..messages {
-            let role = if n % 2 == 0 {
-                Role::User
-            } else {
-                Role::Assistant
-            };
-            conversation
-                .keep(&[(&message(role, &format!("text {n}")), &Note::default())])
-                .unwrap();
+            let role = if n % 2 == 0 { Role::User } else { Role::Assistant };
+            conversation.keep(&[(&message(role, &format!("text {n}")), &Note::default())]).unwrap();
         }
         let id = conversation.id().clone();
         let path = self.path(&id);
@@ -52,22 +39,12 @@ impl Place {
 }
 
 fn message(role: Role, text: &str) -> Message {
-    let (text, _) = Redactor::new(&Policy::default())
-        .unwrap()
-        .redact(Raw::from(text), &mut Placeholders::default());
-    Message {
-        role,
-        text,
-        at: Time::from_millis(1_800_000_000_000),
-    }
+    let (text, _) = Redactor::new(&Policy::default()).unwrap().redact(Raw::from(text), &mut Placeholders::default());
+    Message { role, text, at: Time::from_millis(1_800_000_000_000) }
 }
 
 fn texts(stored: &Stored) -> Vec<(u32, String)> {
-    stored
-        .messages
-        .iter()
-        .map(|m| (m.n, m.text.printable()))
-        .collect()
+    stored.messages.iter().map(|m| (m.n, m.text.printable())).collect()
 }
 
 fn sentences(stored: &Stored) -> Vec<String> {
@@ -86,24 +63,12 @@ fn what_was_kept_comes_back() {
     let place = Place::new();
     let (id, path) = place.conversation(3);
     let stored = place.archive.read(&id).unwrap();
-    assert_eq!(
-        texts(&stored),
-        [
-            (1, "text 0".into()),
-            (2, "text 1".into()),
-            (3, "text 2".into())
-        ]
-    );
+    assert_eq!(texts(&stored), [(1, "text 0".into()), (2, "text 1".into()), (3, "text 2".into())]);
     assert_eq!(stored.header.as_ref().unwrap().title, "text 0");
     assert!(stored.damage.is_empty());
     let bytes = disk::read(&path).unwrap().unwrap();
     assert!(!String::from_utf8_lossy(&bytes).contains("text"));
-    assert!(
-        bytes
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty())
-            .all(|l| l.starts_with(b"gAAAAA"))
-    );
+    assert!(bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()).all(|l| l.starts_with(b"gAAAAA")));
 }
 
 #[test]
@@ -118,18 +83,12 @@ fn every_byte_flipped_costs_at_most_one_message_and_is_reported() {
         disk::write(&path, &bytes).unwrap();
         let stored = place.archive.read(&id).unwrap();
         let got = texts(&stored);
-        assert!(
-            got.iter().all(|m| right.contains(m)),
-            "byte {at}: wrong text"
-        );
+        assert!(got.iter().all(|m| right.contains(m)), "byte {at}: wrong text");
         // Flipping a line end joins two lines, and what cannot be told apart is lost together; base64 has spare bits.
         let lost = right.len() - got.len();
         let most = if whole[at] == b'\n' { 2 } else { 1 };
         assert!(lost <= most, "byte {at}: {lost} messages lost");
-        assert!(
-            lost == 0 || !stored.damage.is_empty(),
-            "byte {at}: lost without a word"
-        );
+        assert!(lost == 0 || !stored.damage.is_empty(), "byte {at}: lost without a word");
     }
 }
 
@@ -155,75 +114,31 @@ fn a_torn_end_is_set_aside_and_the_next_message_is_whole() {
     disk::write(&path, &whole[..whole.len() - 10]).unwrap();
     let mut opened = place.archive.open(&id).unwrap();
     assert_eq!(sentences(&opened.stored), ["the last line is torn"]);
-    opened
-        .conversation
-        .keep(&[(&message(Role::User, "again"), &Note::default())])
-        .unwrap();
+    opened.conversation.keep(&[(&message(Role::User, "again"), &Note::default())]).unwrap();
     let stored = place.archive.read(&id).unwrap();
     assert_eq!(texts(&stored), [(1, "text 0".into()), (2, "again".into())]);
     assert!(stored.damage.is_empty());
-    assert!(
-        disk::read(&path.with_extension("torn"))
-            .unwrap()
-            .unwrap()
-            .starts_with(b"gAAAAA")
-    );
+    assert!(disk::read(&path.with_extension("torn")).unwrap().unwrap().starts_with(b"gAAAAA"));
 }
 
 #[test]
 fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
     let place = Place::new();
     let (_, other) = place.conversation(3);
-    let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap())
-        .unwrap()
-        .lines()
-        .nth(2)
-        .unwrap()
-        .to_owned();
+    let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap()).unwrap().lines().nth(2).unwrap().to_owned();
     let cases: Vec<(Box<dyn FnOnce(&mut Vec<String>)>, Vec<&str>, usize)> = vec![
-        (
-            Box::new(|l| l.swap(1, 2)),
-            vec!["message 1 (line 3): the message is not in its place"],
-            4,
-        ),
-        (
-            Box::new(|l| l.push(l[2].clone())),
-            vec!["message 2 (line 6): the message is repeated"],
-            4,
-        ),
-        (
-            Box::new(|l| drop(l.remove(2))),
-            vec!["message 2: the message is missing"],
-            3,
-        ),
-        (
-            Box::new(|l| drop(l.remove(0))),
-            vec!["the header is missing"],
-            4,
-        ),
+        (Box::new(|l| l.swap(1, 2)), vec!["message 1 (line 3): the message is not in its place"], 4),
+        (Box::new(|l| l.push(l[2].clone())), vec!["message 2 (line 6): the message is repeated"], 4),
+        (Box::new(|l| drop(l.remove(2))), vec!["message 2: the message is missing"], 3),
+        (Box::new(|l| drop(l.remove(0))), vec!["the header is missing"], 4),
         (
             Box::new(move |l| l[2] = foreign),
-            vec![
-                "line 3: the line belongs to another conversation",
-                "message 2: the message is missing",
-            ],
+            vec!["line 3: the line belongs to another conversation", "message 2: the message is missing"],
             3,
         ),
-        (
-            Box::new(|l| l[2].replace_range(20..21, "!")),
-            vec!["message 2 (line 3): the line is damaged"],
-            3,
-        ),
-        (
-            Box::new(|l| l[0].replace_range(20..21, "!")),
-            vec!["line 1: the header is damaged"],
-            4,
-        ),
-        (
-            Box::new(|l| l[4].replace_range(20..21, "!")),
-            vec!["message 4 (line 5): the line is damaged"],
-            3,
-        ),
+        (Box::new(|l| l[2].replace_range(20..21, "!")), vec!["message 2 (line 3): the line is damaged"], 3),
+        (Box::new(|l| l[0].replace_range(20..21, "!")), vec!["line 1: the header is damaged"], 4),
+        (Box::new(|l| l[4].replace_range(20..21, "!")), vec!["message 4 (line 5): the line is damaged"], 3),
     ];
     for (change, damage, left) in cases {
         let (id, path) = place.conversation(4);
@@ -242,11 +157,7 @@ fn a_second_writer_is_told_and_another_key_opens_nothing() {
     assert!(matches!(place.archive.open(&id), Err(Error::Busy(_))));
     drop(first);
     let ring = Arc::new(KeyRing::new(&seal::new_key()).unwrap());
-    let other = Archive::new(
-        place.dir.path().join("conversations"),
-        ring,
-        Clock::system(),
-    );
+    let other = Archive::new(place.dir.path().join("conversations"), ring, Clock::system());
     assert!(matches!(other.open(&id), Err(Error::Closed { .. })));
     assert!(place.archive.open(&id).is_ok());
 }
@@ -256,37 +167,16 @@ fn what_is_partial_gives_way_and_what_is_forgotten_is_gone() {
     let place = Place::new();
     let (id, _) = place.conversation(1);
     let mut conversation = place.archive.open(&id).unwrap().conversation;
-    let partial = Note {
-        partial: true,
-        ..Note::default()
-    };
-    conversation
-        .keep(&[(&message(Role::Assistant, "half an"), &partial)])
-        .unwrap();
+    let partial = Note { partial: true, ..Note::default() };
+    conversation.keep(&[(&message(Role::Assistant, "half an"), &partial)]).unwrap();
     let stored = place.archive.read(&id).unwrap();
-    assert_eq!(
-        (texts(&stored)[1].1.as_str(), stored.messages[1].cut),
-        ("half an", true)
-    );
-    conversation
-        .keep(&[(
-            &message(Role::Assistant, "half an answer"),
-            &Note::default(),
-        )])
-        .unwrap();
+    assert_eq!((texts(&stored)[1].1.as_str(), stored.messages[1].cut), ("half an", true));
+    conversation.keep(&[(&message(Role::Assistant, "half an answer"), &Note::default())]).unwrap();
     let stored = place.archive.read(&id).unwrap();
-    assert_eq!(
-        (texts(&stored)[1].1.as_str(), stored.messages[1].cut),
-        ("half an answer", false)
-    );
+    assert_eq!((texts(&stored)[1].1.as_str(), stored.messages[1].cut), ("half an answer", false));
     conversation.forget_from(2).unwrap();
-    conversation
-        .keep(&[(&message(Role::Assistant, "anew"), &Note::default())])
-        .unwrap();
-    assert_eq!(
-        texts(&place.archive.read(&id).unwrap()),
-        [(1, "text 0".into()), (2, "anew".into())]
-    );
+    conversation.keep(&[(&message(Role::Assistant, "anew"), &Note::default())]).unwrap();
+    assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into()), (2, "anew".into())]);
 }
 
 #[test]
@@ -295,8 +185,5 @@ fn a_conversation_is_found_by_a_beginning_that_only_it_has() {
     let (id, _) = place.conversation(1);
     assert_eq!(place.archive.find(&id.as_str()[..4]).unwrap(), id);
     assert!(matches!(place.archive.find(""), Err(Error::Ambiguous(_))));
-    assert!(matches!(
-        place.archive.find("../../etc/passwd"),
-        Err(Error::Missing(_))
-    ));
+    assert!(matches!(place.archive.find("../../etc/passwd"), Err(Error::Missing(_))));
 }

@@ -261,7 +261,12 @@ impl<P: Provider> Session<P> {
     fn count(&self) -> Result<[Level; 2], Error> {
         self.machines.limiter.take(self.machines.clock.now()).map_err(|error| {
             if let limit::Error::Full { level, .. } = &error {
-                self.note(&Event::new(What::Limited).severity(Severity::Warning).word("window", level.window.name).number("most", level.window.most));
+                self.note(
+                    &Event::new(What::Limited)
+                        .severity(Severity::Warning)
+                        .word("window", level.window.name)
+                        .number("most", level.window.most),
+                );
             }
             Error::Limit(error)
         })
@@ -291,8 +296,9 @@ impl<P: Provider> Session<P> {
         let watch = self.machines.clock.stopwatch();
         let said = self.past.messages();
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, self.manners.own_screen, self.conversation.as_mut(), watcher);
+        let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
-            result = self.provider.answer(&said, &self.wish, &mut |heard| hearing.hear(heard)) => Some(result),
+            result = self.provider.answer(&said, &self.wish, &mut hear) => Some(result),
             () = stop => None,
         };
         let (answer, failure) = match result {
@@ -346,7 +352,8 @@ impl<P: Provider> Session<P> {
         };
         let used = answer.and_then(|a| a.usage.clone());
         let nanos = used.as_ref().and_then(provider::Usage::spent).map(|n| n.0);
-        let mut event = Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", model).word("outcome", outcome);
+        let mut event =
+            Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", model).word("outcome", outcome);
         event = event.number("milliseconds", took.as_millis());
         if let Some(failure) = failure {
             event = event.severity(Severity::Warning).word("failure", failure.kind().code());
@@ -399,6 +406,12 @@ impl<P: Provider> Session<P> {
 }
 
 impl<P> Session<P> {
+    /// Who answers.
+    #[must_use]
+    pub const fn provider(&self) -> &P {
+        &self.provider
+    }
+
     /// The conversation that is kept, if it is.
     #[must_use]
     pub const fn conversation(&self) -> Option<&Conversation> {

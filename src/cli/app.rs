@@ -59,9 +59,7 @@ impl App {
 
     /// What is to be done before the process ends.
     pub(crate) fn close(&mut self) {
-        if let Some(keys) = self.keys.take() {
-            keys.close();
-        }
+        self.keys = None;
     }
 
     pub(crate) fn settings_file(&self) -> &PathBuf {
@@ -79,7 +77,10 @@ impl App {
             if problem.unknown {
                 self.ui.warning(&self.sentence(&problem));
             } else {
-                bail!(Problem::new(Exit::Misuse, "settings", self.sentence(&problem)).hint(format!("mend it, then try `chatbot config check` (`{}`)", shown(&self.settings_file))));
+                bail!(
+                    Problem::new(Exit::Misuse, "settings", self.sentence(&problem))
+                        .hint(format!("mend it, then try `chatbot config check` (`{}`)", shown(&self.settings_file)))
+                );
             }
         }
         let settings = Arc::new(settings);
@@ -91,7 +92,10 @@ impl App {
     pub(crate) fn settings_text(&self) -> Result<String> {
         let bytes = disk::read_at_most(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
-            bail!(Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file))).hint("`chatbot config init` writes one"));
+            bail!(
+                Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file)))
+                    .hint("`chatbot config init` writes one")
+            );
         }
         String::from_utf8(bytes.unwrap_or_default())
             .map_err(|_| Problem::misuse(format!("`{}` is not UTF-8 text", shown(&self.settings_file))).hint("save it as UTF-8").into())
@@ -99,7 +103,11 @@ impl App {
 
     /// A problem of the settings as a sentence.
     pub(crate) fn sentence(&self, problem: &settings::Problem) -> String {
-        let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", crate::privacy::Raw::from(problem.key.as_str()).printable()) };
+        let key = if problem.key.is_empty() {
+            String::new()
+        } else {
+            format!("`{}`: ", crate::privacy::Raw::from(problem.key.as_str()).printable())
+        };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason)
     }
@@ -130,8 +138,9 @@ impl App {
     }
 
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
-        let redactor = Redactor::new(policy)
-            .map_err(|e| Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("mend `[privacy]` in `{}`", shown(&self.settings_file))))?;
+        let redactor = Redactor::new(policy).map_err(|e| {
+            Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("mend `[privacy]` in `{}`", shown(&self.settings_file)))
+        })?;
         Ok(Arc::new(redactor))
     }
 
@@ -173,7 +182,7 @@ impl App {
             Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,
         };
-        let first = |names: [&str; 2]| names.into_iter().find(|n| self.env.has(n));
+        let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));
         let https_proxy = match first(["HTTPS_PROXY", "https_proxy"]) {
             Some(name) => self.env.secret(name)?,
             None => None,
@@ -209,7 +218,10 @@ impl App {
         if let Some(custom) = settings.providers.get(&name) {
             let model = asked.or_else(|| custom.model.clone()).or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
             let Some(model) = model else {
-                bail!(Problem::misuse(format!("no model is named for `{name}`")).hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`")));
+                bail!(
+                    Problem::misuse(format!("no model is named for `{name}`"))
+                        .hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`"))
+                );
             };
             let env_name = match &custom.key {
                 KeyFrom::Env(variable) => Some(variable.clone()),
@@ -219,7 +231,20 @@ impl App {
         }
         let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
         let key = if entry.needs_key { KeyFrom::Stored } else { KeyFrom::Nowhere };
-        Ok(Choice { endpoint, key, env_name: entry.env.map(str::to_owned), profile, model: asked.unwrap_or_else(|| entry.model.to_owned()) })
+        Ok(Choice {
+            endpoint,
+            key,
+            env_name: entry.env.map(str::to_owned),
+            profile,
+            model: asked.unwrap_or_else(|| entry.model.to_owned()),
+        })
+    }
+
+    /// Looks at every variable that has a form.
+    pub(crate) fn check_env(&mut self) -> Result<()> {
+        self.keys()?;
+        self.choice(None, None, None)?;
+        self.reach().map(drop)
     }
 
     /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.
@@ -242,6 +267,8 @@ impl App {
 
     fn env_name(&self, variable: &str) -> Result<Option<Name>> {
         let Some(text) = self.env.text(variable)? else { return Ok(None) };
-        text.parse().map(Some).map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("set `{variable}` anew, or unset it")).into())
+        text.parse()
+            .map(Some)
+            .map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("set `{variable}` anew, or unset it")).into())
     }
 }

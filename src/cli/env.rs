@@ -41,7 +41,10 @@ impl Env {
             None => Ok(None),
             Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(text))),
             Some(_) => {
-                bail!(Problem::misuse(format!("`{name}` does not hold a key: it has white space or odd characters")).hint(format!("set `{name}` anew, or unset it")))
+                bail!(
+                    Problem::misuse(format!("`{name}` does not hold a key: it has white space or odd characters"))
+                        .hint(format!("set `{name}` anew, or unset it"))
+                )
             }
         }
     }
@@ -59,9 +62,32 @@ impl Env {
             None => {
                 let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 let shown = crate::privacy::Raw::from(text).printable();
-                bail!(Problem::misuse(format!("`{name}` is `{shown}`, and should be {}", list.join(", "))).hint(format!("set `{name}` anew, or unset it")))
+                bail!(
+                    Problem::misuse(format!("`{name}` is `{shown}`, and should be {}", list.join(", ")))
+                        .hint(format!("set `{name}` anew, or unset it"))
+                )
             }
         }
+    }
+
+    /// Something to be started from here: it does not inherit the keys that this process may have been given.
+    pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
+        for (name, _) in std::env::vars_os() {
+            if name
+                .to_str()
+                .is_some_and(|n| n.ends_with("_API_KEY") || n.ends_with("_KEY") || n.ends_with("_TOKEN") || n.contains("SECRET"))
+            {
+                command.env_remove(&name);
+            }
+        }
+        command
+    }
+
+    /// Runs a line in the shell and gives what it printed; its errors go to the terminal.
+    pub(crate) fn shell(self, line: &str) -> std::io::Result<std::process::Output> {
+        let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
+        self.command(shell).arg(option).arg(line).stderr(std::process::Stdio::inherit()).output()
     }
 
     /// The streams, as the environment wants them.

@@ -4,6 +4,7 @@ mod app;
 mod commands;
 mod env;
 mod keys;
+mod lines;
 mod network;
 mod repl;
 mod report;
@@ -21,7 +22,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use ui::{Color, Ui};
+use ui::Color;
 
 const ABOUT: &str = "A terminal chat client for people who treat their API key and their conversations as secrets";
 

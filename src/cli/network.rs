@@ -50,41 +50,37 @@ impl Stop {
 
 /// What a provider's error means, and what to do.
 pub(crate) fn explain(error: &Error) -> Meaning {
-    let (exit, code, hint) = match error.kind() {
-        Kind::InvalidKey => (Exit::Key, "invalid_key", "store another with `chatbot key set`"),
-        Kind::NoCredit => (Exit::Provider, "no_credit", "add credit at the provider, or raise the key's own limit there"),
-        Kind::Forbidden => (Exit::Provider, "forbidden", "look at the key's permissions and limits at the provider"),
-        Kind::NotFound => (Exit::Failure, "not_found", "`chatbot models` lists what there is"),
+    let (exit, hint) = match error.kind() {
+        Kind::InvalidKey => (Exit::Key, "store another with `chatbot key set`"),
+        Kind::NoCredit => (Exit::Provider, "add credit at the provider, or raise the key's own limit there"),
+        Kind::Forbidden => (Exit::Provider, "look at the key's permissions and limits at the provider"),
+        Kind::NotFound => (Exit::Failure, "`chatbot models` lists what there is"),
         Kind::PrivacyRestricted => (
             Exit::Refused,
-            "privacy_restricted",
             "choose another model, or accept providers that keep your words: `privacy.data_collection = \"allow\"` in the settings",
         ),
-        Kind::BadRequest => (Exit::Failure, "bad_request", "change the question or the options"),
-        Kind::Timeout => (Exit::Network, "timeout", "try again, or choose another model"),
-        Kind::RateLimited { .. } => (Exit::Provider, "provider_rate_limited", "wait, then ask again"),
-        Kind::Upstream => (Exit::Network, "provider_failed", "try again, or choose another model"),
-        Kind::Refused => (Exit::Network, "refused", "is the server running, and is `base_url` right?"),
-        Kind::Dns => (Exit::Network, "no_such_host", "check the network, and `base_url` if it is your own"),
-        Kind::Connect => (Exit::Network, "no_connection", "check the network"),
-        Kind::Tls => (Exit::Network, "tls", "if a certificate authority of your own is used here, name it in `SSL_CERT_FILE`; verification cannot be switched off"),
-        Kind::Reset => (Exit::Network, "reset", "what came is kept; ask again"),
-        Kind::Truncated => (Exit::Network, "truncated", "what came is kept; ask again"),
-        Kind::Empty => (Exit::Network, "empty_answer", "ask again, or choose another model"),
-        Kind::Malformed => (Exit::Network, "malformed", "what came is kept; check that `base_url` is an OpenAI-compatible server"),
-        Kind::TooLarge => (Exit::Network, "too_large", "what came is kept"),
-        Kind::NotJson => (Exit::Network, "not_json", "check that `base_url` is an OpenAI-compatible server, and that no login page is in between"),
-        Kind::Compressed => (Exit::Network, "compressed", "switch compression off at the server or the proxy in between"),
-        Kind::Redirect => (Exit::Network, "redirect", "set `base_url` to where it leads, if you trust that host with your key"),
-        Kind::PlainHttp => (Exit::Misuse, "plain_http", "use https; plain http is for this machine only"),
-        Kind::BadAddress => (Exit::Misuse, "bad_address", "mend `base_url` in the settings"),
-        Kind::BadNet => (Exit::Misuse, "bad_network_settings", "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`"),
-        _ => (Exit::Network, "network", ""),
+        Kind::BadRequest => (Exit::Failure, "change the question or the options"),
+        Kind::Timeout => (Exit::Network, "try again, or choose another model"),
+        Kind::RateLimited { .. } => (Exit::Provider, "wait, then ask again"),
+        Kind::Upstream => (Exit::Network, "try again, or choose another model"),
+        Kind::Refused => (Exit::Network, "is the server running, and is `base_url` right?"),
+        Kind::Dns => (Exit::Network, "check the network, and `base_url` if it is your own"),
+        Kind::Connect => (Exit::Network, "check the network"),
+        Kind::Tls => (
+            Exit::Network,
+            "if a certificate authority of your own is used here, name it in `SSL_CERT_FILE`; verification cannot be switched off",
+        ),
+        Kind::Reset => (Exit::Network, "what came is kept; ask again"),
+        Kind::Truncated => (Exit::Network, "what came is kept; ask again"),
+        Kind::Empty => (Exit::Network, "ask again, or choose another model"),
+        Kind::Malformed => (Exit::Network, "what came is kept; check that `base_url` is an OpenAI-compatible server"),
+        Kind::TooLarge => (Exit::Network, "what came is kept"),
+        Kind::NotJson => (Exit::Network, "check that `base_url` is an OpenAI-compatible server, and that no login page is in between"),
+        Kind::Compressed => (Exit::Network, "switch compression off at the server or the proxy in between"),
+        Kind::Redirect => (Exit::Network, "set `base_url` to where it leads, if you trust that host with your key"),
+        Kind::PlainHttp => (Exit::Misuse, "use https; plain http is for this machine only"),
+        Kind::BadAddress => (Exit::Misuse, "mend `base_url` in the settings"),
+        Kind::BadNet => (Exit::Misuse, "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`"),
     };
-    meaning(exit, code, hint)
-}
-
-/// The word for the audit log.
-pub(crate) const fn word(kind: Kind) -> &'static str {
-    kind.code()
+    meaning(exit, error.kind().code(), hint)
 }

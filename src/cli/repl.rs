@@ -17,7 +17,10 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
-use rustyline::{Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode, KeyEvent, Modifiers, RepeatCount};
+use rustyline::{
+    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode, KeyEvent,
+    Modifiers, RepeatCount,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +122,8 @@ impl Repl<'_> {
             Keyboard::Pipe => {
                 let most = self.app.settings()?.limits.max_attachment_bytes;
                 let Some(bytes) = self.app.ui.input_line(most)? else { return Ok(Input::End) };
-                let text = String::from_utf8(bytes).map_err(|_| Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
+                let text =
+                    String::from_utf8(bytes).map_err(|_| Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
                 Ok(Input::Text(text))
             }
             Keyboard::Terminal(editor, edit) => {
@@ -151,7 +155,8 @@ impl Repl<'_> {
             Line::Do(deed, arguments) => self.deed(deed, arguments)?,
             Line::Unknown(name, meant) => {
                 let name = Raw::from(name).printable();
-                let hint = meant.map_or_else(|| "`/help` shows what there is; `//` sends a slash".to_owned(), |m| format!("did you mean `{m}`?"));
+                let hint =
+                    meant.map_or_else(|| "`/help` shows what there is; `//` sends a slash".to_owned(), |m| format!("did you mean `{m}`?"));
                 return Err(Problem::misuse(format!("there is no command `{name}`")).hint(hint).into());
             }
         }
@@ -219,7 +224,9 @@ impl Repl<'_> {
         match deed {
             Deed::Help => self.app.ui.out(&slash::help()),
             Deed::New => self.begin(&Which::New),
-            Deed::Resume if arguments.is_empty() => Err(Problem::misuse("which conversation?").hint("`/history` lists them; `/resume ID` takes one up").into()),
+            Deed::Resume if arguments.is_empty() => {
+                Err(Problem::misuse("which conversation?").hint("`/history` lists them; `/resume ID` takes one up").into())
+            }
             Deed::Resume => self.begin(&Which::Named(arguments.to_owned())),
             Deed::Model => self.change_model(arguments),
             Deed::System => self.instruct(arguments),
@@ -391,7 +398,12 @@ fn unwrapped(text: String) -> String {
 }
 
 fn terminal(app: &mut App) -> Result<Keyboard> {
-    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(false).bracketed_paste(true).max_history_size(REMEMBERED)?.build();
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .auto_add_history(false)
+        .bracketed_paste(true)
+        .max_history_size(REMEMBERED)?
+        .build();
     let mut editor = Editor::with_history(config, MemHistory::new())?;
     editor.set_helper(Some(Table { models: app.known_models() }));
     editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);

@@ -77,7 +77,7 @@ impl std::error::Error for Problem {}
 
 /// Nothing is left to say, but the command did not end well: what there was to say has been said.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("ended with code {}", .0 as i32)]
+#[error("ended")]
 pub(crate) struct Quiet(pub(crate) Exit);
 
 /// Says what went wrong and gives the exit code.
@@ -159,11 +159,9 @@ pub(crate) fn meaning(exit: Exit, code: &'static str, hint: &str) -> Meaning {
 fn of_the_chat(error: &chat::Error) -> Meaning {
     use crate::privacy::validate::Refusal;
     match error {
-        chat::Error::Refused(Refusal::TooLong { .. }) => meaning(
-            Exit::Refused,
-            "too_long",
-            "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings",
-        ),
+        chat::Error::Refused(Refusal::TooLong { .. }) => {
+            meaning(Exit::Refused, "too_long", "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings")
+        }
         chat::Error::Refused(Refusal::Empty) => meaning(Exit::Refused, "empty", "say something"),
         chat::Error::Refused(_) => meaning(Exit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
         chat::Error::TooLong { .. } => {
@@ -178,11 +176,9 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
 
 fn of_the_limits(error: &limit::Error) -> Meaning {
     match error {
-        limit::Error::Full { wait, .. } => Some((
-            Exit::Limit,
-            "rate_limited",
-            Some(format!("wait {}, or raise `limits` in the settings", crate::clock::in_words(*wait))),
-        )),
+        limit::Error::Full { wait, .. } => {
+            Some((Exit::Limit, "rate_limited", Some(format!("wait {}, or raise `limits` in the settings", crate::clock::in_words(*wait)))))
+        }
         limit::Error::Damaged(path) => Some((
             Exit::Storage,
             "limits_damaged",

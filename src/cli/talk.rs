@@ -4,7 +4,7 @@ use super::app::{App, Choice};
 use super::report::{Exit, Problem};
 use super::ui::{Ui, shown};
 use crate::archive::{Conversation, Opened, Stored};
-use crate::chat::{Machines, Manners, Session};
+use crate::chat::{Machines, Manners, Said, Session};
 use crate::disk;
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
@@ -108,24 +108,18 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
         app.ui.hush();
     }
     if !talk.keeps() && !matches!(which, Which::New) {
-        bail!(Problem::misuse("a conversation cannot be taken up again and kept out of the log").hint("leave out `--no-log` and `--private`, or begin a new one"));
+        bail!(
+            Problem::misuse("a conversation cannot be taken up again and kept out of the log")
+                .hint("leave out `--no-log` and `--private`, or begin a new one")
+        );
     }
     let (provider, choice, wish) = if talk.demo { demo(own_screen) } else { connect(app, talk, which)? };
     let mut unkept = None;
     let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
-    let settings = app.settings()?;
-    let manners = Manners {
-        rules: Rules { max_chars: settings.limits.max_message_chars, suspicious: settings.privacy.suspicious },
-        max_messages: settings.limits.max_messages,
-        drop_findings: settings.privacy.drop_findings,
-        ask_on_secret: settings.privacy.ask_on_secret,
-        own_screen,
-        profile: choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string()),
-    };
-    let machines = Machines { redactor: app.redactor()?, limiter: app.limiter()?, audit: app.audit(), usage: app.usage(), clock: app.clock.clone() };
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
-    let mut session = Session::new(provider, wish, manners, machines, conversation);
+    let profile = choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string());
+    let mut session = session(app, provider, wish, profile, own_screen, conversation)?;
     if let Some(stored) = stored {
         tell_damage(app, &stored);
         session.remember(stored);
@@ -136,9 +130,65 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     Ok(Begun { session, unkept, model })
 }
 
+fn session(
+    app: &mut App,
+    provider: AnyProvider,
+    wish: Wish,
+    profile: String,
+    own_screen: bool,
+    conversation: Option<Conversation>,
+) -> Result<Session<AnyProvider>> {
+    let settings = app.settings()?;
+    let manners = Manners {
+        rules: Rules { max_chars: settings.limits.max_message_chars, suspicious: settings.privacy.suspicious },
+        max_messages: settings.limits.max_messages,
+        drop_findings: settings.privacy.drop_findings,
+        ask_on_secret: settings.privacy.ask_on_secret,
+        own_screen,
+        profile,
+    };
+    let machines =
+        Machines { redactor: app.redactor()?, limiter: app.limiter()?, audit: app.audit(), usage: app.usage(), clock: app.clock.clone() };
+    Ok(Session::new(provider, wish, manners, machines, conversation))
+}
+
+fn wish(app: &mut App, talk: &Talk, choice: &Choice) -> Result<Wish> {
+    let settings = app.settings()?;
+    let mut wish = Wish::new(&choice.model);
+    wish.temperature = talk.temperature;
+    wish.max_tokens = talk.max_tokens;
+    wish.stream = !talk.no_stream;
+    wish.deny_data_collection = settings.privacy.deny_collection || talk.private;
+    wish.zdr = settings.privacy.zdr || talk.private;
+    Ok(wish)
+}
+
 fn demo(own_screen: bool) -> (AnyProvider, Option<Choice>, Wish) {
-    let demo = if own_screen { Demo::new().at_reading_pace() } else { Demo::new() };
+    let demo = if own_screen { Demo::paced() } else { Demo::new() };
     (AnyProvider::from(demo), None, Wish::new("demo"))
+}
+
+/// Exactly the body that would be sent. The provider needs no key for that, and nothing is counted or kept.
+pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> Result<String> {
+    let (provider, wish) = if talk.demo {
+        let (provider, _, wish) = demo(false);
+        (provider, wish)
+    } else {
+        let mut choice = app.choice(talk.provider.as_ref(), talk.profile.as_ref(), talk.model.as_deref())?;
+        if talk.model.is_none() && !matches!(which, Which::New) {
+            stay_with_model(app, which, &mut choice)?;
+        }
+        let wish = wish(app, talk, &choice)?;
+        (AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.reach()?)?), wish)
+    };
+    let mut session = session(app, provider, wish, "default".to_owned(), false, None)?;
+    if let Some(id) = find(app, which)? {
+        session.remember(app.archive()?.read(&id)?);
+    }
+    if let Some(system) = &talk.system {
+        session.instruct(system.clone());
+    }
+    Ok(session.preview(said)?)
 }
 
 /// The provider with its key. Everything that can be wrong without the key is found before it is opened.
@@ -147,19 +197,13 @@ fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Op
     if talk.model.is_none() && !matches!(which, Which::New) {
         stay_with_model(app, which, &mut choice)?;
     }
-    let settings = app.settings()?;
     let key = match &choice.key {
         KeyFrom::Nowhere => None,
         KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(&choice, variable))?),
         KeyFrom::Stored => Some(app.api_key(&choice)?),
     };
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
-    let mut wish = Wish::new(&choice.model);
-    wish.temperature = talk.temperature;
-    wish.max_tokens = talk.max_tokens;
-    wish.stream = !talk.no_stream;
-    wish.deny_data_collection = settings.privacy.deny_collection || talk.private;
-    wish.zdr = settings.privacy.zdr || talk.private;
+    let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))
 }
 
@@ -187,7 +231,11 @@ fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
     Ok(match which {
         Which::New => None,
         Which::Named(id) => Some(archive.find(id)?),
-        Which::Last => Some(archive.latest()?.ok_or_else(|| Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`"))?),
+        Which::Last => Some(
+            archive
+                .latest()?
+                .ok_or_else(|| Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`"))?,
+        ),
     })
 }
 
@@ -231,7 +279,9 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
             let room = most.saturating_sub(whole.len() as u64);
             let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
             let Ok(text) = String::from_utf8(bytes) else {
-                bail!(Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent"));
+                bail!(
+                    Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent")
+                );
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !whole.is_empty() {
@@ -245,9 +295,11 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
 
 fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
     match error {
-        disk::Error::TooLarge { most, .. } => Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
-            .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
-            .into(),
+        disk::Error::TooLarge { most, .. } => {
+            Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
+                .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
+                .into()
+        }
         other if other.is_missing() => Problem::misuse(format!("there is no file `{}`", shown(path))).hint("check the path").into(),
         other => other.into(),
     }
@@ -301,13 +353,20 @@ pub(crate) fn replaced(counts: &[(String, usize)]) -> String {
 
 /// `model · 1,204→356 tok · $0.0031 · 2.1 s`
 pub(crate) fn statistics(outcome: &crate::chat::Outcome, model: &str) -> String {
-    let mut parts = vec![crate::privacy::Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable()];
+    let mut parts = vec![Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable()];
     if let Some(usage) = outcome.answer.as_ref().and_then(|a| a.usage.as_ref()) {
         parts.push(format!("{}→{} tok", grouped(usage.prompt_tokens), grouped(usage.completion_tokens)));
         parts.push(usage.spent().map_or_else(|| "cost unknown".to_owned(), |n| dollars(n.0)));
     }
     parts.push(format!("{:.1} s", outcome.took.as_secs_f64()));
     parts.join(" · ")
+}
+
+/// An amount as JSON has it: the decimal number that says exactly these billionths.
+pub(crate) fn exact_dollars(nanos: i64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "below nine million dollars every billionth comes out as it went in")]
+    let exact = nanos as f64 / 1e9;
+    exact
 }
 
 /// `1204` → `1,204`
@@ -351,7 +410,7 @@ pub(crate) fn tell(ui: &Ui, outcome: &crate::chat::Outcome, model: &str) {
     }
     if outcome.answer.as_ref().is_some_and(|a| !a.complete) {
         let why = outcome.answer.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());
-        ui.warning(&format!("the answer is not complete ({})", crate::privacy::Raw::from(why).printable()));
+        ui.warning(&format!("the answer is not complete ({})", Raw::from(why).printable()));
     }
     ui.notice(&statistics(outcome, model));
 }
@@ -381,7 +440,14 @@ mod tests {
 
     #[test]
     fn a_pattern_means_names_of_one_folder() {
-        for (pattern, name, is) in [("*.rs", "a.rs", true), ("*.rs", "a.rs.bak", false), ("a?c*", "abcdef", true), ("*", "x", true), ("a*b*c", "aXbYc", true), ("a*b*c", "aXbY", false)] {
+        for (pattern, name, is) in [
+            ("*.rs", "a.rs", true),
+            ("*.rs", "a.rs.bak", false),
+            ("a?c*", "abcdef", true),
+            ("*", "x", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXbY", false),
+        ] {
             assert_eq!(fits(pattern, name), is, "{pattern} {name}");
         }
     }

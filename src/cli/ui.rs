@@ -249,7 +249,8 @@ pub(crate) fn input_says_something() -> bool {
     #[cfg(unix)]
     {
         use rustix::fs::{FileType, fstat};
-        fstat(io::stdin()).is_ok_and(|s| matches!(FileType::from_raw_mode(s.st_mode), FileType::RegularFile | FileType::Fifo | FileType::Socket))
+        fstat(io::stdin())
+            .is_ok_and(|s| matches!(FileType::from_raw_mode(s.st_mode), FileType::RegularFile | FileType::Fifo | FileType::Socket))
     }
     #[cfg(not(unix))]
     {

@@ -80,11 +80,7 @@ impl Audit {
     /// The log in the folder of state.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self {
-            path: state.join("audit.jsonl"),
-            session: state.join("session"),
-            clock,
-        }
+        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock }
     }
 
     /// Where it is.
@@ -139,10 +135,7 @@ impl Audit {
         };
         let text = String::from_utf8_lossy(&bytes);
         for (n, line) in text.lines().enumerate().filter(|(_, l)| !l.is_empty()) {
-            let record = serde_json::from_str(line).map_err(|_| Error::NotARecord {
-                path: self.path.clone(),
-                line: n + 1,
-            })?;
+            let record = serde_json::from_str(line).map_err(|_| Error::NotARecord { path: self.path.clone(), line: n + 1 })?;
             each(record, line);
         }
         Ok(())
@@ -165,8 +158,5 @@ fn last(file: &mut Appender) -> Result<(u64, String), Error> {
 }
 
 fn hash(line: &[u8]) -> String {
-    Sha256::digest(line)
-        .iter()
-        .map(|b| format!("{b:02x}"))
-        .collect()
+    Sha256::digest(line).iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -31,11 +31,7 @@ impl Word {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let fit = |c: char| {
-            if c.is_ascii_alphanumeric() || "-_./:~@+".contains(c) {
-                c
-            } else {
-                '_'
-            }
+            if c.is_ascii_alphanumeric() || "-_./:~@+".contains(c) { c } else { '_' }
         };
         Self(text.chars().take(128).map(fit).collect())
     }
@@ -150,11 +146,7 @@ impl Event {
     /// An everyday event.
     #[must_use]
     pub const fn new(what: What) -> Self {
-        Self {
-            what,
-            severity: Severity::Info,
-            details: Vec::new(),
-        }
+        Self { what, severity: Severity::Info, details: Vec::new() }
     }
 
     /// The same, of that severity.
@@ -167,8 +159,7 @@ impl Event {
     /// With a number.
     #[must_use]
     pub fn number(mut self, name: &'static str, number: impl TryInto<i64>) -> Self {
-        self.details
-            .push((name, Detail::Number(number.try_into().unwrap_or(i64::MAX))));
+        self.details.push((Cow::Borrowed(name), Detail::Number(number.try_into().unwrap_or(i64::MAX))));
         self
     }
 

@@ -70,9 +70,7 @@ impl Usage {
     /// The record in the folder of state.
     #[must_use]
     pub fn new(state: &Path) -> Self {
-        Self {
-            path: state.join("usage.jsonl"),
-        }
+        Self { path: state.join("usage.jsonl") }
     }
 
     /// Adds one request.
@@ -85,11 +83,7 @@ impl Usage {
     /// Hands each entry since `since` to `each`; how many lines could not be read is the answer.
     pub fn read(&self, since: Time, mut each: impl FnMut(Entry)) -> Result<usize, disk::Error> {
         let mut unreadable = 0;
-        for line in disk::read(&self.path)?
-            .unwrap_or_default()
-            .split(|b| *b == b'\n')
-            .filter(|l| !l.is_empty())
-        {
+        for line in disk::read(&self.path)?.unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
             match serde_json::from_slice::<Entry>(line) {
                 Ok(entry) if entry.at >= since => each(entry),
                 Ok(_) => {}

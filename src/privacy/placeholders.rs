@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 pub use super::restorer::Restorer;
 
 /// The table of one conversation: the same value gets the same placeholder for as long as it lives. It is never saved.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Placeholders {
     entries: Vec<Entry>,
     /// Entries by the hash of their kind and value, so that no second copy of a value is kept.
@@ -22,6 +22,7 @@ pub struct Placeholders {
 }
 
 /// One value and its number.
+#[derive(Clone)]
 struct Entry {
     kind: Kind,
     number: u32,

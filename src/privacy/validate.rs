@@ -42,6 +42,18 @@ pub enum Refusal {
     Suspicious(String),
 }
 
+impl Refusal {
+    /// The word for scripts and for the ledger.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong { .. } => "too_long",
+            Self::Suspicious(_) => "suspicious",
+        }
+    }
+}
+
 /// Looks at a text. The answer is a list of warnings, each a sentence for the owner.
 pub fn validate(text: &Raw, rules: &Rules) -> Result<Vec<String>, Refusal> {
     if text.0.trim().is_empty() {

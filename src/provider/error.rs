@@ -62,6 +62,39 @@ pub enum Kind {
     BadNet,
 }
 
+impl Kind {
+    /// The word for scripts and for the ledger.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InvalidKey => "invalid_key",
+            Self::NoCredit => "no_credit",
+            Self::Forbidden => "forbidden",
+            Self::NotFound => "not_found",
+            Self::PrivacyRestricted => "privacy_restricted",
+            Self::BadRequest => "bad_request",
+            Self::Timeout => "timeout",
+            Self::RateLimited { .. } => "provider_rate_limited",
+            Self::Upstream => "provider_failed",
+            Self::Refused => "refused",
+            Self::Dns => "no_such_host",
+            Self::Connect => "no_connection",
+            Self::Tls => "tls",
+            Self::Reset => "reset",
+            Self::Truncated => "truncated",
+            Self::Empty => "empty_answer",
+            Self::Malformed => "malformed",
+            Self::TooLarge => "too_large",
+            Self::NotJson => "not_json",
+            Self::Compressed => "compressed",
+            Self::Redirect => "redirect",
+            Self::PlainHttp => "plain_http",
+            Self::BadAddress => "bad_address",
+            Self::BadNet => "bad_network_settings",
+        }
+    }
+}
+
 /// What went wrong, in words that may be shown and logged: they hold no key and no text of the conversation.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]

@@ -3,6 +3,7 @@
 use crate::chat::{Outcome, Said, Watcher};
 use crate::cli::app::App;
 use crate::cli::network::{Stop, runtime};
+use crate::cli::repl::interrupted;
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::talk::{self, Talk, Which};
 use crate::cli::ui::{self, Ui};
@@ -19,7 +20,9 @@ use std::time::Duration;
 /// What is piped in goes along as context, after the question and a blank line; `-` means that what is piped in is the
 /// question. The answer goes to standard output and nothing else does.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@example.org\"")]
+#[command(
+    after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@example.org\""
+)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Options {
     /// The question; `-` takes it from standard input
@@ -61,16 +64,8 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     }
     let whole = options.json || options.extract;
     let stop = Stop::new();
-    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, restored: String::new() };
-    let result = runtime()?.block_on(async {
-        let interrupted = async {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => (),
-                () = stop.wanted() => (),
-            }
-        };
-        begun.session.say(said, &mut watcher, interrupted).await
-    });
+    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true };
+    let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop)));
     if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
     }
@@ -144,7 +139,8 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
 fn as_json(begun: &talk::Begun, outcome: &Outcome) -> String {
     let answer = outcome.answer.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
-    let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind.to_string(), "count": count })).collect();
+    let redactions: Vec<_> =
+        outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind.to_string(), "count": count })).collect();
     let cost = usage.and_then(crate::provider::Usage::spent).map(|n| talk::exact_dollars(n.0));
     let object = json!({
         "schema_version": 1,
@@ -187,7 +183,6 @@ pub(crate) struct Screen {
     pub(crate) show: bool,
     pub(crate) stop: Stop,
     pub(crate) ends_line: bool,
-    pub(crate) restored: String,
 }
 
 impl Watcher for Screen {

@@ -64,7 +64,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if let Some(event) = &list.event
         && !What::NAMES.iter().any(|name| name.starts_with(event.as_str()))
     {
-        let hint = nearest(event, What::NAMES.iter().copied()).map_or_else(|| format!("there are {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
+        let hint = nearest(event, What::NAMES.iter().copied())
+            .map_or_else(|| format!("there are {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
         bail!(Problem::misuse(format!("there is no event `{}`", crate::privacy::Raw::from(event.as_str()).printable())).hint(hint));
     }
     let most = list.limit.unwrap_or(usize::MAX);
@@ -100,7 +101,10 @@ fn readable(app: &App, record: &Record) -> String {
         .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     // A line of the log could have been written by anybody who can write the file.
-    crate::privacy::Raw::from(format!("{}  ", record.at.local_minute())).printable() + &event + "  " + &crate::privacy::Raw::from(details.join(" ")).printable()
+    crate::privacy::Raw::from(format!("{}  ", record.at.local_minute())).printable()
+        + &event
+        + "  "
+        + &crate::privacy::Raw::from(details.join(" ")).printable()
 }
 
 /// Reads a span: `12h` before now, or the beginning of a day.

@@ -11,7 +11,9 @@ use clap::Args;
 ///
 /// Every message is validated, redacted, rate-limited and kept, sealed, before it is sent. Type /help inside.
 #[derive(Clone, Debug, Default, Args)]
-#[command(after_help = "Examples:\n  chatbot chat --demo                 offline, without a key\n  chatbot chat --continue             go on where you left\n  chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"")]
+#[command(
+    after_help = "Examples:\n  chatbot chat --demo                 offline, without a key\n  chatbot chat --continue             go on where you left\n  chatbot chat -m openai/gpt-5.2 -s \"answer briefly\""
+)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) talk: Talk,
@@ -42,9 +44,16 @@ pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
 /// Without a key: store one now (yes), or look around in the demo (no).
 fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
     app.ui.error_line(&format!("There is no key yet ({error})."));
-    match app.ui.ask("Store one now (k), try the offline demo (d), or leave (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?.to_lowercase().as_str() {
+    match app
+        .ui
+        .ask("Store one now (k), try the offline demo (d), or leave (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?
+        .to_lowercase()
+        .as_str()
+    {
         "k" => super::key::set_now(app).map(|()| true),
         "d" => Ok(false),
-        _ => Err(Problem::new(Exit::Key, "no_key", "there is no key").hint("store one with `chatbot key set`, or try `chatbot chat --demo`").into()),
+        _ => Err(Problem::new(Exit::Key, "no_key", "there is no key")
+            .hint("store one with `chatbot key set`, or try `chatbot chat --demo`")
+            .into()),
     }
 }

@@ -1,14 +1,16 @@
 //! `completions`: a script for the shell.
 
-use crate::cli::app::App;
 use crate::cli::Cli;
+use crate::cli::app::App;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
 /// Print a completion script for a shell
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Examples:\n  chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot\n  chatbot completions fish > ~/.config/fish/completions/chatbot.fish")]
+#[command(
+    after_help = "Examples:\n  chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot\n  chatbot completions fish > ~/.config/fish/completions/chatbot.fish"
+)]
 pub(crate) struct Options {
     /// For which shell
     #[arg(value_enum)]

@@ -84,11 +84,13 @@ fn rendered(s: &Settings) -> String {
         l.requests_per_minute, l.requests_per_hour, l.max_message_chars, l.max_attachment_bytes, l.max_messages
     );
     out += "\n[budget]\n";
-    for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)] {
+    for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)]
+    {
         out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::talk::exact_dollars(n)));
     }
     let p = &s.privacy;
-    let patterns: Vec<String> = p.policy.patterns.iter().map(|(kind, pattern)| format!("{{ kind = {}, pattern = {} }}", quoted(kind), quoted(pattern))).collect();
+    let patterns: Vec<String> =
+        p.policy.patterns.iter().map(|(kind, pattern)| format!("{{ kind = {}, pattern = {} }}", quoted(kind), quoted(pattern))).collect();
     let suspicious = match p.suspicious {
         crate::privacy::validate::Suspicious::Warn => "warn",
         crate::privacy::validate::Suspicious::Block => "block",
@@ -111,7 +113,10 @@ fn rendered(s: &Settings) -> String {
         settings::Store::Os => "os",
         settings::Store::Vault => "vault",
     };
-    out += &format!("\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nstore = \"{store}\"\n", s.keys.rotate_after_days, s.keys.keyring_timeout_s);
+    out += &format!(
+        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nstore = \"{store}\"\n",
+        s.keys.rotate_after_days, s.keys.keyring_timeout_s
+    );
     out += &format!("\n[alerts]\ncommand = {}\n", list(&s.alerts.command));
     for (name, custom) in &s.providers {
         let key = match &custom.key {

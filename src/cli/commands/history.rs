@@ -90,6 +90,11 @@ fn title(summary: &Summary) -> String {
     if title.is_empty() { "(untitled)".to_owned() } else { Raw::from(title).printable() }
 }
 
+/// The last ten, for a look in the middle of a conversation.
+pub(crate) fn recent(app: &mut App) -> Result<()> {
+    list(app, &List { limit: 10, json: false })
+}
+
 fn summary_json(summary: &Summary) -> Value {
     let header = summary.header.as_ref();
     json!({
@@ -158,7 +163,10 @@ pub(crate) fn fitted(text: &str, columns: usize) -> String {
 
 fn show(app: &mut App, options: &Show) -> Result<()> {
     if nothing_sealed(app)? {
-        let what = options.id.as_ref().map_or_else(|| "no conversation has been kept yet".to_owned(), |id| format!("there is no conversation `{}`", Raw::from(id.as_str()).printable()));
+        let what = options.id.as_ref().map_or_else(
+            || "no conversation has been kept yet".to_owned(),
+            |id| format!("there is no conversation `{}`", Raw::from(id.as_str()).printable()),
+        );
         bail!(Problem::misuse(what).hint("`chatbot history list` shows them all"));
     }
     let archive = app.archive()?;
@@ -182,7 +190,9 @@ fn show(app: &mut App, options: &Show) -> Result<()> {
             .map(|m| {
                 let (text, _) = redactor.redact(m.text.clone(), &mut table);
                 let mut message = json!({ "role": m.role, "text": text, "at": m.at, "n": m.n });
-                if m.cut && let Some(message) = message.as_object_mut() {
+                if m.cut
+                    && let Some(message) = message.as_object_mut()
+                {
                     message.insert("cut".to_owned(), json!(true));
                 }
                 message
@@ -218,7 +228,8 @@ fn readable(app: &App, message: &StoredMessage, text: &str) -> String {
 fn delete(app: &mut App, options: &Delete) -> Result<()> {
     let archive = app.archive()?;
     let ids = options.ids.iter().map(|typed| archive.find(typed)).collect::<Result<Vec<_>, _>>()?;
-    let what = if let [id] = ids.as_slice() { format!("remove conversation `{id}`?") } else { format!("remove {} conversations?", ids.len()) };
+    let what =
+        if let [id] = ids.as_slice() { format!("remove conversation `{id}`?") } else { format!("remove {} conversations?", ids.len()) };
     if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
         bail!(Quiet(Exit::Failure));
     }
@@ -249,8 +260,10 @@ fn verify(app: &mut App, options: &Verify) -> Result<()> {
         app.note(&Event::new(What::Damage).severity(crate::ledger::Severity::Critical).number("records", damaged.len()));
     }
     if options.json {
-        let list: Vec<Value> = damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
-        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list })))?;
+        let list: Vec<Value> =
+            damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
+        app.ui
+            .out(&format!("{}\n", json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list })))?;
     } else {
         for (id, _, reason) in &damaged {
             app.ui.out(&format!("{id}: {reason}\n"))?;

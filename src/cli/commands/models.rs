@@ -57,7 +57,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 }
 
 fn per_million(m: &Model) -> Option<(i64, i64)> {
-    m.prices.as_ref().and_then(crate::provider::Prices::per_million)
+    let prices = m.prices.as_ref()?;
+    Some((prices.prompt()?.0, prices.completion()?.0))
 }
 
 fn as_json(m: &Model) -> Value {

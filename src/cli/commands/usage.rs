@@ -69,10 +69,16 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.warning(&format!("{unreadable} lines of the usage record cannot be read and are not counted"));
     }
     if options.json {
-        app.ui.out(&format!("{}\n", as_json(app, options, now, &levels, &sums)?))
+        let object = as_json(app, options, now, &levels, &sums)?;
+        app.ui.out(&format!("{object}\n"))
     } else {
         app.ui.out(&screen(app, options, now, &levels, &sums, &total))
     }
+}
+
+/// The last day, for a look in the middle of a conversation.
+pub(crate) fn today(app: &mut App) -> Result<()> {
+    run(app, &Options { since: "24h".to_owned(), by: By::Model, json: false })
 }
 
 fn as_json(app: &mut App, options: &Options, now: Time, levels: &[Level; 2], sums: &BTreeMap<String, Sum>) -> Result<Value> {
@@ -108,7 +114,13 @@ fn screen(app: &App, options: &Options, now: Time, levels: &[Level; 2], sums: &B
         let free = level.oldest.map_or(Duration::ZERO, |o| o.plus(level.window.length).since(now));
         let reset = if level.used == 0 { String::new() } else { format!("  next free in {}", in_words(free)) };
         let style = if full >= 0.8 { Style::Yellow } else { Style::Green };
-        out += &format!("this {:<6}  {} {:>4} of {}{reset}\n", level.window.name, app.ui.paint(style, &bar(full, room)), level.used, level.window.most);
+        out += &format!(
+            "this {:<6}  {} {:>4} of {}{reset}\n",
+            level.window.name,
+            app.ui.paint(style, &bar(full, room)),
+            level.used,
+            level.window.most
+        );
     }
     if sums.is_empty() {
         return out + "\nno request has been answered in this time\n";
@@ -122,9 +134,22 @@ fn screen(app: &App, options: &Options, now: Time, levels: &[Level; 2], sums: &B
         let full = sum.requests as f64 / most as f64;
         let row = if chart >= 6 { format!("  {}", app.ui.paint(Style::Dim, &bar(full, chart))) } else { String::new() };
         let key = super::history::fitted(key, name);
-        out += &format!("{key:<name$}  {:>8}  {:>11}  {:>9}  {:>8}{row}\n", grouped(sum.requests), grouped(sum.prompt), grouped(sum.completion), cost(sum));
+        out += &format!(
+            "{key:<name$}  {:>8}  {:>11}  {:>9}  {:>8}{row}\n",
+            grouped(sum.requests),
+            grouped(sum.prompt),
+            grouped(sum.completion),
+            cost(sum)
+        );
     }
-    out + &format!("{:<name$}  {:>8}  {:>11}  {:>9}  {:>8}\n", "all", grouped(total.requests), grouped(total.prompt), grouped(total.completion), cost(total))
+    out + &format!(
+        "{:<name$}  {:>8}  {:>11}  {:>9}  {:>8}\n",
+        "all",
+        grouped(total.requests),
+        grouped(total.prompt),
+        grouped(total.completion),
+        cost(total)
+    )
 }
 
 /// What is known of the cost; unknown is unknown, never nothing.
@@ -138,7 +163,12 @@ fn cost(sum: &Sum) -> String {
 
 /// A bar of so many columns, full to that part.
 fn bar(full: f64, columns: usize) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a part of at most 40 columns")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a part of at most 40 columns"
+    )]
     let filled = ((full.clamp(0.0, 1.0) * columns as f64).ceil() as usize).min(columns);
     format!("{}{}", "█".repeat(filled), "░".repeat(columns - filled))
 }

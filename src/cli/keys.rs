@@ -1,0 +1,191 @@
+//! Keys at the front desk: where the passphrase comes from, which key is taken, and what to do when there is none.
+
+use super::app::{App, Choice};
+use super::env::Env;
+use super::report::{Exit, Meaning, Problem, meaning};
+use super::ui::Ui;
+use crate::clock::Clock;
+use crate::disk;
+use crate::home::Home;
+use crate::keys::vault::{self, NoPassphrase};
+use crate::keys::{self, Custody, Preference, Slot, hygiene};
+use crate::seal::KeyRing;
+use crate::secret::Secret;
+use crate::settings::Store;
+use anyhow::{Result, bail};
+use std::error::Error;
+use std::time::Duration;
+
+/// A passphrase is never longer than this.
+const LONGEST: u64 = 4096;
+
+/// The keys of this home.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    custody: Custody,
+}
+
+impl Keys {
+    pub(crate) fn new(ui: Ui, env: Env, home: &Home, clock: &Clock, store: Store, timeout_s: u32) -> Self {
+        // Before the first secret is in memory, this process is made one that leaves no core and that no other may look into.
+        hygiene::harden();
+        let preference = match store {
+            Store::Auto => Preference::Auto,
+            Store::Os => Preference::Os,
+            Store::Vault => Preference::Vault,
+        };
+        let ask = Box::new(move |wrong| passphrase(ui, env, "Passphrase of the vault: ", wrong));
+        let deadline = Duration::from_secs(u64::from(timeout_s));
+        Self { custody: Custody::new(home, clock.clone(), preference, deadline, ask) }
+    }
+
+    pub(crate) const fn custody(&self) -> &Custody {
+        &self.custody
+    }
+
+    /// The ring that opens conversations, and whether its key was made just now.
+    pub(crate) fn data_ring(&self, sealed: bool) -> Result<(KeyRing, bool)> {
+        let there = self.custody.existing_data_key(&Slot::DataKey)?;
+        let made = there.is_none();
+        let key = match there {
+            Some(key) => key,
+            None => self.custody.data_key(|| Ok(sealed))?,
+        };
+        Ok((KeyRing::new(&key)?, made))
+    }
+}
+
+/// A passphrase: from the file or the command that the environment names, else from a hidden prompt.
+pub(crate) fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
+    let fixed = |name: &str| Err(NoPassphrase(format!("the passphrase that `{name}` gives does not open it")));
+    if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
+        if wrong_before > 0 {
+            return fixed("CHATBOT_PASSPHRASE_FILE");
+        }
+        let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")))?;
+        return line("CHATBOT_PASSPHRASE_FILE", bytes);
+    }
+    if let Ok(Some(command)) = env.text("CHATBOT_PASSPHRASE_COMMAND") {
+        if wrong_before > 0 {
+            return fixed("CHATBOT_PASSPHRASE_COMMAND");
+        }
+        let output = env.shell(&command).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` cannot be run: {}", e.kind())))?;
+        if !output.status.success() {
+            return Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` failed ({})", output.status)));
+        }
+        return line("CHATBOT_PASSPHRASE_COMMAND", output.stdout);
+    }
+    if !ui.can_ask() {
+        return Err(NoPassphrase("its passphrase is asked for on a terminal, and this is none".to_owned()));
+    }
+    if wrong_before > 0 {
+        ui.error_line("That does not open it. Once more.");
+    }
+    ui.hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
+}
+
+/// What was read as a passphrase: without the one line end that files and commands put behind it.
+fn line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
+    if bytes.len() as u64 > LONGEST {
+        return Err(NoPassphrase(format!("`{name}` gives more than {LONGEST} bytes")));
+    }
+    let bytes = zeroize::Zeroizing::new(bytes);
+    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("`{name}` does not give UTF-8 text")))?;
+    let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    if text.is_empty() {
+        return Err(NoPassphrase(format!("`{name}` gives nothing")));
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+impl App {
+    /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
+    pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
+        let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
+        let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
+        let stored = match self.keys()?.custody().get(&slot) {
+            Ok(stored) => stored,
+            // No store at all, or none that was ever made: then there is no key in it either.
+            Err(error) if named.is_some() && is_nowhere(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(key) = stored {
+            return Ok(key);
+        }
+        if let Some(name) = named
+            && let Some(key) = self.env.secret(&name)?
+        {
+            return Ok(key);
+        }
+        let provider = &choice.endpoint.name;
+        let profile = if choice.profile.as_str() == "default" { String::new() } else { format!(" in profile `{}`", choice.profile) };
+        let mut set = "chatbot key set".to_owned();
+        if provider.as_str() != crate::catalog::DEFAULT_PROVIDER {
+            set += &format!(" --provider {provider}");
+        }
+        if !profile.is_empty() {
+            set += &format!(" --profile {}", choice.profile);
+        }
+        bail!(
+            Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
+                .hint(format!("store one with `{set}`, or try `chatbot chat --demo`"))
+        )
+    }
+}
+
+fn is_nowhere(error: &keys::Error) -> bool {
+    error.is_no_store() || matches!(error, keys::Error::Vault(vault::Error::Missing { .. }))
+}
+
+/// Whether it comes down to there being no key store on this machine.
+pub(crate) fn is_no_store(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(is_nowhere)
+}
+
+/// What a room's error about keys means, and what mends it.
+pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
+    if let Some(error) = cause.downcast_ref::<vault::Error>() {
+        return Some(of_the_vault(error));
+    }
+    let error = cause.downcast_ref::<keys::Error>()?;
+    Some(match error {
+        keys::Error::Absent { .. } => meaning(
+            Exit::Key,
+            "no_store",
+            "make a vault with `chatbot vault create`: one file, sealed under a passphrase; or try `chatbot chat --demo`",
+        ),
+        keys::Error::Elsewhere { .. } => {
+            meaning(Exit::Key, "store_unreachable", "run it in the session where that keyring is, or choose with `CHATBOT_KEYRING`")
+        }
+        keys::Error::Shut { .. } => meaning(Exit::Key, "keyring_locked", "unlock the keyring, then try again; nothing has been changed"),
+        keys::Error::TimedOut(_) => {
+            meaning(Exit::Key, "keyring_timeout", "answer the prompt of the keyring on its screen, or raise `keys.keyring_timeout_s`")
+        }
+        keys::Error::Ambiguous { .. } => meaning(Exit::Key, "keyring_ambiguous", "remove one of them with your keyring's own program"),
+        keys::Error::DataKeyMissing { .. } => meaning(
+            Exit::Storage,
+            "data_key_missing",
+            "bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed",
+        ),
+        keys::Error::NotADataKey { .. } => {
+            meaning(Exit::Storage, "data_key_damaged", "bring it back with `chatbot key recovery import`; nothing has been changed")
+        }
+        keys::Error::Vault(error) => of_the_vault(error),
+        keys::Error::Disk(_) => None,
+        _ => meaning(Exit::Key, "key_store", ""),
+    })
+}
+
+fn of_the_vault(error: &vault::Error) -> Meaning {
+    match error {
+        vault::Error::Missing { .. } => meaning(Exit::Key, "no_vault", "make one with `chatbot vault create`"),
+        vault::Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; after three wrong ones nothing is changed"),
+        vault::Error::Locked(_) => meaning(
+            Exit::Key,
+            "vault_locked",
+            "run it in a terminal, or name the passphrase's file in `CHATBOT_PASSPHRASE_FILE` or its program in `CHATBOT_PASSPHRASE_COMMAND`",
+        ),
+        vault::Error::Disk(_) => None,
+        _ => meaning(Exit::Storage, "vault_damaged", "put a copy of `vault.json` back; this one has not been changed"),
+    }
+}
