@@ -213,7 +213,7 @@ mod tests {
     fn with_a_key_of_ones_own_the_fee_is_not_all() {
         let fee = Some(NanoDollars(950_000_000));
         let there = Some(NanoDollars(19_000_000_000));
-        let usage = |is_byok, cost, upstream_cost| Usage { is_byok, cost, upstream_cost, ..Usage::default() };
+        let usage = |is_byok, cost, upstream_cost| Usage { cost, upstream_cost, is_byok, ..Usage::default() };
         assert_eq!(usage(true, fee, there).spent(), Some(NanoDollars(19_950_000_000)));
         assert_eq!(usage(false, fee, there).spent(), fee);
         assert_eq!(usage(true, fee, None).spent(), None);

@@ -220,9 +220,12 @@ impl SoFar {
             self.done = true;
             return Ok(());
         }
-        let Ok(chunk) = serde_json::from_slice::<wire::Chunk<'_>>(data) else {
-            // Some wrap an error in a list.
+        // Some wrap an error in a list.
+        if data.trim_ascii_start().first() == Some(&b'[') {
             return Err(wire::error_in_list(data).map_or(Stop::NotJson, Stop::Said));
+        }
+        let Ok(chunk) = serde_json::from_slice::<wire::Chunk<'_>>(data) else {
+            return Err(Stop::NotJson);
         };
         if self.id.is_none() {
             self.id = chunk.id.get().and_then(clean_word);

@@ -51,7 +51,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("Instant::now", &["clock"], "a stretch of time is measured by a `Stopwatch`"),
     ("Timestamp::now", &["clock"], "the time is asked of a `Clock`"),
     ("Zoned::now", &["clock"], "the time is asked of a `Clock`"),
-    ("reqwest", &["provider/http"], "time limits, caps, redirects and TLS are set in one place"),
+    ("reqwest", &["provider/http/"], "time limits, caps, redirects and TLS are set in one place"),
     ("TcpListener", &["proxy/server"], "there is one door to the network inwards"),
     ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
     ("tokio::runtime", &["cli/app"], "there is one runtime"),
@@ -65,7 +65,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/passphrase", 1, "a passphrase becomes a key"),
     ("keys/vault", 1, "a key is sealed"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
-    ("provider/http", 4, "the one header of a provider; the proxy's password"),
+    ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
     ("seal", 2, "a data key becomes a cipher"),
 ];
 

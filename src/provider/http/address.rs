@@ -1,0 +1,135 @@
+//! Where an API begins: a base URL checked and brought into one form.
+
+use crate::name::Name;
+use crate::provider::error::{Error, Kind, who};
+use reqwest::Url;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Where an API begins, checked and in one form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address(pub(super) Url);
+
+impl Address {
+    /// Reads a base URL. Without a path it gets the customary `/v1`; plain http is for this machine only.
+    pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
+        let bad = |why: &str| Error::new(Kind::BadAddress, format!("the address of {} {why}", who(name)));
+        if !base_url.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(bad("has a space, a control character or a letter outside ASCII in it"));
+        }
+        let mut url = Url::parse(base_url).map_err(|_| bad("is not a URL such as `https://example.org/v1`"))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+            return Err(bad("does not begin with `https://`"));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(bad("has a user name or a password in it: store the key instead"));
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(bad("has a `?` or a `#` in it"));
+        }
+        let address = Self(url.clone());
+        if url.scheme() == "http" && !address.is_loopback() {
+            let host = url.host_str().unwrap_or_default();
+            return Err(Error::new(
+                Kind::PlainHttp,
+                format!("{} is at `{host}` with plain http, which would show key and conversation to the network: use https", who(name)),
+            ));
+        }
+        let path = url.path().trim_end_matches('/');
+        let path = path.strip_suffix("/chat/completions").unwrap_or(path);
+        let path = if path.is_empty() { "/v1".to_owned() } else { path.to_owned() };
+        url.set_path(&path);
+        Ok(Self(url))
+    }
+
+    /// The address in its one form.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// The host that the key goes to.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.host_str().unwrap_or_default()
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost"
+            || bare.parse::<Ipv4Addr>().is_ok_and(|ip| ip.is_loopback())
+            || bare.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
+    }
+
+    /// The address of something there; `path` begins with `/`.
+    pub(super) fn join(&self, path: &str) -> Option<Url> {
+        Url::parse(&format!("{}{path}", self.as_str().trim_end_matches('/'))).ok()
+    }
+
+    /// The same host with the base path's end taken off.
+    #[must_use]
+    pub(in crate::provider) fn without(&self, end: &str) -> Self {
+        let mut url = self.0.clone();
+        let path = url.path().strip_suffix(end).unwrap_or(url.path()).to_owned();
+        url.set_path(&path);
+        Self(url)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(base_url: &str) -> Result<String, Kind> {
+        Address::parse(&"own".parse().unwrap(), base_url).map(|a| a.to_string()).map_err(|e| e.kind())
+    }
+
+    #[test]
+    fn an_address_has_one_form() {
+        for (given, want) in [
+            ("https://example.org", "https://example.org/v1"),
+            ("https://example.org/", "https://example.org/v1"),
+            ("https://example.org/v1/", "https://example.org/v1"),
+            ("HTTPS://Example.ORG:443/api/v1//", "https://example.org/api/v1"),
+            ("https://example.org/v1/chat/completions", "https://example.org/v1"),
+            ("http://localhost:11434", "http://localhost:11434/v1"),
+            ("http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1", "http://127.8.9.1:1/s/chunks=5000,gap=2/api/v1"),
+            ("http://[::1]:80/v1", "http://[::1]/v1"),
+        ] {
+            assert_eq!(address(given).as_deref(), Ok(want), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_or_not_safe_is_refused() {
+        for (given, want) in [
+            ("", Kind::BadAddress),
+            ("example.org/v1", Kind::BadAddress),
+            ("ftp://example.org", Kind::BadAddress),
+            ("https://ex\u{e4}mple.org", Kind::BadAddress),
+            ("https://example.org/a b", Kind::BadAddress),
+            ("https://example.org\n", Kind::BadAddress),
+            ("https://me:secret@example.org", Kind::BadAddress),
+            ("https://example.org/v1?key=1", Kind::BadAddress),
+            ("https://example.org/v1#x", Kind::BadAddress),
+            ("file:///etc/passwd", Kind::BadAddress),
+            ("http://example.org/v1", Kind::PlainHttp),
+            ("http://localhost.example.org/v1", Kind::PlainHttp),
+            ("http://127.0.0.1.example.org/v1", Kind::PlainHttp),
+            ("http://192.168.1.7:11434/v1", Kind::PlainHttp),
+            ("http://[::ffff:127.0.0.1]/v1", Kind::PlainHttp),
+            ("http://0.0.0.0:1/v1", Kind::PlainHttp),
+        ] {
+            assert_eq!(address(given), Err(want), "{given}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The only door to the network: one client, TLS always verified, the key to its own host alone, and no waiting for ever.
+
+mod address;
+mod failure;
+mod reply;
+
+pub use address::Address;
+pub(super) use reply::{Reply, Sort};
+
+use super::error::{Error, Kind, quote, who};
+use super::stream::Caps;
+use crate::catalog::Endpoint;
+use crate::clock::{Clock, in_words};
+use crate::name::Name;
+use crate::privacy::Redactor;
+use crate::secret::Secret;
+use failure::Stage;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long to wait, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a connection.
+    pub connect: Duration,
+    /// For the first byte of an answer.
+    pub first_byte: Duration,
+    /// For the next byte; a comment counts.
+    pub idle: Duration,
+    /// For the stream's end once the answer has ended.
+    pub farewell: Duration,
+    /// How often a request is repeated.
+    pub retries: u32,
+    /// The pause before the first repetition; it doubles.
+    pub pause: Duration,
+    /// The longest pause a provider may ask for that is waited out.
+    pub longest_pause: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_secs(120),
+            idle: Duration::from_secs(60),
+            farewell: Duration::from_secs(3),
+            retries: 3,
+            pause: Duration::from_millis(500),
+            longest_pause: Duration::from_secs(20),
+        }
+    }
+}
+
+/// What the surroundings say about the network.
+#[derive(Debug, Default)]
+pub struct Net {
+    /// Certificates (PEM) to trust besides those that are built in: the content of `SSL_CERT_FILE`.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// The proxy for https, which may hold a password: `HTTPS_PROXY`.
+    pub https_proxy: Option<Secret>,
+    /// Hosts that are reached without it: `NO_PROXY`.
+    pub no_proxy: Option<String>,
+    /// How long to wait.
+    pub patience: Patience,
+    /// How much to believe.
+    pub caps: Caps,
+}
+
+/// What it takes to ask someone out there.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// The network.
+    pub net: Arc<Net>,
+    /// Looks at what a provider says in its errors.
+    pub redactor: Arc<Redactor>,
+    /// Tells how far away a date in `Retry-After` is.
+    pub clock: Clock,
+}
+
+/// How a key is shown to its provider. Never in the address: addresses end up in logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Auth {
+    /// `Authorization: Bearer …`
+    Bearer,
+    /// `x-goog-api-key: …`
+    Google,
+    /// `x-api-key: …`, with the version of the API this speaks.
+    Anthropic,
+}
+
+/// A line to one provider.
+pub(super) struct Line {
+    pub(super) name: Name,
+    pub(super) address: Address,
+    pub(super) reach: Reach,
+    client: OnceLock<reqwest::Client>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").field("name", &self.name).field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+impl Line {
+    /// A line to an endpoint. Nothing is built or reached before the first request.
+    pub(super) fn new(endpoint: &Endpoint, reach: Reach) -> Result<Self, Error> {
+        let address = Address::parse(&endpoint.name, &endpoint.base_url)?;
+        Ok(Self { name: endpoint.name.clone(), address, reach, client: OnceLock::new() })
+    }
+
+    /// The patience there is.
+    pub(super) fn patience(&self) -> &Patience {
+        &self.reach.net.patience
+    }
+
+    pub(super) fn caps(&self) -> &Caps {
+        &self.reach.net.caps
+    }
+
+    /// A provider's own words made fit to be shown.
+    pub(super) fn quote(&self, said: &str, key: Option<&Secret>) -> String {
+        quote(said, key, &self.reach.redactor)
+    }
+
+    pub(super) fn error(&self, kind: Kind, rest: &str) -> Error {
+        Error::new(kind, format!("{} {rest}", who(&self.name)))
+    }
+
+    /// Asks for something at an address of this provider.
+    pub(super) async fn get(&self, at: &Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Reply<'_>, Error> {
+        let request = self.request(Method::GET, at, path, auth, key)?;
+        self.send(request).await
+    }
+
+    /// A request that asks for a chat's continuation. It can be sent more than once.
+    pub(super) fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<Post, Error> {
+        let mut request = self.request(Method::POST, &self.address, path, Auth::Bearer, key)?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.into());
+        Ok(Post(request))
+    }
+
+    /// Sends a request; its answer has begun when this returns.
+    pub(super) async fn send_post(&self, post: &Post) -> Result<Reply<'_>, Error> {
+        let request = post.0.try_clone().ok_or_else(|| self.error(Kind::Malformed, "cannot be asked twice"))?;
+        self.send(request).await
+    }
+
+    fn request(&self, method: Method, at: &Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<reqwest::Request, Error> {
+        let url = at.join(path).ok_or_else(|| self.error(Kind::BadAddress, "has no usable address"))?;
+        let mut request = reqwest::Request::new(method, url);
+        let headers = request.headers_mut();
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("chatbot/", env!("CARGO_PKG_VERSION"))));
+        if let Some(key) = key.filter(|key| !key.is_empty()) {
+            let key = key.expose();
+            let (header, value) = match auth {
+                Auth::Bearer => (AUTHORIZATION, Zeroizing::new(format!("Bearer {key}"))),
+                Auth::Google => (HeaderName::from_static("x-goog-api-key"), Zeroizing::new(key.to_owned())),
+                Auth::Anthropic => {
+                    headers.insert("anthropic-version", HeaderValue::from_static("2023-06-01"));
+                    (HeaderName::from_static("x-api-key"), Zeroizing::new(key.to_owned()))
+                }
+            };
+            // The error of a bad value is not passed on: it might hold it.
+            let Ok(mut value) = HeaderValue::from_str(&value) else {
+                return Err(self.error(Kind::InvalidKey, "has a key with a character in it that no header can carry"));
+            };
+            value.set_sensitive(true);
+            headers.insert(header, value);
+        }
+        Ok(request)
+    }
+
+    async fn send(&self, request: reqwest::Request) -> Result<Reply<'_>, Error> {
+        let client = self.client()?;
+        let wait = self.patience().first_byte;
+        let response = match tokio::time::timeout(wait, client.execute(request)).await {
+            Err(_) => return Err(self.error(Kind::Timeout, &format!("did not begin to answer within {}", in_words(wait)))),
+            Ok(Err(failure)) => return Err(self.failed(&failure, Stage::Before)),
+            Ok(Ok(response)) => response,
+        };
+        Ok(Reply { line: self, response, begun: false })
+    }
+
+    fn client(&self) -> Result<&reqwest::Client, Error> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let client = self.build()?;
+        Ok(self.client.get_or_init(|| client))
+    }
+
+    fn build(&self) -> Result<reqwest::Client, Error> {
+        let https = self.address.0.scheme() == "https";
+        let net = &self.reach.net;
+        let mut roots = rustls::RootCertStore::empty();
+        if https {
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            if let Some(pem) = &net.extra_ca_pem {
+                self.add_roots(&mut roots, pem)?;
+            }
+        }
+        let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|_| self.error(Kind::Tls, "cannot be reached: encryption is not available"))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .https_only(https)
+            .connect_timeout(net.patience.connect);
+        if https {
+            if let Some(proxy) = &net.https_proxy {
+                builder = builder.proxy(self.proxy(proxy)?);
+            }
+        } else {
+            // What `localhost` means is not asked of anyone: the key stays on this machine.
+            let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
+            builder = builder.resolve_to_addrs("localhost", &loopback);
+        }
+        builder.build().map_err(|_| self.error(Kind::BadNet, "cannot be reached: the network client cannot be made"))
+    }
+
+    fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
+        let bad = |why: &str| self.error(Kind::BadNet, &format!("cannot be asked: {why} in the extra certificates (`SSL_CERT_FILE`)"));
+        let mut found = false;
+        for certificate in CertificateDer::pem_slice_iter(pem) {
+            let certificate = certificate.map_err(|_| bad("something is not PEM"))?;
+            roots.add(certificate).map_err(|_| bad("there is a damaged certificate"))?;
+            found = true;
+        }
+        if found { Ok(()) } else { Err(bad("there is no certificate")) }
+    }
+
+    fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
+        let bad = |_| self.error(Kind::BadNet, "cannot be asked: the proxy (`HTTPS_PROXY`) is not a usable address");
+        let exceptions = self.reach.net.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+        Ok(reqwest::Proxy::https(proxy.expose()).map_err(bad)?.no_proxy(exceptions))
+    }
+}
+
+/// A request that can be sent more than once.
+pub(super) struct Post(reqwest::Request);
