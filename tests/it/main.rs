@@ -11,6 +11,8 @@ mod harness;
 
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
+/// How a provider is asked, and every way in which it can fail.
+mod provider;
 /// What is read of the source to hold the house to its plan.
 mod source;
 /// The promises the types make, asked of the compiler.

@@ -1,7 +1,9 @@
 //! What every chapter stands on: a home of its own, a strict run of the binary, a real terminal, a real keyring.
 
+pub(crate) mod certificate;
 pub(crate) mod keyring;
 pub(crate) mod proof;
+pub(crate) mod provider;
 pub(crate) mod python;
 pub(crate) mod run;
 pub(crate) mod sandbox;

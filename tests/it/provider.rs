@@ -1,0 +1,748 @@
+//! How a provider is asked, and every way in which it can fail: one clear error each, and what came is kept.
+
+use crate::harness::certificate::{Certificate, Flaw};
+use crate::harness::provider::{Gate, Reply, Server};
+use chatbot::catalog::{self, Endpoint};
+use chatbot::provider::{
+    Answer, Caps, Error, Heard, Kind, NanoDollars, Net, OpenAi, Patience, Provider, Reach, Usage, Verdict, Wish, models, verify,
+};
+use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A key that no scanner of repositories takes for one.
+fn key() -> Secret {
+    Secret::new(format!("sk-or-v1-{}", "c0ffee42".repeat(8)))
+}
+
+fn said(text: &str) -> [Message; 1] {
+    let redactor = Redactor::new(&Policy::default()).unwrap();
+    let (text, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
+    [Message { role: Role::User, text, at: Time::from_millis(0) }]
+}
+
+/// Quick, so that no test waits for what is only long in life.
+fn patience() -> Patience {
+    Patience {
+        connect: Duration::from_secs(5),
+        first_byte: Duration::from_secs(20),
+        idle: Duration::from_secs(20),
+        farewell: Duration::from_millis(50),
+        retries: 3,
+        pause: Duration::from_millis(2),
+        longest_pause: Duration::from_secs(2),
+    }
+}
+
+fn reach(net: Net) -> Reach {
+    Reach { net: Arc::new(net), redactor: Arc::new(Redactor::new(&Policy::default()).unwrap()), clock: Clock::fixed(Time::from_millis(0)) }
+}
+
+fn net() -> Net {
+    Net { patience: patience(), ..Net::default() }
+}
+
+fn own(base_url: String) -> Endpoint {
+    Endpoint::custom("own".parse().unwrap(), base_url)
+}
+
+fn openrouter(server: &Server) -> Endpoint {
+    Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// All that came of a question.
+struct Asked {
+    end: Result<Answer, Error>,
+    text: String,
+    reasoning: String,
+    retries: Vec<(u32, Kind)>,
+    alive: bool,
+}
+
+impl Asked {
+    fn kind(&self) -> Kind {
+        self.end.as_ref().unwrap_err().kind()
+    }
+
+    fn error(&self) -> String {
+        self.end.as_ref().unwrap_err().to_string()
+    }
+
+    fn answer(&self) -> &Answer {
+        self.end.as_ref().unwrap()
+    }
+}
+
+fn ask_of(endpoint: &Endpoint, net: Net, wish: &Wish) -> Asked {
+    let provider = OpenAi::new(endpoint, Some(key()), reach(net)).unwrap();
+    let mut asked = Asked { end: Ok(Answer::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
+    let mut hear = |heard| match heard {
+        Heard::Text(text) => asked.text.push_str(&text.printable()),
+        Heard::Reasoning(text) => asked.reasoning.push_str(&text.printable()),
+        Heard::Alive => asked.alive = true,
+        Heard::Retrying { attempt, why, .. } => asked.retries.push((attempt, why)),
+        _ => {}
+    };
+    let end = block_on(provider.answer(&said("hello"), wish, &mut hear));
+    asked.end = end;
+    asked
+}
+
+fn ask(server: &Server) -> Asked {
+    ask_of(&own(server.base_url()), net(), &Wish::new("maker/model"))
+}
+
+#[test]
+fn an_answer_is_heard_piece_by_piece_with_its_bill() {
+    let server = Server::replies([Reply::says("Grüße, 世界 👋🏽!")]);
+    let asked = ask(&server);
+    assert_eq!(asked.text, "Grüße, 世界 👋🏽!");
+    assert!(asked.alive);
+    let usage = Usage { prompt_tokens: 12, completion_tokens: 7, cost: Some(NanoDollars(147_000)), ..Usage::default() };
+    let answer = Answer {
+        id: Some(String::from("gen-1")),
+        model: String::from("maker/model-1"),
+        finish: Some(String::from("stop")),
+        usage: Some(usage),
+        complete: true,
+    };
+    assert_eq!(asked.answer(), &answer);
+
+    let request = server.request();
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {}", key().expose()).as_str()));
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    assert_eq!(
+        request.text(),
+        r#"{"model":"maker/model","messages":[{"role":"user","content":"hello"}],"stream":true,"stream_options":{"include_usage":true}}"#
+    );
+    // Nothing that tells who we are, and nothing compressed.
+    let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["accept", "user-agent", "authorization", "content-type", "host", "content-length"]);
+}
+
+#[test]
+fn a_router_is_told_whom_it_may_ask() {
+    let server = Server::replies([Reply::says("ok"), Reply::says("ok")]);
+    let wish = Wish { temperature: Some(0.5), max_tokens: Some(9), ..Wish::new("maker/model") };
+    assert_eq!(ask_of(&openrouter(&server), net(), &wish).text, "ok");
+    let strict = Wish { zdr: true, stream: false, ..Wish::new("maker/model") };
+    assert_eq!(ask_of(&openrouter(&server), net(), &strict).text, "ok");
+    let bodies: Vec<String> = server.requests().iter().map(|request| request.text().to_owned()).collect();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"model":"maker/model","messages":[{"role":"user","content":"hello"}],"stream":true,"temperature":0.5,"max_completion_tokens":9,"provider":{"data_collection":"deny"},"plugins":[{"id":"context-compression","enabled":false}]}"#,
+            r#"{"model":"maker/model","messages":[{"role":"user","content":"hello"}],"stream":false,"provider":{"data_collection":"deny","zdr":true},"plugins":[{"id":"context-compression","enabled":false}]}"#,
+        ]
+    );
+}
+
+#[test]
+fn every_dialect_is_understood() {
+    let whole = r#"{"id":"x","model":"m","choices":[{"message":{"role":"assistant","content":"hi","reasoning_content":"hm"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":null}}"#;
+    let answers = [
+        ("whole", Reply::json(200, whole), "hi", "hm"),
+        (
+            "parts",
+            Reply::stream().event(r#"{"choices":[{"delta":{"content":[{"type":"text","text":"h"},{"text":"i"}]}}]}"#).done(),
+            "hi",
+            "",
+        ),
+        (
+            "null content",
+            Reply::stream().event(r#"{"choices":[{"delta":{"role":"assistant","content":null}}]}"#).text("hi").done(),
+            "hi",
+            "",
+        ),
+        (
+            "two names",
+            Reply::stream().event(r#"{"choices":[{"delta":{"reasoning":"hm","reasoning_content":"hm"}}]}"#).text("hi").done(),
+            "hi",
+            "hm",
+        ),
+        ("no choices", Reply::stream().event(r#"{"choices":[]}"#).event(r#"{"object":"x"}"#).text("hi").done(), "hi", ""),
+        (
+            "null error",
+            Reply::stream()
+                .event(r#"{"choices":[{"delta":{"content":"hi"},"finish_reason":"","error":null}],"error":null,"usage":null}"#)
+                .done(),
+            "hi",
+            "",
+        ),
+        ("no [DONE]", Reply::stream().text("hi").finish("stop").end(), "hi", ""),
+        ("no [DONE], cut", Reply::stream().text("hi").finish("stop").reset(), "hi", ""),
+        ("no [DONE], silence", Reply::stream().text("hi").finish("stop").stall(), "hi", ""),
+        ("[DONE], silence", Reply::stream().text("hi").event("[DONE]").stall(), "hi", ""),
+        ("no blank line at the end", Reply::stream().text("hi").bytes("data: [DONE]").end(), "hi", ""),
+        ("no type", Reply::begin(&[]).text("hi").done(), "hi", ""),
+        ("no type, whole", Reply::full(200, &[], whole), "hi", "hm"),
+        ("a stream called JSON", Reply::begin(&[("content-type", "application/json; charset=utf-8")]).text("hi").done(), "hi", ""),
+        (
+            "a refusal",
+            Reply::stream().event(r#"{"choices":[{"delta":{"content":null,"refusal":"no"},"finish_reason":"stop"}]}"#).done(),
+            "no",
+            "",
+        ),
+        (
+            "cut anywhere",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"h\u{1f44b}\"}}]}\r\n\r\ndata:[DONE]\r\n\r\n"
+                .bytes()
+                .fold(Reply::stream(), |reply, byte| reply.bytes([byte]))
+                .end(),
+            "h\u{1f44b}",
+            "",
+        ),
+    ];
+    for (name, reply, text, reasoning) in answers {
+        let server = Server::replies([reply]);
+        let asked = ask(&server);
+        assert!(asked.end.is_ok(), "{name}: {}", asked.error());
+        assert_eq!((asked.text.as_str(), asked.reasoning.as_str()), (text, reasoning), "{name}");
+    }
+}
+
+#[test]
+fn usage_is_read_wherever_it_stands() {
+    let usage = |reply: Reply| {
+        let server = Server::replies([reply]);
+        let asked = ask(&server);
+        asked.answer().usage.clone()
+    };
+    let full = r#"{"prompt_tokens":1000,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":800,"cache_write_tokens":100},"completion_tokens_details":{"reasoning_tokens":20},"cost":0.95,"cost_details":{"upstream_inference_cost":19},"is_byok":true}"#;
+    let read = usage(Reply::stream().text("x").usage(full).done()).unwrap();
+    let want = Usage {
+        prompt_tokens: 1000,
+        completion_tokens: 50,
+        cached_tokens: 800,
+        cache_write_tokens: 100,
+        reasoning_tokens: 20,
+        cost: Some(NanoDollars(950_000_000)),
+        upstream_cost: Some(NanoDollars(19_000_000_000)),
+        is_byok: true,
+    };
+    assert_eq!(read, want);
+    assert_eq!(read.spent(), Some(NanoDollars(19_950_000_000)));
+    let tokens = |usage: Option<Usage>| usage.map(|u| (u.prompt_tokens, u.completion_tokens, u.cached_tokens, u.cost));
+    let groq = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"prompt_tokens":3,"completion_tokens":4}}}"#;
+    assert_eq!(tokens(usage(Reply::stream().text("x").event(groq).done())), Some((3, 4, 0, None)));
+    let deepseek = r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1}"#;
+    assert_eq!(tokens(usage(Reply::stream().text("x").usage(deepseek).done())), Some((9, 1, 8, None)));
+    let growing = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":1}}"#;
+    let grown = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
+    assert_eq!(tokens(usage(Reply::stream().event(growing).event(grown).done())), Some((5, 2, 0, None)));
+    assert_eq!(tokens(usage(Reply::stream().text("x").done())), None);
+}
+
+/// One failure: how it is provoked, what is said of it, what was heard before it.
+type Failure = (&'static str, Reply, Kind, &'static str, &'static str);
+
+fn each_fails_as_told<const N: usize>(failures: [Failure; N]) {
+    for (name, reply, kind, sentence, kept) in failures {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), Net { patience: Patience { retries: 0, ..patience() }, ..net() }, &Wish::new("m"));
+        let error = asked.end.as_ref().expect_err(name);
+        assert_eq!((error.kind(), error.to_string().as_str(), asked.text.as_str()), (kind, sentence, kept), "{name}");
+    }
+}
+
+#[test]
+fn a_refusal_is_one_clear_sentence() {
+    let json = |status, message: &str| Reply::json(status, &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#));
+    let later = |status, wait: &str| {
+        Reply::full(status, &[("content-type", "application/json"), ("retry-after", wait)], r#"{"error":{"message":"Slow down"}}"#)
+    };
+    let limited = |seconds| Kind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
+    each_fails_as_told([
+        ("400", json(400, "too long"), Kind::BadRequest, "`own` does not take the request (400): too long", ""),
+        ("401", json(401, "User not found."), Kind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
+        ("402", json(402, "Buy more"), Kind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
+        ("403", json(403, "Not you"), Kind::Forbidden, "`own` refuses the request (403): Not you", ""),
+        ("404", json(404, "No such model"), Kind::NotFound, "`own` knows no such model or address (404): No such model", ""),
+        (
+            "404 by privacy",
+            Reply::json(
+                404,
+                r#"{"error":{"code":404,"message":"No endpoints match your data policy.","availability":{"code":"privacy_restricted","excluded_by":["data_policy:training"]}}}"#,
+            ),
+            Kind::PrivacyRestricted,
+            "`own` has nobody who serves this model under `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
+            "",
+        ),
+        ("408", json(408, "late"), Kind::Timeout, "`own` took too long (408): late", ""),
+        ("429", json(429, "Slow down"), Kind::RateLimited { retry_after: None }, "`own` has had too many requests (429): Slow down", ""),
+        (
+            "429 in seconds",
+            later(429, "90"),
+            limited(90),
+            "`own` has had too many requests (429), and asks to wait 1 min 30 s: Slow down",
+            "",
+        ),
+        (
+            "429 until a date",
+            later(429, "Thu, 01 Jan 1970 00:00:12 GMT"),
+            limited(12),
+            "`own` has had too many requests (429), and asks to wait 12 s: Slow down",
+            "",
+        ),
+        (
+            "a quota in a 429",
+            Reply::json(429, r#"{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}"#),
+            Kind::NoCredit,
+            "the credit or limit at `own` is used up (429): You exceeded your quota",
+            "",
+        ),
+        ("500", json(500, "Oops"), Kind::Upstream, "`own` failed (500): Oops", ""),
+        ("503 without words", Reply::json(503, ""), Kind::Upstream, "`own` failed (503)", ""),
+        (
+            "502 as a page",
+            Reply::full(502, &[("content-type", "text/html")], "<html>Bad gateway</html>"),
+            Kind::Upstream,
+            "`own` failed (502): it answered with a web page",
+            "",
+        ),
+        (
+            "a bare string",
+            Reply::json(404, r#"{"error":"model not found"}"#),
+            Kind::NotFound,
+            "`own` knows no such model or address (404): model not found",
+            "",
+        ),
+        (
+            "escapes",
+            Reply::json(400, r#"{"error":{"message":"\u001b]0;pwned\u0007 write to jo.doe@initech.com"}}"#),
+            Kind::BadRequest,
+            "`own` does not take the request (400): ␛]0;pwned␇ write to [EMAIL_1]",
+            "",
+        ),
+        (
+            "a redirect",
+            Reply::full(307, &[("location", "https://elsewhere.example/v1/chat/completions?x=1")], ""),
+            Kind::Redirect,
+            "`own` sends the request to `elsewhere.example` (307), and keys are not taken elsewhere",
+            "",
+        ),
+    ]);
+}
+
+#[test]
+fn an_answer_that_is_none_is_one_clear_sentence() {
+    let typed = |sort: &str, body: &str| Reply::full(200, &[("content-type", sort)], body);
+    each_fails_as_told([
+        (
+            "an error with 200",
+            Reply::json(200, r#"{"error":{"code":503,"message":"Busy"}}"#),
+            Kind::Upstream,
+            "`own` answered with an error (503): Busy",
+            "",
+        ),
+        ("a page", typed("text/html; charset=utf-8", "<html>"), Kind::NotJson, "`own` answered with a web page", ""),
+        ("a page called JSON", typed("application/json", "\n<!doctype html>"), Kind::NotJson, "`own` answered with a web page", ""),
+        ("a picture", typed("image/png", "x"), Kind::NotJson, "`own` answered with `image/png` instead of JSON or a stream", ""),
+        (
+            "half of JSON",
+            typed("application/json", r#"{"choices":[{"#),
+            Kind::Malformed,
+            "`own` sent something that is not JSON as a part of its answer",
+            "",
+        ),
+        ("nothing", typed("application/json", ""), Kind::Empty, "`own` answered with nothing", ""),
+        ("an empty stream", Reply::stream().end(), Kind::Empty, "`own` answered with nothing", ""),
+        ("only [DONE]", Reply::stream().done(), Kind::Empty, "`own` answered with nothing", ""),
+        ("JSON of something else", typed("application/json", r#"{"status":"fine"}"#), Kind::Empty, "`own` answered with nothing", ""),
+        (
+            "compressed",
+            Reply::full(200, &[("content-type", "application/json"), ("content-encoding", "gzip")], "\u{1f}"),
+            Kind::Compressed,
+            "`own` sent a compressed answer, which was not asked for",
+            "",
+        ),
+        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), Kind::Malformed, "`own` answered with something that is not HTTP", ""),
+        ("a closed door", Reply::nothing().close(), Kind::Reset, "`own` closed the connection without an answer", ""),
+        ("a slammed door", Reply::nothing().reset(), Kind::Reset, "`own` broke the connection before it answered", ""),
+    ]);
+}
+
+#[test]
+fn what_came_before_a_failure_is_kept() {
+    let begun = || Reply::stream().text("Once upon ").text("a time");
+    let kept = "Once upon a time";
+    let huge = "x".repeat(2 << 20);
+    each_fails_as_told([
+        ("reset", begun().reset(), Kind::Reset, "`own` broke the connection in the middle of the answer", kept),
+        ("closed", begun().close(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("ended without an end", begun().end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("half an event", begun().bytes("data: {\"choices\":[{\"del").end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("not JSON", begun().event("{oops").done(), Kind::Malformed, "`own` sent something that is not JSON as a part of its answer", kept),
+        (
+            "an error",
+            begun().event(r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#).done(),
+            Kind::Upstream,
+            "`own` broke off the answer (502): Provider disconnected",
+            kept,
+        ),
+        (
+            "an error with a code in letters",
+            begun().event(r#"{"error":{"code":"server_error","message":"Oops"}}"#).done(),
+            Kind::Upstream,
+            "`own` broke off the answer: Oops",
+            kept,
+        ),
+        (
+            "an error with a number in letters",
+            begun().event(r#"{"error":{"code":"429","message":"Busy"}}"#).done(),
+            Kind::RateLimited { retry_after: None },
+            "`own` broke off the answer (429): Busy",
+            kept,
+        ),
+        ("an error as a string", begun().event(r#"{"error":"gone"}"#).done(), Kind::Upstream, "`own` broke off the answer: gone", kept),
+        ("an error in a list", begun().event(r#"[{"error":{"code":400,"message":"No"}}]"#).done(), Kind::BadRequest, "`own` broke off the answer (400): No", kept),
+        ("an error of groq", begun().event(r#"{"choices":[],"x_groq":{"error":"over capacity"}}"#).done(), Kind::Upstream, "`own` broke off the answer: over capacity", kept),
+        ("an error of the choice", begun().event(r#"{"choices":[{"delta":{},"error":{"code":502,"message":"No"},"finish_reason":"error"}]}"#).done(), Kind::Upstream, "`own` broke off the answer (502): No", kept),
+        ("an error without words", begun().finish("error").done(), Kind::Upstream, "`own` broke off the answer", kept),
+        ("a giant line", begun().text(&huge).done(), Kind::TooLarge, "`own` sent more than 1024 KB in one piece", kept),
+        ("a bad chunk length", begun().close(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
+    ]);
+}
+
+#[test]
+fn text_and_error_in_one_piece_are_told_apart() {
+    let both = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\ndata: {\"error\":{\"message\":\"then not\"}}\n\n";
+    each_fails_as_told([("both", Reply::stream().bytes(both).end(), Kind::Upstream, "`own` broke off the answer: then not", "first")]);
+}
+
+#[test]
+fn silence_ends_in_time_and_comments_are_not_silence() {
+    let hasty =
+        || Net { patience: Patience { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..patience() }, ..net() };
+    for (reply, sentence, kept) in [
+        (Reply::nothing().stall(), "`own` did not begin to answer within 1 s", ""),
+        (Reply::stream().stall(), "`own` went silent: nothing came for 1 s", ""),
+        (Reply::stream().text("so far").stall(), "`own` went silent: nothing came for 1 s", "so far"),
+    ] {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), hasty(), &Wish::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (Kind::Timeout, sentence, kept));
+    }
+    // Longer than the patience in all, but never silent for long.
+    let gates: Vec<Gate> = (0..6).map(|_| Gate::default()).collect();
+    let reply = gates.iter().fold(Reply::stream(), |reply, gate| reply.bytes(": still here\n\n").wait(gate)).text("at last").done();
+    let server = Server::replies([reply]);
+    let opener = std::thread::spawn(move || {
+        for gate in gates {
+            std::thread::sleep(Duration::from_millis(100));
+            gate.open();
+        }
+    });
+    let asked = ask_of(&own(server.base_url()), hasty(), &Wish::new("m"));
+    opener.join().unwrap();
+    assert_eq!(asked.text, "at last");
+}
+
+#[test]
+fn what_passes_is_tried_again_and_nothing_else() {
+    let busy = |status| Reply::json(status, r#"{"error":{"message":"Busy"}}"#);
+    let server = Server::replies([busy(429), busy(503), busy(408), Reply::says("at last")]);
+    let asked = ask(&server);
+    assert_eq!(asked.text, "at last");
+    assert_eq!(asked.retries, [(1, Kind::RateLimited { retry_after: None }), (2, Kind::Upstream), (3, Kind::Timeout)]);
+
+    // Three times and no more.
+    let server = Server::replies([busy(500), busy(500), busy(500), busy(500)]);
+    assert_eq!(ask(&server).error(), "`own` failed (500): Busy");
+
+    for status in [400, 401, 402, 403, 404, 413, 422, 501] {
+        let server = Server::replies([busy(status)]);
+        assert_eq!(ask(&server).retries, [], "{status}");
+    }
+    // A wait that is too long to sit out, a provider that says not to, an answer that has begun.
+    for reply in [
+        Reply::full(429, &[("retry-after", "60")], "{}"),
+        Reply::full(503, &[("x-should-retry", "false")], "{}"),
+        Reply::json(503, r#"{"error":{"message":"x","availability":{"retryable":false}}}"#),
+        Reply::stream().text("x").event(r#"{"error":{"code":503,"message":"x"}}"#).done(),
+        Reply::stream().text("x").reset(),
+        Reply::nothing().reset(),
+    ] {
+        let server = Server::replies([reply]);
+        assert_eq!(ask(&server).retries, []);
+    }
+    // A short one is waited out.
+    let server = Server::replies([Reply::full(429, &[("retry-after", "0")], "{}"), Reply::says("ok")]);
+    assert_eq!(ask(&server).text, "ok");
+}
+
+#[test]
+fn nobody_there_is_said_at_once() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let asked = ask_of(&own(format!("http://127.0.0.1:{port}/v1")), net(), &Wish::new("m"));
+    assert_eq!(asked.kind(), Kind::Refused);
+    assert_eq!(asked.error(), format!("`own` is not there: nothing listens at `127.0.0.1:{port}`"));
+    assert_eq!(asked.retries, []);
+
+    let quick = Net { patience: Patience { retries: 1, ..patience() }, ..net() };
+    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), quick, &Wish::new("m"));
+    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Dns, "`own` cannot be found: no address for `nobody.invalid`"));
+    assert_eq!(asked.retries, [(1, Kind::Dns)]);
+}
+
+#[test]
+fn localhost_is_this_machine_whatever_a_resolver_says() {
+    let server = Server::replies([Reply::says("here")]);
+    assert_eq!(ask_of(&own(format!("http://localhost:{}", server.port())), net(), &Wish::new("m")).text, "here");
+}
+
+#[test]
+fn a_certificate_is_always_looked_at() {
+    let encrypted = |flaw, trusted: bool, replies: Vec<Reply>| {
+        let certificate = Certificate::new(flaw);
+        let extra_ca_pem = trusted.then(|| certificate.pem().into_bytes());
+        let count = replies.len();
+        let asked = if count == 0 {
+            let server = Server::encrypted(certificate, []);
+            ask_of(&own(server.base_url()), Net { extra_ca_pem, ..net() }, &Wish::new("m"))
+        } else {
+            let server = Server::encrypted(certificate, [Reply::says("in private")]);
+            ask_of(&own(server.base_url()), Net { extra_ca_pem, ..net() }, &Wish::new("m"))
+        };
+        match asked.end {
+            Ok(_) => asked.text,
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Tls);
+                assert_eq!(asked.retries, []);
+                error.to_string()
+            }
+        }
+    };
+    assert_eq!(encrypted(Flaw::None, true, vec![Reply::nothing()]), "in private");
+    assert_eq!(
+        encrypted(Flaw::None, false, vec![]),
+        "`own` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known"
+    );
+    assert_eq!(encrypted(Flaw::Expired, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate has expired");
+    assert_eq!(encrypted(Flaw::OtherHost, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is for another host");
+    for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let net = Net { extra_ca_pem: Some(pem.as_bytes().to_vec()), ..net() };
+        let asked = ask_of(&own(String::from("https://127.0.0.1:1/v1")), net, &Wish::new("m"));
+        assert_eq!(asked.kind(), Kind::BadNet, "{pem}");
+    }
+}
+
+#[test]
+fn a_proxy_is_for_the_network_and_not_for_this_machine() {
+    // A proxy is asked to connect to the host; it never sees the key.
+    let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(403, &[], ""))]);
+    let through = |no_proxy: Option<&str>| Net {
+        https_proxy: Some(Secret::new(format!("http://user:pass@127.0.0.1:{}", proxy.port()))),
+        no_proxy: no_proxy.map(str::to_owned),
+        patience: Patience { retries: 0, ..patience() },
+        ..net()
+    };
+    let asked = ask_of(&own(String::from("https://example.org/v1")), through(None), &Wish::new("m"));
+    assert_eq!(asked.kind(), Kind::Connect);
+    let request = proxy.request();
+    assert_eq!(request.header("authorization"), None);
+    assert!(request.header("proxy-authorization").is_some());
+
+    let server = Server::replies([Reply::says("direct")]);
+    assert_eq!(ask_of(&own(server.base_url()), through(None), &Wish::new("m")).text, "direct");
+    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), through(Some("nobody.invalid")), &Wish::new("m"));
+    assert_eq!(asked.kind(), Kind::Dns);
+}
+
+#[test]
+fn an_echoed_key_is_not_repeated() {
+    let echo = format!(r#"{{"error":{{"code":401,"message":"No auth for Bearer {} here"}}}}"#, key().expose());
+    let server = Server::replies([Reply::json(401, &echo)]);
+    let asked = ask(&server);
+    assert_eq!(asked.error(), "`own` does not accept the key (401): No auth for Bearer [API_KEY] here");
+    assert!(!format!("{:?}", asked.end).contains("c0ffee"));
+}
+
+#[test]
+fn too_much_is_too_much() {
+    let caps = Caps { line: 200, event: 300, total: 600, whole: 100 };
+    let many = (0..9).fold(Reply::stream(), |reply, _| reply.text("0123456789"));
+    for (reply, sentence) in [
+        (many.done(), "`own` sent an answer of more than 0 MB"),
+        (Reply::stream().text(&"x".repeat(300)).done(), "`own` sent more than 0 KB in one piece"),
+        (Reply::json(200, &format!("{:200}", "{}")), "`own` sent an answer of more than 0 KB"),
+    ] {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), Net { caps, ..net() }, &Wish::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::TooLarge, sentence));
+    }
+}
+
+#[test]
+fn dropping_the_answer_stops_it_and_keeps_what_was_heard() {
+    let (written, heard_it) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("so far").tell(&written).stall()]);
+    let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
+    let mut text = String::new();
+    block_on(async {
+        let mut hear = |heard| {
+            if let Heard::Text(piece) = heard {
+                text.push_str(&piece.printable());
+                heard_it.open();
+            }
+        };
+        let wish = Wish::new("m");
+        let messages = said("hello");
+        let mut answer = Box::pin(provider.answer(&messages, &wish, &mut hear));
+        let stop = tokio::task::spawn_blocking({
+            let heard_it = heard_it.clone();
+            move || {
+                written.wait();
+                heard_it.wait();
+            }
+        });
+        tokio::select! {
+            end = &mut answer => panic!("it ended by itself: {end:?}"),
+            done = stop => done.unwrap(),
+        }
+    });
+    assert_eq!(text, "so far");
+}
+
+#[test]
+fn a_second_question_uses_the_same_connection() {
+    let server = Server::replies([Reply::says("one"), Reply::says("two")]);
+    let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
+    block_on(async {
+        for _ in 0..2 {
+            provider.answer(&said("hello"), &Wish::new("m"), &mut |_| {}).await.unwrap();
+        }
+    });
+    assert_eq!(server.connections(), 1);
+}
+
+#[test]
+fn without_a_key_none_is_sent() {
+    let server = Server::replies([Reply::says("free")]);
+    let provider = OpenAi::new(&own(server.base_url()), None, reach(net())).unwrap();
+    block_on(provider.answer(&said("hello"), &Wish::new("m"), &mut |_| {})).unwrap();
+    assert_eq!(server.request().header("authorization"), None);
+}
+
+fn verdict(provider: &str, line: &str, reply: Reply) -> (Verdict, Vec<(String, String)>) {
+    let server = Server::scripted([(line, reply)]);
+    let path = catalog::find(provider).unwrap().base_url.splitn(4, '/').nth(3).unwrap();
+    let endpoint =
+        Endpoint { base_url: format!("http://127.0.0.1:{}/{path}", server.port()), ..catalog::find(provider).unwrap().endpoint().unwrap() };
+    let verdict = block_on(verify(&endpoint, &key(), reach(net()))).unwrap();
+    (verdict, server.request().headers)
+}
+
+#[test]
+fn a_key_is_verified_at_the_cheap_endpoint_of_its_provider() {
+    let about = r#"{"data":{"label":"sk-or-v1-0a1...9f0","usage":1.25,"limit":5,"limit_remaining":3.75,"is_free_tier":false,"is_management_key":false,"expires_at":"2027-01-31T00:00:00Z","rate_limit":{"requests":-1}}}"#;
+    let (said, headers) = verdict("openrouter", "GET /api/v1/key", Reply::json(200, about));
+    let Verdict::Valid(standing) = said else { panic!("{said:?}") };
+    assert_eq!(standing.expires_at, Time::parse("2027-01-31T00:00:00Z"));
+    assert_eq!((standing.limit, standing.remaining), (Some(NanoDollars(5_000_000_000)), Some(NanoDollars(3_750_000_000))));
+    assert!(headers.contains(&(String::from("authorization"), format!("Bearer {}", key().expose()))));
+
+    let list = r#"{"object":"list","data":[{"id":"m"}]}"#;
+    for (provider, line, body, header) in [
+        ("openai", "GET /v1/models", list, "authorization"),
+        ("groq", "GET /openai/v1/models", list, "authorization"),
+        ("mistral", "GET /v1/models", list, "authorization"),
+        ("anthropic", "GET /v1/models?limit=1", list, "x-api-key"),
+        ("gemini", "GET /v1beta/models?pageSize=1", r#"{"models":[]}"#, "x-goog-api-key"),
+        ("deepseek", "GET /user/balance", r#"{"is_available":true,"balance_infos":[]}"#, "authorization"),
+        ("xai", "GET /v1/api-key", r#"{"name":"x","api_key_blocked":false}"#, "authorization"),
+    ] {
+        let (said, headers) = verdict(provider, line, Reply::json(200, body));
+        assert!(matches!(said, Verdict::Valid(_)), "{provider}: {said:?}");
+        // The key is in one header and nowhere else.
+        let holders: Vec<&str> = headers.iter().filter(|(_, value)| value.contains("c0ffee42")).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(holders, [header], "{provider}");
+    }
+}
+
+#[test]
+fn a_key_is_called_invalid_only_by_its_provider() {
+    let of = |reply| verdict("openrouter", "GET /api/v1/key", reply).0;
+    assert_eq!(
+        of(Reply::json(401, r#"{"error":{"message":"User not found.","code":401}}"#)),
+        Verdict::Invalid(String::from("`openrouter` does not accept the key (401): User not found"))
+    );
+    let management = r#"{"data":{"label":"x","is_management_key":true}}"#;
+    assert!(matches!(of(Reply::json(200, management)), Verdict::Restricted(_)));
+    assert!(matches!(of(Reply::json(403, "{}")), Verdict::Restricted(_)));
+    for reply in [
+        Reply::json(500, "{}"),
+        Reply::json(429, "{}"),
+        Reply::json(200, "{}"),
+        Reply::full(200, &[("content-type", "text/html")], "<html>a captive portal"),
+        Reply::full(302, &[("location", "https://login.example")], ""),
+        Reply::nothing().reset(),
+        Reply::nothing().close(),
+    ] {
+        let name = format!("{reply:?}");
+        assert!(matches!(of(reply), Verdict::Unknown(_)), "{name}");
+    }
+    assert!(matches!(
+        verdict("xai", "GET /v1/api-key", Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)).0,
+        Verdict::Invalid(_)
+    ));
+    let gemini = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#;
+    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, Verdict::Invalid(_)));
+    let double = r#"[{"error":{"code":400,"message":"Multiple authentication credentials received.","status":"INVALID_ARGUMENT"}}]"#;
+    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, Verdict::Unknown(_)));
+}
+
+#[test]
+fn models_are_listed_with_their_prices() {
+    let list = r#"{"data":[
+        {"id":"maker/model","name":"Maker: Model","context_length":200000,"pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003"}},
+        {"id":"router/auto","name":"Auto","context_length":null,"pricing":{"prompt":"-1","completion":"-1"}},
+        {"id":"bare","object":"model","created":1}
+    ]}"#;
+    let server = Server::scripted([("GET /v1/models", Reply::json(200, list))]);
+    let all = block_on(models(&openrouter(&server), None, reach(net()))).unwrap();
+    let seen: Vec<(&str, Option<u64>, Option<String>)> = all
+        .iter()
+        .map(|m| {
+            (m.id.as_str(), m.context_length, m.prices.as_ref().and_then(chatbot::provider::Prices::completion).map(|p| p.to_string()))
+        })
+        .collect();
+    assert_eq!(seen, [("maker/model", Some(200_000), Some(String::from("15"))), ("router/auto", None, None), ("bare", None, None)]);
+    assert_eq!(server.request().header("authorization"), None);
+}
+
+/// What a panic says, or that there was none.
+fn complaint(deed: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    match std::panic::catch_unwind(deed) {
+        Ok(()) => String::new(),
+        Err(said) => said.downcast_ref::<String>().cloned().unwrap_or_default(),
+    }
+}
+
+#[test]
+fn the_scripted_provider_notices_when_it_is_not_used_as_scripted() {
+    let never = complaint(|| drop(Server::replies([Reply::says("never")])));
+    assert!(never.contains("never asked"), "{never}");
+    let otherwise = complaint(|| {
+        let server = Server::scripted([("GET /v1/key", Reply::json(200, "{}"))]);
+        ask(&server);
+    });
+    assert!(otherwise.contains("it was asked `POST /v1/chat/completions` and expected `GET /v1/key`"), "{otherwise}");
+    let more = complaint(|| {
+        let server = Server::replies([]);
+        ask(&server);
+    });
+    assert!(more.contains("expected `nothing more`"), "{more}");
+
+    let server = Server::whatever(|request| Reply::says(&request.line()));
+    assert_eq!(ask(&server).text, "POST /v1/chat/completions");
+    let request = server.request();
+    assert_eq!(request.json()["messages"][0]["content"], "hello");
+    let all = String::from_utf8(request.bytes()).unwrap();
+    assert!(all.starts_with("POST /v1/chat/completions\naccept: ") && all.ends_with(request.text()), "{all}");
+}
