@@ -33,8 +33,10 @@ First steps:
   chatbot chat               talk
   chatbot ask \"why is the sky blue?\"
 
-Exit codes: 0 done, 1 failure, 2 misuse, 3 no or invalid key, 4 refused by validation or privacy policy, 5 local limit or
-budget, 6 the provider's limit or credit, 7 network, 8 storage or integrity, 9 a check found something, 130 interrupted.";
+Exit codes:
+  0 done · 1 failure · 2 misuse · 3 no or invalid key · 4 refused by validation or privacy policy
+  5 local limit or budget · 6 the provider's limit or credit · 7 network · 8 storage or integrity
+  9 a check found something · 130 interrupted";
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
@@ -50,8 +52,9 @@ pub(crate) struct Cli {
 /// What may stand anywhere.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// When to use colour
+    /// When to use colour: auto, always or never
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Everywhere")]
+    #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
     /// Use this settings file
     #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]

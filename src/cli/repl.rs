@@ -377,7 +377,7 @@ impl Repl<'_> {
 
 fn screen(app: &App) -> (Screen, Stop) {
     let stop = Stop::new();
-    (Screen { ui: app.ui, yes: app.yes, show: true, stop: stop.clone(), ends_line: true }, stop)
+    (Screen { ui: app.ui, yes: app.yes, show: true, stop: stop.clone(), ends_line: true, aside: " · /redact show" }, stop)
 }
 
 /// Ctrl-C, or nobody reads any more.

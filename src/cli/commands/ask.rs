@@ -64,7 +64,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     }
     let whole = options.json || options.extract;
     let stop = Stop::new();
-    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true };
+    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, aside: "" };
     let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop)));
     if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
@@ -104,7 +104,8 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
         }
     }
     let mut attached = talk::attach(&options.talk.file, most)?;
-    if dash || (!options.no_stdin && !ui.input_is_terminal() && ui::input_says_something()) {
+    let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && ui::input_says_something());
+    if listens {
         let room = most.saturating_sub(attached.len() as u64);
         let piped = piped(ui, room, !typed.is_empty())?;
         if !piped.is_empty() && !attached.is_empty() {
@@ -112,7 +113,8 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
         }
         attached.push(&piped);
     }
-    if typed.is_empty() && attached.is_empty() {
+    // What was said and is empty is refused like any other message; here only the case that nobody said anything.
+    if options.prompt.is_empty() && options.talk.file.is_empty() && !listens {
         bail!(Problem::misuse("there is nothing to ask").hint("write it behind `chatbot ask`, or pipe it in"));
     }
     Ok(Said { typed, attached })
@@ -183,6 +185,8 @@ pub(crate) struct Screen {
     pub(crate) show: bool,
     pub(crate) stop: Stop,
     pub(crate) ends_line: bool,
+    /// What a person can type next about what was replaced.
+    pub(crate) aside: &'static str,
 }
 
 impl Watcher for Screen {
@@ -191,7 +195,7 @@ impl Watcher for Screen {
     }
 
     fn redacted(&mut self, findings: &Findings) {
-        self.ui.notice(&talk::replaced(&findings.counts()));
+        self.ui.notice(&format!("{}{}", talk::replaced(&findings.counts()), self.aside));
     }
 
     fn approves(&mut self, findings: &Findings) -> bool {
