@@ -19,7 +19,6 @@ use commands::{ask, audit, chat, completions, config, history, models, usage};
 use env::Env;
 use report::{Problem, report};
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use ui::Color;
@@ -94,7 +93,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         Some(command) => command.run(&mut app),
-        None if std::io::stdin().is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
+        None if ui.input_is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
         None => return misuse(&args, &app.env, &no_command()),
     };
     let code = match done {

@@ -39,7 +39,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("std::io::Stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
     ("std::io::Stderr", &["cli/ui"], "the standard streams are the terminal's manners"),
     ("std::io::IsTerminal", &["cli/ui"], "whether there is a terminal is the terminal's manners"),
-    ("std::env", &["main", "cli/app"], "the environment is read once, where the house is put together; hand down what it says"),
+    ("std::env", &["main", "cli/env"], "the environment is read in one place; hand down what it says"),
     ("std::process::ExitCode", &["main", "lib", "cli/"], "nobody below the front desk knows an exit code"),
     ("fernet", &["seal"], "there is one kind of seal"),
     ("keyring", &["keys/os_keyring"], "the OS keyring blocks, and its errors carry secrets: ask `keys`"),
@@ -54,7 +54,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("reqwest", &["provider/http/"], "time limits, caps, redirects and TLS are set in one place"),
     ("TcpListener", &["proxy/server"], "there is one door to the network inwards"),
     ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
-    ("tokio::runtime", &["cli/app"], "there is one runtime"),
+    ("tokio::runtime", &["cli/network", "cli/repl"], "there is one runtime, made when there is something to wait for"),
 ];
 
 /// Where secrets are opened, how often, and what for.
@@ -70,7 +70,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
 ];
 
 /// Past this many lines, its tests not counted, a file hides a seam.
-const LONGEST: usize = 450;
+const LONGEST: usize = 500;
 
 #[test]
 fn the_house_is_built_to_its_plan() {
@@ -290,7 +290,7 @@ mod tried {
     #[test]
     fn bad_manners_are_told() {
         assert!(faults(&[Source::new("disk", "use std::path::Path;\n")], &[])[0].contains("does not open with `//!`"));
-        is_told(&[("disk", &"\n".repeat(500))], "501 lines");
+        is_told(&[("disk", &"\n".repeat(600))], "601 lines");
         is_told(&[("disk", "#[allow(dead_code)]\nfn f() {}")], "src/disk.rs:2: `allow`");
         is_told(&[("disk", "#[cfg(test)]\nmod tests {\n#[test]\n#[ignore]\nfn f() {}\n}")], "src/disk.rs:5: a test that never runs");
         is_told(&[("chat/utils", "")], "is a drawer");
@@ -318,7 +318,7 @@ mod tried {
     fn the_way_down_is_free() {
         let sources = [
             ("lib", "pub use secret::Secret; fn run() { crate::cli::run(); }"),
-            ("cli/app", "use std::env; use crate::{chat::Session, keys, Secret};"),
+            ("cli/env", "use std::env; use crate::{chat::Session, keys, Secret};"),
             ("cli/ui", "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }"),
             ("chat/mod", "use crate::{archive::Store, privacy::{Raw, Redactor}, provider::Provider};"),
             ("privacy/redactor", "use super::{Raw, rules}; use regex::bytes::Regex;"),

@@ -7,6 +7,8 @@
     reason = "a test that cannot go on says so by failing"
 )]
 
+/// The conversation on a terminal.
+mod chat;
 mod harness;
 
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
