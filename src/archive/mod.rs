@@ -27,7 +27,7 @@ pub const ENDING: &str = ".jsonl.fernet";
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// Nothing by that name.
     #[error("there is no conversation `{0}`")]

@@ -23,7 +23,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It is not fit to be sent.
-    #[error(transparent)]
+    #[error("{0}")]
     Refused(#[from] Refusal),
     /// The conversation is as long as it may become.
     #[error("the conversation has {have} messages, and at most {most} are allowed")]
@@ -37,7 +37,7 @@ pub enum Error {
     #[error("the message was not sent")]
     Declined,
     /// Too often.
-    #[error(transparent)]
+    #[error("{0}")]
     Limit(#[from] limit::Error),
     /// It cannot be kept, and what is not kept is not sent.
     #[error("the message cannot be kept, so it was not sent")]
@@ -46,10 +46,10 @@ pub enum Error {
     #[error("the answer cannot be kept")]
     Answer(#[source] archive::Error),
     /// The file cannot be changed.
-    #[error(transparent)]
+    #[error("{0}")]
     Archive(#[from] archive::Error),
     /// The provider failed; what came before is kept.
-    #[error(transparent)]
+    #[error("{0}")]
     Provider(#[from] provider::Error),
     /// There is nothing that could be asked again or taken back.
     #[error("nothing has been said yet")]

@@ -26,7 +26,7 @@ pub enum Error {
     #[error("what is known about the keys, `{}`, was written by a newer version of this program", .0.display())]
     Newer(PathBuf),
     /// Its file.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// No random numbers.
     #[error("the operating system gives no random numbers: {0}")]

@@ -158,13 +158,13 @@ pub enum Error {
     #[error("the {0} did not give back what it was given")]
     NotKept(StoreKind),
     /// The vault's own troubles.
-    #[error(transparent)]
+    #[error("{0}")]
     Vault(#[from] vault::Error),
     /// What is known about the keys cannot be read or written.
-    #[error(transparent)]
-    Book(metadata::Error),
+    #[error("{0}")]
+    Book(#[source] metadata::Error),
     /// A file's.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gives no random numbers: {0}")]

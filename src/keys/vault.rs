@@ -66,10 +66,10 @@ pub enum Error {
     #[error("the vault is locked: {0}")]
     Locked(String),
     /// The passphrase cannot be one.
-    #[error(transparent)]
+    #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
     /// Its file.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// No random numbers, or a cipher that refuses.
     #[error("the vault cannot be sealed: {0}")]

@@ -17,7 +17,7 @@ const RECORD: u64 = 8192;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The file.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// A line that is no record.
     #[error("line {line} of `{}` is not an audit record", path.display())]

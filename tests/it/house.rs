@@ -175,6 +175,10 @@ fn manners(source: &Source) -> Vec<String> {
         if line.contains("#[allow(") || line.contains("#![allow(") {
             faults.push(format!("{path}:{}: `allow`: mend what the lint found, or `#[expect(…, reason = \"…\")]`", number + 1));
         }
+        if line.contains("error(transparent)") {
+            faults
+                .push(format!("{path}:{}: a transparent error hides its cause from the table of hints: `#[error(\"{{0}}\")]`", number + 1));
+        }
         if line.contains("#[ignore") {
             faults.push(format!("{path}:{}: a test that never runs: mend it or take it out", number + 1));
         }
@@ -293,6 +297,7 @@ mod tried {
         is_told(&[("disk", &"\n".repeat(600))], "601 lines");
         is_told(&[("disk", "#[allow(dead_code)]\nfn f() {}")], "src/disk.rs:2: `allow`");
         is_told(&[("disk", "#[cfg(test)]\nmod tests {\n#[test]\n#[ignore]\nfn f() {}\n}")], "src/disk.rs:5: a test that never runs");
+        is_told(&[("disk", "enum Error {\n#[error(transparent)]\nIo(io::Error) }")], "src/disk.rs:3: a transparent error");
         is_told(&[("chat/utils", "")], "is a drawer");
     }
 

@@ -7,15 +7,15 @@
     reason = "a test that cannot go on says so by failing"
 )]
 
-/// The conversation on a terminal.
-mod chat;
 mod harness;
+/// What is read of the source to hold the house to its plan.
+mod source;
 
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
-/// What is read of the source to hold the house to its plan.
-mod source;
+/// What happens when the power goes, and when everybody comes at once.
+mod storms;
 /// The promises the types make, asked of the compiler.
 mod types;
