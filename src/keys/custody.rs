@@ -7,13 +7,10 @@ use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
 use crate::secret::Secret;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
 use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
-use zeroize::Zeroizing;
 
 /// What the user asked for: `CHATBOT_KEYRING`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,32 +155,9 @@ impl Custody {
         }
     }
 
-    /// The key conversations are sealed with. It is made the first time, and never when something sealed is there already:
-    /// then the key is lost or elsewhere, and a new one would hide that.
-    pub fn data_key(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<Secret, Error> {
-        if let Some(key) = self.existing_data_key(&Slot::DataKey)? {
-            return Ok(key);
-        }
-        let _lock = disk::Lock::wait(&self.book.with_file_name("data-key.lock"))?;
-        // Another process may have made it while this one waited.
-        if let Some(key) = self.existing_data_key(&Slot::DataKey)? {
-            return Ok(key);
-        }
-        if anything_sealed()? {
-            return Err(Error::DataKeyMissing { store: self.chosen()?.store.kind() });
-        }
-        let key = fresh_data_key()?;
-        self.put(&Slot::DataKey, &key)?;
-        Ok(key)
-    }
-
-    /// A data key that is there, if it has the form of one.
-    pub fn existing_data_key(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-        let Some(key) = self.get(slot)? else { return Ok(None) };
-        if is_data_key(&key) {
-            return Ok(Some(key));
-        }
-        Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: slot.clone() })
+    /// A lock of this home's keys, for those who must be alone.
+    pub(super) fn lock(&self, what: &str) -> Result<disk::Lock, Error> {
+        Ok(disk::Lock::wait(&self.book.with_file_name(what))?)
     }
 }
 
@@ -193,47 +167,45 @@ impl From<metadata::Error> for Error {
     }
 }
 
-/// Whether a text has the form of a Fernet key: 32 bytes in base64url.
-#[must_use]
-pub fn is_data_key(key: &Secret) -> bool {
-    URL_SAFE.decode(key.expose()).is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
-}
-
-/// A data key nobody has seen.
-pub fn fresh_data_key() -> Result<Secret, Error> {
-    let key = super::cipher::fresh_key().map_err(Error::Random)?;
-    let mut text = String::with_capacity(44);
-    URL_SAFE.encode_string(*key, &mut text);
-    Ok(Secret::new(text))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod trial {
     use super::*;
     use crate::clock::Time;
-    use crate::keys::{Cost, vault};
+    use crate::keys::Cost;
 
-    const FLOOR: Cost = Cost::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 };
+    const WORDS: &str = "not a real passphrase";
 
-    fn secret(text: &str) -> Secret {
+    pub(crate) fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
     }
 
-    fn custody(home: &Home, preference: Preference) -> Custody {
-        let ask: Ask = Box::new(|_| Ok(secret("not a real passphrase")));
+    pub(crate) fn custody(home: &Home, preference: Preference) -> Custody {
+        let ask: Ask = Box::new(|_| Ok(secret(WORDS)));
         Custody::new(home, Clock::fixed(Time::from_millis(0)), preference, Duration::from_secs(5), ask)
     }
 
-    fn place() -> (tempfile::TempDir, Home) {
+    pub(crate) fn place() -> (tempfile::TempDir, Home) {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::under(&dir.path().join("home")).unwrap();
         (dir, home)
     }
 
+    pub(crate) fn with_vault() -> (tempfile::TempDir, Home) {
+        let (dir, home) = place();
+        Vault::create(&home.vault(), &secret(WORDS), Cost::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 }).unwrap();
+        (dir, home)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::trial::{custody, place, secret, with_vault};
+    use super::*;
+    use crate::keys::vault;
+
     #[test]
     fn a_vault_that_is_there_is_used_and_remembered() {
-        let (_dir, home) = place();
-        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
+        let (_dir, home) = with_vault();
         let first = custody(&home, Preference::Auto);
         assert_eq!(first.chosen().unwrap().store.kind(), StoreKind::Vault);
         first.put(&Slot::AuditKey, &secret("x")).unwrap();
@@ -250,35 +222,6 @@ mod tests {
         disk::write(&home.vault(), b"{").unwrap();
         let custody = custody(&home, Preference::Auto);
         assert!(matches!(custody.get(&Slot::DataKey), Err(Error::Vault(vault::Error::Torn(_)))));
-    }
-
-    #[test]
-    fn the_data_key_is_made_once_and_never_beside_sealed_files() {
-        let (_dir, home) = place();
-        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
-        let keys = custody(&home, Preference::Vault);
-        assert!(matches!(keys.data_key(|| Ok(true)), Err(Error::DataKeyMissing { store: StoreKind::Vault })));
-        assert!(keys.get(&Slot::DataKey).unwrap().is_none());
-        let made = keys.data_key(|| Ok(false)).unwrap();
-        assert!(is_data_key(&made));
-        assert_eq!(made.len(), 44);
-        let again = custody(&home, Preference::Auto).data_key(|| Ok(true)).unwrap();
-        assert_eq!(made.expose(), again.expose());
-        keys.put(&Slot::DataKey, &secret("no key")).unwrap();
-        assert!(matches!(keys.data_key(|| Ok(false)), Err(Error::NotADataKey { .. })));
-    }
-
-    #[test]
-    fn many_at_once_make_one_data_key() {
-        let (_dir, home) = place();
-        Vault::create(&home.vault(), &secret("not a real passphrase"), FLOOR).unwrap();
-        let made: Vec<String> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..6)
-                .map(|_| scope.spawn(|| custody(&home, Preference::Auto).data_key(|| Ok(false)).unwrap().expose().to_owned()))
-                .collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
-        });
-        assert!(made.iter().all(|key| *key == made[0]));
     }
 
     #[test]

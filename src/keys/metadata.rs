@@ -187,6 +187,14 @@ impl Book {
         self.keys.insert(slot.to_string(), record);
     }
 
+    /// Notes that every key is in that store now.
+    pub fn settle(&mut self, store: StoreKind) {
+        self.store = Some(store);
+        for record in self.keys.values_mut() {
+            record.store = store;
+        }
+    }
+
     /// Forgets a slot.
     pub fn forget(&mut self, slot: &Slot) {
         self.keys.remove(&slot.to_string());

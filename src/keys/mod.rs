@@ -4,15 +4,21 @@
 //! is the user's decision, kept in mind ([`Custody`]): a store that does not answer is an error, never a reason to use another.
 
 pub mod custody;
+pub mod data_key;
 pub mod hygiene;
+pub mod kernel;
 pub mod metadata;
+pub mod moving;
 pub mod os_keyring;
 pub mod passphrase;
+pub mod recovery;
 pub mod vault;
+pub mod words;
 
 mod cipher;
 
 pub use custody::{Custody, Preference};
+pub use data_key::DataKeys;
 pub use metadata::{Record, Status};
 pub use os_keyring::OsKeyring;
 pub use passphrase::Cost;
@@ -174,6 +180,17 @@ pub enum Error {
     DataKeyMissing {
         /// Which store was asked.
         store: StoreKind,
+    },
+    /// A data key came back, and there is another one already.
+    #[error("there is another data key already, and what it has sealed needs it")]
+    AnotherDataKey,
+    /// Both stores have a secret of this name, and they differ.
+    #[error("the {target} has another secret named `{slot}` already")]
+    Conflict {
+        /// Which name.
+        slot: Slot,
+        /// The store it was to be moved to.
+        target: StoreKind,
     },
     /// What is in the slot of a data key is not one.
     #[error("what the {store} keeps as `{slot}` is not a data key")]

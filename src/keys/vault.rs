@@ -9,8 +9,10 @@
 //! is not noticed is the whole file put back as it was at an earlier time.
 
 use super::cipher::{self, Sealed};
+use super::kernel;
 use super::passphrase::{self, Cost, Key, SALT_BYTES};
 use super::{KeyStore, Slot, StoreKind};
+use crate::clock::Time;
 use crate::disk;
 use crate::secret::Secret;
 use base64::Engine;
@@ -21,6 +23,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 const FORMAT: &str = "chatbot-vault";
 const VERSION: u64 = 1;
@@ -71,6 +74,9 @@ pub enum Error {
     /// Its file.
     #[error("{0}")]
     Disk(#[from] disk::Error),
+    /// The kernel will not keep its key.
+    #[error(transparent)]
+    Kernel(#[from] kernel::Refused),
     /// No random numbers, or a cipher that refuses.
     #[error("the vault cannot be sealed: {0}")]
     Machine(#[from] std::io::Error),
@@ -227,6 +233,8 @@ pub struct Description {
     pub cost: Cost,
     /// The names of its entries.
     pub entries: Vec<String>,
+    /// Until when it is open without its passphrase, if it is.
+    pub open_until: Option<Time>,
 }
 
 /// What can be told of the vault at `path`; `None` if there is none.
@@ -236,11 +244,22 @@ pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
         Err(error) => Err(error),
         Ok(content) => Ok(Some(Description {
             path: path.to_path_buf(),
+            open_until: waiting_key(&content).map(|waiting| waiting.until),
             id: content.id.clone(),
             cost: content.kdf.cost(),
             entries: content.entries.into_keys().collect(),
         })),
     }
+}
+
+/// The key that waits in the kernel, if it is this vault's.
+fn waiting_key(content: &Content) -> Option<kernel::Waiting> {
+    kernel::waiting(&content.id).filter(|waiting| content.is_whole(&waiting.key))
+}
+
+/// Forgets the key that waits in the kernel; whether one did.
+pub fn lock_again(path: &Path) -> Result<bool, Error> {
+    Ok(kernel::forget(&read(path)?.id))
 }
 
 /// A vault on disk, opened with the first question that needs it.
@@ -290,7 +309,15 @@ impl Vault {
         let _lock = lock(&self.path)?;
         let (mut content, key) = self.opened()?;
         content.wrap(&key, passphrase, cost)?;
+        kernel::forget(&content.id);
         write(&self.path, &content.checked(&key)?)
+    }
+
+    /// Lets its key wait in the kernel, so that it is open for so long without the passphrase; until when.
+    pub fn unlock_for(&self, now: Time, length: Duration) -> Result<Time, Error> {
+        let (content, key) = self.opened()?;
+        kernel::keep(&content.id, &key, now, length)?;
+        Ok(now.plus(length))
     }
 
     /// The names of its entries, once the passphrase has shown that they are what was put there.
@@ -314,6 +341,9 @@ impl Vault {
     }
 
     fn unlock(&self, content: &Content) -> Result<Key, Error> {
+        if let Some(waiting) = waiting_key(content) {
+            return Ok(waiting.key);
+        }
         let mut tried = 0;
         loop {
             match (self.ask)(tried) {
@@ -377,7 +407,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
     use std::rc::Rc;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const WORDS: &str = "not a real passphrase";
     const FLOOR: Cost = Cost::Argon2id { memory_kib: passphrase::LEAST_MEMORY_KIB, passes: 2, lanes: 1 };
@@ -476,6 +506,26 @@ mod tests {
         assert!(matches!(vault(&path).opened(), Err(Error::WrongPassphrase)));
         let after = Vault::at(path, Box::new(|_| Ok(secret("another"))));
         assert_eq!(text_of(&after, &slot("default")).unwrap(), "sk-one");
+    }
+
+    #[test]
+    fn an_unlocked_vault_opens_without_its_passphrase_where_the_kernel_keeps_keys() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        vault(&path).set(&slot("default"), &secret("sk-one")).unwrap();
+        let silent = || Vault::at(path.clone(), Box::new(|_| Err(NoPassphrase(String::from("nobody is asked")))));
+        match vault(&path).unlock_for(Time::from_millis(0), Duration::from_secs(60)) {
+            Ok(until) => {
+                assert_eq!(until, Time::from_millis(60_000));
+                assert_eq!(describe(&path).unwrap().unwrap().open_until, Some(until));
+                assert_eq!(text_of(&silent(), &slot("default")).unwrap(), "sk-one");
+                assert!(lock_again(&path).unwrap());
+            }
+            Err(Error::Kernel(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        assert!(!lock_again(&path).unwrap());
+        assert!(matches!(silent().opened(), Err(Error::Locked(_))));
     }
 
     #[test]

@@ -1,0 +1,193 @@
+//! The key of the conversations: made once, never beside files it does not open, and swapped so that either key is there at
+//! every moment.
+
+use super::{Custody, Error, Slot};
+use crate::disk;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use zeroize::Zeroizing;
+
+/// The keys of the conversations: the one that seals, and while they are sealed anew the one before it.
+#[derive(Debug)]
+pub struct DataKeys {
+    /// Seals and opens.
+    pub current: Secret,
+    /// Opens.
+    pub previous: Option<Secret>,
+    /// Whether it was made just now.
+    pub made: bool,
+}
+
+impl Custody {
+    /// The keys conversations are sealed with. The first is made the first time, and never when something sealed is there
+    /// already: then the key is lost or elsewhere, and a new one would hide that.
+    pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<DataKeys, Error> {
+        let previous = || if self.is_rekeying() { self.existing_data_key(&Slot::PreviousDataKey) } else { Ok(None) };
+        if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
+            return Ok(DataKeys { current, previous: previous()?, made: false });
+        }
+        let _lock = self.lock("data-key.lock")?;
+        // Another process may have made it while this one waited.
+        if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
+            return Ok(DataKeys { current, previous: previous()?, made: false });
+        }
+        if anything_sealed()? {
+            return Err(Error::DataKeyMissing { store: self.chosen()?.store.kind() });
+        }
+        let current = fresh()?;
+        self.put(&Slot::DataKey, &current)?;
+        Ok(DataKeys { current, previous: None, made: true })
+    }
+
+    /// Whether conversations are being sealed anew. What is known about the keys tells it, so that the store is not asked for
+    /// nothing at every start; if that is not known, it is asked.
+    fn is_rekeying(&self) -> bool {
+        self.book().ok().flatten().is_none_or(|book| book.record(&Slot::PreviousDataKey).is_some())
+    }
+
+    /// A data key that is there, if it has the form of one.
+    pub fn existing_data_key(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        let Some(key) = self.get(slot)? else { return Ok(None) };
+        if is_data_key(&key) {
+            return Ok(Some(key));
+        }
+        Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: slot.clone() })
+    }
+
+    /// Brings a new data key in, and keeps the one before until [`Custody::end_rekey`]. Begun before and not ended, it goes on
+    /// with the key that was made then.
+    pub fn begin_rekey(&self) -> Result<DataKeys, Error> {
+        let _lock = self.lock("data-key.lock")?;
+        let Some(current) = self.existing_data_key(&Slot::DataKey)? else {
+            return Err(Error::DataKeyMissing { store: self.chosen()?.store.kind() });
+        };
+        let before = self.existing_data_key(&Slot::PreviousDataKey)?;
+        match before {
+            Some(previous) if previous.expose() != current.expose() => {
+                return Ok(DataKeys { current, previous: Some(previous), made: false });
+            }
+            // It ended between the two steps: the old key is safe, the new one not made yet.
+            Some(_) => {}
+            None => self.put(&Slot::PreviousDataKey, &current)?,
+        }
+        let fresh = fresh()?;
+        self.put(&Slot::DataKey, &fresh)?;
+        Ok(DataKeys { current: fresh, previous: Some(current), made: true })
+    }
+
+    /// Forgets the data key before this one. Only when every file opens with the new one alone.
+    pub fn end_rekey(&self) -> Result<(), Error> {
+        let _lock = self.lock("data-key.lock")?;
+        self.remove(&Slot::PreviousDataKey).map(drop)
+    }
+
+    /// Takes a data key that comes back from recovery. One that is there and is another is never replaced: what
+    /// it has sealed would be lost.
+    pub fn bring_back(&self, key: &Secret) -> Result<Brought, Error> {
+        if !is_data_key(key) {
+            return Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: Slot::DataKey });
+        }
+        let _lock = self.lock("data-key.lock")?;
+        match self.existing_data_key(&Slot::DataKey)? {
+            None => {
+                self.put(&Slot::DataKey, key)?;
+                Ok(Brought::Back)
+            }
+            Some(current) if current.expose() == key.expose() => Ok(Brought::Known),
+            Some(_) if self.existing_data_key(&Slot::PreviousDataKey)?.is_some_and(|p| p.expose() == key.expose()) => Ok(Brought::Known),
+            Some(_) => Err(Error::AnotherDataKey),
+        }
+    }
+}
+
+/// What became of a data key that was brought back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Brought {
+    /// It is the data key again.
+    Back,
+    /// It was there already.
+    Known,
+}
+
+/// Whether a text has the form of a Fernet key: 32 bytes in base64url.
+#[must_use]
+pub fn is_data_key(key: &Secret) -> bool {
+    URL_SAFE.decode(key.expose()).is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
+}
+
+/// A data key nobody has seen.
+fn fresh() -> Result<Secret, Error> {
+    let key = super::cipher::fresh_key().map_err(Error::Random)?;
+    let mut text = String::with_capacity(44);
+    URL_SAFE.encode_string(*key, &mut text);
+    Ok(Secret::new(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::custody::trial::{custody, secret, with_vault};
+    use super::*;
+    use crate::keys::{Preference, StoreKind};
+
+    #[test]
+    fn it_is_made_once_and_never_beside_sealed_files() {
+        let (_dir, home) = with_vault();
+        let keys = custody(&home, Preference::Vault);
+        assert!(matches!(keys.data_keys(|| Ok(true)), Err(Error::DataKeyMissing { store: StoreKind::Vault })));
+        assert!(keys.get(&Slot::DataKey).unwrap().is_none());
+        let made = keys.data_keys(|| Ok(false)).unwrap();
+        assert!(made.made && is_data_key(&made.current));
+        assert_eq!(made.current.len(), 44);
+        let again = custody(&home, Preference::Auto).data_keys(|| Ok(true)).unwrap();
+        assert!(!again.made);
+        assert_eq!(made.current.expose(), again.current.expose());
+        keys.put(&Slot::DataKey, &secret("no key")).unwrap();
+        assert!(matches!(keys.data_keys(|| Ok(false)), Err(Error::NotADataKey { .. })));
+    }
+
+    #[test]
+    fn many_at_once_make_one() {
+        let (_dir, home) = with_vault();
+        let make = || custody(&home, Preference::Auto).data_keys(|| Ok(false)).unwrap().current.expose().to_owned();
+        let made: Vec<String> = std::thread::scope(|scope| {
+            let makers: Vec<_> = (0..6).map(|_| scope.spawn(make)).collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+        });
+        assert!(made.iter().all(|key| *key == made[0]));
+    }
+
+    #[test]
+    fn a_swap_goes_on_where_it_stopped_and_both_keys_are_there_until_it_ends() {
+        let (_dir, home) = with_vault();
+        let keys = custody(&home, Preference::Auto);
+        assert!(matches!(keys.begin_rekey(), Err(Error::DataKeyMissing { .. })));
+        let first = keys.data_keys(|| Ok(false)).unwrap().current;
+        let begun = keys.begin_rekey().unwrap();
+        assert_eq!(begun.previous.unwrap().expose(), first.expose());
+        assert_ne!(begun.current.expose(), first.expose());
+        let again = keys.begin_rekey().unwrap();
+        assert!(!again.made);
+        assert_eq!(again.current.expose(), begun.current.expose());
+        let read = keys.data_keys(|| Ok(true)).unwrap();
+        assert_eq!(read.previous.unwrap().expose(), first.expose());
+        keys.end_rekey().unwrap();
+        assert!(keys.data_keys(|| Ok(true)).unwrap().previous.is_none());
+        // Stopped between its two steps.
+        keys.put(&Slot::PreviousDataKey, &begun.current).unwrap();
+        let rest = keys.begin_rekey().unwrap();
+        assert!(rest.made);
+        assert_eq!(rest.previous.unwrap().expose(), begun.current.expose());
+    }
+
+    #[test]
+    fn one_brought_back_never_takes_the_place_of_another() {
+        let (_dir, home) = with_vault();
+        let keys = custody(&home, Preference::Auto);
+        let (mine, other) = (fresh().unwrap(), fresh().unwrap());
+        assert_eq!(keys.bring_back(&mine).unwrap(), Brought::Back);
+        assert_eq!(keys.bring_back(&mine).unwrap(), Brought::Known);
+        assert!(matches!(keys.bring_back(&other), Err(Error::AnotherDataKey)));
+        assert_eq!(keys.get(&Slot::DataKey).unwrap().unwrap().expose(), mine.expose());
+    }
+}

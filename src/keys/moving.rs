@@ -1,0 +1,173 @@
+//! From one store to the other: copied, read back, noted, and only then deleted.
+
+use super::{Custody, Error, KeyStore, Slot, StoreKind};
+use std::collections::BTreeSet;
+
+/// What moved.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// The slots whose secrets are in the new store and no longer in the old one.
+    pub slots: Vec<Slot>,
+}
+
+impl Custody {
+    /// Moves every secret there is into `target`. Stopped anywhere and begun again, it goes on: until all are copied and read
+    /// back, the old store is the one that counts; from then on the new one is, and what is left in the old one is deleted.
+    ///
+    /// `candidates` are slots to look for beside those that are known of.
+    pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<Moved, Error> {
+        let _lock = self.lock("move.lock")?;
+        let mut slots: BTreeSet<Slot> = candidates.iter().cloned().collect();
+        slots.extend([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey]);
+        if let Some(book) = self.book()? {
+            slots.extend(book.records().map(|(slot, _)| slot));
+        }
+        let mut there = Vec::new();
+        for slot in slots {
+            let Some(secret) = source.get(&slot)? else { continue };
+            match target.get(&slot)? {
+                Some(same) if same.expose() == secret.expose() => {}
+                Some(_) => return Err(Error::Conflict { slot, target: target.kind() }),
+                None => {
+                    target.set(&slot, &secret)?;
+                    if target.get(&slot)?.is_none_or(|kept| kept.expose() != secret.expose()) {
+                        return Err(Error::NotKept(target.kind()));
+                    }
+                }
+            }
+            there.push(slot);
+        }
+        self.change_book(|book| book.settle(target.kind()))?;
+        for slot in &there {
+            source.delete(slot)?;
+        }
+        Ok(Moved { slots: there })
+    }
+}
+
+impl StoreKind {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::OsKeyring => Self::Vault,
+            Self::Vault => Self::OsKeyring,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::custody::trial::{custody, secret, with_vault};
+    use super::*;
+    use crate::keys::Preference;
+    use crate::secret::Secret;
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+
+    /// A store in memory that fails after so many changes.
+    #[derive(Debug, Default)]
+    struct Fragile {
+        kept: RefCell<BTreeMap<Slot, String>>,
+        changes_left: Cell<Option<u32>>,
+    }
+
+    impl Fragile {
+        fn change(&self) -> Result<(), Error> {
+            match self.changes_left.get() {
+                Some(0) => Err(Error::Failed { cause: String::from("it was made to") }),
+                Some(n) => {
+                    self.changes_left.set(Some(n - 1));
+                    Ok(())
+                }
+                None => Ok(()),
+            }
+        }
+    }
+
+    impl KeyStore for Fragile {
+        fn kind(&self) -> StoreKind {
+            StoreKind::OsKeyring
+        }
+
+        fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+            Ok(self.kept.borrow().get(slot).map(|text| secret(text)))
+        }
+
+        fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
+            self.change()?;
+            self.kept.borrow_mut().insert(slot.clone(), secret.expose().to_owned());
+            Ok(())
+        }
+
+        fn delete(&self, slot: &Slot) -> Result<bool, Error> {
+            self.change()?;
+            Ok(self.kept.borrow_mut().remove(slot).is_some())
+        }
+    }
+
+    fn slot(n: u32) -> Slot {
+        format!("p{n}/openrouter").parse().unwrap()
+    }
+
+    #[test]
+    fn stopped_at_any_change_every_secret_is_somewhere_and_the_next_run_ends_it() {
+        for stop in 0..4 {
+            let (_dir, home) = with_vault();
+            let keys = custody(&home, Preference::Auto);
+            let vault = &*keys.chosen().unwrap().store;
+            for n in 0..4 {
+                keys.put(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
+            }
+            let target = Fragile::default();
+            target.changes_left.set(Some(stop));
+            keys.move_all(vault, &target, &[]).unwrap_err();
+            for n in 0..4 {
+                assert!(vault.get(&slot(n)).unwrap().is_some(), "stopped at {stop}, {n}");
+            }
+            assert_eq!(keys.book().unwrap().unwrap().store, Some(StoreKind::Vault));
+            target.changes_left.set(None);
+            assert_eq!(keys.move_all(vault, &target, &[]).unwrap().slots.len(), 4);
+            for n in 0..4 {
+                assert!(vault.get(&slot(n)).unwrap().is_none());
+                assert_eq!(target.kept.borrow()[&slot(n)], format!("sk-{n}"));
+            }
+            let book = keys.book().unwrap().unwrap();
+            assert_eq!((book.store, book.record(&slot(0)).unwrap().store), (Some(StoreKind::OsKeyring), StoreKind::OsKeyring));
+        }
+    }
+
+    #[test]
+    fn stopped_while_deleting_the_next_run_deletes_the_rest() {
+        let (_dir, home) = with_vault();
+        let keys = custody(&home, Preference::Auto);
+        let vault = &*keys.chosen().unwrap().store;
+        let source = Fragile::default();
+        for n in 0..4 {
+            source.set(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
+        }
+        let candidates: Vec<Slot> = (0..4).map(slot).collect();
+        source.changes_left.set(Some(2));
+        keys.move_all(&source, vault, &candidates).unwrap_err();
+        assert_eq!((source.kept.borrow().len(), keys.book().unwrap().unwrap().store), (2, Some(StoreKind::Vault)));
+        source.changes_left.set(None);
+        assert_eq!(keys.move_all(&source, vault, &candidates).unwrap().slots.len(), 2);
+        assert!(source.kept.borrow().is_empty());
+        for n in 0..4 {
+            assert_eq!(vault.get(&slot(n)).unwrap().unwrap().expose(), format!("sk-{n}"));
+        }
+    }
+
+    #[test]
+    fn another_secret_of_the_same_name_is_not_written_over() {
+        let (_dir, home) = with_vault();
+        let keys = custody(&home, Preference::Auto);
+        let vault = &*keys.chosen().unwrap().store;
+        keys.put(&slot(1), &secret("mine")).unwrap();
+        let target = Fragile::default();
+        target.set(&slot(1), &secret("other")).unwrap();
+        assert!(matches!(keys.move_all(vault, &target, &[]), Err(Error::Conflict { .. })));
+        assert_eq!(target.kept.borrow()[&slot(1)], "other");
+        assert_eq!(vault.get(&slot(1)).unwrap().unwrap().expose(), "mine");
+    }
+}

@@ -1,0 +1,285 @@
+//! The recovery of the data key: sealed under a passphrase of its own into a text small enough to print, in two forms that
+//! say the same, one for a machine and one in words.
+
+use super::cipher::{self, Sealed};
+use super::passphrase::{self, Cost, SALT_BYTES};
+use super::words;
+use crate::clock::Time;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use zeroize::Zeroizing;
+
+const FIRST_LINE: &str = "chatbot recovery";
+const VERSION: u8 = 1;
+/// Bytes of the data key, of its nonce, and of it sealed with its tag.
+const KEY_BYTES: usize = 32;
+const NONCE_BYTES: usize = 12;
+const SEALED_BYTES: usize = KEY_BYTES + 16;
+/// Bytes a line of words carries; its last word is a check on them.
+const LINE_BYTES: usize = 10;
+const WORDS_A_LINE: usize = LINE_BYTES / 2 + 1;
+
+/// What can go wrong with a recovery file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Neither form is in it.
+    #[error("this is not a recovery file, or it is torn")]
+    Torn,
+    /// A later version of this program wrote it.
+    #[error("this recovery file has version {0}, this program knows {VERSION}")]
+    Newer(u32),
+    /// A word that cannot be.
+    #[error(transparent)]
+    Word(#[from] words::NotAWord),
+    /// A line whose check is wrong.
+    #[error("line {0} of the words has a mistake in it")]
+    Line(usize),
+    /// It asks for work that no recovery file of ours asks for.
+    #[error("the recovery file asks for what it may not: {0}")]
+    Bounds(#[source] passphrase::Error),
+    /// Another passphrase, or another file.
+    #[error("the passphrase does not open the recovery file")]
+    WrongPassphrase,
+    /// What is to be sealed is no data key.
+    #[error("this is not a data key")]
+    NotADataKey,
+    /// The passphrase cannot be one.
+    #[error(transparent)]
+    Passphrase(#[from] passphrase::Error),
+    /// No random numbers, or a cipher that refuses.
+    #[error("the recovery file cannot be made: {0}")]
+    Machine(#[from] std::io::Error),
+}
+
+/// A sealed data key, in neither form yet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Recovery {
+    cost: Cost,
+    salt: [u8; SALT_BYTES],
+    nonce: [u8; NONCE_BYTES],
+    sealed: [u8; SEALED_BYTES],
+}
+
+impl Recovery {
+    /// Seals a data key.
+    pub fn seal(data_key: &Secret, passphrase: &Secret, cost: Cost) -> Result<Self, Error> {
+        let raw = URL_SAFE.decode(data_key.expose()).map(Zeroizing::new).map_err(|_| Error::NotADataKey)?;
+        if raw.len() != KEY_BYTES {
+            return Err(Error::NotADataKey);
+        }
+        let salt = cipher::random()?;
+        let wrapping = cost.derive(passphrase, &salt)?;
+        let piece = cipher::seal(&wrapping, &raw, header(cost, &salt).as_bytes())?;
+        let fixed = |text: &str| STANDARD.decode(text).unwrap_or_default();
+        let (Ok(nonce), Ok(sealed)) = (fixed(&piece.nonce).try_into(), fixed(&piece.sealed).try_into()) else {
+            return Err(Error::NotADataKey);
+        };
+        Ok(Self { cost, salt, nonce, sealed })
+    }
+
+    /// Opens it: the data key.
+    pub fn open(&self, passphrase: &Secret) -> Result<Secret, Error> {
+        let wrapping = self.cost.derive(passphrase, &self.salt)?;
+        let piece = Sealed { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
+        let raw = cipher::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes()).ok_or(Error::WrongPassphrase)?;
+        let mut text = String::with_capacity(44);
+        URL_SAFE.encode_string(&**raw, &mut text);
+        Ok(Secret::new(text))
+    }
+
+    /// The file: what it is, the form for a machine, the form in words.
+    #[must_use]
+    pub fn to_text(&self, made: Time) -> String {
+        let mut text = format!(
+            "{FIRST_LINE} {VERSION}\n\
+             made: {}\n\
+             cost: {}\n\
+             salt: {}\n\
+             nonce: {}\n\
+             sealed: {}\n\n\
+             # This is the key of your conversations, sealed under a passphrase. With the passphrase it opens them; without it\n\
+             # it is of no use to anyone. `chatbot key recovery import` reads this file, or the words below typed from paper.\n\n",
+            made.local_day(),
+            self.cost,
+            STANDARD.encode(self.salt),
+            STANDARD.encode(self.nonce),
+            STANDARD.encode(self.sealed),
+        );
+        for (n, line) in self.to_words().iter().enumerate() {
+            writeln!(text, "{:2}. {line}", n + 1).unwrap_or_default();
+        }
+        text
+    }
+
+    /// The form in words: lines of six, the last of which checks the other five.
+    #[must_use]
+    pub fn to_words(&self) -> Vec<String> {
+        let mut bytes = vec![VERSION];
+        match self.cost {
+            Cost::Argon2id { memory_kib, passes, lanes } => {
+                bytes.push(0);
+                bytes.extend_from_slice(&memory_kib.to_be_bytes());
+                // Within bounds these are small.
+                bytes.extend([passes, lanes].map(|n| u8::try_from(n).unwrap_or(u8::MAX)));
+            }
+            Cost::Pbkdf2 { rounds } => {
+                bytes.push(1);
+                bytes.extend_from_slice(&rounds.to_be_bytes());
+                bytes.extend([0, 0]);
+            }
+        }
+        bytes.extend_from_slice(&self.salt);
+        bytes.extend_from_slice(&self.nonce);
+        bytes.extend_from_slice(&self.sealed);
+        bytes.resize(bytes.len().next_multiple_of(LINE_BYTES), 0);
+        let line = |(n, part): (usize, &[u8])| words::spell(&[part, &check(n, part)].concat()).to_string();
+        bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
+    }
+
+    /// Reads a file, or words typed from paper.
+    pub fn read(text: &str) -> Result<Self, Error> {
+        let text = text.trim_start();
+        let Some(rest) = text.strip_prefix(FIRST_LINE) else { return Self::from_words(text) };
+        let version = rest.lines().next().and_then(|v| v.trim().parse::<u32>().ok()).ok_or(Error::Torn)?;
+        match version {
+            0 => return Err(Error::Torn),
+            1 => {}
+            newer => return Err(Error::Newer(newer)),
+        }
+        let field = |name: &str| rest.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
+        let bytes = |name: &str| field(name).and_then(|text| STANDARD.decode(text).ok());
+        let cost = match field("cost").map(str::parse::<Cost>) {
+            Some(Ok(cost)) => cost,
+            Some(Err(error @ passphrase::Error::Bounds { .. })) => return Err(Error::Bounds(error)),
+            _ => return Err(Error::Torn),
+        };
+        let (Some(salt), Some(nonce), Some(sealed)) = (bytes("salt"), bytes("nonce"), bytes("sealed")) else { return Err(Error::Torn) };
+        let (Ok(salt), Ok(nonce), Ok(sealed)) = (salt.try_into(), nonce.try_into(), sealed.try_into()) else { return Err(Error::Torn) };
+        Ok(Self { cost, salt, nonce, sealed })
+    }
+
+    fn from_words(text: &str) -> Result<Self, Error> {
+        let mut bytes = Vec::new();
+        let typed = words::read(text)?;
+        for (n, line) in typed.chunks(WORDS_A_LINE * 2).enumerate() {
+            let (part, sum) = line.split_at_checked(LINE_BYTES).ok_or(Error::Torn)?;
+            if check(n, part) != sum {
+                return Err(Error::Line(n + 1));
+            }
+            bytes.extend_from_slice(part);
+        }
+        let mut rest = bytes.as_slice();
+        let [version, kind] = take(&mut rest)?;
+        let figure = u32::from_be_bytes(take(&mut rest)?);
+        let [passes, lanes] = take::<2>(&mut rest)?.map(u32::from);
+        if version != VERSION {
+            return Err(if version == 0 { Error::Torn } else { Error::Newer(version.into()) });
+        }
+        let cost = match kind {
+            0 => Cost::Argon2id { memory_kib: figure, passes, lanes },
+            1 => Cost::Pbkdf2 { rounds: figure },
+            _ => return Err(Error::Torn),
+        };
+        cost.check().map_err(Error::Bounds)?;
+        let read = Self { cost, salt: take(&mut rest)?, nonce: take(&mut rest)?, sealed: take(&mut rest)? };
+        if rest.len() < LINE_BYTES && rest.iter().all(|b| *b == 0) { Ok(read) } else { Err(Error::Torn) }
+    }
+}
+
+/// What the sealed key is bound to.
+fn header(cost: Cost, salt: &[u8; SALT_BYTES]) -> String {
+    format!("{FIRST_LINE} {VERSION}\n{cost}\n{}\n", STANDARD.encode(salt))
+}
+
+/// Two bytes that notice a wrong word, or a line in another's place.
+fn check(line: usize, part: &[u8]) -> [u8; 2] {
+    let hash = Sha256::new().chain_update(line.to_be_bytes()).chain_update(part).finalize();
+    hash.first_chunk::<2>().copied().unwrap_or_default()
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+    let (taken, left) = rest.split_first_chunk::<N>().ok_or(Error::Torn)?;
+    *rest = left;
+    Ok(*taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+    const FLOOR: Cost = Cost::Argon2id { memory_kib: passphrase::LEAST_MEMORY_KIB, passes: 2, lanes: 1 };
+
+    fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    fn sealed() -> Recovery {
+        Recovery::seal(&secret(KEY), &secret("not a real passphrase"), FLOOR).unwrap()
+    }
+
+    #[test]
+    fn both_forms_bring_the_key_back() {
+        let recovery = sealed();
+        let text = recovery.to_text(Time::from_millis(0));
+        assert!(!text.contains(KEY));
+        assert_eq!(Recovery::read(&text).unwrap(), recovery);
+        let words = recovery.to_words();
+        assert_eq!(words.len(), 9);
+        assert_eq!(Recovery::read(&words.join("\n")).unwrap(), recovery);
+        let printed = text.split_once("\n\n 1.").unwrap().1;
+        assert_eq!(Recovery::read(&format!(" 1.{printed}")).unwrap(), recovery);
+        assert_eq!(recovery.open(&secret("not a real passphrase\n")).unwrap().expose(), KEY);
+        assert!(matches!(recovery.open(&secret("wrong")), Err(Error::WrongPassphrase)));
+    }
+
+    #[test]
+    fn a_mistake_in_the_words_is_told_by_its_line() {
+        let mut lines = sealed().to_words();
+        let line = &mut lines[6];
+        let first = if line.starts_with('b') { "d" } else { "b" };
+        line.replace_range(..1, first);
+        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Line(7))));
+        let mut lines = sealed().to_words();
+        lines.swap(2, 3);
+        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Line(3))));
+        lines.pop();
+        lines.swap(2, 3);
+        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Torn)));
+        assert!(matches!(Recovery::read("hello"), Err(Error::Word(words::NotAWord(1)))));
+    }
+
+    #[test]
+    fn a_torn_or_changed_file_opens_nothing() {
+        let recovery = sealed();
+        let text = recovery.to_text(Time::from_millis(0));
+        let fields = text.split_once("\n\n").unwrap().0;
+        for length in 0..fields.len() {
+            let torn = Recovery::read(&fields[..length]);
+            assert!(!matches!(torn, Ok(ref read) if *read == recovery), "{length}");
+        }
+        for at in 0..SEALED_BYTES {
+            let mut changed = Recovery { ..sealed() };
+            changed.sealed[at] ^= 1;
+            if at % 16 == 0 {
+                assert!(matches!(changed.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)));
+            }
+        }
+        for (from, to) in [("m=19456", "m=19457"), ("t=2", "t=3"), ("p=1", "p=2")] {
+            let other = Recovery::read(&text.replace(from, to)).unwrap();
+            assert!(matches!(other.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)), "{to}");
+        }
+        assert!(matches!(Recovery::read(&text.replace("m=19456", "m=67108864")), Err(Error::Bounds(_))));
+        assert!(matches!(Recovery::read(&text.replace("recovery 1", "recovery 2")), Err(Error::Newer(2))));
+    }
+
+    #[test]
+    fn only_a_data_key_is_sealed() {
+        for text in ["", "sk-or-v1-abc", "AAAA"] {
+            assert!(matches!(Recovery::seal(&secret(text), &secret("words"), FLOOR), Err(Error::NotADataKey)));
+        }
+    }
+}

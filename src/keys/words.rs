@@ -1,0 +1,101 @@
+//! Bytes as words one can read aloud, write down and type back: sixteen bits a word, each five letters long, consonants and
+//! vowels in turn. Passphrases are made of them, and the printed form of a recovery file.
+
+use zeroize::Zeroizing;
+
+const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
+const VOWELS: &[u8; 4] = b"aiou";
+/// How many bits a word carries.
+pub const BITS_A_WORD: u32 = 16;
+/// How many words a passphrase of ours has: 80 bits, which nobody tries out, whatever the derivation costs.
+const PASSPHRASE_WORDS: usize = 5;
+
+/// One word: consonant (4 bits), vowel (2), consonant (4), vowel (2), consonant (4).
+fn word(bits: u16) -> [u8; 5] {
+    let pick = |letters: &[u8], shift: u32| {
+        let index = usize::from(bits >> shift) % letters.len();
+        letters.get(index).copied().unwrap_or_default()
+    };
+    [pick(CONSONANTS, 12), pick(VOWELS, 10), pick(CONSONANTS, 6), pick(VOWELS, 4), pick(CONSONANTS, 0)]
+}
+
+fn bits(word: &str) -> Option<u16> {
+    let letters = <[u8; 5]>::try_from(word.as_bytes()).ok()?.map(|b| b.to_ascii_lowercase());
+    let index = |letters: &[u8], letter: u8| letters.iter().position(|l| *l == letter).and_then(|i| u16::try_from(i).ok());
+    let [a, b, c, d, e] = letters;
+    Some(
+        index(CONSONANTS, a)? << 12 | index(VOWELS, b)? << 10 | index(CONSONANTS, c)? << 6 | index(VOWELS, d)? << 4 | index(CONSONANTS, e)?,
+    )
+}
+
+/// Words for bytes, two bytes a word; a last odd byte is followed by a zero.
+#[must_use]
+pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3 + 6));
+    for pair in bytes.chunks(2) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        let high = pair.first().copied().unwrap_or_default();
+        let low = pair.get(1).copied().unwrap_or_default();
+        for letter in word(u16::from_be_bytes([high, low])) {
+            text.push(char::from(letter));
+        }
+    }
+    text
+}
+
+/// A word that is not one of ours: which, counted from 1.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("word {0} is not one of these words: each has five letters, as `lusab`")]
+pub struct NotAWord(pub usize);
+
+/// The bytes of words, however they are separated.
+pub fn read(text: &str) -> Result<Zeroizing<Vec<u8>>, NotAWord> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 3 + 2));
+    let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    for (n, word) in words.enumerate() {
+        bytes.extend_from_slice(&bits(word).ok_or(NotAWord(n + 1))?.to_be_bytes());
+    }
+    Ok(bytes)
+}
+
+/// A passphrase nobody has thought of, and its bits.
+pub fn passphrase() -> std::io::Result<(crate::secret::Secret, u32)> {
+    let random = Zeroizing::new(super::cipher::random::<{ PASSPHRASE_WORDS * 2 }>()?);
+    let words = spell(&*random);
+    Ok((crate::secret::Secret::new(words.replace(' ', "-")), BITS_A_WORD * 5))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_is_read_back() {
+        for n in 0..=u16::MAX {
+            let word = word(n);
+            assert_eq!(bits(std::str::from_utf8(&word).unwrap()), Some(n));
+        }
+        assert_eq!(spell(&[0x7f, 0x00, 0x00, 0x01]).as_str(), "lusab babad");
+    }
+
+    #[test]
+    fn words_are_read_however_they_are_written() {
+        let bytes = [0x7f, 0, 0, 1, 0xff, 0xff];
+        for text in ["lusab babad zuzuz", "LUSAB-BABAD-ZUZUZ", " 1. lusab  babad\n 2. zuzuz\n"] {
+            assert_eq!(read(text).unwrap().as_slice(), bytes, "{text}");
+        }
+        assert_eq!(read("lusab bobbo"), Err(NotAWord(2)));
+        assert_eq!(read("lusab babad zuzu"), Err(NotAWord(3)));
+    }
+
+    #[test]
+    fn a_passphrase_is_five_words_and_never_the_same() {
+        let (one, bits) = passphrase().unwrap();
+        let (two, _) = passphrase().unwrap();
+        assert_eq!((one.len(), bits), (29, 80));
+        assert_ne!(one.expose(), two.expose());
+        assert_eq!(read(one.expose()).unwrap().len(), 10);
+    }
+}
