@@ -45,13 +45,13 @@ impl Keys {
 
     /// The ring that opens conversations, and whether its key was made just now.
     pub(crate) fn data_ring(&self, sealed: bool) -> Result<(KeyRing, bool)> {
-        let there = self.custody.existing_data_key(&Slot::DataKey)?;
-        let made = there.is_none();
-        let key = match there {
-            Some(key) => key,
-            None => self.custody.data_key(|| Ok(sealed))?,
+        let keys = self.custody.data_keys(|| Ok(sealed))?;
+        let ring = KeyRing::new(&keys.current)?;
+        let ring = match &keys.previous {
+            Some(previous) => ring.also(previous)?,
+            None => ring,
         };
-        Ok((KeyRing::new(&key)?, made))
+        Ok((ring, keys.made))
     }
 }
 

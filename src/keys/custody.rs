@@ -2,7 +2,7 @@
 
 use super::metadata::{self, Book};
 use super::vault::Ask;
-use super::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault};
+use super::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault, same};
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
@@ -119,7 +119,7 @@ impl Custody {
     pub fn put(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
         let store = &self.chosen()?.store;
         store.set(slot, secret).map_err(|error| self.elsewhere(error))?;
-        if store.get(slot)?.is_none_or(|kept| kept.expose() != secret.expose()) {
+        if store.get(slot)?.is_none_or(|kept| !same(&kept, secret)) {
             return Err(Error::NotKept(store.kind()));
         }
         self.change_book(|book| {

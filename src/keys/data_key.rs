@@ -1,7 +1,7 @@
 //! The key of the conversations: made once, never beside files it does not open, and swapped so that either key is there at
 //! every moment.
 
-use super::{Custody, Error, Slot};
+use super::{Custody, Error, Slot, same};
 use crate::disk;
 use crate::secret::Secret;
 use base64::Engine;
@@ -64,7 +64,7 @@ impl Custody {
         };
         let before = self.existing_data_key(&Slot::PreviousDataKey)?;
         match before {
-            Some(previous) if previous.expose() != current.expose() => {
+            Some(previous) if !same(&previous, &current) => {
                 return Ok(DataKeys { current, previous: Some(previous), made: false });
             }
             // It ended between the two steps: the old key is safe, the new one not made yet.
@@ -94,8 +94,8 @@ impl Custody {
                 self.put(&Slot::DataKey, key)?;
                 Ok(Brought::Back)
             }
-            Some(current) if current.expose() == key.expose() => Ok(Brought::Known),
-            Some(_) if self.existing_data_key(&Slot::PreviousDataKey)?.is_some_and(|p| p.expose() == key.expose()) => Ok(Brought::Known),
+            Some(current) if same(&current, key) => Ok(Brought::Known),
+            Some(_) if self.existing_data_key(&Slot::PreviousDataKey)?.is_some_and(|p| same(&p, key)) => Ok(Brought::Known),
             Some(_) => Err(Error::AnotherDataKey),
         }
     }

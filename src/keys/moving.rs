@@ -1,6 +1,6 @@
 //! From one store to the other: copied, read back, noted, and only then deleted.
 
-use super::{Custody, Error, KeyStore, Slot, StoreKind};
+use super::{Custody, Error, KeyStore, Slot, StoreKind, same};
 use std::collections::BTreeSet;
 
 /// What moved.
@@ -26,11 +26,11 @@ impl Custody {
         for slot in slots {
             let Some(secret) = source.get(&slot)? else { continue };
             match target.get(&slot)? {
-                Some(same) if same.expose() == secret.expose() => {}
+                Some(there) if same(&there, &secret) => {}
                 Some(_) => return Err(Error::Conflict { slot, target: target.kind() }),
                 None => {
                     target.set(&slot, &secret)?;
-                    if target.get(&slot)?.is_none_or(|kept| kept.expose() != secret.expose()) {
+                    if target.get(&slot)?.is_none_or(|kept| !same(&kept, &secret)) {
                         return Err(Error::NotKept(target.kind()));
                     }
                 }

@@ -1,7 +1,7 @@
 //! The operating system's keyring: every call in a thread of its own with a deadline, because a locked one waits for a prompt
 //! that may be on another screen.
 
-use super::{Error, KeyStore, Slot, StoreKind};
+use super::{Error, KeyStore, Slot, StoreKind, same};
 use crate::secret::Secret;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -81,7 +81,7 @@ impl KeyStore for OsKeyring {
                 let first = texts.next().transpose().map_err(|error| told(error, &slot))?;
                 for text in texts {
                     let text = text.map_err(|error| told(error, &slot))?;
-                    if first.as_ref().is_none_or(|first| first.expose() != text.expose()) {
+                    if first.as_ref().is_none_or(|first| !same(first, &text)) {
                         return Err(Error::Ambiguous { slot, count });
                     }
                 }
