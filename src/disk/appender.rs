@@ -1,0 +1,131 @@
+//! Files that are added to, and locks: one process at a time, one write at a time.
+
+use super::{Error, folder, folder_of, io, open, options, sync_folder};
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Adds to a file with one write and one sync.
+#[derive(Debug)]
+pub struct Appender {
+    path: PathBuf,
+    file: File,
+}
+
+impl Appender {
+    /// Opens a file to add to; it and its folder are made if they are missing.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let parent = folder_of(path)?;
+        let existing = open(path, "write", options().read(true).append(true));
+        let file = match existing {
+            Err(error) if error.is_missing() => {
+                folder(parent)?;
+                let file = open(path, "write", options().read(true).append(true).create(true))?;
+                sync_folder(parent)?;
+                file
+            }
+            other => other?,
+        };
+        Ok(Self { path: path.to_path_buf(), file })
+    }
+
+    /// How long it is.
+    pub fn len(&self) -> Result<u64, Error> {
+        Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
+    }
+
+    /// Adds bytes in one write. What was written in part (a full disk) is taken back.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let before = self.len()?;
+        self.file.write_all(bytes).map_err(|source| {
+            self.file.set_len(before).unwrap_or_default();
+            Error::Io { deed: "write", path: self.path.clone(), source }
+        })
+    }
+
+    /// Makes sure that what was added survives a loss of power.
+    pub fn sync(&self) -> Result<(), Error> {
+        self.file.sync_data().map_err(io("write", &self.path))
+    }
+
+    /// Takes the file's lock, or says `false` when another process has it. It is given back when this is dropped.
+    pub fn try_lock(&self) -> Result<bool, Error> {
+        match self.file.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: self.path.clone(), source }),
+        }
+    }
+
+    /// Whether the path still leads to this very file: it may have been replaced between opening and locking.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let same = |a: &fs::Metadata, b: &fs::Metadata| a.ino() == b.ino() && a.dev() == b.dev();
+            matches!((self.file.metadata(), fs::symlink_metadata(&self.path)), (Ok(a), Ok(b)) if same(&a, &b))
+        }
+        #[cfg(not(unix))]
+        {
+            // A file that is open here cannot be replaced there.
+            self.path.exists()
+        }
+    }
+
+    /// Everything in it.
+    pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.len()?).unwrap_or(0));
+        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// The last bytes of it, at most `most`.
+    pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
+        let from = self.len()?.saturating_sub(most);
+        let mut bytes = Vec::new();
+        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        Ok(bytes)
+    }
+
+    /// Cuts it back to `length` bytes.
+    pub fn cut(&mut self, length: u64) -> Result<(), Error> {
+        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
+    }
+}
+
+/// A lock that lasts as long as this value. It is a file of its own beside what it guards, because what it guards is
+/// replaced by renaming.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it gives the lock back")] File);
+
+impl Lock {
+    /// Waits for the lock.
+    pub fn wait(path: &Path) -> Result<Self, Error> {
+        let file = Self::file(path)?;
+        file.lock().map_err(io("lock", path))?;
+        Ok(Self(file))
+    }
+
+    /// Takes the lock, or `None` when another has it.
+    pub fn try_now(path: &Path) -> Result<Option<Self>, Error> {
+        let file = Self::file(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: path.to_path_buf(), source }),
+        }
+    }
+
+    fn file(path: &Path) -> Result<File, Error> {
+        let mut how = options();
+        how.read(true).write(true).create(true);
+        match open(path, "lock", &how) {
+            Err(error) if error.is_missing() => {
+                folder(folder_of(path)?)?;
+                open(path, "lock", &how)
+            }
+            other => other,
+        }
+    }
+}
