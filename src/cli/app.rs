@@ -148,8 +148,7 @@ impl App {
     pub(crate) fn keys(&mut self) -> Result<&mut Keys> {
         if self.keys.is_none() {
             let settings = self.settings()?;
-            let words = [("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)];
-            let store = self.env.word("CHATBOT_KEYRING", &words)?.unwrap_or(settings.keys.store);
+            let store = self.env_store()?.unwrap_or(settings.keys.store);
             self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, store, settings.keys.keyring_timeout_s));
         }
         self.keys.as_mut().context("the keys are not there")
@@ -263,6 +262,19 @@ impl App {
             None => format!("known are {}; add others as `[providers.{name}]` to the settings", names.collect::<Vec<_>>().join(", ")),
         };
         bail!(Problem::misuse(format!("there is no provider `{name}`")).hint(hint))
+    }
+
+    /// A variable that is malformed stops everything, whether the command needs it or not: its owner believes that it holds.
+    pub(crate) fn refuse_malformed_env(&self) -> Result<()> {
+        self.env_store()?;
+        for name in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE"] {
+            self.env_name(name)?;
+        }
+        self.env.text("CHATBOT_MODEL").map(drop)
+    }
+
+    fn env_store(&self) -> Result<Option<Store>> {
+        self.env.word("CHATBOT_KEYRING", &[("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)])
     }
 
     fn env_name(&self, variable: &str) -> Result<Option<Name>> {

@@ -92,7 +92,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return report(&ui, &error, as_json),
     };
     let done = match cli.command {
-        Some(command) => command.run(&mut app),
+        // Those who look for mistakes list them all.
+        Some(command @ Command::Config(_)) => command.run(&mut app),
+        Some(command) => app.refuse_malformed_env().and_then(|()| command.run(&mut app)),
         None if ui.input_is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
         None => return misuse(&args, &app.env, &no_command()),
     };

@@ -227,15 +227,14 @@ fn stay_with_model(app: &mut App, which: &Which, choice: &mut Choice) -> Result<
 }
 
 fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
-    let archive = app.archive()?;
     Ok(match which {
+        // Nothing is looked for, so nothing is opened.
         Which::New => None,
-        Which::Named(id) => Some(archive.find(id)?),
-        Which::Last => Some(
-            archive
-                .latest()?
-                .ok_or_else(|| Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`"))?,
-        ),
+        Which::Named(id) => Some(app.archive()?.find(id)?),
+        Which::Last => {
+            let nothing = || Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`");
+            Some(app.archive()?.latest()?.ok_or_else(nothing)?)
+        }
     })
 }
 

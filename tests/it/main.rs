@@ -11,6 +11,8 @@ mod harness;
 /// What is read of the source to hold the house to its plan.
 mod source;
 
+/// One question: what goes out, what comes back, and how it ends.
+mod ask;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// How a provider is asked, and every way in which it can fail.

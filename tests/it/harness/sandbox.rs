@@ -16,6 +16,11 @@ pub(crate) const CHEAP: &str = "argon2id:m=19456,t=2";
 /// The passphrase of every vault in the tests.
 pub(crate) const PASSPHRASE: &str = "seven quiet herons over a harbour";
 
+/// A key that no scanner of repositories takes for one.
+pub(crate) fn key() -> String {
+    format!("sk-or-v1-{}", "0123456789abcdef".repeat(4))
+}
+
 /// Everything the binary said in a sandbox, for those who look for leaks.
 pub(crate) type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
@@ -49,6 +54,9 @@ impl Sandbox {
         fs::create_dir(root.join("desk")).expect("a folder to work in");
         sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", root.join("no-bus").display()));
         sandbox.set("PATH", "/usr/local/bin:/usr/bin:/bin");
+        // Whatever a test forgets, no request leaves this machine: the way out is a closed door.
+        sandbox.set("HTTPS_PROXY", "http://127.0.0.1:9");
+        sandbox.set("NO_PROXY", "127.0.0.1,localhost");
         sandbox.set("LANG", "C.UTF-8");
         sandbox.set("TZ", "UTC");
         sandbox
@@ -144,6 +152,13 @@ impl Sandbox {
     /// Writes the settings file.
     pub(crate) fn configure(&self, toml: &str) {
         self.write(self.settings(), toml);
+    }
+
+    /// Makes a provider of the settings the one that is asked: `base_url` is where it is, its key is in `OWN_KEY`.
+    pub(crate) fn ask_at(&mut self, base_url: &str, more: &str) {
+        let own = format!("[providers.own]\nbase_url = \"{base_url}\"\nkey = \"env:OWN_KEY\"\nmodel = \"maker/model-1\"\n");
+        self.configure(&format!("provider = \"own\"\n{more}\n{own}"));
+        self.set("OWN_KEY", key());
     }
 
     /// Makes a vault at the lowest allowed cost, and names its passphrase to every later command by a file.
