@@ -107,6 +107,13 @@ impl Lock {
         Ok(Self(file))
     }
 
+    /// Waits until nobody has the lock alone, and shares it with whoever else shares it.
+    pub fn share(path: &Path) -> Result<Self, Error> {
+        let file = Self::file(path)?;
+        file.lock_shared().map_err(io("lock", path))?;
+        Ok(Self(file))
+    }
+
     /// Takes the lock, or `None` when another has it.
     pub fn try_now(path: &Path) -> Result<Option<Self>, Error> {
         let file = Self::file(path)?;

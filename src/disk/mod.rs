@@ -1,11 +1,15 @@
 //! Whole, private files: owner-only from birth, never through a symlink, written whole or not at all, locked while in use.
 
 mod appender;
+mod draft;
+mod listing;
 
 pub use appender::{Appender, Lock};
+pub use draft::Draft;
+pub use listing::{Entry, list, names};
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a file.
@@ -227,30 +231,19 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 /// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the
 /// old or the new one is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let parent = folder_of(path)?;
-    folder(parent)?;
-    let (temporary, mut file) = newborn(path)?;
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .map_err(io("write", path))
-        .and_then(|()| fs::rename(&temporary, path).map_err(io("write", path)));
-    if written.is_err() {
-        fs::remove_file(&temporary).unwrap_or_default();
-        return written;
-    }
-    sync_folder(parent)
+    folder(folder_of(path)?)?;
+    let mut draft = Draft::beside(path)?;
+    draft.add(bytes)?;
+    draft.keep()
 }
 
-/// A new file beside `path`, under a name nobody can guess.
-fn newborn(path: &Path) -> Result<(PathBuf, File), Error> {
-    let mut random = [0_u8; 8];
-    getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "write", path: path.to_path_buf(), source: io::Error::other(e) })?;
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
-    let temporary = path.with_file_name(name);
-    let file = options().write(true).create_new(true).open(&temporary).map_err(io("write", path))?;
-    Ok((temporary, file))
+/// Writes a file that may be lost with the power: what is in it can be worked out again. It is whole or it is not there,
+/// unless the machine itself stops.
+pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    folder(folder_of(path)?)?;
+    let mut draft = Draft::beside(path)?;
+    draft.add(bytes)?;
+    draft.keep_unsynced()
 }
 
 fn sync_folder(path: &Path) -> Result<(), Error> {
@@ -258,60 +251,16 @@ fn sync_folder(path: &Path) -> Result<(), Error> {
     if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }
 }
 
-/// One entry of a folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its name.
-    pub name: String,
-    /// How long it is.
-    pub bytes: u64,
-    /// When it was last written, in milliseconds since 1970.
-    pub modified_ms: i64,
+/// Whether anything has this name.
+#[must_use]
+pub fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
 }
 
-/// The files of a folder, in no particular order; none if the folder is not there. Names that are not text are left out:
-/// none of ours is.
-pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(io("read", path)(e)),
-    };
-    let mut files = Vec::new();
-    for entry in entries {
-        let entry = entry.map_err(io("read", path))?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        // Gone between the listing and the look: not an error, it is simply no longer there.
-        let Ok(meta) = entry.metadata() else { continue };
-        let modified_ms = meta
-            .modified()
-            .ok()
-            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
-            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
-        if meta.is_file() {
-            files.push(Entry { name, bytes: meta.len(), modified_ms });
-        }
-    }
-    Ok(files)
-}
-
-/// The names in a folder that end in `ending`, without looking at the files themselves.
-pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(io("read", path)(e)),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(io("read", path))?.file_name();
-        if let Some(stem) = name.to_str().and_then(|n| n.strip_suffix(ending)) {
-            names.push(stem.to_owned());
-        }
-    }
-    Ok(names)
+/// Whether it is a folder.
+#[must_use]
+pub fn is_folder(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|m| m.is_dir())
 }
 
 /// Removes a file; whether it was there.

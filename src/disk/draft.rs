@@ -1,0 +1,56 @@
+//! A file on its way: written beside its place under a name nobody can guess, and there only when it is whole.
+
+use super::{Error, folder_of, io, options, sync_folder};
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// A file that is not there yet. Dropped before it is kept, it leaves nothing behind.
+#[derive(Debug)]
+pub struct Draft {
+    path: PathBuf,
+    temporary: PathBuf,
+    file: File,
+    kept: bool,
+}
+
+impl Draft {
+    /// A new file beside `path`, owner-only from birth. The folder may be anybody's: a backup goes where its owner says.
+    pub fn beside(path: &Path) -> Result<Self, Error> {
+        let mut random = [0_u8; 8];
+        getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "write", path: path.to_path_buf(), source: io::Error::other(e) })?;
+        let mut name = path.file_name().unwrap_or_default().to_os_string();
+        name.push(format!(".{:016x}.new", u64::from_ne_bytes(random)));
+        let temporary = path.with_file_name(name);
+        let file = options().write(true).create_new(true).open(&temporary).map_err(io("write", path))?;
+        Ok(Self { path: path.to_path_buf(), temporary, file, kept: false })
+    }
+
+    /// Adds to it.
+    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(io("write", &self.path))
+    }
+
+    /// Puts it in its place: synced, renamed over whatever was there, the folder synced.
+    pub fn keep(self) -> Result<(), Error> {
+        self.file.sync_all().map_err(io("write", &self.path))?;
+        let folder = folder_of(&self.path)?.to_path_buf();
+        self.keep_unsynced()?;
+        sync_folder(&folder)
+    }
+
+    /// Puts it in its place without waiting for the disk.
+    pub(super) fn keep_unsynced(mut self) -> Result<(), Error> {
+        fs::rename(&self.temporary, &self.path).map_err(io("write", &self.path))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Draft {
+    fn drop(&mut self) {
+        if !self.kept {
+            fs::remove_file(&self.temporary).unwrap_or_default();
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is in a folder.
+
+use super::{Error, io};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// One entry of a folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// How long it is.
+    pub bytes: u64,
+    /// When it was last written, in milliseconds since 1970.
+    pub modified_ms: i64,
+}
+
+/// The files of a folder, in no particular order; none if the folder is not there. Names that are not text are left out:
+/// none of ours is.
+pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(io("read", path))?;
+        let Ok(name) = entry.file_name().into_string() else {
+            continue;
+        };
+        // Gone between the listing and the look: not an error, it is simply no longer there.
+        let Ok(meta) = entry.metadata() else { continue };
+        let modified_ms = meta
+            .modified()
+            .ok()
+            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
+            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+        if meta.is_file() {
+            files.push(Entry { name, bytes: meta.len(), modified_ms });
+        }
+    }
+    Ok(files)
+}
+
+/// The names in a folder that end in `ending`, without looking at the files themselves.
+pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(io("read", path))?.file_name();
+        if let Some(stem) = name.to_str().and_then(|n| n.strip_suffix(ending)) {
+            names.push(stem.to_owned());
+        }
+    }
+    Ok(names)
+}
