@@ -90,7 +90,7 @@ impl App {
 
     /// The text of the settings file; empty if there is none.
     pub(crate) fn settings_text(&self) -> Result<String> {
-        let bytes = disk::read_at_most(&self.settings_file, 1 << 20)?;
+        let bytes = disk::read_by_hand(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
             bail!(
                 Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file)))

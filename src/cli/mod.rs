@@ -80,6 +80,7 @@ enum Command {
 /// Does what the arguments say.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().collect();
+    ui::keep_panics_quiet();
     let env = Env::of_the_process();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,

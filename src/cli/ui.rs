@@ -276,6 +276,23 @@ fn broken(result: io::Result<()>) -> Result<()> {
     }
 }
 
+/// A panic says where it happened and not what about: its message could hold a word of the conversation. The terminal is
+/// put back as it was found, because the process ends without unwinding.
+pub(crate) fn keep_panics_quiet() {
+    #[cfg(unix)]
+    let found = rustix::termios::tcgetattr(io::stdin()).ok();
+    std::panic::set_hook(Box::new(move |panic| {
+        #[cfg(unix)]
+        if let Some(found) = &found {
+            use rustix::termios::{OptionalActions, tcsetattr};
+            tcsetattr(io::stdin(), OptionalActions::Now, found).unwrap_or_default();
+        }
+        let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        let mut err = io::stderr().lock();
+        writeln!(err, "chatbot: error: this program has a bug{place}; what was kept is whole").unwrap_or_default();
+    }));
+}
+
 /// A path as it is shown: made harmless.
 pub(crate) fn shown(path: &Path) -> String {
     crate::privacy::Raw::from(path.display().to_string()).printable()

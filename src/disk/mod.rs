@@ -213,6 +213,36 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
+/// Reads a file that its owner writes by hand and that holds no secret: others may read it and a link may lead to it, but
+/// nobody else may be able to change what it says. `None` if it is not there.
+pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    let meta = file.metadata().map_err(io("read", path))?;
+    if !meta.is_file() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" });
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if meta.mode() & 0o022 != 0 {
+            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+        }
+        if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
+            return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
+        }
+    }
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
+    if bytes.len() as u64 > most {
+        return Err(Error::TooLarge { path: path.to_path_buf(), most });
+    }
+    Ok(Some(bytes))
+}
+
 /// Reads a file that is the user's and not ours (an attachment, an import): any mode, symlinks followed, at most so many bytes.
 pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(io("read", path))?;
@@ -344,6 +374,20 @@ mod tests {
         let second = dir.path().join("second");
         fs::hard_link(&target, &second).unwrap();
         assert!(matches!(read(&second), Err(Error::Odd { .. })));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_is_written_by_hand_may_be_read_but_not_changed_by_others() {
+        let dir = place();
+        let file = dir.path().join("d/file");
+        write(&file, b"x = 1").unwrap();
+        std::os::unix::fs::symlink(&file, dir.path().join("link")).unwrap();
+        chmod(&file, 0o644);
+        assert_eq!(read_by_hand(&dir.path().join("link"), 10).unwrap().unwrap(), b"x = 1");
+        chmod(&file, 0o664);
+        assert!(matches!(read_by_hand(&file, 10), Err(Error::Open { mode: 0o664, .. })));
+        assert!(read_by_hand(&dir.path().join("none"), 10).unwrap().is_none());
     }
 
     #[test]
