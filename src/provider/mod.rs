@@ -3,6 +3,7 @@
 pub mod account;
 pub mod demo;
 mod error;
+mod hearing;
 pub mod http;
 pub mod openai;
 pub mod price;
@@ -13,6 +14,7 @@ mod wire;
 pub use account::{Model, Standing, Verdict, models, verify};
 pub use demo::Demo;
 pub use error::{Error, Kind};
+pub use hearing::replay;
 pub use http::{Net, Patience, Reach};
 pub use openai::OpenAi;
 pub use price::{NanoDollars, Prices};

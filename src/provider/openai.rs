@@ -1,14 +1,14 @@
 //! The common language of chat completions: OpenRouter's, OpenAI's and that of all who speak it after them.
 
 use super::error::{Error, Kind};
+use super::hearing::{SoFar, Stop};
 use super::http::{Line, Post, Reach, Reply, Sort};
 use super::refusal::{broke_off, refused};
 use super::stream::{Event, Parser, TooLarge};
-use super::{Answer, Heard, Provider, Usage, Wish, clean_word, wire};
+use super::{Answer, Heard, Provider, Wish, clean_word};
 use crate::catalog::{Dialect, Endpoint, Length};
 use crate::message::{Message, Role};
 use crate::name::Name;
-use crate::privacy::Raw;
 use crate::secret::Secret;
 use serde::Serialize;
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl OpenAi {
             }
             Sort::Unsaid => reading.unsaid(&mut reply).await?,
         }
-        reading.so_far.answer(wish).ok_or_else(|| self.line.error(Kind::Empty, "answered with nothing"))
+        reading.so_far.answer(&wish.model).ok_or_else(|| self.line.error(Kind::Empty, "answered with nothing"))
     }
 
     /// How long to wait before the next attempt; `None` if it is not worth it.
@@ -164,132 +164,6 @@ impl Provider for OpenAi {
             hear(Heard::Retrying { after, attempt, why: error.kind() });
             tokio::time::sleep(after).await;
         }
-    }
-}
-
-/// What has come of an answer so far.
-struct SoFar {
-    id: Option<String>,
-    model: Option<String>,
-    finish: Option<String>,
-    usage: Option<Usage>,
-    /// The end was said.
-    done: bool,
-    /// Something of the answer came.
-    begun: bool,
-    announced: bool,
-    text: String,
-    reasoning: String,
-    /// Signs of life that the hearer has not been told of.
-    signs: u32,
-}
-
-/// Why an answer cannot be read on.
-enum Stop {
-    TooLarge(TooLarge),
-    NotJson,
-    /// An error object, as JSON.
-    Said(String),
-}
-
-impl From<TooLarge> for Stop {
-    fn from(what: TooLarge) -> Self {
-        Self::TooLarge(what)
-    }
-}
-
-impl SoFar {
-    fn new(id: Option<String>) -> Self {
-        Self {
-            id,
-            model: None,
-            finish: None,
-            usage: None,
-            done: false,
-            begun: false,
-            announced: false,
-            text: String::new(),
-            reasoning: String::new(),
-            signs: 0,
-        }
-    }
-
-    /// One event of a stream, or an answer that came whole.
-    fn take(&mut self, data: &[u8]) -> Result<(), Stop> {
-        if data.starts_with(b"[DONE]") {
-            self.done = true;
-            return Ok(());
-        }
-        // Some wrap an error in a list.
-        if data.trim_ascii_start().first() == Some(&b'[') {
-            return Err(wire::error_in_list(data).map_or(Stop::NotJson, Stop::Said));
-        }
-        let Ok(chunk) = serde_json::from_slice::<wire::Chunk<'_>>(data) else {
-            return Err(Stop::NotJson);
-        };
-        if self.id.is_none() {
-            self.id = chunk.id.get().and_then(clean_word);
-        }
-        if self.model.is_none() {
-            self.model = chunk.model.get().and_then(clean_word);
-        }
-        if let Some(usage) = chunk.usage() {
-            self.usage = Some(usage);
-        }
-        self.signs += 1;
-        if let Some(choice) = &chunk.choices.first {
-            if let Some(text) = choice.text() {
-                self.text.push_str(text);
-            }
-            if let Some(reasoning) = choice.reasoning() {
-                self.reasoning.push_str(reasoning);
-            }
-            if let Some(finish) = choice.finish_reason.get().and_then(clean_word) {
-                self.finish = Some(finish);
-            }
-        }
-        if let Some(error) = chunk.error() {
-            return Err(Stop::Said(error.to_owned()));
-        }
-        if self.finish.as_deref() == Some("error") {
-            return Err(Stop::Said(String::new()));
-        }
-        Ok(())
-    }
-
-    /// Tells the hearer what has gathered.
-    fn tell(&mut self, hear: &mut dyn FnMut(Heard)) {
-        if !self.announced && (self.model.is_some() || !self.text.is_empty() || !self.reasoning.is_empty()) {
-            self.announced = true;
-            hear(Heard::Begun { id: self.id.clone(), model: self.model.clone() });
-        }
-        if !self.reasoning.is_empty() {
-            self.begun = true;
-            hear(Heard::Reasoning(Raw::from(std::mem::take(&mut self.reasoning))));
-        }
-        if !self.text.is_empty() {
-            self.begun = true;
-            let room = self.text.len();
-            hear(Heard::Text(Raw::from(std::mem::replace(&mut self.text, String::with_capacity(room)))));
-        } else if self.signs > 0 {
-            hear(Heard::Alive);
-        }
-        self.signs = 0;
-    }
-
-    /// The end, if anything came at all.
-    fn answer(self, wish: &Wish) -> Option<Answer> {
-        if !self.begun && self.finish.is_none() {
-            return None;
-        }
-        let complete = !matches!(self.finish.as_deref(), Some("length" | "content_filter"));
-        Some(Answer {
-            id: self.id,
-            model: self.model.unwrap_or_else(|| wish.model.clone()),
-            finish: self.finish,
-            usage: self.usage,
-            complete,
-        })
     }
 }
 
