@@ -13,6 +13,8 @@ mod source;
 
 /// One question: what goes out, what comes back, and how it ends.
 mod ask;
+/// Every way in which a provider can fail, from outside.
+mod faults;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// How a provider is asked, and every way in which it can fail.

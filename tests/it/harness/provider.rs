@@ -221,6 +221,9 @@ struct State {
     connections: usize,
 }
 
+/// What most are asked.
+const ASK: &str = "POST /v1/chat/completions";
+
 /// The server.
 pub(crate) struct Server {
     address: SocketAddr,
@@ -237,8 +240,8 @@ impl Server {
     }
 
     /// One that is asked for a chat's continuation so many times.
-    pub(crate) fn replies<const N: usize>(replies: [Reply; N]) -> Self {
-        Self::scripted(replies.map(|reply| ("POST /v1/chat/completions", reply)))
+    pub(crate) fn replies(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::start(Script::Exactly(replies.into_iter().map(|reply| (String::from(ASK), reply)).collect()), None)
     }
 
     /// One that answers whatever it is asked, as often as it is asked.
@@ -247,8 +250,8 @@ impl Server {
     }
 
     /// One behind TLS with this certificate.
-    pub(crate) fn encrypted<const N: usize>(certificate: Certificate, replies: [Reply; N]) -> Self {
-        let script = replies.into_iter().map(|reply| (String::from("POST /v1/chat/completions"), reply)).collect();
+    pub(crate) fn encrypted(certificate: Certificate, replies: impl IntoIterator<Item = Reply>) -> Self {
+        let script = replies.into_iter().map(|reply| (String::from(ASK), reply)).collect();
         Self::start(Script::Exactly(script), Some(certificate))
     }
 

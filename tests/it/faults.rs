@@ -1,0 +1,166 @@
+//! Every way in which a provider can fail, from outside: the exit code, the words, and what came is kept.
+
+use super::harness::Sandbox;
+use super::harness::certificate::{Certificate, Flaw};
+use super::harness::provider::{Reply, Server};
+use super::harness::sandbox::key;
+use serde_json::Value;
+use std::net::TcpListener;
+
+/// One failure: its name, how it is provoked, how often it is tried, the exit code, the error, what of an answer had come.
+struct Fault {
+    name: &'static str,
+    reply: Reply,
+    tries: usize,
+    exit: i32,
+    error: &'static str,
+    came: &'static str,
+}
+
+fn fault(name: &'static str, reply: Reply, exit: i32, error: &'static str) -> Fault {
+    Fault { name, reply, tries: 1, exit, error, came: "" }
+}
+
+/// One that passes, so it is tried again: at once, for the provider says so.
+fn passing(name: &'static str, status: u16, exit: i32, error: &'static str) -> Fault {
+    let headers = [("content-type", "application/json"), ("retry-after", "0")];
+    let reply = Reply::full(status, &headers, r#"{"error":{"message":"Not now."}}"#);
+    Fault { tries: 4, ..fault(name, reply, exit, error) }
+}
+
+fn refused(status: u16, message: &str) -> Reply {
+    Reply::json(status, &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#))
+}
+
+fn typed(sort: &str, body: &str) -> Reply {
+    Reply::full(200, &[("content-type", sort)], body)
+}
+
+/// The answers that never begin.
+fn nothing_came() -> Vec<Fault> {
+    let private = r#"{"error":{"code":404,"message":"No endpoints match your data policy.","availability":{"code":"privacy_restricted","excluded_by":["data_policy:training"]}}}"#;
+    let wait = [("content-type", "application/json"), ("retry-after", "90")];
+    let gzip = [("content-type", "application/json"), ("content-encoding", "gzip")];
+    vec![
+        fault("401", refused(401, "User not found."), 3, "`own` does not accept the key (401): User not found"),
+        fault("402", refused(402, "Insufficient credits"), 6, "the credit or limit at `own` is used up (402): Insufficient credits"),
+        fault("403", refused(403, "Flagged"), 6, "`own` refuses the request (403): Flagged"),
+        fault("404", refused(404, "No such model"), 1, "`own` knows no such model or address (404): No such model"),
+        fault(
+            "404 by privacy",
+            Reply::json(404, private),
+            4,
+            "`own` has nobody who serves this model under `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
+        ),
+        passing("408", 408, 7, "`own` took too long (408): Not now"),
+        passing("429", 429, 6, "`own` has had too many requests (429), and asks to wait 0 s: Not now"),
+        fault(
+            "429, for long",
+            Reply::full(429, &wait, r#"{"error":{"message":"Slow down"}}"#),
+            6,
+            "`own` has had too many requests (429), and asks to wait 1 min 30 s: Slow down",
+        ),
+        passing("500", 500, 7, "`own` failed (500): Not now"),
+        passing("503", 503, 7, "`own` failed (503): Not now"),
+        fault("a page", typed("text/html", "<html>Please log in</html>"), 7, "`own` answered with a web page"),
+        fault("another type", typed("text/plain", "hello"), 7, "`own` answered with `text/plain` instead of JSON or a stream"),
+        fault("gzip", Reply::full(200, &gzip, "\u{1f}"), 7, "`own` sent a compressed answer, which was not asked for"),
+        fault("nothing", Reply::stream().end(), 7, "`own` answered with nothing"),
+        fault("not HTTP", Reply::raw("220 mail.example ESMTP\r\n"), 7, "`own` answered with something that is not HTTP"),
+        fault(
+            "a redirect",
+            Reply::full(307, &[("location", "https://elsewhere.example/v1")], ""),
+            7,
+            "`own` sends the request to `elsewhere.example` (307), and keys are not taken elsewhere",
+        ),
+    ]
+}
+
+/// The answers that begin.
+fn something_came() -> Vec<Fault> {
+    let begun = || Reply::stream().text("Once upon ").text("a time");
+    let came = |fault: Fault| Fault { came: "Once upon a time", ..fault };
+    let error = r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#;
+    let giant = "x".repeat(2 << 20);
+    vec![
+        came(fault("reset", begun().reset(), 7, "`own` broke the connection in the middle of the answer")),
+        came(fault("closed", begun().close(), 7, "`own` stopped in the middle of the answer")),
+        came(fault("no [DONE]", begun().end(), 7, "`own` stopped in the middle of the answer")),
+        came(fault("not JSON", begun().event("{oops").done(), 7, "`own` sent something that is not JSON as a part of its answer")),
+        came(fault("an error", begun().event(error).done(), 7, "`own` broke off the answer (502): Provider disconnected")),
+        came(fault("a giant line", begun().text(&giant).done(), 7, "`own` sent more than 1024 KB in one piece")),
+    ]
+}
+
+fn each_is_told(faults: Vec<Fault>) {
+    let mut sandbox = Sandbox::with_vault();
+    for Fault { name, reply, tries, exit, error, came } in faults {
+        let server = Server::replies(vec![reply; tries]);
+        sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000");
+        let run = sandbox.run(["ask", name]);
+        run.stdout(came).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
+        let kept = sandbox.run(["history", "show", "--json"]).passes();
+        let kept: Value = serde_json::from_str(&kept.stdout).unwrap();
+        assert_eq!(kept["messages"][0]["text"], name);
+        let answer = kept["messages"][1]["text"].as_str().unwrap_or_default();
+        assert_eq!(answer, came, "{name}");
+    }
+}
+
+#[test]
+fn an_answer_that_never_begins_is_one_clear_error() {
+    each_is_told(nothing_came());
+}
+
+#[test]
+fn what_came_before_a_failure_is_shown_and_kept() {
+    each_is_told(something_came());
+}
+
+#[test]
+fn who_cannot_be_reached_or_trusted_is_named() {
+    let mut sandbox = Sandbox::with_vault();
+    let mut fails = |base_url: &str, exit: i32, error: String| {
+        sandbox.ask_at(base_url, "");
+        sandbox.run(["ask", "x"]).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
+    };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fails(&format!("http://127.0.0.1:{port}/v1"), 7, format!("`own` is not there: nothing listens at `127.0.0.1:{port}`"));
+    let untrusted = Server::encrypted(Certificate::new(Flaw::None), []);
+    fails(
+        &untrusted.base_url(),
+        7,
+        String::from("`own` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known"),
+    );
+}
+
+#[test]
+fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+    let certificate = Certificate::new(Flaw::None);
+    let pem = certificate.pem();
+    let server = Server::encrypted(certificate, [Reply::says("in private")]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let file = sandbox.write("own-ca.pem", pem);
+    sandbox.run(["ask", "x"]).env("SSL_CERT_FILE", file).stdout("in private\n").check();
+    let file = sandbox.write("no-ca.pem", "nothing of the kind");
+    sandbox
+        .run(["ask", "x"])
+        .env("SSL_CERT_FILE", file)
+        .stderr("chatbot: error: `own` cannot be asked: there is no certificate in the extra certificates (`SSL_CERT_FILE`)\nchatbot: hint: [..]\n")
+        .code(2)
+        .check();
+}
+
+#[test]
+fn a_key_that_is_echoed_is_not_repeated() {
+    let server = Server::replies([refused(401, &format!("No auth for {}", key()))]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox
+        .run(["ask", "x"])
+        .stderr("chatbot: error: `own` does not accept the key (401): No auth for [API_KEY]\nchatbot: hint: [..]\n")
+        .code(3)
+        .check();
+    assert_eq!(sandbox.files_with(key().as_bytes()), Vec::<std::path::PathBuf>::new());
+}
