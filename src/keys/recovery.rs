@@ -32,7 +32,7 @@ pub enum Error {
     #[error("this recovery file has version {0}, this program knows {VERSION}")]
     Newer(u32),
     /// A word that cannot be.
-    #[error(transparent)]
+    #[error("{0}")]
     Word(#[from] words::NotAWord),
     /// A line whose check is wrong.
     #[error("line {0} of the words has a mistake in it")]
@@ -47,7 +47,7 @@ pub enum Error {
     #[error("this is not a data key")]
     NotADataKey,
     /// The passphrase cannot be one.
-    #[error(transparent)]
+    #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
     /// No random numbers, or a cipher that refuses.
     #[error("the recovery file cannot be made: {0}")]

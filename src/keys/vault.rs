@@ -75,7 +75,7 @@ pub enum Error {
     #[error("{0}")]
     Disk(#[from] disk::Error),
     /// The kernel will not keep its key.
-    #[error(transparent)]
+    #[error("{0}")]
     Kernel(#[from] kernel::Refused),
     /// No random numbers, or a cipher that refuses.
     #[error("the vault cannot be sealed: {0}")]

@@ -13,12 +13,16 @@ mod source;
 
 /// One question: what goes out, what comes back, and how it ends.
 mod ask;
+/// The conversation on a terminal.
+mod chat;
 /// Every way in which a provider can fail, from outside.
 mod faults;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
+/// Ten lines of Python open a conversation the binary wrote.
+mod python;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

@@ -1,0 +1,223 @@
+//! The conversation on a terminal.
+
+use super::harness::provider::{Gate, Reply, Server};
+use super::harness::screen::key;
+use super::harness::{Sandbox, Screen};
+use serde_json::Value;
+
+fn demo() -> (Sandbox, Screen) {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("\n> ");
+    (sandbox, screen)
+}
+
+fn with(server: &Server) -> (Sandbox, Screen) {
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("\n> ");
+    (sandbox, screen)
+}
+
+/// The text of the only message of a request that is sent last.
+fn last_said(server: &Server) -> String {
+    let body = server.requests().last().expect("a request").json();
+    body["messages"].as_array().expect("messages").last().expect("a message")["content"].as_str().expect("text").to_owned()
+}
+
+fn kept(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
+    let output = sandbox.run(["history", "show", "--json"]).passes();
+    let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
+    let text = |v: &Value| v.as_str().expect("text").to_owned();
+    value["messages"].as_array().expect("messages").iter().map(|m| (text(&m["role"]), text(&m["text"]), m["cut"] == true)).collect()
+}
+
+#[test]
+fn an_answer_comes_as_it_is_made() {
+    let gate = Gate::default();
+    let server = Server::replies([Reply::stream()
+        .text("first words ")
+        .wait(&gate)
+        .text("and the last")
+        .finish("stop")
+        .usage(r#"{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19,"cost":0.000147}"#)
+        .done()]);
+    let (sandbox, mut screen) = with(&server);
+    screen.line("hello").wait_for("first words");
+    gate.open();
+    screen.wait_for("and the last").wait_for("12→7 tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    assert_eq!(kept(&sandbox).len(), 2);
+    assert!(!screen.transcript().windows(2).any(|w| w == b"\x1bM") && !has_cursor_up(&screen), "the cursor moved up: {:?}", screen.text());
+}
+
+/// Whether anything moved the cursor up, as programs do that draw over what was there.
+fn has_cursor_up(screen: &Screen) -> bool {
+    let bytes = screen.transcript();
+    let mut rest = bytes.as_slice();
+    while let Some(at) = memchr::memmem::find(rest, b"\x1b[") {
+        rest = &rest[at + 2..];
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if matches!(rest.get(digits), Some(b'A' | b'F' | b'H' | b'J')) {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn what_was_redacted_is_put_back_on_the_screen_only() {
+    let server = Server::replies([Reply::says("I shall write to [EMAIL_1] at once.")]);
+    let (sandbox, mut screen) = with(&server);
+    screen.line("write to bob.miller@initech.com").wait_for("I shall write to bob.miller@initech.com at once.").wait_for("\n> ");
+    screen.line("/redact show").wait_for("[EMAIL_1]").wait_for("bob.miller@initech.com").wait_for("\n> ").line("/exit");
+    assert_eq!(screen.end(), 0);
+    assert_eq!(last_said(&server), "write to [EMAIL_1]");
+    assert!(kept(&sandbox).iter().all(|(_, text, _)| !text.contains("initech")));
+}
+
+#[test]
+fn escapes_of_the_model_do_nothing() {
+    let server = Server::replies([Reply::stream().text("a\u{1b}").text("]0;owned\u{7}b\u{1b}[2J\u{202e}c").finish("stop").done()]);
+    let (_sandbox, mut screen) = with(&server);
+    screen.line("hello").wait_for("<U+202E>c").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let bytes = screen.transcript();
+    for bad in [&b"\x1b]0;"[..], b"\x1b[2J", "\u{202e}".as_bytes()] {
+        assert!(memchr::memmem::find(&bytes, bad).is_none(), "{}", screen.text());
+    }
+}
+
+#[test]
+fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
+    let (sandbox, mut screen) = demo();
+    screen.send("never said").wait_for("never said").send(key::CTRL_C).wait_for("\n> ");
+    screen.send(key::CTRL_C).wait_for("\n> ").line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    screen.wait_for("go on with `chatbot chat --resume ");
+    assert_eq!(screen.end(), 0);
+    let kept = kept(&sandbox);
+    assert_eq!(kept.len(), 2, "{kept:#?}");
+    assert_eq!(kept[0].1, "hello");
+}
+
+#[test]
+fn ctrl_c_stops_an_answer_and_keeps_what_came() {
+    let (came, never) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("half of it").tell(&came).wait(&never), Reply::says("whole")]);
+    let (sandbox, mut screen) = with(&server);
+    screen.line("hello").wait_for("half of it").send(key::CTRL_C).wait_for("stopped").wait_for("\n> ");
+    screen.line("again").wait_for("whole").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let kept = kept(&sandbox);
+    assert_eq!(kept[1], ("assistant".to_owned(), "half of it".to_owned(), true));
+    assert_eq!(kept.len(), 4);
+}
+
+#[test]
+fn pastes_and_lines_stay_whole() {
+    let server = Server::replies([Reply::says("one"), Reply::says("two"), Reply::says("three"), Reply::says("four")]);
+    let (_sandbox, mut screen) = with(&server);
+    screen.paste("line one\nline two\n\nline four").send(key::ENTER).wait_for("one\n").wait_for("\n> ");
+    assert_eq!(last_said(&server), "line one\nline two\n\nline four");
+    screen.send("first").send(key::CTRL_J).send("second").send(key::ENTER).wait_for("two\n").wait_for("\n> ");
+    assert_eq!(last_said(&server), "first\nsecond");
+    screen.line("it goes on \\").line("here").wait_for("three").wait_for("\n> ");
+    assert!(matches!(last_said(&server).as_str(), "it goes on \nhere" | "it goes on\nhere"), "{:?}", last_said(&server));
+    screen.line("\"\"\"").line("in a").line("block").line("\"\"\"").wait_for("four").wait_for("\n> ");
+    assert_eq!(last_said(&server), "in a\nblock");
+    screen.send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn slashes_are_commands_and_never_said() {
+    let (sandbox, mut screen) = demo();
+    screen.line("/hepl").wait_for("there is no command `/hepl`").wait_for("did you mean `/help`?").wait_for("\n> ");
+    screen.line("/help").wait_for("/exit").wait_for("Ctrl-C").wait_for("\n> ");
+    screen.line("//usr/bin is a folder").wait_for("tok").wait_for("\n> ");
+    screen.line("/history").wait_for("/usr/bin is a folder").wait_for("\n> ");
+    screen.line("/usage").wait_for("1 of 20").wait_for("\n> ");
+    screen.line("/quit");
+    assert_eq!(screen.end(), 0);
+    let kept = kept(&sandbox);
+    assert_eq!((kept.len(), kept[0].1.as_str()), (2, "/usr/bin is a folder"));
+}
+
+#[test]
+fn an_answer_is_asked_for_again_and_taken_back() {
+    let server = Server::replies([Reply::says("first try"), Reply::says("second try"), Reply::says("after")]);
+    let (sandbox, mut screen) = with(&server);
+    screen.line("question").wait_for("first try").wait_for("\n> ");
+    screen.line("/retry").wait_for("second try").wait_for("\n> ");
+    assert_eq!(last_said(&server), "question");
+    screen.line("/undo").wait_for("taken back").wait_for("\n> ");
+    screen.line("another").wait_for("after").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let body = server.requests().last().unwrap().json();
+    assert_eq!(body["messages"].as_array().unwrap().len(), 1, "{body:#}");
+    let kept = kept(&sandbox);
+    assert_eq!(kept.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>(), ["another", "after"]);
+}
+
+#[test]
+fn a_conversation_is_taken_up_again() {
+    let (sandbox, mut screen) = demo();
+    screen.line("remember the heron").wait_for("tok").wait_for("\n> ").send(key::CTRL_D).wait_for("--resume ");
+    assert_eq!(screen.end(), 0);
+    let text = screen.text();
+    let id = text.rsplit("--resume ").next().unwrap().split('`').next().unwrap().to_owned();
+    for args in [vec!["chat", "--demo", "--resume", &id], vec!["chat", "--demo", "--continue"]] {
+        let mut screen = sandbox.screen(args);
+        screen.wait_for("going on after").wait_for("\n> ").line("more").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+        assert_eq!(screen.end(), 0);
+    }
+    assert_eq!(kept(&sandbox).len(), 6);
+}
+
+#[test]
+fn commands_are_completed() {
+    let (_sandbox, mut screen) = demo();
+    screen.send("/usa").send(key::TAB).wait_for("/usage").send(key::ENTER).wait_for("this hour").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn what_was_typed_comes_back_redacted_and_lies_sealed() {
+    let (sandbox, mut screen) = demo();
+    screen.line("write to bob.miller@initech.com").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let mut later = sandbox.screen(["chat", "--demo"]);
+    later.wait_for("\n> ").send(key::UP).wait_for("write to [EMAIL_1]").send(key::CTRL_C).wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(later.end(), 0);
+    assert!(sandbox.files_with(b"initech").is_empty() && sandbox.files_with(b"write to").is_empty());
+}
+
+#[test]
+fn a_small_window_and_a_changed_one_do_no_harm() {
+    let (_sandbox, mut screen) = demo();
+    screen.resize(24, 8).line("words that are longer than the window is wide").wait_for("tok").wait_for("\n> ");
+    screen.resize(120, 40).line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn the_demo_runs_on_a_bare_machine() {
+    let sandbox = Sandbox::new();
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("demo:").wait_for("nothing of this is kept").wait_for("\n> ");
+    screen.line("my card is 4111 1111 1111 1111").wait_for("CREDIT_CARD_1").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    assert!(sandbox.conversations().is_empty());
+}
+
+#[test]
+fn without_a_key_it_offers_what_there_is() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("There is no key yet").wait_for("? ").line("d").wait_for("demo:").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("? ").send(key::ENTER);
+    assert_eq!(screen.end(), 3);
+}
