@@ -386,6 +386,13 @@ impl Endpoint {
     pub fn custom(name: Name, base_url: String) -> Self {
         Self { title: name.to_string(), name, base_url, account: Account::Models, dialect: PLAIN }
     }
+
+    /// The host its key may be sent to, with the port where one is named.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default().to_ascii_lowercase()
+    }
 }
 
 #[cfg(test)]

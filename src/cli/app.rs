@@ -197,17 +197,7 @@ impl App {
     /// The provider that is meant: the option, then the environment, then the settings, then the default.
     pub(crate) fn choice(&mut self, provider: Option<&Name>, profile: Option<&Name>, model: Option<&str>) -> Result<Choice> {
         let settings = self.settings()?;
-        let profile = match profile {
-            Some(profile) => profile.clone(),
-            None => self.env_name("CHATBOT_PROFILE")?.map_or_else(|| "default".parse(), Ok)?,
-        };
-        let name = match provider {
-            Some(name) => name.clone(),
-            None => match self.env_name("CHATBOT_PROVIDER")? {
-                Some(name) => name,
-                None => settings.provider.clone().map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
-            },
-        };
+        let (name, profile) = self.whose(provider, profile)?;
         let own = settings.provider.as_ref() == Some(&name) || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
         let asked = match model {
             Some(model) => Some(model.to_owned()),
@@ -237,6 +227,22 @@ impl App {
             profile,
             model: asked.unwrap_or_else(|| entry.model.to_owned()),
         })
+    }
+
+    /// The provider and the profile that are meant, whether or not there is such a provider.
+    pub(crate) fn whose(&mut self, provider: Option<&Name>, profile: Option<&Name>) -> Result<(Name, Name)> {
+        let profile = match profile {
+            Some(profile) => profile.clone(),
+            None => self.env_name("CHATBOT_PROFILE")?.map_or_else(|| "default".parse(), Ok)?,
+        };
+        let name = match provider {
+            Some(name) => name.clone(),
+            None => match self.env_name("CHATBOT_PROVIDER")? {
+                Some(name) => name,
+                None => self.settings()?.provider.clone().map_or_else(|| catalog::DEFAULT_PROVIDER.parse(), Ok)?,
+            },
+        };
+        Ok((name, profile))
     }
 
     /// Looks at every variable that has a form.

@@ -8,12 +8,15 @@ use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
 use crate::keys::vault::{self, NoPassphrase};
-use crate::keys::{self, Custody, Preference, Slot, hygiene};
+use crate::keys::{self, Custody, Preference, Slot, Vault, hygiene};
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::settings::Store;
 use anyhow::{Result, bail};
+use std::cell::RefCell;
 use std::error::Error;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A passphrase is never longer than this.
@@ -22,7 +25,12 @@ const LONGEST: u64 = 4096;
 /// The keys of this home.
 #[derive(Debug)]
 pub(crate) struct Keys {
+    ui: Ui,
+    env: Env,
+    vault: PathBuf,
     custody: Custody,
+    /// A passphrase that was typed in this run already.
+    given: Rc<RefCell<Option<Secret>>>,
 }
 
 impl Keys {
@@ -34,9 +42,20 @@ impl Keys {
             Store::Os => Preference::Os,
             Store::Vault => Preference::Vault,
         };
-        let ask = Box::new(move |wrong| passphrase(ui, env, "Passphrase of the vault: ", wrong));
+        let given = Rc::new(RefCell::new(None));
         let deadline = Duration::from_secs(u64::from(timeout_s));
-        Self { custody: Custody::new(home, clock.clone(), preference, deadline, ask) }
+        let custody = Custody::new(home, clock.clone(), preference, deadline, ask(ui, env, &given));
+        Self { ui, env, vault: home.vault(), custody, given }
+    }
+
+    /// Spares the next question for the vault's passphrase: it is this one.
+    pub(crate) fn give(&self, passphrase: Secret) {
+        self.given.replace(Some(passphrase));
+    }
+
+    /// The vault itself, whichever store is in use.
+    pub(crate) fn open_vault(&self) -> Vault {
+        Vault::at(self.vault.clone(), ask(self.ui, self.env, &self.given))
     }
 
     pub(crate) const fn custody(&self) -> &Custody {
@@ -55,25 +74,41 @@ impl Keys {
     }
 }
 
-/// A passphrase: from the file or the command that the environment names, else from a hidden prompt.
-pub(crate) fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
-    let fixed = |name: &str| Err(NoPassphrase(format!("the passphrase that `{name}` gives does not open it")));
+/// How the vault's passphrase is had.
+fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
+    let given = Rc::clone(given);
+    Box::new(move |wrong| match given.take() {
+        Some(typed) => Ok(typed),
+        None => passphrase(ui, env, "Passphrase of the vault: ", wrong),
+    })
+}
+
+/// The passphrase of the file or the command that the environment names, if it names one.
+pub(crate) fn named_passphrase(env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
-        if wrong_before > 0 {
-            return fixed("CHATBOT_PASSPHRASE_FILE");
-        }
-        let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")))?;
-        return line("CHATBOT_PASSPHRASE_FILE", bytes);
+        let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
+        return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
     }
-    if let Ok(Some(command)) = env.text("CHATBOT_PASSPHRASE_COMMAND") {
-        if wrong_before > 0 {
-            return fixed("CHATBOT_PASSPHRASE_COMMAND");
-        }
-        let output = env.shell(&command).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` cannot be run: {}", e.kind())))?;
-        if !output.status.success() {
-            return Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` failed ({})", output.status)));
-        }
-        return line("CHATBOT_PASSPHRASE_COMMAND", output.stdout);
+    let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
+        Ok(command) => command?,
+        Err(error) => return Some(Err(NoPassphrase(error.to_string()))),
+    };
+    Some(match env.shell(&command) {
+        Err(error) => Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` cannot be run: {}", error.kind()))),
+        Ok(output) if !output.status.success() => Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` failed ({})", output.status))),
+        Ok(output) => passphrase_line("`CHATBOT_PASSPHRASE_COMMAND`", output.stdout),
+    })
+}
+
+/// A passphrase: from the file or the command that the environment names, else from a hidden prompt.
+fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
+    if wrong_before == 0
+        && let Some(named) = named_passphrase(env)
+    {
+        return named;
+    }
+    if env.has("CHATBOT_PASSPHRASE_FILE") || env.has("CHATBOT_PASSPHRASE_COMMAND") {
+        return Err(NoPassphrase("what was given does not open it".to_owned()));
     }
     if !ui.can_ask() {
         return Err(NoPassphrase("its passphrase is asked for on a terminal, and this is none".to_owned()));
@@ -85,15 +120,15 @@ pub(crate) fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) ->
 }
 
 /// What was read as a passphrase: without the one line end that files and commands put behind it.
-fn line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
+pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
     if bytes.len() as u64 > LONGEST {
-        return Err(NoPassphrase(format!("`{name}` gives more than {LONGEST} bytes")));
+        return Err(NoPassphrase(format!("{name} gives more than {LONGEST} bytes")));
     }
     let bytes = zeroize::Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("`{name}` does not give UTF-8 text")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("{name} does not give UTF-8 text")))?;
     let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
     if text.is_empty() {
-        return Err(NoPassphrase(format!("`{name}` gives nothing")));
+        return Err(NoPassphrase(format!("{name} gives nothing")));
     }
     Ok(Secret::new(text.to_owned()))
 }
@@ -110,6 +145,7 @@ impl App {
             Err(error) => return Err(error.into()),
         };
         if let Some(key) = stored {
+            self.must_be_bound(choice, &slot)?;
             return Ok(key);
         }
         if let Some(name) = named
@@ -119,21 +155,36 @@ impl App {
         }
         let provider = &choice.endpoint.name;
         let profile = if choice.profile.as_str() == "default" { String::new() } else { format!(" in profile `{}`", choice.profile) };
-        let mut set = "chatbot key set".to_owned();
-        if provider.as_str() != crate::catalog::DEFAULT_PROVIDER {
-            set += &format!(" --provider {provider}");
-        }
-        if !profile.is_empty() {
-            set += &format!(" --profile {}", choice.profile);
-        }
+        let other = provider.as_str() != crate::catalog::DEFAULT_PROVIDER;
+        let of = if other { format!(" --provider {provider}") } else { String::new() };
+        let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
         bail!(
             Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
-                .hint(format!("store one with `{set}`, or try `chatbot chat --demo`"))
+                .hint(format!("store one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
         )
     }
 }
 
-fn is_nowhere(error: &keys::Error) -> bool {
+impl App {
+    /// A key goes to the host it was stored for, and to no other that the settings may name since.
+    fn must_be_bound(&mut self, choice: &Choice, slot: &Slot) -> Result<()> {
+        let host = choice.endpoint.host();
+        let bound = self.keys()?.custody().book().ok().flatten().and_then(|book| book.record(slot)?.host.clone());
+        match bound {
+            Some(bound) if bound != host => bail!(
+                Problem::new(
+                    Exit::Key,
+                    "other_host",
+                    format!("the key for `{}` was stored for `{bound}`, not for `{host}`", choice.endpoint.name)
+                )
+                .hint(format!("store the key of `{host}` with `chatbot key set --provider {}`", choice.endpoint.name))
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn is_nowhere(error: &keys::Error) -> bool {
     error.is_no_store() || matches!(error, keys::Error::Vault(vault::Error::Missing { .. }))
 }
 
@@ -185,6 +236,13 @@ fn of_the_vault(error: &vault::Error) -> Meaning {
             "vault_locked",
             "run it in a terminal, or name the passphrase's file in `CHATBOT_PASSPHRASE_FILE` or its program in `CHATBOT_PASSPHRASE_COMMAND`",
         ),
+        vault::Error::Exists(_) => meaning(Exit::Failure, "vault_exists", "`chatbot vault passwd` gives it another passphrase"),
+        vault::Error::Kernel(_) => {
+            meaning(Exit::Failure, "kernel_refuses", "name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead")
+        }
+        vault::Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "use another one"),
+        vault::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        vault::Error::Machine(_) => meaning(Exit::Failure, "no_randomness", ""),
         vault::Error::Disk(_) => None,
         _ => meaning(Exit::Storage, "vault_damaged", "put a copy of `vault.json` back; this one has not been changed"),
     }

@@ -110,6 +110,11 @@ impl Custody {
         Book::read(&self.book).ok().flatten().and_then(|book| book.store)
     }
 
+    /// Whether secrets can be put into the store and taken out now.
+    pub fn probe(&self) -> Result<(), Error> {
+        self.chosen()?.store.probe().map_err(|error| self.elsewhere(error))
+    }
+
     /// The secret of a slot.
     pub fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
         self.chosen()?.store.get(slot).map_err(|error| self.elsewhere(error))

@@ -149,10 +149,10 @@ mod tests {
     #[test]
     fn many_at_once_make_one() {
         let (_dir, home) = with_vault();
-        let make = || custody(&home, Preference::Auto).data_keys(|| Ok(false)).unwrap().current.expose().to_owned();
+        let maker = || custody(&home, Preference::Auto).data_keys(|| Ok(false)).unwrap().current.expose().to_owned();
         let made: Vec<String> = std::thread::scope(|scope| {
-            let makers: Vec<_> = (0..6).map(|_| scope.spawn(make)).collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).collect()
+            let running: Vec<_> = (0..6).map(|_| scope.spawn(maker)).collect();
+            running.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(made.iter().all(|key| *key == made[0]));
     }

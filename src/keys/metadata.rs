@@ -82,6 +82,12 @@ pub struct Record {
     /// What its provider calls it. Never the provider's masked form of the key itself.
     #[serde(default)]
     pub label: Option<String>,
+    /// What may be spent with it in all, in billionths of a dollar, if its provider told.
+    #[serde(default)]
+    pub limit: Option<i64>,
+    /// What of that was left when it was last validated.
+    #[serde(default)]
+    pub remaining: Option<i64>,
 }
 
 /// The book of keys: `state/keys.json`.
@@ -182,6 +188,8 @@ impl Book {
                 expires_at: None,
                 host: other.and_then(|o| o.host),
                 label: None,
+                limit: None,
+                remaining: None,
             },
         };
         self.keys.insert(slot.to_string(), record);

@@ -12,6 +12,8 @@ pub mod moving;
 pub mod os_keyring;
 pub mod passphrase;
 pub mod recovery;
+pub mod strength;
+pub mod trouble;
 pub mod vault;
 pub mod words;
 
@@ -117,6 +119,9 @@ impl fmt::Display for StoreKind {
 pub trait KeyStore: fmt::Debug {
     /// Which kind it is.
     fn kind(&self) -> StoreKind;
+
+    /// Asks it something real: whether secrets can be put into it and taken out now.
+    fn probe(&self) -> Result<(), Error>;
 
     /// The secret of a slot; `None` if the store answers and has none.
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error>;

@@ -90,6 +90,10 @@ mod tests {
             StoreKind::OsKeyring
         }
 
+        fn probe(&self) -> Result<(), Error> {
+            Ok(())
+        }
+
         fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
             Ok(self.kept.borrow().get(slot).map(|text| secret(text)))
         }

@@ -29,18 +29,6 @@ impl OsKeyring {
         Self { deadline, stuck: Arc::default() }
     }
 
-    /// Asks it something real: whether it answers at all.
-    pub fn probe(&self) -> Result<(), Error> {
-        self.call(|| match keyring::Entry::new(SERVICE, "probe").and_then(|entry| entry.get_password()) {
-            Ok(found) => {
-                drop(Zeroizing::new(found));
-                Ok(())
-            }
-            Err(keyring::Error::NoEntry) => Ok(()),
-            Err(error) => Err(told(error, &Slot::DataKey)),
-        })
-    }
-
     fn call<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
         if self.stuck.load(Ordering::Acquire) {
             return Err(Error::TimedOut(self.deadline));
@@ -67,6 +55,17 @@ impl OsKeyring {
 impl KeyStore for OsKeyring {
     fn kind(&self) -> StoreKind {
         StoreKind::OsKeyring
+    }
+
+    fn probe(&self) -> Result<(), Error> {
+        self.call(|| match keyring::Entry::new(SERVICE, "probe").and_then(|entry| entry.get_password()) {
+            Ok(found) => {
+                drop(Zeroizing::new(found));
+                Ok(())
+            }
+            Err(keyring::Error::NoEntry) => Ok(()),
+            Err(error) => Err(told(error, &Slot::DataKey)),
+        })
     }
 
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
@@ -146,11 +145,15 @@ fn told(error: keyring::Error, slot: &Slot) -> Error {
 
 /// The innermost cause: the layers above it say `zbus error` and `D-Bus error`.
 fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
+    use std::io::{Error as Io, ErrorKind};
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    one_line(&innermost.to_string())
+    match innermost.downcast_ref::<Io>().map(Io::kind) {
+        Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => String::from("there is no session bus"),
+        _ => one_line(&innermost.to_string()),
+    }
 }
 
 fn one_line(text: &str) -> String {

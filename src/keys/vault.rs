@@ -376,6 +376,11 @@ impl KeyStore for Vault {
         StoreKind::Vault
     }
 
+    fn probe(&self) -> Result<(), super::Error> {
+        self.opened()?;
+        Ok(())
+    }
+
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, super::Error> {
         let (content, key) = self.opened()?;
         let name = slot.to_string();

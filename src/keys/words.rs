@@ -21,11 +21,11 @@ fn word(bits: u16) -> [u8; 5] {
 
 fn bits(word: &str) -> Option<u16> {
     let letters = <[u8; 5]>::try_from(word.as_bytes()).ok()?.map(|b| b.to_ascii_lowercase());
-    let index = |letters: &[u8], letter: u8| letters.iter().position(|l| *l == letter).and_then(|i| u16::try_from(i).ok());
-    let [a, b, c, d, e] = letters;
-    Some(
-        index(CONSONANTS, a)? << 12 | index(VOWELS, b)? << 10 | index(CONSONANTS, c)? << 6 | index(VOWELS, d)? << 4 | index(CONSONANTS, e)?,
-    )
+    let forms: [(&[u8], u32); 5] = [(CONSONANTS, 12), (VOWELS, 10), (CONSONANTS, 6), (VOWELS, 4), (CONSONANTS, 0)];
+    letters.iter().zip(forms).try_fold(0, |bits, (letter, (letters, shift))| {
+        let index = u16::try_from(letters.iter().position(|l| l == letter)?).ok()?;
+        Some(bits | index << shift)
+    })
 }
 
 /// Words for bytes, two bytes a word; a last odd byte is followed by a zero.

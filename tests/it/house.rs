@@ -59,12 +59,16 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
 
 /// Where secrets are opened, how often, and what for.
 const OPENERS: &[(&str, usize, &str)] = &[
+    ("cli/commands/key/set", 1, "a new key is looked at"),
+    ("cli/commands/key/show", 1, "a key is shown to its owner on a terminal"),
+    ("cli/commands/vault", 1, "a passphrase that was made is shown once"),
     ("keys/data_key", 1, "a data key has the right length"),
     ("keys/metadata", 1, "a fingerprint is made of a key"),
     ("keys/mod", 2, "what was kept is what was given"),
     ("keys/os_keyring", 1, "a key goes into the OS keyring"),
     ("keys/passphrase", 1, "a passphrase becomes a key"),
     ("keys/recovery", 1, "the data key is sealed for recovery"),
+    ("keys/strength", 1, "a passphrase is weighed"),
     ("keys/vault", 1, "a key is sealed"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),

@@ -37,6 +37,12 @@ pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
         }
         other => other?,
     };
+    if !options.talk.demo {
+        let (provider, profile) = app.whose(options.talk.provider.as_ref(), options.talk.profile.as_ref())?;
+        for notice in super::key::notices(app, &provider, &profile)? {
+            app.ui.warning(&notice);
+        }
+    }
     let attached = talk::attach(&options.talk.file, app.settings()?.limits.max_attachment_bytes)?;
     repl::run(app, begun, options.talk, attached)
 }

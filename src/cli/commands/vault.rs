@@ -1,13 +1,28 @@
 //! `vault`: the sealed file for machines without a keyring.
 
+use super::audit::since;
 use crate::cli::app::App;
-use crate::cli::env::Env;
-use crate::cli::keys::passphrase;
-use crate::keys::{Cost, Vault};
-use anyhow::Result;
+use crate::cli::keys::{is_nowhere, named_passphrase};
+use crate::cli::report::{Exit, Problem};
+use crate::cli::ui::shown;
+use crate::clock::in_words;
+use crate::disk;
+use crate::keys::{Cost, StoreKind, Vault, same, strength, vault, words};
+use crate::ledger::{Event, Severity, What};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-/// Look after the vault: keys in one sealed file
+/// The longest the kernel is asked to keep a vault's key.
+const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+
+/// Look after the vault: keys in one file, sealed under a passphrase
+///
+/// For machines without a keyring. The passphrase is asked for once a run, or taken from the file that `CHATBOT_PASSPHRASE_FILE`
+/// names or the program that `CHATBOT_PASSPHRASE_COMMAND` names. Who forgets it has lost what is in the vault.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -18,26 +33,215 @@ pub(crate) struct Options {
 enum Command {
     /// Make a vault
     Create {
-        /// How hard the passphrase is to guess: argon2id:m=65536,t=3 or pbkdf2:600000
-        #[arg(long)]
-        kdf: Option<String>,
+        /// What it costs to try a passphrase: `argon2id:m=65536,t=3` (64 MiB, three passes; the default) or `pbkdf2:600000`
+        #[arg(long, value_name = "KDF", value_parser = cost)]
+        kdf: Option<Cost>,
     },
+    /// Give it another passphrase
+    Passwd {
+        /// Another cost as well
+        #[arg(long, value_name = "KDF", value_parser = cost)]
+        kdf: Option<Cost>,
+        /// Read the new passphrase from this file instead of asking for it
+        #[arg(long, value_name = "FILE")]
+        new_passphrase_file: Option<PathBuf>,
+    },
+    /// Let it open without the passphrase for a while (Linux)
+    Unlock {
+        /// For how long: 15m, 8h
+        #[arg(long = "for", value_name = "SPAN", default_value = "15m")]
+        span: String,
+    },
+    /// Ask for the passphrase again from now on
+    Lock,
+    /// Show where it is, what it costs, what is in it
+    Status {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Where a new passphrase comes from when nobody types it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Given<'a> {
+    /// From what the environment names.
+    Environment,
+    /// From this file, if one was named: the environment names the old one.
+    File(Option<&'a Path>),
+}
+
+fn cost(text: &str) -> Result<Cost, String> {
+    text.parse().map_err(|error: crate::keys::passphrase::Error| error.to_string())
 }
 
 impl Options {
     pub(crate) fn json(&self) -> bool {
-        false
+        matches!(self.command, Command::Status { json: true })
     }
 }
 
 pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     match options.command {
-        Command::Create { kdf } => {
-            let env: Env = app.env;
-            let secret = passphrase(app.ui, env, "Passphrase: ", 0).map_err(|e| anyhow::anyhow!(e.0))?;
-            let cost = kdf.map_or(Ok(Cost::default()), |k| k.parse())?;
-            Vault::create(&app.home.vault(), &secret, cost)?;
-            Ok(())
-        }
+        Command::Create { kdf } => create(app, kdf.unwrap_or_default()),
+        Command::Passwd { kdf, new_passphrase_file } => passwd(app, kdf, new_passphrase_file.as_deref()),
+        Command::Unlock { span } => unlock(app, &span),
+        Command::Lock => lock(app),
+        Command::Status { json } => status(app, json),
     }
+}
+
+fn note(app: &App, deed: &str) {
+    app.note(&Event::new(What::Vault).severity(Severity::Notice).word("deed", deed));
+}
+
+fn create(app: &mut App, cost: Cost) -> Result<()> {
+    let path = app.home.vault();
+    if disk::read_at_most(&path, u64::MAX)?.is_some() {
+        bail!(vault::Error::Exists(path));
+    }
+    let kept = app.keys()?.custody().book().ok().flatten().and_then(|book| book.store);
+    let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
+    Vault::create(&path, &passphrase, cost)?;
+    note(app, "create");
+    app.ui.out(&format!("made the vault `{}` ({cost})\n", shown(&path)))?;
+    if kept == Some(StoreKind::OsKeyring) {
+        app.ui.notice("The keys there are stay in the OS keyring; `chatbot key move --to vault` brings them here.");
+    } else {
+        app.ui.notice("Write the passphrase down: without it, what is in the vault is lost.");
+    }
+    Ok(())
+}
+
+/// Makes sure that there is a store to put a key into; on a terminal, offers to make a vault where there is none.
+pub(super) fn with_store(app: &mut App) -> Result<()> {
+    let error = match app.keys()?.custody().probe() {
+        Ok(()) => return Ok(()),
+        Err(error) if is_nowhere(&error) && app.ui.can_ask() => error,
+        Err(error) => return Err(error.into()),
+    };
+    app.ui.error_line(&format!("There is no place for keys yet: {error}."));
+    app.ui.error_line("A vault is one file of yours, sealed under a passphrase.");
+    if !app.ui.confirm("Make one now?", "`chatbot vault create`")? {
+        return Err(error.into());
+    }
+    let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
+    Vault::create(&app.home.vault(), &passphrase, Cost::default())?;
+    note(app, "create");
+    // It has just been typed twice: it is not asked for a third time.
+    app.keys()?.give(passphrase);
+    Ok(app.keys()?.custody().probe()?)
+}
+
+fn passwd(app: &mut App, kdf: Option<Cost>, file: Option<&Path>) -> Result<()> {
+    let path = app.home.vault();
+    let Some(before) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
+    let vault = app.keys()?.open_vault();
+    // The old one first: who cannot open it need not think of a new one.
+    vault.names()?;
+    let passphrase = new_passphrase(app, "the vault", Given::File(file))?;
+    let cost = kdf.unwrap_or(before.cost);
+    vault.rewrap(&passphrase, cost)?;
+    note(app, "passwd");
+    app.ui.out(&format!("the vault has another passphrase ({cost})\n"))?;
+    app.ui.notice("Copies made before, in backups too, still open with the old one.");
+    Ok(())
+}
+
+fn unlock(app: &mut App, span: &str) -> Result<()> {
+    let now = app.clock.now();
+    let length = now.since(since(span, now)?);
+    if length.is_zero() || length > LONGEST {
+        bail!(Problem::misuse(format!("`--for {span}` is not a length of time up to seven days")).hint("use `--for 15m`"));
+    }
+    let until = app.keys()?.open_vault().unlock_for(now, length)?;
+    note(app, "unlock");
+    app.ui.out(&format!("the vault is open until {}, in the kernel's memory only\n", until.local_minute()))
+}
+
+fn lock(app: &mut App) -> Result<()> {
+    let was_open = vault::lock_again(&app.home.vault())?;
+    note(app, "lock");
+    app.ui.out(if was_open { "the vault is locked\n" } else { "the vault was locked already\n" })
+}
+
+fn status(app: &mut App, as_json: bool) -> Result<()> {
+    let path = app.home.vault();
+    let Some(vault) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
+    let now = app.clock.now();
+    if as_json {
+        let used = app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault);
+        let object = json!({
+            "schema_version": 1,
+            "file": path.to_string_lossy(),
+            "kdf": vault.cost.to_string(),
+            "entries": vault.entries.len(),
+            "open_until": vault.open_until,
+            "in_use": used,
+        });
+        return app.ui.out(&format!("{object}\n"));
+    }
+    let state = match vault.open_until {
+        Some(until) => format!("open for {} more", in_words(until.since(now))),
+        None => String::from("locked"),
+    };
+    let used = match app.keys()?.custody().chosen() {
+        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes: {}", chosen.why),
+        Ok(chosen) => format!("no, the {} is: {}", chosen.store.kind(), chosen.why),
+        Err(error) => format!("no: {error}"),
+    };
+    app.ui.out(&format!(
+        "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
+        shown(&path),
+        vault.cost,
+        vault.entries.len()
+    ))
+}
+
+/// A new passphrase: from a file, from where the environment says, or typed twice.
+pub(super) fn new_passphrase(app: &App, what: &str, given: Given<'_>) -> Result<Secret> {
+    let fixed = match given {
+        Given::File(None) => None,
+        Given::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&shown(path), disk::read_foreign(path, 4096)?)),
+        Given::Environment => named_passphrase(app.env),
+    };
+    if let Some(fixed) = fixed {
+        if !app.yes && !app.ui.can_ask() {
+            bail!(Problem::misuse(format!("this seals {what} with nobody watching")).hint("say so with `--yes`"));
+        }
+        return fixed.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0).into());
+    }
+    if !app.ui.can_ask() {
+        let hint = match given {
+            Given::File(_) => "name its file with `--new-passphrase-file`, and use `--yes`",
+            Given::Environment => "name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`",
+        };
+        let what = format!("a passphrase for {what} is asked for on a terminal, and this is none");
+        bail!(Problem::new(Exit::Misuse, "not_a_terminal", what).hint(hint));
+    }
+    typed(app, what)
+}
+
+fn typed(app: &App, what: &str) -> Result<Secret> {
+    for _ in 0..3 {
+        let first = app.ui.hidden(&format!("New passphrase for {what} (Enter: one is made for you): "), "`--yes`")?;
+        let first = if first.is_empty() {
+            let (made, bits) = words::passphrase()?;
+            app.ui.error_line(&format!("\n    {}\n", made.expose()));
+            app.ui.error_line(&format!("{bits} bits. Write it down: it is not shown again."));
+            made
+        } else {
+            let bits = strength::bits(&first);
+            app.ui.error_line(&format!("Strength: {}, about {bits} bits.", strength::in_words(bits)));
+            if bits < strength::WEAK_BELOW && !app.ui.confirm("Use it all the same?", "another")? {
+                continue;
+            }
+            first
+        };
+        if same(&first, &app.ui.hidden("Once more: ", "`--yes`")?) {
+            return Ok(first);
+        }
+        app.ui.error_line("The two are not the same.");
+    }
+    bail!(Problem::new(Exit::Failure, "declined", "no passphrase was chosen; nothing was changed"))
 }

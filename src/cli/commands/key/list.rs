@@ -1,0 +1,206 @@
+//! `key list`: which keys there are, where, and what is known of them.
+
+use crate::catalog;
+use crate::cli::app::App;
+use crate::cli::ui::Style;
+use crate::clock::Time;
+use crate::keys::metadata::Book;
+use crate::keys::{Record, Slot, Status, StoreKind, vault};
+use crate::name::Name;
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// At most so many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) provider: Name,
+    pub(super) profile: Name,
+    source: String,
+    fingerprint: Option<String>,
+    record: Option<Record>,
+    /// Whether it is used, or stands behind a stored one.
+    used: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let mut entries = entries(app)?;
+    entries.truncate(options.limit.unwrap_or(usize::MAX));
+    if options.json {
+        let keys: Vec<Value> = entries.iter().map(as_json).collect();
+        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "keys": keys })));
+    }
+    let table = screen(app, &entries)?;
+    app.ui.out(&table)
+}
+
+/// All that is known of, stored ones first, by profile and provider.
+pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
+    let variables: Vec<(Name, String)> = catalog::all()
+        .iter()
+        .filter_map(|entry| Some((entry.name.parse().ok()?, entry.env?.to_owned())))
+        .filter(|(_, variable)| app.env.has(variable))
+        .collect();
+    let settings = app.settings()?;
+    let own = settings.providers.iter().filter_map(|(name, custom)| match &custom.key {
+        crate::settings::KeyFrom::Env(variable) => Some((name.clone(), variable.clone())),
+        _ => None,
+    });
+    let variables: Vec<(Name, String)> =
+        variables.into_iter().filter(|(name, _)| !settings.providers.contains_key(name)).chain(own).collect();
+    let book = known(app)?;
+    let mut entries = Vec::new();
+    for (slot, record) in book.iter().flat_map(Book::records) {
+        if let Slot::ApiKey { provider, profile } = slot {
+            let fingerprint = Some(record.fingerprint.clone()).filter(|f| !f.is_empty());
+            entries.push(Entry {
+                provider,
+                profile,
+                source: record.store.to_string(),
+                fingerprint,
+                record: Some(record.clone()),
+                used: true,
+            });
+        }
+    }
+    entries.sort_by(|a, b| (&a.profile, &a.provider).cmp(&(&b.profile, &b.provider)));
+    for (provider, variable) in variables {
+        let Some(secret) = app.env.secret(&variable)? else { continue };
+        let profile: Name = "default".parse()?;
+        let fingerprint = Some(app.keys()?.custody().change_book(|book| book.fingerprint(&secret))?);
+        let used = !entries.iter().any(|e| e.provider == provider && e.profile == profile);
+        entries.push(Entry { provider, profile, source: String::from("env"), fingerprint, record: None, used });
+    }
+    Ok(entries)
+}
+
+/// What is written down about the keys. If that is lost, it is learnt again: a vault tells its names, a keyring is asked for
+/// each provider we know.
+fn known(app: &mut App) -> Result<Option<Book>> {
+    let book = match app.keys()?.custody().book() {
+        Ok(Some(book)) if book.records().next().is_some() => return Ok(Some(book)),
+        Ok(book) => book,
+        Err(crate::keys::Error::Book(crate::keys::metadata::Error::Damaged(_))) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut slots: Vec<Slot> = Vec::new();
+    match app.keys()?.custody().chosen().map(|chosen| chosen.store.kind()) {
+        Ok(StoreKind::Vault) => {
+            if let Some(vault) = vault::describe(&app.home.vault())? {
+                slots.extend(vault.entries.iter().filter_map(|name| name.parse().ok()));
+            }
+        }
+        Ok(StoreKind::OsKeyring) => {
+            let default: Name = "default".parse()?;
+            let providers = catalog::all().iter().filter(|entry| entry.needs_key).filter_map(|entry| entry.name.parse().ok());
+            slots.extend(providers.map(|provider| Slot::ApiKey { provider, profile: default.clone() }));
+        }
+        // No store, no keys.
+        Err(_) => return Ok(book),
+    }
+    if slots.is_empty() {
+        return Ok(book);
+    }
+    let now = app.clock.now();
+    let custody = app.keys()?.custody();
+    let kind = custody.chosen()?.store.kind();
+    let mut found = Vec::new();
+    for slot in slots {
+        if let Some(secret) = custody.get(&slot)? {
+            found.push((slot, secret));
+        }
+    }
+    if found.is_empty() {
+        return Ok(book);
+    }
+    custody.change_book(|book| {
+        for (slot, secret) in &found {
+            book.note(slot, secret, kind, now);
+        }
+    })?;
+    Ok(custody.book()?)
+}
+
+fn as_json(entry: &Entry) -> Value {
+    let record = entry.record.as_ref();
+    json!({
+        "provider": entry.provider,
+        "profile": entry.profile,
+        "source": entry.source,
+        "fingerprint": entry.fingerprint,
+        "status": record.map_or(Status::Unknown, |r| r.status),
+        "created_at": record.map(|r| r.created_at),
+        "updated_at": record.map(|r| r.updated_at),
+        "last_validated": record.and_then(|r| r.last_validated),
+        "expires_at": record.and_then(|r| r.expires_at),
+        "host": record.and_then(|r| r.host.clone()),
+    })
+}
+
+fn screen(app: &mut App, entries: &[Entry]) -> Result<String> {
+    let mut out = if entries.is_empty() { String::from("no keys yet: store one with `chatbot key set`\n") } else { table(app, entries) };
+    let rotate_after = app.settings()?.keys.rotate_after_days;
+    let now = app.clock.now();
+    for entry in entries {
+        let said = super::said(&entry.provider, &entry.profile);
+        for trouble in entry.record.iter().flat_map(|r| r.troubles(now, rotate_after)) {
+            writeln!(out, "{} the key for {said} {trouble}", app.ui.paint(Style::Yellow, "!"))?;
+        }
+        if !entry.used {
+            writeln!(out, "the key for {said} in the environment is not used: one is stored")?;
+        }
+    }
+    match app.keys()?.custody().chosen() {
+        Ok(chosen) => writeln!(out, "store: {}, because {}", chosen.store.kind(), chosen.why)?,
+        Err(error) => writeln!(out, "store: none: {error}")?,
+    }
+    Ok(out)
+}
+
+fn table(app: &App, entries: &[Entry]) -> String {
+    let head = ["provider", "profile", "source", "fingerprint", "status", "since", "validated"].map(str::to_owned);
+    let rows: Vec<[String; 7]> = entries
+        .iter()
+        .map(|entry| {
+            let record = entry.record.as_ref();
+            [
+                entry.provider.to_string(),
+                entry.profile.to_string(),
+                entry.source.clone(),
+                entry.fingerprint.clone().unwrap_or_else(|| String::from("-")),
+                record.map_or(Status::Unknown, |r| r.status).to_string(),
+                record.map_or_else(|| String::from("-"), |r| r.updated_at.local_day()),
+                record.and_then(|r| r.last_validated).map_or_else(|| String::from("never"), Time::local_minute),
+            ]
+        })
+        .collect();
+    let mut out = String::new();
+    for row in std::iter::once(&head).chain(&rows) {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = std::iter::once(&head).chain(&rows).filter_map(|r| r.get(column)).map(String::len).max().unwrap_or(0);
+            let cell = format!("{cell:<width$}");
+            let style = match cell.trim_end() {
+                "valid" => Some(Style::Green),
+                "invalid" => Some(Style::Red),
+                _ => None,
+            };
+            line += &style.filter(|_| column == 4).map_or(cell.clone(), |style| app.ui.paint(style, &cell));
+            line += "  ";
+        }
+        out += line.trim_end();
+        out.push('\n');
+    }
+    out
+}

@@ -1,0 +1,151 @@
+//! `key`: the keys of providers.
+
+mod list;
+mod set;
+mod show;
+mod validate;
+
+pub(crate) use validate::notices;
+
+use crate::catalog::{self, Endpoint};
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::keys::Slot;
+use crate::name::Name;
+use crate::settings::KeyFrom;
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+/// Store, look at and remove the keys of providers
+///
+/// Keys are kept in the OS keyring, or in a vault sealed under a passphrase. None is ever an argument, in a file of ours or in a log.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Store a key: asked for without echo, or taken from a pipe
+    Set(set::Options),
+    /// Show that there is a key; with --reveal, the key itself
+    Get(show::Get),
+    /// Remove a key
+    Delete(show::Delete),
+    /// List the keys, where they are and what is known of them
+    List(list::Options),
+    /// Ask providers whether their keys are good
+    Validate(validate::Options),
+}
+
+/// Whose key.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Whose {
+    /// Which provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or one of the settings
+    #[arg(short, long, value_name = "NAME")]
+    pub(super) provider: Option<Name>,
+    /// Which of several keys of a provider
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<Name>,
+}
+
+impl Options {
+    pub(crate) fn json(&self) -> bool {
+        matches!(&self.command, Command::List(list) if list.json)
+    }
+}
+
+pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+    match options.command {
+        Command::Set(options) => set::run(app, &options),
+        Command::Get(options) => show::get(app, &options),
+        Command::Delete(options) => show::delete(app, &options),
+        Command::List(options) => list::run(app, &options),
+        Command::Validate(options) => validate::run(app, &options),
+    }
+}
+
+/// Asks for a key of the default provider and stores it.
+pub(crate) fn set_now(app: &mut App) -> Result<()> {
+    set::run(app, &set::Options::default())
+}
+
+/// One provider and profile, and what is known of where its key belongs.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) endpoint: Endpoint,
+    pub(super) profile: Name,
+    pub(super) slot: Slot,
+    /// The variable its key may be in.
+    pub(super) variable: Option<String>,
+    /// Where the settings say that its key is.
+    pub(super) from: KeyFrom,
+    /// Whether it is one we know, at the place we know.
+    pub(super) known: Option<&'static catalog::Entry>,
+}
+
+impl Target {
+    /// `openrouter`, ``openrouter` in profile `work``.
+    pub(super) fn said(&self) -> String {
+        said(&self.endpoint.name, &self.profile)
+    }
+
+    /// The options that name it, to be put behind a command in a hint.
+    pub(super) fn options(&self) -> String {
+        let provider = &self.endpoint.name;
+        let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
+        let provider = if other { format!(" --provider {provider}") } else { String::new() };
+        let profile = if self.profile.as_str() == "default" { String::new() } else { format!(" --profile {}", self.profile) };
+        provider + &profile
+    }
+
+    /// Refuses providers whose key is not ours to keep.
+    pub(super) fn must_be_kept_here(&self) -> Result<()> {
+        let name = &self.endpoint.name;
+        match &self.from {
+            KeyFrom::Stored => Ok(()),
+            KeyFrom::Nowhere if self.known.is_some() => bail!(Problem::misuse(format!("`{name}` needs no key"))),
+            KeyFrom::Nowhere => bail!(
+                Problem::misuse(format!("`{name}` is set to need no key"))
+                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
+            ),
+            KeyFrom::Env(variable) => bail!(
+                Problem::misuse(format!("`{name}` takes its key from `{variable}`"))
+                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
+            ),
+        }
+    }
+
+    /// There is none.
+    pub(super) fn missing(&self) -> anyhow::Error {
+        Problem::new(Exit::Key, "no_key", format!("no key for {}", self.said()))
+            .hint(format!("store one with `chatbot key set{}`", self.options()))
+            .into()
+    }
+}
+
+pub(super) fn said(provider: &Name, profile: &Name) -> String {
+    if profile.as_str() == "default" { format!("`{provider}`") } else { format!("`{provider}` in profile `{profile}`") }
+}
+
+/// Which key is meant.
+pub(super) fn target(app: &mut App, whose: &Whose) -> Result<Target> {
+    let (name, profile) = app.whose(whose.provider.as_ref(), whose.profile.as_ref())?;
+    target_of(app, &name, &profile)
+}
+
+pub(super) fn target_of(app: &mut App, name: &Name, profile: &Name) -> Result<Target> {
+    let endpoint = app.endpoint(name)?;
+    let slot = Slot::ApiKey { provider: name.clone(), profile: profile.clone() };
+    let settings = app.settings()?;
+    if let Some(custom) = settings.providers.get(name) {
+        let variable = if let KeyFrom::Env(variable) = &custom.key { Some(variable.clone()) } else { None };
+        return Ok(Target { endpoint, profile: profile.clone(), slot, variable, from: custom.key.clone(), known: None });
+    }
+    let known = catalog::find(name.as_str());
+    let needs = known.is_some_and(|entry| entry.needs_key);
+    let variable = known.and_then(|entry| entry.env).filter(|_| profile.as_str() == "default").map(str::to_owned);
+    let from = if needs { KeyFrom::Stored } else { KeyFrom::Nowhere };
+    Ok(Target { endpoint, profile: profile.clone(), slot, variable, from, known })
+}

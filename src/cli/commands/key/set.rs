@@ -1,0 +1,107 @@
+//! `key set`: a key comes in, is looked at, asked about, and kept.
+
+use super::validate::{self, Answer};
+use super::{Target, Whose, target};
+use crate::catalog::check_any_key;
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::keys::{Custody, Status};
+use crate::ledger::{Event, What};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::Args;
+
+#[derive(Clone, Debug, Default, Args)]
+#[command(
+    after_help = "Examples:\n  chatbot key set\n  chatbot key set --provider openai --profile work\n  pass show openrouter | chatbot key set --stdin"
+)]
+pub(super) struct Options {
+    #[command(flatten)]
+    whose: Whose,
+    /// Read the key from standard input: its first line
+    #[arg(long)]
+    stdin: bool,
+    /// Do not ask the provider whether the key is good
+    #[arg(long)]
+    no_validate: bool,
+    /// Store it even if it looks wrong or the provider refuses it
+    #[arg(long)]
+    force: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let target = target(app, &options.whose)?;
+    target.must_be_kept_here()?;
+    if !options.stdin && !app.ui.can_ask() {
+        bail!(
+            Problem::new(Exit::Misuse, "not_a_terminal", "a key is asked for on a terminal, and this is none")
+                .hint("give it through a pipe with `--stdin`")
+        );
+    }
+    // That there is no store is said before anyone looks for their key.
+    super::super::vault::with_store(app)?;
+    let key = if options.stdin {
+        app.ui.secret_input()?
+    } else {
+        app.ui.hidden(&format!("Key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
+    };
+    check(&target, &key, options.force)?;
+    let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &target, &key)? };
+    if let (Status::Invalid, false) = (answer.status, options.force) {
+        bail!(
+            Problem::new(Exit::Key, "invalid_key", format!("{} refuses this key; it was not stored", target.endpoint.title))
+                .hint(format!("look it up at {}, or store it anyway with `--force`", key_page(&target)))
+        );
+    }
+    let before = app.keys()?.custody().book()?.is_some_and(|book| book.record(&target.slot).is_some());
+    keep(app, &target, &key, &answer)?;
+    let store = app.keys_kind();
+    let deed = if before { "replaced" } else { "stored" };
+    let said = format!("{deed} the key for {} in the {store}: {}\n", target.said(), answer.sentence());
+    app.note(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
+    app.ui.out(&said)
+}
+
+/// Keeps a key and what was said of it.
+pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer) -> Result<()> {
+    let now = app.clock.now();
+    let custody = app.keys()?.custody();
+    custody.put(&target.slot, key)?;
+    custody.change_book(|book| {
+        if let Some(record) = book.record_mut(&target.slot) {
+            record.host = Some(target.endpoint.host());
+            answer.write(record, now);
+        }
+    })?;
+    Ok(())
+}
+
+/// Whether it can be a key at all, and whether it looks like one of this provider.
+pub(super) fn check(target: &Target, key: &Secret, force: bool) -> Result<()> {
+    let text = key.expose();
+    let wrong = |why: String| Problem::new(Exit::Key, "bad_key", why);
+    check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy the key alone, whole and on one line"))?;
+    if let (Some(entry), false) = (target.known, force) {
+        entry
+            .check_key(text)
+            .map_err(|why| wrong(why.to_string()).hint(format!("look it up at {}, or store it anyway with `--force`", entry.key_page)))?;
+    }
+    Ok(())
+}
+
+fn key_page(target: &Target) -> String {
+    target.known.map_or_else(|| format!("`{}`", target.endpoint.base_url), |entry| entry.key_page.to_owned())
+}
+
+/// An event about a key.
+pub(super) fn event(what: What, target: &Target, store: &str) -> Event {
+    Event::new(what).word("provider", target.endpoint.name.as_str()).word("profile", target.profile.as_str()).word("store", store)
+}
+
+impl App {
+    /// The name of the store in use; of none, if there is none.
+    pub(super) fn keys_kind(&mut self) -> String {
+        let kind = |custody: &Custody| custody.chosen().map(|chosen| chosen.store.kind().to_string());
+        self.keys().ok().and_then(|keys| kind(keys.custody()).ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,86 @@
+//! `key get` and `key delete`: that a key is there, what it is, and that it is gone.
+
+use super::set::event;
+use super::{Target, Whose, target};
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::ledger::{Severity, What};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::Args;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Get {
+    #[command(flatten)]
+    whose: Whose,
+    /// Show the key itself; only on a terminal, and written down in the audit log
+    #[arg(long)]
+    reveal: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    whose: Whose,
+}
+
+/// A key, and where it was found.
+pub(super) struct Found {
+    pub(super) secret: Secret,
+    /// `os-keyring`, `vault`, or the variable it is in.
+    pub(super) source: String,
+    pub(super) stored: bool,
+}
+
+/// The key of a provider: the stored one, else the one in its variable.
+pub(super) fn find(app: &mut App, target: &Target) -> Result<Option<Found>> {
+    let variable = target.variable.clone().filter(|name| app.env.has(name));
+    match app.keys()?.custody().get(&target.slot) {
+        Ok(Some(secret)) => return Ok(Some(Found { secret, source: app.keys_kind(), stored: true })),
+        Ok(None) => {}
+        Err(error) if variable.is_some() && crate::cli::keys::is_nowhere(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let Some(name) = variable else { return Ok(None) };
+    Ok(app.env.secret(&name)?.map(|secret| Found { secret, source: format!("env `{name}`"), stored: false }))
+}
+
+pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
+    let target = target(app, &options.whose)?;
+    if options.reveal && !app.ui.output_is_terminal() {
+        bail!(
+            Problem::new(Exit::Misuse, "not_a_terminal", "a key is shown on a terminal only, and standard output is none")
+                .hint("leave out `--reveal`; a program that needs the key takes it from the store itself")
+        );
+    }
+    let Some(found) = find(app, &target)? else { bail!(target.missing()) };
+    let what = if options.reveal { What::KeyRevealed } else { What::KeyShown };
+    let severity = if options.reveal { Severity::Notice } else { Severity::Info };
+    let source = if found.stored { found.source.clone() } else { String::from("env") };
+    app.note(&event(what, &target, &source).severity(severity));
+    if options.reveal {
+        return app.ui.out(&format!("{}\n", found.secret.expose()));
+    }
+    // Not even its first or last letters: they would be enough to recognise it by, or to begin guessing.
+    let print = app.keys()?.custody().change_book(|book| book.fingerprint(&found.secret))?;
+    app.ui.out(&format!("{}: ******** in {}, fingerprint {print}\n", target.said().replace('`', ""), found.source.replace('`', "")))
+}
+
+pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
+    let target = target(app, &options.whose)?;
+    if !app.yes && !app.ui.confirm(&format!("Remove the key for {}?", target.said()), "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
+    }
+    if !app.keys()?.custody().remove(&target.slot)? {
+        if let Some(name) = target.variable.as_ref().filter(|name| app.env.has(name)) {
+            bail!(
+                Problem::new(Exit::Key, "no_key", format!("no key for {} is stored; there is one in `{name}`", target.said()))
+                    .hint(format!("unset `{name}` where it is set"))
+            );
+        }
+        return Err(target.missing());
+    }
+    let store = app.keys_kind();
+    app.note(&event(What::KeyDeleted, &target, &store).severity(Severity::Notice));
+    app.ui.out(&format!("removed the key for {} from the {store}\n", target.said()))
+}

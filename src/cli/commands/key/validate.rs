@@ -1,0 +1,156 @@
+//! `key validate`: what providers say of their keys, asked at most once an hour.
+
+use super::set::event;
+use super::{Target, Whose, said, target, target_of};
+use crate::cli::app::App;
+use crate::cli::network::runtime;
+use crate::cli::report::{Exit, Quiet};
+use crate::cli::ui::Style;
+use crate::clock::{Time, in_words};
+use crate::keys::{Record, Slot, Status};
+use crate::ledger::{Severity, What};
+use crate::provider::{Standing, Verdict, verify};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::time::Duration;
+
+/// How long an answer holds.
+const HOLDS: Duration = Duration::from_secs(3600);
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    whose: Whose,
+    /// Every key there is
+    #[arg(long, conflicts_with_all = ["provider", "profile"])]
+    all: bool,
+    /// Ask even if it was answered within the last hour
+    #[arg(long)]
+    force: bool,
+}
+
+/// What a provider said, or that it was not asked.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: Status,
+    words: String,
+    standing: Option<Standing>,
+}
+
+impl Answer {
+    /// Nobody asked.
+    pub(super) fn not_asked() -> Self {
+        Self { status: Status::Unknown, words: String::from("not validated"), standing: None }
+    }
+
+    fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Valid(standing) => Self { status: Status::Valid, words: String::from("valid"), standing: Some(standing) },
+            // The provider knows it; that it cannot ask a model is said, and does not make it a wrong key.
+            Verdict::Restricted(why) => Self { status: Status::Valid, words: format!("valid, but {why}"), standing: None },
+            Verdict::Invalid(why) => Self { status: Status::Invalid, words: format!("invalid: {why}"), standing: None },
+            Verdict::Unknown(why) => Self { status: Status::Unknown, words: format!("unknown: {why}"), standing: None },
+        }
+    }
+
+    /// For a person.
+    pub(super) fn sentence(&self) -> String {
+        self.words.clone()
+    }
+
+    /// Writes it down. That a provider could not be asked takes nothing back that it said before.
+    pub(super) fn write(&self, record: &mut Record, now: Time) {
+        if self.status == Status::Unknown {
+            return;
+        }
+        record.status = self.status;
+        record.last_validated = Some(now);
+        if let Some(standing) = &self.standing {
+            record.expires_at = standing.expires_at;
+            record.remaining = standing.remaining.map(|left| left.0);
+            record.limit = standing.limit.map(|limit| limit.0);
+            // A provider's own label may be the key with its middle cut out: that is not kept.
+            record.label = standing.label.clone().filter(|label| !label.contains("...") && !label.starts_with("sk-"));
+        }
+    }
+}
+
+/// Asks the provider of a key.
+pub(super) fn ask(app: &mut App, target: &Target, key: &Secret) -> Result<Answer> {
+    let reach = app.reach()?;
+    let verdict = runtime()?.block_on(verify(&target.endpoint, key, reach))?;
+    let answer = Answer::of(verdict);
+    let severity = if answer.status == Status::Invalid { Severity::Warning } else { Severity::Info };
+    let store = app.keys_kind();
+    app.note(&event(What::KeyValidated, target, &store).severity(severity).word("status", &answer.status.to_string()));
+    Ok(answer)
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let targets = if options.all { every(app)? } else { vec![target(app, &options.whose)?] };
+    if targets.is_empty() {
+        return Err(target(app, &options.whose)?.missing());
+    }
+    let mut worst = None;
+    for target in &targets {
+        let status = one(app, target, options.force)?;
+        worst = match (worst, status) {
+            (Some(Exit::Key), _) | (_, Status::Invalid) => Some(Exit::Key),
+            (_, Status::Unknown) => Some(Exit::Network),
+            (worst, Status::Valid) => worst,
+        };
+    }
+    // What there was to say stands on the lines above.
+    worst.map_or(Ok(()), |exit| Err(Quiet(exit).into()))
+}
+
+/// Every key that is known of, stored or in a variable.
+fn every(app: &mut App) -> Result<Vec<Target>> {
+    let mut targets = Vec::new();
+    for entry in super::list::entries(app)? {
+        targets.push(target_of(app, &entry.provider, &entry.profile)?);
+    }
+    Ok(targets)
+}
+
+fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
+    let now = app.clock.now();
+    let line = |app: &App, status: Status, words: &str| {
+        let style = match status {
+            Status::Valid => Style::Green,
+            Status::Invalid => Style::Red,
+            Status::Unknown => Style::Yellow,
+        };
+        app.ui.out(&format!("{}: {}\n", target.said().replace('`', ""), app.ui.paint(style, words)))
+    };
+    let record = app.keys()?.custody().book()?.and_then(|book| book.record(&target.slot).cloned());
+    if let Some(record) = &record
+        && let Some(at) = record.last_validated.filter(|at| !force && *at <= now && now.since(*at) < HOLDS)
+    {
+        line(app, record.status, &format!("{}, as asked {} ago", record.status, in_words(now.since(at))))?;
+        return Ok(record.status);
+    }
+    let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
+    let answer = ask(app, target, &key.secret)?;
+    if key.stored {
+        app.keys()?.custody().change_book(|book| {
+            if let Some(record) = book.record_mut(&target.slot) {
+                answer.write(record, now);
+            }
+        })?;
+    }
+    line(app, answer.status, &answer.sentence())?;
+    Ok(answer.status)
+}
+
+/// What should be said of a key when a chat begins: nothing, if all is well.
+pub(crate) fn notices(app: &mut App, provider: &crate::Name, profile: &crate::Name) -> Result<Vec<String>> {
+    let slot = Slot::ApiKey { provider: provider.clone(), profile: profile.clone() };
+    let rotate_after = app.settings()?.keys.rotate_after_days;
+    let now = app.clock.now();
+    let Some(book) = app.keys()?.custody().book()? else { return Ok(Vec::new()) };
+    let Some(record) = book.record(&slot) else { return Ok(Vec::new()) };
+    let troubles = record.troubles(now, rotate_after);
+    Ok(troubles.iter().map(|trouble| format!("the key for {} {trouble}", said(provider, profile))).collect())
+}

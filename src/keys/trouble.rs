@@ -1,0 +1,116 @@
+//! What is to be said of a key before it fails: too old, ended, refused, nearly spent.
+
+use super::metadata::{Record, Status};
+use crate::clock::{Time, in_words};
+use std::fmt;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// How long before its end a key is spoken of.
+const SOON: Duration = Duration::from_secs(7 * 86_400);
+/// A dollar in billionths.
+const DOLLAR: i64 = 1_000_000_000;
+
+/// One thing about a key that its owner should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Its provider refuses it.
+    Invalid,
+    /// Its time is over.
+    Ended(Time),
+    /// Its time is nearly over.
+    Ends(Duration),
+    /// It is older than the settings want it.
+    Old {
+        /// How old.
+        days: u64,
+        /// How old it may be.
+        most: u32,
+    },
+    /// Little or nothing of what may be spent with it is left, in billionths of a dollar.
+    NearlySpent(i64),
+}
+
+impl Record {
+    /// What is wrong with the key, the worst first.
+    #[must_use]
+    pub fn troubles(&self, now: Time, rotate_after_days: u32) -> Vec<Trouble> {
+        let mut troubles = Vec::new();
+        if self.status == Status::Invalid {
+            troubles.push(Trouble::Invalid);
+        }
+        match self.expires_at {
+            Some(end) if end <= now => troubles.push(Trouble::Ended(end)),
+            Some(end) if end.since(now) < SOON => troubles.push(Trouble::Ends(end.since(now))),
+            _ => {}
+        }
+        if let Some(left) = self.remaining
+            && self.limit.map_or(left < DOLLAR, |limit| left < limit / 10)
+        {
+            troubles.push(Trouble::NearlySpent(left));
+        }
+        let days = now.since(self.updated_at).as_secs() / DAY.as_secs();
+        if rotate_after_days > 0 && days > u64::from(rotate_after_days) {
+            troubles.push(Trouble::Old { days, most: rotate_after_days });
+        }
+        troubles
+    }
+}
+
+/// The rest of a sentence that begins with `the key for …`.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid => f.write_str("was refused by its provider"),
+            Self::Ended(at) => write!(f, "ended on {}", at.local_day()),
+            Self::Ends(left) => write!(f, "ends in {}", in_words(*left)),
+            Self::Old { days, most } => write!(f, "is {days} days old, more than {most}: `chatbot key rotate` swaps it"),
+            Self::NearlySpent(left) if *left <= 0 => f.write_str("has nothing left to spend"),
+            Self::NearlySpent(left) => write!(f, "has only ${}.{:02} left to spend", left / DOLLAR, left % DOLLAR / (DOLLAR / 100)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::StoreKind;
+
+    const NOW: Time = Time::from_millis(1_800_000_000_000);
+
+    fn record() -> Record {
+        Record {
+            store: StoreKind::Vault,
+            fingerprint: String::new(),
+            created_at: NOW.minus(DAY * 300),
+            updated_at: NOW.minus(DAY * 90),
+            status: Status::Valid,
+            last_validated: None,
+            expires_at: None,
+            host: None,
+            label: None,
+            limit: None,
+            remaining: None,
+        }
+    }
+
+    #[test]
+    fn a_good_key_is_not_spoken_of() {
+        let good = Record { expires_at: Some(NOW.plus(SOON)), limit: Some(10 * DOLLAR), remaining: Some(DOLLAR), ..record() };
+        assert_eq!(good.troubles(NOW, 90), []);
+        assert_eq!(Record { updated_at: NOW.minus(DAY * 4000), ..record() }.troubles(NOW, 0), []);
+    }
+
+    #[test]
+    fn each_trouble_is_a_sentence() {
+        let said = |record: Record| record.troubles(NOW, 89).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(said(record()), ["is 90 days old, more than 89: `chatbot key rotate` swaps it"]);
+        let young = Record { updated_at: NOW, ..record() };
+        assert_eq!(said(Record { status: Status::Invalid, ..young.clone() }), ["was refused by its provider"]);
+        assert_eq!(said(Record { expires_at: Some(NOW.plus(DAY * 2)), ..young.clone() }), ["ends in 2 days"]);
+        assert_eq!(said(Record { expires_at: Some(Time::from_millis(1_794_916_800_000)), ..young.clone() }).len(), 1);
+        let spent = Record { limit: Some(10 * DOLLAR), remaining: Some(DOLLAR / 4), ..young.clone() };
+        assert_eq!(said(spent), ["has only $0.25 left to spend"]);
+        assert_eq!(said(Record { limit: Some(DOLLAR), remaining: Some(-1), ..young }), ["has nothing left to spend"]);
+    }
+}
