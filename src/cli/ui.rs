@@ -199,6 +199,9 @@ impl Ui {
                     .hint(format!("use {option}"))
             );
         }
+        // The prompt is an invitation: what is typed the moment it is seen must be hidden already.
+        #[cfg(unix)]
+        let _hush = Hush::of(io::stdin());
         let text = rpassword::prompt_password(question).map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
         Ok(Secret::new(text))
     }
@@ -296,4 +299,28 @@ pub(crate) fn keep_panics_quiet() {
 /// A path as it is shown: made harmless.
 pub(crate) fn shown(path: &Path) -> String {
     crate::privacy::Raw::from(path.display().to_string()).printable()
+}
+
+/// A terminal that shows nothing of what is typed, until this goes.
+#[cfg(unix)]
+struct Hush(io::Stdin, rustix::termios::Termios);
+
+#[cfg(unix)]
+impl Hush {
+    fn of(terminal: io::Stdin) -> Option<Self> {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+        let before = tcgetattr(&terminal).ok()?;
+        let mut quiet = before.clone();
+        quiet.local_modes.remove(LocalModes::ECHO);
+        tcsetattr(&terminal, OptionalActions::Now, &quiet).ok()?;
+        Some(Self(terminal, before))
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Hush {
+    fn drop(&mut self) {
+        // A terminal that is gone needs nothing put back.
+        rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1).unwrap_or_default();
+    }
 }

@@ -19,6 +19,8 @@ mod chat;
 mod faults;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
+/// Keys in a real Secret Service: seen from outside, locked, silent, absent.
+mod keyring;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.

@@ -1,0 +1,147 @@
+//! Keys in a real Secret Service: seen from outside, locked, silent, absent.
+
+use super::harness::keyring::Keyring;
+use super::harness::sandbox::key;
+use super::harness::{Sandbox, Screen, proof};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A sandbox with an open keyring, if this machine can have one.
+fn unlocked(chapter: &str) -> Option<(Sandbox, Keyring)> {
+    if let Some(why) = Keyring::missing() {
+        proof::left_out(chapter, &why);
+        return None;
+    }
+    let mut sandbox = Sandbox::under_one_root();
+    let keyring = Keyring::unlocked(&mut sandbox);
+    sandbox.configure("[keys]\nkeyring_timeout_s = 2\n");
+    Some((sandbox, keyring))
+}
+
+fn set(sandbox: &Sandbox) {
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .stdout("stored the key for `openrouter` in the os-keyring: not validated\n")
+        .check();
+}
+
+/// Nothing of this was written anywhere but into the keyring's own files.
+fn files_of_ours(sandbox: &Sandbox) -> Vec<PathBuf> {
+    sandbox.files_with(key().as_bytes())
+}
+
+#[test]
+fn a_key_is_set_seen_listed_and_deleted() {
+    let Some((sandbox, keyring)) = unlocked("keyring") else { return };
+    set(&sandbox);
+    let seen = keyring.seen("service", "chatbot");
+    assert!(seen.contains(&format!("secret = {}", key())), "`secret-tool` does not see it:\n{seen}");
+    assert!(files_of_ours(&sandbox).is_empty(), "{:?}", files_of_ours(&sandbox));
+
+    let listed = sandbox.run(["key", "list", "--json"]).passes();
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    let entry = &listed["keys"][0];
+    assert_eq!(
+        (&entry["provider"], &entry["profile"], &entry["source"], &entry["status"]),
+        (&"openrouter".into(), &"default".into(), &"os-keyring".into(), &"unknown".into())
+    );
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+
+    // A key to the screen only, and written down.
+    sandbox.run(["key", "get", "--reveal"]).fails(2);
+    let mut screen: Screen = sandbox.screen(["key", "get", "--reveal"]);
+    screen.wait_for(&key());
+    assert_eq!(screen.end(), 0);
+    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout.lines().count(), 1);
+
+    sandbox.run(["key", "delete"]).fails(2);
+    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
+    assert!(!keyring.seen("service", "chatbot").contains(&key()));
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox.is_private();
+    proof::ran("keyring");
+}
+
+#[test]
+fn a_conversation_is_sealed_with_a_key_of_the_keyring() {
+    let Some((sandbox, keyring)) = unlocked("keyring, conversations") else { return };
+    sandbox.run(["ask", "--demo", "kept under the keyring"]).passes();
+    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("kept under the keyring"));
+    keyring.lock();
+    keyring.unlock();
+    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("kept under the keyring"));
+}
+
+#[test]
+fn a_locked_keyring_is_said_in_time_and_nothing_weaker_is_used() {
+    let Some((sandbox, keyring)) = unlocked("keyring, locked") else { return };
+    set(&sandbox);
+    sandbox.run(["ask", "--demo", "before it was locked"]).passes();
+    keyring.lock();
+    let before = sandbox.conversations();
+    for args in [
+        ["ask", "hello"].as_slice(),
+        &["ask", "--demo", "hello"],
+        &["history", "show"],
+        &["key", "get"],
+        &["key", "set", "--stdin", "--no-validate"],
+    ] {
+        let started = Instant::now();
+        let output = sandbox.run(args).stdin(key()).output();
+        assert_eq!(output.code, Some(3), "{output:#?}");
+        assert!(output.stderr.contains("locked") && output.stderr.contains("hint: "), "{output:#?}");
+        assert!(started.elapsed() < Duration::from_secs(10), "`{}` took {:?}", output.title, started.elapsed());
+    }
+    assert_eq!(sandbox.conversations(), before);
+    assert!(!sandbox.data().join("vault.json").exists() && files_of_ours(&sandbox).is_empty());
+    keyring.unlock();
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("before it was locked"));
+}
+
+#[test]
+fn a_keyring_that_never_answers_is_left_at_the_deadline() {
+    let Some((sandbox, keyring)) = unlocked("keyring, silent") else { return };
+    set(&sandbox);
+    keyring.freeze();
+    let started = Instant::now();
+    let output = sandbox.run(["key", "get"]).output();
+    let took = started.elapsed();
+    assert_eq!(output.code, Some(3), "{output:#?}");
+    assert!(output.stderr.contains("hint: "), "{output:#?}");
+    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(8), "the deadline is 2 s; it took {took:?}");
+}
+
+#[test]
+fn no_daemon_and_no_bus_are_said_and_nothing_is_lost() {
+    let bare = Sandbox::under_one_root();
+    let no_store = "chatbot: error: no OS keyring answers here: [..]\nchatbot: hint: make a vault with `chatbot vault create`[..]\n";
+    bare.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
+    bare.run(["key", "get"]).stderr(no_store).code(3).check();
+    assert!(files_of_ours(&bare).is_empty());
+    if let Some(why) = Keyring::missing() {
+        return proof::left_out("keyring, no daemon", &why);
+    }
+    let mut sandbox = Sandbox::under_one_root();
+    let _bus = Keyring::bus_only(&mut sandbox);
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
+    assert!(files_of_ours(&sandbox).is_empty());
+}
+
+#[test]
+fn a_hidden_prompt_hides_and_wants_a_terminal() {
+    let sandbox = Sandbox::with_vault();
+    sandbox
+        .run(["key", "set"])
+        .stderr(
+            "chatbot: error: a key is asked for on a terminal, and this is none\nchatbot: hint: give it through a pipe with `--stdin`\n",
+        )
+        .code(2)
+        .check();
+    let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
+    screen.wait_for("nothing is shown): ").line(&key()).wait_for("stored the key for `openrouter`");
+    assert_eq!(screen.end(), 0);
+    assert!(!screen.text().contains(&key()) && memchr::memmem::find(&screen.transcript(), &key().as_bytes()[9..]).is_none());
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
+}
