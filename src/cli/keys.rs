@@ -4,6 +4,7 @@ use super::app::{App, Choice};
 use super::env::Env;
 use super::report::{Exit, Meaning, Problem, meaning};
 use super::ui::Ui;
+use crate::catalog::Endpoint;
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
@@ -145,7 +146,7 @@ impl App {
             Err(error) => return Err(error.into()),
         };
         if let Some(key) = stored {
-            self.must_be_bound(choice, &slot)?;
+            self.must_be_bound(&choice.endpoint, &slot)?;
             return Ok(key);
         }
         if let Some(name) = named
@@ -167,17 +168,13 @@ impl App {
 
 impl App {
     /// A key goes to the host it was stored for, and to no other that the settings may name since.
-    fn must_be_bound(&mut self, choice: &Choice, slot: &Slot) -> Result<()> {
-        let host = choice.endpoint.host();
+    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot) -> Result<()> {
+        let (host, name) = (endpoint.host(), &endpoint.name);
         let bound = self.keys()?.custody().book().ok().flatten().and_then(|book| book.record(slot)?.host.clone());
         match bound {
             Some(bound) if bound != host => bail!(
-                Problem::new(
-                    Exit::Key,
-                    "other_host",
-                    format!("the key for `{}` was stored for `{bound}`, not for `{host}`", choice.endpoint.name)
-                )
-                .hint(format!("store the key of `{host}` with `chatbot key set --provider {}`", choice.endpoint.name))
+                Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was stored for `{bound}`, not for `{host}`"))
+                    .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
             ),
             _ => Ok(()),
         }

@@ -150,7 +150,8 @@ fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    match innermost.downcast_ref::<Io>().map(Io::kind) {
+    let io = innermost.downcast_ref::<Io>().or_else(|| innermost.downcast_ref::<Arc<Io>>().map(Arc::as_ref));
+    match io.map(Io::kind) {
         Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => String::from("there is no session bus"),
         _ => one_line(&innermost.to_string()),
     }

@@ -15,12 +15,16 @@ mod source;
 mod ask;
 /// The conversation on a terminal.
 mod chat;
+/// Who keeps the keys: the real keyring in all its states, and no store weaker than the chosen one.
+mod custody;
 /// Every way in which a provider can fail, from outside.
 mod faults;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// Keys in a real Secret Service: seen from outside, locked, silent, absent.
 mod keyring;
+/// The keys of providers: stored, shown, asked about, removed.
+mod keys;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.
@@ -29,3 +33,5 @@ mod python;
 mod storms;
 /// The promises the types make, asked of the compiler.
 mod types;
+/// The vault: made, opened, damaged, opened by Python.
+mod vault;

@@ -132,6 +132,9 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
         return Ok(record.status);
     }
     let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
+    if key.stored {
+        app.must_be_bound(&target.endpoint, &target.slot)?;
+    }
     let answer = ask(app, target, &key.secret)?;
     if key.stored {
         app.keys()?.custody().change_book(|book| {

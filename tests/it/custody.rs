@@ -1,0 +1,190 @@
+//! Who keeps the keys: the real keyring, open, locked, silent or gone, and no store weaker than the one that was chosen.
+
+use super::harness::keyring::Keyring;
+use super::harness::{Sandbox, proof};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+fn key() -> String {
+    format!("sk-or-v1-{}", "c0ffee42".repeat(8))
+}
+
+/// A sandbox on a bus of its own with an open keyring; nothing where the machine has none to offer.
+fn open_keyring() -> Option<(Sandbox, Keyring)> {
+    if let Some(why) = Keyring::missing() {
+        proof::left_out("keyring", &why);
+        return None;
+    }
+    let mut sandbox = Sandbox::under_one_root();
+    let keyring = Keyring::unlocked(&mut sandbox);
+    Some((sandbox, keyring))
+}
+
+/// So little patience that a test need not have more.
+const IMPATIENT: &str = "[keys]\nkeyring_timeout_s = 2\n";
+
+#[test]
+fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(key())
+        .stdout("stored the key for `openrouter` in the os-keyring: not validated\n")
+        .check();
+    let seen = keyring.seen("service", "chatbot");
+    for line in [
+        format!("secret = {}", key()),
+        String::from("attribute.service = chatbot"),
+        String::from("attribute.username = default/openrouter"),
+    ] {
+        assert!(seen.lines().any(|l| l == line), "{line} is not in {seen}");
+    }
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    assert!(listed.ends_with("store: os-keyring, because the keys were put there\n"), "{listed}");
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
+    sandbox.run(["key", "delete", "--yes", "--profile", "work"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let seen = keyring.seen("service", "chatbot");
+    assert!(seen.contains("attribute.username = data-key\n") && !seen.contains("work/openrouter"), "{seen}");
+    assert!(sandbox.files_with(key().as_bytes()).is_empty());
+    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
+    proof::ran("keyring");
+}
+
+#[test]
+fn a_locked_keyring_is_said_to_be_locked_and_nothing_else_is_tried() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox.configure(IMPATIENT);
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    keyring.lock();
+    for command in
+        [&["key", "get"][..], &["key", "set", "--stdin", "--no-validate"], &["key", "delete", "--yes"], &["ask", "--demo", "again"]]
+    {
+        let begun = Instant::now();
+        let output = sandbox.run(command).stdin(key()).fails(3);
+        assert!(begun.elapsed() < Duration::from_secs(15), "{output:#?}");
+        let first = output.stderr.lines().next().unwrap();
+        assert!(
+            first.starts_with("chatbot: error: the OS keyring is locked or refuses access: ")
+                || first.starts_with("chatbot: error: the OS keyring did not answer within 2 s"),
+            "{first}"
+        );
+    }
+    assert!(!sandbox.data().join("vault.json").exists());
+    // Nothing was lost.
+    keyring.unlock();
+    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["history", "verify"]).passes();
+}
+
+#[test]
+fn a_keyring_that_never_answers_costs_its_deadline_once() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox.configure(IMPATIENT);
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    keyring.freeze();
+    for command in [&["key", "get"][..], &["ask", "hello"]] {
+        let begun = Instant::now();
+        sandbox
+            .run(command)
+            .code(3)
+            .stderr(
+                "chatbot: error: the OS keyring did not answer within 2 s: it may be waiting for a prompt on another screen\n\
+             chatbot: hint: answer the prompt of the keyring on its screen, or raise `keys.keyring_timeout_s`\n",
+            )
+            .check();
+        let took = begun.elapsed();
+        assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(8), "{command:?} took {took:?}");
+    }
+}
+
+#[test]
+fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
+    let Some((mut sandbox, keyring)) = open_keyring() else { return };
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    drop(keyring);
+    let gone = sandbox.root().join("no-bus").display().to_string();
+    sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
+    let said = "chatbot: error: the keys are in the os-keyring, which cannot be used now: no OS keyring answers here: there is no session bus\n\
+                chatbot: hint: run it in the session where that keyring is, or choose with `CHATBOT_KEYRING`\n";
+    for command in [&["key", "get"][..], &["ask", "--demo", "hello"], &["history", "list"], &["key", "set", "--stdin", "--no-validate"]] {
+        sandbox.run(command).stdin(key()).code(3).stderr(said).check();
+    }
+    // The list is of what is known, and says so.
+    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    assert!(listed.contains("openrouter  default  os-keyring"), "{listed}");
+    // Even a vault made in the meantime has not the key of what is sealed: nothing is begun anew.
+    sandbox.make_vault();
+    let files = sandbox.conversations();
+    sandbox.run(["ask", "--demo", "hello"]).code(8).stderr(
+        "chatbot: error: there are sealed conversations, and the vault has not the key that opens them\n\
+         chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
+    ).check();
+    assert_eq!(sandbox.conversations(), files);
+}
+
+#[test]
+fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    let second = |secret: &str| {
+        let file = sandbox.write("second", secret);
+        let stored = Command::new("secret-tool")
+            .args(["store", "--collection=session", "--label=another", "service", "chatbot", "username", "default/openrouter"])
+            .env_clear()
+            .envs(sandbox.env())
+            .stdin(std::fs::File::open(file).unwrap())
+            .output()
+            .unwrap();
+        assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
+    };
+    second(&key());
+    sandbox.run(["key", "get"]).passes();
+    second("another");
+    let hint = "chatbot: hint: remove one of them with your keyring's own program\n";
+    for command in [&["key", "get"][..], &["key", "set", "--stdin", "--no-validate"]] {
+        sandbox
+            .run(command)
+            .stdin(key())
+            .code(3)
+            .stderr(format!("chatbot: error: the OS keyring has 2 items named `default/openrouter`[..]\n{hint}"))
+            .check();
+    }
+    sandbox.run(["key", "delete", "--yes"]).passes();
+    assert!(!keyring.seen("service", "chatbot").contains("default/openrouter"));
+}
+
+#[test]
+fn a_bus_without_a_keyring_is_no_keyring() {
+    if let Some(why) = Keyring::missing() {
+        return proof::left_out("keyring", &why);
+    }
+    let mut sandbox = Sandbox::under_one_root();
+    let _bus = Keyring::bus_only(&mut sandbox);
+    let said = sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).fails(3).stderr;
+    assert!(said.starts_with("chatbot: error: no OS keyring answers here: "), "{said}");
+    assert!(said.contains("chatbot vault create"), "{said}");
+}
+
+#[test]
+fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.store_key("openrouter", &key());
+    sandbox.set("CHATBOT_KEYRING", "os");
+    let said = sandbox.run(["key", "get"]).fails(3).stderr;
+    assert!(said.starts_with("chatbot: error: no OS keyring answers here: there is no session bus\n"), "{said}");
+    sandbox.set("CHATBOT_KEYRING", "auto");
+    sandbox.run(["key", "get"]).passes();
+    sandbox.set("CHATBOT_KEYRING", "file");
+    sandbox
+        .run(["key", "get"])
+        .code(2)
+        .stderr(
+            "chatbot: error: `CHATBOT_KEYRING` is `file`, and should be `auto`, `os`, `vault`\n\
+         chatbot: hint: set `CHATBOT_KEYRING` anew, or unset it\n",
+        )
+        .check();
+}

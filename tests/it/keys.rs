@@ -1,0 +1,248 @@
+//! The keys of providers: stored, shown, asked about, removed, and sent to nobody but their own.
+
+use super::harness::provider::{Reply, Server};
+use super::harness::{Sandbox, screen::key as press};
+
+/// A key of the right form that no scanner of repositories takes for one.
+fn key(letters: &str) -> String {
+    format!("sk-or-v1-{}", letters.repeat(64 / letters.len()))
+}
+
+/// A server of the user's own, whose key is kept.
+fn own(server: &Server) -> String {
+    format!("provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", server.base_url())
+}
+
+const LIST: &str = r#"{"data":[]}"#;
+const REFUSED: &str = r#"{"error":{"code":401,"message":"No such key"}}"#;
+
+#[test]
+fn a_key_is_stored_shown_masked_listed_and_removed() {
+    let sandbox = Sandbox::with_vault();
+    let key = key("c0ffee42");
+    sandbox
+        .run(["key", "get"])
+        .code(3)
+        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: store one with `chatbot key set`\n")
+        .check();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(&key)
+        .stdout("stored the key for `openrouter` in the vault: not validated\n")
+        .check();
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]-[..]-[..]\n").check();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate", "--profile", "work"])
+        .stdin(format!("{key}\r\n"))
+        .stdout("stored the key for `openrouter` in profile `work` in the vault: not validated\n")
+        .check();
+    sandbox
+        .run(["key", "list"])
+        .stdout(
+            "provider    profile  source  fingerprint     status   since       validated\n\
+         openrouter  default  vault   [..]  unknown  [..]  never\n\
+         openrouter  work     vault   [..]  unknown  [..]  never\n\
+         store: vault, because it is what `CHATBOT_KEYRING=vault` asks for\n",
+        )
+        .check();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    let [first, second] = listed["keys"].as_array().unwrap().as_slice() else { panic!("{listed}") };
+    let names: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        ["provider", "profile", "source", "fingerprint", "status", "created_at", "updated_at", "last_validated", "expires_at", "host"]
+    );
+    assert_eq!((&first["host"], &first["source"], &first["status"]), (&"openrouter.ai".into(), &"vault".into(), &"unknown".into()));
+    // The same key is known again by its fingerprint, which is nothing of the key.
+    assert_eq!(first["fingerprint"], second["fingerprint"]);
+    sandbox.run(["key", "delete"]).code(2).stderr(
+        "chatbot: error: this needs an answer, and nobody can be asked: Remove the key for `openrouter`? [y/N]\nchatbot: hint: use `--yes`\n",
+    ).check();
+    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the vault\n").check();
+    sandbox.run(["key", "delete", "--yes"]).fails(3);
+    sandbox.run(["key", "get", "--profile", "work"]).passes();
+    assert_eq!(sandbox.files_with(key.as_bytes()), Vec::<std::path::PathBuf>::new());
+    sandbox.is_private();
+}
+
+#[test]
+fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
+    let sandbox = Sandbox::with_vault();
+    let hint = "chatbot: hint: look it up at https://openrouter.ai/settings/keys, or store it anyway with `--force`\n";
+    let alone = "chatbot: hint: copy the key alone, whole and on one line\n";
+    for (given, why, hint) in [
+        ("", "the key is empty", alone),
+        ("two words", "the key has a space or a line break in it", alone),
+        ("kéy", "the key has a character that no key has: a control character or a letter outside ASCII", alone),
+        ("sk-or-v1-c0ffee", "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 6", hint),
+        ("canary", "a key of OpenRouter begins with `sk-or-v1-`", hint),
+        ("ghp_canarycanarycanarycanarycanarycanary", "this looks like a GitHub token, not like a key of OpenRouter", hint),
+    ] {
+        sandbox
+            .run(["key", "set", "--stdin", "--no-validate"])
+            .stdin(given)
+            .code(3)
+            .stderr(format!("chatbot: error: {why}\n{hint}"))
+            .check();
+    }
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("canary").passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("two words").fails(3);
+    sandbox
+        .run(["key", "set", "--stdin", "--provider", "ollama"])
+        .stdin("x")
+        .code(2)
+        .stderr("chatbot: error: `ollama` needs no key\n")
+        .check();
+    sandbox
+        .run(["key", "set"])
+        .code(2)
+        .stderr(
+            "chatbot: error: a key is asked for on a terminal, and this is none\nchatbot: hint: give it through a pipe with `--stdin`\n",
+        )
+        .check();
+    // No option takes the key itself.
+    sandbox.run(["key", "set", "canary"]).fails(2);
+}
+
+#[test]
+fn a_provider_is_asked_before_its_key_is_kept_and_then_once_an_hour() {
+    let sandbox = Sandbox::with_vault();
+    let server = Server::scripted(
+        [(401, REFUSED), (200, LIST), (200, LIST), (401, REFUSED)].map(|(status, body)| ("GET /v1/models", Reply::json(status, body))),
+    );
+    sandbox.configure(&own(&server));
+    sandbox
+        .run(["key", "set", "--stdin"])
+        .stdin("wrong")
+        .code(3)
+        .stderr(
+            "chatbot: error: own refuses this key; it was not stored\n\
+         chatbot: hint: look it up at `[..]`, or store it anyway with `--force`\n",
+        )
+        .check();
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox.run(["key", "set", "--stdin"]).stdin("right").stdout("stored the key for `own` in the vault: valid\n").check();
+    sandbox.run(["key", "validate"]).stdout("own: valid, as asked [..] ago\n").check();
+    sandbox.run(["key", "validate", "--force"]).stdout("own: valid\n").check();
+    sandbox.run(["key", "validate", "--force"]).code(3).stdout("own: invalid: [..]\n").check();
+    sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, as asked [..] ago\n").check();
+    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    assert!(listed.contains("! the key for `own` was refused by its provider\n"), "{listed}");
+    let asked: Vec<String> = server.requests().iter().map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap())).collect();
+    assert_eq!(asked, ["wrong", "right", "right", "right"].map(|key| format!("GET /v1/models Bearer {key}")));
+}
+
+#[test]
+fn without_the_network_a_key_is_stored_and_nothing_is_claimed_of_it() {
+    let sandbox = Sandbox::with_vault();
+    let server = Server::replies([]);
+    sandbox.configure(&own(&server));
+    drop(server);
+    sandbox.run(["key", "set", "--stdin"]).stdin("good").stdout("stored the key for `own` in the vault: unknown: [..]\n").check();
+    sandbox.run(["key", "validate"]).code(7).stdout("own: unknown: [..]\n").check();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    assert_eq!((&listed["keys"][0]["status"], &listed["keys"][0]["last_validated"]), (&"unknown".into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn a_key_stays_with_the_host_it_was_stored_for() {
+    let sandbox = Sandbox::with_vault();
+    let key = key("c0ffee42");
+    sandbox.store_key("openrouter", &key);
+    // Settings that lead a known name elsewhere do not take its key along.
+    let thief = Server::replies([]);
+    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
+    sandbox
+        .run(["ask", "hello"])
+        .code(3)
+        .stderr(
+            "chatbot: error: the key for `openrouter` was stored for `openrouter.ai`, not for `127.0.0.1:[..]`\n\
+         chatbot: hint: store the key of `127.0.0.1:[..]` with `chatbot key set --provider openrouter`\n",
+        )
+        .check();
+    sandbox.run(["key", "validate"]).fails(3);
+    // Nor does a variable: it belongs to the host we know.
+    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["ask", "hello"]).env("OPENROUTER_API_KEY", &key).fails(3);
+}
+
+#[test]
+fn the_environment_is_the_second_source_and_is_never_written_down() {
+    let sandbox = Sandbox::with_vault();
+    let (stored, variable) = (key("c0ffee42"), key("0ddba115"));
+    let with = |args: &[&str]| sandbox.run(args).env("OPENROUTER_API_KEY", &variable);
+    with(&["key", "get"]).stdout("openrouter: ******** in env OPENROUTER_API_KEY, fingerprint [..]\n").check();
+    with(&["key", "list"])
+        .stdout(
+            "provider    profile  source  fingerprint     status   since  validated\n\
+         openrouter  default  env     [..]  unknown  -      never\n\
+         store: vault, because it is what `CHATBOT_KEYRING=vault` asks for\n",
+        )
+        .check();
+    with(&["key", "delete", "--yes"])
+        .code(3)
+        .stderr(
+            "chatbot: error: no key for `openrouter` is stored; there is one in `OPENROUTER_API_KEY`\n\
+         chatbot: hint: unset `OPENROUTER_API_KEY` where it is set\n",
+        )
+        .check();
+    with(&["key", "get", "--profile", "work"]).fails(3);
+    sandbox.store_key("openrouter", &stored);
+    with(&["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
+    let listed = with(&["key", "list"]).passes().stdout;
+    assert!(listed.contains("the key for `openrouter` in the environment is not used: one is stored\n"), "{listed}");
+    assert_eq!(sandbox.files_with(variable.as_bytes()), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
+    let sandbox = Sandbox::with_vault();
+    let key = key("c0ffee42");
+    let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
+    screen.wait_for("Key of OpenRouter (nothing is shown): ").line(&key).wait_for("stored the key for `openrouter`");
+    assert_eq!(screen.end(), 0);
+    assert!(!String::from_utf8_lossy(&screen.transcript()).contains("c0ffee"));
+    sandbox
+        .run(["key", "get", "--reveal"])
+        .code(2)
+        .stderr(
+            "chatbot: error: a key is shown on a terminal only, and standard output is none\n\
+         chatbot: hint: leave out `--reveal`; a program that needs the key takes it from the store itself\n",
+        )
+        .check();
+    let mut screen = sandbox.screen(["key", "get", "--reveal"]);
+    screen.wait_for(&key);
+    assert_eq!(screen.end(), 0);
+    let events = sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout;
+    assert!(events.contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#), "{events}");
+    let mut screen = sandbox.screen(["key", "delete"]);
+    screen.wait_for("Remove the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was removed");
+    assert_eq!(screen.end(), 1);
+    let mut screen = sandbox.screen(["key", "delete"]);
+    screen.wait_for("[y/N] ").line("y").wait_for("removed the key");
+    assert_eq!(screen.end(), 0);
+}
+
+#[test]
+fn an_interrupt_at_the_hidden_prompt_stores_nothing() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
+    screen.wait_for("(nothing is shown): ").send("sk-half").send(press::CTRL_C);
+    assert_ne!(screen.end(), 0);
+    sandbox.run(["key", "get"]).fails(3);
+}
+
+#[test]
+fn a_lost_book_is_written_again_from_the_vault() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.store_key("openrouter", &key("c0ffee42"));
+    let book = sandbox.state().join("keys.json");
+    for damage in [None, Some("{\"schema_version\":1,")] {
+        match damage {
+            None => std::fs::remove_file(&book).unwrap(),
+            Some(text) => drop(sandbox.write(&book, text)),
+        }
+        let listed = sandbox.run(["key", "list"]).passes().stdout;
+        assert!(listed.contains("openrouter  default  vault"), "{listed}");
+    }
+}

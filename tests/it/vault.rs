@@ -1,0 +1,343 @@
+//! The vault from outside: made, opened, closed, given another passphrase, and never made worse by what happens to it.
+
+use super::harness::sandbox::{CHEAP, PASSPHRASE};
+use super::harness::{Sandbox, proof, python};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn vault(sandbox: &Sandbox) -> PathBuf {
+    sandbox.data().join("vault.json")
+}
+
+/// A sandbox with a vault that has a key in it.
+fn with_key() -> (Sandbox, String) {
+    let sandbox = Sandbox::with_vault();
+    let key = format!("sk-or-v1-{}", "c0ffee42".repeat(8));
+    sandbox.store_key("openrouter", &key);
+    (sandbox, key)
+}
+
+#[test]
+fn a_vault_is_made_once_and_on_purpose() {
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox
+        .run(["vault", "status"])
+        .code(3)
+        .stderr(
+            "chatbot: error: there is no vault at `[ROOT]/one-root/data/vault.json`\nchatbot: hint: make one with `chatbot vault create`\n",
+        )
+        .check();
+    sandbox
+        .run(["vault", "create"])
+        .code(2)
+        .stderr(
+            "chatbot: error: a passphrase for the vault is asked for on a terminal, and this is none\n\
+         chatbot: hint: name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`\n",
+        )
+        .check();
+    let file = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", file);
+    sandbox
+        .run(["vault", "create"])
+        .code(2)
+        .stderr("chatbot: error: this seals the vault with nobody watching\nchatbot: hint: say so with `--yes`\n")
+        .check();
+    for (kdf, why) in [
+        ("argon2id:m=8,t=1", "Argon2id's memory in KiB is 8, and may be 19456 to 1048576"),
+        ("argon2id:m=67108864,t=3", "Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576"),
+        ("pbkdf2:1000", "PBKDF2's number of rounds is 1000, and may be 600000 to 10000000"),
+        ("md5", "`md5` is not a key derivation: use `argon2id:m=65536,t=3` or `pbkdf2:600000`"),
+    ] {
+        let said = sandbox.run(["vault", "create", "--yes", "--kdf", kdf]).fails(2).stderr;
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(!vault(&sandbox).exists());
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .stdout("made the vault `[ROOT]/one-root/data/vault.json` (argon2id:m=19456,t=2,p=1)\n")
+        .check();
+    sandbox
+        .run(["vault", "create", "--yes", "--kdf", CHEAP])
+        .code(1)
+        .stderr(
+            "chatbot: error: there is a vault at `[ROOT]/one-root/data/vault.json` already\n\
+         chatbot: hint: `chatbot vault passwd` gives it another passphrase\n",
+        )
+        .check();
+    sandbox
+        .run(["vault", "status"])
+        .stdout(
+            "file:     [ROOT]/one-root/data/vault.json\ncost:     argon2id:m=19456,t=2,p=1\nentries:  0\nstate:    locked\n\
+         in use:   yes: there is a vault at `[ROOT]/one-root/data/vault.json`\n",
+        )
+        .check();
+    sandbox.is_private();
+}
+
+#[test]
+fn a_passphrase_is_typed_twice_weighed_or_made() {
+    let sandbox = Sandbox::under_one_root();
+    let mut screen = sandbox.screen(["vault", "create", "--kdf", CHEAP]);
+    screen.wait_for("(Enter: one is made for you): ").line("password").wait_for("Strength: weak, about 13 bits.");
+    screen.wait_for("Use it all the same? [y/N] ").line("n");
+    screen.wait_for("(Enter: one is made for you): ").line(PASSPHRASE).wait_for("Strength: strong");
+    screen.wait_for("Once more: ").line("something else").wait_for("The two are not the same.");
+    screen.wait_for("(Enter: one is made for you): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
+    let made = screen.text().lines().map(str::trim).find(|l| l.len() == 29 && l.matches('-').count() == 4).unwrap().to_owned();
+    screen.wait_for("Once more: ").line(&made).wait_for("made the vault");
+    assert_eq!(screen.end(), 0);
+    let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
+    screen.wait_for("Passphrase of the vault: ").line("wrong").wait_for("That does not open it. Once more.");
+    screen.wait_for("Passphrase of the vault: ").line(&made).wait_for("(nothing is shown): ").line("sk-canary").wait_for("stored the key");
+    assert_eq!(screen.end(), 0);
+    let mut screen = sandbox.screen(["key", "get"]);
+    for _ in 0..3 {
+        screen.wait_for("Passphrase of the vault: ").line("wrong");
+    }
+    screen.wait_for("error: the passphrase does not open the vault");
+    assert_eq!(screen.end(), 3);
+}
+
+#[test]
+fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
+    let sandbox = Sandbox::under_one_root();
+    let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
+    screen
+        .wait_for("There is no place for keys yet: no OS keyring answers here: there is no session bus.")
+        .wait_for("Make one now? [y/N] ")
+        .line("n");
+    assert_eq!(screen.end(), 3);
+    assert!(!vault(&sandbox).exists());
+    let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
+    screen.wait_for("Make one now? [y/N] ").line("y").wait_for("one is made for you): ").line(PASSPHRASE);
+    // It has been typed twice: it is not asked for again in this run.
+    screen
+        .wait_for("Once more: ")
+        .line(PASSPHRASE)
+        .wait_for("Key of OpenRouter (nothing is shown): ")
+        .line("sk-canary")
+        .wait_for("stored the key");
+    assert_eq!(screen.end(), 0);
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).code(3).stdin("x").stderr(
+        "chatbot: error: the vault is locked: its passphrase is asked for on a terminal, and this is none\n\
+         chatbot: hint: run it in a terminal, or name the passphrase's file in `CHATBOT_PASSPHRASE_FILE` or its program in `CHATBOT_PASSPHRASE_COMMAND`\n",
+    ).check();
+}
+
+#[test]
+fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing() {
+    let (mut sandbox, _) = with_key();
+    sandbox.unset("CHATBOT_PASSPHRASE_FILE");
+    let command = |line: &str| sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_COMMAND", line);
+    command(&format!("echo '{PASSPHRASE}'")).passes();
+    command("echo wrong")
+        .code(3)
+        .stderr(
+            "chatbot: error: the passphrase does not open the vault\nchatbot: hint: try again; after three wrong ones nothing is changed\n",
+        )
+        .check();
+    for (line, why) in
+        [("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"), ("true", "`CHATBOT_PASSPHRASE_COMMAND` gives nothing")]
+    {
+        let said = command(line).fails(3).stderr;
+        assert!(said.contains(&format!("the vault is locked: {why}\n")), "{said}");
+    }
+    // The program that gives the passphrase is not given the keys of the environment.
+    command(&format!("test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'")).env("OPENROUTER_API_KEY", "sk-canary").passes();
+    let said = sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3).stderr;
+    assert!(said.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"), "{said}");
+}
+
+#[test]
+fn another_passphrase_takes_the_place_of_the_old_one() {
+    let (sandbox, _) = with_key();
+    let before = sandbox.run(["key", "list", "--json"]).passes().stdout;
+    let new = sandbox.write("new", "eleven brown horses on a hill\n");
+    sandbox.run(["vault", "passwd", "--kdf", "pbkdf2:600000"]).fails(2);
+    sandbox
+        .run(["vault", "passwd", "--yes", "--kdf", "pbkdf2:600000", "--new-passphrase-file"])
+        .arg(&new)
+        .stdout("the vault has another passphrase (pbkdf2:600000)\n")
+        .check();
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).passes();
+    assert_eq!(sandbox.run(["key", "list", "--json"]).passes().stdout, before);
+}
+
+#[test]
+fn an_unlocked_vault_opens_by_itself_until_it_is_locked_where_the_kernel_keeps_keys() {
+    let (mut sandbox, _) = with_key();
+    let unlocked = sandbox.run(["vault", "unlock", "--for", "10m"]).output();
+    sandbox.unset("CHATBOT_PASSPHRASE_FILE");
+    if unlocked.code == Some(0) {
+        assert!(unlocked.stdout.starts_with("the vault is open until "), "{unlocked:#?}");
+        sandbox.run(["key", "get"]).passes();
+        let status = sandbox.run(["vault", "status"]).passes().stdout;
+        assert!(status.contains("state:    open for "), "{status}");
+        sandbox.run(["vault", "lock"]).stdout("the vault is locked\n").check();
+    } else {
+        assert!(unlocked.stderr.starts_with("chatbot: error: the kernel keeps no keys here: "), "{unlocked:#?}");
+    }
+    sandbox.run(["vault", "lock"]).stdout("the vault was locked already\n").check();
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox.run(["vault", "unlock", "--for", "30d"]).fails(2);
+}
+
+#[test]
+fn a_damaged_newer_or_hostile_vault_is_an_error_and_is_left_as_it_is() {
+    let (sandbox, _) = with_key();
+    let whole = fs::read_to_string(vault(&sandbox)).unwrap();
+    let half = &whole[..whole.len() / 2];
+    for (text, why) in [
+        (half.to_owned(), "the vault `[..]` is torn or is not a vault"),
+        (String::new(), "the vault `[..]` is torn or is not a vault"),
+        (whole.replace("\"version\": 1", "\"version\": 2"), "the vault `[..]` has version 2, this program knows 1"),
+        (whole.replace("default/openrouter", "default/openrouteR"), "the vault `[..]` was changed by something else"),
+        (
+            whole.replace("\"m\": 19456", "\"m\": 67108864"),
+            "the vault `[..]` asks for what it may not: Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576",
+        ),
+        (
+            whole.replace("\"m\": 19456", "\"m\": 8"),
+            "the vault `[..]` asks for what it may not: Argon2id's memory in KiB is 8, and may be 19456 to 1048576",
+        ),
+        (
+            whole.replace("\"t\": 2", "\"t\": 2147483648"),
+            "the vault `[..]` asks for what it may not: Argon2id's number of passes is 2147483648, and may be 2 to 16",
+        ),
+    ] {
+        assert_ne!(text, whole);
+        sandbox.write(vault(&sandbox), &text);
+        let begun = Instant::now();
+        let said = sandbox.run(["key", "get"]).fails(8).stderr;
+        // Nothing of what it asks for is done: the figure is generous for a busy machine.
+        assert!(begun.elapsed() < Duration::from_secs(2), "{why}");
+        let first = said.lines().next().unwrap();
+        assert!(super::harness::run::alike(first, &format!("chatbot: error: {why}")), "{first}");
+        sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("x").fails(8);
+        sandbox.run(["vault", "create", "--yes"]).fails(1);
+        assert_eq!(fs::read_to_string(vault(&sandbox)).unwrap(), text, "{why}");
+    }
+    sandbox.write(vault(&sandbox), &whole);
+    sandbox.run(["key", "get"]).passes();
+}
+
+#[test]
+fn many_processes_at_once_lose_no_key() {
+    let sandbox = Sandbox::with_vault();
+    let running: Vec<_> = (0..12)
+        .map(|n| {
+            sandbox
+                .run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", &format!("p{n}")])
+                .stdin(format!("sk-{n}"))
+                .start()
+        })
+        .collect();
+    for one in running {
+        assert_eq!(one.end().code, Some(0));
+    }
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    assert_eq!(listed["keys"].as_array().unwrap().len(), 12);
+    for n in 0..12 {
+        sandbox.run(["key", "get", "--profile", &format!("p{n}")]).passes();
+    }
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_the_old_or_the_new_vault() {
+    let (sandbox, _) = with_key();
+    let passphrases =
+        ["seven quiet herons over a harbour", "eleven brown horses on a hill"].map(|text| sandbox.write(format!("p-{}", text.len()), text));
+    let opens = |with: &PathBuf| sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", with).output().code == Some(0);
+    let mut now = usize::from(!opens(&passphrases[0]));
+    let (_never, moment) = mpsc::channel::<()>();
+    let (mut kills, mut changes) = (0, 0);
+    for round in 0_u64..40 {
+        let next = 1 - now;
+        let running = sandbox
+            .run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"])
+            .arg(&passphrases[next])
+            .env("CHATBOT_PASSPHRASE_FILE", &passphrases[now])
+            .start();
+        assert!(moment.recv_timeout(Duration::from_millis(60 + round * 7 % 90)).is_err());
+        kills += u32::from(running.kill().code.is_none());
+        if opens(&passphrases[next]) {
+            now = next;
+            changes += 1;
+        } else {
+            assert!(opens(&passphrases[now]), "round {round}: neither passphrase opens it");
+        }
+    }
+    assert!(kills > 5, "{kills} kills, {changes} changes: the moments are badly chosen");
+    // What was half written lies beside it and is nobody's: it does not grow without end.
+    assert!(sandbox.files().iter().filter(|f| f.starts_with(sandbox.data())).count() < 60);
+}
+
+/// The whole vault in Python: opened, read, written.
+const PYTHON: &str = r#"
+import base64, json, os, sys
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+path, passphrase = sys.argv[1], open(sys.argv[2], "rb").read().rstrip(b"\n")
+b64, un64 = lambda b: base64.b64encode(b).decode(), base64.b64decode
+v = json.load(open(path))
+kdf, me = v["kdf"], f'{v["format"]} {v["version"]}\nid {v["id"]}\n'
+header = me + f'kdf argon2id:m={kdf["m"]},t={kdf["t"]},p={kdf["p"]} {kdf["salt"]}\n'
+wrapping = Argon2id(salt=un64(kdf["salt"]), length=32, iterations=kdf["t"], lanes=kdf["p"], memory_cost=kdf["m"]).derive(passphrase)
+opened = lambda key, piece, aad: AESGCM(key).decrypt(un64(piece["nonce"]), un64(piece["sealed"]), aad.encode())
+def sealed(key, text, aad):
+    nonce = os.urandom(12)
+    return {"nonce": b64(nonce), "sealed": b64(AESGCM(key).encrypt(nonce, text, aad.encode()))}
+key = opened(wrapping, v["key"], header)
+def whole():
+    lines = [("key", v["key"])] + [("entry " + name, v["entries"][name]) for name in sorted(v["entries"])]
+    return header + "".join(f'{what} {piece["nonce"]} {piece["sealed"]}\n' for what, piece in lines)
+assert opened(key, v["check"], whole()) == b""
+for name, piece in v["entries"].items():
+    print(name, opened(key, piece, me + f"entry {name}\n").decode())
+v["entries"]["python/openrouter"] = sealed(key, b"sk-from-python", me + "entry python/openrouter\n")
+v["check"] = sealed(key, b"", whole())
+json.dump(v, open(path, "w"))
+"#;
+
+#[test]
+fn python_opens_and_writes_the_same_vault() {
+    let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
+        return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+    };
+    let (sandbox, key) = with_key();
+    let script = sandbox.write("vault.py", PYTHON);
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    let output = Command::new(python).arg(script).arg(vault(&sandbox)).arg(passphrase).env_clear().envs(sandbox.env()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("default/openrouter {key}\n"));
+    let mut screen = sandbox.screen(["key", "get", "--profile", "python", "--reveal"]);
+    screen.wait_for("sk-from-python");
+    assert_eq!(screen.end(), 0);
+    proof::ran("vault-python");
+}
+
+#[test]
+fn a_vault_in_use_by_two_terminals_keeps_what_both_write() {
+    let (sandbox, _) = with_key();
+    let writers: Vec<_> = ["a", "b"]
+        .map(|who| {
+            let runs: Vec<_> = (0..6)
+                .map(|n| sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", &format!("{who}{n}")]).stdin("sk"))
+                .collect();
+            thread::spawn(move || runs.into_iter().for_each(|run| drop(run.passes())))
+        })
+        .into_iter()
+        .collect();
+    for writer in writers {
+        writer.join().unwrap();
+    }
+    let status = sandbox.run(["vault", "status", "--json"]).passes().stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!((&status["entries"], &status["in_use"]), (&13.into(), &true.into()));
+}
