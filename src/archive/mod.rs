@@ -3,13 +3,19 @@
 //! The first record is the header, each further one a message. What a record belongs to (`id`) and where it stands (`n`) is
 //! inside the seal, so that a line which was moved, repeated, dropped or taken from another file is noticed on reading.
 
+mod index;
+mod many;
 mod reading;
+mod search;
 mod store;
 #[cfg(test)]
 mod tests;
+mod writing;
 
 pub use reading::{Damage, Stored, StoredMessage, read};
-pub use store::{Archive, Conversation, Note, Opened, Summary, any_sealed};
+pub use search::{Found, Searched, Wanted};
+pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed};
+pub use writing::{Conversation, Note};
 
 use crate::clock::Time;
 use crate::message::Role;
@@ -93,4 +99,7 @@ struct Line<'a> {
     /// What had come so far; a later line with the same `n` takes its place.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     partial: bool,
+    /// It came from another program: standing instructions among it are shown and never sent unasked.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    foreign: bool,
 }

@@ -23,6 +23,8 @@ pub struct StoredMessage {
     pub model: Option<String>,
     /// It was stopped or broke off.
     pub cut: bool,
+    /// It came from another program.
+    pub foreign: bool,
 }
 
 /// Something that is not as it was written.
@@ -116,7 +118,7 @@ impl Reader<'_> {
         self.last = self.last.max(n);
         let cut = line.cut || line.partial;
         let text = Raw::from(line.text.into_owned());
-        let message = StoredMessage { n, role: line.role, text, at: line.at, model: line.model, cut };
+        let message = StoredMessage { n, role: line.role, text, at: line.at, model: line.model, cut, foreign: line.foreign };
         self.messages.insert(n, (line.partial, message));
     }
 
@@ -149,5 +151,18 @@ impl Reader<'_> {
         }
         let messages = self.messages.into_values().map(|(_, m)| m).collect();
         Ok(Stored { header: self.header, messages, last: self.last, damage: self.damage, torn })
+    }
+}
+
+impl Damage {
+    /// A sentence for the owner.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match (self.message, self.line) {
+            (Some(n), Some(line)) => format!("message {n} (line {line}): {}", self.reason),
+            (Some(n), None) => format!("message {n}: {}", self.reason),
+            (None, Some(line)) => format!("line {line}: {}", self.reason),
+            (None, None) => self.reason.to_owned(),
+        }
     }
 }

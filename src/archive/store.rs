@@ -1,31 +1,24 @@
-//! The folder of conversations: beginning one, adding to it, finding it again.
+//! The folder of conversations: beginning one, reading it, finding it again.
 
-use super::{Damage, ENDING, Error, FORMAT, Header, Line, Stored, reading};
+use super::index::{self, Known};
+use super::writing::Conversation;
+use super::{ENDING, Error, FORMAT, Header, Stored, many, reading};
 use crate::clock::{Clock, Time};
-use crate::disk::{self, Appender};
-use crate::message::{Message, Role};
+use crate::disk::{self, Appender, Entry};
 use crate::name::Name;
+use crate::privacy::Redacted;
 use crate::seal::KeyRing;
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A header with the longest title, sealed, is shorter than this.
+const HEADER_LINE: u64 = 16 * 1024;
 
 /// All conversations.
 #[derive(Clone, Debug)]
 pub struct Archive {
     folder: PathBuf,
-    ring: Arc<KeyRing>,
-    clock: Clock,
-}
-
-/// One conversation that can be added to. No other process can, meanwhile.
-#[derive(Debug)]
-pub struct Conversation {
-    header: Header,
-    path: PathBuf,
-    /// Not there before the first message: a conversation in which nothing was said leaves no file.
-    file: Option<Appender>,
-    next: u32,
+    index: Option<PathBuf>,
     ring: Arc<KeyRing>,
     clock: Clock,
 }
@@ -39,15 +32,24 @@ pub struct Opened {
     pub stored: Stored,
 }
 
-/// What is kept beside a message.
-#[derive(Clone, Debug, Default)]
-pub struct Note {
-    /// Which model said it.
-    pub model: Option<String>,
-    /// It was stopped or broke off.
-    pub cut: bool,
-    /// More may come: a later line takes its place.
-    pub partial: bool,
+/// What is in the folder.
+#[derive(Debug, Default)]
+pub struct Summaries {
+    /// A line about each conversation, newest first.
+    pub found: Vec<Summary>,
+    /// What cannot be read, and why.
+    pub failed: Vec<(Name, Error)>,
+}
+
+/// What came of opening everything.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// How many conversations could be read.
+    pub conversations: usize,
+    /// How many messages they have.
+    pub messages: usize,
+    /// What is not as it was written: the conversation, the message where that is known, the reason.
+    pub damaged: Vec<(Name, Option<u32>, String)>,
 }
 
 /// What a list shows of a conversation.
@@ -67,7 +69,13 @@ impl Archive {
     /// The conversations in a folder, with the keys that open them.
     #[must_use]
     pub const fn new(folder: PathBuf, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self { folder, ring, clock }
+        Self { folder, index: None, ring, clock }
+    }
+
+    /// The same, with a place for the index that makes lists fast.
+    #[must_use]
+    pub fn with_index(self, index: PathBuf) -> Self {
+        Self { index: Some(index), ..self }
     }
 
     /// Begins a conversation. Nothing is written before something is said.
@@ -76,13 +84,13 @@ impl Archive {
         let (provider, model) = (provider.to_owned(), model.to_owned());
         let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model };
         let path = self.path(&header.id);
-        Ok(Conversation { header, path, file: None, next: 1, ring: Arc::clone(&self.ring), clock: self.clock.clone() })
+        Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.ring), self.clock.clone()))
     }
 
     /// Takes a conversation up again, to add to it. A torn end is set aside first.
     pub fn open(&self, id: &Name) -> Result<Opened, Error> {
         let path = self.path(id);
-        if disk::read_at_most(&path, u64::MAX)?.is_none() {
+        if !disk::exists(&path) {
             return Err(Error::Missing(id.to_string()));
         }
         let mut file = Appender::open(&path)?;
@@ -97,15 +105,53 @@ impl Archive {
             file.cut(whole as u64)?;
         }
         let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
-        let conversation =
-            Conversation { header, path, file: Some(file), next: stored.last + 1, ring: Arc::clone(&self.ring), clock: self.clock.clone() };
+        let conversation = Conversation::new(header, path, Some(file), stored.last + 1, Arc::clone(&self.ring), self.clock.clone());
         Ok(Opened { conversation, stored })
     }
 
     /// Reads a conversation without touching it.
     pub fn read(&self, id: &Name) -> Result<Stored, Error> {
-        let bytes = disk::read(&self.path(id))?.ok_or_else(|| Error::Missing(id.to_string()))?;
-        reading::read(id, &bytes, &self.ring)
+        self.read_if_there(id)?.ok_or_else(|| Error::Missing(id.to_string()))
+    }
+
+    fn read_if_there(&self, id: &Name) -> Result<Option<Stored>, Error> {
+        let path = self.path(id);
+        let Some(bytes) = disk::read(&path)? else { return Ok(None) };
+        let stored = reading::read(id, &bytes, &self.ring)?;
+        if stored.torn == 0 {
+            return Ok(Some(stored));
+        }
+        // Another process may be in the middle of a write: what is torn for good is torn on a second look.
+        let again = disk::read(&path)?.unwrap_or_default();
+        if again == bytes { Ok(Some(stored)) } else { reading::read(id, &again, &self.ring).map(Some) }
+    }
+
+    /// The header of a conversation, without reading the rest; `None` if that line does not open.
+    pub fn header(&self, id: &Name) -> Result<Option<Header>, Error> {
+        let start = disk::read_start(&self.path(id), HEADER_LINE)?.ok_or_else(|| Error::Missing(id.to_string()))?;
+        let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
+        let plain = std::str::from_utf8(line).ok().and_then(|token| self.ring.open(token).ok());
+        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()).filter(|h: &Header| h.id == *id && h.format <= FORMAT))
+    }
+
+    /// Hands every conversation to `deed`, on all cores; the answers in the order of the ids.
+    pub(super) fn for_each<R: Send>(&self, ids: &[Name], deed: impl Fn(&Name, &[u8]) -> R + Sync) -> Vec<Result<Option<R>, Error>> {
+        many::each(ids, |id| Ok(disk::read(&self.path(id))?.map(|bytes| deed(id, &bytes))))
+    }
+
+    /// The ids of all conversations, the one that was added to last first.
+    pub fn newest_first(&self) -> Result<Vec<Name>, Error> {
+        let mut entries = self.entries()?;
+        entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
+        Ok(entries.into_iter().map(|(id, _)| id).collect())
+    }
+
+    pub(super) fn ring(&self) -> &KeyRing {
+        &self.ring
+    }
+
+    fn entries(&self) -> Result<Vec<(Name, Entry)>, Error> {
+        Ok(ours(disk::list(&self.folder)?))
     }
 
     fn lost_header(&self, id: &Name, stored: &Stored) -> Header {
@@ -146,35 +192,74 @@ impl Archive {
 
     /// The conversation that was added to last.
     pub fn latest(&self) -> Result<Option<Name>, Error> {
-        let newest = disk::list(&self.folder)?
-            .into_iter()
-            .filter_map(|e| Some((e.modified_ms, e.name.strip_suffix(ENDING)?.parse::<Name>().ok()?)))
-            .max_by_key(|(modified, _)| *modified);
-        Ok(newest.map(|(_, id)| id))
+        Ok(self.entries()?.into_iter().max_by_key(|(_, e)| e.modified_ms).map(|(id, _)| id))
     }
 
     /// A line about each conversation, newest first; with them, what could not be read.
-    pub fn summaries(&self) -> Result<(Vec<Summary>, Vec<(Name, Error)>), Error> {
-        let (mut found, mut failed) = (Vec::new(), Vec::new());
-        for id in self.ids()? {
-            match self.summary(&id) {
-                Ok(Some(summary)) => found.push(summary),
+    pub fn summaries(&self) -> Result<Summaries, Error> {
+        Ok(self.summaries_of(disk::list(&self.folder)?))
+    }
+
+    /// The same, of a listing of the folder that was made while the keys were fetched. What the index knows of a file that is
+    /// still what it was is taken from there; the others are read, and known from then on.
+    #[must_use]
+    pub fn summaries_of(&self, listing: Vec<Entry>) -> Summaries {
+        let mut known = self.index.as_ref().map(|path| index::read(path, &self.ring)).unwrap_or_default();
+        let before = known.len();
+        let (mut holds, mut fresh) = (Vec::with_capacity(listing.len()), Vec::new());
+        for (id, entry) in ours(listing) {
+            match known.remove(id.as_str()) {
+                Some(known) if known.holds(&entry) => holds.push(known),
+                _ => fresh.push((id, entry)),
+            }
+        }
+        let changed = before != holds.len() || !fresh.is_empty();
+        let mut failed = Vec::new();
+        let read = many::each(&fresh, |(id, _)| self.summary(id));
+        for ((id, entry), summary) in fresh.into_iter().zip(read) {
+            match summary {
+                Ok(Some(summary)) => holds.push(Known { bytes: entry.bytes, modified_ms: entry.modified_ms, summary }),
                 Ok(None) => {}
                 Err(error) => failed.push((id, error)),
             }
         }
-        found.sort_by(|a, b| b.updated_at.cmp(&a.updated_at).then_with(|| a.id.cmp(&b.id)));
-        Ok((found, failed))
+        holds.sort_unstable_by(|a, b| (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id)));
+        if let Some(path) = self.index.as_ref().filter(|_| changed) {
+            index::write(path, &holds.iter().collect::<Vec<_>>(), &self.ring, self.clock.now());
+        }
+        Summaries { found: holds.into_iter().map(|k| k.summary).collect(), failed }
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(bytes) = disk::read(&self.path(id))? else {
-            return Ok(None);
-        };
-        let stored = reading::read(id, &bytes, &self.ring)?;
+        let Some(stored) = self.read_if_there(id)? else { return Ok(None) };
         let updated_at = stored.messages.last().map(|m| m.at).or_else(|| Some(stored.header.as_ref()?.created_at));
         let updated_at = updated_at.unwrap_or(Time::from_millis(0));
         Ok(Some(Summary { header: stored.header, id: id.clone(), updated_at, messages: stored.messages.len() }))
+    }
+
+    /// Opens every conversation and counts. With each that is not as it was written, what is wrong.
+    pub fn verify(&self) -> Result<Verified, Error> {
+        let mut ids = self.ids()?;
+        ids.sort();
+        let read = many::each(&ids, |id| self.read_if_there(id).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
+        let mut verified = Verified::default();
+        for (id, read) in ids.into_iter().zip(read) {
+            match read {
+                Ok(Some((messages, damage))) => {
+                    verified.conversations += 1;
+                    verified.messages += messages;
+                    verified.damaged.extend(damage.into_iter().map(|d| (id.clone(), d.message, d.sentence())));
+                }
+                Ok(None) => {}
+                Err(error) => verified.damaged.push((id, None, error.to_string())),
+            }
+        }
+        Ok(verified)
+    }
+
+    /// Gives a conversation another title. It keeps its place among the others.
+    pub fn rename(&self, id: &Name, title: &Redacted) -> Result<(), Error> {
+        self.open(id)?.conversation.rename(title)
     }
 
     fn path(&self, id: &Name) -> PathBuf {
@@ -182,120 +267,14 @@ impl Archive {
     }
 }
 
-impl Conversation {
-    /// Its id.
-    #[must_use]
-    pub const fn id(&self) -> &Name {
-        &self.header.id
-    }
-
-    /// Its header.
-    #[must_use]
-    pub const fn header(&self) -> &Header {
-        &self.header
-    }
-
-    /// Whether anything of it is on disk.
-    #[must_use]
-    pub const fn is_kept(&self) -> bool {
-        self.file.is_some()
-    }
-
-    /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
-    pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
-        let mut lines = String::new();
-        let now = self.clock.now();
-        if self.file.is_none() {
-            self.header.title = title(messages);
-            self.seal(&self.header, now, &mut lines);
-        }
-        let mut next = self.next;
-        for (message, note) in messages {
-            let line = Line {
-                id: self.header.id.clone(),
-                n: next,
-                role: message.role,
-                text: Cow::Borrowed(message.text.as_str()),
-                at: message.at,
-                model: note.model.clone(),
-                cut: note.cut,
-                partial: note.partial,
-            };
-            self.seal(&line, now, &mut lines);
-            next += u32::from(!note.partial);
-        }
-        let file = self.file()?;
-        file.add(lines.as_bytes())?;
-        file.sync()?;
-        Ok(std::mem::replace(&mut self.next, next))
-    }
-
-    fn seal(&self, record: &impl serde::Serialize, now: Time, lines: &mut String) {
-        lines.push_str(&self.ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
-        lines.push('\n');
-    }
-
-    fn file(&mut self) -> Result<&mut Appender, Error> {
-        if self.file.is_none() {
-            let file = Appender::open(&self.path)?;
-            if !file.try_lock()? {
-                return Err(Error::Busy(self.header.id.clone()));
-            }
-            self.file = Some(file);
-        }
-        self.file.as_mut().ok_or_else(|| Error::Missing(self.header.id.to_string()))
-    }
-
-    /// Takes back the last messages from `n` on: the file is written anew without them.
-    pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
-        let Some(file) = &mut self.file else {
-            return Ok(());
-        };
-        let bytes = file.read_all()?;
-        let mut kept = Vec::with_capacity(bytes.len());
-        for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let plain = std::str::from_utf8(line).ok().and_then(|l| self.ring.open(l.trim_end()).ok());
-            let place = plain.and_then(|p| serde_json::from_slice::<Line<'_>>(&p).ok().map(|l| l.n));
-            if place.is_none_or(|place| place < n) {
-                kept.extend_from_slice(line);
-            }
-        }
-        self.replace(&kept)?;
-        self.next = n;
-        Ok(())
-    }
-
-    /// Writes the file anew and goes on with the new one.
-    fn replace(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        disk::write(&self.path, bytes)?;
-        let file = Appender::open(&self.path)?;
-        if !file.try_lock()? {
-            return Err(Error::Busy(self.header.id.clone()));
-        }
-        self.file = Some(file);
-        Ok(())
-    }
+/// The files of a listing that are conversations.
+fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
+    listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(ENDING)?.parse().ok()?, e))).collect()
 }
 
 /// Whether a folder has any sealed conversation: asked before a data key is made, without any key.
 pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
-    Ok(!disk::names(folder, ENDING)?.is_empty())
-}
-
-/// What a conversation is called: the beginning of what its owner first said in it, already redacted.
-fn title(messages: &[(&Message, &Note)]) -> String {
-    let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
-    let mut title = String::new();
-    for word in text.split_whitespace() {
-        if title.chars().count() + word.chars().count() >= 60 {
-            break;
-        }
-        if !title.is_empty() {
-            title.push(' ');
-        }
-        title.push_str(word);
-    }
-    if title.is_empty() { text.trim().chars().take(60).collect() } else { title }
+    disk::has_name(folder, ENDING)
 }
 
 /// Ten letters and digits without those that look alike: 50 random bits.
@@ -305,17 +284,4 @@ fn new_id() -> Result<Name, Error> {
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
     let id: String = random.iter().map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
     id.parse().map_err(|_| Error::Random)
-}
-
-impl Damage {
-    /// A sentence for the owner.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        match (self.message, self.line) {
-            (Some(n), Some(line)) => format!("message {n} (line {line}): {}", self.reason),
-            (Some(n), None) => format!("message {n}: {}", self.reason),
-            (None, Some(line)) => format!("line {line}: {}", self.reason),
-            (None, None) => self.reason.to_owned(),
-        }
-    }
 }

@@ -187,3 +187,107 @@ fn a_conversation_is_found_by_a_beginning_that_only_it_has() {
     assert!(matches!(place.archive.find(""), Err(Error::Ambiguous(_))));
     assert!(matches!(place.archive.find("../../etc/passwd"), Err(Error::Missing(_))));
 }
+
+fn redacted(text: &str) -> crate::privacy::Redacted {
+    message(Role::User, text).text
+}
+
+fn titles(archive: &Archive) -> Vec<(String, usize)> {
+    let Summaries { found, failed } = archive.summaries().unwrap();
+    assert!(failed.is_empty());
+    found.into_iter().map(|s| (s.header.map_or_else(String::new, |h| h.title), s.messages)).collect()
+}
+
+#[test]
+fn the_index_knows_what_the_folder_holds_and_never_what_it_held() {
+    let place = Place::new();
+    let index = place.dir.path().join("cache/index.fernet");
+    let archive = place.archive.clone().with_index(index.clone());
+    let (id, path) = place.conversation(2);
+    assert_eq!(titles(&archive), [("text 0".to_owned(), 2)]);
+    let written = disk::read(&index).unwrap().unwrap();
+    assert_eq!(titles(&archive), [("text 0".to_owned(), 2)]);
+    assert_eq!(disk::read(&index).unwrap().unwrap(), written, "nothing changed, and yet it was written");
+    archive.open(&id).unwrap().conversation.keep(&[(&message(Role::User, "more"), &Note::default())]).unwrap();
+    assert_eq!(titles(&archive), [("text 0".to_owned(), 3)]);
+    archive.rename(&id, &redacted("another\ttitle")).unwrap();
+    assert_eq!(titles(&archive), [("another\ttitle".to_owned(), 3)], "read from the file");
+    assert_eq!(titles(&archive), [("another title".to_owned(), 3)], "read from the index");
+    for damaged in [&b""[..], b"nonsense\n", &written[..written.len() / 2], &written] {
+        disk::write(&index, damaged).unwrap();
+        assert_eq!(titles(&archive), [("another\ttitle".to_owned(), 3)]);
+    }
+    disk::remove(&path).unwrap();
+    assert_eq!(titles(&archive), []);
+}
+
+#[test]
+fn many_conversations_are_listed_the_same_with_and_without_the_index() {
+    let place = Place::new();
+    for _ in 0..900 {
+        place.conversation(1);
+    }
+    let archive = place.archive.clone().with_index(place.dir.path().join("cache/index.fernet"));
+    let ids = |archive: &Archive| archive.summaries().unwrap().found.into_iter().map(|s| s.id).collect::<Vec<_>>();
+    let without = ids(&place.archive);
+    assert_eq!(without.len(), 900);
+    assert_eq!(ids(&archive), without);
+    assert_eq!(ids(&archive), without);
+}
+
+#[test]
+fn a_new_title_costs_no_message_and_mends_a_damaged_header() {
+    let place = Place::new();
+    let (id, path) = place.conversation(3);
+    let before = disk::list(path.parent().unwrap()).unwrap()[0].modified_ms;
+    place.archive.rename(&id, &redacted("one")).unwrap();
+    let entry = disk::list(path.parent().unwrap()).unwrap().remove(0);
+    assert_eq!(entry.modified_ms, before + 1);
+    for damage in
+        [Box::new(|l: &mut Vec<String>| l[0].replace_range(20..21, "!")) as Box<dyn Fn(&mut Vec<String>)>, Box::new(|l| drop(l.remove(0)))]
+    {
+        rewrite(&path, damage);
+        assert!(place.archive.header(&id).unwrap().is_none());
+        place.archive.rename(&id, &redacted("two")).unwrap();
+        let stored = place.archive.read(&id).unwrap();
+        assert_eq!((stored.messages.len(), sentences(&stored)), (3, vec![]));
+        assert_eq!(place.archive.header(&id).unwrap().unwrap().title, "two");
+    }
+}
+
+#[test]
+fn a_search_finds_by_word_role_and_date_and_says_what_is_damaged() {
+    let place = Place::new();
+    let (id, _) = place.conversation(4);
+    let (other, path) = place.conversation(2);
+    let wanted = |text: &str, role, since| Wanted { text: crate::privacy::Sought::new(text).unwrap(), role, since };
+    let places = |wanted: &Wanted| {
+        let searched = place.archive.search(wanted).unwrap();
+        let mut places: Vec<(Name, u32)> = searched.found.into_iter().map(|f| (f.id, f.message.n)).collect();
+        places.sort();
+        (places, searched.damaged)
+    };
+    let both = |n: u32| {
+        let mut both = vec![(id.clone(), n), (other.clone(), n)];
+        both.sort();
+        both
+    };
+    assert_eq!(places(&wanted("TEXT 0", None, None)), (both(1), 0));
+    assert_eq!(places(&wanted("text 3", None, None)), (vec![(id.clone(), 4)], 0));
+    assert_eq!(places(&wanted("text", Some(Role::System), None)), (vec![], 0));
+    assert_eq!(places(&wanted("/t [01]$/", Some(Role::Assistant), None)), (both(2), 0));
+    assert_eq!(places(&wanted("text", None, Some(Time::from_millis(1_800_000_000_001)))), (vec![], 0));
+    rewrite(&path, |l| l[2].replace_range(20..21, "!"));
+    assert_eq!(places(&wanted("text 1", None, None)), (vec![(id.clone(), 2)], 1));
+}
+
+#[test]
+fn what_was_kept_in_part_can_be_taken_back() {
+    let place = Place::new();
+    let (id, _) = place.conversation(1);
+    let mut conversation = place.archive.open(&id).unwrap().conversation;
+    conversation.keep(&[(&message(Role::Assistant, "half an"), &Note { partial: true, ..Note::default() })]).unwrap();
+    conversation.forget_partial().unwrap();
+    conversation.forget_partial().unwrap();
+    assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into())]);
+}

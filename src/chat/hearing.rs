@@ -1,6 +1,6 @@
 //! What is heard while an answer comes: gathered, shown, and kept every two seconds in case nothing more comes.
 
-use super::{Machines, Watcher};
+use super::{Machines, Manners, Watcher};
 use crate::archive::{Conversation, Note};
 use crate::clock::Stopwatch;
 use crate::message::{Message, Role};
@@ -22,6 +22,8 @@ pub(super) struct Hearing<'a> {
     id: Option<String>,
     model: Option<String>,
     since: Stopwatch,
+    /// What has findings in it is not kept, not even in part.
+    drop_findings: bool,
 }
 
 /// What is left when it ends.
@@ -35,13 +37,14 @@ impl<'a> Hearing<'a> {
     pub(super) fn new(
         machines: &'a Machines,
         table: &'a Placeholders,
-        own_screen: bool,
+        manners: &Manners,
         conversation: Option<&'a mut Conversation>,
         watcher: &'a mut dyn Watcher,
     ) -> Self {
-        let screen = if own_screen { Screen::owners(table) } else { Screen::elsewhere() };
+        let screen = if manners.own_screen { Screen::owners(table) } else { Screen::elsewhere() };
         let since = machines.clock.stopwatch();
-        Self { machines, table, screen, conversation, watcher, raw: Raw::from(String::new()), id: None, model: None, since }
+        let (raw, drop_findings) = (Raw::from(String::new()), manners.drop_findings);
+        Self { machines, table, screen, conversation, watcher, raw, id: None, model: None, since, drop_findings }
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
@@ -69,7 +72,10 @@ impl<'a> Hearing<'a> {
         self.since = self.machines.clock.stopwatch();
         if let Some(conversation) = &mut self.conversation {
             let mut table = self.table.clone();
-            let (text, _) = self.machines.redactor.redact(self.raw.clone(), &mut table);
+            let (text, found) = self.machines.redactor.redact(self.raw.clone(), &mut table);
+            if self.drop_findings && !found.is_empty() {
+                return;
+            }
             let message = Message { role: Role::Assistant, text, at: self.machines.clock.now() };
             conversation.keep(&[(&message, &Note { partial: true, ..Note::default() })]).map(drop).unwrap_or_default();
         }

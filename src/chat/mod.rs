@@ -170,7 +170,8 @@ impl<P: Provider> Session<P> {
 
     /// Takes up what was said before. All of it is looked at again: the rules may have learnt since.
     pub fn remember(&mut self, stored: Stored) {
-        for message in stored.messages {
+        // Standing instructions from another program are there to be read; they go nowhere unasked.
+        for message in stored.messages.into_iter().filter(|m| !(m.foreign && m.role == Role::System)) {
             let (text, _) = self.machines.redactor.redact(message.text, &mut self.placeholders);
             self.past.add(Some(message.n), Message { role: message.role, text, at: message.at });
         }
@@ -295,7 +296,7 @@ impl<P: Provider> Session<P> {
     async fn hear(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let watch = self.machines.clock.stopwatch();
         let said = self.past.messages();
-        let mut hearing = Hearing::new(&self.machines, &self.placeholders, self.manners.own_screen, self.conversation.as_mut(), watcher);
+        let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
             result = self.provider.answer(&said, &self.wish, &mut hear) => Some(result),
@@ -317,7 +318,7 @@ impl<P: Provider> Session<P> {
             trouble.push("the answer has private data in it and was not kept".to_owned());
         }
         let keep = !(self.manners.drop_findings && !found.is_empty());
-        let kept = self.keep_answer(&text, Note { model: Some(usage::model(&model)), cut: !complete, partial: false }, keep);
+        let kept = self.keep_answer(&text, Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
         drop(id);
         match (failure, kept) {
             (Some(failure), _) => Err(Error::Provider(failure)),
@@ -336,7 +337,8 @@ impl<P: Provider> Session<P> {
         let message = Message { role: Role::Assistant, text: text.clone(), at: self.machines.clock.now() };
         let place = match &mut self.conversation {
             Some(conversation) if keep => Some(conversation.keep(&[(&message, &note)])?),
-            _ => None,
+            Some(conversation) => conversation.forget_partial().map(|()| None)?,
+            None => None,
         };
         self.past.add(place, message);
         Ok(())

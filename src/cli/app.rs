@@ -172,7 +172,8 @@ impl App {
     /// The conversations.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
         let ring = self.ring()?;
-        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()))
+        let index = self.home.cache().join("index.fernet");
+        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(index))
     }
 
     /// The network, as the environment wants it.

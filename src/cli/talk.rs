@@ -216,7 +216,7 @@ fn no_env_key(choice: &Choice, variable: &str) -> Problem {
 fn stay_with_model(app: &mut App, which: &Which, choice: &mut Choice) -> Result<()> {
     let archive = app.archive()?;
     let Some(id) = find(app, which)? else { return Ok(()) };
-    if let Some(header) = archive.read(&id)?.header
+    if let Some(header) = archive.header(&id)?
         && header.provider == choice.endpoint.name.as_str()
         && !header.model.is_empty()
         && app.env.text("CHATBOT_MODEL")?.is_none()
@@ -251,6 +251,7 @@ fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish:
         }
         Err(error) => return Err(error),
     };
+    super::commands::history::retain(app)?;
     match find(app, which)? {
         None => Ok(Some((archive.begin(provider.name().as_str(), &wish.model)?, None))),
         Some(id) => {

@@ -1,5 +1,6 @@
 //! Files that are added to, and locks: one process at a time, one write at a time.
 
+use super::listing::modified_ms;
 use super::{Error, folder, folder_of, io, open, options, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -32,6 +33,11 @@ impl Appender {
     /// How long it is.
     pub fn len(&self) -> Result<u64, Error> {
         Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
+    }
+
+    /// When it was last written, in milliseconds since 1970.
+    pub fn modified_ms(&self) -> Result<i64, Error> {
+        Ok(modified_ms(&self.file.metadata().map_err(io("read", &self.path))?))
     }
 
     /// Adds bytes in one write. What was written in part (a full disk) is taken back.

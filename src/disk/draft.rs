@@ -4,6 +4,7 @@ use super::{Error, folder_of, io, options, sync_folder};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, UNIX_EPOCH};
 
 /// A file that is not there yet. Dropped before it is kept, it leaves nothing behind.
 #[derive(Debug)]
@@ -29,6 +30,12 @@ impl Draft {
     /// Adds to it.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).map_err(io("write", &self.path))
+    }
+
+    /// Says when it was last written.
+    pub fn date(&self, modified_ms: i64) -> Result<(), Error> {
+        let after = Duration::from_millis(u64::try_from(modified_ms).unwrap_or(0));
+        self.file.set_modified(UNIX_EPOCH + after).map_err(io("write", &self.path))
     }
 
     /// Puts it in its place: synced, renamed over whatever was there, the folder synced.

@@ -4,6 +4,7 @@ use super::{Error, io};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::UNIX_EPOCH;
 
 /// One entry of a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,16 +33,21 @@ pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
         };
         // Gone between the listing and the look: not an error, it is simply no longer there.
         let Ok(meta) = entry.metadata() else { continue };
-        let modified_ms = meta
-            .modified()
-            .ok()
-            .and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok())
-            .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
         if meta.is_file() {
-            files.push(Entry { name, bytes: meta.len(), modified_ms });
+            files.push(Entry { name, bytes: meta.len(), modified_ms: modified_ms(&meta) });
         }
     }
     Ok(files)
+}
+
+/// Whether any name in a folder ends in `ending`: it looks no further than the first.
+pub fn has_name(path: &Path, ending: &str) -> Result<bool, Error> {
+    let mut entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(e) => return Err(io("read", path)(e)),
+    };
+    Ok(entries.any(|entry| entry.is_ok_and(|e| e.file_name().to_str().is_some_and(|n| n.ends_with(ending)))))
 }
 
 /// The names in a folder that end in `ending`, without looking at the files themselves.
@@ -59,4 +65,9 @@ pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
         }
     }
     Ok(names)
+}
+
+pub(super) fn modified_ms(meta: &fs::Metadata) -> i64 {
+    let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

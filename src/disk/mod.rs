@@ -6,7 +6,7 @@ mod listing;
 
 pub use appender::{Appender, Lock};
 pub use draft::Draft;
-pub use listing::{Entry, list, names};
+pub use listing::{Entry, has_name, list, names};
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -243,6 +243,19 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     Ok(Some(bytes))
 }
 
+/// Reads the first bytes of a file of ours; `None` if it is not there.
+pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+    match open(path, "read", options().read(true)) {
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+        Ok(file) => {
+            let mut bytes = Vec::new();
+            file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
+            Ok(Some(bytes))
+        }
+    }
+}
+
 /// Reads a file that is the user's and not ours (an attachment, an import): any mode, symlinks followed, at most so many bytes.
 pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(io("read", path))?;
@@ -261,9 +274,17 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
 /// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the
 /// old or the new one is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    write_dated(path, bytes, None)
+}
+
+/// The same, with another time of last writing than now: what is only written in another form is not younger for it.
+pub fn write_dated(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<(), Error> {
     folder(folder_of(path)?)?;
     let mut draft = Draft::beside(path)?;
     draft.add(bytes)?;
+    if let Some(modified_ms) = modified_ms {
+        draft.date(modified_ms)?;
+    }
     draft.keep()
 }
 

@@ -22,6 +22,7 @@ pub mod redactor;
 mod restorer;
 mod rules;
 mod screen;
+mod seek;
 mod shape;
 mod text;
 pub mod validate;
@@ -32,6 +33,7 @@ pub use kind::{KINDS, Kind};
 pub use placeholders::Placeholders;
 pub use redactor::{BadPattern, Policy, Redactor};
 pub use screen::Screen;
+pub use seek::Sought;
 
 use serde::Serialize;
 use std::fmt;

@@ -70,7 +70,7 @@ impl Allowed {
 }
 
 /// Compiles a pattern of the user's, within limits.
-fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
+pub(super) fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
     if shown.len() > LONGEST_PATTERN {
         return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {LONGEST_PATTERN} characters")));
     }

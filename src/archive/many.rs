@@ -1,0 +1,46 @@
+//! The same deed for many files at once, on as many threads as there are cores.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Fewer than this are done before a second thread has begun.
+const WORTH_A_THREAD: usize = 64;
+
+/// Does `deed` with each item; the answers are in the order of the items.
+pub(super) fn each<T: Sync, R: Send>(items: &[T], deed: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(WORTH_A_THREAD));
+    if threads < 2 {
+        return items.iter().map(deed).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((at, item)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|at| Some((at, items.get(at)?))) {
+            done.push((at, deed(item)));
+        }
+        done
+    };
+    let mut all = std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut all = work();
+        for other in others {
+            // A thread that panicked ends the process: there is nothing to be had from it here.
+            all.extend(other.join().unwrap_or_default());
+        }
+        all
+    });
+    all.sort_unstable_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, done)| done).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answers_are_in_order() {
+        for count in [0, 1, 63, 64, 1000] {
+            let items: Vec<usize> = (0..count).collect();
+            assert_eq!(each(&items, |i| i * 2), items.iter().map(|i| i * 2).collect::<Vec<_>>());
+        }
+    }
+}

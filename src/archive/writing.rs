@@ -1,0 +1,181 @@
+//! A conversation that is added to: each turn one write and one sync; rare changes are a new file in the old one's place.
+
+use super::{Error, Header, Line};
+use crate::clock::{Clock, Time};
+use crate::disk::{self, Appender};
+use crate::message::{Message, Role};
+use crate::name::Name;
+use crate::privacy::Redacted;
+use crate::seal::KeyRing;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// One conversation that can be added to. No other process can, meanwhile.
+#[derive(Debug)]
+pub struct Conversation {
+    header: Header,
+    path: PathBuf,
+    /// Not there before the first message: a conversation in which nothing was said leaves no file.
+    file: Option<Appender>,
+    next: u32,
+    /// A part of the next message is in the file.
+    partial: bool,
+    ring: Arc<KeyRing>,
+    clock: Clock,
+}
+
+/// What is kept beside a message.
+#[derive(Clone, Debug, Default)]
+pub struct Note {
+    /// Which model said it.
+    pub model: Option<String>,
+    /// It was stopped or broke off.
+    pub cut: bool,
+    /// More may come: a later line takes its place.
+    pub partial: bool,
+    /// It came from another program.
+    pub foreign: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, ring: Arc<KeyRing>, clock: Clock) -> Self {
+        Self { header, path, file, next, partial: false, ring, clock }
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> &Name {
+        &self.header.id
+    }
+
+    /// Its header.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Whether anything of it is on disk.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
+    pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
+        let mut lines = String::new();
+        let now = self.clock.now();
+        if self.file.is_none() {
+            self.header.title = title(messages);
+            self.seal(&self.header, now, &mut lines);
+        }
+        let mut next = self.next;
+        for (message, note) in messages {
+            let line = Line {
+                id: self.header.id.clone(),
+                n: next,
+                role: message.role,
+                text: Cow::Borrowed(message.text.as_str()),
+                at: message.at,
+                model: note.model.clone(),
+                cut: note.cut,
+                partial: note.partial,
+                foreign: note.foreign,
+            };
+            self.seal(&line, now, &mut lines);
+            next += u32::from(!note.partial);
+        }
+        match &mut self.file {
+            Some(file) => {
+                file.add(lines.as_bytes())?;
+                file.sync()?;
+            }
+            // Born whole: a file without a header is never seen.
+            None => self.replace(lines.as_bytes(), None)?,
+        }
+        self.partial = messages.last().is_some_and(|(_, note)| note.partial);
+        Ok(std::mem::replace(&mut self.next, next))
+    }
+
+    /// Takes back what was kept of a message that is not to be kept after all.
+    pub fn forget_partial(&mut self) -> Result<(), Error> {
+        if self.partial { self.forget_from(self.next) } else { Ok(()) }
+    }
+
+    fn seal(&self, record: &impl serde::Serialize, now: Time, lines: &mut String) {
+        lines.push_str(&self.ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
+        lines.push('\n');
+    }
+
+    /// Takes back the last messages from `n` on: the file is written anew without them.
+    pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let bytes = file.read_all()?;
+        let mut kept = Vec::with_capacity(bytes.len());
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            let place = self.opened(line).and_then(|p| serde_json::from_slice::<Line<'_>>(&p).ok().map(|l| l.n));
+            if place.is_none_or(|place| place < n) {
+                kept.extend_from_slice(line);
+            }
+        }
+        self.replace(&kept, None)?;
+        self.next = n;
+        self.partial = false;
+        Ok(())
+    }
+
+    /// Gives it another title. The file keeps its place among the others: it is a moment younger than it was, so that a
+    /// cache sees the change.
+    pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
+        title.as_str().clone_into(&mut self.header.title);
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        let (bytes, modified_ms) = (file.read_all()?, file.modified_ms()?);
+        let mut lines = String::with_capacity(bytes.len() + 256);
+        self.seal(&self.header, self.clock.now(), &mut lines);
+        let mut lines = lines.into_bytes();
+        for (number, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
+            let plain = self.opened(line);
+            let is_header = plain.as_ref().map_or(number == 0, |p| serde_json::from_slice::<Line<'_>>(p).is_err());
+            if !is_header {
+                lines.extend_from_slice(line);
+            }
+        }
+        self.replace(&lines, Some(modified_ms + 1))
+    }
+
+    fn opened(&self, line: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        std::str::from_utf8(line).ok().and_then(|l| self.ring.open(l.trim_end()).ok())
+    }
+
+    /// Writes the file anew and goes on with the new one.
+    fn replace(&mut self, bytes: &[u8], dated: Option<i64>) -> Result<(), Error> {
+        disk::write_dated(&self.path, bytes, dated)?;
+        let file = Appender::open(&self.path)?;
+        if !file.try_lock()? {
+            return Err(Error::Busy(self.header.id.clone()));
+        }
+        self.file = Some(file);
+        Ok(())
+    }
+}
+
+/// What a conversation is called: the beginning of what its owner first said in it, already redacted.
+fn title(messages: &[(&Message, &Note)]) -> String {
+    let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
+    let mut title = String::new();
+    for word in text.split_whitespace() {
+        if title.chars().count() + word.chars().count() >= 60 {
+            break;
+        }
+        if !title.is_empty() {
+            title.push(' ');
+        }
+        title.push_str(word);
+    }
+    if title.is_empty() { text.trim().chars().take(60).collect() } else { title }
+}

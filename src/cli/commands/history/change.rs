@@ -1,0 +1,164 @@
+//! `history rename`, `delete` and `prune`: what changes or goes; and what the settings let go by itself.
+
+use super::{counted, meant, nothing_sealed};
+use crate::archive::{Archive, Summary};
+use crate::cli::app::App;
+use crate::cli::commands::audit;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::clock::Time;
+use crate::disk;
+use crate::ledger::{Event, What};
+use crate::privacy::{Placeholders, Raw};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// A clock that has gone on by more than this since it was last looked at is not believed the first time.
+const LEAP: Duration = Duration::from_secs(45 * 86_400);
+
+/// Give a conversation another title
+#[derive(Clone, Debug, Args)]
+pub(super) struct Rename {
+    /// Which: its id or the beginning of it
+    id: String,
+    /// What it is called from now on
+    #[arg(required = true, value_name = "TITLE")]
+    title: Vec<Raw>,
+}
+
+/// Remove conversations
+///
+/// The file is gone, but a disk may keep what was in it: what is truly to be unreadable needs another key as well, see `history rekey`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Delete {
+    /// Which: ids, or beginnings of them
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+/// Remove conversations that nothing was added to for a while
+#[derive(Clone, Debug, Args)]
+pub(super) struct Prune {
+    /// How long: 90d, 12h
+    #[arg(long, value_name = "AGE")]
+    older_than: String,
+    /// Only say what would go
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn rename(app: &mut App, options: Rename) -> Result<()> {
+    let mut typed = Raw::from("");
+    for (n, word) in options.title.iter().enumerate() {
+        if n > 0 {
+            typed.push(&Raw::from(" "));
+        }
+        typed.push(word);
+    }
+    let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
+    if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
+        bail!(Problem::misuse("a title is one line of 1 to 200 characters"));
+    }
+    let (archive, id) = meant(app, Some(&options.id))?;
+    archive.rename(&id, &title)?;
+    app.note(&Event::new(What::History).word("deed", "rename").word("id", id.as_str()));
+    app.ui.notice(&format!("{id} is called `{}` now", title.printable()));
+    Ok(())
+}
+
+pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
+    let mut ids = Vec::new();
+    for typed in &options.ids {
+        ids.push(meant(app, Some(typed))?.1);
+    }
+    ids.dedup();
+    let what =
+        if let [id] = ids.as_slice() { format!("remove conversation `{id}`?") } else { format!("remove {} conversations?", ids.len()) };
+    if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
+        bail!(Quiet(Exit::Failure));
+    }
+    let archive = app.archive()?;
+    for id in &ids {
+        archive.delete(id)?;
+        app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
+        app.ui.notice(&format!("removed {id}"));
+    }
+    Ok(())
+}
+
+pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
+    let before = audit::since(&options.older_than, app.clock.now())?;
+    let old = if nothing_sealed(app)? { Vec::new() } else { older(&app.archive()?, before)? };
+    if !options.dry_run && !old.is_empty() {
+        let what = format!("remove {}?", counted(old.len(), "conversation"));
+        if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
+            bail!(Quiet(Exit::Failure));
+        }
+        remove(app, &old, "prune")?;
+    }
+    let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
+    if options.json {
+        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run })))?;
+    } else {
+        let would = if options.dry_run { "would be removed" } else { "removed" };
+        let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();
+        app.ui.out(&lines)?;
+        if old.is_empty() {
+            app.ui.notice("nothing is that old");
+        }
+    }
+    Ok(())
+}
+
+fn older(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
+    Ok(archive.summaries()?.found.into_iter().filter(|s| s.updated_at < before).collect())
+}
+
+/// Removes them. One that is open elsewhere stays: it is being added to.
+fn remove(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
+    let archive = app.archive()?;
+    let mut gone = 0_usize;
+    for summary in old {
+        match archive.delete(&summary.id) {
+            Ok(()) => gone += 1,
+            Err(crate::archive::Error::Busy(_)) => app.ui.warning(&format!("{} is open in another chatbot and stays", summary.id)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    app.note(&Event::new(What::History).word("deed", deed).number("conversations", gone));
+    Ok(())
+}
+
+/// Lets go what `retention.days` lets go: once a day, when a conversation begins. A clock that leaps far ahead is not believed
+/// the first time: what is removed does not come back when it is set right.
+pub(crate) fn retain(app: &mut App) -> Result<()> {
+    let days = app.settings()?.privacy.retention_days;
+    if days == 0 {
+        return Ok(());
+    }
+    let (path, now) = (app.home.state().join("retention"), app.clock.now());
+    let last = disk::read_at_most(&path, 64)?.and_then(|b| String::from_utf8(b).ok()).and_then(|t| Time::parse(t.trim()));
+    if last.is_some_and(|last| last <= now && now.since(last) < DAY) {
+        return Ok(());
+    }
+    disk::write(&path, format!("{now}\n").as_bytes())?;
+    if last.is_some_and(|last| now.since(last) > LEAP) {
+        app.ui.warning("the clock has gone far ahead: nothing was removed for its age today; `chatbot history prune` does it now");
+        return Ok(());
+    }
+    if nothing_sealed(app)? {
+        return Ok(());
+    }
+    let before = now.minus(DAY.saturating_mul(days));
+    let old = older(&app.archive()?, before)?;
+    if !old.is_empty() {
+        remove(app, &old, "retention")?;
+        app.ui.notice(&format!("removed {}: nothing was added for {days} days (`retention.days`)", counted(old.len(), "conversation")));
+    }
+    Ok(())
+}

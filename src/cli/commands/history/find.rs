@@ -1,0 +1,119 @@
+//! `history search`: every message that has what is looked for.
+
+use super::{counted, nothing_sealed, redacted_title};
+use crate::archive::{Found, Searched, Wanted};
+use crate::cli::app::App;
+use crate::cli::commands::audit;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::Style;
+use crate::message::Role;
+use crate::privacy::{Placeholders, Sought};
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::fmt::Write as _;
+
+/// Search everything that was said
+///
+/// All words must be in the message, in any case; "in quotes" they are a phrase; /between slashes/ stands a regular expression.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// What to look for: words, '"a phrase"' or '/a pattern/'
+    #[arg(required = true, value_name = "TEXT")]
+    text: Vec<String>,
+    /// Only what this one said
+    #[arg(long, value_name = "WHO")]
+    role: Option<Who>,
+    /// Only what is at most so old: 12h, 7d, 30d, or since a day: 2026-11-21
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// At most so many messages
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Who {
+    /// You
+    User,
+    /// The model
+    Assistant,
+    /// Standing instructions
+    System,
+}
+
+struct Match {
+    found: Found,
+    title: String,
+    snippet: String,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let text = Sought::new(&options.text.join(" "))
+        .map_err(|e| Problem::misuse(format!("`{}`: {}", crate::privacy::Raw::from(e.pattern).printable(), e.reason)))?;
+    let role = options.role.map(|who| match who {
+        Who::User => Role::User,
+        Who::Assistant => Role::Assistant,
+        Who::System => Role::System,
+    });
+    let since = options.since.as_deref().map(|s| audit::since(s, app.clock.now())).transpose()?;
+    let wanted = Wanted { text, role, since };
+    let searched = if nothing_sealed(app)? { Searched::default() } else { app.archive()?.search(&wanted)? };
+    let Searched { found, damaged, failed } = searched;
+    let (matches, more) = shown(app, found, &wanted.text, options.limit)?;
+    if options.json {
+        let list: Vec<_> = matches
+            .iter()
+            .map(|m| json!({ "id": m.found.id, "title": m.title, "message": m.found.message.n, "snippet": m.snippet, "role": m.found.message.role, "at": m.found.message.at }))
+            .collect();
+        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "matches": list })))?;
+    } else {
+        print(app, &matches)?;
+        if matches.is_empty() {
+            app.ui.notice("nothing was found");
+        } else if more > 0 {
+            app.ui.notice(&format!("{more} more; `--limit` shows them"));
+        }
+    }
+    if damaged > 0 {
+        app.ui.error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` names what", counted(damaged, "conversation")));
+    }
+    for (id, error) in &failed {
+        app.ui.error_line(&format!("chatbot: warning: conversation `{id}` cannot be read: {error}"));
+    }
+    if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// What is shown of it, and how much more there is. A message is redacted as a whole before anything is cut from it.
+fn shown(app: &mut App, found: Vec<Found>, text: &Sought, limit: usize) -> Result<(Vec<Match>, usize)> {
+    let redactor = app.redactor()?;
+    let mut matches = Vec::new();
+    let mut rest = found.into_iter();
+    while matches.len() < limit {
+        let Some(found) = rest.next() else { break };
+        let (redacted, _) = redactor.redact(found.message.text.clone(), &mut Placeholders::default());
+        if let Some(snippet) = text.snippet(&redacted) {
+            let title = redacted_title(app, &found.title)?;
+            matches.push(Match { found, title, snippet: crate::privacy::Raw::from(snippet).printable() });
+        }
+    }
+    Ok((matches, rest.count()))
+}
+
+fn print(app: &App, matches: &[Match]) -> Result<()> {
+    let mut text = String::new();
+    let mut last = None;
+    for Match { found, title, snippet } in matches {
+        if last != Some(&found.id) {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}{}  {}", if last.is_some() { "\n" } else { "" }, found.id, app.ui.paint(Style::Bold, title));
+            last = Some(&found.id);
+        }
+        let head = format!("{:>5} {} {}", found.message.n, found.message.at.local_minute(), found.message.role.as_str());
+        let _ = writeln!(text, "{}  {snippet}", app.ui.paint(Style::Dim, &head));
+    }
+    app.ui.out(&text)
+}

@@ -1,0 +1,124 @@
+//! `history list`: a line about each conversation.
+
+use super::{nothing_sealed, redacted_title};
+use crate::archive::{Summaries, Summary};
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Quiet};
+use crate::cli::ui::Style;
+use crate::disk;
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// What a conversation without a title is called.
+pub(super) const UNTITLED: &str = "(untitled)";
+
+/// List conversations, newest first
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: usize,
+    /// Pass over so many first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    skip: usize,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// The last ten, for a look in the middle of a conversation.
+pub(crate) fn recent(app: &mut App) -> Result<()> {
+    run(app, &Options { limit: 10, skip: 0, json: false })
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let Summaries { found, failed } = gather(app)?;
+    for (id, error) in &failed {
+        app.ui.error_line(&format!("chatbot: warning: conversation `{id}` cannot be read: {error}"));
+    }
+    let shown = found.iter().skip(options.skip).take(options.limit);
+    let more = found.len().saturating_sub(options.skip.saturating_add(options.limit));
+    if options.json {
+        let list = shown.map(|s| summary_json(app, s)).collect::<Result<Vec<_>>>()?;
+        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "conversations": list })))?;
+    } else {
+        let room = app.ui.width().saturating_sub(10 + 2 + 16 + 2 + 5 + 2).max(16);
+        let mut text = String::new();
+        for summary in shown {
+            let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
+            let title = fitted(&title(summary), room);
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{:<10}  {when}  {:>5}  {title}", summary.id.as_str(), summary.messages);
+        }
+        app.ui.out(&text)?;
+        if found.is_empty() && failed.is_empty() {
+            app.ui.notice("no conversation has been kept yet");
+        } else if more > 0 {
+            app.ui.notice(&format!("{more} more; `--limit` shows them"));
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// The folder is read while the keys are fetched: each takes its time.
+fn gather(app: &mut App) -> Result<Summaries> {
+    if nothing_sealed(app)? {
+        return Ok(Summaries::default());
+    }
+    let folder = app.home.conversations();
+    let (archive, listing) = std::thread::scope(|scope| {
+        let listing = scope.spawn(|| disk::list(&folder));
+        (app.archive(), listing.join())
+    });
+    match listing {
+        Ok(listing) => Ok(archive?.summaries_of(listing?)),
+        Err(_) => Ok(archive?.summaries()?),
+    }
+}
+
+/// What a conversation is called on its owner's own screen.
+fn title(summary: &Summary) -> String {
+    let title = summary.header.as_ref().map_or("", |h| h.title.as_str());
+    if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable() }
+}
+
+/// What is said of a conversation in JSON.
+pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
+    let header = summary.header.as_ref();
+    let title = redacted_title(app, header.map_or("", |h| h.title.as_str()))?;
+    Ok(json!({
+        "id": summary.id,
+        "title": title,
+        "provider": header.map(|h| h.provider.as_str()),
+        "model": header.map(|h| h.model.as_str()),
+        "created_at": header.map(|h| h.created_at),
+        "updated_at": summary.updated_at,
+        "messages": summary.messages,
+    }))
+}
+
+/// A text cut to so many columns, by what each character takes on a terminal.
+pub(crate) fn fitted(text: &str, columns: usize) -> String {
+    use unicode_width::UnicodeWidthChar;
+    if text.len() <= columns && text.bytes().all(|b| matches!(b, b' '..=b'~')) {
+        return text.to_owned();
+    }
+    let width = |c: char| c.width().unwrap_or(0);
+    let line: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
+    if line.chars().map(width).sum::<usize>() <= columns {
+        return line;
+    }
+    let mut used = 1;
+    let mut out: String = line
+        .chars()
+        .take_while(|c| {
+            used += width(*c);
+            used <= columns
+        })
+        .collect();
+    out.push('…');
+    out
+}

@@ -1,0 +1,99 @@
+//! `history`: the conversations that were kept.
+
+mod change;
+mod find;
+mod list;
+mod show;
+
+pub(crate) use change::retain;
+pub(crate) use list::{fitted, recent};
+
+use crate::archive::{self, Archive};
+use crate::cli::app::App;
+use crate::cli::report::Problem;
+use crate::name::Name;
+use crate::privacy::{Placeholders, Raw};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+
+/// Look at, search and look after the conversations that were kept
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "An ID may be cut short, as long as only one conversation begins with it.\n\nExamples:\n  chatbot history list\n  chatbot history search borrow checker\n  chatbot history search '\"exact phrase\"' --role assistant --since 30d\n  chatbot history show 7kq2\n  chatbot history prune --older-than 90d --dry-run"
+)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    List(list::Options),
+    Search(find::Options),
+    Show(show::Options),
+    Rename(change::Rename),
+    Delete(change::Delete),
+    Prune(change::Prune),
+    Verify(show::Verify),
+}
+
+impl Options {
+    pub(crate) fn json(&self) -> bool {
+        match &self.command {
+            Command::List(o) => o.json,
+            Command::Search(o) => o.json,
+            Command::Show(o) => o.json,
+            Command::Prune(o) => o.json,
+            Command::Verify(o) => o.json,
+            Command::Rename(_) | Command::Delete(_) => false,
+        }
+    }
+}
+
+pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+    match options.command {
+        Command::List(o) => list::run(app, &o),
+        Command::Search(o) => find::run(app, &o),
+        Command::Show(o) => show::run(app, &o),
+        Command::Rename(o) => change::rename(app, o),
+        Command::Delete(o) => change::delete(app, &o),
+        Command::Prune(o) => change::prune(app, &o),
+        Command::Verify(o) => show::verify(app, &o),
+    }
+}
+
+/// Whether nothing has been kept at all: then no key is needed to say so.
+fn nothing_sealed(app: &App) -> Result<bool> {
+    Ok(!archive::any_sealed(&app.home.conversations())?)
+}
+
+/// The conversation that is meant; the last one if none is named.
+fn meant(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
+    if nothing_sealed(app)? {
+        let what = typed.map_or_else(
+            || "no conversation has been kept yet".to_owned(),
+            |id| format!("there is no conversation `{}`", Raw::from(id).printable()),
+        );
+        bail!(Problem::misuse(what).hint("`chatbot history list` shows them all"));
+    }
+    let archive = app.archive()?;
+    let id = match typed {
+        Some(typed) => archive.find(typed)?,
+        None => archive.latest()?.ok_or_else(|| Problem::misuse("no conversation has been kept yet"))?,
+    };
+    Ok((archive, id))
+}
+
+/// A title as it leaves the program: what was stored is looked at again.
+fn redacted_title(app: &mut App, title: &str) -> Result<String> {
+    if title.is_empty() {
+        return Ok(list::UNTITLED.to_owned());
+    }
+    let (title, _) = app.redactor()?.redact(Raw::from(title), &mut Placeholders::default());
+    Ok(title.printable())
+}
+
+/// `1 conversation`, `12 conversations`.
+fn counted(many: usize, what: &str) -> String {
+    if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
+}

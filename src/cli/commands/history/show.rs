@@ -1,0 +1,117 @@
+//! `history show` and `history verify`: reading.
+
+use super::{list, meant, nothing_sealed};
+use crate::archive::{StoredMessage, Summary, Verified};
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Quiet};
+use crate::cli::talk::tell_damage;
+use crate::cli::ui::Style;
+use crate::ledger::{Event, Severity, What};
+use crate::message::Role;
+use crate::privacy::{Placeholders, Raw};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+
+/// Show a conversation
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// Which: its id or the beginning of it; the last one if left out
+    id: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Without styling, without a pager
+    #[arg(long)]
+    raw: bool,
+}
+
+/// Open every conversation, count, and name what is damaged
+#[derive(Clone, Debug, Args)]
+pub(super) struct Verify {
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let (archive, id) = meant(app, options.id.as_deref())?;
+    let stored = archive.read(&id)?;
+    let redactor = app.redactor()?;
+    let mut table = Placeholders::default();
+    if options.json {
+        let updated_at = stored.messages.last().map_or_else(|| app.clock.now(), |m| m.at);
+        let summary = Summary { header: stored.header.clone(), id, updated_at, messages: stored.messages.len() };
+        let messages: Vec<Value> =
+            stored.messages.iter().map(|m| message_json(m, redactor.redact(m.text.clone(), &mut table).0.as_str())).collect();
+        let mut object = list::summary_json(app, &summary)?;
+        if let Some(object) = object.as_object_mut() {
+            object.insert("schema_version".to_owned(), json!(1));
+            object.insert("messages".to_owned(), json!(messages));
+        }
+        app.ui.out(&format!("{object}\n"))?;
+    } else {
+        let mut text = String::new();
+        for message in &stored.messages {
+            let (redacted, _) = redactor.redact(message.text.clone(), &mut table);
+            text.push_str(&readable(app, message, &redacted.printable(), options.raw));
+        }
+        app.ui.out(&text)?;
+    }
+    tell_damage(app, &stored);
+    if stored.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// A message in JSON, with its text as it may leave.
+pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
+    let mut object = json!({ "role": message.role, "text": text, "at": message.at, "n": message.n });
+    if let Some(object) = object.as_object_mut() {
+        if let Some(model) = &message.model {
+            object.insert("model".to_owned(), json!(model));
+        }
+        for (name, is) in [("cut", message.cut), ("foreign", message.foreign)] {
+            if is {
+                object.insert(name.to_owned(), json!(true));
+            }
+        }
+    }
+    object
+}
+
+/// Who said it, for a person.
+pub(super) fn who(message: &StoredMessage) -> String {
+    match message.role {
+        Role::User => "you".to_owned(),
+        Role::System if message.foreign => "system, from elsewhere: not sent".to_owned(),
+        Role::System => "system".to_owned(),
+        Role::Assistant => message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| Raw::from(m).printable()),
+    }
+}
+
+fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> String {
+    let cut = if message.cut { " · cut" } else { "" };
+    let head = format!("── {} · {}{cut}", who(message), message.at.local_minute());
+    let head = if raw { head } else { app.ui.paint(Style::Dim, &head) };
+    format!("{head}\n{}\n\n", text.trim_end())
+}
+
+pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
+    let Verified { conversations, messages, damaged } = if nothing_sealed(app)? { Verified::default() } else { app.archive()?.verify()? };
+    if !damaged.is_empty() {
+        app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", damaged.len()));
+    }
+    if options.json {
+        let list: Vec<Value> =
+            damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
+        let object = json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list });
+        app.ui.out(&format!("{object}\n"))?;
+    } else {
+        let mut text = String::new();
+        for (id, _, reason) in &damaged {
+            text.push_str(&format!("{id}: {reason}\n"));
+        }
+        let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
+        app.ui.out(&format!("{text}{conversations} conversations, {messages} messages: {bad}\n"))?;
+    }
+    if damaged.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Found)) }
+}

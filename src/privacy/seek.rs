@@ -1,0 +1,127 @@
+//! Looking for something in text that stays where it is: whether it is there, and the words around it in what may be shown.
+
+use super::{BadPattern, Raw, Redacted};
+use regex::bytes::{Regex, RegexBuilder};
+
+/// So many characters are shown on either side.
+const AROUND: usize = 60;
+
+/// What is looked for: all of some words and phrases, in any case, or a pattern.
+#[derive(Debug)]
+pub struct Sought {
+    parts: Vec<Regex>,
+    /// What stands in the JSON of any message that has the first part, as far as that can be said.
+    gate: Option<Regex>,
+}
+
+impl Sought {
+    /// Reads `words "a phrase"`, or `/a pattern/`.
+    pub fn new(typed: &str) -> Result<Self, BadPattern> {
+        let typed = typed.trim();
+        if let Some(pattern) = typed.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|p| !p.is_empty()) {
+            return Ok(Self { parts: vec![super::redactor::compile(typed, pattern)?], gate: None });
+        }
+        let words = words(typed);
+        if words.is_empty() {
+            return Err(BadPattern { pattern: String::new(), reason: "there is nothing to look for".to_owned() });
+        }
+        let literal = |text: &str| {
+            let escaped = regex::escape(text);
+            RegexBuilder::new(&escaped)
+                .case_insensitive(true)
+                .build()
+                .map_err(|_| BadPattern { pattern: text.chars().take(40).collect(), reason: "is too long to look for".to_owned() })
+        };
+        // The longest word is the rarest, as a rule. What JSON writes in another way cannot be part of a gate.
+        let pieces = words.iter().flat_map(|w| w.split(|c: char| c == '"' || c == '\\' || c.is_control()));
+        let gate = pieces.max_by_key(|p| p.len()).filter(|p| !p.is_empty()).map(literal).transpose()?;
+        Ok(Self { parts: words.iter().map(|w| literal(w)).collect::<Result<_, _>>()?, gate })
+    }
+
+    /// Whether a message whose JSON this is may have it: a quick no, or a perhaps.
+    #[must_use]
+    pub fn may_be_in(&self, json: &[u8]) -> bool {
+        self.gate.as_ref().is_none_or(|gate| gate.is_match(json))
+    }
+
+    /// Whether a text has all of it.
+    #[must_use]
+    pub fn is_in(&self, text: &Raw) -> bool {
+        self.parts.iter().all(|part| part.is_match(text.0.as_bytes()))
+    }
+
+    /// The words around it, on one line; `None` if it is not there once what is private has been replaced.
+    #[must_use]
+    pub fn snippet(&self, text: &Redacted) -> Option<String> {
+        let bytes = text.0.as_bytes();
+        if !self.parts.iter().all(|part| part.is_match(bytes)) {
+            return None;
+        }
+        let found = self.parts.first()?.find(bytes)?;
+        let before = text.0.get(..found.start()).unwrap_or_default();
+        let after = text.0.get(found.start()..).unwrap_or_default();
+        let from = before.char_indices().rev().nth(AROUND).map_or(0, |(at, _)| at);
+        let length = found.end() - found.start();
+        let to = after.char_indices().skip_while(|(at, _)| *at < length).nth(AROUND).map_or(text.0.len(), |(at, _)| found.start() + at);
+        let shown = text.0.get(from..to)?;
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        let (head, tail) = (if from > 0 { "…" } else { "" }, if to < text.0.len() { "…" } else { "" });
+        Some(format!("{head}{}{tail}", words.join(" ")))
+    }
+}
+
+/// The words of a query; what stands in quotes is one.
+fn words(typed: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (n, part) in typed.split('"').enumerate() {
+        if n % 2 == 1 {
+            words.extend((!part.trim().is_empty()).then(|| part.to_owned()));
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::{Placeholders, Policy, Redactor};
+
+    fn snippet(query: &str, text: &str) -> Option<String> {
+        let (redacted, _) = Redactor::new(&Policy::default()).unwrap().redact(Raw::from(text), &mut Placeholders::default());
+        let sought = Sought::new(query).unwrap();
+        let json = serde_json::to_string(text).unwrap();
+        let found = sought.snippet(&redacted);
+        assert!(found.is_none() || sought.may_be_in(json.as_bytes()), "the gate is narrower than what is looked for");
+        assert!(found.is_none() || sought.is_in(&Raw::from(text)));
+        found
+    }
+
+    #[test]
+    fn all_words_in_any_case_a_phrase_as_it_stands_a_pattern_as_it_is_written() {
+        assert_eq!(snippet("FOX quick", "the quick\nbrown fox").as_deref(), Some("the quick brown fox"));
+        assert_eq!(snippet("quick dog", "the quick brown fox"), None);
+        assert_eq!(snippet("\"brown fox\"", "the brown fox").as_deref(), Some("the brown fox"));
+        assert_eq!(snippet("\"fox brown\"", "the brown fox"), None);
+        assert_eq!(snippet("/b.own/", "the brown fox").as_deref(), Some("the brown fox"));
+        assert_eq!(snippet("/B.own/", "the brown fox"), None);
+        assert_eq!(snippet("straße", "die STRASSE, die Straße").as_deref(), Some("die STRASSE, die Straße"));
+        assert_eq!(snippet("a\\b", "path a\\b").as_deref(), Some("path a\\b"));
+        assert!(Sought::new("  ").is_err());
+        assert!(Sought::new("/(/").is_err());
+    }
+
+    #[test]
+    fn what_is_private_is_not_shown_by_looking_for_it() {
+        assert_eq!(snippet("miller", "write to bob.miller@initech.com"), None);
+        assert_eq!(snippet("write", "write to bob.miller@initech.com").as_deref(), Some("write to [EMAIL_1]"));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let long = format!("{}needle{}", "ü".repeat(100), "ö".repeat(100));
+        let found = snippet("needle", &long).unwrap();
+        assert_eq!(found, format!("…{}needle{}…", "ü".repeat(61), "ö".repeat(60)));
+    }
+}
