@@ -1,6 +1,7 @@
 //! Detection: one pass over a text, and the settling of what overlaps.
 
-use super::index::{Act, Index, Seen};
+pub(super) use super::index::Act;
+use super::index::{Index, Seen};
 use super::text::Text;
 use super::{Kind, email, fold, numbers, rules};
 
@@ -28,7 +29,72 @@ pub(super) const SAID: u8 = 3;
 pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
 
 /// The keywords that have readers of their own. They are looked for in any case.
-pub(super) const READERS: &[(&[&str], Reader)] = &[(&["-----begin"], super::pem::read)];
+pub(super) const READERS: &[(&[&str], Reader)] = &[
+    (&["-----begin"], super::pem::read),
+    (&["://"], super::url::read),
+    (
+        &[
+            "sig=",
+            "signature=",
+            "x-amz-signature=",
+            "x-amz-security-token=",
+            "x-goog-signature=",
+            "access_token=",
+            "code=",
+            "ticket=",
+            "magic=",
+            "invite=",
+            "hash=",
+        ],
+        super::url::parameter,
+    ),
+    (
+        &[
+            "bearer",
+            "authorization: token ",
+            "negotiate ",
+            "apikey ",
+            "authorization: ",
+            "authorization\": \"",
+            "authorization=\"",
+            "'authorization': '",
+        ],
+        super::header::bearer,
+    ),
+    (&["basic "], super::header::basic),
+    (&["identified by", "identified with"], super::command::identified),
+    (
+        &[
+            "auth=(",
+            "basicauth(",
+            "basic_auth(",
+            "basicauthorization(",
+            ".auth(",
+            ".login(",
+            "credential(",
+            "credentials(",
+            "passwordauthentication(",
+        ],
+        super::command::call,
+    ),
+    (&["cookie"], super::header::cookies),
+    (super::encoded::KEYWORDS, super::encoded::read),
+    (super::command::KEYWORDS, super::command::read),
+    (super::dates::NAMES, super::dates::read),
+    (super::address::AFTER, super::address::english),
+    (super::address::BEFORE, super::address::romance),
+    (super::address::ENDINGS, super::address::germanic),
+    (&["lat", "lng", "lon", "latitude", "longitude", "breitengrad", "längengrad"], super::geo::axis),
+    (&["° n", "° s", "°n", "°s", "°0", "°1", "°2", "°3", "°4", "°5", "°6", "°7", "°8", "°9"], super::geo::degrees),
+    (&["bc1", "tb1q", "ltc1", "addr1", "cosmos1", "osmo1", "terra1"], super::wallet::prefixed),
+    (
+        &[
+            "litecoin", "dogecoin", "doge", "tron", "trx", "ripple", "xrp", "solana", "monero", "xmr", "ltc", "wallet", "bitcoin", "usdt",
+            "phantom",
+        ],
+        super::wallet::named,
+    ),
+];
 
 /// One pass over one text.
 #[derive(Debug)]
@@ -39,11 +105,13 @@ pub(super) struct Pass<'t> {
     pub(super) named: usize,
     /// Up to where a block has been read.
     pub(super) block: usize,
+    /// Up to where base64 has been decoded.
+    pub(super) encoded: usize,
 }
 
 impl<'t> Pass<'t> {
-    fn new(text: Text<'t>) -> Self {
-        Self { text, hits: Vec::new(), named: 0, block: 0 }
+    pub(super) fn new(text: Text<'t>) -> Self {
+        Self { text, hits: Vec::new(), named: 0, block: 0, encoded: 0 }
     }
 
     /// Notes a hit.

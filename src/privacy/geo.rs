@@ -1,8 +1,117 @@
-//! Coordinates.
+//! Coordinates: two decimal numbers with a comma between them, or beside the names of latitude and longitude.
 
-use super::detect::Pass;
+use super::context;
+use super::detect::{FORMED, NAMED, Pass};
+use super::kind::GPS;
+use super::text::{Text, is_ident};
 
 /// Reads two decimal numbers with a comma between them.
-pub(super) fn pair(_pass: &mut Pass<'_>, _at: usize) -> Option<usize> {
-    None
+pub(super) fn pair(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
+    let text = pass.text;
+    let start = at - usize::from(matches!(text.before(at), b'-' | b'+'));
+    if is_ident(text.before(start)) || matches!(text.before(start), b'.' | b',') {
+        return None;
+    }
+    let (first, end, places) = decimal(text, start)?;
+    let comma = text.run(end, 3, |b| matches!(b, b',' | b' ' | b';' | b'/'));
+    if places < 3 || first.abs() > 90.0 || !text.cut(end, comma).contains(&b',') && !named(text, start) {
+        return None;
+    }
+    let (second, stop, more) = decimal(text, comma)?;
+    if more < 3 || second.abs() > 180.0 || is_ident(text.at(stop)) || (text.at(stop) == b',' && text.at(stop + 1).is_ascii_digit()) {
+        return None;
+    }
+    // Lists of numbers are not places: many decimals, or words that say so.
+    if (places < 4 || more < 4 || is_listed(text, start, stop)) && !named(text, start) {
+        return None;
+    }
+    pass.hit(start, stop, GPS, "coordinates", FORMED);
+    Some(stop)
+}
+
+fn named(text: Text<'_>, at: usize) -> bool {
+    context::said_within(
+        text,
+        at,
+        40,
+        &[
+            "gps",
+            "coordinates",
+            "coords",
+            "location",
+            "lat",
+            "latlng",
+            "geo",
+            "position",
+            "maps",
+            "koordinaten",
+            "coordenadas",
+            "coordonnées",
+            "latitude",
+            "standort",
+            "ll",
+            "latlon",
+        ],
+    )
+}
+
+/// Whether the pair is part of a longer list of numbers.
+fn is_listed(text: Text<'_>, start: usize, end: usize) -> bool {
+    let next = text.run(end, 3, |b| matches!(b, b',' | b' ' | b'\n'));
+    let before = text.run_back(start, 3, |b| matches!(b, b',' | b' ' | b'\n'));
+    (text.cut(end, next).contains(&b',') && (text.at(next).is_ascii_digit() || text.at(next) == b'-'))
+        || (text.cut(before, start).contains(&b',') && text.before(before).is_ascii_digit())
+}
+
+/// A decimal number: its value, its end, and how many decimal places it has.
+fn decimal(text: Text<'_>, at: usize) -> Option<(f64, usize, usize)> {
+    let digits = at + usize::from(matches!(text.at(at), b'-' | b'+'));
+    let point = text.run(digits, 4, |b| b.is_ascii_digit());
+    if point == digits || point - digits > 3 || text.at(point) != b'.' {
+        return None;
+    }
+    let end = text.run(point + 1, 16, |b| b.is_ascii_digit());
+    let value = std::str::from_utf8(text.cut(at, end)).ok()?.parse().ok()?;
+    Some((value, end, end - point - 1))
+}
+
+/// Reads one coordinate behind the name of its axis.
+pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if !context::begins_word(text, at) || text.at(to).is_ascii_lowercase() {
+        return;
+    }
+    let from = text.run(to, 8, |b| matches!(b, b'"' | b'\'' | b':' | b'=' | b' ' | b'\\' | b'>'));
+    if from == to {
+        return;
+    }
+    if let Some((value, end, places)) = decimal(text, from) {
+        if places >= 3 && value.abs() <= 180.0 && !is_ident(text.at(end)) {
+            pass.hit(from, end, GPS, "coordinate-named", NAMED);
+        }
+    }
+}
+
+/// Reads degrees: `48°51'30.1"N 2°17'40.2"E`, `48.8584° N, 2.2945° E`. Called at the degree sign.
+pub(super) fn degrees(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    if pass.covered(at) {
+        return;
+    }
+    let to = at + 2;
+    let start = text.run_back(at, 10, |b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    if start == at {
+        return;
+    }
+    let end = text.run(to, 48, |b| {
+        b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'\'' | b'"' | b',' | b'-' | b'N' | b'S' | b'E' | b'W' | b'O') || b >= 0x80
+    });
+    let span = text.cut(to, end);
+    let north = span.iter().position(|b| matches!(b, b'N' | b'S'));
+    let east = span.iter().rposition(|b| matches!(b, b'E' | b'W' | b'O'));
+    if let (Some(north), Some(east)) = (north, east) {
+        if north < east && span.iter().filter(|b| b.is_ascii_digit()).count() >= 4 {
+            pass.hit(start, to + east + 1, GPS, "degrees", FORMED);
+        }
+    }
 }

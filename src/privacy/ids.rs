@@ -1,22 +1,727 @@
-//! National numbers: identity, tax and health, by their checksums and forms.
+//! National numbers: identity, tax and health, by their checksums and forms; passports and licences by the word beside them.
 
-use super::detect::Pass;
-use super::numbers::Number;
+use super::checksum::{self, mod_11_10, weighted};
+use super::context::{follows, said, said_within};
+use super::detect::{FORMED, NAMED, Pass};
+use super::kind::{BANK_ACCOUNT, DRIVER_LICENSE, IBAN, NATIONAL_ID, PASSPORT};
+use super::numbers::{Number, distinct};
+use super::text::{Text, is_ident, is_word};
+
+/// Countries and the lengths of their IBANs.
+const IBANS: &[(&[u8; 2], usize)] = &[
+    (b"AD", 24),
+    (b"AE", 23),
+    (b"AL", 28),
+    (b"AT", 20),
+    (b"AZ", 28),
+    (b"BA", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"BH", 22),
+    (b"BR", 29),
+    (b"BY", 28),
+    (b"CH", 21),
+    (b"CR", 22),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DK", 18),
+    (b"DO", 28),
+    (b"EE", 20),
+    (b"EG", 29),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FO", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GE", 22),
+    (b"GI", 23),
+    (b"GL", 18),
+    (b"GR", 27),
+    (b"GT", 28),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IL", 23),
+    (b"IQ", 23),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"JO", 30),
+    (b"KW", 30),
+    (b"KZ", 20),
+    (b"LB", 28),
+    (b"LC", 32),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"MC", 27),
+    (b"MD", 24),
+    (b"ME", 22),
+    (b"MK", 19),
+    (b"MR", 27),
+    (b"MT", 31),
+    (b"MU", 30),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"PK", 24),
+    (b"PL", 28),
+    (b"PS", 29),
+    (b"PT", 25),
+    (b"QA", 29),
+    (b"RO", 24),
+    (b"RS", 22),
+    (b"SA", 24),
+    (b"SC", 31),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"SM", 27),
+    (b"ST", 25),
+    (b"SV", 28),
+    (b"TL", 23),
+    (b"TN", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"VA", 22),
+    (b"VG", 24),
+    (b"XK", 20),
+];
 
 /// Reads a token of letters and digits whose first digit is at a place; gives where to go on.
-pub(super) fn lettered(_pass: &mut Pass<'_>, at: usize) -> usize {
+pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
+    let text = pass.text;
+    let start = text.run_back(at, 7, |b| b.is_ascii_alphabetic());
+    if is_ident(text.before(start)) || pass.covered(at) {
+        return at + 1;
+    }
+    if at - start == 2 && text.before(start) != b'-' {
+        if let Some(end) = iban(text, start) {
+            pass.hit(start, end, IBAN, "iban", FORMED);
+            return end;
+        }
+    }
+    if super::net::hardware(pass, at).is_some() {
+        return at + 1;
+    }
+    let end = text.run(start, 24, is_word);
+    let token = text.cut(start, end);
+    if is_ident(text.at(end)) || matches!(text.before(start), b'/' | b'#') {
+        return at + 1;
+    }
+    if spaced_nino(pass, start, at) {
+        return at + 1;
+    }
+    if token.len() >= 9 && token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) || token.len() == 16 {
+        let name = match token.len() {
+            9 if is_nie(token) => "es-nie",
+            9 if is_nino(token) && (!matches!(text.before(start), b'-' | b'.') || said(text, start, &["nino", "national insurance"])) => {
+                "uk-nino"
+            }
+            10 if is_pan(token) => "in-pan",
+            16 if is_codice_fiscale(token) => "it-codice-fiscale",
+            _ => "",
+        };
+        if !name.is_empty() {
+            pass.hit(start, end, NATIONAL_ID, name, FORMED);
+            return at + 1;
+        }
+    }
+    if let Some((kind, name)) = document(text, start, token) {
+        pass.hit(start, end, kind, name, NAMED);
+    }
     at + 1
 }
 
-/// Reads digits with a letter behind them.
-pub(super) fn digits_then_letter(_pass: &mut Pass<'_>, _at: usize, _end: usize) {}
+/// Passports, licences and identity cards: a token with digits behind the word for it.
+fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
+    let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
+    let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if !(6..=20).contains(&token.len()) || digits < 4 || !upper {
+        return None;
+    }
+    named_document(text, start)
+}
+
+/// What document the words before a place name.
+fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
+    const PASSPORTS: &[&str] = &[
+        "passport",
+        "passports",
+        "passportno",
+        "passportnumber",
+        "reisepass",
+        "reisepassnummer",
+        "passnummer",
+        "pasaporte",
+        "passeport",
+        "passaporto",
+        "passaporte",
+        "paspoort",
+        "paspoortnummer",
+        "paszport",
+        "paszportu",
+        "паспорт",
+        "паспорта",
+        "护照",
+        "护照号",
+        "パスポート",
+        "여권",
+        "pass-nr",
+        "passnr",
+    ];
+    const LICENCES: &[&str] = &[
+        "license",
+        "licence",
+        "driver",
+        "drivers",
+        "driving",
+        "dl",
+        "driverslicense",
+        "licensenumber",
+        "dln",
+        "führerschein",
+        "führerscheinnummer",
+        "fahrerlaubnis",
+        "permis",
+        "licencia",
+        "carnet de conducir",
+        "patente",
+        "carta de condução",
+        "cnh",
+        "rijbewijs",
+        "prawo jazdy",
+        "prawa jazdy",
+    ];
+    const CARDS: &[&str] = &[
+        "personalausweis",
+        "ausweis",
+        "ausweisnummer",
+        "personalausweisnummer",
+        "id card",
+        "identity card",
+        "identity number",
+        "national id",
+        "nationalid",
+        "dni",
+        "nie",
+        "nif",
+        "nino",
+        "ni number",
+        "national insurance",
+        "insurance number",
+        "carta d'identità",
+        "carta di identità",
+        "cédula",
+        "cedula",
+        "dowód osobisty",
+        "dowodu",
+        "bsn",
+        "codice fiscale",
+        "tax id",
+        "steuernummer",
+        "ssn",
+        "sozialversicherungsnummer",
+        "rentenversicherungsnummer",
+        "rvnr",
+        "svnr",
+        "curp",
+        "rfc:",
+        "health card",
+        "medicare",
+        "carte d'identité",
+        "krankenversichertennummer",
+        "personnummer",
+        "cpr",
+        "hetu",
+        "rodné číslo",
+        "pps",
+        "ppsn",
+        "nric",
+        "fin",
+        "hkid",
+        "mykad",
+        "身份证",
+        "身份证号",
+        "cni",
+    ];
+    if said_within(text, start, 40, PASSPORTS) {
+        return Some((PASSPORT, "passport"));
+    }
+    let product = said_within(
+        text,
+        start,
+        30,
+        &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"],
+    );
+    if said_within(text, start, 40, LICENCES)
+        && !product
+        && (said_within(
+            text,
+            start,
+            48,
+            &[
+                "driver",
+                "drivers",
+                "driving",
+                "dl",
+                "dln",
+                "license",
+                "licence",
+                "führerschein",
+                "führerscheinnummer",
+                "fahrerlaubnis",
+                "permis",
+                "licencia",
+                "patente",
+                "cnh",
+                "rijbewijs",
+                "prawo jazdy",
+                "carnet de conducir",
+                "carta de condução",
+            ],
+        ))
+    {
+        return Some((DRIVER_LICENSE, "driving-licence"));
+    }
+    said_within(text, start, 36, CARDS).then_some((NATIONAL_ID, "identity-card"))
+}
+
+/// The end of an IBAN that begins at a place, in one piece or in groups.
+fn iban(text: Text<'_>, start: usize) -> Option<usize> {
+    let country = text.cut(start, start + 2).to_ascii_uppercase();
+    let &(_, length) = IBANS.iter().find(|(code, _)| code.as_slice() == country)?;
+    let mut compact = Vec::with_capacity(length);
+    let mut i = start;
+    let mut gap = 0;
+    while compact.len() < length {
+        let b = text.at(i);
+        if is_word(b) {
+            compact.push(b.to_ascii_uppercase());
+            gap = 0;
+        } else if matches!(b, b' ' | b'-' | b'.') && gap == 0 && compact.len() >= 2 {
+            gap = 1;
+        } else {
+            return None;
+        }
+        i += 1;
+    }
+    (!is_word(text.at(i)) && checksum::iban(&compact)).then_some(i)
+}
+
+/// `AB 12 34 56 C`
+fn spaced_nino(pass: &mut Pass<'_>, start: usize, at: usize) -> bool {
+    let _ = at;
+    nino_at(pass, start)
+}
+
+/// UK national insurance: two letters, six digits, a letter from A to D.
+fn is_nino(token: &[u8]) -> bool {
+    let [a, b, digits @ .., last] = token else { return false };
+    let first = !matches!(a, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
+    let second = !matches!(b, b'D' | b'F' | b'I' | b'O' | b'Q' | b'U' | b'V');
+    let never = matches!([*a, *b], [b'B', b'G'] | [b'G', b'B'] | [b'K', b'N'] | [b'N', b'K'] | [b'N', b'T'] | [b'T', b'N'] | [b'Z', b'Z']);
+    a.is_ascii_uppercase()
+        && b.is_ascii_uppercase()
+        && first
+        && second
+        && !never
+        && digits.len() == 6
+        && digits.iter().all(u8::is_ascii_digit)
+        && (b'A'..=b'D').contains(last)
+}
+
+/// Two letters, a space and the rest of a national insurance number.
+pub(super) fn nino_at(pass: &mut Pass<'_>, start: usize) -> bool {
+    let text = pass.text;
+    let mut compact = Vec::with_capacity(9);
+    let mut i = start;
+    while compact.len() < 9 && i < start + 14 {
+        match text.at(i) {
+            b if is_word(b) => compact.push(b),
+            b' ' | b'-' => {}
+            _ => return false,
+        }
+        i += 1;
+    }
+    if i > start + 9 && is_nino(&compact) && !is_word(text.at(i)) {
+        pass.hit(start, i, NATIONAL_ID, "uk-nino", FORMED);
+        return true;
+    }
+    false
+}
+
+/// The letter of a Spanish number.
+fn spanish_letter(number: u32) -> u8 {
+    let place = usize::try_from(number % 23).unwrap_or(0);
+    b"TRWAGMYFPDXBNJZSQVHLCKE".get(place).copied().unwrap_or(0)
+}
+
+fn is_nie(token: &[u8]) -> bool {
+    let [first @ (b'X' | b'Y' | b'Z'), digits @ .., last] = token else { return false };
+    if digits.len() != 7 || !digits.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let number = digits.iter().fold(u32::from(first - b'X'), |all, d| all * 10 + u32::from(d - b'0'));
+    spanish_letter(number) == *last
+}
+
+/// Indian tax number: five letters, the fourth of which says what the holder is, four digits, a letter.
+fn is_pan(token: &[u8]) -> bool {
+    let letters = token.get(..5).is_some_and(|t| t.iter().all(u8::is_ascii_uppercase));
+    let digits = token.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
+    let holder = token.get(3).is_some_and(|b| b"ABCFGHLJPTKE".contains(b));
+    letters && digits && holder && token.get(9).is_some_and(u8::is_ascii_uppercase)
+}
+
+/// Italian tax code: its form, and the letter that checks it.
+fn is_codice_fiscale(token: &[u8]) -> bool {
+    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    let token = token.to_ascii_uppercase();
+    let letter = |i: usize| token.get(i).is_some_and(u8::is_ascii_uppercase);
+    let digit = |i: usize| token.get(i).is_some_and(|b| b.is_ascii_digit() || b"LMNPQRSTUV".contains(b));
+    let form = token.len() == 16
+        && (0..6).all(letter)
+        && digit(6)
+        && digit(7)
+        && token.get(8).is_some_and(|b| b"ABCDEHLMPRST".contains(b))
+        && digit(9)
+        && digit(10)
+        && letter(11)
+        && (12..15).all(digit)
+        && letter(15);
+    if !form {
+        return false;
+    }
+    let sum: u32 = token
+        .iter()
+        .take(15)
+        .enumerate()
+        .map(|(i, &b)| {
+            let value = if b.is_ascii_digit() { b - b'0' } else { b - b'A' };
+            if i % 2 == 0 { ODD.get(usize::from(value)).copied().unwrap_or(0) } else { u32::from(value) }
+        })
+        .sum();
+    token.last().is_some_and(|&b| u32::from(b - b'A') == sum % 26)
+}
+
+/// Reads digits with a letter behind them: `12345678Z`, and documents behind their names.
+pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize) {
+    let text = pass.text;
+    let stop = text.run(end, 16, is_word);
+    if is_ident(text.at(stop)) || is_ident(text.before(at)) || matches!(text.before(at), b'/' | b'.' | b'#') {
+        return;
+    }
+    let token = text.cut(at, stop);
+    if end - at == 8 && stop == end + 1 {
+        let number = text.cut(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
+        if text.at(end).to_ascii_uppercase() == spanish_letter(number)
+            && (text.at(end).is_ascii_uppercase() || said(text, at, &["dni", "nif"]))
+        {
+            pass.hit(at, stop, NATIONAL_ID, "es-dni", FORMED);
+            return;
+        }
+    }
+    if let Some((kind, name)) = document(text, at, token) {
+        pass.hit(at, stop, kind, name, NAMED);
+    }
+}
+
+/// A form or checksum and the words that are asked for when it says too little alone.
+struct Form {
+    name: &'static str,
+    lengths: &'static [usize],
+    check: fn(&[u8]) -> bool,
+    /// Words beside it; none needed if empty.
+    words: &'static [&'static str],
+}
+
+/// What is written in groups.
+const FORMS: &[Form] = &[
+    Form { name: "br-cpf", lengths: &[3, 3, 3, 2], check: is_cpf, words: &[] },
+    Form { name: "br-cnpj", lengths: &[2, 3, 3, 4, 2], check: is_cnpj, words: &[] },
+    Form { name: "fr-nir", lengths: &[1, 2, 2, 2, 3, 3, 2], check: is_nir, words: &[] },
+    Form { name: "fr-nir", lengths: &[1, 2, 2, 2, 3, 3], check: |d| is_nir_body(d), words: FRENCH },
+    Form { name: "fr-nir", lengths: &[15], check: is_nir, words: &[] },
+    Form { name: "fr-nir", lengths: &[13, 2], check: is_nir, words: &[] },
+    Form { name: "de-steuer-id", lengths: &[2, 3, 3, 3], check: is_steuer_id, words: &[] },
+    Form {
+        name: "de-steuer-id",
+        lengths: &[11],
+        check: is_steuer_id,
+        words: &[
+            "steuer-id",
+            "steuerid",
+            "steueridentifikationsnummer",
+            "identifikationsnummer",
+            "idnr",
+            "steuernummer",
+            "tax id",
+            "tin",
+            "steuer",
+            "tax",
+        ],
+    },
+    Form { name: "in-aadhaar", lengths: &[4, 4, 4], check: is_aadhaar, words: &[] },
+    Form { name: "in-aadhaar", lengths: &[12], check: is_aadhaar, words: &["aadhaar", "aadhar", "uid", "uidai", "आधार"] },
+    Form { name: "uk-nhs", lengths: &[3, 3, 4], check: is_nhs, words: &["nhs", "patient", "health"] },
+    Form { name: "uk-nhs", lengths: &[10], check: is_nhs, words: &["nhs", "patient"] },
+    Form { name: "pl-pesel", lengths: &[11], check: is_pesel, words: &["pesel", "dowód", "numer", "nr", "id"] },
+    Form {
+        name: "ca-sin",
+        lengths: &[3, 3, 3],
+        check: is_sin,
+        words: &["sin", "social insurance", "nas", "assurance sociale", "canada", "canadian"],
+    },
+    Form { name: "ca-sin", lengths: &[9], check: is_sin, words: &["sin", "social insurance", "assurance sociale"] },
+    Form { name: "au-tfn", lengths: &[3, 3, 3], check: is_tfn, words: &["tfn", "tax file", "tax"] },
+    Form { name: "au-tfn", lengths: &[9], check: is_tfn, words: &["tfn", "tax file"] },
+    Form { name: "au-abn", lengths: &[2, 3, 3, 3], check: is_abn, words: &[] },
+    Form { name: "au-abn", lengths: &[11], check: is_abn, words: &["abn", "business number"] },
+    Form { name: "au-medicare", lengths: &[4, 5, 1], check: is_medicare, words: &[] },
+    Form { name: "au-medicare", lengths: &[10], check: is_medicare, words: &["medicare"] },
+    Form { name: "nl-bsn", lengths: &[9], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
+    Form { name: "nl-bsn", lengths: &[4, 2, 3], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
+    Form { name: "nl-bsn", lengths: &[3, 3, 3], check: is_bsn, words: &["bsn", "burgerservicenummer", "sofinummer", "sofi"] },
+    Form { name: "br-cpf", lengths: &[11], check: is_cpf, words: &["cpf"] },
+    Form { name: "br-cpf", lengths: &[9, 2], check: is_cpf, words: &["cpf"] },
+    Form { name: "br-cnpj", lengths: &[14], check: is_cnpj, words: &["cnpj"] },
+    Form { name: "es-dni", lengths: &[8], check: |d| distinct(d) > 2, words: &["dni", "nif"] },
+    Form { name: "se-personnummer", lengths: &[8, 4], check: is_personnummer, words: &[] },
+    Form {
+        name: "se-personnummer",
+        lengths: &[6, 4],
+        check: |d| checksum::luhn(d) && is_date(d),
+        words: &["personnummer", "pnr", "personal number", "person"],
+    },
+    Form { name: "ch-ahv", lengths: &[3, 4, 4, 2], check: |d| d.starts_with(&[7, 5, 6]) && ean(d), words: &[] },
+    Form { name: "ch-ahv", lengths: &[13], check: |d| d.starts_with(&[7, 5, 6]) && ean(d), words: &["ahv", "avs", "sozialversicherung"] },
+    Form { name: "be-rijksregister", lengths: &[2, 2, 2, 3, 2], check: is_rijksregister, words: &[] },
+    Form {
+        name: "be-rijksregister",
+        lengths: &[11],
+        check: is_rijksregister,
+        words: &["rijksregister", "rijksregisternummer", "registre national", "niss", "insz"],
+    },
+    Form {
+        name: "za-id",
+        lengths: &[13],
+        check: |d| checksum::luhn(d) && is_date(d),
+        words: &["id number", "identity", "south african", "rsa id", "id"],
+    },
+    Form { name: "za-id", lengths: &[6, 4, 3], check: |d| checksum::luhn(d) && is_date(d), words: &[] },
+    Form { name: "dk-cpr", lengths: &[6, 4], check: is_day_first, words: &["cpr", "cpr-nummer", "personnummer"] },
+    Form { name: "kr-rrn", lengths: &[6, 7], check: |d| is_date(d) && d.get(6).is_some_and(|g| (1..=8).contains(g)), words: &[] },
+    Form { name: "il-id", lengths: &[9], check: is_israeli, words: &["teudat", "zehut", "israeli id", "תעודת זהות", "ת.ז"] },
+    Form { name: "it-partita-iva", lengths: &[11], check: checksum::luhn, words: &["partita iva", "p.iva", "p. iva", "vat"] },
+    Form { name: "cn-id", lengths: &[18], check: is_chinese, words: &[] },
+    Form { name: "tr-tckn", lengths: &[11], check: is_tckn, words: &["tc kimlik", "kimlik", "tckn", "t.c."] },
+    Form { name: "ro-cnp", lengths: &[13], check: is_cnp, words: &["cnp", "cod numeric"] },
+    Form { name: "mx-nss", lengths: &[11], check: checksum::luhn, words: &["nss", "imss"] },
+    Form { name: "fi-or-ee-code", lengths: &[11], check: |d| distinct(d) > 2, words: &["isikukood", "asmens kodas", "personas kods"] },
+    Form { name: "us-routing", lengths: &[9], check: is_routing, words: &["routing", "aba", "rtn", "transit"] },
+];
+
+const FRENCH: &[&str] = &["sécurité sociale", "securite sociale", "sécu", "nir", "insee", "numéro de sécu", "social security", "ssn"];
 
 /// Numbers whose grouping and checksum say what they are.
-pub(super) fn grouped(_pass: &mut Pass<'_>, _number: &Number<'_>) -> Option<usize> {
+pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let total = number.digits_in(number.groups());
+    if total < 8 || !number.begins() {
+        return None;
+    }
+    for form in FORMS {
+        let groups = form.lengths.len();
+        if !number.grouped(form.lengths) || !number.ends(groups) || !joined(number, groups) || !(form.check)(number.digits(groups)) {
+            continue;
+        }
+        let (start, end) = (number.start, number.end(groups));
+        if !form.words.is_empty() && !said(number.text, start, form.words) && !follows(number.text, end, form.words) {
+            continue;
+        }
+        let kind = if form.name == "us-routing" { BANK_ACCOUNT } else { NATIONAL_ID };
+        pass.hit(start, end, kind, form.name, FORMED);
+        return Some(end);
+    }
     None
 }
 
-/// Numbers that the words before them name.
-pub(super) fn spoken(_pass: &mut Pass<'_>, _number: &Number<'_>) -> Option<usize> {
+/// Whether groups are joined as one number: by single signs.
+fn joined(number: &Number<'_>, groups: usize) -> bool {
+    (0..groups - 1).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"/"))
+}
+
+/// Numbers that the words before them name: documents, bank accounts.
+pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    let digits = number.digits_in(1);
+    if !(6..=17).contains(&digits) || !number.begins() {
+        return None;
+    }
+    let groups = if number.ends(1) { 1 } else { (1..=number.groups()).find(|&g| number.ends(g))? };
+    let end = number.end(groups);
+    if let Some((kind, name)) = named_document(text, number.start) {
+        pass.hit(number.start, end, kind, name, NAMED);
+        return Some(end);
+    }
+    const ACCOUNTS: &[&str] = &[
+        "account number",
+        "account no",
+        "acct",
+        "account #",
+        "accountnumber",
+        "account_number",
+        "bank account",
+        "kontonummer",
+        "konto",
+        "numéro de compte",
+        "número de cuenta",
+        "numero di conto",
+        "conta",
+        "checking",
+        "savings",
+        "sort code",
+        "rekeningnummer",
+        "numer konta",
+    ];
+    if said_within(text, number.start, 32, ACCOUNTS) && !said_within(text, number.start, 12, &["id"]) {
+        pass.hit(number.start, end, BANK_ACCOUNT, "bank-account", NAMED);
+        return Some(end);
+    }
     None
+}
+
+fn value(digits: &[u8]) -> u64 {
+    digits.iter().take(18).fold(0, |all, &d| all * 10 + u64::from(d))
+}
+
+/// Whether the first six digits are a year, a month and a day.
+fn is_date(digits: &[u8]) -> bool {
+    let two = |i: usize| digits.get(i..i + 2).map_or(99, value);
+    (1..=12).contains(&two(2)) && (1..=31).contains(&two(4))
+}
+
+fn is_day_first(digits: &[u8]) -> bool {
+    let two = |i: usize| digits.get(i..i + 2).map_or(99, value);
+    (1..=31).contains(&two(0)) && (1..=12).contains(&two(2))
+}
+
+fn check_11(digits: &[u8], weights: &[u32]) -> u8 {
+    let rest = weighted(digits, weights) % 11;
+    u8::try_from(if rest < 2 { 0 } else { 11 - rest }).unwrap_or(0)
+}
+
+fn is_cpf(d: &[u8]) -> bool {
+    d.len() == 11
+        && distinct(d) > 1
+        && d.get(9) == Some(&check_11(d.get(..9).unwrap_or_default(), &[10, 9, 8, 7, 6, 5, 4, 3, 2]))
+        && d.get(10) == Some(&check_11(d.get(..10).unwrap_or_default(), &[11, 10, 9, 8, 7, 6, 5, 4, 3, 2]))
+}
+
+fn is_cnpj(d: &[u8]) -> bool {
+    d.len() == 14
+        && distinct(d) > 1
+        && d.get(12) == Some(&check_11(d.get(..12).unwrap_or_default(), &[5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]))
+        && d.get(13) == Some(&check_11(d.get(..13).unwrap_or_default(), &[6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2]))
+}
+
+fn is_nir_body(d: &[u8]) -> bool {
+    matches!(d.first(), Some(1 | 2)) && d.get(3..5).is_some_and(|month| matches!(value(month), 1..=12 | 20..=42 | 50..=99))
+}
+
+fn is_nir(d: &[u8]) -> bool {
+    d.len() == 15 && is_nir_body(d) && value(d.get(13..).unwrap_or_default()) == 97 - value(d.get(..13).unwrap_or_default()) % 97
+}
+
+fn is_steuer_id(d: &[u8]) -> bool {
+    d.len() == 11 && d.first() != Some(&0) && mod_11_10(d) && {
+        let body = d.get(..10).unwrap_or_default();
+        (7..=9).contains(&distinct(body))
+    }
+}
+
+fn is_aadhaar(d: &[u8]) -> bool {
+    d.len() == 12 && d.first().is_some_and(|&first| first >= 2) && distinct(d) > 2 && checksum::verhoeff(d)
+}
+
+fn is_nhs(d: &[u8]) -> bool {
+    let rest = weighted(d, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11;
+    d.len() == 10 && rest != 1 && d.get(9).is_some_and(|&c| u32::from(c) == (11 - rest) % 11) && distinct(d) > 1
+}
+
+fn is_pesel(d: &[u8]) -> bool {
+    let month = d.get(2..4).map_or(99, value) % 20;
+    d.len() == 11
+        && (weighted(d, &[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1])).is_multiple_of(10)
+        && (1..=12).contains(&month)
+        && d.get(4..6).is_some_and(|day| (1..=31).contains(&value(day)))
+}
+
+fn is_sin(d: &[u8]) -> bool {
+    d.len() == 9 && checksum::luhn(d) && distinct(d) > 1 && d.first() != Some(&8)
+}
+
+fn is_tfn(d: &[u8]) -> bool {
+    d.len() == 9 && weighted(d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && distinct(d) > 1
+}
+
+fn is_abn(d: &[u8]) -> bool {
+    let first = d.first().copied().unwrap_or(0);
+    first > 0 && d.len() == 11 && (weighted(d, &[10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19]) - 10).is_multiple_of(89)
+}
+
+fn is_medicare(d: &[u8]) -> bool {
+    matches!(d.first(), Some(2..=6)) && d.get(8).is_some_and(|&c| u32::from(c) == weighted(d, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10)
+}
+
+fn is_bsn(d: &[u8]) -> bool {
+    d.len() == 9 && distinct(d) > 1 && {
+        let sum = weighted(d, &[9, 8, 7, 6, 5, 4, 3, 2]) + 10 * 11;
+        (sum - u32::from(d.get(8).copied().unwrap_or(0))).is_multiple_of(11)
+    }
+}
+
+fn is_personnummer(d: &[u8]) -> bool {
+    d.get(2..).is_some_and(|short| checksum::luhn(short) && is_date(short)) && matches!(d.get(..2), Some([1, 8 | 9] | [2, 0]))
+}
+
+fn ean(d: &[u8]) -> bool {
+    d.len() == 13 && weighted(d, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
+}
+
+fn is_rijksregister(d: &[u8]) -> bool {
+    let check = value(d.get(9..).unwrap_or_default());
+    let body = value(d.get(..9).unwrap_or_default());
+    d.len() == 11
+        && (check == 97 - body % 97 || check == 97 - (2_000_000_000 + body) % 97)
+        && d.get(2..4).is_some_and(|month| value(month) % 20 <= 12)
+        && d.get(4..6).is_some_and(|day| value(day) <= 31)
+}
+
+fn is_israeli(d: &[u8]) -> bool {
+    d.len() == 9 && checksum::luhn(d) && distinct(d) > 1
+}
+
+fn is_chinese(d: &[u8]) -> bool {
+    let sum = weighted(d, &[7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2]) % 11;
+    d.len() == 18
+        && matches!(d.get(6..8), Some([1, 9] | [2, 0]))
+        && d.get(8..).is_some_and(is_date)
+        && d.get(17).is_some_and(|&c| u32::from(c) == (12 - sum) % 11)
+}
+
+fn is_tckn(d: &[u8]) -> bool {
+    let at = |i: usize| u32::from(d.get(i).copied().unwrap_or(0));
+    let odd: u32 = (0..9).step_by(2).map(at).sum();
+    let even: u32 = (1..8).step_by(2).map(at).sum();
+    d.len() == 11 && at(0) > 0 && (odd * 7 + 90 - even) % 10 == at(9) && (0..10).map(at).sum::<u32>() % 10 == at(10)
+}
+
+fn is_cnp(d: &[u8]) -> bool {
+    let rest = weighted(d, &[2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9]) % 11;
+    d.len() == 13 && d.get(12).is_some_and(|&c| u32::from(c) == if rest == 10 { 1 } else { rest }) && d.get(1..).is_some_and(is_date)
+}
+
+fn is_routing(d: &[u8]) -> bool {
+    d.len() == 9 && weighted(d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10) && distinct(d) > 1
 }

@@ -115,6 +115,12 @@ impl Index {
             });
             if let Some((_, back, code)) = codes.min() {
                 filed.push((code, Entry { word, back, exact, act }));
+            } else if let [first, second] = word {
+                // Two letters with hex digits behind them.
+                for third in b"abcdef0" {
+                    let code = [first, second, third].iter().fold(0u16, |code, &&b| code << 5 | u16::from(class(b)));
+                    filed.push((code, Entry { word, back: 3, exact, act }));
+                }
             }
         };
         for (r, rule) in (0u16..).zip(super::rules::all()) {

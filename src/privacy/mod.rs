@@ -1,13 +1,18 @@
 //! Nothing private leaves: `Raw` is text nobody has looked at, `Redacted` is what may go on, and the way from one to the other.
 
+mod address;
 mod assign;
 mod checksum;
+mod command;
 mod context;
+mod dates;
 mod detect;
 mod email;
+mod encoded;
 mod findings;
 mod fold;
 mod geo;
+mod header;
 mod ids;
 mod index;
 mod kind;
@@ -23,9 +28,12 @@ mod restorer;
 mod rules;
 mod screen;
 mod seek;
+mod sentence;
 mod shape;
 mod text;
+mod url;
 pub mod validate;
+mod value;
 mod wallet;
 
 pub use findings::{Finding, Findings};

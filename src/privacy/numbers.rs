@@ -111,10 +111,10 @@ impl<'t> Number<'t> {
     pub(super) fn begins(&self) -> bool {
         let before = self.text.before(self.start);
         let second = self.text.before(self.start.saturating_sub(1));
-        !(is_word(before)
-            || before == b'_'
-            || (matches!(before, b'.' | b'-' | b'/' | b',' | b':')
-                && (second.is_ascii_digit() || (matches!(before, b'-' | b'/' | b'.') && is_word(second)))))
+        let joined = matches!(before, b'.' | b'-' | b'/' | b':') && (second.is_ascii_digit() || (before != b':' && is_word(second)));
+        // `1,234` is one number; `12,415-555-2671` are two cells.
+        let thousands = before == b',' && second.is_ascii_digit() && self.count == 1 && self.digits_in(1) == 3;
+        !(is_word(before) || before == b'_' || joined || thousands)
     }
 }
 
@@ -159,6 +159,9 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
         return end;
     }
     let number = Number::read(text, at);
+    if number.grouped(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.before(at - 3)) && ids::nino_at(pass, at - 3) {
+        return number.end(3);
+    }
     let told = card(pass, &number)
         .or_else(|| social_security(pass, &number))
         .or_else(|| ids::grouped(pass, &number))

@@ -83,7 +83,11 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     };
     let start = match head.map(|head| Pieces(head.as_bytes()).next()) {
         Some(Some(Piece::Run { class, least, most })) => {
-            let start = text.run_back(at, most + 1, |b| belongs(class, b));
+            let mut start = text.run_back(at, most + 1, |b| belongs(class, b));
+            // The letter of an escape (`\\n`) before the run is not of it.
+            if text.before(start) == b'\\' && matches!(text.at(start), b'n' | b'r' | b't') {
+                start += 1;
+            }
             (at - start >= least && at - start <= most).then_some(start)?
         }
         Some(_) => return None,
@@ -119,7 +123,9 @@ fn run(text: Text<'_>, from: usize, class: u8, least: usize, most: usize) -> Opt
     let mut have = end - from;
     for _ in 0..8 {
         if have >= least {
-            return Some(end);
+            // Behind a token that was wrapped its line ends.
+            let wrapped = end - from > have;
+            return (!wrapped || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
         }
         // Too little on its first line to be called wrapped.
         if have < 8 || least < 20 {

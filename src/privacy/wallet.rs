@@ -1,8 +1,182 @@
-//! Addresses of crypto currencies.
+//! Addresses of crypto currencies, by their checksums.
 
-use super::detect::Pass;
+use super::context;
+use super::detect::{FORMED, Pass};
+use super::kind::CRYPTO_WALLET;
+use super::text::{is_ident, is_word};
+use sha2::{Digest, Sha256};
 
-/// Reads an address that begins with the digit at a place; gives its end, or the place itself.
-pub(super) fn read(_pass: &mut Pass<'_>, at: usize) -> usize {
+/// How wallets are spoken of.
+const NAMES: &[&str] = &[
+    "wallet",
+    "address",
+    "addr",
+    "eth",
+    "ethereum",
+    "btc",
+    "bitcoin",
+    "usdt",
+    "usdc",
+    "metamask",
+    "send",
+    "donate",
+    "deposit",
+    "payout",
+    "tip",
+    "ledger",
+    "token",
+    "erc20",
+    "bnb",
+    "bsc",
+    "polygon",
+    "crypto",
+    "coin",
+    "litecoin",
+    "dogecoin",
+    "tron",
+    "recipient",
+    "from",
+    "to",
+    "solana",
+    "monero",
+    "ripple",
+    "xrp",
+    "cardano",
+];
+
+/// Reads an address that begins with the digit at a place (`0x…`, `1…`, `3…`); gives its end, or the place itself.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
+    let text = pass.text;
+    if is_ident(text.before(at)) {
+        return at;
+    }
+    let end = text.run(at, 64, is_word);
+    let token = text.cut(at, end);
+    if is_ident(text.at(end)) || text.at(end) == b'=' {
+        return at;
+    }
+    let found = match token {
+        [b'0', b'x' | b'X', hex @ ..] if hex.len() == 40 => {
+            ethereum(hex) || (context::said(text, at, NAMES) && hex.iter().all(u8::is_ascii_hexdigit))
+        }
+        [b'1' | b'3', ..] if (26..=35).contains(&token.len()) => base58_check(token),
+        _ => false,
+    };
+    if found {
+        pass.hit(at, end, CRYPTO_WALLET, "wallet", FORMED);
+        return end;
+    }
     at
+}
+
+/// Reads an address from a telling beginning: `bc1`, `ltc1`, `addr1`, and base58 ones behind a letter.
+pub(super) fn prefixed(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    if is_ident(text.before(at)) || text.before(at) == b'/' || pass.covered(at) {
+        return;
+    }
+    let end = text.run(at, 120, is_word);
+    let token = text.cut(at, end);
+    if !is_ident(text.at(end)) && token.len() >= 14 && bech32(token) {
+        pass.hit(at, end, CRYPTO_WALLET, "wallet", FORMED);
+    }
+}
+
+/// Reads base58 addresses behind the name of their currency: Litecoin, Dogecoin, Tron, Ripple, Solana, Monero.
+pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if !context::begins_word(text, at) {
+        return;
+    }
+    let limit = text.line_end(to, 48);
+    let mut i = to;
+    while i < limit {
+        let end = text.run(i, 110, is_word);
+        let token = text.cut(i, end);
+        let base58 = (25..=108).contains(&token.len())
+            && token.iter().all(|b| value_of(*b).is_some())
+            && !is_ident(text.before(i))
+            && !is_ident(text.at(end));
+        let mixed =
+            token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_uppercase) && token.iter().any(u8::is_ascii_lowercase);
+        if base58 && mixed && (base58_check(token) || matches!(token.len(), 43 | 44 | 95 | 106 | 33 | 34)) {
+            pass.hit(i, end, CRYPTO_WALLET, "wallet-named", FORMED);
+            return;
+        }
+        i = end.max(i + 1);
+    }
+}
+
+/// The value of a character in base58.
+fn value_of(b: u8) -> Option<u32> {
+    const ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+    ALPHABET.iter().position(|&a| a == b).and_then(|p| u32::try_from(p).ok())
+}
+
+/// Base58 with four bytes of a double SHA-256 at the end.
+fn base58_check(token: &[u8]) -> bool {
+    let mut bytes = [0u8; 25];
+    for &b in token {
+        let Some(mut carry) = value_of(b) else { return false };
+        for byte in bytes.iter_mut().rev() {
+            carry += u32::from(*byte) * 58;
+            *byte = carry.to_le_bytes()[0];
+            carry >>= 8;
+        }
+        if carry > 0 {
+            return false;
+        }
+    }
+    let (body, check) = bytes.split_at(21);
+    let hash = Sha256::digest(Sha256::digest(body));
+    hash.starts_with(check)
+}
+
+/// Bech32 and bech32m: the checksum over the readable part and the data.
+fn bech32(token: &[u8]) -> bool {
+    const CHARSET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
+    let lower = token.to_ascii_lowercase();
+    if token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase) {
+        return false;
+    }
+    let Some(separator) = lower.iter().rposition(|&b| b == b'1') else { return false };
+    let (readable, data) = (lower.get(..separator).unwrap_or_default(), lower.get(separator + 1..).unwrap_or_default());
+    if readable.is_empty() || data.len() < 6 {
+        return false;
+    }
+    let mut sum = 1u32;
+    let mut step = |value: u8| {
+        const GENERATOR: [u32; 5] = [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3];
+        let top = sum >> 25;
+        sum = (sum & 0x1ff_ffff) << 5 ^ u32::from(value);
+        for (i, g) in GENERATOR.iter().enumerate() {
+            if top >> i & 1 == 1 {
+                sum ^= g;
+            }
+        }
+    };
+    readable.iter().for_each(|b| step(b >> 5));
+    step(0);
+    readable.iter().for_each(|b| step(b & 31));
+    for b in data {
+        let Some(value) = CHARSET.iter().position(|c| c == b).and_then(|p| u8::try_from(p).ok()) else { return false };
+        step(value);
+    }
+    sum == 1 || sum == 0x2bc8_30a3
+}
+
+/// Forty hex digits; if in both cases, the capitals must agree with the hash of the address (EIP-55).
+fn ethereum(hex: &[u8]) -> bool {
+    if !hex.iter().all(u8::is_ascii_hexdigit) || hex.iter().filter(|&&b| b == b'0').count() > 30 {
+        return false;
+    }
+    if !hex.iter().any(u8::is_ascii_lowercase) || !hex.iter().any(u8::is_ascii_uppercase) {
+        return true;
+    }
+    let hash = super::checksum::keccak_256(&hex.to_ascii_lowercase());
+    hex.iter().enumerate().all(|(i, b)| {
+        let byte = hash.get(i / 2).copied().unwrap_or(0);
+        let nibble = if i % 2 == 0 { byte >> 4 } else { byte & 15 };
+        !b.is_ascii_alphabetic() || b.is_ascii_uppercase() == (nibble >= 8)
+    })
 }

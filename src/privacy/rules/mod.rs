@@ -1,6 +1,10 @@
 //! The table of tokens that are known by their form: who issues them, how they look, and samples of both sides.
 
 mod ai;
+mod cloud;
+mod code;
+mod pay;
+mod talk;
 
 use super::detect::{Pass, SURE};
 use super::shape;
@@ -41,7 +45,7 @@ pub(super) struct Rule {
 }
 
 /// The rules of every theme, one after the other.
-const THEMES: &[&[Rule]] = &[ai::RULES];
+const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES];
 
 /// Every rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
@@ -61,13 +65,13 @@ fn rule(mut place: usize) -> Option<&'static Rule> {
 
 /// Looks whether a token of a rule begins at its keyword, and notes it.
 pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) {
-    if pass.covered(at) {
+    if pass.hits.last().is_some_and(|hit| hit.rank == SURE && hit.start <= at && at < hit.end) {
         return;
     }
     let Some(rule) = rule(usize::from(place)) else { return };
     let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
     let Some((start, end)) = shape::matches(pass.text, at, shape) else { return };
-    if is_word(pass.text.before(start)) && !escaped(pass.text, start) {
+    if is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start) {
         return;
     }
     if passes(pass.text, start, end, rule) {
@@ -156,21 +160,27 @@ mod tests {
 
     #[test]
     fn every_rule_finds_and_spares_what_it_says() {
+        let mut wrong = String::new();
         for rule in all() {
             assert!(!rule.finds.is_empty() && !rule.spares.is_empty(), "{} has no samples", rule.name);
             for sample in rule.finds {
                 for (before, after) in SURROUNDINGS {
                     let text = format!("{before}{}{after}", fill(sample));
                     let hits = detect(text.as_bytes());
-                    assert!(hits.iter().any(|hit| hit.rule == rule.name), "{} does not find {text:?}: {hits:?}", rule.name);
+                    if !hits.iter().any(|hit| hit.rule == rule.name) {
+                        wrong += &format!("{} does not find {text:?}: {hits:?}\n", rule.name);
+                    }
                 }
             }
             for sample in rule.spares {
                 let text = fill(sample);
                 let hits = detect(text.as_bytes());
-                assert!(!hits.iter().any(|hit| hit.rule == rule.name), "{} finds {text:?}: {hits:?}", rule.name);
+                if hits.iter().any(|hit| hit.rule == rule.name) {
+                    wrong += &format!("{} finds {text:?}: {hits:?}\n", rule.name);
+                }
             }
         }
+        assert_eq!(wrong, "");
     }
 
     #[test]

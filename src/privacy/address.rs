@@ -1,0 +1,333 @@
+//! Street addresses: a street by its word, the number before or behind it, and the town that follows.
+
+use super::context::begins_word;
+use super::detect::{FORMED, Pass};
+use super::kind::ADDRESS;
+use super::text::{Text, is_word};
+
+/// Words that end the name of a street in English, after its number: `742 Evergreen Terrace`.
+pub(super) const AFTER: &[&str] = &[
+    "street",
+    "avenue",
+    "road",
+    "boulevard",
+    "lane",
+    "drive",
+    "court",
+    "terrace",
+    "square",
+    "highway",
+    "parkway",
+    " circle",
+    " way",
+    " place",
+    "crescent",
+    " close",
+    " gardens",
+    " st",
+    " ave",
+    " rd",
+    " blvd",
+    " ln",
+    " dr",
+    " ct",
+    " pl",
+    " hwy",
+    " pkwy",
+    " ter",
+    " cir",
+    " trail",
+    " loop",
+    " alley",
+    " row",
+    " mews",
+    " grove",
+    " broadway",
+];
+
+/// Words that begin the name of a street, with its number before or behind: `12 Rue de Rivoli`, `Calle Mayor 5`.
+pub(super) const BEFORE: &[&str] = &[
+    "rue ",
+    "avenue ",
+    "boulevard ",
+    "chemin ",
+    "impasse ",
+    "allée ",
+    "quai ",
+    "place ",
+    "calle ",
+    "c/ ",
+    "avenida ",
+    "avda. ",
+    "av. ",
+    "plaza ",
+    "paseo ",
+    "carrera ",
+    "via ",
+    "viale ",
+    "piazza ",
+    "corso ",
+    "vicolo ",
+    "rua ",
+    "praça ",
+    "travessa ",
+    "alameda ",
+    "ul. ",
+    "ulica ",
+    "aleja ",
+    "al. ",
+    "улица ",
+    "ул. ",
+    "strada ",
+    "str. ",
+    "rynek ",
+];
+
+/// Endings of the names of streets in German, Dutch and the north, with the number behind: `Hauptstraße 12`.
+pub(super) const ENDINGS: &[&str] = &[
+    "straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "ufer ", "damm ", "ring ", "straat ", "laan ", "gracht ",
+    "plein ", "kade ", "dijk ", "gatan ", "vägen ", "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
+];
+
+/// Reads an address around a word like `Street`.
+pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let word = text.run(at, 1, |b| b == b' ');
+    if !text.at(word).is_ascii_uppercase() && !lower_street(text, word)
+        || is_word(text.at(to))
+        || !begins_word(text, word)
+        || pass.covered(at)
+    {
+        return;
+    }
+    // Up to four words of a name, then the number.
+    let mut i = text.run_back(word, 2, |b| b == b' ');
+    let mut number = None;
+    for words in 0..5 {
+        let start = text.run_back(i, 24, |b| !b.is_ascii_whitespace() && b != b',' && b != b'"' && b != b'(' && b != b'>' && b != b':');
+        let piece = text.cut(start, i);
+        if house_number(piece) {
+            if words > 0 {
+                number = Some(start);
+            }
+            break;
+        }
+        let capital = piece.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
+            || piece.iter().all(|b| b.is_ascii_lowercase()) && lower_street(text, word) && words == 0;
+        let ordinal = piece.first().is_some_and(u8::is_ascii_digit)
+            && [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|end| piece.to_ascii_lowercase().ends_with(end));
+        let joins = matches!(piece, b"of" | b"the" | b"and" | b"de" | b"la" | b"del");
+        if !(capital || ordinal || joins) || piece.is_empty() {
+            break;
+        }
+        let gap = text.run_back(start, 2, |b| b == b' ');
+        if gap == start {
+            break;
+        }
+        i = gap;
+    }
+    let Some(start) = number else { return };
+    let end = town(text, text.run(to, 1, |b| b == b'.'));
+    let end = if text.before(end) == b'.' { end - 1 } else { end };
+    if is_word(text.before(start)) || matches!(text.before(start), b'-' | b'.' | b'$' | b'/') {
+        return;
+    }
+    pass.hit(start, end, ADDRESS, "street", FORMED);
+}
+
+/// `street` in small letters counts behind a capitalised or numbered name only.
+fn lower_street(text: Text<'_>, word: usize) -> bool {
+    [&b"street"[..], b"avenue", b"road", b"boulevard", b"lane"].iter().any(|name| text.has(word, name)) && {
+        let i = text.run_back(word, 2, |b| b == b' ');
+        let start = text.run_back(i, 24, |b| !b.is_ascii_whitespace());
+        text.at(start).is_ascii_uppercase()
+            || super::context::said_within(text, start, 40, &["live", "lives", "address", "home", "moved", "ship", "deliver", "mail"])
+    }
+}
+
+/// `12`, `221B`, `10-12`, `1600`
+fn house_number(piece: &[u8]) -> bool {
+    let digits = piece.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = piece.get(digits..).unwrap_or_default();
+    (1..=5).contains(&digits)
+        && (rest.is_empty()
+            || rest.len() == 1 && rest.iter().all(u8::is_ascii_alphabetic)
+            || rest.first() == Some(&b'-') && rest.len() > 1 && rest.iter().skip(1).all(u8::is_ascii_digit) && rest.len() <= 5)
+}
+
+/// The end of what follows a street: a direction, a flat, a town, a state, a postcode.
+fn town(text: Text<'_>, from: usize) -> usize {
+    let mut end = from;
+    let mut i = from;
+    for _ in 0..12 {
+        let gap = text.run(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
+        if gap == i
+            || text.cut(i, gap).iter().filter(|&&b| b == b'\n').count() > 1
+            || text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',')
+        {
+            break;
+        }
+        let stop = text.run(gap, 24, |b| is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80);
+        let word = text.cut(gap, stop);
+        let comma = text.cut(i, gap).contains(&b',') || text.cut(i, gap).contains(&b'\n');
+        if word.is_empty() || !part(word, comma, text.cut(from, i)) {
+            break;
+        }
+        i = stop;
+        // Ends with a postcode, a state or a flat, or with the word behind a comma.
+        end = stop;
+    }
+    end
+}
+
+/// Whether a word can be part of the town's line.
+fn part(word: &[u8], comma: bool, before: &[u8]) -> bool {
+    const UNITS: &[&[u8]] =
+        &[b"apt", b"suite", b"ste", b"unit", b"flat", b"floor", b"fl", b"room", b"apartment", b"no", b"po", b"box", b"piso"];
+    const DIRECTIONS: &[&[u8]] = &[b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West"];
+    let lower = word.to_ascii_lowercase();
+    let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
+    let in_town = before.contains(&b',') || before.contains(&b'\n') || comma;
+    let postcode = digits >= 1
+        && word.len() <= 10
+        && word.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'-')
+        && (in_town || digits >= 4);
+    let unit = UNITS.contains(&lower.as_slice())
+        || word.starts_with(b"#")
+        || digits > 0
+            && digits <= 4
+            && word.len() <= 5
+            && before.iter().rev().take(12).any(|b| *b == b' ')
+            && UNITS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit))
+        || word.len() <= 3 && UNITS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit));
+    let name = (word.first().is_some_and(u8::is_ascii_uppercase) || word.first().is_some_and(|&b| b >= 0xC3))
+        && in_town
+        && !STOPS.contains(&lower.as_slice());
+    let joins = in_town
+        && matches!(lower.as_slice(), b"am" | b"an" | b"der" | b"sur" | b"de" | b"la" | b"del" | b"upon" | b"le")
+        && before.len() > 3;
+    postcode || unit || DIRECTIONS.contains(&word) || name || joins
+}
+
+/// Words with capitals that begin something else behind a comma.
+const STOPS: &[&[u8]] = &[
+    b"and", b"i", b"my", b"the", b"please", b"phone", b"tel", b"email", b"call", b"we", b"he", b"she", b"they", b"it", b"is", b"thanks",
+    b"but", b"or", b"dob", b"ssn", b"born", b"und", b"ich", b"mein", b"meine", b"telefon", b"et", b"mon", b"y", b"mi", b"e", b"contact",
+    b"mobile", b"name", b"card", b"fax", b"age", b"date", b"so", b"then", b"if", b"when", b"not", b"you", b"your", b"this", b"that",
+    b"city", b"state", b"zip",
+];
+
+/// Reads an address that begins with a word like `Rue`, its number before or behind.
+pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if is_word(text.before(at)) || text.before(at) >= 0x80 || pass.covered(at) {
+        return;
+    }
+    let first = text.at(at);
+    let lead = text
+        .run_back(at, 6, |b| matches!(b, b' ' | b',') || b.is_ascii_lowercase())
+        .max(text.run_back(at, 2, |b| matches!(b, b' ' | b',')));
+    let start = text.run_back(lead, 5, |b| is_word(b));
+    let numbered = house_number(text.cut(start, lead))
+        && lead < at
+        && !is_word(text.before(start))
+        && text.before(start) != b'-'
+        && text.before(start) != b'.';
+    // The name: words with capitals and the small words between them.
+    let mut i = to;
+    let mut capitals = 0;
+    let mut behind = None;
+    for _ in 0..6 {
+        let stop = text.run(i, 24, |b| is_word(b) || matches!(b, b'-' | b'\'' | b'.') || b >= 0x80);
+        let word = text.cut(i, stop);
+        if word.is_empty() {
+            break;
+        }
+        if house_number(word) && capitals > 0 {
+            behind = Some(stop);
+            break;
+        }
+        let capital = word.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0xC3);
+        if !capital
+            && !matches!(
+                word,
+                b"de"
+                    | b"du"
+                    | b"des"
+                    | b"la"
+                    | b"le"
+                    | b"les"
+                    | b"l"
+                    | b"di"
+                    | b"del"
+                    | b"della"
+                    | b"dei"
+                    | b"da"
+                    | b"do"
+                    | b"dos"
+                    | b"das"
+                    | b"y"
+                    | b"e"
+                    | b"et"
+                    | b"n."
+            )
+            && !word.starts_with(b"d'")
+            && !word.starts_with(b"l'")
+        {
+            break;
+        }
+        capitals += usize::from(capital);
+        let next = text.run(stop, 2, |b| matches!(b, b' ' | b','));
+        if numbered && text.cut(stop, next).contains(&b',') || next == stop {
+            i = stop;
+            break;
+        }
+        i = next;
+    }
+    if capitals == 0 {
+        return;
+    }
+    let (from, street_end) = match (numbered, behind) {
+        (true, _) => (start, text.run_back(i, 2, |b| matches!(b, b' ' | b','))),
+        (false, Some(end)) if first.is_ascii_uppercase() || first >= 0x80 || matches!(first, b'c' | b'u') => (at, end),
+        _ => return,
+    };
+    if !numbered && text.has_folded(at, b"via ") && !first.is_ascii_uppercase() {
+        return;
+    }
+    let end = town(text, street_end);
+    pass.hit(from, end, ADDRESS, "street", FORMED);
+}
+
+/// Reads an address whose street ends like `…straße`, the number behind.
+pub(super) fn germanic(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if pass.covered(at) {
+        return;
+    }
+    let mut start = text.run_back(at, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
+    // `Berliner Straße`, `Unter den Linden` have their names before.
+    if start == at || start + 1 == at {
+        let gap = text.run_back(at, 1, |b| b == b' ');
+        start = text.run_back(gap, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
+    }
+    let first = text.at(start);
+    if !(first.is_ascii_uppercase() || first >= 0xC3) || is_word(text.before(start)) || start + 2 > at {
+        return;
+    }
+    let stop = text.run(to, 6, |b| is_word(b) || b == b'-');
+    let number = text.cut(to, stop);
+    if !house_number(number)
+        || number.len() > 5
+        || text.at(stop) == b':'
+        || matches!(text.at(stop), b'.' | b'%') && text.at(stop + 1).is_ascii_digit()
+    {
+        return;
+    }
+    let short = number.iter().all(u8::is_ascii_digit) && number.len() == 4 && (number.starts_with(b"19") || number.starts_with(b"20"));
+    if short && text.at(stop) != b',' {
+        return;
+    }
+    let end = town(text, stop);
+    pass.hit(start, end, ADDRESS, "street", FORMED);
+}

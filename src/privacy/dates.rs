@@ -1,0 +1,288 @@
+//! Dates of birth: a date behind (or before) a word that says so, in several languages.
+
+use super::context::begins_word;
+use super::detect::{NAMED, Pass};
+use super::kind::DATE_OF_BIRTH;
+use super::text::{Text, is_word};
+
+/// Words that say that a date of birth follows.
+pub(super) const NAMES: &[&str] = &[
+    "born",
+    "dob",
+    "d.o.b",
+    "date of birth",
+    "birth date",
+    "birthdate",
+    "birthday",
+    "bday",
+    "b-day",
+    "birth_date",
+    "date_of_birth",
+    "dateofbirth",
+    "birth-date",
+    "birth day",
+    "geboren",
+    "geburtsdatum",
+    "geburtstag",
+    "geb.",
+    "née le",
+    "né le",
+    "née en",
+    "date de naissance",
+    "naissance",
+    "nacimiento",
+    "nací",
+    "nacido",
+    "nacida",
+    "nació",
+    "nato il",
+    "nata il",
+    "nato a",
+    "nata a",
+    "data di nascita",
+    "nascita",
+    "cumpleaños",
+    "nascimento",
+    "nascido",
+    "nascida",
+    "nasci",
+    "geboortedatum",
+    "urodzenia",
+    "urodzon",
+    "urodziłem",
+    "urodziłam",
+    "född",
+    "födelsedatum",
+    "født",
+    "fødselsdato",
+    "syntynyt",
+    "syntymäaika",
+    "дата рождения",
+    "родился",
+    "родилась",
+    "рождения",
+    "出生日期",
+    "出生",
+    "生年月日",
+    "생년월일",
+    "doğum tarihi",
+    "doğum",
+    "narození",
+    "narozen",
+    "született",
+    "születési",
+    "γέννησης",
+    "ngày sinh",
+    "tanggal lahir",
+    "تاريخ الميلاد",
+    "anniversaire",
+];
+
+/// Months by the beginnings of their names.
+const MONTHS: &[&[&str]] = &[
+    &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam"],
+    &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel"],
+    &["mar", "mär", "maa", "мар", "mrt", "bře"],
+    &["apr", "avr", "abr", "апр", "kwi", "dub", "nis", "huh"],
+    &["may", "mai", "mag", "mei", "май", "мая", "maj", "kvě"],
+    &["jun", "jui", "giu", "июн", "cze", "čer", "haz", "kes"],
+    &["jul", "lug", "июл", "lip", "tem", "hei"],
+    &["aug", "aoû", "aou", "ago", "авг", "sie", "srp", "ağu", "elo"],
+    &["sep", "set", "сен", "wrz", "zář", "eyl", "syy"],
+    &["oct", "okt", "ott", "out", "окт", "paź", "říj", "eki", "lok"],
+    &["nov", "ноя", "lis", "kas", "mar"],
+    &["dec", "dez", "déc", "dic", "дек", "gru", "pro", "ara", "jou"],
+];
+
+/// Reads on from a word for birth.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if text.at(at) < 0x80 && !begins_word(text, at) || pass.covered(at) {
+        return;
+    }
+    if text.at(to).is_ascii_lowercase() && text.before(to).is_ascii_lowercase() && text.run(to, 8, |b| b.is_ascii_lowercase()) > to + 3 {
+        return;
+    }
+    // In the same line, or in the next if the word stands alone.
+    let mut limit = text.line_end(to, 64);
+    if text.cut(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
+        limit = text.line_end(text.run(limit, 4, |b| b.is_ascii_whitespace()), 40);
+    }
+    let mut i = to;
+    while i < limit {
+        let b = text.at(i);
+        let begins = !is_word(text.before(i)) || text.before(i) >= 0x80;
+        if begins && (b.is_ascii_digit() || b.is_ascii_alphabetic() || b >= 0x80) {
+            if let Some(end) = date(text, i) {
+                pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+                return;
+            }
+        }
+        // The sentence is over.
+        if matches!(b, b'.' | b';' | b'?' | b'!') && text.at(i + 1) == b' ' && !text.before(i).is_ascii_digit() && i > to + 2 {
+            break;
+        }
+        i += 1;
+    }
+    before(pass, at);
+}
+
+/// `am 14.05.1982 geboren`, `1982-05-14 (born)`
+fn before(pass: &mut Pass<'_>, at: usize) {
+    let text = pass.text;
+    let from = text.line_start(at, 26);
+    for i in from..at {
+        if !is_word(text.before(i)) && text.at(i).is_ascii_alphanumeric() {
+            if let Some(end) = date(text, i) {
+                let gap = text.cut(end, at);
+                if end <= at && gap.len() <= 4 && gap.iter().all(|b| matches!(b, b' ' | b'(' | b',')) {
+                    pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The end of a date that begins at a place.
+pub(super) fn date(text: Text<'_>, at: usize) -> Option<usize> {
+    if text.at(at).is_ascii_digit() { numeric(text, at).or_else(|| worded(text, at)) } else { month_first(text, at) }
+}
+
+fn number(text: Text<'_>, at: usize) -> Option<(u32, usize)> {
+    let end = text.run(at, 9, |b| b.is_ascii_digit());
+    let digits = text.cut(at, end);
+    (!digits.is_empty()).then(|| (digits.iter().fold(0, |all, b| all * 10 + u32::from(b - b'0')), end))
+}
+
+fn is_year(value: u32, digits: usize) -> bool {
+    digits == 4 && (1890..=2035).contains(&value) || digits == 2
+}
+
+/// `1982-05-14`, `14.05.1982`, `5/14/82`, `19820514`, `1982年5月14日`
+fn numeric(text: Text<'_>, at: usize) -> Option<usize> {
+    let (first, a) = number(text, at)?;
+    let ends = |end: usize| (!text.at(end).is_ascii_digit() && text.at(end) != b'%').then_some(end);
+    if a - at == 8 {
+        let (year, month, day) = (first / 10_000, first / 100 % 100, first % 100);
+        let other = (first % 10_000, first / 10_000 % 100, first / 1_000_000);
+        let fits = |year: u32, month: u32, day: u32| (1890..=2035).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        return (fits(year, month, day) || fits(other.0, other.1, other.2) || fits(other.0, other.2, other.1)).then_some(a).and_then(ends);
+    }
+    let separator = |i: usize| -> Option<usize> {
+        match text.at(i) {
+            b'-' | b'/' | b'.' => Some(if text.at(i + 1) == b' ' { i + 2 } else { i + 1 }),
+            b' ' if matches!(text.at(i + 1), b'/' | b'-' | b'.') && text.at(i + 2) == b' ' => Some(i + 3),
+            b'\\' if text.at(i + 1) == b'/' => Some(i + 2),
+            b' ' => Some(i + 1),
+            0xE5 | 0xE6 | 0xEB | 0xEC => Some(text.run(i, 5, |b| b >= 0x80 || b == b' ')),
+            _ => None,
+        }
+    };
+    let (second, b) = number(text, separator(a)?)?;
+    let (third, c) = number(text, separator(b)?)?;
+    let second_start = separator(a)?;
+    let third_start = separator(b)?;
+    if text.at(a) == b' ' && a - at != 2 && a - at != 4 {
+        return None;
+    }
+    let (la, lb, lc) = (a - at, b - second_start, c - third_start);
+    let day_month = |x: u32, y: u32| (1..=31).contains(&x) && (1..=31).contains(&y) && (x <= 12 || y <= 12);
+    let year_first = la == 4 && is_year(first, 4) && lb <= 2 && lc <= 2 && day_month(second, third);
+    let year_last = la <= 2 && lb <= 2 && day_month(first, second) && is_year(third, lc) && lc != 1;
+    if !(year_first || year_last) {
+        return None;
+    }
+    // 日, 일
+    let c = if matches!(text.at(c), 0xE6 | 0xEC) && text.at(a) >= 0x80 { c + 3 } else { c };
+    ends(c)
+}
+
+/// `14 May 1982`, `14th of May, 1982`, `3 de mayo de 1985`, `14. Mai 1982`
+fn worded(text: Text<'_>, at: usize) -> Option<usize> {
+    let (day, a) = number(text, at)?;
+    if !(1..=31).contains(&day) || a - at > 2 {
+        return None;
+    }
+    let mut i = a;
+    for suffix in [&b"st"[..], b"nd", b"rd", b"th", b"er", b".", b"\xc2\xba", b"\xc2\xaa"] {
+        if text.has_folded(i, suffix) {
+            i += suffix.len();
+            break;
+        }
+    }
+    let mut i = text.run(i, 2, |b| matches!(b, b' ' | b'-' | b'/'));
+    for word in [&b"of "[..], b"de ", b"di "] {
+        if text.has_folded(i, word) {
+            i += word.len();
+        }
+    }
+    let end = month(text, i)?;
+    year_behind(text, end)
+}
+
+/// `May 14, 1982`
+fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
+    let end = month(text, at)?;
+    let i = text.run(end, 3, |b| matches!(b, b' ' | b'.' | b'-'));
+    let (day, a) = number(text, i)?;
+    if i == end || !(1..=31).contains(&day) || a - i > 2 {
+        return None;
+    }
+    let a = if [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|s| text.has_folded(a, s)) { a + 2 } else { a };
+    year_behind(text, a)
+}
+
+fn year_behind(text: Text<'_>, from: usize) -> Option<usize> {
+    let mut i = text.run(from, 3, |b| matches!(b, b' ' | b',' | b'.' | b'-' | b'/'));
+    for word in [&b"de "[..], b"del ", b"of "] {
+        if text.has_folded(i, word) {
+            i += word.len();
+        }
+    }
+    let (year, end) = number(text, i)?;
+    (i > from && is_year(year, end - i) && (end - i == 4 || text.at(i.wrapping_sub(1)) != b' ' || year > 31) && !is_word(text.at(end)))
+        .then_some(end)
+}
+
+/// The end of the name of a month.
+fn month(text: Text<'_>, at: usize) -> Option<usize> {
+    let end = text.run(at, 24, |b| b.is_ascii_alphabetic() || b >= 0x80);
+    let word = String::from_utf8_lossy(text.cut(at, end)).to_lowercase();
+    (word.chars().count() <= 12
+        && word.chars().count() >= 3
+        && MONTHS.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name)))
+    .then_some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_read_to_their_end() {
+        for text in [
+            "1982-05-14",
+            "14.05.1982",
+            "5/14/82",
+            "19820514",
+            "14 May 1982",
+            "14th of May, 1982",
+            "3 de mayo de 1985",
+            "14. Mai 1982",
+            "March 3, 1985",
+            "Mar 3 1985",
+            "12 мая 1990",
+            "14-May-1982",
+            "1982年5月14日",
+            "01/02/1990",
+            "1er janvier 1980",
+        ] {
+            let end = date(Text(text.as_bytes()), 0);
+            assert_eq!(end, Some(text.len()), "{text}");
+        }
+        for text in ["1.2.3", "2024", "12:30", "14 apples 1982", "99/99/1999", "May be 12"] {
+            assert_eq!(date(Text(text.as_bytes()), 0), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Tokens inside base64: found by how their beginnings look when encoded.
+
+use super::detect::{Act, FORMED, Pass};
+use super::header::run_of_base64;
+use super::index::{Index, Seen};
+use super::kind::API_KEY;
+use super::rules;
+use super::text::Text;
+use base64::Engine;
+
+/// The beginnings of known tokens as they look in base64, wherever in three bytes they start.
+pub(super) const KEYWORDS: &[&str] = &[
+    // sk-or-, sk-ant, sk-proj, sk_live
+    "c2stb3It",
+    "NrLW9yL",
+    "zay1vci",
+    "c2stYW50",
+    "NrLWFudC",
+    "zay1hbnQ",
+    "c2stcHJv",
+    "NrLXByb2",
+    "zay1wcm9q",
+    "c2tfbGl2",
+    "NrX2xpdm",
+    "za19saXZl",
+    // ghp_, gho_, ghs_, github_pat_, glpat-
+    "Z2hwX",
+    "docF",
+    "naHBf",
+    "Z2hvX",
+    "dob1",
+    "Z2hzX",
+    "dHNf",
+    "Z2l0aHViX3Bh",
+    "dpdGh1Yl9wYX",
+    "naXRodWJfcGF0",
+    "Z2xwYXQt",
+    "dscGF0L",
+    "nbHBhdC",
+    // AKIA, AIza, xoxb-, xoxp-, npm_, hf_, SG.
+    "QUtJQ",
+    "FLSU",
+    "BS0lB",
+    "QUl6Y",
+    "FJem",
+    "BSXph",
+    "eG94Yi",
+    "eG94cC",
+    "hveGIt",
+    "4b3hiL",
+    "bnBtX",
+    "5wbV",
+    "ucG1f",
+    "aGZf",
+    "U0cu",
+    // -----BEGIN
+    "LS0tLS1CRUdJTi",
+    "0tLS0tQkVHSU4g",
+    "tLS0tLUJFR0lOI",
+];
+
+/// Reads the run of base64 around the beginning of an encoded token.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    if pass.covered(at) || at < pass.encoded {
+        return;
+    }
+    let (start, end) = run_of_base64(pass.text, at);
+    pass.encoded = end;
+    let run = pass.text.cut(start, end);
+    if run.len() < 24 {
+        return;
+    }
+    let bare: Vec<u8> = run
+        .iter()
+        .filter(|&&b| b != b'=')
+        .map(|&b| {
+            if b == b'-' {
+                b'+'
+            } else if b == b'_' {
+                b'/'
+            } else {
+                b
+            }
+        })
+        .collect();
+    let whole = bare.get(..bare.len() - usize::from(bare.len() % 4 == 1)).unwrap_or_default();
+    let lenient = base64::engine::GeneralPurpose::new(
+        &base64::alphabet::STANDARD,
+        base64::engine::GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
+    );
+    let Ok(decoded) = lenient.decode(whole) else { return };
+    if holds_token(&decoded) {
+        pass.hit(start, end, API_KEY, "base64-token", FORMED);
+    }
+}
+
+/// Whether a token of the table or a private key stands in decoded bytes.
+fn holds_token(decoded: &[u8]) -> bool {
+    struct Tokens<'t>(Pass<'t>);
+    impl Seen for Tokens<'_> {
+        fn keyword(&mut self, at: usize, end: usize, act: Act) {
+            match act {
+                Act::Token(rule, shape) => rules::try_token(&mut self.0, at, rule, shape),
+                Act::Call(_) if self.0.text.has_folded(at, b"-----begin") => super::pem::read(&mut self.0, at, end),
+                _ => {}
+            }
+        }
+        fn digits(&mut self, at: usize) -> usize {
+            at + 1
+        }
+        fn commercial_at(&mut self, _at: usize) {}
+    }
+    let mut tokens = Tokens(Pass::new(Text(decoded)));
+    Index::get().walk(Text(decoded), &mut tokens);
+    !tokens.0.hits.is_empty()
+}

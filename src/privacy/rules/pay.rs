@@ -1,0 +1,116 @@
+//! Tokens of payment, trade and money.
+
+use super::super::kind::{API_KEY, PRIVATE_KEY};
+use super::{Check, Rule};
+
+/// The rules.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        name: "stripe",
+        kind: API_KEY,
+        shapes: &[
+            "sk_live_{w:16-}",
+            "sk_test_{w:16-}",
+            "rk_live_{w:16-}",
+            "rk_test_{w:16-}",
+            "sk_prod_{w:16-}",
+            "rk_prod_{w:16-}",
+            "sk_org_live_{w:16-}",
+        ],
+        check: Check::Form,
+        finds: &["sk_live_{w:24}", "rk_test_{w:99}"],
+        spares: &["sk_test_your_key_goes_here", "pk_live_{w:24}"],
+    },
+    Rule {
+        name: "stripe-webhook",
+        kind: API_KEY,
+        shapes: &["whsec_{B:24-}"],
+        check: Check::Form,
+        finds: &["whsec_{w:32}"],
+        spares: &["whsec_..."],
+    },
+    Rule {
+        name: "square",
+        kind: API_KEY,
+        shapes: &["sq0atp-{b:22}", "sq0csp-{b:43}", "sq0idp-{b:22}", "EAAA{b:60}"],
+        check: Check::Form,
+        finds: &["sq0atp-{b:22}", "sq0csp-{b:43}", "EAAA{w:60}"],
+        spares: &["sq0atp-"],
+    },
+    Rule {
+        name: "paypal-braintree",
+        kind: API_KEY,
+        shapes: &["access_token$production${L:16}${x:32}", "access_token$sandbox${L:16}${x:32}", "A21AA{b:80-}"],
+        check: Check::Form,
+        finds: &["access_token$production${L:16}${x:32}"],
+        spares: &["access_token$production$"],
+    },
+    Rule {
+        name: "shopify",
+        kind: API_KEY,
+        shapes: &["shpat_{X:32}", "shpca_{X:32}", "shppa_{X:32}", "shpss_{X:32}", "shptka_{X:32}"],
+        check: Check::Form,
+        finds: &["shpat_{x:32}", "shpss_{x:32}"],
+        spares: &["shpat_token"],
+    },
+    Rule {
+        name: "plaid",
+        kind: API_KEY,
+        shapes: &[
+            "access-sandbox-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+            "access-production-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+            "access-development-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+        ],
+        check: Check::Form,
+        finds: &["access-production-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
+        spares: &["access-production-bucket"],
+    },
+    Rule {
+        name: "razorpay",
+        kind: API_KEY,
+        shapes: &["rzp_live_{w:14}", "rzp_test_{w:14}"],
+        check: Check::Form,
+        finds: &["rzp_live_{w:14}"],
+        spares: &["rzp_live_key"],
+    },
+    Rule {
+        name: "adyen-mollie",
+        kind: API_KEY,
+        shapes: &["AQE{w:3}hmfxK{p:60-}", "live_{w:30}", "test_{w:30}"],
+        check: Check::Mixed,
+        finds: &["live_{w:30}"],
+        spares: &["live_reload_is_enabled_by_default"],
+    },
+    Rule {
+        name: "flutterwave-paystack-gocardless",
+        kind: API_KEY,
+        shapes: &["FLWSECK_TEST-{x:32}-X", "FLWSECK-{x:32}-X", "FLWSECK_TEST-{x:12}", "live_{b:40}", "sk_live_{x:40}"],
+        check: Check::Form,
+        finds: &["FLWSECK-{x:32}-X"],
+        spares: &["FLWSECK-"],
+    },
+    Rule {
+        name: "duffel-and-lob",
+        kind: API_KEY,
+        shapes: &["duffel_live_{b:43}", "duffel_test_{b:43}", "live_{x:35}", "test_{x:35}"],
+        check: Check::Form,
+        finds: &["duffel_live_{b:43}"],
+        spares: &["duffel_live_"],
+    },
+    Rule {
+        name: "coinbase-and-kraken",
+        kind: API_KEY,
+        shapes: &["organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
+        check: Check::Form,
+        finds: &["organizations/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/apiKeys/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}"],
+        spares: &["organizations/all"],
+    },
+    Rule {
+        name: "private-extended-key",
+        kind: PRIVATE_KEY,
+        shapes: &["xprv{w:100-112}", "zprv{w:100-112}", "yprv{w:100-112}", "tprv{w:100-112}"],
+        check: Check::Form,
+        finds: &["xprv{w:107}"],
+        spares: &["xprv"],
+    },
+];

@@ -1,0 +1,1204 @@
+//! Secrets in plain sentences, in several languages: `the wifi password is hunter2`, `mein Passwort lautet …`.
+
+use super::assign::{Name, kind_of, quoted};
+use super::detect::{Pass, SAID};
+use super::kind::{CRYPTO_WALLET, PASSWORD};
+use super::names::Word;
+use super::text::{Text, is_word};
+use super::value;
+
+/// How far a sentence is followed.
+const REACH: usize = 120;
+
+/// Words that connect a name with its value.
+const CONNECTORS: &[&str] = &[
+    "is",
+    "are",
+    "was",
+    "be",
+    "to",
+    "as",
+    "equals",
+    "being",
+    "=",
+    ":",
+    "-",
+    "–",
+    "—",
+    "->",
+    "=>",
+    "→",
+    "==",
+    ":=",
+    "ist",
+    "lautet",
+    "lauten",
+    "war",
+    "wäre",
+    "heißt",
+    "heisst",
+    "auf",
+    "zu",
+    "es",
+    "son",
+    "era",
+    "será",
+    "est",
+    "sont",
+    "était",
+    "c'est",
+    "sera",
+    "è",
+    "é",
+    "sono",
+    "era:",
+    "sarà",
+    "são",
+    "foi",
+    "jest",
+    "to:",
+    "brzmi",
+    "är",
+    "er",
+    "var",
+    "on",
+    "oli",
+    "van",
+    "a",
+    "är:",
+    "это",
+    "такой",
+    "такая",
+    "будет",
+    "—",
+    "je",
+    "is:",
+    "este",
+    "esta",
+    "isimli",
+    "olarak",
+    "si",
+    "adalah",
+    "là",
+    "είναι",
+];
+
+/// Words that may stand between the connection and the value.
+const FILLERS: &[&str] = &[
+    "now",
+    "currently",
+    "still",
+    "just",
+    "simply",
+    "set",
+    "changed",
+    "updated",
+    "reset",
+    "again",
+    "probably",
+    "also",
+    "always",
+    "literally",
+    "the",
+    "following",
+    "this",
+    "called",
+    "to",
+    "as",
+    "actually",
+    "really",
+    "only",
+    "exactly",
+    "something",
+    "like",
+    "jetzt",
+    "nun",
+    "noch",
+    "immer",
+    "einfach",
+    "aktuell",
+    "derzeit",
+    "ahora",
+    "actualmente",
+    "maintenant",
+    "toujours",
+    "actuellement",
+    "adesso",
+    "ora",
+    "agora",
+    "teraz",
+    "nu",
+    "here",
+    "it",
+    "been",
+    "has",
+    "have",
+    "gone",
+    "currently:",
+    "now:",
+    "i",
+    "think",
+    "still:",
+    "temporarily",
+    "for",
+    "today",
+];
+
+/// Common words that stand where a password could, and are none. Plain words are taken for passwords only if they are not here.
+const COMMON: &[&str] = &[
+    "a",
+    "an",
+    "the",
+    "my",
+    "your",
+    "our",
+    "his",
+    "her",
+    "their",
+    "its",
+    "it",
+    "this",
+    "that",
+    "these",
+    "those",
+    "there",
+    "here",
+    "where",
+    "what",
+    "which",
+    "who",
+    "how",
+    "why",
+    "when",
+    "not",
+    "no",
+    "none",
+    "never",
+    "always",
+    "also",
+    "too",
+    "very",
+    "so",
+    "as",
+    "at",
+    "by",
+    "for",
+    "from",
+    "in",
+    "into",
+    "of",
+    "on",
+    "to",
+    "up",
+    "out",
+    "with",
+    "without",
+    "and",
+    "or",
+    "but",
+    "if",
+    "then",
+    "else",
+    "than",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "being",
+    "has",
+    "have",
+    "had",
+    "do",
+    "does",
+    "did",
+    "can",
+    "could",
+    "will",
+    "would",
+    "should",
+    "must",
+    "may",
+    "might",
+    "shall",
+    "let",
+    "get",
+    "got",
+    "set",
+    "sent",
+    "kept",
+    "held",
+    "made",
+    "put",
+    "read",
+    "lost",
+    "known",
+    "unknown",
+    "shown",
+    "hidden",
+    "given",
+    "taken",
+    "broken",
+    "stolen",
+    "chosen",
+    "forgotten",
+    "written",
+    "wrong",
+    "right",
+    "correct",
+    "incorrect",
+    "invalid",
+    "valid",
+    "missing",
+    "required",
+    "optional",
+    "mandatory",
+    "empty",
+    "blank",
+    "null",
+    "weak",
+    "strong",
+    "short",
+    "long",
+    "old",
+    "new",
+    "same",
+    "different",
+    "unique",
+    "secure",
+    "insecure",
+    "safe",
+    "unsafe",
+    "plain",
+    "plaintext",
+    "encrypted",
+    "hashed",
+    "salted",
+    "stored",
+    "saved",
+    "leaked",
+    "exposed",
+    "compromised",
+    "expired",
+    "expiring",
+    "changed",
+    "updated",
+    "reset",
+    "rotated",
+    "generated",
+    "randomly",
+    "random",
+    "temporary",
+    "permanent",
+    "default",
+    "enabled",
+    "disabled",
+    "locked",
+    "protected",
+    "needed",
+    "used",
+    "useless",
+    "important",
+    "necessary",
+    "available",
+    "ready",
+    "fine",
+    "good",
+    "bad",
+    "great",
+    "ok",
+    "okay",
+    "easy",
+    "hard",
+    "simple",
+    "complex",
+    "case",
+    "sensitive",
+    "case-sensitive",
+    "only",
+    "just",
+    "still",
+    "already",
+    "now",
+    "currently",
+    "again",
+    "below",
+    "above",
+    "attached",
+    "inside",
+    "outside",
+    "written",
+    "stuck",
+    "under",
+    "over",
+    "everything",
+    "nothing",
+    "something",
+    "anything",
+    "someone",
+    "anyone",
+    "everyone",
+    "one",
+    "two",
+    "three",
+    "first",
+    "last",
+    "next",
+    "at least",
+    "more",
+    "less",
+    "most",
+    "least",
+    "enough",
+    "possible",
+    "impossible",
+    "correctly",
+    "properly",
+    "true",
+    "false",
+    "yes",
+    "managed",
+    "shared",
+    "passed",
+    "typed",
+    "entered",
+    "accepted",
+    "rejected",
+    "denied",
+    "working",
+    "failing",
+    "checked",
+    "validated",
+    "verified",
+    "per",
+    "like",
+    "all",
+    "any",
+    "some",
+    "both",
+    "each",
+    "every",
+    "other",
+    "another",
+    "such",
+    "about",
+    "after",
+    "before",
+    "because",
+    "until",
+    "while",
+    "during",
+    "between",
+    "through",
+    "against",
+    "cracked",
+    "guessed",
+    "public",
+    "private",
+    "secret",
+    "confidential",
+    "redacted",
+    "masked",
+    "obfuscated",
+    "not-set",
+    "unset",
+    "undefined",
+    "case",
+    "based",
+    "policy",
+    "manager",
+    "field",
+    "hash",
+    "string",
+    "prompt",
+    "authentication",
+    "auth",
+    "login",
+    "input",
+    "form",
+    "page",
+    "reset",
+    "rules",
+    "strength",
+    "length",
+    "protection",
+    "security",
+    "database",
+    "server",
+    "file",
+    "email",
+    "vault",
+    "keyring",
+    "keychain",
+    "environment",
+    "variable",
+    "config",
+    "code",
+    "memory",
+    "sudo",
+    "root",
+    "admin",
+    "user",
+    "username",
+    "name",
+    "account",
+    "please",
+    "thanks",
+    "sorry",
+    "hello",
+    "btw",
+    "lol",
+    "haha",
+    "maybe",
+    "perhaps",
+    "probably",
+    "tomorrow",
+    "today",
+    "yesterday",
+    "soon",
+    "later",
+    "expected",
+    "recommended",
+    "allowed",
+    "forbidden",
+    "supported",
+    "unsupported",
+    "deprecated",
+    "necessary",
+    "weird",
+    "strange",
+    "gone",
+    "dead",
+    "done",
+    "over",
+    "back",
+    "off",
+    "down",
+    "different",
+    "identical",
+    "equal",
+    "greater",
+    "smaller",
+    "bigger",
+    "better",
+    "worse",
+    "best",
+    "worst",
+    "anyway",
+    "anymore",
+    "whatever",
+    "somewhere",
+    "nowhere",
+    "everywhere",
+    "within",
+    "bcrypt",
+    "argon",
+    "sha",
+    "json",
+    "yaml",
+    "http",
+    "https",
+    "stuff",
+    "things",
+    "thing",
+    "people",
+    "customers",
+    "users",
+    "us",
+    "them",
+    "him",
+    "me",
+    "you",
+    "we",
+    "they",
+    "she",
+    "he",
+    "i",
+    "hunter",
+    "safe",
+    "transmitted",
+    "returned",
+    "compared",
+    "fetched",
+    "loaded",
+    "ignored",
+    "omitted",
+    "concatenated",
+    "hardcoded",
+    "hard-coded",
+    "logged",
+    "printed",
+    "displayed",
+    "visible",
+    "invisible",
+    "readable",
+    "cleared",
+    "wiped",
+    "removed",
+    "deleted",
+    "created",
+    "added",
+    "asked",
+    "prompted",
+    "requested",
+    "provided",
+    "specified",
+    "configured",
+    "defined",
+    "declared",
+    "initialized",
+    "nil",
+    "void",
+    "const",
+    "static",
+    "falsch",
+    "richtig",
+    "ungültig",
+    "gültig",
+    "erforderlich",
+    "abgelaufen",
+    "sicher",
+    "unsicher",
+    "zu",
+    "nicht",
+    "kein",
+    "leer",
+    "geheim",
+    "bekannt",
+    "vergessen",
+    "gespeichert",
+    "verschlüsselt",
+    "notwendig",
+    "lang",
+    "kurz",
+    "der",
+    "die",
+    "das",
+    "ein",
+    "eine",
+    "dem",
+    "den",
+    "von",
+    "für",
+    "und",
+    "oder",
+    "aber",
+    "im",
+    "in",
+    "auf",
+    "sehr",
+    "immer",
+    "noch",
+    "schon",
+    "mein",
+    "dein",
+    "sein",
+    "unser",
+    "nötig",
+    "korrekt",
+    "stark",
+    "schwach",
+    "geändert",
+    "hier",
+    "dort",
+    "unten",
+    "oben",
+    "auch",
+    "nur",
+    "mal",
+    "mindestens",
+    "gesperrt",
+    "incorrecta",
+    "incorrecto",
+    "correcta",
+    "inválida",
+    "válida",
+    "obligatoria",
+    "segura",
+    "débil",
+    "fuerte",
+    "muy",
+    "el",
+    "la",
+    "los",
+    "las",
+    "un",
+    "una",
+    "de",
+    "del",
+    "para",
+    "por",
+    "con",
+    "sin",
+    "que",
+    "mi",
+    "tu",
+    "su",
+    "nueva",
+    "vieja",
+    "misma",
+    "requerida",
+    "necesaria",
+    "secreta",
+    "vacía",
+    "más",
+    "menos",
+    "cambiada",
+    "guardada",
+    "incorrect",
+    "invalide",
+    "valide",
+    "obligatoire",
+    "requis",
+    "sûr",
+    "faible",
+    "fort",
+    "trop",
+    "très",
+    "le",
+    "les",
+    "des",
+    "du",
+    "pour",
+    "par",
+    "avec",
+    "sans",
+    "mon",
+    "ton",
+    "son",
+    "notre",
+    "votre",
+    "leur",
+    "nouveau",
+    "ancien",
+    "même",
+    "vide",
+    "expiré",
+    "oublié",
+    "perdu",
+    "stocké",
+    "chiffré",
+    "nécessaire",
+    "correct",
+    "bien",
+    "pas",
+    "plus",
+    "errata",
+    "sbagliata",
+    "corretta",
+    "valida",
+    "obbligatoria",
+    "sicura",
+    "debole",
+    "forte",
+    "molto",
+    "il",
+    "lo",
+    "gli",
+    "di",
+    "da",
+    "per",
+    "con",
+    "mia",
+    "tua",
+    "sua",
+    "nuova",
+    "vecchia",
+    "stessa",
+    "scaduta",
+    "necessaria",
+    "richiesta",
+    "non",
+    "più",
+    "incorreta",
+    "errada",
+    "correta",
+    "obrigatória",
+    "fraca",
+    "muito",
+    "o",
+    "os",
+    "as",
+    "do",
+    "da",
+    "não",
+    "minha",
+    "sua",
+    "nova",
+    "velha",
+    "mesma",
+    "expirada",
+    "onjuist",
+    "verkeerd",
+    "juist",
+    "ongeldig",
+    "verplicht",
+    "veilig",
+    "zwak",
+    "sterk",
+    "te",
+    "het",
+    "een",
+    "niet",
+    "mijn",
+    "jouw",
+    "nieuw",
+    "oud",
+    "verlopen",
+    "nieprawidłowe",
+    "błędne",
+    "poprawne",
+    "wymagane",
+    "słabe",
+    "silne",
+    "zbyt",
+    "nie",
+    "moje",
+    "twoje",
+    "nowe",
+    "stare",
+];
+
+/// Whether a word, in lower case, is a common one or ends as participles and adverbs do.
+pub(super) fn is_common(word: &[u8]) -> bool {
+    let Ok(word) = std::str::from_utf8(word) else { return true };
+    COMMON.contains(&word)
+        || word.len() > 5
+            && ["ed", "ing", "ly", "tion", "able", "ible", "ment", "ness", "ity", "ive", "less", "ful"]
+                .iter()
+                .any(|end| word.ends_with(end))
+        || word.contains('\'')
+}
+
+/// A word of a sentence in its place, without the punctuation around it.
+#[derive(Clone, Copy, Debug)]
+struct Spoken {
+    start: usize,
+    end: usize,
+    /// Where the word ends with its punctuation.
+    next: usize,
+    quoted: bool,
+}
+
+/// The word of a sentence that begins at a place.
+fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
+    let i = text.run(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
+    let i = if text.has(i, b"\xc2\xa0") { i + 2 } else { i };
+    if i >= limit {
+        return None;
+    }
+    if let Some((start, end)) = quoted(text, i) {
+        if end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.before(i)) {
+            return Some(Spoken { start, end, next: end + 1, quoted: true });
+        }
+    }
+    let end = text.run(i, 128, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'`');
+    if end == i {
+        return None;
+    }
+    let mut stop = end;
+    while stop > i {
+        let b = text.before(stop);
+        let sign = matches!(b, b'.' | b',' | b';' | b':' | b'?' | b')' | b'*' | b'\'' | b'>' | b']')
+            || (b == b'!' && stop == end && !value::is_striking(text.cut(i, stop - 1)));
+        if !sign {
+            let wide = text.cut(stop.saturating_sub(3), stop);
+            if stop - i > 3 && matches!(wide, [0xE3, 0x80, _] | [0xEF, 0xBC, _]) {
+                stop -= 3;
+                continue;
+            }
+            break;
+        }
+        stop -= 1;
+    }
+    Some(Spoken { start: i, end: stop.max(i), next: end, quoted: false })
+}
+
+/// Reads a sentence on from a telling name.
+pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    if matches!(name.word, Word::Key | Word::Opaque) {
+        return;
+    }
+    if text.before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
+        beyond_ascii(pass, name);
+        return;
+    }
+    if name.word == Word::Pair {
+        pair(pass, name);
+        return;
+    }
+    if let Some((start, end)) = said(text, name) {
+        pass.hit(start, end, kind_of(name), "spoken", SAID);
+        pass.named = end;
+        return;
+    }
+    said_before(pass, name);
+}
+
+fn is_cjk(text: Text<'_>, name: &Name<'_>) -> bool {
+    text.at(name.at) >= 0xE0 && text.at(name.to) >= 0xE0
+}
+
+/// The value behind `name is`, `name for the router:`, or right behind the name.
+fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
+    let limit = text.line_end(name.end, REACH);
+    let mut at = name.end;
+    let mut connected = false;
+    // How many words ago the connector was.
+    let mut since = 0;
+    for n in 0..10 {
+        let word = spoken(text, at, limit)?;
+        let bytes = text.cut(word.start, word.end);
+        let lower = String::from_utf8_lossy(bytes).to_lowercase();
+        let closing = text.cut(word.end, word.next);
+        let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
+        if !word.quoted && (CONNECTORS.contains(&lower.as_str()) || bytes.is_empty() && !closing.is_empty()) {
+            connected = true;
+            since = 0;
+        } else if takes(text, name, &word, bytes, connected, n, since) {
+            return Some((word.start, word.end));
+        } else if word.quoted || !filler(&lower, connected, since) {
+            if connected && since == 0 && !word.quoted && !sentence_ends && n < 4 {
+                // `the password for prod is the same as before: hunter2`
+                since += 1;
+                at = word.next;
+                connected = closing.contains(&b':');
+                continue;
+            }
+            return None;
+        } else {
+            since += usize::from(connected && !FILLERS.contains(&lower.as_str()));
+            connected |= closing.contains(&b':');
+        }
+        if sentence_ends {
+            return None;
+        }
+        at = word.next;
+    }
+    None
+}
+
+/// Whether a word of a sentence can be passed over on the way to the value.
+fn filler(lower: &str, connected: bool, since: usize) -> bool {
+    let letters = lower.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit());
+    letters && lower.chars().any(char::is_alphabetic) && (!connected || FILLERS.contains(&lower) || since < 1)
+}
+
+/// Whether a word of a sentence is the value that a name promised.
+fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
+    let made = value::made(bytes);
+    if made.length < 3 || value::is_placeholder(bytes) || value::is_term(bytes) && name.word != Word::Pin || made.length > 100 {
+        return false;
+    }
+    if matches!(name.word, Word::Pin) {
+        let digits = made.digits == made.length && (3..=8).contains(&made.length)
+            || made.length >= 5
+                && made.digits * 2 >= made.length
+                && made.lower == 0
+                && made.digits + made.upper + made.signs == made.length;
+        return digits && (connected || place == 0) && !is_year_like(bytes, connected);
+    }
+    if word.quoted {
+        let sentence = made.spaces > 0 && (made.upper > 0 && made.digits == 0 || made.spaces > 6);
+        return (connected || place == 0)
+            && !sentence
+            && !is_label(bytes)
+            && (connected
+                || value::is_striking(bytes)
+                || name.word == Word::Password
+                    && text.at(word.start.wrapping_sub(1)) == b'`'
+                    && made.spaces == 0
+                    && !value::is_code(bytes)
+                    && made.length >= 6
+                    && !is_common(&bytes.to_ascii_lowercase()))
+            && !(value::is_code(bytes) && !value::is_striking(bytes));
+    }
+    if value::is_code(bytes) || value::is_uuid(bytes) && name.word != Word::Secret {
+        return false;
+    }
+    let secret = matches!(name.word, Word::Secret);
+    if secret {
+        return (connected || place == 0)
+            && made.length >= 8
+            && made.digits >= 1
+            && made.lower + made.upper >= 1
+            && (value::is_random(bytes) || value::is_striking(bytes))
+            && !looks_like_name(bytes);
+    }
+    if value::is_striking(bytes) && !looks_like_name(bytes) {
+        return connected || place == 0 && made.length >= 5 && !bytes.starts_with(b"/");
+    }
+    let digits = made.digits == made.length && (4..=16).contains(&made.length);
+    if digits {
+        return (connected || place == 0 && made.length >= 6) && since == 0 && !is_year_like(bytes, connected && place <= 2);
+    }
+    // A plain word: only right behind `is`, at the end of what is said, and if it is not a common one.
+    let plain = made.length == made.lower + made.upper && made.length >= 5 && made.upper <= 1;
+    let ends = {
+        let next = text.at(word.next);
+        let closing = text.cut(word.end, word.next);
+        next == 0 || next == b'\n' || next == b'\r' || closing.iter().any(|b| matches!(b, b'.' | b'!' | b';')) || closing.contains(&b',')
+    };
+    let capital_only = made.upper == 1 && made.digits == 0;
+    connected
+        && plain
+        && ends
+        && place <= 3
+        && since == 0
+        && name.word == Word::Password
+        && !is_common(&bytes.to_ascii_lowercase())
+        && !capital_only
+        && direct(text, name, word)
+}
+
+/// Whether only a form of "is" stands between name and value.
+fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
+    let between = String::from_utf8_lossy(text.cut(name.end, word.start)).to_lowercase();
+    matches!(
+        between.trim(),
+        "is" | "is:"
+            | "was"
+            | ":"
+            | "ist"
+            | "lautet"
+            | "ist:"
+            | "lautet:"
+            | "es"
+            | "es:"
+            | "est"
+            | "est:"
+            | "è"
+            | "é"
+            | "is now"
+            | "jest"
+            | "to"
+            | "är"
+            | "er"
+            | "on"
+            | "это"
+            | "="
+            | "-"
+            | "to:"
+            | "is still"
+    )
+}
+
+fn is_year_like(bytes: &[u8], connected: bool) -> bool {
+    !connected && bytes.len() == 4 && (bytes.starts_with(b"19") || bytes.starts_with(b"20"))
+}
+
+/// Names of things with digits in them: `db1`, `node-3`, `server01`, `user2`.
+fn looks_like_name(bytes: &[u8]) -> bool {
+    let made = value::made(bytes);
+    const THINGS: &[&[u8]] = &[
+        b"server", b"host", b"node", b"db", b"user", b"prod", b"staging", b"vm", b"web", b"app", b"router", b"version", b"step",
+        b"chapter", b"section", b"rfc", b"issue", b"windows", b"python", b"phase", b"level", b"test", b"env", b"us-east", b"eu-west",
+        b"build", b"page",
+    ];
+    let lower = bytes.to_ascii_lowercase();
+    let stem = lower.iter().rposition(u8::is_ascii_alphabetic).map_or(&lower[..0], |p| lower.get(..=p).unwrap_or_default());
+    let numbered = made.digits <= 2 && made.signs <= 1 && THINGS.contains(&stem);
+    let dashed = made.digits > 0
+        && bytes.split(|&b| b == b'-').count() >= 2
+        && made.upper == 0
+        && made.digits <= 2
+        && made.signs == bytes.iter().filter(|&&b| b == b'-').count()
+        && bytes.split(|&b| b == b'-').any(|part| THINGS.contains(&part));
+    let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !value::is_striking(part));
+    numbered || dashed || alternative
+}
+
+fn is_label(bytes: &[u8]) -> bool {
+    let lower = bytes.to_ascii_lowercase();
+    let lower = String::from_utf8_lossy(&lower);
+    let plain = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b' ' | b'_' | b'-'));
+    plain
+        && (is_common(lower.as_bytes())
+            || bytes.contains(&b'_')
+            || lower.contains("password")
+            || lower.contains("field")
+            || lower.contains("token"))
+}
+
+/// `hunter2 is my password`, `use hunter2 as the password`
+fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    let start = text.line_start(name.start, 80);
+    let before = text.cut(start, name.start);
+    let lower = String::from_utf8_lossy(before).to_lowercase();
+    const LINKS: &[&str] = &[
+        " as the ",
+        " as my ",
+        " as a ",
+        " as our ",
+        " as ",
+        " is my ",
+        " is the ",
+        " is our ",
+        " for the ",
+        " as your ",
+        " is your ",
+        " ist mein ",
+        " ist das ",
+        " als ",
+        " es mi ",
+        " es la ",
+        " est mon ",
+        " est le ",
+        " is the new ",
+        " as new ",
+        " as the new ",
+        " is the wifi ",
+        " is the root ",
+        " is the admin ",
+        " as the admin ",
+        " as the root ",
+        " as initial ",
+        " as the default ",
+        " is het ",
+        " è la mia ",
+        " to moje ",
+        " é a minha ",
+    ];
+    if !LINKS.iter().any(|link| lower.ends_with(link) && *link != " for the ") || before.len() != lower.len() {
+        return;
+    }
+    let Some(link) = LINKS.iter().filter(|link| lower.ends_with(**link)).map(|link| link.len()).max() else { return };
+    let end = name.start - link;
+    let from = text.run_back(end, 64, |b| !b.is_ascii_whitespace());
+    let from = text.run(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
+    let mut stop = end;
+    while stop > from && matches!(text.before(stop), b'"' | b'\'' | b'`' | b',' | b')' | b'*') {
+        stop -= 1;
+    }
+    let bytes = text.cut(from, stop);
+    let marked = stop < end;
+    if bytes.len() >= 5
+        && value::is_striking(bytes)
+        && !value::is_term(bytes)
+        && !value::is_placeholder(bytes)
+        && !looks_like_name(bytes)
+        && !value::is_code(bytes)
+        && (marked || value::made(bytes).digits > 0 || name.word == Word::Password)
+    {
+        pass.hit(from, stop, kind_of(name), "spoken", SAID);
+    }
+}
+
+/// `bob / hunter2`, `admin:S3cret!` behind words about logging in.
+fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    let limit = text.line_end(name.end, 100);
+    let mut at = name.end;
+    let mut last: Option<Spoken> = None;
+    for _ in 0..9 {
+        let Some(word) = spoken(text, at, limit) else { return };
+        let bytes = text.cut(word.start, word.end);
+        // `admin:S3cret!`
+        if let Some(colon) = bytes.iter().position(|&b| b == b':').filter(|&p| p >= 2) {
+            let (user, secret) = (bytes.get(..colon).unwrap_or_default(), bytes.get(colon + 1..).unwrap_or_default());
+            let named = user.iter().all(|&b| is_word(b) || matches!(b, b'.' | b'_' | b'-' | b'@'));
+            if named
+                && secret.len() >= 4
+                && !secret.starts_with(b"//")
+                && secret.iter().any(|b| !b.is_ascii_digit())
+                && (value::is_striking(secret) || value::made(secret).digits >= 4)
+                && !value::is_placeholder(secret)
+                && !is_address(secret)
+            {
+                pass.hit(word.start + colon + 1, word.end, PASSWORD, "spoken-pair", SAID);
+                return;
+            }
+        }
+        // `bob / hunter2`
+        if matches!(bytes, b"/" | b"|") || bytes.is_empty() {
+            if let (Some(_), Some(next)) = (last, spoken(text, word.next, limit)) {
+                let secret = text.cut(next.start, next.end);
+                if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
+                    pass.hit(next.start, next.end, PASSWORD, "spoken-pair", SAID);
+                    return;
+                }
+            }
+        }
+        // `bob/hunter2`
+        if let Some(slash) = bytes.iter().position(|&b| b == b'/').filter(|&p| p >= 2) {
+            let secret = bytes.get(slash + 1..).unwrap_or_default();
+            let user = bytes.get(..slash).unwrap_or_default();
+            let made = value::made(secret);
+            if user.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.' || *b == b'@')
+                && !secret.contains(&b'/')
+                && secret.len() >= 5
+                && value::is_striking(secret)
+                && made.digits + made.signs >= 1
+                && !value::is_term(secret)
+                && !value::is_placeholder(secret)
+            {
+                pass.hit(word.start + slash + 1, word.end, PASSWORD, "spoken-pair", SAID);
+                return;
+            }
+        }
+        last = Some(word);
+        at = word.next;
+    }
+}
+
+fn is_address(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&b| b.is_ascii_digit() || b == b'.' || b == b':') || bytes.windows(3).any(|w| w == b"://")
+}
+
+/// Behind a name in another script: particles and signs of that script, then a run of ASCII that stands out.
+fn beyond_ascii(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    let limit = text.line_end(name.to, 90);
+    let mut i = name.to;
+    while i < limit && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t')) {
+        i += 1;
+    }
+    let end = text.run(i, 100, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'\''));
+    let mut stop = end;
+    while stop > i && matches!(text.before(stop), b'.' | b',' | b';' | b')' | b'*' | b':') {
+        stop -= 1;
+    }
+    let bytes = text.cut(i, stop);
+    let made = value::made(bytes);
+    let good = made.length >= 4
+        && (value::is_striking(bytes) || made.digits == made.length && made.length >= 4 && name.word == Word::Password)
+        && !value::is_placeholder(bytes)
+        && !value::is_term(bytes)
+        && !value::is_code(bytes);
+    let heavy = !matches!(name.word, Word::Secret) || made.length >= 10;
+    if good && heavy && i < limit {
+        pass.hit(i, stop, kind_of(name), "spoken", SAID);
+        pass.named = stop;
+    }
+}
+
+/// Twelve to twenty-four plain words behind the name of a seed phrase.
+pub(super) fn phrase(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    let mut at = text.run(name.end, 24, |b| !b.is_ascii_alphabetic());
+    for link in [&b"is"[..], b"are", b"was", b"ist", b"value"] {
+        if text.has_folded(at, link) && !is_word(text.at(at + link.len())) {
+            at = text.run(at + link.len(), 16, |b| !b.is_ascii_alphabetic());
+        }
+    }
+    let start = at;
+    let (mut count, mut end) = (0, at);
+    while count < 25 {
+        let stop = text.run(at, 12, |b| b.is_ascii_lowercase());
+        if stop - at < 3 || stop - at > 8 {
+            break;
+        }
+        count += 1;
+        end = stop;
+        at = text.run(stop, 4, |b| matches!(b, b' ' | b'\n' | b',') || b.is_ascii_digit() || b == b'.');
+        if at == stop {
+            break;
+        }
+    }
+    if matches!(count, 12 | 15 | 18 | 21 | 24) || (12..=25).contains(&count) {
+        pass.hit(start, end, CRYPTO_WALLET, "seed-phrase", SAID);
+    }
+}

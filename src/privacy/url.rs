@@ -1,0 +1,112 @@
+//! Passwords and tokens inside URLs and connection strings.
+
+use super::detect::{FORMED, Pass};
+use super::kind::URL_CREDENTIALS;
+use super::text::{Text, is_ident};
+use super::value;
+
+/// Reads on from `://`.
+pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if !text.before(at).is_ascii_alphanumeric() {
+        return;
+    }
+    // Up to the last `@` before the host: passwords hold `@`, `/`, `#` where people forgot to encode them.
+    let stop = text.run(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
+    let span = text.cut(to, stop);
+    let span = span
+        .iter()
+        .position(|&b| b == b'\'')
+        .filter(|&p| !span.get(..p).unwrap_or_default().contains(&b'@') || true)
+        .map_or(span, |p| span.get(..p).unwrap_or_default());
+    // Another URL begins: what belongs to this one ends before it.
+    let span = memchr::memmem::find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
+    let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
+    let in_authority = span.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
+    let last = in_authority.or_else(|| forgotten(span));
+    let Some(last) = last else { return };
+    let userinfo = span.get(..last).unwrap_or_default();
+    let colon = userinfo.iter().position(|&b| b == b':');
+    let Some(colon) = colon else {
+        // A token alone: `https://TOKEN@host`
+        if value::is_random(userinfo) && userinfo.len() >= 20 && !value::is_placeholder(userinfo) {
+            pass.hit(to, to + last, URL_CREDENTIALS, "url-token", FORMED);
+        }
+        return;
+    };
+    let secret = userinfo.get(colon + 1..).unwrap_or_default();
+    if secret.is_empty() || is_reference(secret) {
+        return;
+    }
+    pass.hit(to + colon + 1, to + last, URL_CREDENTIALS, "url-password", FORMED);
+}
+
+/// The `@` before the host when the password holds a `/`, `?` or `#`: only where a user and a colon come first.
+fn forgotten(span: &[u8]) -> Option<usize> {
+    let colon = span.iter().position(|&b| b == b':')?;
+    let first = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#'))?;
+    let port = span.get(colon + 1..first).is_some_and(|port| port.iter().all(u8::is_ascii_digit));
+    let at = span.iter().rposition(|&b| b == b'@')?;
+    let host = span.get(at + 1..).unwrap_or_default();
+    let path_before = span.get(first..at).unwrap_or_default().iter().filter(|&&b| b == b'/').count();
+    (colon < first && !port && at > first && path_before <= 1 && host.first().is_some_and(u8::is_ascii_alphanumeric)).then_some(at)
+}
+
+/// Whether a password in a URL stands for another: `${DB_PASS}`, `<password>`, `password`, `***`.
+fn is_reference(secret: &[u8]) -> bool {
+    let lower = secret.to_ascii_lowercase();
+    let plain = [
+        &b"password"[..],
+        b"pass",
+        b"pwd",
+        b"secret",
+        b"token",
+        b"pw",
+        b"x-oauth-basic",
+        b"xxx",
+        b"mypassword",
+        b"db_password",
+        b"passwd",
+        b"user_password",
+    ]
+    .contains(&lower.as_slice());
+    let variable =
+        matches!(secret.first(), Some(b'$' | b'{' | b'<' | b'%' | b'[')) && !secret.iter().any(u8::is_ascii_digit) && secret.len() > 2;
+    let interpolated = secret.windows(2).any(|w| matches!(w, b"${" | b"{{" | b"#{"))
+        || secret.starts_with(b"{") && secret.ends_with(b"}")
+        || secret.starts_with(b"%s")
+        || secret.starts_with(b"$(")
+        || secret.starts_with(b"$")
+            && secret.iter().skip(1).all(|&b| is_ident(b))
+            && secret.iter().skip(1).all(|b| !b.is_ascii_lowercase());
+    let masked = secret.iter().all(|&b| matches!(b, b'*' | b'x' | b'X' | b'.' | b'-'))
+        || secret.starts_with("•".as_bytes())
+        || secret.starts_with("…".as_bytes());
+    let shown = lower.starts_with(b"your")
+        || lower.starts_with(b"<")
+        || memchr::memmem::find(&lower, b"redacted").is_some()
+        || memchr::memmem::find(&lower, b"changeme").is_some()
+        || memchr::memmem::find(&lower, b"placeholder").is_some();
+    plain || variable || interpolated || masked || shown
+}
+
+/// Whether a place is inside a URL that began in the same word.
+pub(super) fn inside(text: Text<'_>, at: usize) -> bool {
+    let start = text.run_back(at, 400, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'<' | b'`' | b'('));
+    memchr::memmem::find(text.cut(start, at), b"://").is_some()
+}
+
+/// Reads the value of a parameter of a URL that opens something: `?sig=`, `&X-Amz-Signature=`, `?code=`.
+pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if !matches!(text.before(at), b'?' | b'&' | b';' | b'#') && !inside(text, at) || pass.covered(to) {
+        return;
+    }
+    let end =
+        text.run(to, 2048, |b| !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';'));
+    let bytes = text.cut(to, end);
+    let made = value::made(bytes);
+    if made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && made.distinct > 6 && !value::is_placeholder(bytes) {
+        pass.hit(to, end, super::kind::API_KEY, "url-signature", FORMED);
+    }
+}

@@ -1,0 +1,177 @@
+//! The redactor held against texts with labels: what is found of what is there, and what is touched that is not.
+
+use chatbot::{Policy, Redactor};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// One text of the corpus with what is private in it.
+struct Document {
+    file: String,
+    title: String,
+    text: String,
+    labels: Vec<(String, usize, usize)>,
+}
+
+/// Runs in braces (`{x:64}`) stand for characters that look random and are always the same: no token stands in the files.
+fn filled(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    while let Some(open) = rest.find('{') {
+        out.push_str(&rest[..open]);
+        rest = &rest[open..];
+        let run = rest.find('}').and_then(|close| {
+            let (class, count) = rest[1..close].split_once(':')?;
+            let letters = match class {
+                "d" => "0123456789",
+                "x" => "0123456789abcdef",
+                "L" => "0123456789abcdefghijklmnopqrstuvwxyz",
+                "U" => "234567ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                "w" | "b" => "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+                "B" => "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz+/",
+                _ => return None,
+            };
+            Some((letters.as_bytes(), count.parse::<usize>().ok()?, close))
+        });
+        let Some((letters, count, close)) = run else {
+            out.push('{');
+            rest = &rest[1..];
+            continue;
+        };
+        for _ in 0..count {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            out.push(char::from(letters[usize::try_from(state >> 33).unwrap() % letters.len()]));
+        }
+        rest = &rest[close + 1..];
+    }
+    out + rest
+}
+
+/// The documents of the corpus: `=== title`, then a text in which `⟦KIND:value⟧` marks what is private.
+fn documents() -> Vec<Document> {
+    let mut documents = Vec::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let content = std::fs::read_to_string(&path).unwrap();
+        for part in content.split("=== ").skip(1) {
+            let (title, marked) = part.split_once('\n').unwrap();
+            let marked = filled(marked.strip_suffix('\n').unwrap_or(marked));
+            let (mut text, mut labels) = (String::new(), Vec::new());
+            let mut rest = marked.as_str();
+            while let Some((before, after)) = rest.split_once('⟦') {
+                text.push_str(before);
+                let (label, after) = after.split_once('⟧').unwrap();
+                let (kind, value) = label.split_once(':').unwrap();
+                labels.push((kind.to_owned(), text.len(), text.len() + value.len()));
+                text.push_str(value);
+                rest = after;
+            }
+            text.push_str(rest);
+            let file = path.file_stem().unwrap().to_string_lossy().into_owned();
+            documents.push(Document { file, title: title.to_owned(), text, labels });
+        }
+    }
+    documents
+}
+
+/// What was found of one kind.
+#[derive(Default)]
+struct Tally {
+    labels: usize,
+    found: usize,
+}
+
+/// The figures over the whole corpus.
+#[derive(Default)]
+struct Score {
+    kinds: BTreeMap<String, Tally>,
+    findings: usize,
+    right: usize,
+    clean: usize,
+    untouched: usize,
+    leaking: usize,
+    misses: String,
+}
+
+impl Score {
+    fn of(documents: &[Document]) -> Self {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut score = Self::default();
+        for document in documents {
+            score.add(document, &redactor);
+        }
+        score
+    }
+
+    fn add(&mut self, document: &Document, redactor: &Redactor) {
+        let findings = redactor.findings(document.text.as_bytes());
+        let mut leaks = false;
+        for (kind, start, end) in &document.labels {
+            let covered: usize = findings.iter().map(|f| f.end.min(*end).saturating_sub(f.start.max(*start))).sum();
+            let tally = self.kinds.entry(kind.clone()).or_default();
+            tally.labels += 1;
+            let spared = (end - start) / 8;
+            if covered + spared.min(6) >= end - start {
+                tally.found += 1;
+            } else {
+                leaks = true;
+                writeln!(
+                    self.misses,
+                    "MISS {}/{} {kind}: {:?}\n     {}",
+                    document.file,
+                    document.title,
+                    &document.text[*start..*end],
+                    document.text.replace('\n', "\n     ")
+                )
+                .unwrap();
+            }
+        }
+        self.leaking += usize::from(leaks);
+        for finding in &findings {
+            self.findings += 1;
+            if document.labels.iter().any(|(_, start, end)| finding.start < *end && *start < finding.end) {
+                self.right += 1;
+            } else {
+                writeln!(
+                    self.misses,
+                    "WRONG {}/{} {} ({}): {:?}\n     {}",
+                    document.file,
+                    document.title,
+                    finding.kind,
+                    finding.rule,
+                    &document.text[finding.start..finding.end],
+                    document.text.replace('\n', "\n     ")
+                )
+                .unwrap();
+            }
+        }
+        if document.labels.is_empty() {
+            self.clean += 1;
+            self.untouched += usize::from(findings.is_empty());
+        }
+    }
+
+    fn table(&self) -> String {
+        let mut out = self.misses.clone();
+        for (kind, tally) in &self.kinds {
+            writeln!(out, "{kind:<16} {:>4} of {:>4}", tally.found, tally.labels).unwrap();
+        }
+        let (labels, found) = self.kinds.values().fold((0, 0), |(l, f), tally| (l + tally.labels, f + tally.found));
+        writeln!(
+            out,
+            "all {found}/{labels}, precise {}/{}, untouched {}/{}, leaking documents {}",
+            self.right, self.findings, self.untouched, self.clean, self.leaking
+        )
+        .unwrap();
+        out
+    }
+}
+
+#[test]
+fn what_is_private_is_found_and_nothing_else_is_touched() {
+    let score = Score::of(&documents());
+    let misses = score.misses.lines().filter(|line| line.starts_with("MISS") || line.starts_with("WRONG")).count();
+    assert_eq!(misses, 0, "\n{}", score.table());
+}
