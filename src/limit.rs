@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn what_is_past_goes_from_the_file() {
         let (dir, limiter) = limiter(1_000_000, 1_000_000);
-        let old: String = (0..2 * LONG).map(|i| format!("{:013}\n", at(0).millis() + i as i64)).collect();
+        let old: String = (0..2 * LONG).map(|i| format!("{:013}\n", at(0).millis() + i64::try_from(i).unwrap())).collect();
         disk::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
         assert_eq!(waits(&limiter, at(10_000)), None);
         assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE);

@@ -5,6 +5,8 @@
 
 use crate::clock::Time;
 use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -15,15 +17,19 @@ pub enum Error {
     /// Not a key: 32 bytes in URL-safe base64.
     #[error("this is not a sealing key")]
     NotAKey,
+    /// The operating system gave no randomness.
+    #[error("this system gives no random numbers")]
+    Random,
     /// Damaged, or sealed with a key that is not on the ring: the two cannot be told apart.
     #[error("damaged, or sealed with another key")]
     Closed,
 }
 
-/// A fresh random key.
-#[must_use]
-pub fn new_key() -> Secret {
-    Secret::new(Fernet::generate_key())
+/// A fresh random key: 32 bytes in URL-safe base64.
+pub fn new_key() -> Result<Secret, Error> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(bytes.as_mut_slice()).map_err(|_| Error::Random)?;
+    Ok(Secret::new(URL_SAFE.encode(*bytes)))
 }
 
 /// Keys that open, the first of which seals.
@@ -140,7 +146,7 @@ mod tests {
 
     #[test]
     fn the_first_key_seals_and_all_open() {
-        let (old, new) = (new_key(), new_key());
+        let (old, new) = (new_key().unwrap(), new_key().unwrap());
         let token = KeyRing::new(&old).unwrap().seal(b"x", Time::from_millis(0));
         let both = KeyRing::new(&new).unwrap().also(&old).unwrap();
         assert_eq!(both.open(&token).unwrap().as_slice(), b"x");

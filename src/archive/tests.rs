@@ -16,7 +16,7 @@ struct Place {
 impl Place {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let ring = Arc::new(KeyRing::new(&seal::new_key()).unwrap());
+        let ring = Arc::new(KeyRing::new(&seal::new_key().unwrap()).unwrap());
         let archive = Archive::new(dir.path().join("conversations"), ring, Clock::fixed(Time::from_millis(1_800_000_000_000)));
         Self { dir, archive }
     }
@@ -99,7 +99,7 @@ fn every_truncation_keeps_all_whole_lines() {
     let whole = disk::read(&path).unwrap().unwrap();
     for length in 1..whole.len() {
         disk::write(&path, &whole[..length]).unwrap();
-        let lines = whole[..length].iter().filter(|b| **b == b'\n').count();
+        let lines = whole[..length].split(|b| *b == b'\n').count() - 1;
         let stored = place.archive.read(&id).unwrap();
         assert_eq!(stored.messages.len(), lines.saturating_sub(1), "{length}");
         assert_eq!(stored.torn > 0, whole[length - 1] != b'\n', "{length}");
@@ -126,7 +126,8 @@ fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
     let place = Place::new();
     let (_, other) = place.conversation(3);
     let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap()).unwrap().lines().nth(2).unwrap().to_owned();
-    let cases: Vec<(Box<dyn FnOnce(&mut Vec<String>)>, Vec<&str>, usize)> = vec![
+    type Change = Box<dyn FnOnce(&mut Vec<String>)>;
+    let cases: Vec<(Change, Vec<&str>, usize)> = vec![
         (Box::new(|l| l.swap(1, 2)), vec!["message 1 (line 3): the message is not in its place"], 4),
         (Box::new(|l| l.push(l[2].clone())), vec!["message 2 (line 6): the message is repeated"], 4),
         (Box::new(|l| drop(l.remove(2))), vec!["message 2: the message is missing"], 3),
@@ -156,7 +157,7 @@ fn a_second_writer_is_told_and_another_key_opens_nothing() {
     let first = place.archive.open(&id).unwrap();
     assert!(matches!(place.archive.open(&id), Err(Error::Busy(_))));
     drop(first);
-    let ring = Arc::new(KeyRing::new(&seal::new_key()).unwrap());
+    let ring = Arc::new(KeyRing::new(&seal::new_key().unwrap()).unwrap());
     let other = Archive::new(place.dir.path().join("conversations"), ring, Clock::system());
     assert!(matches!(other.open(&id), Err(Error::Closed { .. })));
     assert!(place.archive.open(&id).is_ok());

@@ -196,7 +196,9 @@ impl<P: Provider> Session<P> {
     /// The path of one message.
     pub async fn say(&mut self, said: Said, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let warnings = self.check(&said)?;
-        warnings.iter().for_each(|w| watcher.warned(w));
+        for warning in &warnings {
+            watcher.warned(warning);
+        }
         let (message, findings) = self.redact(said.whole(), watcher)?;
         let levels = self.count()?;
         self.keep_question(message, &findings)?;
@@ -249,7 +251,7 @@ impl<P: Provider> Session<P> {
     fn redact(&mut self, text: Raw, watcher: &mut dyn Watcher) -> Result<(Message, Findings), Error> {
         let (text, findings) = self.machines.redactor.redact(text, &mut self.placeholders);
         if !findings.is_empty() {
-            let event = findings.counts().into_iter().fold(Event::new(What::Redacted), |e, (kind, n)| e.count(&kind.to_string(), n));
+            let event = findings.counts().into_iter().fold(Event::new(What::Redacted), |e, (kind, n)| e.count(&kind, n));
             self.note(&event);
             watcher.redacted(&findings);
             if self.manners.ask_on_secret && !watcher.approves(&findings) {
@@ -275,7 +277,7 @@ impl<P: Provider> Session<P> {
 
     fn keep_question(&mut self, message: Message, findings: &Findings) -> Result<(), Error> {
         let mut place = None;
-        if !(self.manners.drop_findings && !findings.is_empty())
+        if (!self.manners.drop_findings || findings.is_empty())
             && let Some(conversation) = &mut self.conversation
         {
             let note = Note::default();
@@ -317,8 +319,8 @@ impl<P: Provider> Session<P> {
         if !found.is_empty() && self.manners.drop_findings {
             trouble.push("the answer has private data in it and was not kept".to_owned());
         }
-        let keep = !(self.manners.drop_findings && !found.is_empty());
-        let kept = self.keep_answer(&text, Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
+        let keep = !self.manners.drop_findings || found.is_empty();
+        let kept = self.keep_answer(&text, &Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
         drop(id);
         match (failure, kept) {
             (Some(failure), _) => Err(Error::Provider(failure)),
@@ -330,13 +332,13 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    fn keep_answer(&mut self, text: &Redacted, note: Note, keep: bool) -> Result<(), archive::Error> {
+    fn keep_answer(&mut self, text: &Redacted, note: &Note, keep: bool) -> Result<(), archive::Error> {
         if text.as_str().is_empty() {
             return Ok(());
         }
         let message = Message { role: Role::Assistant, text: text.clone(), at: self.machines.clock.now() };
         let place = match &mut self.conversation {
-            Some(conversation) if keep => Some(conversation.keep(&[(&message, &note)])?),
+            Some(conversation) if keep => Some(conversation.keep(&[(&message, note)])?),
             Some(conversation) => conversation.forget_partial().map(|()| None)?,
             None => None,
         };

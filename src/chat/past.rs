@@ -23,6 +23,7 @@ impl Past {
     }
 
     /// Each message, oldest first.
+    #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.said.iter().map(|(_, m)| m)
     }

@@ -51,7 +51,7 @@ impl App {
         let path = self.lines_file();
         let kept = Appender::open(&path).and_then(|mut file| {
             file.add(token.as_bytes())?;
-            if file.len()? <= LONG {
+            if file.length()? <= LONG {
                 return Ok(());
             }
             let bytes = file.read_all()?;

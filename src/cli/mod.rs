@@ -147,7 +147,7 @@ impl Command {
     fn run(self, app: &mut App) -> anyhow::Result<()> {
         match self {
             Self::Chat(o) => chat::run(app, *o),
-            Self::Ask(o) => ask::run(app, *o),
+            Self::Ask(o) => ask::run(app, &o),
             Self::Key(o) => commands::key::run(app, o),
             Self::History(o) => history::run(app, o),
             Self::Usage(o) => usage::run(app, &o),

@@ -141,7 +141,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
             .or_else(|| cause.downcast_ref().map(of_the_disk))
             .or_else(|| cause.downcast_ref().map(of_home))
             .or_else(|| super::keys::explain(cause));
-        if let Some(Some((exit, code, hint))) = found.map(Into::into) {
+        if let Some(Some((exit, code, hint))) = found {
             let retry_after = retry_after(error);
             return Problem { exit, code, what, hint, retry_after };
         }
@@ -152,6 +152,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
 /// What an error means: exit code, its name for scripts, what to do.
 pub(crate) type Meaning = Option<(Exit, &'static str, Option<String>)>;
 
+#[expect(clippy::unnecessary_wraps, reason = "a row of the tables below, where some errors have no meaning of their own")]
 pub(crate) fn meaning(exit: Exit, code: &'static str, hint: &str) -> Meaning {
     Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
 }

@@ -49,7 +49,6 @@ pub(crate) enum Style {
 
 /// The three streams.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "three streams, each a terminal or not, coloured or not")]
 pub(crate) struct Ui {
     input_terminal: bool,
     output_terminal: bool,

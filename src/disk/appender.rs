@@ -31,7 +31,7 @@ impl Appender {
     }
 
     /// How long it is.
-    pub fn len(&self) -> Result<u64, Error> {
+    pub fn length(&self) -> Result<u64, Error> {
         Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
     }
 
@@ -42,7 +42,7 @@ impl Appender {
 
     /// Adds bytes in one write. What was written in part (a full disk) is taken back.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        let before = self.len()?;
+        let before = self.length()?;
         self.file.write_all(bytes).map_err(|source| {
             self.file.set_len(before).unwrap_or_default();
             Error::Io { deed: "write", path: self.path.clone(), source }
@@ -81,14 +81,14 @@ impl Appender {
 
     /// Everything in it.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
-        let mut bytes = Vec::with_capacity(usize::try_from(self.len()?).unwrap_or(0));
+        let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
         self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)
     }
 
     /// The last bytes of it, at most `most`.
     pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
-        let from = self.len()?.saturating_sub(most);
+        let from = self.length()?.saturating_sub(most);
         let mut bytes = Vec::new();
         self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)

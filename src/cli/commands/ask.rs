@@ -23,7 +23,6 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@example.org\""
 )]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Options {
     /// The question; `-` takes it from standard input
     #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
@@ -50,12 +49,12 @@ pub(crate) struct Options {
     no_stdin: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let most = app.settings()?.limits.max_attachment_bytes;
-    let said = said(app.ui, &options, most)?;
+    let said = said(app.ui, options, most)?;
     let own_screen = app.ui.output_is_terminal() && !options.json && !options.extract;
     if options.dry_run {
-        return dry_run(app, &options, said);
+        return dry_run(app, options, said);
     }
     let which = Which::of(options.resume.clone(), options.r#continue);
     let mut begun = talk::begin(app, &options.talk, &which, own_screen)?;
@@ -141,8 +140,7 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
 fn as_json(begun: &talk::Begun, outcome: &Outcome) -> String {
     let answer = outcome.answer.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
-    let redactions: Vec<_> =
-        outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind.to_string(), "count": count })).collect();
+    let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
     let cost = usage.and_then(crate::provider::Usage::spent).map(|n| talk::exact_dollars(n.0));
     let object = json!({
         "schema_version": 1,
