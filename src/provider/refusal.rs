@@ -7,8 +7,8 @@ use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
-/// How much of a refusal is read, in bytes.
-const WORDS: usize = 64 << 10;
+/// How much of a refusal is read, in bytes: half of it is not JSON any more.
+const WORDS: usize = 1 << 20;
 
 /// What a refusal says, in whichever of the many shapes.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -230,4 +230,15 @@ mod tests {
             assert_eq!(heard(total.as_bytes(), piece, tight()), Err(TooLarge::Total));
         }
     }
+
+    proptest::proptest! {
+        /// Whatever comes, and wherever it is cut, it is heard as if it came in one piece.
+        #[test]
+        fn cuts_do_not_matter(
+            signs in proptest::collection::vec(proptest::sample::select(&b"data: :{}\n\n\r\r\xef\xbb\xbf\xc3\xa9x"[..]), 0..80),
+            piece in 1_usize..9,
+        ) {
+            proptest::prop_assert_eq!(heard(&signs, piece, tight()), heard(&signs, signs.len().max(1), tight()));
+        }
+    }
 }

@@ -147,7 +147,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     sandbox
         .run(["ask", "x"])
         .env("SSL_CERT_FILE", file)
-        .stderr("chatbot: error: `own` cannot be asked: there is no certificate in the extra certificates (`SSL_CERT_FILE`)\nchatbot: hint: [..]\n")
+        .stderr("chatbot: error: `own` cannot be asked: there is no usable certificate in the extra certificates (`SSL_CERT_FILE`)\nchatbot: hint: [..]\n")
         .code(2)
         .check();
 }

@@ -410,6 +410,12 @@ fn what_came_before_a_failure_is_kept() {
 }
 
 #[test]
+fn a_long_refusal_is_read_and_cut() {
+    let server = Server::replies([Reply::json(400, &format!(r#"{{"error":{{"message":"No{}"}}}}"#, "o".repeat(100_000)))]);
+    assert_eq!(ask(&server).error(), format!("`own` does not take the request (400): No{}…", "o".repeat(197)));
+}
+
+#[test]
 fn text_and_error_in_one_piece_are_told_apart() {
     let both = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\ndata: {\"error\":{\"message\":\"then not\"}}\n\n";
     each_fails_as_told([("both", Reply::stream().bytes(both).end(), Kind::Upstream, "`own` broke off the answer: then not", "first")]);

@@ -236,13 +236,13 @@ impl Line {
 
     fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
         let bad = |why: &str| self.error(Kind::BadNet, &format!("cannot be asked: {why} in the extra certificates (`SSL_CERT_FILE`)"));
-        let mut found = false;
+        let mut certificates = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| bad("something is not PEM"))?;
-            roots.add(certificate).map_err(|_| bad("there is a damaged certificate"))?;
-            found = true;
+            certificates.push(certificate.map_err(|_| bad("something is not PEM"))?);
         }
-        if found { Ok(()) } else { Err(bad("there is no certificate")) }
+        // A system's bundle may hold some that are too old to be read: the others count.
+        let (usable, _) = roots.add_parsable_certificates(certificates);
+        if usable > 0 { Ok(()) } else { Err(bad("there is no usable certificate")) }
     }
 
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
