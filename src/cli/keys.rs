@@ -8,6 +8,7 @@ use crate::catalog::Endpoint;
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
+use crate::keys::recovery;
 use crate::keys::vault::{self, NoPassphrase};
 use crate::keys::{self, Custody, Preference, Slot, Vault, hygiene};
 use crate::seal::KeyRing;
@@ -195,6 +196,9 @@ pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
     if let Some(error) = cause.downcast_ref::<vault::Error>() {
         return Some(of_the_vault(error));
     }
+    if let Some(error) = cause.downcast_ref::<recovery::Error>() {
+        return Some(of_recovery(error));
+    }
     let error = cause.downcast_ref::<keys::Error>()?;
     Some(match error {
         keys::Error::Absent { .. } => meaning(
@@ -218,10 +222,29 @@ pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
         keys::Error::NotADataKey { .. } => {
             meaning(Exit::Storage, "data_key_damaged", "bring it back with `chatbot key recovery import`; nothing has been changed")
         }
+        keys::Error::AnotherDataKey => meaning(
+            Exit::Storage,
+            "another_data_key",
+            "move `conversations/` away first, or choose the store this key belongs in; nothing was changed",
+        ),
+        keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "remove the one you do not need; nothing was moved"),
         keys::Error::Vault(error) => of_the_vault(error),
         keys::Error::Disk(_) => None,
         _ => meaning(Exit::Key, "key_store", ""),
     })
+}
+
+fn of_recovery(error: &recovery::Error) -> Meaning {
+    use recovery::Error;
+    match error {
+        Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
+        Error::Torn => meaning(Exit::Storage, "torn", "name the file that `chatbot key recovery export` wrote, or type its words"),
+        Error::Word(_) | Error::Line(_) => meaning(Exit::Storage, "wrong_words", "look at that line again and type the words once more"),
+        Error::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        Error::Bounds(_) => meaning(Exit::Storage, "hostile", "this file was not written by chatbot"),
+        Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "use another one"),
+        Error::NotADataKey | Error::Machine(_) => meaning(Exit::Failure, "failed", ""),
+    }
 }
 
 fn of_the_vault(error: &vault::Error) -> Meaning {

@@ -98,7 +98,7 @@ impl Custody {
         if let Some(kept) = self.kept_in() {
             return Ok((kept, String::from("the keys were put there")));
         }
-        if disk::read_at_most(&self.vault, u64::MAX).map_or_else(|error| !error.is_missing(), |found| found.is_some()) {
+        if disk::exists(&self.vault) {
             return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
         }
         OsKeyring::new(self.deadline).probe()?;

@@ -98,6 +98,9 @@ pub struct Book {
     /// The store keys were first put into, or moved to.
     #[serde(default)]
     pub store: Option<StoreKind>,
+    /// When the key of the conversations was last sealed for recovery.
+    #[serde(default)]
+    pub recovery_at: Option<Time>,
     #[serde(default)]
     keys: BTreeMap<String, Record>,
 }
@@ -140,7 +143,7 @@ impl Book {
     fn new() -> Result<Self, Error> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|e| Error::Random(std::io::Error::other(e)))?;
-        Ok(Self { schema_version: VERSION, salt: STANDARD.encode(salt), store: None, keys: BTreeMap::new() })
+        Ok(Self { schema_version: VERSION, salt: STANDARD.encode(salt), store: None, recovery_at: None, keys: BTreeMap::new() })
     }
 
     /// Twelve hexadecimal digits that tell this key from others in this home, and say nothing about it: an HMAC under the

@@ -58,6 +58,14 @@ pub enum Slot {
     AuditKey,
 }
 
+impl Slot {
+    /// Whether it is for the key of a provider; the others are our own.
+    #[must_use]
+    pub const fn is_of_a_provider(&self) -> bool {
+        matches!(self, Self::ApiKey { .. } | Self::PreviousApiKey { .. })
+    }
+}
+
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A name has no slash in it: the five forms cannot meet.

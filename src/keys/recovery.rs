@@ -139,6 +139,14 @@ impl Recovery {
         bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
     }
 
+    /// Two of its lines of words, to be typed back; another two each time.
+    pub fn some_lines(&self) -> Result<[usize; 2], Error> {
+        let lines = self.to_words().len().max(2);
+        let [one, other] = cipher::random::<2>()?.map(usize::from);
+        let first = one % lines;
+        Ok([first, (first + 1 + other % (lines - 1)) % lines])
+    }
+
     /// Reads a file, or words typed from paper.
     pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim_start();

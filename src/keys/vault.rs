@@ -285,7 +285,7 @@ impl Vault {
     /// Makes a vault. One that is there, whole or not, is left alone.
     pub fn create(path: &Path, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
         let _lock = lock(path)?;
-        if disk::read_at_most(path, LARGEST)?.is_some() {
+        if disk::exists(path) {
             return Err(Error::Exists(path.to_path_buf()));
         }
         let key = cipher::fresh_key()?;

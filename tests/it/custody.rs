@@ -1,6 +1,7 @@
 //! Who keeps the keys: the real keyring, open, locked, silent or gone, and no store weaker than the one that was chosen.
 
 use super::harness::keyring::Keyring;
+use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use super::harness::{Sandbox, proof};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -187,4 +188,85 @@ fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
          chatbot: hint: set `CHATBOT_KEYRING` anew, or unset it\n",
         )
         .check();
+}
+
+#[test]
+fn keys_move_to_the_other_store_and_back() {
+    let Some((mut sandbox, keyring)) = open_keyring() else { return };
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "move", "--to", "vault"]).fails(3);
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    // Having been made, it is not used: the keys are where they are.
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+    sandbox.run(["key", "move", "--to", "vault"]).fails(2);
+    sandbox
+        .run(["key", "move", "--to", "vault", "--yes"])
+        .stdout("moved 2 keys from the os-keyring to the vault; each was read back before it was removed\n")
+        .check();
+    assert!(!keyring.seen("service", "chatbot").contains("secret"), "{}", keyring.seen("service", "chatbot"));
+    sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
+    sandbox.run(["history", "verify"]).passes();
+    sandbox
+        .run(["key", "move", "--to", "vault", "--yes"])
+        .stdout("moved 0 keys from the os-keyring to the vault; each was read back before it was removed\n")
+        .check();
+    let moved = sandbox
+        .run(["key", "move", "--to", "os", "--yes"])
+        .env("CHATBOT_KEYRING", "vault")
+        .code(0)
+        .stdout("moved 2 keys from the vault to the os-keyring; each was read back before it was removed\n")
+        .stderr("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the vault: change it\n")
+        .check();
+    drop(moved);
+    sandbox.run(["history", "verify"]).passes();
+    assert!(keyring.seen("service", "chatbot").contains(&key()));
+}
+
+#[test]
+fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
+    let Some((mut sandbox, _keyring)) = open_keyring() else { return };
+    for n in 0..4 {
+        let profile = format!("p{n}");
+        sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", &profile]).stdin(key()).passes();
+    }
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    let (_never, moment) = std::sync::mpsc::channel::<()>();
+    let mut kills = 0;
+    for round in 0_u64..24 {
+        let to = ["vault", "os"][usize::try_from(round % 2).unwrap()];
+        let running = sandbox.run(["key", "move", "--yes", "--to", to]).start();
+        assert!(moment.recv_timeout(Duration::from_millis(40 + round * 13 % 110)).is_err());
+        kills += u32::from(running.kill().code.is_none());
+        for n in 0..4 {
+            sandbox.run(["key", "get", "--profile", &format!("p{n}")]).passes();
+        }
+        sandbox.run(["key", "move", "--yes", "--to", to]).passes();
+    }
+    assert!(kills > 5, "{kills} kills: the moments are badly chosen");
+}
+
+#[test]
+fn clear_asks_for_the_word_and_leaves_the_conversations_theirs() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["key", "clear"]).stdout("there are no keys to remove\n").check();
+    sandbox.store_key("openrouter", &key());
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox
+        .run(["key", "clear"])
+        .code(2)
+        .stderr("chatbot: error: this needs an answer, and nobody can be asked: Type `clear` to remove them:\nchatbot: hint: use `--yes`\n")
+        .check();
+    let mut screen = sandbox.screen(["key", "clear"]);
+    screen.wait_for("This removes 2 keys of `openrouter`, `openrouter` in profile `work`.").wait_for("Type `clear`").line("yes");
+    screen.wait_for("nothing was removed");
+    assert_eq!(screen.end(), 1);
+    sandbox.run(["key", "clear", "--yes"]).stdout("removed 2 keys: openrouter, openrouter in profile work\n").check();
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox.run(["history", "verify"]).passes();
 }

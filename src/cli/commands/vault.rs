@@ -71,7 +71,7 @@ pub(super) enum Given<'a> {
     File(Option<&'a Path>),
 }
 
-fn cost(text: &str) -> Result<Cost, String> {
+pub(super) fn cost(text: &str) -> Result<Cost, String> {
     text.parse().map_err(|error: crate::keys::passphrase::Error| error.to_string())
 }
 
@@ -97,7 +97,7 @@ fn note(app: &App, deed: &str) {
 
 fn create(app: &mut App, cost: Cost) -> Result<()> {
     let path = app.home.vault();
-    if disk::read_at_most(&path, u64::MAX)?.is_some() {
+    if disk::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
     let kept = app.keys()?.custody().book().ok().flatten().and_then(|book| book.store);
@@ -121,16 +121,38 @@ pub(super) fn with_store(app: &mut App) -> Result<()> {
         Err(error) => return Err(error.into()),
     };
     app.ui.error_line(&format!("There is no place for keys yet: {error}."));
+    if !offer(app)? {
+        return Err(error.into());
+    }
+    Ok(app.keys()?.custody().probe()?)
+}
+
+/// Makes sure that there is a vault; on a terminal, offers to make one.
+pub(super) fn make_if_missing(app: &mut App) -> Result<()> {
+    let path = app.home.vault();
+    if disk::exists(&path) {
+        return Ok(());
+    }
+    if app.ui.can_ask() {
+        app.ui.error_line("There is no vault yet.");
+        if offer(app)? {
+            return Ok(());
+        }
+    }
+    bail!(vault::Error::Missing(path))
+}
+
+fn offer(app: &mut App) -> Result<bool> {
     app.ui.error_line("A vault is one file of yours, sealed under a passphrase.");
     if !app.ui.confirm("Make one now?", "`chatbot vault create`")? {
-        return Err(error.into());
+        return Ok(false);
     }
     let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
     Vault::create(&app.home.vault(), &passphrase, Cost::default())?;
     note(app, "create");
     // It has just been typed twice: it is not asked for a third time.
     app.keys()?.give(passphrase);
-    Ok(app.keys()?.custody().probe()?)
+    Ok(true)
 }
 
 fn passwd(app: &mut App, kdf: Option<Cost>, file: Option<&Path>) -> Result<()> {

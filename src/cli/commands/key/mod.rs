@@ -1,6 +1,8 @@
 //! `key`: the keys of providers.
 
 mod list;
+mod moving;
+mod recovery;
 mod set;
 mod show;
 mod validate;
@@ -37,6 +39,12 @@ enum Command {
     List(list::Options),
     /// Ask providers whether their keys are good
     Validate(validate::Options),
+    /// Move every key to the other store
+    Move(moving::Move),
+    /// Remove every key of every provider
+    Clear,
+    /// Save the key of your conversations for the day the key store is lost, and bring it back
+    Recovery(recovery::Options),
 }
 
 /// Whose key.
@@ -63,6 +71,9 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Delete(options) => show::delete(app, &options),
         Command::List(options) => list::run(app, &options),
         Command::Validate(options) => validate::run(app, &options),
+        Command::Move(options) => moving::move_all(app, &options),
+        Command::Clear => moving::clear(app),
+        Command::Recovery(options) => recovery::run(app, options),
     }
 }
 

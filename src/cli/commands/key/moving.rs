@@ -1,0 +1,114 @@
+//! `key move` and `key clear`: all keys at once, to the other store or away.
+
+use super::said;
+use crate::catalog;
+use crate::cli::app::App;
+use crate::cli::commands::vault::make_if_missing;
+use crate::cli::report::{Exit, Problem};
+use crate::keys::{KeyStore, OsKeyring, Slot, StoreKind, vault};
+use crate::ledger::{Event, Severity, What};
+use crate::name::Name;
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+use std::time::Duration;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Move {
+    /// Where to
+    #[arg(long, value_enum, value_name = "STORE")]
+    to: To,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum To {
+    /// The OS keyring
+    Os,
+    /// The vault
+    Vault,
+}
+
+pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
+    let target = match options.to {
+        To::Os => StoreKind::OsKeyring,
+        To::Vault => StoreKind::Vault,
+    };
+    if target == StoreKind::Vault {
+        make_if_missing(app)?;
+    }
+    let candidates = candidates(app, target.other())?;
+    let question = format!("Move every key from the {} to the {target}?", target.other());
+    if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "nothing was moved"));
+    }
+    let seconds = app.settings()?.keys.keyring_timeout_s;
+    let keyring = OsKeyring::new(Duration::from_secs(u64::from(seconds)));
+    let sealed = app.keys()?.open_vault();
+    let (source, target): (&dyn KeyStore, &dyn KeyStore) = match target {
+        StoreKind::Vault => (&keyring, &sealed),
+        StoreKind::OsKeyring => (&sealed, &keyring),
+    };
+    target.probe()?;
+    let moved = app.keys()?.custody().move_all(source, target, &candidates)?;
+    let (from, to) = (source.kind(), target.kind());
+    app.note(
+        &Event::new(What::KeyMoved)
+            .severity(Severity::Notice)
+            .word("from", &from.to_string())
+            .word("to", &to.to_string())
+            .number("keys", moved.slots.len()),
+    );
+    let plural = if moved.slots.len() == 1 { "key" } else { "keys" };
+    app.ui.out(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()))?;
+    if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() != to) {
+        app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the {from}: change it"));
+    }
+    Ok(())
+}
+
+/// Slots that may have something in them, beside those that are written down.
+fn candidates(app: &App, source: StoreKind) -> Result<Vec<Slot>> {
+    if source == StoreKind::Vault {
+        let names = vault::describe(&app.home.vault())?.map(|vault| vault.entries).unwrap_or_default();
+        return Ok(names.iter().filter_map(|name| name.parse().ok()).collect());
+    }
+    let profile: Name = "default".parse()?;
+    let providers = catalog::all().iter().filter(|entry| entry.needs_key).filter_map(|entry| entry.name.parse().ok());
+    Ok(providers.map(|provider| Slot::ApiKey { provider, profile: profile.clone() }).collect())
+}
+
+pub(super) fn clear(app: &mut App) -> Result<()> {
+    let slots: Vec<Slot> = match app.keys()?.custody().book()? {
+        Some(book) => book.records().map(|(slot, _)| slot).filter(Slot::is_of_a_provider).collect(),
+        None => Vec::new(),
+    };
+    if slots.is_empty() {
+        return app.ui.out("there are no keys to remove\n");
+    }
+    let list: Vec<String> = slots
+        .iter()
+        .map(|slot| match slot {
+            Slot::ApiKey { provider, profile } => said(provider, profile),
+            other => format!("`{other}`"),
+        })
+        .collect();
+    if !app.yes {
+        if app.ui.can_ask() {
+            app.ui.error_line(&format!("This removes {} of {}. Conversations and their key stay.", plural(list.len()), list.join(", ")));
+        }
+        if app.ui.ask("Type `clear` to remove them: ", "`--yes`")? != "clear" {
+            bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
+        }
+    }
+    for slot in &slots {
+        app.keys()?.custody().remove(slot)?;
+        if let Slot::ApiKey { provider, profile } = slot {
+            let event = Event::new(What::KeyDeleted).severity(Severity::Notice);
+            app.note(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
+        }
+    }
+    app.ui.out(&format!("removed {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")))
+}
+
+fn plural(keys: usize) -> String {
+    if keys == 1 { String::from("1 key") } else { format!("{keys} keys") }
+}

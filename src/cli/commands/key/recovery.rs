@@ -1,0 +1,202 @@
+//! `key recovery`: the key of the conversations leaves, sealed, for the day the key store is lost, and comes back.
+
+use crate::archive::{Archive, any_sealed};
+use crate::cli::app::App;
+use crate::cli::commands::vault::{Given, new_passphrase, with_store};
+use crate::cli::keys::named_passphrase;
+use crate::cli::report::{Exit, Problem};
+use crate::cli::ui::shown;
+use crate::disk::{self, Draft};
+use crate::keys::data_key::Brought;
+use crate::keys::recovery::{self, Recovery};
+use crate::keys::{Cost, Slot};
+use crate::ledger::{Event, Severity, What};
+use crate::seal::KeyRing;
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A recovery file is never larger than this.
+const LARGEST: u64 = 64 * 1024;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Seal the key of your conversations under a passphrase, into a small text file that can be printed
+    Export {
+        /// Where to; `-` is standard output
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// What it costs to try a passphrase: argon2id:m=65536,t=3 or pbkdf2:600000
+        #[arg(long, value_name = "KDF", value_parser = crate::cli::commands::vault::cost)]
+        kdf: Option<Cost>,
+        /// Write over a file that is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// Bring the key back: from the file, or from the words typed in
+    Import {
+        /// Where from; `-` is standard input, nothing is the keyboard
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+}
+
+pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
+    match options.command {
+        Command::Export { file, kdf, force } => export(app, &file, kdf.unwrap_or_default(), force),
+        Command::Import { file } => import(app, file.as_deref()),
+    }
+}
+
+fn note(app: &App, deed: &str) {
+    app.note(&Event::new(What::DataKeyRecovery).severity(Severity::Notice).word("deed", deed));
+}
+
+fn export(app: &mut App, file: &Path, cost: Cost, force: bool) -> Result<()> {
+    let Some(key) = app.keys()?.custody().existing_data_key(&Slot::DataKey)? else {
+        bail!(
+            Problem::new(Exit::Key, "no_data_key", "there is no key of conversations yet")
+                .hint("it is made with the first conversation that is kept, such as `chatbot chat --demo`")
+        );
+    };
+    let to_screen = file == Path::new("-");
+    if !to_screen && !force && disk::exists(file) {
+        bail!(Problem::misuse(format!("`{}` is there already", shown(file))).hint("name another file, or use `--force`"));
+    }
+    let passphrase = new_passphrase(app, "the recovery file", Given::Environment)?;
+    let sealed = Recovery::seal(&key, &passphrase, cost)?;
+    let now = app.clock.now();
+    let text = sealed.to_text(now);
+    if to_screen {
+        app.ui.out(&text)?;
+    } else {
+        // A bare name means this folder.
+        let bare = file.parent().is_none_or(|parent| parent == Path::new(""));
+        let mut draft = Draft::beside(&if bare { Path::new(".").join(file) } else { file.to_path_buf() })?;
+        draft.add(text.as_bytes())?;
+        draft.keep()?;
+        // What was written is what can be read: opened once more, with the passphrase that was chosen.
+        let read = String::from_utf8(disk::read_foreign(file, LARGEST)?)?;
+        if !crate::keys::same(&Recovery::read(&read)?.open(&passphrase)?, &key) {
+            bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not give back what was put into it", shown(file))));
+        }
+        app.ui.out(&format!("wrote `{}`; it opens with its passphrase\n", shown(file)))?;
+    }
+    app.keys()?.custody().change_book(|book| book.recovery_at = Some(now))?;
+    note(app, "export");
+    if app.ui.can_ask() && !app.yes {
+        type_back(app, &sealed)?;
+    }
+    app.ui.notice("Keep it away from this machine, and the passphrase away from it.");
+    Ok(())
+}
+
+/// Who is to type lines of it back has it in front of them.
+fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
+    let lines = sealed.to_words();
+    app.ui.error_line("Print it or copy it down. Then type two of its lines back, to see that it can be read.");
+    for n in sealed.some_lines()? {
+        for _ in 0..3 {
+            let typed = app.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
+            if lines.get(n).is_some_and(|line| same_words(line, &typed)) {
+                break;
+            }
+            if typed.is_empty() {
+                bail!(
+                    Problem::new(Exit::Failure, "not_confirmed", "the words were not typed back; the file was written all the same")
+                        .hint("try `chatbot key recovery export` again when you have them in front of you")
+                );
+            }
+            app.ui.error_line("That is another line. Once more, or Enter to leave it.");
+        }
+    }
+    app.ui.error_line("It can be read.");
+    Ok(())
+}
+
+fn same_words(line: &str, typed: &str) -> bool {
+    let words =
+        |text: &str| text.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).map(str::to_lowercase).collect::<Vec<_>>();
+    words(line) == words(typed)
+}
+
+fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
+    let text = match file {
+        Some(file) if file != Path::new("-") => disk::read_foreign(file, LARGEST)?,
+        Some(_) => app.ui.read_input(LARGEST)?,
+        None if app.ui.can_ask() => typed(app)?.into_bytes(),
+        None => {
+            bail!(Problem::misuse("the words are typed on a terminal, and this is none").hint("name the file, or `-` for standard input"))
+        }
+    };
+    let text = String::from_utf8(text).map_err(|_| recovery::Error::Torn)?;
+    let sealed = Recovery::read(&text)?;
+    with_store(app)?;
+    let key = open(app, &sealed)?;
+    must_open_something(app, &key)?;
+    let brought = app.keys()?.custody().bring_back(&key)?;
+    note(app, "import");
+    app.ui.out(match brought {
+        Brought::Back => "the key of your conversations is back\n",
+        Brought::Known => "the key of your conversations was there already; it is the same\n",
+    })
+}
+
+/// The words, line by line, until one is empty.
+fn typed(app: &App) -> Result<String> {
+    app.ui.error_line("Type the words, line by line; an empty line ends them.");
+    let mut text = String::new();
+    loop {
+        let line = app.ui.ask("", "a file")?;
+        if line.is_empty() {
+            return Ok(text);
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+}
+
+fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
+    if let Some(named) = named_passphrase(app.env) {
+        let passphrase = named.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0))?;
+        match sealed.open(&passphrase) {
+            // The environment's may be the vault's: on a terminal, the file's own can be typed.
+            Err(recovery::Error::WrongPassphrase) if app.ui.can_ask() => {}
+            other => return Ok(other?),
+        }
+    }
+    for _ in 0..2 {
+        match sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?) {
+            Err(recovery::Error::WrongPassphrase) => app.ui.error_line("That does not open it. Once more."),
+            other => return Ok(other?),
+        }
+    }
+    Ok(sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
+}
+
+/// A key that opens nothing of what is here is another home's: kept, it would stand in the way of the right one.
+fn must_open_something(app: &App, key: &Secret) -> Result<()> {
+    if !any_sealed(&app.home.conversations())? {
+        return Ok(());
+    }
+    let archive = Archive::new(app.home.conversations(), Arc::new(KeyRing::new(key)?), app.clock.clone());
+    if archive.ids()?.iter().any(|id| archive.read(id).is_ok()) {
+        return Ok(());
+    }
+    bail!(
+        Problem::new(
+            Exit::Storage,
+            "other_data_key",
+            "this is the key of other conversations: it opens none of those here; it was not kept"
+        )
+        .hint("look for the recovery file that was written on this machine")
+    )
+}

@@ -1,0 +1,186 @@
+//! The day the key store is lost: the key of the conversations comes back from a file or from paper, and never in place of another.
+
+use super::harness::sandbox::{CHEAP, PASSPHRASE};
+use super::harness::{Sandbox, proof, python};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// A sandbox with a conversation, and its recovery file.
+fn exported() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "a word to keep"]).passes();
+    let file = sandbox.desk().join("recovery.txt");
+    sandbox
+        .run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP])
+        .stdout("wrote `recovery.txt`; it opens with its passphrase\n")
+        .check();
+    (sandbox, file)
+}
+
+/// Loses the vault and with it the key, and makes an empty one.
+fn lose_the_vault(sandbox: &Sandbox) {
+    fs::remove_file(sandbox.data().join("vault.json")).unwrap();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+}
+
+const LOST: &str = "chatbot: error: there are sealed conversations, and the vault has not the key that opens them\n\
+    chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n";
+
+#[test]
+fn the_key_comes_back_from_its_file() {
+    let (sandbox, file) = exported();
+    lose_the_vault(&sandbox);
+    let files = sandbox.conversations();
+    for command in [&["ask", "--demo", "again"][..], &["history", "list"], &["ask", "--demo", "--continue", "again"]] {
+        sandbox.run(command).code(8).stderr(LOST).check();
+    }
+    assert_eq!(sandbox.conversations(), files);
+    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+    sandbox
+        .run(["key", "recovery", "import", "-"])
+        .stdin(fs::read(&file).unwrap())
+        .stdout("the key of your conversations was there already; it is the same\n")
+        .check();
+    let shown = sandbox.run(["history", "show"]).passes().stdout;
+    assert!(shown.contains("a word to keep"), "{shown}");
+    let events = sandbox.run(["audit", "--json", "--event", "datakey"]).passes().stdout;
+    assert_eq!(events.matches(r#""event":"datakey.recovery""#).count(), 3, "{events}");
+}
+
+#[test]
+fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
+    let (sandbox, file) = exported();
+    lose_the_vault(&sandbox);
+    let text = fs::read_to_string(file).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with(|c: char| c.is_ascii_digit())).collect();
+    assert_eq!(lines.len(), 9);
+    let mut wrong: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
+    let word = wrong[4].split(". ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    wrong[4] = wrong[4].replace(&word, if word == "lusab" { "babad" } else { "lusab" });
+    sandbox.run(["key", "recovery", "import", "-"]).stdin(wrong.join("\n")).code(8).stderr(
+        "chatbot: error: line 5 of the words has a mistake in it\nchatbot: hint: look at that line again and type the words once more\n",
+    ).check();
+    let mut screen = sandbox.screen(["key", "recovery", "import"]);
+    screen.wait_for("an empty line ends them.");
+    for line in &lines {
+        screen.line(line.split(". ").nth(1).unwrap());
+    }
+    screen.line("").wait_for("the key of your conversations is back");
+    assert_eq!(screen.end(), 0);
+    sandbox.run(["history", "verify"]).passes();
+}
+
+#[test]
+fn an_export_is_typed_back_in_part() {
+    let sandbox = Sandbox::with_vault();
+    sandbox
+        .run(["key", "recovery", "export", "r.txt", "--yes"])
+        .code(3)
+        .stderr(
+            "chatbot: error: there is no key of conversations yet\n\
+         chatbot: hint: it is made with the first conversation that is kept, such as `chatbot chat --demo`\n",
+        )
+        .check();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let mut screen = sandbox.screen(["key", "recovery", "export", "r.txt", "--kdf", CHEAP]);
+    screen.wait_for("type two of its lines back");
+    for _ in 0..2 {
+        screen.wait_for("Line ");
+        // The number is still coming, or has come: the prompt ends with a colon.
+        screen.wait_for(": ");
+        let number: usize =
+            screen.text().lines().rev().find_map(|l| l.trim().strip_prefix("Line ")?.strip_suffix(':')?.parse().ok()).unwrap();
+        let text = fs::read_to_string(sandbox.desk().join("r.txt")).unwrap();
+        let line = text.lines().find(|l| l.trim_start().starts_with(&format!("{number}. "))).unwrap().to_owned();
+        screen.line("lusab").wait_for("That is another line.").wait_for(": ").line(&line);
+    }
+    screen.wait_for("It can be read.");
+    assert_eq!(screen.end(), 0);
+    sandbox.run(["key", "recovery", "export", "r.txt", "--yes"]).fails(2);
+    sandbox.run(["key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP]).passes();
+}
+
+#[test]
+fn a_wrong_passphrase_a_torn_file_and_a_hostile_one_change_nothing() {
+    let (sandbox, file) = exported();
+    lose_the_vault(&sandbox);
+    let vault = fs::read(sandbox.data().join("vault.json")).unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let import = |text: &str| sandbox.run(["key", "recovery", "import", "-"]).stdin(text);
+    let wrong = sandbox.write("wrong", "another passphrase altogether");
+    let refused = import(&text).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(3);
+    assert!(refused.stderr.starts_with("chatbot: error: the "), "{refused:#?}");
+    import(&text[..120]).fails(8);
+    import("").fails(8);
+    import(&text.replace("recovery 1", "recovery 7"))
+        .code(8)
+        .stderr(
+            "chatbot: error: this recovery file has version 7, this program knows 1\nchatbot: hint: use the newer chatbot that wrote it\n",
+        )
+        .check();
+    import(&text.replace("m=19456", "m=67108864")).code(8).stderr(
+        "chatbot: error: the recovery file asks for what it may not: Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576\n\
+         chatbot: hint: this file was not written by chatbot\n",
+    ).check();
+    assert_eq!(fs::read(sandbox.data().join("vault.json")).unwrap(), vault);
+}
+
+#[test]
+fn the_key_of_other_conversations_is_not_kept() {
+    let (_other, file) = exported();
+    let (sandbox, _) = exported();
+    sandbox
+        .run(["key", "recovery", "import"])
+        .arg(&file)
+        .code(8)
+        .stderr(
+            "chatbot: error: this is the key of other conversations: it opens none of those here; it was not kept\n\
+         chatbot: hint: look for the recovery file that was written on this machine\n",
+        )
+        .check();
+    lose_the_vault(&sandbox);
+    sandbox.run(["key", "recovery", "import"]).arg(&file).fails(8);
+    // Where nothing is sealed yet, it is welcome: the conversations may follow.
+    let fresh = Sandbox::with_vault();
+    fresh.run(["key", "recovery", "import"]).arg(&file).passes();
+}
+
+/// The data key from the recovery file, in Python; and a recovery file that Python wrote.
+const PYTHON: &str = r#"
+import base64, os, sys
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.fernet import Fernet
+
+path, passphrase, conversation = sys.argv[1], open(sys.argv[2], "rb").read(), sys.argv[3]
+field = dict(line.split(": ", 1) for line in open(path).read().split("\n\n")[0].splitlines()[1:])
+cost = dict(part.split("=") for part in field["cost"].removeprefix("argon2id:").split(","))
+def wrapping(salt):
+    return AESGCM(Argon2id(salt=salt, length=32, iterations=int(cost["t"]), lanes=int(cost["p"]), memory_cost=int(cost["m"])).derive(passphrase))
+bound = lambda salt: f'chatbot recovery 1\n{field["cost"]}\n{salt}\n'.encode()
+un64, b64 = base64.b64decode, lambda b: base64.b64encode(b).decode()
+raw = wrapping(un64(field["salt"])).decrypt(un64(field["nonce"]), un64(field["sealed"]), bound(field["salt"]))
+fernet = Fernet(base64.urlsafe_b64encode(raw))
+print(any(b"a word to keep" in fernet.decrypt(line) for line in open(conversation, "rb").read().splitlines()))
+salt, nonce = os.urandom(16), os.urandom(12)
+sealed = wrapping(salt).encrypt(nonce, raw, bound(b64(salt)))
+open(path, "w").write(f'chatbot recovery 1\ncost: {field["cost"]}\nsalt: {b64(salt)}\nnonce: {b64(nonce)}\nsealed: {b64(sealed)}\n')
+"#;
+
+#[test]
+fn python_opens_and_writes_the_same_file() {
+    let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
+        return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+    };
+    let (sandbox, file) = exported();
+    let script = sandbox.write("recovery.py", PYTHON);
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    let [conversation] = sandbox.conversations().try_into().unwrap();
+    let output =
+        Command::new(python).arg(script).arg(&file).arg(passphrase).arg(conversation).env_clear().envs(sandbox.env()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n");
+    lose_the_vault(&sandbox);
+    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+}
