@@ -61,7 +61,9 @@ impl SoFar {
         if data.trim_ascii_start().first() == Some(&b'[') {
             return Err(wire::error_in_list(data).map_or(Stop::NotJson, Stop::Said));
         }
-        let Ok(chunk) = serde_json::from_slice::<wire::Chunk<'_>>(data) else {
+        // Looked at once as UTF-8, not once for each string in it.
+        let chunk = std::str::from_utf8(data).ok().and_then(|data| serde_json::from_str::<wire::Chunk<'_>>(data).ok());
+        let Some(chunk) = chunk else {
             return Err(Stop::NotJson);
         };
         if self.id.is_none() {

@@ -147,7 +147,8 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
     }
     let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
     let prompt = counts.prompt_tokens_details;
-    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
+    // Nobody pays to be asked: less than nothing is a mistake, and unknown.
+    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw))).filter(|cost| cost.0 >= 0);
     Some(Usage {
         prompt_tokens: counts.prompt_tokens.0,
         completion_tokens: counts.completion_tokens.0,

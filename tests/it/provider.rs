@@ -236,6 +236,12 @@ fn usage_is_read_wherever_it_stands() {
     let grown = r#"{"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":5,"completion_tokens":2}}"#;
     assert_eq!(tokens(usage(Reply::stream().event(growing).event(grown).done())), Some((5, 2, 0, None)));
     assert_eq!(tokens(usage(Reply::stream().text("x").done())), None);
+    for (cost, read) in
+        [("0", Some(0)), ("\"0.5\"", Some(500_000_000)), ("1.5e-7", Some(150)), ("null", None), ("-3", None), ("\"free\"", None)]
+    {
+        let bill = format!(r#"{{"prompt_tokens":1,"completion_tokens":1,"cost":{cost}}}"#);
+        assert_eq!(usage(Reply::stream().text("x").usage(&bill).done()).unwrap().cost, read.map(NanoDollars), "{cost}");
+    }
 }
 
 /// One failure: how it is provoked, what is said of it, what was heard before it.
@@ -556,6 +562,11 @@ fn a_proxy_is_for_the_network_and_not_for_this_machine() {
 
     let server = Server::replies([Reply::says("direct")]);
     assert_eq!(ask_of(&own(server.base_url()), through(None), &Wish::new("m")).text, "direct");
+    let certificate = Certificate::new(Flaw::None);
+    let extra_ca_pem = Some(certificate.pem().into_bytes());
+    let server = Server::encrypted(certificate, [Reply::says("direct and private")]);
+    let asked = ask_of(&own(server.base_url()), Net { extra_ca_pem, ..through(None) }, &Wish::new("m"));
+    assert_eq!(asked.text, "direct and private");
     let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), through(Some("nobody.invalid")), &Wish::new("m"));
     assert_eq!(asked.kind(), Kind::Dns);
 }

@@ -222,11 +222,10 @@ impl Line {
             .no_proxy()
             .https_only(https)
             .connect_timeout(net.patience.connect);
-        if https {
-            if let Some(proxy) = &net.https_proxy {
-                builder = builder.proxy(self.proxy(proxy)?);
-            }
-        } else {
+        if let Some(proxy) = net.https_proxy.as_ref().filter(|_| !self.address.is_loopback()) {
+            builder = builder.proxy(self.proxy(proxy)?);
+        }
+        if self.address.is_loopback() {
             // What `localhost` means is not asked of anyone: the key stays on this machine.
             let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
             builder = builder.resolve_to_addrs("localhost", &loopback);
