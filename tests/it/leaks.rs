@@ -1,0 +1,317 @@
+//! The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
+//!
+//! A key and one value of every kind are planted everywhere a person or a provider could put them. Then every byte that came
+//! out is searched: both streams, every file, every request. None may be found, but the key in its one header.
+
+use super::harness::provider::{Gate, Reply, Request, Server};
+use super::harness::sandbox::{PASSPHRASE, key};
+use super::harness::screen;
+use super::harness::{Sandbox, Screen};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use chatbot::privacy::KINDS;
+use chatbot::{Placeholders, Policy, Raw, Redactor};
+use std::fmt::Write as _;
+
+/// A sentence for every kind, and the part of it that nobody may get to see. Values that are assembled are those that scanners
+/// of repositories look for.
+fn canaries() -> Vec<(&'static str, String, String)> {
+    let hex = "3f9a1c7e5b2d8046".repeat(2);
+    let token = format!("ghp_{}", "Zq7Lw2Xc9Vb4Nm6Kj8Hg".repeat(2).get(..36).unwrap());
+    let jwt = format!("ey{}.ey{}.{}", "JhbGciOiJIUzI1NiJ9", "JzdWIiOiJjYW5hcnkta293In0", "Q0FOQVJZc2lnbmF0dXJlMDEyMzQ1Njc4OTAx");
+    let (begin, end) = (format!("-----BEGIN {} KEY-----", "PRIVATE"), format!("-----END {} KEY-----", "PRIVATE"));
+    let body = "MC4CAQAwBQYDK2VwBCIEIKanarienvogelkanarienvogelkanarienvogel";
+    let all = [
+        ("API_KEY", format!("use {token} for it"), token.clone()),
+        ("PASSWORD", "password: Kanarien!Vogel#77".to_owned(), "Kanarien!Vogel#77".to_owned()),
+        ("SECRET", format!("client_secret={hex}"), hex),
+        ("PRIVATE_KEY", format!("{begin}\n{body}\n{end}"), body.to_owned()),
+        ("JWT", format!("the token is {jwt} today"), jwt.clone()),
+        ("COOKIE", "Cookie: sessionid=kanarienvogel8842aa71cc09".to_owned(), "kanarienvogel8842aa71cc09".to_owned()),
+        ("URL_CREDENTIALS", "postgres://admin:kanarien4711@db.initech.com/x".to_owned(), "kanarien4711".to_owned()),
+        ("EMAIL", "write to bob.canary@initech.com".to_owned(), "bob.canary@initech.com".to_owned()),
+        ("PHONE", "call me at +1 (415) 555-2671".to_owned(), "555-2671".to_owned()),
+        ("CREDIT_CARD", "my card is 4539 5787 6362 1486".to_owned(), "5787 6362 1486".to_owned()),
+        ("SSN", "my SSN is 536-90-4399".to_owned(), "536-90-4399".to_owned()),
+        ("IBAN", "pay to DE89 3704 0044 0532 0130 00".to_owned(), "0044 0532 0130 00".to_owned()),
+        ("IP_ADDRESS", "the server is 203.114.7.91".to_owned(), "203.114.7.91".to_owned()),
+        ("MAC_ADDRESS", "its card is 3c:22:fb:91:a7:5e".to_owned(), "3c:22:fb:91:a7:5e".to_owned()),
+        ("CRYPTO_WALLET", "send to 0x52908400098527886E0F7030069857D2E4169EE7".to_owned(), "98527886E0F7030069857D2E4169EE7".to_owned()),
+        ("NATIONAL_ID", "NHS number: 943 476 5919".to_owned(), "476 5919".to_owned()),
+        ("PASSPORT", "passport number: X4RTBPFW4".to_owned(), "X4RTBPFW4".to_owned()),
+        ("DRIVER_LICENSE", "driver license: D4837716".to_owned(), "D4837716".to_owned()),
+        ("DATE_OF_BIRTH", "date of birth: 14.07.1961".to_owned(), "14.07.1961".to_owned()),
+        ("ADDRESS", "I live at 742 Evergreen Terrace, Springfield, IL 62704".to_owned(), "742 Evergreen".to_owned()),
+        ("GPS", "we meet at 48.858370, 2.294481".to_owned(), "48.858370".to_owned()),
+        ("BANK_ACCOUNT", "account number: 000123456789".to_owned(), "000123456789".to_owned()),
+    ];
+    all.into()
+}
+
+/// What must not be found, and where it was.
+#[derive(Default)]
+struct Hunt {
+    needles: Vec<(String, Vec<u8>)>,
+    caught: String,
+}
+
+impl Hunt {
+    /// Looks for a value as it is, in hexadecimal, and in base64 wherever it may begin in it.
+    fn add(&mut self, what: &str, value: &str) {
+        self.needles.push((what.to_owned(), value.as_bytes().to_vec()));
+        let hex: String = value.bytes().fold(String::new(), |mut hex, b| {
+            write!(hex, "{b:02x}").unwrap();
+            hex
+        });
+        self.needles.push((format!("{what} in hexadecimal"), hex.into_bytes()));
+        for skipped in 0..3 {
+            // The characters at both ends depend on the neighbours too.
+            for whole in [STANDARD_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()), URL_SAFE_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat())] {
+                if let Some(inner) = whole.get(4..whole.len() - 2).filter(|inner| inner.len() >= 8) {
+                    self.needles.push((format!("{what} in base64"), inner.as_bytes().to_vec()));
+                }
+            }
+        }
+    }
+
+    fn search(&mut self, place: &str, bytes: &[u8]) {
+        for (what, needle) in &self.needles {
+            if memchr::memmem::find(bytes, needle).is_some() {
+                writeln!(self.caught, "{what} in {place}").unwrap();
+            }
+        }
+    }
+
+    #[track_caller]
+    fn end(self) {
+        assert!(self.caught.is_empty(), "\n{}", self.caught);
+    }
+}
+
+/// Everything a sandbox has left behind and said, but not what the test itself put there, nor what a person saw on their own screen.
+fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox) {
+    for file in sandbox.files() {
+        let ours = [sandbox.desk(), sandbox.root().join("passphrase")].iter().any(|p| file.starts_with(p));
+        if !ours && let Ok(bytes) = std::fs::read(&file) {
+            hunt.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
+        }
+        hunt.search("the name of a file", file.to_string_lossy().as_bytes());
+    }
+    for (stream, bytes) in sandbox.heard().lock().unwrap().iter().filter(|(stream, _)| !stream.starts_with("the screen")) {
+        hunt.search(stream, bytes);
+    }
+}
+
+fn search_requests(hunt: &mut Hunt, server: &Server) {
+    assert!(!server.requests().is_empty());
+    for mut request in server.requests() {
+        let before = request.headers.len();
+        request.headers.retain(|(name, value)| (name.as_str(), value.as_str()) != ("authorization", &format!("Bearer {}", key())));
+        assert!(before - request.headers.len() <= 1, "the key goes out twice");
+        hunt.search(&format!("the request `{}`", request.line()), &request.bytes());
+    }
+}
+
+fn hunt() -> Hunt {
+    let mut hunt = Hunt::default();
+    hunt.add("the key", &key());
+    hunt.add("the passphrase", PASSPHRASE);
+    for (kind, _, value) in canaries() {
+        hunt.add(kind, &value);
+    }
+    hunt
+}
+
+/// A provider that says back whatever it can get hold of: the canaries, and the key it was sent, whole and cut in two.
+fn parrot(turn: usize, request: &Request) -> Reply {
+    if request.method == "GET" {
+        return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
+    }
+    let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
+    let error = |code: u16| serde_json::json!({"error": {"code": code, "message": format!("bad key {} of {all}", key()), "metadata": {"raw": all, "provider_name": key()}}}).to_string();
+    let middle = all.char_indices().nth(all.chars().count() / 2).unwrap().0;
+    match turn % 9 {
+        0 => Reply::says(&all),
+        1 => all.char_indices().fold(Reply::stream(), |reply, (at, c)| reply.text(&all[at..at + c.len_utf8()])).finish("stop").done(),
+        2 => Reply::json(401, &error(401)),
+        3 => Reply::json(402, &error(402)),
+        4 => Reply::stream().text(&all[..middle]).event(&error(502)).end(),
+        5 => Reply::stream().text(&all[..middle]).reset(),
+        6 => Reply::full(403, &[("content-type", "text/html")], &format!("<html>{all} {}</html>", key())),
+        7 => Reply::stream().text("it begins").event(&format!("{{\"choices\": {all} {}", key())).end(),
+        _ => Reply::stream().text(&format!("your key is {} and {all}", key())).finish("stop").done(),
+    }
+}
+
+#[test]
+fn there_is_a_canary_of_every_kind_and_each_is_found() {
+    let canaries = canaries();
+    let redactor = Redactor::new(&Policy::default()).unwrap();
+    let missing: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).filter(|kind| !canaries.iter().any(|(k, _, _)| kind == k)).collect();
+    assert!(missing.is_empty(), "no canary for {missing:?}");
+    let mut unseen = String::new();
+    for (kind, sentence, value) in &canaries {
+        assert!(sentence.contains(value.as_str()), "{kind}");
+        let (text, findings) = redactor.redact(Raw::from(sentence.as_str()), &mut Placeholders::default());
+        if !findings.iter().any(|f| f.kind == *kind) || text.as_str().contains(value.as_str()) {
+            writeln!(unseen, "{kind}: {}", text.as_str()).unwrap();
+        }
+    }
+    assert!(unseen.is_empty(), "\n{unseen}");
+}
+
+#[test]
+fn the_hunter_catches() {
+    for planted in [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))] {
+        let mut hunt = hunt();
+        hunt.search("a place", planted.as_bytes());
+        assert!(hunt.caught.contains("the key"), "{planted}");
+    }
+}
+
+/// A vault, a stored key, a provider that talks back.
+fn house(server: &Server) -> Sandbox {
+    let sandbox = Sandbox::with_vault();
+    let more = "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\nmax_message_chars = 3000\n";
+    sandbox.configure(&format!("provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n", server.base_url()));
+    sandbox.run(["key", "set", "--stdin"]).stdin(format!("{}\n", key())).passes();
+    sandbox
+}
+
+#[test]
+fn commands_leak_nothing() {
+    let mut turn = 0;
+    let server = Server::whatever(move |request| {
+        turn += usize::from(request.method == "POST");
+        parrot(turn.saturating_sub(1), request)
+    });
+    let sandbox = house(&server);
+    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    let all = sentences.join("\n");
+    sandbox.write("desk/notes.md", &all);
+
+    for sentence in &sentences {
+        sandbox.run(["ask", "--json", "--"]).arg(sentence).output();
+    }
+    for args in [
+        ["ask", "--continue"].as_slice(),
+        &["ask", "--dry-run"],
+        &["ask", "--no-log"],
+        &["ask", "--private", "--verbose"],
+        &["ask", "--raw", "--no-stream"],
+        &["ask", "--extract", "x"],
+        &["ask", "--demo", "what do you see?"],
+        &["ask", "--file", "notes.md", "read it"],
+        &["ask", "--file", "notes.md", "--json", "read it"],
+        &["ask", "-"],
+        &["chat"],
+        &["chat", "--demo"],
+        &["chat", "--continue"],
+    ] {
+        sandbox.run(args).stdin(&all).output();
+        sandbox.run(args).arg("--system").arg(&all).stdin("and now?\n").output();
+    }
+    // Refused: too long, with what must not be seen inside; and misuse with the key where none belongs.
+    sandbox.run(["ask", "--json"]).arg(format!("{all}{}", "x".repeat(4000))).fails(4);
+    sandbox.run(["key", "set", &key()]).stdin("").fails(2);
+    sandbox.run(["key", "set", &format!("--key={}", key())]).fails(2);
+    sandbox.run(["ask", &format!("--api-key={}", key()), "x"]).fails(2);
+    sandbox.run([key()]).fails(2);
+    sandbox.run(["key", "set", "--provider", "openai", "--stdin", "--no-validate"]).stdin(format!("{} {}", key(), "two words")).output();
+    sandbox.run(["history", "show"]).arg(key()).output();
+
+    for args in [
+        ["key", "list"].as_slice(),
+        &["key", "list", "--json"],
+        &["key", "get"],
+        &["key", "get", "--reveal"],
+        &["key", "validate"],
+        &["key", "validate", "--all", "--force"],
+        &["vault", "status"],
+        &["vault", "status", "--json"],
+        &["history", "list"],
+        &["history", "list", "--json"],
+        &["history", "show"],
+        &["history", "show", "--json"],
+        &["history", "verify"],
+        &["history", "verify", "--json"],
+        &["usage"],
+        &["usage", "--json"],
+        &["usage", "--by", "model"],
+        &["audit"],
+        &["audit", "--json"],
+        &["models"],
+        &["models", "--json"],
+        &["config", "show"],
+        &["config", "check"],
+        &["config", "path"],
+        &["key", "delete", "--yes"],
+        &["ask", "without a key"],
+    ] {
+        sandbox.run(args).stdin("").output();
+    }
+    // A key pasted into the settings, and into variables that are read.
+    let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
+    for wrong in [format!("api_key = \"{}\"\n", key()), format!("model = {}\n", key()), format!("{} = 1\n", key())] {
+        sandbox.configure(&format!("{wrong}{settings}"));
+        sandbox.run(["config", "check"]).output();
+        sandbox.run(["ask", "x"]).output();
+    }
+    sandbox.configure(&settings);
+    for variable in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE", "CHATBOT_KEYRING", "CHATBOT_HOME", "CHATBOT_CONFIG", "HTTPS_PROXY"] {
+        sandbox.run(["ask", "x"]).env(variable, key()).output();
+    }
+
+    let mut hunt = hunt();
+    search_sandbox(&mut hunt, &sandbox);
+    search_requests(&mut hunt, &server);
+    hunt.end();
+    sandbox.is_private();
+}
+
+#[test]
+fn the_conversation_leaks_nothing_even_when_it_is_killed() {
+    let came = Gate::default();
+    let (told, never) = (came.clone(), Gate::default());
+    let mut turn = 0;
+    let server = Server::whatever(move |request| {
+        turn += usize::from(request.method == "POST");
+        let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
+        if request.text().contains("now the kill") { Reply::stream().text(&all).text("half").tell(&told).wait(&never) } else { parrot(turn.saturating_sub(1), request) }
+    });
+    let sandbox = house(&server);
+    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    sandbox.write("desk/notes.md", sentences.join("\n"));
+    let mut screen: Screen = sandbox.screen(["chat"]);
+    screen.wait_for("\n> ");
+    for sentence in &sentences {
+        // What a person types, they see; a mark behind it tells that the prompt is there again.
+        screen.paste(sentence).send(screen::key::ENTER).wait_for("\n> ");
+    }
+    screen.line(&format!("/system {}", sentences[7])).wait_for("\n> ");
+    screen.line("/file notes.md").wait_for("\n> ").line("read it").wait_for("\n> ");
+    for command in ["/retry", "/undo", "/redact show", "/history", "/usage", "/model maker/model-2", "/incognito"] {
+        screen.line(command).wait_for("\n> ");
+    }
+    screen.line("a word in private").wait_for("> ").line("/new").wait_for("> ");
+    screen.line(&format!("now the kill, {}", sentences[8]));
+    came.wait();
+    screen.wait_for("half");
+    screen.kill();
+    let mut again = sandbox.screen(["chat", "--continue"]);
+    again.wait_for("\n> ").send(screen::key::UP).send(screen::key::CTRL_C).send(screen::key::CTRL_D);
+    again.end();
+
+    let mut hunt = hunt();
+    search_sandbox(&mut hunt, &sandbox);
+    search_requests(&mut hunt, &server);
+    hunt.end();
+    // On the owner's screen there is what they typed; the key never, though the provider said it.
+    let mut screens = Hunt::default();
+    screens.add("the key", &key());
+    screens.add("the passphrase", PASSPHRASE);
+    for screen in [&screen, &again] {
+        screens.search("the screen", &screen.transcript());
+    }
+    screens.end();
+}
