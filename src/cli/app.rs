@@ -109,7 +109,7 @@ impl App {
             format!("`{}`: ", crate::privacy::Raw::from(problem.key.as_str()).printable())
         };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason)
+        super::report::without_keys(&format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason))
     }
 
     pub(crate) fn audit(&self) -> Audit {

@@ -1,6 +1,7 @@
 //! Errors for people: what went wrong and what to type, the exit code, and the same as JSON.
 
 use super::ui::{Gone, Style, Ui};
+use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
 use crate::{archive, chat, disk, home, limit, provider};
 use serde_json::json;
 use std::fmt;
@@ -88,7 +89,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     if let Some(Quiet(exit)) = error.downcast_ref() {
         return ExitCode::from(*exit as u8);
     }
-    let problem = explain(error);
+    let problem = spoken(explain(error));
     if as_json {
         let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.what });
         if let Some(body) = body.as_object_mut() {
@@ -109,8 +110,22 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
 /// Says what went wrong, and that is all: the conversation goes on.
 pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) {
     if !error.is::<Quiet>() && !error.is::<Gone>() {
-        say(ui, &explain(error));
+        say(ui, &spoken(explain(error)));
     }
+}
+
+/// A problem as it may be said. A key does not belong into an argument, a variable or a settings file; where one was put there
+/// all the same, it is not repeated on a screen that others see or in a log.
+fn spoken(problem: Problem) -> Problem {
+    Problem { what: without_keys(&problem.what), hint: problem.hint.as_deref().map(without_keys), ..problem }
+}
+
+/// A text with everything taken out that looks like a key.
+pub(crate) fn without_keys(text: &str) -> String {
+    const KEYS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
+    let disable = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| !KEYS.contains(&kind.as_str())).collect();
+    let redactor = Redactor::new(&Policy { disable, ..Policy::default() });
+    redactor.map_or_else(|_| String::new(), |redactor| redactor.redact(Raw::from(text), &mut Placeholders::default()).0.printable())
 }
 
 fn say(ui: &Ui, problem: &Problem) {
@@ -245,7 +260,7 @@ pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
     let what: Vec<&str> = what.lines().map(str::trim).collect();
     let tips: Vec<&str> = rendered.lines().map(str::trim).filter_map(|l| l.strip_prefix("tip: ")).collect();
     let hint = tips.first().map_or_else(|| "`chatbot --help` shows what there is".to_owned(), |t| (*t).to_owned());
-    (crate::privacy::Raw::from(what.join(" ")).printable(), crate::privacy::Raw::from(hint).printable())
+    (Raw::from(what.join(" ")).printable(), Raw::from(hint).printable())
 }
 
 /// The causes, each once: rooms that pass an error through say nothing of their own.

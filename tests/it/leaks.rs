@@ -43,7 +43,7 @@ fn canaries() -> Vec<(&'static str, String, String)> {
         ("DATE_OF_BIRTH", "date of birth: 14.07.1961".to_owned(), "14.07.1961".to_owned()),
         ("ADDRESS", "I live at 742 Evergreen Terrace, Springfield, IL 62704".to_owned(), "742 Evergreen".to_owned()),
         ("GPS", "we meet at 48.858370, 2.294481".to_owned(), "48.858370".to_owned()),
-        ("BANK_ACCOUNT", "account number: 000123456789".to_owned(), "000123456789".to_owned()),
+        ("BANK_ACCOUNT", "account number: 000918273645".to_owned(), "000918273645".to_owned()),
     ];
     all.into()
 }
@@ -66,7 +66,10 @@ impl Hunt {
         self.needles.push((format!("{what} in hexadecimal"), hex.into_bytes()));
         for skipped in 0..3 {
             // The characters at both ends depend on the neighbours too.
-            for whole in [STANDARD_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()), URL_SAFE_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat())] {
+            for whole in [
+                STANDARD_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
+                URL_SAFE_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
+            ] {
                 if let Some(inner) = whole.get(4..whole.len() - 2).filter(|inner| inner.len() >= 8) {
                     self.needles.push((format!("{what} in base64"), inner.as_bytes().to_vec()));
                 }
@@ -88,8 +91,14 @@ impl Hunt {
     }
 }
 
+/// Whether a stream is an answer as the provider gave it: its owner's to read, whatever is in it.
+fn is_an_answer(stream: &str) -> bool {
+    let asked = ["stdout of `chatbot ask ", "stdout of `chatbot chat"].iter().any(|start| stream.starts_with(start));
+    asked && !stream.contains("--json") && !stream.contains("--dry-run")
+}
+
 /// Everything a sandbox has left behind and said, but not what the test itself put there, nor what a person saw on their own screen.
-fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox) {
+fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox, talkative: bool) {
     for file in sandbox.files() {
         let ours = [sandbox.desk(), sandbox.root().join("passphrase")].iter().any(|p| file.starts_with(p));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
@@ -97,7 +106,13 @@ fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox) {
         }
         hunt.search("the name of a file", file.to_string_lossy().as_bytes());
     }
-    for (stream, bytes) in sandbox.heard().lock().unwrap().iter().filter(|(stream, _)| !stream.starts_with("the screen")) {
+    for (stream, bytes) in sandbox
+        .heard()
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|(stream, _)| !stream.starts_with("the screen") && !(talkative && is_an_answer(stream)))
+    {
         hunt.search(stream, bytes);
     }
 }
@@ -128,7 +143,9 @@ fn parrot(turn: usize, request: &Request) -> Reply {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
     let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
-    let error = |code: u16| serde_json::json!({"error": {"code": code, "message": format!("bad key {} of {all}", key()), "metadata": {"raw": all, "provider_name": key()}}}).to_string();
+    let error = |code: u16| {
+        serde_json::json!({"error": {"code": code, "message": format!("bad key {} of {all}", key()), "metadata": {"raw": all, "provider_name": key()}}}).to_string()
+    };
     let middle = all.char_indices().nth(all.chars().count() / 2).unwrap().0;
     match turn % 9 {
         0 => Reply::says(&all),
@@ -162,7 +179,9 @@ fn there_is_a_canary_of_every_kind_and_each_is_found() {
 
 #[test]
 fn the_hunter_catches() {
-    for planted in [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))] {
+    for planted in
+        [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))]
+    {
         let mut hunt = hunt();
         hunt.search("a place", planted.as_bytes());
         assert!(hunt.caught.contains("the key"), "{planted}");
@@ -173,17 +192,42 @@ fn the_hunter_catches() {
 fn house(server: &Server) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let more = "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\nmax_message_chars = 3000\n";
-    sandbox.configure(&format!("provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n", server.base_url()));
+    sandbox.configure(&format!(
+        "provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
+        server.base_url()
+    ));
     sandbox.run(["key", "set", "--stdin"]).stdin(format!("{}\n", key())).passes();
     sandbox
 }
 
+/// A provider that says back what it was told, in an answer, in an error and in a broken one.
+fn echo(turn: usize, request: &Request) -> Reply {
+    if request.method == "GET" {
+        return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
+    }
+    let heard = request.json()["messages"].to_string();
+    match turn % 4 {
+        0 | 1 => Reply::says(&heard),
+        2 => Reply::json(400, &serde_json::json!({"error": {"code": 400, "message": heard}}).to_string()),
+        _ => Reply::stream().text(&heard).reset(),
+    }
+}
+
 #[test]
-fn commands_leak_nothing() {
+fn commands_leak_nothing_to_one_who_says_back_what_it_was_told() {
+    commands(echo, false);
+}
+
+#[test]
+fn commands_leak_nothing_to_one_who_knows_it_all() {
+    commands(parrot, true);
+}
+
+fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     let mut turn = 0;
     let server = Server::whatever(move |request| {
         turn += usize::from(request.method == "POST");
-        parrot(turn.saturating_sub(1), request)
+        provider(turn.saturating_sub(1), request)
     });
     let sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
@@ -263,7 +307,7 @@ fn commands_leak_nothing() {
     }
 
     let mut hunt = hunt();
-    search_sandbox(&mut hunt, &sandbox);
+    search_sandbox(&mut hunt, &sandbox, talkative);
     search_requests(&mut hunt, &server);
     hunt.end();
     sandbox.is_private();
@@ -277,7 +321,11 @@ fn the_conversation_leaks_nothing_even_when_it_is_killed() {
     let server = Server::whatever(move |request| {
         turn += usize::from(request.method == "POST");
         let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
-        if request.text().contains("now the kill") { Reply::stream().text(&all).text("half").tell(&told).wait(&never) } else { parrot(turn.saturating_sub(1), request) }
+        if request.text().contains("now the kill") {
+            Reply::stream().text(&all).text("half").tell(&told).wait(&never)
+        } else {
+            parrot(turn.saturating_sub(1), request)
+        }
     });
     let sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
@@ -290,10 +338,10 @@ fn the_conversation_leaks_nothing_even_when_it_is_killed() {
     }
     screen.line(&format!("/system {}", sentences[7])).wait_for("\n> ");
     screen.line("/file notes.md").wait_for("\n> ").line("read it").wait_for("\n> ");
-    for command in ["/retry", "/undo", "/redact show", "/history", "/usage", "/model maker/model-2", "/incognito"] {
+    for command in ["/retry", "/undo", "/redact show", "/history", "/usage", "/model maker/model-2"] {
         screen.line(command).wait_for("\n> ");
     }
-    screen.line("a word in private").wait_for("> ").line("/new").wait_for("> ");
+    screen.line("/incognito").wait_for("incognito> ").line("a word in private").wait_for("incognito> ").line("/new").wait_for("> ");
     screen.line(&format!("now the kill, {}", sentences[8]));
     came.wait();
     screen.wait_for("half");
@@ -303,7 +351,7 @@ fn the_conversation_leaks_nothing_even_when_it_is_killed() {
     again.end();
 
     let mut hunt = hunt();
-    search_sandbox(&mut hunt, &sandbox);
+    search_sandbox(&mut hunt, &sandbox, true);
     search_requests(&mut hunt, &server);
     hunt.end();
     // On the owner's screen there is what they typed; the key never, though the provider said it.
