@@ -38,7 +38,7 @@ fn canaries() -> Vec<(&'static str, String, String)> {
         ("MAC_ADDRESS", "its card is 3c:22:fb:91:a7:5e".to_owned(), "3c:22:fb:91:a7:5e".to_owned()),
         ("CRYPTO_WALLET", "send to 0x52908400098527886E0F7030069857D2E4169EE7".to_owned(), "98527886E0F7030069857D2E4169EE7".to_owned()),
         ("NATIONAL_ID", "NHS number: 943 476 5919".to_owned(), "476 5919".to_owned()),
-        ("PASSPORT", "passport number: X4RTBPFW4".to_owned(), "X4RTBPFW4".to_owned()),
+        ("PASSPORT", "passport number: X84712209".to_owned(), "X84712209".to_owned()),
         ("DRIVER_LICENSE", "driver license: D4837716".to_owned(), "D4837716".to_owned()),
         ("DATE_OF_BIRTH", "date of birth: 14.07.1961".to_owned(), "14.07.1961".to_owned()),
         ("ADDRESS", "I live at 742 Evergreen Terrace, Springfield, IL 62704".to_owned(), "742 Evergreen".to_owned()),
@@ -205,7 +205,9 @@ fn echo(turn: usize, request: &Request) -> Reply {
     if request.method == "GET" {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
-    let heard = request.json()["messages"].to_string();
+    let said = request.json()["messages"].as_array().cloned().unwrap_or_default();
+    // The beginning, where the instructions are, and the end: all of it would double with every turn.
+    let heard = serde_json::json!([said.first(), said.last()]).to_string();
     match turn % 4 {
         0 | 1 => Reply::says(&heard),
         2 => Reply::json(400, &serde_json::json!({"error": {"code": 400, "message": heard}}).to_string()),
@@ -252,7 +254,9 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         &["chat", "--demo"],
         &["chat", "--continue"],
     ] {
-        sandbox.run(args).stdin(&all).output();
+        // Through a pipe, a line is a message.
+        let piped = if args[0] == "chat" { sentences.iter().map(|s| s.replace('\n', " ") + "\n").collect() } else { all.clone() };
+        sandbox.run(args).stdin(piped).output();
         sandbox.run(args).arg("--system").arg(&all).stdin("and now?\n").output();
     }
     // Refused: too long, with what must not be seen inside; and misuse with the key where none belongs.
@@ -324,7 +328,8 @@ fn the_conversation_leaks_nothing_even_when_it_is_killed() {
         if request.text().contains("now the kill") {
             Reply::stream().text(&all).text("half").tell(&told).wait(&never)
         } else {
-            parrot(turn.saturating_sub(1), request)
+            // An answer is its owner's to read, so here none has the key in it: errors have.
+            parrot(turn.saturating_sub(1) % 8, request)
         }
     });
     let sandbox = house(&server);
@@ -347,7 +352,7 @@ fn the_conversation_leaks_nothing_even_when_it_is_killed() {
     screen.wait_for("half");
     screen.kill();
     let mut again = sandbox.screen(["chat", "--continue"]);
-    again.wait_for("\n> ").send(screen::key::UP).send(screen::key::CTRL_C).send(screen::key::CTRL_D);
+    again.wait_for("\n> ").send(screen::key::UP).wait_for("read it").send(screen::key::CTRL_C).wait_for("\n> ").send(screen::key::CTRL_D);
     again.end();
 
     let mut hunt = hunt();

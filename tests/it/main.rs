@@ -25,10 +25,10 @@ mod house;
 mod keyring;
 /// The keys of providers: stored, shown, asked about, removed.
 mod keys;
-/// The redactor held against labelled texts.
-mod privacy;
 /// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
 mod leaks;
+/// The redactor held against labelled texts.
+mod privacy;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.
