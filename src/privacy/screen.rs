@@ -27,14 +27,58 @@ impl<'a> Screen<'a> {
     /// Takes the next piece and gives what can be shown of it now.
     pub fn show(&mut self, piece: &Raw) -> String {
         let harmless = self.printer.push(&piece.0);
+        self.restored(harmless)
+    }
+
+    /// The end: what was still held back.
+    pub fn finish(&mut self) -> String {
+        let mut rest = String::new();
+        self.printer.finish_into(&mut rest);
+        let mut shown = self.restored(rest);
+        if let Some(restorer) = &mut self.restorer {
+            shown.push_str(&restorer.finish());
+        }
+        shown
+    }
+
+    fn restored(&mut self, harmless: String) -> String {
         match &mut self.restorer {
             Some(restorer) => restorer.push(&harmless),
             None => harmless,
         }
     }
+}
 
-    /// The end: what was still held back.
-    pub fn finish(&mut self) -> String {
-        self.restorer.as_mut().map_or_else(String::new, Restorer::finish)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::privacy::{Policy, Redactor};
+
+    /// The words of an answer, cut into two pieces at every byte where that can be.
+    fn shown(table: &Placeholders, answer: &str) -> Vec<String> {
+        let cuts = (0..=answer.len()).filter(|at| answer.is_char_boundary(*at));
+        cuts.map(|at| {
+            let mut screen = Screen::owners(table);
+            let (first, second) = answer.split_at(at);
+            screen.show(&Raw::from(first)) + &screen.show(&Raw::from(second)) + &screen.finish()
+        })
+        .collect()
+    }
+
+    #[test]
+    fn nothing_is_lost_at_the_end_and_nothing_moves_the_cursor() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut table = Placeholders::default();
+        drop(redactor.redact(Raw::from("ann@initech.com"), &mut table));
+        for (answer, screen) in [
+            ("to [EMAIL_1", "to [EMAIL_1"),
+            ("to [EMAIL_1] \x1b]52;c;x", "to ann@initech.com ␛]52;c;x"),
+            ("end\r", "end␍"),
+            ("a\r\nb", "a\nb"),
+        ] {
+            assert!(shown(&table, answer).iter().all(|s| s == screen), "{answer:?}: {:?}", shown(&table, answer));
+        }
+        let mut elsewhere = Screen::elsewhere();
+        assert_eq!(elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + &elsewhere.finish(), "to [EMAIL_1]␍");
     }
 }
