@@ -8,7 +8,7 @@ use super::slash::{self, Deed, Line};
 use super::talk::{self, Begun, Talk, Which};
 use super::ui::{Style, shown};
 use crate::chat::{Error, Outcome, Said, Session};
-use crate::privacy::Raw;
+use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
@@ -192,13 +192,13 @@ impl Repl<'_> {
                     self.app.ui.notice("stopped; what came is kept");
                 }
                 talk::tell(&self.app.ui, &outcome, &self.model);
-                self.remember();
+                self.remember(&outcome.findings);
                 Ok(())
             }
             Err(error) => {
                 // What was typed is not lost: it is one arrow key away, unless it was kept already.
                 if matches!(error, Error::Provider(_)) {
-                    self.remember();
+                    self.remember(&Findings::default());
                 } else if let (Keyboard::Terminal(editor, _), Some(said)) = (&mut self.keyboard, said) {
                     let text = said.typed.printable();
                     editor.history_mut().add_owned(text).map(drop).unwrap_or_default();
@@ -209,12 +209,13 @@ impl Repl<'_> {
     }
 
     /// The last question becomes a line of the arrow keys: redacted, in memory and, where conversations are kept, sealed on disk.
-    fn remember(&mut self) {
-        let Some(session) = &self.session else { return };
+    fn remember(&mut self, findings: &Findings) {
+        let Some(session) = &mut self.session else { return };
+        let dropped = session.manners().drop_findings && !findings.is_empty();
         let Some(text) = session.past().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else { return };
         if let Keyboard::Terminal(editor, _) = &mut self.keyboard {
             editor.history_mut().add(text.as_str()).map(drop).unwrap_or_default();
-            if session.conversation().is_some() {
+            if session.conversation().is_some() && !dropped {
                 self.app.keep_line(&text);
             }
         }
