@@ -28,6 +28,7 @@ pub mod provider;
 pub mod seal;
 pub mod secret;
 pub mod settings;
+pub mod upkeep;
 
 pub use cli::run;
 pub use clock::{Clock, Time};

@@ -56,17 +56,23 @@ impl KeyRing {
         self.first.encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
     }
 
+    /// Whether the first key opens it: what was sealed before a change of keys, only the others open.
+    #[must_use]
+    pub fn is_first(&self, token: &str) -> bool {
+        opened(&self.first, token).is_some()
+    }
+
     /// Opens with whichever key fits. The time inside is not held against it: a clock that was wrong once must not lock
     /// anybody out of what they kept.
     pub fn open(&self, token: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
-        // The crate refuses tokens from the future; told that it is the end of time, it finds none.
-        const END_OF_TIME: u64 = u64::MAX - 60;
-        std::iter::once(&self.first)
-            .chain(&self.others)
-            .find_map(|key| key.decrypt_at_time(token, None, END_OF_TIME).ok())
-            .map(Zeroizing::new)
-            .ok_or(Error::Closed)
+        std::iter::once(&self.first).chain(&self.others).find_map(|key| opened(key, token)).ok_or(Error::Closed)
     }
+}
+
+fn opened(key: &Fernet, token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    // The crate refuses tokens from the future; told that it is the end of time, it finds none.
+    const END_OF_TIME: u64 = u64::MAX - 60;
+    key.decrypt_at_time(token, None, END_OF_TIME).ok().map(Zeroizing::new)
 }
 
 impl fmt::Debug for KeyRing {

@@ -5,16 +5,20 @@
 
 mod index;
 mod many;
+mod moving;
 mod reading;
+mod resealing;
 mod search;
 mod store;
 #[cfg(test)]
 mod tests;
 mod writing;
 
+pub use moving::{Carried, Known, Plain, beside, judge, name_beside};
 pub use reading::{Damage, Stored, StoredMessage, read};
+pub use resealing::Resealed;
 pub use search::{Found, Searched, Wanted};
-pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed};
+pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, new_id};
 pub use writing::{Conversation, Note};
 
 use crate::clock::Time;
@@ -60,6 +64,9 @@ pub enum Error {
         /// Its format.
         format: u32,
     },
+    /// There is a file of that name already.
+    #[error("there is a conversation `{0}` already")]
+    There(Name),
     /// No randomness for a name.
     #[error("this system gives no random numbers")]
     Random,
@@ -83,7 +90,7 @@ pub struct Header {
 }
 
 /// A message in the file.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Line<'a> {
     id: Name,
     n: u32,

@@ -57,15 +57,17 @@ pub struct Stored {
 pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
     let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let torn = bytes.len() - whole;
-    let mut reader = Reader { id, header: None, messages: BTreeMap::new(), damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 };
+    let mut reader = Reader::new(id);
     let lines = bytes.get(..whole).unwrap_or_default().split(|b| *b == b'\n');
     for (n, line) in lines.enumerate().filter(|(_, l)| !l.is_empty()) {
-        reader.line(n + 1, line, ring)?;
+        let plain = std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok());
+        reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
     }
     reader.finish(torn)
 }
 
-struct Reader<'a> {
+/// Takes the opened lines of a conversation, one after the other.
+pub(super) struct Reader<'a> {
     id: &'a Name,
     header: Option<Header>,
     messages: BTreeMap<u32, (bool, StoredMessage)>,
@@ -75,16 +77,21 @@ struct Reader<'a> {
     opened: usize,
 }
 
-impl Reader<'_> {
-    fn line(&mut self, number: usize, line: &[u8], ring: &KeyRing) -> Result<(), Error> {
-        let Some(plain) = std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok()) else {
+impl<'a> Reader<'a> {
+    pub(super) const fn new(id: &'a Name) -> Self {
+        Self { id, header: None, messages: BTreeMap::new(), damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 }
+    }
+
+    /// Takes a line; `None` if it does not open.
+    pub(super) fn line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<(), Error> {
+        let Some(plain) = plain else {
             self.unopened.push(number);
             return Ok(());
         };
         self.opened += 1;
-        if let Ok(line) = serde_json::from_slice::<Line<'_>>(&plain) {
+        if let Ok(line) = serde_json::from_slice::<Line<'_>>(plain) {
             self.message(number, line);
-        } else if let Ok(header) = serde_json::from_slice::<Header>(&plain) {
+        } else if let Ok(header) = serde_json::from_slice::<Header>(plain) {
             if header.format > FORMAT {
                 return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
@@ -126,7 +133,7 @@ impl Reader<'_> {
         self.damage.push(Damage { message, line: Some(line), reason });
     }
 
-    fn finish(mut self, torn: usize) -> Result<Stored, Error> {
+    pub(super) fn finish(mut self, torn: usize) -> Result<Stored, Error> {
         if self.opened == 0 && !self.unopened.is_empty() {
             return Err(Error::Closed { id: self.id.clone(), why: seal::Error::Closed });
         }

@@ -146,6 +146,10 @@ impl Archive {
         Ok(entries.into_iter().map(|(id, _)| id).collect())
     }
 
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
     pub(super) fn ring(&self) -> &KeyRing {
         &self.ring
     }
@@ -262,7 +266,7 @@ impl Archive {
         self.open(id)?.conversation.rename(title)
     }
 
-    fn path(&self, id: &Name) -> PathBuf {
+    pub(super) fn path(&self, id: &Name) -> PathBuf {
         self.folder.join(format!("{id}{ENDING}"))
     }
 }
@@ -277,11 +281,16 @@ pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
     disk::has_name(folder, ENDING)
 }
 
-/// Ten letters and digits without those that look alike: 50 random bits.
-fn new_id() -> Result<Name, Error> {
-    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+/// A name nobody has.
+pub fn new_id() -> Result<Name, Error> {
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-    let id: String = random.iter().map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
+    letters(random.into_iter())
+}
+
+/// Ten letters and digits without those that look alike: 50 bits.
+pub(super) fn letters(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
+    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let id: String = bytes.map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
     id.parse().map_err(|_| Error::Random)
 }

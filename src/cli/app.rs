@@ -35,6 +35,8 @@ pub(crate) struct App {
     settings: Option<Arc<Settings>>,
     keys: Option<Keys>,
     ring: Option<Arc<KeyRing>>,
+    /// Held as long as the ring is.
+    sealing: Option<disk::Lock>,
 }
 
 /// Who answers, and where the key comes from.
@@ -54,12 +56,25 @@ impl App {
             None => Home::of_the_platform(),
         }?;
         let settings_file = global.config.or_else(|| env.path("CHATBOT_CONFIG")).unwrap_or_else(|| home.settings());
-        Ok(Self { ui, env, home, clock: Clock::system(), yes: global.yes, settings_file, settings: None, keys: None, ring: None })
+        Ok(Self {
+            ui,
+            env,
+            home,
+            clock: Clock::system(),
+            yes: global.yes,
+            settings_file,
+            settings: None,
+            keys: None,
+            ring: None,
+            sealing: None,
+        })
     }
 
     /// What is to be done before the process ends.
     pub(crate) fn close(&mut self) {
         self.keys = None;
+        self.ring = None;
+        self.sealing = None;
     }
 
     pub(crate) fn settings_file(&self) -> &PathBuf {
@@ -159,6 +174,8 @@ impl App {
         if let Some(ring) = &self.ring {
             return Ok(Arc::clone(ring));
         }
+        // Where no lock can be had nothing can be sealed anew either: a disk that is only read.
+        self.sealing = disk::Lock::share(&self.sealing_lock()).ok();
         let sealed = archive::any_sealed(&self.home.conversations())?;
         let (ring, made) = self.keys()?.data_ring(sealed)?;
         if made {
@@ -172,8 +189,17 @@ impl App {
     /// The conversations.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
         let ring = self.ring()?;
-        let index = self.home.cache().join("index.fernet");
-        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(index))
+        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file()))
+    }
+
+    /// The index of the conversations.
+    pub(crate) fn index_file(&self) -> PathBuf {
+        self.home.cache().join("index.fernet")
+    }
+
+    /// What everyone shares who holds the keys of conversations, and who changes them has alone.
+    pub(crate) fn sealing_lock(&self) -> PathBuf {
+        self.home.state().join("sealing.lock")
     }
 
     /// The network, as the environment wants it.

@@ -16,7 +16,7 @@ const LONG: u64 = 512 * 1024;
 const LONGEST: usize = 4000;
 
 impl App {
-    fn lines_file(&self) -> PathBuf {
+    pub(crate) fn lines_file(&self) -> PathBuf {
         self.home.state().join("line-history.fernet")
     }
 

@@ -153,6 +153,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
             .or_else(|| cause.downcast_ref().map(of_the_limits))
             .or_else(|| cause.downcast_ref().map(of_the_provider))
             .or_else(|| cause.downcast_ref().map(of_the_archive))
+            .or_else(|| cause.downcast_ref().map(of_a_backup))
             .or_else(|| cause.downcast_ref().map(of_the_disk))
             .or_else(|| cause.downcast_ref().map(of_home))
             .or_else(|| super::keys::explain(cause));
@@ -216,8 +217,25 @@ fn of_the_archive(error: &archive::Error) -> Meaning {
             "bring back the key it was sealed with (`chatbot key recovery import`); nothing has been changed",
         ),
         archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        archive::Error::There(_) => meaning(Exit::Storage, "there_already", "nothing was replaced"),
         archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
         archive::Error::Disk(_) => None,
+    }
+}
+
+fn of_a_backup(error: &crate::upkeep::backup::Error) -> Meaning {
+    use crate::upkeep::backup::Error as E;
+    match error {
+        E::NotABackup => meaning(Exit::Storage, "not_a_backup", "check the path"),
+        E::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        E::WrongPassphrase => {
+            meaning(Exit::Storage, "wrong_passphrase", "try another; if it is the right one, the file is damaged; nothing has been changed")
+        }
+        E::NotInIt(_) => meaning(Exit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts what is in it"),
+        E::Passphrase(_) => meaning(Exit::Misuse, "passphrase", ""),
+        E::Random => meaning(Exit::Failure, "no_randomness", ""),
+        E::Disk(_) | E::Archive(_) => None,
+        _ => meaning(Exit::Storage, "backup_damaged", "use another copy; nothing has been changed"),
     }
 }
 

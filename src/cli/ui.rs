@@ -157,6 +157,22 @@ impl Ui {
         write!(err, "{text}").and_then(|()| err.flush()).unwrap_or_default();
     }
 
+    /// How far something has come, on one line that is written over; only for whoever watches.
+    pub(crate) fn progress(&self, what: &str, done: usize, of: usize) {
+        let step = (of / 100).max(1);
+        if self.notices() && of > 1 && (done.is_multiple_of(step) || done == of) {
+            let full = done * 30 / of;
+            self.error_part(&format!("\r[{}{}] {done} of {of} {what} ", "█".repeat(full), "·".repeat(30 - full.min(30))));
+        }
+    }
+
+    /// Clears the line of [`Ui::progress`].
+    pub(crate) fn end_progress(&self) {
+        if self.notices() {
+            self.error_part(&format!("\r{}\r", " ".repeat(70)));
+        }
+    }
+
     /// The text as it looks on standard output.
     pub(crate) fn paint(&self, style: Style, text: &str) -> String {
         painted(self.output_color, style, text)

@@ -2,10 +2,12 @@
 
 mod appender;
 mod draft;
+mod lines;
 mod listing;
 
 pub use appender::{Appender, Lock};
 pub use draft::Draft;
+pub use lines::Lines;
 pub use listing::{Entry, has_name, list, names};
 
 use std::fs::{self, File, OpenOptions};
@@ -306,6 +308,12 @@ fn sync_folder(path: &Path) -> Result<(), Error> {
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// How long a file is; nothing if it is not there.
+#[must_use]
+pub fn length(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |m| m.len())
 }
 
 /// Whether it is a folder.

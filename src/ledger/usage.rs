@@ -73,6 +73,12 @@ impl Usage {
         Self { path: state.join("usage.jsonl") }
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
     /// Adds one request.
     pub fn add(&self, entry: &Entry) -> Result<(), disk::Error> {
         let mut line = serde_json::to_vec(entry).unwrap_or_default();

@@ -72,6 +72,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/vault", 1, "a key is sealed"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
+    ("upkeep/backup/write", 1, "an API key goes into a backup, where its owner says so"),
     ("seal", 2, "a data key becomes a cipher"),
 ];
 

@@ -2,11 +2,13 @@
 
 pub(super) mod ask;
 pub(super) mod audit;
+pub(super) mod backup;
 pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod history;
 pub(super) mod key;
 pub(super) mod models;
+pub(super) mod restore;
 pub(super) mod usage;
 pub(super) mod vault;

@@ -3,6 +3,7 @@
 mod change;
 mod find;
 mod list;
+mod rekey;
 mod show;
 
 pub(crate) use change::retain;
@@ -35,6 +36,7 @@ enum Command {
     Delete(change::Delete),
     Prune(change::Prune),
     Verify(show::Verify),
+    Rekey(rekey::Options),
 }
 
 impl Options {
@@ -45,7 +47,7 @@ impl Options {
             Command::Show(o) => o.json,
             Command::Prune(o) => o.json,
             Command::Verify(o) => o.json,
-            Command::Rename(_) | Command::Delete(_) => false,
+            Command::Rename(_) | Command::Delete(_) | Command::Rekey(_) => false,
         }
     }
 }
@@ -59,6 +61,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Delete(o) => change::delete(app, &o),
         Command::Prune(o) => change::prune(app, &o),
         Command::Verify(o) => show::verify(app, &o),
+        Command::Rekey(_) => rekey::run(app),
     }
 }
 

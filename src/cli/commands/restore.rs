@@ -1,0 +1,164 @@
+//! `restore`: what a backup holds, back into this house.
+
+use super::backup::open;
+use crate::archive::Archive;
+use crate::cli::app::App;
+use crate::cli::report::Problem;
+use crate::cli::ui::shown;
+use crate::disk;
+use crate::keys::Slot;
+use crate::ledger::{Event, Severity, What};
+use crate::name::Name;
+use crate::upkeep::backup::{self, Checked, Deed, Plan};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Bring back what a backup holds
+///
+/// Nothing that is here is overwritten: a conversation that has gone another way since comes back beside the one that is here.
+/// The whole backup is checked before anything is changed; stopped and run again, it ends in the same place.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Options {
+    /// The file of the backup
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    /// Only say what would happen
+    #[arg(long)]
+    dry_run: bool,
+    /// Only these conversations
+    #[arg(long, value_name = "ID", num_args = 1..)]
+    only: Vec<String>,
+    /// Bring back the API keys that are in it as well
+    #[arg(long)]
+    with_keys: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Default)]
+struct Count {
+    restored: usize,
+    skipped: usize,
+    conflicts: Vec<(Name, Name)>,
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    if !disk::exists(&options.source) {
+        bail!(Problem::misuse(format!("there is no file `{}`", shown(&options.source))).hint("check the path"));
+    }
+    let checked = open(app, &options.source)?;
+    // Where nothing is kept yet, a dry run needs no key and makes none.
+    let empty = !crate::archive::any_sealed(&app.home.conversations())?;
+    let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
+    let plan = backup::plan(&options.source, &checked, archive.as_ref(), &options.only)?;
+    let count = count(&plan);
+    if let Some(archive) = archive.filter(|_| !options.dry_run) {
+        bring(app, options, &checked, &archive, &plan)?;
+        app.note(
+            &Event::new(What::Restore)
+                .severity(Severity::Notice)
+                .number("restored", count.restored)
+                .number("skipped", count.skipped)
+                .number("conflicts", count.conflicts.len()),
+        );
+    }
+    tell(app, options, &count)
+}
+
+fn count(plan: &Plan) -> Count {
+    let mut count = Count::default();
+    for (id, (deed, _)) in &plan.conversations {
+        match deed {
+            Deed::Back => count.restored += 1,
+            Deed::Here | Deed::BesideAlready(_) => count.skipped += 1,
+            Deed::Beside(other) => count.conflicts.push((id.clone(), other.clone())),
+        }
+    }
+    count
+}
+
+fn bring(app: &mut App, options: &Options, checked: &Checked, archive: &Archive, plan: &Plan) -> Result<()> {
+    let (ui, of) = (app.ui, plan.conversations.len());
+    let done = backup::restore(&options.source, checked, archive, plan, &mut |done| ui.progress("restored", done, of));
+    app.ui.end_progress();
+    done?;
+    settings(app, plan)?;
+    usage(app, plan)?;
+    if options.with_keys {
+        keys(app, plan)?;
+    } else if !plan.keys.is_empty() {
+        app.ui.notice("there are API keys in it; `--with-keys` brings them back");
+    }
+    Ok(())
+}
+
+/// The settings come back where there are none; beside those there are otherwise.
+fn settings(app: &mut App, plan: &Plan) -> Result<()> {
+    let Some(raw) = &plan.settings else { return Ok(()) };
+    let (text, _) = app.redactor()?.redact(raw.clone(), &mut crate::privacy::Placeholders::default());
+    let path = app.settings_file().clone();
+    let here = app.settings_text().unwrap_or_default();
+    if here == text.as_str() {
+        return Ok(());
+    }
+    if here.is_empty() {
+        disk::write(&path, text.as_str().as_bytes())?;
+        app.ui.notice(&format!("settings restored: `{}`", shown(&path)));
+        return Ok(());
+    }
+    let beside = path.with_extension("toml.restored");
+    disk::write(&beside, text.as_str().as_bytes())?;
+    app.ui.notice(&format!("there are other settings here: those of the backup are in `{}`", shown(&beside)));
+    Ok(())
+}
+
+/// Lines of usage that are not here are added.
+fn usage(app: &mut App, plan: &Plan) -> Result<()> {
+    let path = app.usage().path();
+    let here = disk::read(&path)?.unwrap_or_default();
+    let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
+    let fit = |line: &&str| serde_json::from_str::<crate::ledger::usage::Entry>(line).is_ok() && !known.contains(line.as_bytes());
+    let more: String = plan.usage.lines().filter(fit).map(|l| format!("{l}\n")).collect();
+    if !more.is_empty() {
+        disk::Appender::open(&path)?.add(more.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Keys come back where there are none.
+fn keys(app: &mut App, plan: &Plan) -> Result<()> {
+    for (name, secret) in &plan.keys {
+        let Ok(slot @ Slot::ApiKey { .. }) = name.parse::<Slot>() else { continue };
+        let custody = app.keys()?.custody();
+        if custody.get(&slot)?.is_none() {
+            custody.put(&slot, secret)?;
+            app.note(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &slot.to_string()));
+        }
+    }
+    Ok(())
+}
+
+fn tell(app: &App, options: &Options, count: &Count) -> Result<()> {
+    let Count { restored, skipped, conflicts } = count;
+    if options.json {
+        let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
+        let object = json!({
+            "schema_version": 1,
+            "restored": restored,
+            "skipped": skipped,
+            "conflicts": conflicts.len(),
+            "beside": beside,
+            "dry_run": options.dry_run,
+        });
+        return app.ui.out(&format!("{object}\n"));
+    }
+    let (would, are) = if options.dry_run { ("would be ", "would come") } else { ("", "came") };
+    for (id, other) in conflicts {
+        app.ui.out(&format!("{id} is another one here: the backup's {are} back as {other}\n"))?;
+    }
+    app.ui.out(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()))
+}

@@ -1,0 +1,183 @@
+//! Reading a backup: every line opened, in its place, counted; nothing believed that is not proved.
+
+use super::Error;
+use super::form::{Conversation, HEAD, Head, Key, LONGEST, Lock, Record, Which, hex, open_head};
+use crate::archive::{self, Known, Plain};
+use crate::disk::Lines;
+use crate::name::Name;
+use crate::secret::Secret;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// A conversation in a backup may be this large: it is put together in memory.
+const LARGEST: usize = 1 << 30;
+
+/// A backup that opens and is whole.
+#[derive(Debug)]
+pub struct Checked {
+    /// Its first line.
+    pub head: Head,
+    /// Its key.
+    pub lock: Lock,
+    /// What is in it.
+    pub contents: Contents,
+}
+
+/// What is in a backup.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// How many conversations.
+    pub conversations: usize,
+    /// How many messages.
+    pub messages: usize,
+    /// How many keys of providers.
+    pub keys: usize,
+    /// Whether the settings are in it.
+    pub settings: bool,
+    /// Whether usage is in it.
+    pub usage: bool,
+    /// What could not be opened when it was made, and why.
+    pub left_out: BTreeMap<Name, String>,
+}
+
+/// A thing that is found in a backup.
+pub(super) enum Item<'a> {
+    Conversation(&'a Name, &'a [Plain], &'a Known),
+    Text(Which, &'a str),
+    Key(&'a str, Secret),
+}
+
+/// Opens a backup with a passphrase and looks at all of it.
+pub fn check(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
+    let mut lines = Lines::open(path, HEAD as u64).map_err(too_long)?;
+    let mut line = Vec::new();
+    lines.next(&mut line).map_err(too_long)?;
+    let head = open_head(&line)?;
+    let lock = head.lock(&passphrase(&head)?)?;
+    let contents = contents(path, &lock, &mut |_, _| Ok(()))?;
+    Ok(Checked { head, lock, contents })
+}
+
+/// A first line that has no end is not one of ours.
+fn too_long(error: crate::disk::Error) -> Error {
+    match error {
+        crate::disk::Error::TooLarge { .. } => Error::NotABackup,
+        other => other.into(),
+    }
+}
+
+/// Looks at all of a backup and hands each thing in it to `each`, with the number of its line.
+pub(super) fn contents(path: &Path, lock: &Lock, each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>) -> Result<Contents, Error> {
+    let mut lines = Lines::open(path, LONGEST)?;
+    let (mut line, mut hash) = (Vec::new(), Sha256::new());
+    lines.next(&mut line)?;
+    let mut reader = Reader::new(open_head(&line)?.id);
+    let mut number = 1;
+    loop {
+        hash.update(&line);
+        number += 1;
+        if !lines.next(&mut line)? {
+            return Err(Error::CutOff);
+        }
+        let opened = line.strip_suffix(b"\n").and_then(|l| std::str::from_utf8(l).ok()).and_then(|token| lock.0.open(token).ok());
+        let Some(plain) = opened else {
+            return Err(match (number, line.ends_with(b"\n")) {
+                (2, _) => Error::WrongPassphrase,
+                (_, false) => Error::CutOff,
+                _ => Error::Damaged(number),
+            });
+        };
+        let record: Record<'_> = serde_json::from_slice(&plain).map_err(|_| Error::Strange(number))?;
+        if reader.take(number, record, &hash, each)? {
+            break;
+        }
+    }
+    if lines.next(&mut line)? {
+        return Err(Error::Misplaced(number + 1));
+    }
+    Ok(reader.contents)
+}
+
+struct Reader {
+    backup: Name,
+    next: u64,
+    open: Option<(Name, Vec<Plain>, usize)>,
+    seen: BTreeSet<Name>,
+    contents: Contents,
+}
+
+impl Reader {
+    fn new(backup: Name) -> Self {
+        Self { backup, next: 1, open: None, seen: BTreeSet::new(), contents: Contents::default() }
+    }
+
+    /// Takes a record; whether it was the last.
+    fn take(
+        &mut self,
+        number: usize,
+        record: Record<'_>,
+        hash: &Sha256,
+        each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        if record.backup != self.backup || record.i != self.next {
+            return Err(Error::Misplaced(number));
+        }
+        self.next += 1;
+        match (record.conversation, record.text, record.key, record.end) {
+            (Some(conversation), None, None, None) => self.conversation(number, conversation, each).map(|()| false),
+            _ if self.open.is_some() => Err(Error::Misplaced(number)),
+            (None, Some(text), None, None) => {
+                match text.file {
+                    Which::Settings => self.contents.settings = true,
+                    Which::Usage => self.contents.usage = true,
+                }
+                each(number, Item::Text(text.file, &text.text)).map(|()| false)
+            }
+            (None, None, Some(Key { slot, secret }), None) => {
+                self.contents.keys += 1;
+                let secret = Secret::new(secret.into_owned());
+                each(number, Item::Key(&slot, secret)).map(|()| false)
+            }
+            (None, None, None, Some(end)) => {
+                let counted = (self.contents.conversations, self.contents.messages, self.contents.keys);
+                if (end.conversations, end.messages, end.keys) != counted || end.sha256 != hex(&hash.clone().finalize()) {
+                    return Err(Error::Mismatch);
+                }
+                self.contents.left_out = end.left_out;
+                Ok(true)
+            }
+            _ => Err(Error::Strange(number)),
+        }
+    }
+
+    fn conversation(
+        &mut self,
+        number: usize,
+        part: Conversation<'_>,
+        each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (id, mut records, mut size) = match self.open.take() {
+            Some(open) if open.0 == part.id => open,
+            Some(_) => return Err(Error::Misplaced(number)),
+            None if !self.seen.insert(part.id.clone()) => return Err(Error::Misplaced(number)),
+            None => (part.id, Vec::new(), 0),
+        };
+        for record in part.records {
+            size += record.get().len();
+            if size > LARGEST {
+                return Err(Error::Strange(number));
+            }
+            records.push(Zeroizing::new(record.get().as_bytes().to_vec()));
+        }
+        if part.more {
+            self.open = Some((id, records, size));
+            return Ok(());
+        }
+        let known = archive::judge(&id, &records).ok_or(Error::Strange(number))?;
+        self.contents.conversations += 1;
+        self.contents.messages += known.messages;
+        each(number, Item::Conversation(&id, &records, &known))
+    }
+}

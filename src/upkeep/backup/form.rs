@@ -1,0 +1,160 @@
+//! The form of a backup: its first line, its records, and the key that opens them.
+
+use super::{Error, VERSION};
+use crate::clock::Time;
+use crate::keys::Cost;
+use crate::keys::passphrase::SALT_BYTES;
+use crate::name::Name;
+use crate::seal::KeyRing;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// What the first line says it is.
+const FORMAT: &str = "chatbot-backup";
+/// The first line is never longer than this.
+pub(super) const HEAD: usize = 4096;
+/// No line is longer than this: it is read into memory whole.
+pub(super) const LONGEST: u64 = 96 << 20;
+
+/// The first line: in the clear, and part of what the last record's hash covers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Head {
+    format: String,
+    version: u32,
+    /// The name of the backup.
+    pub id: Name,
+    /// When it was made.
+    pub created_at: Time,
+    /// By which version of the program.
+    pub program: String,
+    kdf: String,
+    salt: String,
+}
+
+/// The key of a backup.
+#[derive(Debug)]
+pub struct Lock(pub(super) KeyRing);
+
+impl Head {
+    pub(super) fn new(id: Name, created_at: Time, cost: Cost) -> Result<Self, Error> {
+        let mut salt = [0_u8; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
+        Ok(Self {
+            format: FORMAT.to_owned(),
+            version: VERSION,
+            id,
+            created_at,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            kdf: cost.to_string(),
+            salt: STANDARD.encode(salt),
+        })
+    }
+
+    /// The key that follows from a passphrase. What the file asks for was looked at before any work is done.
+    pub fn lock(&self, passphrase: &Secret) -> Result<Lock, Error> {
+        let cost: Cost = self.kdf.parse().map_err(Error::Bounds)?;
+        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::NotABackup)?;
+        let key = cost.derive(passphrase, &salt)?;
+        let mut text = String::with_capacity(44);
+        URL_SAFE.encode_string(*key, &mut text);
+        Ok(Lock(KeyRing::new(&Secret::new(text))?))
+    }
+}
+
+/// Reads the first line.
+pub fn open_head(line: &[u8]) -> Result<Head, Error> {
+    #[derive(Deserialize)]
+    struct Least {
+        format: String,
+        version: u32,
+    }
+    let least: Least = serde_json::from_slice(line).map_err(|_| Error::NotABackup)?;
+    if least.format != FORMAT {
+        return Err(Error::NotABackup);
+    }
+    if least.version > VERSION {
+        return Err(Error::Newer(least.version));
+    }
+    let head: Head = serde_json::from_slice(line).map_err(|_| Error::NotABackup)?;
+    head.kdf.parse::<Cost>().map_err(Error::Bounds)?;
+    Ok(head)
+}
+
+/// A record: where it belongs, and one of the things a backup holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Record<'a> {
+    pub(super) backup: Name,
+    pub(super) i: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) conversation: Option<Conversation<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) text: Option<Text<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) key: Option<Key<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) end: Option<End>,
+}
+
+/// A conversation, or a part of one that is long.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Conversation<'a> {
+    pub(super) id: Name,
+    /// Its records as they were kept.
+    #[serde(borrow)]
+    pub(super) records: Vec<&'a RawValue>,
+    /// More of it follows in the next record.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) more: bool,
+}
+
+/// A part of a text file of the house.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Text<'a> {
+    pub(super) file: Which,
+    #[serde(borrow)]
+    pub(super) text: Cow<'a, str>,
+}
+
+/// Which text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Which {
+    Settings,
+    Usage,
+}
+
+/// The key of a provider: only where its owner said so.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Key<'a> {
+    #[serde(borrow)]
+    pub(super) slot: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) secret: Cow<'a, str>,
+}
+
+impl std::fmt::Debug for Key<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("slot", &self.slot).finish_non_exhaustive()
+    }
+}
+
+/// The last record.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct End {
+    pub(super) conversations: usize,
+    pub(super) messages: usize,
+    pub(super) keys: usize,
+    /// What could not be opened when it was made, and why.
+    pub(super) left_out: BTreeMap<Name, String>,
+    /// Of every byte before this line.
+    pub(super) sha256: String,
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

@@ -1,0 +1,79 @@
+//! Backups: one text file that holds everything and opens with a passphrase alone, on any machine.
+//!
+//! The first line is JSON in the clear: what it is, and how the key follows from the passphrase. Each further line is one Fernet
+//! token that seals one record. In every record stand the name of the backup and its place in it, so that a line which was moved,
+//! repeated, dropped or taken from another backup is noticed; the last record counts all of it and holds the hash of every byte
+//! before. A backup without its last record is no backup.
+
+mod check;
+mod form;
+mod restore;
+mod write;
+
+pub use check::{Checked, Contents, check};
+pub use form::{Head, Lock, open_head};
+pub use restore::{Deed, Plan, plan, restore};
+pub use write::{Extras, LeftOut, Written, write};
+
+use crate::keys::passphrase;
+use crate::name::Name;
+use crate::{archive, disk, seal};
+
+/// The form this program writes.
+pub const VERSION: u32 = 1;
+
+/// What can go wrong with a backup.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file.
+    #[error(transparent)]
+    Disk(#[from] disk::Error),
+    /// A conversation of this house.
+    #[error(transparent)]
+    Archive(#[from] archive::Error),
+    /// Something else.
+    #[error("this is not a backup of chatbot's")]
+    NotABackup,
+    /// Written by a newer program.
+    #[error("this backup has version {0}, and this program knows versions up to {VERSION}")]
+    Newer(u32),
+    /// It asks for work that no backup of ours asks for.
+    #[error("the backup asks for what it may not: {0}")]
+    Bounds(#[source] passphrase::Error),
+    /// The passphrase cannot be one.
+    #[error("{0}")]
+    Passphrase(#[from] passphrase::Error),
+    /// Another passphrase, or damaged from the beginning.
+    #[error("the passphrase does not open this backup")]
+    WrongPassphrase,
+    /// A line that does not open.
+    #[error("line {0} of the backup is damaged")]
+    Damaged(usize),
+    /// A line that opens and stands where it may not.
+    #[error("line {0} of the backup is not in its place: moved, repeated, missing before it, or from another backup")]
+    Misplaced(usize),
+    /// A line that opens and is nothing of ours.
+    #[error("line {0} of the backup holds no record of ours")]
+    Strange(usize),
+    /// The last record is not there.
+    #[error("the backup is cut off: its last record is missing")]
+    CutOff,
+    /// The last record counts something else than is there.
+    #[error("the backup is not what its last record says")]
+    Mismatch,
+    /// What came back is not what went in.
+    #[error("the backup was written, and opened again it is not what was written")]
+    Unlike,
+    /// A conversation that is not in it.
+    #[error("the backup has no conversation `{0}`")]
+    NotInIt(String),
+    /// A key that cannot be made.
+    #[error(transparent)]
+    Seal(#[from] seal::Error),
+    /// No randomness.
+    #[error("this system gives no random numbers")]
+    Random,
+    /// Its name is taken.
+    #[error("the backup changed while it was read (conversation `{0}`)")]
+    Changed(Name),
+}

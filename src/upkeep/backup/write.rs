@@ -1,0 +1,191 @@
+//! Writing a backup: conversation by conversation, so that it needs no more memory than the longest of them.
+
+use super::form::{Conversation, End, Head, Key, Lock, Record, Text, Which, hex};
+use super::{Error, check};
+use crate::archive::{self, Archive};
+use crate::clock::Time;
+use crate::disk::Draft;
+use crate::keys::{Cost, Slot};
+use crate::name::Name;
+use crate::privacy::Redacted;
+use crate::secret::Secret;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Pieces of about this size are sealed fastest.
+const TOGETHER: usize = 64 * 1024;
+
+/// What goes along with the conversations.
+#[derive(Debug, Default)]
+pub struct Extras {
+    /// The settings file, without what is private in it.
+    pub settings: Option<Redacted>,
+    /// The lines of the usage record.
+    pub usage: Option<Vec<u8>>,
+    /// Keys of providers, where their owner said so.
+    pub keys: Vec<(Slot, Secret)>,
+}
+
+/// What could not be opened, in whole or in part.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// The conversation.
+    pub id: Name,
+    /// The message, where it is known.
+    pub message: Option<u32>,
+    /// Why.
+    pub reason: String,
+}
+
+/// A backup that was written, opened again and counted.
+#[derive(Debug)]
+pub struct Written {
+    /// How many conversations are in it.
+    pub conversations: usize,
+    /// How many there were to be.
+    pub of: usize,
+    /// How many messages.
+    pub messages: usize,
+    /// What could not be opened.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Writes a backup of these conversations to `path`, whole or not at all; then opens it again and counts. `tell` hears how many
+/// conversations are done.
+pub fn write(
+    path: &Path,
+    archive: &Archive,
+    ids: &[Name],
+    extras: &Extras,
+    passphrase: &Secret,
+    now: Time,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Written, Error> {
+    let head = Head::new(archive::new_id()?, now, Cost::default())?;
+    let lock = head.lock(passphrase)?;
+    let mut writer = Writer::begin(path, head, &lock, now)?;
+    let mut left_out = Vec::new();
+    let (mut conversations, mut messages, mut of) = (0, 0, ids.len());
+    for (n, id) in ids.iter().enumerate() {
+        match archive.carry(id) {
+            Ok(Some(carried)) => {
+                writer.conversation(id, &carried.records)?;
+                conversations += 1;
+                messages += carried.messages;
+                let damage = carried.damage.into_iter();
+                left_out.extend(damage.map(|d| LeftOut { id: id.clone(), message: d.message, reason: d.sentence() }));
+            }
+            // Removed since the list was made.
+            Ok(None) => of -= 1,
+            Err(error) => left_out.push(LeftOut { id: id.clone(), message: None, reason: error.to_string() }),
+        }
+        tell(n + 1);
+    }
+    writer.extras(extras)?;
+    let reasons = left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect();
+    writer.end(conversations, messages, extras.keys.len(), reasons)?;
+    let checked = check::contents(path, &lock, &mut |_, _| Ok(()))?;
+    if (checked.conversations, checked.messages) != (conversations, messages) {
+        return Err(Error::Unlike);
+    }
+    Ok(Written { conversations, of, messages, left_out })
+}
+
+struct Writer<'a> {
+    draft: Draft,
+    hash: Sha256,
+    head: Head,
+    lock: &'a Lock,
+    now: Time,
+    next: u64,
+}
+
+impl<'a> Writer<'a> {
+    fn begin(path: &Path, head: Head, lock: &'a Lock, now: Time) -> Result<Self, Error> {
+        let mut line = serde_json::to_vec(&head).unwrap_or_default();
+        line.push(b'\n');
+        let mut writer = Self { draft: Draft::beside(path)?, hash: Sha256::new(), head, lock, now, next: 1 };
+        writer.add(&line)?;
+        Ok(writer)
+    }
+
+    fn add(&mut self, line: &[u8]) -> Result<(), Error> {
+        self.hash.update(line);
+        Ok(self.draft.add(line)?)
+    }
+
+    fn blank(&mut self) -> Record<'static> {
+        let i = self.next;
+        self.next += 1;
+        Record { backup: self.head.id.clone(), i, conversation: None, text: None, key: None, end: None }
+    }
+
+    fn seal(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        let plain = Zeroizing::new(serde_json::to_vec(record).unwrap_or_default());
+        let mut line = self.lock.0.seal(&plain, self.now).into_bytes();
+        line.push(b'\n');
+        self.add(&line)
+    }
+
+    fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<(), Error> {
+        let mut rest = records;
+        loop {
+            let mut size = 0;
+            let fit = rest.iter().take_while(|r| {
+                let first = size == 0;
+                size += r.len();
+                first || size <= TOGETHER
+            });
+            let (now, later) = rest.split_at(fit.count());
+            // What the archive opened, it has read as a record: it is JSON.
+            let records = now.iter().filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok()).collect();
+            let conversation = Conversation { id: id.clone(), records, more: !later.is_empty() };
+            let record = Record { conversation: Some(conversation), ..self.blank() };
+            self.seal(&record)?;
+            if later.is_empty() {
+                return Ok(());
+            }
+            rest = later;
+        }
+    }
+
+    fn extras(&mut self, extras: &Extras) -> Result<(), Error> {
+        if let Some(settings) = &extras.settings {
+            self.text(Which::Settings, settings.as_str())?;
+        }
+        let usage = String::from_utf8_lossy(extras.usage.as_deref().unwrap_or_default());
+        let mut piece = String::new();
+        for line in usage.split_inclusive('\n') {
+            piece.push_str(line);
+            if piece.len() >= TOGETHER {
+                self.text(Which::Usage, &piece)?;
+                piece.clear();
+            }
+        }
+        if !piece.is_empty() {
+            self.text(Which::Usage, &piece)?;
+        }
+        for (slot, secret) in &extras.keys {
+            let key = Key { slot: Cow::Owned(slot.to_string()), secret: Cow::Borrowed(secret.expose()) };
+            let record = Record { key: Some(key), ..self.blank() };
+            self.seal(&record)?;
+        }
+        Ok(())
+    }
+
+    fn text(&mut self, file: Which, text: &str) -> Result<(), Error> {
+        let record = Record { text: Some(Text { file, text: Cow::Borrowed(text) }), ..self.blank() };
+        self.seal(&record)
+    }
+
+    fn end(mut self, conversations: usize, messages: usize, keys: usize, left_out: BTreeMap<Name, String>) -> Result<(), Error> {
+        let sha256 = hex(&self.hash.clone().finalize());
+        let record = Record { end: Some(End { conversations, messages, keys, left_out, sha256 }), ..self.blank() };
+        self.seal(&record)?;
+        Ok(self.draft.keep()?)
+    }
+}

@@ -1,0 +1,3 @@
+//! Looking after the house.
+
+pub mod backup;
