@@ -279,6 +279,18 @@ impl App {
         self.reach().map(drop)
     }
 
+    /// Something to be started from here. It inherits no key: not those of the providers we know, and not those of the settings.
+    pub(crate) fn child(&self, program: &str) -> std::process::Command {
+        let mut command = self.env.command(program);
+        let custom = self.settings.iter().flat_map(|s| s.providers.values());
+        for provider in custom {
+            if let KeyFrom::Env(name) = &provider.key {
+                command.env_remove(name);
+            }
+        }
+        command
+    }
+
     /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.
     pub(crate) fn endpoint(&mut self, name: &Name) -> Result<Endpoint> {
         let settings = self.settings()?;

@@ -70,10 +70,12 @@ impl App {
         disk::write(&self.models_file(), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();
     }
 
-    /// The names of models as they were last seen.
+    /// The names of models as they were last seen; before that, those this program knows by itself.
     pub(crate) fn known_models(&self) -> Vec<String> {
-        let Ok(Some(bytes)) = disk::read_at_most(&self.models_file(), 1 << 20) else { return Vec::new() };
-        String::from_utf8_lossy(&bytes).lines().skip(1).map(str::to_owned).collect()
+        match disk::read_at_most(&self.models_file(), 1 << 20) {
+            Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).lines().skip(1).map(str::to_owned).collect(),
+            _ => crate::catalog::all().iter().map(|e| e.model.to_owned()).filter(|m| !m.is_empty()).collect(),
+        }
     }
 
     /// A text in the owner's editor. The file is theirs alone, lies where this machine keeps what does not outlive a login,
@@ -88,7 +90,7 @@ impl App {
         let program = words.next().context("no editor is named")?;
         let path = self.home.run().join("message.md");
         disk::write(&path, text.as_bytes())?;
-        let status = self.env.command(program).args(words).arg(&path).status();
+        let status = self.child(program).args(words).arg(&path).status();
         let written = disk::read_foreign(&path, 1 << 20);
         disk::remove(&path)?;
         match status {
