@@ -19,6 +19,8 @@ mod chat;
 mod custody;
 /// Every way in which a provider can fail, from outside.
 mod faults;
+/// Every help page, and every command that a hint names.
+mod help;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// Keys in a real Secret Service: seen from outside, locked, silent, absent.
@@ -35,6 +37,8 @@ mod provider;
 mod python;
 /// The day the key store is lost.
 mod recovery;
+/// Every command of the README runs.
+mod readme;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

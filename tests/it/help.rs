@@ -1,0 +1,118 @@
+//! Every help page is what its file in `tests/it/help/` says, and every command that a hint names exists.
+//!
+//! `CHATBOT_REFRESH=help cargo test --test it help` writes the files anew: read the difference before it is committed.
+
+use super::harness::Sandbox;
+use super::harness::run::difference;
+use super::source;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/help")
+}
+
+/// The pages of a command and of all below it: the words that lead there, and the text.
+fn pages(sandbox: &Sandbox, words: &[&str], found: &mut Vec<(String, String)>) {
+    let text = sandbox.run(words.iter().copied().chain(["--help"])).passes();
+    assert_eq!(text.stderr, "", "help is an answer, and answers are on standard output");
+    found.push((["chatbot"].iter().chain(words).copied().collect::<Vec<_>>().join("-"), text.stdout.clone()));
+    let below = text.stdout.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.is_empty());
+    // A name stands two columns in; what is further in is the end of a description.
+    for name in below.filter_map(|l| l.strip_prefix("  ")).filter(|l| !l.starts_with(' ')).filter_map(|l| l.split_whitespace().next()) {
+        if name != "help" {
+            pages(sandbox, &[words, &[name]].concat(), found);
+        }
+    }
+}
+
+#[test]
+fn every_help_page_is_what_its_file_says() {
+    let mut found = Vec::new();
+    pages(&Sandbox::new(), &[], &mut found);
+    if std::env::var("CHATBOT_REFRESH").is_ok_and(|what| what == "help") {
+        fs::create_dir_all(folder()).unwrap();
+        for entry in fs::read_dir(folder()).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for (name, text) in &found {
+            fs::write(folder().join(format!("{name}.txt")), text).unwrap();
+        }
+        return;
+    }
+    let mut wrong = String::new();
+    for (name, text) in &found {
+        let expected = fs::read_to_string(folder().join(format!("{name}.txt"))).unwrap_or_default();
+        if expected != *text {
+            writeln!(wrong, "{name}.txt:\n{}", difference(&expected, text)).unwrap();
+        }
+    }
+    let names: BTreeSet<String> = found.iter().map(|(name, _)| format!("{name}.txt")).collect();
+    for entry in fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        if !names.contains(&name) {
+            writeln!(wrong, "{name}: there is no such command any more").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}\nIf this is as it should be: `CHATBOT_REFRESH=help cargo test --test it help`");
+}
+
+#[test]
+fn help_fits_a_terminal_and_says_what_each_thing_does() {
+    let mut found = Vec::new();
+    pages(&Sandbox::new(), &[], &mut found);
+    assert!(found.len() > 20, "{found:#?}");
+    let mut wrong = String::new();
+    for (name, text) in &found {
+        for line in text.lines().filter(|l| l.chars().count() > 100) {
+            writeln!(wrong, "{name}: wider than 100 columns: {line}").unwrap();
+        }
+        for line in text.lines().map(str::trim).filter(|l| l.starts_with("--") && !l.contains("  ")) {
+            let described = text.lines().map(str::trim).skip_while(|l| *l != line).nth(1).is_some_and(|next| !next.is_empty() && !next.starts_with('-'));
+            if !described {
+                writeln!(wrong, "{name}: not described: {line}").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The commands in back quotes of a text: `chatbot key set --provider NAME`.
+pub(super) fn named_commands(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for start in text.match_indices("`chatbot ").map(|(at, _)| at + 1) {
+        let rest = &text[start..];
+        if let Some(end) = rest.find('`').filter(|end| !rest[..*end].contains('\n')) {
+            found.insert(rest[..end].to_owned());
+        }
+    }
+    found
+}
+
+/// The words of a command that can be typed as they are, up to the first that stands for something.
+pub(super) fn typed_words(command: &str) -> Vec<String> {
+    let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    command.split_whitespace().skip(1).take_while(plain).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_that_a_hint_names_exists() {
+    let sandbox = Sandbox::new();
+    let mut wrong = String::new();
+    let mut commands = BTreeSet::new();
+    for file in source::read_all() {
+        commands.extend(named_commands(&file.text));
+    }
+    commands.extend(named_commands(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()));
+    assert!(commands.len() > 10, "{commands:#?}");
+    for command in &commands {
+        let words = typed_words(command);
+        let output = sandbox.run(words).arg("--help").output();
+        if output.code != Some(0) {
+            writeln!(wrong, "`{command}`: {}", output.stderr.lines().next().unwrap_or_default()).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "hints name what there is not:\n{wrong}");
+}
