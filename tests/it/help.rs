@@ -70,7 +70,12 @@ fn help_fits_a_terminal_and_says_what_each_thing_does() {
             writeln!(wrong, "{name}: wider than 100 columns: {line}").unwrap();
         }
         for line in text.lines().map(str::trim).filter(|l| l.starts_with("--") && !l.contains("  ")) {
-            let described = text.lines().map(str::trim).skip_while(|l| *l != line).nth(1).is_some_and(|next| !next.is_empty() && !next.starts_with('-'));
+            let described = text
+                .lines()
+                .map(str::trim)
+                .skip_while(|l| *l != line)
+                .nth(1)
+                .is_some_and(|next| !next.is_empty() && !next.starts_with('-'));
             if !described {
                 writeln!(wrong, "{name}: not described: {line}").unwrap();
             }
@@ -94,7 +99,12 @@ pub(super) fn named_commands(text: &str) -> BTreeSet<String> {
 /// The words of a command that can be typed as they are, up to the first that stands for something.
 pub(super) fn typed_words(command: &str) -> Vec<String> {
     let plain = |word: &&str| word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
-    command.split_whitespace().skip(1).take_while(plain).map(str::to_owned).collect()
+    let mut words: Vec<String> = command.split_whitespace().skip(1).take_while(plain).map(str::to_owned).collect();
+    // An option whose value stands for something is not typed without it.
+    if words.len() + 1 < command.split_whitespace().count() && words.last().is_some_and(|w| w.starts_with("--")) {
+        words.pop();
+    }
+    words
 }
 
 #[test]

@@ -35,10 +35,10 @@ mod privacy;
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.
 mod python;
-/// The day the key store is lost.
-mod recovery;
 /// Every command of the README runs.
 mod readme;
+/// The day the key store is lost.
+mod recovery;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

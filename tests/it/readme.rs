@@ -32,17 +32,21 @@ fn lines(language: &str) -> Vec<String> {
 
 /// A provider that is asked by those who read the README.
 fn provider() -> Server {
-    Server::whatever(|request| if request.method == "GET" { Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#) } else { Reply::says("an answer") })
+    Server::whatever(|request| {
+        if request.method == "GET" { Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#) } else { Reply::says("an answer") }
+    })
 }
 
 #[test]
 fn every_command_runs() {
     let server = provider();
     let mut sandbox = Sandbox::under_one_root();
-    sandbox.configure(&format!("provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n", server.base_url()));
+    sandbox.configure(&format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
+        server.base_url()
+    ));
     // What the README says of a machine without a keyring comes first here, as it does there.
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
-    sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
     sandbox.set("CHATBOT_KEYRING", "vault");
     let tools = sandbox.root().join("tools");
     fs::create_dir(&tools).unwrap();
@@ -65,6 +69,12 @@ fn every_command_runs() {
                 screen.wait_for("\n> ").line("hello").wait_for(" tok").wait_for("\n> ").send(screen::key::CTRL_D);
                 assert_eq!(screen.end(), 0, "{command}");
             }
+            "chatbot vault create" => {
+                let mut screen = sandbox.screen(["vault", "create"]);
+                screen.wait_for(": ").line(PASSPHRASE).wait_for("Strength").wait_for(": ").line(PASSPHRASE).wait_for("made the vault");
+                assert_eq!(screen.end(), 0, "{command}");
+                sandbox.set("CHATBOT_PASSPHRASE_FILE", &passphrase);
+            }
             "chatbot key set" => {
                 let mut screen = sandbox.screen(["key", "set"]);
                 screen.wait_for("nothing is shown): ").line(&key()).wait_for("stored the key");
@@ -72,7 +82,14 @@ fn every_command_runs() {
             }
             _ => {
                 let mut shell = Command::new("sh");
-                let output = shell.args(["-c", command]).env_clear().envs(sandbox.env()).current_dir(sandbox.desk()).stdin(std::process::Stdio::null()).output().unwrap();
+                let output = shell
+                    .args(["-c", command])
+                    .env_clear()
+                    .envs(sandbox.env())
+                    .current_dir(sandbox.desk())
+                    .stdin(std::process::Stdio::null())
+                    .output()
+                    .unwrap();
                 assert!(output.status.success(), "`{command}`: {}", String::from_utf8_lossy(&output.stderr));
                 assert!(!output.stdout.is_empty(), "`{command}` says nothing");
             }
