@@ -126,6 +126,8 @@ pub struct Custom {
     pub key: KeyFrom,
     /// Its default model.
     pub model: Option<String>,
+    /// The provider we know whose ways it has, such as a gateway in front of it.
+    pub like: Option<Name>,
 }
 
 impl Default for Settings {
@@ -226,7 +228,7 @@ impl Settings {
         });
         s.section("alerts", |s| s.read("command", "a list of texts: a program and its arguments", texts, &mut self.alerts.command));
         s.sections("providers", |s, name| {
-            let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None };
+            let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None, like: None };
             s.read(
                 "base_url",
                 "an address such as \"http://127.0.0.1:11434/v1\"",
@@ -235,6 +237,7 @@ impl Settings {
             );
             s.read("key", "`none`, `stored` or `env:NAME`", key_from, &mut custom.key);
             s.read("model", "a text", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
+            s.read("like", "the name of a provider, such as \"openrouter\"", |v| Some(Some(v.as_str()?.parse().ok()?)), &mut custom.like);
             if custom.base_url.is_empty() {
                 s.missing("base_url");
             } else {

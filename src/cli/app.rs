@@ -295,7 +295,17 @@ impl App {
     pub(crate) fn endpoint(&mut self, name: &Name) -> Result<Endpoint> {
         let settings = self.settings()?;
         if let Some(custom) = settings.providers.get(name) {
-            return Ok(Endpoint::custom(name.clone(), custom.base_url.clone()));
+            let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
+            if let Some(like) = &custom.like {
+                let Some(entry) = catalog::find(like.as_str()) else {
+                    bail!(
+                        Problem::misuse(format!("`[providers.{name}]` is to be like `{like}`, and there is no such provider"))
+                            .hint("`like` names one that chatbot knows, such as \"openrouter\"")
+                    );
+                };
+                (endpoint.account, endpoint.dialect) = (entry.account, entry.dialect);
+            }
+            return Ok(endpoint);
         }
         if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::Entry::endpoint) {
             return Ok(endpoint);

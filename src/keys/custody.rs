@@ -160,9 +160,14 @@ impl Custody {
         }
     }
 
+    /// A place beside what is known about the keys.
+    pub(super) fn beside_book(&self, name: &str) -> PathBuf {
+        self.book.with_file_name(name)
+    }
+
     /// A lock of this home's keys, for those who must be alone.
     pub(super) fn lock(&self, what: &str) -> Result<disk::Lock, Error> {
-        Ok(disk::Lock::wait(&self.book.with_file_name(what))?)
+        Ok(disk::Lock::wait(&self.beside_book(what))?)
     }
 }
 

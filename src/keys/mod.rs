@@ -12,6 +12,7 @@ pub mod moving;
 pub mod os_keyring;
 pub mod passphrase;
 pub mod recovery;
+pub mod rotation;
 pub mod strength;
 pub mod trouble;
 pub mod vault;

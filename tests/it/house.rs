@@ -70,6 +70,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/recovery", 1, "the data key is sealed for recovery"),
     ("keys/strength", 1, "a passphrase is weighed"),
     ("keys/vault", 1, "a key is sealed"),
+    ("provider/management", 4, "a key's hash and mask; the two halves of a login's proof"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
     ("upkeep/backup/write", 1, "an API key goes into a backup, where its owner says so"),

@@ -39,6 +39,8 @@ mod python;
 mod readme;
 /// The day the key store is lost.
 mod recovery;
+/// A new key for an old one.
+mod rotation;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

@@ -95,6 +95,17 @@ pub(super) enum Auth {
     Anthropic,
 }
 
+/// What is done to something at a provider's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Made.
+    Post,
+    /// Changed.
+    Patch,
+    /// Removed.
+    Delete,
+}
+
 /// A line to one provider.
 pub(super) struct Line {
     pub(super) name: Name,
@@ -146,6 +157,21 @@ impl Line {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
         Ok(Post(request))
+    }
+
+    /// Changes something at this provider's side: asked once and never again, for it may have been done.
+    pub(super) async fn change(&self, verb: Verb, path: &str, key: Option<&Secret>, body: Option<String>) -> Result<Reply<'_>, Error> {
+        let method = match verb {
+            Verb::Post => Method::POST,
+            Verb::Patch => Method::PATCH,
+            Verb::Delete => Method::DELETE,
+        };
+        let mut request = self.request(method, &self.address, path, Auth::Bearer, key)?;
+        if let Some(body) = body {
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *request.body_mut() = Some(body.into());
+        }
+        self.send(request).await
     }
 
     /// Sends a request; its answer has begun when this returns.

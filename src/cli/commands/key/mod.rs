@@ -1,8 +1,10 @@
 //! `key`: the keys of providers.
 
+mod automatic;
 mod list;
 mod moving;
 mod recovery;
+mod rotate;
 mod set;
 mod show;
 mod validate;
@@ -39,6 +41,8 @@ enum Command {
     List(list::Options),
     /// Ask providers whether their keys are good
     Validate(validate::Options),
+    /// Swap a key for a new one
+    Rotate(rotate::Options),
     /// Move every key to the other store
     Move(moving::Move),
     /// Remove every key of every provider
@@ -71,6 +75,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Delete(options) => show::delete(app, &options),
         Command::List(options) => list::run(app, &options),
         Command::Validate(options) => validate::run(app, &options),
+        Command::Rotate(options) => rotate::run(app, &options),
         Command::Move(options) => moving::move_all(app, &options),
         Command::Clear => moving::clear(app),
         Command::Recovery(options) => recovery::run(app, options),

@@ -1,0 +1,180 @@
+//! `key rotate`: a new key takes the place of the old one, which can be taken back until that is confirmed.
+
+use super::set::{check, event, keep};
+use super::validate::{self, Answer};
+use super::{Target, Whose, automatic, target};
+use crate::catalog::Account;
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::keys::{Slot, Status, same};
+use crate::ledger::{Severity, What};
+use crate::name::Name;
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::Args;
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "With OpenRouter and a management key (`chatbot key set --profile management`) it is automatic: a new key with the same limits\nis made, tried and stored, and the old one is disabled. Otherwise you make the new key at your provider and give it here."
+)]
+pub(super) struct Options {
+    #[command(flatten)]
+    whose: Whose,
+    /// Read the new key from standard input: its first line
+    #[arg(long)]
+    stdin: bool,
+    /// Do not ask the provider whether the new key is good
+    #[arg(long)]
+    no_validate: bool,
+    /// Take the new key even if it looks wrong or could not be validated
+    #[arg(long)]
+    force: bool,
+    /// The profile of the management key
+    #[arg(long, value_name = "NAME", default_value = "management")]
+    management_profile: Name,
+    /// Give the new key oneself, even if there is a management key
+    #[arg(long)]
+    manual: bool,
+    /// The new key works: let the old one go
+    #[arg(long, conflicts_with = "undo")]
+    confirm: bool,
+    /// Take the old key back
+    #[arg(long)]
+    undo: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let target = target(app, &options.whose)?;
+    target.must_be_kept_here()?;
+    let _alone = app.keys()?.custody().rotating()?;
+    let previous = previous_slot(&target);
+    let kept_back = app.keys()?.custody().get(&previous)?;
+    let intent = app.keys()?.custody().intent(&target.slot)?;
+    let management = management(app, &target, options)?;
+    if options.confirm {
+        if intent.is_none() && kept_back.is_none() {
+            bail!(Problem::misuse(format!("no rotation of the key for {} waits to be confirmed", target.said())));
+        }
+        return confirm(app, &target, management.as_ref(), intent.as_ref());
+    }
+    if options.undo {
+        let Some(old) = kept_back else {
+            bail!(Problem::misuse(format!("there is no earlier key for {} to take back", target.said())));
+        };
+        return undo(app, &target, &old, management.as_ref(), intent.as_ref());
+    }
+    let waits = intent.as_ref().map_or(kept_back.is_some(), |i| i.step == crate::keys::rotation::Step::Confirm);
+    if waits {
+        bail!(
+            Problem::new(Exit::Misuse, "unconfirmed", format!("the last rotation of the key for {} is not confirmed yet", target.said()))
+                .hint(format!("`chatbot key rotate{} --confirm` lets the old key go, `--undo` takes it back", target.options()))
+        );
+    }
+    let Some(old) = app.keys()?.custody().get(&target.slot)? else { bail!(target.missing()) };
+    match management {
+        Some(manager) if !options.stdin => automatic::run(app, &target, &old, &manager, intent),
+        _ if intent.is_some() => bail!(
+            Problem::new(Exit::Key, "no_management_key", "a rotation was cut off, and the management key it needs is not here")
+                .hint("store it again with `chatbot key set --profile management`, then `chatbot key rotate`")
+        ),
+        _ => guided(app, &target, &old, options),
+    }
+}
+
+pub(super) fn previous_slot(target: &Target) -> Slot {
+    Slot::PreviousApiKey { provider: target.endpoint.name.clone(), profile: target.profile.clone() }
+}
+
+/// The management key, where it is of use.
+fn management(app: &mut App, target: &Target, options: &Options) -> Result<Option<Secret>> {
+    if options.manual || target.endpoint.account != Account::OpenRouter || target.profile == options.management_profile {
+        return Ok(None);
+    }
+    let slot = Slot::ApiKey { provider: target.endpoint.name.clone(), profile: options.management_profile.clone() };
+    let key = app.keys()?.custody().get(&slot)?;
+    if key.is_some() {
+        app.must_be_bound(&target.endpoint, &slot)?;
+    }
+    Ok(key)
+}
+
+fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Result<()> {
+    let page = target.known.map(|entry| entry.key_page);
+    if !options.stdin {
+        if !app.ui.can_ask() {
+            bail!(
+                Problem::new(Exit::Misuse, "not_a_terminal", "the new key is asked for on a terminal, and this is none")
+                    .hint("give it through a pipe with `--stdin`")
+            );
+        }
+        app.ui.error_line(&format!("{} has no way to swap a key from here: make a new one there.", target.endpoint.title));
+        if let Some(page) = page {
+            app.ui.error_line(&format!("  {page}"));
+        }
+    }
+    let new = if options.stdin {
+        app.ui.secret_input()?
+    } else {
+        app.ui.hidden(&format!("New key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
+    };
+    check(target, &new, options.force)?;
+    if same(&new, old) {
+        bail!(Problem::new(Exit::Key, "same_key", "this is the key that is stored already").hint("make a new one at your provider"));
+    }
+    let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, target, &new)? };
+    if answer.status != Status::Valid && !options.force && !options.no_validate {
+        bail!(
+            Problem::new(Exit::Key, "not_validated", format!("the new key is {}; the old one stays", answer.sentence()))
+                .hint("try again, or take it all the same with `--force`")
+        );
+    }
+    app.keys()?.custody().put(&previous_slot(target), old)?;
+    keep(app, target, &new, &answer)?;
+    note(app, target, "guided");
+    app.ui.out(&format!(
+        "swapped the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` takes it back\n",
+        target.said(),
+        answer.sentence(),
+        target.options()
+    ))
+}
+
+fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: Option<&crate::keys::rotation::Intent>) -> Result<()> {
+    if let Some(intent) = intent {
+        automatic::confirm(app, target, management, intent)?;
+    }
+    app.keys()?.custody().remove(&previous_slot(target))?;
+    app.keys()?.custody().intend_nothing(&target.slot)?;
+    note(app, target, "confirm");
+    let there = match (intent, target.known) {
+        (Some(_), _) => String::from("and deleted at the provider"),
+        (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
+        (None, None) => String::from("here; delete it at the provider too"),
+    };
+    app.ui.out(&format!("the old key for {} is gone {there}\n", target.said()))
+}
+
+fn undo(
+    app: &mut App,
+    target: &Target,
+    old: &Secret,
+    management: Option<&Secret>,
+    intent: Option<&crate::keys::rotation::Intent>,
+) -> Result<()> {
+    if let Some(intent) = intent {
+        automatic::revive(app, target, management, intent)?;
+    }
+    keep(app, target, old, &Answer::not_asked())?;
+    if let Some(intent) = intent {
+        automatic::drop_new(app, target, management, intent)?;
+    }
+    app.keys()?.custody().intend_nothing(&target.slot)?;
+    app.keys()?.custody().remove(&previous_slot(target))?;
+    note(app, target, "undo");
+    app.ui.out(&format!("the old key for {} is back\n", target.said()))
+}
+
+pub(super) fn note(app: &mut App, target: &Target, deed: &str) {
+    let store = app.keys_kind();
+    app.note(&event(What::KeyRotated, target, &store).severity(Severity::Notice).word("deed", deed));
+}

@@ -1,0 +1,206 @@
+//! `OpenRouter`'s management of keys: made, looked up, disabled, deleted with a management key; and the exchange that ends a login.
+
+use super::error::{Error, Kind};
+use super::http::{Auth, Line, Reach, Reply, Sort, Verb};
+use super::refusal::refused;
+use crate::catalog::Endpoint;
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use zeroize::Zeroizing;
+
+/// How many keys a page of the list has.
+const PAGE: usize = 100;
+/// More pages than anyone has.
+const MOST_PAGES: usize = 100;
+
+/// A key as the account lists it; never the key itself.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+pub struct Managed {
+    /// What it is called by in requests.
+    pub hash: String,
+    /// The name its owner gave it.
+    #[serde(default)]
+    pub name: String,
+    /// The provider's masked form of it.
+    #[serde(default)]
+    pub label: String,
+    /// Whether it is refused for now.
+    #[serde(default)]
+    pub disabled: bool,
+    /// What may be spent with it: a number of dollars, or null.
+    #[serde(default)]
+    pub limit: serde_json::Value,
+    /// How often that begins anew.
+    #[serde(default)]
+    pub limit_reset: Option<String>,
+    /// When it ends.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// Whether what is paid elsewhere counts too.
+    #[serde(default)]
+    pub include_byok_in_limit: Option<bool>,
+    /// Where it belongs.
+    #[serde(default)]
+    pub workspace_id: Option<String>,
+}
+
+impl Managed {
+    /// Whether its masked form, `sk-or-v1-0a1...9f0`, can be that of this key.
+    #[must_use]
+    pub fn is_mask_of(&self, key: &Secret) -> bool {
+        let text = key.expose();
+        self.label.split_once("...").is_some_and(|(begin, end)| begin.len() >= 12 && text.starts_with(begin) && text.ends_with(end))
+    }
+}
+
+/// Manages the keys of one account.
+#[derive(Debug)]
+pub struct Manager<'a> {
+    line: Line,
+    key: &'a Secret,
+}
+
+/// The hash a key is called by, as the provider's own links make it.
+#[must_use]
+pub fn hash_of(key: &Secret) -> String {
+    Sha256::digest(key.expose().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap_or_default();
+        text
+    })
+}
+
+impl<'a> Manager<'a> {
+    /// With a management key.
+    pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
+        Ok(Self { line: Line::new(endpoint, reach)?, key })
+    }
+
+    /// Every key of the account, the disabled ones too.
+    pub async fn list(&self) -> Result<Vec<Managed>, Error> {
+        #[derive(Deserialize)]
+        struct Page {
+            data: Vec<Managed>,
+        }
+        let mut all = Vec::new();
+        for page in 0..MOST_PAGES {
+            let path = format!("/keys?include_disabled=true&offset={}", page * PAGE);
+            let reply = self.line.get(&self.line.address, &path, Auth::Bearer, Some(self.key)).await?;
+            let Page { data } = self.read(reply).await?;
+            let last = data.len() < PAGE;
+            all.extend(data);
+            if last {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The key of that hash; `None` if the account has none.
+    pub async fn find(&self, hash: &str) -> Result<Option<Managed>, Error> {
+        #[derive(Deserialize)]
+        struct One {
+            data: Managed,
+        }
+        let reply = self.line.get(&self.line.address, &format!("/keys/{hash}"), Auth::Bearer, Some(self.key)).await?;
+        match self.read::<One>(reply).await {
+            Ok(One { data }) => Ok(Some(data)),
+            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a key of that name that may do what `like` may.
+    pub async fn create(&self, name: &str, like: &Managed) -> Result<(Managed, Secret), Error> {
+        #[derive(Deserialize)]
+        struct Made {
+            data: Managed,
+            #[serde(default)]
+            key: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Within {
+            data: Inner,
+        }
+        #[derive(Deserialize)]
+        struct Inner {
+            key: String,
+        }
+        let mut wish = json!({ "name": name });
+        if let Some(wish) = wish.as_object_mut() {
+            let carried = [
+                ("limit", like.limit.clone()),
+                ("limit_reset", json!(like.limit_reset)),
+                ("expires_at", json!(like.expires_at)),
+                ("include_byok_in_limit", json!(like.include_byok_in_limit)),
+                ("workspace_id", json!(like.workspace_id)),
+            ];
+            wish.extend(carried.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)));
+        }
+        let reply = self.line.change(Verb::Post, "/keys", Some(self.key), Some(wish.to_string())).await?;
+        let body = self.body(reply).await?;
+        let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
+        // It is said once, at the top or within the data.
+        let key = match made.key {
+            Some(key) => key,
+            None => serde_json::from_slice::<Within>(&body).map_err(|_| self.unread())?.data.key,
+        };
+        Ok((made.data, Secret::new(key)))
+    }
+
+    /// Lets a key be refused, or taken again.
+    pub async fn disable(&self, hash: &str, disabled: bool) -> Result<(), Error> {
+        let body = json!({ "disabled": disabled }).to_string();
+        let reply = self.line.change(Verb::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await?;
+        self.body(reply).await.map(drop)
+    }
+
+    /// Deletes a key for good; one that is gone already is no error.
+    pub async fn delete(&self, hash: &str) -> Result<(), Error> {
+        let reply = self.line.change(Verb::Delete, &format!("/keys/{hash}"), Some(self.key), None).await?;
+        match self.body(reply).await {
+            Err(error) if error.kind() == Kind::NotFound => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    async fn read<T: for<'de> Deserialize<'de>>(&self, reply: Reply<'_>) -> Result<T, Error> {
+        let body = self.body(reply).await?;
+        serde_json::from_slice(&body).map_err(|_| self.unread())
+    }
+
+    fn unread(&self) -> Error {
+        self.line.error(Kind::Malformed, "answered with something that is not understood")
+    }
+
+    async fn body(&self, reply: Reply<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        whole(&self.line, reply, Some(self.key)).await
+    }
+}
+
+async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
+    if !matches!(reply.status(), 200 | 201 | 204) {
+        return Err(refused(line, reply, key).await);
+    }
+    reply.plain()?;
+    match reply.sort() {
+        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await.map(Zeroizing::new),
+        _ => Err(line.error(Kind::NotJson, "answered with something that is not JSON")),
+    }
+}
+
+/// Ends a login: the code that the browser brought, and the proof that it was asked for here, become a key.
+pub async fn exchange(endpoint: &Endpoint, code: &Secret, verifier: &Secret, reach: Reach) -> Result<Secret, Error> {
+    #[derive(Deserialize)]
+    struct Made {
+        key: String,
+    }
+    let line = Line::new(endpoint, reach)?;
+    let body = json!({ "code": code.expose(), "code_verifier": verifier.expose(), "code_challenge_method": "S256" });
+    let reply = line.change(Verb::Post, "/auth/keys", None, Some(body.to_string())).await?;
+    let body = whole(&line, reply, None).await?;
+    let made: Made = serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a key"))?;
+    Ok(Secret::new(made.key))
+}

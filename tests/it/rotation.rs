@@ -1,0 +1,223 @@
+//! A new key for an old one: guided and automatic, taken back, confirmed, and cut off at any moment.
+
+use super::harness::Sandbox;
+use super::harness::provider::{Reply, Request, Server};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+const MANAGEMENT: &str = "management-canary";
+
+fn key(n: usize) -> String {
+    format!("sk-or-v1-{}", format!("{n:04x}").repeat(16))
+}
+
+fn hash(key: &str) -> String {
+    Sha256::digest(key.as_bytes()).iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// The keys of an account, as the provider has them.
+#[derive(Debug, Default)]
+struct Account {
+    keys: Vec<(String, Value)>,
+    made: usize,
+}
+
+impl Account {
+    fn add(&mut self, key: &str, mut about: Value) -> Value {
+        about["hash"] = json!(hash(key));
+        about["label"] = json!(format!("{}...{}", &key[..12], &key[key.len() - 3..]));
+        about["disabled"] = json!(false);
+        self.keys.push((key.to_owned(), about.clone()));
+        about
+    }
+
+    fn works(&self, key: &str) -> bool {
+        self.keys.iter().any(|(k, about)| k == key && about["disabled"] == false)
+    }
+
+    fn answer(&mut self, request: &Request) -> Reply {
+        let bearer = request.header("authorization").unwrap_or_default().trim_start_matches("Bearer ").to_owned();
+        let refused = Reply::json(401, r#"{"error":{"code":401,"message":"No such key"}}"#);
+        if request.line() == "GET /v1/key" {
+            if bearer == MANAGEMENT {
+                return Reply::json(200, r#"{"data":{"label":"m","is_management_key":true}}"#);
+            }
+            let limit = json!({"data":{"label":"x...y","limit":10,"limit_remaining":9.5,"is_management_key":false}});
+            return if self.works(&bearer) { Reply::json(200, &limit.to_string()) } else { refused };
+        }
+        if bearer != MANAGEMENT {
+            return refused;
+        }
+        let at = request.path.strip_prefix("/v1/keys").unwrap();
+        let index = self.keys.iter().position(|(_, about)| at.strip_prefix('/') == about["hash"].as_str());
+        match (request.method.as_str(), index) {
+            ("GET", None) if at.starts_with('?') => {
+                let data: Vec<&Value> = self.keys.iter().map(|(_, about)| about).collect();
+                Reply::json(200, &json!({ "data": data }).to_string())
+            }
+            ("POST", None) => {
+                self.made += 1;
+                let new = key(0xc0de + self.made);
+                let about = self.add(&new, request.json());
+                Reply::json(201, &json!({ "data": about, "key": new }).to_string())
+            }
+            ("GET", Some(i)) => Reply::json(200, &json!({ "data": self.keys[i].1 }).to_string()),
+            ("PATCH", Some(i)) => {
+                self.keys[i].1["disabled"] = request.json()["disabled"].clone();
+                Reply::json(200, &json!({ "data": self.keys[i].1 }).to_string())
+            }
+            ("DELETE", Some(i)) => {
+                self.keys.remove(i);
+                Reply::json(200, r#"{"deleted":true}"#)
+            }
+            _ => Reply::json(404, r#"{"error":{"code":404,"message":"Not found"}}"#),
+        }
+    }
+}
+
+/// A home whose provider plays OpenRouter, with a key that has limits and a management key.
+fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
+    let account = Arc::new(Mutex::new(Account::default()));
+    account.lock().unwrap().add(&key(1), json!({"name": "mine", "limit": 12.5, "limit_reset": "monthly", "include_byok_in_limit": true}));
+    let shared = Arc::clone(&account);
+    let server = Server::whatever(move |request| shared.lock().unwrap().answer(request));
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure(&format!(
+        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
+        server.base_url()
+    ));
+    sandbox.run(["key", "set", "--stdin"]).stdin(key(1)).stdout("stored the key for `gate` in the vault: valid\n").check();
+    sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(MANAGEMENT)
+        .stdout("stored the key for `gate` in profile `management` in the vault: valid, but it is a management key: it makes other keys and cannot ask a model anything\n")
+        .check();
+    (sandbox, account, server)
+}
+
+fn stored(sandbox: &Sandbox) -> String {
+    let mut screen = sandbox.screen(["key", "get", "--reveal"]);
+    screen.wait_for("sk-or-v1-");
+    assert_eq!(screen.end(), 0);
+    screen.text().lines().find(|l| l.starts_with("sk-or-v1-")).unwrap().trim().to_owned()
+}
+
+const SWAPPED: &str = "swapped the key for `gate`: the new one has the limits of the old one, which is disabled\n\
+    `chatbot key rotate --provider gate --confirm` deletes the old one; `--undo` takes it back\n";
+
+#[test]
+fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
+    let (sandbox, account, _server) = openrouter();
+    sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
+    let new = stored(&sandbox);
+    {
+        let account = account.lock().unwrap();
+        let [(old, was), (made, is)] = account.keys.as_slice() else { panic!("{account:?}") };
+        assert_eq!((old, made), (&key(1), &new));
+        assert_eq!((&was["disabled"], &is["disabled"]), (&json!(true), &json!(false)));
+        for carried in ["limit", "limit_reset", "include_byok_in_limit"] {
+            assert_eq!(was[carried], is[carried], "{carried}");
+        }
+        assert!(is["name"].as_str().unwrap().starts_with("chatbot default/gate "), "{is}");
+    }
+    sandbox
+        .run(["key", "rotate"])
+        .code(2)
+        .stderr(
+            "chatbot: error: the last rotation of the key for `gate` is not confirmed yet\n\
+         chatbot: hint: `chatbot key rotate --provider gate --confirm` lets the old key go, `--undo` takes it back\n",
+        )
+        .check();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` is gone and deleted at the provider\n").check();
+    assert_eq!(account.lock().unwrap().keys.len(), 1);
+    sandbox.run(["key", "rotate", "--confirm"]).fails(2);
+    sandbox.run(["key", "rotate"]).passes();
+    for canary in [key(1), new, MANAGEMENT.to_owned(), stored(&sandbox)] {
+        assert!(sandbox.files_with(canary.as_bytes()).is_empty());
+    }
+    sandbox.is_private();
+}
+
+#[test]
+fn an_automatic_rotation_is_taken_back() {
+    let (sandbox, account, _server) = openrouter();
+    sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to take back\n").check();
+    sandbox.run(["key", "rotate"]).passes();
+    sandbox.run(["key", "rotate", "--undo"]).stdout("the old key for `gate` is back\n").check();
+    assert_eq!(stored(&sandbox), key(1));
+    let account = account.lock().unwrap();
+    assert_eq!(account.keys.len(), 1);
+    assert!(account.works(&key(1)));
+}
+
+#[test]
+fn a_key_of_another_account_is_not_rotated_by_this_one() {
+    let (sandbox, account, _server) = openrouter();
+    account.lock().unwrap().keys.clear();
+    sandbox
+        .run(["key", "rotate"])
+        .code(3)
+        .stderr(
+            "chatbot: error: the account of the management key has no such key as the one for `gate`\n\
+         chatbot: hint: use the management key of the account it belongs to, or give the new key yourself with `--manual`\n",
+        )
+        .check();
+    assert_eq!(account.lock().unwrap().made, 0);
+}
+
+#[test]
+fn guided_the_new_key_is_tried_before_the_old_one_goes() {
+    let (sandbox, account, _server) = openrouter();
+    account.lock().unwrap().add(&key(2), json!({"name": "new"}));
+    let rotate = |key: String| sandbox.run(["key", "rotate", "--manual", "--stdin"]).stdin(key);
+    let said = rotate(key(3)).fails(3).stderr;
+    assert!(said.starts_with("chatbot: error: the new key is invalid: "), "{said}");
+    rotate(key(1))
+        .code(3)
+        .stderr("chatbot: error: this is the key that is stored already\nchatbot: hint: make a new one at your provider\n")
+        .check();
+    assert_eq!(stored(&sandbox), key(1));
+    rotate(key(2)).stdout(
+        "swapped the key for `gate`: valid\nthe old one is kept until `chatbot key rotate --provider gate --confirm`; `--undo` takes it back\n",
+    ).check();
+    assert_eq!(stored(&sandbox), key(2));
+    sandbox.run(["key", "rotate", "--undo"]).passes();
+    assert_eq!(stored(&sandbox), key(1));
+    rotate(key(2)).passes();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` is gone here; delete it at the provider too\n").check();
+    sandbox.run(["key", "rotate", "--undo"]).fails(2);
+    assert_eq!(stored(&sandbox), key(2));
+}
+
+#[test]
+fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
+    let (sandbox, account, _server) = openrouter();
+    let (_never, moment) = mpsc::channel::<()>();
+    let mut kills = 0;
+    for round in 0_u64..30 {
+        let running = sandbox.run(["key", "rotate"]).start();
+        assert!(moment.recv_timeout(Duration::from_millis(45 + round * 11 % 260)).is_err());
+        let killed = running.kill().code.is_none();
+        kills += u32::from(killed);
+        let now = stored(&sandbox);
+        assert!(account.lock().unwrap().works(&now), "round {round}: the stored key does not work");
+        // The next run ends it; where it had ended, it says that it waits to be confirmed.
+        let next = sandbox.run(["key", "rotate"]).output();
+        assert!(matches!(next.code, Some(0 | 2)), "round {round}: {next:#?}");
+        let now = stored(&sandbox);
+        assert!(account.lock().unwrap().works(&now), "round {round}");
+        if round % 3 == 0 {
+            sandbox.run(["key", "rotate", "--undo"]).passes();
+        } else {
+            sandbox.run(["key", "rotate", "--confirm"]).passes();
+        }
+        let account = account.lock().unwrap();
+        assert_eq!(account.keys.len(), 1, "round {round}: a key was left behind: {account:?}");
+    }
+    assert!(kills > 10, "{kills} kills: the moments are badly chosen");
+    assert!(account.lock().unwrap().works(&stored(&sandbox)));
+}
