@@ -76,6 +76,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     if word != Word::Pair && assigned(pass, &name) {
         return;
     }
+    pass.named = pass.named.max(name.end);
     sentence::read(pass, &name);
 }
 

@@ -88,7 +88,7 @@ pub(super) const KEYWORDS: &[&str] = &[
 /// Reads the flags behind a command.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
-    if is_ident(text.before(at)) || matches!(text.before(at), b'-' | b'.') {
+    if at < pass.commanded || is_ident(text.before(at)) || matches!(text.before(at), b'-' | b'.') {
         return;
     }
     let name = String::from_utf8_lossy(text.cut(at, to)).trim_end().to_ascii_lowercase();
@@ -101,6 +101,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     let mut i = to;
     while i < limit {
+        pass.commanded = i;
         i = text.run(i, 64, |b| b.is_ascii_whitespace() || b == b'\\');
         let end = text.run(i, 256, |b| !b.is_ascii_whitespace());
         if end == i || matches!(text.at(i), b'|' | b';' | b'#') || text.cut(i, end) == b"&&" {

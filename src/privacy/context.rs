@@ -33,18 +33,19 @@ pub(super) fn follows(text: Text<'_>, at: usize, words: &[&str]) -> bool {
 /// Whether one of these words stands between two places, as a word of its own or of an identifier.
 pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> bool {
     let window = text.cut(from, to);
-    let lower = window.to_ascii_lowercase();
-    words.iter().any(|word| {
-        let word = word.as_bytes();
-        let mut at = 0;
-        while let Some(found) = memchr::memmem::find(lower.get(at..).unwrap_or_default(), word) {
-            let start = from + at + found;
-            if begins_word(text, start) && ends_word(text, start + word.len()) {
-                return true;
-            }
-            at += found + 1;
+    window.iter().enumerate().any(|(i, first)| {
+        // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
+        if !(first.is_ascii_alphanumeric() || *first >= 0xC0) || !begins_word(text, from + i) {
+            return false;
         }
-        false
+        let first = first.to_ascii_lowercase();
+        let rest = window.get(i..).unwrap_or_default();
+        words.iter().any(|word| {
+            let word = word.as_bytes();
+            word.first() == Some(&first)
+                && rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+                && ends_word(text, from + i + word.len())
+        })
     })
 }
 
@@ -52,6 +53,11 @@ pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> b
 pub(super) fn begins_word(text: Text<'_>, at: usize) -> bool {
     let (before, first) = (text.before(at), text.at(at));
     !before.is_ascii_alphabetic() || (first.is_ascii_uppercase() && before.is_ascii_lowercase()) || first >= 0x80
+}
+
+/// Whether what stands between two places is a word of its own or of an identifier.
+pub(super) fn is_whole(text: Text<'_>, at: usize, to: usize) -> bool {
+    begins_word(text, at) && ends_word(text, to)
 }
 
 /// Whether a word can end here. A plural may follow.

@@ -108,7 +108,10 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     if text.cut(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
         limit = text.line_end(text.run(limit, 4, |b| b.is_ascii_whitespace()), 40);
     }
-    let mut i = to;
+    let mut i = to.max(pass.dated.min(limit));
+    if !text.cut(i, limit).iter().any(u8::is_ascii_digit) {
+        i = limit;
+    }
     while i < limit {
         let b = text.at(i);
         let begins = !is_word(text.before(i)) || text.before(i) >= 0x80;
@@ -124,6 +127,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
         }
         i += 1;
     }
+    pass.dated = i;
     before(pass, at);
 }
 
@@ -131,6 +135,9 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
 fn before(pass: &mut Pass<'_>, at: usize) {
     let text = pass.text;
     let from = text.line_start(at, 26);
+    if !text.before(text.run_back(at, 4, |b| matches!(b, b' ' | b'(' | b','))).is_ascii_digit() {
+        return;
+    }
     for i in from..at {
         if !is_word(text.before(i)) && text.at(i).is_ascii_alphanumeric() {
             if let Some(end) = date(text, i) {
@@ -248,11 +255,20 @@ fn year_behind(text: Text<'_>, from: usize) -> Option<usize> {
 /// The end of the name of a month.
 fn month(text: Text<'_>, at: usize) -> Option<usize> {
     let end = text.run(at, 24, |b| b.is_ascii_alphabetic() || b >= 0x80);
-    let word = String::from_utf8_lossy(text.cut(at, end)).to_lowercase();
-    (word.chars().count() <= 12
-        && word.chars().count() >= 3
-        && MONTHS.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name)))
-    .then_some(end)
+    let bytes = text.cut(at, end);
+    if !(3..=24).contains(&bytes.len()) {
+        return None;
+    }
+    let named = if bytes.is_ascii() {
+        MONTHS
+            .iter()
+            .flat_map(|names| names.iter())
+            .any(|name| bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())))
+    } else {
+        let word = String::from_utf8_lossy(bytes).to_lowercase();
+        MONTHS.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name))
+    };
+    named.then_some(end)
 }
 
 #[cfg(test)]

@@ -105,13 +105,33 @@ pub(super) struct Pass<'t> {
     pub(super) named: usize,
     /// Up to where a block has been read.
     pub(super) block: usize,
+    /// Where bytes stand for others; not asked for when they have been folded already.
+    pub(super) folds: Vec<usize>,
+    pub(super) unfolded: bool,
+    /// Behind the last word that calls a number a telephone number.
+    pub(super) telephone: Option<usize>,
+    /// Up to where dates of birth have been looked for.
+    pub(super) dated: usize,
+    /// Up to where the flags of a command have been read.
+    pub(super) commanded: usize,
     /// Up to where base64 has been decoded.
     pub(super) encoded: usize,
 }
 
 impl<'t> Pass<'t> {
     pub(super) fn new(text: Text<'t>) -> Self {
-        Self { text, hits: Vec::new(), named: 0, block: 0, encoded: 0 }
+        Self {
+            text,
+            hits: Vec::new(),
+            named: 0,
+            block: 0,
+            folds: Vec::new(),
+            unfolded: false,
+            telephone: None,
+            dated: 0,
+            commanded: 0,
+            encoded: 0,
+        }
     }
 
     /// Notes a hit.
@@ -135,6 +155,11 @@ impl Seen for Pass<'_> {
         match act {
             Act::Token(rule, shape) => rules::try_token(self, at, rule, shape),
             Act::Name(word) => super::assign::read(self, at, end, word),
+            Act::Telephone => {
+                if super::context::is_whole(self.text, at, end) {
+                    self.telephone = Some(end);
+                }
+            }
             Act::Call(reader) => reader(self, at, end),
         }
     }
@@ -146,6 +171,12 @@ impl Seen for Pass<'_> {
         numbers::read(self, at)
     }
 
+    fn odd(&mut self, at: usize) {
+        if !self.unfolded && fold::is_fold(self.text, at) {
+            self.folds.push(at);
+        }
+    }
+
     fn commercial_at(&mut self, at: usize) {
         email::read(self, at);
     }
@@ -153,9 +184,11 @@ impl Seen for Pass<'_> {
 
 /// Everything found in a text: in its bytes, and in what its bytes stand for.
 pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
-    let mut hits = plain(bytes);
-    if let Some(shadow) = fold::shadow(bytes) {
-        hits.extend(plain(&shadow.bytes).into_iter().filter_map(|hit| shadow.unfold(hit)));
+    let mut pass = Pass::new(Text(bytes));
+    Index::get().walk(Text(bytes), &mut pass);
+    let mut hits = pass.hits;
+    if !pass.folds.is_empty() {
+        hits.extend(fold::hits(bytes, &pass.folds));
     }
     hits
 }
@@ -163,6 +196,7 @@ pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
 /// What is found in the bytes as they are.
 pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
+    pass.unfolded = true;
     Index::get().walk(Text(bytes), &mut pass);
     pass.hits
 }

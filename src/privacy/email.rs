@@ -135,8 +135,13 @@ fn domain_end(text: Text<'_>, from: usize) -> Option<usize> {
 /// `https://user:word@host` and `ssh://git@host` are addresses of machines.
 fn in_url(text: Text<'_>, start: usize, end: usize) -> bool {
     let before = text.cut(text.run_back(start, 256, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'\'' && b != b'<'), start);
-    if let Some(scheme) = before.windows(3).rposition(|w| w == b"://") {
-        let authority = before.get(scheme + 3..).unwrap_or_default();
+    let scheme = before
+        .windows(3)
+        .rposition(|w| w == b"://")
+        .map(|p| p + 3)
+        .or_else(|| before.windows(5).rposition(|w| w == b":\\/\\/").map(|p| p + 5));
+    if let Some(scheme) = scheme {
+        let authority = before.get(scheme..).unwrap_or_default();
         if !authority.iter().any(|b| matches!(b, b'/' | b'?' | b'#')) {
             return true;
         }

@@ -110,6 +110,7 @@ fn holds_token(decoded: &[u8]) -> bool {
         fn digits(&mut self, at: usize) -> usize {
             at + 1
         }
+        fn odd(&mut self, _at: usize) {}
         fn commercial_at(&mut self, _at: usize) {}
     }
     let mut tokens = Tokens(Pass::new(Text(decoded)));

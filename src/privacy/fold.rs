@@ -1,25 +1,337 @@
 //! Folding: the plain text that disguised bytes stand for, and the way back to the bytes.
+//!
+//! Full-width and other digits, look-alike letters, invisible characters, escape sequences, `%40`, `\u0040`, `&#64;`, `\_`: each
+//! is folded to the ASCII it stands for or dropped. Only the parts of a text around such places are folded and read again; a text
+//! without any costs one look.
 
-use super::detect::Hit;
+use super::detect::{self, Hit};
+use super::text::{Text, is_word};
 
-/// The folded text with the place of each of its bytes in the original.
-#[derive(Debug)]
-pub(super) struct Shadow {
-    pub(super) bytes: Vec<u8>,
-    places: Vec<u32>,
-    end: usize,
+/// How much around a folded place is read again.
+const BEFORE: usize = 160;
+const AFTER: usize = 400;
+/// The most that is folded in one piece.
+const PIECE: usize = 64 * 1024;
+
+/// What a place in the text stands for: so many bytes, and the ASCII for them or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fold {
+    length: usize,
+    to: Option<u8>,
 }
 
-impl Shadow {
-    /// A hit in the shadow as one in the original.
-    pub(super) fn unfold(&self, hit: Hit) -> Option<Hit> {
-        let start = usize::try_from(*self.places.get(hit.start)?).ok()?;
-        let end = self.places.get(hit.end).map_or(Some(self.end), |&p| usize::try_from(p).ok())?;
-        Some(Hit { start, end, ..hit })
+/// Whether the byte at a place begins, or is in the middle of, what stands for something else.
+pub(super) fn is_fold(text: Text<'_>, at: usize) -> bool {
+    match text.at(at) {
+        b'+' => {
+            let quote = text.run_back(at, 40, |b| b.is_ascii_whitespace());
+            quote > 0 && joined_strings(text, quote - 1).is_some()
+        }
+        0x80..=0xbf => false,
+        _ => fold(text, at).is_some(),
     }
 }
 
-/// The folded text, if folding changes anything.
-pub(super) fn shadow(_bytes: &[u8]) -> Option<Shadow> {
-    None
+/// What is found in the parts of a text that do not say what they mean: those around the given places.
+pub(super) fn hits(bytes: &[u8], folds: &[usize]) -> Vec<Hit> {
+    let text = Text(bytes);
+    let mut found = Vec::new();
+    let mut next = folds;
+    while let Some((&first, rest)) = next.split_first() {
+        next = rest;
+        // The part to read: from before the first fold to well behind the last one.
+        let start = text.line_start(first, BEFORE);
+        let mut end = first + AFTER;
+        while let Some((&fold, rest)) = next.split_first() {
+            if fold >= end || fold > start + PIECE {
+                break;
+            }
+            next = rest;
+            end = fold + AFTER;
+        }
+        let stop = text.line_end(end.min(text.len()), 200);
+        found.extend(part(text, start, stop));
+    }
+    found
+}
+
+/// Reads the folded form of a part of the text.
+fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
+    let mut bytes = Vec::with_capacity(stop - start);
+    let mut places: Vec<(usize, usize)> = Vec::with_capacity(stop - start);
+    let mut changes = Vec::new();
+    let mut i = start;
+    while i < stop {
+        if let Some(fold) = fold(text, i) {
+            changes.push(bytes.len());
+            if let Some(b) = fold.to {
+                bytes.push(b);
+                places.push((i, i + fold.length));
+            }
+            i += fold.length;
+        } else {
+            bytes.push(text.at(i));
+            places.push((i, i + 1));
+            i += 1;
+        }
+    }
+    let mut hits = detect::plain(&bytes);
+    hits.retain_mut(|hit| {
+        // Only what a fold has to do with; the rest is found in the bytes as they are.
+        let near = changes.partition_point(|&change| change + 100 < hit.start);
+        let concerned = changes.get(near).is_some_and(|&change| change < hit.end);
+        let span = places.get(hit.start).zip(hit.end.checked_sub(1).and_then(|last| places.get(last)));
+        let Some((first, last)) = span.filter(|_| concerned) else { return false };
+        (hit.start, hit.end) = (first.0, last.1);
+        true
+    });
+    hits
+}
+
+/// What a place stands for, if not for itself.
+fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
+    match text.at(i) {
+        b'%' => {
+            let byte = hex(text, i + 1, 2)?;
+            printable(byte, 3)
+        }
+        b'\\' => backslash(text, i),
+        b'&' => entity(text, i),
+        0x1b => escape(text, i),
+        b'"' | b'\'' => joined_strings(text, i),
+        b'*' => {
+            // Stress in the middle of a token: `sk-or-**v1**-…`
+            let run = text.run(i, 3, |b| b == b'*') - i;
+            let inside = |b: u8| is_word(b) || matches!(b, b'-' | b'_');
+            let tokenlike = matches!(text.before(i), b'-' | b'_') || matches!(text.at(i + run), b'-' | b'_');
+            (run == 2 && inside(text.before(i)) && inside(text.at(i + 2)) && tokenlike).then_some(Fold { length: 2, to: None })
+        }
+        0x80.. => beyond(text, i),
+        _ => None,
+    }
+}
+
+fn printable(byte: u32, length: usize) -> Option<Fold> {
+    u8::try_from(byte).ok().filter(u8::is_ascii_graphic).map(|b| Fold { length, to: Some(b) })
+}
+
+fn hex(text: Text<'_>, at: usize, digits: usize) -> Option<u32> {
+    let span = text.cut(at, at + digits);
+    (span.len() == digits).then_some(())?;
+    span.iter().try_fold(0, |all, &b| Some(all << 4 | char::from(b).to_digit(16)?))
+}
+
+/// `\u0040`, `\u{40}`, `\x40`, and signs that Markdown and JSON escape.
+fn backslash(text: Text<'_>, i: usize) -> Option<Fold> {
+    match text.at(i + 1) {
+        b'u' if text.at(i + 2) == b'{' => {
+            let close = text.run(i + 3, 7, |b| b.is_ascii_hexdigit());
+            (text.at(close) == b'}').then_some(())?;
+            folded_char(hex(text, i + 3, close - i - 3)?, close + 1 - i)
+        }
+        b'u' => folded_char(hex(text, i + 2, 4)?, 6),
+        b'x' => printable(hex(text, i + 2, 2)?, 4),
+        sign @ (b'_' | b'-' | b'.' | b'@' | b'/' | b':' | b'+' | b'*' | b'~' | b'#') if text.before(i) != b'\\' => {
+            Some(Fold { length: 2, to: Some(sign) })
+        }
+        _ => None,
+    }
+}
+
+fn folded_char(code: u32, length: usize) -> Option<Fold> {
+    if (0x21..0x7f).contains(&code) {
+        return printable(code, length);
+    }
+    let to = stands_for(code)?;
+    Some(Fold { length, to })
+}
+
+/// `&#64;`, `&#x40;`, `&commat;`
+fn entity(text: Text<'_>, i: usize) -> Option<Fold> {
+    const NAMES: &[(&[u8], u8)] = &[
+        (b"commat", b'@'),
+        (b"period", b'.'),
+        (b"lowbar", b'_'),
+        (b"hyphen", b'-'),
+        (b"dash", b'-'),
+        (b"colon", b':'),
+        (b"equals", b'='),
+        (b"amp", b'&'),
+        (b"quot", b'"'),
+        (b"apos", b'\''),
+        (b"lt", b'<'),
+        (b"gt", b'>'),
+        (b"nbsp", b' '),
+        (b"sol", b'/'),
+        (b"plus", b'+'),
+        (b"num", b'#'),
+        (b"excl", b'!'),
+        (b"dollar", b'$'),
+        (b"percnt", b'%'),
+        (b"shy", 0),
+        (b"zwj", 0),
+        (b"zwnj", 0),
+        (b"lpar", b'('),
+        (b"rpar", b')'),
+    ];
+    if text.at(i + 1) == b'#' {
+        let hexadecimal = matches!(text.at(i + 2), b'x' | b'X');
+        let from = i + 2 + usize::from(hexadecimal);
+        let end = text.run(from, 7, |b| if hexadecimal { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
+        let digits = std::str::from_utf8(text.cut(from, end)).ok()?;
+        let code = u32::from_str_radix(digits, if hexadecimal { 16 } else { 10 }).ok()?;
+        return folded_char(code, end - i + usize::from(text.at(end) == b';'));
+    }
+    let end = text.run(i + 1, 8, |b| b.is_ascii_alphabetic());
+    (text.at(end) == b';').then_some(())?;
+    let name = text.cut(i + 1, end);
+    let &(_, to) = NAMES.iter().find(|(known, _)| *known == name)?;
+    Some(Fold { length: end + 1 - i, to: Some(to).filter(|&b| b != 0) })
+}
+
+/// Escape sequences of terminals: colours and titles.
+fn escape(text: Text<'_>, i: usize) -> Option<Fold> {
+    let end = match text.at(i + 1) {
+        b'[' => text.run(i + 2, 24, |b| (0x20..0x40).contains(&b)) + 1,
+        b']' => {
+            let end = text.run(i + 2, 256, |b| b != 7 && b != 0x1b && b != b'\n');
+            end + if text.at(end) == 0x1b { 2 } else { 1 }
+        }
+        _ => i + 2,
+    };
+    Some(Fold { length: end.min(text.len()) - i, to: None })
+}
+
+/// `"ghp_" + "…"`: the signs between two halves of a string.
+fn joined_strings(text: Text<'_>, i: usize) -> Option<Fold> {
+    let quote = text.at(i);
+    let before = text.run(i + 1, 40, |b| b.is_ascii_whitespace());
+    let after = text.run(before + 1, 40, |b| b.is_ascii_whitespace());
+    let joins = text.at(before) == b'+'
+        && text.at(after) == quote
+        && is_word(text.at(after + 1))
+        && (is_word(text.before(i)) || matches!(text.before(i), b'_' | b'-'));
+    joins.then_some(Fold { length: after + 1 - i, to: None })
+}
+
+/// Characters beyond ASCII.
+fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
+    let span = text.cut(i, i + 4);
+    let length = match span.first()? {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => return None,
+    };
+    let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
+    if let Some(letter) = look_alike(c) {
+        // Only in a word that is otherwise Latin: a Cyrillic word is a Cyrillic word.
+        let mixed = is_word(text.before(i))
+            || is_word(text.at(i + length))
+            || matches!(text.before(i), b'-' | b'_' | b'@' | b'.')
+            || matches!(text.at(i + length), b'@' | b'.' | b'-' | b'_');
+        return mixed.then_some(Fold { length, to: Some(letter) });
+    }
+    let to = stands_for(u32::from(c))?;
+    Some(Fold { length, to })
+}
+
+/// The ASCII a character stands for; nothing for one that is not seen.
+fn stands_for(code: u32) -> Option<Option<u8>> {
+    let ascii = |code: u32| u8::try_from(code).ok().map(Some);
+    match code {
+        0xFF01..=0xFF5E => ascii(code - 0xFF01 + 0x21),
+        0xA0 | 0x2000..=0x200A | 0x202F | 0x205F | 0x3000 => Some(Some(b' ')),
+        0xAD | 0x34F | 0x61C | 0x180E | 0x200B..=0x200F | 0x202A..=0x202E | 0x2060..=0x206F | 0xFE00..=0xFE0F | 0xFEFF | 0x300..=0x36F => {
+            Some(None)
+        }
+        0x2010..=0x2015 | 0x2212 | 0xFE58 | 0xFE63 => Some(Some(b'-')),
+        0x2024 | 0xFE52 => Some(Some(b'.')),
+        0x2236 | 0xFE55 | 0xA789 => Some(Some(b':')),
+        0xFE6B | 0x24D0 => Some(Some(b'@')),
+        0x2044 | 0x2215 => Some(Some(b'/')),
+        0xFE62 => Some(Some(b'+')),
+        0xE0021..=0xE007E => ascii(code - 0xE0000),
+        0xE0000..=0xE0020 | 0xE007F => Some(None),
+        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0x9E6..=0x9EF | 0xE50..=0xE59 => ascii(u32::from(b'0') + digit_of(code)),
+        0x1D7CE..=0x1D7FF => ascii(u32::from(b'0') + (code - 0x1D7CE) % 10),
+        0x2070 | 0x2074..=0x2079 => ascii(u32::from(b'0') + code - 0x2070),
+        0x2080..=0x2089 => ascii(u32::from(b'0') + code - 0x2080),
+        0x2460..=0x2468 => ascii(u32::from(b'1') + code - 0x2460),
+        0x1D400..=0x1D6A3 => {
+            let place = (code - 0x1D400) % 52;
+            ascii(if place < 26 { u32::from(b'A') + place } else { u32::from(b'a') + place - 26 })
+        }
+        0x24B6..=0x24CF => ascii(u32::from(b'A') + code - 0x24B6),
+        _ => None,
+    }
+}
+
+fn digit_of(code: u32) -> u32 {
+    match code {
+        0x660..=0x669 => code - 0x660,
+        0x6F0..=0x6F9 => code - 0x6F0,
+        0x966..=0x96F => code - 0x966,
+        0x9E6..=0x9EF => code - 0x9E6,
+        _ => code - 0xE50,
+    }
+}
+
+/// Letters of other scripts that look like Latin ones.
+fn look_alike(c: char) -> Option<u8> {
+    const PAIRS: &[(&str, &str)] = &[
+        ("аеорсухіјѕԁһԛԝ", "aeopcyxijsdhqw"),
+        ("АВЕКМНОРСТХІЈЅУ", "ABEKMHOPCTXIJSY"),
+        ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),
+        ("ονιρυακ", "oviruak"),
+        ("ɡıℓ", "gil"),
+    ];
+    PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.bytes().nth(p)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Policy, Redactor};
+
+    #[test]
+    fn disguises_are_seen_through_and_offsets_are_those_of_the_bytes() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        for (text, private) in [
+            ("mail bob.miller%40initech.com now", "bob.miller%40initech.com"),
+            ("mail bob\\u0040initech.com now", "bob\\u0040initech.com"),
+            ("mail bob&#64;initech.com now", "bob&#64;initech.com"),
+            ("mail bob&commat;initech&period;com now", "bob&commat;initech&period;com"),
+            ("mail bob＠initech.com now", "bob＠initech.com"),
+            ("card ４１１１ １１１１ １１１１ １１１１ ok", "４１１１ １１１１ １１１１ １１１１"),
+            ("card 4111\u{200b}1111\u{200b}1111\u{200b}1111 ok", "4111\u{200b}1111\u{200b}1111\u{200b}1111"),
+            ("card 4111\u{a0}1111\u{a0}1111\u{a0}1111 ok", "4111\u{a0}1111\u{a0}1111\u{a0}1111"),
+            ("card 4111–1111–1111–1111 ok", "4111–1111–1111–1111"),
+            ("card ٤١١١١١١١١١١١١١١١ ok", "٤١١١١١١١١١١١١١١١"),
+            ("ssn 123\u{ad}-45-6789 ok", "123\u{ad}-45-6789"),
+            ("bоb.miller@initech.com", "bоb.miller@initech.com"),
+            ("\u{1b}[31m4111\u{1b}[0m1111 1111 1111", "4111\u{1b}[0m1111 1111 1111"),
+            ("password：hunter2", "hunter2"),
+            ("ｐａｓｓｗｏｒｄ＝ｈｕｎｔｅｒ２", "ｈｕｎｔｅｒ２"),
+            ("https:\\/\\/bob:hunter2@initech.com\\/x", "hunter2"),
+            ("call +1\u{2011}415\u{2011}555\u{2011}2671", "+1\u{2011}415\u{2011}555\u{2011}2671"),
+        ] {
+            let findings = redactor.findings(text.as_bytes());
+            let found: Vec<&str> = findings.iter().map(|f| &text[f.start..f.end]).collect();
+            assert_eq!(found, [private], "{text}");
+        }
+    }
+
+    #[test]
+    fn other_scripts_and_escapes_are_not_disguises() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        for text in [
+            "Привет, как дела? Это обычный текст.",
+            "100% of users; 50%25 off; C:\\users\\bob",
+            "日本語の文章です。",
+            "a\\nb\\tc \\u00e9",
+            "na\u{ef}ve caf\u{e9} &amp; bar",
+        ] {
+            assert!(redactor.findings(text.as_bytes()).is_empty(), "{text}");
+        }
+    }
 }

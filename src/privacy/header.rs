@@ -92,7 +92,7 @@ pub(super) fn cookies(pass: &mut Pass<'_>, at: usize, to: usize) {
     if i == to || !text.cut(to, i).iter().any(|b| matches!(b, b':' | b'=')) {
         return;
     }
-    let limit = text.line_end(i, 4096);
+    let limit = i + 4096;
     let mut first = true;
     while i < limit {
         i = text.run(i, 4, |b| matches!(b, b' ' | b';'));

@@ -14,6 +14,8 @@ pub(super) enum Act {
     Token(u16, u16),
     /// A name that values are assigned to.
     Name(super::names::Word),
+    /// A word that calls the number behind it a telephone number.
+    Telephone,
     /// A word with a reader of its own.
     Call(super::detect::Reader),
 }
@@ -41,6 +43,8 @@ pub(super) struct Index {
 const CLASS: [u8; 256] = classes();
 /// The class of digits.
 pub(super) const DIGIT: u8 = 27;
+/// Set in the class of bytes that may stand for others.
+const ODD: u8 = 32;
 /// The class of the commercial at.
 const AT: u8 = 30;
 
@@ -60,7 +64,8 @@ const fn classes() -> [u8; 256] {
                 b'-' => 29,
                 b'@' => AT,
                 b'.' | b':' | b'=' | b'/' | b'$' | b'<' | b'"' => 31,
-                0x80..=0xff => 1 + byte % 26,
+                b'%' | b'\\' | b'&' | b'+' | b'*' | 0x1b => ODD,
+                0x80..=0xff => ODD | (1 + byte % 26),
                 _ => 0,
             };
         }
@@ -108,8 +113,8 @@ impl Index {
             let codes = word.windows(3).enumerate().map(|(i, three)| {
                 let (mut code, mut cost) = (0u16, 0);
                 for &b in three {
-                    code = code << 5 | u16::from(class(b));
-                    cost += commonness(class(b));
+                    code = code << 5 | u16::from(class(b) & 31);
+                    cost += commonness(class(b) & 31);
                 }
                 (cost, i + 3, code)
             });
@@ -132,6 +137,9 @@ impl Index {
             for name in words {
                 file(name, false, Act::Name(word));
             }
+        }
+        for name in super::phone::NAMES {
+            file(name, false, Act::Telephone);
         }
         for &(words, reader) in super::detect::READERS {
             for word in words {
@@ -193,8 +201,12 @@ impl Index {
         let mut code = 0u16;
         let mut i = 0;
         while let Some(&b) = text.0.get(i) {
-            let class = class(b);
+            let mut class = class(b);
             let before = code & 31;
+            if class & ODD != 0 {
+                seen.odd(i);
+                class &= 31;
+            }
             code = (code << 5 | u16::from(class)) & 0x7fff;
             if self.holds(code) {
                 for entry in self.filed(code) {
@@ -210,7 +222,7 @@ impl Index {
                 if next > i + 1 {
                     // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
                     i = next - 1;
-                    code = u16::from(self::class(text.before(i))) << 5 | u16::from(self::class(text.at(i)));
+                    code = u16::from(self::class(text.before(i)) & 31) << 5 | u16::from(self::class(text.at(i)) & 31);
                 }
             } else if class == AT {
                 seen.commercial_at(i);
@@ -226,6 +238,8 @@ pub(super) trait Seen {
     fn keyword(&mut self, at: usize, end: usize, act: Act);
     /// A run of digits begins; gives the place up to which only digits were read.
     fn digits(&mut self, at: usize) -> usize;
+    /// A byte that may stand for another.
+    fn odd(&mut self, at: usize);
     /// An `@`.
     fn commercial_at(&mut self, at: usize);
 }

@@ -162,6 +162,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if number.grouped(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.before(at - 3)) && ids::nino_at(pass, at - 3) {
         return number.end(3);
     }
+    if number.grouped(&[1, 1]) && matches!(number.between(0), b" " | b"-" | b".") {
+        // Digit by digit: a card that was spaced out, or a list.
+        let last = number.lengths().take_while(|&n| n == 1).count();
+        return card(pass, &number).unwrap_or_else(|| number.end(last));
+    }
     let told = card(pass, &number)
         .or_else(|| social_security(pass, &number))
         .or_else(|| ids::grouped(pass, &number))
@@ -229,7 +234,7 @@ fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
     let single = groups >= 13 && number.lengths().take(groups).all(|n| n == 1);
     let pairs = groups >= 7 && number.lengths().take(last).all(|n| n == 2);
     let amex = groups == 3 && number.grouped(&[4, 6]);
-    let eights = groups == 2 && number.grouped(&[8, 8]);
+    let eights = number.lengths().take(groups).all(|n| n % 4 == 0);
     let plain = (0..last).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"  " | b" - " | b"/"));
     groups == 1 || plain && (fours || single || pairs || amex || eights)
 }

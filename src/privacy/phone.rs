@@ -7,7 +7,7 @@ use super::numbers::{Number, distinct};
 use super::text::{Text, is_word};
 
 /// How telephone numbers are called.
-const NAMES: &[&str] = &[
+pub(super) const NAMES: &[&str] = &[
     "phone",
     "phones",
     "tel",
@@ -131,7 +131,7 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         .filter(|_| !counted(number));
     let (groups, rank) = match formed {
         Some(groups) => (groups, FORMED),
-        None => (named(number)?, SAID),
+        None => (named(number, pass.telephone)?, SAID),
     };
     let start = if parenthesis && text.cut(number.start, number.end(groups)).contains(&b')') { number.start - 1 } else { number.start };
     pass.hit(start, number.end(groups), PHONE, "phone", rank);
@@ -306,9 +306,11 @@ fn by_country(number: &Number<'_>) -> Option<usize> {
 }
 
 /// Any number that the words before it call a telephone number.
-fn named(number: &Number<'_>) -> Option<usize> {
+fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
     let text = number.text;
-    if !context::said_within(text, number.start, 40, NAMES) || counted(number) {
+    let said =
+        telephone.is_some_and(|end| end <= number.start && number.start - end <= 32 && !text.cut(end, number.start).contains(&b'\n'));
+    if !said && !(text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, NAMES)) || counted(number) {
         return None;
     }
     let groups = fitting(number, 7, 13)?;

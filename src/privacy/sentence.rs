@@ -851,6 +851,10 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     for n in 0..10 {
         let word = spoken(text, at, limit)?;
         let bytes = text.cut(word.start, word.end);
+        // The name again: what follows is read from there.
+        if bytes.eq_ignore_ascii_case(text.cut(name.at, name.to)) {
+            return None;
+        }
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));

@@ -111,7 +111,7 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
         }
     }
     // A token that goes on is another token: one that is too long for its kind.
-    if last != 0 && belongs(last, text.at(i)) && text.at(i) != b'-' {
+    if last != 0 && belongs(last, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
         return None;
     }
     Some((start, i))

@@ -70,8 +70,12 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) 
     }
     let Some(rule) = rule(usize::from(place)) else { return };
     let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
+    let joined = |start| is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start);
+    if !shape.contains('|') && joined(at) {
+        return;
+    }
     let Some((start, end)) = shape::matches(pass.text, at, shape) else { return };
-    if is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start) {
+    if joined(start) {
         return;
     }
     if passes(pass.text, start, end, rule) {
