@@ -72,6 +72,23 @@ impl Time {
         Some(Self(day.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp().as_millisecond()))
     }
 
+    /// The beginnings of this day, of the next one and of this month in the user's own time zone.
+    #[must_use]
+    pub fn calendar(self) -> Calendar {
+        let now = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
+        let start =
+            |day: jiff::civil::Date| day.to_zoned(jiff::tz::TimeZone::system()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
+        let day = now.date();
+        let next_month = day.last_of_month().tomorrow().unwrap_or(day);
+        Calendar {
+            day: start(day),
+            next_day: start(day.tomorrow().unwrap_or(day)),
+            week: start(day.checked_sub(jiff::Span::new().days(i64::from(day.weekday().to_monday_zero_offset()))).unwrap_or(day)),
+            month: start(day.first_of_month()),
+            next_month: start(next_month),
+        }
+    }
+
     /// Reads RFC 3339 text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -99,6 +116,53 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
+/// Where a moment lies in the user's own calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// The beginning of its day.
+    pub day: Time,
+    /// The beginning of the next day.
+    pub next_day: Time,
+    /// The beginning of its week, a Monday.
+    pub week: Time,
+    /// The beginning of its month.
+    pub month: Time,
+    /// The beginning of the next month.
+    pub next_month: Time,
+}
+
+/// How long this machine has been running, and which of its runs this is. Nobody can set it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uptime {
+    /// Which run: the same number until the machine starts anew.
+    pub run: u32,
+    /// Milliseconds since it began, sleep included.
+    pub millis: i64,
+}
+
+/// A moment on both clocks: the one on the wall, which can be set, and the one that cannot, where the system has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// On the wall.
+    pub wall: Time,
+    /// Since the machine was started.
+    pub uptime: Option<Uptime>,
+}
+
+impl Moment {
+    /// How long after `earlier` this is, whatever was done to the wall clock in between. Across a start of the machine the
+    /// wall clock is all there is, and this run of it a lower bound.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        let millis = |m: i64| Duration::from_millis(u64::try_from(m).unwrap_or(0));
+        match (self.uptime, earlier.uptime) {
+            (Some(now), Some(then)) if now.run == then.run && now.millis >= then.millis => millis(now.millis - then.millis),
+            (Some(now), Some(then)) if now.run != then.run => self.wall.since(earlier.wall).max(millis(now.millis)),
+            _ => self.wall.since(earlier.wall),
+        }
+    }
+}
+
 /// Tells the time. The house is handed one; a test hands it another.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
@@ -107,7 +171,15 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     System,
-    Fixed(Arc<AtomicI64>),
+    Fixed(Arc<Hands>),
+}
+
+/// What a clock that does not run shows.
+#[derive(Debug, Default)]
+struct Hands {
+    wall: AtomicI64,
+    run: AtomicI64,
+    uptime: AtomicI64,
 }
 
 impl Clock {
@@ -120,21 +192,42 @@ impl Clock {
     /// A clock that stands still at `at`, until it is [set](Self::set).
     #[must_use]
     pub fn fixed(at: Time) -> Self {
-        Self(Source::Fixed(Arc::new(AtomicI64::new(at.0))))
+        Self(Source::Fixed(Arc::new(Hands { wall: AtomicI64::new(at.0), ..Hands::default() })))
     }
 
     /// Moves a fixed clock; the machine's own cannot be moved from here.
     pub fn set(&self, at: Time) {
         if let Source::Fixed(now) = &self.0 {
-            now.store(at.0, Ordering::SeqCst);
+            now.wall.store(at.0, Ordering::SeqCst);
         }
+    }
+
+    /// Gives a fixed clock a second one, which nobody sets but this.
+    pub fn set_uptime(&self, uptime: Uptime) {
+        if let Source::Fixed(now) = &self.0 {
+            now.run.store(i64::from(uptime.run), Ordering::SeqCst);
+            now.uptime.store(uptime.millis, Ordering::SeqCst);
+        }
+    }
+
+    /// The time it is, on both clocks.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        let uptime = match &self.0 {
+            Source::Fixed(now) => u32::try_from(now.run.load(Ordering::SeqCst))
+                .ok()
+                .filter(|run| *run != 0)
+                .map(|run| Uptime { run, millis: now.uptime.load(Ordering::SeqCst) }),
+            Source::System => uptime(),
+        };
+        Moment { wall: self.now(), uptime }
     }
 
     /// The time it is.
     #[must_use]
     pub fn now(&self) -> Time {
         match &self.0 {
-            Source::Fixed(now) => Time(now.load(Ordering::SeqCst)),
+            Source::Fixed(now) => Time(now.wall.load(Ordering::SeqCst)),
             Source::System => {
                 let now = SystemTime::now();
                 let millis = now.duration_since(SystemTime::UNIX_EPOCH).map_or_else(
@@ -151,6 +244,27 @@ impl Clock {
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch(Instant::now())
     }
+}
+
+#[cfg(target_os = "linux")]
+fn uptime() -> Option<Uptime> {
+    use rustix::time::{ClockId, clock_gettime};
+    use std::sync::OnceLock;
+    /// Which run of the machine this is.
+    static RUN: OnceLock<Option<u32>> = OnceLock::new();
+    let read = || {
+        let id = crate::disk::read_foreign(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64).ok()?;
+        // 36 characters of which the first eight are random enough to tell one run from the next.
+        u32::from_str_radix(std::str::from_utf8(id.get(..8)?).ok()?, 16).ok().filter(|run| *run != 0)
+    };
+    let run = (*RUN.get_or_init(read))?;
+    let now = clock_gettime(ClockId::Boottime);
+    Some(Uptime { run, millis: now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000) })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn uptime() -> Option<Uptime> {
+    None
 }
 
 /// Measures a stretch of time.

@@ -55,6 +55,8 @@ pub struct Budget {
     pub per_month: Option<i64>,
     /// A conversation.
     pub per_conversation: Option<i64>,
+    /// A model whose price nobody knows may be asked although there is a budget.
+    pub allow_unknown_price: bool,
 }
 
 /// `[privacy]`
@@ -213,6 +215,8 @@ impl Settings {
             s.read("per_day", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_day);
             s.read("per_month", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_month);
             s.read("per_conversation", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_conversation);
+            let words = [("refuse", false), ("allow", true)];
+            s.read("unknown_price", "`refuse` or `allow`", |v| one_of(v, &words), &mut self.budget.allow_unknown_price);
         });
         s.section("privacy", |s| self.privacy.fill(s));
         s.section("keys", |s| {

@@ -1,21 +1,26 @@
 //! One conversation as it happens: [`Session::say`] is the only way a message takes.
 
 mod hearing;
+mod money;
+mod passage;
 mod past;
 
+pub use money::{Cost, Price, Pricing};
 pub use past::Past;
 
 use crate::archive::{self, Conversation, Note, Stored};
 use crate::clock::Clock;
 use crate::ledger::audit::Audit;
-use crate::ledger::usage::{self, Usage};
-use crate::ledger::{Event, Severity, What};
-use crate::limit::{self, Level, Limiter};
+use crate::ledger::budget::{self, Fill, Own, Purse};
+use crate::ledger::{Event, Severity, What, usage};
+use crate::limit::{self, Backoff, Level, Limiter, Lockdown};
 use crate::message::{Message, Role};
 use crate::privacy::validate::{self, Refusal, Rules};
 use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
 use crate::provider::{self, Answer, Heard, Provider, Wish};
 use hearing::{Hearing, Kept};
+use passage::Pass;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +44,12 @@ pub enum Error {
     /// Too often.
     #[error("{0}")]
     Limit(#[from] limit::Error),
+    /// Too much.
+    #[error("{0}")]
+    Budget(#[from] budget::Error),
+    /// Its owner did not want to wait any longer.
+    #[error("the wait was stopped, and nothing was sent")]
+    Stopped,
     /// It cannot be kept, and what is not kept is not sent.
     #[error("the message cannot be kept, so it was not sent")]
     Question(#[source] archive::Error),
@@ -97,6 +108,8 @@ pub trait Watcher {
     fn text(&mut self, shown: &str);
     /// Something other than text was heard.
     fn sign(&mut self, heard: &Heard);
+    /// Nothing is sent for so long still; said again and again, at last with nothing left.
+    fn waiting(&mut self, left: Duration);
 }
 
 /// What is the same for every message of a session.
@@ -114,6 +127,10 @@ pub struct Manners {
     pub own_screen: bool,
     /// The profile of the key, for the record.
     pub profile: String,
+    /// Where a limit is reached, wait rather than refuse.
+    pub wait: bool,
+    /// A model whose price nobody knows may be asked although there is a budget.
+    pub allow_unknown_price: bool,
 }
 
 /// The small machines a message passes.
@@ -121,12 +138,18 @@ pub struct Manners {
 pub struct Machines {
     /// Finds what is private.
     pub redactor: Arc<Redactor>,
+    /// Says whether anything is sent at all.
+    pub lockdown: Lockdown,
     /// Counts.
     pub limiter: Limiter,
+    /// Remembers who wants to be left alone.
+    pub backoff: Backoff,
+    /// Holds the money.
+    pub purse: Purse,
+    /// Knows what models cost.
+    pub pricing: Pricing,
     /// Writes down what happened.
     pub audit: Audit,
-    /// Adds up.
-    pub usage: Usage,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -141,6 +164,7 @@ pub struct Session<P> {
     placeholders: Placeholders,
     past: Past,
     conversation: Option<Conversation>,
+    own: Own,
 }
 
 /// What became of a message.
@@ -156,8 +180,12 @@ pub struct Outcome {
     pub stopped: bool,
     /// How long it took.
     pub took: Duration,
+    /// What it cost, as far as is known.
+    pub cost: Option<Cost>,
     /// What each window has seen, this message included.
     pub levels: [Level; 2],
+    /// How full the budgets are.
+    pub fills: Vec<Fill>,
     /// What could not be written down.
     pub trouble: Vec<String>,
 }
@@ -165,7 +193,8 @@ pub struct Outcome {
 impl<P: Provider> Session<P> {
     /// A session that keeps what is said in `conversation`, or nothing if there is none.
     pub fn new(provider: P, wish: Wish, manners: Manners, machines: Machines, conversation: Option<Conversation>) -> Self {
-        Self { provider, wish, manners, machines, placeholders: Placeholders::default(), past: Past::default(), conversation }
+        let (placeholders, past, own) = (Placeholders::default(), Past::default(), Own::default());
+        Self { provider, wish, manners, machines, placeholders, past, conversation, own }
     }
 
     /// Takes up what was said before. All of it is looked at again: the rules may have learnt since.
@@ -188,31 +217,42 @@ impl<P: Provider> Session<P> {
     pub fn preview(&mut self, said: Said) -> Result<String, Error> {
         self.check(&said)?;
         let (text, _) = self.machines.redactor.redact(said.whole(), &mut self.placeholders);
+        let message = Message { role: Role::User, text, at: self.machines.clock.now() };
+        let max_tokens = self.would_afford(&message)?;
         let mut said = self.past.messages();
-        said.push(Message { role: Role::User, text, at: self.machines.clock.now() });
-        Ok(self.provider.body(&said, &self.wish))
+        said.push(message);
+        let wish = Wish { max_tokens: max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
+        Ok(self.provider.body(&said, &wish))
     }
 
     /// The path of one message.
     pub async fn say(&mut self, said: Said, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let mut stop = pin!(stop);
+        self.machines.lockdown.check()?;
         let warnings = self.check(&said)?;
         for warning in &warnings {
             watcher.warned(warning);
         }
         let (message, findings) = self.redact(said.whole(), watcher)?;
-        let levels = self.count()?;
-        self.keep_question(message, &findings)?;
-        let kept = self.hear(watcher, stop).await?;
-        Ok(Outcome { findings, levels, ..kept })
+        let pass = self.pass(Some(&message), watcher, stop.as_mut()).await?;
+        if let Err(error) = self.keep_question(message, &findings) {
+            self.hand_back(&pass);
+            return Err(error);
+        }
+        let kept = self.hear(pass, watcher, stop).await?;
+        Ok(Outcome { findings, ..kept })
     }
 
     /// Asks the last question again; the answer it had is taken back.
     pub async fn retry(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+        let mut stop = pin!(stop);
         let question = self.past.last_question().ok_or(Error::NothingSaid)?;
-        let levels = self.count()?;
-        self.forget_after(question)?;
-        let kept = self.hear(watcher, stop).await?;
-        Ok(Outcome { levels, ..kept })
+        let pass = self.pass(None, watcher, stop.as_mut()).await?;
+        if let Err(error) = self.forget_after(question) {
+            self.hand_back(&pass);
+            return Err(error);
+        }
+        self.hear(pass, watcher, stop).await
     }
 
     /// Takes the last question and its answer back; gives the question.
@@ -261,20 +301,6 @@ impl<P: Provider> Session<P> {
         Ok((Message { role: Role::User, text, at: self.machines.clock.now() }, findings))
     }
 
-    fn count(&self) -> Result<[Level; 2], Error> {
-        self.machines.limiter.take(self.machines.clock.now()).map_err(|error| {
-            if let limit::Error::Full { level, .. } = &error {
-                self.note(
-                    &Event::new(What::Limited)
-                        .severity(Severity::Warning)
-                        .word("window", level.window.name)
-                        .number("most", level.window.most),
-                );
-            }
-            Error::Limit(error)
-        })
-    }
-
     fn keep_question(&mut self, message: Message, findings: &Findings) -> Result<(), Error> {
         let mut place = None;
         if (!self.manners.drop_findings || findings.is_empty())
@@ -295,13 +321,14 @@ impl<P: Provider> Session<P> {
         Ok(())
     }
 
-    async fn hear(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
+    async fn hear(&mut self, pass: Pass, watcher: &mut dyn Watcher, stop: Pin<&mut impl Future<Output = ()>>) -> Result<Outcome, Error> {
         let watch = self.machines.clock.stopwatch();
         let said = self.past.messages();
+        let wish = Wish { max_tokens: pass.max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
-            result = self.provider.answer(&said, &self.wish, &mut hear) => Some(result),
+            result = self.provider.answer(&said, &wish, &mut hear) => Some(result),
             () = stop => None,
         };
         let (answer, failure) = match result {
@@ -313,21 +340,25 @@ impl<P: Provider> Session<P> {
         let Kept { raw, id, model } = hearing.finish();
         let took = watch.elapsed();
         let model = answer.as_ref().map(|a| a.model.clone()).or(model).unwrap_or_else(|| self.wish.model.clone());
-        let mut trouble = self.book(answer.as_ref(), failure.as_ref(), &model, took);
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
+        let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
+        let told = money::Told { answer: answer.as_ref(), failure: failure.as_ref(), model: &model, took, heard: text.as_str(), id };
+        let money::Booked { cost, fills, mut trouble } = self.book(&pass, &told);
         if !found.is_empty() && self.manners.drop_findings {
             trouble.push("the answer has private data in it and was not kept".to_owned());
         }
         let keep = !self.manners.drop_findings || found.is_empty();
         let kept = self.keep_answer(&text, &Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
-        drop(id);
+        if answer.is_some() {
+            trouble.extend(self.correct().await);
+        }
         match (failure, kept) {
             (Some(failure), _) => Err(Error::Provider(failure)),
             (None, Err(error)) => Err(Error::Answer(error)),
             (None, Ok(())) => {
-                let levels = self.machines.limiter.levels(self.machines.clock.now())?;
-                Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, levels, trouble })
+                let levels = pass.levels;
+                Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, cost, levels, fills, trouble })
             }
         }
     }
@@ -344,45 +375,6 @@ impl<P: Provider> Session<P> {
         };
         self.past.add(place, message);
         Ok(())
-    }
-
-    /// Writes down what the request took; gives what could not be written down, which stops nothing.
-    fn book(&self, answer: Option<&Answer>, failure: Option<&provider::Error>, model: &str, took: Duration) -> Vec<String> {
-        let mut trouble = Vec::new();
-        let outcome = match (answer, failure) {
-            (Some(_), _) => "answered",
-            (None, Some(_)) => "failed",
-            (None, None) => "stopped",
-        };
-        let used = answer.and_then(|a| a.usage.clone());
-        let nanos = used.as_ref().and_then(provider::Usage::spent).map(|n| n.0);
-        let mut event =
-            Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", model).word("outcome", outcome);
-        event = event.number("milliseconds", took.as_millis());
-        if let Some(failure) = failure {
-            event = event.severity(Severity::Warning).word("failure", failure.kind().code());
-        }
-        if let Some(used) = &used {
-            event = event.number("prompt_tokens", used.prompt_tokens).number("completion_tokens", used.completion_tokens);
-        }
-        if let Some(nanos) = nanos {
-            event = event.number("nano_dollars", nanos);
-        }
-        trouble.extend(self.machines.audit.add(&event).err().map(|e| format!("the audit log cannot be written: {e}")));
-        if failure.is_none() {
-            let entry = usage::Entry {
-                at: self.machines.clock.now(),
-                provider: self.provider.name().to_string(),
-                profile: self.manners.profile.clone(),
-                model: usage::model(model),
-                prompt: used.as_ref().map_or(0, |u| u.prompt_tokens),
-                completion: used.as_ref().map_or(0, |u| u.completion_tokens),
-                nanos,
-                estimated: false,
-            };
-            trouble.extend(self.machines.usage.add(&entry).err().map(|e| format!("the usage record cannot be written: {e}")));
-        }
-        trouble
     }
 
     fn note(&self, event: &Event) {
@@ -442,6 +434,22 @@ impl<P> Session<P> {
     /// What is the same for every message.
     pub const fn manners(&mut self) -> &mut Manners {
         &mut self.manners
+    }
+
+    /// Takes up what this conversation has cost before.
+    pub const fn spent_before(&mut self, nanos: i64) {
+        self.own.conversation = nanos;
+    }
+
+    /// The money.
+    pub const fn purse(&mut self) -> &mut Purse {
+        &mut self.machines.purse
+    }
+
+    /// What was spent here.
+    #[must_use]
+    pub const fn own(&self) -> Own {
+        self.own
     }
 
     /// Another redactor from now on: the owner has switched a kind off or on.

@@ -10,10 +10,10 @@ use crate::catalog::{self, Endpoint};
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
-use crate::ledger::audit::Audit;
+use crate::ledger::audit::{self, Audit};
 use crate::ledger::usage::Usage;
 use crate::ledger::{Event, What};
-use crate::limit::Limiter;
+use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Policy, Redactor};
 use crate::provider::{Net, Reach};
@@ -37,6 +37,7 @@ pub(crate) struct App {
     ring: Option<Arc<KeyRing>>,
     /// Held as long as the ring is.
     sealing: Option<disk::Lock>,
+    audit_key: Option<Arc<audit::Key>>,
 }
 
 /// Who answers, and where the key comes from.
@@ -67,6 +68,7 @@ impl App {
             keys: None,
             ring: None,
             sealing: None,
+            audit_key: None,
         })
     }
 
@@ -128,7 +130,7 @@ impl App {
     }
 
     pub(crate) fn audit(&self) -> Audit {
-        Audit::new(self.home.state(), self.clock.clone())
+        Audit::new(self.home.state(), self.clock.clone()).with_key(self.audit_key.clone())
     }
 
     /// Writes an event down; where that fails, its owner is told and the work goes on.
@@ -183,7 +185,28 @@ impl App {
         }
         let ring = Arc::new(ring);
         self.ring = Some(Arc::clone(&ring));
+        self.open_audit_key();
         Ok(ring)
+    }
+
+    /// The key of the audit log, made when there is none. Without it the log is written all the same.
+    fn open_audit_key(&mut self) {
+        let lock = self.home.state().join("audit-key.lock");
+        if let Ok(keys) = self.keys()
+            && let Ok(key) = keys.audit_key(&lock)
+        {
+            self.audit_key = Some(Arc::new(audit::Key::new(&key)));
+        }
+    }
+
+    /// Whether anything may be sent at all.
+    pub(crate) fn lockdown(&self) -> Lockdown {
+        Lockdown::new(self.home.state())
+    }
+
+    /// Which providers want to be left alone.
+    pub(crate) fn backoff(&self) -> Backoff {
+        Backoff::new(self.home.state(), self.clock.clone())
     }
 
     /// The conversations.

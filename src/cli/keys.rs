@@ -17,7 +17,7 @@ use crate::settings::Store;
 use anyhow::{Result, bail};
 use std::cell::RefCell;
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -73,6 +73,22 @@ impl Keys {
             None => ring,
         };
         Ok((ring, keys.made))
+    }
+}
+
+impl Keys {
+    /// The key of the audit log. It is made once, whoever comes first.
+    pub(crate) fn audit_key(&self, lock: &Path) -> Result<Secret> {
+        if let Some(key) = self.custody.get(&Slot::AuditKey)? {
+            return Ok(key);
+        }
+        let _lock = disk::Lock::wait(lock)?;
+        if let Some(key) = self.custody.get(&Slot::AuditKey)? {
+            return Ok(key);
+        }
+        let key = crate::seal::new_key();
+        self.custody.put(&Slot::AuditKey, &key)?;
+        Ok(key)
     }
 }
 
@@ -138,6 +154,7 @@ pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPa
 impl App {
     /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
     pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
+        self.lockdown().check()?;
         let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
         let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
         let stored = match self.keys()?.custody().get(&slot) {

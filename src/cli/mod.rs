@@ -5,6 +5,7 @@ mod commands;
 mod env;
 mod keys;
 mod lines;
+mod money;
 mod network;
 mod repl;
 mod report;

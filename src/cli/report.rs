@@ -2,6 +2,7 @@
 
 use super::ui::{Gone, Style, Ui};
 use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
+use crate::ledger::budget;
 use crate::{archive, chat, disk, home, limit, provider};
 use serde_json::json;
 use std::fmt;
@@ -151,6 +152,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
             .downcast_ref()
             .map(of_the_chat)
             .or_else(|| cause.downcast_ref().map(of_the_limits))
+            .or_else(|| cause.downcast_ref().map(of_the_budget))
             .or_else(|| cause.downcast_ref().map(of_the_provider))
             .or_else(|| cause.downcast_ref().map(of_the_archive))
             .or_else(|| cause.downcast_ref().map(of_a_backup))
@@ -185,6 +187,7 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
             meaning(Exit::Refused, "conversation_too_long", "begin a new one, or raise `limits.max_messages` in the settings")
         }
         chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
+        chat::Error::Stopped => meaning(Exit::Interrupted, "interrupted", ""),
         chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "say something first"),
         // The cause says more.
         _ => None,
@@ -194,14 +197,34 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
 fn of_the_limits(error: &limit::Error) -> Meaning {
     match error {
         limit::Error::Full { wait, .. } => {
-            Some((Exit::Limit, "rate_limited", Some(format!("wait {}, or raise `limits` in the settings", crate::clock::in_words(*wait)))))
+            let wait = crate::clock::in_words(*wait);
+            Some((Exit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))
         }
-        limit::Error::Damaged(path) => Some((
-            Exit::Storage,
-            "limits_damaged",
-            Some(format!("remove `{}` to count from nothing; until then nothing is sent", super::ui::shown(path))),
-        )),
+        limit::Error::Asked { .. } => meaning(Exit::Provider, "provider_rate_limited", "wait, use `--wait`, or ask another model"),
+        limit::Error::Lockdown { .. } => meaning(Exit::Refused, "lockdown", "`chatbot incident release` ends it"),
         limit::Error::Disk(_) => None,
+    }
+}
+
+fn of_the_budget(error: &budget::Error) -> Meaning {
+    use budget::{Error, Span};
+    match error {
+        Error::Spent { fill, .. } => {
+            let setting = match fill.span {
+                Span::Day => "raise `budget.per_day` in the settings",
+                Span::Month => "raise `budget.per_month` in the settings",
+                Span::Conversation => "begin a new conversation, or raise `budget.per_conversation` in the settings",
+                Span::Command => "raise `--budget`",
+            };
+            let anew = fill.resets.map_or(String::new(), |at| format!("it begins anew at {}; ", at.local_minute()));
+            Some((Exit::Limit, "budget_spent", Some(format!("{anew}{setting}, ask for less with `--max-tokens`, or ask a cheaper model"))))
+        }
+        Error::NoPrice { .. } => meaning(
+            Exit::Limit,
+            "price_unknown",
+            "ask a model of which `chatbot models` shows the price, or set `budget.unknown_price = \"allow\"` in the settings",
+        ),
+        Error::Disk(_) => None,
     }
 }
 
@@ -266,7 +289,7 @@ fn of_the_provider(error: &provider::Error) -> Meaning {
 
 fn retry_after(error: &anyhow::Error) -> Option<Duration> {
     error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(limit::Error::Full { wait, .. }) => Some(*wait),
+        Some(error @ (limit::Error::Full { .. } | limit::Error::Asked { .. })) => limit::Error::wait(error),
         _ => cause.downcast_ref::<provider::Error>().and_then(provider::Error::retry_after),
     })
 }

@@ -46,6 +46,12 @@ pub(crate) struct Talk {
     /// The longest answer, in tokens
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: Option<u32>,
+    /// Spend at most so many dollars in this run
+    #[arg(long, value_name = "USD", value_parser = dollars_of)]
+    pub(crate) budget: Option<i64>,
+    /// Where a limit is reached, wait for one's turn
+    #[arg(long)]
+    pub(crate) wait: bool,
     /// Show the answer when it is whole
     #[arg(long)]
     pub(crate) no_stream: bool,
@@ -60,6 +66,10 @@ pub(crate) struct Talk {
 fn model(text: &str) -> Result<String, &'static str> {
     let fit = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
     if fit { Ok(text.to_owned()) } else { Err("a model's name has no spaces and at most 256 characters") }
+}
+
+fn dollars_of(text: &str) -> Result<i64, &'static str> {
+    crate::settings::nanos(text).ok_or("an amount of dollars such as 0.50 is needed")
 }
 
 fn temperature(text: &str) -> Result<f64, &'static str> {
@@ -107,6 +117,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     if talk.quiet {
         app.ui.hush();
     }
+    app.lockdown().check()?;
     if !talk.keeps() && !matches!(which, Which::New) {
         bail!(
             Problem::misuse("a conversation cannot be taken up again and kept out of the log")
@@ -118,9 +129,13 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
-    let profile = choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string());
-    let mut session = session(app, provider, wish, profile, own_screen, conversation)?;
+    let mut session = session(app, talk, provider, wish, choice.as_ref(), own_screen, conversation)?;
     if let Some(stored) = stored {
+        if app.settings()?.budget.per_conversation.is_some()
+            && let Some(id) = session.conversation().map(|c| c.id().to_string())
+        {
+            session.spent_before(app.usage().of_conversation(&id)?);
+        }
         tell_damage(app, &stored);
         session.remember(stored);
     }
@@ -132,9 +147,10 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
 
 fn session(
     app: &mut App,
+    talk: &Talk,
     provider: AnyProvider,
     wish: Wish,
-    profile: String,
+    choice: Option<&Choice>,
     own_screen: bool,
     conversation: Option<Conversation>,
 ) -> Result<Session<AnyProvider>> {
@@ -145,10 +161,20 @@ fn session(
         drop_findings: settings.privacy.drop_findings,
         ask_on_secret: settings.privacy.ask_on_secret,
         own_screen,
-        profile,
+        profile: choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string()),
+        wait: talk.wait,
+        allow_unknown_price: settings.budget.allow_unknown_price,
     };
-    let machines =
-        Machines { redactor: app.redactor()?, limiter: app.limiter()?, audit: app.audit(), usage: app.usage(), clock: app.clock.clone() };
+    let machines = Machines {
+        redactor: app.redactor()?,
+        lockdown: app.lockdown(),
+        limiter: app.limiter()?,
+        backoff: app.backoff(),
+        purse: app.purse(talk.budget)?,
+        pricing: app.pricing(choice),
+        audit: app.audit(),
+        clock: app.clock.clone(),
+    };
     Ok(Session::new(provider, wish, manners, machines, conversation))
 }
 
@@ -170,18 +196,17 @@ fn demo(own_screen: bool) -> (AnyProvider, Option<Choice>, Wish) {
 
 /// Exactly the body that would be sent. The provider needs no key for that, and nothing is counted or kept.
 pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> Result<String> {
-    let (provider, wish) = if talk.demo {
-        let (provider, _, wish) = demo(false);
-        (provider, wish)
+    let (provider, choice, wish) = if talk.demo {
+        demo(false)
     } else {
         let mut choice = app.choice(talk.provider.as_ref(), talk.profile.as_ref(), talk.model.as_deref())?;
         if talk.model.is_none() && !matches!(which, Which::New) {
             stay_with_model(app, which, &mut choice)?;
         }
         let wish = wish(app, talk, &choice)?;
-        (AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.reach()?)?), wish)
+        (AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.reach()?)?), Some(choice), wish)
     };
-    let mut session = session(app, provider, wish, "default".to_owned(), false, None)?;
+    let mut session = session(app, talk, provider, wish, choice.as_ref(), false, None)?;
     if let Some(id) = find(app, which)? {
         session.remember(app.archive()?.read(&id)?);
     }
@@ -202,6 +227,10 @@ fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Op
         KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(&choice, variable))?),
         KeyFrom::Stored => Some(app.api_key(&choice)?),
     };
+    let budget = app.settings()?.budget;
+    if talk.budget.is_some() || budget.per_day.is_some() || budget.per_month.is_some() || budget.per_conversation.is_some() {
+        app.fetch_prices(&choice, key.as_ref())?;
+    }
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))
@@ -356,10 +385,16 @@ pub(crate) fn statistics(outcome: &crate::chat::Outcome, model: &str) -> String 
     let mut parts = vec![Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable()];
     if let Some(usage) = outcome.answer.as_ref().and_then(|a| a.usage.as_ref()) {
         parts.push(format!("{}→{} tok", grouped(usage.prompt_tokens), grouped(usage.completion_tokens)));
-        parts.push(usage.spent().map_or_else(|| "cost unknown".to_owned(), |n| dollars(n.0)));
+        parts.push(outcome.cost.map_or_else(|| "cost unknown".to_owned(), said_cost));
+    } else if let Some(cost) = outcome.cost {
+        parts.push(said_cost(cost));
     }
     parts.push(format!("{:.1} s", outcome.took.as_secs_f64()));
     parts.join(" · ")
+}
+
+fn said_cost(cost: crate::chat::Cost) -> String {
+    format!("{}{}", if cost.estimated { "~" } else { "" }, dollars(cost.nanos))
 }
 
 /// An amount as JSON has it: the decimal number that says exactly these billionths.
@@ -404,9 +439,12 @@ pub(crate) fn tell(ui: &Ui, outcome: &crate::chat::Outcome, model: &str) {
         ui.warning(trouble);
     }
     for level in &outcome.levels {
-        if u64::from(level.used) * 10 >= u64::from(level.window.most) * 8 {
+        if level.is_high() {
             ui.warning(&format!("{} of {} requests of this {} are used", level.used, level.window.most, level.window.name));
         }
+    }
+    for fill in outcome.fills.iter().filter(|f| f.is_high()) {
+        ui.warning(&format!("{} of the budget of {} for {} are spent", dollars(fill.spent), dollars(fill.limit), fill.span));
     }
     if outcome.answer.as_ref().is_some_and(|a| !a.complete) {
         let why = outcome.answer.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());

@@ -152,6 +152,13 @@ impl Ui {
         writeln!(err, "{text}").unwrap_or_default();
     }
 
+    /// A line that takes the place of the one before it; an empty one ends that.
+    pub(crate) fn countdown(&self, text: &str) {
+        if self.notices() {
+            self.error_part(&format!("\r\x1b[K{text}"));
+        }
+    }
+
     fn error_part(&self, text: &str) {
         let mut err = io::stderr().lock();
         write!(err, "{text}").and_then(|()| err.flush()).unwrap_or_default();

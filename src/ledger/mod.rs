@@ -1,6 +1,9 @@
 //! What happened: events of numbers and names, never text.
 
 pub mod audit;
+pub mod budget;
+mod chain;
+pub mod tally;
 pub mod usage;
 
 use serde::Serialize;
@@ -129,6 +132,16 @@ events! {
     Alarm = "alarm",
     /// Something about an incident: lockdown, release, report, recovery.
     Incident = "incident",
+    /// Counts or sums were gone or damaged, and were worked out anew.
+    Rebuilt = "state.rebuilt",
+    /// The audit log was looked through.
+    Verified = "audit.verify",
+    /// The end of the audit log was not where it was left.
+    Broken = "audit.broken",
+    /// A token of the proxy was handed out or revoked.
+    ProxyToken = "proxy.token",
+    /// The proxy passed a request on, or refused it.
+    ProxyRequest = "proxy.request",
 }
 
 /// One thing that happened. There is no field that could hold free text.

@@ -17,16 +17,22 @@ pub struct Entry {
     pub profile: String,
     /// The model that ran.
     pub model: String,
+    /// In which conversation, where one is kept.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub conversation: Option<String>,
     /// Tokens sent.
-    pub prompt: u64,
+    pub prompt: i64,
     /// Tokens heard.
-    pub completion: u64,
+    pub completion: i64,
     /// What it cost, in billionths of a dollar.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nanos: Option<i64>,
     /// The cost is our own estimate.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub estimated: bool,
+    /// No request of its own: it mends an entry before it by this much, which then is no estimate any more.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub correction: bool,
 }
 
 /// Sums of entries.
@@ -35,9 +41,9 @@ pub struct Sum {
     /// How many requests.
     pub requests: u64,
     /// Tokens sent.
-    pub prompt: u64,
+    pub prompt: i64,
     /// Tokens heard.
-    pub completion: u64,
+    pub completion: i64,
     /// Known cost in billionths of a dollar.
     pub nanos: i64,
     /// How many requests have no known cost.
@@ -49,14 +55,16 @@ pub struct Sum {
 impl Sum {
     /// Counts one more.
     pub fn add(&mut self, entry: &Entry) {
-        self.requests += 1;
         self.prompt = self.prompt.saturating_add(entry.prompt);
         self.completion = self.completion.saturating_add(entry.completion);
-        match entry.nanos {
-            Some(nanos) => self.nanos = self.nanos.saturating_add(nanos),
-            None => self.unknown += 1,
+        self.nanos = self.nanos.saturating_add(entry.nanos.unwrap_or(0));
+        if entry.correction {
+            self.estimated = self.estimated.saturating_sub(u64::from(!entry.estimated));
+        } else {
+            self.requests += 1;
+            self.unknown += u64::from(entry.nanos.is_none());
+            self.estimated += u64::from(entry.estimated);
         }
-        self.estimated += u64::from(entry.estimated);
     }
 }
 
@@ -79,11 +87,33 @@ impl Usage {
         self.path.clone()
     }
 
-    /// Adds one request.
-    pub fn add(&self, entry: &Entry) -> Result<(), disk::Error> {
-        let mut line = serde_json::to_vec(entry).unwrap_or_default();
-        line.push(b'\n');
-        Appender::open(&self.path)?.add(&line)
+    /// Adds entries; how long the record is then.
+    pub(super) fn add(&self, entries: &[Entry]) -> Result<u64, disk::Error> {
+        let mut file = Appender::open(&self.path)?;
+        let mut lines = Vec::new();
+        // A process died in the middle of a line: it stays to be seen, and what follows is whole.
+        if file.tail(1)?.first().is_some_and(|b| *b != b'\n') {
+            lines.push(b'\n');
+        }
+        for entry in entries {
+            lines.extend(serde_json::to_vec(entry).unwrap_or_default());
+            lines.push(b'\n');
+        }
+        file.add(&lines)?;
+        file.len()
+    }
+
+    /// How long the record is.
+    pub(super) fn len(&self) -> Result<u64, disk::Error> {
+        disk::length(&self.path)
+    }
+
+    /// The entries past the first `from` bytes.
+    pub(super) fn after(&self, from: u64) -> Result<Vec<Entry>, disk::Error> {
+        let mut file = Appender::open(&self.path)?;
+        let more = file.len()?.saturating_sub(from);
+        let bytes = file.tail(more)?;
+        Ok(bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
     /// Hands each entry since `since` to `each`; how many lines could not be read is the answer.
@@ -97,6 +127,20 @@ impl Usage {
             }
         }
         Ok(unreadable)
+    }
+
+    /// What one conversation has cost so far.
+    pub fn of_conversation(&self, id: &str) -> Result<i64, disk::Error> {
+        let mut sum = 0_i64;
+        let Some(bytes) = disk::read(&self.path)? else { return Ok(0) };
+        for line in bytes.split(|b| *b == b'\n').filter(|line| memchr::memmem::find(line, id.as_bytes()).is_some()) {
+            if let Ok(entry) = serde_json::from_slice::<Entry>(line)
+                && entry.conversation.as_deref() == Some(id)
+            {
+                sum = sum.saturating_add(entry.nanos.unwrap_or(0));
+            }
+        }
+        Ok(sum)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a provider says of a key and of its models, asked at its cheap endpoints.
 
+use super::Usage;
 use super::error::{Error, Kind};
 use super::http::{Auth, Line, Reach, Sort};
 use super::price::{NanoDollars, Prices, unquoted};
@@ -189,6 +190,51 @@ struct Listed<'a> {
     context_length: Option<u64>,
     #[serde(borrow, default)]
     pricing: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Generation<'a> {
+    #[serde(borrow)]
+    data: Generated<'a>,
+}
+
+#[derive(Deserialize)]
+struct Generated<'a> {
+    #[serde(default)]
+    native_tokens_prompt: Option<u64>,
+    #[serde(default)]
+    native_tokens_completion: Option<u64>,
+    #[serde(default)]
+    native_tokens_cached: Option<u64>,
+    #[serde(default)]
+    native_tokens_reasoning: Option<u64>,
+    #[serde(borrow, default)]
+    total_cost: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    upstream_inference_cost: Option<&'a RawValue>,
+    #[serde(default)]
+    is_byok: Option<bool>,
+}
+
+/// What an answer took, asked after it was given; `None` where the provider does not tell, or not yet.
+pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secret>, id: &str) -> Option<Usage> {
+    let fit = !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if account != Account::OpenRouter || !fit {
+        return None;
+    }
+    let body = get(line, &line.address, &format!("/generation?id={id}"), Auth::Bearer, key).await.ok()?;
+    let Generation { data } = serde_json::from_slice(&body).ok()?;
+    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
+    Some(Usage {
+        prompt_tokens: data.native_tokens_prompt.unwrap_or(0),
+        completion_tokens: data.native_tokens_completion.unwrap_or(0),
+        cached_tokens: data.native_tokens_cached.unwrap_or(0),
+        cache_write_tokens: 0,
+        reasoning_tokens: data.native_tokens_reasoning.unwrap_or(0),
+        cost: dollars(data.total_cost),
+        upstream_cost: dollars(data.upstream_inference_cost),
+        is_byok: data.is_byok.unwrap_or(false),
+    })
 }
 
 /// The provider's models, in its own order. Some tell them to anyone, without a key.

@@ -56,6 +56,11 @@ pub trait Provider {
 
     /// Asks, and tells `hear` what comes as it comes. To stop it, drop the future: what was heard is with the hearer.
     fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> impl Future<Output = Result<Answer, Error>>;
+
+    /// What an answer took that was not heard to its end, by its id; `None` where nobody tells, or not yet.
+    fn account(&self, _id: &str) -> impl Future<Output = Option<Usage>> {
+        std::future::ready(None)
+    }
 }
 
 /// How one wishes to be answered.
@@ -199,6 +204,13 @@ impl Provider for AnyProvider {
         match self {
             Self::OpenAi(one) => one.answer(said, wish, hear).await,
             Self::Demo(one) => one.answer(said, wish, hear).await,
+        }
+    }
+
+    async fn account(&self, id: &str) -> Option<Usage> {
+        match self {
+            Self::OpenAi(one) => one.account(id).await,
+            Self::Demo(_) => None,
         }
     }
 }

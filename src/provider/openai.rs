@@ -5,8 +5,8 @@ use super::hearing::{SoFar, Stop};
 use super::http::{Line, Post, Reach, Reply, Sort};
 use super::refusal::{broke_off, refused};
 use super::stream::{Event, Parser, TooLarge};
-use super::{Answer, Heard, Provider, Wish, clean_word};
-use crate::catalog::{Dialect, Endpoint, Length};
+use super::{Answer, Heard, Provider, Usage, Wish, clean_word};
+use crate::catalog::{Account, Dialect, Endpoint, Length};
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::secret::Secret;
@@ -17,6 +17,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct OpenAi {
     dialect: Dialect,
+    account: Account,
     key: Option<Secret>,
     line: Line,
 }
@@ -79,7 +80,7 @@ const NO_COMPRESSION: Plugin = Plugin { id: "context-compression", enabled: fals
 impl OpenAi {
     /// One who is asked at `endpoint` with `key`. The address is checked; nothing is built or reached yet.
     pub fn new(endpoint: &Endpoint, key: Option<Secret>, reach: Reach) -> Result<Self, Error> {
-        Ok(Self { dialect: endpoint.dialect, key, line: Line::new(endpoint, reach)? })
+        Ok(Self { dialect: endpoint.dialect, account: endpoint.account, key, line: Line::new(endpoint, reach)? })
     }
 
     /// The address in the form in which it is asked.
@@ -164,6 +165,10 @@ impl Provider for OpenAi {
             hear(Heard::Retrying { after, attempt, why: error.kind() });
             tokio::time::sleep(after).await;
         }
+    }
+
+    async fn account(&self, id: &str) -> Option<Usage> {
+        super::account::generation(&self.line, self.account, self.key.as_ref(), id).await
     }
 }
 

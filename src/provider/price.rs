@@ -97,7 +97,7 @@ fn decimal(text: &str, places: i32) -> Option<i128> {
 }
 
 /// The price of one token (or one request): millionths of a nano-dollar, because prices a token are that fine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rate(i128);
 
 /// [`Rate`] counts in 10^-15 dollars.
@@ -123,7 +123,7 @@ impl Rate {
 }
 
 /// A model's prices, as its provider lists them.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prices {
     base: Row,
     /// What is taken off all of it, in millionths.
@@ -132,7 +132,7 @@ pub struct Prices {
 }
 
 /// One row of a price list; what is absent in a tier is as in the base.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Row {
     prompt: Option<Rate>,
     completion: Option<Rate>,
@@ -143,7 +143,7 @@ struct Row {
 }
 
 /// Prices for long prompts or certain hours.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Tier {
     min_prompt_tokens: u64,
     /// Bound to a time of day, which an estimate does not know: it is left out of it.
@@ -259,6 +259,55 @@ impl Prices {
         let sum = sum.saturating_mul(i128::from(1_000_000 - self.discount)) / 1_000_000;
         i64::try_from((sum + RATE_IN_NANO / 2) / RATE_IN_NANO).ok().map(NanoDollars)
     }
+
+    /// The most that so many tokens could cost by this list: the dearest price of any tier, all of the prompt written to a cache, all of
+    /// the answer reasoned. A discount is not relied upon.
+    #[must_use]
+    pub fn at_most(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
+        let rows = || std::iter::once(&self.base).chain(self.tiers.iter().map(|tier| &tier.row));
+        let sent = rows().flat_map(|r| [r.prompt, r.cache_write, r.cache_read]).flatten().max()?;
+        let heard = rows().flat_map(|r| [r.completion, r.reasoning]).flatten().max()?;
+        let request = rows().filter_map(|r| r.request).max().map_or(0, |r| r.0);
+        let most = sent.times(prompt).saturating_add(heard.times(completion)).saturating_add(request);
+        Some(NanoDollars(i64::try_from((most + RATE_IN_NANO - 1) / RATE_IN_NANO).unwrap_or(i64::MAX)))
+    }
+
+    /// How many tokens of answer to such a prompt that much money surely pays for, at most `most`.
+    #[must_use]
+    pub fn affordable(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
+        let fits = |completion| self.at_most(prompt, completion).is_some_and(|cost| cost <= money);
+        if !fits(0) {
+            return None;
+        }
+        let (mut low, mut high) = (0, most.saturating_add(1));
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        Some(low)
+    }
+}
+
+/// How many tokens a text could be at most, in any common vocabulary: letters come in pieces of three and more, signs and
+/// digits one by one, other scripts in up to two for a character.
+#[must_use]
+pub fn tokens_at_most(text: &str) -> u64 {
+    let (mut letters, mut others) = (0_u64, 0_u64);
+    for c in text.chars() {
+        match c {
+            'a'..='z' | 'A'..='Z' | ' ' => letters += 1,
+            c if c.is_ascii() => others += 1,
+            _ => others += 2,
+        }
+    }
+    letters.div_ceil(3) + others
+}
+
+/// How many tokens a text likely is.
+#[must_use]
+pub fn tokens_likely(text: &str) -> u64 {
+    let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| if c.is_ascii() { (a + 1, o) } else { (a, o + 1) });
+    ascii.div_ceil(4) + others
 }
 
 #[cfg(test)]
@@ -360,5 +409,30 @@ mod tests {
         assert_eq!(Prices::parse(r#"{"prompt":"-1","completion":"-1"}"#), None);
         assert_eq!(Prices::parse(r#"{"prompt":"0.1"}"#), None);
         assert_eq!(Prices::parse("{}"), None);
+    }
+
+    #[test]
+    fn what_it_may_cost_at_most_is_never_less_than_what_it_costs() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000003","completion":"0.000015","input_cache_write":"0.00000375","request":"0.001","discount":0.5,
+               "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006"},{"utc_start":0,"utc_end":1200,"completion":"0.00003"}]}"#,
+        )
+        .unwrap();
+        // 1000 × $0.000006 + 500 × $0.00003 + $0.001
+        assert_eq!(prices.at_most(1000, 500), Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000)));
+        for u in [usage(1000, 0, 0, 500, 0), usage(1000, 0, 1000, 500, 500), usage(300_000, 5, 5, 7, 0)] {
+            assert!(prices.estimate(&u) <= prices.at_most(u.prompt_tokens, u.completion_tokens));
+        }
+        let money = prices.at_most(1000, 321).unwrap();
+        assert_eq!(prices.affordable(1000, money, 4096), Some(321));
+        assert_eq!(prices.affordable(1000, NanoDollars(i64::MAX), 4096), Some(4096));
+        assert_eq!(prices.affordable(1000, NanoDollars(6_999_999), 4096), None);
+    }
+
+    #[test]
+    fn tokens_are_guessed_from_characters() {
+        assert_eq!((tokens_at_most("hello world"), tokens_likely("hello world")), (4, 3));
+        assert_eq!((tokens_at_most("{\"a\": 1}"), tokens_likely("日本語")), (7, 3));
+        assert_eq!(tokens_at_most(""), 0);
     }
 }

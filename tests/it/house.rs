@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 6] = [
 
 /// Arrows between rooms of one floor are decisions, each with its reason.
 const SIBLINGS: &[(&str, &str, &str)] = &[
+    ("clock", "disk", "which run of the machine this is stands in a file of the system"),
     ("home", "name", "the file of a conversation is named by its id"),
     ("lib", "main", "the map and the door"),
     ("main", "lib", "the door opens into the house"),

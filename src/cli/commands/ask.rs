@@ -212,6 +212,12 @@ impl Watcher for Screen {
         }
     }
 
+    fn waiting(&mut self, left: Duration) {
+        let text =
+            if left.is_zero() { String::new() } else { format!("waiting {} for a limit; Ctrl-C stops", crate::clock::in_words(left)) };
+        self.ui.countdown(&text);
+    }
+
     fn sign(&mut self, heard: &Heard) {
         if let Heard::Retrying { after, attempt, .. } = heard {
             self.ui.notice(&format!("no answer; trying again in {} (attempt {attempt})", crate::clock::in_words(*after)));

@@ -70,7 +70,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines = VecDeque::new();
-    app.audit().read(|record, line| {
+    let unreadable = app.audit().read(|record, line| {
         let wanted = since.is_none_or(|s| record.at >= s) && list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
         if wanted {
             lines.push_back(if list.json { line.to_owned() } else { readable(app, &record) });
@@ -79,6 +79,9 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
             }
         }
     })?;
+    if unreadable > 0 {
+        app.ui.warning(&format!("{unreadable} lines are no records; `chatbot audit verify` says which"));
+    }
     if lines.is_empty() && !list.json {
         app.ui.notice("nothing has happened yet, or nothing that fits");
     }

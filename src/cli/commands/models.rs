@@ -38,6 +38,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     };
     let mut list = runtime()?.block_on(models(&choice.endpoint, key.as_ref(), app.reach()?))?;
     app.remember_models(&choice.endpoint.name, &list);
+    app.remember_prices(&choice.endpoint.name, &list);
     if let Some(pattern) = &options.pattern {
         let pattern = pattern.to_lowercase();
         list.retain(|m| m.id.to_lowercase().contains(&pattern) || m.name.as_ref().is_some_and(|n| n.to_lowercase().contains(&pattern)));

@@ -58,7 +58,9 @@ impl By {
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let now = app.clock.now();
     let since = super::audit::since(&options.since, now)?;
-    let levels = app.limiter()?.levels(now)?;
+    let audit = app.audit();
+    let seen = |since| audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+    let levels = app.limiter()?.levels(app.clock.moment(), &seen)?;
     let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
     let mut total = Sum::default();
     let unreadable = app.usage().read(since, |entry| {
@@ -137,8 +139,8 @@ fn screen(app: &App, options: &Options, now: Time, levels: &[Level; 2], sums: &B
         out += &format!(
             "{key:<name$}  {:>8}  {:>11}  {:>9}  {:>8}{row}\n",
             grouped(sum.requests),
-            grouped(sum.prompt),
-            grouped(sum.completion),
+            grouped_tokens(sum.prompt),
+            grouped_tokens(sum.completion),
             cost(sum)
         );
     }
@@ -146,8 +148,8 @@ fn screen(app: &App, options: &Options, now: Time, levels: &[Level; 2], sums: &B
         "{:<name$}  {:>8}  {:>11}  {:>9}  {:>8}\n",
         "all",
         grouped(total.requests),
-        grouped(total.prompt),
-        grouped(total.completion),
+        grouped_tokens(total.prompt),
+        grouped_tokens(total.completion),
         cost(total)
     )
 }
@@ -171,4 +173,8 @@ fn bar(full: f64, columns: usize) -> String {
     )]
     let filled = ((full.clamp(0.0, 1.0) * columns as f64).ceil() as usize).min(columns);
     format!("{}{}", "█".repeat(filled), "░".repeat(columns - filled))
+}
+
+fn grouped_tokens(tokens: i64) -> String {
+    grouped(u64::try_from(tokens).unwrap_or(0))
 }

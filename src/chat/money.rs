@@ -1,0 +1,202 @@
+//! What a message cost: the provider's own figure, else an estimate, else unknown; booked, and mended when more is known.
+
+use super::passage::Pass;
+use super::{Error, Session};
+use crate::ledger::budget::Fill;
+use crate::ledger::usage::{self, Entry};
+use crate::ledger::{Event, Severity, What};
+use crate::provider::{self, Answer, Kind, Prices, Provider, price};
+use std::fmt;
+use std::time::Duration;
+
+/// How long a provider may take to say what an earlier answer cost.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is known of a model's price.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Price {
+    /// It runs on the user's own machine.
+    Free,
+    /// It is in the provider's list.
+    Known(Prices),
+    /// Nobody said.
+    Unknown,
+}
+
+/// Knows what models cost, by their names.
+pub struct Pricing(Box<dyn Fn(&str) -> Price>);
+
+impl Pricing {
+    /// One that is asked for each model anew.
+    pub fn new(of: impl Fn(&str) -> Price + 'static) -> Self {
+        Self(Box::new(of))
+    }
+
+    /// What this model costs.
+    #[must_use]
+    pub fn of(&self, model: &str) -> Price {
+        (self.0)(model)
+    }
+}
+
+impl fmt::Debug for Pricing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pricing(_)")
+    }
+}
+
+/// What a message cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// In billionths of a dollar.
+    pub nanos: i64,
+    /// It is our own estimate.
+    pub estimated: bool,
+}
+
+/// What is told of an answer.
+pub(super) struct Told<'a> {
+    pub(super) answer: Option<&'a Answer>,
+    pub(super) failure: Option<&'a provider::Error>,
+    pub(super) model: &'a str,
+    pub(super) took: Duration,
+    pub(super) heard: &'a str,
+    pub(super) id: Option<String>,
+}
+
+/// What was written down.
+#[derive(Default)]
+pub(super) struct Booked {
+    pub(super) cost: Option<Cost>,
+    pub(super) fills: Vec<Fill>,
+    /// What could not be written down, which stops nothing.
+    pub(super) trouble: Vec<String>,
+}
+
+/// Tokens and money, counted or guessed.
+struct Figures {
+    prompt: u64,
+    completion: u64,
+    cost: Option<Cost>,
+}
+
+impl<P: Provider> Session<P> {
+    /// Writes down what the request took.
+    pub(super) fn book(&mut self, pass: &Pass, told: &Told<'_>) -> Booked {
+        let mut booked = Booked::default();
+        let figures = self.figures(told);
+        booked.cost = figures.as_ref().and_then(|f| f.cost);
+        let event = self.event(told, figures.as_ref());
+        booked.trouble.extend(self.machines.audit.add(&event).err().map(|e| format!("the audit log cannot be written: {e}")));
+        if let Some(Kind::RateLimited { retry_after: Some(wait) }) = told.failure.map(provider::Error::kind) {
+            let learnt = self.machines.backoff.learn(&self.who(), wait);
+            booked.trouble.extend(learnt.err().map(|e| format!("what the provider asked for cannot be written down: {e}")));
+        }
+        let Some(figures) = figures else {
+            self.hand_back(pass);
+            return booked;
+        };
+        let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let entry = Entry {
+            at: self.machines.clock.now(),
+            provider: self.provider.name().to_string(),
+            profile: self.manners.profile.clone(),
+            model: usage::model(told.model),
+            conversation: self.conversation_id(),
+            prompt: whole(figures.prompt),
+            completion: whole(figures.completion),
+            nanos: figures.cost.map(|c| c.nanos),
+            estimated: figures.cost.is_some_and(|c| c.estimated),
+            correction: false,
+        };
+        match self.machines.purse.settle(pass.hold.as_ref(), &entry, told.id.as_deref(), self.own) {
+            Ok(fills) => booked.fills = fills,
+            Err(error) => booked.trouble.push(format!("the usage record cannot be written: {}", reason(error))),
+        }
+        let spent = entry.nanos.unwrap_or(0);
+        self.own.conversation = self.own.conversation.saturating_add(spent);
+        self.own.command = self.own.command.saturating_add(spent);
+        booked
+    }
+
+    /// Tokens and money; `None` if nothing was asked for that could have cost anything.
+    fn figures(&self, told: &Told<'_>) -> Option<Figures> {
+        if let Some(used) = told.answer.and_then(|a| a.usage.as_ref()) {
+            let exact = used.spent().map(|n| Cost { nanos: n.0, estimated: false });
+            let cost = exact.or_else(|| self.estimate(used));
+            return Some(Figures { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
+        }
+        if told.failure.is_some() && told.heard.is_empty() {
+            return None;
+        }
+        // Nobody counted: it was stopped, broke off, or the server does not count.
+        let prompt = self.past.iter().map(|m| price::tokens_likely(m.text.as_str()) + 4).sum();
+        let completion = price::tokens_likely(told.heard);
+        let used = provider::Usage { prompt_tokens: prompt, completion_tokens: completion, ..provider::Usage::default() };
+        let cost = self.estimate(&used);
+        Some(Figures { prompt, completion, cost })
+    }
+
+    fn estimate(&self, used: &provider::Usage) -> Option<Cost> {
+        match self.machines.pricing.of(&self.wish.model) {
+            Price::Known(prices) if !used.is_byok => prices.estimate(used).map(|n| Cost { nanos: n.0, estimated: true }),
+            _ => None,
+        }
+    }
+
+    fn event(&self, told: &Told<'_>, figures: Option<&Figures>) -> Event {
+        let outcome = match (told.answer, told.failure) {
+            (Some(_), _) => "answered",
+            (None, Some(_)) => "failed",
+            (None, None) => "stopped",
+        };
+        let mut event =
+            Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", told.model).word("outcome", outcome);
+        event = event.number("milliseconds", told.took.as_millis());
+        if let Some(failure) = told.failure {
+            event = event.severity(Severity::Warning).word("failure", failure.kind().code());
+            if let Kind::RateLimited { retry_after: Some(wait) } = failure.kind() {
+                event = event.number("retry_after", wait.as_secs());
+            }
+        }
+        if let Some(figures) = figures {
+            event = event.number("prompt_tokens", figures.prompt).number("completion_tokens", figures.completion);
+            if let Some(cost) = figures.cost {
+                event = event.number("nano_dollars", cost.nanos).flag("estimated", cost.estimated);
+            }
+        }
+        event
+    }
+
+    /// The conversation that is kept, by its name.
+    pub(super) fn conversation_id(&self) -> Option<String> {
+        self.conversation.as_ref().map(|c| c.id().to_string())
+    }
+
+    /// Asks what stopped answers really cost, where somebody can tell, and books the difference.
+    pub(super) async fn correct(&mut self) -> Option<String> {
+        let pending = match self.machines.purse.pending(self.provider.name().as_str(), &self.manners.profile) {
+            Ok(pending) => pending,
+            Err(error) => return Some(format!("estimates cannot be mended: {}", reason(error))),
+        };
+        for one in pending {
+            let asked = tokio::time::timeout(PATIENCE, self.provider.account(&one.id)).await;
+            let Ok(Some(used)) = asked else { continue };
+            let Some(spent) = used.spent() else { continue };
+            let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+            if let Err(error) = self.machines.purse.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
+                return Some(format!("estimates cannot be mended: {}", reason(error)));
+            }
+            if one.booked.conversation == self.conversation_id() {
+                let more = spent.0.saturating_sub(one.booked.nanos.unwrap_or(0));
+                self.own.conversation = self.own.conversation.saturating_add(more);
+            }
+        }
+        None
+    }
+}
+
+fn reason(error: crate::ledger::budget::Error) -> String {
+    let error = Error::Budget(error);
+    std::error::Error::source(&error).and_then(std::error::Error::source).map_or_else(|| error.to_string(), ToString::to_string)
+}

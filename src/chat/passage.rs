@@ -1,0 +1,206 @@
+//! What stands between a message and the network: lockdown, a provider that wants to be left alone, budgets, limits.
+
+use super::money::Price;
+use super::{Error, Session, Watcher};
+use crate::ledger::tally::{Hold, Intent};
+use crate::ledger::{Event, Severity, What, budget};
+use crate::limit::{self, Level, Passed};
+use crate::message::Message;
+use crate::provider::{NanoDollars, Prices, Provider, price};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// How long an answer may become where there is a budget and nobody said how long, in tokens.
+const ANSWER: u64 = 8192;
+/// An answer cut shorter than this for want of money is not worth asking for.
+const WORTHWHILE: u64 = 256;
+
+/// A message may go.
+#[derive(Debug)]
+pub(super) struct Pass {
+    pub(super) levels: [Level; 2],
+    /// How long the answer may become so that the money suffices.
+    pub(super) max_tokens: Option<u32>,
+    /// The money that was set aside.
+    pub(super) hold: Option<Hold>,
+}
+
+impl<P: Provider> Session<P> {
+    /// Lets a message pass, or says why not. Where its owner prefers that, it waits for its turn.
+    pub(super) async fn pass(
+        &mut self,
+        message: Option<&Message>,
+        watcher: &mut dyn Watcher,
+        mut stop: Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<Pass, Error> {
+        loop {
+            let error = match self.try_pass(message, watcher) {
+                Ok(pass) => return Ok(pass),
+                Err(error) => error,
+            };
+            let wait = if let Error::Limit(limit) = &error { limit.wait() } else { None };
+            let Some(wait) = wait.filter(|_| self.manners.wait) else {
+                self.note_refusal(&error);
+                return Err(error);
+            };
+            self.sit_out(wait, watcher, stop.as_mut()).await?;
+        }
+    }
+
+    fn try_pass(&self, message: Option<&Message>, watcher: &mut dyn Watcher) -> Result<Pass, Error> {
+        self.machines.lockdown.check()?;
+        let who = self.who();
+        if let Some(wait) = self.machines.backoff.remaining(&who).map_err(limit::Error::Disk)? {
+            return Err(limit::Error::Asked { who, wait }.into());
+        }
+        let (hold, max_tokens) = self.afford(message, watcher)?;
+        let now = self.machines.clock.moment();
+        let seen = |since| self.machines.audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+        match self.machines.limiter.take(now, &seen) {
+            Ok(Passed { levels, rebuilt }) => {
+                if let Some(found) = rebuilt {
+                    self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "requests").number("found", found));
+                    watcher.warned(&format!(
+                        "the count of requests was gone or damaged; {found} of the last hour were found in the audit log and count"
+                    ));
+                }
+                Ok(Pass { levels, max_tokens, hold })
+            }
+            Err(error) => {
+                if let Some(hold) = &hold {
+                    self.machines.purse.release(hold)?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The name under which a provider's wish to be left alone is kept.
+    pub(super) fn who(&self) -> String {
+        format!("{}/{}/{}", self.provider.name(), self.manners.profile, self.wish.model)
+    }
+
+    /// Gives back what was set aside, because nothing is asked after all.
+    pub(super) fn hand_back(&self, pass: &Pass) {
+        if let Some(hold) = &pass.hold {
+            // If even this fails, it counts as spent after a while.
+            self.machines.purse.release(hold).unwrap_or_default();
+        }
+    }
+
+    /// Sets the money aside that this message may cost at most, if there is a budget.
+    fn afford(&self, message: Option<&Message>, watcher: &mut dyn Watcher) -> Result<(Option<Hold>, Option<u32>), Error> {
+        if !self.machines.purse.caps().any() {
+            return Ok((None, None));
+        }
+        let need = self.need(message)?;
+        let name = self.provider.name().as_str();
+        if need.is_none() && !self.machines.purse.has_paid(name)? {
+            return Ok((None, None));
+        }
+        let intent = Intent {
+            provider: name.to_owned(),
+            profile: self.manners.profile.clone(),
+            model: self.wish.model.clone(),
+            conversation: self.conversation_id(),
+        };
+        // Of one whose prices nobody knows, and who did ask for money, only that much is known: it is more than nothing.
+        let (least, want) = need.as_ref().map_or((1, 1), |n| (n.least, n.want));
+        let grant = self.machines.purse.reserve(&intent, least, want, self.own)?;
+        if grant.rebuilt {
+            self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "tally"));
+            watcher.warned("the sums of what was spent were gone or damaged, and were worked out anew");
+        }
+        Ok((Some(grant.hold), need.and_then(|n| n.tokens(grant.nanos))))
+    }
+
+    /// How long the answer to this message might become; nothing is set aside.
+    pub(super) fn would_afford(&self, message: &Message) -> Result<Option<u32>, Error> {
+        if !self.machines.purse.caps().any() {
+            return Ok(None);
+        }
+        let need = match self.need(Some(message)) {
+            Ok(Some(need)) => need,
+            // What is not sent costs nothing: it may be looked at without a price.
+            Ok(None) | Err(Error::Budget(budget::Error::NoPrice { .. })) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let fills = self.machines.purse.standing(self.own)?;
+        let Some(fill) = fills.into_iter().min_by_key(budget::Fill::room) else { return Ok(None) };
+        if fill.room() < need.least {
+            return Err(budget::Error::Spent { fill, need: need.least }.into());
+        }
+        Ok(need.tokens(need.want.min(fill.room())))
+    }
+
+    /// What this message may cost; `None` if nothing.
+    fn need(&self, message: Option<&Message>) -> Result<Option<Need>, Error> {
+        let model = &self.wish.model;
+        let prices = match self.machines.pricing.of(model) {
+            Price::Free => return Ok(None),
+            Price::Known(prices) => prices,
+            Price::Unknown if self.manners.allow_unknown_price => return Ok(None),
+            Price::Unknown => return Err(budget::Error::NoPrice { model: crate::ledger::usage::model(model) }.into()),
+        };
+        let texts = self.past.iter().chain(message);
+        // Each message is wrapped in a few tokens of its own.
+        let prompt = texts.fold(16, |sum, m| sum + 8 + price::tokens_at_most(m.text.as_str()));
+        let most = self.wish.max_tokens.map_or(ANSWER, u64::from);
+        let least = if self.wish.max_tokens.is_some() { most } else { WORTHWHILE };
+        let cost = |tokens| prices.at_most(prompt, tokens).map_or(i64::MAX, |n| n.0);
+        let (least, want) = (cost(least), cost(most));
+        Ok((want > 0).then_some(Need { prices, prompt, most, least, want }))
+    }
+
+    fn note_refusal(&self, error: &Error) {
+        let event = match error {
+            Error::Limit(limit::Error::Full { level, .. }) => {
+                Event::new(What::Limited).word("window", level.window.name).number("most", level.window.most)
+            }
+            Error::Limit(limit::Error::Asked { wait, .. }) => {
+                Event::new(What::Limited).word("window", "provider").number("seconds", wait.as_secs())
+            }
+            Error::Limit(limit::Error::Lockdown { .. }) => Event::new(What::Limited).word("window", "lockdown"),
+            Error::Budget(budget::Error::Spent { fill, need }) => {
+                let event = Event::new(What::Budget).word("span", fill.span.name()).number("limit", fill.limit);
+                event.number("spent", fill.spent).number("need", *need)
+            }
+            Error::Budget(budget::Error::NoPrice { model }) => Event::new(What::Budget).word("unknown_price", model),
+            _ => return,
+        };
+        self.note(&event.severity(Severity::Warning));
+    }
+
+    /// Waits, and says every second how long still.
+    async fn sit_out(&self, wait: Duration, watcher: &mut dyn Watcher, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
+        let watch = self.machines.clock.stopwatch();
+        while let Some(left) = wait.checked_sub(watch.elapsed()).filter(|left| !left.is_zero()) {
+            watcher.waiting(left);
+            tokio::select! {
+                () = tokio::time::sleep(left.min(Duration::from_secs(1))) => {}
+                () = stop.as_mut() => {
+                    watcher.waiting(Duration::ZERO);
+                    return Err(Error::Stopped);
+                }
+            }
+        }
+        watcher.waiting(Duration::ZERO);
+        Ok(())
+    }
+}
+
+/// What a message may cost.
+struct Need {
+    prices: Prices,
+    prompt: u64,
+    most: u64,
+    least: i64,
+    want: i64,
+}
+
+impl Need {
+    /// How many tokens of answer so much money pays for.
+    fn tokens(&self, nanos: i64) -> Option<u32> {
+        self.prices.affordable(self.prompt, NanoDollars(nanos), self.most).and_then(|n| u32::try_from(n).ok())
+    }
+}

@@ -1,0 +1,84 @@
+//! What the desk knows of money: the purse with its budgets, and providers' price lists, kept for a day.
+
+use super::app::{App, Choice};
+use super::network::runtime;
+use crate::chat::{Price, Pricing};
+use crate::clock::Time;
+use crate::disk;
+use crate::ledger::budget::{Caps, Purse};
+use crate::name::Name;
+use crate::provider::{Model, Prices, models};
+use crate::secret::Secret;
+use crate::settings::KeyFrom;
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A price list older than this is fetched anew where it matters.
+const FRESH: Duration = Duration::from_secs(24 * 3600);
+
+impl App {
+    /// The purse, with the budgets of the settings and that of this run.
+    pub(crate) fn purse(&mut self, per_command: Option<i64>) -> Result<Purse> {
+        let budget = self.settings()?.budget;
+        let caps = Caps { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
+        Ok(Purse::new(self.home.state(), self.audit(), self.clock.clone(), caps))
+    }
+
+    fn price_file(&self, provider: &Name) -> PathBuf {
+        self.home.cache().join(format!("prices-{provider}.tsv"))
+    }
+
+    /// What the models of a provider cost, as it last said; who asks for no key bills nobody.
+    pub(crate) fn pricing(&self, choice: Option<&Choice>) -> Pricing {
+        match choice {
+            Some(choice) if choice.key != KeyFrom::Nowhere => {
+                let path = self.price_file(&choice.endpoint.name);
+                Pricing::new(move |model| find(&path, model).map_or(Price::Unknown, Price::Known))
+            }
+            _ => Pricing::new(|_| Price::Free),
+        }
+    }
+
+    /// Sees to it that the price list is at most a day old. Where that fails, the one that is there has to do.
+    pub(crate) fn fetch_prices(&mut self, choice: &Choice, key: Option<&Secret>) -> Result<()> {
+        if choice.key == KeyFrom::Nowhere {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        if fetched(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < FRESH) {
+            return Ok(());
+        }
+        let reach = self.reach()?;
+        match runtime()?.block_on(models(&choice.endpoint, key, reach)) {
+            Ok(list) => self.remember_prices(&choice.endpoint.name, &list),
+            Err(error) => self.ui.warning(&format!("the price list of `{}` cannot be fetched: {error}", choice.endpoint.name)),
+        }
+        Ok(())
+    }
+
+    /// Keeps a price list.
+    pub(crate) fn remember_prices(&self, provider: &Name, list: &[Model]) {
+        let mut text = format!("{}\n", self.clock.now());
+        for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
+            if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
+                text += &format!("{}\t{json}\n", model.id);
+            }
+        }
+        // A cache: without it a price is only not known.
+        disk::write_cache(&self.price_file(provider), text.as_bytes()).unwrap_or_default();
+    }
+}
+
+fn fetched(path: &Path) -> Option<Time> {
+    let bytes = disk::read_at_most(path, 1 << 24).ok()??;
+    Time::parse(std::str::from_utf8(&bytes).ok()?.lines().next()?)
+}
+
+/// Only the line of the model is read as JSON.
+fn find(path: &Path, model: &str) -> Option<Prices> {
+    let bytes = disk::read_at_most(path, 1 << 24).ok()??;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let line = text.lines().skip(1).find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;
+    serde_json::from_str(line).ok()
+}

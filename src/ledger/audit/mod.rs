@@ -1,0 +1,438 @@
+//! The audit log: JSON lines, only ever added to, each bound to the one before it.
+//!
+//! What the chain promises, exactly. Every record carries the SHA-256 of the line before it (`prev`), so that an edit, a
+//! removal or a swap in the middle does not fit any more; the end (number, hash, length) is kept in a second file, so that a cut
+//! tail does not fit either. Whenever the key of the log is at hand, which it is in every process that opened the keys of the
+//! conversations, the record also carries an HMAC-SHA256 of itself, and with its `prev` that of everything before it; the
+//! second file keeps a MAC of the place. Without the key nobody can make a log that ends at or after that place and passes.
+//! Records after the last keyed one are bound by hashes alone, which anybody can compute: they are safe from accidents, and
+//! from forgers as soon as the next keyed record follows. Who can write both files can put older copies of both in their
+//! place; from that only a copy elsewhere (`backup`, `incident report`) protects.
+
+pub use super::chain::Key;
+use super::chain::{BEGINNING, Head, Keyed, hash};
+use super::{Detail, Event, Severity, What};
+use crate::clock::{Clock, Time};
+use crate::disk::{self, Appender, Lock};
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A record is never longer than this.
+const RECORD: u64 = 16_384;
+/// A file is never much longer than this: then the next one begins, and the chain goes on in it.
+const FILE: u64 = 4 << 20;
+/// The log is never waited for longer than this many times two milliseconds.
+const PATIENCE: u32 = 500;
+
+/// Why the log cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file.
+    #[error("{0}")]
+    Disk(#[from] disk::Error),
+    /// Another process does not let go of it.
+    #[error("another process does not let go of `{}`", .0.display())]
+    Busy(PathBuf),
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: u64,
+    at: Time,
+    event: &'a str,
+    severity: Severity,
+    session: &'a str,
+    details: Details<'a>,
+    prev: &'a str,
+    mac: Option<&'a str>,
+}
+
+struct Details<'a>(&'a [(Cow<'static, str>, Detail)]);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(name, detail)| (name, detail)))
+    }
+}
+
+/// A record as it is read back.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Record {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When.
+    pub at: Time,
+    /// What: a name of the table in [`super::What`].
+    pub event: String,
+    /// How much it matters.
+    pub severity: String,
+    /// The day's session.
+    pub session: String,
+    /// Numbers and names.
+    pub details: serde_json::Map<String, serde_json::Value>,
+    /// The hash of the record before.
+    pub prev: String,
+    /// The HMAC, where the key was at hand.
+    pub mac: Option<String>,
+}
+
+impl Record {
+    /// A word among its details.
+    #[must_use]
+    pub fn word(&self, name: &str) -> &str {
+        self.details.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    /// A number among its details.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.details.get(name).and_then(serde_json::Value::as_i64)
+    }
+}
+
+/// The log.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    path: PathBuf,
+    session: PathBuf,
+    clock: Clock,
+    key: Option<Arc<Key>>,
+}
+
+impl Audit {
+    /// The log in the folder of state.
+    #[must_use]
+    pub fn new(state: &Path, clock: Clock) -> Self {
+        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock, key: None }
+    }
+
+    /// The same, with the key at hand.
+    #[must_use]
+    pub fn with_key(self, key: Option<Arc<Key>>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn head(&self) -> PathBuf {
+        self.path.with_extension("head")
+    }
+
+    pub(super) fn lock(&self) -> Result<Lock, Error> {
+        let path = self.path.with_extension("lock");
+        for _ in 0..PATIENCE {
+            if let Some(lock) = Lock::try_now(&path)? {
+                return Ok(lock);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Err(Error::Busy(self.path.clone()))
+    }
+
+    /// Writes an event down.
+    pub fn add(&self, event: &Event) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let mut file = Appender::open(&self.path)?;
+        let mut end = self.end(&mut file)?;
+        if end.head.bytes > FILE {
+            disk::rename(&self.path, &self.path.with_file_name(format!("audit-{:012}.jsonl", end.head.seq)))?;
+            file = Appender::open(&self.path)?;
+            end.head.bytes = 0;
+        }
+        let at = self.clock.now();
+        let session = self.session(at)?;
+        let mut text = String::new();
+        if let Some(broken) = end.broken {
+            text += &self.line(&mut end.head, &broken, at, &session);
+        }
+        text += &self.line(&mut end.head, event, at, &session);
+        file.add(text.as_bytes())?;
+        end.head.bytes += text.len() as u64;
+        Ok(end.head.write(&self.head())?)
+    }
+
+    /// The next line, and the head that it leaves.
+    fn line(&self, head: &mut Head, event: &Event, at: Time, session: &str) -> String {
+        let line = Line {
+            seq: head.seq + 1,
+            at,
+            event: event.what.name(),
+            severity: event.severity,
+            session,
+            details: Details(&event.details),
+            prev: &head.hash,
+            mac: None,
+        };
+        let mut text = serde_json::to_string(&line).unwrap_or_default();
+        head.seq += 1;
+        if let Some(key) = &self.key {
+            text = key.sign(&text);
+            head.hash = hash(text.as_bytes());
+            head.keyed = Some(Keyed::new(key, head.seq, &head.hash));
+        } else {
+            head.hash = hash(text.as_bytes());
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Where the chain goes on. If the file is not as it was left, that is written down.
+    fn end(&self, file: &mut Appender) -> Result<End, Error> {
+        let head = Head::read(&self.head())?;
+        let bytes = file.len()?;
+        if let Some(head) = &head
+            && head.bytes == bytes
+            && bytes > 0
+        {
+            return Ok(End { head: head.clone(), broken: None });
+        }
+        // A process died in the middle of a line: what it was about to say is lost, what was said before is not.
+        let tail = file.tail(RECORD)?;
+        let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let torn = tail.len() - whole;
+        if torn > 0 {
+            file.cut(bytes - torn as u64)?;
+        }
+        let bytes = bytes - torn as u64;
+        let mut last = last(tail.get(..whole).unwrap_or_default());
+        if bytes == 0
+            && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
+        {
+            last = self::last(&Appender::open(&older)?.tail(RECORD)?);
+        }
+        let event = |why: &str| Event::new(What::Broken).severity(Severity::Critical).word("why", why);
+        Ok(match (head, last) {
+            (None, None) => End { head: Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None }, broken: None },
+            (None, Some((seq, hash))) => {
+                End { head: Head { seq, hash, bytes, keyed: None }, broken: Some(event("no_head").number("found", seq)) }
+            }
+            // The end of the log was written, and then no more.
+            (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
+                End { head: Head { seq, hash, bytes, ..head }, broken: None }
+            }
+            (Some(head), last) => {
+                let broken = event("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
+                End { head: Head { bytes, ..head }, broken: Some(broken) }
+            }
+        })
+    }
+
+    /// A word for all of one day that says nothing about who or where: random, kept for that day.
+    fn session(&self, now: Time) -> Result<String, Error> {
+        let day = now.seconds().div_euclid(86_400).to_string();
+        if let Some(text) = disk::read(&self.session)?.and_then(|b| String::from_utf8(b).ok())
+            && let Some((when, word)) = text.trim_end().split_once(' ')
+            && when == day
+        {
+            return Ok(word.to_owned());
+        }
+        let mut random = [0_u8; 6];
+        // Without randomness a day has no word of its own: better than one that could be guessed from who it is.
+        getrandom::fill(&mut random).unwrap_or_default();
+        let word: String = random.iter().map(|b| format!("{b:02x}")).collect();
+        disk::write_cache(&self.session, format!("{day} {word}\n").as_bytes())?;
+        Ok(word)
+    }
+
+    /// The files of the log, oldest first.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut old = disk::names(folder, ".jsonl")?;
+        old.retain(|name| name.strip_prefix("audit-").is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit())));
+        old.sort();
+        let mut files: Vec<PathBuf> = old.into_iter().map(|name| folder.join(format!("{name}.jsonl"))).collect();
+        files.push(self.path.clone());
+        Ok(files)
+    }
+
+    /// Hands each record to `each`, oldest first, with its own line; how many lines are no records is the answer.
+    pub fn read(&self, mut each: impl FnMut(Record, &str)) -> Result<usize, Error> {
+        let mut unreadable = 0;
+        for file in self.files()? {
+            let bytes = disk::read(&file)?.unwrap_or_default();
+            for line in String::from_utf8_lossy(&bytes).lines().filter(|l| !l.is_empty()) {
+                match serde_json::from_str(line) {
+                    Ok(record) => each(record, line),
+                    Err(_) => unreadable += 1,
+                }
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// Hands the records past number `seq` to `each`, oldest first. Only files that can have some are read.
+    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record)) -> Result<(), Error> {
+        if Head::read(&self.head())?.is_some_and(|head| head.seq <= seq) {
+            return Ok(());
+        }
+        let ends = |file: &Path| {
+            let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
+            name.strip_prefix("audit-").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX)
+        };
+        for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
+            // What is new is mostly a few lines at the end.
+            let mut whole = Appender::open(&file)?;
+            let mut bytes = whole.tail(RECORD)?;
+            let first = bytes.split(|b| *b == b'\n').nth(1).and_then(|line| serde_json::from_slice::<Record>(line).ok());
+            if first.is_none_or(|first| first.seq > seq) {
+                bytes = whole.read_all()?;
+            }
+            for line in bytes.split(|b| *b == b'\n') {
+                if let Ok(record) = serde_json::from_slice::<Record>(line)
+                    && record.seq > seq
+                {
+                    each(&record);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// When requests were made since a moment, and what they cost, as far as is known. Where the log cannot be read there are none.
+    #[must_use]
+    pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
+        let mut found = Vec::new();
+        let request = format!("\"event\":\"{}\"", What::Request.name());
+        for file in self.files().unwrap_or_default() {
+            let Ok(Some(bytes)) = disk::read(&file) else { continue };
+            for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, request.as_bytes()).is_some()) {
+                if let Ok(record) = serde_json::from_slice::<Record>(line)
+                    && record.at >= since
+                {
+                    found.push((record.at, record.number("nano_dollars")));
+                }
+            }
+        }
+        found
+    }
+
+    /// Looks through all of it. With the key every MAC is checked too.
+    pub fn verify(&self) -> Result<Report, Error> {
+        let _lock = self.lock()?;
+        let mut text = String::new();
+        for file in self.files()? {
+            text += &String::from_utf8_lossy(&disk::read(&file)?.unwrap_or_default());
+        }
+        let head = Head::read(&self.head())?;
+        Ok(Check::new(self.key.as_deref()).all(&text, head.as_ref()))
+    }
+}
+
+struct End {
+    head: Head,
+    broken: Option<Event>,
+}
+
+/// What looking through the log found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many records are as they were written.
+    pub records: u64,
+    /// How many of them have a MAC that fits.
+    pub keyed: u64,
+    /// The number of the first record that is not, and what is wrong with it.
+    pub first_bad: Option<(u64, &'static str)>,
+}
+
+#[derive(Clone)]
+struct Check<'k> {
+    key: Option<&'k Key>,
+    seq: u64,
+    prev: String,
+    keyed: Option<(u64, String)>,
+    report: Report,
+}
+
+impl<'k> Check<'k> {
+    fn new(key: Option<&'k Key>) -> Self {
+        Check { key, seq: 0, prev: BEGINNING.to_owned(), keyed: None, report: Report::default() }
+    }
+
+    /// The lines from here on, and the end.
+    fn all(mut self, text: &str, head: Option<&Head>) -> Report {
+        let mut lines = text.split_inclusive('\n').peekable();
+        while let Some(line) = lines.next() {
+            if !self.record(line, lines.peek().copied(), head) {
+                return self.report;
+            }
+        }
+        self.end(head);
+        self.report
+    }
+
+    fn bad(&mut self, seq: u64, why: &'static str) -> bool {
+        self.report.first_bad = Some((seq, why));
+        false
+    }
+
+    /// One line, and the one after it or the end; whether it is well.
+    fn record(&mut self, text: &str, next: Option<&str>, head: Option<&Head>) -> bool {
+        let expected = self.seq + 1;
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        let Ok(record) = serde_json::from_str::<Record>(line) else { return self.bad(expected, "it is no record") };
+        if record.seq != expected {
+            return self.bad(expected, "it is missing or out of place");
+        }
+        let own = hash(line.as_bytes());
+        if record.prev != self.prev {
+            // Either this one was changed, or the one before: whoever does not fit what comes after it.
+            let fits = match next {
+                Some(next) => serde_json::from_str::<Record>(next).is_ok_and(|n| n.prev == own),
+                None => head.is_some_and(|h| h.hash == own),
+            };
+            let before = fits && expected > 1;
+            self.report.records -= u64::from(before);
+            return self.bad(if before { expected - 1 } else { expected }, "it was changed");
+        }
+        if let Some(mac) = &record.mac {
+            if self.key.is_some_and(|key| !key.fits(line, mac)) {
+                return self.bad(expected, "its MAC does not fit");
+            }
+            self.report.keyed += u64::from(self.key.is_some());
+            self.keyed = Some((expected, own.clone()));
+        }
+        self.seq = expected;
+        self.prev = own;
+        self.report.records += 1;
+        true
+    }
+
+    /// What the second file says of the end.
+    fn end(&mut self, head: Option<&Head>) {
+        let Some(head) = head else {
+            if self.seq > 0 {
+                self.bad(self.seq, "the file that keeps the end of the log is gone or damaged");
+            }
+            return;
+        };
+        // A process may have died after one write of at most two records, and before the head.
+        let lags = head.seq < self.seq && self.seq - head.seq <= 2;
+        if head.seq > self.seq {
+            self.bad(self.seq + 1, "it is missing: the end of the log was cut");
+        } else if !lags && (head.seq != self.seq || head.hash != self.prev) {
+            self.bad(self.seq, "it was changed");
+        } else if let Some(key) = self.key {
+            let witnessed = head.keyed.as_ref().filter(|k| k.fits(key)).map(|k| (k.seq, k.hash.clone()));
+            if witnessed != self.keyed && !lags {
+                let seq = self.keyed.as_ref().map_or(1, |(seq, _)| *seq);
+                self.bad(seq, "the last record with a MAC is not the one that was written last");
+            }
+        }
+    }
+}
+
+/// The number and hash of the last record of these lines.
+fn last(bytes: &[u8]) -> Option<(u64, String)> {
+    let line = bytes.split(|b| *b == b'\n').rev().find(|l| !l.is_empty())?;
+    serde_json::from_slice::<Record>(line).ok().map(|record| (record.seq, hash(line)))
+}
+
+#[cfg(test)]
+mod tests;

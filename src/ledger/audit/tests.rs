@@ -1,0 +1,195 @@
+//! What nobody can do to the log unseen.
+
+use super::*;
+
+fn log(dir: &Path, key: Option<&str>) -> Audit {
+    let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
+    let key = key.map(|k| Arc::new(Key::new(&crate::secret::Secret::new(k.to_owned()))));
+    Audit::new(&dir.join("state"), clock).with_key(key)
+}
+
+fn event(n: u64) -> Event {
+    Event::new(What::Request).word("model", "maker/model-1").number("prompt_tokens", n)
+}
+
+/// A log of so many records, every third of them written without the key.
+fn written(count: u64) -> (tempfile::TempDir, Audit, Vec<u8>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (with, without) = (log(dir.path(), Some("not a real key")), log(dir.path(), None));
+    for n in 0..count {
+        if n % 3 == 1 { without.add(&event(n)) } else { with.add(&event(n)) }.unwrap();
+    }
+    let bytes = disk::read(with.path()).unwrap().unwrap();
+    (dir, with, bytes)
+}
+
+fn first_bad(log: &Audit) -> Option<u64> {
+    log.verify().unwrap().first_bad.map(|(seq, _)| seq)
+}
+
+#[test]
+fn a_log_as_it_was_written_is_well() {
+    let (dir, with, _) = written(200);
+    assert_eq!(with.verify().unwrap(), Report { records: 200, keyed: 133, first_bad: None });
+    assert_eq!(log(dir.path(), None).verify().unwrap(), Report { records: 200, keyed: 0, first_bad: None });
+    assert!(log(dir.path(), Some("another key")).verify().unwrap().first_bad.is_some());
+    let empty = tempfile::tempdir().unwrap();
+    assert_eq!(log(empty.path(), None).verify().unwrap(), Report::default());
+}
+
+#[test]
+fn every_changed_byte_is_found_and_its_record_named() {
+    let (_dir, with, bytes) = written(200);
+    let text = String::from_utf8(bytes).unwrap();
+    let head = Head::read(&with.head()).unwrap();
+    let key = Key::new(&crate::secret::Secret::new("not a real key".to_owned()));
+    for key in [Some(&key), None] {
+        // What stands before a record is well; the look begins where it would come to the changed one.
+        let mut check = Check::new(key);
+        let (mut start, mut seq) = (0, 1);
+        while start < text.len() {
+            let before = check.clone();
+            let length = text[start..].find('\n').unwrap() + 1;
+            let line = &text[start..start + length];
+            assert!(check.record(line, text.get(start + length..).and_then(|t| t.lines().next()), head.as_ref()));
+            let follows: usize = text[start..].split_inclusive('\n').take(4).map(str::len).sum();
+            for at in 0..length {
+                for other in [if text.as_bytes()[start + at] == b'1' { b'2' } else { b'1' }] {
+                    let mut spoilt = text.as_bytes()[start..start + follows].to_vec();
+                    if std::mem::replace(&mut spoilt[at], other) == other {
+                        continue;
+                    }
+                    let spoilt = String::from_utf8(spoilt).unwrap();
+                    let report = before.clone().all(&spoilt, head.as_ref());
+                    // Cut off after the fourth record, the end never fits: what is asked is who is named.
+                    let (named, _) = report.first_bad.unwrap();
+                    assert!(named == seq, "byte {at} of record {seq} to {other}: {named}, key {}", key.is_some());
+                }
+            }
+            (start, seq) = (start + length, seq + 1);
+        }
+    }
+}
+
+#[test]
+fn every_removal_swap_and_cut_is_found() {
+    let (dir, with, bytes) = written(200);
+    let without = log(dir.path(), None);
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    let put = |lines: &[&[u8]]| std::fs::write(with.path(), lines.concat()).unwrap();
+    for n in 0..lines.len() {
+        let named = Some(n as u64 + 1);
+        let mut removed = lines.clone();
+        removed.remove(n);
+        put(&removed);
+        assert_eq!((first_bad(&with), first_bad(&without)), (named, named), "record {n} removed");
+        put(&lines[..n]);
+        assert_eq!((first_bad(&with), first_bad(&without)), (named, named), "cut before {n}");
+        let mut repeated = lines.clone();
+        repeated.insert(n, lines[n]);
+        put(&repeated);
+        assert_eq!(first_bad(&with), Some(n as u64 + 2), "record {n} repeated");
+        if n > 0 {
+            let mut swapped = lines.clone();
+            swapped.swap(n - 1, n);
+            put(&swapped);
+            assert_eq!(first_bad(&with), Some(n as u64), "record {n} swapped");
+        }
+    }
+    put(&lines);
+    assert_eq!(first_bad(&with), None);
+}
+
+#[test]
+fn who_has_not_the_key_cannot_write_history_anew() {
+    let (dir, with, bytes) = written(20);
+    // Everything from record 5 on is written again without the key, the chain of hashes and the head in order.
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    std::fs::write(with.path(), lines[..4].concat()).unwrap();
+    let kept = Head::read(&with.head()).unwrap().unwrap();
+    let record: Record = serde_json::from_slice(lines[3]).unwrap();
+    let hash = hash(lines[3].strip_suffix(b"\n").unwrap());
+    let bytes = lines[..4].concat().len() as u64;
+    Head { seq: record.seq, hash, bytes, keyed: kept.keyed }.write(&with.head()).unwrap();
+    let forger = log(dir.path(), None);
+    for n in 4..20 {
+        forger.add(&event(n + 1000)).unwrap();
+    }
+    assert_eq!(first_bad(&forger), None);
+    assert!(first_bad(&with).is_some());
+    // Nor does it help to let the head go.
+    disk::remove(&with.head()).unwrap();
+    assert!(first_bad(&with).is_some());
+}
+
+#[test]
+fn a_line_that_was_never_finished_costs_only_itself() {
+    let (_dir, with, bytes) = written(5);
+    std::fs::write(with.path(), [bytes.as_slice(), b"{\"seq\":6,\"at\":\"20"].concat()).unwrap();
+    with.add(&event(6)).unwrap();
+    assert_eq!(with.verify().unwrap().records, 6);
+    assert_eq!(first_bad(&with), None);
+}
+
+#[test]
+fn a_record_without_its_head_is_taken_up() {
+    let (dir, with, _) = written(5);
+    let head = disk::read(&with.head()).unwrap().unwrap();
+    with.add(&event(6)).unwrap();
+    disk::write(&with.head(), &head).unwrap();
+    assert_eq!(first_bad(&with), None, "a process died between the two");
+    log(dir.path(), Some("not a real key")).add(&event(7)).unwrap();
+    assert_eq!(with.verify().unwrap(), Report { records: 7, keyed: 5, first_bad: None });
+}
+
+#[test]
+fn a_cut_tail_is_told_by_the_next_record_and_never_heals() {
+    let (_dir, with, bytes) = written(10);
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+    std::fs::write(with.path(), lines[..8].concat()).unwrap();
+    with.add(&event(11)).unwrap();
+    assert_eq!(first_bad(&with), Some(9));
+    let mut told = Vec::new();
+    with.read(|r, _| told.push((r.seq, r.event.clone(), r.number("expected"), r.number("found")))).unwrap();
+    assert_eq!(told[8], (11, "audit.broken".to_owned(), Some(10), Some(8)));
+    assert_eq!((told[9].0, told.len()), (12, 10));
+}
+
+#[test]
+fn the_chain_goes_on_in_the_next_file() {
+    let (dir, with, _) = written(3);
+    let long = Event::new(What::Request).word("model", &"x".repeat(128));
+    let long = (0..90).fold(long, |e, _| e.word("again", &"y".repeat(128)));
+    while with.files().unwrap().len() < 3 {
+        with.add(&long).unwrap();
+    }
+    let report = with.verify().unwrap();
+    assert_eq!(report.first_bad, None);
+    let mut seqs = Vec::new();
+    with.read(|r, _| seqs.push(r.seq)).unwrap();
+    assert_eq!(seqs, (1..=report.records).collect::<Vec<_>>());
+    let mut after = Vec::new();
+    with.read_after(report.records - 3, |r| after.push(r.seq)).unwrap();
+    assert_eq!(after, [report.records - 2, report.records - 1, report.records]);
+    // A file that is missing is missed.
+    let first = with.files().unwrap()[0].clone();
+    disk::remove(&first).unwrap();
+    assert_eq!(first_bad(&with), Some(1));
+    drop(dir);
+}
+
+#[test]
+fn many_processes_write_one_chain() {
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for n in 0..8 {
+            let dir = dir.path();
+            scope.spawn(move || {
+                let log = log(dir, (n % 2 == 0).then_some("not a real key"));
+                (0..25).for_each(|i| log.add(&event(i)).unwrap());
+            });
+        }
+    });
+    let report = log(dir.path(), Some("not a real key")).verify().unwrap();
+    assert_eq!((report.records, report.first_bad), (200, None));
+}

@@ -1,0 +1,100 @@
+//! The chain of the audit log: what binds a record to the one before it, and what is kept of its end outside the file.
+
+use crate::disk;
+use crate::secret::Secret;
+use ring::{digest, hmac};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::Path;
+
+/// What `prev` of the first record says.
+pub(super) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// How a record without a MAC ends.
+const UNSIGNED: &str = "\"mac\":null}";
+
+/// The key of the chain.
+pub struct Key(hmac::Key);
+
+impl Key {
+    /// The key as it is kept in the key store: its text is what counts.
+    #[must_use]
+    pub fn new(secret: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
+    }
+
+    fn mac(&self, bytes: &[u8]) -> String {
+        hex(hmac::sign(&self.0, bytes).as_ref())
+    }
+
+    /// The line with its MAC in it.
+    pub(super) fn sign(&self, line: &str) -> String {
+        let body = line.strip_suffix(UNSIGNED).unwrap_or(line);
+        format!("{body}\"mac\":\"{}\"}}", self.mac(line.as_bytes()))
+    }
+
+    /// Whether the MAC in the line is the one of the line.
+    pub(super) fn fits(&self, line: &str, mac: &str) -> bool {
+        let Some(body) = line.strip_suffix(&format!("\"mac\":\"{mac}\"}}")) else { return false };
+        self.mac(format!("{body}{UNSIGNED}").as_bytes()) == mac
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(_)")
+    }
+}
+
+/// The end of the log as it was left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    /// The number of the last record.
+    pub(super) seq: u64,
+    /// Its hash.
+    pub(super) hash: String,
+    /// How long the file was then.
+    pub(super) bytes: u64,
+    /// The last record that was written with the key.
+    pub(super) keyed: Option<Keyed>,
+}
+
+/// A place in the chain to which the key bears witness.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Keyed {
+    pub(super) seq: u64,
+    pub(super) hash: String,
+    mac: String,
+}
+
+impl Keyed {
+    pub(super) fn new(key: &Key, seq: u64, hash: &str) -> Self {
+        Self { seq, hash: hash.to_owned(), mac: key.mac(format!("head {seq} {hash}").as_bytes()) }
+    }
+
+    pub(super) fn fits(&self, key: &Key) -> bool {
+        *self == Self::new(key, self.seq, &self.hash)
+    }
+}
+
+impl Head {
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, disk::Error> {
+        Ok(disk::read_at_most(path, 4096)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
+        disk::write_cache(path, &serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+pub(super) fn hash(line: &[u8]) -> String {
+    hex(digest::digest(&digest::SHA256, line).as_ref())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        for half in [byte >> 4, byte & 15] {
+            text.push(char::from_digit(u32::from(half), 16).unwrap_or('0'));
+        }
+        text
+    })
+}

@@ -1,0 +1,255 @@
+//! The tally: running sums of days, what is held for requests under way, and what is still to be corrected.
+//!
+//! One small file beside the record of usage, with a check sum. Whatever it lacks is read from the end of the record; gone or
+//! damaged, it is worked out anew from all of it, and where that is gone too, from the audit log.
+
+use super::audit::Audit;
+use super::usage::{Entry, Usage};
+use crate::clock::{Moment, Time, Uptime};
+use crate::disk;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Duration;
+
+/// How many days are kept: a month and the one before it.
+const DAYS: usize = 62;
+/// A request that takes longer than this is taken for one whose process has died.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+/// No more corrections than this wait at a time, none longer than two days.
+const PENDING: usize = 20;
+
+/// One day of the user's own calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Its beginning.
+    pub start: Time,
+    /// The beginning of the next.
+    pub end: Time,
+    /// What was spent.
+    pub nanos: i64,
+    /// How many requests.
+    pub requests: u64,
+    /// How many of them have no known cost.
+    pub unknown: u64,
+}
+
+/// Money set aside for a request under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    pub(super) id: u64,
+    pub(super) nanos: i64,
+    at: Time,
+    run: u32,
+    uptime: i64,
+    provider: String,
+    profile: String,
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    conversation: Option<String>,
+}
+
+impl Hold {
+    fn moment(&self) -> Moment {
+        Moment { wall: self.at, uptime: (self.run != 0).then_some(Uptime { run: self.run, millis: self.uptime }) }
+    }
+}
+
+/// An estimate that its provider can mend later.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pending {
+    /// The provider's id of the answer.
+    pub id: String,
+    /// What was booked.
+    pub booked: Entry,
+    /// How often it was asked for.
+    pub tries: u32,
+}
+
+/// Who asks for money.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// Who is to answer.
+    pub provider: String,
+    /// With which key.
+    pub profile: String,
+    /// Which model.
+    pub model: String,
+    /// In which conversation.
+    pub conversation: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    counted: u64,
+    next: u64,
+    pub(super) days: Vec<Day>,
+    pub(super) held: Vec<Hold>,
+    pub(super) pending: Vec<Pending>,
+    /// Who ever asked for money.
+    #[serde(default)]
+    pub(super) paid: Vec<String>,
+    /// It was worked out anew.
+    #[serde(skip)]
+    pub(super) rebuilt: bool,
+}
+
+impl Tally {
+    /// The tally as of now. To be called with the lock held; whoever changes it writes it.
+    pub(super) fn read(path: &Path, usage: &Usage, audit: &Audit, now: Moment) -> Result<Self, disk::Error> {
+        let bytes = disk::read_at_most(path, 1 << 22)?;
+        let length = usage.len()?;
+        let mut tally = match bytes.as_deref().map(Self::parse) {
+            Some(Some(tally)) => tally,
+            found => {
+                let mut tally = Self::default();
+                tally.rebuild(usage, audit, now)?;
+                tally.rebuilt = found.is_some() || tally.days.iter().any(|d| d.requests > 0);
+                tally
+            }
+        };
+        match tally.counted {
+            counted if counted < length => {
+                // Another process, or this one, died between the record and the tally.
+                for entry in usage.after(counted)? {
+                    tally.count(&entry);
+                }
+                tally.counted = length;
+            }
+            // The record became shorter than it was: what was counted stays counted.
+            _ => tally.counted = length,
+        }
+        let today = now.wall.calendar();
+        let known = tally.days.last().is_none_or(|last| last.end <= today.day) || tally.days.iter().any(|d| d.start == today.day);
+        if !known {
+            // Another time zone: days begin elsewhere now.
+            tally.days.clear();
+            tally.rebuild(usage, audit, now)?;
+        }
+        tally.day(now.wall);
+        Ok(tally)
+    }
+
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let (body, sum) = text.split_once('\n')?;
+        (sum.trim_end() == check_sum(body)).then(|| serde_json::from_str(body).ok()).flatten()
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
+        let body = serde_json::to_string(self).unwrap_or_default();
+        disk::write_cache(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())
+    }
+
+    fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {
+        let since = now.wall.minus(Duration::from_secs(86_400 * DAYS as u64));
+        self.counted = usage.len()?;
+        if self.counted == 0 {
+            for (at, nanos) in audit.costs_since(since) {
+                let empty = String::new;
+                let (prompt, completion) = (0, 0);
+                let (estimated, correction, conversation) = (false, false, None);
+                let (provider, profile, model) = (empty(), empty(), empty());
+                self.count(&Entry { at, provider, profile, model, conversation, prompt, completion, nanos, estimated, correction });
+            }
+            return Ok(());
+        }
+        usage.read(since, |entry| self.count(&entry)).map(drop)
+    }
+
+    /// The day a moment lies in; it is begun if it is not there.
+    pub(super) fn day(&mut self, at: Time) -> Option<&mut Day> {
+        let inside = |d: &Day| d.start <= at && at < d.end;
+        if !self.days.iter().any(inside) {
+            let calendar = at.calendar();
+            self.days.push(Day { start: calendar.day, end: calendar.next_day, nanos: 0, requests: 0, unknown: 0 });
+            self.days.sort_by_key(|d| d.start);
+            let over = self.days.len().saturating_sub(DAYS);
+            self.days.drain(..over);
+        }
+        self.days.iter_mut().find(|d| inside(d))
+    }
+
+    fn count(&mut self, entry: &Entry) {
+        if entry.nanos.is_some_and(|n| n > 0) && !self.paid.contains(&entry.provider) {
+            self.paid.push(entry.provider.clone());
+        }
+        if let Some(day) = self.day(entry.at) {
+            day.nanos = day.nanos.saturating_add(entry.nanos.unwrap_or(0));
+            if !entry.correction {
+                day.requests += 1;
+                day.unknown += u64::from(entry.nanos.is_none());
+            }
+        }
+    }
+
+    /// Books entries: in the record first, then here.
+    pub(super) fn book(&mut self, usage: &Usage, entries: &[Entry]) -> Result<(), disk::Error> {
+        if !entries.is_empty() {
+            self.counted = usage.add(entries)?;
+            entries.iter().for_each(|entry| self.count(entry));
+        }
+        Ok(())
+    }
+
+    pub(super) fn hold(&mut self, intent: &Intent, nanos: i64, now: Moment) -> Hold {
+        let uptime = now.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
+        self.next += 1;
+        let hold = Hold {
+            id: self.next,
+            nanos,
+            at: now.wall,
+            run: uptime.run,
+            uptime: uptime.millis,
+            provider: intent.provider.clone(),
+            profile: intent.profile.clone(),
+            model: super::usage::model(&intent.model),
+            conversation: intent.conversation.clone(),
+        };
+        self.held.push(hold.clone());
+        hold
+    }
+
+    /// What was held by those who are gone, as entries: it may have been spent, so it counts as spent.
+    pub(super) fn abandoned(&mut self, now: Moment) -> Vec<Entry> {
+        let (gone, alive): (Vec<Hold>, Vec<Hold>) = self.held.drain(..).partition(|h| now.since(h.moment()) >= PATIENCE);
+        self.held = alive;
+        gone.into_iter().map(|hold| entry_of(hold, now.wall)).collect()
+    }
+
+    /// Gives a hold back. What was booked for it in the meantime, because it took so long, is the answer.
+    pub(super) fn release(&mut self, hold: &Hold, now: Moment) -> Option<Entry> {
+        let before = self.held.len();
+        self.held.retain(|h| h.id != hold.id);
+        (self.held.len() == before).then(|| {
+            let booked = entry_of(hold.clone(), now.wall);
+            Entry { nanos: booked.nanos.map(|n| -n), correction: true, estimated: false, ..booked }
+        })
+    }
+
+    pub(super) fn await_correction(&mut self, pending: Pending) {
+        let old = pending.booked.at.minus(Duration::from_secs(2 * 86_400));
+        self.pending.push(pending);
+        self.pending.retain(|p| p.booked.at >= old);
+        let over = self.pending.len().saturating_sub(PENDING);
+        self.pending.drain(..over);
+    }
+}
+
+fn entry_of(hold: Hold, at: Time) -> Entry {
+    Entry {
+        at,
+        provider: hold.provider,
+        profile: hold.profile,
+        model: hold.model,
+        conversation: hold.conversation,
+        prompt: 0,
+        completion: 0,
+        nanos: Some(hold.nanos),
+        estimated: true,
+        correction: false,
+    }
+}
+
+fn check_sum(body: &str) -> String {
+    super::chain::hash(body.as_bytes())
+}

@@ -1,0 +1,95 @@
+//! What providers asked for when they were asked too often: to be left alone for a while.
+
+use crate::clock::{Clock, Moment, Time, Uptime};
+use crate::disk::{self, Lock};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Nobody is left alone for longer than this, whatever they ask.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+/// What was asked, by whom.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    path: PathBuf,
+    clock: Clock,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Wish {
+    at: Time,
+    run: u32,
+    uptime: i64,
+    wait_ms: u64,
+}
+
+impl Wish {
+    fn remaining(self, now: Moment) -> Option<Duration> {
+        let uptime = (self.run != 0).then_some(Uptime { run: self.run, millis: self.uptime });
+        let wait = Duration::from_millis(self.wait_ms).min(LONGEST);
+        wait.checked_sub(now.since(Moment { wall: self.at, uptime })).filter(|left| !left.is_zero())
+    }
+}
+
+impl Backoff {
+    /// What is written in the folder of state.
+    #[must_use]
+    pub fn new(state: &Path, clock: Clock) -> Self {
+        Self { path: state.join("backoff.json"), clock }
+    }
+
+    /// Writes down that `who` wants to be left alone for so long.
+    pub fn learn(&self, who: &str, wait: Duration) -> Result<(), disk::Error> {
+        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+        let now = self.clock.moment();
+        let mut wishes = self.read()?;
+        wishes.retain(|_, wish| wish.remaining(now).is_some());
+        let uptime = now.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        wishes.insert(who.to_owned(), Wish { at: now.wall, run: uptime.run, uptime: uptime.millis, wait_ms });
+        disk::write(&self.path, &serde_json::to_vec(&wishes).unwrap_or_default())
+    }
+
+    /// How long `who` still wants to be left alone.
+    pub fn remaining(&self, who: &str) -> Result<Option<Duration>, disk::Error> {
+        let now = self.clock.moment();
+        Ok(self.read()?.get(who).and_then(|wish| wish.remaining(now)))
+    }
+
+    /// All who want to be left alone, and how long still.
+    pub fn all(&self) -> Result<Vec<(String, Duration)>, disk::Error> {
+        let now = self.clock.moment();
+        Ok(self.read()?.into_iter().filter_map(|(who, wish)| Some((who, wish.remaining(now)?))).collect())
+    }
+
+    /// A file that cannot be understood asks for nothing: the provider will say it again.
+    fn read(&self) -> Result<BTreeMap<String, Wish>, disk::Error> {
+        let bytes = disk::read_at_most(&self.path, 1 << 20)?.unwrap_or_default();
+        Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_is_remembered_until_it_has_passed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |s: i64| Time::from_millis(1_800_000_000_000 + s * 1000);
+        let clock = Clock::fixed(at(0));
+        let backoff = Backoff::new(&dir.path().join("state"), clock.clone());
+        assert_eq!(backoff.remaining("a").unwrap(), None);
+        backoff.learn("a", Duration::from_secs(30)).unwrap();
+        backoff.learn("b", Duration::from_secs(90 * 3600)).unwrap();
+        clock.set(at(10));
+        assert_eq!(backoff.remaining("a").unwrap(), Some(Duration::from_secs(20)));
+        assert_eq!(backoff.remaining("b").unwrap(), Some(Duration::from_secs(24 * 3600 - 10)));
+        clock.set(at(30));
+        assert_eq!(backoff.all().unwrap().len(), 1);
+        disk::write(&dir.path().join("state/backoff.json"), b"{").unwrap();
+        assert_eq!(backoff.all().unwrap(), []);
+    }
+}

@@ -1,0 +1,361 @@
+//! How often: two sliding windows, counted across processes, restarts and changes of the clock.
+//!
+//! The state is a file of fixed-width lines, one a request that passed: its moment on the wall clock, and on the clock that
+//! cannot be set where there is one. Within one run of the machine only the second counts, so that setting the wall clock
+//! neither frees nor blocks anybody. A state that is gone or damaged is counted anew from what others wrote down.
+
+mod backoff;
+mod lockdown;
+
+pub use backoff::Backoff;
+pub use lockdown::Lockdown;
+
+use crate::clock::{Moment, Time, Uptime};
+use crate::disk::{self, Appender, Lock};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Width of a line: two times of 13 digits (they serve until the year 2286), the run of the machine, the signs between.
+const LINE: usize = 37;
+/// Past this many lines the file is looked at for what can go.
+const LONG: usize = 1024;
+
+/// One window: at most so many requests within so long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// What it is called.
+    pub name: &'static str,
+    /// How many may pass.
+    pub most: u32,
+    /// Within how long.
+    pub length: Duration,
+}
+
+/// What a window has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Level {
+    /// The window.
+    pub window: Window,
+    /// How many passed within it.
+    pub used: u32,
+    /// When the oldest of them passed: when it leaves, there is room for one more.
+    pub oldest: Option<Time>,
+    /// How long until then.
+    pub frees: Option<Duration>,
+}
+
+impl Level {
+    /// Whether four fifths of it are used.
+    #[must_use]
+    pub fn is_high(&self) -> bool {
+        u64::from(self.used) * 5 >= u64::from(self.window.most) * 4
+    }
+}
+
+/// Why a request may not pass now, or nothing can be said.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A window is full.
+    #[error("the limit of {} requests in {} is reached", level.window.most, crate::clock::in_words(level.window.length))]
+    Full {
+        /// The window that is full the longest.
+        level: Level,
+        /// How long until there is room.
+        wait: Duration,
+    },
+    /// The state cannot be read or written: nothing passes uncounted.
+    #[error("cannot count requests")]
+    Disk(#[from] disk::Error),
+    /// The provider asked to be left alone for a while.
+    #[error("`{who}` asked not to be asked before {} have passed", crate::clock::in_words(*wait))]
+    Asked {
+        /// Who.
+        who: String,
+        /// How long still.
+        wait: Duration,
+    },
+    /// Nothing is sent until its owner says so.
+    #[error("nothing is sent: this chatbot has been in lockdown{}", since.map_or(String::new(), |s| format!(" since {}", s.local_minute())))]
+    Lockdown {
+        /// Since when, if that can be read.
+        since: Option<Time>,
+    },
+}
+
+impl Error {
+    /// How long until it is worth another try.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Duration> {
+        match self {
+            Self::Full { wait, .. } | Self::Asked { wait, .. } => Some(*wait),
+            Self::Disk(_) | Self::Lockdown { .. } => None,
+        }
+    }
+}
+
+/// A request that passed.
+#[derive(Clone, Copy, Debug)]
+pub struct Passed {
+    /// What each window has seen, this request included.
+    pub levels: [Level; 2],
+    /// The state was gone or damaged, and so many requests were found elsewhere.
+    pub rebuilt: Option<usize>,
+}
+
+/// The counter.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    path: PathBuf,
+    windows: [Window; 2],
+}
+
+/// What the file says.
+struct State {
+    uses: Vec<Moment>,
+    /// It has to be written whole.
+    rewrite: bool,
+    rebuilt: Option<usize>,
+}
+
+impl Limiter {
+    /// A counter with its state in `path`.
+    #[must_use]
+    pub fn new(path: PathBuf, per_minute: u32, per_hour: u32) -> Self {
+        let minute = Window { name: "minute", most: per_minute, length: Duration::from_secs(60) };
+        let hour = Window { name: "hour", most: per_hour, length: Duration::from_secs(3600) };
+        Self { path, windows: [minute, hour] }
+    }
+
+    /// Counts one request if it may pass. Two processes cannot both take the last place. `seen` gives the times of requests
+    /// since a moment as others wrote them down; it is asked only where the state is gone or damaged.
+    pub fn take(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<Passed, Error> {
+        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+        let State { mut uses, rewrite, rebuilt } = self.read(now, seen)?;
+        let levels = self.windows.map(|w| level(w, &uses, now));
+        let full = levels.iter().filter(|l| l.used >= l.window.most).map(|l| (l.frees.unwrap_or(l.window.length), *l));
+        if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
+            if rewrite {
+                self.write(&uses)?;
+            }
+            return Err(Error::Full { level, wait });
+        }
+        uses.push(now);
+        if rewrite {
+            self.write(&uses)?;
+        } else {
+            Appender::open(&self.path)?.add(line(now).as_bytes())?;
+        }
+        Ok(Passed { levels: self.windows.map(|w| level(w, &uses, now)), rebuilt })
+    }
+
+    /// What the windows have seen, without counting anything.
+    pub fn levels(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[Level; 2], Error> {
+        let State { uses, .. } = self.read(now, seen)?;
+        Ok(self.windows.map(|w| level(w, &uses, now)))
+    }
+
+    fn write(&self, uses: &[Moment]) -> Result<(), Error> {
+        let fresh: String = uses.iter().map(|m| line(*m)).collect();
+        Ok(disk::write(&self.path, fresh.as_bytes())?)
+    }
+
+    fn read(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<State, Error> {
+        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+        let bytes = disk::read(&self.path)?;
+        let missing = bytes.as_ref().is_none_or(Vec::is_empty);
+        let bytes = bytes.unwrap_or_default();
+        // A process died in the middle of a line; what it was about to count never passed.
+        let torn = bytes.len() % LINE;
+        let mut uses = Vec::new();
+        let mut lines = 0;
+        let mut damaged = false;
+        let mut ahead = false;
+        for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE) {
+            lines += 1;
+            match moment(chunk) {
+                // The wall clock was set back: what passed counts from now, so that nobody waits for a time that is far away.
+                Some(m) if now.since(m).is_zero() => {
+                    // Another process may have looked at the clock a moment later and come here first.
+                    ahead |= m.wall.since(now.wall) > Duration::from_secs(1);
+                    uses.push(now);
+                }
+                Some(m) => uses.push(m),
+                None => damaged = true,
+            }
+        }
+        uses.retain(|m| now.since(*m) < longest);
+        let mut rebuilt = None;
+        if missing || damaged {
+            let since = now.wall.minus(longest);
+            let others: Vec<Moment> = seen(since)
+                .into_iter()
+                .map(|t| Moment { wall: t.min(now.wall), uptime: None })
+                .filter(|m| now.since(*m) < longest)
+                .collect();
+            if others.len() > uses.len() {
+                uses = others;
+            }
+            rebuilt = (damaged || !uses.is_empty()).then_some(uses.len());
+        }
+        let rewrite = missing || damaged || ahead || torn != 0 || lines > LONG.max(uses.len() * 2);
+        Ok(State { uses, rewrite, rebuilt })
+    }
+}
+
+/// `1800000000000 5f3a9c01 0000123456789`
+fn line(moment: Moment) -> String {
+    let fit = |millis: i64| millis.clamp(0, 9_999_999_999_999);
+    let uptime = moment.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
+    let mut line = String::with_capacity(LINE);
+    // Writing to a `String` cannot fail.
+    writeln!(line, "{:013} {:08x} {:013}", fit(moment.wall.millis()), uptime.run, fit(uptime.millis)).unwrap_or_default();
+    line
+}
+
+fn moment(line: &[u8]) -> Option<Moment> {
+    let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let mut parts = text.split(' ');
+    let (wall, run, millis) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
+    if parts.next().is_some() || !digits(wall, 13) || !digits(run, 8) || !digits(millis, 13) {
+        return None;
+    }
+    let run = u32::from_str_radix(run, 16).ok()?;
+    let millis = millis.parse().ok()?;
+    Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { run, millis }) })
+}
+
+fn level(window: Window, uses: &[Moment], now: Moment) -> Level {
+    let within = uses.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
+    let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
+    let age = within.max();
+    Level { window, used, oldest: age.map(|a| now.wall.minus(a)), frees: age.map(|a| window.length - a) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(per_minute: u32, per_hour: u32) -> (tempfile::TempDir, Limiter) {
+        let dir = tempfile::tempdir().unwrap();
+        let limiter = Limiter::new(dir.path().join("state/requests"), per_minute, per_hour);
+        (dir, limiter)
+    }
+
+    fn wall(seconds: i64) -> Time {
+        Time::from_millis(1_800_000_000_000 + seconds * 1000)
+    }
+
+    /// Only the wall clock is there.
+    fn at(seconds: i64) -> Moment {
+        Moment { wall: wall(seconds), uptime: None }
+    }
+
+    /// Both clocks are there, and the wall clock is off by so much.
+    fn both(seconds: i64, off: i64) -> Moment {
+        Moment { wall: wall(seconds + off), uptime: Some(Uptime { run: 7, millis: 50_000 + seconds * 1000 }) }
+    }
+
+    fn waits(limiter: &Limiter, now: Moment) -> Option<u64> {
+        match limiter.take(now, &|_| Vec::new()) {
+            Ok(_) => None,
+            Err(Error::Full { wait, .. }) => Some(wait.as_secs()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn the_windows_slide() {
+        let (_dir, limiter) = limiter(2, 3);
+        assert_eq!(waits(&limiter, at(0)), None);
+        assert_eq!(waits(&limiter, at(10)), None);
+        assert_eq!(waits(&limiter, at(20)), Some(40));
+        assert_eq!(waits(&limiter, at(59)), Some(1));
+        assert_eq!(waits(&limiter, at(60)), None);
+        assert_eq!(waits(&limiter, at(130)), Some(3470));
+        assert_eq!(waits(&limiter, at(3599)), Some(1));
+        assert_eq!(waits(&limiter, at(3600)), None);
+    }
+
+    #[test]
+    fn setting_the_wall_clock_changes_nothing_while_the_machine_runs() {
+        for off in [-86_400, -3600, 3600, 86_400] {
+            let (_dir, limiter) = limiter(2, 3);
+            assert_eq!(waits(&limiter, both(0, 0)), None);
+            assert_eq!(waits(&limiter, both(10, 0)), None);
+            assert_eq!(waits(&limiter, both(20, off)), Some(40), "{off}");
+            assert_eq!(waits(&limiter, both(59, off)), Some(1), "{off}");
+            assert_eq!(waits(&limiter, both(60, off)), None, "{off}");
+            assert_eq!(waits(&limiter, both(130, 0)), Some(3470), "{off}");
+            assert_eq!(waits(&limiter, both(3600, off)), None, "{off}");
+        }
+    }
+
+    #[test]
+    fn without_a_second_clock_one_set_back_locks_nobody_out_for_longer_than_the_window() {
+        for off in [3600, 86_400] {
+            let (_dir, limiter) = limiter(1, 100);
+            assert_eq!(waits(&limiter, at(off)), None);
+            assert_eq!(waits(&limiter, at(0)), Some(60));
+            assert_eq!(waits(&limiter, at(30)), Some(30));
+            assert_eq!(waits(&limiter, at(60)), None);
+        }
+    }
+
+    #[test]
+    fn after_a_start_of_the_machine_its_running_time_is_the_least_that_has_passed() {
+        let (_dir, limiter) = limiter(1, 100);
+        assert_eq!(waits(&limiter, both(0, 86_400)), None);
+        let later = |millis, off| Moment { wall: wall(off), uptime: Some(Uptime { run: 8, millis }) };
+        // The wall clock was a day ahead before the start: only what runs now tells the time.
+        assert_eq!(waits(&limiter, later(20_000, 20)), Some(40));
+        assert_eq!(waits(&limiter, later(60_000, 60)), None);
+    }
+
+    #[test]
+    fn a_torn_line_is_dropped() {
+        let (dir, limiter) = limiter(2, 3);
+        assert_eq!(waits(&limiter, at(0)), None);
+        Appender::open(&dir.path().join("state/requests")).unwrap().add(b"18000").unwrap();
+        assert_eq!(waits(&limiter, at(1)), None);
+        assert_eq!(waits(&limiter, at(2)), Some(58));
+        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), 2 * LINE);
+    }
+
+    #[test]
+    fn a_state_that_is_gone_emptied_or_damaged_is_counted_anew_from_what_others_wrote() {
+        let seen = |since: Time| [wall(-4000), wall(0), wall(1)].into_iter().filter(|t| *t >= since).collect::<Vec<_>>();
+        for spoil in ["", "what is this?\n", "1800000000000 00000000 000000000000x\n", "gone"] {
+            let (dir, limiter) = limiter(2, 10);
+            let path = dir.path().join("state/requests");
+            match spoil {
+                "gone" => drop(disk::remove(&path)),
+                other => disk::write(&path, other.repeat(3).as_bytes()).unwrap(),
+            }
+            match limiter.take(at(20), &seen) {
+                Err(Error::Full { wait, level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
+                other => panic!("{spoil:?} {other:?}"),
+            }
+            assert_eq!(limiter.take(at(70), &|_| panic!("it was written anew")).unwrap().rebuilt, None);
+        }
+        let (_dir, limiter) = limiter(9, 9);
+        let passed = limiter.take(at(20), &seen).unwrap();
+        assert_eq!((passed.rebuilt, passed.levels[1].used), (Some(2), 3));
+    }
+
+    #[test]
+    fn a_first_run_is_not_a_loss() {
+        let (_dir, limiter) = limiter(9, 9);
+        assert_eq!(limiter.take(at(0), &|_| Vec::new()).unwrap().rebuilt, None);
+    }
+
+    #[test]
+    fn what_is_past_goes_from_the_file() {
+        let (dir, limiter) = limiter(1_000_000, 1_000_000);
+        let old: String = (0..2 * i64::try_from(LONG).unwrap()).map(|i| line(at(i / 1000))).collect();
+        disk::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
+        assert_eq!(waits(&limiter, at(10_000)), None);
+        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE);
+    }
+}
