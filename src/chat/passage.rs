@@ -51,7 +51,11 @@ impl<P: Provider> Session<P> {
         self.machines.lockdown.check()?;
         let who = self.who();
         if let Some(wait) = self.machines.backoff.remaining(&who).map_err(limit::Error::Disk)? {
-            return Err(limit::Error::Asked { who, wait }.into());
+            if self.manners.wait {
+                return Err(limit::Error::Asked { who, wait }.into());
+            }
+            let wait = crate::clock::in_words(wait);
+            watcher.warned(&format!("`{who}` asked not to be asked before {wait} have passed; `--wait` waits"));
         }
         let (hold, max_tokens) = self.afford(message, watcher)?;
         let now = self.machines.clock.moment();
@@ -156,9 +160,6 @@ impl<P: Provider> Session<P> {
         let event = match error {
             Error::Limit(limit::Error::Full { level, .. }) => {
                 Event::new(What::Limited).word("window", level.window.name).number("most", level.window.most)
-            }
-            Error::Limit(limit::Error::Asked { wait, .. }) => {
-                Event::new(What::Limited).word("window", "provider").number("seconds", wait.as_secs())
             }
             Error::Limit(limit::Error::Lockdown { .. }) => Event::new(What::Limited).word("window", "lockdown"),
             Error::Budget(budget::Error::Spent { fill, need }) => {

@@ -86,7 +86,7 @@ impl Keys {
         if let Some(key) = self.custody.get(&Slot::AuditKey)? {
             return Ok(key);
         }
-        let key = crate::seal::new_key();
+        let key = crate::seal::new_key()?;
         self.custody.put(&Slot::AuditKey, &key)?;
         Ok(key)
     }

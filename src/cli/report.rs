@@ -1,8 +1,8 @@
 //! Errors for people: what went wrong and what to type, the exit code, and the same as JSON.
 
 use super::ui::{Gone, Style, Ui};
-use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
 use crate::ledger::budget;
+use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
 use crate::{archive, chat, disk, home, limit, provider};
 use serde_json::json;
 use std::fmt;

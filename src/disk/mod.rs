@@ -198,15 +198,6 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     read_at_most(path, u64::MAX)
 }
 
-/// How long a file of ours is; 0 if it is not there.
-pub fn length(path: &Path) -> Result<u64, Error> {
-    match fs::symlink_metadata(path) {
-        Ok(meta) => Ok(meta.len()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(e) => Err(io("read", path)(e)),
-    }
-}
-
 /// Reads a file of ours if it has at most so many bytes; `None` if it is not there.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     match open(path, "read", options().read(true)) {

@@ -97,7 +97,7 @@ impl Tally {
     /// The tally as of now. To be called with the lock held; whoever changes it writes it.
     pub(super) fn read(path: &Path, usage: &Usage, audit: &Audit, now: Moment) -> Result<Self, disk::Error> {
         let bytes = disk::read_at_most(path, 1 << 22)?;
-        let length = usage.len()?;
+        let length = usage.len();
         let mut tally = match bytes.as_deref().map(Self::parse) {
             Some(Some(tally)) => tally,
             found => {
@@ -142,7 +142,7 @@ impl Tally {
 
     fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {
         let since = now.wall.minus(Duration::from_secs(86_400 * DAYS as u64));
-        self.counted = usage.len()?;
+        self.counted = usage.len();
         if self.counted == 0 {
             for (at, nanos) in audit.costs_since(since) {
                 let empty = String::new;

@@ -100,18 +100,18 @@ impl Usage {
             lines.push(b'\n');
         }
         file.add(&lines)?;
-        file.len()
+        file.length()
     }
 
     /// How long the record is.
-    pub(super) fn len(&self) -> Result<u64, disk::Error> {
+    pub(super) fn len(&self) -> u64 {
         disk::length(&self.path)
     }
 
     /// The entries past the first `from` bytes.
     pub(super) fn after(&self, from: u64) -> Result<Vec<Entry>, disk::Error> {
         let mut file = Appender::open(&self.path)?;
-        let more = file.len()?.saturating_sub(from);
+        let more = file.length()?.saturating_sub(from);
         let bytes = file.tail(more)?;
         Ok(bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }

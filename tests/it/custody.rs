@@ -204,7 +204,7 @@ fn keys_move_to_the_other_store_and_back() {
     sandbox.run(["key", "move", "--to", "vault"]).fails(2);
     sandbox
         .run(["key", "move", "--to", "vault", "--yes"])
-        .stdout("moved 2 keys from the os-keyring to the vault; each was read back before it was removed\n")
+        .stdout("moved 3 keys from the os-keyring to the vault; each was read back before it was removed\n")
         .check();
     assert!(!keyring.seen("service", "chatbot").contains("secret"), "{}", keyring.seen("service", "chatbot"));
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
@@ -217,7 +217,7 @@ fn keys_move_to_the_other_store_and_back() {
         .run(["key", "move", "--to", "os", "--yes"])
         .env("CHATBOT_KEYRING", "vault")
         .code(0)
-        .stdout("moved 2 keys from the vault to the os-keyring; each was read back before it was removed\n")
+        .stdout("moved 3 keys from the vault to the os-keyring; each was read back before it was removed\n")
         .stderr("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the vault: change it\n")
         .check();
     drop(moved);

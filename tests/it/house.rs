@@ -63,6 +63,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("cli/commands/key/set", 1, "a new key is looked at"),
     ("cli/commands/key/show", 1, "a key is shown to its owner on a terminal"),
     ("cli/commands/vault", 1, "a passphrase that was made is shown once"),
+    ("ledger/chain", 1, "the key of the audit log makes its MACs"),
     ("keys/data_key", 1, "a data key has the right length"),
     ("keys/metadata", 1, "a fingerprint is made of a key"),
     ("keys/mod", 2, "what was kept is what was given"),

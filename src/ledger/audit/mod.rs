@@ -186,7 +186,7 @@ impl Audit {
     /// Where the chain goes on. If the file is not as it was left, that is written down.
     fn end(&self, file: &mut Appender) -> Result<End, Error> {
         let head = Head::read(&self.head())?;
-        let bytes = file.len()?;
+        let bytes = file.length()?;
         if let Some(head) = &head
             && head.bytes == bytes
             && bytes > 0
