@@ -7,6 +7,7 @@ pub mod custody;
 pub mod data_key;
 pub mod hygiene;
 pub mod kernel;
+pub mod login;
 pub mod metadata;
 pub mod moving;
 pub mod os_keyring;
@@ -192,6 +193,12 @@ pub enum Error {
     /// A file's.
     #[error("{0}")]
     Disk(#[from] disk::Error),
+    /// No answer of the browser can be heard.
+    #[error("the answer of the browser cannot be heard: {0}")]
+    NoDoor(std::io::ErrorKind),
+    /// No answer of the browser came.
+    #[error("no answer of the browser came")]
+    NoAnswer,
     /// The operating system gave no randomness.
     #[error("the operating system gives no random numbers: {0}")]
     Random(std::io::Error),

@@ -53,7 +53,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("Timestamp::now", &["clock"], "the time is asked of a `Clock`"),
     ("Zoned::now", &["clock"], "the time is asked of a `Clock`"),
     ("reqwest", &["provider/http/"], "time limits, caps, redirects and TLS are set in one place"),
-    ("TcpListener", &["proxy/server"], "there is one door to the network inwards"),
+    ("TcpListener", &["proxy/server", "keys/login"], "there is one door to the network inwards"),
     ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
     ("tokio::runtime", &["cli/network", "cli/repl"], "there is one runtime, made when there is something to wait for"),
 ];
@@ -65,6 +65,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("cli/commands/vault", 1, "a passphrase that was made is shown once"),
     ("ledger/chain", 1, "the key of the audit log makes its MACs"),
     ("keys/data_key", 1, "a data key has the right length"),
+    ("keys/login", 1, "the half of a login's proof that may be seen is made of the other"),
     ("keys/metadata", 1, "a fingerprint is made of a key"),
     ("keys/mod", 2, "what was kept is what was given"),
     ("keys/os_keyring", 1, "a key goes into the OS keyring"),

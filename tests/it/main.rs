@@ -31,6 +31,8 @@ mod keys;
 mod leaks;
 /// The redactor held against labelled texts.
 mod privacy;
+/// A key by way of the browser.
+mod login;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.

@@ -2,6 +2,7 @@
 
 mod automatic;
 mod list;
+mod login;
 mod moving;
 mod recovery;
 mod rotate;
@@ -41,6 +42,8 @@ enum Command {
     List(list::Options),
     /// Ask providers whether their keys are good
     Validate(validate::Options),
+    /// Get a key by logging in with the browser (OpenRouter)
+    Login(login::Options),
     /// Swap a key for a new one
     Rotate(rotate::Options),
     /// Move every key to the other store
@@ -75,6 +78,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Delete(options) => show::delete(app, &options),
         Command::List(options) => list::run(app, &options),
         Command::Validate(options) => validate::run(app, &options),
+        Command::Login(options) => login::run(app, &options),
         Command::Rotate(options) => rotate::run(app, &options),
         Command::Move(options) => moving::move_all(app, &options),
         Command::Clear => moving::clear(app),

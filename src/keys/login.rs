@@ -1,0 +1,245 @@
+//! The local half of a login in the browser: a proof that only this process can give (PKCE), and a door for one answer.
+
+use super::Error;
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The longest head of a request that is read.
+const LONGEST: usize = 8192;
+/// How many requests that are not the answer are sent away before the door is closed.
+const MOST_STRANGERS: u32 = 32;
+/// How long one of them may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What the browser shows at the end. It names no key and no code.
+const DONE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
+const NO: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>There is nothing here.</p>\n";
+
+/// A proof: the secret half, and the half that may be seen.
+#[derive(Debug)]
+pub struct Proof {
+    /// Shown at the end, to the provider alone.
+    pub verifier: Secret,
+    /// Shown at the beginning, in the address of the page.
+    pub challenge: String,
+}
+
+impl Proof {
+    /// One nobody has seen.
+    pub fn new() -> Result<Self, Error> {
+        let random = Zeroizing::new(super::cipher::random::<32>().map_err(Error::Random)?);
+        let mut verifier = String::with_capacity(43);
+        URL_SAFE_NO_PAD.encode_string(*random, &mut verifier);
+        Ok(Self::of(Secret::new(verifier)))
+    }
+
+    fn of(verifier: Secret) -> Self {
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose().as_bytes()));
+        Self { verifier, challenge }
+    }
+}
+
+/// A door on this machine alone, with an address nobody can guess, for one answer.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    port: u16,
+    nonce: String,
+}
+
+impl Door {
+    /// Opens it. From now on the answer can come.
+    pub fn open() -> Result<Self, Error> {
+        let nonce = URL_SAFE_NO_PAD.encode(super::cipher::random::<18>().map_err(Error::Random)?);
+        let failed = |error: std::io::Error| Error::NoDoor(error.kind());
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        let port = listener.local_addr().map_err(failed)?.port();
+        Ok(Self { listener, port, nonce })
+    }
+
+    /// Where the browser is to bring the answer.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("http://127.0.0.1:{}/{}", self.port, self.nonce)
+    }
+
+    /// Waits for the code, and closes the door.
+    pub fn wait(self, deadline: Duration) -> Result<Secret, Error> {
+        let (answer, hear) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name(String::from("login"))
+            .spawn(move || {
+                // Nobody listens any more when the deadline is past.
+                drop(answer.send(self.answer()));
+            })
+            .map_err(|error| Error::NoDoor(error.kind()))?;
+        hear.recv_timeout(deadline).unwrap_or(Err(Error::NoAnswer))
+    }
+
+    fn answer(&self) -> Result<Secret, Error> {
+        for _ in 0..MOST_STRANGERS {
+            let (stream, from) = self.listener.accept().map_err(|error| Error::NoDoor(error.kind()))?;
+            if !from.ip().is_loopback() {
+                continue;
+            }
+            if let Some(code) = self.hear(stream) {
+                return Ok(code);
+            }
+        }
+        Err(Error::NoAnswer)
+    }
+
+    /// Answers one request; the code, if it is the one that was waited for.
+    fn hear(&self, mut stream: TcpStream) -> Option<Secret> {
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.set_write_timeout(Some(PATIENCE)).ok()?;
+        let head = head(&mut stream)?;
+        let code = self.code(&head);
+        let (status, page) = if code.is_some() { ("200 OK", DONE) } else { ("404 Not Found", NO) };
+        let reply = format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
+             Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n{page}",
+            page.len()
+        );
+        // Whether the page is seen matters less than the code.
+        stream.write_all(reply.as_bytes()).unwrap_or_default();
+        code
+    }
+
+    fn code(&self, head: &str) -> Option<Secret> {
+        let mut lines = head.split("\r\n");
+        let mut first = lines.next()?.split(' ');
+        let (Some("GET"), Some(target), Some(_), None) = (first.next(), first.next(), first.next(), first.next()) else { return None };
+        let host = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("host"))?.1.trim();
+        // Another name for this address is another site's page that was led here.
+        if ![format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)].iter().any(|ours| ours == host) {
+            return None;
+        }
+        let (path, query) = target.split_once('?')?;
+        if path.strip_prefix('/') != Some(self.nonce.as_str()) {
+            return None;
+        }
+        let code = query.split('&').find_map(|pair| pair.strip_prefix("code="))?;
+        let code = plain(code)?;
+        let fits = (1..=512).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
+        fits.then(|| Secret::new(code.to_string()))
+    }
+}
+
+/// The head of a request, if it comes in time and is not too long.
+fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
+    let mut part = Zeroizing::new([0; 1024]);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut *part) {
+            Ok(0) => return None,
+            Ok(read) => bytes.extend_from_slice(part.get(..read)?),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+        if bytes.len() > LONGEST {
+            return None;
+        }
+    }
+    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+}
+
+/// What percent-encoding stands for.
+fn plain(text: &str) -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            b'+' => b' ',
+            other => other,
+        });
+    }
+    std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
+}
+
+/// A text as it stands in an address.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").unwrap_or_default();
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_that_of_rfc_7636() {
+        let proof = Proof::of(Secret::new(String::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
+        assert_eq!(proof.challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(Proof::new().unwrap().verifier.len(), 43);
+    }
+
+    fn ask(door: &Door, request: &str) -> String {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, door.port)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap_or_default();
+        said
+    }
+
+    #[test]
+    fn the_door_lets_one_answer_in_and_no_stranger() {
+        let door = Door::open().unwrap();
+        let address = door.address();
+        let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
+        let again = Door { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let port = door.port;
+        let waiting = thread::spawn(move || door.wait(Duration::from_secs(30)));
+        let get = |path: &str, host: &str| ask(&again, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let ours = format!("127.0.0.1:{port}");
+        for (path, host) in [
+            ("/", ours.as_str()),
+            ("/favicon.ico", &ours),
+            ("/wrong?code=abc", &ours),
+            (path, &ours),
+            (&format!("{path}?code="), &ours),
+            (&format!("{path}?code=a%0Ab"), &ours),
+            (&format!("{path}?code=abc"), "evil.example"),
+            (&format!("{path}?code=abc"), &format!("evil.example:{port}")),
+            (&format!("{path}?code=abc"), ""),
+        ] {
+            assert!(get(path, host).starts_with("HTTP/1.1 404 "), "{path} {host}");
+        }
+        assert!(ask(&again, &format!("POST {path}?code=abc HTTP/1.1\r\nHost: {ours}\r\n\r\n")).starts_with("HTTP/1.1 404 "));
+        assert!(ask(&again, &"x".repeat(LONGEST + 2000)).is_empty());
+        let said = get(&format!("{path}?code=ab%2Dc&state=x"), &ours);
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(DONE) && !said.contains("ab"), "{said}");
+        assert_eq!(waiting.join().unwrap().unwrap().expose(), "ab-c");
+    }
+
+    #[test]
+    fn nobody_waits_for_ever() {
+        assert!(matches!(Door::open().unwrap().wait(Duration::from_millis(20)), Err(Error::NoAnswer)));
+    }
+
+    #[test]
+    fn an_address_in_an_address_is_encoded() {
+        assert_eq!(encoded("http://127.0.0.1:80/a_b-c"), "http%3A%2F%2F127.0.0.1%3A80%2Fa_b-c");
+    }
+}
