@@ -207,10 +207,11 @@ fn kept(source: &Source) -> Vec<String> {
     let paths = source.paths();
     let mut faults = Vec::new();
     for (thing, keepers, why) in KEEPERS {
-        let at_home = keepers
-            .iter()
-            .any(|k| source.file == *k || (k.ends_with('/') && source.file.starts_with(k)) || source.file == format!("{}mod", k));
-        if at_home || source.file.starts_with(&format!("{}/", keepers[0])) {
+        let is_kept_here = |keeper: &&str| {
+            let room = keeper.trim_end_matches('/');
+            source.file == room || source.file.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'))
+        };
+        if keepers.iter().any(is_kept_here) {
             continue;
         }
         if let Some((line, said)) = paths.iter().find(|(_, path)| names(path, thing)) {

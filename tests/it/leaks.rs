@@ -111,7 +111,7 @@ fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox, talkative: bool) {
         .lock()
         .unwrap()
         .iter()
-        .filter(|(stream, _)| !stream.starts_with("the screen") && !(talkative && is_an_answer(stream)))
+        .filter(|(stream, _)| !(stream.starts_with("the screen") || talkative && is_an_answer(stream)))
     {
         hunt.search(stream, bytes);
     }

@@ -157,7 +157,7 @@ impl Source {
 }
 
 /// A tree of `use`, as whole paths and the name each is known by.
-fn spread<'t>(tokens: &mut &[(usize, &'t str)], before: &str) -> Vec<(String, String)> {
+fn spread(tokens: &mut &[(usize, &str)], before: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut path = before.to_owned();
     let mut name = String::new();
@@ -185,7 +185,7 @@ fn spread<'t>(tokens: &mut &[(usize, &'t str)], before: &str) -> Vec<(String, St
             }
             "self" if !path.is_empty() => {
                 path = path.trim_end_matches("::").to_owned();
-                path.rsplit("::").next().unwrap_or_default().clone_into(&mut name);
+                name = path.rsplit("::").next().unwrap_or_default().to_owned();
             }
             word => {
                 path.push_str(word);

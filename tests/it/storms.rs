@@ -30,11 +30,12 @@ fn last_conversation(sandbox: &Sandbox) -> Vec<(String, String)> {
 /// The beginning of what the demo says to a message it has no topic for.
 const ACKNOWLEDGED: &str = "You wrote ";
 
-/// One conversation of many messages, killed after `pause`. How many of its messages had been answered on the screen.
+/// One conversation of many messages, killed so long after its first answer. How many of its messages had been answered on the screen.
 fn killed_conversation(sandbox: &Sandbox, round: u64, pause: Duration) -> usize {
     // The first message of a conversation is answered with a welcome; after it, a sentence each.
     let lines: String = (0..4000).map(|n| format!("round{round} message{n} said\n")).collect();
     let running = sandbox.run(["chat", "--demo"]).stdin(lines).start();
+    running.begins();
     let (_never, moment) = mpsc::channel::<()>();
     assert!(moment.recv_timeout(pause).is_err());
     let heard = running.kill();
@@ -51,20 +52,16 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
                 let sandbox = Sandbox::with_vault();
                 sandbox.configure(ROOMY);
                 sandbox.run(["ask", "--demo", "the data key is made"]).passes();
-                let mut busy = 0;
                 for round in 0..10 {
-                    let answered = killed_conversation(&sandbox, round, Duration::from_millis(150 + dice(&mut seed) % 700));
+                    let answered = killed_conversation(&sandbox, round, Duration::from_micros(dice(&mut seed) % 200_000));
                     let kept = last_conversation(&sandbox);
-                    if answered > 0 {
-                        busy += 1;
-                        let said: Vec<&str> = kept.iter().filter(|(role, _)| role == "user").map(|(_, text)| text.as_str()).collect();
-                        assert!(said.len() > answered, "round {round}: {answered} messages were acknowledged, {} were kept", said.len());
-                        for (n, text) in said.iter().enumerate() {
-                            assert_eq!(*text, format!("round{round} message{n} said"), "round {round}: a message is lost or out of place");
-                        }
-                        let replies = kept.iter().filter(|(role, _)| role == "assistant").count();
-                        assert!(replies >= answered, "round {round}: {answered} answers were shown to their end, {replies} were kept");
+                    let said: Vec<&str> = kept.iter().filter(|(role, _)| role == "user").map(|(_, text)| text.as_str()).collect();
+                    assert!(said.len() > answered, "round {round}: {answered} messages were acknowledged, {} were kept", said.len());
+                    for (n, text) in said.iter().enumerate() {
+                        assert_eq!(*text, format!("round{round} message{n} said"), "round {round}: a message is lost or out of place");
                     }
+                    let replies = kept.iter().filter(|(role, _)| role == "assistant").count();
+                    assert!(replies >= answered, "round {round}: {answered} answers were shown to their end, {replies} were kept");
                 }
                 // The house is not left in disorder: every file opens, and what was killed goes on.
                 let verified = sandbox.run(["history", "verify", "--json"]).output();
@@ -72,12 +69,12 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
                 sandbox.run(["ask", "--demo", "--continue", "and on it goes"]).passes();
                 assert_eq!(last_conversation(&sandbox).iter().filter(|(_, text)| text == "and on it goes").count(), 1);
                 sandbox.is_private();
-                busy
             })
         })
         .collect();
-    let busy: usize = storms.into_iter().map(|s| s.join().expect("a storm")).sum();
-    assert!(busy >= 25, "only {busy} of 50 kills met a conversation that had begun: the moments are badly chosen");
+    for storm in storms {
+        storm.join().expect("a storm");
+    }
 }
 
 #[test]

@@ -26,10 +26,10 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file.
-    #[error(transparent)]
+    #[error("{0}")]
     Disk(#[from] disk::Error),
     /// A conversation of this house.
-    #[error(transparent)]
+    #[error("{0}")]
     Archive(#[from] archive::Error),
     /// Something else.
     #[error("this is not a backup of chatbot's")]
@@ -68,7 +68,7 @@ pub enum Error {
     #[error("the backup has no conversation `{0}`")]
     NotInIt(String),
     /// A key that cannot be made.
-    #[error(transparent)]
+    #[error("{0}")]
     Seal(#[from] seal::Error),
     /// No randomness.
     #[error("this system gives no random numbers")]

@@ -82,12 +82,6 @@ impl Run {
         self
     }
 
-    /// How long it may take.
-    pub(crate) fn within(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
     /// What standard output should be: whole; `[..]` stands for anything within a line.
     pub(crate) fn stdout(mut self, text: impl Into<String>) -> Self {
         self.stdout = text.into();
@@ -155,10 +149,11 @@ impl Run {
         let input = std::mem::take(&mut self.stdin);
         // It may end without reading all of it.
         thread::spawn(move || drop(pipe.write_all(&input)));
-        let stdout = collect(child.stdout.take().expect("its output"));
-        let stderr = collect(child.stderr.take().expect("its errors"));
+        let (said, first_word) = mpsc::channel();
+        let stdout = collect(child.stdout.take().expect("its output"), Some(said));
+        let stderr = collect(child.stderr.take().expect("its errors"), None);
         let pid = rustix::process::Pid::from_child(&child);
-        Running { ended: wait(child), pid, stdout, stderr, run: self }
+        Running { ended: wait(child), pid, stdout, stderr, first_word, run: self }
     }
 }
 
@@ -169,6 +164,7 @@ pub(crate) struct Running {
     pid: rustix::process::Pid,
     stdout: mpsc::Receiver<Vec<u8>>,
     stderr: mpsc::Receiver<Vec<u8>>,
+    first_word: mpsc::Receiver<()>,
     ended: mpsc::Receiver<ExitStatus>,
 }
 
@@ -176,6 +172,11 @@ impl Running {
     /// Its process.
     pub(crate) fn pid(&self) -> rustix::process::Pid {
         self.pid
+    }
+
+    /// Waits until something is on its standard output.
+    pub(crate) fn begins(&self) {
+        assert!(self.first_word.recv_timeout(self.run.deadline).is_ok(), "`{}` says nothing", self.run.title);
     }
 
     /// Ends it at once, as a power cut would.
@@ -214,11 +215,16 @@ impl Running {
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> mpsc::Receiver<Vec<u8>> {
+fn collect(mut stream: impl Read + Send + 'static, first_word: Option<mpsc::Sender<()>>) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
-        let mut bytes = Vec::new();
-        drop(stream.read_to_end(&mut bytes));
+        let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
+        while let Ok(count @ 1..) = stream.read(&mut piece) {
+            if let Some(first_word) = first_word.as_ref().filter(|_| bytes.is_empty()) {
+                first_word.send(()).ok();
+            }
+            bytes.extend_from_slice(&piece[..count]);
+        }
         send.send(bytes).ok();
     });
     receive
