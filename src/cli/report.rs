@@ -90,7 +90,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     if let Some(Quiet(exit)) = error.downcast_ref() {
         return ExitCode::from(*exit as u8);
     }
-    let problem = spoken(explain(error));
+    let problem = spoken(&explain(error));
     if as_json {
         let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.what });
         if let Some(body) = body.as_object_mut() {
@@ -111,14 +111,14 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
 /// Says what went wrong, and that is all: the conversation goes on.
 pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) {
     if !error.is::<Quiet>() && !error.is::<Gone>() {
-        say(ui, &spoken(explain(error)));
+        say(ui, &spoken(&explain(error)));
     }
 }
 
 /// A problem as it may be said. A key does not belong into an argument, a variable or a settings file; where one was put there
 /// all the same, it is not repeated on a screen that others see or in a log.
-fn spoken(problem: Problem) -> Problem {
-    Problem { what: without_keys(&problem.what), hint: problem.hint.as_deref().map(without_keys), ..problem }
+fn spoken(problem: &Problem) -> Problem {
+    Problem { what: without_keys(&problem.what), hint: problem.hint.as_deref().map(without_keys), ..*problem }
 }
 
 /// A text with everything taken out that looks like a key.

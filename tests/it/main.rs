@@ -21,6 +21,8 @@ mod custody;
 mod faults;
 /// Every help page, and every command that a hint names.
 mod help;
+/// Conversations at rest, from outside: listed, shown, removed, damaged, closed.
+mod history;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// Keys in a real Secret Service: seen from outside, locked, silent, absent.
@@ -29,10 +31,10 @@ mod keyring;
 mod keys;
 /// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
 mod leaks;
-/// The redactor held against labelled texts.
-mod privacy;
 /// A key by way of the browser.
 mod login;
+/// The redactor held against labelled texts.
+mod privacy;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.
@@ -43,6 +45,8 @@ mod readme;
 mod recovery;
 /// A new key for an old one.
 mod rotation;
+/// The settings file and the audit log, from outside.
+mod settings;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

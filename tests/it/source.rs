@@ -184,8 +184,8 @@ fn spread(tokens: &mut &[(usize, &str)], before: &str) -> Vec<(String, String)> 
                 }
             }
             "self" if !path.is_empty() => {
-                path = path.trim_end_matches("::").to_owned();
-                name = path.rsplit("::").next().unwrap_or_default().to_owned();
+                path.truncate(path.trim_end_matches("::").len());
+                path.rsplit("::").next().unwrap_or_default().clone_into(&mut name);
             }
             word => {
                 path.push_str(word);

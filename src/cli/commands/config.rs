@@ -52,7 +52,10 @@ fn check(app: &mut App) -> Result<()> {
     for problem in &problems {
         app.ui.out(&format!("{}\n", app.sentence(problem)))?;
     }
-    let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| app.check_env());
+    let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| {
+        // What stops everything has been said above; the rest cannot be tried before it is mended.
+        if problems.iter().all(|p| p.unknown) { app.check_env() } else { Ok(()) }
+    });
     if let Err(error) = &usable {
         app.ui.out(&format!("{error}\n"))?;
     }

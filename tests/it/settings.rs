@@ -1,0 +1,66 @@
+//! The settings file and the audit log, from outside.
+
+use super::harness::Sandbox;
+use serde_json::Value;
+
+#[test]
+fn a_template_is_written_once_and_has_no_mistakes() {
+    let sandbox = Sandbox::under_one_root();
+    let path = "[ROOT]/one-root/config/config.toml\n";
+    sandbox.run(["config", "path"]).stdout(path).check();
+    sandbox.run(["config", "init"]).stdout(path).check();
+    sandbox.run(["config", "check"]).stdout("[ROOT]/one-root/config/config.toml: no mistakes\n").check();
+    sandbox
+        .run(["config", "init"])
+        .stderr("chatbot: error: `[ROOT]/one-root/config/config.toml` is there already\nchatbot: hint: [..]\n")
+        .code(2)
+        .check();
+    sandbox.is_private();
+}
+
+#[test]
+fn what_is_shown_is_a_settings_file_again() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_minute = 7\n[privacy]\nallow = [\"initech\"]\n");
+    let shown = sandbox.run(["config", "show"]).passes().stdout;
+    assert!(shown.contains("requests_per_minute = 7") && shown.contains("initech"), "{shown}");
+    sandbox.configure(&shown);
+    sandbox.run(["config", "show"]).stdout(shown).check();
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line_its_key_and_its_reason() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_minute = \"many\"\nrequest_per_hour = 3\n");
+    let output = sandbox.run(["config", "check"]).fails(9);
+    assert!(output.stdout.contains("line 2: `limits.requests_per_minute`"), "{}", output.stdout);
+    assert!(output.stdout.contains("line 3: ") && output.stdout.contains("did you mean `limits.requests_per_hour`?"), "{}", output.stdout);
+    assert_eq!(output.stdout.matches("line 2").count(), 1, "{}", output.stdout);
+    // Who wrote it down to protect themselves is not passed over.
+    let output = sandbox.run(["ask", "--demo", "x"]).fails(2);
+    assert!(output.stderr.contains("line 2") && output.stderr.contains("hint: "), "{}", output.stderr);
+    sandbox.run(["ask", "--demo", "x", "--config", "/nowhere/config.toml"]).fails(2);
+}
+
+#[test]
+fn the_log_holds_numbers_and_names() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "nobody writes down that bob.miller@initech.com likes herons"]).passes();
+    let log = sandbox.run(["audit", "--json"]).passes().stdout;
+    let records: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert!(records.len() >= 3, "{log}");
+    for (n, record) in records.iter().enumerate() {
+        assert_eq!(record["seq"], n + 1, "{log}");
+        for field in ["seq", "at", "event", "severity", "session", "details", "prev", "mac"] {
+            assert!(record.get(field).is_some(), "{field}: {record:#}");
+        }
+    }
+    assert!(!log.contains("heron") && !log.contains("initech"), "{log}");
+    let one = sandbox.run(["audit", "--json", "--event", "message.redacted"]).passes().stdout;
+    assert_eq!(one.lines().count(), 1, "{one}");
+    sandbox
+        .run(["audit", "--event", "mesage.redacted"])
+        .stderr("chatbot: error: there is no event `mesage.redacted`\nchatbot: hint: did you mean `message.redacted`?\n")
+        .code(2)
+        .check();
+}
