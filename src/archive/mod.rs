@@ -3,6 +3,7 @@
 //! The first record is the header, each further one a message. What a record belongs to (`id`) and where it stands (`n`) is
 //! inside the seal, so that a line which was moved, repeated, dropped or taken from another file is noticed on reading.
 
+pub mod foreign;
 mod index;
 mod many;
 mod moving;

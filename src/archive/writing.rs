@@ -64,28 +64,12 @@ impl Conversation {
 
     /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
     pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
-        let mut lines = String::new();
         let now = self.clock.now();
         if self.file.is_none() {
             self.header.title = title(messages);
-            self.seal(&self.header, now, &mut lines);
         }
-        let mut next = self.next;
-        for (message, note) in messages {
-            let line = Line {
-                id: self.header.id.clone(),
-                n: next,
-                role: message.role,
-                text: Cow::Borrowed(message.text.as_str()),
-                at: message.at,
-                model: note.model.clone(),
-                cut: note.cut,
-                partial: note.partial,
-                foreign: note.foreign,
-            };
-            self.seal(&line, now, &mut lines);
-            next += u32::from(!note.partial);
-        }
+        let header = self.file.is_none().then_some(&self.header);
+        let (lines, next) = sealed(header, &self.header.id, self.next, messages, &self.ring, now);
         match &mut self.file {
             Some(file) => {
                 file.add(lines.as_bytes())?;
@@ -101,11 +85,6 @@ impl Conversation {
     /// Takes back what was kept of a message that is not to be kept after all.
     pub fn forget_partial(&mut self) -> Result<(), Error> {
         if self.partial { self.forget_from(self.next) } else { Ok(()) }
-    }
-
-    fn seal(&self, record: &impl serde::Serialize, now: Time, lines: &mut String) {
-        lines.push_str(&self.ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
-        lines.push('\n');
     }
 
     /// Takes back the last messages from `n` on: the file is written anew without them.
@@ -136,7 +115,7 @@ impl Conversation {
         };
         let (bytes, modified_ms) = (file.read_all()?, file.modified_ms()?);
         let mut lines = String::with_capacity(bytes.len() + 256);
-        self.seal(&self.header, self.clock.now(), &mut lines);
+        seal(&self.header, &self.ring, self.clock.now(), &mut lines);
         let mut lines = lines.into_bytes();
         for (number, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
             let plain = self.opened(line);
@@ -162,6 +141,44 @@ impl Conversation {
         self.file = Some(file);
         Ok(())
     }
+}
+
+/// A whole conversation as the lines of a file.
+pub(super) fn lines(mut header: Header, messages: &[(&Message, &Note)], ring: &KeyRing, now: Time) -> String {
+    if header.title.is_empty() {
+        header.title = title(messages);
+    }
+    sealed(Some(&header), &header.id, 1, messages, ring, now).0
+}
+
+/// Lines for a file, and the place of the message after them.
+fn sealed(header: Option<&Header>, id: &Name, first: u32, messages: &[(&Message, &Note)], ring: &KeyRing, now: Time) -> (String, u32) {
+    let mut lines = String::new();
+    if let Some(header) = header {
+        seal(header, ring, now, &mut lines);
+    }
+    let mut n = first;
+    for (message, note) in messages {
+        let line = Line {
+            id: id.clone(),
+            n,
+            role: message.role,
+            text: Cow::Borrowed(message.text.as_str()),
+            at: message.at,
+            model: note.model.clone(),
+            cut: note.cut,
+            partial: note.partial,
+            foreign: note.foreign,
+        };
+        seal(&line, ring, now, &mut lines);
+        n += u32::from(!note.partial);
+    }
+    (lines, n)
+}
+
+fn seal(record: &impl serde::Serialize, ring: &KeyRing, now: Time, lines: &mut String) {
+    lines.push_str(&ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
+    lines.push('\n');
 }
 
 /// What a conversation is called: the beginning of what its owner first said in it, already redacted.

@@ -11,8 +11,12 @@ mod harness;
 /// What is read of the source to hold the house to its plan.
 mod source;
 
+/// Conversations: listed, searched, moved about, damaged, sealed anew.
+mod archive;
 /// One question: what goes out, what comes back, and how it ends.
 mod ask;
+/// Backups: written, brought back, broken, hostile.
+mod backup;
 /// The conversation on a terminal.
 mod chat;
 /// Who keeps the keys: the real keyring in all its states, and no store weaker than the chosen one.

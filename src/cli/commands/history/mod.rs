@@ -1,7 +1,9 @@
 //! `history`: the conversations that were kept.
 
 mod change;
+mod export;
 mod find;
+mod import;
 mod list;
 mod rekey;
 mod show;
@@ -35,6 +37,8 @@ enum Command {
     Rename(change::Rename),
     Delete(change::Delete),
     Prune(change::Prune),
+    Export(export::Options),
+    Import(import::Options),
     Verify(show::Verify),
     Rekey(rekey::Options),
 }
@@ -47,7 +51,8 @@ impl Options {
             Command::Show(o) => o.json,
             Command::Prune(o) => o.json,
             Command::Verify(o) => o.json,
-            Command::Rename(_) | Command::Delete(_) | Command::Rekey(_) => false,
+            Command::Import(o) => o.json,
+            Command::Rename(_) | Command::Delete(_) | Command::Export(_) | Command::Rekey(_) => false,
         }
     }
 }
@@ -60,6 +65,8 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Rename(o) => change::rename(app, o),
         Command::Delete(o) => change::delete(app, &o),
         Command::Prune(o) => change::prune(app, &o),
+        Command::Export(o) => export::run(app, &o),
+        Command::Import(o) => import::run(app, &o),
         Command::Verify(o) => show::verify(app, &o),
         Command::Rekey(_) => rekey::run(app),
     }

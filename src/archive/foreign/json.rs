@@ -1,0 +1,106 @@
+//! Conversations in JSON: our own export, lists of messages, ChatGPT's tree.
+
+use super::{Foreign, ForeignMessage, Source};
+use crate::clock::Time;
+use crate::message::Role;
+use crate::privacy::Raw;
+use serde_json::Value;
+use std::collections::HashSet;
+
+pub(super) fn read(text: &str) -> Option<(Source, Vec<Foreign>)> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    match &value {
+        Value::Object(object) => match object.get("conversations") {
+            Some(Value::Array(all)) => Some((Source::Json, all.iter().filter_map(conversation).collect())),
+            _ => conversation(&value).map(|one| (Source::Json, vec![one])),
+        },
+        Value::Array(all) if all.iter().any(|v| v.get("mapping").is_some()) => {
+            Some((Source::ChatGpt, all.iter().filter_map(tree).collect()))
+        }
+        Value::Array(all) if all.iter().any(|v| v.get("messages").is_some()) => {
+            Some((Source::Json, all.iter().filter_map(conversation).collect()))
+        }
+        Value::Array(all) if all.iter().any(|v| v.get("role").is_some()) => {
+            Some((Source::ShellGpt, vec![Foreign { title: None, model: None, said: all.iter().filter_map(message).collect() }]))
+        }
+        _ => None,
+    }
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name)?.as_str().map(str::to_owned)
+}
+
+fn conversation(value: &Value) -> Option<Foreign> {
+    let said = value.get("messages")?.as_array()?.iter().filter_map(message).collect();
+    let title = text(value, "title").or_else(|| text(value, "name"));
+    Some(Foreign { title: title.map(Raw::from), model: model(value.get("model")), said })
+}
+
+fn message(value: &Value) -> Option<ForeignMessage> {
+    let said = value.get("text").filter(|t| t.is_string()).or_else(|| value.get("content")).and_then(content)?;
+    let at = value.get("at").and_then(Value::as_str).and_then(Time::parse);
+    Some(ForeignMessage { role: role(value.get("role")?.as_str()?)?, text: said, at, model: model(value.get("model")) })
+}
+
+fn role(word: &str) -> Option<Role> {
+    match word {
+        "user" | "human" => Some(Role::User),
+        "assistant" | "model" | "ai" => Some(Role::Assistant),
+        "system" | "developer" => Some(Role::System),
+        // What tools said is no part of a conversation here.
+        _ => None,
+    }
+}
+
+/// A model's name, if it looks like one.
+fn model(value: Option<&Value>) -> Option<String> {
+    let name = value?.as_str()?;
+    (!name.is_empty() && name.len() <= 256 && name.bytes().all(|b| b.is_ascii_graphic())).then(|| name.to_owned())
+}
+
+/// A text, or the texts of its parts; `None` if there is nothing.
+fn content(value: &Value) -> Option<Raw> {
+    let whole = match value {
+        Value::String(text) => Raw::from(text.as_str()),
+        Value::Array(parts) => {
+            let mut whole = Raw::from("");
+            for part in parts {
+                match part.as_str().or_else(|| part.get("text")?.as_str()) {
+                    Some(text) => whole.push(&Raw::from(text)),
+                    None => continue,
+                }
+            }
+            whole
+        }
+        Value::Object(object) => return object.get("parts").or_else(|| object.get("text")).and_then(content),
+        _ => return None,
+    };
+    (!whole.is_empty()).then_some(whole)
+}
+
+/// A conversation as a tree of tries: from the last one back to the root.
+fn tree(value: &Value) -> Option<Foreign> {
+    let mapping = value.get("mapping")?.as_object()?;
+    let mut said = Vec::new();
+    let mut been = HashSet::new();
+    let mut at = value.get("current_node").and_then(Value::as_str);
+    while let Some(node) = at.filter(|id| been.insert(*id)).and_then(|id| mapping.get(id)) {
+        said.extend(node.get("message").and_then(branch));
+        at = node.get("parent").and_then(Value::as_str);
+    }
+    said.reverse();
+    Some(Foreign { title: text(value, "title").map(Raw::from), model: model(value.get("default_model_slug")), said })
+}
+
+fn branch(message: &Value) -> Option<ForeignMessage> {
+    let about = message.get("metadata");
+    if about.and_then(|m| m.get("is_visually_hidden_from_conversation")).and_then(Value::as_bool) == Some(true) {
+        return None;
+    }
+    let role = role(message.get("author")?.get("role")?.as_str()?)?;
+    let seconds = message.get("create_time").and_then(Value::as_f64).filter(|s| (0.0..1e11).contains(s));
+    #[expect(clippy::cast_possible_truncation, reason = "within the bounds asked for a line above")]
+    let at = seconds.map(|s| Time::from_millis((s * 1000.0) as i64));
+    Some(ForeignMessage { role, text: content(message.get("content")?)?, at, model: model(about.and_then(|m| m.get("model_slug"))) })
+}

@@ -1,0 +1,202 @@
+//! Conversations of other programs: what is read from their files, and how it comes to be ours.
+//!
+//! Nothing of it is believed: texts are raw until the redactor has seen them, the ids are ours, and standing instructions are
+//! marked, so that they are shown and never sent unasked.
+
+mod aichat;
+mod json;
+
+use super::store::{Archive, new_id};
+use super::writing::{Note, lines};
+use super::{Error, FORMAT, Header, many};
+use crate::clock::Time;
+use crate::disk;
+use crate::message::{Message, Role};
+use crate::name::Name;
+use crate::privacy::{Placeholders, Raw, Redactor};
+use std::fmt;
+
+/// A conversation as another program kept it.
+#[derive(Debug)]
+pub struct Foreign {
+    /// What it is called there.
+    pub title: Option<Raw>,
+    /// The model it was with.
+    pub model: Option<String>,
+    /// What was said.
+    pub said: Vec<ForeignMessage>,
+}
+
+/// A message of it.
+#[derive(Debug)]
+pub struct ForeignMessage {
+    /// Who said it.
+    pub role: Role,
+    /// What.
+    pub text: Raw,
+    /// When, if that was kept.
+    pub at: Option<Time>,
+    /// Which model said it, if that was kept.
+    pub model: Option<String>,
+}
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Our own export, or anything with `messages` of `role` and `content`.
+    Json,
+    /// ChatGPT's export: `conversations.json`.
+    ChatGpt,
+    /// A session of aichat's.
+    Aichat,
+    /// A chat of `shell_gpt`'s.
+    ShellGpt,
+}
+
+/// The name of the program, as it stands where a provider would.
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json => "import",
+            Self::ChatGpt => "chatgpt",
+            Self::Aichat => "aichat",
+            Self::ShellGpt => "shell-gpt",
+        })
+    }
+}
+
+/// Reads a file of another program's; `None` if it is none that is known.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Option<(Source, Vec<Foreign>)> {
+    let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
+    if text.trim_start().starts_with(['[', '{']) {
+        json::read(text)
+    } else {
+        aichat::read(text).map(|session| (Source::Aichat, vec![session]))
+    }
+}
+
+/// What becomes of the texts.
+#[derive(Debug)]
+pub struct Gate<'a> {
+    /// Finds what is private.
+    pub redactor: &'a Redactor,
+    /// A message with findings is not kept.
+    pub drop_findings: bool,
+}
+
+/// What became of a conversation.
+#[derive(Debug)]
+pub struct TakenIn {
+    /// Its name here.
+    pub id: Name,
+    /// How many messages it has here.
+    pub messages: usize,
+    /// How many were left out because of what is private in them.
+    pub dropped: usize,
+}
+
+impl Archive {
+    /// Takes conversations in, on all cores. One of which no message is left makes no file.
+    pub fn take_in(&self, source: Source, foreign: &[Foreign], gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
+        many::each(foreign, |one| self.take_one_in(source, one, gate))
+    }
+
+    fn take_one_in(&self, source: Source, foreign: &Foreign, gate: &Gate<'_>) -> Result<Option<TakenIn>, Error> {
+        let now = self.now();
+        let mut table = Placeholders::default();
+        let mut messages: Vec<(Message, Note)> = Vec::with_capacity(foreign.said.len());
+        let (mut dropped, mut at) = (0, foreign.said.iter().find_map(|m| m.at).unwrap_or(now));
+        for said in &foreign.said {
+            let (text, findings) = gate.redactor.redact(said.text.clone(), &mut table);
+            at = said.at.unwrap_or(at);
+            if gate.drop_findings && !findings.is_empty() {
+                dropped += 1;
+            } else {
+                let note = Note { model: said.model.clone(), foreign: true, ..Note::default() };
+                messages.push((Message { role: said.role, text, at }, note));
+            }
+        }
+        let Some((first, _)) = messages.first() else { return Ok(None) };
+        let id = new_id()?;
+        let title = foreign.title.as_ref().map(|t| gate.redactor.redact(t.clone(), &mut table).0);
+        let header = Header {
+            format: FORMAT,
+            id: id.clone(),
+            created_at: first.at,
+            title: title.map_or_else(String::new, |t| t.as_str().chars().take(200).collect()),
+            provider: source.to_string(),
+            model: foreign.model.clone().unwrap_or_default(),
+        };
+        let borrowed: Vec<(&Message, &Note)> = messages.iter().map(|(m, n)| (m, n)).collect();
+        let text = lines(header, &borrowed, self.ring(), now);
+        disk::write_dated(&self.path(&id), text.as_bytes(), Some(at.millis()))?;
+        Ok(Some(TakenIn { id, messages: messages.len(), dropped }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> (String, Vec<Vec<(Role, String)>>) {
+        let (source, found) = read(text.as_bytes()).unwrap();
+        let texts = |f: &Foreign| f.said.iter().map(|m| (m.role, m.text.printable())).collect();
+        (source.to_string(), found.iter().map(texts).collect())
+    }
+
+    #[test]
+    fn plain_lists_of_messages() {
+        let pair = vec![(Role::User, "hi".to_owned()), (Role::Assistant, "hello".to_owned())];
+        let messages = r#"[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"text","text":"hel"},{"type":"image_url"},{"type":"text","text":"lo"}]},{"role":"tool","content":"x"},{"role":"user","content":null}]"#;
+        assert_eq!(said(messages), ("shell-gpt".to_owned(), vec![pair.clone()]));
+        assert_eq!(said(&format!(r#"{{"messages":{messages}}}"#)), ("import".to_owned(), vec![pair.clone()]));
+        assert_eq!(
+            said(&format!(r#"[{{"messages":{messages}}},{{"messages":{messages}}}]"#)),
+            ("import".to_owned(), vec![pair.clone(), pair.clone()])
+        );
+        let ours = r#"{"schema_version":1,"conversations":[{"id":"x","title":"t","model":"m","messages":[{"role":"user","text":"hi","at":"2026-01-01T00:00:00Z"},{"role":"assistant","text":"hello","model":"m"}]}]}"#;
+        assert_eq!(said(ours), ("import".to_owned(), vec![pair]));
+        let (_, found) = read(ours.as_bytes()).unwrap();
+        assert_eq!((found[0].title.as_ref().unwrap().printable(), found[0].said[0].at.is_some()), ("t".to_owned(), true));
+    }
+
+    #[test]
+    fn an_export_of_chatgpt_is_read_along_the_branch_that_was_last() {
+        let text = r#"[{"title":"T","create_time":1700000000.5,"current_node":"c","mapping":{
+            "r":{"id":"r","message":null,"parent":null,"children":["a"]},
+            "a":{"message":{"author":{"role":"user"},"create_time":1700000001.0,"content":{"content_type":"text","parts":["hi"]}},"parent":"r"},
+            "b":{"message":{"author":{"role":"assistant"},"content":{"content_type":"text","parts":["not this"]}},"parent":"a"},
+            "c":{"message":{"author":{"role":"assistant"},"content":{"content_type":"text","parts":["hello",{"x":1}]},"metadata":{"model_slug":"gpt-9"}},"parent":"a"}}}]"#;
+        let (source, found) = read(text.as_bytes()).unwrap();
+        assert_eq!(source, Source::ChatGpt);
+        let texts: Vec<_> = found[0].said.iter().map(|m| (m.text.printable(), m.at.map(Time::millis), m.model.clone())).collect();
+        assert_eq!(texts, [("hi".to_owned(), Some(1_700_000_001_000), None), ("hello".to_owned(), None, Some("gpt-9".to_owned()))]);
+        let ring = r#"[{"current_node":"a","mapping":{"a":{"message":{"author":{"role":"user"},"content":{"parts":["x"]}},"parent":"b"},"b":{"message":null,"parent":"a"}}}]"#;
+        assert_eq!(said(ring).1[0].len(), 1, "a ring of parents ends");
+    }
+
+    #[test]
+    fn a_session_of_aichat() {
+        let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: plain: no\n- role: assistant\n  content: |2\n      indented\n    end\n";
+        let (source, all) = said(text);
+        assert_eq!(source, "aichat");
+        let expected = [
+            (Role::System, "be brief\n\nplease"),
+            (Role::User, "it's"),
+            (Role::Assistant, "tab\there ü"),
+            (Role::User, "plain: no"),
+            (Role::Assistant, "  indented\nend\n"),
+        ];
+        assert_eq!(all[0], expected.map(|(role, text)| (role, text.to_owned())));
+    }
+
+    #[test]
+    fn what_is_nothing_of_the_kind_is_not_read() {
+        for text in ["", "hello", "{}", "[]", "[1,2]", "{\"messages\":3}", "messages: x", "\u{0}", "[{\"messages\":[]}]"] {
+            let found = read(text.as_bytes());
+            assert!(found.is_none_or(|(_, all)| all.iter().all(|f| f.said.is_empty())), "{text:?}");
+        }
+        assert!(read(&[0xff, 0xfe]).is_none());
+    }
+}

@@ -1,0 +1,100 @@
+//! `history import`: conversations of other programs.
+
+use super::counted;
+use crate::archive::foreign::{self, Foreign, Gate, Source};
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::cli::ui::shown;
+use crate::disk;
+use crate::ledger::{Event, What};
+use crate::privacy::validate::{self, Rules};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+/// No file larger than this is read.
+const LARGEST: u64 = 2 << 30;
+
+/// Take conversations of other programs in
+///
+/// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat and
+/// chats of shell_gpt. All of it is redacted; standing instructions among it are shown and never sent. Imported twice, it is here
+/// twice.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Default)]
+struct Count {
+    ids: Vec<String>,
+    messages: usize,
+    left_out: usize,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let mut count = Count::default();
+    for file in &options.files {
+        let (source, conversations) = read(file)?;
+        take_in(app, source, conversations, &mut count)?;
+    }
+    app.archive()?.summaries()?;
+    if options.json {
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out });
+        app.ui.out(&format!("{object}\n"))?;
+    } else {
+        app.ui.out(&format!("imported {}, {}\n", counted(count.ids.len(), "conversation"), counted(count.messages, "message")))?;
+        if count.left_out > 0 {
+            app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
+        }
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
+    let bytes = disk::read_foreign(file, LARGEST)?;
+    let bytes = zeroize::Zeroizing::new(bytes);
+    if bytes.starts_with(b"SQLite format 3\0") {
+        bail!(
+            Problem::new(Exit::Misuse, "unknown_form", format!("`{}` is a SQLite database, which is not read", shown(file)))
+                .hint("of `llm`: `llm logs list --json -n 0 > logs.json`, and import that")
+        );
+    }
+    foreign::read(&bytes).ok_or_else(|| {
+        Problem::new(Exit::Misuse, "unknown_form", format!("`{}` holds no conversations in a form that is known", shown(file)))
+            .hint("`chatbot history import --help` names the forms")
+            .into()
+    })
+}
+
+fn take_in(app: &mut App, source: Source, mut conversations: Vec<Foreign>, count: &mut Count) -> Result<()> {
+    let settings = app.settings()?;
+    let rules = Rules { max_chars: usize::MAX, suspicious: settings.privacy.suspicious };
+    for conversation in &mut conversations {
+        let before = conversation.said.len();
+        conversation.said.retain(|said| validate::validate(&said.text, &rules).is_ok());
+        count.left_out += before - conversation.said.len();
+    }
+    let (archive, redactor) = (app.archive()?, app.redactor()?);
+    let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
+    // In turns, so that a disk that is full is noticed early.
+    for some in conversations.chunks(500) {
+        for taken in archive.take_in(source, some, &gate) {
+            if let Some(taken) = taken? {
+                count.messages += taken.messages;
+                count.left_out += taken.dropped;
+                count.ids.push(taken.id.to_string());
+            }
+        }
+        app.ui.progress("taken in", count.ids.len().min(conversations.len()), conversations.len());
+    }
+    app.ui.end_progress();
+    app.note(&Event::new(What::History).word("deed", "import").word("from", &source.to_string()).number("conversations", count.ids.len()));
+    Ok(())
+}

@@ -1,0 +1,289 @@
+//! Conversations from outside: listed, searched, renamed, exported, imported, removed; and what a file, a disk or a second process
+//! can do to them.
+
+use super::harness::{Output, Sandbox, proof};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+fn parsed(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("`{}` prints no JSON ({e}): {}", output.title, output.stdout))
+}
+
+/// Conversations in the form of a list of messages.
+fn imported(sandbox: &Sandbox, conversations: &[&[(&str, &str)]]) -> Vec<String> {
+    let all: Vec<Value> = conversations
+        .iter()
+        .map(|said| json!({ "messages": said.iter().map(|(role, text)| json!({ "role": role, "content": text })).collect::<Vec<_>>() }))
+        .collect();
+    let file = sandbox.write("desk/import.json", json!(all).to_string());
+    let output = sandbox.run(["history", "import", "--json"]).arg(&file).passes();
+    fs::remove_file(file).unwrap();
+    let ids = parsed(&output)["imported"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids.len(), conversations.len());
+    ids
+}
+
+fn texts(sandbox: &Sandbox, id: &str) -> Vec<String> {
+    let output = sandbox.run(["history", "show", "--json", id]).output();
+    parsed(&output)["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect()
+}
+
+fn ids(sandbox: &Sandbox) -> Vec<String> {
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    list["conversations"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Every file of the house and what is in it.
+fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { all.extend(snapshot(&path)) } else { all.extend(fs::read(&path).ok().map(|b| (path, b))) }
+    }
+    all
+}
+
+#[test]
+fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
+    let sandbox = Sandbox::with_vault();
+    let ids = imported(
+        &sandbox,
+        &[
+            &[("user", "How do I sharpen a chisel?"), ("assistant", "On a whetstone, at twenty-five degrees.")],
+            &[("user", "A whetstone for knives"), ("assistant", "Take a finer one.\nThen strop.")],
+        ],
+    );
+    let found = |args: &[&str]| {
+        let output = parsed(&sandbox.run(["history", "search", "--json"]).arg(args[0]).arg("--limit").arg("9").passes());
+        let matches = output["matches"].as_array().unwrap().clone();
+        let mut places: Vec<(String, u64)> =
+            matches.iter().map(|m| (m["id"].as_str().unwrap().to_owned(), m["message"].as_u64().unwrap())).collect();
+        places.sort();
+        places
+    };
+    let places = |all: &[(usize, u64)]| {
+        let mut places: Vec<(String, u64)> = all.iter().map(|(n, place)| (ids[*n].clone(), *place)).collect();
+        places.sort();
+        places
+    };
+    assert_eq!(found(&["WHETSTONE"]), places(&[(0, 2), (1, 1)]));
+    assert_eq!(found(&["whetstone twenty-five"]), places(&[(0, 2)]));
+    assert_eq!(found(&["\"one. then\""]), places(&[]));
+    assert_eq!(found(&["\"take a finer\""]), places(&[(1, 2)]));
+    assert_eq!(found(&["/c?.isel\\?$/"]), places(&[(0, 1)]));
+    assert_eq!(found(&["nothing like it"]), places(&[]));
+    let output = sandbox.run(["history", "search", "strop", "--role", "assistant"]).passes();
+    let lines: Vec<&str> = output.stdout.lines().collect();
+    assert_eq!(lines[0], format!("{}  A whetstone for knives", ids[1]));
+    assert!(lines[1].ends_with("assistant  Take a finer one. Then strop."), "{output:#?}");
+    sandbox.run(["history", "search", "strop", "--role", "user"]).check();
+    sandbox
+        .run(["history", "search", "/(/"])
+        .stderr("chatbot: error: `/(/`: is not a usable pattern: unclosed group\nchatbot: hint: [..]\n")
+        .fails(2);
+    sandbox.is_private();
+}
+
+#[test]
+fn a_conversation_is_renamed_and_removed_and_the_list_says_so() {
+    let sandbox = Sandbox::with_vault();
+    let ids_made = imported(&sandbox, &[&[("user", "first")], &[("user", "second")], &[("user", "third")]]);
+    sandbox.run(["history", "rename", &ids_made[0], "mail", "of", "bob.miller@initech.com"]).check();
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let titles: BTreeMap<&str, &str> =
+        list["conversations"].as_array().unwrap().iter().map(|c| (c["id"].as_str().unwrap(), c["title"].as_str().unwrap())).collect();
+    assert_eq!(titles[ids_made[0].as_str()], "mail of [EMAIL_1]");
+    assert_eq!(titles[ids_made[1].as_str()], "second");
+    sandbox.run(["history", "delete", &ids_made[1]]).fails(2);
+    sandbox.run(["history", "delete", "--yes", &ids_made[1], &ids_made[2]]).check();
+    assert_eq!(ids(&sandbox), [ids_made[0].clone()]);
+    sandbox.run(["history", "show", &ids_made[1]]).fails(2);
+}
+
+#[test]
+fn what_is_old_goes_when_it_is_asked_for_and_by_itself_when_the_settings_say_so() {
+    let sandbox = Sandbox::with_vault();
+    let old = json!({ "conversations": [
+        { "title": "old", "messages": [{ "role": "user", "text": "then", "at": "2020-01-01T00:00:00Z" }] },
+        { "title": "new", "messages": [{ "role": "user", "text": "now" }] },
+    ]});
+    let file = sandbox.write("desk/old.json", old.to_string());
+    sandbox.run(["history", "import"]).arg(&file).passes();
+    let dry = parsed(&sandbox.run(["history", "prune", "--older-than", "90d", "--dry-run", "--json"]).passes());
+    assert_eq!((dry["removed"].as_array().unwrap().len(), dry["dry_run"].as_bool()), (1, Some(true)));
+    assert_eq!(ids(&sandbox).len(), 2);
+    sandbox.run(["history", "prune", "--older-than", "90d", "--yes"]).stdout("[..]  2020-01-01  removed\n").check();
+    assert_eq!(ids(&sandbox).len(), 1);
+    sandbox.run(["history", "import"]).arg(&file).passes();
+    assert_eq!(ids(&sandbox).len(), 3);
+    sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    assert_eq!(ids(&sandbox).len(), 3, "the old one is gone, and this one is new");
+    // A second time within the day costs nothing, and removes nothing.
+    sandbox.run(["history", "import"]).arg(&file).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    assert_eq!(ids(&sandbox).len(), 6);
+    // A clock that leaps is not believed at once.
+    sandbox.write(sandbox.state().join("retention"), "2020-01-01T00:00:00.000Z\n");
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    assert_eq!(ids(&sandbox).len(), 7);
+}
+
+#[test]
+fn an_export_is_private_and_redacted_and_comes_back() {
+    let sandbox = Sandbox::with_vault();
+    let ids = imported(
+        &sandbox,
+        &[&[("system", "be brief"), ("user", "<script>alert(1)</script> of bob.miller@initech.com"), ("assistant", "a & b")]],
+    );
+    for (form, has) in [("md", "<script>alert(1)</script> of [EMAIL_1]"), ("html", "&lt;script&gt;alert(1)&lt;/script&gt; of [EMAIL_1]")] {
+        let file = sandbox.desk().join(form);
+        sandbox.run(["history", "export", &ids[0], "--format", form, "-o"]).arg(&file).check();
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(has), "{text}");
+        assert!(!text.contains("initech") && !text.contains("http://") && !text.contains("https://"), "{text}");
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        sandbox.run(["history", "export", &ids[0], "--format", form, "-o"]).arg(&file).fails(2);
+    }
+    let file = sandbox.desk().join("export.json");
+    sandbox.run(["history", "export", "--all", "--format", "json", "-o"]).arg(&file).check();
+    let other = Sandbox::with_vault();
+    let back = parsed(&other.run(["history", "import", "--json"]).arg(&file).passes());
+    let id = back["imported"][0].as_str().unwrap();
+    assert_ne!(id, ids[0]);
+    assert_eq!(texts(&other, id), texts(&sandbox, &ids[0]));
+    // Standing instructions from elsewhere are there to be read, and go nowhere.
+    let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).passes().stdout;
+    assert!(body.contains("a & b") && !body.contains("be brief"), "{body}");
+}
+
+#[test]
+fn a_second_writer_is_told_and_a_reader_reads() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("> ").line("the first of us").wait_for("demo");
+    let id = loop {
+        // It is on the disk before it is answered; the list may come before even that.
+        if let Some(id) = ids(&sandbox).into_iter().next() {
+            break id;
+        }
+    };
+    let told = sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).fails(8);
+    assert!(told.stderr.starts_with(&format!("chatbot: error: conversation `{id}` is open in another chatbot\n")), "{told:#?}");
+    assert_eq!(texts(&sandbox, &id)[0], "the first of us");
+    let busy = sandbox.run(["history", "rekey", "--yes"]).fails(8);
+    assert!(busy.stderr.contains("another chatbot is running"), "{busy:#?}");
+    screen.kill();
+    sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).passes();
+}
+
+#[test]
+fn damage_costs_one_message_and_is_told() {
+    let sandbox = Sandbox::with_vault();
+    let said: Vec<(&str, String)> =
+        (0..30).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, format!("message number {n}"))).collect();
+    let said: Vec<(&str, &str)> = said.iter().map(|(role, text)| (*role, text.as_str())).collect();
+    let id = imported(&sandbox, &[&said]).remove(0);
+    let file = sandbox.conversations().remove(0);
+    let whole = fs::read(&file).unwrap();
+    let right: Vec<String> = said.iter().map(|(_, text)| (*text).to_owned()).collect();
+    // Every byte is flipped within the program's own tests; here some of them, through the front door.
+    for at in (0..whole.len()).step_by(whole.len() / 40) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        fs::write(&file, &bytes).unwrap();
+        let output = sandbox.run(["history", "show", "--json", &id]).output();
+        let got = texts(&sandbox, &id);
+        assert!(got.iter().all(|t| right.contains(t)), "byte {at}: wrong text");
+        assert!(got.len() + 1 >= right.len(), "byte {at}");
+        assert_eq!(output.code, Some(8), "byte {at}: {output:#?}");
+        assert!(output.stderr.contains("damaged"), "byte {at}: {output:#?}");
+        let verified = sandbox.run(["history", "verify", "--json"]).fails(9);
+        assert_eq!(parsed(&verified)["damaged"][0]["id"], json!(id));
+    }
+    fs::write(&file, &whole[..whole.len() - 20]).unwrap();
+    let torn = sandbox.run(["history", "verify", "--json"]).fails(9);
+    assert_eq!(parsed(&torn)["damaged"][0]["reason"], json!("the last line is torn"));
+    sandbox.run(["ask", "--demo", "--resume", &id, "go on"]).passes();
+    sandbox.run(["history", "verify"]).stdout("1 conversations, 31 messages: nothing is damaged\n").check();
+}
+
+#[test]
+fn another_key_for_everything_survives_a_kill_at_any_moment() {
+    let sandbox = Sandbox::with_vault();
+    let said: Vec<(&str, &str)> = (0..20).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, "some words that are kept")).collect();
+    let many: Vec<&[(&str, &str)]> = (0..40).map(|_| said.as_slice()).collect();
+    imported(&sandbox, &many);
+    let before = fs::read(&sandbox.conversations()[0]).unwrap();
+    let mut killed = 0;
+    for round in 0..12_u64 {
+        let running = sandbox.run(["history", "rekey", "--yes"]).start();
+        let (_never, moment) = mpsc::channel::<()>();
+        assert!(moment.recv_timeout(Duration::from_millis(30 + round * 17)).is_err());
+        killed += usize::from(running.kill().code.is_none());
+        sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
+    }
+    assert!(killed > 3, "it was killed {killed} times only");
+    sandbox.run(["history", "rekey", "--yes"]).passes();
+    let last = sandbox.run(["history", "rekey", "--yes"]).passes();
+    assert_eq!(last.stdout, "sealed anew: 40 conversations; the old key is gone\n");
+    sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
+    // What was copied before opens with no key that is left.
+    fs::write(&sandbox.conversations()[0], before).unwrap();
+    sandbox.run(["history", "verify"]).fails(9);
+}
+
+#[test]
+fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
+    let mut sandbox = Sandbox::under_one_root();
+    let disk = sandbox.root().join("small");
+    fs::create_dir(&disk).unwrap();
+    let mount = |args: &[&str]| Command::new("mount").args(args).arg(&disk).output().is_ok_and(|o| o.status.success());
+    if !mount(&["-t", "tmpfs", "-o", "size=256k,mode=700", "tmpfs"]) {
+        return proof::left_out("archive-disk-full", "a small disk cannot be mounted here");
+    }
+    sandbox.set("CHATBOT_HOME", disk.join("home"));
+    sandbox.make_vault();
+    sandbox.run(["ask", "--demo", "a first message"]).passes();
+    let mut room = Vec::new();
+    while fs::write(disk.join(format!("filler{}", room.len())), vec![0_u8; 4096]).is_ok() {
+        room.push(());
+    }
+    let full = sandbox.run(["ask", "--demo", "--continue", &"a message for which there is no room ".repeat(100)]).output();
+    assert_eq!(full.code, Some(8), "{full:#?}");
+    assert!(full.stderr.contains("no space left"), "{full:#?}");
+    sandbox.run(["history", "verify"]).stdout("1 conversations, 2 messages: nothing is damaged\n").check();
+    let no_backup = sandbox.run(["backup"]).fails(8);
+    assert!(no_backup.stderr.contains("no space left"), "{no_backup:#?}");
+    assert!(!sandbox.files().iter().any(|f| f.to_string_lossy().contains(".backup")), "a part of a backup stays");
+    assert!(mount(&["-o", "remount,ro"]));
+    let readable = sandbox.run(["history", "show"]).output();
+    assert_eq!(readable.code, Some(0), "{readable:#?}");
+    assert!(readable.stdout.contains("a first message"));
+    sandbox.run(["ask", "--demo", "--continue", "more"]).fails(8);
+    assert!(mount(&["-o", "remount,rw"]));
+    for n in 0..room.len() {
+        fs::remove_file(disk.join(format!("filler{n}"))).unwrap();
+    }
+    sandbox.run(["ask", "--demo", "--continue", "there is room again"]).passes();
+    sandbox.run(["history", "verify"]).stdout("1 conversations, 4 messages: nothing is damaged\n").check();
+    assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    proof::ran("archive-disk-full");
+}
+
+#[test]
+fn a_list_changes_nothing_but_its_own_cache() {
+    let sandbox = Sandbox::with_vault();
+    imported(&sandbox, &[&[("user", "one")], &[("user", "two")]]);
+    let before = snapshot(&sandbox.data());
+    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "search", "one"]).passes();
+    sandbox.run(["history", "verify"]).passes();
+    assert_eq!(snapshot(&sandbox.data()), before);
+}

@@ -1,0 +1,312 @@
+//! Backups from outside: written, checked, brought back elsewhere; what a hostile or broken one can do; and Python opening one.
+
+use super::harness::{Output, Sandbox, proof, python};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
+
+fn parsed(output: &Output) -> Value {
+    serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("`{}` prints no JSON ({e}): {}", output.title, output.stdout))
+}
+
+/// A house with so many conversations of four messages.
+fn house(conversations: usize) -> Sandbox {
+    let sandbox = Sandbox::with_vault();
+    let said: Vec<Value> = (0..4)
+        .map(|n| json!({ "role": if n % 2 == 0 { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
+        .collect();
+    let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": said })).collect();
+    let file = sandbox.write("desk/import.json", json!(all).to_string());
+    sandbox.run(["history", "import"]).arg(&file).passes();
+    sandbox
+}
+
+fn backup(sandbox: &Sandbox, name: &str) -> PathBuf {
+    let file = sandbox.desk().join(name);
+    sandbox.run(["backup"]).arg(&file).passes();
+    file
+}
+
+/// The titles and texts of everything, in order of the ids.
+fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
+    let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "1000"]).passes());
+    let mut all = BTreeMap::new();
+    for one in list["conversations"].as_array().unwrap() {
+        let id = one["id"].as_str().unwrap();
+        let shown = parsed(&sandbox.run(["history", "show", "--json", id]).passes());
+        let texts = shown["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect();
+        all.insert(id.to_owned(), (one["title"].as_str().unwrap().to_owned(), texts));
+    }
+    all
+}
+
+fn conversations(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    fs::read_dir(folder.join("conversations"))
+        .into_iter()
+        .flatten()
+        .map(|e| e.unwrap().path())
+        .map(|p| (p.clone(), fs::read(p).unwrap()))
+        .collect()
+}
+
+#[test]
+fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() {
+    let sandbox = house(3);
+    sandbox.configure("[limits]\nrequests_per_minute = 7\n");
+    sandbox.run(["ask", "--demo", "one that is counted"]).passes();
+    let file = sandbox.desk().join("house.backup");
+    let written = sandbox.run(["backup", "--json"]).arg(&file).passes();
+    let bytes = fs::metadata(&file).unwrap().len();
+    let expected =
+        json!({ "schema_version": 1, "file": file, "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
+    assert_eq!(parsed(&written), expected);
+    use std::os::unix::fs::PermissionsExt;
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(!fs::read_to_string(&file).unwrap().contains("words"));
+    sandbox.run(["backup"]).arg(&file).fails(2);
+    sandbox
+        .run(["backup", "--verify"])
+        .arg(&file)
+        .stdout("[..]house.backup: whole, of [..]: 4 conversations, 14 messages, settings, usage\n")
+        .check();
+
+    let other = Sandbox::with_vault();
+    let dry = other.run(["restore", "--dry-run", "--json"]).arg(&file).passes();
+    assert_eq!(parsed(&dry), json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true }));
+    assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
+    other.run(["restore"]).arg(&file).stdout("4 restored, 0 here already, 0 restored beside\n").check();
+    assert_eq!(everything(&other), everything(&sandbox));
+    assert_eq!(fs::read_to_string(other.settings()).unwrap(), "[limits]\nrequests_per_minute = 7\n");
+    let usage = |s: &Sandbox| fs::read_to_string(s.state().join("usage.jsonl")).unwrap();
+    assert_eq!(usage(&other), usage(&sandbox));
+    let before = conversations(&other.data());
+    other.run(["restore"]).arg(&file).stdout("0 restored, 4 here already, 0 restored beside\n").check();
+    assert_eq!(conversations(&other.data()), before);
+    assert_eq!(usage(&other), usage(&sandbox));
+    other.is_private();
+}
+
+#[test]
+fn nothing_that_is_here_is_overwritten() {
+    let sandbox = house(2);
+    let file = backup(&sandbox, "house.backup");
+    let ids: Vec<String> = everything(&sandbox).into_keys().collect();
+    // One has grown since: everything of the backup is in it. Of the other something was taken back.
+    sandbox.run(["ask", "--demo", "--resume", &ids[0], "more"]).passes();
+    sandbox.run(["chat", "--demo", "--resume", &ids[1]]).stdin("/undo\nanother way\n").passes();
+    let before = everything(&sandbox);
+    let dry = parsed(&sandbox.run(["restore", "--dry-run", "--json"]).arg(&file).passes());
+    assert_eq!((&dry["restored"], &dry["skipped"], &dry["conflicts"]), (&json!(0), &json!(1), &json!(1)), "{dry}");
+    let other = dry["beside"][0]["restored_as"].as_str().unwrap().to_owned();
+    sandbox.run(["restore"]).arg(&file).passes();
+    let after = everything(&sandbox);
+    assert_eq!(after.len(), 3);
+    assert!(before.iter().all(|(id, what)| after[id] == *what), "what was here has changed");
+    assert_eq!(after[&other].1.len(), 4);
+    let again = parsed(&sandbox.run(["restore", "--json"]).arg(&file).passes());
+    assert_eq!((&again["restored"], &again["skipped"], &again["conflicts"]), (&json!(0), &json!(2), &json!(0)), "{again}");
+    assert_eq!(everything(&sandbox), after);
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let sandbox = house(3);
+    let ids: Vec<String> = everything(&sandbox).into_keys().collect();
+    let files = sandbox.conversations();
+    fs::write(&files[0], "gAAAAAnothing\n").unwrap();
+    let text = fs::read_to_string(&files[1]).unwrap().replacen('\n', "\nX", 1);
+    fs::write(&files[1], text).unwrap();
+    let file = sandbox.desk().join("house.backup");
+    let written = sandbox.run(["backup", "--json"]).arg(&file).fails(8);
+    let said = parsed(&written);
+    assert_eq!((&said["conversations"], &said["messages"]), (&json!(2), &json!(7)));
+    let named: Vec<&str> = said["damaged"].as_array().unwrap().iter().map(|d| d["id"].as_str().unwrap()).collect();
+    assert_eq!(named, {
+        let mut both = vec![ids[0].as_str(), ids[1].as_str()];
+        both.sort_by_key(|id| named.iter().position(|n| n == id));
+        both
+    });
+    assert!(ids[..2].iter().all(|id| written.stderr.contains(id.as_str())), "{written:#?}");
+    let checked = sandbox.run(["backup", "--verify"]).arg(&file).passes();
+    assert!(checked.stdout.contains("could not be opened"), "{checked:#?}");
+}
+
+#[test]
+fn only_some_leave_and_only_some_come_back() {
+    let sandbox = house(3);
+    let all = everything(&sandbox);
+    let ids: Vec<&String> = all.keys().collect();
+    let file = sandbox.desk().join("two.backup");
+    sandbox.run(["backup"]).arg(&file).arg("--only").arg(ids[0]).arg(&ids[1][..6]).passes();
+    let other = Sandbox::with_vault();
+    other.run(["restore"]).arg(&file).arg("--only").arg(ids[1]).stdout("1 restored, 0 here already, 0 restored beside\n").check();
+    assert_eq!(everything(&other).into_keys().collect::<Vec<_>>(), [ids[1].clone()]);
+    other.run(["restore"]).arg(&file).arg("--only").arg(ids[2]).fails(2);
+}
+
+#[test]
+fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
+    let sandbox = house(3);
+    let whole = fs::read_to_string(backup(&sandbox, "a.backup")).unwrap();
+    let second = fs::read_to_string(backup(&sandbox, "b.backup")).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let other: Vec<&str> = second.lines().collect();
+    let with = |change: &dyn Fn(&mut Vec<&str>)| {
+        let mut lines = lines.clone();
+        change(&mut lines);
+        lines.join("\n") + "\n"
+    };
+    let head = |from: &str, to: &str| whole.replacen(from, to, 1);
+    let cases: Vec<(&str, String, &str)> = vec![
+        ("nothing", String::new(), "this is not a backup of chatbot's"),
+        ("prose", "hello\nworld\n".to_owned(), "this is not a backup of chatbot's"),
+        ("a line without an end", "x".repeat(1 << 20), "this is not a backup of chatbot's"),
+        ("newer", head("\"version\":1", "\"version\":2"), "this backup has version 2, and this program knows versions up to 1"),
+        (
+            "dear",
+            head("m=65536", "m=4294967295"),
+            "the backup asks for what it may not: Argon2id's memory in KiB is 4294967295, and may be 19456 to 1048576",
+        ),
+        (
+            "cheap",
+            head("m=65536,t=3", "m=8,t=1"),
+            "the backup asks for what it may not: Argon2id's memory in KiB is 8, and may be 19456 to 1048576",
+        ),
+        ("path-like", head("\"id\":\"", "\"id\":\"../../"), "this is not a backup of chatbot's"),
+        ("another salt", with(&|l| l[0] = other[0]), "the passphrase does not open this backup"),
+        ("cut", lines[..lines.len() - 1].join("\n") + "\n", "the backup is cut off: its last record is missing"),
+        ("torn", whole[..whole.len() - 30].to_owned(), "the backup is cut off: its last record is missing"),
+        (
+            "swapped",
+            with(&|l| l.swap(2, 3)),
+            "line 3 of the backup is not in its place: moved, repeated, missing before it, or from another backup",
+        ),
+        (
+            "repeated",
+            with(&|l| l.insert(2, lines[2])),
+            "line 4 of the backup is not in its place: moved, repeated, missing before it, or from another backup",
+        ),
+        (
+            "dropped",
+            with(&|l| drop(l.remove(2))),
+            "line 3 of the backup is not in its place: moved, repeated, missing before it, or from another backup",
+        ),
+        ("spliced", with(&|l| l[2] = other[2]), "line 3 of the backup is damaged"),
+        (
+            "longer",
+            with(&|l| l.push(lines[1])),
+            "line [..] of the backup is not in its place: moved, repeated, missing before it, or from another backup",
+        ),
+        ("another date", head("\"created_at\":\"2", "\"created_at\":\"1"), "the backup is not what its last record says"),
+    ];
+    let empty = Sandbox::with_vault();
+    for (name, text, error) in cases {
+        let file = empty.write("desk/hostile", text);
+        let before = empty.files();
+        let refused = empty.run(["restore", "--json"]).arg(&file).fails(8);
+        let said: Value = serde_json::from_str(&refused.stderr).unwrap_or_else(|e| panic!("{name}: {e}: {refused:#?}"));
+        let message = said["error"]["message"].as_str().unwrap();
+        let fits = error.split("[..]").all(|part| message.contains(part));
+        assert!(fits, "{name}: {message}");
+        assert_eq!(refused.stdout, "", "{name}");
+        assert_eq!(empty.files(), before, "{name}: something was changed");
+    }
+    let wrong = empty.write("wrong", "another passphrase altogether");
+    let file = sandbox.desk().join("a.backup");
+    empty.run(["restore"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+    empty.run(["backup", "--verify"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_no_half_of_anything() {
+    let sandbox = house(60);
+    let all = everything(&sandbox);
+    let pause = |round: u64| {
+        let (_never, moment) = mpsc::channel::<()>();
+        assert!(moment.recv_timeout(Duration::from_millis(20 + round * 23)).is_err());
+    };
+    for round in 0..14 {
+        let file = sandbox.desk().join(format!("{round}.backup"));
+        let running = sandbox.run(["backup"]).arg(&file).start();
+        pause(round);
+        running.kill();
+        if file.exists() {
+            sandbox.run(["backup", "--verify"]).arg(&file).passes();
+        }
+    }
+    let file = backup(&sandbox, "house.backup");
+    let other = Sandbox::with_vault();
+    for round in 0..14 {
+        let running = other.run(["restore"]).arg(&file).start();
+        pause(round);
+        running.kill();
+        let verified = other.run(["history", "verify"]).passes();
+        assert!(verified.stdout.ends_with("nothing is damaged\n"), "{verified:#?}");
+    }
+    other.run(["restore"]).arg(&file).passes();
+    assert_eq!(everything(&other), all);
+}
+
+#[test]
+fn keys_go_along_only_when_that_is_said() {
+    let sandbox = house(1);
+    let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
+    sandbox.store_key("openrouter", &key);
+    let without = backup(&sandbox, "without.backup");
+    let with = sandbox.desk().join("with.backup");
+    let said = sandbox.run(["backup", "--with-keys"]).arg(&with).passes();
+    assert!(said.stderr.contains("API keys are in this backup"), "{said:#?}");
+    let other = Sandbox::with_vault();
+    other.run(["restore", "--with-keys"]).arg(&without).passes();
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
+    other.run(["restore"]).arg(&with).passes();
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
+    other.run(["restore", "--with-keys"]).arg(&with).passes();
+    let listed = parsed(&other.run(["key", "list", "--json"]).passes());
+    assert_eq!(listed["keys"][0]["provider"], json!("openrouter"));
+    assert!(sandbox.files_with(key.as_bytes()).is_empty() && other.files_with(key.as_bytes()).is_empty());
+}
+
+/// What the documentation shows: a backup, without this program.
+const PYTHON: &str = r#"
+import base64, json, re, sys
+from argon2.low_level import hash_secret_raw, Type
+from cryptography.fernet import Fernet
+
+lines = open(sys.argv[1], "rb").read().splitlines()
+head = json.loads(lines[0])
+m, t, p = map(int, re.findall(r"\d+", head["kdf"].split(":")[1]))
+salt = base64.b64decode(head["salt"])
+key = hash_secret_raw(open(sys.argv[2], "rb").read().strip(), salt, t, m, p, 32, Type.ID)
+fernet = Fernet(base64.urlsafe_b64encode(key))
+for line in lines[1:]:
+    record = json.loads(fernet.decrypt(line))
+    for said in record.get("conversation", {}).get("records", []):
+        if "text" in said:
+            print(said["id"], said["n"], said["role"], said["text"])
+"#;
+
+#[test]
+fn python_opens_a_backup() {
+    let Some(python) = python::with(&["cryptography", "argon2"]) else {
+        return proof::left_out("python-backup", "no Python with `cryptography` and `argon2-cffi`");
+    };
+    let sandbox = house(2);
+    let file = backup(&sandbox, "house.backup");
+    let output = Command::new(python).args(["-c", PYTHON]).arg(&file).arg(sandbox.root().join("passphrase")).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut got: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    got.sort();
+    let mut expected = Vec::new();
+    for (id, (_, texts)) in everything(&sandbox) {
+        let role = |n: usize| if n % 2 == 0 { "user" } else { "assistant" };
+        expected.extend(texts.iter().enumerate().map(|(n, text)| format!("{id} {} {} {text}", n + 1, role(n))));
+    }
+    expected.sort();
+    assert_eq!(got, expected);
+    proof::ran("python-backup");
+}
