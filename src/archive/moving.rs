@@ -1,6 +1,6 @@
 //! What leaves for a backup and comes back: the records of a conversation as they were kept, opened.
 
-use super::reading::{Damage, Reader};
+use super::reading::{Damage, Reader, feed};
 use super::store::Archive;
 use super::{Error, Header, Line};
 use crate::clock::Time;
@@ -43,11 +43,7 @@ impl Archive {
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let mut reader = Reader::new(id);
         let mut records = Vec::new();
-        for (n, line) in bytes.get(..whole).unwrap_or_default().split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.is_empty()) {
-            let plain = std::str::from_utf8(line).ok().and_then(|token| self.ring().open(token).ok());
-            reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
-            records.extend(plain);
-        }
+        feed(&mut reader, bytes.get(..whole).unwrap_or_default(), self.ring(), |plain| records.push(plain))?;
         // What is torn may be a line that is being written at this moment: it is in the next backup.
         let stored = reader.finish(0)?;
         Ok(Some(Carried { records, messages: stored.messages.len(), damage: stored.damage }))

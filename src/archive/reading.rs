@@ -7,6 +7,7 @@ use crate::name::Name;
 use crate::privacy::Raw;
 use crate::seal::{self, KeyRing};
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// A message as it was kept. It is `Raw` again: a rule made today looks at what was kept last year.
 #[derive(Clone, Debug)]
@@ -58,12 +59,54 @@ pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
     let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let torn = bytes.len() - whole;
     let mut reader = Reader::new(id);
-    let lines = bytes.get(..whole).unwrap_or_default().split(|b| *b == b'\n');
-    for (n, line) in lines.enumerate().filter(|(_, l)| !l.is_empty()) {
-        let plain = std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok());
-        reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
-    }
+    feed(&mut reader, bytes.get(..whole).unwrap_or_default(), ring, drop)?;
     reader.finish(torn)
+}
+
+/// Opens whole lines and gives them to a reader; each that opens, then to `keep`.
+pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
+    for (n, line) in whole.split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.is_empty()) {
+        if let Some(plain) = open(line, ring) {
+            reader.line(n + 1, Some(&plain))?;
+            keep(plain);
+            continue;
+        }
+        let pieces = pieces(line, ring);
+        if pieces.iter().all(Option::is_none) {
+            // What does not begin as a line does is the rest of the damaged line before it.
+            if line.starts_with(TOKEN) || reader.unopened.last() != Some(&n) {
+                reader.line(n + 1, None)?;
+            }
+            continue;
+        }
+        reader.note(n + 1, None, "the end of a line is damaged");
+        for plain in pieces {
+            reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
+            plain.into_iter().for_each(&mut keep);
+        }
+    }
+    Ok(())
+}
+
+/// How every sealed line begins: the version, and the years until 2242.
+const TOKEN: &[u8] = b"gAAAAA";
+
+fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
+    std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok())
+}
+
+/// The lines in a line that does not open: where a line end was damaged, two stand together.
+pub(super) fn pieces(line: &[u8], ring: &KeyRing) -> Vec<Option<Zeroizing<Vec<u8>>>> {
+    let mut pieces = Vec::new();
+    let mut from = 0;
+    for at in memchr::memmem::find_iter(line, TOKEN).filter(|at| *at > 0).chain([line.len() + 1]) {
+        let piece = line.get(from..at - 1).unwrap_or_default();
+        if !piece.is_empty() {
+            pieces.push(open(piece, ring));
+        }
+        from = at;
+    }
+    pieces
 }
 
 /// Takes the opened lines of a conversation, one after the other.

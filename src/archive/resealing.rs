@@ -1,7 +1,7 @@
 //! The same conversations under another key: line by line, file by file, whole at every moment.
 
-use super::Error;
 use super::store::Archive;
+use super::{Error, reading};
 use crate::clock::Time;
 use crate::disk::{self, Appender};
 use crate::name::Name;
@@ -62,9 +62,13 @@ fn token(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok().map(str::trim_end)
 }
 
-/// Whether a line opens, and not with the first key.
+/// Whether a line opens, and not with the first key. Two that stand together for want of a line end need to be taken apart.
 fn needs(line: &[u8], ring: &KeyRing) -> bool {
-    token(line).is_some_and(|t| !ring.is_first(t) && ring.open(t).is_ok())
+    match token(line) {
+        Some(token) if ring.is_first(token) => false,
+        Some(token) if ring.open(token).is_ok() => true,
+        _ => reading::pieces(line, ring).iter().any(Option::is_some),
+    }
 }
 
 /// The file keeps its place among the others: it is a moment younger than it was, so that a cache sees the change.
@@ -73,14 +77,17 @@ fn reseal(path: &Path, bytes: &[u8], modified_ms: i64, ring: &KeyRing, now: Time
         return Ok(Resealed::Already);
     }
     let mut anew = Vec::with_capacity(bytes.len());
+    let seal = |plain: &[u8], anew: &mut Vec<u8>| {
+        anew.extend_from_slice(ring.seal(plain, now).as_bytes());
+        anew.push(b'\n');
+    };
     for line in lines(bytes) {
-        let plain = token(line).filter(|t| !ring.is_first(t)).and_then(|t| ring.open(t).ok());
-        match plain {
-            Some(plain) => {
-                anew.extend_from_slice(ring.seal(&plain, now).as_bytes());
-                anew.push(b'\n');
-            }
-            None => anew.extend_from_slice(line),
+        if !needs(line, ring) {
+            anew.extend_from_slice(line);
+        } else if let Some(plain) = token(line).and_then(|t| ring.open(t).ok()) {
+            seal(&plain, &mut anew);
+        } else {
+            reading::pieces(line, ring).iter().flatten().for_each(|plain| seal(plain, &mut anew));
         }
     }
     disk::write_dated(path, &anew, Some(modified_ms + 1))?;

@@ -309,7 +309,9 @@ fn chain(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if !said.iter().any(|s| s.contains(&text)) {
+        // What the system said is said in lower case and without its number, where a file's error says it.
+        let same = text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        if !said.iter().any(|s| s.to_lowercase().contains(&same)) {
             said.push(text);
         }
     }
