@@ -316,6 +316,12 @@ pub fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())
 }
 
+/// Whether it is a symbolic link.
+#[must_use]
+pub fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink())
+}
+
 /// Whether it is a folder.
 #[must_use]
 pub fn is_folder(path: &Path) -> bool {

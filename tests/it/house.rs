@@ -64,6 +64,8 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("cli/commands/key/show", 1, "a key is shown to its owner on a terminal"),
     ("cli/commands/vault", 1, "a passphrase that was made is shown once"),
     ("ledger/chain", 1, "the key of the audit log makes its MACs"),
+    ("cli/commands/key/import", 1, "a key that was found is taken along"),
+    ("keys/foreign", 1, "a key that stands twice in a file is one"),
     ("keys/data_key", 1, "a data key has the right length"),
     ("keys/login", 1, "the half of a login's proof that may be seen is made of the other"),
     ("keys/metadata", 1, "a fingerprint is made of a key"),

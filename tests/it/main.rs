@@ -31,6 +31,8 @@ mod history;
 mod house;
 /// Keys in a real Secret Service: seen from outside, locked, silent, absent.
 mod keyring;
+/// Keys out of the environment and other programs' files.
+mod import;
 /// The keys of providers: stored, shown, asked about, removed.
 mod keys;
 /// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.

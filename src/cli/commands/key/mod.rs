@@ -1,11 +1,13 @@
 //! `key`: the keys of providers.
 
 mod automatic;
+mod import;
 mod list;
 mod login;
 mod moving;
 mod recovery;
 mod rotate;
+mod scrub;
 mod set;
 mod show;
 mod validate;
@@ -44,6 +46,8 @@ enum Command {
     Validate(validate::Options),
     /// Get a key by logging in with the browser (OpenRouter)
     Login(login::Options),
+    /// Bring in keys from the environment and from other programs' files
+    Import(import::Options),
     /// Swap a key for a new one
     Rotate(rotate::Options),
     /// Move every key to the other store
@@ -79,6 +83,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::List(options) => list::run(app, &options),
         Command::Validate(options) => validate::run(app, &options),
         Command::Login(options) => login::run(app, &options),
+        Command::Import(options) => import::run(app, &options),
         Command::Rotate(options) => rotate::run(app, &options),
         Command::Move(options) => moving::move_all(app, &options),
         Command::Clear => moving::clear(app),

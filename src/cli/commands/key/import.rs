@@ -1,0 +1,250 @@
+//! `key import`: keys out of the environment and other programs' plaintext files, and on request out of those files for good.
+
+use super::set::{event, keep};
+use super::validate::{self, Answer};
+use super::{Target, scrub, target_of};
+use crate::catalog;
+use crate::cli::app::App;
+use crate::cli::commands::vault::with_store;
+use crate::cli::report::{Exit, Problem};
+use crate::cli::ui::shown;
+use crate::disk;
+use crate::keys::foreign::{self, Found};
+use crate::keys::{Status, same};
+use crate::ledger::{Severity, What};
+use crate::name::Name;
+use crate::secret::Secret;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// A settings file is never larger than this.
+const LARGEST: u64 = 1 << 20;
+
+/// Where other programs keep keys in the clear: below the folder of settings, or below home.
+const BELOW_CONFIG: &[&str] = &[
+    "aichat/config.yaml",
+    "aichat/.env",
+    "io.datasette.llm/keys.json",
+    "shell_gpt/.sgptrc",
+    "mods/mods.yml",
+    "crush/crush.json",
+    "goose/secrets.yaml",
+    "ort.cfg",
+    "ort/ort.cfg",
+];
+const BELOW_HOME: &[&str] = &[".codex/auth.json", ".local/share/crush/crush.json", ".config/goose/secrets.yaml"];
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Without a file and without --from-env, the places of aichat, llm, shell_gpt, mods, crush, codex, goose and ort are looked\nat. Nothing is imported or changed without being told: on a terminal it asks, elsewhere it needs --yes."
+)]
+pub(super) struct Options {
+    /// Files to look into: a `.env`, or another program's settings
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Look into the environment
+    #[arg(long)]
+    from_env: bool,
+    /// Store them in this profile
+    #[arg(long, value_name = "NAME")]
+    profile: Option<Name>,
+    /// Do not ask the providers whether the keys are good
+    #[arg(long)]
+    no_validate: bool,
+    /// Replace a stored key that is another one, and take keys that are refused
+    #[arg(long)]
+    force: bool,
+    /// Empty what was imported out of its file; a sealed copy of the file is kept
+    #[arg(long)]
+    scrub: bool,
+    /// Bring back a file that was scrubbed, from its sealed copy
+    #[arg(long, value_name = "COPY", conflicts_with_all = ["files", "from_env", "scrub"])]
+    restore: Option<PathBuf>,
+}
+
+/// One key that could be imported.
+struct Offer {
+    target: Target,
+    secret: Secret,
+    /// Which file, by its number; none for the environment.
+    file: Option<usize>,
+    from: String,
+    /// What is stored in its place now.
+    now: Now,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Now {
+    Nothing,
+    Same,
+    Another,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    if let Some(copy) = &options.restore {
+        return scrub::restore(app, copy);
+    }
+    let texts = texts(app, options)?;
+    let found: Vec<Vec<Found>> = texts.iter().map(|(_, text)| foreign::find(text.as_str())).collect();
+    if found.iter().all(Vec::is_empty) && !from_env(app, options) {
+        let seen = if texts.is_empty() { String::new() } else { format!(" in {}", plural(texts.len(), "file")) };
+        return app.ui.out(&format!("found no keys{seen}\n"));
+    }
+    with_store(app)?;
+    let offers = offers(app, options, &texts, &found)?;
+    for (n, offer) in offers.iter().enumerate() {
+        let state = match offer.now {
+            Now::Nothing => "new",
+            Now::Same => "stored already",
+            Now::Another => "another one is stored",
+        };
+        app.ui.out(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.said().replace('`', ""), offer.from))?;
+    }
+    let chosen = chosen(app, options, &offers)?;
+    let mut done: BTreeSet<(usize, &'static str)> = BTreeSet::new();
+    for (n, offer) in offers.iter().enumerate() {
+        let stored = if chosen.contains(&n) { store(app, options, offer)? } else { offer.now == Now::Same };
+        if let (true, Some(file), Some(entry)) = (stored, offer.file, offer.target.known) {
+            done.insert((file, entry.name));
+        }
+    }
+    for (n, (path, text)) in texts.iter().enumerate() {
+        let gone: Vec<&Found> = found.get(n).into_iter().flatten().filter(|f| done.contains(&(n, f.provider.name))).collect();
+        if !gone.is_empty() {
+            scrub::offer(app, path, text.as_str(), &gone, options.scrub)?;
+        }
+    }
+    Ok(())
+}
+
+fn plural(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+type Text = zeroize::Zeroizing<String>;
+
+/// The files that are meant, or those of other programs that are there.
+fn texts(app: &App, options: &Options) -> Result<Vec<(PathBuf, Text)>> {
+    let named = !options.files.is_empty();
+    let mut texts: Vec<(PathBuf, Text)> = Vec::new();
+    let paths = if named || options.from_env { options.files.clone() } else { known_places(app) };
+    for path in paths {
+        match disk::read_foreign(&path, LARGEST) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) if !texts.iter().any(|(seen, _)| *seen == path) => texts.push((path, Text::new(text))),
+                Ok(text) => drop(Text::new(text)),
+                Err(error) => {
+                    drop(zeroize::Zeroizing::new(error.into_bytes()));
+                    if named {
+                        bail!(Problem::misuse(format!("`{}` is not text", shown(&path))));
+                    }
+                }
+            },
+            Err(error) if named => return Err(error.into()),
+            Err(error) if error.is_missing() => {}
+            Err(error) => app.ui.warning(&error.to_string()),
+        }
+    }
+    Ok(texts)
+}
+
+fn known_places(app: &App) -> Vec<PathBuf> {
+    let home = app.env.path("HOME").or_else(|| app.env.path("USERPROFILE"));
+    let config = app.env.path("XDG_CONFIG_HOME").or_else(|| home.as_ref().map(|h| h.join(".config")));
+    let below = |folder: &Option<PathBuf>, names: &[&str]| -> Vec<PathBuf> {
+        folder.iter().flat_map(|folder| names.iter().map(move |name| Path::new(folder).join(name))).collect()
+    };
+    let mut places = below(&config, BELOW_CONFIG);
+    places.extend(below(&home, BELOW_HOME));
+    places.dedup();
+    places
+}
+
+fn from_env(app: &App, options: &Options) -> bool {
+    options.from_env && catalog::all().iter().filter_map(|entry| entry.env).any(|name| app.env.has(name))
+}
+
+fn offers(app: &mut App, options: &Options, texts: &[(PathBuf, Text)], found: &[Vec<Found>]) -> Result<Vec<Offer>> {
+    let mut raw: Vec<(&'static str, Secret, Option<usize>, String)> = Vec::new();
+    for (n, ((path, _), found)) in texts.iter().zip(found).enumerate() {
+        for f in found {
+            let lines: Vec<String> = f.places.iter().map(|(line, _)| line.to_string()).collect();
+            let from = format!("{} line {}", shown(path), lines.join(", "));
+            raw.push((f.provider.name, Secret::new(f.secret.expose().to_owned()), Some(n), from));
+        }
+    }
+    for entry in catalog::all().iter().filter(|_| options.from_env) {
+        if let Some(name) = entry.env.filter(|name| app.env.has(name))
+            && let Some(secret) = app.env.secret(name)?
+        {
+            raw.push((entry.name, secret, None, format!("the environment: {name}")));
+        }
+    }
+    let mut offers = Vec::new();
+    for (provider, secret, file, from) in raw {
+        let provider: Name = provider.parse()?;
+        let (_, profile) = app.whose(Some(&provider), options.profile.as_ref())?;
+        let target = target_of(app, &provider, &profile)?;
+        let now = match app.keys()?.custody().get(&target.slot)? {
+            None => Now::Nothing,
+            Some(stored) if same(&stored, &secret) => Now::Same,
+            Some(_) => Now::Another,
+        };
+        offers.push(Offer { target, secret, file, from, now });
+    }
+    Ok(offers)
+}
+
+/// Which of them: what is typed, or with `--yes` all that stand in nobody's way.
+fn chosen(app: &App, options: &Options, offers: &[Offer]) -> Result<BTreeSet<usize>> {
+    let free = |offer: &Offer| offer.now == Now::Nothing || (offer.now == Now::Another && options.force);
+    let all: BTreeSet<usize> = offers.iter().enumerate().filter(|(_, o)| free(o)).map(|(n, _)| n).collect();
+    if app.yes {
+        return Ok(all);
+    }
+    if offers.iter().all(|offer| offer.now == Now::Same) {
+        return Ok(BTreeSet::new());
+    }
+    if !app.ui.can_ask() {
+        bail!(
+            Problem::new(Exit::Misuse, "not_a_terminal", "which of these to import is asked on a terminal, and this is none")
+                .hint("import all that are new with `--yes`")
+        );
+    }
+    let typed = app.ui.ask("Import which? Numbers such as `1 3`, `all` that are new, or Enter for none: ", "`--yes`")?;
+    if typed == "all" {
+        return Ok(all);
+    }
+    let numbers = typed.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+    numbers
+        .map(|part| {
+            let n = part.parse::<usize>().ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < offers.len());
+            n.with_context(|| Problem::misuse(format!("there is no number {part}")))
+        })
+        .collect()
+}
+
+/// Stores one; whether it is stored now.
+fn store(app: &mut App, options: &Options, offer: &Offer) -> Result<bool> {
+    let said = offer.target.said().replace('`', "");
+    if offer.now == Now::Another && !options.force && !app.ui.can_ask() {
+        return Ok(false);
+    }
+    if offer.now == Now::Another && !options.force && !app.ui.confirm(&format!("Replace the key stored for {said}?"), "`--force`")? {
+        return Ok(false);
+    }
+    offer.target.must_be_kept_here()?;
+    let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
+    if answer.status == Status::Invalid && !options.force {
+        app.ui.out(&format!("left {said} where it is: {}\n", answer.sentence()))?;
+        return Ok(false);
+    }
+    keep(app, &offer.target, &offer.secret, &answer)?;
+    let store = app.keys_kind();
+    let from = if offer.file.is_some() { "file" } else { "env" };
+    app.note(&event(What::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
+    app.ui.out(&format!("imported {said} into the {store}: {}\n", answer.sentence()))?;
+    Ok(true)
+}

@@ -1,0 +1,96 @@
+//! Emptying imported keys out of other programs' files: the exact lines shown, a sealed copy first, and the way back.
+
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem};
+use crate::cli::ui::shown;
+use crate::disk::{self, Draft};
+use crate::keys::foreign::{Found, scrubbed};
+use crate::ledger::{Event, Severity, What};
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+const LARGEST: u64 = 4 << 20;
+
+/// What a sealed copy holds.
+#[derive(Serialize, Deserialize)]
+struct Copy {
+    format: String,
+    path: PathBuf,
+    text: String,
+}
+
+const FORMAT: &str = "chatbot-scrubbed 1";
+
+/// Offers to empty keys out of a file, and does it if it is told to.
+pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wanted: bool) -> Result<()> {
+    if !wanted && !app.ui.can_ask() {
+        return app.ui.out(&format!("{} still has them; `--scrub` empties them out\n", shown(path)));
+    }
+    let after = scrubbed(text, keys);
+    app.ui.out(&format!("in {}:\n", shown(path)))?;
+    for line in lines(keys) {
+        let now = after.lines().nth(line - 1).unwrap_or_default();
+        app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable()))?;
+    }
+    let told = (wanted && app.yes) || app.ui.confirm("Empty them out like this? A sealed copy of the file is kept.", "`--scrub --yes`")?;
+    if !told {
+        return Ok(());
+    }
+    if disk::is_link(path) {
+        bail!(Problem::new(Exit::Refused, "symlink", format!("`{}` is a link", shown(path))).hint("name the file it leads to"));
+    }
+    let kept = keep_copy(app, path, text)?;
+    // Someone may have written to it while the question stood.
+    if disk::read_foreign(path, LARGEST)? != text.as_bytes() {
+        bail!(Problem::new(Exit::Storage, "changed", format!("`{}` has changed in the meantime; it was left as it is", shown(path))));
+    }
+    let bare = path.parent().is_none_or(|parent| parent == Path::new(""));
+    let mut draft = Draft::beside(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
+    draft.add(after.as_bytes())?;
+    draft.keep()?;
+    app.note(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
+    app.ui.out(&format!("emptied; `chatbot key import --restore {}` brings the file back\n", shown(&kept)))
+}
+
+fn lines(keys: &[&Found]) -> Vec<usize> {
+    let mut lines: Vec<usize> = keys.iter().flat_map(|k| &k.places).map(|(line, _)| *line).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    lines
+}
+
+/// A copy of the file, sealed with the key of the conversations.
+fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
+    let copy = Copy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
+    let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
+    drop(zeroize::Zeroizing::new(copy.text));
+    let now = app.clock.now();
+    let sealed = app.ring()?.seal(&plain, now);
+    let to = app.home.backups().join(format!("scrubbed-{}.fernet", now.millis()));
+    disk::write(&to, sealed.as_bytes())?;
+    Ok(to)
+}
+
+/// Brings a file back from its sealed copy, over what is there now.
+pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
+    let sealed = String::from_utf8(disk::read_foreign(from, LARGEST)?).unwrap_or_default();
+    let closed =
+        |_| Problem::new(Exit::Storage, "cannot_open", format!("`{}` is damaged, or not a copy that was sealed here", shown(from)));
+    let plain = app.ring()?.open(sealed.trim()).map_err(closed)?;
+    let copy: Copy =
+        serde_json::from_slice(&plain).map_err(|_| Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
+    let text = zeroize::Zeroizing::new(copy.text);
+    if copy.format != FORMAT {
+        bail!(Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"));
+    }
+    let question = format!("Write `{}` as it was, keys in the clear included?", shown(&copy.path));
+    if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "nothing was written"));
+    }
+    let mut draft = Draft::beside(&copy.path)?;
+    draft.add(text.as_bytes())?;
+    draft.keep()?;
+    app.ui.out(&format!("wrote `{}` as it was\n", shown(&copy.path)))
+}

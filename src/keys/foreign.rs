@@ -1,0 +1,213 @@
+//! Keys in other programs' plaintext files: found by the name they stand under and by their looks, whatever the format.
+
+use crate::catalog::{self, Entry};
+use crate::secret::Secret;
+use std::ops::Range;
+
+/// Other names for the variables and sections of providers we know.
+const ALIASES: &[(&str, &str)] = &[
+    ("google_api_key", "gemini"),
+    ("google", "gemini"),
+    ("claude_api_key", "anthropic"),
+    ("claude", "anthropic"),
+    ("grok_api_key", "xai"),
+    ("grok", "xai"),
+    ("open_router", "openrouter"),
+];
+/// What a field with a key in it may be called.
+const FIELDS: &[&str] = &["api_key", "apikey", "api-key", "key", "value", "token", "secret"];
+/// What a field with the name of a provider in it may be called.
+const NAMES: &[&str] = &["name", "type", "provider", "id", "client"];
+/// A prefix of at least so many letters says by itself whose key it is.
+const TELLING: usize = 4;
+
+/// One key that was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Whose it is.
+    pub provider: &'static Entry,
+    /// The key.
+    pub secret: Secret,
+    /// Where it stands: each line, from 1, and the bytes of the text.
+    pub places: Vec<(usize, Range<usize>)>,
+}
+
+/// A word of a file, whatever the format: what stands between quotes, blanks, brackets and marks.
+struct Word<'a> {
+    text: &'a str,
+    from: usize,
+    line: usize,
+    /// A value follows it: `name = …`, `"name": …`.
+    names: bool,
+}
+
+/// Every key of a provider we know.
+#[must_use]
+pub fn find(text: &str) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
+    let mut field: Option<String> = None;
+    let mut context: Option<&'static Entry> = None;
+    for word in words(text) {
+        let lower = word.text.to_ascii_lowercase();
+        if word.names {
+            // `openrouter:` and `"openrouter": {` begin a section; `OPENROUTER_API_KEY =` names a value. Both are a field.
+            if let Some(entry) = provider(&lower) {
+                context = Some(entry);
+            }
+            field = Some(lower);
+            continue;
+        }
+        let under = field.as_deref().unwrap_or_default();
+        if NAMES.contains(&under)
+            && let Some(entry) = provider(&lower)
+        {
+            context = Some(entry);
+        }
+        let named = provider(under).or_else(|| FIELDS.contains(&under).then_some(context).flatten());
+        let told = || told_by_its_looks(word.text);
+        let owner = named.filter(|entry| entry.check_key(word.text).is_ok() && !entry.shapes.is_empty()).or_else(told);
+        if let Some(entry) = owner
+            && word.text.len() >= 16
+        {
+            let place = (word.line, word.from..word.from + word.text.len());
+            match found.iter_mut().find(|f| f.provider.name == entry.name && f.secret.expose() == word.text) {
+                Some(again) => again.places.push(place),
+                None => found.push(Found { provider: entry, secret: Secret::new(word.text.to_owned()), places: vec![place] }),
+            }
+        }
+        field = None;
+    }
+    found
+}
+
+/// The provider that a name of a field, a variable or a section belongs to.
+fn provider(name: &str) -> Option<&'static Entry> {
+    let known = || catalog::all().iter().find(|e| e.name == name || e.env.is_some_and(|env| env.eq_ignore_ascii_case(name)));
+    let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).and_then(|(_, of)| catalog::find(of));
+    known().or_else(alias).filter(|entry| entry.needs_key)
+}
+
+fn told_by_its_looks(text: &str) -> Option<&'static Entry> {
+    let telling = |entry: &&Entry| entry.shapes.iter().any(|s| s.prefix.len() >= TELLING && text.starts_with(s.prefix));
+    catalog::all().iter().find(|entry| telling(entry) && entry.check_key(text).is_ok())
+}
+
+fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
+    let apart = |c: char| c.is_whitespace() || c.is_control() || "\"'`,;{}[]()=:#".contains(c);
+    let mut line = 1;
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = text.get(from..)?;
+            let first = rest.chars().next()?;
+            if first == '\n' {
+                line += 1;
+            }
+            if apart(first) {
+                from += first.len_utf8();
+                continue;
+            }
+            let length = rest.find(apart).unwrap_or(rest.len());
+            let begin = from;
+            from += length;
+            let word = rest.get(..length)?;
+            // What follows, past a closing quote and blanks of the same line, tells a name from a value.
+            let after = rest.get(length..).unwrap_or_default().trim_start_matches(['"', '\'', ' ', '\t']);
+            return Some(Word { text: word, from: begin, line, names: after.starts_with(['=', ':']) && !after.starts_with("://") });
+        }
+    })
+}
+
+/// The text without those keys: each value is empty, and whatever stood around it stands.
+#[must_use]
+pub fn scrubbed(text: &str, keys: &[&Found]) -> String {
+    let mut spans: Vec<&Range<usize>> = keys.iter().flat_map(|k| &k.places).map(|(_, at)| at).collect();
+    spans.sort_by_key(|at| at.start);
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    for at in spans {
+        out.push_str(text.get(from..at.start).unwrap_or_default());
+        from = at.end.max(from);
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(prefix: &str, letter: char, n: usize) -> String {
+        format!("{prefix}{}", letter.to_string().repeat(n))
+    }
+
+    /// Each key that was found: its provider, its line, and the text without any of them.
+    fn found(text: &str) -> (Vec<(&'static str, usize)>, String) {
+        let found = find(text);
+        for f in &found {
+            for (_, at) in &f.places {
+                assert_eq!(&text[at.clone()], f.secret.expose());
+            }
+        }
+        (found.iter().map(|f| (f.provider.name, f.places[0].0)).collect(), scrubbed(text, &found.iter().collect::<Vec<_>>()))
+    }
+
+    #[test]
+    fn the_formats_of_other_programs_are_read() {
+        let (router, openai, legacy) = (key("sk-or-v1-", 'a', 64), key("sk-proj-", 'B', 60), key("sk-", 'C', 48));
+        let (anthropic, groq, deepseek) = (key("sk-ant-api03-", 'd', 60), key("gsk_", 'E', 52), key("sk-", 'f', 32));
+        let mistral = key("", 'g', 32);
+        for (text, expected, scrubbed) in [
+            (
+                format!("# mine\nexport OPENROUTER_API_KEY='{router}'\nOPENAI_API_KEY={legacy}\nOTHER={legacy}x\n"),
+                vec![("openrouter", 2), ("openai", 3)],
+                format!("# mine\nexport OPENROUTER_API_KEY=''\nOPENAI_API_KEY=\nOTHER={legacy}x\n"),
+            ),
+            (
+                format!("{{\"openrouter\": \"{router}\",\"deepseek\":\"{deepseek}\", \"mistral\": \"{mistral}\"}}"),
+                vec![("openrouter", 1), ("deepseek", 1), ("mistral", 1)],
+                String::from("{\"openrouter\": \"\",\"deepseek\":\"\", \"mistral\": \"\"}"),
+            ),
+            (
+                format!("clients:\n  - type: openai\n    api_key: {legacy}\n  - type: claude\n    api_key: {anthropic}\n"),
+                vec![("openai", 3), ("anthropic", 5)],
+                String::from("clients:\n  - type: openai\n    api_key: \n  - type: claude\n    api_key: \n"),
+            ),
+            (
+                format!("apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: {openai}\n  groq:\n    api-key: {groq}\n"),
+                vec![("openai", 4), ("groq", 6)],
+                String::from("apis:\n  openai:\n    base-url: https://api.openai.com/v1\n    api-key: \n  groq:\n    api-key: \n"),
+            ),
+            (
+                format!("{{\"keys\":[{{\"name\":\"openrouter\",\"value\":\"{router}\"}}]}}"),
+                vec![("openrouter", 1)],
+                String::from("{\"keys\":[{\"name\":\"openrouter\",\"value\":\"\"}]}"),
+            ),
+            (
+                format!("{{\n \"providers\": {{\n  \"deepseek\": {{\n   \"api_key\": \"{deepseek}\"\n  }}\n }}\n}}"),
+                vec![("deepseek", 4)],
+                String::from("{\n \"providers\": {\n  \"deepseek\": {\n   \"api_key\": \"\"\n  }\n }\n}"),
+            ),
+        ] {
+            assert_eq!(found(&text), (expected, scrubbed), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_only_stands_for_a_key_is_not_one() {
+        let deepseek = key("sk-", 'f', 32);
+        for text in [
+            "OPENROUTER_API_KEY=$OTHER\n",
+            "OPENAI_API_KEY=\nOPENAI_API_KEY=changeme\n",
+            "api_key: ${OPENROUTER_API_KEY}\n",
+            "mistral_model: mistral-large-latest\n",
+            &format!("comment {deepseek}\n"),
+            &format!("SOME_ID={}\n", key("", 'a', 32)),
+        ] {
+            assert_eq!(found(text).0, [], "{text}");
+        }
+        // Twice the same is one, in two places.
+        let twice = found(&format!("DEEPSEEK_API_KEY={deepseek}\nDEEPSEEK_API_KEY={deepseek}\n"));
+        assert_eq!(twice, (vec![("deepseek", 1)], String::from("DEEPSEEK_API_KEY=\nDEEPSEEK_API_KEY=\n")));
+    }
+}

@@ -1,0 +1,130 @@
+//! Keys out of the environment and other programs' files: listed, chosen, imported, and emptied out only when told.
+
+use super::harness::Sandbox;
+use std::fs;
+use std::path::PathBuf;
+
+fn router(letter: char) -> String {
+    format!("sk-or-v1-{}", letter.to_string().repeat(64))
+}
+
+fn openai() -> String {
+    format!("sk-proj-{}", "Zq7".repeat(20))
+}
+
+fn dotenv(sandbox: &Sandbox) -> PathBuf {
+    let text = format!("# secrets of mine\nOPENROUTER_API_KEY=\"{}\"\nPORT=8080\nexport OPENAI_API_KEY={}\n", router('a'), openai());
+    sandbox.write("desk/.env", text)
+}
+
+#[test]
+fn what_is_found_is_listed_and_nothing_is_taken_unasked() {
+    let sandbox = Sandbox::with_vault();
+    let file = dotenv(&sandbox);
+    let before = fs::read(&file).unwrap();
+    sandbox
+        .run(["key", "import", ".env", "--no-validate"])
+        .code(2)
+        .stdout(" 1. openrouter from .env line 2: new\n 2. openai from .env line 4: new\n")
+        .stderr(
+            "chatbot: error: which of these to import is asked on a terminal, and this is none\n\
+         chatbot: hint: import all that are new with `--yes`\n",
+        )
+        .check();
+    sandbox.run(["key", "get"]).fails(3);
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes"])
+        .stdout(
+            " 1. openrouter from .env line 2: new\n 2. openai from .env line 4: new\n\
+         imported openrouter into the vault: not validated\nimported openai into the vault: not validated\n\
+         .env still has them; `--scrub` empties them out\n",
+        )
+        .check();
+    assert_eq!(fs::read(&file).unwrap(), before);
+    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get", "-p", "openai"]).passes();
+    let events = sandbox.run(["audit", "--json", "--event", "key.import"]).passes().stdout;
+    assert_eq!(events.lines().count(), 2, "{events}");
+}
+
+#[test]
+fn a_file_is_emptied_out_when_told_and_comes_back_from_its_sealed_copy() {
+    let sandbox = Sandbox::with_vault();
+    let file = dotenv(&sandbox);
+    let before = fs::read_to_string(&file).unwrap();
+    let said = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).passes().stdout;
+    let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nemptied; `chatbot key import --restore ";
+    assert!(said.contains(shown), "{said}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n");
+    // The copy is sealed: the keys are nowhere in the clear.
+    for key in [router('a'), openai()] {
+        assert!(sandbox.files_with(key.as_bytes()).is_empty());
+    }
+    let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
+    sandbox.run(["key", "import", "--restore"]).arg(&copy).fails(2);
+    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).passes();
+    assert_eq!(fs::read_to_string(&file).unwrap(), before);
+    sandbox.run(["key", "import", "--restore", ".env", "--yes"]).fails(8);
+    sandbox.is_private();
+}
+
+#[test]
+fn another_key_in_the_same_place_is_not_written_over() {
+    let sandbox = Sandbox::with_vault();
+    dotenv(&sandbox);
+    sandbox.store_key("openrouter", &router('b'));
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes"])
+        .stdout(
+            " 1. openrouter from .env line 2: another one is stored\n 2. openai from .env line 4: new\n\
+         imported openai into the vault: not validated\n.env still has them; `--scrub` empties them out\n",
+        )
+        .check();
+    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--force"]).passes();
+    sandbox
+        .run(["key", "import", ".env", "--no-validate"])
+        .stdout(
+            " 1. openrouter from .env line 2: stored already\n 2. openai from .env line 4: stored already\n\
+         .env still has them; `--scrub` empties them out\n",
+        )
+        .check();
+}
+
+#[test]
+fn the_places_of_other_programs_and_the_environment_are_known() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["key", "import"]).stdout("found no keys\n").check();
+    sandbox.write("home/.config/io.datasette.llm/keys.json", format!("{{\n  \"openrouter\": \"{}\"\n}}\n", router('a')));
+    sandbox.write("home/.codex/auth.json", format!("{{\"OPENAI_API_KEY\":\"{}\"}}", openai()));
+    sandbox
+        .run(["key", "import", "--no-validate", "--yes", "--profile", "work"])
+        .stdout(
+            " 1. openrouter in profile work from [ROOT]/home/.config/io.datasette.llm/keys.json line 2: new\n\
+         \u{20}2. openai in profile work from [ROOT]/home/.codex/auth.json line 1: new\n\
+         imported openrouter in profile work into the vault: not validated\nimported openai in profile work into the vault: not validated\n\
+         [ROOT]/home/.config/io.datasette.llm/keys.json still has them; `--scrub` empties them out\n\
+         [ROOT]/home/.codex/auth.json still has them; `--scrub` empties them out\n",
+        )
+        .check();
+    sandbox
+        .run(["key", "import", "--from-env", "--no-validate", "--yes"])
+        .env("OPENROUTER_API_KEY", router('c'))
+        .stdout(" 1. openrouter from the environment: OPENROUTER_API_KEY: new\nimported openrouter into the vault: not validated\n")
+        .check();
+    sandbox.run(["key", "import", "--from-env"]).stdout("found no keys\n").check();
+    sandbox.run(["key", "import", "nowhere.env"]).fails(8);
+}
+
+#[test]
+fn on_a_terminal_one_chooses_by_number() {
+    let sandbox = Sandbox::with_vault();
+    let file = dotenv(&sandbox);
+    let mut screen = sandbox.screen(["key", "import", ".env", "--no-validate"]);
+    screen.wait_for("Import which?").line("2").wait_for("imported openai into the vault");
+    screen.wait_for("4: export OPENAI_API_KEY=").wait_for("Empty them out like this?").line("y").wait_for("emptied;");
+    assert_eq!(screen.end(), 0);
+    assert!(!String::from_utf8_lossy(&screen.transcript()).contains("sk-"));
+    let text = fs::read_to_string(file).unwrap();
+    assert!(text.contains(&router('a')) && !text.contains(&openai()), "{text}");
+    sandbox.run(["key", "get"]).fails(3);
+}
