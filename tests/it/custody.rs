@@ -13,7 +13,7 @@ fn key() -> String {
 /// A sandbox on a bus of its own with an open keyring; nothing where the machine has none to offer.
 fn open_keyring() -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
-        proof::left_out("keyring", &why);
+        proof::left_out("custody", &why);
         return None;
     }
     let mut sandbox = Sandbox::under_one_root();
@@ -50,7 +50,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     assert!(seen.contains("attribute.username = data-key\n") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
     sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
-    proof::ran("keyring");
+    proof::ran("custody");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
 #[test]
 fn a_bus_without_a_keyring_is_no_keyring() {
     if let Some(why) = Keyring::missing() {
-        return proof::left_out("keyring", &why);
+        return proof::left_out("custody", &why);
     }
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);
