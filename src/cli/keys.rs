@@ -244,7 +244,9 @@ pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
             "another_data_key",
             "move `conversations/` away first, or choose the store this key belongs in; nothing was changed",
         ),
-        keys::Error::NoDoor(_) | keys::Error::NoAnswer => meaning(Exit::Failure, "no_login", "try again, or `chatbot key login --headless`"),
+        keys::Error::NoDoor(_) | keys::Error::NoAnswer => {
+            meaning(Exit::Failure, "no_login", "try again, or `chatbot key login --headless`")
+        }
         keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "remove the one you do not need; nothing was moved"),
         keys::Error::Vault(error) => of_the_vault(error),
         keys::Error::Disk(_) => None,

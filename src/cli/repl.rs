@@ -121,7 +121,12 @@ impl Repl<'_> {
         match &mut self.keyboard {
             Keyboard::Pipe => {
                 let most = self.app.settings()?.limits.max_attachment_bytes;
-                let Some(bytes) = self.app.ui.input_line(most)? else { return Ok(Input::End) };
+                let Some(mut bytes) = self.app.ui.input_line(most)? else { return Ok(Input::End) };
+                while open_block(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
+                    let Some(more) = self.app.ui.input_line(most)? else { break };
+                    bytes.push(b'\n');
+                    bytes.extend(more);
+                }
                 let text =
                     String::from_utf8(bytes).map_err(|_| Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
                 Ok(Input::Text(text))
@@ -389,6 +394,12 @@ pub(crate) async fn interrupted(stop: &Stop) {
     }
 }
 
+/// Whether an armoured block (a private key, a certificate) has begun and not ended: its lines are one message, because each
+/// by itself is only letters, and the redactor could not know them for what they are.
+fn open_block(text: &str) -> bool {
+    text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
+}
+
 /// What was typed over several lines as the text that is meant: without the backslashes at line ends and the `"""` around it.
 fn unwrapped(text: String) -> String {
     let trimmed = text.trim();
@@ -451,7 +462,8 @@ impl Completer for Table {
 impl Validator for Table {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
-        let open = text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
+        let open = open_block(text)
+            || text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
         Ok(if open || text.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
@@ -466,6 +478,14 @@ impl Helper for Table {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lines_of_a_key_are_one_message() {
+        let key = "see -----BEGIN RSA PRIVATE KEY-----\nMIIE";
+        assert!(open_block(key));
+        assert!(!open_block(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
+        assert!(!open_block("----- BEGIN"));
+    }
 
     #[test]
     fn several_lines_become_the_text_that_is_meant() {

@@ -29,10 +29,10 @@ mod help;
 mod history;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
-/// Keys in a real Secret Service: seen from outside, locked, silent, absent.
-mod keyring;
 /// Keys out of the environment and other programs' files.
 mod import;
+/// Keys in a real Secret Service: seen from outside, locked, silent, absent.
+mod keyring;
 /// The keys of providers: stored, shown, asked about, removed.
 mod keys;
 /// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
