@@ -47,6 +47,7 @@ impl Keys {
         let given = Rc::new(RefCell::new(None));
         let deadline = Duration::from_secs(u64::from(timeout_s));
         let custody = Custody::new(home, clock.clone(), preference, deadline, ask(ui, env, &given));
+        custody.warm();
         Self { ui, env, vault: home.vault(), custody, given }
     }
 

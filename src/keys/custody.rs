@@ -72,6 +72,13 @@ impl Custody {
         Self { clock, preference, deadline, vault: home.vault(), book, ask: std::cell::Cell::new(Some(ask)), chosen: OnceCell::new() }
     }
 
+    /// Begins to connect to the OS keyring, if that is where the keys are.
+    pub fn warm(&self) {
+        if self.preference != Preference::Vault && self.kept_in() == Some(StoreKind::OsKeyring) {
+            OsKeyring::warm();
+        }
+    }
+
     /// The store, chosen by the first question and kept for the run.
     pub fn chosen(&self) -> Result<&Chosen, Error> {
         if let Some(chosen) = self.chosen.get() {

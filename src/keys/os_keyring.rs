@@ -29,6 +29,12 @@ impl OsKeyring {
         Self { deadline, stuck: Arc::default() }
     }
 
+    /// Begins to connect, so that the connection stands when the first call comes: it is mostly waiting for the other side.
+    pub fn warm() {
+        let connect = || drop(keyring::Entry::store_status().is_ok());
+        drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
+    }
+
     fn call<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
         if self.stuck.load(Ordering::Acquire) {
             return Err(Error::TimedOut(self.deadline));

@@ -102,6 +102,27 @@ fn a_keyring_that_never_answers_costs_its_deadline_once() {
 }
 
 #[test]
+fn a_keyring_that_dies_in_the_middle_of_a_call_is_an_error_and_not_a_wait() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    keyring.freeze();
+    let begun = Instant::now();
+    let running = sandbox.run(["key", "get"]).start();
+    // Long enough for the call to be under way; where it is not yet, it meets the next daemon and succeeds.
+    let (_never, moment) = std::sync::mpsc::channel::<()>();
+    assert!(moment.recv_timeout(Duration::from_millis(700)).is_err());
+    keyring.unlock();
+    let ended = running.end();
+    assert!(begun.elapsed() < Duration::from_secs(14), "it waited for its deadline");
+    match ended.code {
+        Some(0) => assert!(ended.stdout.contains("os-keyring"), "{ended:#?}"),
+        _ => assert!(ended.code == Some(3) && ended.stderr.starts_with("chatbot: error: "), "{ended:#?}"),
+    }
+    // The next run finds the daemon that came after.
+    sandbox.run(["key", "get"]).passes();
+}
+
+#[test]
 fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
     sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();

@@ -38,7 +38,7 @@ const BELOW_HOME: &[&str] = &[".codex/auth.json", ".local/share/crush/crush.json
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Without a file and without --from-env, the places of aichat, llm, shell_gpt, mods, crush, codex, goose and ort are looked\nat. Nothing is imported or changed without being told: on a terminal it asks, elsewhere it needs --yes."
+    after_help = "Without a file and without --from-env, the places of aichat, llm, shell_gpt, mods, crush, codex, goose and ort are looked\nat. Nothing is imported or changed without being told: on a terminal it asks, elsewhere it needs `--yes`."
 )]
 pub(super) struct Options {
     /// Files to look into: a `.env`, or another program's settings
