@@ -199,6 +199,11 @@ impl App {
         }
     }
 
+    /// From here on the log is written and checked with this key.
+    pub(crate) fn use_audit_key(&mut self, key: Arc<audit::Key>) {
+        self.audit_key = Some(key);
+    }
+
     /// Whether anything may be sent at all.
     pub(crate) fn lockdown(&self) -> Lockdown {
         Lockdown::new(self.home.state())
@@ -227,6 +232,7 @@ impl App {
 
     /// The network, as the environment wants it.
     pub(crate) fn reach(&mut self) -> Result<Reach> {
+        self.lockdown().check()?;
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
             Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,

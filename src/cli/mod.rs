@@ -12,6 +12,7 @@ mod report;
 mod slash;
 mod talk;
 mod ui;
+mod watch;
 
 use app::App;
 use clap::error::ErrorKind;
@@ -74,6 +75,7 @@ enum Command {
     Restore(commands::restore::Options),
     Usage(usage::Options),
     Audit(audit::Options),
+    Incident(commands::incident::Options),
     Models(models::Options),
     Vault(commands::vault::Options),
     Config(config::Options),
@@ -106,6 +108,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => report(&app.ui, &error, as_json),
     };
+    app.keep_watch();
     app.close();
     code
 }
@@ -143,6 +146,7 @@ impl Command {
             Self::Restore(o) => o.json,
             Self::Usage(o) => o.json,
             Self::Audit(o) => o.json(),
+            Self::Incident(o) => o.json(),
             Self::Models(o) => o.json,
             Self::Vault(o) => o.json(),
             Self::Chat(_) | Self::Config(_) | Self::Completions(_) => false,
@@ -159,6 +163,7 @@ impl Command {
             Self::Restore(o) => commands::restore::run(app, &o),
             Self::Usage(o) => usage::run(app, &o),
             Self::Audit(o) => audit::run(app, &o),
+            Self::Incident(o) => commands::incident::run(app, o),
             Self::Models(o) => models::run(app, &o),
             Self::Vault(o) => commands::vault::run(app, o),
             Self::Config(o) => config::run(app, &o),

@@ -322,6 +322,21 @@ pub fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink())
 }
 
+/// Whether others can read or write it.
+#[must_use]
+pub fn is_open_to_others(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::symlink_metadata(path).is_ok_and(|m| m.mode() & 0o077 != 0)
+    }
+    #[cfg(not(unix))]
+    {
+        let _nobody_can_tell = path;
+        false
+    }
+}
+
 /// Whether it is a folder.
 #[must_use]
 pub fn is_folder(path: &Path) -> bool {

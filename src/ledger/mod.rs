@@ -1,5 +1,6 @@
 //! What happened: events of numbers and names, never text.
 
+pub mod alarm;
 pub mod audit;
 pub mod budget;
 mod chain;

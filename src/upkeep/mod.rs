@@ -1,3 +1,4 @@
 //! Looking after the house.
 
 pub mod backup;
+pub mod incident;

@@ -1,14 +1,16 @@
-//! `audit`: what happened.
+//! `audit`: what happened, whether the record of it is whole, and what was out of the ordinary.
 
 use crate::cli::app::App;
-use crate::cli::report::Problem;
+use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::Style;
 use crate::clock::Time;
-use crate::ledger::What;
 use crate::ledger::audit::Record;
+use crate::ledger::{Event, Severity, What};
+use crate::privacy::Raw;
 use crate::settings::nearest;
 use anyhow::{Result, bail};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::json;
 use std::collections::VecDeque;
 
 /// Show what happened: keys, refusals, limits, requests
@@ -27,6 +29,10 @@ pub(crate) struct Options {
 enum Command {
     /// List the records, oldest first
     List(List),
+    /// Check that nothing was changed, taken out, put in or cut off
+    Verify(Verify),
+    /// List what was out of the ordinary, and take it off the list
+    Alerts(Alerts),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -37,6 +43,9 @@ struct List {
     /// Only events whose name begins like this, such as `key` or `limit.reached`
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
+    /// Only what matters at least so much: info, notice, warning or critical
+    #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
+    severity: Option<Least>,
     /// At most so many, the newest
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -45,34 +54,69 @@ struct List {
     json: bool,
 }
 
-impl Options {
-    fn list(&self) -> &List {
-        match &self.command {
-            Some(Command::List(list)) => list,
-            None => &self.list,
-        }
-    }
+#[derive(Clone, Debug, Args)]
+struct Verify {
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
 
+#[derive(Clone, Debug, Args)]
+struct Alerts {
+    /// Take this one off the list, or `all`
+    #[arg(long, value_name = "ID")]
+    acknowledge: Option<String>,
+    /// Also those that were taken off
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+enum Least {
+    Info,
+    Notice,
+    Warning,
+    Critical,
+}
+
+impl Options {
     pub(crate) fn json(&self) -> bool {
-        self.list().json
+        match &self.command {
+            Some(Command::List(list)) => list.json,
+            Some(Command::Verify(verify)) => verify.json,
+            Some(Command::Alerts(alerts)) => alerts.json,
+            None => self.list.json,
+        }
     }
 }
 
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let list = options.list();
+    match &options.command {
+        Some(Command::List(options)) => list(app, options),
+        Some(Command::Verify(options)) => verify(app, options.json),
+        Some(Command::Alerts(options)) => alerts(app, options),
+        None => list(app, &options.list),
+    }
+}
+
+fn list(app: &App, list: &List) -> Result<()> {
     let since = list.since.as_deref().map(|s| since(s, app.clock.now())).transpose()?;
     if let Some(event) = &list.event
         && !What::NAMES.iter().any(|name| name.starts_with(event.as_str()))
     {
         let hint = nearest(event, What::NAMES.iter().copied())
             .map_or_else(|| format!("there are {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
-        bail!(Problem::misuse(format!("there is no event `{}`", crate::privacy::Raw::from(event.as_str()).printable())).hint(hint));
+        bail!(Problem::misuse(format!("there is no event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines = VecDeque::new();
     let unreadable = app.audit().read(|record, line| {
-        let wanted = since.is_none_or(|s| record.at >= s) && list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
-        if wanted {
+        let matters = list.severity.is_none_or(|least| Least::from_str(&record.severity, true).is_ok_and(|s| s >= least));
+        let named = list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
+        if matters && named && since.is_none_or(|s| record.at >= s) {
             lines.push_back(if list.json { line.to_owned() } else { readable(app, &record) });
             if lines.len() > most {
                 lines.pop_front();
@@ -92,7 +136,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 }
 
 fn readable(app: &App, record: &Record) -> String {
-    let event = format!("{:<17}", record.event);
+    let event = format!("{:<17}", Raw::from(record.event.as_str()).printable());
     let event = match record.severity.as_str() {
         "warning" => app.ui.paint(Style::Yellow, &event),
         "critical" => app.ui.paint(Style::Red, &event),
@@ -104,10 +148,68 @@ fn readable(app: &App, record: &Record) -> String {
         .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     // A line of the log could have been written by anybody who can write the file.
-    crate::privacy::Raw::from(format!("{}  ", record.at.local_minute())).printable()
-        + &event
-        + "  "
-        + &crate::privacy::Raw::from(details.join(" ")).printable()
+    let details = Raw::from(details.join(" ")).printable();
+    format!("{}  {event}  {details}", record.at.local_minute()).trim_end().to_owned()
+}
+
+/// Looks through the log, with its key where the key store gives it.
+pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
+    let keyed = app.read_audit_key();
+    let report = app.audit().verify()?;
+    let event = Event::new(What::Verified).number("records", report.records).flag("keyed", keyed);
+    let ok = report.first_bad.is_none();
+    app.note(&match report.first_bad {
+        None => event,
+        Some((seq, _)) => event.severity(Severity::Critical).number("first_bad", seq),
+    });
+    if as_json {
+        let (first_bad, why) = report.first_bad.map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
+        let object = json!({ "schema_version": 1, "records": report.records, "ok": ok, "first_bad": first_bad, "reason": why, "with_key": keyed, "keyed": report.keyed });
+        app.ui.out(&format!("{object}\n"))?;
+    } else {
+        let with = if keyed { format!("{} of them under the key", report.keyed) } else { "their MACs were not checked".to_owned() };
+        match report.first_bad {
+            None => app.ui.out(&format!("{} records, {with}: all as they were written\n", report.records))?,
+            Some((seq, why)) => app.ui.out(&format!("{} records, {with}; record {seq} is bad: {why}\n", report.records))?,
+        }
+        if !keyed {
+            app.ui.notice("the key store did not give the key of the log: whoever can compute hashes could have written it");
+        }
+    }
+    if ok { Ok(()) } else { bail!(Quiet(Exit::Found)) }
+}
+
+fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
+    let alarms = app.alarms();
+    if let Some(which) = &options.acknowledge {
+        let id = match which.as_str() {
+            "all" => None,
+            id => Some(id.parse().map_err(|_| Problem::misuse("which alert?").hint("`--acknowledge ID` or `--acknowledge all`"))?),
+        };
+        let seen = alarms.acknowledge(id)?;
+        app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen));
+        if !options.json {
+            return app.ui.out(&format!("{seen} taken off the list\n"));
+        }
+    }
+    let mut list = alarms.all()?;
+    list.retain(|a| options.all || !a.acknowledged);
+    if options.json {
+        let list: Vec<_> = list
+            .iter()
+            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.sentence(), "figure": a.figure, "acknowledged": a.acknowledged }))
+            .collect();
+        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "alerts": list })));
+    }
+    if list.is_empty() {
+        app.ui.notice("nothing was out of the ordinary");
+    }
+    for alarm in list {
+        let mark = if alarm.acknowledged { " (seen)" } else { "" };
+        let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable());
+        app.ui.out(&format!("{line}\n"))?;
+    }
+    Ok(())
 }
 
 /// Reads a span: `12h` before now, or the beginning of a day.
@@ -127,6 +229,6 @@ pub(crate) fn since(text: &str, now: Time) -> Result<Time> {
     if let Some(time) = Time::of_local_day(text).or_else(|| Time::parse(text)) {
         return Ok(time);
     }
-    let shown = crate::privacy::Raw::from(text).printable();
+    let shown = Raw::from(text).printable();
     bail!(Problem::misuse(format!("`{shown}` is neither a span nor a day")).hint("write 30m, 12h, 7d or a day like 2026-11-21"))
 }

@@ -7,6 +7,7 @@ pub(super) mod chat;
 pub(super) mod completions;
 pub(super) mod config;
 pub(super) mod history;
+pub(super) mod incident;
 pub(super) mod key;
 pub(super) mod models;
 pub(super) mod restore;

@@ -1,29 +1,41 @@
 //! `usage`: how often, how much, and what it cost.
 
 use crate::cli::app::App;
+use crate::cli::report::Problem;
 use crate::cli::talk::{dollars, exact_dollars, grouped};
 use crate::cli::ui::Style;
 use crate::clock::{Time, in_words};
+use crate::ledger::budget::{Fill, Own};
 use crate::ledger::usage::{Entry, Sum};
 use crate::limit::Level;
-use anyhow::Result;
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Show requests, tokens and money
+///
+/// First how often and how much against the limits and budgets, then today, this week and this month, then sums. A `~` marks what
+/// is estimated in part; what nobody knows is `unknown`, never nothing.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// How far back: 12h, 7d, 30d, or since a day like 2026-11-21
     #[arg(long, value_name = "SPAN", default_value = "30d")]
     since: String,
-    /// Sums for each
-    #[arg(long, value_enum, default_value_t)]
+    /// Sums for each day, model, provider or profile
+    #[arg(long, value_enum, default_value_t, value_name = "WHAT", hide_possible_values = true)]
     by: By,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["csv", "watch"])]
     pub(crate) json: bool,
+    /// Print the sums as comma-separated values
+    #[arg(long, conflicts_with = "watch")]
+    csv: bool,
+    /// Show it anew every two seconds, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
@@ -35,6 +47,8 @@ enum By {
     Model,
     /// Provider
     Provider,
+    /// Profile
+    Profile,
 }
 
 impl By {
@@ -43,120 +57,235 @@ impl By {
             Self::Day => "day",
             Self::Model => "model",
             Self::Provider => "provider",
+            Self::Profile => "profile",
         }
     }
 
-    fn of(self, entry: &Entry) -> String {
+    fn of(self, entry: &Entry, days: &mut Days) -> String {
         match self {
-            Self::Day => entry.at.local_day(),
+            Self::Day => days.name(entry.at),
             Self::Model => entry.model.clone(),
             Self::Provider => entry.provider.clone(),
+            Self::Profile => entry.profile.clone(),
         }
     }
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let now = app.clock.now();
-    let since = super::audit::since(&options.since, now)?;
-    let audit = app.audit();
-    let seen = |since| audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
-    let levels = app.limiter()?.levels(app.clock.moment(), &seen)?;
-    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
-    let mut total = Sum::default();
-    let unreadable = app.usage().read(since, |entry| {
-        total.add(&entry);
-        sums.entry(options.by.of(&entry)).or_default().add(&entry);
-    })?;
-    if unreadable > 0 {
-        app.ui.warning(&format!("{unreadable} lines of the usage record cannot be read and are not counted"));
+/// The name of the day, worked out once for all entries of one.
+#[derive(Default)]
+struct Days(Option<(Time, Time, String)>);
+
+impl Days {
+    fn name(&mut self, at: Time) -> String {
+        if let Some((start, end, name)) = &self.0
+            && *start <= at
+            && at < *end
+        {
+            return name.clone();
+        }
+        let calendar = at.calendar();
+        let name = at.local_day();
+        self.0 = Some((calendar.day, calendar.next_day, name.clone()));
+        name
     }
+}
+
+/// Everything that is shown.
+struct View {
+    now: Time,
+    levels: [Level; 2],
+    backoff: Vec<(String, Duration)>,
+    fills: Vec<Fill>,
+    spans: [(&'static str, Sum); 3],
+    sums: BTreeMap<String, Sum>,
+    total: Sum,
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    if options.watch {
+        return watch(app, options);
+    }
+    let view = look(app, options)?;
     if options.json {
-        let object = as_json(app, options, now, &levels, &sums)?;
+        let object = as_json(app, options, &view)?;
         app.ui.out(&format!("{object}\n"))
+    } else if options.csv {
+        app.ui.out(&as_csv(options, &view))
     } else {
-        app.ui.out(&screen(app, options, now, &levels, &sums, &total))
+        let width = app.ui.width();
+        app.ui.out(&screen(app, options, &view, width))
     }
 }
 
 /// The last day, for a look in the middle of a conversation.
 pub(crate) fn today(app: &mut App) -> Result<()> {
-    run(app, &Options { since: "24h".to_owned(), by: By::Model, json: false })
+    run(app, &Options { since: "24h".to_owned(), by: By::Model, json: false, csv: false, watch: false })
 }
 
-fn as_json(app: &mut App, options: &Options, now: Time, levels: &[Level; 2], sums: &BTreeMap<String, Sum>) -> Result<Value> {
+fn look(app: &mut App, options: &Options) -> Result<View> {
+    let now = app.clock.now();
+    let since = super::audit::since(&options.since, now)?;
+    let audit = app.audit();
+    let seen = |since| audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+    let levels = app.limiter()?.levels(app.clock.moment(), &seen)?;
+    let calendar = now.calendar();
+    let starts = [("today", calendar.day), ("this week", calendar.week), ("this month", calendar.month)];
+    let mut spans = starts.map(|(name, _)| (name, Sum::default()));
+    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
+    let mut total = Sum::default();
+    let mut days = Days::default();
+    let unreadable = app.usage().read(since.min(calendar.month).min(calendar.week), |entry| {
+        for ((_, sum), (_, start)) in spans.iter_mut().zip(starts) {
+            if entry.at >= start {
+                sum.add(&entry);
+            }
+        }
+        if entry.at >= since {
+            total.add(&entry);
+            sums.entry(options.by.of(&entry, &mut days)).or_default().add(&entry);
+        }
+    })?;
+    if unreadable > 0 {
+        app.ui.warning(&format!("{unreadable} lines of the usage record cannot be read and are not counted"));
+    }
+    let fills = app.purse(None)?.standing(Own::default())?;
+    // Those of a conversation or a run are empty here.
+    let fills = fills.into_iter().filter(|f| f.resets.is_some()).collect();
+    Ok(View { now, levels, backoff: app.backoff().all()?, fills, spans, sums, total })
+}
+
+/// What is known of the cost as JSON has it: nothing where nothing is known.
+fn known(sum: &Sum) -> Option<f64> {
+    (sum.unknown < sum.requests || sum.requests == 0).then(|| exact_dollars(sum.nanos))
+}
+
+fn as_json(app: &mut App, options: &Options, view: &View) -> Result<Value> {
     let budget = app.settings()?.budget;
-    let hour = levels[1];
-    let start = hour.oldest.unwrap_or(now);
-    let limits: Vec<Value> = levels
+    let [_, hour] = view.levels;
+    let start = hour.oldest.unwrap_or(view.now);
+    let limits: Vec<Value> = view
+        .levels
         .iter()
-        .map(|l| json!({ "window": l.window.name, "used": l.used, "max": l.window.most, "resets_at": l.oldest.map(|o| o.plus(l.window.length)) }))
+        .map(|l| json!({ "window": l.window.name, "used": l.used, "max": l.window.most, "resets_at": l.frees.map(|f| view.now.plus(f)) }))
         .collect();
-    let totals: Vec<Value> = sums
+    let sum = |s: &Sum| json!({ "requests": s.requests, "prompt_tokens": s.prompt, "completion_tokens": s.completion, "cost": known(s), "unknown_costs": s.unknown, "estimated_costs": s.estimated });
+    let named = |name: &str, key: &str, s: &Sum| {
+        let mut object = sum(s);
+        if let Some(object) = object.as_object_mut() {
+            object.insert(name.to_owned(), json!(key));
+        }
+        object
+    };
+    let totals: Vec<Value> = view.sums.iter().map(|(key, s)| named(options.by.name(), key, s)).collect();
+    let spans: BTreeMap<String, Value> = view.spans.iter().map(|(name, s)| (name.replace(' ', "_"), sum(s))).collect();
+    let fills: Vec<Value> = view
+        .fills
         .iter()
-        .map(|(name, s)| {
-            let cost = (s.unknown < s.requests || s.requests == 0).then(|| exact_dollars(s.nanos));
-            json!({ options.by.name(): name, "requests": s.requests, "prompt_tokens": s.prompt, "completion_tokens": s.completion, "cost": cost, "unknown_costs": s.unknown })
-        })
+        .map(|f| json!({ "span": f.span.name(), "limit": exact_dollars(f.limit), "spent": exact_dollars(f.spent), "held": exact_dollars(f.held), "resets_at": f.resets }))
         .collect();
+    let backoff: Vec<Value> = view.backoff.iter().map(|(who, left)| json!({ "who": who, "until": view.now.plus(*left) })).collect();
     Ok(json!({
         "schema_version": 1,
         "success": true,
         "usage": { "requests_this_hour": hour.used, "max_requests_per_hour": hour.window.most, "window_start": start },
         "limits": limits,
+        "provider_limits": backoff,
+        "spans": spans,
         "totals": totals,
-        "budget": { "per_day": budget.per_day.map(exact_dollars), "per_month": budget.per_month.map(exact_dollars) },
+        "budget": { "per_day": budget.per_day.map(exact_dollars), "per_month": budget.per_month.map(exact_dollars), "spans": fills },
     }))
 }
 
-fn screen(app: &App, options: &Options, now: Time, levels: &[Level; 2], sums: &BTreeMap<String, Sum>, total: &Sum) -> String {
-    let mut out = String::new();
-    let room = app.ui.width().saturating_sub(44).clamp(10, 40);
-    for level in levels {
-        let full = f64::from(level.used) / f64::from(level.window.most.max(1));
-        let free = level.oldest.map_or(Duration::ZERO, |o| o.plus(level.window.length).since(now));
-        let reset = if level.used == 0 { String::new() } else { format!("  next free in {}", in_words(free)) };
-        let style = if full >= 0.8 { Style::Yellow } else { Style::Green };
-        out += &format!(
-            "this {:<6}  {} {:>4} of {}{reset}\n",
-            level.window.name,
-            app.ui.paint(style, &bar(full, room)),
-            level.used,
-            level.window.most
-        );
+fn as_csv(options: &Options, view: &View) -> String {
+    // A value that a spreadsheet would take for a formula is made a text.
+    let field = |text: &str| {
+        let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
+        if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    };
+    let mut out = format!("{},requests,prompt_tokens,completion_tokens,cost_usd,unknown_costs,estimated_costs\n", options.by.name());
+    for (key, s) in &view.sums {
+        let cost = known(s).map_or(String::new(), |_| crate::provider::NanoDollars(s.nanos).to_string());
+        out += &format!("{},{},{},{},{cost},{},{}\n", field(key), s.requests, s.prompt, s.completion, s.unknown, s.estimated);
     }
-    if sums.is_empty() {
+    out
+}
+
+fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
+    let mut out = gauges(app, view, width);
+    if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request has been answered in this time\n";
     }
-    let most = sums.values().map(|s| s.requests).max().unwrap_or(1).max(1);
-    let name = sums.keys().map(|k| k.chars().count()).max().unwrap_or(10).clamp(5, 28);
-    let chart = app.ui.width().saturating_sub(name + 44).min(30);
-    out += &format!("\n{:<name$}  {:>8}  {:>11}  {:>9}  {:>8}\n", options.by.name(), "requests", "sent", "heard", "cost");
-    for (key, sum) in sums {
-        #[expect(clippy::cast_precision_loss, reason = "a bar has at most 30 columns")]
-        let full = sum.requests as f64 / most as f64;
-        let row = if chart >= 6 { format!("  {}", app.ui.paint(Style::Dim, &bar(full, chart))) } else { String::new() };
-        let key = super::history::fitted(key, name);
-        out += &format!(
-            "{key:<name$}  {:>8}  {:>11}  {:>9}  {:>8}{row}\n",
-            grouped(sum.requests),
-            grouped_tokens(sum.prompt),
-            grouped_tokens(sum.completion),
-            cost(sum)
-        );
+    let name = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(10).clamp(10, 28).min(width.saturating_sub(41).max(10));
+    let row = |key: &str, s: &Sum| {
+        let key = super::history::fitted(&Raw::from(key).printable(), name);
+        let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
+        let tokens = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
+        format!("{key}{:pad$} {:>7} {:>10} {:>9} {:>9}", "", grouped(s.requests), tokens(s.prompt), tokens(s.completion), cost(s))
+    };
+    let head = |first: &str| format!("\n{first:<name$} {:>7} {:>10} {:>9} {:>9}\n", "asked", "sent", "heard", "cost");
+    out += &head("");
+    for (key, sum) in &view.spans {
+        out += &format!("{}\n", row(key, sum));
     }
-    out + &format!(
-        "{:<name$}  {:>8}  {:>11}  {:>9}  {:>8}\n",
-        "all",
-        grouped(total.requests),
-        grouped_tokens(total.prompt),
-        grouped_tokens(total.completion),
-        cost(total)
-    )
+    if view.sums.is_empty() {
+        return out;
+    }
+    out += &head(&format!("by {}", options.by.name()));
+    let money = view.sums.values().any(|s| s.nanos > 0);
+    let weight = |s: &Sum| if money { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
+    let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
+    let chart = width.saturating_sub(name + 41).min(40);
+    for (key, sum) in &view.sums {
+        #[expect(clippy::cast_precision_loss, reason = "a bar has at most 40 columns")]
+        let full = weight(sum) as f64 / most as f64;
+        let bar =
+            if chart >= 6 { format!("  {}", app.ui.paint(Style::Dim, bar(full, chart).trim_end_matches('░'))) } else { String::new() };
+        out += &format!("{}\n", format!("{}{bar}", row(key, sum)).trim_end());
+    }
+    out + &format!("{}\n", row("all", &view.total))
+}
+
+/// How full limits and budgets are.
+fn gauges(app: &App, view: &View, width: usize) -> String {
+    let room = width.saturating_sub(46).clamp(10, 40);
+    let style = |full: f64| {
+        if full >= 1.0 {
+            Style::Red
+        } else if full >= 0.8 {
+            Style::Yellow
+        } else {
+            Style::Green
+        }
+    };
+    let mut out = String::new();
+    for level in &view.levels {
+        let full = f64::from(level.used) / f64::from(level.window.most.max(1));
+        let reset = level.frees.map_or(String::new(), |f| format!("  next free in {}", in_words(f)));
+        let gauge = app.ui.paint(style(full), &bar(full, room));
+        out += &format!("{:<11} {gauge} {} of {}{reset}\n", format!("this {}", level.window.name), level.used, level.window.most);
+    }
+    for fill in &view.fills {
+        #[expect(clippy::cast_precision_loss, reason = "a part of a bar")]
+        let full = fill.spent as f64 / fill.limit.max(1) as f64;
+        let reset = fill.resets.map_or(String::new(), |at| format!("  anew {}", at.local_minute()));
+        let gauge = app.ui.paint(style(full), &bar(full, room));
+        out += &format!("{:<11} {gauge} {} of {}{reset}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit));
+        if fill.held > 0 {
+            out += &format!("{:<11} {} set aside for requests under way\n", "", dollars(fill.held));
+        }
+    }
+    for (who, left) in &view.backoff {
+        out += &format!("{} asked not to be asked for {} more\n", Raw::from(who.as_str()).printable(), in_words(*left));
+    }
+    out
 }
 
 /// What is known of the cost; unknown is unknown, never nothing.
 fn cost(sum: &Sum) -> String {
-    if sum.unknown == sum.requests {
+    if sum.requests == 0 && sum.nanos == 0 {
+        return "-".to_owned();
+    }
+    if sum.unknown >= sum.requests && sum.nanos == 0 {
         return "unknown".to_owned();
     }
     let mark = if sum.estimated > 0 || sum.unknown > 0 { "~" } else { "" };
@@ -175,6 +304,55 @@ fn bar(full: f64, columns: usize) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(columns - filled))
 }
 
-fn grouped_tokens(tokens: i64) -> String {
-    grouped(u64::try_from(tokens).unwrap_or(0))
+/// On a screen of its own, so that the terminal is afterwards what it was before.
+fn watch(app: &mut App, options: &Options) -> Result<()> {
+    if !app.ui.output_is_terminal() {
+        bail!(Problem::misuse("`--watch` is for a terminal").hint("leave it out, or use `--json`"));
+    }
+    let runtime = crate::cli::network::runtime()?;
+    app.ui.out("\x1b[?1049h\x1b[?25l")?;
+    let done = runtime.block_on(async {
+        loop {
+            let view = look(app, options)?;
+            let width = app.ui.width();
+            let text = screen(app, options, &view, width).replace('\n', "\x1b[K\r\n");
+            app.ui.out(&format!("\x1b[H{text}\x1b[K\r\n{}\x1b[J", app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it")))?;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(2)) => {}
+                _ = tokio::signal::ctrl_c() => return Ok(()),
+            }
+        }
+    });
+    app.ui.out("\x1b[?25h\x1b[?1049l")?;
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(requests: u64, unknown: u64, estimated: u64, nanos: i64) -> Sum {
+        Sum { requests, prompt: 0, completion: 0, nanos, unknown, estimated }
+    }
+
+    #[test]
+    fn unknown_is_never_nothing_and_an_estimate_is_marked() {
+        for (s, text) in [
+            (sum(0, 0, 0, 0), "-"),
+            (sum(1, 0, 0, 0), "$0.00"),
+            (sum(2, 2, 0, 0), "unknown"),
+            (sum(2, 1, 0, 3_100_000), "~$0.0031"),
+            (sum(2, 0, 1, 3_100_000), "~$0.0031"),
+            (sum(2, 0, 0, 3_100_000), "$0.0031"),
+        ] {
+            assert_eq!(cost(&s), text);
+        }
+        assert_eq!(known(&sum(2, 2, 0, 0)), None);
+        assert_eq!(known(&sum(2, 0, 0, 147_000)), Some(0.000_147));
+    }
+
+    #[test]
+    fn bars_are_as_long_as_they_should_be() {
+        assert_eq!([bar(0.0, 4), bar(0.01, 4), bar(0.5, 4), bar(9.0, 4)], ["░░░░", "█░░░", "██░░", "████"]);
+    }
 }

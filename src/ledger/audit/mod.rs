@@ -267,6 +267,11 @@ impl Audit {
         Ok(unreadable)
     }
 
+    /// The number of the last record, as it was left.
+    pub fn last_seq(&self) -> Result<u64, Error> {
+        Ok(Head::read(&self.head())?.map_or(0, |head| head.seq))
+    }
+
     /// Hands the records past number `seq` to `each`, oldest first. Only files that can have some are read.
     pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record)) -> Result<(), Error> {
         if Head::read(&self.head())?.is_some_and(|head| head.seq <= seq) {

@@ -1,0 +1,298 @@
+//! `incident`: stop everything, look at what was exposed, keep the evidence, come back.
+
+use super::vault::{Given, new_passphrase};
+use crate::archive::Archive;
+use crate::cli::app::App;
+use crate::cli::keys::named_passphrase;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::{Style, shown};
+use crate::disk;
+use crate::keys::{Slot, metadata::Book};
+use crate::ledger::{Event, Severity, What};
+use crate::limit;
+use crate::privacy::{Placeholders, Raw};
+use crate::upkeep::incident::{self, Assessment};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Something went wrong: stop everything, look, keep the evidence, come back
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "A way through it:\n  chatbot incident lockdown          nothing is sent from here on\n  chatbot incident assess            what was exposed\n  chatbot incident report            the evidence, sealed, in one file\n  chatbot incident recover           check, restore, new keys: step by step\n  chatbot incident release           sending is possible again"
+)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Send nothing and hand out no key until `release`; needs no key store and no network
+    Lockdown,
+    /// End the lockdown; what was handed out before it stays revoked
+    Release,
+    /// Count what may have been exposed: conversations, keys, backups, requests
+    Assess(Assess),
+    /// Seal the evidence in one file: logs, sums, the hash of every file, no message text
+    Report(Report),
+    /// Check everything, restore, swap keys: each step is shown first
+    Recover,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Assess {
+    /// Since when: 12h, 7d, or a day like 2026-11-21; without it, ever
+    #[arg(long, value_name = "SPAN")]
+    since: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+struct Report {
+    /// A file that is not there yet; without it, one in the folder of backups
+    #[arg(value_name = "DEST", conflicts_with = "open")]
+    dest: Option<PathBuf>,
+    /// Since when
+    #[arg(long, value_name = "SPAN")]
+    since: Option<String>,
+    /// Put the messages in as well, redacted
+    #[arg(long)]
+    with_messages: bool,
+    /// Open such a file and print what is in it
+    #[arg(long, value_name = "FILE")]
+    open: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn json(&self) -> bool {
+        matches!(&self.command, Command::Assess(assess) if assess.json)
+    }
+}
+
+pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+    match options.command {
+        Command::Lockdown => lockdown(app),
+        Command::Release => release(app),
+        Command::Assess(options) => {
+            let found = look(app, options.since.as_deref())?;
+            note(app, "assess", Severity::Notice);
+            if options.json { app.ui.out(&format!("{}\n", as_json(app, &found))) } else { app.ui.out(&told(app, &found)) }
+        }
+        Command::Report(Report { open: Some(file), .. }) => open(app, &file),
+        Command::Report(options) => report(app, &options),
+        Command::Recover => recover(app),
+    }
+}
+
+fn note(app: &App, deed: &'static str, severity: Severity) {
+    app.note(&Event::new(What::Incident).severity(severity).word("deed", deed));
+}
+
+/// One file and one line of the log: no key store, no settings, no network is asked.
+fn lockdown(app: &App) -> Result<()> {
+    let began = app.lockdown().begin(app.clock.now())?;
+    note(app, "lockdown", Severity::Critical);
+    // An open vault is one that does not ask for its passphrase.
+    let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
+    let vault = if shut { ", and the vault is locked" } else { "" };
+    let word = if began { "lockdown" } else { "lockdown (it was on already)" };
+    app.ui.out(&format!("{word}: nothing is sent, no key is handed out{vault}; `chatbot incident release` ends it\n"))
+}
+
+fn release(app: &App) -> Result<()> {
+    if app.lockdown().check().is_ok() {
+        bail!(Problem::misuse("there is no lockdown").hint("`chatbot incident lockdown` begins one"));
+    }
+    if !app.yes && !app.ui.confirm("Messages and keys can leave this machine again. End the lockdown?", "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "kept", "the lockdown stays"));
+    }
+    app.lockdown().end(app.clock.now())?;
+    note(app, "release", Severity::Critical);
+    app.ui.out("the lockdown has ended; tokens that were handed out before it stay revoked\n")
+}
+
+/// The conversations, if a key store gives their key.
+fn archive(app: &mut App) -> Option<Archive> {
+    match app.archive() {
+        Ok(archive) => Some(archive),
+        Err(error) => {
+            app.ui.warning(&format!("conversations cannot be opened, only counted: {error}"));
+            None
+        }
+    }
+}
+
+fn look(app: &mut App, since: Option<&str>) -> Result<Assessment> {
+    let since = since.map(|s| super::audit::since(s, app.clock.now())).transpose()?;
+    let redactor = app.redactor()?;
+    let sealed = crate::archive::any_sealed(&app.home.conversations())?;
+    let archive = if sealed { archive(app) } else { None };
+    Ok(incident::assess(&app.home, archive.as_ref(), &redactor, &app.audit(), since)?)
+}
+
+/// The keys that are known of, by name, place and fingerprint.
+fn keys(app: &App) -> Vec<Value> {
+    let Ok(Some(book)) = Book::read(&app.home.state().join("keys.json")) else { return Vec::new() };
+    book.records()
+        .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. } | Slot::PreviousApiKey { .. }))
+        .map(|(slot, record)| json!({ "key": slot.to_string(), "store": record.store, "fingerprint": record.fingerprint, "updated_at": record.updated_at }))
+        .collect()
+}
+
+fn as_json(app: &App, found: &Assessment) -> Value {
+    let mut object = serde_json::to_value(found).unwrap_or_default();
+    if let Some(object) = object.as_object_mut() {
+        object.insert("schema_version".to_owned(), json!(1));
+        object.insert("keys".to_owned(), json!(keys(app)));
+        object.insert("lockdown".to_owned(), json!(app.lockdown().check().is_err()));
+    }
+    object
+}
+
+fn told(app: &App, found: &Assessment) -> String {
+    let since = found.since.map_or_else(|| "ever".to_owned(), |s| format!("since {}", s.local_minute()));
+    let head = |text: &str| app.ui.paint(Style::Bold, &format!("{text:<14}"));
+    let mut out = format!("{}{} in all, {} written to {since}\n", head("conversations"), found.conversations, found.changed);
+    let closed = found.changed - found.opened;
+    if closed > 0 {
+        out += &format!("{:14}{closed} of them could not be opened, and were not looked at\n", "");
+    }
+    let kinds: Vec<String> = found.values.iter().map(|(kind, many)| format!("{kind} ×{many}")).collect();
+    let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
+    out += &format!(
+        "{}{} looked at; in {} that you sent, today's rules find what they did not find then{kinds}\n",
+        head("messages"),
+        found.messages,
+        found.unredacted
+    );
+    out += &format!("{}{} in the folder of backups, {} of them {since}\n", head("backups"), found.backups[0], found.backups[1]);
+    let requests: Vec<String> =
+        found.requests.iter().map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable())).collect();
+    out += &format!("{}{}\n", head("sent to"), if requests.is_empty() { "nobody".to_owned() } else { requests.join(", ") });
+    let keys: Vec<String> =
+        keys(app).iter().filter_map(|k| Some(format!("{} ({})", k.get("key")?.as_str()?, k.get("store")?.as_str()?))).collect();
+    out += &format!("{}{}\n", head("keys"), if keys.is_empty() { "none are known".to_owned() } else { keys.join(", ") });
+    let events: Vec<String> = found.events.iter().map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable())).collect();
+    out += &format!("{}{}\n", head("events"), if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") });
+    let state = if app.lockdown().check().is_err() { "on: nothing is sent" } else { "off" };
+    out + &format!("{}{state}\n", head("lockdown"))
+}
+
+fn report(app: &mut App, options: &Report) -> Result<()> {
+    let path = options.dest.clone().unwrap_or_else(|| {
+        let at = app.clock.now().local_minute().replace([' ', ':'], "-");
+        app.home.backups().join(format!("chatbot-evidence-{at}.sealed"))
+    });
+    let path = if path.parent() == Some(std::path::Path::new("")) { PathBuf::from(".").join(path) } else { path };
+    if disk::exists(&path) {
+        bail!(Problem::misuse(format!("`{}` is there already", shown(&path))).hint("name another file; no evidence is ever overwritten"));
+    }
+    let found = look(app, options.since.as_deref())?;
+    // Written down before the log is taken along.
+    note(app, "report", Severity::Critical);
+    let redactor = app.redactor()?;
+    let settings = redactor.redact(Raw::from(app.settings_text()?), &mut Placeholders::default()).0;
+    let mut more = json!({ "keys": keys(app), "settings": settings, "lockdown": app.lockdown().check().is_err() });
+    if options.with_messages
+        && let Some(more) = more.as_object_mut()
+    {
+        more.insert("messages".to_owned(), messages(app)?);
+    }
+    let now = app.clock.now();
+    let evidence = incident::evidence(&app.home, &found, more, now)?;
+    let passphrase = match named_passphrase(app.env) {
+        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0))?,
+        None => new_passphrase(app, "the evidence", Given::Environment)?,
+    };
+    incident::seal(&path, &evidence, &passphrase, crate::keys::Cost::default(), now)?;
+    app.ui.out(&format!("{}\n", shown(&path)))?;
+    app.ui.notice("`chatbot incident report --open FILE` prints what is in it; its passphrase opens it on any machine");
+    Ok(())
+}
+
+fn messages(app: &mut App) -> Result<Value> {
+    let redactor = app.redactor()?;
+    let archive = app.archive()?;
+    let mut all = Vec::new();
+    for id in archive.ids()? {
+        let Ok(stored) = archive.read(&id) else { continue };
+        let mut table = Placeholders::default();
+        let messages = stored
+            .messages
+            .into_iter()
+            .map(|m| json!({ "n": m.n, "role": m.role, "at": m.at, "text": redactor.redact(m.text, &mut table).0 }));
+        all.push(json!({ "conversation": id, "messages": messages.collect::<Vec<_>>() }));
+    }
+    Ok(Value::Array(all))
+}
+
+fn open(app: &App, file: &std::path::Path) -> Result<()> {
+    let mut trouble = None;
+    let opened = incident::open(file, &mut || {
+        let passphrase = match named_passphrase(app.env) {
+            Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
+            None => app.ui.hidden("Passphrase of the evidence: ", "`CHATBOT_PASSPHRASE_FILE`"),
+        };
+        passphrase.map_err(|error| {
+            trouble = Some(error);
+            incident::Error::Random
+        })
+    });
+    match (opened, trouble) {
+        (_, Some(error)) => Err(error),
+        (Err(incident::Error::Seal(error)), None) => {
+            Err(Problem::new(Exit::Storage, "cannot_open", error.to_string()).hint("try another passphrase").into())
+        }
+        (opened, None) => {
+            let text = Raw::from(opened?).printable();
+            app.ui.out(&format!("{text}\n"))
+        }
+    }
+}
+
+/// One step: shown, agreed to, done.
+fn step(app: &App, number: u32, what: &str) -> Result<bool> {
+    app.ui.out(&format!("{} {what}\n", app.ui.paint(Style::Bold, &format!("{number}."))))?;
+    if app.yes { Ok(true) } else { app.ui.confirm("Do it?", "`--yes`") }
+}
+
+fn recover(app: &mut App) -> Result<()> {
+    note(app, "recover", Severity::Critical);
+    let mut bad = false;
+    if step(app, 1, "Look through the audit log: was anything in it changed or cut?")? {
+        match super::audit::verify(app, false) {
+            Err(error) if error.is::<Quiet>() => bad = true,
+            other => other?,
+        }
+    }
+    if step(app, 2, "Open every conversation: is anything damaged or moved?")? {
+        let verified = app.archive()?.verify()?;
+        let damaged = verified.damaged.len();
+        bad |= damaged > 0;
+        app.ui.out(&format!("{} conversations, {} messages, {damaged} damaged\n", verified.conversations, verified.messages))?;
+    }
+    let backups = disk::list(&app.home.backups())?;
+    let newest = backups.iter().filter(|f| f.name.ends_with(".backup")).max_by_key(|f| f.modified_ms);
+    let restore = newest.map_or_else(
+        || "there is no backup in the folder of backups; with one elsewhere: `chatbot restore FILE`".to_owned(),
+        |f| format!("`chatbot restore {}`", shown(&app.home.backups().join(&f.name))),
+    );
+    let locked = matches!(app.lockdown().check(), Err(limit::Error::Lockdown { .. }));
+    let release = if locked { "`chatbot incident release`" } else { "there is no lockdown" };
+    app.ui.out(&format!(
+        "What only you can do, in this order:\n\
+         3. Bring back what is damaged or missing: {restore}\n\
+         4. End the lockdown, so that providers can be reached: {release}\n\
+         5. Make new API keys at your providers and put them in: `chatbot key rotate`\n\
+         6. Seal every conversation with a new key: `chatbot history rekey`\n\
+         7. Make a fresh backup: `chatbot backup`\n"
+    ))?;
+    if bad {
+        bail!(Quiet(Exit::Found))
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The desk keeps watch: what is out of the ordinary is said once, and told to whom its owner wants told.
+
+use super::app::App;
+use super::ui::Style;
+use crate::disk;
+use crate::keys::Slot;
+use crate::keys::metadata::Book;
+use crate::ledger::alarm::{Alarm, Alarms, Fact};
+use crate::ledger::audit;
+use crate::ledger::{Event, Severity, What, Word};
+use crate::privacy::Raw;
+use serde_json::json;
+use std::io::Write;
+use std::process::Stdio;
+use std::sync::Arc;
+
+impl App {
+    /// Those who look for what is out of the ordinary.
+    pub(crate) fn alarms(&self) -> Alarms {
+        Alarms::new(self.home.state(), self.audit(), self.clock.clone())
+    }
+
+    /// Looks, says in a line each what is new, and hands it to the command of the settings. Nothing that goes wrong here stops
+    /// anything.
+    pub(crate) fn keep_watch(&mut self) {
+        // Nothing has ever happened in this home: there is nothing to look at, and nothing to be made for it.
+        if !disk::exists(self.audit().path()) {
+            return;
+        }
+        let facts = self.facts();
+        match self.alarms().look(&facts) {
+            Ok(new) => new.iter().for_each(|alarm| self.raise(alarm)),
+            Err(error) => self.ui.warning(&format!("alarms cannot be looked for: {error}")),
+        }
+    }
+
+    fn raise(&mut self, alarm: &Alarm) {
+        let event = Event::new(What::Alarm).severity(Severity::Warning).word("kind", alarm.kind.name());
+        self.note(&event.number("id", alarm.id).number("figure", alarm.figure));
+        let word = self.ui.paint_error(Style::Red, "alarm:");
+        if self.ui.notices() {
+            let sentence = Raw::from(alarm.sentence()).printable();
+            self.ui.error_line(&format!("{word} {sentence}; `chatbot audit alerts` lists it"));
+        }
+        let Ok(settings) = self.settings() else { return };
+        let Some((program, arguments)) = settings.alerts.command.split_first() else { return };
+        let object = json!({
+            "schema_version": 1,
+            "alert": { "id": alarm.id, "at": alarm.at, "kind": alarm.kind, "summary": alarm.sentence(), "figure": alarm.figure },
+        });
+        let mut command = self.env.command(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let told = command.spawn().and_then(|mut child| match child.stdin.take() {
+            // It is told and left to itself: nobody waits for it.
+            Some(mut pipe) => pipe.write_all(format!("{object}\n").as_bytes()),
+            None => Ok(()),
+        });
+        if let Err(error) = told {
+            self.ui.warning(&format!("the command of `alerts.command` cannot be told: {}", error.kind()));
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let home = &self.home;
+        let ours = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.vault(), home.backups()];
+        let open = ours.iter().filter(|path| disk::is_open_to_others(path)).count();
+        let mut facts = Vec::new();
+        if open > 0 {
+            facts.push(Fact::Open(open));
+        }
+        if let Ok(Some(book)) = Book::read(&home.state().join("keys.json")) {
+            facts.extend(book.records().filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. })).filter_map(|(slot, record)| {
+                let at = record.expires_at?;
+                let soon = self.clock.now().plus(std::time::Duration::from_secs(8 * 86_400));
+                (at < soon).then(|| Fact::Ends { key: Word::new(&slot.to_string()), at })
+            }));
+        }
+        facts
+    }
+
+    /// The key of the audit log, if the key store gives it; it is not made here. Whether it was given.
+    pub(crate) fn read_audit_key(&mut self) -> bool {
+        if let Ok(keys) = self.keys()
+            && let Ok(Some(key)) = keys.custody().get(&Slot::AuditKey)
+        {
+            self.use_audit_key(Arc::new(audit::Key::new(&key)));
+            return true;
+        }
+        false
+    }
+}

@@ -1,0 +1,183 @@
+//! A month of ordinary use, and what does not belong into it.
+
+use super::*;
+use crate::ledger::{Event, Severity};
+
+/// 2027-01-15 00:00 UTC.
+const START: i64 = 1_800_000_000_000 / DAY * DAY;
+
+struct Life {
+    _dir: tempfile::TempDir,
+    clock: Clock,
+    audit: Audit,
+    alarms: Alarms,
+    dice: u64,
+    raised: Vec<Alarm>,
+}
+
+impl Life {
+    fn new(seed: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let clock = Clock::fixed(Time::from_millis(START));
+        let audit = Audit::new(&state, clock.clone());
+        let alarms = Alarms::new(&state, audit.clone(), clock.clone());
+        Self { _dir: dir, clock, audit, alarms, dice: seed, raised: Vec::new() }
+    }
+
+    /// A number below `below`.
+    fn roll(&mut self, below: u64) -> u64 {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.dice >> 33) % below
+    }
+
+    fn add(&mut self, event: &Event) {
+        self.audit.add(event).unwrap();
+    }
+
+    fn look(&mut self) {
+        self.raised.extend(self.alarms.look(&[]).unwrap());
+    }
+
+    fn request(&mut self, nanos: i64) {
+        self.add(&Event::new(What::Request).word("provider", "openrouter").word("outcome", "answered").number("nano_dollars", nanos));
+    }
+
+    fn refused(&mut self) {
+        self.add(&Event::new(What::Request).severity(Severity::Warning).word("outcome", "failed").word("failure", "invalid_key"));
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.set(self.clock.now().plus(std::time::Duration::from_secs(seconds)));
+    }
+
+    /// A working day: a few sittings of a few questions, now and then something unusual but honest.
+    fn day(&mut self, day: i64) {
+        self.clock.set(Time::from_millis(START + day * DAY + 8 * HOUR));
+        let weekend = day % 7 >= 5;
+        let sittings = if weekend { self.roll(2) } else { 1 + self.roll(4) };
+        for _ in 0..sittings {
+            let pause = 600 + self.roll(7000);
+            self.wait(pause);
+            for _ in 0..1 + self.roll(14) {
+                let pause = 20 + self.roll(200);
+                self.wait(pause);
+                let redacted = self.roll(10);
+                if redacted < 3 {
+                    let many = if self.roll(60) == 0 { 8 + self.roll(12) } else { 1 + self.roll(4) };
+                    self.add(&Event::new(What::Redacted).count("EMAIL", usize::try_from(many).unwrap()));
+                }
+                let cents = self.roll(100);
+                let nanos = i64::try_from(300_000 + cents * 200_000 + if cents == 0 { 120_000_000 } else { 0 }).unwrap();
+                self.request(nanos);
+                self.look();
+            }
+            match self.roll(25) {
+                0 => self.refused(),
+                1 => self.add(&Event::new(What::KeyShown)),
+                2 => self.add(&Event::new(What::KeyValidated).word("status", "valid")),
+                3 => self.add(&Event::new(What::Backup).word("deed", "write").number("left_out", 0)),
+                _ => {}
+            }
+            self.look();
+        }
+    }
+
+    fn month(seed: u64) -> Self {
+        let mut life = Self::new(seed);
+        (0..30).for_each(|day| life.day(day));
+        life
+    }
+
+    /// What is raised by what happens now, after a month of which nobody complains.
+    #[track_caller]
+    fn plant(self, kind: Kind, plant: impl FnOnce(&mut Self)) {
+        let mut life = self;
+        life.clock.set(Time::from_millis(START + 30 * DAY + 12 * HOUR));
+        life.raised.clear();
+        plant(&mut life);
+        let kinds: Vec<Kind> = life.raised.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [kind], "{:#?}", life.raised);
+    }
+}
+
+#[test]
+fn a_month_of_ordinary_use_is_quiet() {
+    let mut told = Vec::new();
+    for seed in 1..=5 {
+        let life = Life::month(seed);
+        let mut requests = 0;
+        life.audit.read(|r, _| requests += u32::from(r.event == "request")).unwrap();
+        assert!(requests > 200, "{requests} requests are no month");
+        assert!(life.raised.len() <= 2, "seed {seed}: {:#?}", life.raised);
+        told.push(life.raised.len());
+    }
+    assert!(told.iter().sum::<usize>() <= 2, "{told:?}");
+}
+
+#[test]
+fn each_thing_that_does_not_belong_is_raised_at_once_and_once() {
+    Life::month(1).plant(Kind::Burst, |life| {
+        for _ in 0..90 {
+            life.wait(30);
+            life.request(1_000);
+            life.look();
+        }
+    });
+    Life::month(2).plant(Kind::Authentication, |life| {
+        for _ in 0..6 {
+            life.wait(100);
+            life.refused();
+            life.look();
+        }
+    });
+    Life::month(3).plant(Kind::Spend, |life| {
+        for _ in 0..20 {
+            life.wait(300);
+            life.request(400_000_000);
+            life.look();
+        }
+    });
+    Life::month(4).plant(Kind::KeyReads, |life| {
+        for _ in 0..8 {
+            life.wait(60);
+            life.add(&Event::new(What::KeyRevealed));
+            life.look();
+        }
+    });
+    Life::month(5).plant(Kind::Redactions, |life| {
+        life.add(&Event::new(What::Redacted).count("EMAIL", 60).count("PHONE", 40));
+        life.look();
+        life.look();
+    });
+    Life::month(6).plant(Kind::Backup, |life| {
+        life.add(&Event::new(What::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+        life.look();
+        life.add(&Event::new(What::Backup).severity(Severity::Critical).word("deed", "write").number("left_out", 3));
+        life.look();
+    });
+    Life::month(7).plant(Kind::Chain, |life| {
+        let bytes = disk::read(life.audit.path()).unwrap().unwrap();
+        disk::write(life.audit.path(), &bytes[..bytes.len() / 2]).unwrap();
+        life.request(1_000);
+        life.look();
+        life.request(1_000);
+        life.look();
+    });
+}
+
+#[test]
+fn facts_are_raised_once_and_acknowledged_once() {
+    let life = Life::new(1);
+    let now = life.clock.now();
+    let ends = |days: i64| Fact::Ends { key: Word::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY) };
+    let look = |facts: &[Fact]| life.alarms.look(facts).unwrap().iter().map(Alarm::sentence).collect::<Vec<_>>();
+    assert_eq!(look(&[ends(8), Fact::Open(0)]), [""; 0]);
+    assert_eq!(look(&[ends(5)]), ["the key default/openrouter ends in 5 days"]);
+    assert_eq!(look(&[ends(5), Fact::Open(2)]), ["2 files or folders of this program are open to others"]);
+    assert_eq!(look(&[ends(5), Fact::Open(2)]), [""; 0]);
+    assert_eq!(life.alarms.acknowledge(Some(1)).unwrap(), 1);
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 0);
+    assert!(life.alarms.all().unwrap().iter().all(|a| a.acknowledged));
+}

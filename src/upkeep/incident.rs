@@ -1,0 +1,186 @@
+//! After something went wrong: what was exposed since when, and the evidence of it in one sealed file.
+
+use crate::archive::{self, Archive};
+use crate::clock::Time;
+use crate::disk;
+use crate::home::Home;
+use crate::keys::Cost;
+use crate::keys::passphrase::{self, SALT_BYTES};
+use crate::ledger::audit::{self, Audit};
+use crate::ledger::usage::Usage;
+use crate::message::Role;
+use crate::privacy::{Placeholders, Redactor};
+use crate::seal::{self, KeyRing};
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What the first line of a bundle says it is.
+const FORMAT: &str = "chatbot-evidence";
+
+/// What can go wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A file.
+    #[error("{0}")]
+    Disk(#[from] disk::Error),
+    /// The conversations.
+    #[error("{0}")]
+    Archive(#[from] archive::Error),
+    /// The log.
+    #[error("{0}")]
+    Audit(#[from] audit::Error),
+    /// The passphrase cannot be made a key.
+    #[error("{0}")]
+    Passphrase(#[from] passphrase::Error),
+    /// Damaged, or another passphrase.
+    #[error("{0}")]
+    Seal(#[from] seal::Error),
+    /// Not one of ours.
+    #[error("`{0}` is no bundle of evidence")]
+    NotABundle(String),
+    /// No randomness.
+    #[error("this system gives no random numbers")]
+    Random,
+}
+
+/// What may have been exposed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Assessment {
+    /// Since when.
+    pub since: Option<Time>,
+    /// Conversations there are.
+    pub conversations: usize,
+    /// Those written to since then.
+    pub changed: usize,
+    /// Those that could be opened, to be looked at.
+    pub opened: usize,
+    /// Messages in them.
+    pub messages: usize,
+    /// Messages of their owner in which today's rules find something.
+    pub unredacted: usize,
+    /// What they find, by kind.
+    pub values: BTreeMap<String, usize>,
+    /// Backups in the folder of backups, and how many of them were made since then.
+    pub backups: [usize; 2],
+    /// Requests since then, by provider.
+    pub requests: BTreeMap<String, u64>,
+    /// Noteworthy events since then, by name.
+    pub events: BTreeMap<String, usize>,
+}
+
+/// Looks at everything that was kept. Without an archive (no key store answers) only what needs no key is counted.
+pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: &Audit, since: Option<Time>) -> Result<Assessment, Error> {
+    let from = since.unwrap_or(Time::from_millis(0));
+    let late = |ms: i64| ms >= from.millis();
+    let files = disk::list(&home.conversations())?;
+    let files: Vec<_> = files.into_iter().filter(|f| f.name.ends_with(archive::ENDING)).collect();
+    let mut found = Assessment { since, conversations: files.len(), ..Assessment::default() };
+    for file in files.iter().filter(|f| late(f.modified_ms)) {
+        found.changed += 1;
+        let id = file.name.strip_suffix(archive::ENDING).and_then(|id| id.parse().ok());
+        // One that does not open is counted by the difference.
+        let Some(Ok(stored)) = archive.zip(id).map(|(archive, id)| archive.read(&id)) else { continue };
+        found.opened += 1;
+        for message in stored.messages {
+            found.messages += 1;
+            let (_, findings) = redactor.redact(message.text, &mut Placeholders::default());
+            if message.role == Role::User && !findings.is_empty() {
+                found.unredacted += 1;
+                for (kind, many) in findings.counts() {
+                    *found.values.entry(kind).or_default() += many;
+                }
+            }
+        }
+    }
+    let backups = disk::list(&home.backups())?;
+    found.backups = [backups.len(), backups.iter().filter(|f| late(f.modified_ms)).count()];
+    Usage::new(home.state()).read(from, |entry| {
+        if !entry.correction {
+            *found.requests.entry(entry.provider).or_default() += 1;
+        }
+    })?;
+    log.read(|record, _| {
+        let matters = record.severity != "info" || record.event.starts_with("key.") || record.event.starts_with("proxy.");
+        if record.at >= from && matters {
+            *found.events.entry(record.event).or_default() += 1;
+        }
+    })?;
+    Ok(found)
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    format: String,
+    version: u32,
+    kdf: String,
+    salt: String,
+}
+
+impl Head {
+    fn ring(&self, passphrase: &Secret) -> Result<KeyRing, Error> {
+        let not_ours = || Error::NotABundle(self.format.clone());
+        let cost: Cost = self.kdf.parse()?;
+        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or_else(not_ours)?;
+        let mut text = String::with_capacity(44);
+        URL_SAFE.encode_string(*cost.derive(passphrase, &salt)?, &mut text);
+        Ok(KeyRing::new(&Secret::new(text))?)
+    }
+}
+
+/// The evidence: logs, sums, the hash of every file; of conversations only their hashes. `more` is what the desk knows.
+pub fn evidence(home: &Home, assessment: &Assessment, more: Value, now: Time) -> Result<Value, Error> {
+    let mut files = BTreeMap::new();
+    let mut logs = BTreeMap::new();
+    for folder in [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()] {
+        for file in disk::list(&folder)? {
+            let path = folder.join(&file.name);
+            let open = disk::is_open_to_others(&path);
+            // What cannot be read is named all the same.
+            let Ok(bytes) = disk::read_foreign(&path, u64::MAX - 1) else {
+                files.insert(path.display().to_string(), json!({ "unreadable": true }));
+                continue;
+            };
+            let sha256: String = Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+            let entry =
+                json!({ "bytes": file.bytes, "modified": Time::from_millis(file.modified_ms), "sha256": sha256, "open_to_others": open });
+            files.insert(path.display().to_string(), entry);
+            if folder == home.state() && (file.name.starts_with("audit") || file.name.starts_with("usage") || file.name == "alarms.json") {
+                logs.insert(file.name, Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+            }
+        }
+    }
+    Ok(json!({
+        "format": FORMAT, "version": 1, "made_at": now, "program": env!("CARGO_PKG_VERSION"),
+        "assessment": assessment, "files": files, "logs": logs, "more": more,
+    }))
+}
+
+/// Seals the evidence under a passphrase: a line that says how, and one token.
+pub fn seal(path: &Path, evidence: &Value, passphrase: &Secret, cost: Cost, now: Time) -> Result<(), Error> {
+    let mut salt = [0_u8; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
+    let head = Head { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
+    let token = head.ring(passphrase)?.seal(evidence.to_string().as_bytes(), now);
+    let line = serde_json::to_string(&head).unwrap_or_default();
+    Ok(disk::write(path, format!("{line}\n{token}\n").as_bytes())?)
+}
+
+/// Opens a bundle again.
+pub fn open(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, Error>) -> Result<String, Error> {
+    let not_ours = || Error::NotABundle(path.display().to_string());
+    let bytes = disk::read_foreign(path, 1 << 30)?;
+    let text = String::from_utf8(bytes).map_err(|_| not_ours())?;
+    let (head, token) = text.split_once('\n').ok_or_else(not_ours)?;
+    let head: Head = serde_json::from_str(head).map_err(|_| not_ours())?;
+    if head.format != FORMAT || head.version != 1 {
+        return Err(not_ours());
+    }
+    let plain = head.ring(&passphrase()?)?.open(token.trim_end())?;
+    Ok(String::from_utf8_lossy(&plain).into_owned())
+}
