@@ -18,7 +18,7 @@ pub enum Price {
     /// It runs on the user's own machine.
     Free,
     /// It is in the provider's list.
-    Known(Prices),
+    Known(Box<Prices>),
     /// Nobody said.
     Unknown,
 }

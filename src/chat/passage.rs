@@ -192,7 +192,7 @@ impl<P: Provider> Session<P> {
 
 /// What a message may cost.
 struct Need {
-    prices: Prices,
+    prices: Box<Prices>,
     prompt: u64,
     most: u64,
     least: i64,

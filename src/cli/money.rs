@@ -34,7 +34,7 @@ impl App {
         match choice {
             Some(choice) if choice.key != KeyFrom::Nowhere => {
                 let path = self.price_file(&choice.endpoint.name);
-                Pricing::new(move |model| find(&path, model).map_or(Price::Unknown, Price::Known))
+                Pricing::new(move |model| find(&path, model).map_or(Price::Unknown, |prices| Price::Known(Box::new(prices))))
             }
             _ => Pricing::new(|_| Price::Free),
         }

@@ -186,7 +186,9 @@ impl Tally {
     pub(super) fn book(&mut self, usage: &Usage, entries: &[Entry]) -> Result<(), disk::Error> {
         if !entries.is_empty() {
             self.counted = usage.add(entries)?;
-            entries.iter().for_each(|entry| self.count(entry));
+            for entry in entries {
+                self.count(entry);
+            }
         }
         Ok(())
     }

@@ -226,11 +226,11 @@ fn moment(line: &[u8]) -> Option<Moment> {
     Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { run, millis }) })
 }
 
-fn level(window: Window, uses: &[Moment], now: Moment) -> Level {
-    let within = uses.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
+fn level(window: Window, passed: &[Moment], now: Moment) -> Level {
+    let within = passed.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
     let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
     let age = within.max();
-    Level { window, used, oldest: age.map(|a| now.wall.minus(a)), frees: age.map(|a| window.length - a) }
+    Level { window, used, oldest: age.map(|a| now.wall.minus(a)), frees: age.map(|a| window.length.saturating_sub(a)) }
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Head {
 }
 
 /// The evidence: logs, sums, the hash of every file; of conversations only their hashes. `more` is what the desk knows.
-pub fn evidence(home: &Home, assessment: &Assessment, more: Value, now: Time) -> Result<Value, Error> {
+pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -> Result<Value, Error> {
     let mut files = BTreeMap::new();
     let mut logs = BTreeMap::new();
     for folder in [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()] {

@@ -203,7 +203,7 @@ fn report(app: &mut App, options: &Report) -> Result<()> {
         more.insert("messages".to_owned(), messages(app)?);
     }
     let now = app.clock.now();
-    let evidence = incident::evidence(&app.home, &found, more, now)?;
+    let evidence = incident::evidence(&app.home, &found, &more, now)?;
     let passphrase = match named_passphrase(app.env) {
         Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0))?,
         None => new_passphrase(app, "the evidence", Given::Environment)?,
