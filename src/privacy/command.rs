@@ -96,8 +96,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let login = !matches!(name.as_str(), "docker" | "podman" | "helm") || memchr::memmem::find(text.cut(to, to + 24), b"login").is_some();
     // A command goes on over lines that end with a backslash.
     let mut limit = text.line_end(to, 400);
-    while text.before(limit) == b'\\' && limit < to + 400 {
-        limit = text.line_end(text.run(limit, 2, |b| b == b'\n' || b == b'\r'), 400);
+    for _ in 0..8 {
+        let next = text.run(limit, 2, |b| b == b'\n' || b == b'\r');
+        if text.before(limit) != b'\\' || next == limit || limit > to + 400 {
+            break;
+        }
+        limit = text.line_end(next, 400);
     }
     let mut i = to;
     while i < limit {

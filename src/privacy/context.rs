@@ -1,6 +1,6 @@
 //! Context: the words beside a number, which say what it is when its form does not.
 
-use super::text::Text;
+use super::text::{Text, is_ident};
 
 /// How far before a number its name is looked for.
 const BEFORE: usize = 72;
@@ -45,6 +45,7 @@ pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> b
             word.first() == Some(&first)
                 && rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
                 && ends_word(text, from + i + word.len())
+                && !in_placeholder(text, from + i)
         })
     })
 }
@@ -53,6 +54,16 @@ pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> b
 pub(super) fn begins_word(text: Text<'_>, at: usize) -> bool {
     let (before, first) = (text.before(at), text.at(at));
     !before.is_ascii_alphabetic() || (first.is_ascii_uppercase() && before.is_ascii_lowercase()) || first >= 0x80
+}
+
+/// Whether a place is inside a placeholder, whose words say nothing about what stands beside it.
+pub(super) fn in_placeholder(text: Text<'_>, at: usize) -> bool {
+    let start = text.run_back(at, 40, is_ident);
+    if text.before(start) != b'[' {
+        return false;
+    }
+    let end = text.run(at, 40, is_ident);
+    text.at(end) == b']' && text.before(end).is_ascii_digit()
 }
 
 /// Whether what stands between two places is a word of its own or of an identifier.

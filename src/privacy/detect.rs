@@ -3,7 +3,7 @@
 pub(super) use super::index::Act;
 use super::index::{Index, Seen};
 use super::text::Text;
-use super::{Kind, email, fold, numbers, rules};
+use super::{Kind, context, email, fold, numbers, rules};
 
 /// Something that was found, before overlaps are settled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,14 +149,14 @@ impl<'t> Pass<'t> {
 
 impl Seen for Pass<'_> {
     fn keyword(&mut self, at: usize, end: usize, act: Act) {
-        if at < self.block {
+        if at < self.block || context::in_placeholder(self.text, at) {
             return;
         }
         match act {
             Act::Token(rule, shape) => rules::try_token(self, at, rule, shape),
             Act::Name(word) => super::assign::read(self, at, end, word),
             Act::Telephone => {
-                if super::context::is_whole(self.text, at, end) {
+                if context::is_whole(self.text, at, end) {
                     self.telephone = Some(end);
                 }
             }

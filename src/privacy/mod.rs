@@ -30,6 +30,7 @@ mod screen;
 mod seek;
 mod sentence;
 mod shape;
+mod stream;
 mod text;
 mod url;
 pub mod validate;
@@ -42,6 +43,7 @@ pub use placeholders::Placeholders;
 pub use redactor::{BadPattern, Policy, Redactor};
 pub use screen::Screen;
 pub use seek::Sought;
+pub use stream::Stream;
 
 use serde::Serialize;
 use std::fmt;

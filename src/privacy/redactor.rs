@@ -126,7 +126,7 @@ impl Redactor {
     /// What is found in any bytes, in order and without overlaps.
     #[must_use]
     pub fn findings(&self, bytes: &[u8]) -> Findings {
-        let found = self.hits(bytes, &placeholders::spans(bytes)).into_iter();
+        let found = self.settled(bytes, &placeholders::spans(bytes)).into_iter();
         Findings(found.map(|hit| Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end }).collect())
     }
 
@@ -140,7 +140,7 @@ impl Redactor {
         let mut findings = Findings::default();
         let mut out = String::with_capacity(raw.0.len());
         let mut from = 0;
-        for hit in self.hits(raw.0.as_bytes(), &taken) {
+        for hit in self.settled(raw.0.as_bytes(), &taken) {
             out.push_str(raw.0.get(from..hit.start).unwrap_or_default());
             out.push_str(&table.stand_in(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()));
             from = hit.end;
@@ -148,6 +148,29 @@ impl Redactor {
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
         (Redacted(out), findings)
+    }
+
+    /// What is found, until nothing more is found in the text that is left: a placeholder changes the words around it, and what
+    /// was redacted once must stay as it is when it is redacted again.
+    pub(super) fn settled(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
+        let mut hits = self.hits(bytes, taken);
+        for _ in 0..8 {
+            if hits.is_empty() {
+                break;
+            }
+            let (left, seams) = replaced(bytes, &hits);
+            let more = self.hits(&left, &placeholders::spans(&left));
+            if more.is_empty() {
+                break;
+            }
+            hits.extend(more.into_iter().filter_map(|hit| {
+                let (there, here) = *seams.get(seams.partition_point(|&(there, _)| there <= hit.start).checked_sub(1)?)?;
+                let start = here + (hit.start - there);
+                Some(Hit { start, end: start + (hit.end - hit.start), ..hit })
+            }));
+            hits = detect::settle(hits, &[]);
+        }
+        hits
     }
 
     /// What is found in bytes of which some parts are placeholders already.
@@ -176,6 +199,22 @@ impl Redactor {
         }
         detect::settle(hits, taken)
     }
+}
+
+/// The bytes with placeholders for what was found, and where each part between them came from.
+fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
+    let mut left = Vec::with_capacity(bytes.len());
+    let mut seams = Vec::with_capacity(hits.len() + 1);
+    let mut from = 0;
+    for hit in hits {
+        seams.push((left.len(), from));
+        left.extend_from_slice(bytes.get(from..hit.start).unwrap_or_default());
+        left.extend_from_slice(format!("[{}_1]", hit.kind).as_bytes());
+        from = hit.end;
+    }
+    seams.push((left.len(), from));
+    left.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    (left, seams)
 }
 
 /// Moves the ends of a hit outwards to where characters begin and end.
@@ -242,5 +281,103 @@ mod tests {
             refusal(Policy { allow: vec!["*".into()], ..Policy::default() }),
             "`*` would allow everything; use `redact = false` if that is meant"
         );
+    }
+
+    use proptest::prelude::*;
+
+    /// Pieces of text that rules look at, so that chance finds their seams.
+    fn pieces() -> impl Strategy<Value = String> {
+        let known = [
+            "password",
+            "pass",
+            "is",
+            ": ",
+            "=",
+            "\"",
+            "'",
+            " ",
+            "\n",
+            "hunter2",
+            "P@ss!9",
+            "bob@initech.com",
+            "bob",
+            "@",
+            "[EMAIL_1]",
+            "[PASSWORD_2]",
+            "[",
+            "]",
+            "4111 1111 1111 1111",
+            "+49 30 1234567",
+            "415-555-2671",
+            "sk-ant-",
+            "0123456789abcdef",
+            "Bearer ",
+            "Cookie: sid=",
+            "https://",
+            "user:pw",
+            "/",
+            "%40",
+            "\\u0040",
+            "＠",
+            "\u{200b}",
+            "-----BEGIN PRIVATE KEY-----",
+            "born",
+            "1982-05-14",
+            "12 Main Street",
+            "token",
+            "secret",
+            "key",
+            "api_",
+            "pin ",
+            "4821",
+            "пароль",
+            "密码",
+            "é",
+            ",",
+            ".",
+            "login",
+            "curl -u ",
+            "&#64;",
+            "12",
+            "DE89 3704 0044 0532 0130 00",
+            "0x",
+            "lat: ",
+            "52.5200, 13.4050",
+            "\x1b[0m",
+            "password is [PASSWORD_1]x",
+            "(",
+            ")",
+            "value",
+            "name=",
+            "\\",
+        ];
+        let piece = prop_oneof![4 => prop::sample::select(known.to_vec()).prop_map(str::to_owned), 1 => "[ -~]{0,6}", 1 => "\\PC{0,3}"];
+        prop::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn redacting_twice_is_redacting_once(text in pieces()) {
+            let redactor = Redactor::new(&Policy::default()).unwrap();
+            let mut table = Placeholders::default();
+            let (once, _) = redactor.redact(Raw::from(text.as_str()), &mut table);
+            let (twice, again) = redactor.redact(once.clone().into_raw(), &mut table);
+            prop_assert_eq!(once.as_str(), twice.as_str(), "{:?}", again);
+            let (fresh, _) = redactor.redact(once.clone().into_raw(), &mut Placeholders::default());
+            prop_assert_eq!(once.as_str(), fresh.as_str());
+        }
+
+        #[test]
+        fn what_was_replaced_comes_back_and_the_rest_was_never_touched(text in pieces()) {
+            let text = text.replace(['[', '%', '\\'], "");
+            let redactor = Redactor::new(&Policy::default()).unwrap();
+            let mut table = Placeholders::default();
+            let (redacted, findings) = redactor.redact(Raw::from(text.as_str()), &mut table);
+            prop_assert_eq!(table.restore(redacted.as_str()), text.as_str());
+            for finding in &findings {
+                prop_assert!(text.get(finding.start..finding.end).is_some());
+            }
+        }
     }
 }

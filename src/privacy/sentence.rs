@@ -851,8 +851,9 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     for n in 0..10 {
         let word = spoken(text, at, limit)?;
         let bytes = text.cut(word.start, word.end);
-        // The name again: what follows is read from there.
-        if bytes.eq_ignore_ascii_case(text.cut(name.at, name.to)) {
+        // The name again: what follows is read from there. A placeholder: the value was found before.
+        if !super::placeholders::spans(text.cut(word.start, word.next)).is_empty() || bytes.eq_ignore_ascii_case(text.cut(name.at, name.to))
+        {
             return None;
         }
         let lower = String::from_utf8_lossy(bytes).to_lowercase();

@@ -353,6 +353,9 @@ const REFERENCES: &[&str] = &[
 
 /// Whether a value stands for another or says that it is none.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
+        return true;
+    }
     let lower = String::from_utf8_lossy(value).to_lowercase();
     let lower = lower.trim();
     if NOTHING.contains(&lower)
