@@ -35,3 +35,88 @@ mod stream {
         });
     }
 }
+
+/// What a turn costs beside the answer: limits, money, the log, alarms; after 100,000 turns before it.
+mod ledger {
+    use chatbot::ledger::alarm::Alarms;
+    use chatbot::ledger::audit::{Audit, Key};
+    use chatbot::ledger::budget::{Caps, Own, Purse};
+    use chatbot::ledger::tally::Intent;
+    use chatbot::ledger::usage::Entry;
+    use chatbot::ledger::{Event, What};
+    use chatbot::limit::{Limiter, Lockdown};
+    use chatbot::{Clock, Secret, Time};
+    use divan::Bencher;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    const PAST: i64 = 100_000;
+
+    struct Desk {
+        clock: Clock,
+        lockdown: Lockdown,
+        limiter: Limiter,
+        audit: Audit,
+        purse: Purse,
+        alarms: Alarms,
+        _folder: tempfile::TempDir,
+    }
+
+    fn event(n: i64) -> Event {
+        let event = Event::new(What::Request).word("provider", "openrouter").word("model", "maker/model-1").word("outcome", "answered");
+        event.number("milliseconds", n).number("prompt_tokens", 1204).number("completion_tokens", 356).number("nano_dollars", 3_100_000)
+    }
+
+    fn entry(at: Time) -> Entry {
+        let text = str::to_owned;
+        let (provider, profile, model) = (text("openrouter"), text("default"), text("maker/model-1"));
+        let (prompt, completion, nanos) = (1204, 356, Some(3_100_000));
+        Entry { at, provider, profile, model, conversation: None, prompt, completion, nanos, estimated: false, correction: false }
+    }
+
+    fn desk() -> Desk {
+        let folder = tempfile::tempdir().unwrap();
+        let state = folder.path().join("state");
+        let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
+        let key = Arc::new(Key::new(&Secret::new(String::from("not a real key"))));
+        let audit = Audit::new(&state, clock.clone()).with_key(Some(key));
+        let caps = Caps { per_day: Some(i64::MAX), per_month: Some(i64::MAX), ..Caps::default() };
+        let purse = Purse::new(&state, audit.clone(), clock.clone(), caps);
+        let alarms = Alarms::new(&state, audit.clone(), clock.clone());
+        let limiter = Limiter::new(state.join("requests"), 1_000_000, 1_000_000);
+        let mut lines = String::new();
+        for n in 0..PAST {
+            audit.add(&event(n)).unwrap();
+            lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
+        }
+        std::fs::write(state.join("usage.jsonl"), lines).unwrap();
+        Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse, alarms, _folder: folder }
+    }
+
+    /// Everything a turn writes down.
+    #[divan::bench(sample_count = 1000, sample_size = 1)]
+    fn one_turn(bencher: Bencher<'_, '_>) {
+        let desk = desk();
+        let intent =
+            Intent { provider: String::from("openrouter"), profile: String::from("default"), model: String::from("m"), conversation: None };
+        let turn = || {
+            desk.clock.set(desk.clock.now().plus(Duration::from_secs(40)));
+            desk.lockdown.check().unwrap();
+            let grant = desk.purse.reserve(&intent, 1, 1000, Own::default()).unwrap();
+            desk.limiter.take(desk.clock.moment(), &|_| Vec::new()).unwrap();
+            desk.audit.add(&Event::new(What::Redacted).count("EMAIL", 1)).unwrap();
+            desk.audit.add(&event(0)).unwrap();
+            desk.purse.settle(Some(&grant.hold), &entry(desk.clock.now()), None, Own::default()).unwrap();
+            desk.alarms.look(&[]).unwrap();
+        };
+        turn();
+        bencher.bench_local(turn);
+    }
+
+    /// One event.
+    #[divan::bench(sample_count = 1000, sample_size = 1)]
+    fn one_event(bencher: Bencher<'_, '_>) {
+        let desk = desk();
+        bencher.bench_local(|| desk.audit.add(&event(0)).unwrap());
+    }
+}

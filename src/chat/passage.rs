@@ -2,11 +2,13 @@
 
 use super::money::Price;
 use super::{Error, Session, Watcher};
+use crate::clock::Time;
 use crate::ledger::tally::{Hold, Intent};
 use crate::ledger::{Event, Severity, What, budget};
 use crate::limit::{self, Level, Passed};
 use crate::message::Message;
 use crate::provider::{NanoDollars, Prices, Provider, price};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -59,17 +61,20 @@ impl<P: Provider> Session<P> {
         }
         let (hold, max_tokens) = self.afford(message, watcher)?;
         let now = self.machines.clock.moment();
-        let seen = |since| self.machines.audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
-        match self.machines.limiter.take(now, &seen) {
-            Ok(Passed { levels, rebuilt }) => {
-                if let Some(found) = rebuilt {
-                    self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "requests").number("found", found));
-                    watcher.warned(&format!(
-                        "the count of requests was gone or damaged; {found} of the last hour were found in the audit log and count"
-                    ));
-                }
-                Ok(Pass { levels, max_tokens, hold })
-            }
+        let found = Cell::new(0);
+        let seen = |since| -> Vec<Time> {
+            let times: Vec<Time> = self.machines.audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+            found.set(times.len());
+            times
+        };
+        let taken = self.machines.limiter.take(now, &seen);
+        if found.get() > 0 || matches!(taken, Ok(Passed { rebuilt: Some(_), .. })) {
+            let found = found.get();
+            self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "requests").number("found", found));
+            watcher.warned(&format!("the count of requests was gone or damaged; {found} of the last hour are in the audit log, and count"));
+        }
+        match taken {
+            Ok(Passed { levels, .. }) => Ok(Pass { levels, max_tokens, hold }),
             Err(error) => {
                 if let Some(hold) = &hold {
                     self.machines.purse.release(hold)?;

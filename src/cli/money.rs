@@ -2,15 +2,18 @@
 
 use super::app::{App, Choice};
 use super::network::runtime;
-use crate::chat::{Price, Pricing};
+use super::report::Problem;
+use super::talk::dollars;
+use super::ui::Ui;
+use crate::chat::{Price, Pricing, Session};
 use crate::clock::Time;
 use crate::disk;
 use crate::ledger::budget::{Caps, Purse};
 use crate::name::Name;
-use crate::provider::{Model, Prices, models};
+use crate::provider::{Model, Prices, Provider, models};
 use crate::secret::Secret;
-use crate::settings::KeyFrom;
-use anyhow::Result;
+use crate::settings::{self, KeyFrom};
+use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +71,28 @@ impl App {
         // A cache: without it a price is only not known.
         disk::write_cache(&self.price_file(provider), text.as_bytes()).unwrap_or_default();
     }
+}
+
+/// Shows the budgets of a conversation, or gives it one of its own.
+pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
+    if !arguments.is_empty() {
+        let amount = if arguments == "off" { Some(None) } else { settings::nanos(arguments.trim_start_matches('$')).map(Some) };
+        let Some(amount) = amount else {
+            bail!(Problem::misuse("that is no amount of dollars").hint("`/budget 0.50`, or `/budget off`"));
+        };
+        let caps = session.purse().caps();
+        session.purse().set_caps(Caps { per_conversation: amount, ..caps });
+    }
+    let own = session.own();
+    let fills = session.purse().standing(own)?;
+    if fills.is_empty() {
+        ui.notice("there is no budget; `/budget 0.50` sets one for this conversation");
+    }
+    for fill in fills {
+        let anew = fill.resets.map_or(String::new(), |at| format!(", anew {}", at.local_minute()));
+        ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit)))?;
+    }
+    Ok(())
 }
 
 fn fetched(path: &Path) -> Option<Time> {

@@ -243,7 +243,7 @@ impl Repl<'_> {
             Deed::File => self.attach(arguments),
             Deed::History => super::commands::history::recent(self.app),
             Deed::Usage => super::commands::usage::today(self.app),
-            Deed::Budget => self.budget(arguments),
+            Deed::Budget => super::money::budget(self.app.ui, self.session()?, arguments),
             Deed::Redact => self.redact(arguments),
             Deed::Incognito => self.incognito(),
             Deed::Copy => self.copy(),
@@ -311,29 +311,6 @@ impl Repl<'_> {
         }
         self.attached.push(&text);
         self.app.ui.notice(&format!("{} goes along with the next message", shown(&PathBuf::from(path))));
-        Ok(())
-    }
-
-    fn budget(&mut self, arguments: &str) -> Result<()> {
-        let session = self.session.as_mut().context("the conversation has ended")?;
-        if !arguments.is_empty() {
-            let amount = if arguments == "off" { Some(None) } else { crate::settings::nanos(arguments.trim_start_matches('$')).map(Some) };
-            let Some(amount) = amount else {
-                return Err(Problem::misuse("that is no amount of dollars").hint("`/budget 0.50`, or `/budget off`").into());
-            };
-            let caps = session.purse().caps();
-            session.purse().set_caps(crate::ledger::budget::Caps { per_conversation: amount, ..caps });
-        }
-        let own = session.own();
-        let fills = session.purse().standing(own)?;
-        if fills.is_empty() {
-            self.app.ui.notice("there is no budget; `/budget 0.50` sets one for this conversation");
-        }
-        for fill in fills {
-            let anew = fill.resets.map_or(String::new(), |at| format!(", anew {}", at.local_minute()));
-            let (spent, limit) = (talk::dollars(fill.spent), talk::dollars(fill.limit));
-            self.app.ui.out(&format!("  {:<17} {spent} of {limit}{anew}\n", fill.span.to_string()))?;
-        }
         Ok(())
     }
 

@@ -168,7 +168,10 @@ pub fn seal(path: &Path, evidence: &Value, passphrase: &Secret, cost: Cost, now:
     let head = Head { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
     let token = head.ring(passphrase)?.seal(evidence.to_string().as_bytes(), now);
     let line = serde_json::to_string(&head).unwrap_or_default();
-    Ok(disk::write(path, format!("{line}\n{token}\n").as_bytes())?)
+    // It may go into a folder that is not ours; the file itself is private from birth.
+    let mut draft = disk::Draft::beside(path)?;
+    draft.add(format!("{line}\n{token}\n").as_bytes())?;
+    Ok(draft.keep()?)
 }
 
 /// Opens a bundle again.

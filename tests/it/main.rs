@@ -31,12 +31,18 @@ mod history;
 mod house;
 /// Keys out of the environment and other programs' files.
 mod import;
+/// Something went wrong: stop, look, keep the evidence, come back.
+mod incident;
 /// Keys in a real Secret Service: seen from outside, locked, silent, absent.
 mod keyring;
 /// The keys of providers: stored, shown, asked about, removed.
 mod keys;
 /// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
 mod leaks;
+/// Money to the last billionth, and a log that cannot be quietly edited.
+mod ledger;
+/// How often and how much, whoever asks at once and whatever happens to the state.
+mod limits;
 /// A key by way of the browser.
 mod login;
 /// The redactor held against labelled texts.

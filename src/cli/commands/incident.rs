@@ -183,6 +183,9 @@ fn told(app: &App, found: &Assessment) -> String {
 }
 
 fn report(app: &mut App, options: &Report) -> Result<()> {
+    if options.dest.is_none() {
+        disk::folder(&app.home.backups())?;
+    }
     let path = options.dest.clone().unwrap_or_else(|| {
         let at = app.clock.now().local_minute().replace([' ', ':'], "-");
         app.home.backups().join(format!("chatbot-evidence-{at}.sealed"))

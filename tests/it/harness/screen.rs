@@ -56,7 +56,7 @@ struct Shown {
 }
 
 impl Screen {
-    pub(super) fn open<A: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = A>, columns: u16, rows: u16) -> Self {
+    pub(crate) fn open<A: AsRef<OsStr>>(sandbox: &Sandbox, args: impl IntoIterator<Item = A>, columns: u16, rows: u16) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a pseudo-terminal");
         grantpt(&keyboard).expect("the terminal is granted");
         unlockpt(&keyboard).expect("the terminal is unlocked");

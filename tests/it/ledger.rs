@@ -1,0 +1,190 @@
+//! Money to the last billionth, a log that cannot be quietly edited, alarms, and what is shown of all that.
+
+use super::harness::provider::{Reply, Server};
+use super::harness::{Sandbox, Screen};
+use serde_json::{Value, json};
+
+/// Prices of a model with a cache and a tier, and of a free one.
+const LIST: &str = r#"{"data":[
+ {"id":"maker/model-1","pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375",
+  "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006","completion":"0.0000225"}]}},
+ {"id":"maker/free","pricing":{"prompt":"0","completion":"0"}}]}"#;
+
+fn last_entry(sandbox: &Sandbox) -> Value {
+    let text = std::fs::read_to_string(sandbox.state().join("usage.jsonl")).unwrap();
+    serde_json::from_str(text.lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn costs_are_what_a_person_works_out_by_hand() {
+    // What the provider counts; the model; billionths of a dollar; whether it is an estimate.
+    let cases: [(&str, &str, Option<i64>, bool); 9] = [
+        (r#"{"prompt_tokens":12,"completion_tokens":7,"cost":0.000147}"#, "maker/model-1", Some(147_000), false),
+        // 1000 × 3000 + 200 × 15000
+        (r#"{"prompt_tokens":1000,"completion_tokens":200,"cost":null}"#, "maker/model-1", Some(6_000_000), true),
+        // 400 × 3000 + 600 × 300 + 200 × 15000
+        (
+            r#"{"prompt_tokens":1000,"completion_tokens":200,"prompt_tokens_details":{"cached_tokens":600}}"#,
+            "maker/model-1",
+            Some(4_380_000),
+            true,
+        ),
+        // 200 × 3000 + 300 × 300 + 500 × 3750 + 200 × 15000
+        (
+            r#"{"prompt_tokens":1000,"completion_tokens":200,"prompt_tokens_details":{"cached_tokens":300,"cache_write_tokens":500}}"#,
+            "maker/model-1",
+            Some(5_565_000),
+            true,
+        ),
+        // Reasoning is part of the answer and has no price of its own.
+        (
+            r#"{"prompt_tokens":1000,"completion_tokens":200,"completion_tokens_details":{"reasoning_tokens":150}}"#,
+            "maker/model-1",
+            Some(6_000_000),
+            true,
+        ),
+        // The fee and what the one behind charges.
+        (
+            r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0.95,"is_byok":true,"cost_details":{"upstream_inference_cost":19}}"#,
+            "maker/model-1",
+            Some(19_950_000_000),
+            false,
+        ),
+        (r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0.95,"is_byok":true}"#, "maker/model-1", None, false),
+        (r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0}"#, "maker/free", Some(0), false),
+        // 250000 × 6000 + 1000 × 22500
+        (r#"{"prompt_tokens":250000,"completion_tokens":1000}"#, "maker/model-1", Some(1_522_500_000), true),
+    ];
+    for (usage, model, nanos, estimated) in cases {
+        let server = Server::whatever(move |request| match request.path.as_str() {
+            "/v1/models" => Reply::json(200, LIST),
+            _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
+        });
+        let mut sandbox = Sandbox::under_one_root();
+        sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 1000\n");
+        sandbox.run(["ask", "--no-log", "--model", model, "hello"]).stdout("yes\n").check();
+        let entry = last_entry(&sandbox);
+        assert_eq!(entry["nanos"].as_i64(), nanos, "{usage}: {entry}");
+        assert_eq!(entry["estimated"].as_bool().unwrap_or(false), estimated, "{usage}: {entry}");
+        let shown = sandbox.run(["usage"]).passes().stdout;
+        assert_eq!(shown.contains('~'), estimated, "{shown}");
+        assert_eq!(shown.contains("unknown"), nanos.is_none(), "{shown}");
+    }
+}
+
+/// A home in which three questions were asked of two models.
+fn used() -> (Sandbox, Server) {
+    let server = Server::replies([Reply::says("one"), Reply::says("two"), Reply::says("three")]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 3\n");
+    for _ in 0..3 {
+        sandbox.run(["ask", "--no-log", "hello"]).passes();
+    }
+    (sandbox, server)
+}
+
+#[test]
+fn usage_has_the_shape_of_the_contract() {
+    let (sandbox, _server) = used();
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json", "--by", "model"]).passes().stdout).unwrap();
+    assert_eq!((&usage["schema_version"], &usage["success"]), (&1.into(), &true.into()));
+    assert_eq!((&usage["usage"]["requests_this_hour"], &usage["usage"]["max_requests_per_hour"]), (&3.into(), &100.into()));
+    assert!(usage["usage"]["window_start"].is_string());
+    assert_eq!(
+        usage["totals"],
+        json!([{"model": "maker/model-1", "requests": 3, "prompt_tokens": 36, "completion_tokens": 21, "cost": 0.000441, "unknown_costs": 0, "estimated_costs": 0}])
+    );
+    assert_eq!((&usage["limits"][0]["used"], &usage["limits"][0]["max"]), (&3.into(), &3.into()));
+    sandbox
+        .run(["usage", "--csv", "--by", "provider"])
+        .stdout("provider,requests,prompt_tokens,completion_tokens,cost_usd,unknown_costs,estimated_costs\nown,3,36,21,0.000441,0,0\n")
+        .check();
+}
+
+#[test]
+fn usage_fits_the_terminal_it_is_shown_on() {
+    let (sandbox, _server) = used();
+    for columns in [60, 120] {
+        let mut screen = Screen::open(&sandbox, ["usage", "--by", "model"], columns, 40);
+        assert_eq!(screen.end(), 0);
+        let text = screen.text();
+        for line in text.lines() {
+            assert!(line.chars().count() <= usize::from(columns), "{columns}: {line}\n{text}");
+        }
+        for part in ["this minute", "3 of 3", "this hour", "3 of 100", "today", "this week", "this month", "maker/model-1", "$0.00044"] {
+            assert!(text.contains(part), "{columns}: {part} is missing\n{text}");
+        }
+        assert!(!text.lines().any(|l| l.starts_with("in ")), "a line was broken\n{text}");
+    }
+    let plain = sandbox.run(["usage"]).passes().stdout;
+    assert!(!plain.contains('\x1b'), "{plain}");
+    let coloured = sandbox.run(["usage", "--color", "always"]).passes().stdout;
+    assert!(coloured.contains("\x1b[1;31m█"), "{coloured}");
+}
+
+#[test]
+fn watching_leaves_the_terminal_as_it_was() {
+    let (sandbox, _server) = used();
+    let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
+    screen.wait_for("3 of 100").wait_for("Ctrl-C ends it").send("\x03");
+    assert_eq!(screen.end(), 0);
+    let transcript = screen.transcript();
+    assert!(transcript.ends_with(b"\x1b[?25h\x1b[?1049l"), "{}", String::from_utf8_lossy(&transcript).escape_debug());
+}
+
+#[test]
+fn the_log_tells_who_changed_it() {
+    let sandbox = Sandbox::with_vault();
+    for _ in 0..4 {
+        sandbox.run(["ask", "--demo", "hello"]).passes();
+    }
+    let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).passes().stdout).unwrap();
+    assert_eq!((&whole["ok"], &whole["first_bad"], &whole["with_key"]), (&true.into(), &Value::Null, &true.into()), "{whole}");
+    // Without the key store the chain of hashes is still looked at.
+    let shut: Value =
+        serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").passes().stdout)
+            .unwrap();
+    assert_eq!((&shut["ok"], &shut["with_key"]), (&true.into(), &false.into()), "{shut}");
+    let path = sandbox.state().join("audit.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("\"outcome\":\"answered\"", "\"outcome\":\"anwsered\"", 1)).unwrap();
+    let bad = 1 + text.lines().position(|l| l.contains("\"outcome\"")).unwrap();
+    let found: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).fails(9).stdout).unwrap();
+    assert_eq!((&found["ok"], &found["first_bad"]), (&false.into(), &bad.into()), "{found}");
+    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+    assert_eq!((&alerts["alerts"][0]["kind"], alerts["alerts"].as_array().unwrap().len()), (&"chain".into(), 1), "{alerts}");
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 taken off the list\n").check();
+    sandbox.run(["audit", "alerts"]).stdout("").check();
+}
+
+#[test]
+fn an_alarm_reaches_the_command_of_its_owner_once_and_without_keys() {
+    let server = Server::whatever(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
+    let mut sandbox = Sandbox::under_one_root();
+    let told = sandbox.root().join("told");
+    let command = format!("cat >> {0}; env > {0}.env", told.display());
+    sandbox.ask_at(&server.base_url(), &format!("[alerts]\ncommand = [\"sh\", \"-c\", {command:?}]\n"));
+    for _ in 0..5 {
+        sandbox.run(["ask", "--no-log", "hello"]).fails(3);
+    }
+    let env = told.with_extension("env");
+    let began = std::time::Instant::now();
+    while !std::fs::read(&env).is_ok_and(|e| !e.is_empty()) && began.elapsed().as_secs() < 20 {
+        std::thread::yield_now();
+    }
+    let text = std::fs::read_to_string(&told).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    let alert: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&alert["alert"]["kind"], &alert["alert"]["figure"]), (&"authentication".into(), &3.into()), "{text}");
+    let env = std::fs::read_to_string(env).unwrap();
+    assert!(env.contains("HOME=") && !env.contains("OWN_KEY"), "{env}");
+}
+
+#[test]
+fn events_are_filtered_by_how_much_they_matter() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_hour = 1\n");
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
+    sandbox.run(["audit", "list", "--severity", "warning"]).stdout("[..]  limit.reached      window=hour most=1\n").check();
+}

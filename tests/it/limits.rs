@@ -1,0 +1,138 @@
+//! How often and how much: exactly what is allowed passes, whoever asks at once and whatever happens to the state.
+
+use super::harness::Sandbox;
+use super::harness::provider::{Reply, Server};
+use chatbot::Clock;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::Instant;
+
+/// How often each exit code came of so many attempts, by eight at once.
+fn attempts(sandbox: &Sandbox, each: usize, args: &[&str]) -> BTreeMap<Option<i32>, usize> {
+    let codes: Vec<Option<i32>> = thread::scope(|scope| {
+        let askers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| (0..each).map(|_| sandbox.run(args).output().code).collect::<Vec<_>>())).collect();
+        askers.into_iter().flat_map(|a| a.join().unwrap()).collect()
+    });
+    codes.into_iter().fold(BTreeMap::new(), |mut count, code| {
+        *count.entry(code).or_default() += 1;
+        count
+    })
+}
+
+/// One whose every answer costs a cent, and who says so beforehand.
+fn a_cent_each() -> Server {
+    Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/odd"}]}"#,
+        ),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+    })
+}
+
+#[test]
+fn eight_at_once_pass_exactly_as_often_as_the_limit_allows() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 37\n");
+    let codes = attempts(&sandbox, 10, &["ask", "--demo", "--no-log", "hello"]);
+    assert_eq!(codes, BTreeMap::from([(Some(0), 37), (Some(5), 43)]));
+}
+
+#[test]
+fn eight_at_once_spend_exactly_the_budget() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n");
+    let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
+    assert_eq!(codes, BTreeMap::from([(Some(0), 13), (Some(5), 27)]));
+    let asked = server.requests().iter().filter(|r| r.method == "POST").count();
+    assert_eq!(asked, 13);
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    assert_eq!(usage["budget"]["spans"][0]["spent"], 0.13);
+    assert_eq!(usage["budget"]["spans"][0]["held"], 0.0);
+}
+
+#[test]
+fn a_spent_budget_says_what_to_do() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
+    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    sandbox
+        .run(["ask", "--no-log", "hello"])
+        .code(5)
+        .stderr("chatbot: error: the budget of $0.01 for today does not cover this: $0.01 are spent, and it may cost $0.01\nchatbot: hint: it begins anew at [..] 00:00; raise `budget.per_day` in the settings, ask for less with `--max-tokens`, or ask a cheaper model\n")
+        .check();
+    sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: ask a model of which `chatbot models` shows the price, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
+}
+
+#[test]
+fn a_budget_for_one_run_counts_only_that_run() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    for _ in 0..3 {
+        sandbox.run(["ask", "--no-log", "--budget", "0.01", "hello"]).stdout("yes\n").check();
+    }
+    let refused = sandbox.run(["ask", "--no-log", "--budget", "0.009", "hello"]).fails(5);
+    assert!(refused.stderr.contains("raise `--budget`"), "{}", refused.stderr);
+    let two = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\ntwo\nthree\n").output();
+    assert_eq!(two.stdout.matches("yes").count(), 2, "{two:#?}");
+    assert!(two.stderr.contains("the budget of $0.02 for this command does not cover this"), "{two:#?}");
+}
+
+#[test]
+fn an_answer_is_asked_for_no_longer_than_the_money_lasts() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.000001","completion":"0.00001"}}]}"#),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.0001}"#).done(),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
+    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    let body = server.requests().iter().find(|r| r.method == "POST").unwrap().json();
+    // $0.01 less 26 tokens of prompt at the most, at $0.00001 each: 997 tokens.
+    assert_eq!(body["max_tokens"], 997);
+    let asked: Value = serde_json::from_str(&sandbox.run(["ask", "--no-log", "--dry-run", "hello"]).passes().stdout).unwrap();
+    assert_eq!(asked["max_tokens"], 987);
+    sandbox.run(["ask", "--no-log", "--max-tokens", "2000", "hello"]).fails(5);
+}
+
+#[test]
+fn a_state_that_is_deleted_emptied_or_damaged_gives_nothing_away() {
+    for spoil in ["deleted", "emptied", "damaged", "torn"] {
+        let sandbox = Sandbox::under_one_root();
+        sandbox.configure("[limits]\nrequests_per_hour = 3\n");
+        for _ in 0..3 {
+            sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+        }
+        let state = sandbox.state().join("requests");
+        let bytes = std::fs::read(&state).unwrap();
+        match spoil {
+            "deleted" => std::fs::remove_file(&state).unwrap(),
+            "emptied" => std::fs::write(&state, b"").unwrap(),
+            "damaged" => std::fs::write(&state, vec![b'x'; bytes.len()]).unwrap(),
+            _ => std::fs::write(&state, [&bytes[..], b"18000000"].concat()).unwrap(),
+        }
+        sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
+        let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).passes().stdout;
+        assert_eq!(told.contains("file=requests found=3"), spoil != "torn", "{spoil}: {told}");
+    }
+}
+
+#[test]
+fn who_was_asked_to_wait_waits_if_told_to() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    let wish = serde_json::json!({"own/default/maker/model-1": {"at": Clock::system().now(), "run": 0, "uptime": 0, "wait_ms": 2500}});
+    sandbox.write(sandbox.state().join("backoff.json"), wish.to_string());
+    let shown = sandbox.run(["usage"]).passes().stdout;
+    assert!(shown.contains("own/default/maker/model-1 asked not to be asked for"), "{shown}");
+    let began = Instant::now();
+    sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
+    assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());
+}
