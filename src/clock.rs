@@ -55,7 +55,9 @@ impl Time {
     /// `2026-11-21 09:30` in the user's own time zone.
     #[must_use]
     pub fn local_minute(self) -> String {
-        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M").to_string()
+        let at = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
+        // By hand: a list of ten thousand asks ten thousand times.
+        format!("{:04}-{:02}-{:02} {:02}:{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute())
     }
 
     /// `2026-11-21` in the user's own time zone.

@@ -65,7 +65,7 @@ pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
 
 /// Opens whole lines and gives them to a reader; each that opens, then to `keep`.
 pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
-    for (n, line) in whole.split(|b| *b == b'\n').enumerate().filter(|(_, l)| !l.is_empty()) {
+    for (n, line) in lines(whole).enumerate().filter(|(_, l)| !l.is_empty()) {
         if let Some(plain) = open(line, ring) {
             reader.line(n + 1, Some(&plain))?;
             keep(plain);
@@ -86,6 +86,16 @@ pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut ke
         }
     }
     Ok(())
+}
+
+/// The lines of a file, without their ends.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut from = 0;
+    memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]).map(move |end| {
+        let line = bytes.get(from..end).unwrap_or_default();
+        from = end + 1;
+        line
+    })
 }
 
 /// How every sealed line begins: the version, and the years until 2242.

@@ -54,8 +54,14 @@ impl Archive {
     }
 }
 
+/// The lines of a file, each with its end if it has one.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes.split_inclusive(|b| *b == b'\n')
+    let mut from = 0;
+    memchr::memchr_iter(b'\n', bytes).map(|at| at + 1).chain([bytes.len()]).filter_map(move |end| {
+        let line = bytes.get(from..end).filter(|l| !l.is_empty());
+        from = end;
+        line
+    })
 }
 
 fn token(line: &[u8]) -> Option<&str> {

@@ -62,7 +62,7 @@ impl Archive {
     fn look(&self, id: &Name, bytes: &[u8], wanted: &Wanted) -> Result<Look, Error> {
         let mut damaged = false;
         let mut may_have = false;
-        for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+        for line in reading::lines(bytes).filter(|l| !l.is_empty()) {
             match std::str::from_utf8(line).ok().and_then(|token| self.ring().open(token).ok()) {
                 Some(plain) if wanted.text.may_be_in(&plain) => {
                     may_have = true;

@@ -109,6 +109,11 @@ fn options() -> OpenOptions {
 /// Opens a file of ours and looks at it before anything is read or written: through the descriptor, so that nobody can
 /// change it in between.
 fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, Error> {
+    open_and_measure(path, deed, options).map(|(file, _)| file)
+}
+
+/// The same, and how long it is.
+fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<(File, u64), Error> {
     let file = match options.open(path) {
         Ok(file) => file,
         Err(source) if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) => {
@@ -119,8 +124,9 @@ fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, 
             return Err(Error::Io { deed, path: path.to_path_buf(), source });
         }
     };
-    inspect(path, &file.metadata().map_err(io(deed, path))?)?;
-    Ok(file)
+    let meta = file.metadata().map_err(io(deed, path))?;
+    inspect(path, &meta)?;
+    Ok((file, meta.len()))
 }
 
 #[cfg(unix)]
@@ -200,11 +206,10 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
 
 /// Reads a file of ours if it has at most so many bytes; `None` if it is not there.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
-    match open(path, "read", options().read(true)) {
+    match open_and_measure(path, "read", options().read(true)) {
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error),
-        Ok(file) => {
-            let length = file.metadata().map_err(io("read", path))?.len();
+        Ok((file, length)) => {
             if length > most {
                 return Err(Error::TooLarge { path: path.to_path_buf(), most });
             }

@@ -287,3 +287,40 @@ fn a_list_changes_nothing_but_its_own_cache() {
     sandbox.run(["history", "verify"]).passes();
     assert_eq!(snapshot(&sandbox.data()), before);
 }
+
+/// A log as `llm` keeps it: one long answer that overflows its page, and more rows than fit on one.
+const LLM: &str = r#"
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("CREATE TABLE [conversations] ([id] TEXT PRIMARY KEY, [name] TEXT, [model] TEXT)")
+db.execute('CREATE TABLE "responses" ([id] TEXT PRIMARY KEY, [model] TEXT, [prompt] TEXT, [system] TEXT, [response] TEXT, [conversation_id] TEXT REFERENCES [conversations]([id]), [duration_ms] INTEGER, [datetime_utc] TEXT)')
+for n in range(300):
+    db.execute("INSERT INTO conversations VALUES (?, ?, ?)", ("c%03d" % n, "talk %d" % n, "gpt-x"))
+    for turn in range(2):
+        db.execute("INSERT INTO responses VALUES (?,?,?,?,?,?,?,?)", ("r%d-%d" % (n, turn), "gpt-x", "question %d" % turn,
+            "be brief" if turn == 0 else None, "answer %d " % turn + "long " * (n * 30), "c%03d" % n, 100 + n, "2025-01-02T03:04:%02d.5" % turn))
+db.commit()
+"#;
+
+#[test]
+fn the_log_of_llm_is_read() {
+    let Some(python) = proof::tool("python3") else {
+        return proof::left_out("archive-llm", "no Python");
+    };
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.desk().join("logs.db");
+    assert!(Command::new(python).args(["-c", LLM]).arg(&file).status().unwrap().success());
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    assert_eq!((back["imported"].as_array().unwrap().len(), back["messages"].as_u64()), (300, Some(1500)));
+    let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "400"]).passes());
+    let one = list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!("talk 299")).unwrap();
+    assert_eq!((one["provider"].as_str(), one["model"].as_str()), (Some("llm"), Some("gpt-x")));
+    let long = |turn: usize| format!("answer {turn} {}", "long ".repeat(299 * 30));
+    assert_eq!(texts(&sandbox, one["id"].as_str().unwrap()), ["be brief", "question 0", &long(0), "question 1", &long(1)]);
+    let damaged = fs::read(&file).unwrap();
+    for cut in [100, 5000, damaged.len() / 2] {
+        fs::write(&file, &damaged[..cut]).unwrap();
+        assert!(matches!(sandbox.run(["history", "import"]).arg(&file).output().code, Some(0 | 2)));
+    }
+    proof::ran("archive-llm");
+}

@@ -5,6 +5,8 @@
 
 mod aichat;
 mod json;
+mod llm;
+mod sqlite;
 
 use super::store::{Archive, new_id};
 use super::writing::{Note, lines};
@@ -51,6 +53,8 @@ pub enum Source {
     Aichat,
     /// A chat of `shell_gpt`'s.
     ShellGpt,
+    /// The log of the `llm` tool.
+    Llm,
 }
 
 /// The name of the program, as it stands where a provider would.
@@ -61,6 +65,7 @@ impl fmt::Display for Source {
             Self::ChatGpt => "chatgpt",
             Self::Aichat => "aichat",
             Self::ShellGpt => "shell-gpt",
+            Self::Llm => "llm",
         })
     }
 }
@@ -68,6 +73,9 @@ impl fmt::Display for Source {
 /// Reads a file of another program's; `None` if it is none that is known.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Option<(Source, Vec<Foreign>)> {
+    if bytes.starts_with(b"SQLite format 3\0") {
+        return llm::read(bytes).map(|all| (Source::Llm, all));
+    }
     let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['[', '{']) {
         json::read(text)

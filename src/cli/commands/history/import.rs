@@ -18,8 +18,8 @@ const LARGEST: u64 = 2 << 30;
 
 /// Take conversations of other programs in
 ///
-/// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat and
-/// chats of shell_gpt. All of it is redacted; standing instructions among it are shown and never sent. Imported twice, it is here
+/// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat,
+/// chats of `shell_gpt` and the `logs.db` of llm. All of it is redacted; standing instructions among it are shown and never sent. Imported twice, it is here
 /// twice.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
@@ -58,14 +58,13 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
 }
 
 fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
+    let mut log = file.as_os_str().to_owned();
+    log.push("-wal");
+    if disk::length(Path::new(&log)) > 0 {
+        bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("end that, then try again"));
+    }
     let bytes = disk::read_foreign(file, LARGEST)?;
     let bytes = zeroize::Zeroizing::new(bytes);
-    if bytes.starts_with(b"SQLite format 3\0") {
-        bail!(
-            Problem::new(Exit::Misuse, "unknown_form", format!("`{}` is a SQLite database, which is not read", shown(file)))
-                .hint("of `llm`: `llm logs list --json -n 0 > logs.json`, and import that")
-        );
-    }
     foreign::read(&bytes).ok_or_else(|| {
         Problem::new(Exit::Misuse, "unknown_form", format!("`{}` holds no conversations in a form that is known", shown(file)))
             .hint("`chatbot history import --help` names the forms")

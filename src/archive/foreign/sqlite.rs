@@ -1,0 +1,255 @@
+//! Just enough of SQLite's file format to read the rows of a table: no writing, no queries, nothing believed.
+//!
+//! Every number in the file is a claim. A page that is not there, a record that ends early or a tree that turns back on itself
+//! ends the reading of that branch; there is nothing to be had from a damaged log that is worth more.
+
+use std::collections::HashSet;
+
+/// A value of a row. Numbers other than whole ones and blobs are of no use here.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    Nothing,
+    Whole(i64),
+    Text(String),
+}
+
+/// A row: the values by the names of their columns.
+#[derive(Debug)]
+pub(super) struct Row<'a> {
+    columns: &'a [String],
+    values: Vec<Value>,
+}
+
+impl Row<'_> {
+    fn value(&self, column: &str) -> Option<&Value> {
+        self.columns.iter().position(|c| c == column).and_then(|at| self.values.get(at))
+    }
+
+    pub(super) fn text(&self, column: &str) -> Option<&str> {
+        match self.value(column) {
+            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+            _ => None,
+        }
+    }
+}
+
+/// A database.
+pub(super) struct Database<'a> {
+    bytes: &'a [u8],
+    page: usize,
+    usable: usize,
+}
+
+impl<'a> Database<'a> {
+    /// A file that says it is one and keeps its texts in UTF-8.
+    pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
+        let page = match u16_at(bytes, 16)? {
+            1 => 65_536,
+            size => size,
+        };
+        let usable = page.checked_sub(usize::from(*bytes.get(20)?))?;
+        let encoding = bytes.get(56..60)?;
+        (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self { bytes, page, usable })
+    }
+
+    /// Hands each row of a table to `each`; whether there is such a table.
+    pub(super) fn rows(&self, table: &str, each: &mut dyn FnMut(&Row<'_>)) -> bool {
+        let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
+        let mut found = None;
+        self.walk(1, &mut HashSet::new(), &mut |values| {
+            let row = Row { columns: &schema, values };
+            if row.text("type") == Some("table")
+                && row.text("name") == Some(table)
+                && let (Some(Value::Whole(root)), Some(sql)) = (row.value("rootpage"), row.text("sql"))
+            {
+                found = usize::try_from(*root).ok().map(|root| (root, columns(sql)));
+            }
+        });
+        let Some((root, columns)) = found else { return false };
+        self.walk(root, &mut HashSet::new(), &mut |values| each(&Row { columns: &columns, values }));
+        true
+    }
+
+    fn page(&self, number: usize) -> Option<&'a [u8]> {
+        let from = number.checked_sub(1)?.checked_mul(self.page)?;
+        self.bytes.get(from..from.checked_add(self.page)?)
+    }
+
+    /// Every record of a tree of tables, in order.
+    fn walk(&self, number: usize, been: &mut HashSet<usize>, each: &mut dyn FnMut(Vec<Value>)) -> Option<()> {
+        if !been.insert(number) {
+            return None;
+        }
+        let page = self.page(number)?;
+        let head = if number == 1 { 100 } else { 0 };
+        let count = u16_at(page, head + 3)?;
+        match page.get(head)? {
+            0x0d => {
+                for cell in 0..count {
+                    let at = u16_at(page, head + 8 + cell * 2)?;
+                    if let Some(record) = self.payload(page, at) {
+                        each(record_of(&record));
+                    }
+                }
+            }
+            0x05 => {
+                for cell in 0..count {
+                    let at = u16_at(page, head + 12 + cell * 2)?;
+                    // A branch that is damaged costs what is on it.
+                    let _ = self.walk(u32_at(page, at)?, been, each);
+                }
+                self.walk(u32_at(page, head + 8)?, been, each)?;
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// The record in a leaf's cell, with what of it overflows into other pages.
+    fn payload(&self, page: &[u8], at: usize) -> Option<Vec<u8>> {
+        let (length, at) = varint(page, at)?;
+        let (_, at) = varint(page, at)?;
+        let length = usize::try_from(length).ok().filter(|l| *l <= self.bytes.len())?;
+        let most = self.usable - 35;
+        let local = if length <= most {
+            length
+        } else {
+            let least = (self.usable - 12) * 32 / 255 - 23;
+            let fit = least + (length - least) % (self.usable - 4);
+            if fit <= most { fit } else { least }
+        };
+        let mut record = page.get(at..at + local)?.to_vec();
+        let mut next = if length > local { u32_at(page, at + local)? } else { 0 };
+        while record.len() < length {
+            let more = self.page(next)?;
+            let take = (length - record.len()).min(self.usable - 4);
+            record.extend_from_slice(more.get(4..4 + take)?);
+            next = u32_at(more, 0)?;
+        }
+        Some(record)
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
+    Some(usize::from(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?)))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?)).ok()
+}
+
+/// A number of one to nine bytes, and where it ends.
+fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
+    let mut number = 0_u64;
+    for n in 0..9 {
+        let byte = *bytes.get(at + n)?;
+        if n == 8 {
+            return Some(((number << 8) | u64::from(byte), at + 9));
+        }
+        number = (number << 7) | u64::from(byte & 0x7f);
+        if byte & 0x80 == 0 {
+            return Some((number, at + n + 1));
+        }
+    }
+    None
+}
+
+fn record_of(record: &[u8]) -> Vec<Value> {
+    let mut values = Vec::new();
+    let Some((head, mut at)) = varint(record, 0) else { return values };
+    let Some(mut body) = usize::try_from(head).ok().filter(|h| *h <= record.len()) else { return values };
+    let end = body;
+    while at < end {
+        let Some((kind, next)) = varint(record, at) else { break };
+        at = next;
+        let size = match kind {
+            0 | 8 | 9 => 0,
+            1..=4 => kind,
+            5 => 6,
+            6 | 7 => 8,
+            _ => kind.saturating_sub(12) / 2,
+        };
+        let Some(bytes) = usize::try_from(size).ok().and_then(|size| record.get(body..body.checked_add(size)?)) else { break };
+        body += bytes.len();
+        values.push(match kind {
+            8 => Value::Whole(0),
+            9 => Value::Whole(1),
+            1..=6 => Value::Whole(
+                bytes.iter().enumerate().fold(0, |n, (i, b)| if i == 0 { i64::from(b.cast_signed()) } else { (n << 8) | i64::from(*b) }),
+            ),
+            kind if kind >= 13 && kind % 2 == 1 => Value::Text(String::from_utf8_lossy(bytes).into_owned()),
+            _ => Value::Nothing,
+        });
+    }
+    values
+}
+
+/// The names of the columns, as the statement that made the table has them.
+fn columns(sql: &str) -> Vec<String> {
+    let inside = sql.split_once('(').map_or("", |(_, rest)| rest);
+    let (mut depth, mut quote, mut item) = (0, None, String::new());
+    let mut items = Vec::new();
+    for c in inside.chars() {
+        match (quote, c) {
+            (Some(q), c) if c == q => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '`' | '\'') => quote = Some(c),
+            (None, '[') => quote = Some(']'),
+            (None, '(') => depth += 1,
+            (None, ')') if depth == 0 => break,
+            (None, ')') => depth -= 1,
+            (None, ',') if depth == 0 => {
+                items.push(std::mem::take(&mut item));
+                continue;
+            }
+            _ => {}
+        }
+        item.push(c);
+    }
+    items.push(item);
+    let rules = ["primary", "foreign", "unique", "check", "constraint"];
+    let name = |item: &String| {
+        let item = item.trim();
+        let end = match item.chars().next()? {
+            '"' | '`' | '\'' => item.get(1..)?.find(['"', '`', '\''])? + 2,
+            '[' => item.find(']')? + 1,
+            _ => item.find(|c: char| c.is_whitespace()).unwrap_or(item.len()),
+        };
+        Some(item.get(..end)?.trim_matches(['"', '`', '\'', '[', ']']).to_owned())
+    };
+    items.iter().filter_map(name).filter(|n| !rules.contains(&n.to_lowercase().as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_named_in_every_spelling() {
+        let sql = "CREATE TABLE [responses] (\n  [id] TEXT PRIMARY KEY,\n  \"prompt\" TEXT, n DECIMAL(10, 2), `x` TEXT DEFAULT ',',\n  FOREIGN KEY ([id]) REFERENCES [a]([b])\n, [later] TEXT)";
+        assert_eq!(columns(sql), ["id", "prompt", "n", "x", "later"]);
+    }
+
+    #[test]
+    fn numbers_of_every_length() {
+        for (bytes, number) in [(&[0x00][..], 0), (&[0x7f], 127), (&[0x81, 0x00], 128), (&[0xff; 9], u64::MAX)] {
+            assert_eq!(varint(bytes, 0), Some((number, bytes.len())));
+        }
+        assert_eq!(varint(&[0x80], 0), None);
+    }
+
+    #[test]
+    fn what_is_no_database_gives_nothing() {
+        let mut bytes = b"SQLite format 3\0".to_vec();
+        assert!(Database::open(&bytes).is_none());
+        bytes.resize(4096, 0xff);
+        bytes[16..18].copy_from_slice(&512_u16.to_be_bytes());
+        bytes[20] = 0;
+        bytes[56..60].copy_from_slice(&[0, 0, 0, 1]);
+        for (at, byte) in [(100, 0x0d), (100, 0x05), (103, 0), (104, 3)] {
+            bytes[at] = byte;
+            let database = Database::open(&bytes).unwrap();
+            assert!(!database.rows("responses", &mut |_| panic!("a row out of nothing")));
+        }
+    }
+}
