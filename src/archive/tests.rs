@@ -146,10 +146,10 @@ fn a_torn_end_is_set_aside_and_the_next_message_is_whole() {
 
 #[test]
 fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
+    type Change = Box<dyn FnOnce(&mut Vec<String>)>;
     let place = Place::new();
     let (_, other) = place.conversation(3);
     let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap()).unwrap().lines().nth(2).unwrap().to_owned();
-    type Change = Box<dyn FnOnce(&mut Vec<String>)>;
     let cases: Vec<(Change, Vec<&str>, usize)> = vec![
         (Box::new(|l| l.swap(1, 2)), vec!["message 1 (line 3): the message is not in its place"], 4),
         (Box::new(|l| l.push(l[2].clone())), vec!["message 2 (line 6): the message is repeated"], 4),

@@ -67,9 +67,9 @@ impl Custody {
             Some(previous) if !same(&previous, &current) => {
                 return Ok(DataKeys { current, previous: Some(previous), made: false });
             }
-            // It ended between the two steps: the old key is safe, the new one not made yet.
-            Some(_) => {}
-            None => self.put(&Slot::PreviousDataKey, &current)?,
+            // It ended between the two steps: the old key is safe, the new one not made yet. Whether it was written down that
+            // there is an old key is not known: it is, before there is a new one.
+            _ => self.put(&Slot::PreviousDataKey, &current)?,
         }
         let fresh = fresh()?;
         self.put(&Slot::DataKey, &fresh)?;
@@ -173,11 +173,13 @@ mod tests {
         assert_eq!(read.previous.unwrap().expose(), first.expose());
         keys.end_rekey().unwrap();
         assert!(keys.data_keys(|| Ok(true)).unwrap().previous.is_none());
-        // Stopped between its two steps.
+        // Stopped between its two steps, and before the first was written down.
         keys.put(&Slot::PreviousDataKey, &begun.current).unwrap();
+        keys.change_book(|book| book.forget(&Slot::PreviousDataKey)).unwrap();
         let rest = keys.begin_rekey().unwrap();
         assert!(rest.made);
         assert_eq!(rest.previous.unwrap().expose(), begun.current.expose());
+        assert!(keys.data_keys(|| Ok(true)).unwrap().previous.is_some());
     }
 
     #[test]

@@ -66,9 +66,8 @@ fn content(value: &Value) -> Option<Raw> {
         Value::Array(parts) => {
             let mut whole = Raw::from("");
             for part in parts {
-                match part.as_str().or_else(|| part.get("text")?.as_str()) {
-                    Some(text) => whole.push(&Raw::from(text)),
-                    None => continue,
+                if let Some(text) = part.as_str().or_else(|| part.get("text")?.as_str()) {
+                    whole.push(&Raw::from(text));
                 }
             }
             whole

@@ -106,6 +106,7 @@ pub struct TakenIn {
 
 impl Archive {
     /// Takes conversations in, on all cores. One of which no message is left makes no file.
+    #[must_use]
     pub fn take_in(&self, source: Source, foreign: &[Foreign], gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
         many::each(foreign, |one| self.take_one_in(source, one, gate))
     }

@@ -52,7 +52,7 @@ pub(super) struct Prune {
     pub(super) json: bool,
 }
 
-pub(super) fn rename(app: &mut App, options: Rename) -> Result<()> {
+pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
     let mut typed = Raw::from("");
     for (n, word) in options.title.iter().enumerate() {
         if n > 0 {

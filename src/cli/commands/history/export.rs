@@ -74,7 +74,10 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.notice(&format!("{} written", shown(path)));
     }
     app.note(&Event::new(What::History).word("deed", "export").number("conversations", ids.len()));
-    if damaged { bail!(Quiet(Exit::Storage)) } else { Ok(()) }
+    if damaged {
+        bail!(Quiet(Exit::Storage))
+    }
+    Ok(())
 }
 
 fn wanted(app: &mut App, options: &Options) -> Result<Vec<Name>> {

@@ -62,7 +62,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::List(o) => list::run(app, &o),
         Command::Search(o) => find::run(app, &o),
         Command::Show(o) => show::run(app, &o),
-        Command::Rename(o) => change::rename(app, o),
+        Command::Rename(o) => change::rename(app, &o),
         Command::Delete(o) => change::delete(app, &o),
         Command::Prune(o) => change::prune(app, &o),
         Command::Export(o) => export::run(app, &o),
