@@ -278,6 +278,15 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
+/// Opens a file that is the user's and not ours, to be read piece by piece.
+pub fn open_foreign(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(io("read", path))?;
+    if file.metadata().map_err(io("read", path))?.is_dir() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
+    }
+    Ok(file)
+}
+
 /// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the
 /// old or the new one is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {

@@ -637,7 +637,7 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
         // A variable is followed by the signs of code; the word of a sentence by other words.
         let made = value::made(bytes);
         let capital = made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase);
-        return alone && made.length >= 4 && !capital && !super::sentence::is_common(&lower) && made.beyond == 0;
+        return alone && made.length >= 4 && !capital && !sentence::is_common(&lower) && made.beyond == 0;
     }
     value::is_striking(bytes)
         || alone && value::made(bytes).digits > 0 && bytes.len() >= 4

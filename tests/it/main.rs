@@ -47,6 +47,8 @@ mod limits;
 mod login;
 /// The redactor held against labelled texts.
 mod privacy;
+/// `redact` as a filter.
+mod privacy_filter;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
 /// Ten lines of Python open a conversation the binary wrote.

@@ -10,6 +10,7 @@ pub(super) mod history;
 pub(super) mod incident;
 pub(super) mod key;
 pub(super) mod models;
+pub(super) mod redact;
 pub(super) mod restore;
 pub(super) mod usage;
 pub(super) mod vault;

@@ -1,0 +1,154 @@
+//! `redact`: the redactor as a filter.
+
+use crate::cli::app::App;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::input_stream;
+use crate::disk;
+use crate::privacy::{Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor};
+use anyhow::{Result, bail};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// How much is read at once.
+const PIECE: usize = 64 * 1024;
+/// The longest line of `--json-lines`.
+const LONGEST_LINE: u64 = 64 << 20;
+
+/// Replace what is private in a file or a stream, byte for byte the same elsewhere
+///
+/// Any bytes and any size: text, logs, binary. Kinds, patterns and exceptions are those of the settings; nothing is sent or kept.
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "Examples:\n  chatbot redact server.log > clean.log\n  git diff | chatbot redact --fail\n  chatbot redact --json .env"
+)]
+pub(crate) struct Options {
+    /// What to read; standard input if absent or `-`
+    file: Option<PathBuf>,
+    /// Print what was found as one JSON object, with byte offsets, instead of the text
+    #[arg(long, conflicts_with = "json_lines")]
+    pub(crate) json: bool,
+    /// Read one `{"id","text"}` a line, write one `{"id","text","findings"}` a line, at once
+    #[arg(long)]
+    json_lines: bool,
+    /// End with code 9 if anything was found
+    #[arg(long)]
+    fail: bool,
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    // Who types `redact` means it, whatever the settings say of the chat.
+    let policy = Policy { off: false, ..app.settings()?.privacy.policy.clone() };
+    let redactor = app.redactor_for(&policy)?;
+    let mut input: Box<dyn Read> = match &options.file {
+        Some(file) if file.as_os_str() != "-" => Box::new(disk::open_foreign(file)?),
+        _ if options.json_lines => return finish(options, lines(app, &redactor)?),
+        _ => Box::new(input_stream()),
+    };
+    if options.json_lines {
+        bail!(Problem::misuse("`--json-lines` reads standard input").hint("leave the file away, or pipe it in"));
+    }
+    let found = if options.json { list(app, &redactor, &mut input)? } else { filter(app, &redactor, &mut input)? };
+    finish(options, found)
+}
+
+fn finish(options: &Options, found: bool) -> Result<()> {
+    if found && options.fail {
+        bail!(Quiet(Exit::Found));
+    }
+    Ok(())
+}
+
+/// The bytes with placeholders in place of what was found.
+fn filter(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+    let mut found = false;
+    pass(redactor, input, &mut |bytes| app.ui.out_bytes(bytes), &mut |_| {
+        found = true;
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+/// What was found, as one JSON object that is written as it grows.
+fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+    let mut found = false;
+    app.ui.out("{\"schema_version\":1,\"findings\":[")?;
+    pass(redactor, input, &mut |_| Ok(()), &mut |finding| {
+        let comma = if found { "," } else { "" };
+        found = true;
+        app.ui.out(&format!("{comma}{}", serde_json::to_string(&finding)?))
+    })?;
+    app.ui.out("]}\n")?;
+    Ok(found)
+}
+
+/// Reads to the end, giving bytes and findings on as they are decided.
+fn pass(
+    redactor: &Redactor,
+    input: &mut impl Read,
+    write: &mut impl FnMut(&[u8]) -> Result<()>,
+    tell: &mut impl FnMut(Finding) -> Result<()>,
+) -> Result<()> {
+    let mut piece = vec![0; PIECE];
+    let (mut out, mut findings) = (Vec::new(), Vec::new());
+    let mut stream = redactor.stream();
+    loop {
+        let read = match input.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        stream.push(piece.get(..read).unwrap_or_default(), &mut out, &mut |finding| findings.push(finding));
+        write(&out)?;
+        out.clear();
+        findings.drain(..).try_for_each(&mut *tell)?;
+    }
+    stream.finish(&mut out, &mut |finding| findings.push(finding));
+    write(&out)?;
+    findings.into_iter().try_for_each(tell)
+}
+
+/// One line of input.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(default)]
+    id: Value,
+    text: String,
+}
+
+/// One line of output.
+#[derive(Serialize)]
+struct Answered<'a> {
+    id: &'a Value,
+    text: &'a Redacted,
+    findings: &'a Findings,
+}
+
+/// A line in, a line out, flushed: for a program that keeps this one running.
+fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
+    let (mut found, mut bad) = (false, false);
+    while let Some(line) = app.ui.input_line(LONGEST_LINE)? {
+        if line.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        let answer = match serde_json::from_slice::<Asked>(&line) {
+            Ok(asked) => {
+                let (text, findings) = redactor.redact(Raw::from(asked.text), &mut Placeholders::default());
+                found |= !findings.is_empty();
+                serde_json::to_string(&Answered { id: &asked.id, text: &text, findings: &findings })?
+            }
+            Err(_) => {
+                bad = true;
+                "{\"id\":null,\"error\":\"not a JSON object with a `text`\"}".to_owned()
+            }
+        };
+        app.ui.out(&format!("{answer}\n"))?;
+    }
+    if bad {
+        bail!(Problem::new(Exit::Failure, "bad_line", "some lines were no JSON objects with a `text`"));
+    }
+    Ok(found)
+}
