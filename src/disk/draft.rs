@@ -54,6 +54,19 @@ impl Draft {
     }
 }
 
+/// Removes what writers of `path` that were killed left beside it. Only for whoever writes it alone: another's draft is not
+/// told from a dead one's.
+pub fn sweep(path: &Path) -> Result<(), Error> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    for entry in super::list(folder_of(path)?)? {
+        let middle = entry.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
+        if middle.is_some_and(|middle| middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())) {
+            fs::remove_file(path.with_file_name(&entry.name)).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
 impl Drop for Draft {
     fn drop(&mut self) {
         if !self.kept {

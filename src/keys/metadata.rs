@@ -136,6 +136,7 @@ impl Book {
             let mut bytes = serde_json::to_vec_pretty(&book).map_err(|_| Error::Damaged(path.to_path_buf()))?;
             bytes.push(b'\n');
             disk::write(path, &bytes)?;
+            disk::sweep(path)?;
         }
         Ok(done)
     }

@@ -215,7 +215,9 @@ fn parsed(path: &Path, bytes: &[u8]) -> Result<Content, Error> {
 fn write(path: &Path, content: &Content) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec_pretty(content).map_err(std::io::Error::other)?;
     bytes.push(b'\n');
-    Ok(disk::write(path, &bytes)?)
+    disk::write(path, &bytes)?;
+    // Whoever writes has the lock: what else lies there was left by a process that was killed.
+    Ok(disk::sweep(path)?)
 }
 
 fn lock(path: &Path) -> Result<disk::Lock, Error> {

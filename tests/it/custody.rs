@@ -291,3 +291,20 @@ fn clear_asks_for_the_word_and_leaves_the_conversations_theirs() {
     sandbox.run(["key", "get"]).fails(3);
     sandbox.run(["history", "verify"]).passes();
 }
+
+#[test]
+fn a_process_that_holds_a_secret_leaves_no_core_and_does_not_show_it() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
+    screen.wait_for("(nothing is shown): ");
+    let of = |what: &str| std::fs::read(format!("/proc/{}/{what}", screen.pid().as_raw_pid())).unwrap();
+    let limits = String::from_utf8(of("limits")).unwrap();
+    let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+    assert_eq!(of("cmdline"), [super::harness::run::BINARY, "key", "set", "--no-validate", ""].join("\0").into_bytes());
+    screen.send(&key());
+    rustix::process::kill_process(screen.pid(), rustix::process::Signal::ABORT).unwrap();
+    assert_ne!(screen.end(), 0);
+    assert!(!sandbox.files().iter().any(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains("core"))));
+    assert!(sandbox.files_with(b"c0ffee42").is_empty());
+}

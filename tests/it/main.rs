@@ -21,6 +21,8 @@ mod backup;
 mod chat;
 /// Who keeps the keys: the real keyring in all its states, and no store weaker than the chosen one.
 mod custody;
+/// A kill at every single write of what changes keys.
+mod cuts;
 /// Every way in which a provider can fail, from outside.
 mod faults;
 /// Every help page, and every command that a hint names.

@@ -151,6 +151,11 @@ impl Screen {
         self
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        self.pid
+    }
+
     /// Waits until it ends; its exit code, or 128 and the signal.
     pub(crate) fn end(&mut self) -> i32 {
         let Ok(status) = self.ended.recv_timeout(PATIENCE) else {
