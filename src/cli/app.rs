@@ -3,6 +3,7 @@
 use super::Global;
 use super::env::Env;
 use super::keys::Keys;
+use super::log::{Level, Log};
 use super::report::{Exit, Problem};
 use super::ui::{Ui, shown};
 use crate::archive::{self, Archive};
@@ -38,6 +39,7 @@ pub(crate) struct App {
     /// Held as long as the ring is.
     sealing: Option<disk::Lock>,
     audit_key: Option<Arc<audit::Key>>,
+    log: Option<Log>,
 }
 
 /// Who answers, and where the key comes from.
@@ -69,6 +71,7 @@ impl App {
             ring: None,
             sealing: None,
             audit_key: None,
+            log: None,
         })
     }
 
@@ -130,7 +133,9 @@ impl App {
     }
 
     pub(crate) fn audit(&self) -> Audit {
-        Audit::new(self.home.state(), self.clock.clone()).with_key(self.audit_key.clone())
+        Audit::new(self.home.state(), self.clock.clone())
+            .with_key(self.audit_key.clone())
+            .with_echo(self.log.clone().map(|log| audit::Echo::new(move |line| log.line(Level::Info, line))))
     }
 
     /// Writes an event down; where that fails, its owner is told and the work goes on.
@@ -202,6 +207,16 @@ impl App {
     /// From here on the log is written and checked with this key.
     pub(crate) fn use_audit_key(&mut self, key: Arc<audit::Key>) {
         self.audit_key = Some(key);
+    }
+
+    /// The log, if it is on.
+    pub(crate) const fn logging(&self) -> Option<&Log> {
+        self.log.as_ref()
+    }
+
+    /// Logs from here on.
+    pub(crate) fn use_log(&mut self, log: Log) {
+        self.log = Some(log);
     }
 
     /// Whether anything may be sent at all.

@@ -5,6 +5,7 @@ mod commands;
 mod env;
 mod keys;
 mod lines;
+mod log;
 mod money;
 mod network;
 mod repl;
@@ -101,7 +102,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         // Those who look for mistakes list them all.
         Some(command @ Command::Config(_)) => command.run(&mut app),
-        Some(command) => app.refuse_malformed_env().and_then(|()| command.run(&mut app)),
+        Some(command) => app.refuse_malformed_env().and_then(|()| app.log_as_the_environment_says()).and_then(|()| command.run(&mut app)),
         None if ui.input_is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
         None => return misuse(&args, &app.env, &no_command()),
     };

@@ -385,7 +385,18 @@ impl Repl<'_> {
 
 fn screen(app: &App) -> (Screen, Stop) {
     let stop = Stop::new();
-    (Screen { ui: app.ui, yes: app.yes, show: true, stop: stop.clone(), ends_line: true, aside: " · /redact show" }, stop)
+    (
+        Screen {
+            ui: app.ui,
+            yes: app.yes,
+            show: true,
+            stop: stop.clone(),
+            ends_line: true,
+            aside: " · /redact show",
+            log: app.logging().cloned(),
+        },
+        stop,
+    )
 }
 
 /// Ctrl-C, or nobody reads any more.

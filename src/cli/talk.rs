@@ -58,6 +58,9 @@ pub(crate) struct Talk {
     /// Talk to the offline assistant in this program: no key, no network
     #[arg(long)]
     pub(crate) demo: bool,
+    /// Log what happens on standard error, redacted; twice for every step
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
     /// No notices, no statistics
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -117,6 +120,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     if talk.quiet {
         app.ui.hush();
     }
+    app.log_verbosely(talk.verbose)?;
     app.lockdown().check()?;
     if !talk.keeps() && !matches!(which, Which::New) {
         bail!(
@@ -127,6 +131,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     let (provider, choice, wish) = if talk.demo { demo(own_screen) } else { connect(app, talk, which)? };
     let mut unkept = None;
     let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
+    app.step(&format!("kept: {}", kept.is_some()));
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
     let mut session = session(app, talk, provider, wish, choice.as_ref(), own_screen, conversation)?;
@@ -231,6 +236,7 @@ fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Op
     if talk.budget.is_some() || budget.per_day.is_some() || budget.per_month.is_some() || budget.per_conversation.is_some() {
         app.fetch_prices(&choice, key.as_ref())?;
     }
+    app.step(&format!("{} at {}, model {}, key: {}", choice.endpoint.name, choice.endpoint.base_url, choice.model, key.is_some()));
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))

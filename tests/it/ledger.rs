@@ -1,8 +1,23 @@
 //! Money to the last billionth, a log that cannot be quietly edited, alarms, and what is shown of all that.
 
 use super::harness::provider::{Reply, Server};
+use super::harness::sandbox::key;
 use super::harness::{Sandbox, Screen};
+use chatbot::catalog::{self, Endpoint};
+use chatbot::chat::{Cost, Machines, Manners, Price, Pricing, Said, Session, Watcher};
+use chatbot::ledger::audit::Audit;
+use chatbot::ledger::budget::{Caps, Own, Purse};
+use chatbot::limit::{Backoff, Limiter, Lockdown};
+use chatbot::privacy::Findings;
+use chatbot::privacy::validate::{Rules, Suspicious};
+use chatbot::provider::{Heard, Net, OpenAi, Prices, Reach, Wish};
+use chatbot::{Clock, Policy, Raw, Redactor, Secret};
 use serde_json::{Value, json};
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Prices of a model with a cache and a tier, and of a free one.
 const LIST: &str = r#"{"data":[
@@ -70,6 +85,124 @@ fn costs_are_what_a_person_works_out_by_hand() {
         assert_eq!(shown.contains('~'), estimated, "{shown}");
         assert_eq!(shown.contains("unknown"), nanos.is_none(), "{shown}");
     }
+}
+
+/// Knows when something of the answer has come.
+#[derive(Default)]
+struct Ear(Rc<Cell<bool>>);
+
+impl Watcher for Ear {
+    fn warned(&mut self, _: &str) {}
+    fn redacted(&mut self, _: &Findings) {}
+    fn approves(&mut self, _: &Findings) -> bool {
+        true
+    }
+    fn text(&mut self, _: &str) {
+        self.0.set(true);
+    }
+    fn sign(&mut self, _: &Heard) {}
+    fn waiting(&mut self, _: Duration) {}
+}
+
+/// A session with one at this address who is taken for OpenRouter, and its purse.
+fn session(state: &Path, server: &Server) -> (Session<OpenAi>, Purse) {
+    let clock = Clock::system();
+    let redactor = Arc::new(Redactor::new(&Policy::default()).unwrap());
+    let audit = Audit::new(state, clock.clone());
+    let caps = Caps { per_day: Some(1_000_000_000), ..Caps::default() };
+    let purse = Purse::new(state, audit.clone(), clock.clone(), caps);
+    let prices = Prices::parse(r#"{"prompt":"0.000001","completion":"0.00001"}"#).unwrap();
+    let machines = Machines {
+        redactor: Arc::clone(&redactor),
+        lockdown: Lockdown::new(state),
+        limiter: Limiter::new(state.join("requests"), 10, 10),
+        backoff: Backoff::new(state, clock.clone()),
+        purse: purse.clone(),
+        pricing: Pricing::new(move |_| Price::Known(Box::new(prices.clone()))),
+        audit,
+        clock: clock.clone(),
+    };
+    let manners = Manners {
+        rules: Rules { max_chars: 4000, suspicious: Suspicious::Off },
+        max_messages: 100,
+        drop_findings: false,
+        ask_on_secret: false,
+        own_screen: false,
+        profile: "default".to_owned(),
+        wait: false,
+        allow_unknown_price: false,
+    };
+    let endpoint = Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() };
+    let reach = Reach { net: Arc::new(Net::default()), redactor, clock };
+    let provider = OpenAi::new(&endpoint, Some(Secret::new(key())), reach).unwrap();
+    (Session::new(provider, Wish::new("maker/model-1"), manners, machines, None), purse)
+}
+
+#[test]
+fn a_stopped_answer_is_estimated_and_mended_when_its_cost_can_be_asked() {
+    let bill = r#"{"data":{"id":"gen-1","total_cost":0.0005,"native_tokens_prompt":10,"native_tokens_completion":9,"is_byok":false}}"#;
+    let mut asked = 0;
+    let server = Server::whatever(move |request| match request.line().as_str() {
+        "GET /v1/generation?id=gen-1" => Reply::json(200, bill),
+        "POST /v1/chat/completions" => {
+            asked += 1;
+            if asked == 1 { Reply::stream().text("Half of").stall() } else { Reply::says("Whole.") }
+        }
+        other => panic!("{other}"),
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
+    let (mut session, purse) = session(&state, &server);
+    let spent = || {
+        let fill = purse.standing(Own::default()).unwrap()[0];
+        (fill.spent, fill.held)
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut ear = Ear::default();
+    let came = Rc::clone(&ear.0);
+    let stop = async {
+        while !came.get() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let stopped = runtime.block_on(session.say(Said::typed(Raw::from("hello")), &mut ear, stop)).unwrap();
+    assert!(stopped.stopped);
+    // 6 tokens of prompt and 2 of answer, by the length of their text: 6 × 1000 + 2 × 10000.
+    assert_eq!(stopped.cost, Some(Cost { nanos: 26_000, estimated: true }));
+    assert_eq!(spent(), (26_000, 0));
+    let whole = runtime.block_on(session.say(Said::typed(Raw::from("again")), &mut ear, std::future::pending())).unwrap();
+    assert_eq!((whole.cost, whole.trouble), (Some(Cost { nanos: 147_000, estimated: false }), vec![]));
+    assert_eq!(spent(), (500_000 + 147_000, 0));
+    let lines: Vec<Value> =
+        std::fs::read_to_string(state.join("usage.jsonl")).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let mend = &lines[2];
+    assert_eq!(
+        (&mend["nanos"], &mend["prompt"], &mend["completion"], &mend["correction"]),
+        (&474_000.into(), &4.into(), &7.into(), &true.into())
+    );
+}
+
+#[test]
+fn logging_says_what_happens_and_nothing_private() {
+    let server = Server::replies([Reply::says("Your mail is ann.bell@initech.com."), Reply::says("Fine.")]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    let logged = sandbox.run(["ask", "--no-log", "-vv", "my mail is ann.bell@initech.com, tell me"]).passes().stderr;
+    assert!(logged.starts_with("chatbot: warning: logging is on, here: "), "{logged}");
+    for part in ["own at http://127.0.0.1:", "message.redacted", "request {", "\"outcome\":\"answered\""] {
+        assert!(logged.contains(part), "{part}: {logged}");
+    }
+    for part in ["initech", "tell me", key().as_str(), "Your mail"] {
+        assert!(!logged.contains(part), "{part}: {logged}");
+    }
+    let file = sandbox.root().join("one-root/state/trace.log");
+    let quiet = sandbox.run(["ask", "--no-log", "hello"]).env("CHATBOT_LOG", &file).passes();
+    assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
+    assert!(std::fs::read_to_string(&file).unwrap().contains("request {"));
+    sandbox.is_private();
+    sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", "loud").fails(2);
+    let started = sandbox.run(["audit", "list", "--event", "debug"]).passes().stdout;
+    assert_eq!(started.matches("level=debug").count(), 2, "{started}");
 }
 
 /// A home in which three questions were asked of two models.

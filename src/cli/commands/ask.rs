@@ -2,6 +2,7 @@
 
 use crate::chat::{Outcome, Said, Watcher};
 use crate::cli::app::App;
+use crate::cli::log::{Level, Log};
 use crate::cli::network::{Stop, runtime};
 use crate::cli::repl::interrupted;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -63,7 +64,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let whole = options.json || options.extract;
     let stop = Stop::new();
-    let mut watcher = Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, aside: "" };
+    let mut watcher =
+        Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, aside: "", log: app.logging().cloned() };
     let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop)));
     if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
@@ -183,6 +185,7 @@ pub(crate) struct Screen {
     pub(crate) show: bool,
     pub(crate) stop: Stop,
     pub(crate) ends_line: bool,
+    pub(crate) log: Option<Log>,
     /// What a person can type next about what was replaced.
     pub(crate) aside: &'static str,
 }
@@ -219,6 +222,16 @@ impl Watcher for Screen {
     }
 
     fn sign(&mut self, heard: &Heard) {
+        if let Some(log) = &self.log {
+            match heard {
+                Heard::Retrying { after, attempt, why } => {
+                    log.line(Level::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
+                }
+                Heard::Reasoning(_) => log.line(Level::Debug, "reasoning was heard"),
+                Heard::Alive => log.line(Level::Debug, "a sign of life was heard"),
+                _ => {}
+            }
+        }
         if let Heard::Retrying { after, attempt, .. } = heard {
             self.ui.notice(&format!("no answer; trying again in {} (attempt {attempt})", crate::clock::in_words(*after)));
         }

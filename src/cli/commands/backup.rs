@@ -71,7 +71,9 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     let bar = &mut |done: usize| ui.progress("sealed", done, of);
     let written = backup::write(&path, &archive, &ids, &extras, &passphrase, app.clock.now(), bar);
     app.ui.end_progress();
-    let written = written?;
+    let written = written.inspect_err(|_| {
+        app.note(&Event::new(What::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+    })?;
     let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };
     app.note(
         &Event::new(What::Backup)

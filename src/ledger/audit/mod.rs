@@ -100,19 +100,43 @@ pub struct Audit {
     session: PathBuf,
     clock: Clock,
     key: Option<Arc<Key>>,
+    echo: Option<Echo>,
+}
+
+/// Hears every event as it is written down.
+#[derive(Clone)]
+pub struct Echo(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Echo {
+    /// One that hears lines such as `request {"outcome":"answered","milliseconds":812}`.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl std::fmt::Debug for Echo {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Echo(_)")
+    }
 }
 
 impl Audit {
     /// The log in the folder of state.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock, key: None }
+        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock, key: None, echo: None }
     }
 
     /// The same, with the key at hand.
     #[must_use]
     pub fn with_key(self, key: Option<Arc<Key>>) -> Self {
         Self { key, ..self }
+    }
+
+    /// The same, heard by another.
+    #[must_use]
+    pub fn with_echo(self, echo: Option<Echo>) -> Self {
+        Self { echo, ..self }
     }
 
     /// Where it is.
@@ -138,6 +162,10 @@ impl Audit {
 
     /// Writes an event down.
     pub fn add(&self, event: &Event) -> Result<(), Error> {
+        if let Some(Echo(hear)) = &self.echo {
+            let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
+            hear(&format!("{} {details}", event.what.name()));
+        }
         let _lock = self.lock()?;
         let mut file = Appender::open(&self.path)?;
         let mut end = self.end(&mut file)?;

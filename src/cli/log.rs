@@ -1,0 +1,112 @@
+//! Logging for those who look for a fault: to standard error, or to a file of their own. Every line passes the redactor first.
+//!
+//! What is logged is what happened and how long it took, in numbers and names: never a body, the value of a header, or a key.
+
+use super::app::App;
+use super::report::Problem;
+use super::ui::{Ui, shown};
+use crate::clock::{Clock, Stopwatch};
+use crate::disk::Appender;
+use crate::ledger::{Event, Severity, What};
+use crate::privacy::{Placeholders, Raw, Redactor};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Level {
+    /// What happened.
+    Info,
+    /// And every step on the way.
+    Debug,
+}
+
+/// Where to.
+#[derive(Clone, Debug)]
+pub(crate) enum Sink {
+    Errors,
+    File(PathBuf),
+}
+
+/// A log that is on.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    level: Level,
+    sink: Sink,
+    ui: Ui,
+    clock: Clock,
+    since: Stopwatch,
+    redactor: Arc<Redactor>,
+}
+
+impl Log {
+    /// A line, if this much is wanted. Where it cannot be written, the work goes on.
+    pub(crate) fn line(&self, level: Level, text: &str) {
+        if level > self.level {
+            return;
+        }
+        let (text, _) = self.redactor.redact(Raw::from(text), &mut Placeholders::default());
+        let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable());
+        match &self.sink {
+            Sink::Errors => self.ui.error_line(&line),
+            Sink::File(path) => Appender::open(path).and_then(|mut file| file.add(format!("{line}\n").as_bytes())).unwrap_or_default(),
+        }
+    }
+}
+
+impl App {
+    /// Logs as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path to that file.
+    pub(crate) fn log_as_the_environment_says(&mut self) -> Result<()> {
+        let Some(wish) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
+        match wish.as_str() {
+            "off" => Ok(()),
+            "info" => self.log(Level::Info, Sink::Errors),
+            "debug" => self.log(Level::Debug, Sink::Errors),
+            path if PathBuf::from(path).is_absolute() => self.log(Level::Debug, Sink::File(PathBuf::from(path))),
+            other => bail!(
+                Problem::misuse(format!(
+                    "`CHATBOT_LOG` is `{}`, and should be `off`, `info`, `debug` or an absolute path",
+                    Raw::from(other).printable()
+                ))
+                .hint("set `CHATBOT_LOG` anew, or unset it")
+            ),
+        }
+    }
+
+    /// Logs as often as `-v` was said.
+    pub(crate) fn log_verbosely(&mut self, times: u8) -> Result<()> {
+        match times {
+            0 => Ok(()),
+            1 => self.log(Level::Info, Sink::Errors),
+            _ => self.log(Level::Debug, Sink::Errors),
+        }
+    }
+
+    fn log(&mut self, level: Level, sink: Sink) -> Result<()> {
+        if self.logging().is_some_and(|log| log.level >= level) {
+            return Ok(());
+        }
+        let to = match &sink {
+            Sink::Errors => "here".to_owned(),
+            Sink::File(path) => {
+                // What cannot be written to is told now, and not passed over line by line.
+                Appender::open(path)?;
+                format!("to `{}`", shown(path))
+            }
+        };
+        let redactor = self.redactor()?;
+        self.ui.error_line(&format!("chatbot: warning: logging is on, {to}: no text and no key, but what was asked when and of whom"));
+        self.use_log(Log { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
+        let level = if level == Level::Debug { "debug" } else { "info" };
+        self.note(&Event::new(What::Debug).severity(Severity::Notice).word("level", level));
+        Ok(())
+    }
+
+    /// A step on the way.
+    pub(crate) fn step(&self, text: &str) {
+        if let Some(log) = self.logging() {
+            log.line(Level::Debug, text);
+        }
+    }
+}
