@@ -25,6 +25,7 @@ pub use writing::{Conversation, Note};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
+use crate::privacy::Mark;
 use crate::{disk, seal};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -99,6 +100,9 @@ struct Line<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
     at: Time,
+    /// The rules it was redacted by.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    rules: Option<Mark>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     model: Option<String>,
     /// The answer was stopped or broke off.

@@ -4,7 +4,7 @@ use super::{Error, FORMAT, Header, Line};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::Raw;
+use crate::privacy::{Mark, Raw};
 use crate::seal::{self, KeyRing};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -18,6 +18,8 @@ pub struct StoredMessage {
     pub role: Role,
     /// What was said.
     pub text: Raw,
+    /// The rules it was redacted by then.
+    pub rules: Option<Mark>,
     /// When.
     pub at: Time,
     /// Which model said it.
@@ -178,7 +180,8 @@ impl<'a> Reader<'a> {
         self.last = self.last.max(n);
         let cut = line.cut || line.partial;
         let text = Raw::from(line.text.into_owned());
-        let message = StoredMessage { n, role: line.role, text, at: line.at, model: line.model, cut, foreign: line.foreign };
+        let message =
+            StoredMessage { n, role: line.role, text, rules: line.rules, at: line.at, model: line.model, cut, foreign: line.foreign };
         self.messages.insert(n, (line.partial, message));
     }
 

@@ -201,7 +201,7 @@ impl<P: Provider> Session<P> {
     pub fn remember(&mut self, stored: Stored) {
         // Standing instructions from another program are there to be read; they go nowhere unasked.
         for message in stored.messages.into_iter().filter(|m| !(m.foreign && m.role == Role::System)) {
-            let (text, _) = self.machines.redactor.redact(message.text, &mut self.placeholders);
+            let text = self.machines.redactor.redact_again(message.text, message.rules, &mut self.placeholders);
             self.past.add(Some(message.n), Message { role: message.role, text, at: message.at });
         }
     }

@@ -45,7 +45,7 @@ pub use screen::Screen;
 pub use seek::Sought;
 pub use stream::Stream;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
@@ -149,24 +149,40 @@ impl fmt::Debug for Raw {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
-pub struct Redacted(String);
+pub struct Redacted {
+    text: String,
+    /// Which rules, under which policy, it went through.
+    #[serde(skip)]
+    mark: Mark,
+}
+
+/// Which rules a text went through, and under which policy: the same mark means that looking again would find nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Mark(u64);
 
 impl Redacted {
     /// The text: safe to send and to keep.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Which rules it went through, to be kept beside it.
+    #[must_use]
+    pub const fn mark(&self) -> Mark {
+        self.mark
     }
 
     /// What the owner may see on their own screen. Still without what was replaced: [`Placeholders`] know that.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::printable(&self.0).into_owned()
+        printable::printable(&self.text).into_owned()
     }
 
     /// Back to be looked at again, as everything that was stored is before it is sent.
     #[must_use]
     pub fn into_raw(self) -> Raw {
-        Raw::from(self.0)
+        Raw::from(self.text)
     }
 }

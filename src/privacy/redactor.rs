@@ -2,7 +2,7 @@
 
 use super::detect::{self, Hit};
 use super::placeholders::{self, Placeholders};
-use super::{Finding, Findings, KINDS, Kind, Raw, Redacted};
+use super::{Finding, Findings, KINDS, Kind, Mark, Raw, Redacted};
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What the user wants redacted.
@@ -87,6 +87,12 @@ pub(super) fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
     })
 }
 
+/// The rules this program was built with, and a policy, as one number.
+fn mark(policy: &Policy) -> Mark {
+    let all = format!("{} {policy:?}", env!("CHATBOT_RULES"));
+    Mark(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+}
+
 /// Finds and replaces, by the user's policy.
 #[derive(Debug)]
 pub struct Redactor {
@@ -94,6 +100,7 @@ pub struct Redactor {
     disabled: Vec<Kind>,
     allowed: Vec<Allowed>,
     own: Vec<(Kind, Regex)>,
+    mark: Mark,
 }
 
 impl Redactor {
@@ -120,7 +127,7 @@ impl Redactor {
             disabled.push(kind);
         }
         let allowed = policy.allow.iter().map(|entry| Allowed::new(entry)).collect::<Result<_, _>>()?;
-        Ok(Self { off: policy.off, disabled, allowed, own })
+        Ok(Self { off: policy.off, disabled, allowed, own, mark: mark(policy) })
     }
 
     /// What is found in any bytes, in order and without overlaps.
@@ -147,7 +154,20 @@ impl Redactor {
             findings.0.push(Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end });
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
-        (Redacted(out), findings)
+        (Redacted { text: out, mark: self.mark }, findings)
+    }
+
+    /// Looks again at what was redacted before and kept with its mark. The same rules under the same policy would find nothing:
+    /// then only the numbers of its placeholders are taken note of.
+    #[must_use]
+    pub fn redact_again(&self, raw: Raw, mark: Option<Mark>, table: &mut Placeholders) -> Redacted {
+        if mark != Some(self.mark) {
+            return self.redact(raw, table).0;
+        }
+        for (start, end) in placeholders::spans(raw.0.as_bytes()) {
+            table.reserve(raw.0.get(start..end).unwrap_or_default());
+        }
+        Redacted { text: raw.0.to_string(), mark: self.mark }
     }
 
     /// What is found, until nothing more is found in the text that is left: a placeholder changes the words around it, and what
@@ -226,6 +246,31 @@ fn snap(bytes: &[u8], hit: &mut Hit) {
         }
         if inside(hit.end) {
             hit.end += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod marks {
+    use super::*;
+    use crate::privacy::Placeholders;
+
+    #[test]
+    fn only_the_same_rules_under_the_same_policy_are_believed() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let lax = Redactor::new(&Policy { disable: vec!["EMAIL".to_owned()], ..Policy::default() }).unwrap();
+        let text = "to ann@initech.com and [EMAIL_7]";
+        let mut table = Placeholders::default();
+        let passed = lax.redact(Raw::from(text), &mut table).0;
+        assert_eq!(passed.as_str(), text);
+        assert_eq!(lax.redact_again(Raw::from(text), Some(passed.mark()), &mut table).as_str(), text);
+        for mark in [Some(passed.mark()), None, Some(Mark(1))] {
+            let again = redactor.redact_again(Raw::from(text), mark, &mut Placeholders::default());
+            assert_eq!(again.as_str(), "to [EMAIL_8] and [EMAIL_7]");
+            let mut later = Placeholders::default();
+            let kept = redactor.redact_again(Raw::from(again.as_str()), Some(again.mark()), &mut later);
+            assert_eq!(kept, again);
+            assert_eq!(redactor.redact(Raw::from("bob@initech.com"), &mut later).0.as_str(), "[EMAIL_9]");
         }
     }
 }

@@ -53,19 +53,19 @@ impl Sought {
     /// The words around it, on one line; `None` if it is not there once what is private has been replaced.
     #[must_use]
     pub fn snippet(&self, text: &Redacted) -> Option<String> {
-        let bytes = text.0.as_bytes();
+        let bytes = text.text.as_bytes();
         if !self.parts.iter().all(|part| part.is_match(bytes)) {
             return None;
         }
         let found = self.parts.first()?.find(bytes)?;
-        let before = text.0.get(..found.start()).unwrap_or_default();
-        let after = text.0.get(found.start()..).unwrap_or_default();
+        let before = text.text.get(..found.start()).unwrap_or_default();
+        let after = text.text.get(found.start()..).unwrap_or_default();
         let from = before.char_indices().rev().nth(AROUND).map_or(0, |(at, _)| at);
         let length = found.end() - found.start();
-        let to = after.char_indices().skip_while(|(at, _)| *at < length).nth(AROUND).map_or(text.0.len(), |(at, _)| found.start() + at);
-        let shown = text.0.get(from..to)?;
+        let to = after.char_indices().skip_while(|(at, _)| *at < length).nth(AROUND).map_or(text.text.len(), |(at, _)| found.start() + at);
+        let shown = text.text.get(from..to)?;
         let words: Vec<&str> = shown.split_whitespace().collect();
-        let (head, tail) = (if from > 0 { "…" } else { "" }, if to < text.0.len() { "…" } else { "" });
+        let (head, tail) = (if from > 0 { "…" } else { "" }, if to < text.text.len() { "…" } else { "" });
         Some(format!("{head}{}{tail}", words.join(" ")))
     }
 }

@@ -112,7 +112,7 @@ fn page(app: &mut App, id: &Name, stored: &Stored) -> Result<Page> {
     let mut table = Placeholders::default();
     let updated_at = stored.messages.last().map_or_else(|| app.clock.now(), |m| m.at);
     let summary = Summary { header: stored.header.clone(), id: id.clone(), updated_at, messages: stored.messages.len() };
-    let safe = |m: &StoredMessage| (m.clone(), redactor.redact(m.text.clone(), &mut table).0.as_str().to_owned());
+    let safe = |m: &StoredMessage| (m.clone(), redactor.redact_again(m.text.clone(), m.rules, &mut table).as_str().to_owned());
     Ok(Page { summary, title, messages: stored.messages.iter().map(safe).collect() })
 }
 

@@ -94,7 +94,7 @@ fn shown(app: &mut App, found: Vec<Found>, text: &Sought, limit: usize) -> Resul
     let mut rest = found.into_iter();
     while matches.len() < limit {
         let Some(found) = rest.next() else { break };
-        let (redacted, _) = redactor.redact(found.message.text.clone(), &mut Placeholders::default());
+        let redacted = redactor.redact_again(found.message.text.clone(), found.message.rules, &mut Placeholders::default());
         if let Some(snippet) = text.snippet(&redacted) {
             let title = redacted_title(app, &found.title)?;
             matches.push(Match { found, title, snippet: crate::privacy::Raw::from(snippet).printable() });

@@ -43,7 +43,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let updated_at = stored.messages.last().map_or_else(|| app.clock.now(), |m| m.at);
         let summary = Summary { header: stored.header.clone(), id, updated_at, messages: stored.messages.len() };
         let messages: Vec<Value> =
-            stored.messages.iter().map(|m| message_json(m, redactor.redact(m.text.clone(), &mut table).0.as_str())).collect();
+            stored.messages.iter().map(|m| message_json(m, redactor.redact_again(m.text.clone(), m.rules, &mut table).as_str())).collect();
         let mut object = list::summary_json(app, &summary)?;
         if let Some(object) = object.as_object_mut() {
             object.insert("schema_version".to_owned(), json!(1));
@@ -53,7 +53,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     } else {
         let mut text = String::new();
         for message in &stored.messages {
-            let (redacted, _) = redactor.redact(message.text.clone(), &mut table);
+            let redacted = redactor.redact_again(message.text.clone(), message.rules, &mut table);
             text.push_str(&readable(app, message, &redacted.printable(), options.raw));
         }
         app.ui.out(&text)?;
