@@ -1,8 +1,6 @@
 //! Tells the program which rules it was built with: a number made of every line of `src/privacy`. What was kept under the same
 //! number and the same settings need not be looked at a second time.
 
-#![expect(clippy::print_stdout, reason = "this is how a build script speaks")]
-
 use std::path::{Path, PathBuf};
 
 fn main() {
