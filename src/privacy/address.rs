@@ -331,3 +331,12 @@ pub(super) fn germanic(pass: &mut Pass<'_>, at: usize, to: usize) {
     let end = town(text, stop);
     pass.hit(start, end, ADDRESS, "street", FORMED);
 }
+
+/// Reads a post office box and its town.
+pub(super) fn box_number(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let end = text.run(text.blanks(to), 6, |b| b.is_ascii_digit());
+    if end > to + 1 && !is_word(text.before(at)) {
+        pass.hit(at, town(text, end), ADDRESS, "post-box", FORMED);
+    }
+}

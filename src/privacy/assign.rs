@@ -549,7 +549,9 @@ fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool {
     match name.word {
         Word::Password => password(text, name, found, bytes),
         Word::Pass | Word::Pair => {
-            (password(text, name, found, bytes) && (value::is_striking(bytes) || quoted && made.spaces == 0 && name.start < name.at))
+            (password(text, name, found, bytes)
+                && (value::is_striking(bytes)
+                    || (quoted || found.syntax == Syntax::Line && name.is_upper()) && made.spaces == 0 && name.start < name.at))
                 && !value::is_term(bytes)
         }
         Word::Secret => secret(name, found, bytes),

@@ -158,6 +158,55 @@ fn path_follows(text: Text<'_>, from: usize) -> bool {
     text.cut(from, end).contains(&b'/')
 }
 
+/// Reads `bob (at) initech (dot) com` from its `(at)`.
+pub(super) fn written_out(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let local_end = text.run_back(at, 2, |b| b == b' ');
+    let start = text.run_back(local_end, 64, |b| is_local(b) && b < 0x80);
+    let start = text.run(start, 64, |b| !is_word(b));
+    let mut end = text.run(text.blanks(to), 64, |b| is_domain(b) && b < 0x80);
+    loop {
+        let dot = text.blanks(end);
+        let Some(length) =
+            [&b"(dot)"[..], b"[dot]", b"{dot}", b"dot "].iter().find(|word| text.has_folded(dot, word)).map(|word| word.len())
+        else {
+            break;
+        };
+        let part = text.blanks(dot + length);
+        let stop = text.run(part, 32, is_word);
+        if stop == part {
+            break;
+        }
+        end = stop;
+    }
+    while end > to && !is_word(text.before(end)) {
+        end -= 1;
+    }
+    let domain = text.cut(to, end).to_ascii_lowercase();
+    let dotted = domain.contains(&b'.') || memchr::memmem::find(&domain, b"dot").is_some();
+    if start < local_end && dotted {
+        pass.hit(start, end, EMAIL, "email-written-out", FORMED);
+    }
+}
+
+/// Reads `bob at initech dot com` from its ` dot com`.
+pub(super) fn spelled(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if is_word(text.at(to)) || pass.covered(at) {
+        return;
+    }
+    let host = text.run_back(at, 40, is_word);
+    let middle = text.cut(host.saturating_sub(4), host);
+    if host == at || middle != b" at " {
+        return;
+    }
+    let start = text.run_back(host - 4, 64, |b| is_local(b) && b < 0x80);
+    let local = text.cut(start, host - 4);
+    if local.len() >= 3 && !matches!(local, b"look" | b"looking" | b"visit" | b"them" | b"out" | b"available") {
+        pass.hit(start, to, EMAIL, "email-written-out", FORMED);
+    }
+}
+
 /// Addresses that are no one's: those of documentation that say so themselves, and those that nobody reads.
 fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
     const NOBODY: &[&[u8]] = &[

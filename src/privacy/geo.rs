@@ -21,6 +21,9 @@ pub(super) fn pair(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     if more < 3 || second.abs() > 180.0 || is_ident(text.at(stop)) || (text.at(stop) == b',' && text.at(stop + 1).is_ascii_digit()) {
         return None;
     }
+    if first.abs() < 1.0 && second.abs() < 1.0 && !named(text, start) {
+        return None;
+    }
     // Lists of numbers are not places: many decimals, or words that say so.
     if (places < 4 || more < 4 || is_listed(text, start, stop)) && !named(text, start) {
         return None;

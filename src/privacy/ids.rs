@@ -129,6 +129,15 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     }
     if let Some((kind, name)) = document(text, start, token) {
         pass.hit(start, end, kind, name, NAMED);
+    } else if text.at(end) == b'-' && at - start <= 2 {
+        // Licences are written in groups: `F255-921-50-094-0`.
+        let whole = text.run(start, 24, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
+        let digits = text.cut(start, whole).iter().filter(|b| b.is_ascii_digit()).count();
+        if let Some((kind, name)) =
+            named_document(text, start).filter(|_| digits >= 6 && is_word(text.before(whole)) && !is_word(text.at(whole)))
+        {
+            pass.hit(start, whole, kind, name, NAMED);
+        }
     }
     at + 1
 }
@@ -137,7 +146,7 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
 fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !(6..=20).contains(&token.len()) || digits < 4 || !upper {
+    if !(6..=20).contains(&token.len()) || digits < 3 || !upper {
         return None;
     }
     named_document(text, start)
@@ -438,6 +447,12 @@ struct Form {
 
 /// What is written in groups.
 const FORMS: &[Form] = &[
+    Form {
+        name: "us-ein",
+        lengths: &[2, 7],
+        check: |d| distinct(d) > 2,
+        words: &["ein", "fein", "employer identification", "tax id", "taxpayer", "tin"],
+    },
     Form { name: "br-cpf", lengths: &[3, 3, 3, 2], check: is_cpf, words: &[] },
     Form { name: "br-cnpj", lengths: &[2, 3, 3, 4, 2], check: is_cnpj, words: &[] },
     Form { name: "fr-nir", lengths: &[1, 2, 2, 2, 3, 3, 2], check: is_nir, words: &[] },
@@ -453,6 +468,10 @@ const FORMS: &[Form] = &[
             "steuer-id",
             "steuerid",
             "steueridentifikationsnummer",
+            "steueridentnummer",
+            "identnummer",
+            "steuer-identifikationsnummer",
+            "steuerliche",
             "identifikationsnummer",
             "idnr",
             "steuernummer",

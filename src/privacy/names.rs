@@ -140,7 +140,6 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "authkey",
             "auth_key",
             "auth-key",
-            "credential",
             "geheimnis",
             "schlüssel",
             "schluessel",

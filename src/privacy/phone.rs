@@ -321,8 +321,9 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
         && digits.first() == Some(&1)
         && digits.get(1).is_some_and(|d| (5..=8).contains(d))
         && !nearby(text, number.start);
+    let far = groups == 1 && digits.len() < 9 && !nearby(text, number.start);
     let decimal = number.between(0) == b"." && groups == 2 && number.digits_in(1) < 3;
-    (!epoch && !decimal && distinct(digits) > 2 && !date_first(number)).then_some(groups)
+    (!epoch && !decimal && !far && distinct(digits) > 2 && !date_first(number)).then_some(groups)
 }
 
 /// Whether the word stands right before, as in `phone: `.

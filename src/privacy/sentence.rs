@@ -920,7 +920,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
                     && !is_common(&bytes.to_ascii_lowercase()))
             && !(value::is_code(bytes) && !value::is_striking(bytes));
     }
-    if value::is_code(bytes) || value::is_uuid(bytes) && name.word != Word::Secret {
+    if value::is_code(bytes) || value::is_uuid(bytes) && name.word != Word::Secret || speaks_of(name, bytes) {
         return false;
     }
     let secret = matches!(name.word, Word::Secret);
@@ -988,6 +988,19 @@ fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
             | "to:"
             | "is still"
     )
+}
+
+/// `password2_0_`, `tokens=100`: other names, and names with values of their own.
+fn speaks_of(name: &Name<'_>, bytes: &[u8]) -> bool {
+    let own = name.text.cut(name.at, name.to);
+    let names_it = bytes.len() > own.len()
+        && bytes.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own))
+        && bytes.iter().any(|b| matches!(b, b'_' | b'=' | b'.'));
+    let sign = bytes.iter().position(|&b| b == b'=');
+    let assigns = sign.is_some_and(|p| {
+        p > 1 && p + 1 < bytes.len() && bytes.get(..p).unwrap_or_default().iter().all(|b| b.is_ascii_lowercase() || *b == b'_')
+    });
+    names_it || assigns
 }
 
 fn is_year_like(bytes: &[u8], connected: bool) -> bool {
@@ -1118,7 +1131,7 @@ fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
             }
         }
         // `bob / hunter2`
-        if matches!(bytes, b"/" | b"|") || bytes.is_empty() {
+        if matches!(bytes, b"/" | b"|") {
             if let (Some(_), Some(next)) = (last, spoken(text, word.next, limit)) {
                 let secret = text.cut(next.start, next.end);
                 if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
