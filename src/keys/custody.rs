@@ -98,8 +98,8 @@ impl Custody {
 
     fn choose(&self) -> Result<(StoreKind, String), Error> {
         match self.preference {
-            Preference::Os => return Ok((StoreKind::OsKeyring, String::from("it is what `CHATBOT_KEYRING=os` asks for"))),
-            Preference::Vault => return Ok((StoreKind::Vault, String::from("it is what `CHATBOT_KEYRING=vault` asks for"))),
+            Preference::Os => return Ok((StoreKind::OsKeyring, String::from("`CHATBOT_KEYRING` or `keys.store` asks for it"))),
+            Preference::Vault => return Ok((StoreKind::Vault, String::from("`CHATBOT_KEYRING` or `keys.store` asks for it"))),
             Preference::Auto => {}
         }
         if let Some(kept) = self.kept_in() {

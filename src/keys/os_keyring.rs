@@ -31,7 +31,7 @@ impl OsKeyring {
 
     /// Begins to connect, so that the connection stands when the first call comes: it is mostly waiting for the other side.
     pub fn warm() {
-        let connect = || drop(keyring::Entry::store_status().is_ok());
+        let connect = || keyring::Entry::store_status().is_ok();
         drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
     }
 

@@ -13,7 +13,8 @@ const CHANGES: &str = "write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,
 /// More than any of these commands makes.
 const MOST: usize = 200;
 
-fn strace() -> Option<PathBuf> {
+/// The tool that cuts, if it may look here.
+pub(super) fn strace() -> Option<PathBuf> {
     // In a container it may be there and not allowed to look.
     let strace = proof::tool("strace")?;
     let works = Command::new(&strace).args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());

@@ -42,7 +42,7 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
             "provider    profile  source  fingerprint     status   since       validated\n\
          openrouter  default  vault   [..]  unknown  [..]  never\n\
          openrouter  work     vault   [..]  unknown  [..]  never\n\
-         store: vault, because it is what `CHATBOT_KEYRING=vault` asks for\n",
+         store: vault, because `CHATBOT_KEYRING` or `keys.store` asks for it\n",
         )
         .check();
     let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
@@ -176,7 +176,7 @@ fn the_environment_is_the_second_source_and_is_never_written_down() {
         .stdout(
             "provider    profile  source  fingerprint     status   since  validated\n\
          openrouter  default  env     [..]  unknown  -      never\n\
-         store: vault, because it is what `CHATBOT_KEYRING=vault` asks for\n",
+         store: vault, because `CHATBOT_KEYRING` or `keys.store` asks for it\n",
         )
         .check();
     with(&["key", "delete", "--yes"])

@@ -188,6 +188,29 @@ fn an_unlocked_vault_opens_by_itself_until_it_is_locked_where_the_kernel_keeps_k
 }
 
 #[test]
+fn a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it() {
+    let Some(strace) = super::cuts::strace() else { return proof::left_out("cuts", "no strace that may look") };
+    let (sandbox, _) = with_key();
+    for (call, why) in [
+        ("add_key:error=EACCES", "access to its keyring is denied, as in many containers"),
+        ("keyctl:error=EOPNOTSUPP", "it was built without keyrings"),
+        ("add_key:error=EDQUOT", "this user's keyring is full"),
+        ("keyctl:error=EACCES:when=3+", "access to its keyring is denied, as in many containers"),
+    ] {
+        let output = Command::new(&strace)
+            .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={call}"), super::harness::run::BINARY, "vault", "unlock"])
+            .env_clear()
+            .envs(sandbox.env())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with(&format!("chatbot: error: the kernel keeps no keys here: {why}\n")), "{call}: {said}");
+        let status = sandbox.run(["vault", "status"]).passes().stdout;
+        assert!(status.contains("state:    locked\n"), "{call}: {status}");
+    }
+}
+
+#[test]
 fn a_damaged_newer_or_hostile_vault_is_an_error_and_is_left_as_it_is() {
     let (sandbox, _) = with_key();
     let whole = fs::read_to_string(vault(&sandbox)).unwrap();
