@@ -62,11 +62,6 @@ impl Problem {
     pub(crate) fn is_no_key(&self) -> bool {
         self.code == "no_key" || self.code == "no_store"
     }
-
-    pub(crate) fn retry_after(mut self, after: Option<Duration>) -> Self {
-        self.retry_after = after;
-        self
-    }
 }
 
 impl fmt::Display for Problem {

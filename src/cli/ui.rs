@@ -259,14 +259,9 @@ impl Ui {
     }
 }
 
-/// The streams as values, for what has to pass bytes through without gathering them.
+/// Standard input as a value, for what has to pass bytes through without gathering them.
 pub(crate) fn input_stream() -> impl Read {
     io::stdin().lock()
-}
-
-/// See [`input_stream`].
-pub(crate) fn output_stream() -> impl Write {
-    io::stdout().lock()
 }
 
 /// Whether standard input is a file or a pipe, from which something can be expected; `/dev/null` and the like say nothing.
