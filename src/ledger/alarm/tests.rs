@@ -59,7 +59,7 @@ impl Life {
         for _ in 0..sittings {
             let pause = 600 + self.roll(7000);
             self.wait(pause);
-            for _ in 0..1 + self.roll(14) {
+            for _ in 0..=self.roll(14) {
                 let pause = 20 + self.roll(200);
                 self.wait(pause);
                 let redacted = self.roll(10);

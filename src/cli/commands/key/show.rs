@@ -53,6 +53,9 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
                 .hint("leave out `--reveal`; a program that needs the key takes it from the store itself")
         );
     }
+    if options.reveal {
+        app.lockdown().check()?;
+    }
     let Some(found) = find(app, &target)? else { bail!(target.missing()) };
     let what = if options.reveal { What::KeyRevealed } else { What::KeyShown };
     let severity = if options.reveal { Severity::Notice } else { Severity::Info };
