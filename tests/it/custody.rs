@@ -258,7 +258,7 @@ fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
     let (_never, moment) = std::sync::mpsc::channel::<()>();
     let mut kills = 0;
-    for round in 0_u64..24 {
+    for round in 0_u64..12 {
         let to = ["vault", "os"][usize::try_from(round % 2).unwrap()];
         let running = sandbox.run(["key", "move", "--yes", "--to", to]).start();
         assert!(moment.recv_timeout(Duration::from_millis(40 + round * 13 % 110)).is_err());
@@ -268,7 +268,7 @@ fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
         }
         sandbox.run(["key", "move", "--yes", "--to", to]).passes();
     }
-    assert!(kills > 5, "{kills} kills: the moments are badly chosen");
+    assert!(kills > 3, "{kills} kills: the moments are badly chosen");
 }
 
 #[test]

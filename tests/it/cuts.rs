@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 /// Every call by which a file can be changed.
 const CHANGES: &str = "write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,ftruncate,fsync,fdatasync,mkdir";
 /// More than any of these commands makes.
-const MOST: usize = 200;
+const MOST: usize = 400;
 
 /// The tool that cuts, if it may look here.
 pub(super) fn strace() -> Option<PathBuf> {
@@ -39,7 +39,7 @@ fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, n: usize) 
 }
 
 /// Cuts a command off at every change it makes, from the state that `prepare` makes anew each time; how often that was.
-fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
+pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
     let Some(strace) = strace() else { return proof::left_out("cuts", "no strace that may look") };
     for n in 1..MOST {
         let sandbox = prepare();

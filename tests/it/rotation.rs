@@ -198,7 +198,7 @@ fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
     let (sandbox, account, _server) = openrouter();
     let (_never, moment) = mpsc::channel::<()>();
     let mut kills = 0;
-    for round in 0_u64..30 {
+    for round in 0_u64..9 {
         let running = sandbox.run(["key", "rotate"]).start();
         assert!(moment.recv_timeout(Duration::from_millis(45 + round * 11 % 260)).is_err());
         let killed = running.kill().code.is_none();
@@ -218,6 +218,29 @@ fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
         let account = account.lock().unwrap();
         assert_eq!(account.keys.len(), 1, "round {round}: a key was left behind: {account:?}");
     }
-    assert!(kills > 10, "{kills} kills: the moments are badly chosen");
+    assert!(kills > 2, "{kills} kills: the moments are badly chosen");
     assert!(account.lock().unwrap().works(&stored(&sandbox)));
+}
+
+#[test]
+fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
+    type Playing = (Arc<Mutex<Account>>, Server);
+    let playing: std::cell::RefCell<Option<Playing>> = std::cell::RefCell::default();
+    let prepare = || {
+        let (sandbox, account, server) = openrouter();
+        playing.replace(Some((account, server)));
+        sandbox
+    };
+    super::cuts::at_every_change(&["key", "rotate"], "", prepare, |sandbox, n| {
+        let playing = playing.borrow();
+        let (account, _) = playing.as_ref().unwrap();
+        let now = stored(sandbox);
+        assert!(account.lock().unwrap().works(&now), "cut {n}: the stored key does not work");
+        let next = sandbox.run(["key", "rotate"]).output();
+        assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
+        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).passes();
+        let now = stored(sandbox);
+        let account = account.lock().unwrap();
+        assert!(account.works(&now) && account.keys.len() == 1, "cut {n}: {account:?}");
+    });
 }
