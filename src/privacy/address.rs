@@ -3,7 +3,7 @@
 use super::context::begins_word;
 use super::detect::{FORMED, Pass};
 use super::kind::ADDRESS;
-use super::text::{Text, is_word};
+use super::text::{Text, count, is_word};
 
 /// Words that end the name of a street in English, after its number: `742 Evergreen Terrace`.
 pub(super) const AFTER: &[&str] = &[
@@ -113,7 +113,7 @@ pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
             break;
         }
         let capital = piece.first().is_some_and(|b| b.is_ascii_uppercase() || *b >= 0x80)
-            || piece.iter().all(|b| b.is_ascii_lowercase()) && lower_street(text, word) && words == 0;
+            || piece.iter().all(u8::is_ascii_lowercase) && lower_street(text, word) && words == 0;
         let ordinal = piece.first().is_some_and(u8::is_ascii_digit)
             && [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|end| piece.to_ascii_lowercase().ends_with(end));
         let joins = matches!(piece, b"of" | b"the" | b"and" | b"de" | b"la" | b"del");
@@ -161,10 +161,7 @@ fn town(text: Text<'_>, from: usize) -> usize {
     let mut i = from;
     for _ in 0..12 {
         let gap = text.run(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
-        if gap == i
-            || text.cut(i, gap).iter().filter(|&&b| b == b'\n').count() > 1
-            || text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',')
-        {
+        if gap == i || count(text.cut(i, gap), b'\n') > 1 || text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',') {
             break;
         }
         let stop = text.run(gap, 24, |b| is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80);
@@ -227,7 +224,7 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     let lead = text
         .run_back(at, 6, |b| matches!(b, b' ' | b',') || b.is_ascii_lowercase())
         .max(text.run_back(at, 2, |b| matches!(b, b' ' | b',')));
-    let start = text.run_back(lead, 5, |b| is_word(b));
+    let start = text.run_back(lead, 5, is_word);
     let numbered = house_number(text.cut(start, lead))
         && lead < at
         && !is_word(text.before(start))

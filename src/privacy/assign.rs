@@ -5,7 +5,7 @@ use super::detect::{NAMED, Pass};
 use super::kind::{PASSWORD, SECRET};
 use super::names::{self, Word};
 use super::sentence;
-use super::text::{Text, is_ident};
+use super::text::{Text, count, is_ident};
 use super::value;
 
 /// How a value is written.
@@ -170,13 +170,14 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     let tight = i == closed;
     let rest = text.cut(i, i + 4);
     let after = |n: usize| text.run(i + n, 2, |b| b == b'*');
-    if quoted && matches!(rest.first(), Some(b',' | b'\n' | b'\r')) {
-        if let Some(value) = spaced(text, name, closed, quoted) {
-            return Some(value);
-        }
+    if quoted
+        && matches!(rest.first(), Some(b',' | b'\n' | b'\r'))
+        && let Some(value) = spaced(text, name, closed, quoted)
+    {
+        return Some(value);
     }
     match rest {
-        [b':' | b'+' | b'?' | b'!' | b'.', b'=', ..] | [b'=', b'>', ..] | [b'-', b'>', ..] | [b'=', b'=', ..] | [b'|', b'|', b'=', ..] => {
+        [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
             let signs = text.run(i, 4, |b| matches!(b, b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'));
             Some((text.blanks(signs), Syntax::Bare))
         }
@@ -199,7 +200,7 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             let opened = text.before(name.start);
             (matches!(opened, b'<' | b':') || quoted).then_some((text.run(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
         }
-        [b'|', ..] | [b'\t', ..] if !quoted => Some((text.run(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
+        [b'|' | b'\t', ..] if !quoted => Some((text.run(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
             .filter(|_| rest.first() == Some(&b'|')),
         [b'(', b'"' | b'\'', ..] if tight => Some((i + 1, Syntax::Bare)),
         _ => spaced(text, name, closed, quoted),
@@ -269,7 +270,7 @@ fn next_line(text: Text<'_>, from: usize, quoted: bool) -> usize {
         let end = text.line_end(below, 200);
         let line = text.cut(below, end);
         let alone = !line.is_empty() && !line.contains(&b' ') && !line.contains(&b':') && !line.contains(&b'=');
-        let blank = text.cut(block, below).iter().filter(|&&b| b == b'\n').count() > 1;
+        let blank = count(text.cut(block, below), b'\n') > 1;
         if alone && !blank && (block > from || value::is_striking(line)) {
             return below;
         }
@@ -319,11 +320,8 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
     };
     let mut end = text.run(from, 1024, |b| !stop(b));
     // Signs beyond ASCII that end a sentence or a quotation.
-    while let Some(shorter) = text
-        .cut(from, end)
-        .len()
-        .checked_sub(3)
-        .filter(|&n| matches!(text.cut(from + n, end), [0xE3, 0x80, _] | [0xEF, 0xBC, _] | [0xE2, 0x80, _]))
+    while let Some(shorter) =
+        text.cut(from, end).len().checked_sub(3).filter(|&n| matches!(text.cut(from + n, end), [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]))
     {
         end = from + shorter;
     }
@@ -331,10 +329,10 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
         end = cut;
     }
     end = trim_end(text, from, end, if syntax == Syntax::Line { b",;)]}>'\\" } else { b",;)]}>'\\.*" });
-    if matches!(syntax, Syntax::Line | Syntax::Bare) {
-        if let Some(escape) = text.cut(from, end).windows(2).position(|w| w == b"\\n" || w == b"\\r") {
-            end = from + escape;
-        }
+    if matches!(syntax, Syntax::Line | Syntax::Bare)
+        && let Some(escape) = text.cut(from, end).windows(2).position(|w| w == b"\\n" || w == b"\\r")
+    {
+        end = from + escape;
     }
     if end == from {
         return None;
@@ -591,12 +589,8 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
                 && !value::is_striking(bytes);
             let pattern = bytes.starts_with(b"^") || bytes.starts_with(b"/^") || bytes.windows(3).any(|w| w == b"(?=" || w == b"[a-");
             let digest = value::is_digest(bytes) && !names::words(name.head()).iter().any(|w| w == "db");
-            !label
-                && !mention
-                && !pattern
-                && !found.wrapped_word(plain_word)
-                && !(digest && made.length == 36)
-                && made.beyond * 2 < made.length.max(1) + usize::from(made.beyond < 8) * made.length
+            let other = label || mention || pattern || found.wrapped_word(plain_word) || digest && made.length == 36;
+            !other && made.beyond * 2 < made.length.max(1) + usize::from(made.beyond < 8) * made.length
         }
         Syntax::Line | Syntax::Argument | Syntax::Query => {
             let argument = found.syntax == Syntax::Line && matches!(text.at(found.end), b')' | b',') && plain_word;
@@ -634,7 +628,7 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
     }
     let line_end = text.line_end(found.end, 200);
     let rest = text.cut(found.end, line_end);
-    let alone = rest.iter().all(|b| b.is_ascii_whitespace()) || rest.trim_ascii_start().starts_with(b"#") || rest.starts_with(b"\\n");
+    let alone = rest.iter().all(u8::is_ascii_whitespace) || rest.trim_ascii_start().starts_with(b"#") || rest.starts_with(b"\\n");
     if plain_word {
         // A variable is followed by the signs of code; the word of a sentence by other words.
         let made = value::made(bytes);
@@ -698,7 +692,7 @@ fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
         && !words.iter().any(|w| matches!(w.as_str(), "secrets" | "manager"));
     let letters = made.lower + made.upper;
     let identifier = bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'));
-    let wordy = identifier
+    let of_words = identifier
         && bytes.split(|b| matches!(b, b'_' | b'-' | b'.' | b'/' | b':')).all(|part| part.len() <= 14 && !value::is_striking(part))
         && made.digits <= 2;
     if value::is_digest(bytes) {
@@ -711,12 +705,12 @@ fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     }
     let written = matches!(found.syntax, Syntax::Quoted | Syntax::Line | Syntax::Argument | Syntax::Cell | Syntax::Query);
     if strong {
-        let quoted_word = written && bytes.len() >= 8 && !wordy;
+        let quoted_word = written && bytes.len() >= 8 && !of_words;
         return quoted_word || value::is_striking(bytes) && bytes.len() >= 6;
     }
     // A token, an API key: letters and digits, of some length.
     let solid = made.digits >= 2 && letters >= 2 && bytes.len() >= 10 && made.distinct >= 6;
-    solid && !wordy || made.digits >= 8 && bytes.len() >= 16
+    solid && !of_words || made.digits >= 8 && bytes.len() >= 16
 }
 
 /// Whether a value beside the name of a key is one.

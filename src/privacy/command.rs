@@ -6,8 +6,11 @@ use super::kind::PASSWORD;
 use super::text::{Text, is_ident};
 use super::value;
 
+/// A command, its flags for a password, for a pair, and with the password glued.
+type Command = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 /// Commands and how they take a password: flags with the password itself, flags with `user:password`, flags with the password glued.
-const COMMANDS: &[(&str, &[&str], &[&str], &[&str])] = &[
+const COMMANDS: &[Command] = &[
     ("mysql", &[], &[], &["-p"]),
     ("mysqldump", &[], &[], &["-p"]),
     ("mysqladmin", &[], &[], &["-p"]),
@@ -147,10 +150,10 @@ pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
 pub(super) fn identified(pass: &mut Pass<'_>, _at: usize, to: usize) {
     let text = pass.text;
     let limit = text.line_end(to, 60);
-    if let Some(open) = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"')) {
-        if let Some((start, end)) = quoted(text, open) {
-            alone(pass, (start, end));
-        }
+    if let Some(open) = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"'))
+        && let Some((start, end)) = quoted(text, open)
+    {
+        alone(pass, (start, end));
     }
 }
 

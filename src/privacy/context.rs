@@ -74,7 +74,7 @@ pub(super) fn is_whole(text: Text<'_>, at: usize, to: usize) -> bool {
 /// Whether a word can end here. A plural may follow.
 fn ends_word(text: Text<'_>, at: usize) -> bool {
     let (next, last) = (text.at(at), text.before(at));
-    !next.is_ascii_lowercase() && !(next.is_ascii_uppercase() && last.is_ascii_uppercase())
+    !(next.is_ascii_lowercase() || next.is_ascii_uppercase() && last.is_ascii_uppercase())
         || (next == b's' && !text.at(at + 1).is_ascii_alphabetic())
 }
 

@@ -115,11 +115,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     while i < limit {
         let b = text.at(i);
         let begins = !is_word(text.before(i)) || text.before(i) >= 0x80;
-        if begins && (b.is_ascii_digit() || b.is_ascii_alphabetic() || b >= 0x80) {
-            if let Some(end) = date(text, i) {
-                pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
-                return;
-            }
+        if begins
+            && (b.is_ascii_digit() || b.is_ascii_alphabetic() || b >= 0x80)
+            && let Some(end) = date(text, i)
+        {
+            pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+            return;
         }
         // The sentence is over.
         if matches!(b, b'.' | b';' | b'?' | b'!') && text.at(i + 1) == b' ' && !text.before(i).is_ascii_digit() && i > to + 2 {
@@ -139,13 +140,14 @@ fn before(pass: &mut Pass<'_>, at: usize) {
         return;
     }
     for i in from..at {
-        if !is_word(text.before(i)) && text.at(i).is_ascii_alphanumeric() {
-            if let Some(end) = date(text, i) {
-                let gap = text.cut(end, at);
-                if end <= at && gap.len() <= 4 && gap.iter().all(|b| matches!(b, b' ' | b'(' | b',')) {
-                    pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
-                    return;
-                }
+        if !is_word(text.before(i))
+            && text.at(i).is_ascii_alphanumeric()
+            && let Some(end) = date(text, i)
+        {
+            let gap = text.cut(end, at);
+            if end <= at && gap.len() <= 4 && gap.iter().all(|b| matches!(b, b' ' | b'(' | b',')) {
+                pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+                return;
             }
         }
     }

@@ -31,8 +31,8 @@ pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
 /// The keywords that have readers of their own. They are looked for in any case.
 pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["-----begin"], super::pem::read),
-    (&["(at)", "[at]", "{at}"], super::email::written_out),
-    (&[" dot com", " dot org", " dot net", " dot de", " dot edu", " dot io"], super::email::spelled),
+    (&["(at)", "[at]", "{at}"], email::written_out),
+    (&[" dot com", " dot org", " dot net", " dot de", " dot edu", " dot io"], email::spelled),
     (&["p.o. box", "po box", "postfach"], super::address::box_number),
     (&["://"], super::url::read),
     (

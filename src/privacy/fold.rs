@@ -97,7 +97,7 @@ fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
         }
         b'\\' => backslash(text, i),
         b'&' => entity(text, i),
-        0x1b => escape(text, i),
+        0x1b => Some(escape(text, i)),
         b'"' | b'\'' => joined_strings(text, i),
         b'*' => {
             // Stress in the middle of a token: `sk-or-**v1**-…`
@@ -190,7 +190,7 @@ fn entity(text: Text<'_>, i: usize) -> Option<Fold> {
 }
 
 /// Escape sequences of terminals: colours and titles.
-fn escape(text: Text<'_>, i: usize) -> Option<Fold> {
+fn escape(text: Text<'_>, i: usize) -> Fold {
     let end = match text.at(i + 1) {
         b'[' => text.run(i + 2, 24, |b| (0x20..0x40).contains(&b)) + 1,
         b']' => {
@@ -199,7 +199,7 @@ fn escape(text: Text<'_>, i: usize) -> Option<Fold> {
         }
         _ => i + 2,
     };
-    Some(Fold { length: end.min(text.len()) - i, to: None })
+    Fold { length: end.min(text.len()) - i, to: None }
 }
 
 /// `"ghp_" + "…"`: the signs between two halves of a string.
@@ -237,6 +237,7 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
 }
 
 /// The ASCII a character stands for; nothing for one that is not seen.
+#[expect(clippy::option_option, reason = "for itself, for nothing, or for a sign")]
 fn stands_for(code: u32) -> Option<Option<u8>> {
     let ascii = |code: u32| u8::try_from(code).ok().map(Some);
     match code {
@@ -286,7 +287,7 @@ fn look_alike(c: char) -> Option<u8> {
         ("ονιρυακ", "oviruak"),
         ("ɡıℓ", "gil"),
     ];
-    PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.bytes().nth(p)))
+    PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.as_bytes().get(p).copied()))
 }
 
 #[cfg(test)]

@@ -88,10 +88,12 @@ pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
     if from == to {
         return;
     }
-    if let Some((value, end, places)) = decimal(text, from) {
-        if places >= 3 && value.abs() <= 180.0 && !is_ident(text.at(end)) {
-            pass.hit(from, end, GPS, "coordinate-named", NAMED);
-        }
+    if let Some((value, end, places)) = decimal(text, from)
+        && places >= 3
+        && value.abs() <= 180.0
+        && !is_ident(text.at(end))
+    {
+        pass.hit(from, end, GPS, "coordinate-named", NAMED);
     }
 }
 
@@ -112,9 +114,10 @@ pub(super) fn degrees(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let span = text.cut(to, end);
     let north = span.iter().position(|b| matches!(b, b'N' | b'S'));
     let east = span.iter().rposition(|b| matches!(b, b'E' | b'W' | b'O'));
-    if let (Some(north), Some(east)) = (north, east) {
-        if north < east && span.iter().filter(|b| b.is_ascii_digit()).count() >= 4 {
-            pass.hit(start, to + east + 1, GPS, "degrees", FORMED);
-        }
+    if let (Some(north), Some(east)) = (north, east)
+        && north < east
+        && span.iter().filter(|b| b.is_ascii_digit()).count() >= 4
+    {
+        pass.hit(start, to + east + 1, GPS, "degrees", FORMED);
     }
 }

@@ -137,7 +137,7 @@ fn opens_session(name: &[u8], bytes: &[u8], first: bool) -> bool {
         b"__utma",
         b"__utmz",
     ];
-    if OTHERS.iter().any(|other| name == *other) || name.starts_with(b"_ga") || name.starts_with(b"__utm") || value::is_placeholder(bytes) {
+    if OTHERS.contains(&name) || name.starts_with(b"_ga") || name.starts_with(b"__utm") || value::is_placeholder(bytes) {
         return false;
     }
     let made = value::made(bytes);

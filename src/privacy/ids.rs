@@ -95,11 +95,12 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     if is_ident(text.before(start)) || pass.covered(at) {
         return at + 1;
     }
-    if at - start == 2 && text.before(start) != b'-' {
-        if let Some(end) = iban(text, start) {
-            pass.hit(start, end, IBAN, "iban", FORMED);
-            return end;
-        }
+    if at - start == 2
+        && text.before(start) != b'-'
+        && let Some(end) = iban(text, start)
+    {
+        pass.hit(start, end, IBAN, "iban", FORMED);
+        return end;
     }
     if super::net::hardware(pass, at).is_some() {
         return at + 1;
@@ -152,108 +153,111 @@ fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str,
     named_document(text, start)
 }
 
+const PASSPORTS: &[&str] = &[
+    "passport",
+    "passports",
+    "passportno",
+    "passportnumber",
+    "reisepass",
+    "reisepassnummer",
+    "passnummer",
+    "pasaporte",
+    "passeport",
+    "passaporto",
+    "passaporte",
+    "paspoort",
+    "paspoortnummer",
+    "paszport",
+    "paszportu",
+    "паспорт",
+    "паспорта",
+    "护照",
+    "护照号",
+    "パスポート",
+    "여권",
+    "pass-nr",
+    "passnr",
+];
+
+const LICENCES: &[&str] = &[
+    "license",
+    "licence",
+    "driver",
+    "drivers",
+    "driving",
+    "dl",
+    "driverslicense",
+    "licensenumber",
+    "dln",
+    "führerschein",
+    "führerscheinnummer",
+    "fahrerlaubnis",
+    "permis",
+    "licencia",
+    "carnet de conducir",
+    "patente",
+    "carta de condução",
+    "cnh",
+    "rijbewijs",
+    "prawo jazdy",
+    "prawa jazdy",
+];
+
+const CARDS: &[&str] = &[
+    "personalausweis",
+    "ausweis",
+    "ausweisnummer",
+    "personalausweisnummer",
+    "id card",
+    "identity card",
+    "identity number",
+    "national id",
+    "nationalid",
+    "dni",
+    "nie",
+    "nif",
+    "nino",
+    "ni number",
+    "national insurance",
+    "insurance number",
+    "carta d'identità",
+    "carta di identità",
+    "cédula",
+    "cedula",
+    "dowód osobisty",
+    "dowodu",
+    "bsn",
+    "codice fiscale",
+    "tax id",
+    "steuernummer",
+    "ssn",
+    "sozialversicherungsnummer",
+    "rentenversicherungsnummer",
+    "rvnr",
+    "svnr",
+    "curp",
+    "rfc:",
+    "health card",
+    "medicare",
+    "carte d'identité",
+    "krankenversichertennummer",
+    "personnummer",
+    "cpr",
+    "hetu",
+    "rodné číslo",
+    "pps",
+    "ppsn",
+    "nric",
+    "fin",
+    "hkid",
+    "mykad",
+    "身份证",
+    "身份证号",
+    "cni",
+];
+
 /// What document the words before a place name.
 fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
-    const PASSPORTS: &[&str] = &[
-        "passport",
-        "passports",
-        "passportno",
-        "passportnumber",
-        "reisepass",
-        "reisepassnummer",
-        "passnummer",
-        "pasaporte",
-        "passeport",
-        "passaporto",
-        "passaporte",
-        "paspoort",
-        "paspoortnummer",
-        "paszport",
-        "paszportu",
-        "паспорт",
-        "паспорта",
-        "护照",
-        "护照号",
-        "パスポート",
-        "여권",
-        "pass-nr",
-        "passnr",
-    ];
-    const LICENCES: &[&str] = &[
-        "license",
-        "licence",
-        "driver",
-        "drivers",
-        "driving",
-        "dl",
-        "driverslicense",
-        "licensenumber",
-        "dln",
-        "führerschein",
-        "führerscheinnummer",
-        "fahrerlaubnis",
-        "permis",
-        "licencia",
-        "carnet de conducir",
-        "patente",
-        "carta de condução",
-        "cnh",
-        "rijbewijs",
-        "prawo jazdy",
-        "prawa jazdy",
-    ];
-    const CARDS: &[&str] = &[
-        "personalausweis",
-        "ausweis",
-        "ausweisnummer",
-        "personalausweisnummer",
-        "id card",
-        "identity card",
-        "identity number",
-        "national id",
-        "nationalid",
-        "dni",
-        "nie",
-        "nif",
-        "nino",
-        "ni number",
-        "national insurance",
-        "insurance number",
-        "carta d'identità",
-        "carta di identità",
-        "cédula",
-        "cedula",
-        "dowód osobisty",
-        "dowodu",
-        "bsn",
-        "codice fiscale",
-        "tax id",
-        "steuernummer",
-        "ssn",
-        "sozialversicherungsnummer",
-        "rentenversicherungsnummer",
-        "rvnr",
-        "svnr",
-        "curp",
-        "rfc:",
-        "health card",
-        "medicare",
-        "carte d'identité",
-        "krankenversichertennummer",
-        "personnummer",
-        "cpr",
-        "hetu",
-        "rodné číslo",
-        "pps",
-        "ppsn",
-        "nric",
-        "fin",
-        "hkid",
-        "mykad",
-        "身份证",
-        "身份证号",
-        "cni",
-    ];
     if said_within(text, start, 40, PASSPORTS) {
         return Some((PASSPORT, "passport"));
     }
@@ -329,7 +333,7 @@ fn is_nino(token: &[u8]) -> bool {
     let [a, b, digits @ .., last] = token else { return false };
     let first = !matches!(a, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
     let second = !matches!(b, b'D' | b'F' | b'I' | b'O' | b'Q' | b'U' | b'V');
-    let never = matches!([*a, *b], [b'B', b'G'] | [b'G', b'B'] | [b'K', b'N'] | [b'N', b'K'] | [b'N', b'T'] | [b'T', b'N'] | [b'Z', b'Z']);
+    let never = matches!([*a, *b], [b'B', b'G'] | [b'G', b'B'] | [b'K' | b'T', b'N'] | [b'N', b'K' | b'T'] | [b'Z', b'Z']);
     a.is_ascii_uppercase()
         && b.is_ascii_uppercase()
         && first
@@ -570,6 +574,27 @@ fn joined(number: &Number<'_>, groups: usize) -> bool {
     (0..groups - 1).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"/"))
 }
 
+const ACCOUNTS: &[&str] = &[
+    "account number",
+    "account no",
+    "acct",
+    "account #",
+    "accountnumber",
+    "account_number",
+    "bank account",
+    "kontonummer",
+    "konto",
+    "numéro de compte",
+    "número de cuenta",
+    "numero di conto",
+    "conta",
+    "checking",
+    "savings",
+    "sort code",
+    "rekeningnummer",
+    "numer konta",
+];
+
 /// Numbers that the words before them name: documents, bank accounts.
 pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
@@ -583,26 +608,6 @@ pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> 
         pass.hit(number.start, end, kind, name, NAMED);
         return Some(end);
     }
-    const ACCOUNTS: &[&str] = &[
-        "account number",
-        "account no",
-        "acct",
-        "account #",
-        "accountnumber",
-        "account_number",
-        "bank account",
-        "kontonummer",
-        "konto",
-        "numéro de compte",
-        "número de cuenta",
-        "numero di conto",
-        "conta",
-        "checking",
-        "savings",
-        "sort code",
-        "rekeningnummer",
-        "numer konta",
-    ];
     if said_within(text, number.start, 32, ACCOUNTS) && !said_within(text, number.start, 12, &["id"]) {
         pass.hit(number.start, end, BANK_ACCOUNT, "bank-account", NAMED);
         return Some(end);

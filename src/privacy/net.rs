@@ -3,7 +3,7 @@
 use super::context;
 use super::detect::{FORMED, Pass};
 use super::kind::{IP_ADDRESS, MAC_ADDRESS};
-use super::text::{Text, is_word};
+use super::text::{Text, count, is_word};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Reads four numbers with points between them.
@@ -95,7 +95,7 @@ pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
         end -= 1;
     }
     let span = text.cut(at, end);
-    if span.iter().filter(|&&b| b == b':').count() < 2 || is_word(text.at(end)) {
+    if count(span, b':') < 2 || is_word(text.at(end)) {
         return None;
     }
     let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
@@ -145,5 +145,5 @@ fn six_pairs(text: Text<'_>, from: usize) -> Option<usize> {
     }
     let end = from + 17;
     // Eight pairs are a fingerprint or an EUI-64, not this.
-    (!is_word(text.at(end)) && !(text.at(end) == by && text.at(end + 1).is_ascii_hexdigit())).then_some(end)
+    (!(is_word(text.at(end)) || text.at(end) == by && text.at(end + 1).is_ascii_hexdigit())).then_some(end)
 }

@@ -104,7 +104,7 @@ impl<'t> Number<'t> {
             return false;
         }
         let joined = matches!(next, b'-' | b'/' | b'.' | b':' | b'+' | b'%') && self.text.at(end + 1).is_ascii_digit();
-        !joined && !(next == b'-' && is_word(self.text.at(end + 1)))
+        !(joined || next == b'-' && is_word(self.text.at(end + 1)))
     }
 
     /// Whether the number can begin where it does: not inside an identifier, a path or another number.
@@ -150,10 +150,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if end - at > DIGITS {
         return end;
     }
-    if next == b'.' && end - at <= 3 {
-        if let Some(stop) = net::version_4(pass, at) {
-            return stop;
-        }
+    if next == b'.'
+        && end - at <= 3
+        && let Some(stop) = net::version_4(pass, at)
+    {
+        return stop;
     }
     if end - at >= 25 && wallet::read(pass, at) > at {
         return end;

@@ -287,7 +287,7 @@ fn by_country(number: &Number<'_>) -> Option<usize> {
     let parenthesis = text.before(number.start) == b'(';
     let area = parenthesis && number.between(0).starts_with(b")");
     // Brazil: (11) 98765-4321; Russia: 8 (912) 345-67-89; China: 138 1234 5678; India: 98765 43210.
-    let groups = if area && number.grouped(&[2, 5, 4]) || area && number.grouped(&[2, 4, 4]) {
+    let groups = if area && (number.grouped(&[2, 5, 4]) || number.grouped(&[2, 4, 4])) {
         3
     } else if area && (2..=5).contains(&number.digits_in(1)) && first == 0 {
         fitting(number, 8, 12)?
@@ -310,7 +310,8 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
     let text = number.text;
     let said =
         telephone.is_some_and(|end| end <= number.start && number.start - end <= 32 && !text.cut(end, number.start).contains(&b'\n'));
-    if !said && !(text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, NAMES)) || counted(number) {
+    let above = text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, NAMES);
+    if !(said || above) || counted(number) {
         return None;
     }
     let groups = fitting(number, 7, 13)?;

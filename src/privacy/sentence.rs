@@ -4,7 +4,7 @@ use super::assign::{Name, kind_of, quoted};
 use super::detect::{Pass, SAID};
 use super::kind::{CRYPTO_WALLET, PASSWORD};
 use super::names::Word;
-use super::text::{Text, is_word};
+use super::text::{Text, count, is_word};
 use super::value;
 
 /// How far a sentence is followed.
@@ -788,10 +788,10 @@ fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
     if i >= limit {
         return None;
     }
-    if let Some((start, end)) = quoted(text, i) {
-        if end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.before(i)) {
-            return Some(Spoken { start, end, next: end + 1, quoted: true });
-        }
+    if let Some((start, end)) = quoted(text, i)
+        && (end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.before(i)))
+    {
+        return Some(Spoken { start, end, next: end + 1, quoted: true });
     }
     let end = text.run(i, 128, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'`');
     if end == i {
@@ -918,7 +918,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
                     && !value::is_code(bytes)
                     && made.length >= 6
                     && !is_common(&bytes.to_ascii_lowercase()))
-            && !(value::is_code(bytes) && !value::is_striking(bytes));
+            && (!value::is_code(bytes) || value::is_striking(bytes));
     }
     if value::is_code(bytes) || value::is_uuid(bytes) && name.word != Word::Secret || speaks_of(name, bytes) {
         return false;
@@ -1007,22 +1007,22 @@ fn is_year_like(bytes: &[u8], connected: bool) -> bool {
     !connected && bytes.len() == 4 && (bytes.starts_with(b"19") || bytes.starts_with(b"20"))
 }
 
+const THINGS: &[&[u8]] = &[
+    b"server", b"host", b"node", b"db", b"user", b"prod", b"staging", b"vm", b"web", b"app", b"router", b"version", b"step", b"chapter",
+    b"section", b"rfc", b"issue", b"windows", b"python", b"phase", b"level", b"test", b"env", b"us-east", b"eu-west", b"build", b"page",
+];
+
 /// Names of things with digits in them: `db1`, `node-3`, `server01`, `user2`.
 fn looks_like_name(bytes: &[u8]) -> bool {
     let made = value::made(bytes);
-    const THINGS: &[&[u8]] = &[
-        b"server", b"host", b"node", b"db", b"user", b"prod", b"staging", b"vm", b"web", b"app", b"router", b"version", b"step",
-        b"chapter", b"section", b"rfc", b"issue", b"windows", b"python", b"phase", b"level", b"test", b"env", b"us-east", b"eu-west",
-        b"build", b"page",
-    ];
     let lower = bytes.to_ascii_lowercase();
-    let stem = lower.iter().rposition(u8::is_ascii_alphabetic).map_or(&lower[..0], |p| lower.get(..=p).unwrap_or_default());
+    let stem = lower.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| lower.get(..=p)).unwrap_or_default();
     let numbered = made.digits <= 2 && made.signs <= 1 && THINGS.contains(&stem);
     let dashed = made.digits > 0
         && bytes.split(|&b| b == b'-').count() >= 2
         && made.upper == 0
         && made.digits <= 2
-        && made.signs == bytes.iter().filter(|&&b| b == b'-').count()
+        && made.signs == count(bytes, b'-')
         && bytes.split(|&b| b == b'-').any(|part| THINGS.contains(&part));
     let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !value::is_striking(part));
     numbered || dashed || alternative
@@ -1040,46 +1040,47 @@ fn is_label(bytes: &[u8]) -> bool {
             || lower.contains("token"))
 }
 
+const LINKS: &[&str] = &[
+    " as the ",
+    " as my ",
+    " as a ",
+    " as our ",
+    " as ",
+    " is my ",
+    " is the ",
+    " is our ",
+    " for the ",
+    " as your ",
+    " is your ",
+    " ist mein ",
+    " ist das ",
+    " als ",
+    " es mi ",
+    " es la ",
+    " est mon ",
+    " est le ",
+    " is the new ",
+    " as new ",
+    " as the new ",
+    " is the wifi ",
+    " is the root ",
+    " is the admin ",
+    " as the admin ",
+    " as the root ",
+    " as initial ",
+    " as the default ",
+    " is het ",
+    " è la mia ",
+    " to moje ",
+    " é a minha ",
+];
+
 /// `hunter2 is my password`, `use hunter2 as the password`
 fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let start = text.line_start(name.start, 80);
     let before = text.cut(start, name.start);
     let lower = String::from_utf8_lossy(before).to_lowercase();
-    const LINKS: &[&str] = &[
-        " as the ",
-        " as my ",
-        " as a ",
-        " as our ",
-        " as ",
-        " is my ",
-        " is the ",
-        " is our ",
-        " for the ",
-        " as your ",
-        " is your ",
-        " ist mein ",
-        " ist das ",
-        " als ",
-        " es mi ",
-        " es la ",
-        " est mon ",
-        " est le ",
-        " is the new ",
-        " as new ",
-        " as the new ",
-        " is the wifi ",
-        " is the root ",
-        " is the admin ",
-        " as the admin ",
-        " as the root ",
-        " as initial ",
-        " as the default ",
-        " is het ",
-        " è la mia ",
-        " to moje ",
-        " é a minha ",
-    ];
     if !LINKS.iter().any(|link| lower.ends_with(link) && *link != " for the ") || before.len() != lower.len() {
         return;
     }
@@ -1131,13 +1132,13 @@ fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
             }
         }
         // `bob / hunter2`
-        if matches!(bytes, b"/" | b"|") {
-            if let (Some(_), Some(next)) = (last, spoken(text, word.next, limit)) {
-                let secret = text.cut(next.start, next.end);
-                if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
-                    pass.hit(next.start, next.end, PASSWORD, "spoken-pair", SAID);
-                    return;
-                }
+        if matches!(bytes, b"/" | b"|")
+            && let (Some(_), Some(next)) = (last, spoken(text, word.next, limit))
+        {
+            let secret = text.cut(next.start, next.end);
+            if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
+                pass.hit(next.start, next.end, PASSWORD, "spoken-pair", SAID);
+                return;
             }
         }
         // `bob/hunter2`

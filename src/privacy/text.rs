@@ -70,6 +70,11 @@ impl<'a> Text<'a> {
     }
 }
 
+/// How often a byte stands in some bytes.
+pub(super) fn count(bytes: &[u8], b: u8) -> usize {
+    memchr::memchr_iter(b, bytes).count()
+}
+
 /// A letter or digit of ASCII.
 #[inline]
 pub(super) fn is_word(b: u8) -> bool {

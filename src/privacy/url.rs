@@ -2,7 +2,7 @@
 
 use super::detect::{FORMED, Pass};
 use super::kind::URL_CREDENTIALS;
-use super::text::{Text, is_ident};
+use super::text::{Text, count, is_ident};
 use super::value;
 
 /// Reads on from `://`.
@@ -14,11 +14,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     // Up to the last `@` before the host: passwords hold `@`, `/`, `#` where people forgot to encode them.
     let stop = text.run(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
     let span = text.cut(to, stop);
-    let span = span
-        .iter()
-        .position(|&b| b == b'\'')
-        .filter(|&p| !span.get(..p).unwrap_or_default().contains(&b'@') || true)
-        .map_or(span, |p| span.get(..p).unwrap_or_default());
+    let span = span.split(|&b| b == b'\'').next().unwrap_or_default();
     // Another URL begins: what belongs to this one ends before it.
     let span = memchr::memmem::find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
     let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
@@ -48,7 +44,7 @@ fn forgotten(span: &[u8]) -> Option<usize> {
     let port = span.get(colon + 1..first).is_some_and(|port| port.iter().all(u8::is_ascii_digit));
     let at = span.iter().rposition(|&b| b == b'@')?;
     let host = span.get(at + 1..).unwrap_or_default();
-    let path_before = span.get(first..at).unwrap_or_default().iter().filter(|&&b| b == b'/').count();
+    let path_before = count(span.get(first..at).unwrap_or_default(), b'/');
     (colon < first && !port && at > first && path_before <= 1 && host.first().is_some_and(u8::is_ascii_alphanumeric)).then_some(at)
 }
 

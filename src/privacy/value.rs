@@ -351,6 +351,24 @@ const REFERENCES: &[&str] = &[
     "lookup(",
 ];
 
+/// Whether one of the parts stands anywhere in a value in lower case.
+fn has_placeholder_part(lower: &[u8]) -> bool {
+    const FIRSTS: u128 = {
+        let (mut firsts, mut i) = (0, 0);
+        while i < PLACEHOLDER_PARTS.len() {
+            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+            let first = PLACEHOLDER_PARTS[i].as_bytes()[0];
+            firsts |= 1 << (first & 127);
+            i += 1;
+        }
+        firsts
+    };
+    lower.iter().enumerate().any(|(i, &b)| {
+        FIRSTS >> (b & 127) & 1 == 1
+            && lower.get(i..).is_some_and(|rest| PLACEHOLDER_PARTS.iter().any(|part| rest.starts_with(part.as_bytes())))
+    })
+}
+
 /// Whether a value stands for another or says that it is none.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
@@ -367,7 +385,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     {
         return true;
     }
-    if PLACEHOLDER_PARTS.iter().any(|part| lower.contains(part)) {
+    if has_placeholder_part(lower.as_bytes()) {
         return true;
     }
     let first = lower.chars().next().unwrap_or(' ');
@@ -526,104 +544,105 @@ pub(super) fn is_striking(value: &[u8]) -> bool {
         || (made.signs >= 2 && letters >= 3 && inner_sign)
 }
 
+const TERMS: &[&str] = &[
+    "sha1",
+    "sha-1",
+    "sha256",
+    "sha-256",
+    "sha512",
+    "sha-512",
+    "sha3",
+    "md5",
+    "base64",
+    "base32",
+    "oauth2",
+    "oauth2.0",
+    "argon2",
+    "argon2id",
+    "pbkdf2",
+    "2fa",
+    "utf8",
+    "utf-8",
+    "http2",
+    "x509",
+    "x.509",
+    "pkcs8",
+    "pkcs12",
+    "pkcs#12",
+    "p12",
+    "i18n",
+    "l10n",
+    "s3",
+    "ec2",
+    "k8s",
+    "aes256",
+    "aes-256",
+    "aes-256-gcm",
+    "aes128",
+    "hs256",
+    "rs256",
+    "es256",
+    "ed25519",
+    "rsa2048",
+    "totp",
+    "ipv4",
+    "ipv6",
+    "win10",
+    "windows10",
+    "py3",
+    "python3",
+    "node18",
+    "node20",
+    "postgres15",
+    "mysql8",
+    "web3",
+    "1password",
+    "keepassxc",
+    "lastpass",
+    "bitwarden",
+    "github",
+    "gitlab",
+    "javascript",
+    "typescript",
+    "postgresql",
+    "mysql",
+    "mongodb",
+    "openssl",
+    "openid",
+    "oauth",
+    "saml2",
+    "log4j",
+    "macos",
+    "ios",
+    "wifi",
+    "wi-fi",
+    "linux",
+    "openrouter",
+    "openai",
+    "chatgpt",
+    "and/or",
+    "yes/no",
+    "on/off",
+    "read/write",
+    "i/o",
+    "n/a",
+    "24/7",
+    "case-sensitive",
+    "e-mail",
+    "sign-in",
+    "log-in",
+    "12-factor",
+    "8-character",
+    "a-z",
+    "0-9",
+    "a-z0-9",
+    "8+",
+    "12+",
+    "16+",
+];
+
 /// Things with digits or signs in them that are written in sentences about passwords and are none.
 pub(super) fn is_term(value: &[u8]) -> bool {
-    const TERMS: &[&str] = &[
-        "sha1",
-        "sha-1",
-        "sha256",
-        "sha-256",
-        "sha512",
-        "sha-512",
-        "sha3",
-        "md5",
-        "base64",
-        "base32",
-        "oauth2",
-        "oauth2.0",
-        "argon2",
-        "argon2id",
-        "pbkdf2",
-        "2fa",
-        "utf8",
-        "utf-8",
-        "http2",
-        "x509",
-        "x.509",
-        "pkcs8",
-        "pkcs12",
-        "pkcs#12",
-        "p12",
-        "i18n",
-        "l10n",
-        "s3",
-        "ec2",
-        "k8s",
-        "aes256",
-        "aes-256",
-        "aes-256-gcm",
-        "aes128",
-        "hs256",
-        "rs256",
-        "es256",
-        "ed25519",
-        "rsa2048",
-        "totp",
-        "ipv4",
-        "ipv6",
-        "win10",
-        "windows10",
-        "py3",
-        "python3",
-        "node18",
-        "node20",
-        "postgres15",
-        "mysql8",
-        "web3",
-        "1password",
-        "keepassxc",
-        "lastpass",
-        "bitwarden",
-        "github",
-        "gitlab",
-        "javascript",
-        "typescript",
-        "postgresql",
-        "mysql",
-        "mongodb",
-        "openssl",
-        "openid",
-        "oauth",
-        "saml2",
-        "log4j",
-        "macos",
-        "ios",
-        "wifi",
-        "wi-fi",
-        "linux",
-        "openrouter",
-        "openai",
-        "chatgpt",
-        "and/or",
-        "yes/no",
-        "on/off",
-        "read/write",
-        "i/o",
-        "n/a",
-        "24/7",
-        "case-sensitive",
-        "e-mail",
-        "sign-in",
-        "log-in",
-        "12-factor",
-        "8-character",
-        "a-z",
-        "0-9",
-        "a-z0-9",
-        "8+",
-        "12+",
-        "16+",
-    ];
     let lower = String::from_utf8_lossy(value).to_lowercase();
     let made = made(value);
     let letters = made.lower + made.upper;

@@ -3,7 +3,7 @@
 use super::context;
 use super::detect::{FORMED, Pass};
 use super::kind::CRYPTO_WALLET;
-use super::text::{is_ident, is_word};
+use super::text::{count, is_ident, is_word};
 use sha2::{Digest, Sha256};
 
 /// How wallets are spoken of.
@@ -155,9 +155,13 @@ fn bech32(token: &[u8]) -> bool {
             }
         }
     };
-    readable.iter().for_each(|b| step(b >> 5));
+    for b in readable {
+        step(b >> 5);
+    }
     step(0);
-    readable.iter().for_each(|b| step(b & 31));
+    for b in readable {
+        step(b & 31);
+    }
     for b in data {
         let Some(value) = CHARSET.iter().position(|c| c == b).and_then(|p| u8::try_from(p).ok()) else { return false };
         step(value);
@@ -167,7 +171,7 @@ fn bech32(token: &[u8]) -> bool {
 
 /// Forty hex digits; if in both cases, the capitals must agree with the hash of the address (EIP-55).
 fn ethereum(hex: &[u8]) -> bool {
-    if !hex.iter().all(u8::is_ascii_hexdigit) || hex.iter().filter(|&&b| b == b'0').count() > 30 {
+    if !hex.iter().all(u8::is_ascii_hexdigit) || count(hex, b'0') > 30 {
         return false;
     }
     if !hex.iter().any(u8::is_ascii_lowercase) || !hex.iter().any(u8::is_ascii_uppercase) {
