@@ -120,3 +120,74 @@ mod ledger {
         bencher.bench_local(|| desk.audit.add(&event(0)).unwrap());
     }
 }
+
+/// What was kept: added to, listed, searched.
+mod archive {
+    use chatbot::archive::foreign::{self, Gate};
+    use chatbot::archive::{Archive, Note, Wanted};
+    use chatbot::privacy::Sought;
+    use chatbot::seal::{KeyRing, new_key};
+    use chatbot::{Clock, Message, Name, Placeholders, Policy, Raw, Redactor, Role, Time};
+    use divan::{Bencher, counter::ItemsCount};
+    use std::sync::Arc;
+
+    struct Folder {
+        archive: Archive,
+        _dir: tempfile::TempDir,
+    }
+
+    /// So many conversations of two messages of a thousand characters.
+    fn folder(conversations: usize, messages: usize) -> Folder {
+        let dir = tempfile::tempdir().expect("a folder");
+        let ring = Arc::new(KeyRing::new(&new_key()).expect("a key"));
+        let archive = Archive::new(dir.path().join("conversations"), ring, Clock::system()).with_index(dir.path().join("cache/index"));
+        let said = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
+        let one = format!(r#"{{"messages":[{}]}}"#, said.trim_end_matches(','));
+        let all = format!("[{}]", vec![one; conversations].join(","));
+        let (source, found) = foreign::read(all.as_bytes()).expect("a list");
+        let redactor = Redactor::new(&Policy { off: true, ..Policy::default() }).expect("a redactor");
+        for some in found.chunks(256) {
+            assert!(archive.take_in(source, some, &Gate { redactor: &redactor, drop_findings: false }).iter().all(Result::is_ok));
+        }
+        Folder { archive, _dir: dir }
+    }
+
+    fn message() -> Message {
+        let redactor = Redactor::new(&Policy::default()).expect("a redactor");
+        let (text, _) = redactor.redact(Raw::from("some words ".repeat(180)), &mut Placeholders::default());
+        Message { role: Role::User, text, at: Time::from_millis(1_800_000_000_000) }
+    }
+
+    fn only(folder: &Folder) -> Name {
+        folder.archive.latest().expect("a list").expect("one")
+    }
+
+    /// A turn in a conversation that has so many messages: the same, whatever it has.
+    #[divan::bench(args = [10, 1_000])]
+    fn add_a_turn(bencher: Bencher<'_, '_>, messages: usize) {
+        let folder = folder(1, messages);
+        let mut conversation = folder.archive.open(&only(&folder)).expect("opened").conversation;
+        let message = message();
+        bencher.bench_local(|| conversation.keep(&[(&message, &Note::default())]).expect("kept"));
+    }
+
+    /// A list of so many, the index being there.
+    #[divan::bench(args = [2_000, 10_000])]
+    fn list(bencher: Bencher<'_, '_>, conversations: usize) {
+        let folder = folder(conversations, 2);
+        folder.archive.summaries().expect("a list");
+        bencher
+            .counter(ItemsCount::new(conversations))
+            .bench_local(|| assert_eq!(folder.archive.summaries().expect("a list").found.len(), conversations));
+    }
+
+    /// A search through so many, for what is nowhere.
+    #[divan::bench(args = [2_000, 10_000])]
+    fn search(bencher: Bencher<'_, '_>, conversations: usize) {
+        let folder = folder(conversations, 2);
+        let wanted = Wanted { text: Sought::new("nowhere").expect("a word"), role: None, since: None };
+        bencher
+            .counter(ItemsCount::new(conversations))
+            .bench_local(|| assert!(folder.archive.search(&wanted).expect("searched").found.is_empty()));
+    }
+}

@@ -4,7 +4,7 @@ use super::reading::{Damage, Reader, feed};
 use super::store::Archive;
 use super::{Error, Header, Line};
 use crate::clock::Time;
-use crate::disk;
+use crate::disk::{self, Draft};
 use crate::name::Name;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
@@ -65,8 +65,9 @@ impl Archive {
         disk::exists(&self.path(id))
     }
 
-    /// Puts a conversation into the folder, sealed with the key of this house. One that is there is never replaced.
-    pub fn settle(&self, id: &Name, records: &[Plain], last: Option<Time>) -> Result<(), Error> {
+    /// A conversation for the folder, sealed with the key of this house; it is there when the draft is kept. One that is there is
+    /// never replaced.
+    pub fn settle(&self, id: &Name, records: &[Plain], last: Option<Time>) -> Result<Draft, Error> {
         let path = self.path(id);
         if disk::exists(&path) {
             return Err(Error::There(id.clone()));
@@ -76,7 +77,7 @@ impl Archive {
             lines.push_str(&self.ring().seal(record, self.now()));
             lines.push('\n');
         }
-        Ok(disk::write_dated(&path, lines.as_bytes(), last.map(Time::millis))?)
+        Ok(disk::draft(&path, lines.as_bytes(), last.map(Time::millis))?)
     }
 }
 

@@ -40,6 +40,16 @@ impl Archive {
         reseal(path, &file.read_all()?, file.modified_ms()?, self.ring(), self.now())
     }
 
+    /// Removes what writers that were killed left behind. Only for whom nobody else writes meanwhile.
+    pub fn sweep(&self) -> Result<(), Error> {
+        for name in disk::names(self.folder(), ".new")? {
+            if name.contains(super::ENDING) {
+                disk::remove(&self.folder().join(format!("{name}.new")))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The conversations that have a line which only another key than the first opens.
     pub fn sealed_before(&self) -> Result<Vec<Name>, Error> {
         let ids = self.ids()?;

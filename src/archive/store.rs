@@ -146,6 +146,10 @@ impl Archive {
         Ok(entries.into_iter().map(|(id, _)| id).collect())
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(super) fn now(&self) -> Time {
         self.clock.now()
     }

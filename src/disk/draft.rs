@@ -46,6 +46,17 @@ impl Draft {
         sync_folder(&folder)
     }
 
+    /// Puts many in their places, all in one folder: the disk is waited for once, then they are renamed, then the folder is synced.
+    /// Whatever happens, each is whole or not there.
+    pub fn keep_all(drafts: Vec<Self>) -> Result<(), Error> {
+        let Some(folder) = drafts.first().map(|d| folder_of(&d.path).map(Path::to_path_buf)).transpose()? else { return Ok(()) };
+        sync_together(&drafts)?;
+        for draft in drafts {
+            draft.keep_unsynced()?;
+        }
+        sync_folder(&folder)
+    }
+
     /// Puts it in its place without waiting for the disk.
     pub(super) fn keep_unsynced(mut self) -> Result<(), Error> {
         fs::rename(&self.temporary, &self.path).map_err(io("write", &self.path))?;
@@ -65,6 +76,17 @@ pub fn sweep(path: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+#[cfg(target_os = "linux")]
+fn sync_together(drafts: &[Draft]) -> Result<(), Error> {
+    let Some(draft) = drafts.first() else { return Ok(()) };
+    rustix::fs::syncfs(&draft.file).map_err(|e| io("write", &draft.path)(e.into()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_together(drafts: &[Draft]) -> Result<(), Error> {
+    drafts.iter().try_for_each(|draft| draft.file.sync_all().map_err(io("write", &draft.path)))
 }
 
 impl Drop for Draft {

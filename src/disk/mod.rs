@@ -295,13 +295,18 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 
 /// The same, with another time of last writing than now: what is only written in another form is not younger for it.
 pub fn write_dated(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<(), Error> {
+    draft(path, bytes, modified_ms)?.keep()
+}
+
+/// A file with everything in it that is not in its place yet; its folder is ours, and made if it is missing.
+pub fn draft(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<Draft, Error> {
     folder(folder_of(path)?)?;
     let mut draft = Draft::beside(path)?;
     draft.add(bytes)?;
     if let Some(modified_ms) = modified_ms {
         draft.date(modified_ms)?;
     }
-    draft.keep()
+    Ok(draft)
 }
 
 /// Writes a file that may be lost with the power: what is in it can be worked out again. It is whole or it is not there,

@@ -234,6 +234,7 @@ fn another_key_for_everything_survives_a_kill_at_any_moment() {
     let last = sandbox.run(["history", "rekey", "--yes"]).passes();
     assert_eq!(last.stdout, "sealed anew: 40 conversations; the old key is gone\n");
     sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
+    assert!(sandbox.files().iter().all(|f| !f.to_string_lossy().ends_with(".new")), "something half-written stays");
     // What was copied before opens with no key that is left.
     fs::write(&sandbox.conversations()[0], before).unwrap();
     sandbox.run(["history", "verify"]).fails(9);

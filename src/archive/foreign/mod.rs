@@ -12,7 +12,7 @@ use super::store::{Archive, new_id};
 use super::writing::{Note, lines};
 use super::{Error, FORMAT, Header, many};
 use crate::clock::Time;
-use crate::disk;
+use crate::disk::{self, Draft};
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redactor};
@@ -105,13 +105,29 @@ pub struct TakenIn {
 }
 
 impl Archive {
-    /// Takes conversations in, on all cores. One of which no message is left makes no file.
+    /// Takes conversations in, on all cores, a few hundred at a time: their files are open until all are written. One of which no
+    /// message is left makes no file.
     #[must_use]
     pub fn take_in(&self, source: Source, foreign: &[Foreign], gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
-        many::each(foreign, |one| self.take_one_in(source, one, gate))
+        let mut drafts = Vec::new();
+        let mut taken: Vec<Result<Option<TakenIn>, Error>> = many::each(foreign, |one| self.take_one_in(source, one, gate))
+            .into_iter()
+            .map(|done| {
+                done.map(|made| {
+                    made.map(|(taken, draft)| {
+                        drafts.push(draft);
+                        taken
+                    })
+                })
+            })
+            .collect();
+        if let Err(error) = Draft::keep_all(drafts) {
+            taken = vec![Err(error.into())];
+        }
+        taken
     }
 
-    fn take_one_in(&self, source: Source, foreign: &Foreign, gate: &Gate<'_>) -> Result<Option<TakenIn>, Error> {
+    fn take_one_in(&self, source: Source, foreign: &Foreign, gate: &Gate<'_>) -> Result<Option<(TakenIn, Draft)>, Error> {
         let now = self.now();
         let mut table = Placeholders::default();
         let mut messages: Vec<(Message, Note)> = Vec::with_capacity(foreign.said.len());
@@ -139,8 +155,8 @@ impl Archive {
         };
         let borrowed: Vec<(&Message, &Note)> = messages.iter().map(|(m, n)| (m, n)).collect();
         let text = lines(header, &borrowed, self.ring(), now);
-        disk::write_dated(&self.path(&id), text.as_bytes(), Some(at.millis()))?;
-        Ok(Some(TakenIn { id, messages: messages.len(), dropped }))
+        let draft = disk::draft(&self.path(&id), text.as_bytes(), Some(at.millis()))?;
+        Ok(Some((TakenIn { id, messages: messages.len(), dropped }, draft)))
     }
 }
 

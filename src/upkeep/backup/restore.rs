@@ -4,11 +4,15 @@ use super::Error;
 use super::check::{Checked, Item, contents};
 use super::form::Which;
 use crate::archive::{self, Archive, Known};
+use crate::disk::Draft;
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// So many files wait for the disk together.
+const TOGETHER: usize = 256;
 
 /// What is to be done with a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +75,7 @@ fn deed(archive: Option<&Archive>, id: &Name, known: &Known) -> Result<Deed, Err
 /// Does what the plan says with the conversations. `tell` hears how many are done.
 pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, tell: &mut dyn FnMut(usize)) -> Result<(), Error> {
     let mut done = 0;
+    let mut drafts = Vec::new();
     contents(path, &checked.lock, &mut |_, item| {
         let Item::Conversation(id, records, known) = item else { return Ok(()) };
         let Some((deed, planned)) = plan.conversations.get(id) else { return Ok(()) };
@@ -78,16 +83,16 @@ pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, t
             return Err(Error::Changed(id.clone()));
         }
         match deed {
-            Deed::Back => archive.settle(id, records, known.last)?,
+            Deed::Back => drafts.push(archive.settle(id, records, known.last)?),
             Deed::Beside(_) => {
                 let (other, records) = archive::beside(id, known, records)?;
-                archive.settle(&other, &records, known.last)?;
+                drafts.push(archive.settle(&other, &records, known.last)?);
             }
             Deed::Here | Deed::BesideAlready(_) => {}
         }
         done += 1;
         tell(done);
-        Ok(())
-    })
-    .map(drop)
+        if drafts.len() >= TOGETHER { Ok(Draft::keep_all(std::mem::take(&mut drafts))?) } else { Ok(()) }
+    })?;
+    Ok(Draft::keep_all(drafts)?)
 }

@@ -83,7 +83,7 @@ fn take_in(app: &mut App, source: Source, mut conversations: Vec<Foreign>, count
     let (archive, redactor) = (app.archive()?, app.redactor()?);
     let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
     // In turns, so that a disk that is full is noticed early.
-    for some in conversations.chunks(500) {
+    for some in conversations.chunks(256) {
         for taken in archive.take_in(source, some, &gate) {
             if let Some(taken) = taken? {
                 count.messages += taken.messages;

@@ -56,6 +56,7 @@ pub(super) fn run(app: &mut App) -> Result<()> {
 }
 
 fn reseal(app: &App, archive: &Archive) -> Result<usize> {
+    archive.sweep()?;
     let ids = archive.ids()?;
     let mut anew = 0;
     for (n, id) in ids.iter().enumerate() {
