@@ -139,7 +139,7 @@ mod archive {
     /// So many conversations of two messages of a thousand characters.
     fn folder(conversations: usize, messages: usize) -> Folder {
         let dir = tempfile::tempdir().expect("a folder");
-        let ring = Arc::new(KeyRing::new(&new_key()).expect("a key"));
+        let ring = Arc::new(KeyRing::new(&new_key().expect("a key")).expect("a ring"));
         let archive = Archive::new(dir.path().join("conversations"), ring, Clock::system()).with_index(dir.path().join("cache/index"));
         let said = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
         let one = format!(r#"{{"messages":[{}]}}"#, said.trim_end_matches(','));
