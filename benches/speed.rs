@@ -191,3 +191,48 @@ mod archive {
             .bench_local(|| assert!(folder.archive.search(&wanted).expect("searched").found.is_empty()));
     }
 }
+
+/// Redacting: a message, and a megabyte of a log.
+mod redaction {
+    use chatbot::{Placeholders, Policy, Raw, Redactor};
+    use divan::{Bencher, counter::BytesCount};
+
+    /// Text of so many bytes in which every tenth line or so has something private.
+    fn text(bytes: usize) -> String {
+        let mut text = String::new();
+        for n in 0.. {
+            text +=
+                &format!("2026-05-14T10:22:{:02}.123Z INFO [worker-{n}] request handled in {} ms, nothing to see here\n", n % 60, n % 977);
+            if n % 10 == 0 {
+                text += &format!("user{n}@initech.com logged in from 81.2.{}.{} with password=hunter{n}x\n", n % 200, n % 250);
+            }
+            if text.len() >= bytes {
+                break;
+            }
+        }
+        text.truncate(bytes);
+        text
+    }
+
+    /// One message, or a large attachment, by a redactor that is warm.
+    #[divan::bench(args = [4_000, 1 << 20])]
+    fn redact(bencher: Bencher<'_, '_>, bytes: usize) {
+        let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
+        let text = text(bytes);
+        bencher.counter(BytesCount::new(bytes)).bench(|| redactor.redact(Raw::from(text.as_str()), &mut Placeholders::default()).1.len());
+    }
+
+    /// The filter, in blocks.
+    #[divan::bench]
+    fn filter_1_mb(bencher: Bencher<'_, '_>) {
+        let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
+        let text = text(1 << 20);
+        bencher.counter(BytesCount::new(text.len())).bench(|| {
+            let (mut out, mut found) = (Vec::with_capacity(text.len()), 0);
+            let mut stream = redactor.stream();
+            stream.push(text.as_bytes(), &mut out, &mut |_| found += 1);
+            stream.finish(&mut out, &mut |_| found += 1);
+            (out.len(), found)
+        });
+    }
+}
