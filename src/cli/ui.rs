@@ -117,6 +117,20 @@ impl Ui {
         }
     }
 
+    /// Whether a text has more lines than the terminal it would be written to.
+    pub(crate) fn overflows(&self, text: &str) -> bool {
+        #[cfg(unix)]
+        {
+            let rows = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|s| usize::from(s.ws_row)).filter(|r| *r >= 4);
+            self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.lines().count() >= rows)
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = text;
+            false
+        }
+    }
+
     /// Standard output, in one piece, at once.
     pub(crate) fn out(&self, text: &str) -> Result<()> {
         let mut out = io::stdout().lock();

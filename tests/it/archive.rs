@@ -325,3 +325,17 @@ fn the_log_of_llm_is_read() {
     }
     proof::ran("archive-llm");
 }
+
+#[test]
+fn what_is_longer_than_the_screen_is_paged_and_what_is_not_a_screen_is_not() {
+    let mut sandbox = Sandbox::with_vault();
+    let long = (0..80).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
+    let id = imported(&sandbox, &[&[("user", &long)]]).remove(0);
+    sandbox.set("TERM", "xterm");
+    sandbox.set("PAGER", "sed 's/^line 7/paged 7/'");
+    sandbox.screen(["history", "show", &id]).wait_for("paged 79").end();
+    sandbox.screen(["history", "show", "--raw", &id]).wait_for("line 79").end();
+    assert!(sandbox.run(["history", "show", &id]).passes().stdout.contains("line 79"));
+    sandbox.set("PAGER", "/no/such/pager");
+    sandbox.screen(["history", "show", &id]).wait_for("line 79").end();
+}

@@ -12,6 +12,8 @@ use crate::privacy::{Placeholders, Raw};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
+use std::io::Write;
+use std::process::Stdio;
 
 /// Show a conversation
 #[derive(Clone, Debug, Args)]
@@ -56,10 +58,27 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             let redacted = redactor.redact_again(message.text.clone(), message.rules, &mut table);
             text.push_str(&readable(app, message, &redacted.printable(), options.raw));
         }
-        app.ui.out(&text)?;
+        if options.raw || !app.ui.overflows(&text) || !paged(app, &text)? {
+            app.ui.out(&text)?;
+        }
     }
     tell_damage(app, &stored);
     if stored.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// Hands a text to the owner's pager; whether there was one.
+fn paged(app: &App, text: &str) -> Result<bool> {
+    let pager = app.env.text("PAGER")?.unwrap_or_else(|| "less -R".to_owned());
+    if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
+        return Ok(false);
+    }
+    let Ok(mut child) = app.env.command("sh").arg("-c").arg(&pager).stdin(Stdio::piped()).spawn() else { return Ok(false) };
+    if let Some(mut pipe) = child.stdin.take() {
+        // Who has read enough leaves before the end.
+        pipe.write_all(text.as_bytes()).unwrap_or_default();
+    }
+    // The shell says 127 where there is no such program.
+    Ok(child.wait().is_ok_and(|status| status.code() != Some(127)))
 }
 
 /// A message in JSON, with its text as it may leave.
