@@ -1,4 +1,5 @@
 //! What the speed promises are measured with.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on says so by failing")]
 
 fn main() {
     divan::main();

@@ -5,6 +5,7 @@ use super::harness::{Output, Sandbox, proof};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -147,7 +148,6 @@ fn an_export_is_private_and_redacted_and_comes_back() {
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(has), "{text}");
         assert!(!text.contains("initech") && !text.contains("http://") && !text.contains("https://"), "{text}");
-        use std::os::unix::fs::PermissionsExt;
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         sandbox.run(["history", "export", &ids[0], "--format", form, "-o"]).arg(&file).fails(2);
     }

@@ -4,6 +4,7 @@ use super::harness::{Output, Sandbox, proof, python};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -63,7 +64,6 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
     let bytes = fs::metadata(&file).unwrap().len();
     let expected = json!({ "schema_version": 1, "file": "[ROOT]/desk/house.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
     assert_eq!(parsed(&written), expected);
-    use std::os::unix::fs::PermissionsExt;
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fs::read_to_string(&file).unwrap().contains("words"));
     sandbox.run(["backup"]).arg(&file).fails(2);
