@@ -52,6 +52,8 @@ mod ledger {
     use std::time::Duration;
 
     const PAST: i64 = 100_000;
+    /// More than one file of the log: older ones are not opened.
+    const LOGGED: i64 = 12_000;
 
     struct Desk {
         clock: Clock,
@@ -86,11 +88,13 @@ mod ledger {
         let alarms = Alarms::new(&state, audit.clone(), clock.clone());
         let limiter = Limiter::new(state.join("requests"), 1_000_000, 1_000_000);
         let mut lines = String::new();
-        for n in 0..PAST {
+        for n in 0..LOGGED {
             audit.add(&event(n)).unwrap();
+        }
+        for n in 0..PAST {
             lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
         }
-        std::fs::write(state.join("usage.jsonl"), lines).unwrap();
+        chatbot::disk::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
         Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse, alarms, _folder: folder }
     }
 

@@ -131,7 +131,7 @@ fn who_was_asked_to_wait_waits_if_told_to() {
     let wish = serde_json::json!({"own/default/maker/model-1": {"at": Clock::system().now(), "run": 0, "uptime": 0, "wait_ms": 2500}});
     sandbox.write(sandbox.state().join("backoff.json"), wish.to_string());
     let shown = sandbox.run(["usage"]).passes().stdout;
-    assert!(shown.contains("own/default/maker/model-1 asked not to be asked for"), "{shown}");
+    assert!(shown.contains("own/default/maker/model-1 wants no request for"), "{shown}");
     let began = Instant::now();
     sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
     assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());

@@ -275,7 +275,8 @@ fn gauges(app: &App, view: &View, width: usize) -> String {
         }
     }
     for (who, left) in &view.backoff {
-        out += &format!("{} asked not to be asked for {} more\n", Raw::from(who.as_str()).printable(), in_words(*left));
+        let who = super::history::fitted(&Raw::from(who.as_str()).printable(), width.saturating_sub(32));
+        out += &format!("{who} wants no request for {}\n", in_words(*left));
     }
     out
 }
