@@ -317,13 +317,10 @@ impl Audit {
             if first.is_none_or(|first| first.seq > seq) {
                 bytes = whole.read_all()?;
             }
-            for line in bytes.split(|b| *b == b'\n') {
-                if let Ok(record) = serde_json::from_slice::<Record>(line)
-                    && record.seq > seq
-                {
-                    each(&record);
-                }
-            }
+            // From the end, so that what is known already is not read again.
+            let records = bytes.split(|b| *b == b'\n').rev().filter_map(|line| serde_json::from_slice::<Record>(line).ok());
+            let new: Vec<Record> = records.take_while(|record| record.seq > seq).collect();
+            new.iter().rev().for_each(&mut each);
         }
         Ok(())
     }
