@@ -53,39 +53,11 @@ const COMMANDS: &[Command] = &[
 ];
 
 /// The names of the commands, for the index.
+#[rustfmt::skip]
 pub(super) const KEYWORDS: &[&str] = &[
-    "mysql ",
-    "mysqldump ",
-    "mysqladmin ",
-    "mariadb ",
-    "sshpass ",
-    "curl ",
-    "http ",
-    "docker ",
-    "podman ",
-    "redis-cli ",
-    "mongo ",
-    "mongosh ",
-    "mongodump ",
-    "ldapsearch ",
-    "ldapmodify ",
-    "sqlcmd ",
-    "bcp ",
-    "7z ",
-    "zip ",
-    "unzip ",
-    "unrar ",
-    "rar ",
-    "helm ",
-    "rabbitmqadmin ",
-    "psexec ",
-    "ipmitool ",
-    "snmpwalk ",
-    "lftp ",
-    "influx ",
-    "cqlsh ",
-    "keytool ",
-    "xfreerdp ",
+    "mysql ", "mysqldump ", "mysqladmin ", "mariadb ", "sshpass ", "curl ", "http ", "docker ", "podman ", "redis-cli ", "mongo ",
+    "mongosh ", "mongodump ", "ldapsearch ", "ldapmodify ", "sqlcmd ", "bcp ", "7z ", "zip ", "unzip ", "unrar ", "rar ", "helm ",
+    "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
 ];
 
 /// Reads the flags behind a command.

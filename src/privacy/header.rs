@@ -52,33 +52,10 @@ pub(super) fn decodes_to_pair(token: &[u8]) -> bool {
 }
 
 /// Names of cookies that say whose session it is.
+#[rustfmt::skip]
 const SESSIONS: &[&str] = &[
-    "sess",
-    "sid",
-    "token",
-    "auth",
-    "jwt",
-    "login",
-    "remember",
-    "csrf",
-    "xsrf",
-    "identity",
-    "access",
-    "refresh",
-    "secure",
-    "key",
-    "connect",
-    "id_token",
-    "aspx",
-    "user",
-    "account",
-    "laravel",
-    "wordpress_logged",
-    "asp.net",
-    "ssid",
-    "hsid",
-    "apisid",
-    "cf_clearance",
+    "sess", "sid", "token", "auth", "jwt", "login", "remember", "csrf", "xsrf", "identity", "access", "refresh", "secure", "key",
+    "connect", "id_token", "aspx", "user", "account", "laravel", "wordpress_logged", "asp.net", "ssid", "hsid", "apisid", "cf_clearance",
     "li_at",
 ];
 

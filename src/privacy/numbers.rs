@@ -207,25 +207,10 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 }
 
 /// How cards are called.
+#[rustfmt::skip]
 const CARD: &[&str] = &[
-    "card",
-    "visa",
-    "mastercard",
-    "amex",
-    "credit",
-    "debit",
-    "cc",
-    "pan",
-    "karte",
-    "kreditkarte",
-    "tarjeta",
-    "carte",
-    "carta",
-    "cartão",
-    "kaart",
-    "karta",
-    "maestro",
-    "payment",
+    "card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão",
+    "kaart", "karta", "maestro", "payment",
 ];
 
 /// In one piece, in fours, as American Express writes them, or digit by digit.

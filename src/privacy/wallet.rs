@@ -7,41 +7,11 @@ use super::text::{count, is_ident, is_word};
 use sha2::{Digest, Sha256};
 
 /// How wallets are spoken of.
+#[rustfmt::skip]
 const NAMES: &[&str] = &[
-    "wallet",
-    "address",
-    "addr",
-    "eth",
-    "ethereum",
-    "btc",
-    "bitcoin",
-    "usdt",
-    "usdc",
-    "metamask",
-    "send",
-    "donate",
-    "deposit",
-    "payout",
-    "tip",
-    "ledger",
-    "token",
-    "erc20",
-    "bnb",
-    "bsc",
-    "polygon",
-    "crypto",
-    "coin",
-    "litecoin",
-    "dogecoin",
-    "tron",
-    "recipient",
-    "from",
-    "to",
-    "solana",
-    "monero",
-    "ripple",
-    "xrp",
-    "cardano",
+    "wallet", "address", "addr", "eth", "ethereum", "btc", "bitcoin", "usdt", "usdc", "metamask", "send", "donate", "deposit", "payout",
+    "tip", "ledger", "token", "erc20", "bnb", "bsc", "polygon", "crypto", "coin", "litecoin", "dogecoin", "tron", "recipient", "from",
+    "to", "solana", "monero", "ripple", "xrp", "cardano",
 ];
 
 /// Reads an address that begins with the digit at a place (`0x…`, `1…`, `3…`); gives its end, or the place itself.
