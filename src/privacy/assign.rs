@@ -4,6 +4,7 @@ use super::context::begins_word;
 use super::detect::{NAMED, Pass};
 use super::kind::{PASSWORD, SECRET};
 use super::names::{self, Word};
+use super::quotation::quoted;
 use super::sentence;
 use super::text::{Text, count, is_ident};
 use super::value;
@@ -48,7 +49,7 @@ impl<'t> Name<'t> {
     }
 
     /// Whether it is written as names in settings are: `DB_PASSWORD`.
-    fn is_upper(&self) -> bool {
+    pub(super) fn is_upper(&self) -> bool {
         let name = self.text.cut(self.start, self.end);
         !name.iter().any(u8::is_ascii_lowercase) && name.iter().any(u8::is_ascii_uppercase)
     }
@@ -128,7 +129,7 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
             from = found.next;
             continue;
         }
-        if is_secret(text, name, &found) {
+        if super::judgement::is_secret(text, name, &found) {
             let kind = kind_of(name);
             pass.hit(found.start, found.end, kind, rule_of(name.word), NAMED);
             pass.named = found.end;
@@ -290,10 +291,10 @@ pub(super) struct Found {
     pub(super) end: usize,
     pub(super) syntax: Syntax,
     /// It was a type: the value comes at `next`.
-    typed: bool,
-    next: usize,
+    pub(super) typed: bool,
+    pub(super) next: usize,
     /// It came as the argument of a call of this name.
-    wrapped: bool,
+    pub(super) wrapped: bool,
 }
 
 /// The value that begins at a place.
@@ -382,7 +383,7 @@ fn next_pair(text: Text<'_>, from: usize, end: usize) -> Option<usize> {
     None
 }
 
-fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
+pub(super) fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
     let mut end = end;
     while end > from && signs.contains(&text.before(end)) {
         // A closing sign that was opened inside belongs to the value.
@@ -400,65 +401,6 @@ fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
         end -= 1;
     }
     end
-}
-
-/// The inside of a quotation that begins at a place, escaped or not.
-pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
-    let slashes = text.run(at, 4, |b| b == b'\\') - at;
-    let quote = text.at(at + slashes);
-    if !matches!(quote, b'"' | b'\'' | b'`') {
-        // “…”, «…», „…“, 「…」
-        return typographic(text, at);
-    }
-    let mut start = at + slashes + 1;
-    // """…"""
-    let triple = text.at(start) == quote && text.at(start + 1) == quote;
-    if triple {
-        start += 2;
-    }
-    let mut i = start;
-    let limit = (start + 2048).min(text.len());
-    while i < limit {
-        let b = text.at(i);
-        if b == b'\\' {
-            let run = text.run(i, 8, |b| b == b'\\') - i;
-            if slashes > 0 && text.at(i + run) == quote && run <= slashes {
-                return (i > start).then_some((start, i));
-            }
-            i += if slashes > 0 { run } else { 2 };
-            continue;
-        }
-        if b == quote {
-            return (i > start).then_some((start, i));
-        }
-        if b == b'\n' {
-            break;
-        }
-        i += 1;
-    }
-    // A quotation that is not closed ends with the line.
-    (i > start && i < start + 2048 && slashes == 0 && !text.cut(start, i).contains(&b' ')).then_some((start, i))
-}
-
-fn typographic(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
-    const PAIRS: &[(&str, &[&str])] = &[
-        ("“", &["”", "“"]),
-        ("„", &["“", "”"]),
-        ("‘", &["’"]),
-        ("«", &["»"]),
-        ("»", &["«"]),
-        ("「", &["」"]),
-        ("『", &["』"]),
-        ("‚", &["‘"]),
-        ("《", &["》"]),
-    ];
-    let (open, closes) = PAIRS.iter().find(|(open, _)| text.has(at, open.as_bytes()))?;
-    let start = text.blanks(at + open.len());
-    let inside = text.cut(start, start + 256);
-    let end = closes.iter().filter_map(|close| memchr::memmem::find(inside, close.as_bytes())).min()?;
-    let end = trim_end(text, start, start + end, b" ");
-    let end = if text.cut(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
-    (end > start && !text.cut(start, end).contains(&b'\n')).then_some((start, end))
 }
 
 /// A literal as the argument of a call that only wraps it: `Secret::new("…")`, `String.valueOf('…')`.
@@ -532,224 +474,3 @@ fn wrapped(text: Text<'_>, from: usize) -> Option<Found> {
     let (start, stop) = quoted(text, text.run(end + 1, 4, |b| matches!(b, b' ' | b'b' | b'&')))?;
     Some(Found { start, end: stop, syntax: Syntax::Quoted, typed: false, next: stop, wrapped: true })
 }
-
-/// Whether the value beside a name is a secret.
-fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool {
-    let bytes = text.cut(found.start, found.end);
-    let made = value::made(bytes);
-    if made.length < 3 || value::is_placeholder(bytes) || is_own_name(name, bytes) {
-        return false;
-    }
-    let quoted = found.syntax == Syntax::Quoted;
-    if !quoted && found.syntax != Syntax::Cell && value::is_code(bytes) {
-        return false;
-    }
-    match name.word {
-        Word::Password => password(text, name, found, bytes),
-        Word::Pass | Word::Pair => {
-            (password(text, name, found, bytes)
-                && (value::is_striking(bytes)
-                    || (quoted || found.syntax == Syntax::Line && name.is_upper()) && made.spaces == 0 && name.start < name.at))
-                && !value::is_term(bytes)
-        }
-        Word::Secret => secret(name, found, bytes),
-        Word::Key => key(name, bytes, quoted),
-        Word::Pin => {
-            made.digits == made.length && (3..=8).contains(&made.length)
-                || made.length >= 6 && made.digits >= 3 && made.spaces == 0 && made.lower == 0
-        }
-        Word::Opaque => value::is_random(bytes) && made.length >= 20 && !value::is_uuid(bytes) && made.spaces == 0,
-        Word::Phrase => false,
-    }
-}
-
-/// `"password": "password_field"`, `token = token_value`: a value that only repeats the name.
-fn is_own_name(name: &Name<'_>, bytes: &[u8]) -> bool {
-    let own = name.text.cut(name.start, name.end);
-    bytes.eq_ignore_ascii_case(own) || bytes.eq_ignore_ascii_case(name.text.cut(name.at, name.to))
-}
-
-/// Whether a value beside the name of a password is one.
-fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
-    let plain_word = made.length == made.lower + made.upper + made.beyond;
-    match found.syntax {
-        Syntax::Quoted => {
-            if made.spaces > 0 {
-                return passphrase(bytes, &made);
-            }
-            let label = plain_word
-                && made.upper == 1
-                && bytes.first().is_some_and(u8::is_ascii_uppercase)
-                && LABELS.contains(&bytes.to_ascii_lowercase().as_slice());
-            let mention = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'))
-                && ["password", "passwd", "secret", "token", "credential"]
-                    .iter()
-                    .any(|w| memchr::memmem::find(&bytes.to_ascii_lowercase(), w.as_bytes()).is_some())
-                && !value::is_striking(bytes);
-            let pattern = bytes.starts_with(b"^") || bytes.starts_with(b"/^") || bytes.windows(3).any(|w| w == b"(?=" || w == b"[a-");
-            let digest = value::is_digest(bytes) && !names::words(name.head()).iter().any(|w| w == "db");
-            let other = label || mention || pattern || found.wrapped_word(plain_word) || digest && made.length == 36;
-            !other && made.beyond * 2 < made.length.max(1) + usize::from(made.beyond < 8) * made.length
-        }
-        Syntax::Line | Syntax::Argument | Syntax::Query => {
-            let argument = found.syntax == Syntax::Line && matches!(text.at(found.end), b')' | b',') && plain_word;
-            !argument
-                && !(found.syntax == Syntax::Argument
-                    && (bytes.starts_with(b"-") || bytes.starts_with(b"/") || bytes.starts_with(b"[") || bytes.starts_with(b"<")))
-                && !TYPES.contains(&bytes.to_ascii_lowercase().as_slice())
-        }
-        Syntax::Cell => {
-            let words = made.spaces > 0;
-            !words
-                && !LABELS.contains(&bytes.to_ascii_lowercase().as_slice())
-                && !(plain_word && (made.upper == 1 || made.length < 5))
-                && !bytes.iter().all(|&b| matches!(b, b'-' | b':' | b' '))
-        }
-        Syntax::Bare => bare_password(text, found, bytes, plain_word),
-    }
-}
-
-impl Found {
-    /// A plain word as the argument of a call is a name of something more often than a value.
-    fn wrapped_word(&self, plain_word: bool) -> bool {
-        self.wrapped && plain_word
-    }
-}
-
-/// `password: hunter2`, `password = hunter2`
-fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) -> bool {
-    let lower = bytes.to_ascii_lowercase();
-    if TYPES.contains(&lower.as_slice()) || LABELS.contains(&lower.as_slice()) || value::is_term(bytes) {
-        return false;
-    }
-    if bytes.first().is_some_and(|b| matches!(b, b'{' | b'[' | b'(' | b'<' | b'|' | b'/' | b'\\' | b'\'')) && !value::is_striking(bytes) {
-        return false;
-    }
-    let line_end = text.line_end(found.end, 200);
-    let rest = text.cut(found.end, line_end);
-    let alone = rest.iter().all(u8::is_ascii_whitespace) || rest.trim_ascii_start().starts_with(b"#") || rest.starts_with(b"\\n");
-    if plain_word {
-        // A variable is followed by the signs of code; the word of a sentence by other words.
-        let made = value::made(bytes);
-        let capital = made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase);
-        return alone && made.length >= 4 && !capital && !sentence::is_common(&lower) && made.beyond == 0;
-    }
-    value::is_striking(bytes)
-        || alone && value::made(bytes).digits > 0 && bytes.len() >= 4
-        || bytes.iter().all(u8::is_ascii_digit) && bytes.len() >= 4
-}
-
-/// Several words in quotes as one passphrase, not a sentence of a program.
-fn passphrase(bytes: &[u8], made: &value::Made) -> bool {
-    let lower = bytes.to_ascii_lowercase();
-    let says = [
-        "password",
-        "passwort",
-        "please",
-        "must",
-        "enter",
-        "invalid",
-        "required",
-        "incorrect",
-        "your",
-        "forgot",
-        "the ",
-        "is ",
-        "not ",
-        "cannot",
-        "contraseña",
-        "mot de passe",
-        "confirm",
-        "new ",
-        "character",
-        "at least",
-        "optional",
-        "used ",
-        " for ",
-        " of ",
-        " to ",
-    ]
-    .iter()
-    .any(|w| memchr::memmem::find(&lower, w.as_bytes()).is_some());
-    let prose = bytes.ends_with(b".") || bytes.ends_with(b":") || bytes.ends_with(b"?") || bytes.ends_with(b"...");
-    !says
-        && !prose
-        && (made.spaces >= 3 && made.upper == 0
-            || made.digits > 0 && made.signs > 0
-            || made.spaces >= 3 && made.digits > 0
-            || made.digits >= 2 && made.spaces == 1)
-}
-
-/// Whether a value beside the name of a secret is one.
-fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
-    if made.spaces > 0 || made.beyond > 0 || value::is_term(bytes) || bytes.len() < 6 {
-        return false;
-    }
-    let words = names::words(name.text.cut(name.start, name.end));
-    let strong = words.iter().any(|w| matches!(w.as_str(), "secret" | "credential" | "credentials" | "geheimnis"))
-        && !words.iter().any(|w| matches!(w.as_str(), "secrets" | "manager"));
-    let letters = made.lower + made.upper;
-    let identifier = bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'));
-    let of_words = identifier
-        && bytes.split(|b| matches!(b, b'_' | b'-' | b'.' | b'/' | b':')).all(|part| part.len() <= 14 && !value::is_striking(part))
-        && made.digits <= 2;
-    if value::is_digest(bytes) {
-        return bytes.len() >= 32
-            && !names::words(name.head()).iter().any(|w| matches!(w.as_str(), "commit" | "sha" | "etag" | "trace" | "id"))
-            && (!value::is_uuid(bytes) || strong || words.iter().any(|w| w == "token" || w == "key" || w == "apikey"));
-    }
-    if value::is_random(bytes) {
-        return true;
-    }
-    let written = matches!(found.syntax, Syntax::Quoted | Syntax::Line | Syntax::Argument | Syntax::Cell | Syntax::Query);
-    if strong {
-        let quoted_word = written && bytes.len() >= 8 && !of_words;
-        return quoted_word || value::is_striking(bytes) && bytes.len() >= 6;
-    }
-    // A token, an API key: letters and digits, of some length.
-    let solid = made.digits >= 2 && letters >= 2 && bytes.len() >= 10 && made.distinct >= 6;
-    solid && !of_words || made.digits >= 8 && bytes.len() >= 16
-}
-
-/// Whether a value beside the name of a key is one.
-fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
-    let made = value::made(bytes);
-    if made.spaces > 0 || made.beyond > 0 || bytes.len() < 16 || bytes.iter().any(|b| matches!(b, b'/' | b':' | b',')) && bytes.len() < 30 {
-        return false;
-    }
-    let told = names::head_is_secret(name.head());
-    if value::is_digest(bytes) {
-        return told && bytes.len() >= 32;
-    }
-    let _ = quoted;
-    value::is_random(bytes)
-        && (told
-            || name.is_upper() && bytes.len() >= 20
-            || bytes.len() >= 32 && made.upper > 0 && made.lower > 0 && !bytes.contains(&b'/') && !bytes.contains(&b'.'))
-}
-
-/// What stands behind `password:` in schemas and types.
-#[rustfmt::skip]
-const TYPES: &[&[u8]] = &[
-    b"string", b"str", b"text", b"varchar", b"char", b"bytes", b"bool", b"boolean", b"int", b"integer", b"number", b"any", b"object",
-    b"optional", b"secretstr", b"securestring", b"secretstring", b"password", b"required", b"nullable", b"unique", b"true", b"false",
-    b"null", b"none", b"nil", b"void", b"unknown", b"never", b"buffer", b"uint8array", b"func", b"function", b"def", b"const", b"let",
-    b"var", b"new", b"await", b"async", b"return", b"if", b"else", b"and", b"or", b"not", b"in", b"self", b"this", b"yes", b"no",
-    b"plaintext", b"hashed", b"encrypted", b"bcrypt", b"argon2", b"scrypt", b"rocket", b"is", b"was", b"must", b"should", b"missing",
-    b"z", b"yup", b"joi", b"faker", b"graphql", b"schema", b"field", b"column", b"charfield", b"textfield", b"stringfield", b"binary",
-    b"file", b"stdin", b"env", b"prompt", b"ask", b"interactive", b"random", b"auto", b"generated",
-];
-
-/// What fields for passwords are labelled with.
-#[rustfmt::skip]
-const LABELS: &[&[u8]] = &[
-    b"password", b"passwort", b"kennwort", b"passwd", b"contrase\xc3\xb1a", b"senha", b"wachtwoord", b"parola", b"email", b"username",
-    b"login", b"required", b"optional", b"description", b"type", b"value", b"default", b"string", b"notes", b"comment", b"yes", b"no",
-    b"none", b"name", b"field", b"secret", b"token", b"example", b"n/a", b"user", b"admin", b"role", b"hash", b"hashed", b"encrypted",
-    b"hidden", b"submit", b"text", b"invalid", b"incorrect", b"wrong", b"expired", b"missing", b"changed", b"reset", b"weak", b"strong",
-    b"medium", b"forgotten", b"failed", b"ok", b"ok.", b"error", b"success", b"accepted", b"rejected", b"denied", b"unset", b"set",
-    b"stored", b"saved", b"disabled", b"enabled", b"unchanged", b"prompt", b"show", b"hide", b"authentication", b"authorization",
-    b"protected", b"mandatory", b"obligatorio", b"erforderlich", b"requis", b"verplicht",
-];

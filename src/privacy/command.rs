@@ -1,8 +1,8 @@
 //! Passwords in commands: `mysql -phunter2`, `curl -u bob:hunter2`, `sshpass -p …`.
 
-use super::assign::quoted;
 use super::detect::{NAMED, Pass};
 use super::kind::PASSWORD;
+use super::quotation::quoted;
 use super::text::{Text, is_ident};
 use super::value;
 

@@ -1,0 +1,63 @@
+//! Quotations: where the text between two marks begins and ends, in code and in print.
+
+use super::assign::trim_end;
+use super::text::Text;
+
+/// The inside of a quotation that begins at a place, escaped or not.
+pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
+    let slashes = text.run(at, 4, |b| b == b'\\') - at;
+    let quote = text.at(at + slashes);
+    if !matches!(quote, b'"' | b'\'' | b'`') {
+        // “…”, «…», „…“, 「…」
+        return typographic(text, at);
+    }
+    let mut start = at + slashes + 1;
+    // """…"""
+    let triple = text.at(start) == quote && text.at(start + 1) == quote;
+    if triple {
+        start += 2;
+    }
+    let mut i = start;
+    let limit = (start + 2048).min(text.len());
+    while i < limit {
+        let b = text.at(i);
+        if b == b'\\' {
+            let run = text.run(i, 8, |b| b == b'\\') - i;
+            if slashes > 0 && text.at(i + run) == quote && run <= slashes {
+                return (i > start).then_some((start, i));
+            }
+            i += if slashes > 0 { run } else { 2 };
+            continue;
+        }
+        if b == quote {
+            return (i > start).then_some((start, i));
+        }
+        if b == b'\n' {
+            break;
+        }
+        i += 1;
+    }
+    // A quotation that is not closed ends with the line.
+    (i > start && i < start + 2048 && slashes == 0 && !text.cut(start, i).contains(&b' ')).then_some((start, i))
+}
+
+fn typographic(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
+    const PAIRS: &[(&str, &[&str])] = &[
+        ("“", &["”", "“"]),
+        ("„", &["“", "”"]),
+        ("‘", &["’"]),
+        ("«", &["»"]),
+        ("»", &["«"]),
+        ("「", &["」"]),
+        ("『", &["』"]),
+        ("‚", &["‘"]),
+        ("《", &["》"]),
+    ];
+    let (open, closes) = PAIRS.iter().find(|(open, _)| text.has(at, open.as_bytes()))?;
+    let start = text.blanks(at + open.len());
+    let inside = text.cut(start, start + 256);
+    let end = closes.iter().filter_map(|close| memchr::memmem::find(inside, close.as_bytes())).min()?;
+    let end = trim_end(text, start, start + end, b" ");
+    let end = if text.cut(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
+    (end > start && !text.cut(start, end).contains(&b'\n')).then_some((start, end))
+}
