@@ -225,7 +225,7 @@ fn usage_has_the_shape_of_the_contract() {
     assert!(usage["usage"]["window_start"].is_string());
     assert_eq!(
         usage["totals"],
-        json!([{"model": "maker/model-1", "requests": 3, "prompt_tokens": 36, "completion_tokens": 21, "cost": 0.000441, "unknown_costs": 0, "estimated_costs": 0}])
+        json!([{"model": "maker/model-1", "requests": 3, "prompt_tokens": 36, "completion_tokens": 21, "cost": 0.000_441, "unknown_costs": 0, "estimated_costs": 0}])
     );
     assert_eq!((&usage["limits"][0]["used"], &usage["limits"][0]["max"]), (&3.into(), &3.into()));
     sandbox
