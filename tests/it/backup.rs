@@ -18,7 +18,7 @@ fn parsed(output: &Output) -> Value {
 fn house(conversations: usize) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let said: Vec<Value> = (0..4)
-        .map(|n| json!({ "role": if n.is_multiple_of(2) { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
+        .map(|n: usize| json!({ "role": if n.is_multiple_of(2) { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
         .collect();
     let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": said })).collect();
     let file = sandbox.write("desk/import.json", json!(all).to_string());
