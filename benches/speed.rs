@@ -176,6 +176,26 @@ mod archive {
         bencher.bench_local(|| conversation.keep(&[(&message, &Note::default())]).expect("kept"));
     }
 
+    /// Open a conversation of so many messages: read, unseal, check the places.
+    #[divan::bench(args = [1_000])]
+    fn open(bencher: Bencher<'_, '_>, messages: usize) {
+        let folder = folder(1, messages);
+        let id = only(&folder);
+        bencher
+            .counter(ItemsCount::new(messages))
+            .bench_local(|| assert_eq!(folder.archive.read(&id).expect("read").messages.len(), messages));
+    }
+
+    /// Seal so many messages of two thousand characters.
+    #[divan::bench(args = [1_000])]
+    fn seal(bencher: Bencher<'_, '_>, messages: usize) {
+        let ring = KeyRing::new(&new_key().expect("a key")).expect("a ring");
+        let text = "some words ".repeat(180);
+        bencher
+            .counter(ItemsCount::new(messages))
+            .bench_local(|| (0..messages).map(|_| ring.seal(text.as_bytes(), Time::from_millis(1_800_000_000_000)).len()).sum::<usize>());
+    }
+
     /// A list of so many, the index being there.
     #[divan::bench(args = [2_000, 10_000])]
     fn list(bencher: Bencher<'_, '_>, conversations: usize) {
