@@ -82,7 +82,9 @@ impl Head {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
-        disk::write_cache(path, &serde_json::to_vec(self).unwrap_or_default())
+        disk::write_cache(path, &serde_json::to_vec(self).unwrap_or_default())?;
+        // Whoever writes holds the log's lock: a draft that is still there belongs to one who was killed.
+        disk::sweep(path)
     }
 }
 
