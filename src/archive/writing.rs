@@ -65,7 +65,7 @@ impl Conversation {
     /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
     pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
         let now = self.clock.now();
-        if self.file.is_none() {
+        if self.file.is_none() && self.header.title.is_empty() {
             self.header.title = title(messages);
         }
         let header = self.file.is_none().then_some(&self.header);

@@ -414,6 +414,28 @@ impl<P> Session<P> {
         self.conversation.as_ref()
     }
 
+    /// Gives the conversation that is kept another title.
+    pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
+        self.conversation.as_mut().map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
+    }
+
+    /// Keeps what was said so far, and what will be, in a conversation that begins with it.
+    pub fn keep_in(&mut self, mut conversation: Conversation) -> Result<(), Error> {
+        let note = Note::default();
+        let lines: Vec<(&Message, &Note)> = self.past.iter().map(|m| (m, &note)).collect();
+        if !lines.is_empty() {
+            let first = conversation.keep(&lines)?;
+            self.past.all_kept(first);
+        }
+        self.conversation = Some(conversation);
+        Ok(())
+    }
+
+    /// Another one answers from here on.
+    pub fn turn_to(&mut self, provider: P, wish: Wish, pricing: Pricing, profile: String) {
+        (self.provider, self.wish, self.machines.pricing, self.manners.profile) = (provider, wish, pricing, profile);
+    }
+
     /// What was said so far.
     #[must_use]
     pub const fn past(&self) -> &Past {

@@ -56,6 +56,13 @@ impl Past {
         }
     }
 
+    /// All of it has been kept, one after another.
+    pub(super) fn all_kept(&mut self, first: u32) {
+        for ((place, _), n) in self.said.iter_mut().zip(first..) {
+            *place = Some(n);
+        }
+    }
+
     /// Where the last question stands.
     pub(super) fn last_question(&self) -> Option<usize> {
         self.said.iter().rposition(|(_, m)| m.role == Role::User)

@@ -166,7 +166,7 @@ fn session(
         drop_findings: settings.privacy.drop_findings,
         ask_on_secret: settings.privacy.ask_on_secret,
         own_screen,
-        profile: choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string()),
+        profile: profile(choice),
         wait: talk.wait,
         allow_unknown_price: settings.budget.allow_unknown_price,
     };
@@ -181,6 +181,11 @@ fn session(
         clock: app.clock.clone(),
     };
     Ok(Session::new(provider, wish, manners, machines, conversation))
+}
+
+/// The profile of the key, for the record.
+pub(crate) fn profile(choice: Option<&Choice>) -> String {
+    choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string())
 }
 
 fn wish(app: &mut App, talk: &Talk, choice: &Choice) -> Result<Wish> {
@@ -222,7 +227,7 @@ pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> 
 }
 
 /// The provider with its key. Everything that can be wrong without the key is found before it is opened.
-fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Option<Choice>, Wish)> {
+pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Option<Choice>, Wish)> {
     let mut choice = app.choice(talk.provider.as_ref(), talk.profile.as_ref(), talk.model.as_deref())?;
     if talk.model.is_none() && !matches!(which, Which::New) {
         stay_with_model(app, which, &mut choice)?;

@@ -221,3 +221,78 @@ fn without_a_key_it_offers_what_there_is() {
     screen.wait_for("? ").send(key::ENTER);
     assert_eq!(screen.end(), 3);
 }
+
+#[test]
+fn another_provider_goes_on_with_what_was_said() {
+    let (first, second) = (Server::replies([Reply::says("a heron")]), Server::replies([Reply::says("still a heron")]));
+    let sandbox = Sandbox::with_vault();
+    let own = |name: &str, server: &Server| {
+        format!("[providers.{name}]\nbase_url = \"{}\"\nkey = \"none\"\nmodel = \"{name}/model\"\n", server.base_url())
+    };
+    sandbox.configure(&format!("provider = \"one\"\n{}{}", own("one", &first), own("two", &second)));
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("\n> ").line("which bird?").wait_for("a heron").wait_for("\n> ");
+    screen.line("/provider").wait_for("\none").wait_for("\n> ");
+    screen.line("/provider tow").wait_for("did you mean `two`?").wait_for("\n> ");
+    screen.line("/provider two").wait_for("two/model of two answers from here on").wait_for("\n> ");
+    screen.line("sure?").wait_for("still a heron").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let body = second.requests().last().unwrap().json();
+    let said: Vec<&str> = body["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert_eq!((body["model"].as_str().unwrap(), said), ("two/model", vec!["which bird?", "a heron", "sure?"]));
+    assert_eq!(kept(&sandbox).len(), 4);
+}
+
+#[test]
+fn what_was_said_in_private_is_kept_after_all() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat", "--demo", "--no-log"]);
+    screen.wait_for("nothing of this is kept").wait_for("> ");
+    screen.line("/rename x").wait_for("nothing of this conversation is kept").wait_for("> ");
+    screen.line("mail bob.miller@initech.com").wait_for("tok").wait_for("> ");
+    assert!(sandbox.conversations().is_empty());
+    screen.line("/save").wait_for("kept from the beginning").wait_for("> ");
+    screen.line("and this").wait_for("tok").wait_for("> ").line("/save").wait_for("is kept as it goes").wait_for("> ");
+    screen.line("/undo").wait_for("taken back").wait_for("> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let kept = kept(&sandbox);
+    assert_eq!((kept.len(), kept[0].1.as_str()), (2, "mail [EMAIL_1]"));
+}
+
+#[test]
+fn a_conversation_is_renamed_exported_and_removed_from_inside() {
+    let (sandbox, mut screen) = demo();
+    screen.line("hello").wait_for("tok").wait_for("\n> ");
+    screen.line("/rename").wait_for("what is it to be called?").wait_for("\n> ");
+    screen.line("/rename On herons and bob.miller@initech.com").wait_for("is called `On herons and [EMAIL_1]` now").wait_for("\n> ");
+    screen.line("/export talk.txt").wait_for("in which form is `talk.txt` to be?").wait_for("\n> ");
+    screen.line("/export talk.html").wait_for("talk.html written").wait_for("\n> ");
+    screen.line("/export talk.html").wait_for("is there already").wait_for("\n> ");
+    assert!(std::fs::read_to_string(sandbox.desk().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
+    screen.line("more").wait_for("tok").wait_for("\n> ");
+    assert_eq!(kept(&sandbox).len(), 4);
+    screen.line("/delete").wait_for("remove conversation").line("n").wait_for("\n> ");
+    assert_eq!(sandbox.conversations().len(), 1);
+    screen.line("/delete").wait_for("remove conversation").line("y").wait_for("removed ").wait_for("\n> ");
+    assert!(sandbox.conversations().is_empty());
+    screen.line("a new one").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    assert_eq!(kept(&sandbox).len(), 2);
+}
+
+#[test]
+fn a_message_is_written_in_the_owners_editor() {
+    let mut sandbox = Sandbox::with_vault();
+    let editor = sandbox.write("editor", "#!/bin/sh\nenv >\"$HOME/inherited\"\nprintf ' and then some\\n' >>\"$1\"\n");
+    std::process::Command::new("chmod").arg("755").arg(&editor).status().unwrap();
+    sandbox.set("VISUAL", &editor);
+    sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("\n> ").line("/edit it begins").wait_for("it begins and then some").wait_for("tok").wait_for("\n> ");
+    screen.send("typed\x0f").wait_for("typed and then some").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let said: Vec<String> = kept(&sandbox).into_iter().filter(|m| m.0 == "user").map(|m| m.1).collect();
+    assert_eq!(said, ["it begins and then some", "typed and then some"]);
+    let inherited: Vec<_> = sandbox.files_with(super::harness::sandbox::key().as_bytes());
+    assert!(inherited.is_empty() && sandbox.files().iter().any(|f| f.ends_with("inherited")), "{inherited:?}");
+}

@@ -31,7 +31,7 @@ const ABSENT: &[(&str, &str, &str)] = &[
 const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["cli/"], "the command line is the front desk's"),
     ("anyhow", &["cli/"], "rooms have errors of their own; see `thiserror`"),
-    ("rustyline", &["cli/repl"], "the line editor has one home"),
+    ("rustyline", &["cli/repl/"], "the line editor has one home"),
     ("rpassword", &["cli/ui"], "hidden prompts are the terminal's manners"),
     ("std::io::stdin", &["cli/ui"], "the standard streams are the terminal's manners"),
     ("std::io::stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
@@ -55,7 +55,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("reqwest", &["provider/http/"], "time limits, caps, redirects and TLS are set in one place"),
     ("TcpListener", &["proxy/server", "keys/login"], "there is one door to the network inwards"),
     ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
-    ("tokio::runtime", &["cli/network", "cli/repl"], "there is one runtime, made when there is something to wait for"),
+    ("tokio::runtime", &["cli/network", "cli/repl/"], "there is one runtime, made when there is something to wait for"),
 ];
 
 /// Where secrets are opened, how often, and what for.

@@ -8,7 +8,8 @@ use crate::cli::report::{Exit, Problem, Quiet};
 use crate::clock::Time;
 use crate::disk;
 use crate::ledger::{Event, What};
-use crate::privacy::{Placeholders, Raw};
+use crate::name::Name;
+use crate::privacy::{Placeholders, Raw, Redacted};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -60,15 +61,26 @@ pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
         }
         typed.push(word);
     }
+    let title = title(app, typed)?;
+    let (archive, id) = meant(app, Some(&options.id))?;
+    archive.rename(&id, &title)?;
+    renamed(app, &id, &title);
+    Ok(())
+}
+
+/// A title as it is kept.
+pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
         bail!(Problem::misuse("a title is one line of 1 to 200 characters"));
     }
-    let (archive, id) = meant(app, Some(&options.id))?;
-    archive.rename(&id, &title)?;
+    Ok(title)
+}
+
+/// Writes down and says that a conversation has another title.
+pub(crate) fn renamed(app: &App, id: &Name, title: &Redacted) {
     app.note(&Event::new(What::History).word("deed", "rename").word("id", id.as_str()));
     app.ui.notice(&format!("{id} is called `{}` now", title.printable()));
-    Ok(())
 }
 
 pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
@@ -82,12 +94,14 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
         bail!(Quiet(Exit::Failure));
     }
-    let archive = app.archive()?;
-    for id in &ids {
-        archive.delete(id)?;
-        app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
-        app.ui.notice(&format!("removed {id}"));
-    }
+    ids.iter().try_for_each(|id| remove(app, id))
+}
+
+/// Removes one for good.
+pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
+    app.archive()?.delete(id)?;
+    app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
+    app.ui.notice(&format!("removed {id}"));
     Ok(())
 }
 
@@ -99,7 +113,7 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
         if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
             bail!(Quiet(Exit::Failure));
         }
-        remove(app, &old, "prune")?;
+        remove_all(app, &old, "prune")?;
     }
     let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
     if options.json {
@@ -120,7 +134,7 @@ fn older(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
 }
 
 /// Removes them. One that is open elsewhere stays: it is being added to.
-fn remove(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
+fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
     let archive = app.archive()?;
     let mut gone = 0_usize;
     for summary in old {
@@ -157,7 +171,7 @@ pub(crate) fn retain(app: &mut App) -> Result<()> {
     let before = now.minus(DAY.saturating_mul(days));
     let old = older(&app.archive()?, before)?;
     if !old.is_empty() {
-        remove(app, &old, "retention")?;
+        remove_all(app, &old, "retention")?;
         app.ui.notice(&format!("removed {}: nothing was added for {days} days (`retention.days`)", counted(old.len(), "conversation")));
     }
     Ok(())

@@ -80,6 +80,20 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Writes one conversation to a file; its ending says in which form.
+pub(crate) fn to_file(app: &mut App, id: &Name, path: &Path) -> Result<()> {
+    let format = match path.extension().and_then(|e| e.to_str()) {
+        Some("md") => Form::Md,
+        Some("json") => Form::Json,
+        Some("html") => Form::Html,
+        _ => bail!(
+            Problem::misuse(format!("in which form is `{}` to be?", shown(path)))
+                .hint("name a file that ends with `.md`, `.html` or `.json`")
+        ),
+    };
+    run(app, &Options { ids: vec![id.to_string()], all: false, format, output: Some(path.to_path_buf()) })
+}
+
 fn wanted(app: &mut App, options: &Options) -> Result<Vec<Name>> {
     if options.all {
         return if super::nothing_sealed(app)? { Ok(Vec::new()) } else { Ok(app.archive()?.newest_first()?) };

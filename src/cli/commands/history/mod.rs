@@ -8,7 +8,8 @@ mod list;
 mod rekey;
 mod show;
 
-pub(crate) use change::retain;
+pub(crate) use change::{remove, renamed, retain, title};
+pub(crate) use export::to_file as export;
 pub(crate) use list::{fitted, recent};
 
 use crate::archive::{self, Archive};

@@ -1,0 +1,256 @@
+//! The deeds of the slash commands.
+
+use super::{Repl, slash};
+use crate::chat::Said;
+use crate::cli::commands::{history, usage};
+use crate::cli::money;
+use crate::cli::report::Problem;
+use crate::cli::slash::Deed;
+use crate::cli::talk::{self, Begun, Talk, Which};
+use crate::cli::ui::{Style, shown};
+use crate::name::Name;
+use crate::privacy::Raw;
+use anyhow::{Context as _, Result};
+use std::path::PathBuf;
+
+impl Repl<'_> {
+    pub(super) fn deed(&mut self, deed: Deed, arguments: &str) -> Result<()> {
+        match deed {
+            Deed::Help => self.app.ui.out(&slash::help()),
+            Deed::New => self.begin(&Which::New),
+            Deed::Resume if arguments.is_empty() => {
+                Err(Problem::misuse("which conversation?").hint("`/history` lists them; `/resume ID` takes one up").into())
+            }
+            Deed::Resume => self.begin(&Which::Named(arguments.to_owned())),
+            Deed::Model => self.change_model(arguments),
+            Deed::Provider => self.change_provider(arguments),
+            Deed::System => self.instruct(arguments),
+            Deed::Retry => self.retry(),
+            Deed::Undo => self.undo(),
+            Deed::Edit => self.edit(arguments).map(drop),
+            Deed::File => self.attach(arguments),
+            Deed::History => history::recent(self.app),
+            Deed::Usage => usage::today(self.app),
+            Deed::Budget => money::budget(self.app.ui, self.session()?, arguments),
+            Deed::Redact => self.redact(arguments),
+            Deed::Incognito => self.incognito(),
+            Deed::Save => self.save(),
+            Deed::Rename => self.rename(arguments),
+            Deed::Delete => self.delete(),
+            Deed::Export => self.export(arguments),
+            Deed::Copy => self.copy(),
+            Deed::Exit => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, which: &Which) -> Result<()> {
+        let talk = Talk { model: Some(self.model.clone()).filter(|_| !self.talk.demo), ..self.talk.clone() };
+        let own_screen = self.app.ui.output_is_terminal();
+        // The old conversation is closed first: to take it up again is then not to meet oneself.
+        let old = self.session.take();
+        let kept_out = old.as_ref().is_some_and(|s| s.conversation().is_none());
+        drop(old);
+        let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
+        let Begun { session, unkept, model } = talk::begin(self.app, &talk, which, own_screen)?;
+        self.session = Some(session);
+        self.model = model;
+        self.greet(unkept.as_deref());
+        Ok(())
+    }
+
+    fn change_model(&mut self, name: &str) -> Result<()> {
+        if name.is_empty() {
+            return self.app.ui.out(&format!("{}\n", Raw::from(self.model.as_str()).printable()));
+        }
+        if self.talk.demo {
+            return Err(Problem::misuse("the demo has one assistant only").hint("`chatbot chat --model NAME` talks to a model").into());
+        }
+        if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(Problem::misuse("that is not the name of a model").hint("`chatbot models` lists them").into());
+        }
+        name.clone_into(&mut self.session()?.wish().model);
+        name.clone_into(&mut self.model);
+        self.app.ui.notice(&format!("{name} answers from here on"));
+        Ok(())
+    }
+
+    /// Another one answers from here on, and hears what was said so far.
+    fn change_provider(&mut self, name: &str) -> Result<()> {
+        use crate::provider::Provider;
+        if name.is_empty() {
+            let answers = self.session()?.provider().name().to_string();
+            return self.app.ui.out(&format!("{answers}\n"));
+        }
+        if self.talk.demo {
+            return Err(Problem::misuse("the demo has one assistant only").hint("`chatbot chat --provider NAME` talks to another").into());
+        }
+        let name: Name = name.parse().map_err(|why| Problem::misuse(format!("that is not the name of a provider: {why}")))?;
+        let talk = Talk { provider: Some(name), model: None, ..self.talk.clone() };
+        let (provider, choice, wish) = talk::connect(self.app, &talk, &Which::New)?;
+        let (pricing, profile) = (self.app.pricing(choice.as_ref()), talk::profile(choice.as_ref()));
+        wish.model.clone_into(&mut self.model);
+        self.session()?.turn_to(provider, wish, pricing, profile);
+        self.talk = talk;
+        let model = Raw::from(self.model.as_str()).printable();
+        let name = self.session()?.provider().name().to_string();
+        self.app.ui.notice(&format!("{model} of {name} answers from here on"));
+        Ok(())
+    }
+
+    fn instruct(&mut self, text: &str) -> Result<()> {
+        if text.is_empty() {
+            return Err(Problem::misuse("which instructions?").hint("`/system answer in one sentence`").into());
+        }
+        let findings = self.session()?.instruct(Raw::from(text));
+        if !findings.is_empty() {
+            self.app.ui.notice(&talk::replaced(&findings.counts()));
+        }
+        self.app.ui.notice("these instructions go along from here on");
+        Ok(())
+    }
+
+    fn undo(&mut self) -> Result<()> {
+        let text = self.session()?.undo()?;
+        self.app.ui.notice(&format!("taken back: {}", history::fitted(&text.printable(), 60)));
+        Ok(())
+    }
+
+    fn attach(&mut self, path: &str) -> Result<()> {
+        if path.is_empty() {
+            return Err(Problem::misuse("which file?").hint("`/file PATH`").into());
+        }
+        let most = self.app.settings()?.limits.max_attachment_bytes;
+        let text = talk::attach(&[PathBuf::from(path)], most.saturating_sub(self.attached.len() as u64))?;
+        if !self.attached.is_empty() {
+            self.attached.push(&Raw::from("\n\n"));
+        }
+        self.attached.push(&text);
+        self.app.ui.notice(&format!("{} goes along with the next message", shown(&PathBuf::from(path))));
+        Ok(())
+    }
+
+    fn redact(&mut self, arguments: &str) -> Result<()> {
+        let mut words = arguments.split_whitespace();
+        match (words.next(), words.next()) {
+            (None | Some("show"), None) => {
+                let list = self.session()?.placeholders().listing();
+                if list.is_empty() {
+                    self.app.ui.notice("nothing has been replaced in this conversation");
+                }
+                let wide = list.iter().map(|(p, _)| p.len()).max().unwrap_or(0);
+                for (placeholder, value) in list {
+                    self.app.ui.out(&format!("  {placeholder:<wide$}  {value}\n"))?;
+                }
+                Ok(())
+            }
+            (Some("off"), Some(kind)) => self.let_pass(&kind.to_uppercase()),
+            (Some("on"), None) => {
+                let redactor = self.app.redactor()?;
+                self.session()?.use_redactor(redactor);
+                self.app.ui.notice("redacting as the settings say");
+                Ok(())
+            }
+            _ => Err(Problem::misuse("that cannot be done with `/redact`").hint("`/redact show`, `/redact off KIND`, `/redact on`").into()),
+        }
+    }
+
+    fn let_pass(&mut self, kind: &str) -> Result<()> {
+        let mut policy = self.app.settings()?.privacy.policy.clone();
+        policy.disable.push(kind.to_owned());
+        let redactor = self.app.redactor_for(&policy)?;
+        self.session()?.use_redactor(redactor);
+        self.app.ui.warning(&format!("{} is sent as it is in this conversation; `/redact on` ends that", Raw::from(kind).printable()));
+        Ok(())
+    }
+
+    fn incognito(&mut self) -> Result<()> {
+        self.talk.no_log = true;
+        self.begin(&Which::New)
+    }
+
+    /// What was said in private is kept after all, and what follows.
+    fn save(&mut self) -> Result<()> {
+        use crate::provider::Provider;
+        let session = self.session.as_mut().context("the conversation has ended")?;
+        if let Some(conversation) = session.conversation() {
+            self.app.ui.notice(&format!("this conversation is kept as it goes: {}", conversation.id()));
+            return Ok(());
+        }
+        if session.manners().drop_findings && !session.placeholders().listing().is_empty() {
+            return Err(Problem::misuse("something private was said here, and the settings keep no such message")
+                .hint("`retention = { pii = \"redact\" }` keeps messages with their private parts replaced")
+                .into());
+        }
+        let conversation = self.app.archive()?.begin(session.provider().name().as_str(), &self.model)?;
+        session.keep_in(conversation)?;
+        (self.talk.no_log, self.talk.private) = (false, false);
+        let id = session.conversation().map(|c| c.id().to_string()).unwrap_or_default();
+        self.app.ui.notice(&format!("kept from the beginning, and as it goes: {id}"));
+        Ok(())
+    }
+
+    /// The conversation that is kept, for a deed that needs one.
+    fn kept(&self) -> Result<Name> {
+        let nothing = || Problem::misuse("nothing of this conversation is kept").hint("`/save` keeps it, once something was said");
+        let conversation = self.session.as_ref().and_then(|s| s.conversation()).filter(|c| c.is_kept());
+        Ok(conversation.map(|c| c.id().clone()).ok_or_else(nothing)?)
+    }
+
+    fn rename(&mut self, title: &str) -> Result<()> {
+        let id = self.kept()?;
+        if title.is_empty() {
+            return Err(Problem::misuse("what is it to be called?").hint("`/rename TITLE`").into());
+        }
+        let title = history::title(self.app, Raw::from(title))?;
+        self.session()?.rename(&title)?;
+        history::renamed(self.app, &id, &title);
+        Ok(())
+    }
+
+    fn delete(&mut self) -> Result<()> {
+        let id = self.kept()?;
+        if !self.app.yes && !self.app.ui.confirm(&format!("remove conversation `{id}`?"), "`chatbot history delete ID --yes`")? {
+            return Ok(());
+        }
+        // It lets go of the file first: what is open is not removed.
+        self.session = None;
+        let gone = history::remove(self.app, &id);
+        self.begin(&Which::New)?;
+        gone
+    }
+
+    fn export(&mut self, path: &str) -> Result<()> {
+        let id = self.kept()?;
+        let path = if path.is_empty() { PathBuf::from(format!("{id}.md")) } else { PathBuf::from(path) };
+        history::export(self.app, &id, &path)
+    }
+
+    fn copy(&mut self) -> Result<()> {
+        use base64::Engine;
+        let session = self.session.as_ref().context("the conversation has ended")?;
+        let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
+        let Some(text) = last.map(|m| session.placeholders().restore(&m.text.printable())) else {
+            return Err(Problem::misuse("there is no answer yet").hint("ask something").into());
+        };
+        if !self.app.ui.output_is_terminal() || text.len() > 74_000 {
+            return Err(Problem::misuse("this terminal cannot take it on its clipboard").hint("select it with the mouse").into());
+        }
+        self.app.ui.out(&format!("\x1b]52;c;{}\x07", base64::engine::general_purpose::STANDARD.encode(text)))?;
+        self.app.ui.notice("copied, if your terminal allows it");
+        Ok(())
+    }
+
+    /// The text in the owner's editor, and back as a message.
+    pub(super) fn edit(&mut self, text: &str) -> Result<bool> {
+        let text = self.app.edit(text)?;
+        if text.is_empty() {
+            self.app.ui.notice("nothing was written");
+            return Ok(true);
+        }
+        let shown = self.app.ui.paint(Style::Dim, &text.printable());
+        self.app.ui.out(&format!("{shown}\n"))?;
+        let said = Said { typed: text, attached: std::mem::replace(&mut self.attached, Raw::from("")) };
+        self.say(said)?;
+        Ok(true)
+    }
+}

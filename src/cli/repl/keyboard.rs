@@ -1,0 +1,189 @@
+//! The line editor: what comes from the keyboard, or from a pipe in its place.
+
+use super::slash;
+use crate::catalog;
+use crate::cli::app::App;
+use crate::cli::report::Problem;
+use crate::cli::ui::Ui;
+use anyhow::{Context as _, Result};
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::{History, MemHistory};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{
+    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode, KeyEvent,
+    Modifiers, RepeatCount,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many lines of the past the arrow keys reach.
+const REMEMBERED: usize = 500;
+
+/// What came from the keyboard.
+pub(super) enum Input {
+    Text(String),
+    /// Ctrl-O: the text so far goes to the editor.
+    Edit(String),
+    /// Ctrl-C.
+    Cleared,
+    /// Ctrl-D, or the end of what was piped in.
+    End,
+}
+
+/// Where lines come from.
+pub(super) enum Keyboard {
+    Terminal(Box<Editor<Table, MemHistory>>, Arc<AtomicBool>),
+    Pipe,
+}
+
+impl Keyboard {
+    /// The terminal with the lines of the past, or the pipe.
+    pub(super) fn of(app: &mut App) -> Result<Self> {
+        if !app.ui.input_is_terminal() {
+            return Ok(Self::Pipe);
+        }
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .auto_add_history(false)
+            .bracketed_paste(true)
+            .max_history_size(REMEMBERED)?
+            .build();
+        let mut editor = Editor::with_history(config, MemHistory::new())?;
+        editor.set_helper(Some(Table { models: app.known_models() }));
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+        editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
+        let edit = Arc::new(AtomicBool::new(false));
+        editor.bind_sequence(KeyEvent::ctrl('O'), EventHandler::Conditional(Box::new(ToEditor(Arc::clone(&edit)))));
+        let mut keyboard = Self::Terminal(Box::new(editor), edit);
+        for line in app.kept_lines(REMEMBERED) {
+            keyboard.remember(line);
+        }
+        Ok(keyboard)
+    }
+
+    /// Whether lines are typed here: then they can be found again with the arrow keys.
+    pub(super) const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(..))
+    }
+
+    /// The arrow keys find this line from here on.
+    pub(super) fn remember(&mut self, line: String) {
+        if let Self::Terminal(editor, _) = self {
+            // A line that is the same as the last one is not taken, and that is all that can go wrong.
+            editor.history_mut().add_owned(line).map(drop).unwrap_or_default();
+        }
+    }
+
+    /// The next message or command; from a pipe at most so many bytes of it.
+    pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<Input> {
+        match self {
+            Self::Pipe => {
+                let Some(mut bytes) = ui.input_line(most)? else { return Ok(Input::End) };
+                while open_block(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
+                    let Some(more) = ui.input_line(most)? else { break };
+                    bytes.push(b'\n');
+                    bytes.extend(more);
+                }
+                let text =
+                    String::from_utf8(bytes).map_err(|_| Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
+                Ok(Input::Text(unwrapped(text)))
+            }
+            Self::Terminal(editor, edit) => match editor.readline(prompt) {
+                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(Input::Edit(text)),
+                Ok(text) => Ok(Input::Text(unwrapped(text))),
+                Err(ReadlineError::Interrupted) => Ok(Input::Cleared),
+                Err(ReadlineError::Eof) => Ok(Input::End),
+                Err(error) => Err(error).context("cannot read from the terminal"),
+            },
+        }
+    }
+}
+
+/// Whether an armoured block (a private key, a certificate) has begun and not ended: its lines are one message, because each
+/// by itself is only letters, and the redactor could not know them for what they are.
+fn open_block(text: &str) -> bool {
+    text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
+}
+
+/// What was typed over several lines as the text that is meant: without the backslashes at line ends and the `"""` around it.
+fn unwrapped(text: String) -> String {
+    let trimmed = text.trim();
+    if let Some(inner) = trimmed.strip_prefix("\"\"\"").and_then(|t| t.strip_suffix("\"\"\"")) {
+        return inner.trim_matches('\n').to_owned();
+    }
+    if text.contains("\\\n") { text.replace("\\\n", "\n") } else { text }
+}
+
+struct ToEditor(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for ToEditor {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, Ordering::SeqCst);
+        Some(Cmd::AcceptLine)
+    }
+}
+
+/// What the Tab key knows.
+pub(super) struct Table {
+    models: Vec<String>,
+}
+
+impl Completer for Table {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let typed = line.get(..at).unwrap_or_default();
+        let pair = |text: &str| Pair { display: text.to_owned(), replacement: text.to_owned() };
+        if let Some(name) = typed.strip_prefix("/model ") {
+            let fits = self.models.iter().filter(|m| m.starts_with(name)).map(|m| pair(m)).collect();
+            return Ok((at - name.len(), fits));
+        }
+        if let Some(name) = typed.strip_prefix("/provider ") {
+            let fits = catalog::all().iter().filter(|e| e.name.starts_with(name)).map(|e| pair(e.name)).collect();
+            return Ok((at - name.len(), fits));
+        }
+        if typed.starts_with('/') && !typed.contains(' ') {
+            return Ok((0, slash::TABLE.iter().filter(|c| c.name.starts_with(typed)).map(|c| pair(c.name)).collect()));
+        }
+        Ok((at, Vec::new()))
+    }
+}
+
+impl Validator for Table {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let text = context.input();
+        let open = open_block(text)
+            || text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
+        Ok(if open || text.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
+
+impl Hinter for Table {
+    type Hint = String;
+}
+
+impl Highlighter for Table {}
+impl Helper for Table {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_of_a_key_are_one_message() {
+        let key = "see -----BEGIN RSA PRIVATE KEY-----\nMIIE";
+        assert!(open_block(key));
+        assert!(!open_block(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
+        assert!(!open_block("----- BEGIN"));
+    }
+
+    #[test]
+    fn several_lines_become_the_text_that_is_meant() {
+        assert_eq!(unwrapped("a\\\nb".to_owned()), "a\nb");
+        assert_eq!(unwrapped("\"\"\"\nfn main() {}\n\"\"\"".to_owned()), "fn main() {}");
+        assert_eq!(unwrapped("plain".to_owned()), "plain");
+    }
+}

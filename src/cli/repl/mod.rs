@@ -1,0 +1,199 @@
+//! The loop of reading, saying and showing. It appends and never moves the cursor up.
+
+mod deeds;
+mod keyboard;
+
+use super::app::App;
+use super::commands::ask::Screen;
+use super::network::{Stop, runtime};
+use super::report::{Problem, mention};
+use super::slash::{self, Deed, Line};
+use super::talk::{self, Begun, Talk};
+use crate::chat::{Error, Outcome, Said, Session};
+use crate::privacy::{Findings, Raw};
+use crate::provider::AnyProvider;
+use anyhow::{Context as _, Result};
+use keyboard::{Input, Keyboard};
+
+struct Repl<'a> {
+    app: &'a mut App,
+    session: Option<Session<AnyProvider>>,
+    talk: Talk,
+    model: String,
+    keyboard: Keyboard,
+    runtime: tokio::runtime::Runtime,
+    attached: Raw,
+    cleared: bool,
+}
+
+/// Talks until its owner leaves.
+pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
+    let keyboard = Keyboard::of(app)?;
+    let Begun { session, unkept, model } = begun;
+    let mut repl = Repl { app, session: Some(session), talk, model, keyboard, runtime: runtime()?, attached, cleared: false };
+    repl.greet(unkept.as_deref());
+    loop {
+        repl.app.keep_watch();
+        let input = repl.read()?;
+        if !matches!(input, Input::Cleared) {
+            repl.cleared = false;
+        }
+        let go_on = match input {
+            Input::Text(text) => repl.line(&text),
+            Input::Edit(text) => repl.edit(&text),
+            Input::Cleared => {
+                repl.clear();
+                Ok(true)
+            }
+            Input::End => Ok(false),
+        };
+        match go_on {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) if error.is::<super::ui::Gone>() => return Err(error),
+            Err(error) => mention(&repl.app.ui, &error),
+        }
+    }
+    repl.farewell();
+    Ok(())
+}
+
+impl Repl<'_> {
+    fn greet(&self, unkept: Option<&str>) {
+        let ui = &self.app.ui;
+        if self.talk.demo {
+            ui.notice("demo: an offline assistant in this program answers; nothing leaves this machine");
+        } else {
+            ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable()));
+        }
+        if let Some(unkept) = unkept {
+            ui.notice(unkept);
+        } else if self.session.as_ref().is_some_and(|s| s.conversation().is_none()) {
+            ui.notice("incognito: nothing of this is kept");
+        }
+        if let Some(past) = self.session.as_ref().map(Session::past).filter(|p| !p.is_empty()) {
+            ui.notice(&format!("going on after {} messages", past.len()));
+        }
+    }
+
+    fn farewell(&self) {
+        if let Some(conversation) = self.session.as_ref().and_then(Session::conversation).filter(|c| c.is_kept()) {
+            self.app.ui.notice(&format!("go on with `chatbot chat --resume {}`", conversation.id()));
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::replace(&mut self.cleared, true) {
+            self.app.ui.notice("Ctrl-D or /exit leaves");
+        }
+    }
+
+    fn read(&mut self) -> Result<Input> {
+        let incognito = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
+        let prompt = if incognito && !self.talk.demo { "incognito> " } else { "> " };
+        let most = self.app.settings()?.limits.max_attachment_bytes;
+        self.keyboard.read(&self.app.ui, prompt, most)
+    }
+
+    /// One line; whether there will be another.
+    fn line(&mut self, text: &str) -> Result<bool> {
+        if text.trim().is_empty() && self.attached.is_empty() {
+            return Ok(true);
+        }
+        match slash::parse(text) {
+            Line::Say(words) => {
+                let said = Said { typed: Raw::from(words), attached: std::mem::replace(&mut self.attached, Raw::from("")) };
+                self.say(said)?;
+            }
+            Line::Do(Deed::Exit, _) => return Ok(false),
+            Line::Do(deed, arguments) => self.deed(deed, arguments)?,
+            Line::Unknown(name, meant) => {
+                let name = Raw::from(name).printable();
+                let hint =
+                    meant.map_or_else(|| "`/help` shows what there is; `//` sends a slash".to_owned(), |m| format!("did you mean `{m}`?"));
+                return Err(Problem::misuse(format!("there is no command `{name}`")).hint(hint).into());
+            }
+        }
+        Ok(true)
+    }
+
+    fn session(&mut self) -> Result<&mut Session<AnyProvider>> {
+        self.session.as_mut().context("the conversation has ended")
+    }
+
+    fn say(&mut self, said: Said) -> Result<()> {
+        let session = self.session.as_mut().context("the conversation has ended")?;
+        let (mut screen, stop) = screen(self.app);
+        let before = said.clone();
+        let result = self.runtime.block_on(session.say(said, &mut screen, interrupted(&stop)));
+        self.answered(&screen, result, Some(before))
+    }
+
+    fn retry(&mut self) -> Result<()> {
+        let session = self.session.as_mut().context("the conversation has ended")?;
+        let (mut screen, stop) = screen(self.app);
+        let result = self.runtime.block_on(session.retry(&mut screen, interrupted(&stop)));
+        self.answered(&screen, result, None)
+    }
+
+    fn answered(&mut self, screen: &Screen, result: Result<Outcome, Error>, said: Option<Said>) -> Result<()> {
+        if !screen.ends_line {
+            self.app.ui.out("\n")?;
+        }
+        match result {
+            Ok(outcome) => {
+                if outcome.stopped {
+                    self.app.ui.notice("stopped; what came is kept");
+                }
+                talk::tell(&self.app.ui, &outcome, &self.model);
+                self.remember(&outcome.findings);
+                Ok(())
+            }
+            Err(error) => {
+                // What was typed is not lost: it is one arrow key away, unless it was kept already.
+                if matches!(error, Error::Provider(_)) {
+                    self.remember(&Findings::default());
+                } else if let Some(said) = said {
+                    self.keyboard.remember(said.typed.printable());
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// The last question becomes a line of the arrow keys: redacted, in memory and, where conversations are kept, sealed on disk.
+    fn remember(&mut self, findings: &Findings) {
+        let Some(session) = &mut self.session else { return };
+        let dropped = session.manners().drop_findings && !findings.is_empty();
+        let Some(text) = session.past().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else { return };
+        if self.keyboard.is_terminal() {
+            self.keyboard.remember(text.as_str().to_owned());
+            if session.conversation().is_some() && !dropped {
+                self.app.keep_line(&text);
+            }
+        }
+    }
+}
+fn screen(app: &App) -> (Screen, Stop) {
+    let stop = Stop::new();
+    (
+        Screen {
+            ui: app.ui,
+            yes: app.yes,
+            show: true,
+            stop: stop.clone(),
+            ends_line: true,
+            aside: " · /redact show",
+            log: app.logging().cloned(),
+        },
+        stop,
+    )
+}
+
+/// Ctrl-C, or nobody reads any more.
+pub(crate) async fn interrupted(stop: &Stop) {
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => (),
+        () = stop.wanted() => (),
+    }
+}
