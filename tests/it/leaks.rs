@@ -4,7 +4,7 @@
 //! out is searched: both streams, every file, every request. None may be found, but the key in its one header.
 
 use super::harness::provider::{Gate, Reply, Request, Server};
-use super::harness::sandbox::{PASSPHRASE, key};
+use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
 use super::harness::screen;
 use super::harness::{Sandbox, Screen};
 use base64::Engine;
@@ -100,7 +100,7 @@ fn is_an_answer(stream: &str) -> bool {
 /// Everything a sandbox has left behind and said, but not what the test itself put there, nor what a person saw on their own screen.
 fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox, talkative: bool) {
     for file in sandbox.files() {
-        let ours = [sandbox.desk(), sandbox.root().join("passphrase")].iter().any(|p| file.starts_with(p));
+        let ours = ["passphrase", "desk/notes.md", "desk/.env", "desk/chats.json"].iter().any(|p| file == sandbox.root().join(p));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
             hunt.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
         }
@@ -215,6 +215,12 @@ fn echo(turn: usize, request: &Request) -> Reply {
     }
 }
 
+/// A conversation of another program, with everything in it.
+fn foreign(all: &str) -> String {
+    let messages: Vec<_> = ["system", "user", "assistant"].iter().map(|role| serde_json::json!({"role": role, "text": all})).collect();
+    serde_json::json!({"schema_version": 1, "conversations": [{"title": all, "messages": messages}]}).to_string()
+}
+
 #[test]
 fn commands_leak_nothing_to_one_who_says_back_what_it_was_told() {
     commands(echo, false);
@@ -293,11 +299,10 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         &["config", "show"],
         &["config", "check"],
         &["config", "path"],
-        &["key", "delete", "--yes"],
-        &["ask", "without a key"],
     ] {
         sandbox.run(args).stdin("").output();
     }
+    housekeeping(&sandbox, &sentences);
     // A key pasted into the settings, and into variables that are read.
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
     for wrong in [format!("api_key = \"{}\"\n", key()), format!("model = {}\n", key()), format!("{} = 1\n", key())] {
@@ -315,6 +320,60 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     search_requests(&mut hunt, &server);
     hunt.end();
     sandbox.is_private();
+}
+
+/// Everything that looks after what is kept, up to the end of the key.
+fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
+    let all = sentences.join("\n");
+    sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]));
+    sandbox.write("desk/chats.json", foreign(&all));
+    for args in [
+        ["redact", "notes.md"].as_slice(),
+        &["redact", "notes.md", "--json"],
+        &["history", "search", "canary"],
+        &["history", "search", "canary", "--json"],
+        &["history", "import", "chats.json"],
+        &["history", "export", "--all", "--format", "md", "-o", "all.md"],
+        &["history", "export", "--all", "--format", "html", "-o", "all.html"],
+        &["history", "export", "--all", "--format", "json", "-o", "all.json"],
+        &["history", "rekey"],
+        &["key", "import", ".env", "--yes", "--profile", "imported"],
+        &["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP],
+        &["backup", "kept.backup", "--with-keys"],
+        &["backup", "--verify", "kept.backup"],
+        &["restore", "kept.backup", "--dry-run"],
+        &["restore", "kept.backup", "--with-keys", "--yes"],
+        &["incident", "assess"],
+        &["incident", "report", "evidence"],
+        &["incident", "lockdown"],
+        &["ask", "while locked down"],
+        &["incident", "release", "--yes"],
+        &["audit", "verify"],
+        &["audit", "alerts"],
+        &["key", "move", "--to", "os"],
+        &["ask", "-vv", "what happens inside?"],
+    ] {
+        sandbox.run(args).stdin("").output();
+    }
+    sandbox.run(["redact"]).stdin(&all).output();
+    sandbox.run(["redact", "--json-lines"]).stdin(format!("{}\n", serde_json::json!({"id": 1, "text": all}))).output();
+    let latest = sandbox.run(["history", "list", "--json", "--limit", "1"]).output().stdout;
+    let latest: serde_json::Value = serde_json::from_str(&latest).unwrap();
+    let id = latest["conversations"][0]["id"].as_str().unwrap();
+    sandbox.run(["history", "rename", id]).arg(&sentences[7]).output();
+    sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(format!("{}\n", key())).output();
+    for args in [
+        ["history", "prune", "--older-than", "1d", "--dry-run"].as_slice(),
+        &["key", "rotate", "--undo"],
+        &["key", "delete", "--yes"],
+        &["key", "clear", "--yes"],
+        &["ask", "without a key"],
+    ] {
+        sandbox.run(args).stdin("").output();
+    }
+    for made in ["all.md", "all.html", "all.json", "recovery.txt", "kept.backup"] {
+        assert!(sandbox.desk().join(made).exists(), "{made} was not made");
+    }
 }
 
 #[test]
