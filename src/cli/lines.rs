@@ -6,7 +6,7 @@ use crate::name::Name;
 use crate::privacy::{Raw, Redacted};
 use crate::provider::Model;
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::report::Problem;
 
@@ -81,6 +81,19 @@ impl App {
     /// A text in the owner's editor. The file is theirs alone, lies where this machine keeps what does not outlive a login,
     /// and is removed when the editor ends.
     pub(crate) fn edit(&self, text: &str) -> Result<Raw> {
+        let path = self.home.run().join("message.md");
+        disk::write(&path, text.as_bytes())?;
+        let edited = self.in_editor(&path);
+        let written = disk::read_foreign(&path, 1 << 20);
+        disk::remove(&path)?;
+        edited?;
+        let text =
+            String::from_utf8(written?).map_err(|_| Problem::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
+        Ok(Raw::from(text.trim_end()))
+    }
+
+    /// Waits for the owner's editor to be done with a file.
+    pub(crate) fn in_editor(&self, path: &Path) -> Result<()> {
         let editor = match self.env.text("VISUAL")? {
             Some(editor) => Some(editor),
             None => self.env.text("EDITOR")?,
@@ -88,21 +101,13 @@ impl App {
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is named")?;
-        let path = self.home.run().join("message.md");
-        disk::write(&path, text.as_bytes())?;
-        let status = self.child(program).args(words).arg(&path).status();
-        let written = disk::read_foreign(&path, 1 << 20);
-        disk::remove(&path)?;
-        match status {
-            Ok(status) if status.success() => {}
+        match self.child(program).args(words).arg(path).status() {
+            Ok(status) if status.success() => Ok(()),
             Ok(_) => bail!(Problem::misuse("the editor ended with an error, and nothing was taken over").hint("name another in `VISUAL`")),
             Err(error) => bail!(
                 Problem::misuse(format!("the editor `{program}` cannot be started: {}", error.kind()))
                     .hint("name one in `VISUAL` or `EDITOR`")
             ),
         }
-        let text =
-            String::from_utf8(written?).map_err(|_| Problem::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
-        Ok(Raw::from(text.trim_end()))
     }
 }

@@ -64,3 +64,24 @@ fn the_log_holds_numbers_and_names() {
         .code(2)
         .check();
 }
+
+#[test]
+fn the_settings_are_changed_in_the_owners_editor_and_checked() {
+    let mut sandbox = Sandbox::under_one_root();
+    let editor = sandbox.write("editor", "#!/bin/sh\nprintf '\\n[limits]\\nrequests_per_minute = 7\\n' >\"$1\"\n");
+    std::process::Command::new("chmod").arg("755").arg(&editor).status().unwrap();
+    sandbox.set("EDITOR", &editor);
+    sandbox.run(["config", "edit"]).stdout("[ROOT]/one-root/config/config.toml: no mistakes\n").check();
+    let shown = sandbox.run(["config", "show"]).passes().stdout;
+    assert!(shown.contains("requests_per_minute = 7"), "{shown}");
+    sandbox.write("editor", "#!/bin/sh\nprintf 'provider = 7\\n' >\"$1\"\n");
+    let output = sandbox.run(["config", "edit"]).fails(9);
+    assert!(output.stdout.contains("line 1: `provider`"), "{}", output.stdout);
+    // On a terminal it is offered again until it is right.
+    let mut screen = sandbox.screen(["config", "edit"]);
+    screen.wait_for("line 1: `provider`").wait_for("edit it again?");
+    sandbox.write("editor", "#!/bin/sh\nprintf 'provider = \"openai\"\\n' >\"$1\"\n");
+    screen.line("y").wait_for("no mistakes");
+    assert_eq!(screen.end(), 0);
+    sandbox.is_private();
+}

@@ -24,6 +24,8 @@ enum Command {
     Show,
     /// Write a commented settings file
     Init,
+    /// Change the settings file in your editor, then check it
+    Edit,
     /// Read the settings file and the environment, and name every mistake
     Check,
 }
@@ -33,6 +35,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         Command::Path => app.ui.out(&format!("{}\n", shown(app.settings_file()))),
         Command::Show => show(app),
         Command::Init => init(app),
+        Command::Edit => edit(app),
         Command::Check => check(app),
     }
 }
@@ -45,6 +48,25 @@ fn init(app: &App) -> Result<()> {
     disk::write(path, TEMPLATE.as_bytes())?;
     app.note(&Event::new(What::Config).word("deed", "init"));
     app.ui.out(&format!("{}\n", shown(path)))
+}
+
+fn edit(app: &mut App) -> Result<()> {
+    let path = app.settings_file().clone();
+    if disk::read_by_hand(&path, u64::MAX)?.is_none() {
+        disk::write(&path, TEMPLATE.as_bytes())?;
+    }
+    loop {
+        let before = disk::read_by_hand(&path, u64::MAX)?;
+        app.in_editor(&path)?;
+        if disk::read_by_hand(&path, u64::MAX)? != before {
+            app.note(&Event::new(What::Config).word("deed", "edit"));
+        }
+        match check(app) {
+            // A file with a mistake stops every other command: better now than at the next question.
+            Err(error) if app.ui.can_ask() && error.is::<Quiet>() && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
+            result => return result,
+        }
+    }
 }
 
 fn check(app: &mut App) -> Result<()> {
