@@ -176,8 +176,15 @@ impl App {
         self.keys.as_mut().context("the keys are not there")
     }
 
-    /// The keys that seal conversations. Made once, when nothing sealed exists yet; never again.
+    /// The keys that seal conversations, and that of the log in which is written what becomes of them.
     pub(crate) fn ring(&mut self) -> Result<Arc<KeyRing>> {
+        let ring = self.ring_alone()?;
+        self.open_audit_key();
+        Ok(ring)
+    }
+
+    /// The keys that seal conversations. Made once, when nothing sealed exists yet; never again.
+    fn ring_alone(&mut self) -> Result<Arc<KeyRing>> {
         if let Some(ring) = &self.ring {
             return Ok(Arc::clone(ring));
         }
@@ -186,16 +193,19 @@ impl App {
         let sealed = archive::any_sealed(&self.home.conversations())?;
         let (ring, made) = self.keys()?.data_ring(sealed)?;
         if made {
+            self.open_audit_key();
             self.note(&Event::new(What::DataKeyMade));
         }
         let ring = Arc::new(ring);
         self.ring = Some(Arc::clone(&ring));
-        self.open_audit_key();
         Ok(ring)
     }
 
     /// The key of the audit log, made when there is none. Without it the log is written all the same.
     fn open_audit_key(&mut self) {
+        if self.audit_key.is_some() {
+            return;
+        }
         let lock = self.home.state().join("audit-key.lock");
         if let Ok(keys) = self.keys()
             && let Ok(key) = keys.audit_key(&lock)
@@ -232,7 +242,17 @@ impl App {
     /// The conversations.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
         let ring = self.ring()?;
-        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file()))
+        Ok(self.archive_with(ring))
+    }
+
+    /// The conversations for one who only looks and has nothing to write down: a key less to fetch.
+    pub(crate) fn archive_to_look_at(&mut self) -> Result<Archive> {
+        let ring = self.ring_alone()?;
+        Ok(self.archive_with(ring))
+    }
+
+    fn archive_with(&self, ring: Arc<KeyRing>) -> Archive {
+        Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file())
     }
 
     /// The index of the conversations.

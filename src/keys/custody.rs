@@ -48,7 +48,7 @@ pub struct Chosen {
 
 /// Keeps the keys of one home.
 pub struct Custody {
-    clock: Clock,
+    pub(super) clock: Clock,
     preference: Preference,
     deadline: Duration,
     vault: PathBuf,

@@ -25,7 +25,9 @@ impl Custody {
     pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<DataKeys, Error> {
         let previous = || if self.is_rekeying() { self.existing_data_key(&Slot::PreviousDataKey) } else { Ok(None) };
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
-            return Ok(DataKeys { current, previous: previous()?, made: false });
+            let previous = previous()?;
+            self.note_if_new_here(&current, previous.as_ref());
+            return Ok(DataKeys { current, previous, made: false });
         }
         let _lock = self.lock("data-key.lock")?;
         // Another process may have made it while this one waited.
@@ -38,6 +40,23 @@ impl Custody {
         let current = fresh()?;
         self.put(&Slot::DataKey, &current)?;
         Ok(DataKeys { current, previous: None, made: true })
+    }
+
+    /// What is known about the keys may have been lost, or this is another home that shares the store. Where it cannot be written
+    /// down, the store is asked a little more the next time, and that is all.
+    fn note_if_new_here(&self, current: &Secret, previous: Option<&Secret>) {
+        if self.book().is_ok_and(|book| book.is_some_and(|b| b.record(&Slot::DataKey).is_some())) {
+            return;
+        }
+        let Ok(store) = self.chosen().map(|c| c.store.kind()) else { return };
+        let now = self.clock.now();
+        self.change_book(|book| {
+            book.store.get_or_insert(store);
+            for (slot, key) in [(Slot::DataKey, Some(current)), (Slot::PreviousDataKey, previous)] {
+                key.into_iter().for_each(|key| book.note(&slot, key, store, now));
+            }
+        })
+        .unwrap_or_default();
     }
 
     /// Whether conversations are being sealed anew. What is known about the keys tells it, so that the store is not asked for
@@ -144,6 +163,18 @@ mod tests {
         assert_eq!(made.current.expose(), again.current.expose());
         keys.put(&Slot::DataKey, &secret("no key")).unwrap();
         assert!(matches!(keys.data_keys(|| Ok(false)), Err(Error::NotADataKey { .. })));
+    }
+
+    #[test]
+    fn what_was_known_of_it_and_got_lost_is_known_again() {
+        let (_dir, home) = with_vault();
+        let made = custody(&home, Preference::Auto).data_keys(|| Ok(false)).unwrap();
+        disk::remove(&home.state().join("keys.json")).unwrap();
+        let later = custody(&home, Preference::Auto);
+        assert_eq!(later.data_keys(|| Ok(true)).unwrap().current.expose(), made.current.expose());
+        let book = later.book().unwrap().unwrap();
+        assert_eq!(book.store, Some(StoreKind::Vault));
+        assert!(book.record(&Slot::DataKey).is_some() && book.record(&Slot::PreviousDataKey).is_none());
     }
 
     #[test]

@@ -71,7 +71,7 @@ fn gather(app: &mut App) -> Result<Summaries> {
     let folder = app.home.conversations();
     let (archive, listing) = std::thread::scope(|scope| {
         let listing = scope.spawn(|| disk::list(&folder));
-        (app.archive(), listing.join())
+        (app.archive_to_look_at(), listing.join())
     });
     match listing {
         Ok(listing) => Ok(archive?.summaries_of(listing?)),
