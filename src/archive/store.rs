@@ -142,7 +142,7 @@ impl Archive {
     /// The ids of all conversations, the one that was added to last first.
     pub fn newest_first(&self) -> Result<Vec<Name>, Error> {
         let mut entries = self.entries()?;
-        entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
+        sort(&mut entries);
         Ok(entries.into_iter().map(|(id, _)| id).collect())
     }
 
@@ -271,12 +271,22 @@ impl Archive {
     }
 
     pub(super) fn path(&self, id: &Name) -> PathBuf {
-        self.folder.join(format!("{id}{ENDING}"))
+        path(&self.folder, id)
     }
 }
 
+/// Where a conversation is.
+pub(super) fn path(folder: &Path, id: &Name) -> PathBuf {
+    folder.join(format!("{id}{ENDING}"))
+}
+
+/// The one that was added to last comes first.
+pub(super) fn sort(entries: &mut [(Name, Entry)]) {
+    entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
+}
+
 /// The files of a listing that are conversations.
-fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
+pub(super) fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
     listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(ENDING)?.parse().ok()?, e))).collect()
 }
 

@@ -53,7 +53,9 @@ impl Custody {
         self.change_book(|book| {
             book.store.get_or_insert(store);
             for (slot, key) in [(Slot::DataKey, Some(current)), (Slot::PreviousDataKey, previous)] {
-                key.into_iter().for_each(|key| book.note(&slot, key, store, now));
+                if let Some(key) = key {
+                    book.note(&slot, key, store, now);
+                }
             }
         })
         .unwrap_or_default();

@@ -1,7 +1,7 @@
 //! `history search`: every message that has what is looked for.
 
 use super::{counted, nothing_sealed, redacted_title};
-use crate::archive::{Found, Searched, Wanted};
+use crate::archive::{Files, Found, Searched, Wanted};
 use crate::cli::app::App;
 use crate::cli::commands::audit;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -61,7 +61,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     });
     let since = options.since.as_deref().map(|s| audit::since(s, app.clock.now())).transpose()?;
     let wanted = Wanted { text, role, since };
-    let searched = if nothing_sealed(app)? { Searched::default() } else { app.archive()?.search(&wanted)? };
+    let searched = if nothing_sealed(app)? { Searched::default() } else { search(app, &wanted)? };
     let Searched { found, damaged, failed } = searched;
     let (matches, more) = shown(app, found, &wanted.text, options.limit)?;
     if options.json {
@@ -85,6 +85,18 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.error_line(&format!("chatbot: warning: conversation `{id}` cannot be read: {error}"));
     }
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// The files are read while the keys are fetched: each takes its time.
+fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
+    let folder = app.home.conversations();
+    std::thread::scope(|scope| {
+        let files = scope.spawn(|| Files::ahead(&folder));
+        let archive = app.archive_to_look_at()?;
+        // A thread that panicked ends the process: what it read is read again, or not at all.
+        let files = files.join().unwrap_or_else(|_| Files::ahead(&folder))?;
+        Ok(archive.search(files, wanted))
+    })
 }
 
 /// What is shown of it, and how much more there is. A message is redacted as a whole before anything is cut from it.
