@@ -212,7 +212,8 @@ mod archive {
         let folder = folder(conversations, 2);
         let wanted = Wanted { text: Sought::new("nowhere").expect("a word"), role: None, since: None };
         bencher.counter(ItemsCount::new(conversations)).bench_local(|| {
-            assert!(folder.archive.search(Files::ahead(&folder.dir.path().join("conversations")).expect("files"), &wanted).found.is_empty())
+            let files = Files::ahead(&folder.dir.path().join("conversations")).expect("files");
+            assert!(folder.archive.search(files, &wanted).found.is_empty());
         });
     }
 }
