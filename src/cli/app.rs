@@ -40,6 +40,8 @@ pub(crate) struct App {
     sealing: Option<disk::Lock>,
     audit_key: Option<Arc<audit::Key>>,
     log: Option<Log>,
+    /// Providers may be asked about keys although nothing is sent.
+    keys_reach_out: bool,
 }
 
 /// Who answers, and where the key comes from.
@@ -72,12 +74,19 @@ impl App {
             sealing: None,
             audit_key: None,
             log: None,
+            keys_reach_out: false,
         })
     }
 
     /// What is to be done before the process ends.
     pub(crate) fn close(&mut self) {
         self.keys = None;
+        self.ring = None;
+        self.sealing = None;
+    }
+
+    /// Forgets the keys of conversations until they are needed again, so that another may be alone with them.
+    pub(crate) fn let_go_of_the_ring(&mut self) {
         self.ring = None;
         self.sealing = None;
     }
@@ -265,9 +274,16 @@ impl App {
         self.home.state().join("sealing.lock")
     }
 
+    /// From here on providers may be asked about keys, in lockdown too: for a command that sends nothing else.
+    pub(crate) fn reach_for_keys(&mut self) {
+        self.keys_reach_out = true;
+    }
+
     /// The network, as the environment wants it.
     pub(crate) fn reach(&mut self) -> Result<Reach> {
-        self.lockdown().check()?;
+        if !self.keys_reach_out {
+            self.lockdown().check()?;
+        }
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
             Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,

@@ -79,19 +79,78 @@ fn what_was_exposed_is_counted_and_sealed() {
     sandbox.is_private();
 }
 
+const STEPS: &str = "1. look through the audit log: was anything in it changed or cut? (`chatbot audit verify`)
+2. open every conversation: is anything damaged or moved? (`chatbot history verify`)
+";
+
 #[test]
-fn coming_back_is_step_by_step() {
+fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["incident", "recover"]).fails(2);
-    let steps = sandbox.run(["incident", "recover", "--yes"]).passes().stdout;
-    for part in [
-        "1. Look through",
-        "all as they were written",
-        "1 conversations, 2 messages, 0 damaged",
-        "`chatbot key rotate`",
-        "`chatbot history rekey`",
-    ] {
-        assert!(steps.contains(part), "{part}: {steps}");
-    }
+    sandbox.run(["ask", "--demo", "hello again"]).passes();
+    sandbox.run(["backup"]).passes();
+    sandbox.store_key("openrouter", &crate::harness::sandbox::key());
+    sandbox.run(["incident", "lockdown"]).passes();
+    let lost = sandbox.conversations().remove(0);
+    std::fs::remove_file(&lost).unwrap();
+    let restore = "3. bring back what is missing here (`chatbot restore [..].backup`, of [..]): nothing is overwritten\n";
+    let more = "4. seal every conversation with a new key (`chatbot history rekey`)\n";
+    let keys = "5. swap the API keys for new ones (`chatbot key rotate`): `openrouter`\n";
+    let release = "6. end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)\n";
+    // Where nobody can be asked, it is shown and not done.
+    sandbox
+        .run(["incident", "recover"])
+        .code(2)
+        .stdout(format!("{STEPS}{restore}{more}{keys}{release}"))
+        .stderr("chatbot: error: nothing was done: each step needs an answer, and nobody can be asked\nchatbot: hint: `--yes` agrees to all of them\n")
+        .check();
+    assert!(!lost.exists() && !sandbox.state().join("recovery.json").exists());
+    // A yes to everything does not open the house while a key is the old one.
+    let stays = "   the lockdown stays: see above; `chatbot incident release` ends it\nleft for another run of this: 5, 6\n";
+    let left = "   left: the key for `openrouter`: only its owner can make a new one at the provider, and nobody can be asked\n";
+    let (log, conversations) = STEPS.split_at(STEPS.find("2.").unwrap());
+    let done = "[..] records, [..] of them under the key: all as they were written\n";
+    let told = format!(
+        "{log}{done}{conversations}1 conversations, 2 messages: nothing is damaged\n{restore}1 restored, 1 here already, 0 restored beside\n\
+         {more}sealed anew: 2 conversations; the old key is gone\n{keys}{left}{release}{stays}"
+    );
+    sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();
+    assert!(lost.exists());
+    sandbox.run(["ask", "--demo", "hello"]).fails(4);
+    // What was done is not done again; the key has gone meanwhile.
+    sandbox.run(["key", "delete", "--yes"]).passes();
+    let before = "   done before\n";
+    let keys = "5. swap the API keys for new ones (`chatbot key rotate`)\n   left out: there are none here\n";
+    let end = "the lockdown has ended; tokens that were handed out before it stay revoked\nrecovered; a fresh backup is the last thing to do: `chatbot backup`\n";
+    let told = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
+    sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["history", "verify"]).passes();
+    assert!(!sandbox.state().join("recovery.json").exists());
+    sandbox.is_private();
+}
+
+#[test]
+fn each_step_of_coming_back_is_agreed_to() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["incident", "lockdown"]).passes();
+    let audit = sandbox.state().join("audit.jsonl");
+    let whole = std::fs::read_to_string(&audit).unwrap();
+    std::fs::write(&audit, whole.replace("answered", "Answered")).unwrap();
+    let mut screen = sandbox.screen(["incident", "recover"]);
+    screen.wait_for("1. look through").wait_for("Do it? [y/N]").line("y").wait_for("is bad");
+    screen.wait_for("2. open every").wait_for("Do it? [y/N]").line("n");
+    screen.wait_for("3. bring back").wait_for("left out: there is none");
+    screen.wait_for("4. seal").wait_for("Do it? [y/N]").line("y").wait_for("sealed anew: 1 conversation");
+    screen.wait_for("left out: there are none here");
+    screen.wait_for("6. end").wait_for("Something above is bad or left undone. Do it all the same? [y/N]").line("n");
+    screen.wait_for("left for another run of this: 2, 6");
+    assert_eq!(screen.end(), 9);
+    let mut screen = sandbox.screen(["incident", "recover"]);
+    screen.wait_for("this goes on with what was begun at").wait_for("1. look").wait_for("done before");
+    screen.wait_for("2. open every").wait_for("Do it? [y/N]").line("y").wait_for("nothing is damaged");
+    screen.wait_for("6. end").wait_for("Something above is bad").line("y").wait_for("recovered");
+    assert_eq!(screen.end(), 9);
+    sandbox.run(["ask", "--demo", "hello"]).passes();
 }

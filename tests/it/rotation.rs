@@ -249,3 +249,18 @@ fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
         assert!(account.works(&now) && account.keys.len() == 1, "cut {n}: {account:?}");
     });
 }
+
+#[test]
+fn coming_back_from_an_incident_swaps_what_it_can_although_nothing_is_sent() {
+    let (sandbox, account, _server) = openrouter();
+    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["key", "rotate"]).fails(4);
+    let told = sandbox.run(["incident", "recover", "--yes"]).passes().stdout;
+    assert!(told.contains(SWAPPED), "{told}");
+    assert!(told.contains("left: the key for `gate` in profile `management`: only its owner"), "{told}");
+    assert!(told.contains("the lockdown stays"), "{told}");
+    assert_eq!(account.lock().unwrap().made, 1);
+    // Again, and the same key is not swapped twice.
+    sandbox.run(["incident", "recover", "--yes"]).passes();
+    assert_eq!(account.lock().unwrap().made, 1);
+}

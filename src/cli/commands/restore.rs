@@ -39,6 +39,13 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
+impl Options {
+    /// Everything of this backup but its keys.
+    pub(crate) fn all_of(source: PathBuf) -> Self {
+        Self { source, dry_run: false, only: Vec::new(), with_keys: false, json: false }
+    }
+}
+
 #[derive(Default)]
 struct Count {
     restored: usize,

@@ -11,6 +11,8 @@ mod show;
 pub(crate) use change::{remove, renamed, retain, title};
 pub(crate) use export::to_file as export;
 pub(crate) use list::{fitted, recent};
+pub(crate) use rekey::rekey_now;
+pub(crate) use show::verify_all;
 
 use crate::archive::{self, Archive};
 use crate::cli::app::App;

@@ -22,15 +22,20 @@ pub(super) fn run(app: &mut App) -> Result<()> {
     if super::nothing_sealed(app)? {
         bail!(Problem::misuse("no conversation has been kept yet: there is nothing to seal anew"));
     }
+    if !app.yes && !app.ui.confirm("seal every conversation with a new key?", "`--yes`")? {
+        bail!(Quiet(Exit::Failure));
+    }
+    rekey_now(app)
+}
+
+/// Seals everything with a new key; begun before and not ended, it goes on.
+pub(crate) fn rekey_now(app: &mut App) -> Result<()> {
     let Some(_alone) = Lock::try_now(&app.sealing_lock())? else {
         bail!(
             Problem::new(Exit::Storage, "busy", "another chatbot is running, and it holds the old key")
                 .hint("end it, then try again; nothing has been changed")
         );
     };
-    if !app.yes && !app.ui.confirm("seal every conversation with a new key?", "`--yes`")? {
-        bail!(Quiet(Exit::Failure));
-    }
     let keys = app.keys()?.custody().begin_rekey()?;
     let ring = KeyRing::new(&keys.current)?;
     let ring = match &keys.previous {

@@ -114,6 +114,11 @@ fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> String
     format!("{head}\n{}\n\n", text.trim_end())
 }
 
+/// Opens every conversation and tells what is damaged.
+pub(crate) fn verify_all(app: &mut App) -> Result<()> {
+    verify(app, &Verify { json: false })
+}
+
 pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
     let Verified { conversations, messages, damaged } = if nothing_sealed(app)? { Verified::default() } else { app.archive()?.verify()? };
     if !damaged.is_empty() {

@@ -12,6 +12,7 @@ mod set;
 mod show;
 mod validate;
 
+pub(crate) use rotate::{Swapped, swap};
 pub(crate) use validate::notices;
 
 use crate::catalog::{self, Endpoint};
@@ -150,8 +151,19 @@ impl Target {
     }
 }
 
-pub(super) fn said(provider: &Name, profile: &Name) -> String {
+/// `openrouter`, ``openrouter` in profile `work``.
+pub(crate) fn said(provider: &Name, profile: &Name) -> String {
     if profile.as_str() == "default" { format!("`{provider}`") } else { format!("`{provider}` in profile `{profile}`") }
+}
+
+/// The keys of providers that are kept here, as far as is known.
+pub(crate) fn kept(app: &mut App) -> Result<Vec<(Name, Name)>> {
+    let Some(book) = app.keys()?.custody().book()? else { return Ok(Vec::new()) };
+    let slots = book.records().filter_map(|(slot, _)| match slot {
+        Slot::ApiKey { provider, profile } => Some((provider, profile)),
+        _ => None,
+    });
+    Ok(slots.collect())
 }
 
 /// Which key is meant.

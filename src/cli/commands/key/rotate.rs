@@ -13,6 +13,9 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 
+/// Where the key that makes other keys is, unless it is said.
+const MANAGEMENT: &str = "management";
+
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "With OpenRouter and a management key (`chatbot key set --profile management`) it is automatic: a new key with the same limits\nis made, tried and stored, and the old one is disabled. Otherwise you make the new key at your provider and give it here."
@@ -30,7 +33,7 @@ pub(super) struct Options {
     #[arg(long)]
     force: bool,
     /// The profile of the management key
-    #[arg(long, value_name = "NAME", default_value = "management")]
+    #[arg(long, value_name = "NAME", default_value = MANAGEMENT)]
     management_profile: Name,
     /// Give the new key oneself, even if there is a management key
     #[arg(long)]
@@ -41,6 +44,13 @@ pub(super) struct Options {
     /// Take the old key back
     #[arg(long)]
     undo: bool,
+}
+
+impl Options {
+    fn of(whose: Whose) -> Result<Self> {
+        let management_profile = MANAGEMENT.parse()?;
+        Ok(Self { whose, stdin: false, no_validate: false, force: false, management_profile, manual: false, confirm: false, undo: false })
+    }
 }
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
@@ -63,8 +73,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         };
         return undo(app, &target, &old, management.as_ref(), intent.as_ref());
     }
-    let waits = intent.as_ref().map_or(kept_back.is_some(), |i| i.step == crate::keys::rotation::Step::Confirm);
-    if waits {
+    if waits(kept_back.as_ref(), intent.as_ref()) {
         bail!(
             Problem::new(Exit::Misuse, "unconfirmed", format!("the last rotation of the key for {} is not confirmed yet", target.said()))
                 .hint(format!("`chatbot key rotate{} --confirm` lets the old key go, `--undo` takes it back", target.options()))
@@ -79,6 +88,46 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         ),
         _ => guided(app, &target, &old, options),
     }
+}
+
+/// Whether the last rotation is done and waits to be confirmed.
+fn waits(kept_back: Option<&Secret>, intent: Option<&crate::keys::rotation::Intent>) -> bool {
+    intent.map_or(kept_back.is_some(), |i| i.step == crate::keys::rotation::Step::Confirm)
+}
+
+/// What became of a key that was to be swapped among others.
+pub(crate) enum Swapped {
+    /// It is another now.
+    Now,
+    /// It was swapped before, and that waits to be confirmed.
+    Before,
+    /// It is the same as it was, and why.
+    Not(&'static str),
+}
+
+/// Swaps the key of a provider: by itself where there is a management key, else with its owner's help.
+pub(crate) fn swap(app: &mut App, provider: &Name, profile: &Name) -> Result<Swapped> {
+    let whose = Whose { provider: Some(provider.clone()), profile: Some(profile.clone()) };
+    let target = target(app, &whose)?;
+    if target.must_be_kept_here().is_err() {
+        return Ok(Swapped::Not("the settings say that it comes from elsewhere"));
+    }
+    let options = Options::of(whose)?;
+    let management = management(app, &target, &options)?;
+    let intent = app.keys()?.custody().intent(&target.slot)?;
+    if waits(app.keys()?.custody().get(&previous_slot(&target))?.as_ref(), intent.as_ref()) {
+        return Ok(Swapped::Before);
+    }
+    if management.is_none() {
+        if !app.ui.can_ask() {
+            return Ok(Swapped::Not("only its owner can make a new one at the provider, and nobody can be asked"));
+        }
+        if !app.ui.confirm(&format!("   Swap the key for {} now?", target.said()), "`chatbot key rotate`")? {
+            return Ok(Swapped::Not("not now"));
+        }
+    }
+    run(app, &options)?;
+    Ok(Swapped::Now)
 }
 
 pub(super) fn previous_slot(target: &Target) -> Slot {

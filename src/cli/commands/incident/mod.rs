@@ -1,15 +1,16 @@
 //! `incident`: stop everything, look at what was exposed, keep the evidence, come back.
 
+mod recover;
+
 use super::vault::{Given, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::keys::named_passphrase;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::{Style, shown};
 use crate::disk;
 use crate::keys::{Slot, metadata::Book};
 use crate::ledger::{Event, Severity, What};
-use crate::limit;
 use crate::privacy::{Placeholders, Raw};
 use crate::upkeep::incident::{self, Assessment};
 use anyhow::{Result, bail};
@@ -37,8 +38,7 @@ enum Command {
     Assess(Assess),
     /// Seal the evidence in one file: logs, sums, the hash of every file, no message text
     Report(Report),
-    /// Check everything, restore, swap keys: each step is shown first
-    Recover,
+    Recover(recover::Options),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -84,7 +84,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         }
         Command::Report(Report { open: Some(file), .. }) => open(app, &file),
         Command::Report(options) => report(app, &options),
-        Command::Recover => recover(app),
+        Command::Recover(options) => recover::run(app, &options),
     }
 }
 
@@ -110,6 +110,10 @@ fn release(app: &App) -> Result<()> {
     if !app.yes && !app.ui.confirm("Messages and keys can leave this machine again. End the lockdown?", "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "kept", "the lockdown stays"));
     }
+    end_lockdown(app)
+}
+
+fn end_lockdown(app: &App) -> Result<()> {
     app.lockdown().end(app.clock.now())?;
     note(app, "release", Severity::Critical);
     app.ui.out("the lockdown has ended; tokens that were handed out before it stay revoked\n")
@@ -255,47 +259,4 @@ fn open(app: &App, file: &std::path::Path) -> Result<()> {
             app.ui.out(&format!("{text}\n"))
         }
     }
-}
-
-/// One step: shown, agreed to, done.
-fn step(app: &App, number: u32, what: &str) -> Result<bool> {
-    app.ui.out(&format!("{} {what}\n", app.ui.paint(Style::Bold, &format!("{number}."))))?;
-    if app.yes { Ok(true) } else { app.ui.confirm("Do it?", "`--yes`") }
-}
-
-fn recover(app: &mut App) -> Result<()> {
-    note(app, "recover", Severity::Critical);
-    let mut bad = false;
-    if step(app, 1, "Look through the audit log: was anything in it changed or cut?")? {
-        match super::audit::verify(app, false) {
-            Err(error) if error.is::<Quiet>() => bad = true,
-            other => other?,
-        }
-    }
-    if step(app, 2, "Open every conversation: is anything damaged or moved?")? {
-        let verified = app.archive()?.verify()?;
-        let damaged = verified.damaged.len();
-        bad |= damaged > 0;
-        app.ui.out(&format!("{} conversations, {} messages, {damaged} damaged\n", verified.conversations, verified.messages))?;
-    }
-    let backups = disk::list(&app.home.backups())?;
-    let newest = backups.iter().filter(|f| f.name.ends_with(".backup")).max_by_key(|f| f.modified_ms);
-    let restore = newest.map_or_else(
-        || "there is no backup in the folder of backups; with one elsewhere: `chatbot restore FILE`".to_owned(),
-        |f| format!("`chatbot restore {}`", shown(&app.home.backups().join(&f.name))),
-    );
-    let locked = matches!(app.lockdown().check(), Err(limit::Error::Lockdown { .. }));
-    let release = if locked { "`chatbot incident release`" } else { "there is no lockdown" };
-    app.ui.out(&format!(
-        "What only you can do, in this order:\n\
-         3. Bring back what is damaged or missing: {restore}\n\
-         4. End the lockdown, so that providers can be reached: {release}\n\
-         5. Make new API keys at your providers and put them in: `chatbot key rotate`\n\
-         6. Seal every conversation with a new key: `chatbot history rekey`\n\
-         7. Make a fresh backup: `chatbot backup`\n"
-    ))?;
-    if bad {
-        bail!(Quiet(Exit::Found))
-    }
-    Ok(())
 }

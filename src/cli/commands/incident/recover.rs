@@ -1,0 +1,257 @@
+//! `incident recover`: the way back, step by step. Each step is shown, agreed to, done by the command of its own, and written
+//! down, so that a way that was cut off goes on where it ended.
+
+use super::{end_lockdown, note};
+use crate::cli::app::App;
+use crate::cli::commands::{audit, history, key, restore};
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::{Style, shown};
+use crate::clock::Time;
+use crate::disk;
+use crate::ledger::Severity;
+use crate::limit;
+use crate::name::Name;
+use crate::upkeep::recovery::Recovery;
+use anyhow::{Result, bail};
+use clap::Args;
+use std::path::PathBuf;
+
+/// Check, restore, seal anew, swap the keys, send again: each step is shown first and agreed to
+///
+/// What was done is remembered: stopped and run again, it goes on where it ended. Each step is a command that can be run by
+/// itself; none of them needs this one.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Options {
+    /// Bring back what is missing from this backup; without it, from the newest in the folder of backups
+    #[arg(long, value_name = "FILE")]
+    backup: Option<PathBuf>,
+    /// Forget what an earlier run has done, and begin anew
+    #[arg(long)]
+    anew: bool,
+}
+
+/// The steps, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Log,
+    Conversations,
+    Restore,
+    Rekey,
+    Keys,
+    Release,
+}
+
+const STEPS: [Step; 6] = [Step::Log, Step::Conversations, Step::Restore, Step::Rekey, Step::Keys, Step::Release];
+
+impl Step {
+    /// Its name in the record of what was done.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Conversations => "conversations",
+            Self::Restore => "restore",
+            Self::Rekey => "rekey",
+            Self::Keys => "keys",
+            Self::Release => "release",
+        }
+    }
+}
+
+/// What the steps work on, found before the first of them.
+struct Plan {
+    backup: Option<(PathBuf, Option<Time>)>,
+    sealed: bool,
+    keys: Vec<(Name, Name)>,
+    locked: bool,
+}
+
+/// What became of a step.
+enum Done {
+    Well,
+    /// A check found something.
+    Bad,
+    /// Something of it is left.
+    Partly,
+}
+
+pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
+    let plan = plan(app, options)?;
+    let mut recovery = Recovery::resume(app.home.state(), app.clock.now())?;
+    if !app.yes && !app.ui.can_ask() {
+        for (n, step) in STEPS.into_iter().enumerate() {
+            app.ui.out(&line(app, &plan, &recovery, n + 1, step))?;
+        }
+        bail!(
+            Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, and nobody can be asked")
+                .hint("`--yes` agrees to all of them")
+        );
+    }
+    if options.anew {
+        recovery.begin_anew(app.clock.now())?;
+    }
+    note(app, "recover", Severity::Critical);
+    if let Some(began) = recovery.left_on_the_way() {
+        app.ui.notice(&format!("this goes on with what was begun at {}; `--anew` begins it anew", began.local_minute()));
+    }
+    let mut left = Vec::new();
+    for (n, step) in STEPS.into_iter().enumerate() {
+        app.ui.out(&line(app, &plan, &recovery, n + 1, step))?;
+        if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
+            continue;
+        }
+        if !agreed(app, step, &left, recovery.is_bad())? {
+            left.push(n + 1);
+            continue;
+        }
+        match take(app, &plan, step)? {
+            Done::Well => recovery.done(step.name(), false)?,
+            Done::Bad => recovery.done(step.name(), true)?,
+            Done::Partly => left.push(n + 1),
+        }
+    }
+    end(app, recovery, &left)
+}
+
+/// The backup that is meant, the keys that are known of, and what else decides which steps there are.
+fn plan(app: &mut App, options: &Options) -> Result<Plan> {
+    let backup = match &options.backup {
+        Some(file) if !disk::exists(file) => {
+            bail!(Problem::misuse(format!("there is no file `{}`", shown(file))).hint("check the path"))
+        }
+        Some(file) => Some((file.clone(), None)),
+        None => {
+            let files = disk::list(&app.home.backups())?;
+            let newest = files.into_iter().filter(|f| f.name.ends_with(".backup")).max_by_key(|f| f.modified_ms);
+            newest.map(|f| (app.home.backups().join(&f.name), Some(Time::from_millis(f.modified_ms))))
+        }
+    };
+    Ok(Plan {
+        backup,
+        sealed: crate::archive::any_sealed(&app.home.conversations())?,
+        keys: key::kept(app)?,
+        locked: matches!(app.lockdown().check(), Err(limit::Error::Lockdown { .. })),
+    })
+}
+
+fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> String {
+    let what = match step {
+        Step::Log => "look through the audit log: was anything in it changed or cut? (`chatbot audit verify`)".to_owned(),
+        Step::Conversations => "open every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
+        Step::Restore => match &plan.backup {
+            Some((file, at)) => {
+                let of = at.map_or_else(String::new, |at| format!(", of {}", at.local_minute()));
+                format!("bring back what is missing here (`chatbot restore {}`{of}): nothing is overwritten", shown(file))
+            }
+            None => "bring back what is missing from a backup".to_owned(),
+        },
+        Step::Rekey => "seal every conversation with a new key (`chatbot history rekey`)".to_owned(),
+        Step::Keys => {
+            let keys: Vec<String> = plan.keys.iter().map(|(provider, profile)| key::said(provider, profile)).collect();
+            let keys = if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) };
+            format!("swap the API keys for new ones (`chatbot key rotate`){keys}")
+        }
+        Step::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
+    };
+    let state = if recovery.is_done(step.name()) { Some("done before") } else { nothing_to_do(plan, step) };
+    let state = state.map_or_else(String::new, |s| format!("\n   {}", app.ui.paint(Style::Dim, s)));
+    format!("{} {what}{state}\n", app.ui.paint(Style::Bold, &format!("{n}.")))
+}
+
+fn nothing_to_do(plan: &Plan, step: Step) -> Option<&'static str> {
+    match step {
+        Step::Restore if plan.backup.is_none() => {
+            Some("left out: there is none in the folder of backups; `--backup FILE` names one elsewhere")
+        }
+        Step::Conversations | Step::Rekey if !plan.sealed && plan.backup.is_none() => Some("left out: no conversation has been kept"),
+        Step::Keys if plan.keys.is_empty() => Some("left out: there are none here"),
+        Step::Release if !plan.locked => Some("left out: there is no lockdown"),
+        _ => None,
+    }
+}
+
+/// Whether its owner wants it done. What opens the house again is not covered by a yes to everything while something is left
+/// or was found bad.
+fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
+    let unsafe_yet = step == Step::Release && (bad || !left.is_empty());
+    if app.yes {
+        if unsafe_yet {
+            app.ui.out(&format!(
+                "   {}\n",
+                app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")
+            ))?;
+        }
+        return Ok(!unsafe_yet);
+    }
+    let question = if unsafe_yet { "   Something above is bad or left undone. Do it all the same?" } else { "   Do it?" };
+    app.ui.confirm(question, "`--yes`")
+}
+
+fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
+    match step {
+        Step::Log => checked(audit::verify(app, false)),
+        Step::Conversations => checked(history::verify_all(app)),
+        Step::Restore => {
+            if let Some((file, _)) = &plan.backup {
+                restore::run(app, &restore::Options::all_of(file.clone()))?;
+            }
+            Ok(Done::Well)
+        }
+        Step::Rekey => {
+            // The old key may be held by nobody while the new one comes, and this is somebody.
+            app.let_go_of_the_ring();
+            if crate::archive::any_sealed(&app.home.conversations())? {
+                history::rekey_now(app)?;
+            }
+            Ok(Done::Well)
+        }
+        Step::Keys => keys(app, plan),
+        Step::Release => {
+            end_lockdown(app)?;
+            Ok(Done::Well)
+        }
+    }
+}
+
+fn checked(result: Result<()>) -> Result<Done> {
+    match result {
+        Ok(()) => Ok(Done::Well),
+        Err(error) if error.is::<Quiet>() => Ok(Done::Bad),
+        Err(error) => Err(error),
+    }
+}
+
+/// Each key by itself: one that cannot be swapped now does not hold up the others.
+fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
+    // Providers are asked about keys even in lockdown: nothing else is sent.
+    app.reach_for_keys();
+    let mut partly = false;
+    for (provider, profile) in &plan.keys {
+        match key::swap(app, provider, profile) {
+            Ok(key::Swapped::Now | key::Swapped::Before) => {}
+            Ok(key::Swapped::Not(why)) => {
+                partly = true;
+                app.ui.out(&format!("   left: the key for {}: {why}\n", key::said(provider, profile)))?;
+            }
+            Err(error) => {
+                partly = true;
+                app.ui.error_line(&format!("chatbot: warning: the key for {} stays: {error:#}", key::said(provider, profile)));
+            }
+        }
+    }
+    Ok(if partly { Done::Partly } else { Done::Well })
+}
+
+fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
+    let bad = recovery.is_bad();
+    if left.is_empty() {
+        recovery.end()?;
+        app.ui.out("recovered; a fresh backup is the last thing to do: `chatbot backup`\n")?;
+    } else {
+        let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+        app.ui.out(&format!("left for another run of this: {}\n", left.join(", ")))?;
+    }
+    if bad {
+        bail!(Quiet(Exit::Found))
+    }
+    Ok(())
+}
