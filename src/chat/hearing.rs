@@ -22,6 +22,8 @@ pub(super) struct Hearing<'a> {
     id: Option<String>,
     model: Option<String>,
     since: Stopwatch,
+    asked: Stopwatch,
+    first: Option<Duration>,
     /// What has findings in it is not kept, not even in part.
     drop_findings: bool,
 }
@@ -31,6 +33,8 @@ pub(super) struct Kept {
     pub(super) raw: Raw,
     pub(super) id: Option<String>,
     pub(super) model: Option<String>,
+    /// How long the first text took.
+    pub(super) first: Option<Duration>,
 }
 
 impl<'a> Hearing<'a> {
@@ -44,12 +48,13 @@ impl<'a> Hearing<'a> {
         let screen = if manners.own_screen { Screen::owners(table) } else { Screen::elsewhere() };
         let since = machines.clock.stopwatch();
         let (raw, drop_findings) = (Raw::from(String::new()), manners.drop_findings);
-        Self { machines, table, screen, conversation, watcher, raw, id: None, model: None, since, drop_findings }
+        Self { machines, table, screen, conversation, watcher, raw, id: None, model: None, since, asked: since, first: None, drop_findings }
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Text(piece) => {
+                self.first.get_or_insert_with(|| self.asked.elapsed());
                 let shown = self.screen.show(&piece);
                 if !shown.is_empty() {
                     self.watcher.text(&shown);
@@ -60,6 +65,7 @@ impl<'a> Hearing<'a> {
                 }
             }
             Heard::Begun { id, model } => {
+                self.watcher.step(&format!("it begins after {} ms", self.asked.elapsed().as_millis()));
                 self.id = id;
                 self.model = model;
             }
@@ -86,6 +92,6 @@ impl<'a> Hearing<'a> {
         if !rest.is_empty() {
             self.watcher.text(&rest);
         }
-        Kept { raw: self.raw, id: self.id, model: self.model }
+        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first }
     }
 }

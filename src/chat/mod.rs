@@ -110,6 +110,8 @@ pub trait Watcher {
     fn sign(&mut self, heard: &Heard);
     /// Nothing is sent for so long still; said again and again, at last with nothing left.
     fn waiting(&mut self, left: Duration);
+    /// A step on the way, in numbers and names, for whoever looks for a fault.
+    fn step(&mut self, _what: &str) {}
 }
 
 /// What is the same for every message of a session.
@@ -234,6 +236,7 @@ impl<P: Provider> Session<P> {
             watcher.warned(warning);
         }
         let (message, findings) = self.redact(said.whole(), watcher)?;
+        watcher.step(&format!("message: {} bytes as it leaves, {} findings", message.text.as_str().len(), findings.len()));
         let pass = self.pass(Some(&message), watcher, stop.as_mut()).await?;
         if let Err(error) = self.keep_question(message, &findings) {
             self.hand_back(&pass);
@@ -325,6 +328,8 @@ impl<P: Provider> Session<P> {
         let watch = self.machines.clock.stopwatch();
         let said = self.past.messages();
         let wish = Wish { max_tokens: pass.max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
+        let bytes: usize = said.iter().map(|m| m.text.as_str().len()).sum();
+        watcher.step(&format!("asks {} with {} messages, {bytes} bytes, streaming: {}", self.who(), said.len(), wish.stream));
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
@@ -337,19 +342,29 @@ impl<P: Provider> Session<P> {
             None => (None, None),
         };
         let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let Kept { raw, id, model } = hearing.finish();
+        let Kept { raw, id, model, first } = hearing.finish();
         let took = watch.elapsed();
+        let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
+        watcher.step(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
         let model = answer.as_ref().map(|a| a.model.clone()).or(model).unwrap_or_else(|| self.wish.model.clone());
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
         let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
         let told = money::Told { answer: answer.as_ref(), failure: failure.as_ref(), model: &model, took, heard: text.as_str(), id };
         let money::Booked { cost, fills, mut trouble } = self.book(&pass, &told);
+        let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} billionths, estimated: {}", c.nanos, c.estimated));
+        watcher.step(&format!("booked: cost {spent}; {} troubles", trouble.len()));
         if !found.is_empty() && self.manners.drop_findings {
             trouble.push("the answer has private data in it and was not kept".to_owned());
         }
         let keep = !self.manners.drop_findings || found.is_empty();
+        let since = self.machines.clock.stopwatch();
         let kept = self.keep_answer(&text, &Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
+        watcher.step(&format!(
+            "answer kept: {}, in {} us",
+            kept.is_ok() && keep && self.conversation.is_some(),
+            since.elapsed().as_micros()
+        ));
         if answer.is_some() {
             trouble.extend(self.correct().await);
         }

@@ -36,8 +36,14 @@ impl<P: Provider> Session<P> {
         mut stop: Pin<&mut impl Future<Output = ()>>,
     ) -> Result<Pass, Error> {
         loop {
+            let since = self.machines.clock.stopwatch();
             let error = match self.try_pass(message, watcher) {
-                Ok(pass) => return Ok(pass),
+                Ok(pass) => {
+                    let levels = pass.levels.map(|l| format!("{} of {} in the {}", l.used, l.window.most, l.window.name)).join(", ");
+                    let money = pass.hold.as_ref().map_or_else(|| "no money".to_owned(), |h| format!("{} billionths", h.nanos()));
+                    watcher.step(&format!("may pass: {levels}; {money} set aside; in {} us", since.elapsed().as_micros()));
+                    return Ok(pass);
+                }
                 Err(error) => error,
             };
             let wait = if let Error::Limit(limit) = &error { limit.wait() } else { None };

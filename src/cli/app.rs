@@ -114,6 +114,7 @@ impl App {
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
+        self.note_changed_settings(&text);
         Ok(settings)
     }
 

@@ -100,7 +100,22 @@ impl App {
         self.use_log(Log { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
         let level = if level == Level::Debug { "debug" } else { "info" };
         self.note(&Event::new(What::Debug).severity(Severity::Notice).word("level", level));
+        self.step(&format!("chatbot {}, state in {}", env!("CARGO_PKG_VERSION"), shown(self.home.state())));
+        let length = self.settings_text()?.len();
+        let source = if length == 0 { "the defaults".to_owned() } else { format!("{}, {length} bytes", shown(self.settings_file())) };
+        self.step(&format!("settings: {source}"));
         Ok(())
+    }
+
+    /// Which key store is used, and why; only for the log, so that nothing is asked that would not have been.
+    pub(crate) fn log_key_store(&mut self) {
+        if self.logging().is_some()
+            && let Ok(keys) = self.keys()
+            && let Ok(chosen) = keys.custody().chosen()
+        {
+            let text = format!("key store: {}, because {}", chosen.store.kind(), chosen.why);
+            self.step(&text);
+        }
     }
 
     /// A step on the way.

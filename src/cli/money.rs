@@ -10,7 +10,7 @@ use crate::clock::Time;
 use crate::disk;
 use crate::ledger::budget::{Caps, Purse};
 use crate::name::Name;
-use crate::provider::{Model, Prices, Provider, models};
+use crate::provider::{Model, Prices, Provider, Reach, models};
 use crate::secret::Secret;
 use crate::settings::{self, KeyFrom};
 use anyhow::{Result, bail};
@@ -62,15 +62,61 @@ impl App {
 
     /// Keeps a price list.
     pub(crate) fn remember_prices(&self, provider: &Name, list: &[Model]) {
-        let mut text = format!("{}\n", self.clock.now());
-        for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
-            if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
-                text += &format!("{}\t{json}\n", model.id);
-            }
-        }
-        // A cache: without it a price is only not known.
-        disk::write_cache(&self.price_file(provider), text.as_bytes()).unwrap_or_default();
+        keep(&self.price_file(provider), self.clock.now(), list);
     }
+
+    /// Fetches the price list of a provider that gives it to everybody, if an earlier run missed it: nobody waits for it.
+    pub(crate) fn fetch_missed_prices(&mut self, choice: &Choice) -> Result<()> {
+        let wanted = self.price_file(&choice.endpoint.name).with_extension("wanted");
+        if is_open(choice) && disk::exists(&wanted) {
+            fetch_beside(choice, self.price_file(&choice.endpoint.name), self.reach()?);
+        }
+        Ok(())
+    }
+
+    /// What an answer cost is not known: the list may say what the next one does. Where this process goes on, it is fetched
+    /// now, else while the next one answers.
+    pub(crate) fn miss_prices(&mut self, choice: &Choice, goes_on: bool) -> Result<()> {
+        let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
+        if !is_open(choice) || fetched(&file).is_some_and(|at| at <= now && now.since(at) < FRESH) {
+            return Ok(());
+        }
+        if goes_on {
+            fetch_beside(choice, file, self.reach()?);
+        } else {
+            disk::write_cache(&file.with_extension("wanted"), b"")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the price list is open to everybody: then it is fetched without a key.
+const fn is_open(choice: &Choice) -> bool {
+    choice.endpoint.dialect.routing
+}
+
+/// Fetches a price list beside the conversation. One attempt: the next unknown price wants another.
+fn fetch_beside(choice: &Choice, file: PathBuf, reach: Reach) {
+    let (endpoint, now) = (choice.endpoint.clone(), reach.clock.now());
+    let work = move || {
+        disk::remove(&file.with_extension("wanted")).unwrap_or_default();
+        if let Ok(list) = runtime().and_then(|r| Ok(r.block_on(models(&endpoint, None, reach))?)) {
+            keep(&file, now, &list);
+        }
+    };
+    // Where no thread can be had, a price stays unknown.
+    drop(std::thread::Builder::new().name("prices".to_owned()).spawn(work));
+}
+
+fn keep(file: &Path, now: Time, list: &[Model]) {
+    let mut text = format!("{now}\n");
+    for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
+        if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
+            text += &format!("{}\t{json}\n", model.id);
+        }
+    }
+    // A cache: without it a price is only not known.
+    disk::write_cache(file, text.as_bytes()).unwrap_or_default();
 }
 
 /// Shows the budgets of a conversation, or gives it one of its own.
@@ -96,8 +142,8 @@ pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &
 }
 
 fn fetched(path: &Path) -> Option<Time> {
-    let bytes = disk::read_at_most(path, 1 << 24).ok()??;
-    Time::parse(std::str::from_utf8(&bytes).ok()?.lines().next()?)
+    let bytes = disk::read_start(path, 64).ok()??;
+    Time::parse(std::str::from_utf8(bytes.split(|b| *b == b'\n').next()?).ok()?)
 }
 
 /// Only the line of the model is read as JSON.

@@ -2,7 +2,7 @@
 
 use super::app::{App, Choice};
 use super::report::{Exit, Problem};
-use super::ui::{Ui, shown};
+use super::ui::shown;
 use crate::archive::{Conversation, Opened, Stored};
 use crate::chat::{Machines, Manners, Said, Session};
 use crate::disk;
@@ -107,6 +107,8 @@ pub(crate) struct Begun {
     /// Nothing can be kept, and why.
     pub(crate) unkept: Option<String>,
     pub(crate) model: String,
+    /// Who answers, if it is not the demo.
+    pub(crate) choice: Option<Choice>,
 }
 
 impl Talk {
@@ -131,7 +133,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     let (provider, choice, wish) = if talk.demo { demo(own_screen) } else { connect(app, talk, which)? };
     let mut unkept = None;
     let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
-    app.step(&format!("kept: {}", kept.is_some()));
+    app.step(&format!("conversation kept: {}", kept.is_some()));
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
     let mut session = session(app, talk, provider, wish, choice.as_ref(), own_screen, conversation)?;
@@ -147,7 +149,10 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
     if let Some(system) = &talk.system {
         session.instruct(system.clone());
     }
-    Ok(Begun { session, unkept, model })
+    if let Some(choice) = &choice {
+        app.fetch_missed_prices(choice)?;
+    }
+    Ok(Begun { session, unkept, model, choice })
 }
 
 fn session(
@@ -241,7 +246,19 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     if talk.budget.is_some() || budget.per_day.is_some() || budget.per_month.is_some() || budget.per_conversation.is_some() {
         app.fetch_prices(&choice, key.as_ref())?;
     }
-    app.step(&format!("{} at {}, model {}, key: {}", choice.endpoint.name, choice.endpoint.base_url, choice.model, key.is_some()));
+    if matches!(choice.key, KeyFrom::Stored) {
+        app.log_key_store();
+    }
+    let whence = match &choice.key {
+        KeyFrom::Nowhere => "none",
+        KeyFrom::Env(_) => "from the environment",
+        KeyFrom::Stored => "from the key store or the provider's variable",
+    };
+    let proxied = choice.endpoint.base_url.starts_with("https") && ["HTTPS_PROXY", "https_proxy"].iter().any(|name| app.env.has(name));
+    app.step(&format!(
+        "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
+        choice.endpoint.name, choice.endpoint.base_url, choice.model, choice.profile
+    ));
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))
@@ -444,8 +461,13 @@ pub(crate) fn dollars(nanos: i64) -> String {
     format!("{sign}${}.{}", rounded / 1_000_000_000, digits.get(..places).unwrap_or_default())
 }
 
-/// Says what an outcome leaves to say.
-pub(crate) fn tell(ui: &Ui, outcome: &crate::chat::Outcome, model: &str) {
+/// Says what an outcome leaves to say. Where nobody knows what it cost, the price list is seen to.
+pub(crate) fn tell(app: &mut App, outcome: &crate::chat::Outcome, model: &str, choice: Option<&Choice>, goes_on: bool) {
+    let ui = app.ui;
+    if let Some(choice) = choice.filter(|_| outcome.cost.is_none()) {
+        // A cache: without it a price is only not known.
+        app.miss_prices(choice, goes_on).unwrap_or_default();
+    }
     for trouble in &outcome.trouble {
         ui.warning(trouble);
     }

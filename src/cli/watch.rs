@@ -10,6 +10,7 @@ use crate::ledger::audit;
 use crate::ledger::{Event, Severity, What, Word};
 use crate::privacy::Raw;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ impl App {
             "schema_version": 1,
             "alert": { "id": alarm.id, "at": alarm.at, "kind": alarm.kind, "summary": alarm.sentence(), "figure": alarm.figure },
         });
-        let mut command = self.env.command(program);
+        let mut command = self.child(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let told = command.spawn().and_then(|mut child| match child.stdin.take() {
             // It is told and left to itself: nobody waits for it.
@@ -76,6 +77,24 @@ impl App {
             }));
         }
         facts
+    }
+
+    /// Writes down that the settings are not what they were when they were last read: whoever changed them.
+    pub(crate) fn note_changed_settings(&self, text: &str) {
+        // Others than those of this home are chosen anew each time; and where nothing has ever happened, nothing is made.
+        if *self.settings_file() != self.home.settings() || !disk::exists(self.audit().path()) {
+            return;
+        }
+        let seen = self.home.state().join("settings.seen");
+        let sum = Sha256::digest(text).iter().take(8).fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
+        let before = disk::read_at_most(&seen, 64).unwrap_or_default();
+        if before.as_deref() == Some(sum.as_bytes()) {
+            return;
+        }
+        if before.is_some() {
+            self.note(&Event::new(What::ConfigChanged).severity(Severity::Notice).word("sha256", &sum).number("bytes", text.len()));
+        }
+        disk::write_cache(&seen, sum.as_bytes()).unwrap_or_default();
     }
 
     /// The key of the audit log, if the key store gives it; it is not made here. Whether it was given.

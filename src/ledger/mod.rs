@@ -127,6 +127,8 @@ events! {
     Restore = "restore",
     /// The settings were changed through the program.
     Config = "config",
+    /// The settings are not what they were when they were last read.
+    ConfigChanged = "config.changed",
     /// Logging was on.
     Debug = "debug",
     /// An alarm was raised or acknowledged.

@@ -49,6 +49,12 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// How much.
+    #[must_use]
+    pub const fn nanos(&self) -> i64 {
+        self.nanos
+    }
+
     fn moment(&self) -> Moment {
         Moment { wall: self.at, uptime: (self.run != 0).then_some(Uptime { run: self.run, millis: self.uptime }) }
     }

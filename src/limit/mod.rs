@@ -165,7 +165,8 @@ impl Limiter {
         let bytes = disk::read(&self.path)?;
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
-        // A process died in the middle of a line; what it was about to count never passed.
+        // A process died in the middle of a line, and what it was about to count never passed; or the disk lost a part, and
+        // what was counted did: others know.
         let torn = bytes.len() % LINE;
         let mut uses = Vec::new();
         let mut lines = 0;
@@ -186,17 +187,18 @@ impl Limiter {
         }
         uses.retain(|m| now.since(*m) < longest);
         let mut rebuilt = None;
-        if missing || damaged {
+        if missing || damaged || torn != 0 {
             let since = now.wall.minus(longest);
             let others: Vec<Moment> = seen(since)
                 .into_iter()
                 .map(|t| Moment { wall: t.min(now.wall), uptime: None })
                 .filter(|m| now.since(*m) < longest)
                 .collect();
-            if others.len() > uses.len() {
+            let more = others.len() > uses.len();
+            if more {
                 uses = others;
             }
-            rebuilt = (damaged || !uses.is_empty()).then_some(uses.len());
+            rebuilt = (damaged || more || missing && !uses.is_empty()).then_some(uses.len());
         }
         let rewrite = missing || damaged || ahead || torn != 0 || lines > LONG.max(uses.len() * 2);
         Ok(State { uses, rewrite, rebuilt })

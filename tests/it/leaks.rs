@@ -250,6 +250,8 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         &["ask", "--dry-run"],
         &["ask", "--no-log"],
         &["ask", "--private", "--verbose"],
+        &["ask", "-vv"],
+        &["chat", "-vv"],
         &["ask", "--raw", "--no-stream"],
         &["ask", "--extract", "x"],
         &["ask", "--demo", "what do you see?"],
@@ -265,6 +267,9 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         sandbox.run(args).stdin(piped).output();
         sandbox.run(args).arg("--system").arg(&all).stdin("and now?\n").output();
     }
+    let trace = sandbox.state().join("trace.log");
+    sandbox.run(["ask", "-"]).env("CHATBOT_LOG", &trace).stdin(&all).output();
+    assert!(std::fs::read_to_string(&trace).unwrap().contains(" as it leaves, "), "nothing was logged");
     // Refused: too long, with what must not be seen inside; and misuse with the key where none belongs.
     sandbox.run(["ask", "--json"]).arg(format!("{all}{}", "x".repeat(4000))).fails(4);
     sandbox.run(["key", "set", &key()]).stdin("").fails(2);

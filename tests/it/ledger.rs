@@ -189,7 +189,20 @@ fn logging_says_what_happens_and_nothing_private() {
     sandbox.ask_at(&server.base_url(), "");
     let logged = sandbox.run(["ask", "--no-log", "-vv", "my mail is ann.bell@initech.com, tell me"]).passes().stderr;
     assert!(logged.starts_with("chatbot: warning: logging is on, here: "), "{logged}");
-    for part in ["own at http://127.0.0.1:", "message.redacted", "request {", "\"outcome\":\"answered\""] {
+    for part in [
+        "settings: ",
+        "route: own at http://127.0.0.1:",
+        "key from the environment, proxy: false",
+        "message.redacted",
+        "message: 29 bytes as it leaves, 1 findings",
+        "may pass: 1 of 20 in the minute, 1 of 100 in the hour; no money set aside",
+        "asks own/default/maker/model-1 with 1 messages, 29 bytes",
+        "it begins after ",
+        "answer: first text after ",
+        "request {",
+        "\"outcome\":\"answered\"",
+        "booked: cost 147000 billionths, estimated: false; 0 troubles",
+    ] {
         assert!(logged.contains(part), "{part}: {logged}");
     }
     for part in ["initech", "tell me", key().as_str(), "Your mail"] {
@@ -203,6 +216,62 @@ fn logging_says_what_happens_and_nothing_private() {
     sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", "loud").fails(2);
     let started = sandbox.run(["audit", "list", "--event", "debug"]).passes().stdout;
     assert_eq!(started.matches("level=debug").count(), 2, "{started}");
+}
+
+#[test]
+fn a_cost_nobody_knows_brings_the_price_list_and_holds_nothing_up() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, LIST),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":1000,"completion_tokens":200}"#).done(),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
+    let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
+    sandbox.configure(&format!("{settings}like = \"openrouter\"\n"));
+    let asked =
+        || server.requests().iter().filter(|r| r.path == "/v1/models").map(|r| r.header("authorization").is_some()).collect::<Vec<_>>();
+    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    assert_eq!((last_entry(&sandbox)["nanos"].clone(), asked()), (Value::Null, vec![]));
+    // It comes while the next ones answer, whichever of them it is.
+    let known = (0..50).any(|_| {
+        sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+        last_entry(&sandbox)["nanos"] == 6_000_000
+    });
+    assert!(known, "{:?}", asked());
+    let fetched = asked();
+    assert!(!fetched.is_empty() && !fetched.contains(&true), "a public list needs no key: {fetched:?}");
+    // For a day it is known.
+    sandbox.run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    assert_eq!(asked().len(), fetched.len());
+}
+
+#[test]
+fn what_goes_wrong_and_what_is_changed_is_written_down() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure("model = \"a\"\n");
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["backup", "one.backup"]).passes();
+    let events = |event: &str| {
+        let lines = sandbox.run(["audit", "list", "--event", event]).passes().stdout;
+        lines.lines().map(|l| l[18..].to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(events("config"), Vec::<String>::new());
+    sandbox.configure("model = \"bb\"\n");
+    for _ in 0..2 {
+        sandbox.run(["ask", "--demo", "hello"]).passes();
+    }
+    let [changed] = &events("config")[..] else { panic!("{:?}", events("config")) };
+    assert!(changed.starts_with("config.changed     sha256=") && changed.ends_with(" bytes=13"), "{changed}");
+    std::fs::remove_file(sandbox.settings()).unwrap();
+    sandbox.run(["config", "init"]).passes();
+    sandbox.run(["restore", "one.backup"]).passes();
+    assert!(events("config").iter().any(|e| e == "config             deed=init"), "{:?}", events("config"));
+    sandbox.write("desk/torn.backup", &std::fs::read(sandbox.desk().join("one.backup")).unwrap()[..900]);
+    sandbox.run(["restore", "torn.backup"]).fails(8);
+    assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
+    sandbox.run(["ask", "--demo", "-v", "hello"]).passes();
+    assert_eq!(events("debug"), ["debug              level=info"]);
 }
 
 /// A home in which three questions were asked of two models.

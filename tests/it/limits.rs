@@ -118,7 +118,7 @@ fn a_state_that_is_deleted_emptied_or_damaged_gives_nothing_away() {
         }
         sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
         let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).passes().stdout;
-        assert_eq!(told.contains("file=requests found=3"), spoil != "torn", "{spoil}: {told}");
+        assert!(told.contains("file=requests found=3"), "{spoil}: {told}");
     }
 }
 

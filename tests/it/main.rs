@@ -57,6 +57,8 @@ mod provider;
 mod python;
 /// Every command of the README runs.
 mod readme;
+/// What the program keeps of itself, when it goes badly.
+mod records;
 /// The day the key store is lost.
 mod recovery;
 /// A new key for an old one.

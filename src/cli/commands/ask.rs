@@ -79,7 +79,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if stop.is_wanted() {
         bail!(ui::Gone);
     }
-    talk::tell(&app.ui, &outcome, &begun.model);
+    talk::tell(app, &outcome, &begun.model, begun.choice.as_ref(), false);
     if outcome.stopped {
         bail!(Quiet(Exit::Interrupted));
     }
@@ -219,6 +219,12 @@ impl Watcher for Screen {
         let text =
             if left.is_zero() { String::new() } else { format!("waiting {} for a limit; Ctrl-C stops", crate::clock::in_words(left)) };
         self.ui.countdown(&text);
+    }
+
+    fn step(&mut self, what: &str) {
+        if let Some(log) = &self.log {
+            log.line(Level::Debug, what);
+        }
     }
 
     fn sign(&mut self, heard: &Heard) {

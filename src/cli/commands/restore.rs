@@ -57,6 +57,12 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if !disk::exists(&options.source) {
         bail!(Problem::misuse(format!("there is no file `{}`", shown(&options.source))).hint("check the path"));
     }
+    bring_back(app, options).inspect_err(|_| {
+        app.note(&Event::new(What::Restore).severity(Severity::Warning).word("outcome", "failed").flag("dry_run", options.dry_run));
+    })
+}
+
+fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     let checked = open(app, &options.source)?;
     // Where nothing is kept yet, a dry run needs no key and makes none.
     let empty = !crate::archive::any_sealed(&app.home.conversations())?;
@@ -114,6 +120,7 @@ fn settings(app: &mut App, plan: &Plan) -> Result<()> {
     }
     if here.is_empty() {
         disk::write(&path, text.as_str().as_bytes())?;
+        app.note(&Event::new(What::Config).severity(Severity::Notice).word("deed", "restore"));
         app.ui.notice(&format!("settings restored: `{}`", shown(&path)));
         return Ok(());
     }

@@ -311,8 +311,15 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
         bail!(Problem::misuse("`--watch` is for a terminal").hint("leave it out, or use `--json`"));
     }
     let runtime = crate::cli::network::runtime()?;
-    app.ui.out("\x1b[?1049h\x1b[?25l")?;
     let done = runtime.block_on(async {
+        let mut end = std::pin::pin!(tokio::signal::ctrl_c());
+        // Asked once before there is anything to put back: from here on Ctrl-C is heard, and does not end the program by itself.
+        tokio::select! {
+            biased;
+            _ = &mut end => return Ok(()),
+            () = std::future::ready(()) => {}
+        }
+        app.ui.out("\x1b[?1049h\x1b[?25l")?;
         loop {
             let view = look(app, options)?;
             let width = app.ui.width();
@@ -320,7 +327,7 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
             app.ui.out(&format!("\x1b[H{text}\x1b[K\r\n{}\x1b[J", app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it")))?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
-                _ = tokio::signal::ctrl_c() => return Ok(()),
+                _ = &mut end => return Ok(()),
             }
         }
     });

@@ -51,8 +51,9 @@ impl Repl<'_> {
         let kept_out = old.as_ref().is_some_and(|s| s.conversation().is_none());
         drop(old);
         let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
-        let Begun { session, unkept, model } = talk::begin(self.app, &talk, which, own_screen)?;
+        let Begun { session, unkept, model, choice } = talk::begin(self.app, &talk, which, own_screen)?;
         self.session = Some(session);
+        self.choice = choice;
         self.model = model;
         self.greet(unkept.as_deref());
         Ok(())
@@ -90,6 +91,7 @@ impl Repl<'_> {
         let (pricing, profile) = (self.app.pricing(choice.as_ref()), talk::profile(choice.as_ref()));
         wish.model.clone_into(&mut self.model);
         self.session()?.turn_to(provider, wish, pricing, profile);
+        self.choice = choice;
         self.talk = talk;
         let model = Raw::from(self.model.as_str()).printable();
         let name = self.session()?.provider().name().to_string();

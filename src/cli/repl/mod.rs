@@ -3,7 +3,7 @@
 mod deeds;
 mod keyboard;
 
-use super::app::App;
+use super::app::{App, Choice};
 use super::commands::ask::Screen;
 use super::network::{Stop, runtime};
 use super::report::{Problem, mention};
@@ -20,6 +20,7 @@ struct Repl<'a> {
     session: Option<Session<AnyProvider>>,
     talk: Talk,
     model: String,
+    choice: Option<Choice>,
     keyboard: Keyboard,
     runtime: tokio::runtime::Runtime,
     attached: Raw,
@@ -29,8 +30,8 @@ struct Repl<'a> {
 /// Talks until its owner leaves.
 pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
     let keyboard = Keyboard::of(app)?;
-    let Begun { session, unkept, model } = begun;
-    let mut repl = Repl { app, session: Some(session), talk, model, keyboard, runtime: runtime()?, attached, cleared: false };
+    let Begun { session, unkept, model, choice } = begun;
+    let mut repl = Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false };
     repl.greet(unkept.as_deref());
     loop {
         repl.app.keep_watch();
@@ -145,7 +146,7 @@ impl Repl<'_> {
                 if outcome.stopped {
                     self.app.ui.notice("stopped; what came is kept");
                 }
-                talk::tell(&self.app.ui, &outcome, &self.model);
+                talk::tell(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 self.remember(&outcome.findings);
                 Ok(())
             }

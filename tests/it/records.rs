@@ -1,0 +1,210 @@
+//! What the program keeps of itself, when it goes badly: a full disk, open doors, a clock that is moved, spoilt files.
+
+use super::harness::provider::{Reply, Server};
+use super::harness::{Sandbox, Screen, proof};
+use serde_json::Value;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+
+/// A small disk of its own over a folder, until this goes.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// Only for who may mount.
+    fn over(folder: &Path) -> Option<Self> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"]).arg(folder).output();
+        mounted.is_ok_and(|o| o.status.success()).then(|| Self(folder.to_owned()))
+    }
+
+    fn fill(&self) -> PathBuf {
+        let stuffing = self.0.join("stuffing");
+        // Longer than the disk: what fits is there.
+        assert!(std::fs::write(&stuffing, vec![0; 1 << 20]).is_err());
+        stuffing
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+#[test]
+fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    let state = sandbox.state();
+    std::fs::rename(&state, state.with_extension("before")).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    let Some(disk) = SmallDisk::over(&state) else { return proof::left_out("full-disk", "this user cannot mount a small disk") };
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    let stuffing = disk.fill();
+    let mut screen = Screen::open(&sandbox, ["chat", "--demo", "--no-log"], 120, 40);
+    screen.wait_for("> ");
+    for _ in 0..2 {
+        screen.line("hello").wait_for("warning: the audit log cannot be written: ").wait_for("demo · ").wait_for("> ");
+    }
+    screen.send(super::harness::screen::key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    assert!(screen.text().contains("the audit log cannot be written: cannot write"), "{}", screen.text());
+    // Where there is no room to count at all, nothing passes uncounted.
+    std::fs::remove_file(state.join("requests")).unwrap();
+    let mut more = std::fs::OpenOptions::new().append(true).open(&stuffing).unwrap();
+    assert!(more.write_all(&vec![0; 1 << 16]).is_err());
+    drop(more);
+    let closed = sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(8);
+    assert!(closed.stderr.contains("make room and try again"), "{closed:?}");
+    // With room again all is well, and nothing of the log is torn.
+    std::fs::remove_file(&stuffing).unwrap();
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    sandbox.run(["audit", "verify"]).passes();
+    proof::ran("full-disk");
+}
+
+fn alerts(sandbox: &Sandbox) -> Vec<(String, i64)> {
+    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+    let list = alerts["alerts"].as_array().unwrap().clone();
+    list.iter().map(|a| (a["kind"].as_str().unwrap().to_owned(), a["figure"].as_i64().unwrap())).collect()
+}
+
+#[test]
+fn doors_that_were_opened_to_others_are_told_once() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    assert_eq!(alerts(&sandbox), []);
+    sandbox.run(["backup"]).passes();
+    for open in ["conversations", "backups"] {
+        std::fs::set_permissions(sandbox.data().join(open), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let mut screen = sandbox.screen(["history", "list"]);
+    screen.wait_for("alarm: 2 files or folders of this program are open to others");
+    assert_eq!(screen.end(), 0);
+    sandbox.run(["ask", "--demo", "hello"]).output();
+    assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);
+}
+
+#[test]
+fn a_key_that_ends_soon_is_told_once() {
+    let at = |days: u64| chatbot::Clock::system().now().plus(std::time::Duration::from_secs(days * 86_400 + 3600));
+    let body = |days| format!(r#"{{"data":{{"label":"x...y","expires_at":"{}","is_management_key":false}}}}"#, at(days));
+    for (days, expected) in [(3, vec![("expiry".to_owned(), 3)]), (30, vec![])] {
+        let answer = body(days);
+        let server = Server::whatever(move |_| Reply::json(200, &answer));
+        let sandbox = Sandbox::with_vault();
+        sandbox.configure(&format!(
+            "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
+            server.base_url()
+        ));
+        sandbox.run(["key", "set", "--stdin"]).stdin(super::harness::sandbox::key()).passes();
+        sandbox.run(["key", "list"]).passes();
+        sandbox.run(["key", "list"]).passes();
+        assert_eq!(alerts(&sandbox), expected, "{days} days");
+    }
+}
+
+/// A library that puts itself before the system's wall clock, and moves it by `CLOCK_MOVED` seconds.
+fn mover(folder: &Path) -> Option<PathBuf> {
+    let source = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n#include <time.h>\n\
+        int clock_gettime(clockid_t which, struct timespec *at) {\n\
+        static int (*real)(clockid_t, struct timespec *);\n\
+        if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, \"clock_gettime\");\n\
+        int said = real(which, at);\n\
+        const char *moved = getenv(\"CLOCK_MOVED\");\n\
+        if (which == CLOCK_REALTIME && moved) at->tv_sec += atol(moved);\n\
+        return said;\n}\n";
+    let (file, library) = (folder.join("mover.c"), folder.join("mover.so"));
+    std::fs::write(&file, source).unwrap();
+    let made = Command::new(proof::tool("cc")?).args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).arg("-ldl").status();
+    made.is_ok_and(|s| s.success()).then_some(library)
+}
+
+#[test]
+fn a_clock_that_is_moved_neither_locks_out_nor_lets_through() {
+    let moves = [("-1 h", -3600), ("+1 h", 3600), ("-1 d", -86_400), ("+1 d", 86_400)];
+    let tried: Vec<bool> = thread::scope(|scope| {
+        let each: Vec<_> = moves.iter().map(|(name, seconds)| scope.spawn(move || moved(name, *seconds))).collect();
+        each.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    if tried.into_iter().all(|tried| tried) {
+        proof::ran("clock");
+    }
+}
+
+fn moved(name: &str, seconds: i64) -> bool {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    let Some(library) = mover(sandbox.root()) else {
+        proof::left_out("clock", "no compiler for the library that moves it");
+        return false;
+    };
+    let seen = sandbox.run(["audit", "list"]).env("LD_PRELOAD", &library).output();
+    assert_eq!(seen.code, Some(0), "{seen:?}");
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 3\n");
+    let ask = |moved: i64| sandbox.run(["ask", "--no-log", "hello"]).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string());
+    ask(0).passes();
+    // One of the three is counted on the moved clock.
+    ask(seconds).passes();
+    ask(0).passes();
+    for at in [0, seconds, 0] {
+        let refused = ask(at).fails(5);
+        assert!(refused.stderr.contains("the limit of 3 requests in 1 h is reached"), "{name}: {refused:?}");
+        // Nobody waits longer than the window.
+        let wait = refused.stderr.split("wait ").nth(1).unwrap();
+        assert!(wait.starts_with("59 min") || wait.starts_with("1 h,"), "{name}: {wait}");
+    }
+    // The money of a day: back, what was spent stays spent; forward, it is another day.
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 100\n[budget]\nper_month = 0.03\n");
+    let ask = |moved: i64| sandbox.run(["ask", "--no-log", "hello"]).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string());
+    ask(0).fails(5);
+    if seconds < 0 {
+        ask(seconds).fails(5);
+    }
+    sandbox.run(["audit", "verify"]).passes();
+    true
+}
+
+#[test]
+fn whatever_becomes_of_a_file_of_state_nothing_more_passes() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+    });
+    for full in ["[limits]\nrequests_per_hour = 2\n", "[budget]\nper_day = 0.02\n"] {
+        let mut sandbox = Sandbox::under_one_root();
+        sandbox.ask_at(&server.base_url(), full);
+        for _ in 0..2 {
+            sandbox.run(["ask", "--no-log", "hello"]).passes();
+        }
+        sandbox.run(["ask", "--no-log", "hello"]).fails(5);
+        let state = sandbox.state();
+        let whole: Vec<(PathBuf, Vec<u8>)> = std::fs::read_dir(&state)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), std::fs::read(&path).unwrap()))
+            .collect();
+        assert!(whole.len() > 5, "{whole:?}");
+        for (path, bytes) in whole.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+            let torn = &bytes[..bytes.len() * 2 / 3];
+            let turned: Vec<u8> = bytes.iter().map(|b| b ^ 1).collect();
+            for (spoil, new) in [("deleted", None), ("emptied", Some(&b""[..])), ("torn", Some(torn)), ("spoilt", Some(&turned))] {
+                match new {
+                    None => std::fs::remove_file(path).unwrap(),
+                    Some(new) => std::fs::write(path, new).unwrap(),
+                }
+                let asked = sandbox.run(["ask", "--no-log", "hello"]).output();
+                assert!(matches!(asked.code, Some(5 | 8)), "{} {spoil}: {asked:?}", path.display());
+                assert!(!asked.stderr.contains("bug"), "{} {spoil}: {asked:?}", path.display());
+                for (path, bytes) in &whole {
+                    std::fs::write(path, bytes).unwrap();
+                }
+            }
+        }
+    }
+}
