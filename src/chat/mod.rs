@@ -4,9 +4,11 @@ mod hearing;
 mod money;
 mod passage;
 mod past;
+mod watcher;
 
 pub use money::{Cost, Price, Pricing};
 pub use past::Past;
+pub use watcher::Watcher;
 
 use crate::archive::{self, Conversation, Note, Stored};
 use crate::clock::Clock;
@@ -17,7 +19,7 @@ use crate::limit::{self, Backoff, Level, Limiter, Lockdown};
 use crate::message::{Message, Role};
 use crate::privacy::validate::{self, Refusal, Rules};
 use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
-use crate::provider::{self, Answer, Heard, Provider, Wish};
+use crate::provider::{self, Answer, Provider, Wish};
 use hearing::{Hearing, Kept};
 use passage::Pass;
 use std::pin::{Pin, pin};
@@ -94,24 +96,6 @@ impl Said {
         }
         self.typed
     }
-}
-
-/// Who watches a message on its way.
-pub trait Watcher {
-    /// Validation or a limit has something to say.
-    fn warned(&mut self, warning: &str);
-    /// Something was replaced.
-    fn redacted(&mut self, findings: &Findings);
-    /// Whether a message with these findings may be sent at all; asked only where the policy says so.
-    fn approves(&mut self, findings: &Findings) -> bool;
-    /// More of the answer, fit to be shown.
-    fn text(&mut self, shown: &str);
-    /// Something other than text was heard.
-    fn sign(&mut self, heard: &Heard);
-    /// Nothing is sent for so long still; said again and again, at last with nothing left.
-    fn waiting(&mut self, left: Duration);
-    /// A step on the way, in numbers and names, for whoever looks for a fault.
-    fn step(&mut self, _what: &str) {}
 }
 
 /// What is the same for every message of a session.
