@@ -98,7 +98,7 @@ impl Archive {
             return Err(Error::Busy(id.clone()));
         }
         let bytes = file.read_all()?;
-        let stored = reading::read(id, &bytes, &self.ring)?;
+        let stored = reading::read_alone(id, &bytes, &self.ring)?;
         if stored.torn > 0 {
             let whole = bytes.len() - stored.torn;
             disk::write(&path.with_extension("torn"), bytes.get(whole..).unwrap_or_default())?;
@@ -111,19 +111,19 @@ impl Archive {
 
     /// Reads a conversation without touching it.
     pub fn read(&self, id: &Name) -> Result<Stored, Error> {
-        self.read_if_there(id)?.ok_or_else(|| Error::Missing(id.to_string()))
+        self.read_if_there(id, reading::read_alone)?.ok_or_else(|| Error::Missing(id.to_string()))
     }
 
-    fn read_if_there(&self, id: &Name) -> Result<Option<Stored>, Error> {
+    fn read_if_there(&self, id: &Name, read: fn(&Name, &[u8], &KeyRing) -> Result<Stored, Error>) -> Result<Option<Stored>, Error> {
         let path = self.path(id);
         let Some(bytes) = disk::read(&path)? else { return Ok(None) };
-        let stored = reading::read(id, &bytes, &self.ring)?;
+        let stored = read(id, &bytes, &self.ring)?;
         if stored.torn == 0 {
             return Ok(Some(stored));
         }
         // Another process may be in the middle of a write: what is torn for good is torn on a second look.
         let again = disk::read(&path)?.unwrap_or_default();
-        if again == bytes { Ok(Some(stored)) } else { reading::read(id, &again, &self.ring).map(Some) }
+        if again == bytes { Ok(Some(stored)) } else { read(id, &again, &self.ring).map(Some) }
     }
 
     /// The header of a conversation, without reading the rest; `None` if that line does not open.
@@ -239,7 +239,7 @@ impl Archive {
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(stored) = self.read_if_there(id)? else { return Ok(None) };
+        let Some(stored) = self.read_if_there(id, reading::read)? else { return Ok(None) };
         let updated_at = stored.messages.last().map(|m| m.at).or_else(|| Some(stored.header.as_ref()?.created_at));
         let updated_at = updated_at.unwrap_or(Time::from_millis(0));
         Ok(Some(Summary { header: stored.header, id: id.clone(), updated_at, messages: stored.messages.len() }))
@@ -249,7 +249,7 @@ impl Archive {
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut ids = self.ids()?;
         ids.sort();
-        let read = many::each(&ids, |id| self.read_if_there(id).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
+        let read = many::each(&ids, |id| self.read_if_there(id, reading::read).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
         let mut verified = Verified::default();
         for (id, read) in ids.into_iter().zip(read) {
             match read {

@@ -205,7 +205,7 @@ impl<P: Provider> Session<P> {
         let (text, _) = self.machines.redactor.redact(said.whole(), &mut self.placeholders);
         let message = Message { role: Role::User, text, at: self.machines.clock.now() };
         let max_tokens = self.would_afford(&message)?;
-        let mut said = self.past.messages();
+        let mut said = self.past.messages().to_vec();
         said.push(message);
         let wish = Wish { max_tokens: max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
         Ok(self.provider.body(&said, &wish))
@@ -317,7 +317,7 @@ impl<P: Provider> Session<P> {
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
-            result = self.provider.answer(&said, &wish, &mut hear) => Some(result),
+            result = self.provider.answer(said, &wish, &mut hear) => Some(result),
             () = stop => None,
         };
         let (answer, failure) = match result {

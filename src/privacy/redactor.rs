@@ -161,14 +161,14 @@ impl Redactor {
     /// Looks again at what was redacted before and kept with its mark. The same rules under the same policy would find nothing:
     /// then only the numbers of its placeholders are taken note of.
     #[must_use]
-    pub fn redact_again(&self, raw: Raw, mark: Option<Mark>, table: &mut Placeholders) -> Redacted {
+    pub fn redact_again(&self, mut raw: Raw, mark: Option<Mark>, table: &mut Placeholders) -> Redacted {
         if mark != Some(self.mark) {
             return self.redact(raw, table).0;
         }
         for (start, end) in placeholders::spans(raw.0.as_bytes()) {
             table.reserve(raw.0.get(start..end).unwrap_or_default());
         }
-        Redacted { text: raw.0.to_string(), mark: self.mark }
+        Redacted { text: std::mem::take(&mut *raw.0), mark: self.mark }
     }
 
     /// What is found, until nothing more is found in the text that is left: a placeholder changes the words around it, and what

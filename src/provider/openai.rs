@@ -146,8 +146,11 @@ impl Provider for OpenAi {
                 .then_some(Routing { data_collection: if wish.deny_data_collection { "deny" } else { "allow" }, zdr: wish.zdr }),
             plugins: dialect.routing.then_some([NO_COMPRESSION]),
         };
+        // A long past is copied once and not each time the room for it has run out: quotes and line ends take a little more.
+        let words: usize = said.iter().map(|m| m.text.as_str().len() + 64).sum();
+        let mut json = Vec::with_capacity(words + words / 16 + 512);
         // Strings, numbers and flags: there is nothing in it that JSON could not say.
-        serde_json::to_string(&body).unwrap_or_default()
+        serde_json::to_writer(&mut json, &body).map_or_else(|_| String::new(), |()| String::from_utf8(json).unwrap_or_default())
     }
 
     async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
