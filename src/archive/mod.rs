@@ -69,6 +69,9 @@ pub enum Error {
     /// There is a file of that name already.
     #[error("there is a conversation `{0}` already")]
     There(Name),
+    /// The file was removed, moved or replaced while it was open.
+    #[error("the file of conversation `{0}` has been taken away while it was open")]
+    Vanished(Name),
     /// No randomness for a name.
     #[error("this system gives no random numbers")]
     Random,

@@ -62,8 +62,17 @@ impl Conversation {
         self.file.is_some()
     }
 
+    /// Whether what is added goes where it will be found: its file may have been removed or replaced since it was opened.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.file.as_ref().is_none_or(Appender::is_current)
+    }
+
     /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
     pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
+        if !self.is_there() {
+            return Err(Error::Vanished(self.header.id.clone()));
+        }
         let now = self.clock.now();
         if self.file.is_none() && self.header.title.is_empty() {
             self.header.title = title(messages);

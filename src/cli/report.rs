@@ -235,6 +235,7 @@ fn of_the_archive(error: &archive::Error) -> Meaning {
             "bring back the key it was sealed with (`chatbot key recovery import`); nothing has been changed",
         ),
         archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        archive::Error::Vanished(_) => meaning(Exit::Storage, "vanished", "put it back, or keep what was said in a new one with `/save`"),
         archive::Error::There(_) => meaning(Exit::Storage, "there_already", "nothing was replaced"),
         archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
         archive::Error::Disk(_) => None,

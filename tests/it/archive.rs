@@ -222,10 +222,10 @@ fn another_key_for_everything_survives_a_kill_at_any_moment() {
     imported(&sandbox, &many);
     let before = fs::read(&sandbox.conversations()[0]).unwrap();
     let mut killed = 0;
-    for round in 0..12_u64 {
+    for round in 0..proof::rounds(12) {
         let running = sandbox.run(["history", "rekey", "--yes"]).start();
         let (_never, moment) = mpsc::channel::<()>();
-        assert!(moment.recv_timeout(Duration::from_millis(30 + round * 17)).is_err());
+        assert!(moment.recv_timeout(Duration::from_millis(30 + round * 17 % 204)).is_err());
         killed += usize::from(running.kill().code.is_none());
         sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
     }
@@ -278,6 +278,70 @@ fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
     sandbox.run(["history", "verify"]).stdout("1 conversations, 4 messages: nothing is damaged\n").check();
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     proof::ran("archive-disk-full");
+}
+
+#[test]
+fn a_conversation_that_is_taken_away_while_it_is_open_loses_nothing() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("> ").line("before").wait_for("tok").wait_for("\n> ");
+    let folder = sandbox.data().join("conversations");
+    let away = sandbox.root().join("away");
+    fs::rename(&folder, &away).unwrap();
+    screen.line("while it is gone").wait_for("has been taken away while it was open").wait_for("`/save`").wait_for("\n> ");
+    assert!(!folder.exists(), "it was made anew");
+    screen.line("/save").wait_for("kept from the beginning").wait_for("\n> ").line("after").wait_for("tok").wait_for("\n> ");
+    screen.send(super::harness::screen::key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let kept = texts(&sandbox, &ids(&sandbox)[0]);
+    assert_eq!((kept[0].as_str(), kept[2].as_str(), kept.len()), ("before", "after", 4));
+    // Put back, the old one is as it was.
+    for entry in fs::read_dir(&away).unwrap().map(Result::unwrap) {
+        fs::rename(entry.path(), folder.join(entry.file_name())).unwrap();
+    }
+    sandbox.run(["history", "verify"]).stdout("2 conversations, 6 messages: nothing is damaged\n").check();
+}
+
+/// What a quota, a worn-out disk and a full one answer, once to every single call by which a turn changes a file.
+#[test]
+fn a_call_that_is_refused_anywhere_in_a_turn_loses_nothing_that_was_said() {
+    let Some(strace) = super::cuts::strace() else { return proof::left_out("refusals", "no strace that may look") };
+    let refusals = [("EDQUOT", "write"), ("EIO", "fdatasync,fsync"), ("ENOSPC", "rename,mkdir")];
+    std::thread::scope(|scope| {
+        refusals.map(|(error, calls)| scope.spawn(|| refused_everywhere(&strace, error, calls))).map(|t| t.join().unwrap())
+    });
+    proof::ran("refusals");
+}
+
+fn refused_everywhere(strace: &Path, error: &str, calls: &str) {
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
+    let id = imported(&sandbox, &[&[("user", "one"), ("assistant", "two")]]).remove(0);
+    let turn = |filter: &str, words: &str| {
+        let seen = sandbox.root().join("seen");
+        let mut traced = Command::new(strace);
+        traced.args(["-f", "-qq", "-e", &format!("trace={calls}"), "-e", filter, "-o"]).arg(&seen);
+        traced.arg(super::harness::run::BINARY).args(["ask", "--demo", "--resume", &id, words]).env_clear().envs(sandbox.env());
+        let output = traced.stdin(std::process::Stdio::null()).output().unwrap();
+        (output, fs::read_to_string(seen).unwrap().lines().count())
+    };
+    let (_, calls_made) = turn("signal=none", "a turn in peace");
+    assert!(calls_made > 1, "{error}: nothing was called");
+    let mut acknowledged = texts(&sandbox, &id);
+    let mut refused = 0;
+    for n in 1..=calls_made {
+        let words = format!("question {n}");
+        let (output, _) = turn(&format!("inject={calls}:error={error}:when={n}"), &words);
+        let code = output.status.code();
+        assert!(matches!(code, Some(0 | 1 | 8)), "{error} {n}: {output:#?}");
+        refused += usize::from(code == Some(8));
+        let kept = texts(&sandbox, &id);
+        assert!(kept.starts_with(&acknowledged), "{error} {n}: {kept:#?}");
+        assert!(code != Some(0) || kept.contains(&words), "{error} {n}: it was answered and is not kept");
+        acknowledged = kept;
+    }
+    sandbox.run(["history", "verify"]).passes();
+    assert!(refused > 0 || error == "ENOSPC", "{error}: no call was refused");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What happens when the power goes, and when everybody comes at once.
 
-use super::harness::{Output, Run, Sandbox};
+use super::harness::{Output, Run, Sandbox, proof};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -52,7 +52,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
                 let sandbox = Sandbox::with_vault();
                 sandbox.configure(ROOMY);
                 sandbox.run(["ask", "--demo", "the data key is made"]).passes();
-                for round in 0..10 {
+                for round in 0..proof::rounds(50) / 5 {
                     let answered = killed_conversation(&sandbox, round, Duration::from_micros(dice(&mut seed) % 200_000));
                     let kept = last_conversation(&sandbox);
                     let said: Vec<&str> = kept.iter().filter(|(role, _)| role == "user").map(|(_, text)| text.as_str()).collect();

@@ -174,7 +174,7 @@ impl Repl<'_> {
     fn save(&mut self) -> Result<()> {
         use crate::provider::Provider;
         let session = self.session.as_mut().context("the conversation has ended")?;
-        if let Some(conversation) = session.conversation() {
+        if let Some(conversation) = session.conversation().filter(|c| c.is_there()) {
             self.app.ui.notice(&format!("this conversation is kept as it goes: {}", conversation.id()));
             return Ok(());
         }

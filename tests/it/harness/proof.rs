@@ -21,3 +21,8 @@ pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
+
+/// How often something is killed at a moment nobody chose: as often as `CHATBOT_KILLS` says, or as often as is quick.
+pub(crate) fn rounds(quick: u64) -> u64 {
+    std::env::var("CHATBOT_KILLS").ok().and_then(|many| many.parse().ok()).unwrap_or(quick)
+}
