@@ -49,6 +49,12 @@ impl Env {
         }
     }
 
+    /// Every variable whose name begins so, to be handed to those who know them.
+    pub(crate) fn beginning_with(self, start: &str) -> Vec<(String, Secret)> {
+        let text = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        text.filter(|(name, value)| name.starts_with(start) && !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect()
+    }
+
     /// Whether it is set at all.
     pub(crate) fn has(self, name: &str) -> bool {
         self.raw(name).is_some()

@@ -11,6 +11,7 @@ mod network;
 mod repl;
 mod report;
 mod slash;
+mod storage;
 mod talk;
 mod ui;
 mod watch;
@@ -144,7 +145,7 @@ impl Command {
             Self::Ask(o) => o.json,
             Self::Key(o) => o.json(),
             Self::History(o) => o.json(),
-            Self::Backup(o) => o.json,
+            Self::Backup(o) => o.json(),
             Self::Restore(o) => o.json,
             Self::Usage(o) => o.json,
             Self::Audit(o) => o.json(),

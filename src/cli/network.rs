@@ -7,8 +7,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
+/// What waits for the network.
+pub(crate) type Runtime = tokio::runtime::Runtime;
+
 /// One thread is enough: a chat waits, it does not compute.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the network")
 }
 

@@ -150,6 +150,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
             .or_else(|| cause.downcast_ref().map(of_the_budget))
             .or_else(|| cause.downcast_ref().map(of_the_provider))
             .or_else(|| cause.downcast_ref().map(of_the_archive))
+            .or_else(|| cause.downcast_ref().map(super::storage::explain))
             .or_else(|| cause.downcast_ref().map(of_a_backup))
             .or_else(|| cause.downcast_ref().map(of_the_disk))
             .or_else(|| cause.downcast_ref().map(of_home))

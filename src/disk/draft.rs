@@ -46,6 +46,18 @@ impl Draft {
         sync_folder(&folder)
     }
 
+    /// Puts it in its place, synced, if nothing is there yet; otherwise it goes, and what is there stays.
+    pub fn keep_first(self) -> Result<(), Error> {
+        self.file.sync_all().map_err(io("write", &self.path))?;
+        match fs::hard_link(&self.temporary, &self.path) {
+            Ok(()) => sync_folder(folder_of(&self.path)?),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            // A file system without second names: then who comes first is not told to the moment.
+            Err(_) if super::exists(&self.path) => Ok(()),
+            Err(_) => self.keep(),
+        }
+    }
+
     /// Puts many in their places, all in one folder: the disk is waited for once, then they are renamed, then the folder is synced.
     /// Whatever happens, each is whole or not there.
     pub fn keep_all(drafts: Vec<Self>) -> Result<(), Error> {

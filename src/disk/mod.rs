@@ -156,6 +156,14 @@ fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
 
 /// Makes a folder and those above it that are missing, each 0700 from birth; one that is there and open to others is refused.
 pub fn folder(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Err(_) => folder_anywhere(path),
+        Ok(meta) => inspect_folder(path, &meta),
+    }
+}
+
+/// Makes a folder and those above it that are missing, each 0700 from birth; one that is there may be anybody's.
+pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -163,10 +171,7 @@ pub fn folder(path: &Path) -> Result<(), Error> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    match fs::symlink_metadata(path) {
-        Err(_) => builder.create(path).map_err(io("create", path)),
-        Ok(meta) => inspect_folder(path, &meta),
-    }
+    builder.create(path).map_err(io("create", path))
 }
 
 #[cfg(unix)]

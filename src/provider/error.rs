@@ -130,6 +130,12 @@ impl Error {
         self.wait
     }
 
+    /// Whether the same request may be sent again without being answered, or paid for, twice.
+    #[must_use]
+    pub const fn may_be_repeated(&self) -> bool {
+        self.again
+    }
+
     pub(super) fn with_status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self

@@ -10,12 +10,12 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-fn parsed(output: &Output) -> Value {
+pub(super) fn parsed(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("`{}` prints no JSON ({e}): {}", output.title, output.stdout))
 }
 
 /// A house with so many conversations of four messages.
-fn house(conversations: usize) -> Sandbox {
+pub(super) fn house(conversations: usize) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let said: Vec<Value> = (0..4)
         .map(|n: usize| json!({ "role": if n.is_multiple_of(2) { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
@@ -33,7 +33,7 @@ fn backup(sandbox: &Sandbox, name: &str) -> PathBuf {
 }
 
 /// The titles and texts of everything, in order of the ids.
-fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
+pub(super) fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
     let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "1000"]).passes());
     let mut all = BTreeMap::new();
     for one in list["conversations"].as_array().unwrap() {
@@ -45,7 +45,7 @@ fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
     all
 }
 
-fn conversations(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+pub(super) fn conversations(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fs::read_dir(folder.join("conversations"))
         .into_iter()
         .flatten()

@@ -52,6 +52,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("Instant::now", &["clock"], "a stretch of time is measured by a `Stopwatch`"),
     ("Timestamp::now", &["clock"], "the time is asked of a `Clock`"),
     ("Zoned::now", &["clock"], "the time is asked of a `Clock`"),
+    ("object_store", &["upkeep/backup/store/cloud"], "the languages of the clouds have one interpreter; ask `Objects`"),
     ("reqwest", &["provider/http/"], "time limits, caps, redirects and TLS are set in one place"),
     ("TcpListener", &["proxy/server", "keys/login"], "there is one door to the network inwards"),
     ("UnixListener", &["proxy/server"], "there is one door to the network inwards"),
@@ -78,7 +79,8 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("provider/management", 4, "a key's hash and mask; the two halves of a login's proof"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
-    ("upkeep/backup/write", 1, "an API key goes into a backup, where its owner says so"),
+    ("upkeep/backup/form", 1, "an API key goes into a backup, where its owner says so"),
+    ("upkeep/backup/store/cloud", 2, "what the environment says of object storage goes to its engine; the one header of WebDAV"),
     ("seal", 2, "a data key becomes a cipher"),
 ];
 

@@ -65,6 +65,8 @@ mod recovery;
 mod rotation;
 /// The settings file and the audit log, from outside.
 mod settings;
+/// Backups in object storage: a folder, WebDAV, and a real server that speaks S3.
+mod storage;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
 /// The promises the types make, asked of the compiler.

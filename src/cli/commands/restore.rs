@@ -1,6 +1,7 @@
 //! `restore`: what a backup holds, back into this house.
 
-use super::backup::open;
+use super::backup::place::Place;
+use super::backup::{address, not_in_a_file, open};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::report::Problem;
@@ -9,12 +10,13 @@ use crate::disk;
 use crate::keys::Slot;
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
+use crate::upkeep::backup::store::Fetched;
 use crate::upkeep::backup::{self, Checked, Deed, Plan};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Bring back what a backup holds
 ///
@@ -22,9 +24,12 @@ use std::path::PathBuf;
 /// The whole backup is checked before anything is changed; stopped and run again, it ends in the same place.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// The file of the backup
+    /// The file of the backup, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
+    /// Of those in object storage, this one and not the newest
+    #[arg(long, value_name = "BACKUP")]
+    snapshot: Option<String>,
     /// Only say what would happen
     #[arg(long)]
     dry_run: bool,
@@ -42,7 +47,7 @@ pub(crate) struct Options {
 impl Options {
     /// Everything of this backup but its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
-        Self { source, dry_run: false, only: Vec::new(), with_keys: false, json: false }
+        Self { source, snapshot: None, dry_run: false, only: Vec::new(), with_keys: false, json: false }
     }
 }
 
@@ -53,8 +58,47 @@ struct Count {
     conflicts: Vec<(Name, Name)>,
 }
 
+/// A backup, opened.
+enum Source {
+    File(PathBuf, Checked),
+    Fetched(Fetched, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::Lock),
+}
+
+impl Source {
+    fn open(app: &mut App, options: &Options) -> Result<Self> {
+        if let Some(address) = address(&options.source)? {
+            let place = Place::open(app, &address)?;
+            let found = place.snapshots()?;
+            let snapshot = found.choose(options.snapshot.as_deref())?;
+            if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
+                app.ui.notice("more than one house keeps its backups there; this is the newest, `--snapshot` names another");
+            }
+            let (fetched, lock) = place.fetch(app, snapshot, &options.only)?;
+            return Ok(Self::Fetched(fetched, lock));
+        }
+        if options.snapshot.is_some() {
+            bail!(not_in_a_file("--snapshot"));
+        }
+        Ok(Self::File(options.source.clone(), open(app, &options.source)?))
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::File(path, _) => path,
+            Self::Fetched(fetched, _) => fetched.path(),
+        }
+    }
+
+    fn checked(&self) -> &Checked {
+        match self {
+            Self::File(_, checked) => checked,
+            Self::Fetched(fetched, _) => &fetched.checked,
+        }
+    }
+}
+
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    if !disk::exists(&options.source) {
+    if address(&options.source)?.is_none() && !disk::exists(&options.source) {
         bail!(Problem::misuse(format!("there is no file `{}`", shown(&options.source))).hint("check the path"));
     }
     bring_back(app, options).inspect_err(|_| {
@@ -63,14 +107,14 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 }
 
 fn bring_back(app: &mut App, options: &Options) -> Result<()> {
-    let checked = open(app, &options.source)?;
+    let source = Source::open(app, options)?;
     // Where nothing is kept yet, a dry run needs no key and makes none.
     let empty = !crate::archive::any_sealed(&app.home.conversations())?;
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
-    let plan = backup::plan(&options.source, &checked, archive.as_ref(), &options.only)?;
+    let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), &options.only)?;
     let count = count(&plan);
     if let Some(archive) = archive.filter(|_| !options.dry_run) {
-        bring(app, options, &checked, &archive, &plan)?;
+        bring(app, options, &source, &archive, &plan)?;
         app.note(
             &Event::new(What::Restore)
                 .severity(Severity::Notice)
@@ -94,9 +138,9 @@ fn count(plan: &Plan) -> Count {
     count
 }
 
-fn bring(app: &mut App, options: &Options, checked: &Checked, archive: &Archive, plan: &Plan) -> Result<()> {
+fn bring(app: &mut App, options: &Options, source: &Source, archive: &Archive, plan: &Plan) -> Result<()> {
     let (ui, of) = (app.ui, plan.conversations.len());
-    let done = backup::restore(&options.source, checked, archive, plan, &mut |done| ui.progress("restored", done, of));
+    let done = backup::restore(source.path(), source.checked(), archive, plan, &mut |done| ui.progress("restored", done, of));
     app.ui.end_progress();
     done?;
     settings(app, plan)?;

@@ -1,10 +1,14 @@
 //! The only door to the network: one client, TLS always verified, the key to its own host alone, and no waiting for ever.
 
 mod address;
+#[cfg(feature = "object-storage")]
+mod carrier;
 mod failure;
 mod reply;
 
 pub use address::Address;
+#[cfg(feature = "object-storage")]
+pub use carrier::Carrier;
 pub(super) use reply::{Reply, Sort};
 
 use super::error::{Error, Kind, quote, who};

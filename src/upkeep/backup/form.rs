@@ -137,6 +137,12 @@ pub(super) struct Key<'a> {
     pub(super) secret: Cow<'a, str>,
 }
 
+impl<'a> Key<'a> {
+    pub(super) fn of(slot: &'a str, secret: &'a Secret) -> Self {
+        Self { slot: Cow::Borrowed(slot), secret: Cow::Borrowed(secret.expose()) }
+    }
+}
+
 impl std::fmt::Debug for Key<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("slot", &self.slot).finish_non_exhaustive()

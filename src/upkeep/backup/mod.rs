@@ -8,6 +8,7 @@
 mod check;
 mod form;
 mod restore;
+pub mod store;
 mod write;
 
 pub use check::{Checked, Contents, check};

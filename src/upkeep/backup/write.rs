@@ -95,7 +95,8 @@ pub fn write(
     Ok(Written { conversations, of, messages, left_out })
 }
 
-struct Writer<'a> {
+/// A backup that is being written, record by record.
+pub(super) struct Writer<'a> {
     draft: Draft,
     hash: Sha256,
     head: Head,
@@ -105,7 +106,7 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn begin(path: &Path, head: Head, lock: &'a Lock, now: Time) -> Result<Self, Error> {
+    pub(super) fn begin(path: &Path, head: Head, lock: &'a Lock, now: Time) -> Result<Self, Error> {
         let mut line = serde_json::to_vec(&head).unwrap_or_default();
         line.push(b'\n');
         let mut writer = Self { draft: Draft::beside(path)?, hash: Sha256::new(), head, lock, now, next: 1 };
@@ -131,7 +132,7 @@ impl<'a> Writer<'a> {
         self.add(&line)
     }
 
-    fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<(), Error> {
+    pub(super) fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<(), Error> {
         let mut rest = records;
         loop {
             let mut size = 0;
@@ -169,20 +170,20 @@ impl<'a> Writer<'a> {
         if !piece.is_empty() {
             self.text(Which::Usage, &piece)?;
         }
-        for (slot, secret) in &extras.keys {
-            let key = Key { slot: Cow::Owned(slot.to_string()), secret: Cow::Borrowed(secret.expose()) };
-            let record = Record { key: Some(key), ..self.blank() };
-            self.seal(&record)?;
-        }
-        Ok(())
+        extras.keys.iter().try_for_each(|(slot, secret)| self.key(&slot.to_string(), secret))
     }
 
-    fn text(&mut self, file: Which, text: &str) -> Result<(), Error> {
+    pub(super) fn key(&mut self, slot: &str, secret: &Secret) -> Result<(), Error> {
+        let record = Record { key: Some(Key::of(slot, secret)), ..self.blank() };
+        self.seal(&record)
+    }
+
+    pub(super) fn text(&mut self, file: Which, text: &str) -> Result<(), Error> {
         let record = Record { text: Some(Text { file, text: Cow::Borrowed(text) }), ..self.blank() };
         self.seal(&record)
     }
 
-    fn end(mut self, conversations: usize, messages: usize, keys: usize, left_out: BTreeMap<Name, String>) -> Result<(), Error> {
+    pub(super) fn end(mut self, conversations: usize, messages: usize, keys: usize, left_out: BTreeMap<Name, String>) -> Result<(), Error> {
         let sha256 = hex(&self.hash.clone().finalize());
         let record = Record { end: Some(End { conversations, messages, keys, left_out, sha256 }), ..self.blank() };
         self.seal(&record)?;

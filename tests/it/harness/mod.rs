@@ -2,12 +2,14 @@
 
 pub(crate) mod certificate;
 pub(crate) mod keyring;
+pub(crate) mod objects;
 pub(crate) mod proof;
 pub(crate) mod provider;
 pub(crate) mod python;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod screen;
+pub(crate) mod webdav;
 
 pub(crate) use run::{Output, Run};
 pub(crate) use sandbox::Sandbox;

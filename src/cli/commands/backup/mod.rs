@@ -1,0 +1,333 @@
+//! `backup`: everything that was kept, in one file that a passphrase opens or in object storage.
+
+pub(super) mod place;
+mod store;
+
+use super::vault::{Given, new_passphrase};
+use crate::archive::Archive;
+use crate::cli::app::App;
+use crate::cli::keys::named_passphrase;
+use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::{Style, shown};
+use crate::disk;
+use crate::keys::Slot;
+use crate::ledger::{Event, Severity, What};
+use crate::name::Name;
+use crate::privacy::{Placeholders, Raw};
+use crate::secret::Secret;
+use crate::upkeep::backup::store::Address;
+use crate::upkeep::backup::{self, Checked, Contents, Extras, LeftOut, Written};
+use anyhow::{Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// Write everything that was kept into one sealed file, or into object storage, and check it
+///
+/// It opens with its passphrase alone, on any machine: `chatbot restore SOURCE`. The passphrase is asked for, or taken from
+/// what `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND` names. Conversations, settings and usage are in it; keys are not,
+/// unless you say so.
+///
+/// In object storage lie many backups, and what is there already is not sent again. Everything is sealed before it leaves, and
+/// names tell nothing. Credentials come from the usual variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
+/// `AWS_ENDPOINT_URL`; `GOOGLE_APPLICATION_CREDENTIALS`; `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`;
+/// `WEBDAV_USERNAME`, `WEBDAV_PASSWORD`.
+#[derive(Clone, Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+#[command(
+    after_help = "Examples:\n  chatbot backup                          into the folder of backups\n  chatbot backup /media/stick             a file in a folder of yours\n  chatbot backup --verify FILE            open it, count, change nothing\n  chatbot backup mine.backup --only 7kq2\n  chatbot backup s3://bucket/chat         what is not there yet, to object storage\n  chatbot backup file:/media/stick/chat   the same, in a folder\n  chatbot backup list s3://bucket/chat\n  chatbot backup prune s3://bucket/chat --keep 7"
+)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    deed: Option<Deed>,
+    /// A file that is not there yet, a folder, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
+    #[arg(value_name = "DEST", conflicts_with = "verify")]
+    dest: Option<PathBuf>,
+    /// Only open this backup, a file or the newest in object storage, and count what is in it
+    #[arg(long, value_name = "FILE")]
+    verify: Option<PathBuf>,
+    /// Of those in object storage, look at this one
+    #[arg(long, value_name = "BACKUP", requires = "verify")]
+    snapshot: Option<String>,
+    /// Only these conversations
+    #[arg(long, value_name = "ID", num_args = 1.., conflicts_with = "verify")]
+    only: Vec<String>,
+    /// Put the API keys in as well: whoever has the backup and its passphrase has your keys
+    #[arg(long, conflicts_with = "verify")]
+    with_keys: bool,
+    /// Send everything, also what object storage has already: mends what was damaged there
+    #[arg(long, conflicts_with = "verify")]
+    again: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Deed {
+    List(store::List),
+    Prune(store::Prune),
+}
+
+impl Options {
+    pub(crate) fn json(&self) -> bool {
+        match &self.deed {
+            Some(Deed::List(list)) => list.json,
+            Some(Deed::Prune(prune)) => prune.json,
+            None => self.json,
+        }
+    }
+}
+
+pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+    match &options.deed {
+        Some(Deed::List(list)) => return store::list(app, list),
+        Some(Deed::Prune(prune)) => return store::prune(app, prune),
+        None => {}
+    }
+    if let Some(source) = &options.verify {
+        return match address(source)? {
+            Some(address) => store::verify(app, &address, options.snapshot.as_deref(), options.json),
+            None if options.snapshot.is_some() => bail!(not_in_a_file("--snapshot")),
+            None => verify(app, source, options.json),
+        };
+    }
+    match options.dest.as_deref().map(address).transpose()?.flatten() {
+        Some(address) => store::write(app, &address, options),
+        None if options.again => bail!(not_in_a_file("--again")),
+        None => write(app, options),
+    }
+}
+
+/// The address that was typed, if it is not the path of a file.
+pub(super) fn address(typed: &Path) -> Result<Option<Address>> {
+    Ok(typed.to_str().map(Address::parse).transpose()?.flatten())
+}
+
+pub(super) fn not_in_a_file(option: &str) -> Problem {
+    Problem::misuse(format!("`{option}` is for backups in object storage, and a file holds one"))
+        .hint("name `s3://`, `gs://`, `az://`, `https://` or `file:`")
+}
+
+/// What is to be backed up.
+struct Chosen {
+    archive: Archive,
+    ids: Vec<Name>,
+    extras: Extras,
+}
+
+impl Chosen {
+    fn of(app: &mut App, options: &Options) -> Result<Self> {
+        if !crate::archive::any_sealed(&app.home.conversations())? {
+            let nothing = Problem::misuse("no conversation has been kept yet: there is nothing to back up");
+            bail!(nothing.hint("begin one with `chatbot chat`"));
+        }
+        let archive = app.archive()?;
+        let ids = match options.only.as_slice() {
+            [] => archive.newest_first()?,
+            some => some.iter().map(|typed| archive.find(typed)).collect::<Result<Vec<_>, _>>()?,
+        };
+        let extras = extras(app, options)?;
+        Ok(Self { archive, ids, extras })
+    }
+
+    fn warn_of_keys(&self, app: &App) {
+        if !self.extras.keys.is_empty() {
+            let keys = self.extras.keys.len();
+            app.ui.error_line(&format!("chatbot: warning: {keys} API keys are in this backup: guard it and its passphrase like them"));
+        }
+    }
+}
+
+/// The passphrase of a new backup. What the environment names was put there to be used unattended.
+fn new_secret(app: &App, what: &str) -> Result<Secret> {
+    match named_passphrase(app.env) {
+        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
+        None => new_passphrase(app, what, Given::Environment),
+    }
+}
+
+/// The passphrase of a backup that is there.
+fn known_secret(app: &App, what: &str) -> Result<Secret> {
+    match named_passphrase(app.env) {
+        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
+        None => app.ui.hidden(&format!("Passphrase of {what}: "), "`CHATBOT_PASSPHRASE_FILE`"),
+    }
+}
+
+fn failed(app: &App) {
+    app.note(&Event::new(What::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+}
+
+fn write(app: &mut App, options: &Options) -> Result<()> {
+    let path = place(app, options.dest.as_deref())?;
+    let chosen = Chosen::of(app, options)?;
+    let Chosen { archive, ids, extras } = &chosen;
+    let passphrase = new_secret(app, "the backup")?;
+    let (ui, of) = (app.ui, ids.len());
+    let bar = &mut |done: usize| ui.progress("sealed", done, of);
+    let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
+    app.ui.end_progress();
+    let written = written.inspect_err(|_| failed(app))?;
+    let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };
+    app.note(
+        &Event::new(What::Backup)
+            .severity(severity)
+            .word("deed", "write")
+            .number("conversations", written.conversations)
+            .number("messages", written.messages)
+            .number("left_out", written.left_out.len())
+            .number("keys", extras.keys.len()),
+    );
+    tell(app, &path, &written, options.json)?;
+    chosen.warn_of_keys(app);
+    if written.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// Names what could not be opened, and gives it for scripts.
+fn damaged(app: &App, left_out: &[LeftOut]) -> Vec<Value> {
+    for LeftOut { id, reason, .. } in left_out {
+        app.ui.error_line(&format!("chatbot: warning: not in the backup: {id}: {reason}"));
+    }
+    left_out.iter().map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason })).collect()
+}
+
+fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> {
+    let bytes = disk::length(path);
+    let damaged = damaged(app, &written.left_out);
+    if as_json {
+        let object = json!({
+            "schema_version": 1,
+            "file": path.display().to_string(),
+            "conversations": written.conversations,
+            "messages": written.messages,
+            "bytes": bytes,
+            "verified": true,
+            "damaged": damaged,
+        });
+        return app.ui.out(&format!("{object}\n"));
+    }
+    app.ui.out(&format!(
+        "{}: {} of {} conversations, {} messages, {}, verified\n",
+        shown(path),
+        written.conversations,
+        written.of,
+        written.messages,
+        size(bytes)
+    ))
+}
+
+/// Where it goes: a file that is not there yet, in a folder that is.
+fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
+    let dest = dest.map(Path::to_path_buf);
+    let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::archive::new_id()?)) };
+    let path = match dest {
+        None => {
+            disk::folder(&app.home.backups())?;
+            app.home.backups().join(name()?)
+        }
+        Some(folder) if disk::is_folder(&folder) => folder.join(name()?),
+        Some(file) => file,
+    };
+    let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
+    if disk::exists(&path) {
+        bail!(Problem::misuse(format!("`{}` is there already", shown(&path))).hint("name another file; no backup is ever overwritten"));
+    }
+    Ok(path)
+}
+
+fn extras(app: &mut App, options: &Options) -> Result<Extras> {
+    let mut extras = Extras::default();
+    if options.only.is_empty() {
+        let text = app.settings_text()?;
+        if !text.is_empty() {
+            let (text, found) = app.redactor()?.redact(Raw::from(text), &mut Placeholders::default());
+            if !found.is_empty() {
+                app.ui.warning("the settings have something private in them: it is not in the backup");
+            }
+            extras.settings = Some(text);
+        }
+        extras.usage = disk::read(&app.usage().path())?;
+    }
+    if options.with_keys {
+        extras.keys = api_keys(app)?;
+    }
+    Ok(extras)
+}
+
+fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
+    let custody = app.keys()?.custody();
+    let slots: Vec<Slot> = custody.book()?.map(|book| book.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
+    let mut keys = Vec::new();
+    for slot in slots.into_iter().filter(|s| matches!(s, Slot::ApiKey { .. })) {
+        if let Some(key) = custody.get(&slot)? {
+            keys.push((slot, key));
+        }
+    }
+    Ok(keys)
+}
+
+/// Opens a backup: the passphrase is asked for once its first line has been looked at.
+pub(super) fn open(app: &App, file: &Path) -> Result<Checked> {
+    let mut asked = None;
+    let checked = backup::check(file, &mut |_| {
+        known_secret(app, "the backup").map_err(|error| {
+            asked = Some(error);
+            backup::Error::WrongPassphrase
+        })
+    });
+    match asked {
+        Some(error) => Err(error),
+        None => Ok(checked?),
+    }
+}
+
+fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
+    let Checked { head, contents, .. } = open(app, file)?;
+    app.note(&Event::new(What::Backup).word("deed", "verify").number("conversations", contents.conversations));
+    let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
+    if as_json {
+        let damaged: Vec<Value> = left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
+        let object = json!({
+            "schema_version": 1,
+            "file": file.display().to_string(),
+            "conversations": contents.conversations,
+            "messages": contents.messages,
+            "bytes": disk::length(file),
+            "verified": true,
+            "damaged": damaged,
+            "created_at": head.created_at,
+        });
+        return app.ui.out(&format!("{object}\n"));
+    }
+    could_not_be_opened(app, &contents)?;
+    let also = also(&contents);
+    app.ui.out(&format!(
+        "{}: whole, of {}: {} conversations, {} messages{also}\n",
+        app.ui.paint(Style::Bold, &shown(file)),
+        head.created_at.local_minute(),
+        contents.conversations,
+        contents.messages
+    ))
+}
+
+fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
+    contents.left_out.iter().try_for_each(|(id, reason)| {
+        app.ui.out(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable()))
+    })
+}
+
+/// What is in it besides conversations.
+fn also(contents: &Contents) -> String {
+    let also = [(contents.settings, "settings"), (contents.usage, "usage"), (contents.keys > 0, "API keys")];
+    also.iter().filter(|(is, _)| *is).map(|(_, what)| format!(", {what}")).collect()
+}
+
+/// `14.2 MB`
+fn size(bytes: u64) -> String {
+    let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} bytes"),
+    }
+}

@@ -1,0 +1,84 @@
+//! A place in object storage, reached and opened: for whoever writes, looks or restores.
+
+use super::known_secret;
+use crate::cli::app::App;
+use crate::cli::network::{Runtime, runtime};
+use crate::cli::report::{Exit, Problem};
+use crate::disk;
+use crate::name::Name;
+use crate::upkeep::backup::store::{self, Address, Fetched, Head, Keys, Kind, Objects, Seen, Snapshot, Snapshots, Surroundings};
+use anyhow::{Result, bail};
+use std::sync::Arc;
+
+/// A place whose keys are known.
+#[derive(Debug)]
+pub(in crate::cli::commands) struct Place {
+    pub(super) runtime: Runtime,
+    pub(super) objects: Objects,
+    pub(super) head: Head,
+    pub(super) keys: Arc<Keys>,
+}
+
+/// The things at an address; nothing is reached yet.
+pub(super) fn objects(app: &mut App, address: &Address) -> Result<Objects> {
+    Objects::at(address, || -> Result<Surroundings> {
+        let start = match address {
+            Address::Cloud(cloud) => match cloud.kind {
+                Kind::S3 => "AWS_",
+                Kind::Google => "GOOGLE_",
+                Kind::Azure => "AZURE_",
+                Kind::WebDav => "WEBDAV_",
+            },
+            Address::Folder(_) => "",
+        };
+        let variables = app.env.beginning_with(start);
+        Ok(Surroundings { reach: app.reach()?, variables })
+    })
+}
+
+impl Place {
+    /// Opens a place in which backups are.
+    pub(in crate::cli::commands) fn open(app: &mut App, address: &Address) -> Result<Self> {
+        let objects = objects(app, address)?;
+        let runtime = runtime()?;
+        let head = runtime.block_on(store::head(&objects))?.ok_or(store::Error::Nothing)?;
+        let keys = Arc::new(head.open(&known_secret(app, "the backups there")?)?);
+        Ok(Self { runtime, objects, head, keys })
+    }
+
+    /// The backups there.
+    pub(in crate::cli::commands) fn snapshots(&self) -> Result<Snapshots> {
+        Ok(self.runtime.block_on(store::snapshots(&self.objects, &self.keys, &self.head.id))?)
+    }
+
+    pub(super) fn seen<'a>(&'a self, snapshot: &'a Snapshot) -> Seen<'a> {
+        Seen { objects: &self.objects, head: &self.head, keys: Arc::clone(&self.keys), snapshot }
+    }
+
+    /// Brings a backup here, sealed with a key that nobody keeps; it is alone with it while the lock is held.
+    pub(in crate::cli::commands) fn fetch(&self, app: &App, snapshot: &Snapshot, only: &[String]) -> Result<(Fetched, disk::Lock)> {
+        let cache = app.home.cache();
+        disk::folder(cache)?;
+        let Some(lock) = disk::Lock::try_now(&cache.join("restore.lock"))? else {
+            bail!(Problem::new(Exit::Storage, "busy", "another chatbot is restoring just now").hint("wait for its end"));
+        };
+        let path = cache.join("restore.backup");
+        disk::sweep(&path)?;
+        let (ui, of) = (app.ui, snapshot.conversations);
+        let bar = &mut |done: usize| ui.progress("fetched", done, of);
+        let fetched = self.runtime.block_on(store::fetch(&self.seen(snapshot), &path, only, app.clock.now(), bar));
+        app.ui.end_progress();
+        Ok((fetched?, lock))
+    }
+}
+
+/// The name of this house among those that keep their backups in one place: made up once.
+pub(super) fn home_id(app: &App) -> Result<Name> {
+    let path = app.home.state().join("home-id");
+    if let Some(name) = disk::read_at_most(&path, 100)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()) {
+        return Ok(name);
+    }
+    let made = crate::archive::new_id()?;
+    disk::write(&path, format!("{made}\n").as_bytes())?;
+    Ok(made)
+}

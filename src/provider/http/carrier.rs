@@ -1,0 +1,58 @@
+//! What carries sealed things to object storage and back: the same client, the same TLS and the same patience as for providers.
+
+use super::{Address, Line};
+use crate::name::Name;
+use crate::provider::Reach;
+use crate::provider::error::{Error, Kind};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+/// Carries requests and answers, whole. Where they go, what they say and who signs them is others' business.
+pub struct Carrier {
+    name: Name,
+    reach: Reach,
+    lines: Mutex<BTreeMap<String, Arc<Line>>>,
+}
+
+impl fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Carrier").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl Carrier {
+    /// One that speaks of the other side by this name. Nothing is reached before the first request.
+    #[must_use]
+    pub fn new(name: Name, reach: Reach) -> Self {
+        Self { name, reach, lines: Mutex::default() }
+    }
+
+    /// Carries a request there and its answer back, if that has no more than `most` bytes. Plain http is for this machine only.
+    pub async fn carry(&self, request: http::Request<Vec<u8>>, most: usize) -> Result<http::Response<Vec<u8>>, Error> {
+        let line = self.line(request.uri())?;
+        let request = reqwest::Request::try_from(request).map_err(|_| line.error(Kind::BadAddress, "has no usable address"))?;
+        let mut reply = line.send(request).await?;
+        let mut answer = http::Response::new(Vec::new());
+        *answer.status_mut() = reply.response.status();
+        *answer.headers_mut() = reply.response.headers().clone();
+        *answer.body_mut() = reply.whole(most).await?;
+        Ok(answer)
+    }
+
+    /// The line to where an address is: one for each host.
+    fn line(&self, uri: &http::Uri) -> Result<Arc<Line>, Error> {
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(Error::new(Kind::BadAddress, format!("the address of `{}` is not one", self.name)));
+        };
+        let origin = format!("{scheme}://{authority}");
+        let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(line) = lines.get(&origin) {
+            return Ok(Arc::clone(line));
+        }
+        let address = Address::parse(&self.name, &origin)?;
+        let line = Arc::new(Line { name: self.name.clone(), address, reach: self.reach.clone(), client: OnceLock::new() });
+        lines.insert(origin, Arc::clone(&line));
+        Ok(line)
+    }
+}

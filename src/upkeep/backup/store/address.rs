@@ -1,0 +1,180 @@
+//! Where a backup can go besides a file: `s3://`, `gs://`, `az://`, `https://` and `file:`.
+
+use super::Error;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A place of many backups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A folder: `file:/media/stick/backups`.
+    Folder(PathBuf),
+    /// Somewhere in the network.
+    Cloud(Cloud),
+}
+
+/// A place in the network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cloud {
+    /// Which language is spoken there.
+    pub kind: Kind,
+    /// The bucket, the container, or of WebDAV the address up to the path.
+    pub bucket: String,
+    /// Under which path there; empty for all of it.
+    pub prefix: String,
+}
+
+/// Which language is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Amazon's and everybody's who speaks it.
+    S3,
+    /// Google's.
+    Google,
+    /// Microsoft's.
+    Azure,
+    /// WebDAV.
+    WebDav,
+}
+
+impl Kind {
+    /// Its word, for names and logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::S3 => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+            Self::WebDav => "webdav",
+        }
+    }
+}
+
+impl Address {
+    /// Reads an address; `None` if it is the path of a file or a folder.
+    pub fn parse(text: &str) -> Result<Option<Self>, Error> {
+        if let Some(path) = text.strip_prefix("file:") {
+            return folder(path).map(Some);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
+        if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b)) {
+            return Ok(None);
+        }
+        let kind = match scheme.to_ascii_lowercase().as_str() {
+            "s3" => Kind::S3,
+            "gs" => Kind::Google,
+            "az" => Kind::Azure,
+            "https" | "http" => Kind::WebDav,
+            other => return Err(Error::Scheme(other.to_owned())),
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        if host.contains('@') {
+            return Err(Error::Credentials);
+        }
+        if rest.contains(['?', '#']) {
+            return Err(Error::Address("has a `?` or a `#` in it"));
+        }
+        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b) || kind == Kind::WebDav && b":[]".contains(&b)) {
+            return Err(Error::Address("has a character in the name of the bucket or host that none has"));
+        }
+        if host.is_empty() || host.starts_with('.') {
+            return Err(Error::Address("names no bucket or host"));
+        }
+        let bucket = if kind == Kind::WebDav { format!("{}://{host}", scheme.to_ascii_lowercase()) } else { host.to_owned() };
+        Ok(Some(Self::Cloud(Cloud { kind, bucket, prefix: prefix(path)? })))
+    }
+}
+
+fn folder(path: &str) -> Result<Address, Error> {
+    let path = match path.strip_prefix("//") {
+        Some(rest) if rest.starts_with('/') => rest,
+        Some(_) => return Err(Error::Address("names another machine: `file:///path` is a folder of this one")),
+        None => path,
+    };
+    if path.is_empty() || path.contains('\0') {
+        return Err(Error::Address("names no folder"));
+    }
+    Ok(Address::Folder(PathBuf::from(path)))
+}
+
+/// A path of plain words: nothing that one server understands so and another otherwise.
+fn prefix(path: &str) -> Result<String, Error> {
+    let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
+    for word in &words {
+        let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+=,@!".contains(&b));
+        if !plain || *word == "." || *word == ".." {
+            return Err(Error::Address("has something in its path other than letters, digits and `._-+=,@!`"));
+        }
+    }
+    Ok(words.join("/"))
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "file:{}", path.display()),
+            Self::Cloud(cloud) => cloud.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Kind::WebDav => write!(f, "{}", self.bucket)?,
+            kind => write!(f, "{}://{}", kind.word(), self.bucket)?,
+        }
+        if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_form() {
+        for (given, want) in [
+            ("s3://bucket", "s3://bucket"),
+            ("s3://bucket/", "s3://bucket"),
+            ("S3://bucket/a//b/", "s3://bucket/a/b"),
+            ("gs://my_bucket/chat", "gs://my_bucket/chat"),
+            ("az://container/x", "az://container/x"),
+            ("https://dav.example.org/remote.php/dav/files/me", "https://dav.example.org/remote.php/dav/files/me"),
+            ("http://127.0.0.1:8080/x", "http://127.0.0.1:8080/x"),
+            ("http://[::1]:8080", "http://[::1]:8080"),
+            ("file:/media/stick", "file:/media/stick"),
+            ("file:///media/a stick", "file:/media/a stick"),
+            ("file:here", "file:here"),
+        ] {
+            assert_eq!(Address::parse(given).unwrap().unwrap().to_string(), want, "{given}");
+        }
+        for path in ["a.backup", "/tmp/x", "C:\\x", "a b://c", "://x"] {
+            assert_eq!(Address::parse(path).unwrap(), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_or_tells_a_secret_is_refused() {
+        for given in ["s3://key:canary@bucket/x", "https://me:canary@example.org/", "https://me@example.org"] {
+            let error = Address::parse(given).unwrap_err();
+            assert!(matches!(error, Error::Credentials) && !error.to_string().contains("canary"), "{given}");
+        }
+        for given in [
+            "s3://",
+            "s3:///x",
+            "s3://b/../c",
+            "s3://b/a%2e",
+            "s3://b/a b",
+            "s3://b/\u{e4}",
+            "s3://b:80/",
+            "https://h/x?sig=1",
+            "az://c/x#y",
+            "file:",
+            "file://host/x",
+        ] {
+            assert!(matches!(Address::parse(given), Err(Error::Address(_))), "{given}");
+        }
+        assert!(matches!(Address::parse("ftp://x/y"), Err(Error::Scheme(_))));
+    }
+}

@@ -1,0 +1,334 @@
+//! Things in the clouds, through the `object_store` engine; every request goes through the one door to the network.
+
+use super::Error;
+use super::address::{Cloud, Kind};
+use super::objects::{LONGEST, Listed, MOST, Surroundings};
+use crate::name::Name;
+use crate::provider::http::{Address, Carrier};
+use crate::provider::{self, Kind as Trouble};
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures_util::TryStreamExt;
+use http_body_util::BodyExt;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::client::{
+    ClientOptions, HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpResponseBody, HttpService,
+};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
+use object_store::http::HttpBuilder;
+use object_store::path::Path;
+use object_store::{BackoffConfig, CopyMode, CopyOptions, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, RetryConfig};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+/// A bucket, a container, or a folder of WebDAV.
+#[derive(Clone, Debug)]
+pub(super) struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    place: Cloud,
+    post: Post,
+}
+
+impl Bucket {
+    /// Nothing is reached yet.
+    pub(super) fn open(place: &Cloud, surroundings: Surroundings) -> Result<Self, Error> {
+        let kind = place.kind;
+        let name: Name = kind.word().parse().map_err(|_| Error::LeftOut)?;
+        let variables = surroundings.variables;
+        let login = if kind == Kind::WebDav { login(&variables)? } else { None };
+        let carrier = Carrier::new(name.clone(), surroundings.reach);
+        let post = Post { kind, carrier: Arc::new(carrier), login, failed: Arc::default() };
+        let retry = RetryConfig {
+            backoff: BackoffConfig { init_backoff: Duration::from_millis(200), max_backoff: Duration::from_secs(5), base: 2.0 },
+            max_retries: 3,
+            retry_timeout: Duration::from_secs(60),
+        };
+        let bad = |_| Error::Incomplete(kind);
+        // Plain http is judged where the request is carried: this machine only.
+        let options = ClientOptions::new().with_allow_http(true);
+        let store: Arc<dyn ObjectStore> = match kind {
+            Kind::S3 => {
+                let mut builder = AmazonS3Builder::new();
+                for (variable, value) in &variables {
+                    match variable.to_ascii_lowercase().parse() {
+                        Ok(AmazonS3ConfigKey::Client(_) | AmazonS3ConfigKey::Bucket) | Err(_) => {}
+                        Ok(key) => {
+                            let endpoint = [AmazonS3ConfigKey::Endpoint, AmazonS3ConfigKey::S3Endpoint, AmazonS3ConfigKey::StsEndpoint];
+                            builder = builder.with_config(key, usable(&name, variable, value, endpoint.contains(&key))?);
+                        }
+                    }
+                }
+                let builder = builder.with_bucket_name(&place.bucket).with_client_options(options).with_retry(retry);
+                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+            }
+            Kind::Google => {
+                let mut builder = GoogleCloudStorageBuilder::new();
+                for (variable, value) in &variables {
+                    match variable.to_ascii_lowercase().parse() {
+                        Ok(GoogleConfigKey::Client(_) | GoogleConfigKey::Bucket) | Err(_) => {}
+                        Ok(key) => {
+                            let value = usable(&name, variable, value, key == GoogleConfigKey::BaseUrl)?;
+                            builder = builder.with_config(key, value);
+                        }
+                    }
+                }
+                let builder = builder.with_bucket_name(&place.bucket).with_client_options(options).with_retry(retry);
+                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+            }
+            Kind::Azure => {
+                let mut builder = MicrosoftAzureBuilder::new();
+                for (variable, value) in &variables {
+                    match variable.to_ascii_lowercase().parse() {
+                        Ok(AzureConfigKey::Client(_) | AzureConfigKey::ContainerName | AzureConfigKey::UseAzureCli) | Err(_) => {}
+                        Ok(key) => {
+                            let value = usable(&name, variable, value, key == AzureConfigKey::Endpoint)?;
+                            builder = builder.with_config(key, value);
+                        }
+                    }
+                }
+                let builder = builder.with_container_name(&place.bucket).with_client_options(options).with_retry(retry);
+                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+            }
+            Kind::WebDav => {
+                Address::parse(&name, &place.bucket).map_err(|e| Error::Network(Arc::new(e)))?;
+                let builder = HttpBuilder::new().with_url(&place.bucket).with_client_options(options).with_retry(retry);
+                Arc::new(builder.with_http_connector(post.clone()).build().map_err(bad)?)
+            }
+        };
+        Ok(Self { store, place: place.clone(), post })
+    }
+
+    fn path(&self, name: &str) -> Path {
+        Path::from(if self.place.prefix.is_empty() { name.to_owned() } else { format!("{}/{name}", self.place.prefix) })
+    }
+
+    pub(super) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Error> {
+        let folder = self.path(folder);
+        let mut listed = Vec::new();
+        if self.place.kind == Kind::WebDav {
+            // Few servers of WebDAV list more than a level at once, and there is but one.
+            match self.store.list_with_delimiter(Some(&folder)).await {
+                Err(object_store::Error::NotFound { .. }) => {}
+                level => level.map_err(|e| self.trouble(&e))?.objects.iter().try_for_each(|meta| take(&mut listed, &folder, meta))?,
+            }
+        } else {
+            let mut all = self.store.list(Some(&folder));
+            while let Some(meta) = all.try_next().await.map_err(|e| self.trouble(&e))? {
+                take(&mut listed, &folder, &meta)?;
+            }
+        }
+        Ok(listed)
+    }
+
+    pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = match self.store.get(&self.path(name)).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match bytes {
+            Ok(bytes) => Ok(Some(bytes.to_vec())),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(self.trouble(&error)),
+        }
+    }
+
+    pub(super) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        self.store.put(&self.path(name), bytes.into()).await.map(drop).map_err(|e| self.trouble(&e))
+    }
+
+    pub(super) async fn put_first(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
+        let done = if self.place.kind == Kind::WebDav {
+            // WebDAV has no way to put a thing only where none is, but one to copy so.
+            let draft = self.path(&format!("{name}.{}", crate::archive::new_id()?));
+            self.store.put(&draft, bytes.into()).await.map_err(|e| self.trouble(&e))?;
+            let copied = self.store.copy_opts(&draft, &self.path(name), CopyOptions::new().with_mode(CopyMode::Create)).await;
+            self.store.delete(&draft).await.map_err(|e| self.trouble(&e))?;
+            copied
+        } else {
+            let first = self.store.put_opts(&self.path(name), bytes.clone().into(), PutMode::Create.into()).await.map(drop);
+            match first {
+                // One that does not know the condition: then who comes last stays, and both go by what they read.
+                Err(error) if Refusal::of(&error).is_some_and(|r| r.status == 501) => {
+                    self.store.put(&self.path(name), bytes.into()).await.map(drop)
+                }
+                other => other,
+            }
+        };
+        match done {
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(()),
+            other => other.map_err(|e| self.trouble(&e)),
+        }
+    }
+
+    pub(super) async fn remove(&self, name: &str) -> Result<(), Error> {
+        match self.store.delete(&self.path(name)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            other => other.map_err(|e| self.trouble(&e)),
+        }
+    }
+
+    /// What went wrong, in words that hold nothing of what was sent or answered.
+    fn trouble(&self, error: &object_store::Error) -> Error {
+        let kind = self.place.kind;
+        if let Some(refusal) = Refusal::of(error) {
+            let Refusal { status, code } = refusal.clone();
+            return match status {
+                0 => Error::NoCredentials(kind),
+                404 => Error::NoBucket(code),
+                401 | 403 => Error::Refused { kind, status, code },
+                _ => Error::Failed { kind, status, code },
+            };
+        }
+        if let Some(Carried(error)) = found(error) {
+            return Error::Network(Arc::clone(error));
+        }
+        Error::Failed { kind, status: self.post.failed.load(Ordering::Relaxed), code: String::new() }
+    }
+}
+
+/// Takes what is in a folder and not below it.
+fn take(listed: &mut Vec<Listed>, folder: &Path, meta: &ObjectMeta) -> Result<(), Error> {
+    let name = meta.location.as_ref().strip_prefix(folder.as_ref()).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(name) = name.filter(|name| !name.contains('/')) {
+        listed.push(Listed { name: name.to_owned(), bytes: meta.size, modified_ms: meta.last_modified.timestamp_millis() });
+    }
+    if listed.len() < MOST { Ok(()) } else { Err(Error::TooMuch) }
+}
+
+/// A variable's value; an address among them is looked at before anything is sent there.
+fn usable<'a>(name: &Name, variable: &str, value: &'a Secret, is_address: bool) -> Result<&'a str, Error> {
+    let value = value.expose();
+    if is_address {
+        Address::parse(name, value).map_err(|_| {
+            Error::Setting(format!(
+                "`{variable}` is not an address such as `https://storage.example.org` (plain http is for this machine only)"
+            ))
+        })?;
+    }
+    Ok(value)
+}
+
+/// The header that WebDAV asks for: of a user and a password, or of a token.
+fn login(variables: &[(String, Secret)]) -> Result<Option<Arc<http::HeaderValue>>, Error> {
+    let value = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.expose());
+    let text = match (value("WEBDAV_USERNAME"), value("WEBDAV_PASSWORD"), value("WEBDAV_TOKEN")) {
+        (Some(user), Some(password), _) => zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
+        (None, None, Some(token)) => zeroize::Zeroizing::new(format!("Bearer {token}")),
+        (None, None, None) => return Ok(None),
+        _ => return Err(Error::Setting("`WEBDAV_USERNAME` and `WEBDAV_PASSWORD` belong together".to_owned())),
+    };
+    let mut header = http::HeaderValue::from_str(&text).map_err(|_| {
+        Error::Setting("`WEBDAV_USERNAME`, `WEBDAV_PASSWORD` or `WEBDAV_TOKEN` has a character that no header can carry".to_owned())
+    })?;
+    header.set_sensitive(true);
+    Ok(Some(Arc::new(header)))
+}
+
+/// What the engine's requests go through.
+#[derive(Clone)]
+struct Post {
+    kind: Kind,
+    carrier: Arc<Carrier>,
+    login: Option<Arc<http::HeaderValue>>,
+    /// The last status by which the other side said that it failed.
+    failed: Arc<AtomicU16>,
+}
+
+impl fmt::Debug for Post {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Post").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+impl HttpConnector for Post {
+    fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(self.clone()))
+    }
+}
+
+#[async_trait::async_trait]
+impl HttpService for Post {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let (mut parts, body) = request.into_parts();
+        let body = body.collect().await?.to_bytes();
+        if let Some(login) = &self.login {
+            parts.headers.insert(http::header::AUTHORIZATION, http::HeaderValue::clone(login));
+        }
+        let makes_folder = parts.method.as_str() == "MKCOL";
+        let answer = self.carrier.carry(http::Request::from_parts(parts, body.to_vec()), LONGEST + (1 << 20)).await;
+        let (mut parts, body) = answer.map_err(Carried::error)?.into_parts();
+        if makes_folder && parts.status == http::StatusCode::METHOD_NOT_ALLOWED {
+            // Another was faster: the folder is there.
+            parts.status = http::StatusCode::CREATED;
+        }
+        let status = parts.status.as_u16();
+        match status {
+            ..400 | 409 | 412 | 416 => {}
+            404 | 405 if !names_a_missing_bucket(&body) => {}
+            408 | 429 | 500.. if status != 501 => self.failed.store(status, Ordering::Relaxed),
+            // The engine's own errors quote the other side, which may quote what it was shown.
+            _ => return Err(HttpError::new(HttpErrorKind::Unknown, Refusal { status, code: code(&body) })),
+        }
+        Ok(http::Response::from_parts(parts, HttpResponseBody::from(body)))
+    }
+}
+
+fn names_a_missing_bucket(body: &[u8]) -> bool {
+    matches!(code(body).as_str(), "NoSuchBucket" | "ContainerNotFound" | "BucketNotFound")
+}
+
+/// The storage's own word for what is wrong: nothing but letters.
+fn code(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let word = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(word, _)| word);
+    if word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphanumeric()) { word.to_owned() } else { String::new() }
+}
+
+/// What the other side refused; status 0: it was never asked, for want of credentials.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("refused")]
+struct Refusal {
+    status: u16,
+    code: String,
+}
+
+impl Refusal {
+    fn of(error: &object_store::Error) -> Option<&Self> {
+        found(error)
+    }
+}
+
+/// What went wrong on the way.
+#[derive(Debug, thiserror::Error)]
+#[error("not carried")]
+struct Carried(Arc<provider::Error>);
+
+impl Carried {
+    fn error(error: provider::Error) -> HttpError {
+        let kind = match error.kind() {
+            // Credentials of a machine in a cloud are asked for at an address that is plain http: ours is not one.
+            Trouble::PlainHttp => return HttpError::new(HttpErrorKind::Unknown, Refusal { status: 0, code: String::new() }),
+            Trouble::Timeout => HttpErrorKind::Timeout,
+            Trouble::Reset | Trouble::Truncated => HttpErrorKind::Interrupted,
+            Trouble::Dns | Trouble::Refused | Trouble::Connect if error.may_be_repeated() => HttpErrorKind::Connect,
+            _ => HttpErrorKind::Unknown,
+        };
+        HttpError::new(kind, Self(Arc::new(error)))
+    }
+}
+
+/// Looks for an error of ours among the causes of another's.
+fn found<T: std::error::Error + 'static>(error: &object_store::Error) -> Option<&T> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(one) = next {
+        if let Some(ours) = one.downcast_ref() {
+            return Some(ours);
+        }
+        next = one.source();
+    }
+    None
+}

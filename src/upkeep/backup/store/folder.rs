@@ -1,0 +1,56 @@
+//! Things in a folder of this machine: files that are their owner's alone from birth.
+
+use super::Error;
+use super::objects::{LONGEST, Listed};
+use crate::disk::{self, Draft};
+use std::path::PathBuf;
+
+#[derive(Clone, Debug)]
+pub(super) struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<Listed>, Error> {
+        let listed = disk::list(&self.0.join(folder))?.into_iter();
+        Ok(listed.map(|e| Listed { name: e.name, bytes: e.bytes, modified_ms: e.modified_ms }).collect())
+    }
+
+    pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
+        match disk::read_foreign(&self.0.join(name), LONGEST as u64) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.is_missing() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        Ok(self.draft(name, bytes)?.keep()?)
+    }
+
+    /// Puts many things there and waits for the disk once.
+    pub(super) fn put_together(&self, things: &[(String, Vec<u8>)]) -> Result<(), Error> {
+        let drafts = things.iter().map(|(name, bytes)| self.draft(name, bytes)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Draft::keep_all(drafts)?)
+    }
+
+    pub(super) fn put_first(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        Ok(self.draft(name, bytes)?.keep_first()?)
+    }
+
+    /// The folder may be anybody's: what is in it is sealed, and a stick knows no owners.
+    fn draft(&self, name: &str, bytes: &[u8]) -> Result<Draft, Error> {
+        let path = self.0.join(name);
+        disk::folder_anywhere(path.parent().unwrap_or(&self.0))?;
+        let mut draft = Draft::beside(&path)?;
+        draft.add(bytes)?;
+        Ok(draft)
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
+        disk::remove(&self.0.join(name))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Which backups there are, and removing old ones with everything that only they needed.
+
+use super::Error;
+use super::form::{Keys, OBJECTS, SNAPSHOTS, Snapshot, Thing, is_a_name, short};
+use super::marks::{Mark, Work};
+use super::objects::{Listed, Objects};
+use crate::clock::Clock;
+use crate::name::Name;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The backups of a place.
+#[derive(Debug, Default)]
+pub struct Snapshots {
+    /// Those that open, oldest first.
+    pub open: Vec<Snapshot>,
+    /// Those that do not.
+    pub closed: Vec<Name>,
+}
+
+/// What was removed, or would be.
+#[derive(Debug, Default)]
+pub struct Pruned {
+    /// Old backups.
+    pub snapshots: Vec<Snapshot>,
+    /// How many stay.
+    pub kept: usize,
+    /// How many objects that nothing needs any more.
+    pub objects: usize,
+    /// How many bytes they have.
+    pub bytes: u64,
+    gone: Vec<String>,
+}
+
+/// Opens every backup's list of what it is.
+pub async fn snapshots(objects: &Objects, keys: &Keys, store: &Name) -> Result<Snapshots, Error> {
+    let mut found = Snapshots::default();
+    for Listed { name, .. } in objects.list(SNAPSHOTS).await? {
+        let Ok(id) = name.parse::<Name>() else { continue };
+        // Removed since it was listed.
+        let Some(sealed) = objects.get(&format!("{SNAPSHOTS}/{name}")).await? else { continue };
+        let plain = keys.open(&sealed);
+        match plain.as_ref().and_then(|plain| serde_json::from_slice(plain).ok()) {
+            Some(Thing::Snapshot(snapshot)) if snapshot.id == id && snapshot.store == *store => found.open.push(snapshot),
+            _ => found.closed.push(id),
+        }
+    }
+    found.open.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
+    found.closed.sort();
+    Ok(found)
+}
+
+impl Snapshots {
+    /// The one whose name begins so; without a name the newest.
+    pub fn choose(&self, wanted: Option<&str>) -> Result<&Snapshot, Error> {
+        let Some(wanted) = wanted else {
+            return match (self.open.last(), self.closed.first()) {
+                (Some(newest), _) => Ok(newest),
+                (None, Some(closed)) => Err(Error::Damaged(short(closed.as_str()))),
+                (None, None) => Err(Error::Nothing),
+            };
+        };
+        let shown = || crate::privacy::Raw::from(wanted).printable();
+        let mut fit = self.open.iter().filter(|s| s.id.as_str().starts_with(wanted));
+        match (fit.next(), fit.next()) {
+            (Some(one), None) => Ok(one),
+            (Some(_), Some(_)) => Err(Error::Ambiguous(shown())),
+            _ => match self.closed.iter().find(|id| id.as_str().starts_with(wanted)) {
+                Some(closed) => Err(Error::Damaged(short(closed.as_str()))),
+                None => Err(Error::NoSnapshot(shown())),
+            },
+        }
+    }
+}
+
+/// What would be removed if of each house only the newest `keep` backups stayed.
+pub async fn plan(objects: &Objects, keys: &Keys, store: &Name, keep: usize) -> Result<Pruned, Error> {
+    let found = snapshots(objects, keys, store).await?;
+    if let Some(closed) = found.closed.first() {
+        return Err(Error::Unknown(closed.clone()));
+    }
+    let mut pruned = Pruned::default();
+    let mut kept: BTreeMap<Name, usize> = BTreeMap::new();
+    let mut needed = BTreeSet::new();
+    for snapshot in found.open.into_iter().rev() {
+        let of_the_house = kept.entry(snapshot.home.clone()).or_default();
+        if *of_the_house < keep {
+            *of_the_house += 1;
+            pruned.kept += 1;
+            needs(objects, keys, &snapshot, &mut needed).await?;
+        } else {
+            pruned.snapshots.push(snapshot);
+        }
+    }
+    for Listed { name, bytes, .. } in objects.list(OBJECTS).await? {
+        if is_a_name(&name) && !needed.contains(&name) {
+            pruned.objects += 1;
+            pruned.bytes += bytes;
+            pruned.gone.push(name);
+        }
+    }
+    Ok(pruned)
+}
+
+/// Adds the names of everything that a backup consists of.
+async fn needs(objects: &Objects, keys: &Keys, snapshot: &Snapshot, needed: &mut BTreeSet<String>) -> Result<(), Error> {
+    needed.extend(snapshot.extras.iter().cloned());
+    for name in &snapshot.lists {
+        if !needed.insert(name.clone()) {
+            continue;
+        }
+        let unknown = || Error::Unknown(snapshot.id.clone());
+        let sealed = objects.get(&format!("{OBJECTS}/{name}")).await?.ok_or_else(unknown)?;
+        let plain = keys.open_named(name, &sealed).map_err(|_| unknown())?;
+        match serde_json::from_slice(&plain) {
+            Ok(Thing::List(list)) => needed.extend(list.into_iter().flat_map(|entry| entry.parts)),
+            _ => return Err(unknown()),
+        }
+    }
+    Ok(())
+}
+
+/// Removes what [`plan`] says: the backups first, so that none is ever there without its objects. `tell` hears how many are done.
+pub async fn prune(
+    objects: &Objects,
+    keys: &Keys,
+    store: &Name,
+    keep: usize,
+    home: &Name,
+    clock: &Clock,
+    tell: &mut dyn FnMut(usize, usize),
+) -> Result<Pruned, Error> {
+    let mut mark = Mark::set(objects, keys, home, Work::Prune, clock).await?;
+    // What was there before the mark was set may not be what is there now.
+    let pruned = plan(objects, keys, store, keep).await;
+    let Ok(pruned) = pruned else {
+        mark.lift().await?;
+        return pruned;
+    };
+    for snapshot in &pruned.snapshots {
+        objects.remove(&format!("{SNAPSHOTS}/{}", snapshot.id)).await?;
+    }
+    for (done, name) in pruned.gone.iter().enumerate() {
+        mark.freshen().await?;
+        objects.remove(&format!("{OBJECTS}/{name}")).await?;
+        tell(done + 1, pruned.gone.len());
+    }
+    mark.lift().await?;
+    Ok(pruned)
+}

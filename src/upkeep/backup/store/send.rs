@@ -1,0 +1,295 @@
+//! Sending a backup: what is there already stays, what is missing goes, and the snapshot comes last.
+
+use super::Error;
+use super::form::{Entry, Head, Keys, OBJECTS, Part, SNAPSHOTS, Snapshot, Thing, sealed_length, short};
+use super::marks::{Mark, Work};
+use super::objects::Objects;
+use crate::archive::{self, Archive};
+use crate::clock::Clock;
+use crate::name::Name;
+use crate::upkeep::backup::form::{Key, Text, Which};
+use crate::upkeep::backup::{Extras, LeftOut};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::task::JoinSet;
+use zeroize::Zeroizing;
+
+/// A part of a conversation has about this many bytes. What was sent of a conversation that only grew is not sent again.
+const PART: usize = 512 * 1024;
+/// So many things are on their way at once.
+pub(super) const AT_ONCE: usize = 8;
+/// So many files wait for the disk together, or so many bytes.
+const TOGETHER: usize = 256;
+const TOGETHER_BYTES: usize = 32 << 20;
+/// A list is never longer.
+const LIST: usize = 2000;
+
+/// Who sends, and where to.
+#[derive(Debug)]
+pub struct Sender<'a> {
+    /// The place.
+    pub objects: &'a Objects,
+    /// Its head.
+    pub head: &'a Head,
+    /// Its keys.
+    pub keys: Arc<Keys>,
+    /// The house whose backup it is.
+    pub home: &'a Name,
+    /// The time.
+    pub clock: &'a Clock,
+    /// Whether what is there already is sent again.
+    pub again: bool,
+}
+
+/// A backup that was sent and looked at again.
+#[derive(Debug)]
+pub struct Sent {
+    /// What it consists of.
+    pub snapshot: Snapshot,
+    /// How many conversations there were to be.
+    pub of: usize,
+    /// Conversations of which something had to be sent.
+    pub conversations_sent: usize,
+    /// How many objects were sent, lists and what goes along included.
+    pub objects_sent: usize,
+    /// How many bytes.
+    pub bytes_sent: u64,
+    /// What could not be opened.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// Sends a backup of these conversations. `tell` hears how many are done.
+pub async fn send(
+    sender: &Sender<'_>,
+    archive: &Archive,
+    ids: &[Name],
+    extras: &Extras,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Sent, Error> {
+    let mark = Mark::set(sender.objects, &sender.keys, sender.home, Work::Upload, sender.clock).await?;
+    let mut upload = Upload::begin(sender, mark).await?;
+    let mut left_out = Vec::new();
+    let mut entries = Vec::new();
+    let mut of = ids.len();
+    for (n, id) in ids.iter().enumerate() {
+        match archive.carry(id) {
+            Ok(Some(carried)) => {
+                let parts = upload.conversation(id, &carried.records).await?;
+                entries.push(Entry { id: id.clone(), messages: carried.messages, parts });
+                let damage = carried.damage.into_iter();
+                left_out.extend(damage.map(|d| LeftOut { id: id.clone(), message: d.message, reason: d.sentence() }));
+            }
+            // Removed since the list was made.
+            Ok(None) => of -= 1,
+            Err(error) => left_out.push(LeftOut { id: id.clone(), message: None, reason: error.to_string() }),
+        }
+        tell(n + 1);
+    }
+    let conversations_sent = upload.conversations_sent;
+    let extra = upload.extras(extras).await?;
+    let (conversations, messages) = (entries.len(), entries.iter().map(|e| e.messages).sum());
+    let lists = upload.lists(entries).await?;
+    let snapshot = Snapshot {
+        id: archive::new_id()?,
+        store: sender.head.id.clone(),
+        home: sender.home.clone(),
+        created_at: sender.clock.now(),
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        conversations,
+        messages,
+        keys: extras.keys.len(),
+        left_out: left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect(),
+        bytes: upload.needed.values().sum(),
+        lists,
+        extras: extra,
+    };
+    let (objects_sent, bytes_sent) = (upload.objects_sent, upload.bytes_sent);
+    upload.end(&snapshot).await?;
+    Ok(Sent { snapshot, of, conversations_sent, objects_sent, bytes_sent, left_out })
+}
+
+struct Upload<'a> {
+    sender: &'a Sender<'a>,
+    mark: Mark,
+    /// What was there at the beginning, and how long it is.
+    there: BTreeMap<String, u64>,
+    /// What the backup consists of.
+    needed: BTreeMap<String, u64>,
+    under_way: JoinSet<Result<(), Error>>,
+    at_once: usize,
+    waiting: Vec<(String, Vec<u8>)>,
+    waiting_bytes: usize,
+    together: usize,
+    conversations_sent: usize,
+    objects_sent: usize,
+    bytes_sent: u64,
+}
+
+impl<'a> Upload<'a> {
+    async fn begin(sender: &'a Sender<'a>, mark: Mark) -> Result<Self, Error> {
+        let listed = if sender.again { Vec::new() } else { sender.objects.list(OBJECTS).await? };
+        Ok(Self {
+            sender,
+            mark,
+            there: listed.into_iter().map(|l| (l.name, l.bytes)).collect(),
+            needed: BTreeMap::new(),
+            under_way: JoinSet::new(),
+            at_once: if sender.objects.is_far() { AT_ONCE } else { 1 },
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            together: if sender.objects.is_far() { 1 } else { TOGETHER },
+            conversations_sent: 0,
+            objects_sent: 0,
+            bytes_sent: 0,
+        })
+    }
+
+    /// Sees to it that a thing is there; its name, and whether it had to be sent.
+    async fn add(&mut self, thing: &Thing<'_>) -> Result<(String, bool), Error> {
+        let plain = thing.plain();
+        let name = self.sender.keys.name(&plain);
+        let length = sealed_length(plain.len());
+        let twice = self.needed.insert(name.clone(), length).is_some();
+        // One of another length is one that broke off.
+        if twice || self.there.get(&name) == Some(&length) {
+            return Ok((name, false));
+        }
+        self.mark.freshen().await?;
+        let sealed = self.sender.keys.seal(&plain, self.sender.clock.now());
+        self.objects_sent += 1;
+        self.bytes_sent += sealed.len() as u64;
+        self.waiting_bytes += sealed.len();
+        self.waiting.push((name.clone(), sealed));
+        if self.waiting.len() >= self.together || self.waiting_bytes >= TOGETHER_BYTES {
+            self.set_out().await?;
+        }
+        Ok((name, true))
+    }
+
+    /// What waits goes, as soon as there is room on the way.
+    async fn set_out(&mut self) -> Result<(), Error> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        while self.under_way.len() >= self.at_once {
+            self.one_arrives().await?;
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        self.waiting_bytes = 0;
+        self.under_way.spawn(deliver(self.sender.objects.clone(), Arc::clone(&self.sender.keys), waiting));
+        Ok(())
+    }
+
+    async fn one_arrives(&mut self) -> Result<(), Error> {
+        match self.under_way.join_next().await {
+            Some(Ok(done)) => done,
+            Some(Err(_)) => Err(Error::Unlike(String::new())),
+            None => Ok(()),
+        }
+    }
+
+    async fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<Vec<String>, Error> {
+        let (mut names, mut any) = (Vec::new(), false);
+        for (n, part) in parts(records).into_iter().enumerate() {
+            // What the archive opened, it has read as a record: it is JSON.
+            let records = part.iter().filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok()).collect();
+            let (name, sent) = self.add(&Thing::Conversation(Part { id: id.clone(), n, records })).await?;
+            any |= sent;
+            names.push(name);
+        }
+        self.conversations_sent += usize::from(any);
+        Ok(names)
+    }
+
+    async fn extras(&mut self, extras: &Extras) -> Result<Vec<String>, Error> {
+        let mut names = Vec::new();
+        if let Some(settings) = &extras.settings {
+            let text = Text { file: Which::Settings, text: Cow::Borrowed(settings.as_str()) };
+            names.push(self.add(&Thing::Text(text)).await?.0);
+        }
+        let usage = String::from_utf8_lossy(extras.usage.as_deref().unwrap_or_default());
+        let lines: Vec<Zeroizing<Vec<u8>>> = usage.split_inclusive('\n').map(|l| Zeroizing::new(l.as_bytes().to_vec())).collect();
+        for part in parts(&lines) {
+            let text: String = part.iter().map(|l| String::from_utf8_lossy(l)).collect();
+            let text = Text { file: Which::Usage, text: Cow::Owned(text) };
+            names.push(self.add(&Thing::Text(text)).await?.0);
+        }
+        if !extras.keys.is_empty() {
+            let slots: Vec<String> = extras.keys.iter().map(|(slot, _)| slot.to_string()).collect();
+            let keys = slots.iter().zip(&extras.keys).map(|(slot, (_, secret))| Key::of(slot, secret)).collect();
+            names.push(self.add(&Thing::Keys(keys)).await?.0);
+        }
+        Ok(names)
+    }
+
+    /// Lists that stay the same where nothing has changed: they are cut where the names say so, not where the count does.
+    async fn lists(&mut self, mut entries: Vec<Entry>) -> Result<Vec<String>, Error> {
+        entries.sort_by(|a, b| a.id.cmp(&b.id));
+        let mut names = Vec::new();
+        let mut list = Vec::new();
+        let mut rest = entries.into_iter().peekable();
+        while let Some(entry) = rest.next() {
+            let ends = Sha256::digest(entry.id.as_str()).first() == Some(&0);
+            list.push(entry);
+            if ends || list.len() >= LIST || rest.peek().is_none() {
+                names.push(self.add(&Thing::List(std::mem::take(&mut list))).await?.0);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Waits for what is under way, looks whether everything is there, and only then says that it is.
+    async fn end(mut self, snapshot: &Snapshot) -> Result<(), Error> {
+        self.set_out().await?;
+        while !self.under_way.is_empty() {
+            self.one_arrives().await?;
+        }
+        let objects = self.sender.objects;
+        let there: BTreeMap<String, u64> = objects.list(OBJECTS).await?.into_iter().map(|l| (l.name, l.bytes)).collect();
+        if let Some((name, _)) = self.needed.iter().find(|(name, length)| there.get(*name) != Some(*length)) {
+            return Err(Error::Missing(short(name)));
+        }
+        let sealed = self.sender.keys.seal(&Thing::Snapshot(snapshot.clone()).plain(), self.sender.clock.now());
+        let name = format!("{SNAPSHOTS}/{}", snapshot.id);
+        objects.put(&name, sealed.clone()).await?;
+        if objects.get(&name).await?.as_ref() != Some(&sealed) {
+            return Err(Error::Unlike(snapshot.id.to_string()));
+        }
+        self.mark.lift().await
+    }
+}
+
+/// Sends objects and reads them back.
+async fn deliver(objects: Objects, keys: Arc<Keys>, sealed: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
+    let place = |name: &String| format!("{OBJECTS}/{name}");
+    objects.put_together(sealed.iter().map(|(name, bytes)| (place(name), bytes.clone())).collect()).await?;
+    for (name, sealed) in sealed {
+        let there = objects.get(&place(&name)).await?.unwrap_or_default();
+        // Another house may have sent the same in the same moment: sealed otherwise, and as good.
+        if there != sealed && keys.open_named(&name, &there).is_err() {
+            return Err(Error::Unlike(short(&name)));
+        }
+    }
+    Ok(())
+}
+
+/// Cuts what only grows, from its beginning: all but the last piece stay the same.
+fn parts(all: &[archive::Plain]) -> Vec<&[archive::Plain]> {
+    let mut parts = Vec::new();
+    let mut rest = all;
+    while !rest.is_empty() {
+        let mut size = 0;
+        let fit = rest.iter().take_while(|r| {
+            let first = size == 0;
+            size += r.len();
+            first || size <= PART
+        });
+        let (now, later) = rest.split_at(fit.count());
+        parts.push(now);
+        rest = later;
+    }
+    parts
+}
