@@ -83,6 +83,8 @@ impl Body {
 pub enum Account {
     /// `GET /key`: limit, expiry, kind of key.
     OpenRouter,
+    /// `GET /models`, and for an admin key `GET /organization/projects`: a list, or a refusal.
+    OpenAi,
     /// `GET /models`: a list, or a refusal.
     Models,
     /// `GET /models` of the native API with the key in `x-goog-api-key`.
@@ -152,7 +154,7 @@ static ENTRIES: [Entry; 9] = [
             shape("sk-service-", Body::Url, 40, 256),
             shape("sk-", Body::Alnum, 40, 256),
         ],
-        account: Account::Models,
+        account: Account::OpenAi,
         model: "gpt-5.2",
         dialect: NEWER,
     },
@@ -314,6 +316,12 @@ impl Entry {
             (Err(why), None) => Err(BadKey(format!("a key of {} has {why}", self.title))),
             (Ok(()), None) => Ok(()),
         }
+    }
+
+    /// Whether a text looks like a key that makes other keys of this provider, and can do nothing else.
+    #[must_use]
+    pub fn is_admin_key(&self, key: &str) -> bool {
+        self.shapes.iter().any(|shape| shape.useless == ADMIN && key.starts_with(shape.prefix) && shape.check(key).is_ok())
     }
 
     /// "`a`, `b` or `c`"

@@ -117,6 +117,19 @@ impl Ui {
         }
     }
 
+    /// How many lines the terminal has; 24 where nobody knows.
+    pub(crate) fn height(&self) -> usize {
+        #[cfg(unix)]
+        {
+            let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+            size.ok().map(|s| usize::from(s.ws_row)).filter(|h| *h >= 4).unwrap_or(24)
+        }
+        #[cfg(not(unix))]
+        {
+            24
+        }
+    }
+
     /// Whether a text has more lines than the terminal it would be written to.
     pub(crate) fn overflows(&self, text: &str) -> bool {
         #[cfg(unix)]

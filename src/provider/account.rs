@@ -72,13 +72,19 @@ async fn ask(line: &Line, account: Account, key: &Secret) -> Result<Vec<u8>, Err
     let base = &line.address;
     let (at, path, auth) = match account {
         Account::OpenRouter => (base.clone(), "/key", Auth::Bearer),
-        Account::Models => (base.clone(), "/models", Auth::Bearer),
+        Account::OpenAi if is_admin(key) => (base.clone(), "/organization/projects?limit=1", Auth::Bearer),
+        Account::Models | Account::OpenAi => (base.clone(), "/models", Auth::Bearer),
         Account::Gemini => (base.without("/openai"), "/models?pageSize=1", Auth::Google),
         Account::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
         Account::DeepSeek => (base.without("/v1"), "/user/balance", Auth::Bearer),
         Account::XAi => (base.clone(), "/api-key", Auth::Bearer),
     };
     get(line, &at, path, auth, Some(key)).await
+}
+
+/// Whether it is one of `OpenAI`'s keys that make other keys.
+fn is_admin(key: &Secret) -> bool {
+    key.expose().starts_with("sk-admin-")
 }
 
 async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Vec<u8>, Error> {
@@ -166,7 +172,10 @@ fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
             Ok(_) => Verdict::Valid(Standing::default()),
             Err(_) => unread(),
         },
-        Account::Models | Account::Gemini | Account::Anthropic => {
+        Account::OpenAi if is_admin(key) => {
+            Verdict::Restricted("it is an admin key: it makes other keys and cannot ask a model anything".to_owned())
+        }
+        Account::Models | Account::OpenAi | Account::Gemini | Account::Anthropic => {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
                 Ok(said) if said.contains_key("data") || said.contains_key("models") => Verdict::Valid(Standing::default()),
                 _ => unread(),

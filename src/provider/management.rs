@@ -65,7 +65,7 @@ pub struct Manager<'a> {
 
 /// The hash a key is called by, as the provider's own links make it.
 #[must_use]
-pub fn hash_of(key: &Secret) -> String {
+pub(super) fn hash_of(key: &Secret) -> String {
     Sha256::digest(key.expose().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap_or_default();
         text
@@ -180,7 +180,8 @@ impl<'a> Manager<'a> {
     }
 }
 
-async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// The whole body of an answer that is not a refusal.
+pub(super) async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !matches!(reply.status(), 200 | 201 | 204) {
         return Err(refused(line, reply, key).await);
     }

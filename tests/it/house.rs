@@ -77,6 +77,8 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/strength", 1, "a passphrase is weighed"),
     ("keys/vault", 1, "a key is sealed"),
     ("provider/management", 4, "a key's hash and mask; the two halves of a login's proof"),
+    ("provider/account", 1, "a key that makes other keys is asked about elsewhere"),
+    ("provider/service_accounts", 1, "a key is found by its mask"),
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
     ("upkeep/backup/form", 1, "an API key goes into a backup, where its owner says so"),

@@ -11,6 +11,8 @@ mod harness;
 /// What is read of the source to hold the house to its plan.
 mod source;
 
+/// Keys of service accounts, swapped by an admin key.
+mod accounts;
 /// Conversations: listed, searched, moved about, damaged, sealed anew.
 mod archive;
 /// One question: what goes out, what comes back, and how it ends.

@@ -215,14 +215,20 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request has been answered in this time\n";
     }
-    let name = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(10).clamp(10, 28).min(width.saturating_sub(41).max(10));
+    let name = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(10).clamp(10, 28).min(width.saturating_sub(42).max(10));
     let row = |key: &str, s: &Sum| {
         let key = super::history::fitted(&Raw::from(key).printable(), name);
         let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
         let tokens = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
-        format!("{key}{:pad$} {:>7} {:>10} {:>9} {:>9}", "", grouped(s.requests), tokens(s.prompt), tokens(s.completion), cost(s))
+        let numbers =
+            [grouped(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
+        let [requests, sent, heard] = numbers;
+        format!("{key}{:pad$} {requests:>8} {sent:>10} {heard:>9} {:>9}", "", cost(s))
     };
-    let head = |first: &str| format!("\n{first:<name$} {:>7} {:>10} {:>9} {:>9}\n", "asked", "sent", "heard", "cost");
+    let head = |first: &str| {
+        let line = format!("{first:<name$} {:>8} {:>10} {:>9} {:>9}", "requests", "tokens in", "out", "cost");
+        format!("\n{}\n", app.ui.paint(Style::Bold, &line))
+    };
     out += &head("");
     for (key, sum) in &view.spans {
         out += &format!("{}\n", row(key, sum));
@@ -234,8 +240,8 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     let money = view.sums.values().any(|s| s.nanos > 0);
     let weight = |s: &Sum| if money { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
     let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
-    let chart = width.saturating_sub(name + 41).min(40);
-    for (key, sum) in &view.sums {
+    let chart = width.saturating_sub(name + 42).min(40);
+    for (key, sum) in &charted(options, view) {
         #[expect(clippy::cast_precision_loss, reason = "a bar has at most 40 columns")]
         let full = weight(sum) as f64 / most as f64;
         let bar =
@@ -245,40 +251,82 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     out + &format!("{}\n", row("all", &view.total))
 }
 
-/// How full limits and budgets are.
-fn gauges(app: &App, view: &View, width: usize) -> String {
-    let room = width.saturating_sub(46).clamp(10, 40);
-    let style = |full: f64| {
-        if full >= 1.0 {
-            Style::Red
-        } else if full >= 0.8 {
-            Style::Yellow
-        } else {
-            Style::Green
+/// The sums as a chart has them: by day, those on which nothing was asked are in it as well.
+fn charted(options: &Options, view: &View) -> BTreeMap<String, Sum> {
+    let mut sums = view.sums.clone();
+    if matches!(options.by, By::Day)
+        && let Some(mut day) = sums.keys().next().and_then(|first| Time::of_local_day(first))
+    {
+        while day <= view.now && sums.len() < 1000 {
+            let calendar = day.calendar();
+            sums.entry(calendar.day.local_day()).or_default();
+            day = calendar.next_day;
         }
-    };
-    let mut out = String::new();
-    for level in &view.levels {
-        let full = f64::from(level.used) / f64::from(level.window.most.max(1));
-        let reset = level.frees.map_or(String::new(), |f| format!("  next free in {}", in_words(f)));
-        let gauge = app.ui.paint(style(full), &bar(full, room));
-        out += &format!("{:<11} {gauge} {} of {}{reset}\n", format!("this {}", level.window.name), level.used, level.window.most);
     }
-    for fill in &view.fills {
+    sums
+}
+
+/// One gauge: what of, how full, in figures, and when there is room again.
+struct Gauge {
+    what: String,
+    full: f64,
+    figures: String,
+    anew: String,
+}
+
+/// How full limits and budgets are. What stands beside the bars is never broken: the bars take what is left.
+fn gauges(app: &App, view: &View, width: usize) -> String {
+    let levels = view.levels.iter().map(|level| Gauge {
+        what: format!("this {}", level.window.name),
+        full: f64::from(level.used) / f64::from(level.window.most.max(1)),
+        figures: format!("{} of {}", level.used, level.window.most),
+        anew: level.frees.map_or(String::new(), |f| format!("next free in {}", about(f))),
+    });
+    let fills = view.fills.iter().map(|fill| Gauge {
+        what: fill.span.to_string(),
         #[expect(clippy::cast_precision_loss, reason = "a part of a bar")]
-        let full = fill.spent as f64 / fill.limit.max(1) as f64;
-        let reset = fill.resets.map_or(String::new(), |at| format!("  anew {}", at.local_minute()));
-        let gauge = app.ui.paint(style(full), &bar(full, room));
-        out += &format!("{:<11} {gauge} {} of {}{reset}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit));
-        if fill.held > 0 {
-            out += &format!("{:<11} {} set aside for requests under way\n", "", dollars(fill.held));
-        }
+        full: fill.spent as f64 / fill.limit.max(1) as f64,
+        figures: format!("{} of {}", dollars(fill.spent), dollars(fill.limit)),
+        anew: fill.resets.map_or(String::new(), |at| format!("anew {}", at.local_day())),
+    });
+    let gauges: Vec<Gauge> = levels.chain(fills).collect();
+    let widest = |of: fn(&Gauge) -> &String| gauges.iter().map(|g| of(g).chars().count()).max().unwrap_or(0);
+    let (figures, anew) = (widest(|g| &g.figures), widest(|g| &g.anew));
+    let room = width.saturating_sub(15 + figures);
+    // Too narrow for both, a terminal shows the bars.
+    let (room, anew) = if room >= anew + 8 { (room - anew - 2, true) } else { (room, false) };
+    let mut out = String::new();
+    for Gauge { what, full, figures: said, anew: then } in &gauges {
+        let gauge = app.ui.paint(style(*full), &bar(*full, room.clamp(4, 40)));
+        let then = if anew { then.as_str() } else { "" };
+        out += format!("{what:<11}  {gauge}  {said:<figures$}  {then}").trim_end();
+        out.push('\n');
+    }
+    for fill in view.fills.iter().filter(|f| f.held > 0) {
+        out += &format!("{:<11}  {} more set aside for requests under way\n", fill.span.to_string(), dollars(fill.held));
     }
     for (who, left) in &view.backoff {
-        let who = super::history::fitted(&Raw::from(who.as_str()).printable(), width.saturating_sub(32));
+        let who = super::history::fitted(&Raw::from(who.as_str()).printable(), width.saturating_sub(40).max(12));
         out += &format!("{who} wants no request for {}\n", in_words(*left));
     }
     out
+}
+
+/// The colour of something so full.
+fn style(full: f64) -> Style {
+    if full >= 1.0 {
+        Style::Red
+    } else if full >= 0.8 {
+        Style::Yellow
+    } else {
+        Style::Green
+    }
+}
+
+/// A stretch of time, without its seconds where there are minutes enough.
+fn about(length: Duration) -> String {
+    let seconds = length.as_secs();
+    in_words(if seconds >= 180 { Duration::from_secs(seconds.div_ceil(60) * 60) } else { length })
 }
 
 /// What is known of the cost; unknown is unknown, never nothing.
@@ -305,6 +353,15 @@ fn bar(full: f64, columns: usize) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(columns - filled))
 }
 
+/// The lines that a screen has room for: of a table that is too long the last ones, which are the newest days and the sum.
+fn fitting(whole: &str, rows: usize) -> Vec<&str> {
+    let lines: Vec<&str> = whole.lines().collect();
+    let table = lines.iter().position(|l| l.contains("by ")).map_or(lines.len(), |at| at + 1);
+    let over = lines.len().saturating_sub(rows);
+    let cut = table..(table + over).min(lines.len());
+    lines.iter().enumerate().filter(|(n, _)| !cut.contains(n)).map(|(_, line)| *line).take(rows).collect()
+}
+
 /// On a screen of its own, so that the terminal is afterwards what it was before.
 fn watch(app: &mut App, options: &Options) -> Result<()> {
     if !app.ui.output_is_terminal() {
@@ -323,8 +380,9 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
         loop {
             let view = look(app, options)?;
             let width = app.ui.width();
-            let text = screen(app, options, &view, width).replace('\n', "\x1b[K\r\n");
-            app.ui.out(&format!("\x1b[H{text}\x1b[K\r\n{}\x1b[J", app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it")))?;
+            let whole = screen(app, options, &view, width);
+            let text = fitting(&whole, app.ui.height().saturating_sub(1)).join("\x1b[K\r\n");
+            app.ui.out(&format!("\x1b[H{text}\x1b[K\r\n{}\x1b[K\x1b[J", app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it")))?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
                 _ = &mut end => return Ok(()),
@@ -357,6 +415,14 @@ mod tests {
         }
         assert_eq!(known(&sum(2, 2, 0, 0)), None);
         assert_eq!(known(&sum(2, 0, 0, 147_000)), Some(0.000_147));
+    }
+
+    #[test]
+    fn a_screen_that_is_too_low_shows_the_end_of_the_table() {
+        let whole = "a\nb\n\nby day\n1\n2\n3\nall\n";
+        assert_eq!(fitting(whole, 20).len(), 8);
+        assert_eq!(fitting(whole, 6), ["a", "b", "", "by day", "3", "all"]);
+        assert_eq!(fitting(whole, 3), ["a", "b", ""]);
     }
 
     #[test]

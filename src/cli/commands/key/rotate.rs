@@ -3,22 +3,22 @@
 use super::set::{check, event, keep};
 use super::validate::{self, Answer};
 use super::{Target, Whose, automatic, target};
-use crate::catalog::Account;
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem};
 use crate::keys::{Slot, Status, same};
 use crate::ledger::{Severity, What};
 use crate::name::Name;
+use crate::provider::Keeper;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 
 /// Where the key that makes other keys is, unless it is said.
-const MANAGEMENT: &str = "management";
+pub(super) const MANAGEMENT: &str = "management";
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "With OpenRouter and a management key (`chatbot key set --profile management`) it is automatic: a new key with the same limits\nis made, tried and stored, and the old one is disabled. Otherwise you make the new key at your provider and give it here."
+    after_help = "With OpenRouter and a management key (`chatbot key set --profile management`) it is automatic: a new key with the same limits\nis made, tried and stored, and the old one is disabled. With OpenAI and an admin key in that profile, so are the keys of service\naccounts. Otherwise you make the new key at your provider and give it here."
 )]
 pub(super) struct Options {
     #[command(flatten)]
@@ -136,7 +136,7 @@ pub(super) fn previous_slot(target: &Target) -> Slot {
 
 /// The management key, where it is of use.
 fn management(app: &mut App, target: &Target, options: &Options) -> Result<Option<Secret>> {
-    if options.manual || target.endpoint.account != Account::OpenRouter || target.profile == options.management_profile {
+    if options.manual || !Keeper::is_for(target.endpoint.account) || target.profile == options.management_profile {
         return Ok(None);
     }
     let slot = Slot::ApiKey { provider: target.endpoint.name.clone(), profile: options.management_profile.clone() };
@@ -189,16 +189,18 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
 }
 
 fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: Option<&crate::keys::rotation::Intent>) -> Result<()> {
-    if let Some(intent) = intent {
-        automatic::confirm(app, target, management, intent)?;
-    }
+    let deleted = match intent {
+        Some(intent) => automatic::confirm(app, target, management, intent)?,
+        None => false,
+    };
     app.keys()?.custody().remove(&previous_slot(target))?;
     app.keys()?.custody().intend_nothing(&target.slot)?;
     note(app, target, "confirm");
     let there = match (intent, target.known) {
-        (Some(_), _) => String::from("and deleted at the provider"),
+        (Some(_), _) if deleted => String::from("and deleted at the provider"),
+        (Some(_), Some(entry)) => format!("here; {} does not let it be deleted from here: delete it at {}", entry.title, entry.key_page),
         (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
-        (None, None) => String::from("here; delete it at the provider too"),
+        (_, None) => String::from("here; delete it at the provider too"),
     };
     app.ui.out(&format!("the old key for {} is gone {there}\n", target.said()))
 }
@@ -214,13 +216,19 @@ fn undo(
         automatic::revive(app, target, management, intent)?;
     }
     keep(app, target, old, &Answer::not_asked())?;
-    if let Some(intent) = intent {
-        automatic::drop_new(app, target, management, intent)?;
-    }
+    let deleted = match intent {
+        Some(intent) => automatic::drop_new(app, target, management, intent)?,
+        None => true,
+    };
     app.keys()?.custody().intend_nothing(&target.slot)?;
     app.keys()?.custody().remove(&previous_slot(target))?;
     note(app, target, "undo");
-    app.ui.out(&format!("the old key for {} is back\n", target.said()))
+    app.ui.out(&format!("the old key for {} is back\n", target.said()))?;
+    if !deleted {
+        let page = target.known.map_or_else(|| "the provider".to_owned(), |entry| entry.key_page.to_owned());
+        app.ui.out(&format!("the new one cannot be deleted from here: delete it at {page}\n"))?;
+    }
+    Ok(())
 }
 
 pub(super) fn note(app: &mut App, target: &Target, deed: &str) {

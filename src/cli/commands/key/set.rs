@@ -1,5 +1,6 @@
 //! `key set`: a key comes in, is looked at, asked about, and kept.
 
+use super::rotate::MANAGEMENT;
 use super::validate::{self, Answer};
 use super::{Target, Whose, target};
 use crate::catalog::check_any_key;
@@ -81,7 +82,9 @@ pub(super) fn check(target: &Target, key: &Secret, force: bool) -> Result<()> {
     let text = key.expose();
     let wrong = |why: String| Problem::new(Exit::Key, "bad_key", why);
     check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy the key alone, whole and on one line"))?;
-    if let (Some(entry), false) = (target.known, force) {
+    // A key that makes other keys is of use in one profile only.
+    let makes_keys = target.profile.as_str() == MANAGEMENT && target.known.is_some_and(|entry| entry.is_admin_key(text));
+    if let (Some(entry), false) = (target.known, force || makes_keys) {
         entry
             .check_key(text)
             .map_err(|why| wrong(why.to_string()).hint(format!("look it up at {}, or store it anyway with `--force`", entry.key_page)))?;

@@ -1,0 +1,240 @@
+//! `OpenAI`'s keys of service accounts: found, made and deleted with an admin key. A person's own keys can only be made by hand.
+
+use super::error::{Error, Kind};
+use super::http::{Auth, Line, Reach, Verb};
+use super::management::whole;
+use crate::catalog::Endpoint;
+use crate::secret::Secret;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::fmt;
+use std::str::FromStr;
+
+/// How many entries a page of a list has.
+const PAGE: usize = 100;
+/// More pages than anyone has.
+const MOST_PAGES: usize = 50;
+
+/// Where a key is at the provider: its project, the service account it belongs to, itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    project: String,
+    account: String,
+    key: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.project, self.account, self.key)
+    }
+}
+
+impl FromStr for Place {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut parts = text.split('/').map(|part| id(part).map(str::to_owned));
+        match (parts.next().flatten(), parts.next().flatten(), parts.next().flatten(), parts.next()) {
+            (Some(project), Some(account), Some(key), None) => Ok(Self { project, account, key }),
+            _ => Err(()),
+        }
+    }
+}
+
+/// An id that is safe in an address.
+fn id(text: &str) -> Option<&str> {
+    let fit = !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    fit.then_some(text)
+}
+
+/// What was found for a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It is here, and it lives so many seconds, if it ends.
+    Here(Place, Option<i64>),
+    /// It belongs to a person: the provider makes no such key for a program.
+    Persons,
+    /// Several look like it.
+    Several,
+    /// None looks like it.
+    Nowhere,
+}
+
+/// The keys of service accounts of one organisation.
+#[derive(Debug)]
+pub struct ServiceAccounts<'a> {
+    line: Line,
+    key: &'a Secret,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Page<T> {
+    data: Vec<T>,
+    #[serde(default)]
+    has_more: bool,
+    #[serde(default)]
+    last_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Project {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    id: String,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    redacted_value: String,
+    #[serde(default)]
+    created_at: Option<i64>,
+    #[serde(default)]
+    expires_at: Option<i64>,
+    #[serde(default)]
+    owner: Owner,
+}
+
+#[derive(Default, Deserialize)]
+struct Owner {
+    #[serde(default)]
+    service_account: Option<Project>,
+}
+
+impl Listed {
+    /// Whether its masked form, `sk-svcac...9f0A`, can be that of this key.
+    fn is_mask_of(&self, key: &Secret) -> bool {
+        let hidden = |c: char| matches!(c, '.' | '*' | '…');
+        let (begin, end) = (self.redacted_value.split(hidden).next(), self.redacted_value.rsplit(hidden).next());
+        let (begin, end) = (begin.unwrap_or_default(), end.unwrap_or_default());
+        let masked = begin.len() + end.len() < self.redacted_value.len() && begin.len() >= 3 && end.len() >= 3;
+        let text = key.expose();
+        masked && text.len() > begin.len() + end.len() && text.starts_with(begin) && text.ends_with(end)
+    }
+}
+
+impl<'a> ServiceAccounts<'a> {
+    /// With an admin key.
+    pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
+        Ok(Self { line: Line::new(endpoint, reach)?, key })
+    }
+
+    /// Looks for a key in every project.
+    pub async fn find(&self, key: &Secret) -> Result<Found, Error> {
+        let mut found = Found::Nowhere;
+        for project in self.all::<Project>("/organization/projects").await? {
+            let Some(project) = id(&project.id) else { continue };
+            for listed in self.keys(project).await?.into_iter().filter(|listed| listed.is_mask_of(key)) {
+                if found != Found::Nowhere {
+                    return Ok(Found::Several);
+                }
+                let lives = listed.expires_at.zip(listed.created_at).map(|(end, begin)| end.saturating_sub(begin)).filter(|s| *s > 0);
+                found = match listed.owner.service_account {
+                    Some(account) => match format!("{project}/{}/{}", account.id, listed.id).parse() {
+                        Ok(place) => Found::Here(place, lives),
+                        Err(()) => return Err(self.unread()),
+                    },
+                    None => Found::Persons,
+                };
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys of that name beside this one.
+    pub async fn named(&self, name: &str, beside: &Place) -> Result<Vec<Place>, Error> {
+        let keys = self.keys(&beside.project).await?;
+        let named = keys.into_iter().filter(|listed| listed.name.as_deref() == Some(name));
+        Ok(named.filter_map(|listed| id(&listed.id).map(|key| Place { key: key.to_owned(), ..beside.clone() })).collect())
+    }
+
+    /// Makes a key of that name for the service account of this one.
+    pub async fn create(&self, name: &str, beside: &Place, lives: Option<i64>) -> Result<(Place, Secret), Error> {
+        #[derive(Deserialize)]
+        struct Made {
+            id: String,
+            value: String,
+        }
+        let mut wish = json!({ "name": name });
+        if let (Some(wish), Some(seconds)) = (wish.as_object_mut(), lives) {
+            wish.insert("expires_in_seconds".to_owned(), json!(seconds));
+        }
+        let path = format!("/organization/projects/{}/service_accounts/{}/api_keys", beside.project, beside.account);
+        let reply = self.line.change(Verb::Post, &path, Some(self.key), Some(wish.to_string())).await?;
+        let body = whole(&self.line, reply, Some(self.key)).await?;
+        let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
+        let key = Secret::new(made.value);
+        let place = id(&made.id).map(|key| Place { key: key.to_owned(), ..beside.clone() });
+        Ok((place.ok_or_else(|| self.unread())?, key))
+    }
+
+    /// Deletes a key for good; one that is gone already is no error. Whether the provider did: of service accounts it may
+    /// leave that to its own page.
+    pub async fn delete(&self, place: &Place) -> Result<bool, Error> {
+        let path = format!("/organization/projects/{}/api_keys/{}", place.project, place.key);
+        let reply = self.line.change(Verb::Delete, &path, Some(self.key), None).await?;
+        match whole(&self.line, reply, Some(self.key)).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                Kind::NotFound => Ok(true),
+                Kind::BadRequest | Kind::Forbidden => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    async fn keys(&self, project: &str) -> Result<Vec<Listed>, Error> {
+        self.all(&format!("/organization/projects/{project}/api_keys")).await
+    }
+
+    async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        for _ in 0..MOST_PAGES {
+            let address = format!("{path}?limit={PAGE}{after}");
+            let reply = self.line.get(&self.line.address, &address, Auth::Bearer, Some(self.key)).await?;
+            let body = whole(&self.line, reply, Some(self.key)).await?;
+            let Page { data, has_more, last_id } = serde_json::from_slice::<Page<T>>(&body).map_err(|_| self.unread())?;
+            all.extend(data);
+            match last_id.as_deref().and_then(id).filter(|_| has_more) {
+                Some(last) => after = format!("&after={last}"),
+                None => break,
+            }
+        }
+        Ok(all)
+    }
+
+    /// What it said is not understood.
+    pub(super) fn unread(&self) -> Error {
+        self.line.error(Kind::Malformed, "answered with something that is not understood")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_three_ids_and_nothing_else() {
+        let place: Place = "proj_a/svc_acct_b/key_c".parse().unwrap();
+        assert_eq!(place.to_string(), "proj_a/svc_acct_b/key_c");
+        for bad in ["", "a/b", "a/b/c/d", "a//c", "a/b/../c", "a/b/c?x=1", "a/b/c d"] {
+            assert_eq!(bad.parse::<Place>(), Err(()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_mask_fits_its_key_and_no_other() {
+        let key = Secret::new("sk-svcacct-abcdefghijklmnopqrstuvwxyz0123".to_owned());
+        let listed = |mask: &str| serde_json::from_value::<Listed>(json!({ "id": "k", "redacted_value": mask })).unwrap();
+        for mask in ["sk-svcacct-abc...0123", "sk-***123", "sk-svcacct-abc****************************0123"] {
+            assert!(listed(mask).is_mask_of(&key), "{mask}");
+        }
+        for mask in ["", "...", "sk-...124", "sk-proj-a...0123", "sk-svcacct-abcdefghijklmnopqrstuvwxyz0123", "sk-...3"] {
+            assert!(!listed(mask).is_mask_of(&key), "{mask}");
+        }
+    }
+}
