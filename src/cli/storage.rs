@@ -38,7 +38,8 @@ pub(crate) fn explain(error: &Error) -> Meaning {
         Error::Uploading => {
             meaning(Exit::Storage, "busy", "wait for its end, or bring it to one with `chatbot backup URL`; after a day it counts no more")
         }
-        Error::Pruning => meaning(Exit::Storage, "busy", "wait for its end; after a day it counts no more"),
+        Error::Pruning => meaning(Exit::Storage, "busy", "wait for its end; if it was broken off, it counts no more after an hour"),
+        Error::Slept => meaning(Exit::Storage, "interrupted", "run it again: it goes on where it was"),
         Error::Unknown(_) => meaning(Exit::Storage, "backup_damaged", "remove that backup by the storage's own means, if it is to go"),
     }
 }

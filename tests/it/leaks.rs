@@ -6,6 +6,7 @@
 use super::harness::provider::{Gate, Reply, Request, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
 use super::harness::screen;
+use super::harness::webdav::{self, WebDav};
 use super::harness::{Sandbox, Screen};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -327,6 +328,48 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     sandbox.is_private();
 }
 
+#[test]
+fn object_storage_gets_nothing_in_the_clear() {
+    let dav = WebDav::start();
+    let (mut sandbox, mut other) = (Sandbox::with_vault(), Sandbox::with_vault());
+    for sandbox in [&mut sandbox, &mut other] {
+        sandbox.set("WEBDAV_USERNAME", webdav::USER);
+        sandbox.set("WEBDAV_PASSWORD", webdav::PASSWORD);
+        sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
+    }
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(format!("{}\n", key())).passes();
+    for (_, sentence, _) in canaries() {
+        sandbox.run(["ask", "--demo", "--"]).arg(sentence).passes();
+    }
+    let address = dav.address();
+    for args in [
+        ["backup", "--with-keys", &address].as_slice(),
+        &["backup", "--json", "--again", &address],
+        &["backup", "list", &address],
+        &["backup", "--verify", &address],
+        &["backup", "prune", &address, "--keep", "1", "--yes"],
+    ] {
+        sandbox.run(args).passes();
+    }
+    other.run(["restore", &address, "--with-keys"]).passes();
+    // And when it says back what it was shown.
+    dav.fault(|request| Some(Reply::full(403, &[], &String::from_utf8_lossy(&request.bytes()))));
+    for args in [["backup", &address].as_slice(), &["restore", &address, "--json"]] {
+        sandbox.run(args).env("CHATBOT_LOG", sandbox.state().join("trace.log")).fails(3);
+    }
+    let mut hunt = hunt();
+    hunt.add("the password of the storage", webdav::PASSWORD);
+    for mut request in dav.server.requests() {
+        request.headers.retain(|(name, _)| name != "authorization");
+        hunt.search(&format!("the request `{}`", request.line()), &request.bytes());
+    }
+    search_sandbox(&mut hunt, &sandbox, false);
+    search_sandbox(&mut hunt, &other, false);
+    hunt.end();
+    sandbox.is_private();
+    other.is_private();
+}
+
 /// Everything that looks after what is kept, up to the end of the key.
 fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
     let all = sentences.join("\n");
@@ -348,6 +391,12 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
         &["backup", "--verify", "kept.backup"],
         &["restore", "kept.backup", "--dry-run"],
         &["restore", "kept.backup", "--with-keys", "--yes"],
+        &["backup", "file:stick", "--with-keys"],
+        &["backup", "list", "file:stick"],
+        &["backup", "--verify", "file:stick", "--json"],
+        &["restore", "file:stick", "--dry-run"],
+        &["restore", "file:stick", "--with-keys"],
+        &["backup", "prune", "file:stick", "--keep", "1", "--yes"],
         &["incident", "assess"],
         &["incident", "report", "evidence"],
         &["incident", "lockdown"],

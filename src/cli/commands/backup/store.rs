@@ -49,10 +49,7 @@ pub(crate) struct Prune {
 pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Result<()> {
     let objects = objects(app, address)?;
     let chosen = Chosen::of(app, options)?;
-    // Two of one house would set the same mark.
-    let Some(_lock) = disk::Lock::try_now(&app.home.state().join("storage.lock"))? else {
-        bail!(Problem::new(Exit::Storage, "busy", "another chatbot is sending a backup just now").hint("wait for its end"));
-    };
+    let _alone = alone(app)?;
     let runtime = runtime()?;
     let there = runtime.block_on(store::head(&objects)).inspect_err(|_| failed(app))?;
     let (head, keys) = match there {
@@ -88,6 +85,14 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
     tell(app, address, &sent, options.json)?;
     chosen.warn_of_keys(app);
     if sent.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// Two of one house would set the same mark.
+fn alone(app: &App) -> Result<disk::Lock> {
+    disk::Lock::try_now(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
+        let busy = Problem::new(Exit::Storage, "busy", "another chatbot of this house is at work in object storage");
+        busy.hint("wait for its end").into()
+    })
 }
 
 fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> {
@@ -227,6 +232,7 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     if !app.yes && !app.ui.confirm(&format!("Remove {backups} backups and {many} objects, {}?", size(planned.bytes)), "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
     }
+    let _alone = alone(app)?;
     let home = home_id(app)?;
     let ui = app.ui;
     let bar = &mut |done, of| ui.progress("removed", done, of);

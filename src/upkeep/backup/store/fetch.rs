@@ -3,7 +3,7 @@
 use super::Error;
 use super::form::{Entry, Head, Keys, OBJECTS, Part, Snapshot, Thing, is_a_name, short};
 use super::objects::Objects;
-use super::send::AT_ONCE;
+use super::queue::Queue;
 use crate::archive::{self, Plain};
 use crate::clock::Time;
 use crate::disk;
@@ -15,10 +15,9 @@ use crate::upkeep::backup;
 use crate::upkeep::backup::check::{self, Checked, Contents, Item};
 use crate::upkeep::backup::form::{Key, Lock, Text, Which};
 use crate::upkeep::backup::write::Writer;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 /// A conversation may be this large: it is put together in memory.
@@ -89,7 +88,7 @@ type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> Result<(), backup::Error>;
 async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize), each: Each<'_>) -> Result<Contents, Error> {
     let mut found = Contents { left_out: seen.snapshot.left_out.clone(), ..Contents::default() };
     let mut entries = Vec::new();
-    let mut lists = Queue::new(seen, &seen.snapshot.lists)?;
+    let mut lists = Parts::new(seen, &seen.snapshot.lists)?;
     while let Some((name, plain)) = lists.next().await? {
         match serde_json::from_slice(&plain) {
             Ok(Thing::List(list)) => entries.extend(list),
@@ -104,7 +103,7 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
     drop(ids);
     entries.retain(|e| only.is_empty() || only.iter().any(|o| e.id.as_str().starts_with(o.as_str())));
     let parts: Vec<String> = entries.iter().flat_map(|e| e.parts.iter().cloned()).collect();
-    let mut parts = Queue::new(seen, &parts)?;
+    let mut parts = Parts::new(seen, &parts)?;
     for entry in &entries {
         conversation(entry, &mut parts, each).await?;
         found.conversations += 1;
@@ -112,7 +111,7 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
         tell(found.conversations);
     }
     if only.is_empty() {
-        let mut extras = Queue::new(seen, &seen.snapshot.extras)?;
+        let mut extras = Parts::new(seen, &seen.snapshot.extras)?;
         while let Some((name, plain)) = extras.next().await? {
             extra(&name, &plain, &mut found, each)?;
         }
@@ -124,7 +123,7 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
 }
 
 /// Puts a conversation together out of its parts.
-async fn conversation(entry: &Entry, parts: &mut Queue<'_>, each: Each<'_>) -> Result<(), Error> {
+async fn conversation(entry: &Entry, parts: &mut Parts<'_>, each: Each<'_>) -> Result<(), Error> {
     let (mut records, mut size): (Vec<Plain>, usize) = (Vec::new(), 0);
     for n in 0..entry.parts.len() {
         let (name, plain) = parts.next().await?.ok_or(Error::TooMuch)?;
@@ -168,38 +167,25 @@ fn extra(name: &str, plain: &[u8], found: &mut Contents, each: Each<'_>) -> Resu
     }
 }
 
-/// The bytes of an object that was asked for.
-type Coming = JoinHandle<Result<Option<Vec<u8>>, Error>>;
-
-/// Objects in their order, several of them on their way at once.
-struct Queue<'a> {
-    seen: &'a Seen<'a>,
-    names: VecDeque<String>,
-    asked: VecDeque<(String, Coming)>,
-    at_once: usize,
+/// Objects in their order, each held against its name.
+struct Parts<'a> {
+    keys: &'a Keys,
+    queue: Queue,
 }
 
-impl<'a> Queue<'a> {
+impl<'a> Parts<'a> {
     fn new(seen: &'a Seen<'a>, names: &[String]) -> Result<Self, Error> {
         if let Some(odd) = names.iter().find(|name| !is_a_name(name)) {
             return Err(Error::Strange(short(odd)));
         }
-        let at_once = if seen.objects.is_far() { AT_ONCE } else { 1 };
-        Ok(Self { seen, names: names.iter().cloned().collect(), asked: VecDeque::new(), at_once })
+        Ok(Self { keys: &seen.keys, queue: Queue::new(seen.objects, OBJECTS, names.iter().cloned()) })
     }
 
     /// The next object: its name and what it seals.
     async fn next(&mut self) -> Result<Option<(String, Zeroizing<Vec<u8>>)>, Error> {
-        while self.asked.len() < self.at_once
-            && let Some(name) = self.names.pop_front()
-        {
-            let (objects, place) = (self.seen.objects.clone(), format!("{OBJECTS}/{name}"));
-            self.asked.push_back((name, tokio::spawn(async move { objects.get(&place).await })));
-        }
-        let Some((name, coming)) = self.asked.pop_front() else { return Ok(None) };
-        let missing = || Error::Missing(short(&name));
-        let sealed = coming.await.map_err(|_| missing())??.ok_or_else(missing)?;
-        let plain = self.seen.keys.open_named(&name, &sealed)?;
+        let Some((name, sealed)) = self.queue.next().await? else { return Ok(None) };
+        let sealed = sealed.ok_or_else(|| Error::Missing(short(&name)))?;
+        let plain = self.keys.open_named(&name, &sealed)?;
         Ok(Some((name, plain)))
     }
 }

@@ -19,6 +19,7 @@ mod form;
 mod marks;
 mod objects;
 mod prune;
+mod queue;
 mod send;
 
 pub use address::{Address, Cloud, Kind};
@@ -119,6 +120,9 @@ pub enum Error {
     /// Somebody is removing old ones.
     #[error("old backups are being removed there")]
     Pruning,
+    /// It was stopped for so long that others count it as gone.
+    #[error("this machine slept for too long in the middle of it")]
+    Slept,
     /// What cannot be opened may need any object.
     #[error("backup `{0}` cannot be opened: what it needs is not known, and nothing was removed")]
     Unknown(Name),

@@ -4,9 +4,11 @@ use super::Error;
 use super::form::{Keys, OBJECTS, SNAPSHOTS, Snapshot, Thing, is_a_name, short};
 use super::marks::{Mark, Work};
 use super::objects::{Listed, Objects};
+use super::queue::{Queue, at_once, room};
 use crate::clock::Clock;
 use crate::name::Name;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::task::JoinSet;
 
 /// The backups of a place.
 #[derive(Debug, Default)]
@@ -34,10 +36,11 @@ pub struct Pruned {
 /// Opens every backup's list of what it is.
 pub async fn snapshots(objects: &Objects, keys: &Keys, store: &Name) -> Result<Snapshots, Error> {
     let mut found = Snapshots::default();
-    for Listed { name, .. } in objects.list(SNAPSHOTS).await? {
-        let Ok(id) = name.parse::<Name>() else { continue };
+    let names = objects.list(SNAPSHOTS).await?.into_iter().map(|l| l.name).filter(|name| name.parse::<Name>().is_ok());
+    let mut coming = Queue::new(objects, SNAPSHOTS, names);
+    while let Some((name, sealed)) = coming.next().await? {
         // Removed since it was listed.
-        let Some(sealed) = objects.get(&format!("{SNAPSHOTS}/{name}")).await? else { continue };
+        let (Ok(id), Some(sealed)) = (name.parse::<Name>(), sealed) else { continue };
         let plain = keys.open(&sealed);
         match plain.as_ref().and_then(|plain| serde_json::from_slice(plain).ok()) {
             Some(Thing::Snapshot(snapshot)) if snapshot.id == id && snapshot.store == *store => found.open.push(snapshot),
@@ -91,26 +94,32 @@ pub async fn plan(objects: &Objects, keys: &Keys, store: &Name, keep: usize) -> 
             pruned.snapshots.push(snapshot);
         }
     }
-    for Listed { name, bytes, .. } in objects.list(OBJECTS).await? {
-        if is_a_name(&name) && !needed.contains(&name) {
-            pruned.objects += 1;
-            pruned.bytes += bytes;
-            pruned.gone.push(name);
+    for folder in [OBJECTS, SNAPSHOTS] {
+        for Listed { name, bytes, .. } in objects.list(folder).await? {
+            if (folder == OBJECTS && is_a_name(&name) && !needed.contains(&name)) || is_a_draft(&name) {
+                pruned.objects += 1;
+                pruned.bytes += bytes;
+                pruned.gone.push(format!("{folder}/{name}"));
+            }
         }
     }
     Ok(pruned)
 }
 
+/// What a writer that was killed has left behind in a folder of this machine.
+fn is_a_draft(name: &str) -> bool {
+    let ending = name.split_once('.').and_then(|(_, ending)| ending.strip_suffix(".new"));
+    ending.is_some_and(|random| random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// Adds the names of everything that a backup consists of.
 async fn needs(objects: &Objects, keys: &Keys, snapshot: &Snapshot, needed: &mut BTreeSet<String>) -> Result<(), Error> {
     needed.extend(snapshot.extras.iter().cloned());
-    for name in &snapshot.lists {
-        if !needed.insert(name.clone()) {
-            continue;
-        }
+    let lists: Vec<String> = snapshot.lists.iter().filter(|name| needed.insert((*name).clone())).cloned().collect();
+    let mut coming = Queue::new(objects, OBJECTS, lists);
+    while let Some((name, sealed)) = coming.next().await? {
         let unknown = || Error::Unknown(snapshot.id.clone());
-        let sealed = objects.get(&format!("{OBJECTS}/{name}")).await?.ok_or_else(unknown)?;
-        let plain = keys.open_named(name, &sealed).map_err(|_| unknown())?;
+        let plain = keys.open_named(&name, &sealed.ok_or_else(unknown)?).map_err(|_| unknown())?;
         match serde_json::from_slice(&plain) {
             Ok(Thing::List(list)) => needed.extend(list.into_iter().flat_map(|entry| entry.parts)),
             _ => return Err(unknown()),
@@ -139,11 +148,15 @@ pub async fn prune(
     for snapshot in &pruned.snapshots {
         objects.remove(&format!("{SNAPSHOTS}/{}", snapshot.id)).await?;
     }
-    for (done, name) in pruned.gone.iter().enumerate() {
+    let mut under_way = JoinSet::new();
+    for (done, place) in pruned.gone.iter().enumerate() {
         mark.freshen().await?;
-        objects.remove(&format!("{OBJECTS}/{name}")).await?;
+        room(&mut under_way, at_once(objects)).await?;
+        let (objects, place) = (objects.clone(), place.clone());
+        under_way.spawn(async move { objects.remove(&place).await });
         tell(done + 1, pruned.gone.len());
     }
+    room(&mut under_way, 1).await?;
     mark.lift().await?;
     Ok(pruned)
 }

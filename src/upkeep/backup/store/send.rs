@@ -4,6 +4,7 @@ use super::Error;
 use super::form::{Entry, Head, Keys, OBJECTS, Part, SNAPSHOTS, Snapshot, Thing, sealed_length, short};
 use super::marks::{Mark, Work};
 use super::objects::Objects;
+use super::queue::{at_once, room};
 use crate::archive::{self, Archive};
 use crate::clock::Clock;
 use crate::name::Name;
@@ -19,8 +20,6 @@ use zeroize::Zeroizing;
 
 /// A part of a conversation has about this many bytes. What was sent of a conversation that only grew is not sent again.
 const PART: usize = 512 * 1024;
-/// So many things are on their way at once.
-pub(super) const AT_ONCE: usize = 8;
 /// So many files wait for the disk together, or so many bytes.
 const TOGETHER: usize = 256;
 const TOGETHER_BYTES: usize = 32 << 20;
@@ -119,7 +118,6 @@ struct Upload<'a> {
     /// What the backup consists of.
     needed: BTreeMap<String, u64>,
     under_way: JoinSet<Result<(), Error>>,
-    at_once: usize,
     waiting: Vec<(String, Vec<u8>)>,
     waiting_bytes: usize,
     together: usize,
@@ -137,7 +135,6 @@ impl<'a> Upload<'a> {
             there: listed.into_iter().map(|l| (l.name, l.bytes)).collect(),
             needed: BTreeMap::new(),
             under_way: JoinSet::new(),
-            at_once: if sender.objects.is_far() { AT_ONCE } else { 1 },
             waiting: Vec::new(),
             waiting_bytes: 0,
             together: if sender.objects.is_far() { 1 } else { TOGETHER },
@@ -174,21 +171,11 @@ impl<'a> Upload<'a> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        while self.under_way.len() >= self.at_once {
-            self.one_arrives().await?;
-        }
+        room(&mut self.under_way, at_once(self.sender.objects)).await?;
         let waiting = std::mem::take(&mut self.waiting);
         self.waiting_bytes = 0;
         self.under_way.spawn(deliver(self.sender.objects.clone(), Arc::clone(&self.sender.keys), waiting));
         Ok(())
-    }
-
-    async fn one_arrives(&mut self) -> Result<(), Error> {
-        match self.under_way.join_next().await {
-            Some(Ok(done)) => done,
-            Some(Err(_)) => Err(Error::Unlike(String::new())),
-            None => Ok(()),
-        }
     }
 
     async fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<Vec<String>, Error> {
@@ -244,9 +231,7 @@ impl<'a> Upload<'a> {
     /// Waits for what is under way, looks whether everything is there, and only then says that it is.
     async fn end(mut self, snapshot: &Snapshot) -> Result<(), Error> {
         self.set_out().await?;
-        while !self.under_way.is_empty() {
-            self.one_arrives().await?;
-        }
+        room(&mut self.under_way, 1).await?;
         let objects = self.sender.objects;
         let there: BTreeMap<String, u64> = objects.list(OBJECTS).await?.into_iter().map(|l| (l.name, l.bytes)).collect();
         if let Some((name, _)) = self.needed.iter().find(|(name, length)| there.get(*name) != Some(*length)) {
@@ -254,6 +239,7 @@ impl<'a> Upload<'a> {
         }
         let sealed = self.sender.keys.seal(&Thing::Snapshot(snapshot.clone()).plain(), self.sender.clock.now());
         let name = format!("{SNAPSHOTS}/{}", snapshot.id);
+        self.mark.freshen().await?;
         objects.put(&name, sealed.clone()).await?;
         if objects.get(&name).await?.as_ref() != Some(&sealed) {
             return Err(Error::Unlike(snapshot.id.to_string()));

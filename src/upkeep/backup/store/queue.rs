@@ -1,0 +1,57 @@
+//! Many things asked for in their order, several of them on their way at once.
+
+use super::Error;
+use super::objects::Objects;
+use std::collections::VecDeque;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// So many things are on their way at once.
+const AT_ONCE: usize = 8;
+
+/// How many things may be on their way to or from a place.
+pub(super) fn at_once(objects: &Objects) -> usize {
+    if objects.is_far() { AT_ONCE } else { 1 }
+}
+
+/// The bytes of a thing that was asked for.
+type Coming = JoinHandle<Result<Option<Vec<u8>>, Error>>;
+
+/// Things of one folder, asked for in their order.
+pub(super) struct Queue {
+    objects: Objects,
+    folder: &'static str,
+    names: VecDeque<String>,
+    asked: VecDeque<(String, Coming)>,
+}
+
+impl Queue {
+    pub(super) fn new(objects: &Objects, folder: &'static str, names: impl IntoIterator<Item = String>) -> Self {
+        Self { objects: objects.clone(), folder, names: names.into_iter().collect(), asked: VecDeque::new() }
+    }
+
+    /// The next thing: its name and its bytes, if it is there.
+    pub(super) async fn next(&mut self) -> Result<Option<(String, Option<Vec<u8>>)>, Error> {
+        while self.asked.len() < at_once(&self.objects)
+            && let Some(name) = self.names.pop_front()
+        {
+            let (objects, place) = (self.objects.clone(), format!("{}/{name}", self.folder));
+            self.asked.push_back((name, tokio::spawn(async move { objects.get(&place).await })));
+        }
+        let Some((name, coming)) = self.asked.pop_front() else { return Ok(None) };
+        // Nothing stops a request but the end of this program.
+        let bytes = coming.await.map_err(|_| Error::Missing(super::form::short(&name)))??;
+        Ok(Some((name, bytes)))
+    }
+}
+
+/// Waits until fewer than `most` are under way.
+pub(super) async fn room(under_way: &mut JoinSet<Result<(), Error>>, most: usize) -> Result<(), Error> {
+    while under_way.len() >= most.max(1) {
+        match under_way.join_next().await {
+            Some(Ok(done)) => done?,
+            Some(Err(_)) => return Err(Error::Unlike(String::new())),
+            None => return Ok(()),
+        }
+    }
+    Ok(())
+}
