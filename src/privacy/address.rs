@@ -70,6 +70,10 @@ pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
     if is_word(text.before(start)) || matches!(text.before(start), b'-' | b'.' | b'$' | b'/') {
         return;
     }
+    // The address of the licences of free software.
+    if memchr::memmem::find(text.cut(start.saturating_sub(60), start), b"Foundation, Inc").is_some() {
+        return;
+    }
     pass.hit(start, end, ADDRESS, "street", FORMED);
 }
 

@@ -70,6 +70,14 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
         }
         return;
     }
+    let wireless = matches!(word, Word::Key | Word::Secret)
+        && super::context::said_within(
+            text,
+            name.start,
+            60,
+            &["wifi", "wi-fi", "wlan", "wlan-", "ssid", "wpa", "wpa2", "router", "hotspot"],
+        );
+    let name = if wireless { Name { word: Word::Password, ..name } } else { name };
     if word == Word::Phrase {
         sentence::phrase(pass, &name);
         return;
@@ -126,6 +134,10 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
             return syntax != Syntax::Bare;
         };
         if found.typed {
+            let kind = text.cut(found.start, found.end);
+            if NUMERIC.contains(&kind) {
+                return true;
+            }
             from = found.next;
             continue;
         }
@@ -140,6 +152,12 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     }
     true
 }
+
+/// Types that no secret has.
+const NUMERIC: &[&[u8]] = &[
+    b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32", b"f64", b"bool", b"int", b"long", b"float",
+    b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
+];
 
 /// What a value beside a name is called.
 pub(super) fn kind_of(name: &Name<'_>) -> &'static str {
@@ -177,6 +195,13 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     {
         return Some(value);
     }
+    if quoted && rest.first() == Some(&b'{') {
+        // `variable "db_password" { default = "…" }`
+        let end = text.run(i, 300, |b| b != b'}');
+        let word = memchr::memmem::find(text.cut(i, end), b"default")?;
+        let sign = text.run(i + word + 7, 12, |b| b == b' ');
+        return (text.at(sign) == b'=').then(|| (text.blanks(sign + 1), Syntax::Bare));
+    }
     match rest {
         [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
             let signs = text.run(i, 4, |b| matches!(b, b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'));
@@ -185,7 +210,7 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
         [b'=', ..] => {
             let from = text.blanks(i + 1);
             let before = text.before(name.start);
-            if matches!(before, b'?' | b'&') || (before == b';' && tight) {
+            if matches!(before, b'?' | b'&') {
                 return Some((i + 1, Syntax::Query));
             }
             Some((from, if tight && from == i + 1 { Syntax::Line } else { Syntax::Bare }))
@@ -196,7 +221,12 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             Some((next_line(text, from, quoted), Syntax::Bare))
         }
         [0xEF, 0xBC, 0x9A, ..] => Some((text.blanks(i + 3), Syntax::Bare)),
-        [b',', ..] if quoted => Some((text.blanks(i + 1), Syntax::Bare)).filter(|&(from, _)| opens_quote(text, from)),
+        // `set("password", "hunter2")`, not one of a list of words.
+        [b',', ..] if quoted => {
+            let open = text.run_back(name.start, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b':'));
+            let first = matches!(text.before(text.run_back(open, 4, |b| b == b' ')), b'(' | b'[' | b'{');
+            Some((text.blanks(i + 1), Syntax::Bare)).filter(|&(from, _)| first && opens_quote(text, from))
+        }
         [b'>', ..] if tight => {
             let opened = text.before(name.start);
             (matches!(opened, b'<' | b':') || quoted).then_some((text.run(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
@@ -329,7 +359,12 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
     if let Some(cut) = next_pair(text, from, end) {
         end = cut;
     }
-    end = trim_end(text, from, end, if syntax == Syntax::Line { b",;)]}>'\\" } else { b",;)]}>'\\.*" });
+    let stressed = text.before(name.start) == b'*' || text.at(name.end) == b'*' || text.before(from) == b'*';
+    end = match syntax {
+        Syntax::Line => trim_end(text, from, end, b",;)]}>'\\"),
+        _ if stressed => trim_end(text, from, end, b",;)]}>'\\.*"),
+        _ => trim_end(text, from, end, b",;)]}>'\\."),
+    };
     if matches!(syntax, Syntax::Line | Syntax::Bare)
         && let Some(escape) = text.cut(from, end).windows(2).position(|w| w == b"\\n" || w == b"\\r")
     {
@@ -354,7 +389,6 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
             return Some(Found { typed: true, next, ..found });
         }
     }
-    let _ = name;
     Some(found)
 }
 

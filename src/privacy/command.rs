@@ -35,11 +35,9 @@ const COMMANDS: &[Command] = &[
     ("unzip", &["-P"], &[], &[]),
     ("unrar", &[], &[], &["-p"]),
     ("rar", &[], &[], &["-p", "-hp"]),
-    ("smbclient", &[], &[], &[]),
     ("az", &["-p"], &[], &[]),
     ("rabbitmqadmin", &["-p"], &[], &[]),
     ("nmcli", &[], &[], &[]),
-    ("net", &[], &[], &[]),
     ("psexec", &["-p"], &[], &[]),
     ("ipmitool", &["-P"], &[], &[]),
     ("snmpwalk", &["-A", "-X"], &[], &[]),
@@ -50,6 +48,19 @@ const COMMANDS: &[Command] = &[
     ("clickhouse-client", &[], &[], &[]),
     ("keytool", &["-storepass", "-keypass"], &[], &[]),
     ("xfreerdp", &[], &[], &["/p:"]),
+    ("openssl", &["-k", "-K"], &[], &[]),
+    ("smbclient", &[], &["-U", "--user"], &["-U"]),
+    ("rpcclient", &[], &["-U", "--user"], &["-U"]),
+    ("vault login", &[], &[], &[]),
+    ("htpasswd", &[], &[], &[]),
+    ("net use", &[], &[], &[]),
+    ("mc alias set", &[], &[], &[]),
+    ("mc config host add", &[], &[], &[]),
+    ("sqlplus", &[], &[], &[]),
+    ("expdp", &[], &[], &[]),
+    ("impdp", &[], &[], &[]),
+    ("rman target", &[], &[], &[]),
+    ("convertto-securestring", &[], &[], &[]),
 ];
 
 /// The names of the commands, for the index.
@@ -57,7 +68,8 @@ const COMMANDS: &[Command] = &[
 pub(super) const KEYWORDS: &[&str] = &[
     "mysql ", "mysqldump ", "mysqladmin ", "mariadb ", "sshpass ", "curl ", "http ", "docker ", "podman ", "redis-cli ", "mongo ",
     "mongosh ", "mongodump ", "ldapsearch ", "ldapmodify ", "sqlcmd ", "bcp ", "7z ", "zip ", "unzip ", "unrar ", "rar ", "helm ",
-    "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
+    "openssl ", "smbclient ", "rpcclient ", "vault login ", "htpasswd ", "net use ", "mc alias set ", "mc config host add ", "sqlplus ",
+    "expdp ", "impdp ", "rman target ", "convertto-securestring ", "az ", "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
 ];
 
 /// Reads the flags behind a command.
@@ -77,6 +89,9 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
             break;
         }
         limit = text.line_end(next, 400);
+    }
+    if positional(pass, &name, to, limit) {
+        return;
     }
     let mut i = to;
     while i < limit {
@@ -101,6 +116,106 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
+/// Reads commands that take a password by its place among the words behind them. Says whether the command is one of them.
+fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool {
+    let text = pass.text;
+    let mut words: Vec<(usize, usize)> = Vec::new();
+    let mut i = to;
+    while i < limit && words.len() < 8 {
+        i = text.run(i, 64, |b| b.is_ascii_whitespace() || b == b'\\');
+        let (start, end) = argument(text, i);
+        if end <= start || matches!(text.at(i), b'|' | b';' | b'#' | b'&' | b'>') || i >= limit {
+            break;
+        }
+        words.push((start, end));
+        i = end + usize::from(start > i);
+    }
+    let flag = |&(start, end): &(usize, usize)| text.at(start) == b'-' || text.at(start) == b'/' && end - start < 40;
+    let plain: Vec<(usize, usize)> = words.iter().copied().filter(|word| !flag(word)).collect();
+    let told = match name {
+        "vault login" => plain.first().copied().filter(|&(start, end)| !text.cut(start, end).contains(&b'=') && end - start >= 8),
+        "htpasswd" => {
+            let batch = words.iter().any(|&(start, end)| text.at(start) == b'-' && text.cut(start, end).contains(&b'b'));
+            let printed = words.iter().any(|&(start, end)| text.at(start) == b'-' && text.cut(start, end).contains(&b'n'));
+            plain.get(if printed { 1 } else { 2 }).copied().filter(|_| batch)
+        }
+        "net use" => {
+            let user = words.iter().position(|&(start, _)| text.has_folded(start, b"/user:"));
+            let behind = user.and_then(|p| words.get(p + 1)).copied().filter(|word| !flag(word));
+            behind.or_else(|| {
+                user.and_then(|p| p.checked_sub(1))
+                    .and_then(|p| words.get(p))
+                    .copied()
+                    .filter(|&(start, end)| value::is_striking(text.cut(start, end)) && text.at(start) != b'\\')
+            })
+        }
+        "mc alias set" | "mc config host add" => plain.get(3).copied(),
+        "sqlplus" | "expdp" | "impdp" | "rman target" => plain.iter().find_map(|&(start, end)| {
+            let word = text.cut(start, end);
+            let slash = word.iter().position(|&b| b == b'/').filter(|&p| p > 0)?;
+            let stop = word.iter().rposition(|&b| b == b'@').filter(|&p| p > slash).unwrap_or(word.len());
+            (stop > slash + 1).then_some((start + slash + 1, start + stop))
+        }),
+        "convertto-securestring" => plain.first().copied().filter(|&(start, _)| text.at(start) != b'$'),
+        _ => return false,
+    };
+    if let Some(found) = told {
+        alone(pass, found);
+    }
+    true
+}
+
+/// Reads what is echoed into a command that takes a password: `echo 'hunter2' | sudo -S`, `echo bob:hunter2 | chpasswd`.
+pub(super) fn piped(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let chpasswd = text.has_folded(at, b"chpasswd");
+    let start = text.line_start(at, 200);
+    let line = text.cut(start, at);
+    let echo = [&b"echo "[..], b"printf ", b"<<< "].iter().find_map(|word| {
+        let place = memchr::memmem::rfind(line, word)?;
+        Some(start + place + word.len())
+    });
+    let echo = echo.or_else(|| (chpasswd && text.has(text.blanks(to), b"<<<")).then(|| text.blanks(text.blanks(to) + 3)));
+    let Some(mut from) = echo else { return };
+    for flag in [&b"-n "[..], b"-e ", b"-ne ", b"-en ", b"'%s' ", b"\"%s\" "] {
+        if text.has(from, flag) {
+            from += flag.len();
+        }
+    }
+    let found = argument(text, from);
+    if chpasswd { pair(pass, found) } else { alone(pass, found) }
+}
+
+/// Reads the key of a call that signs or encrypts: `jwt.encode(payload, "…")`, `hmac.new(b"…", …)`, `createHmac("sha256", "…")`.
+pub(super) fn signing(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let first = [&b"hmac.new("[..], b"aes.new(", b"fernet(", b"signer("].iter().any(|call| text.has_folded(at, call));
+    let mut i = to;
+    if !first {
+        // Past the first argument, whatever it is.
+        let mut depth = 0usize;
+        let limit = (to + 160).min(text.len());
+        while i < limit {
+            match text.at(i) {
+                b'(' | b'{' | b'[' => depth += 1,
+                b')' | b'}' | b']' if depth == 0 => return,
+                b')' | b'}' | b']' => depth -= 1,
+                b',' if depth == 0 => break,
+                b'\n' | b';' if depth == 0 => return,
+                _ => {}
+            }
+            i += 1;
+        }
+        i += 1;
+    }
+    let open = text.run(text.run(i, 24, |b| b.is_ascii_whitespace()), 1, |b| matches!(b, b'b' | b'r'));
+    if let Some((start, end)) = quoted(text, open).filter(|&(start, end)| end - start >= 6)
+        && !value::is_placeholder(text.cut(start, end))
+    {
+        pass.hit(start, end, super::kind::SECRET, "signing-key", NAMED);
+    }
+}
+
 /// Reads the second literal of a call that takes a name and a password: `auth=("bob", "hunter2")`.
 pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
     let text = pass.text;
@@ -119,13 +234,23 @@ pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
 }
 
 /// Reads the literal behind `IDENTIFIED BY`.
-pub(super) fn identified(pass: &mut Pass<'_>, _at: usize, to: usize) {
+pub(super) fn identified(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let limit = text.line_end(to, 60);
-    if let Some(open) = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"'))
-        && let Some((start, end)) = quoted(text, open)
+    let open = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"' | b';' | b'\n'));
+    // `IDENTIFIED WITH plugin BY '…'`
+    let from =
+        memchr::memmem::find(text.cut(to, limit), b" BY ").filter(|_| text.has_folded(at, b"identified with")).map_or(to, |p| to + p + 4);
+    if let Some(open) = open.filter(|&open| matches!(text.at(open), b'\'' | b'"') && from == to || from > to)
+        && let Some((start, end)) = quoted(text, if from > to { from } else { open })
     {
         alone(pass, (start, end));
+    } else if text.has_folded(at, b"identified by") {
+        let start = text.blanks(to);
+        let end = text.run(start, 64, |b| !b.is_ascii_whitespace() && !matches!(b, b';' | b'"' | b'\'' | b')' | b'`'));
+        if value::is_striking(text.cut(start, end)) {
+            alone(pass, (start, end));
+        }
     }
 }
 
@@ -147,7 +272,10 @@ fn alone(pass: &mut Pass<'_>, (start, end): (usize, usize)) {
 
 fn pair(pass: &mut Pass<'_>, (start, end): (usize, usize)) {
     let bytes = pass.text.cut(start, end);
-    let colon = bytes.iter().position(|b| matches!(b, b':' | b','));
+    let colon = bytes.iter().position(|b| matches!(b, b':' | b',' | b'%'));
+    if bytes.starts_with(b"<") || bytes.windows(2).any(|w| w == b"${" || w == b"$(") {
+        return;
+    }
     if let Some(colon) = colon {
         let secret = bytes.get(colon + 1..).unwrap_or_default();
         if secret.len() >= 3 && !value::is_placeholder(secret) && !secret.starts_with(b"//") {

@@ -373,6 +373,15 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
         if !number.grouped(form.lengths) || !number.ends(groups) || !joined(number, groups) || !(form.check)(number.digits(groups)) {
             continue;
         }
+        // Without a word the form must stand alone, and be written as such numbers are.
+        if form.words.is_empty() && groups > 1 {
+            let dotted =
+                number.between(0) == b"." && !form.name.starts_with("br-") && form.name != "ch-ahv" && form.name != "be-rijksregister";
+            let listed = number.groups() > groups && number.between(groups - 1) == b" ";
+            if dotted || listed || number.tabled(groups) {
+                continue;
+            }
+        }
         let (start, end) = (number.start, number.end(groups));
         if !form.words.is_empty() && !said(number.text, start, form.words) && !follows(number.text, end, form.words) {
             continue;
@@ -392,7 +401,7 @@ fn joined(number: &Number<'_>, groups: usize) -> bool {
 #[rustfmt::skip]
 const ACCOUNTS: &[&str] = &[
     "account number", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
-    "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking", "savings", "sort code", "rekeningnummer",
+    "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking account", "savings account", "sort code", "rekeningnummer",
     "numer konta",
 ];
 

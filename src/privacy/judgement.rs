@@ -105,7 +105,12 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
         // A variable is followed by the signs of code; the word of a sentence by other words.
         let made = value::made(bytes);
         let capital = made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase);
-        return alone && made.length >= 4 && !capital && !super::vocabulary::is_common(&lower) && made.beyond == 0;
+        // `user, password = split`: the names of several things, and a variable.
+        let tuple = text.before(text.run_back(found.start, 3, |b| b == b' ')) == b'=' && {
+            let line = text.cut(text.line_start(found.start, 80), found.start);
+            line.windows(2).any(|w| w == b", ")
+        };
+        return alone && !tuple && made.length >= 4 && !capital && !super::vocabulary::is_common(&lower) && made.beyond == 0;
     }
     value::is_striking(bytes)
         || alone && value::made(bytes).digits > 0 && bytes.len() >= 4
@@ -196,8 +201,15 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
         return told && bytes.len() >= 32;
     }
     let _ = quoted;
-    value::is_random(bytes)
+    let solid = bytes.len() >= 20
+        && made.digits >= 3
+        && made.lower + made.upper >= 3
+        && made.distinct >= 10
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+        && !value::is_wordy(bytes);
+    (value::is_random(bytes) || told && bytes.len() >= 20 && !value::is_wordy(bytes) && made.digits > 0)
         && (told
+            || solid
             || name.is_upper() && bytes.len() >= 20
             || bytes.len() >= 32 && made.upper > 0 && made.lower > 0 && !bytes.contains(&b'/') && !bytes.contains(&b'.'))
 }

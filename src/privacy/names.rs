@@ -173,6 +173,9 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "jeton",
             "sleutel",
             "token_secret",
+            "oauth2-bearer",
+            "oauth2_bearer",
+            "personal access token",
             "hmac",
             "salt",
         ],
@@ -214,6 +217,34 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "unlock code",
             "access code",
             "entry code",
+            "your code",
+            "login code",
+            "confirmation code",
+            "validation code",
+            "security pin",
+            "recovery codes",
+            "dein code",
+            "ihr code",
+            "zugangscode",
+            "ton code",
+            "votre code",
+            "code d'accès",
+            "code de vérification",
+            "code secret",
+            "digicode",
+            "tu código",
+            "su código",
+            "código de acceso",
+            "il tuo codice",
+            "codice di verifica",
+            "seu código",
+            "código de verificação",
+            "verificatiecode",
+            "kod weryfikacyjny",
+            "認証コード",
+            "暗証番号",
+            "인증번호",
+            "인증 코드",
         ],
         Word::Pin,
     ),
@@ -362,15 +393,27 @@ pub(super) fn words(identifier: &[u8]) -> Vec<String> {
 
 /// Whether the words behind a telling name leave it telling.
 pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
-    words(tail)
-        .iter()
-        .all(|w| !OTHER_TAILS.contains(&w.as_str()) || (w == "text" && word == Word::Password) || (w == "env" && tail.len() < 6))
+    // `PassManager`, `pass_by_value`, `pass_stmt`: behind this word only what says that a password is meant.
+    const OF_PASS: &[&str] =
+        &["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash"];
+    words(tail).iter().all(|w| {
+        if word == Word::Pass {
+            return OF_PASS.contains(&w.as_str());
+        }
+        !OTHER_TAILS.contains(&w.as_str())
+            || (w == "text" && word == Word::Password)
+            || (w == "env" && tail.len() < 6)
+            || (w == "id" && word == Word::Opaque)
+    })
 }
 
 /// Whether the words before a telling name leave it telling.
 pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
+    let all = head;
     let words = words(head);
     match word {
+        // `FunctionPass`, `renderPass` are no passwords, `dbPass` is.
+        Word::Pass if all.last().is_some_and(u8::is_ascii_alphanumeric) => words.last().is_some_and(|w| is_glued(w.as_bytes())),
         Word::Key => words.iter().all(|w| !OTHER_HEADS.contains(&w.as_str())),
         _ => !words.iter().any(|w| {
             matches!(
@@ -425,9 +468,33 @@ pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
     }
 }
 
-/// Whether the words before `key` make it a secret's.
+/// Words before `key` that leave it open whether it is a secret's: names of records, of places, of what is counted.
+#[rustfmt::skip]
+const OPEN_HEADS: &[&str] = &[
+    "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
+    "order", "product", "node", "cluster", "shard", "routing", "commit", "content", "etag", "asset", "media", "build", "artifact",
+    "layer", "digest", "checksum", "block", "tx", "transaction", "job", "task", "queue", "topic", "kafka", "resource", "component", "issue",
+    "ticket", "registry", "business", "merge", "join", "temp", "tmp", "snapshot", "backup", "version", "store", "bucket", "entry",
+    "element", "child", "parent", "class", "type", "id", "uuid", "guid", "name", "label", "tag", "category", "section", "tab", "menu",
+    "route", "url", "link", "post", "comment", "customer", "invoice", "payment", "device", "tenant", "org", "organization", "team",
+    "channel", "thread", "conversation", "chat", "run", "step", "stage", "pipeline", "workflow", "feature", "flag", "experiment",
+    "variant", "metric", "dedupe", "deduplication", "nonce", "lock", "mutex", "semaphore_", "redis", "stream", "consumer_", "reference",
+    "external", "internal", "local", "remote", "current", "last", "first", "old", "new", "unknown", "any", "some", "this", "that", "the",
+    "a", "an", "its", "their", "each", "every", "one", "same", "another", "which", "and", "or", "of", "in", "to", "for", "with", "is",
+    "git", "sha", "hash", "md", "content_", "integrity", "figure", "translation_", "test",
+];
+
+/// Whether the words before `key` make it a secret's: one of those that are known to, or a name that says nothing else.
 pub(super) fn head_is_secret(head: &[u8]) -> bool {
-    words(head).last().is_some_and(|last| KEY_HEADS.contains(&last.as_str()) || GLUED.iter().any(|glued| last == glued))
+    words(head).last().is_some_and(|last| {
+        let last = last.as_str();
+        KEY_HEADS.contains(&last)
+            || GLUED.contains(&last)
+            || !head.last().is_some_and(u8::is_ascii_whitespace)
+                && last.len() >= 3
+                && !OPEN_HEADS.contains(&last)
+                && !OTHER_HEADS.contains(&last)
+    })
 }
 
 /// Whether a short telling word may stand glued behind these letters.

@@ -100,6 +100,11 @@ pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     }
     let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
     let [first, second, ..] = address.segments();
+    // A network, not a machine in it.
+    let network = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit() && address.segments().iter().skip(4).all(|&part| part == 0);
+    if network {
+        return Some(end);
+    }
     let documentation = first == 0x2001 && second == 0x0db8 || first == 0x3fff;
     if (0x2000..0x4000).contains(&first) && !documentation {
         pass.hit(at, end, IP_ADDRESS, "ipv6", FORMED);

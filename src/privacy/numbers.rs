@@ -91,11 +91,6 @@ impl<'t> Number<'t> {
         (0..groups.saturating_sub(1)).all(|g| self.between(g) == [by])
     }
 
-    /// Whether the first groups are separated by one space or one hyphen each.
-    pub(super) fn evenly(&self, groups: usize) -> bool {
-        self.separated(groups, b' ') || self.separated(groups, b'-')
-    }
-
     /// Whether the number can end behind its first groups: no more digits or letters are joined on.
     pub(super) fn ends(&self, groups: usize) -> bool {
         let end = self.end(groups);
@@ -105,6 +100,26 @@ impl<'t> Number<'t> {
         }
         let joined = matches!(next, b'-' | b'/' | b'.' | b':' | b'+' | b'%') && self.text.at(end + 1).is_ascii_digit();
         !(joined || next == b'-' && is_word(self.text.at(end + 1)))
+    }
+
+    /// Whether the number stands in a table of codes of four: `676E 6763 6764 6789`.
+    pub(super) fn tabled(&self, groups: usize) -> bool {
+        // 1 for four digits, 2 for four hex digits with a letter.
+        let code = |from: usize, to: usize| {
+            let word = self.text.cut(from, to);
+            let alone = !matches!(self.text.before(from), b'-' | b'.' | b'/' | b'_');
+            match word {
+                [_, _, _, _] if alone && word.iter().all(u8::is_ascii_digit) => 1,
+                [_, _, _, _] if alone && word.iter().all(u8::is_ascii_hexdigit) && word.iter().any(u8::is_ascii_digit) => 2,
+                _ => 0,
+            }
+        };
+        let end = self.end(groups);
+        let next = self.text.run(end, 2, |b| b == b' ' || b == b'\n');
+        let after = if next > end { code(next, self.text.run(next, 5, is_word)) } else { 0 };
+        let last = self.text.run_back(self.start, 2, |b| b == b' ' || b == b'\n');
+        let before = if last < self.start { code(self.text.run_back(last, 5, is_word), last) } else { 0 };
+        before + after >= 2 || self.text.has(end, b" ;")
     }
 
     /// Whether the number can begin where it does: not inside an identifier, a path or another number.
@@ -190,11 +205,16 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         if digits.len() < 13 || !number.ends(groups) && groups < number.groups() && number.between(groups - 1).len() > 1 {
             continue;
         }
-        if !written_as_card(number, groups) || !issued(digits) || !checksum::luhn(digits) {
+        if !written_as_card(number, groups) || !issued(digits) || !checksum::luhn(digits) || groups > 2 && number.tabled(groups) {
             continue;
         }
         let (start, end) = (number.start, number.end(groups));
         if is_word(number.text.at(end)) || distinct(digits) < 2 {
+            continue;
+        }
+        // Ranges of few cards: a word must say that one is meant.
+        let rare = digits.len() == 16 && matches!(digits.first(), Some(8)) || digits.len() == 13;
+        if rare && !context::said(number.text, start, CARD) {
             continue;
         }
         if groups == 1 && context::said_within(number.text, start, 24, context::COUNTED) && !context::said(number.text, start, CARD) {

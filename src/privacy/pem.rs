@@ -39,6 +39,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
 fn block_end(text: Text<'_>, body: usize) -> usize {
     let mut i = body;
     let mut last = body;
+    let mut prefix = 0;
     let limit = body + LONGEST;
     while i < limit {
         i = text.run(i, 64, |b| {
@@ -56,6 +57,13 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
                 return text.run(label, 5, |b| b == b'-');
             }
             return last;
+        }
+        if let Some(from) = behind_prefix(text, i, prefix) {
+            prefix = from - i;
+            i = from;
+            if text.at(i) == b'-' {
+                continue;
+            }
         }
         let stop = text.run(i, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
         let line = text.cut(i, stop);
@@ -76,6 +84,24 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
         i = stop;
     }
     last
+}
+
+/// Where the line of a block begins behind what a log writes before each of its lines: a time, a step, a name.
+fn behind_prefix(text: Text<'_>, from: usize, known: usize) -> Option<usize> {
+    let before = text.before(from);
+    if !matches!(before, b'\n' | b'n' | b'"' | b'\'' | b' ' | b'>' | b'|') {
+        return None;
+    }
+    let end = text.run(from, 160, |b| !matches!(b, b'\n' | b'\r' | b'\\' | b'"' | b'\''));
+    let line = text.cut(from, end);
+    if let Some(dashes) = memchr::memmem::find(line, b"-----END").filter(|&p| p > 0 && p <= 72) {
+        return Some(from + dashes);
+    }
+    let start = line.iter().rposition(|&b| b == b' ').filter(|&p| p < 72)? + 1;
+    let body = line.get(start..)?;
+    let base64 = body.iter().all(|&b| is_word(b) || matches!(b, b'+' | b'/' | b'='));
+    let told = line.get(..start)?.iter().any(u8::is_ascii_digit);
+    (base64 && told && (body.len() >= 40 || known > 0 && start.abs_diff(known) <= 3 && body.len() >= 4)).then_some(from + start)
 }
 
 /// Whether what follows is the END line, so that a last short line belongs to the block.

@@ -39,6 +39,9 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         return None;
     }
     let parenthesis = text.before(number.start) == b'(';
+    if number.tabled(number.groups().min(3)) && text.before(number.start) != b'(' {
+        return None;
+    }
     let formed = exit_code(number)
         .or_else(|| north_american(number))
         .or_else(|| trunk(number))
@@ -49,8 +52,9 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         None => (named(number, pass.telephone)?, SAID),
     };
     let start = if parenthesis && text.cut(number.start, number.end(groups)).contains(&b')') { number.start - 1 } else { number.start };
-    pass.hit(start, number.end(groups), PHONE, "phone", rank);
-    Some(number.end(groups))
+    let end = extension(text, number.end(groups));
+    pass.hit(start, end, PHONE, "phone", rank);
+    Some(end)
 }
 
 /// Whether something counted is meant, by the words before it.
@@ -112,8 +116,24 @@ fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     }
     let from =
         if text.before(number.start) == b'(' && !text.cut(number.start, number.end(groups)).contains(&b')') { number.start } else { start };
-    pass.hit(from, number.end(groups), PHONE, "phone-international", FORMED);
-    Some(number.end(groups))
+    let end = extension(text, number.end(groups));
+    pass.hit(from, end, PHONE, "phone-international", FORMED);
+    Some(end)
+}
+
+/// Behind ` ext. 475`, `x475`, ` Durchwahl 12`, if that follows.
+fn extension(text: Text<'_>, end: usize) -> usize {
+    let from = text.run(end, 2, |b| matches!(b, b' ' | b','));
+    for word in [&b"extension"[..], b"ext.", b"ext", b"x", b"durchwahl", b"poste", b"#"] {
+        if text.has_folded(from, word) {
+            let digits = text.run(from + word.len(), 2, |b| matches!(b, b' ' | b':' | b'.'));
+            let stop = text.run(digits, 6, |b| b.is_ascii_digit());
+            if stop > digits && !is_word(text.at(stop)) {
+                return stop;
+            }
+        }
+    }
+    end
 }
 
 /// `(0)` behind the country code is one digit more.
@@ -145,6 +165,15 @@ fn exit_code(number: &Number<'_>) -> Option<usize> {
     let digits = number.digits(number.groups());
     let rest = digits.strip_prefix(&[0, 0])?;
     let most = longest(rest)? + 2;
+    // Behind the code of a country no number begins with a zero, but in Italy.
+    let code = number.digits_in(1);
+    if (4..=5).contains(&code)
+        && number.digits(number.groups()).get(code) == Some(&0)
+        && !rest.starts_with(&[3, 9])
+        && !number.between(0).ends_with(b"(")
+    {
+        return None;
+    }
     let groups = fitting(number, 11, most + trunk_zero(number))?;
     (groups > 1 || context::said(number.text, number.start, NAMES) || number.digits_in(1) >= 12 && distinct(digits) > 4).then_some(groups)
 }
@@ -182,6 +211,10 @@ fn trunk(number: &Number<'_>) -> Option<usize> {
         return None;
     }
     let groups = fitting(number, 9, 12)?;
+    // A postcode of the US with four digits more.
+    if groups == 2 && number.grouped(&[5, 4]) && number.between(0) == b"-" {
+        return None;
+    }
     if groups == 1 {
         let second = *digits.get(1)?;
         let mobile = matches!(second, 6 | 7) && matches!(number.digits_in(1), 10 | 11)
@@ -208,9 +241,16 @@ fn by_country(number: &Number<'_>) -> Option<usize> {
         fitting(number, 8, 12)?
     } else if number.grouped(&[1, 3, 3, 2, 2]) && matches!(first, 7 | 8) {
         5
-    } else if number.grouped(&[3, 4, 4]) && first == 1 && digits.get(1).is_some_and(|&d| d >= 3) {
+    } else if number.grouped(&[3, 4, 4]) && first == 1 && digits.get(1).is_some_and(|&d| d >= 3)
+        || number.grouped(&[4, 3, 3]) && matches!(digits.get(..4), Some([1, 3 | 8, 0, 0]))
+    {
         3
-    } else if number.grouped(&[5, 5]) && first >= 6 && number.evenly(2) {
+    } else if number.grouped(&[5, 5])
+        && first >= 6
+        && number.groups() == 2
+        && number.separated(2, b' ')
+        && text.before(number.start.saturating_sub(1)) != b'$'
+    {
         2
     } else if number.grouped(&[2, 5, 4]) && number.between(1) == b"-" && digits.get(2) == Some(&9) {
         3

@@ -17,8 +17,8 @@ const REACH: usize = 120;
 const CONNECTORS: &[&str] = &[
     "is", "are", "was", "be", "to", "as", "equals", "being", "=", ":", "-", "–", "—", "->", "=>", "→", "==", ":=", "ist", "lautet",
     "lauten", "war", "wäre", "heißt", "heisst", "auf", "zu", "es", "son", "era", "será", "est", "sont", "était", "c'est", "sera", "è",
-    "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "van", "a", "är:", "это", "такой",
-    "такая", "будет", "—", "je", "is:", "este", "esta", "isimli", "olarak", "si", "adalah", "là", "είναι",
+    "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "a", "är:", "это", "такой",
+    "такая", "будет", "—", "je", "is:", "este", "esta", "isimli", "olarak", "si", "adalah", "là", "είναι", "هي", "هو", "היא", "הוא", "है", "คือ", "là:",
 ];
 
 /// Words that may stand between the connection and the value.
@@ -48,7 +48,10 @@ fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
     if i >= limit {
         return None;
     }
+    // A quote before a sign closes one that was opened before.
+    let closes = matches!(text.at(i + 1), b',' | b';' | b')' | b'.' | b'+' | b' ' | b'\n' | b']' | b'}' | b'\\' | b':');
     if let Some((start, end)) = quoted(text, i)
+        && !(closes && i > 0 && text.before(i) != b' ' || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
         && (end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.before(i)))
     {
         return Some(Spoken { start, end, next: end + 1, quoted: true });
@@ -82,19 +85,61 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
         return;
     }
     if text.before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
-        beyond_ascii(pass, name);
+        if text.at(name.end).is_ascii_whitespace()
+            && let Some((start, end)) = said(text, name)
+        {
+            pass.hit(start, end, kind_of(name), "spoken", SAID);
+            pass.named = end;
+        } else {
+            beyond_ascii(pass, name);
+        }
         return;
     }
     if name.word == Word::Pair {
         pair(pass, name);
         return;
     }
-    if let Some((start, end)) = said(text, name) {
+    if !speaks_on(text, name) {
+        return;
+    }
+    if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)) {
         pass.hit(start, end, kind_of(name), "spoken", SAID);
         pass.named = end;
         return;
     }
     said_before(pass, name);
+}
+
+/// Whether a sentence can go on behind a name: a space or a sign of the sentence comes next, not one of code.
+fn speaks_on(text: Text<'_>, name: &Name<'_>) -> bool {
+    let closed = text.run(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
+    let next = text.at(closed);
+    // `password@host` and `password/x` are parts of something else.
+    (next.is_ascii_whitespace() || matches!(next, b':' | b'=' | b',' | b'-' | b'(') && closed >= name.end || next >= 0x80)
+        && !(next == b'(' && closed == name.end)
+        && !matches!(text.cut(closed, closed + 2), b"->" | b"::" | b"--")
+}
+
+/// `the old password was … and the new one is hunter2`, `my dog's name but the real one is …`
+fn named_later(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
+    if name.word != Word::Password {
+        return None;
+    }
+    let limit = text.line_end(name.end, REACH);
+    let rest = text.cut(name.end, limit);
+    let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "].iter().find_map(|link| {
+        let at = memchr::memmem::find(rest, link)?;
+        Some(name.end + at + link.len())
+    })?;
+    let word = spoken(text, link, limit)?;
+    let bytes = text.cut(word.start, word.end);
+    let fits = value::is_striking(bytes)
+        && value::made(bytes).digits > 0
+        && !value::is_term(bytes)
+        && !value::is_placeholder(bytes)
+        && !value::is_code(bytes)
+        && !looks_like_name(bytes);
+    fits.then_some((word.start, word.end))
 }
 
 fn is_cjk(text: Text<'_>, name: &Name<'_>) -> bool {
@@ -162,7 +207,8 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
             || made.length >= 5
                 && made.digits * 2 >= made.length
                 && made.lower == 0
-                && made.digits + made.upper + made.signs == made.length;
+                && made.digits + made.upper + made.signs == made.length
+                && !bytes.contains(&b'.');
         return digits && (connected || place == 0) && !is_year_like(bytes, connected);
     }
     if word.quoted {
@@ -193,7 +239,18 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
             && !looks_like_name(bytes);
     }
     if value::is_striking(bytes) && !looks_like_name(bytes) {
-        return connected || place == 0 && made.length >= 5 && !bytes.starts_with(b"/");
+        // Without a digit it may be the name of something in code: only right behind `is`.
+        let identifier = made.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
+        if identifier && !(since == 0 && said_to_be(text, name, word)) {
+            return false;
+        }
+        let plain = place == 0
+            && made.length >= 5
+            && is_word(bytes.first().copied().unwrap_or(0))
+            && text.cut(name.end, word.start).iter().all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
+            && (made.digits > 0 || name.word == Word::Password)
+            && !(name.word == Word::Pass && bytes.contains(&b'.'));
+        return connected || plain;
     }
     let digits = made.digits == made.length && (4..=16).contains(&made.length);
     if digits {
@@ -216,6 +273,17 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
         && !vocabulary::is_common(&bytes.to_ascii_lowercase())
         && !capital_only
         && direct(text, name, word)
+}
+
+/// Whether a word of speech, not a sign, connects name and value: code has signs there.
+fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
+    let between = text.cut(name.end, word.start);
+    word.quoted
+        || between.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
+            && !between.iter().any(|b| matches!(b, b'>' | b'(' | b',' | b';' | b'{'))
+        || text.before(name.start) != b'_'
+            && !name.head().iter().any(u8::is_ascii_uppercase)
+            && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
 }
 
 /// Whether only a form of "is" stands between name and value.
@@ -416,7 +484,8 @@ fn beyond_ascii(pass: &mut Pass<'_>, name: &Name<'_>) {
     let bytes = text.cut(i, stop);
     let made = value::made(bytes);
     let good = made.length >= 4
-        && (value::is_striking(bytes) || made.digits == made.length && made.length >= 4 && name.word == Word::Password)
+        && (value::is_striking(bytes)
+            || made.digits == made.length && matches!(name.word, Word::Password | Word::Pin) && text.at(stop) != b'-')
         && !value::is_placeholder(bytes)
         && !value::is_term(bytes)
         && !value::is_code(bytes);

@@ -19,6 +19,10 @@ fn belongs(class: u8, b: u8) -> bool {
         b'w' => b.is_ascii_alphanumeric(),
         b'i' => b.is_ascii_alphanumeric() || b == b'_',
         b'b' => b.is_ascii_alphanumeric() || b == b'_' || b == b'-',
+        b'~' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'~'),
+        // What crypt writes.
+        b'.' => b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/'),
+        b'h' => b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b'\\' | b'|' | b','),
         b'B' => b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='),
         b't' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'='),
         b'p' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'=' | b'+' | b'/' | b'~' | b'%'),
@@ -87,6 +91,10 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
             // The letter of an escape (`\\n`) before the run is not of it.
             if text.before(start) == b'\\' && matches!(text.at(start), b'n' | b'r' | b't') {
                 start += 1;
+            }
+            // What stands before so many characters may be a sign that joins nothing.
+            if at - start > most && !text.before(at - most).is_ascii_alphanumeric() {
+                start = at - most;
             }
             (at - start >= least && at - start <= most).then_some(start)?
         }

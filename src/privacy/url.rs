@@ -102,6 +102,12 @@ pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
         text.run(to, 2048, |b| !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';'));
     let bytes = text.cut(to, end);
     let made = value::made(bytes);
+    let escapes = count(bytes, b'%');
+    let plain =
+        bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'+' | b'=' | b'%' | b'~' | b'|' | b':'));
+    if !plain || escapes * 6 > bytes.len() {
+        return;
+    }
     if made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && made.distinct > 6 && !value::is_placeholder(bytes) {
         pass.hit(to, end, super::kind::API_KEY, "url-signature", FORMED);
     }

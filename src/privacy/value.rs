@@ -90,23 +90,30 @@ const NOTHING: &[&str] = &[
     "name", "email", "bearer", "basic", "auto", "generated", "random", "new", "old", "same", "here", "below", "above", "unknown",
     "missing", "invalid", "incorrect", "wrong", "expired", "sha256", "sha512", "md5", "bcrypt", "argon2", "argon2id", "aes", "aes256",
     "hs256", "rs256", "base64", "utf8", "utf-8", "plain", "plaintext", "md5sum", "oauth2", "oauth", "jwt", "2fa", "mfa", "ldap", "saml",
-    "oidc", "pam",
+    "oidc", "pam", "not-set", "not set", "not_set", "notset", "scram-sha-256", "mysql_native_password",
+    "caching_sha2_password", "sha256_password",
 ];
 
 /// Parts by which a value says that it is a placeholder, in lower case.
 #[rustfmt::skip]
 const PLACEHOLDER_PARTS: &[&str] = &[
-    "your", "xxxx", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
+    "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
     "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
     "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
     "••", "●●", "[email", "<secret", "<pass", "<token", "_placeholder", "tutorial", "#####", "-----", "_____", "deadbeefdeadbeef",
     "00000000000", "my-secret-", "my_secret_", "-goes-", "supersecretkey", "lorem",
 ];
 
+/// Those of them that must begin a word.
+const BOUNDED: &[&str] = &[
+    "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
+    "dummy", "your",
+];
+
 /// Beginnings of references to a secret that is somewhere else.
 #[rustfmt::skip]
 const REFERENCES: &[&str] = &[
-    "$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
+    "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
     "keyring:", "ref+", "ref:", "secretref:", "awssm://", "gcpsm://", "ssm:", "arn:", "projects/", "secretsmanager", "!ref", "!sub",
     "!secret", "!vault", "!env", "!getatt", "enc[", "ansible_vault", "process.env", "import.meta", "os.environ", "os.getenv", "getenv",
     "std::env", "env!", "system.getenv", "system.getproperty", "settings.", "config.", "conf.", "self.", "this.", "args.", "opts.",
@@ -130,8 +137,26 @@ fn has_placeholder_part(lower: &[u8]) -> bool {
     };
     lower.iter().enumerate().any(|(i, &b)| {
         FIRSTS >> (b & 127) & 1 == 1
-            && lower.get(i..).is_some_and(|rest| PLACEHOLDER_PARTS.iter().any(|part| rest.starts_with(part.as_bytes())))
+            && lower.get(i..).is_some_and(|rest| {
+                // Inside another word some of them come by chance: `cENTER-9`.
+                let inside = i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
+                PLACEHOLDER_PARTS.iter().any(|part| rest.starts_with(part.as_bytes()) && !(inside && BOUNDED.contains(part)))
+            })
     })
+}
+
+/// `xxxx` and `XXXX`, in one case: in random text they come by chance in mixed case.
+fn has_run_of_x(value: &[u8]) -> bool {
+    value.windows(4).any(|w| w == b"xxxx" || w == b"XXXX")
+}
+
+/// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
+fn is_pattern(lower: &[u8]) -> bool {
+    [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b"(?=", b"(?:", b".*", b"[^"]
+        .iter()
+        .filter(|sign| memchr::memmem::find(lower, sign).is_some())
+        .count()
+        >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
 }
 
 /// Whether a value stands for another or says that it is none.
@@ -150,7 +175,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     {
         return true;
     }
-    if has_placeholder_part(lower.as_bytes()) {
+    if has_placeholder_part(lower.as_bytes()) || has_run_of_x(value) || is_pattern(lower.as_bytes()) {
         return true;
     }
     let first = lower.chars().next().unwrap_or(' ');
@@ -242,6 +267,13 @@ pub(super) fn is_code(value: &[u8]) -> bool {
         return true;
     }
     if has(b"::") || has(b"->") || has(b"=>") || has(b"()") || has(b"${") || has(b"{{") || has(b"[\"") || has(b"['") || has(b"?.") {
+        return true;
+    }
+    if let Some(dash) = value.iter().position(|&b| b == b'-')
+        && [&b"Get"[..], b"Read", b"ConvertTo", b"ConvertFrom", b"New", b"Import", b"Invoke"]
+            .contains(&value.get(..dash).unwrap_or_default())
+        && value.iter().skip(dash + 1).all(u8::is_ascii_alphabetic)
+    {
         return true;
     }
     let identifier =

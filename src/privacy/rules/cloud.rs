@@ -24,7 +24,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "aws-bedrock",
         kind: API_KEY,
-        shapes: &["ABSK{B:100-}", "bedrock-api-key-{B:40-}"],
+        shapes: &["ABSK{B:100-}", "bedrock-api-key-{B:28-}"],
         check: Check::Form,
         finds: &["ABSK{w:120}", "bedrock-api-key-{w:80}"],
         spares: &["bedrock-api-key-rotation"],
@@ -98,9 +98,9 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "azure-ad-secret",
         kind: API_KEY,
-        shapes: &["{w:3}|8Q~{b:31-34}", "{w:3}|7Q~{b:31-34}"],
+        shapes: &["{~:3}|8Q~{~:31-34}", "{~:3}|7Q~{~:31-34}"],
         check: Check::Form,
-        finds: &["{w:3}8Q~{w:34}"],
+        finds: &["{w:3}8Q~{w:34}", "~{w:2}8Q~{w:12}-{w:6}.{w:8}_{w:5}"],
         spares: &["8Q~"],
     },
     Rule {
@@ -127,7 +127,7 @@ pub(super) const RULES: &[Rule] = &[
         finds: &["{w:14}.atlasv1.{b:67}"],
         spares: &[".atlasv1."],
     },
-    Rule { name: "pulumi", kind: API_KEY, shapes: &["pul-{x:40}"], check: Check::Form, finds: &["pul-{x:40}"], spares: &["pul-request"] },
+    Rule { name: "pulumi", kind: API_KEY, shapes: &["pul-{L:40}"], check: Check::Form, finds: &["pul-{x:40}"], spares: &["pul-request"] },
     Rule {
         name: "fly",
         kind: API_KEY,
@@ -156,7 +156,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "databricks",
         kind: API_KEY,
-        shapes: &["dapi{x:32}-{d:1}", "dapi{x:32}", "dkea{x:32}", "dose{x:32}"],
+        shapes: &["dapi{X:32}-{d:1}", "dapi{X:32}", "dkea{x:32}", "dose{x:32}"],
         check: Check::Form,
         finds: &["dapi{x:32}", "dapi{x:32}-2"],
         spares: &["dapi"],
@@ -201,6 +201,8 @@ pub(super) const RULES: &[Rule] = &[
             "tskey-api-{w:8-}-{w:16-}",
             "tskey-client-{w:8-}-{w:16-}",
             "tskey-webhook-{w:8-}-{w:16-}",
+            "tskey-scim-{w:8-}-{w:16-}",
+            "tskey-secret-{w:6-}-{w:8-}",
             "tskey-{w:16-}",
         ],
         check: Check::Form,
@@ -210,7 +212,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "netlify-and-supabase",
         kind: API_KEY,
-        shapes: &["sbp_{x:40}", "sb_secret_{b:20-}", "sbp_oauth_{x:40}", "sb_temp_{b:20-}"],
+        shapes: &["sbp_{L:40}", "sb_secret_{b:20-}", "sbp_oauth_{x:40}", "sbp_v0_{x:40}", "sb_temp_{b:20-}"],
         check: Check::Form,
         finds: &["sbp_{x:40}", "sb_secret_{w:22}_{w:8}"],
         spares: &["sb_secret_name"],
@@ -226,7 +228,16 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "datadog-and-newrelic",
         kind: API_KEY,
-        shapes: &["NRAK-{U:27}", "NRII-{b:32}", "NRJS-{x:19}", "NRIQ-{b:32}", "ddp_{w:34-}", "{x:36}|FFFFNRAL"],
+        shapes: &[
+            "NRAK-{U:27}",
+            "NRII-{b:32}",
+            "NRJS-{x:19}",
+            "NRIQ-{b:32}",
+            "NRBR-{x:19}",
+            "NRAA-{x:27}",
+            "ddp_{w:34-}",
+            "{X:30-36}|FFFFNRAL",
+        ],
         check: Check::Form,
         finds: &["NRAK-{U:27}", "NRII-{b:32}", "{x:36}FFFFNRAL"],
         spares: &["NRAK-"],
@@ -234,7 +245,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "grafana",
         kind: API_KEY,
-        shapes: &["glc_{B:32-}", "glsa_{w:32}_{x:8}", "eyJrIjoi{B:60-}"],
+        shapes: &["glc_{B:32-}", "glsa_{w:32}_{X:8}", "eyJrIjoi{B:60-}"],
         check: Check::Form,
         finds: &["glsa_{w:32}_{x:8}", "glc_{w:80}"],
         spares: &["glsa_example"],
@@ -272,7 +283,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "logfire-and-posthog",
         kind: API_KEY,
-        shapes: &["pylf_v1_{l:2}_{w:40-}", "phx_{w:40-}", "phs_{w:40-}"],
+        shapes: &["pylf_v1_{l:2}_{w:40-}", "phx_{i:40-}", "phs_{i:40-}"],
         check: Check::Mixed,
         finds: &["pylf_v1_us_{w:43}", "phx_{w:43}"],
         spares: &["phx_key"],

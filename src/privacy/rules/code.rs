@@ -38,6 +38,7 @@ pub(super) const RULES: &[Rule] = &[
             "glagent-{b:40-}",
             "gloas-{b:40-}",
             "glffct-{b:20-}",
+            "glwt-{b:20-}",
             "_gitlab_session={x:32}",
             "GR1348941{b:20}",
         ],
@@ -56,7 +57,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "circle-ci",
         kind: API_KEY,
-        shapes: &["CCIPAT_{w:22}_{x:40}", "CCIPRJ_{w:22}_{x:40}"],
+        shapes: &["CCIPAT_{w:22}_{L:40-}", "CCIPRJ_{w:22}_{L:40-}"],
         check: Check::Form,
         finds: &["CCIPAT_{w:22}_{x:40}"],
         spares: &["CCIPAT_"],
@@ -64,7 +65,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "buildkite",
         kind: API_KEY,
-        shapes: &["bkua_{x:40}", "bkat_{w:40-}", "bkct_{w:40-}"],
+        shapes: &["bkua_{L:40-}", "bkaa_{b:40-}", "bkat_{w:40-}", "bkct_{w:40-}"],
         check: Check::Form,
         finds: &["bkua_{x:40}"],
         spares: &["bkua_"],
@@ -97,7 +98,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "rubygems",
         kind: API_KEY,
-        shapes: &["rubygems_{x:48}"],
+        shapes: &["rubygems_{L:48}"],
         check: Check::Form,
         finds: &["rubygems_{x:48}"],
         spares: &["rubygems_api_key"],
@@ -122,7 +123,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "clojars-hex-and-jsr",
         kind: API_KEY,
-        shapes: &["CLOJARS_{x:60}"],
+        shapes: &["CLOJARS_{L:60}"],
         check: Check::Form,
         finds: &["CLOJARS_{x:60}"],
         spares: &["CLOJARS_USERNAME"],
@@ -130,7 +131,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "postman",
         kind: API_KEY,
-        shapes: &["PMAK-{x:24}-{x:34}"],
+        shapes: &["PMAK-{X:24}-{X:34}", "PMAT-{U:26}"],
         check: Check::Form,
         finds: &["PMAK-{x:24}-{x:34}"],
         spares: &["PMAK-"],
@@ -138,7 +139,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "sourcegraph",
         kind: API_KEY,
-        shapes: &["sgp_{x:16}_{x:40}", "sgp_local_{x:40}", "sgp_{x:40}", "slk_{x:64}"],
+        shapes: &["sgp_{X:16}_{X:40}", "sgp_local_{X:40}", "sgp_{X:16}_local_{X:40}", "sgp_{X:40}", "sgp_{w:60-70}", "slk_{X:64}"],
         check: Check::Form,
         finds: &["sgp_{x:40}", "sgp_{x:16}_{x:40}"],
         spares: &["sgp_token"],
@@ -198,8 +199,8 @@ pub(super) const RULES: &[Rule] = &[
             "rdme_{L:70}",
             "pnu_{w:36}",
             "pnb_{w:36}",
-            "shippo_live_{x:40}",
-            "shippo_test_{x:40}",
+            "shippo_live_{X:40}",
+            "shippo_test_{X:40}",
             "EZAK{w:54}",
             "EZTK{w:54}",
             "dG9rOm{B:40-}",
@@ -229,7 +230,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "jwt",
         kind: JWT,
-        shapes: &["eyJ{b:10-}.eyJ{b:6-}.{b:10-}", "eyJ{b:10-}.{b:0-}.{b:16-}.{b:20-}.{b:10-}"],
+        shapes: &["eyJ{b:10-}.eyJ{b:6-}.{b:10-}", "eyJ{b:14-}.{b:24-}.{b:16-}", "eyJ{b:10-}.{b:0-}.{b:16-}.{b:20-}.{b:10-}"],
         check: Check::Jwt,
         finds: &["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.{b:43}"],
         spares: &["eyJ.eyJ.sig", "eyJhbGciOi.eyJhbGciOi.eyJhbGciOi"],

@@ -3,6 +3,7 @@
 mod ai;
 mod cloud;
 mod code;
+mod more;
 mod pay;
 mod talk;
 
@@ -17,8 +18,12 @@ pub(super) enum Check {
     Form,
     /// It must look random: capitals, small letters and digits.
     Mixed,
+    /// It must hold capitals and small letters.
+    Cased,
     /// It must hold a digit.
     Digit,
+    /// What stands behind the last sign of it must be random.
+    Random,
     /// One of these words must stand before it.
     Near(&'static [&'static str]),
     /// It must decode to a JSON object.
@@ -45,7 +50,7 @@ pub(super) struct Rule {
 }
 
 /// The rules of every theme, one after the other.
-const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES];
+const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES, more::RULES];
 
 /// Every rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
@@ -96,6 +101,17 @@ fn passes(text: Text<'_>, start: usize, end: usize, rule: &Rule) -> bool {
         Check::Form => true,
         Check::Mixed => {
             token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase)
+        }
+        Check::Cased => token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase),
+        Check::Random => {
+            let tail = token.iter().rposition(|b| matches!(b, b'_' | b'.')).map_or(token, |p| token.get(p + 1..).unwrap_or_default());
+            let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
+            !token.starts_with(b"pk_")
+                && memchr::memmem::find(token, b"pub").is_none()
+                && tail.len() >= 14
+                && digits >= 2
+                && digits < tail.len()
+                && (super::value::is_random(tail) || tail.len() < 16)
         }
         Check::Digit => token.iter().any(u8::is_ascii_digit),
         Check::Near(words) => super::context::said(text, start, words),

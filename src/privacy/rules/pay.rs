@@ -32,7 +32,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "square",
         kind: API_KEY,
-        shapes: &["sq0atp-{b:22}", "sq0csp-{b:43}", "sq0idp-{b:22}", "EAAA{b:60}"],
+        shapes: &["sq0atp-{b:22}", "sq0atb-{b:22}", "sq0csp-{b:43}", "sq0idp-{b:22}", "EAAA{b:60-}"],
         check: Check::Form,
         finds: &["sq0atp-{b:22}", "sq0csp-{b:43}", "EAAA{w:60}"],
         spares: &["sq0atp-"],

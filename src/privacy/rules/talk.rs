@@ -113,7 +113,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "twilio-account",
         kind: API_KEY,
-        shapes: &["AC{x:32}"],
+        shapes: &["AC{X:32}"],
         check: Check::Near(&["twilio", "account", "sid", "accountsid"]),
         finds: &["twilio sid AC{x:32}"],
         spares: &["ACDC"],
@@ -145,7 +145,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "brevo",
         kind: API_KEY,
-        shapes: &["xkeysib-{x:64}-{w:16}", "xsmtpsib-{x:64}-{w:16}"],
+        shapes: &["xkeysib-{X:64}-{w:16}", "xsmtpsib-{X:64}-{w:16}"],
         check: Check::Form,
         finds: &["xkeysib-{x:64}-{w:16}"],
         spares: &["xkeysib-"],
@@ -161,7 +161,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "facebook",
         kind: API_KEY,
-        shapes: &["EAACEdEose0cBA{w:20-}", "EAA{w:90-}"],
+        shapes: &["EAACEdEose0cBA{w:20-}", "EAA{w:90-}", "{d:15-16}|%7C{b:27}"],
         check: Check::Form,
         finds: &["EAACEdEose0cBA{w:90}", "EAA{w:180}"],
         spares: &["EAA"],
@@ -194,8 +194,8 @@ pub(super) const RULES: &[Rule] = &[
         name: "zendesk-intercom-hubspot",
         kind: API_KEY,
         shapes: &[
-            "pat-na1-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
-            "pat-eu1-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
+            "pat-na1-{w:8}-{w:4}-{w:4}-{w:4}-{w:12}",
+            "pat-eu1-{w:8}-{w:4}-{w:4}-{w:4}-{w:12}",
             "pat-na2-{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
             "dG9rO{B:40-}",
         ],
