@@ -129,7 +129,7 @@ mod ledger {
 /// What was kept: added to, listed, searched.
 mod archive {
     use chatbot::archive::foreign::{self, Gate};
-    use chatbot::archive::{Archive, Files, Note, Wanted};
+    use chatbot::archive::{Archive, Note, Wanted};
     use chatbot::privacy::Sought;
     use chatbot::seal::{KeyRing, new_key};
     use chatbot::{Clock, Message, Name, Placeholders, Policy, Raw, Redactor, Role, Time};
@@ -138,7 +138,7 @@ mod archive {
 
     struct Folder {
         archive: Archive,
-        dir: tempfile::TempDir,
+        _dir: tempfile::TempDir,
     }
 
     /// So many conversations of two messages of a thousand characters.
@@ -154,7 +154,7 @@ mod archive {
         for some in found.chunks(256) {
             assert!(archive.take_in(source, some, &Gate { redactor: &redactor, drop_findings: false }).iter().all(Result::is_ok));
         }
-        Folder { archive, dir }
+        Folder { archive, _dir: dir }
     }
 
     fn message() -> Message {
@@ -212,8 +212,8 @@ mod archive {
         let folder = folder(conversations, 2);
         let wanted = Wanted { text: Sought::new("nowhere").expect("a word"), role: None, since: None };
         bencher.counter(ItemsCount::new(conversations)).bench_local(|| {
-            let files = Files::ahead(&folder.dir.path().join("conversations")).expect("files");
-            assert!(folder.archive.search(files, &wanted).found.is_empty());
+            let ids = folder.archive.newest_first().expect("ids");
+            assert!(folder.archive.search(ids, &wanted).found.is_empty());
         });
     }
 }

@@ -18,8 +18,8 @@ mod writing;
 pub use moving::{Carried, Known, Plain, beside, judge, name_beside};
 pub use reading::{Damage, Stored, StoredMessage, read};
 pub use resealing::Resealed;
-pub use search::{Files, Found, Searched, Wanted};
-pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, new_id};
+pub use search::{Found, Searched, Wanted};
+pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, new_id, newest_first};
 pub use writing::{Conversation, Note};
 
 use crate::clock::Time;

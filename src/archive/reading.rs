@@ -1,6 +1,6 @@
 //! Reading a conversation's lines: everything that opens is kept, everything that does not is named.
 
-use super::{Error, FORMAT, Header, Line, many};
+use super::{Error, FORMAT, Header, Line};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
@@ -56,71 +56,36 @@ pub struct Stored {
     pub torn: usize,
 }
 
-/// So many lines are opened together where there is but one file to read.
-const TOGETHER: usize = 512;
-
 /// Reads the bytes of a file.
 pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
-    let (whole, torn) = whole_lines(bytes);
-    let mut reader = Reader::new(id);
-    feed(&mut reader, whole, ring, drop)?;
-    reader.finish(torn)
-}
-
-/// The same on all cores, for one who reads a single file.
-pub(super) fn read_alone(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
-    let (whole, torn) = whole_lines(bytes);
-    let mut reader = Reader::new(id);
-    let all: Vec<(usize, &[u8])> = lines(whole).enumerate().filter(|(_, l)| !l.is_empty()).collect();
-    for some in all.chunks(TOGETHER) {
-        let opened = many::each(some, |(_, line)| open(line, ring));
-        for ((n, line), plain) in some.iter().zip(opened) {
-            take(&mut reader, *n, line, plain, ring, &mut drop)?;
-        }
-    }
-    reader.finish(torn)
-}
-
-/// What ends with a line end, and how many bytes come after it.
-fn whole_lines(bytes: &[u8]) -> (&[u8], usize) {
     let whole = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-    (bytes.get(..whole).unwrap_or_default(), bytes.len() - whole)
+    let torn = bytes.len() - whole;
+    let mut reader = Reader::new(id);
+    feed(&mut reader, bytes.get(..whole).unwrap_or_default(), ring, drop)?;
+    reader.finish(torn)
 }
 
 /// Opens whole lines and gives them to a reader; each that opens, then to `keep`.
 pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
     for (n, line) in lines(whole).enumerate().filter(|(_, l)| !l.is_empty()) {
-        take(reader, n, line, open(line, ring), ring, &mut keep)?;
-    }
-    Ok(())
-}
-
-/// Gives a reader the line `n`, from 0, as it was opened.
-fn take(
-    reader: &mut Reader<'_>,
-    n: usize,
-    line: &[u8],
-    plain: Option<Zeroizing<Vec<u8>>>,
-    ring: &KeyRing,
-    keep: &mut impl FnMut(Zeroizing<Vec<u8>>),
-) -> Result<(), Error> {
-    if let Some(plain) = plain {
-        reader.line(n + 1, Some(&plain))?;
-        keep(plain);
-        return Ok(());
-    }
-    let pieces = pieces(line, ring);
-    if pieces.iter().all(Option::is_none) {
-        // What does not begin as a line does is the rest of the damaged line before it.
-        if line.starts_with(TOKEN) || reader.unopened.last() != Some(&n) {
-            reader.line(n + 1, None)?;
+        if let Some(plain) = open(line, ring) {
+            reader.line(n + 1, Some(&plain))?;
+            keep(plain);
+            continue;
         }
-        return Ok(());
-    }
-    reader.note(n + 1, None, "the end of a line is damaged");
-    for plain in pieces {
-        reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
-        plain.into_iter().for_each(&mut *keep);
+        let pieces = pieces(line, ring);
+        if pieces.iter().all(Option::is_none) {
+            // What does not begin as a line does is the rest of the damaged line before it.
+            if line.starts_with(TOKEN) || reader.unopened.last() != Some(&n) {
+                reader.line(n + 1, None)?;
+            }
+            continue;
+        }
+        reader.note(n + 1, None, "the end of a line is damaged");
+        for plain in pieces {
+            reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
+            plain.into_iter().for_each(&mut keep);
+        }
     }
     Ok(())
 }

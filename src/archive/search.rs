@@ -1,16 +1,11 @@
 //! Looking for something in everything that was kept: each file is opened, and read as messages only where a line may have it.
 
-use super::store::{self, Archive};
-use super::{Error, StoredMessage, many, reading};
+use super::store::Archive;
+use super::{Error, StoredMessage, reading};
 use crate::clock::Time;
-use crate::disk::{self, Entry};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::Sought;
-use std::path::Path;
-
-/// So much is read before there is a key to open it with.
-const AHEAD: u64 = 64 << 20;
 
 /// What is looked for.
 #[derive(Debug)]
@@ -45,41 +40,19 @@ pub struct Searched {
     pub failed: Vec<(Name, Error)>,
 }
 
-/// The files of the conversations, the newest first, as far as they are read ahead of the key.
-#[derive(Debug)]
-pub struct Files(Vec<(Name, Option<Vec<u8>>)>);
-
-impl Files {
-    /// Lists a folder and reads the beginning of the list. It takes about as long as fetching a key, and can be done meanwhile.
-    pub fn ahead(folder: &Path) -> Result<Self, Error> {
-        let mut entries = store::ours(disk::list(folder)?);
-        store::sort(&mut entries);
-        let mut room = AHEAD;
-        let fits = |(_, entry): &&(Name, Entry)| room.checked_sub(entry.bytes).map(|left| room = left).is_some();
-        let ahead = entries.iter().take_while(fits).count();
-        let early = many::each(entries.get(..ahead).unwrap_or_default(), |(id, _)| disk::read(&store::path(folder, id)).ok().flatten());
-        let read = early.into_iter().chain(std::iter::repeat(None));
-        Ok(Self(entries.into_iter().map(|(id, _)| id).zip(read).collect()))
-    }
-}
-
 impl Archive {
-    /// Looks through every conversation, on all cores.
+    /// Looks through these conversations, on all cores; [`super::newest_first`] has all of them.
     #[must_use]
-    pub fn search(&self, files: Files, wanted: &Wanted) -> Searched {
-        let Files(files) = files;
-        let looked = many::each(&files, |(id, early)| match early {
-            Some(bytes) => self.look(id, bytes, wanted),
-            // It was not read ahead, or could not be: now it is said why.
-            None => disk::read(&self.path(id))?.map_or_else(|| Ok(Look::default()), |bytes| self.look(id, &bytes, wanted)),
-        });
+    pub fn search(&self, ids: Vec<Name>, wanted: &Wanted) -> Searched {
+        let looked = self.for_each(&ids, |id, bytes| self.look(id, bytes, wanted));
         let mut searched = Searched::default();
-        for ((id, _), looked) in files.into_iter().zip(looked) {
-            match looked {
-                Ok(look) => {
+        for (id, looked) in ids.into_iter().zip(looked) {
+            match looked.and_then(Option::transpose) {
+                Ok(Some(look)) => {
                     searched.damaged += usize::from(look.damaged);
                     searched.found.extend(look.found);
                 }
+                Ok(None) => {}
                 Err(error) => searched.failed.push((id, error)),
             }
         }

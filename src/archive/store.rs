@@ -98,7 +98,7 @@ impl Archive {
             return Err(Error::Busy(id.clone()));
         }
         let bytes = file.read_all()?;
-        let stored = reading::read_alone(id, &bytes, &self.ring)?;
+        let stored = reading::read(id, &bytes, &self.ring)?;
         if stored.torn > 0 {
             let whole = bytes.len() - stored.torn;
             disk::write(&path.with_extension("torn"), bytes.get(whole..).unwrap_or_default())?;
@@ -111,19 +111,19 @@ impl Archive {
 
     /// Reads a conversation without touching it.
     pub fn read(&self, id: &Name) -> Result<Stored, Error> {
-        self.read_if_there(id, reading::read_alone)?.ok_or_else(|| Error::Missing(id.to_string()))
+        self.read_if_there(id)?.ok_or_else(|| Error::Missing(id.to_string()))
     }
 
-    fn read_if_there(&self, id: &Name, read: fn(&Name, &[u8], &KeyRing) -> Result<Stored, Error>) -> Result<Option<Stored>, Error> {
+    fn read_if_there(&self, id: &Name) -> Result<Option<Stored>, Error> {
         let path = self.path(id);
         let Some(bytes) = disk::read(&path)? else { return Ok(None) };
-        let stored = read(id, &bytes, &self.ring)?;
+        let stored = reading::read(id, &bytes, &self.ring)?;
         if stored.torn == 0 {
             return Ok(Some(stored));
         }
         // Another process may be in the middle of a write: what is torn for good is torn on a second look.
         let again = disk::read(&path)?.unwrap_or_default();
-        if again == bytes { Ok(Some(stored)) } else { read(id, &again, &self.ring).map(Some) }
+        if again == bytes { Ok(Some(stored)) } else { reading::read(id, &again, &self.ring).map(Some) }
     }
 
     /// The header of a conversation, without reading the rest; `None` if that line does not open.
@@ -141,9 +141,7 @@ impl Archive {
 
     /// The ids of all conversations, the one that was added to last first.
     pub fn newest_first(&self) -> Result<Vec<Name>, Error> {
-        let mut entries = self.entries()?;
-        sort(&mut entries);
-        Ok(entries.into_iter().map(|(id, _)| id).collect())
+        newest_first(&self.folder)
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -239,7 +237,7 @@ impl Archive {
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(stored) = self.read_if_there(id, reading::read)? else { return Ok(None) };
+        let Some(stored) = self.read_if_there(id)? else { return Ok(None) };
         let updated_at = stored.messages.last().map(|m| m.at).or_else(|| Some(stored.header.as_ref()?.created_at));
         let updated_at = updated_at.unwrap_or(Time::from_millis(0));
         Ok(Some(Summary { header: stored.header, id: id.clone(), updated_at, messages: stored.messages.len() }))
@@ -249,7 +247,7 @@ impl Archive {
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut ids = self.ids()?;
         ids.sort();
-        let read = many::each(&ids, |id| self.read_if_there(id, reading::read).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
+        let read = many::each(&ids, |id| self.read_if_there(id).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
         let mut verified = Verified::default();
         for (id, read) in ids.into_iter().zip(read) {
             match read {
@@ -271,22 +269,20 @@ impl Archive {
     }
 
     pub(super) fn path(&self, id: &Name) -> PathBuf {
-        path(&self.folder, id)
+        self.folder.join(format!("{id}{ENDING}"))
     }
 }
 
-/// Where a conversation is.
-pub(super) fn path(folder: &Path, id: &Name) -> PathBuf {
-    folder.join(format!("{id}{ENDING}"))
-}
-
-/// The one that was added to last comes first.
-pub(super) fn sort(entries: &mut [(Name, Entry)]) {
+/// The ids of all conversations in a folder, the one that was added to last first. It needs no key, and can be asked for while
+/// the key is fetched.
+pub fn newest_first(folder: &Path) -> Result<Vec<Name>, Error> {
+    let mut entries = ours(disk::list(folder)?);
     entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
+    Ok(entries.into_iter().map(|(id, _)| id).collect())
 }
 
 /// The files of a listing that are conversations.
-pub(super) fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
+fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
     listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(ENDING)?.parse().ok()?, e))).collect()
 }
 

@@ -219,7 +219,8 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
                 return Err(Error::TooLarge { path: path.to_path_buf(), most });
             }
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
+            // As long as it was when it was opened: what is added meanwhile is for the next look, and asking for it is a call more.
+            file.take(length).read_to_end(&mut bytes).map_err(io("read", path))?;
             Ok(Some(bytes))
         }
     }

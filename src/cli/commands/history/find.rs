@@ -1,7 +1,7 @@
 //! `history search`: every message that has what is looked for.
 
 use super::{counted, nothing_sealed, redacted_title};
-use crate::archive::{Files, Found, Searched, Wanted};
+use crate::archive::{Found, Searched, Wanted, newest_first};
 use crate::cli::app::App;
 use crate::cli::commands::audit;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -87,15 +87,15 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// The files are read while the keys are fetched: each takes its time.
+/// The folder is read while the keys are fetched: each takes its time.
 fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
     let folder = app.home.conversations();
     std::thread::scope(|scope| {
-        let files = scope.spawn(|| Files::ahead(&folder));
+        let ids = scope.spawn(|| newest_first(&folder));
         let archive = app.archive_to_look_at()?;
-        // A thread that panicked ends the process: what it read is read again, or not at all.
-        let files = files.join().unwrap_or_else(|_| Files::ahead(&folder))?;
-        Ok(archive.search(files, wanted))
+        // A thread that panicked ends the process.
+        let ids = ids.join().unwrap_or_else(|_| newest_first(&folder))?;
+        Ok(archive.search(ids, wanted))
     })
 }
 
