@@ -96,11 +96,18 @@ impl Conversation {
         if self.partial { self.forget_from(self.next) } else { Ok(()) }
     }
 
-    /// Takes back the last messages from `n` on: the file is written anew without them.
+    /// Takes back the last messages from `n` on: the file is written anew without them. Where none is left, nothing is: a title
+    /// is words that were said, too.
     pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
         let Some(file) = &mut self.file else {
             return Ok(());
         };
+        if n <= 1 {
+            disk::remove(&self.path)?;
+            self.header.title.clear();
+            (self.file, self.next, self.partial) = (None, 1, false);
+            return Ok(());
+        }
         let bytes = file.read_all()?;
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|b| *b == b'\n') {

@@ -161,6 +161,19 @@ fn an_answer_is_asked_for_again_and_taken_back() {
 }
 
 #[test]
+fn of_what_is_taken_back_to_the_first_word_nothing_is_left() {
+    let (sandbox, mut screen) = demo();
+    screen.line("a slip of the tongue").wait_for("tok").wait_for("\n> ").line("/undo").wait_for("taken back").wait_for("\n> ");
+    assert!(sandbox.conversations().is_empty());
+    screen.line("what was meant").wait_for("tok").wait_for("\n> ").line("/history").wait_for("what was meant").wait_for("\n> ");
+    screen.send(key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    let list = sandbox.run(["history", "list"]).passes().stdout;
+    assert!(list.contains("what was meant") && !list.contains("slip"), "{list}");
+    assert_eq!(kept(&sandbox).len(), 2);
+}
+
+#[test]
 fn a_conversation_is_taken_up_again() {
     let (sandbox, mut screen) = demo();
     screen.line("remember the heron").wait_for("tok").wait_for("\n> ").send(key::CTRL_D).wait_for("--resume ");
