@@ -18,7 +18,7 @@ pub(super) const AFTER: &[&str] = &[
 pub(super) const BEFORE: &[&str] = &[
     "rue ", "avenue ", "boulevard ", "chemin ", "impasse ", "allée ", "quai ", "place ", "calle ", "c/ ", "avenida ", "avda. ", "av. ",
     "plaza ", "paseo ", "carrera ", "via ", "viale ", "piazza ", "corso ", "vicolo ", "rua ", "praça ", "travessa ", "alameda ", "ul. ",
-    "ulica ", "aleja ", "al. ", "улица ", "ул. ", "strada ", "str. ", "rynek ",
+    "ulica ", "aleja ", "al. ", "os. ", "osiedle ", "plac ", "pl. ", "улица ", "ул. ", "strada ", "str. ", "rynek ",
 ];
 
 /// Endings of the names of streets in German, Dutch and the north, with the number behind: `Hauptstraße 12`.
@@ -94,7 +94,10 @@ fn house_number(piece: &[u8]) -> bool {
     (1..=5).contains(&digits)
         && (rest.is_empty()
             || rest.len() == 1 && rest.iter().all(u8::is_ascii_alphabetic)
-            || rest.first() == Some(&b'-') && rest.len() > 1 && rest.iter().skip(1).all(u8::is_ascii_digit) && rest.len() <= 5)
+            || matches!(rest.first(), Some(b'-' | b'/'))
+                && rest.len() > 1
+                && rest.iter().skip(1).all(u8::is_ascii_digit)
+                && rest.len() <= 5)
 }
 
 /// The end of what follows a street: a direction, a flat, a town, a state, a postcode.
@@ -103,12 +106,16 @@ fn town(text: Text<'_>, from: usize) -> usize {
     let mut i = from;
     for _ in 0..12 {
         let gap = text.run(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
-        if gap == i || count(text.cut(i, gap), b'\n') > 1 || text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',') {
+        // ` - Centro` behind a Brazilian street.
+        let gap = if text.has(gap, b"- ") && gap > i && text.at(gap + 2).is_ascii_uppercase() { gap + 2 } else { gap };
+        let point = text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',');
+        let unit = || UNITS.iter().any(|unit| text.cut(from, i).to_ascii_lowercase().ends_with(unit));
+        if gap == i || count(text.cut(i, gap), b'\n') > 1 || point && !unit() {
             break;
         }
         let stop = text.run(gap, 24, |b| is_word(b) || matches!(b, b'-' | b'#' | b'\'') || b >= 0x80);
         let word = text.cut(gap, stop);
-        let comma = text.cut(i, gap).contains(&b',') || text.cut(i, gap).contains(&b'\n');
+        let comma = text.cut(i, gap).iter().any(|b| matches!(b, b',' | b'\n' | b'-'));
         if word.is_empty() || !part(word, comma, text.cut(from, i)) {
             break;
         }
@@ -119,10 +126,16 @@ fn town(text: Text<'_>, from: usize) -> usize {
     end
 }
 
+/// Words for a part of a house, before or behind its number.
+#[rustfmt::skip]
+const UNITS: &[&[u8]] = &[
+    b"apt", b"suite", b"ste", b"unit", b"flat", b"floor", b"fl", b"room", b"apartment", b"no", b"po", b"box", b"piso", b"apto", b"bloco",
+    b"bloque", b"esc", b"escalera", b"puerta", b"izq", b"izda", b"dcha", b"bajo", b"interno", b"int", b"scala", b"piano", b"appartement",
+    b"appt", b"etage", b"stiege", b"top", b"wohnung", b"whg", b"bus", b"app", b"mieszkanie", b"lok", b"kv", b"lgh", b"sala", b"casa",
+];
+
 /// Whether a word can be part of the town's line.
 fn part(word: &[u8], comma: bool, before: &[u8]) -> bool {
-    const UNITS: &[&[u8]] =
-        &[b"apt", b"suite", b"ste", b"unit", b"flat", b"floor", b"fl", b"room", b"apartment", b"no", b"po", b"box", b"piso"];
     const DIRECTIONS: &[&[u8]] = &[b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West"];
     let lower = word.to_ascii_lowercase();
     let digits = word.iter().filter(|b| b.is_ascii_digit()).count();
@@ -139,13 +152,18 @@ fn part(word: &[u8], comma: bool, before: &[u8]) -> bool {
             && before.iter().rev().take(12).any(|b| *b == b' ')
             && UNITS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit))
         || word.len() <= 3 && UNITS.iter().any(|unit| before.to_ascii_lowercase().ends_with(unit));
+    // `2º B`, `1ªA`
+    let floor = word.first().is_some_and(u8::is_ascii_digit) && word.windows(2).any(|w| w == [0xC2, 0xBA] || w == [0xC2, 0xAA]);
+    let behind_floor = word.len() <= 2 && word.iter().all(u8::is_ascii_uppercase) && before.ends_with("º".as_bytes())
+        || before.ends_with("ª".as_bytes()) && word.len() <= 2;
+    let state = word.len() == 2 && word.iter().all(u8::is_ascii_uppercase) && in_town;
     let name = (word.first().is_some_and(u8::is_ascii_uppercase) || word.first().is_some_and(|&b| b >= 0xC3))
         && in_town
         && !STOPS.contains(&lower.as_slice());
     let joins = in_town
         && matches!(lower.as_slice(), b"am" | b"an" | b"der" | b"sur" | b"de" | b"la" | b"del" | b"upon" | b"le")
         && before.len() > 3;
-    postcode || unit || DIRECTIONS.contains(&word) || name || joins
+    postcode || unit || floor || behind_floor || state || DIRECTIONS.contains(&word) || name || joins
 }
 
 /// Words with capitals that begin something else behind a comma.
@@ -163,9 +181,10 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
         return;
     }
     let first = text.at(at);
-    let lead = text
-        .run_back(at, 6, |b| matches!(b, b' ' | b',') || b.is_ascii_lowercase())
-        .max(text.run_back(at, 2, |b| matches!(b, b' ' | b',')));
+    let lead = text.run_back(at, 2, |b| matches!(b, b' ' | b','));
+    // `28 bis quai …`
+    let again = [4, 7].into_iter().find(|&n| matches!(text.cut(lead.saturating_sub(n), lead), b" bis" | b" ter" | b" quater"));
+    let lead = again.map_or(lead, |n| lead - n);
     let start = text.run_back(lead, 5, is_word);
     let numbered = house_number(text.cut(start, lead))
         && lead < at
@@ -177,7 +196,8 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     let mut capitals = 0;
     let mut behind = None;
     for _ in 0..6 {
-        let stop = text.run(i, 24, |b| is_word(b) || matches!(b, b'-' | b'\'' | b'.') || b >= 0x80);
+        let stop = text.run(i, 24, |b| is_word(b) || matches!(b, b'-' | b'\'' | b'.' | b'/') || b >= 0x80);
+        let stop = if text.before(stop) == b'.' && text.cut(i, stop).first().is_some_and(u8::is_ascii_digit) { stop - 1 } else { stop };
         let word = text.cut(i, stop);
         if word.is_empty() {
             break;
@@ -228,14 +248,84 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     let (from, street_end) = match (numbered, behind) {
         (true, _) => (start, text.run_back(i, 2, |b| matches!(b, b' ' | b','))),
-        (false, Some(end)) if first.is_ascii_uppercase() || first >= 0x80 || matches!(first, b'c' | b'u') => (at, end),
+        (false, Some(end)) if first.is_ascii_uppercase() || first >= 0x80 || written_small(text, at, end) => (at, end),
         _ => return,
     };
-    if !numbered && text.has_folded(at, b"via ") && !first.is_ascii_uppercase() {
-        return;
-    }
     let end = town(text, street_end);
     pass.hit(from, end, ADDRESS, "street", FORMED);
+}
+
+/// Whether a word for a street counts in small letters: where it means nothing else, or where an address is spoken of.
+fn written_small(text: Text<'_>, at: usize, end: usize) -> bool {
+    const HOME: &[&str] = &[
+        "abito",
+        "abita",
+        "vivo",
+        "vive",
+        "indirizzo",
+        "residente",
+        "residenza",
+        "casa",
+        "moro",
+        "mora",
+        "endereço",
+        "dirección",
+        "domicilio",
+        "adresse",
+        "habite",
+        "strada",
+        "adresa",
+        "mieszkam",
+        "adres",
+    ];
+    [&b"calle "[..], b"c/ ", b"ul. ", b"ulica ", b"al. ", b"os. ", b"avda. ", b"avenida ", b"rua ", b"ul", b"\xd1\x83"]
+        .iter()
+        .any(|word| text.has_folded(at, word))
+        || super::context::said_within(text, at, 40, HOME)
+        || text.at(end) == b',' && text.cut(end + 2, end + 7).len() == 5 && text.cut(end + 2, end + 7).iter().all(u8::is_ascii_digit)
+}
+
+/// Reads `Am Bahnhof 12`, `Unter den Linden 5`: streets without a word for one, where a home is spoken of or a town follows.
+pub(super) fn prepositional(pass: &mut Pass<'_>, at: usize, to: usize) {
+    const HOME: &[&str] = &[
+        "wohne",
+        "wohnt",
+        "wohnen",
+        "wohnhaft",
+        "adresse",
+        "anschrift",
+        "lieferadresse",
+        "rechnungsadresse",
+        "zuhause",
+        "hausnummer",
+        "straße",
+    ];
+    let text = pass.text;
+    if !text.at(at).is_ascii_uppercase() || is_word(text.before(at)) || text.before(at) >= 0x80 || pass.covered(at) {
+        return;
+    }
+    let first = text.at(to);
+    if !(first.is_ascii_uppercase() || first >= 0xC3) {
+        return;
+    }
+    let mut i = to;
+    for _ in 0..3 {
+        let stop = text.run(i, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
+        if stop == i || text.at(stop) != b' ' {
+            return;
+        }
+        i = stop + 1;
+        let end = text.run(i, 6, |b| is_word(b) || b == b'-');
+        if house_number(text.cut(i, end)) {
+            let town_follows = text.has(end, b", ") && text.cut(end + 2, end + 7).iter().filter(|b| b.is_ascii_digit()).count() >= 4;
+            let counted = text.at(end) == b'.' && text.at(end + 1).is_ascii_digit()
+                || text.has(end, b". ") && !town_follows && text.at(end + 2).is_ascii_uppercase() && super::dates::date(text, i).is_some();
+            if (town_follows || super::context::said_within(text, at, 48, HOME)) && !counted {
+                pass.hit(at, town(text, end), ADDRESS, "street", FORMED);
+            }
+            return;
+        }
+    }
 }
 
 /// Reads an address whose street ends like `…straße`, the number behind.

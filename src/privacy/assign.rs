@@ -374,6 +374,11 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
         return None;
     }
     let found = Found { start: from, end, syntax, typed: false, next: end, wrapped: false };
+    // `process.env.DB_PASS || 'hunter2'`
+    let elsewhere = value::is_placeholder(text.cut(from, end)) || text.cut(from, end).contains(&b'.');
+    if elsewhere && let Some((start, stop)) = alternative(text, end) {
+        return Some(Found { start, end: stop, syntax: Syntax::Quoted, next: stop, ..found });
+    }
     if syntax == Syntax::Bare {
         // `password: str = "…"`, `let token: &'static str = …`
         let line = text.cut(end, text.line_end(end, 48));
@@ -384,7 +389,9 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
                 .iter()
                 .all(|&b| is_ident(b) || matches!(b, b' ' | b'|' | b'[' | b']' | b'<' | b'>' | b'?' | b'.' | b'\'' | b'&'))
         });
-        if let (Some(p), false) = (typed, value::is_striking(text.cut(from, end))) {
+        let word = text.cut(from, end);
+        let valued = value::is_striking(word) && (word.iter().any(u8::is_ascii_digit) || !word.iter().all(|&b| is_ident(b)));
+        if let (Some(p), false) = (typed, valued) {
             let next = text.blanks(end + p + 1);
             return Some(Found { typed: true, next, ..found });
         }
@@ -435,6 +442,26 @@ pub(super) fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) ->
         end -= 1;
     }
     end
+}
+
+/// What is taken when nothing is set: `getenv("PASSWORD", "hunter2")`, `get("PASSWORD") or "hunter2"`, `env("X") ?? "hunter2"`.
+fn fallback(text: Text<'_>, open: usize) -> Option<(usize, usize)> {
+    let first = text.run(open + 1, 4, |b| b == b' ');
+    let (_, stop) = quoted(text, first)?;
+    let comma = text.blanks(stop + 1);
+    if text.at(comma) == b',' {
+        return quoted(text, text.run(comma + 1, 8, |b| b.is_ascii_whitespace()));
+    }
+    (text.at(comma) == b')').then_some(())?;
+    alternative(text, comma + 1)
+}
+
+/// The literal behind `or`, `||`, `??`.
+fn alternative(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
+    let at = text.blanks(from);
+    let signs: [&[u8]; 4] = [b"or ", b"||", b"??", b"?:"];
+    let length = signs.iter().find(|sign| text.has(at, sign)).map(|sign| sign.len())?;
+    quoted(text, text.blanks(at + length))
 }
 
 /// A literal as the argument of a call that only wraps it: `Secret::new("…")`, `String.valueOf('…')`.
@@ -497,6 +524,9 @@ fn wrapped(text: Text<'_>, from: usize) -> Option<Found> {
     }
     let call = text.cut(from, end).to_ascii_lowercase();
     let last = call.rsplit(|b| matches!(b, b'.' | b':' | b' ')).find(|part| !part.is_empty()).unwrap_or_default();
+    if let Some((start, stop)) = fallback(text, end) {
+        return Some(Found { start, end: stop, syntax: Syntax::Quoted, typed: false, next: stop, wrapped: false });
+    }
     if FETCHES.iter().any(|fetch| last.windows(fetch.len()).any(|w| w == *fetch))
         || last == b"t"
         || last == b"_"

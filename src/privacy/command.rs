@@ -130,7 +130,7 @@ fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool 
         words.push((start, end));
         i = end + usize::from(start > i);
     }
-    let flag = |&(start, end): &(usize, usize)| text.at(start) == b'-' || text.at(start) == b'/' && end - start < 40;
+    let flag = |&(start, _): &(usize, usize)| text.at(start) == b'-' || name == "net use" && text.at(start) == b'/';
     let plain: Vec<(usize, usize)> = words.iter().copied().filter(|word| !flag(word)).collect();
     let told = match name {
         "vault login" => plain.first().copied().filter(|&(start, end)| !text.cut(start, end).contains(&b'=') && end - start >= 8),

@@ -80,6 +80,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
         ],
         super::command::call,
     ),
+    (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
     (&["chpasswd", "sudo -s"], super::command::piped),
     (
         &[
@@ -103,6 +104,10 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::address::AFTER, super::address::english),
     (super::address::BEFORE, super::address::romance),
     (super::address::ENDINGS, super::address::germanic),
+    (
+        &["am ", "an der ", "an den ", "im ", "zum ", "zur ", "auf der ", "auf dem ", "in der ", "in den ", "unter den ", "hinter der "],
+        super::address::prepositional,
+    ),
     (&["lat", "lng", "lon", "latitude", "longitude", "breitengrad", "längengrad"], super::geo::axis),
     (&["° n", "° s", "°n", "°s", "°0", "°1", "°2", "°3", "°4", "°5", "°6", "°7", "°8", "°9"], super::geo::degrees),
     (&["bc1", "tb1q", "ltc1", "addr1", "cosmos1", "osmo1", "terra1"], super::wallet::prefixed),

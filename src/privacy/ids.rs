@@ -93,7 +93,15 @@ const IBANS: &[(&[u8; 2], usize)] = &[
 pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     let text = pass.text;
     let start = text.run_back(at, 7, |b| b.is_ascii_alphabetic());
-    if is_ident(text.before(start)) || pass.covered(at) {
+    if pass.covered(at) {
+        return at + 1;
+    }
+    if is_ident(text.before(start)) {
+        // An address of a currency may have many letters before its first digit.
+        let (start, end) = (text.run_back(at, 35, is_word), text.run(at, 35, is_word));
+        if at - start > 7 && (26..=35).contains(&(end - start)) && !is_ident(text.before(start)) {
+            super::wallet::base58(pass, start, end);
+        }
         return at + 1;
     }
     if at - start == 2
@@ -108,6 +116,11 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     }
     let end = text.run(start, 24, is_word);
     let token = text.cut(start, end);
+    // `Y8063915-Z`
+    if token.len() == 8 && text.at(end) == b'-' && !is_word(text.at(end + 2)) && is_nie(&[token, text.cut(end + 1, end + 2)].concat()) {
+        pass.hit(start, end + 2, NATIONAL_ID, "es-nie", FORMED);
+        return at + 1;
+    }
     if is_ident(text.at(end)) || matches!(text.before(start), b'/' | b'#') {
         return at + 1;
     }
@@ -121,13 +134,19 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
                 "uk-nino"
             }
             10 if is_pan(token) => "in-pan",
+            11 if is_medicare_beneficiary(token) && said(text, start, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+            15 if is_gstin(token) => "in-gstin",
+            16 if is_uk_licence(token) => "uk-driving-licence",
             16 if is_codice_fiscale(token) => "it-codice-fiscale",
             _ => "",
         };
         if !name.is_empty() {
-            pass.hit(start, end, NATIONAL_ID, name, FORMED);
+            pass.hit(start, end, if name == "uk-driving-licence" { DRIVER_LICENSE } else { NATIONAL_ID }, name, FORMED);
             return at + 1;
         }
+    }
+    if (26..=35).contains(&token.len()) && super::wallet::base58(pass, start, end) {
+        return at + 1;
     }
     if let Some((kind, name)) = document(text, start, token) {
         pass.hit(start, end, kind, name, NAMED);
@@ -148,10 +167,12 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
 fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !(6..=20).contains(&token.len()) || digits < 3 || !upper {
+    if !(6..=20).contains(&token.len()) || digits < 3 || !upper && digits < 6 || token.starts_with(b"0x") {
         return None;
     }
-    named_document(text, start)
+    // `AAA123456 is my passport`
+    let behind = || follows(text, start + token.len(), PASSPORTS).then_some((PASSPORT, "passport"));
+    named_document(text, start).or_else(behind)
 }
 
 #[rustfmt::skip]
@@ -175,8 +196,18 @@ const CARDS: &[&str] = &[
     "carta di identità", "cédula", "cedula", "dowód osobisty", "dowodu", "bsn", "codice fiscale", "tax id", "steuernummer", "ssn",
     "sozialversicherungsnummer", "rentenversicherungsnummer", "rvnr", "svnr", "curp", "rfc:", "health card", "medicare",
     "carte d'identité", "krankenversichertennummer", "personnummer", "cpr", "hetu", "rodné číslo", "pps", "ppsn", "nric", "fin", "hkid",
-    "mykad", "身份证", "身份证号", "cni",
+    "mykad", "身份证", "身份证号", "cni", "kvnr", "krankenkasse", "versichertennummer", "egk-nummer", "egk", "gesundheitskarte", "steuer-id",
+    "steuerid", "steueridentifikationsnummer", "identifikationsnummer", "idnr", "steuer-identifikationsnummer", "tax file number",
+    "social insurance number", "social insurance", "nhs number", "nhs no", "aadhaar", "aadhar", "pesel", "cpf", "sécurité sociale",
+    "numéro de sécu", "personal identity", "personal number", "kimlik", "tckn", "thai id", "tnin", "citizen id", "citizenship number",
+    "resident number", "emirates id", "voter", "voter id", "epic", "vote", "gstin", "gst", "mbi", "medicare id", "vat", "vat id", "vat no",
+    "ust-id", "ust-idnr", "ustid", "tva", "btw", "p.iva", "partita iva", "moms", "nss", "numéro fiscal", "id nummer", "id-nummer",
+    "identiteitskaart", "identity document", "identification number", "id number", "id no", "national identity", "número de identidad",
+    "documento de identidad", "rodné", "oib", "egn", "jmbg", "amka", "afm", "cnp", "ssn",
 ];
+
+/// Names that are other words when they are not written in capitals.
+const CAPITALS: &[&str] = &["SIN", "TFN", "PAN", "NIE", "FIN", "PPS", "CPR", "TIN", "NIR", "RRN", "RUT", "NIN"];
 
 /// What document the words before a place name.
 fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
@@ -219,7 +250,16 @@ fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'stati
     {
         return Some((DRIVER_LICENSE, "driving-licence"));
     }
-    said_within(text, start, 36, CARDS).then_some((NATIONAL_ID, "identity-card"))
+    let capitals = || {
+        let before = text.cut(text.line_start(start, 24), start);
+        CAPITALS.iter().any(|name| {
+            memchr::memmem::rfind(before, name.as_bytes()).is_some_and(|p| {
+                let (from, to) = (start - before.len() + p, start - before.len() + p + name.len());
+                !is_ident(text.before(from)) && !is_ident(text.at(to))
+            })
+        })
+    };
+    (said_within(text, start, 36, CARDS) || capitals()).then_some((NATIONAL_ID, "identity-card"))
 }
 
 /// The end of an IBAN that begins at a place, in one piece or in groups.
@@ -340,6 +380,52 @@ fn is_codice_fiscale(token: &[u8]) -> bool {
     token.last().is_some_and(|&b| u32::from(b - b'A') == sum % 26)
 }
 
+/// Indian tax number of a business: a state, the number of its holder, and a `Z` before the check.
+fn is_gstin(token: &[u8]) -> bool {
+    let [a, b, pan @ .., entity, b'Z', check] = token else { return false };
+    a.is_ascii_digit()
+        && b.is_ascii_digit()
+        && pan.len() == 10
+        && pan.get(..5).is_some_and(|t| t.iter().all(u8::is_ascii_uppercase))
+        && pan.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit))
+        && pan.last().is_some_and(u8::is_ascii_uppercase)
+        && entity.is_ascii_alphanumeric()
+        && check.is_ascii_alphanumeric()
+}
+
+/// British driving licence: five letters of the name, the date of birth turned about, initials, check.
+fn is_uk_licence(token: &[u8]) -> bool {
+    let name = token.get(..5).is_some_and(|t| {
+        let letters = t.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        letters >= 1 && t.iter().skip(letters).all(|&b| b == b'9')
+    });
+    let digits = token.get(5..11).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
+    let two = |i: usize| token.get(i..i + 2).map_or(99, |t| t.iter().fold(0u32, |all, b| all * 10 + u32::from(b.wrapping_sub(b'0'))));
+    let month = matches!(two(6), 1..=12 | 51..=62);
+    let day = (1..=31).contains(&two(8));
+    let initials = token.get(11..13).is_some_and(|t| t.iter().all(|b| b.is_ascii_alphabetic() || *b == b'9'));
+    token.len() == 16
+        && name
+        && digits
+        && month
+        && day
+        && initials
+        && token.get(13..).is_some_and(|t| t.iter().all(u8::is_ascii_alphanumeric))
+        && token.get(14..).is_some_and(|t| t.iter().all(u8::is_ascii_alphabetic))
+}
+
+/// US Medicare: letters and digits in places of their own, without the letters that look like digits.
+fn is_medicare_beneficiary(token: &[u8]) -> bool {
+    let letter = |b: u8| b.is_ascii_uppercase() && !b"SLOIBZ".contains(&b);
+    token.len() == 11
+        && token.iter().enumerate().all(|(i, &b)| match i {
+            0 => (b'1'..=b'9').contains(&b),
+            3 | 6 | 9 | 10 => b.is_ascii_digit(),
+            1 | 4 | 7 | 8 => letter(b),
+            _ => b.is_ascii_digit() || letter(b),
+        })
+}
+
 /// Reads digits with a letter behind them: `12345678Z`, and documents behind their names.
 pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize) {
     let text = pass.text;
@@ -348,6 +434,24 @@ pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize) {
         return;
     }
     let token = text.cut(at, stop);
+    // `1EG4-TE5-MK73`
+    let grouped = text.cut(at, at + 13);
+    if grouped.get(4) == Some(&b'-') && grouped.get(8) == Some(&b'-') && !is_word(text.at(at + 13)) {
+        let compact: Vec<u8> = grouped.iter().copied().filter(|&b| b != b'-').collect();
+        if is_medicare_beneficiary(&compact) {
+            pass.hit(at, at + 13, NATIONAL_ID, "us-mbi", FORMED);
+            return;
+        }
+    }
+    let formed = match token.len() {
+        11 if is_medicare_beneficiary(token) && said(text, at, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+        15 if is_gstin(token) => "in-gstin",
+        _ => "",
+    };
+    if !formed.is_empty() {
+        pass.hit(at, stop, NATIONAL_ID, formed, FORMED);
+        return;
+    }
     if end - at == 8 && stop == end + 1 {
         let number = text.cut(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
         if text.at(end).to_ascii_uppercase() == spanish_letter(number)

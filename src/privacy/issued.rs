@@ -81,6 +81,16 @@ pub(super) const FORMS: &[Form] = &[
         check: |d| checksum::luhn(d) && is_date(d),
         words: &["personnummer", "pnr", "personal number", "person"],
     },
+    Form {
+        name: "se-personnummer",
+        lengths: &[12],
+        check: is_personnummer,
+        words: &["personnummer", "pnr", "personal identity", "personal number", "swedish", "id code"],
+    },
+    Form { name: "th-id", lengths: &[1, 4, 5, 2, 1], check: is_thai, words: &[] },
+    Form {
+        name: "th-id", lengths: &[13], check: is_thai, words: &["thai", "tnin", "citizen", "บัตรประชาชน", "ประชาชน"]
+    },
     Form { name: "ch-ahv", lengths: &[3, 4, 4, 2], check: |d| d.starts_with(&[7, 5, 6]) && ean(d), words: &[] },
     Form { name: "ch-ahv", lengths: &[13], check: |d| d.starts_with(&[7, 5, 6]) && ean(d), words: &["ahv", "avs", "sozialversicherung"] },
     Form { name: "be-rijksregister", lengths: &[2, 2, 2, 3, 2], check: is_rijksregister, words: &[] },
@@ -102,7 +112,12 @@ pub(super) const FORMS: &[Form] = &[
     Form { name: "il-id", lengths: &[9], check: is_israeli, words: &["teudat", "zehut", "israeli id", "תעודת זהות", "ת.ז"] },
     Form { name: "it-partita-iva", lengths: &[11], check: checksum::luhn, words: &["partita iva", "p.iva", "p. iva", "vat"] },
     Form { name: "cn-id", lengths: &[18], check: is_chinese, words: &[] },
-    Form { name: "tr-tckn", lengths: &[11], check: is_tckn, words: &["tc kimlik", "kimlik", "tckn", "t.c."] },
+    Form {
+        name: "tr-tckn",
+        lengths: &[11],
+        check: is_tckn,
+        words: &["tc kimlik", "kimlik", "tckn", "t.c.", "turkish", "kişi", "vatandaşlık"],
+    },
     Form { name: "ro-cnp", lengths: &[13], check: is_cnp, words: &["cnp", "cod numeric"] },
     Form { name: "mx-nss", lengths: &[11], check: checksum::luhn, words: &["nss", "imss"] },
     Form { name: "fi-or-ee-code", lengths: &[11], check: |d| distinct(d) > 2, words: &["isikukood", "asmens kodas", "personas kods"] },
@@ -216,6 +231,11 @@ fn is_rijksregister(d: &[u8]) -> bool {
         && (check == 97 - body % 97 || check == 97 - (2_000_000_000 + body) % 97)
         && d.get(2..4).is_some_and(|month| value(month) % 20 <= 12)
         && d.get(4..6).is_some_and(|day| value(day) <= 31)
+}
+
+fn is_thai(d: &[u8]) -> bool {
+    let sum = weighted(d, &[13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2]);
+    d.len() == 13 && d.first() != Some(&0) && d.get(12).is_some_and(|&c| u32::from(c) == (11 - sum % 11) % 10)
 }
 
 fn is_israeli(d: &[u8]) -> bool {

@@ -115,6 +115,11 @@ pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
 /// Reads six pairs of hex digits; the digit given may be the second of the first pair.
 pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
+    if text.at(text.run(at, 4, |b| b.is_ascii_hexdigit())) == b'.'
+        && let Some(end) = dotted_hardware(pass, at)
+    {
+        return Some(end);
+    }
     let start = text.run_back(at, 20, |b| b.is_ascii_hexdigit() || b == b':' || b == b'-');
     // The address that holds this digit begins at a pair.
     let mut from = start;
@@ -129,6 +134,38 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
             return Some(end);
         }
         from += 1;
+    }
+    None
+}
+
+/// Reads an address of pairs of letters alone, which no digit announces.
+pub(super) fn lettered_hardware(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    if let Some(end) = six_pairs(pass.text, at).filter(|_| !pass.covered(at)) {
+        pass.hit(at, end, MAC_ADDRESS, "mac", FORMED);
+    }
+}
+
+/// Reads three groups of four hex digits with points between them, as some routers write.
+fn dotted_hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
+    let text = pass.text;
+    let start = text.run_back(at, 4, |b| b.is_ascii_hexdigit());
+    let end = start + 14;
+    let value = text.cut(start, end);
+    let form =
+        value.len() == 14 && value.iter().enumerate().all(|(i, b)| if i == 4 || i == 9 { *b == b'.' } else { b.is_ascii_hexdigit() });
+    if !form
+        || is_word(text.at(end))
+        || matches!(text.before(start), b'.' | b'_')
+        || is_word(text.before(start))
+        || text.at(end) == b'.' && is_word(text.at(end + 1))
+    {
+        return None;
+    }
+    let letters = value.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    let named = context::said_within(text, start, 32, &["mac", "hardware", "physical", "ether", "ethernet", "cisco", "bia", "address"]);
+    if named && letters > 0 {
+        pass.hit(start, end, MAC_ADDRESS, "mac", FORMED);
+        return Some(end);
     }
     None
 }

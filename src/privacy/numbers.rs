@@ -205,7 +205,11 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         if digits.len() < 13 || !number.ends(groups) && groups < number.groups() && number.between(groups - 1).len() > 1 {
             continue;
         }
-        if !written_as_card(number, groups) || !issued(digits) || !checksum::luhn(digits) || groups > 2 && number.tabled(groups) {
+        if !written_as_card(number, groups)
+            || !(issued(digits) || groups == 1 && context::said_within(number.text, number.start, 30, CARD))
+            || !checksum::luhn(digits)
+            || groups > 2 && number.tabled(groups)
+        {
             continue;
         }
         let (start, end) = (number.start, number.end(groups));

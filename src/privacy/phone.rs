@@ -218,6 +218,7 @@ fn trunk(number: &Number<'_>) -> Option<usize> {
     if groups == 1 {
         let second = *digits.get(1)?;
         let mobile = matches!(second, 6 | 7) && matches!(number.digits_in(1), 10 | 11)
+            || matches!(second, 5 | 9) && number.digits_in(1) == 11
             || second == 1 && digits.get(2).is_some_and(|d| (5..=7).contains(d)) && number.digits_in(1) == 11;
         return (mobile && distinct(digits) > 3).then_some(1);
     }

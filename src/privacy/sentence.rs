@@ -164,7 +164,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        if !word.quoted && (CONNECTORS.contains(&lower.as_str()) || bytes.is_empty() && !closing.is_empty()) {
+        if !word.quoted && (CONNECTORS.contains(&lower.as_str()) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;
         } else if takes(text, name, &word, bytes, connected, n, since) {
@@ -241,7 +241,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
     if value::is_striking(bytes) && !looks_like_name(bytes) {
         // Without a digit it may be the name of something in code: only right behind `is`.
         let identifier = made.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
-        if identifier && !(since == 0 && said_to_be(text, name, word)) {
+        if identifier && (name.word == Word::Pass || since > 0 || !said_to_be(text, name, word)) {
             return false;
         }
         let plain = place == 0
@@ -311,7 +311,6 @@ fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
             | "er"
             | "on"
             | "это"
-            | "="
             | "-"
             | "to:"
             | "is still"
@@ -368,25 +367,50 @@ fn is_label(bytes: &[u8]) -> bool {
             || lower.contains("token"))
 }
 
+/// Words that connect a value with the name behind it.
 #[rustfmt::skip]
 const LINKS: &[&str] = &[
-    " as the ", " as my ", " as a ", " as our ", " as ", " is my ", " is the ", " is our ", " for the ", " as your ", " is your ",
-    " ist mein ", " ist das ", " als ", " es mi ", " es la ", " est mon ", " est le ", " is the new ", " as new ", " as the new ",
-    " is the wifi ", " is the root ", " is the admin ", " as the admin ", " as the root ", " as initial ", " as the default ", " is het ",
-    " è la mia ", " to moje ", " é a minha ",
+    " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
+    " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
 ];
 
-/// `hunter2 is my password`, `use hunter2 as the password`
+/// Words that may stand between the connection and the name.
+#[rustfmt::skip]
+const BETWEEN: &[&str] = &[
+    "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
+    "wi-fi", "wlan", "root", "admin", "user", "db", "database", "master", "login", "main", "shared", "team", "account", "server", "router",
+    "mein", "das", "dein", "unser", "neues", "neue", "altes", "mi", "la", "tu", "nueva", "mon", "le", "nouveau", "mia", "il", "nuova",
+    "moje", "nowe", "a", "minha", "nova", "het", "mijn", "nieuwe", "mitt", "mit", "ssh", "ftp", "gmail", "email", "bank", "same", "one",
+];
+
+/// `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin password`
 fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
-    let start = text.line_start(name.start, 80);
+    let start = text.line_start(name.start, 90);
     let before = text.cut(start, name.start);
     let lower = String::from_utf8_lossy(before).to_lowercase();
-    if !LINKS.iter().any(|link| lower.ends_with(link) && *link != " for the ") || before.len() != lower.len() {
+    if before.len() != lower.len() || !before.ends_with(b" ") {
         return;
     }
-    let Some(link) = LINKS.iter().filter(|link| lower.ends_with(**link)).map(|link| link.len()).max() else { return };
-    let end = name.start - link;
+    // Back over the words between, to the link.
+    let mut rest = lower.as_str();
+    for _ in 0..4 {
+        let Some(shorter) = rest.trim_end().rsplit_once(' ').filter(|(_, word)| BETWEEN.contains(word)) else { break };
+        rest = rest.get(..=shorter.0.len()).unwrap_or_default();
+    }
+    let Some(link) = LINKS.iter().filter(|link| rest.ends_with(**link)).map(|link| link.len()).max() else { return };
+    // A dash or a comma may stand before the link.
+    let mut end = start + rest.len() - link;
+    for sign in ["—", "–", "-", ","] {
+        let cut = text.cut(start, end);
+        let trimmed = cut.trim_ascii_end();
+        if trimmed.ends_with(sign.as_bytes())
+            && (cut.len() > trimmed.len() || sign == "," || trimmed.ends_with(format!(" {sign}").as_bytes()))
+        {
+            end = start + trimmed.len() - sign.len();
+            end = text.run_back(end, 2, |b| b == b' ');
+        }
+    }
     let from = text.run_back(end, 64, |b| !b.is_ascii_whitespace());
     let from = text.run(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
     let mut stop = end;
@@ -416,6 +440,14 @@ fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
     for _ in 0..9 {
         let Some(word) = spoken(text, at, limit) else { return };
         let bytes = text.cut(word.start, word.end);
+        // `logged in with S3cret!`
+        let with =
+            last.is_some_and(|last| matches!(text.cut(last.start, last.end), b"with" | b"using" | b"mit" | b"avec" | b"con" | b"com"));
+        let strong = made_by_hand(bytes);
+        if with && strong {
+            pass.hit(word.start, word.end, PASSWORD, "spoken-pair", SAID);
+            return;
+        }
         // `admin:S3cret!`
         if let Some(colon) = bytes.iter().position(|&b| b == b':').filter(|&p| p >= 2) {
             let (user, secret) = (bytes.get(..colon).unwrap_or_default(), bytes.get(colon + 1..).unwrap_or_default());
@@ -462,6 +494,21 @@ fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
         last = Some(word);
         at = word.next;
     }
+}
+
+/// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
+fn made_by_hand(bytes: &[u8]) -> bool {
+    let made = value::made(bytes);
+    let sign = bytes.iter().any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'));
+    made.length >= 7
+        && made.digits >= 1
+        && made.lower + made.upper >= 3
+        && (sign && made.lower > 0 || made.lower >= 2 && made.upper >= 1 && made.digits >= 2 && made.changes >= 3)
+        && !value::is_term(bytes)
+        && !value::is_placeholder(bytes)
+        && !value::is_code(bytes)
+        && !value::is_uuid(bytes)
+        && !looks_like_name(bytes)
 }
 
 fn is_address(bytes: &[u8]) -> bool {

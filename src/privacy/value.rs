@@ -191,7 +191,8 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         return true;
     }
     let distinct = made(lower.as_bytes()).distinct;
-    distinct <= 1 || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
+    distinct <= 1 && !(lower.len() >= 6 && lower.bytes().all(|b| matches!(b, b'1'..=b'9')))
+        || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
 }
 
 /// `$2b$12$…` and `$ecret9` are values, `$VAR`, `${VAR}`, `$(cmd)` and `$1` are not.

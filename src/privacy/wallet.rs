@@ -77,6 +77,16 @@ pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
+/// Reads a token that may be an address in base58 with a checksum and begins with a letter. Says whether it is one.
+pub(super) fn base58(pass: &mut Pass<'_>, start: usize, end: usize) -> bool {
+    let token = pass.text.cut(start, end);
+    let found = matches!(token.first(), Some(b'T' | b'L' | b'M' | b'D' | b'A' | b'X' | b't' | b'm' | b'n' | b'2')) && base58_check(token);
+    if found {
+        pass.hit(start, end, CRYPTO_WALLET, "wallet", FORMED);
+    }
+    found
+}
+
 /// The value of a character in base58.
 fn value_of(b: u8) -> Option<u32> {
     const ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
