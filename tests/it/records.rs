@@ -208,3 +208,25 @@ fn whatever_becomes_of_a_file_of_state_nothing_more_passes() {
         }
     }
 }
+
+#[test]
+fn what_was_kept_on_a_wrong_clock_opens_on_a_right_one() {
+    let sandbox = Sandbox::with_vault();
+    let Some(library) = mover(sandbox.root()) else { return proof::left_out("clock", "no compiler for the library that moves it") };
+    let on = |moved: i64, args: &[&str]| sandbox.run(args).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string()).passes();
+    let years = 365 * 86_400;
+    on(0, &["ask", "--demo", "now"]);
+    for moved in [20 * years, -30 * years, 86_400] {
+        on(moved, &["ask", "--demo", "--continue", "and now?"]);
+    }
+    on(-30 * years, &["backup", "early.backup"]);
+    for moved in [0, 20 * years, -30 * years] {
+        for args in
+            [["history", "verify"].as_slice(), &["history", "show"], &["history", "search", "now"], &["backup", "--verify", "early.backup"]]
+        {
+            on(moved, args);
+        }
+        let listed = on(moved, &["history", "list", "--json"]).stdout;
+        assert!(listed.contains("\"messages\":8"), "{listed}");
+    }
+}
