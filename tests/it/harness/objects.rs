@@ -26,8 +26,10 @@ key = iam.create_access_key(UserName="house")["AccessKey"]
 policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 iam.put_user_policy(UserName="house", PolicyName="all", PolicyDocument=json.dumps(policy))
 client("s3", "first", "first").create_bucket(Bucket="bucket")
-print(json.dumps({"url": url, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}), flush=True)
 s3 = client("s3", key["AccessKeyId"], key["SecretAccessKey"])
+# Versions that do not go together cannot check each other's signatures: then there is no server.
+s3.list_objects_v2(Bucket="bucket", Prefix="a/b")
+print(json.dumps({"url": url, "key": key["AccessKeyId"], "secret": key["SecretAccessKey"]}), flush=True)
 for line in sys.stdin:
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix=line.strip())
     listed = {o["Key"]: [o["Size"], o["LastModified"].isoformat()] for p in pages for o in p.get("Contents", [])}
@@ -46,7 +48,7 @@ pub(crate) struct S3 {
 }
 
 impl S3 {
-    /// One with a bucket, `bucket`; `None` where there is no Python that has it.
+    /// One with a bucket, `bucket`; `None` where there is no Python that has it, or none with which it works.
     pub(crate) fn start() -> Option<Self> {
         let python = python::with(&["moto.server", "boto3", "flask"])?;
         let mut process = Command::new(python)
@@ -58,22 +60,23 @@ impl S3 {
             .expect("the server starts");
         let (orders, answers) = (process.stdin.take(), BufReader::new(process.stdout.take().expect("its answers")));
         let mut server = Self { process, orders, answers, url: String::new(), key: String::new(), secret: String::new() };
-        let said = server.hear();
+        let said = server.heard()?;
         let text = |name: &str| said[name].as_str().expect("a word of the server's").to_owned();
         (server.url, server.key, server.secret) = (text("url"), text("key"), text("secret"));
         Some(server)
     }
 
-    fn hear(&mut self) -> Value {
+    /// What the server says; `None` if it has gone.
+    fn heard(&mut self) -> Option<Value> {
         let mut line = String::new();
         self.answers.read_line(&mut line).expect("the server answers");
-        serde_json::from_str(&line).unwrap_or_else(|e| panic!("the server says `{line}`: {e}"))
+        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|e| panic!("the server says `{line}`: {e}")))
     }
 
     /// What lies in the bucket under a path, as its own client sees it: how long each is, and since when.
     pub(crate) fn list(&mut self, under: &str) -> serde_json::Map<String, Value> {
         writeln!(self.orders.as_mut().expect("its orders"), "{under}").expect("the server hears");
-        self.hear().as_object().expect("a list").clone()
+        self.heard().expect("the server is there").as_object().expect("a list").clone()
     }
 
     /// Lets a sandbox in.
