@@ -74,7 +74,7 @@ fn parse(line: &str) -> Option<Known> {
     } else {
         let created_at = Time::from_millis(created.parse().ok()?);
         let mut text = || next().map(str::to_owned);
-        Some(Header { format: super::FORMAT, id: id.clone(), created_at, title: text()?, provider: text()?, model: text()? })
+        Some(Header { format: super::FORMAT, id: id.clone(), created_at, title: text()?, provider: text()?, model: text()?, origin: None })
     };
     Some(Known { bytes, modified_ms, summary: Summary { header, id, updated_at, messages } })
 }

@@ -92,6 +92,9 @@ pub struct Header {
     pub provider: String,
     /// With which model.
     pub model: String,
+    /// What told it from others where it came from, if it came from elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub origin: Option<String>,
 }
 
 /// A message in the file.

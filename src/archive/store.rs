@@ -82,7 +82,7 @@ impl Archive {
     pub fn begin(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
         let id = new_id()?;
         let (provider, model) = (provider.to_owned(), model.to_owned());
-        let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model };
+        let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model, origin: None };
         let path = self.path(&header.id);
         Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.ring), self.clock.clone()))
     }
@@ -162,7 +162,15 @@ impl Archive {
 
     fn lost_header(&self, id: &Name, stored: &Stored) -> Header {
         let created_at = stored.messages.first().map_or_else(|| self.clock.now(), |m| m.at);
-        Header { format: FORMAT, id: id.clone(), created_at, title: String::new(), provider: String::new(), model: String::new() }
+        Header {
+            format: FORMAT,
+            id: id.clone(),
+            created_at,
+            title: String::new(),
+            provider: String::new(),
+            model: String::new(),
+            origin: None,
+        }
     }
 
     /// Removes a conversation. What is gone from the folder may still be on the disk; what it was sealed with decides

@@ -120,19 +120,19 @@ fn what_is_old_goes_when_it_is_asked_for_and_by_itself_when_the_settings_say_so(
     assert_eq!(ids(&sandbox).len(), 2);
     sandbox.run(["history", "prune", "--older-than", "90d", "--yes"]).stdout("[..]  2020-01-01  removed\n").check();
     assert_eq!(ids(&sandbox).len(), 1);
-    sandbox.run(["history", "import"]).arg(&file).passes();
-    assert_eq!(ids(&sandbox).len(), 3);
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, 1 message; 1 here already\n").check();
+    assert_eq!(ids(&sandbox).len(), 2);
     sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
     sandbox.run(["ask", "--demo", "hello"]).passes();
-    assert_eq!(ids(&sandbox).len(), 3, "the old one is gone, and this one is new");
+    assert_eq!(ids(&sandbox).len(), 2, "the old one is gone, and this one is new");
     // A second time within the day costs nothing, and removes nothing.
     sandbox.run(["history", "import"]).arg(&file).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
-    assert_eq!(ids(&sandbox).len(), 6);
+    assert_eq!(ids(&sandbox).len(), 4);
     // A clock that leaps is not believed at once.
     sandbox.write(sandbox.state().join("retention"), "2020-01-01T00:00:00.000Z\n");
     sandbox.run(["ask", "--demo", "hello"]).passes();
-    assert_eq!(ids(&sandbox).len(), 7);
+    assert_eq!(ids(&sandbox).len(), 5);
 }
 
 #[test]
@@ -158,6 +158,10 @@ fn an_export_is_private_and_redacted_and_comes_back() {
     let id = back["imported"][0].as_str().unwrap();
     assert_ne!(id, ids[0]);
     assert_eq!(texts(&other, id), texts(&sandbox, &ids[0]));
+    // What came before is passed over, and so is what never left.
+    for house in [&other, &sandbox] {
+        house.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 here already\n").check();
+    }
     // Standing instructions from elsewhere are there to be read, and go nowhere.
     let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).passes().stdout;
     assert!(body.contains("a & b") && !body.contains("be brief"), "{body}");
@@ -353,6 +357,49 @@ fn a_list_changes_nothing_but_its_own_cache() {
     sandbox.run(["history", "search", "one"]).passes();
     sandbox.run(["history", "verify"]).passes();
     assert_eq!(snapshot(&sandbox.data()), before);
+}
+
+/// The index that `mods` keeps, with columns that came later, and one that leads nowhere.
+const MODS: &str = r#"
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("CREATE TABLE conversations (id string NOT NULL PRIMARY KEY, title string NOT NULL, updated_at datetime NOT NULL DEFAULT (strftime ('%Y-%m-%d %H:%M:%f', 'now')), CHECK (id <> ''), CHECK (title <> ''))")
+db.execute("ALTER TABLE conversations ADD COLUMN model string")
+db.execute("ALTER TABLE conversations ADD COLUMN api string")
+for id, title in [("df31ae23ab8b75b5643c2f846c570997edc71333", "the tide"), ("ffffffffffffffffffffffffffffffffffffffff", "gone"), ("../../../etc/passwd", "elsewhere")]:
+    db.execute("INSERT INTO conversations VALUES (?, ?, '2025-03-04 05:06:07.890', 'gpt-x', 'openai')", (id, title))
+db.commit()
+"#;
+
+/// Three messages as Go's `gob` writes them: the types first, then a question, what a tool said, and an answer.
+const GOB: &[u8] = b"\x0d\xff\x81\x02\x01\x02\xff\x82\x00\x01\xff\x84\x00\x00\
+4\xff\x83\x03\x01\x01\x07Message\x01\xff\x84\x00\x01\x03\x01\x04Role\x01\x0c\x00\x01\x07Content\x01\x0c\x00\x01\x05Other\x01\x06\x00\x00\x00\
+R\xff\x82\x00\x03\x01\x04user\x01\x1bwrite to bob@initech.com, 1\x01\x07\x00\x01\x04tool\x01\x02{}\x00\x01\x09assistant\x01\x0fit comes at six\x00";
+
+#[test]
+fn the_conversations_of_mods_are_read() {
+    let Some(python) = proof::tool("python3") else {
+        return proof::left_out("archive-mods", "no Python");
+    };
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.desk().join("mods.db");
+    assert!(Command::new(python).args(["-c", MODS]).arg(&file).status().unwrap().success());
+    sandbox.write("desk/df31ae23ab8b75b5643c2f846c570997edc71333.gob", GOB);
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    let id = back["imported"][0].as_str().unwrap();
+    assert_eq!((back["imported"].as_array().unwrap().len(), &back["messages"]), (1, &json!(2)), "{back}");
+    assert_eq!(texts(&sandbox, id), ["write to [EMAIL_1], 1", "it comes at six"]);
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let one = &list["conversations"][0];
+    assert_eq!((&one["title"], &one["provider"], &one["model"]), (&json!("the tide"), &json!("mods"), &json!("gpt-x")), "{list}");
+    assert_eq!(one["updated_at"], json!("2025-03-04T05:06:07.890Z"));
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 here already\n").check();
+    // A file of it alone has no title.
+    sandbox
+        .run(["history", "import", "df31ae23ab8b75b5643c2f846c570997edc71333.gob"])
+        .stdout("imported 1 conversation, 2 messages\n")
+        .check();
+    proof::ran("archive-mods");
 }
 
 /// A log as `llm` keeps it: one long answer that overflows its page, and more rows than fit on one.

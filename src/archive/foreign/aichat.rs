@@ -6,7 +6,7 @@ use crate::privacy::Raw;
 
 pub(super) fn read(text: &str) -> Option<Foreign> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut session = Foreign { title: None, model: None, said: Vec::new() };
+    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None };
     let mut at = 0;
     let mut within = None;
     while let Some(line) = lines.get(at) {

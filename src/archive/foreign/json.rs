@@ -21,7 +21,7 @@ pub(super) fn read(text: &str) -> Option<(Source, Vec<Foreign>)> {
             Some((Source::Json, all.iter().filter_map(conversation).collect()))
         }
         Value::Array(all) if all.iter().any(|v| v.get("role").is_some()) => {
-            Some((Source::ShellGpt, vec![Foreign { title: None, model: None, said: all.iter().filter_map(message).collect() }]))
+            Some((Source::ShellGpt, vec![Foreign { title: None, model: None, said: all.iter().filter_map(message).collect(), here: None }]))
         }
         _ => None,
     }
@@ -34,7 +34,8 @@ fn text(value: &Value, name: &str) -> Option<String> {
 fn conversation(value: &Value) -> Option<Foreign> {
     let said = value.get("messages")?.as_array()?.iter().filter_map(message).collect();
     let title = text(value, "title").or_else(|| text(value, "name"));
-    Some(Foreign { title: title.map(Raw::from), model: model(value.get("model")), said })
+    let here = text(value, "id").and_then(|id| id.parse().ok());
+    Some(Foreign { title: title.map(Raw::from), model: model(value.get("model")), said, here })
 }
 
 fn message(value: &Value) -> Option<ForeignMessage> {
@@ -89,7 +90,7 @@ fn tree(value: &Value) -> Option<Foreign> {
         at = node.get("parent").and_then(Value::as_str);
     }
     said.reverse();
-    Some(Foreign { title: text(value, "title").map(Raw::from), model: model(value.get("default_model_slug")), said })
+    Some(Foreign { title: text(value, "title").map(Raw::from), model: model(value.get("default_model_slug")), said, here: None })
 }
 
 fn branch(message: &Value) -> Option<ForeignMessage> {

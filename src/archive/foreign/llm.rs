@@ -37,7 +37,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Vec<Foreign>> {
         let conversation = |(id, mut all): (String, Vec<Exchange>)| {
             all.sort_by(|(a, _), (b, _)| a.cmp(b));
             let (name, model) = about.remove(&id).unwrap_or_default();
-            Foreign { title: name.map(Raw::from), model, said: all.into_iter().flat_map(|(_, said)| said).collect() }
+            Foreign { title: name.map(Raw::from), model, said: all.into_iter().flat_map(|(_, said)| said).collect(), here: None }
         };
         exchanges.into_iter().map(conversation).collect()
     })

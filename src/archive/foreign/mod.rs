@@ -4,8 +4,10 @@
 //! marked, so that they are shown and never sent unasked.
 
 mod aichat;
+mod gob;
 mod json;
 mod llm;
+pub mod mods;
 mod sqlite;
 
 use super::store::{Archive, new_id};
@@ -16,7 +18,10 @@ use crate::disk::{self, Draft};
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redactor};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// A conversation as another program kept it.
 #[derive(Debug)]
@@ -27,6 +32,28 @@ pub struct Foreign {
     pub model: Option<String>,
     /// What was said.
     pub said: Vec<ForeignMessage>,
+    /// The conversation it was exported from, if it was exported by this program.
+    pub here: Option<Name>,
+}
+
+impl Foreign {
+    /// What tells this conversation from every other that comes from there: the same when it comes again.
+    #[must_use]
+    pub fn origin(&self, source: Source) -> String {
+        let mut hash = Sha256::new();
+        let mut add = |part: &[u8]| {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        };
+        add(source.to_string().as_bytes());
+        add(Zeroizing::new(self.title.as_ref().map_or_else(String::new, Raw::printable)).as_bytes());
+        for said in &self.said {
+            add(said.role.as_str().as_bytes());
+            add(Zeroizing::new(said.text.printable()).as_bytes());
+            add(&said.at.map_or(0, Time::millis).to_be_bytes());
+        }
+        hash.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+    }
 }
 
 /// A message of it.
@@ -55,6 +82,8 @@ pub enum Source {
     ShellGpt,
     /// The log of the `llm` tool.
     Llm,
+    /// The conversations of `mods`.
+    Mods,
 }
 
 /// The name of the program, as it stands where a provider would.
@@ -66,6 +95,7 @@ impl fmt::Display for Source {
             Self::Aichat => "aichat",
             Self::ShellGpt => "shell-gpt",
             Self::Llm => "llm",
+            Self::Mods => "mods",
         })
     }
 }
@@ -76,7 +106,10 @@ pub fn read(bytes: &[u8]) -> Option<(Source, Vec<Foreign>)> {
     if bytes.starts_with(b"SQLite format 3\0") {
         return llm::read(bytes).map(|all| (Source::Llm, all));
     }
-    let text = std::str::from_utf8(bytes).ok()?.trim_start_matches('\u{feff}');
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return mods::read(bytes).map(|one| (Source::Mods, vec![one]));
+    };
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['[', '{']) {
         json::read(text)
     } else {
@@ -105,6 +138,18 @@ pub struct TakenIn {
 }
 
 impl Archive {
+    /// The origins of all conversations that were taken in, and how many have each: every header is read, on all cores.
+    pub fn origins(&self) -> Result<BTreeMap<String, usize>, Error> {
+        let ids = self.newest_first()?;
+        // What cannot be opened has no origin that could be known.
+        let found = many::each(&ids, |id| self.header(id).ok().flatten().and_then(|header| header.origin));
+        let mut origins = BTreeMap::new();
+        for origin in found.into_iter().flatten() {
+            *origins.entry(origin).or_default() += 1;
+        }
+        Ok(origins)
+    }
+
     /// Takes conversations in, on all cores, a few hundred at a time: their files are open until all are written. One of which no
     /// message is left makes no file.
     #[must_use]
@@ -152,6 +197,7 @@ impl Archive {
             title: title.map_or_else(String::new, |t| t.as_str().chars().take(200).collect()),
             provider: source.to_string(),
             model: foreign.model.clone().unwrap_or_default(),
+            origin: Some(foreign.origin(source)),
         };
         let borrowed: Vec<(&Message, &Note)> = messages.iter().map(|(m, n)| (m, n)).collect();
         let text = lines(header, &borrowed, self.ring(), now);

@@ -1,7 +1,7 @@
 //! `history import`: conversations of other programs.
 
 use super::counted;
-use crate::archive::foreign::{self, Foreign, Gate, Source};
+use crate::archive::foreign::{self, Foreign, Gate, Source, mods};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::shown;
@@ -11,6 +11,7 @@ use crate::privacy::validate::{self, Rules};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// No file larger than this is read.
@@ -19,8 +20,8 @@ const LARGEST: u64 = 2 << 30;
 /// Take conversations of other programs in
 ///
 /// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat,
-/// chats of `shell_gpt` and the `logs.db` of llm. All of it is redacted; standing instructions among it are shown and never sent. Imported twice, it is here
-/// twice.
+/// chats of `shell_gpt`, the `logs.db` of llm and the `mods.db` of mods. All of it is redacted; standing instructions among it are
+/// shown and never sent. What came before is passed over.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// The files
@@ -36,20 +37,24 @@ struct Count {
     ids: Vec<String>,
     messages: usize,
     left_out: usize,
+    here_already: usize,
 }
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let mut count = Count::default();
+    let mut known = app.archive()?.origins()?;
     for file in &options.files {
         let (source, conversations) = read(file)?;
-        take_in(app, source, conversations, &mut count)?;
+        take_in(app, source, conversations, &mut known, &mut count)?;
     }
     app.archive()?.summaries()?;
     if options.json {
-        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out });
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already });
         app.ui.out(&format!("{object}\n"))?;
     } else {
-        app.ui.out(&format!("imported {}, {}\n", counted(count.ids.len(), "conversation"), counted(count.messages, "message")))?;
+        let here = if count.here_already > 0 { format!("; {} here already", count.here_already) } else { String::new() };
+        let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
+        app.ui.out(&format!("imported {conversations}, {messages}{here}\n"))?;
         if count.left_out > 0 {
             app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
         }
@@ -65,6 +70,12 @@ fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
     }
     let bytes = disk::read_foreign(file, LARGEST)?;
     let bytes = zeroize::Zeroizing::new(bytes);
+    if let Some(listed) = mods::index(&bytes) {
+        // Its conversations lie beside it; one whose file has gone cannot be had.
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let read = |one: &mods::Listed| one.conversation(&disk::read_foreign(&folder.join(&one.file), LARGEST).ok()?);
+        return Ok((Source::Mods, listed.iter().filter_map(read).collect()));
+    }
     foreign::read(&bytes).ok_or_else(|| {
         Problem::new(Exit::Misuse, "unknown_form", format!("`{}` holds no conversations in a form that is known", shown(file)))
             .hint("`chatbot history import --help` names the forms")
@@ -72,7 +83,13 @@ fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
     })
 }
 
-fn take_in(app: &mut App, source: Source, mut conversations: Vec<Foreign>, count: &mut Count) -> Result<()> {
+fn take_in(
+    app: &mut App,
+    source: Source,
+    mut conversations: Vec<Foreign>,
+    known: &mut BTreeMap<String, usize>,
+    count: &mut Count,
+) -> Result<()> {
     let settings = app.settings()?;
     let rules = Rules { max_chars: usize::MAX, suspicious: settings.privacy.suspicious };
     for conversation in &mut conversations {
@@ -81,6 +98,25 @@ fn take_in(app: &mut App, source: Source, mut conversations: Vec<Foreign>, count
         count.left_out += before - conversation.said.len();
     }
     let (archive, redactor) = (app.archive()?, app.redactor()?);
+    let before = conversations.len();
+    // One that stands in a file twice is two.
+    let (mut here, mut new) = (known.clone(), Vec::new());
+    conversations.retain(|conversation| {
+        let origin = conversation.origin(source);
+        if conversation.here.as_ref().is_some_and(|id| archive.is_there(id)) {
+            return false;
+        }
+        if let Some(left @ 1..) = here.get_mut(&origin) {
+            *left -= 1;
+            return false;
+        }
+        new.push(origin);
+        true
+    });
+    for origin in new {
+        *known.entry(origin).or_default() += 1;
+    }
+    count.here_already += before - conversations.len();
     let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
     // In turns, so that a disk that is full is noticed early.
     for some in conversations.chunks(256) {

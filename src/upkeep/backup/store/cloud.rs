@@ -186,7 +186,10 @@ impl Bucket {
         if let Some(Carried(error)) = found(error) {
             return Error::Network(Arc::clone(error));
         }
-        Error::Failed { kind, status: self.post.failed.load(Ordering::Relaxed), code: String::new() }
+        match self.post.failed.load(Ordering::Relaxed) {
+            0 => Error::Odd(kind),
+            status => Error::Failed { kind, status, code: String::new() },
+        }
     }
 }
 

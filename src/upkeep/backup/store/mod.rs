@@ -61,7 +61,7 @@ pub enum Error {
     #[error("there are no credentials for `{}`", .0.word())]
     NoCredentials(Kind),
     /// Something is missing of what proves who one is.
-    #[error("the credentials for `{}` are not complete", .0.word())]
+    #[error("the credentials for `{}` are not complete, or cannot be read", .0.word())]
     Incomplete(Kind),
     /// The other side does not take what it was shown.
     #[error("`{}` refuses the credentials ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
@@ -81,11 +81,14 @@ pub enum Error {
     Failed {
         /// Where.
         kind: Kind,
-        /// The status of the answer; 0 if none can be told.
+        /// The status of the answer.
         status: u16,
         /// The storage's own word for it.
         code: String,
     },
+    /// The other side answered, and not as one of its kind does.
+    #[error("`{}` answers with something that is not understood", .0.word())]
+    Odd(Kind),
     /// The network.
     #[cfg(feature = "object-storage")]
     #[error("{0}")]

@@ -1,0 +1,208 @@
+//! Just enough of Go's `gob` to read values out of a file: it describes its own types, and nothing of that is believed.
+//!
+//! A file is messages, each with its length: definitions of types (numbers below zero) and values of them. Whatever does not
+//! fit ends the reading; numbers, truths and the like are passed over, since only texts are wanted.
+
+use std::collections::BTreeMap;
+
+/// Types within types are read no deeper than this.
+const DEEPEST: usize = 24;
+/// Types that every file knows.
+const BYTES: i64 = 5;
+const TEXT: i64 = 6;
+/// The type that describes types, and those it is made of.
+const WIRE: i64 = 16;
+
+/// A value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Value {
+    /// What is no text, list or record.
+    Other,
+    Number(i64),
+    Text(String),
+    List(Vec<Self>),
+    Record(BTreeMap<String, Self>),
+}
+
+impl Value {
+    pub(super) fn text(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::Record(fields) => match fields.get(field)? {
+                Self::Text(text) => Some(text),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn number(&self, field: &str) -> Option<i64> {
+        match self.field(field)? {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn field(&self, field: &str) -> Option<&Self> {
+        match self {
+            Self::Record(fields) => fields.get(field),
+            _ => None,
+        }
+    }
+}
+
+/// A type.
+#[derive(Clone, Debug)]
+enum Type {
+    List(i64),
+    Map(i64, i64),
+    Record(Vec<(String, i64)>),
+    /// Bytes that a program of its own makes sense of.
+    Own,
+}
+
+/// The first value of a file.
+pub(super) fn first(bytes: &[u8]) -> Option<Value> {
+    let mut types = known();
+    let mut rest = Reader(bytes);
+    while !rest.0.is_empty() {
+        let length = usize::try_from(rest.whole()?).ok()?;
+        let mut message = Reader(rest.take(length)?);
+        let number = message.signed()?;
+        if number < 0 {
+            let definition = message.value(WIRE, &types, 0)?;
+            types.insert(number.checked_neg()?, defined(&definition)?);
+            continue;
+        }
+        // A value that is no record stands behind an empty one.
+        if !matches!(types.get(&number), Some(Type::Record(_))) && message.whole()? != 0 {
+            return None;
+        }
+        return message.value(number, &types, 0);
+    }
+    None
+}
+
+/// The types that describe types: `wireType` and what it is made of.
+fn known() -> BTreeMap<i64, Type> {
+    // Of these the file never speaks by number: any that no definition can have will do.
+    const COMMON: i64 = -1;
+    const LISTED: i64 = -2;
+    const ARRAY: i64 = -3;
+    const RECORD: i64 = -4;
+    const FIELD: i64 = -5;
+    const FIELDS: i64 = -6;
+    const MAP: i64 = -7;
+    const OWN: i64 = -8;
+    let record = |fields: &[(&str, i64)]| Type::Record(fields.iter().map(|(name, of)| ((*name).to_owned(), *of)).collect());
+    BTreeMap::from([
+        (
+            WIRE,
+            record(&[("array", ARRAY), ("slice", LISTED), ("struct", RECORD), ("map", MAP), ("own", OWN), ("binary", OWN), ("words", OWN)]),
+        ),
+        (COMMON, record(&[("name", TEXT), ("id", 2)])),
+        (ARRAY, record(&[("common", COMMON), ("of", 2), ("length", 2)])),
+        (LISTED, record(&[("common", COMMON), ("of", 2)])),
+        (RECORD, record(&[("common", COMMON), ("fields", FIELDS)])),
+        (FIELDS, Type::List(FIELD)),
+        (FIELD, record(&[("name", TEXT), ("of", 2)])),
+        (MAP, record(&[("common", COMMON), ("key", 2), ("of", 2)])),
+        (OWN, record(&[("common", COMMON)])),
+    ])
+}
+
+/// The type that a definition defines.
+fn defined(definition: &Value) -> Option<Type> {
+    if let Some(record) = definition.field("struct") {
+        let Some(Value::List(fields)) = record.field("fields") else { return Some(Type::Record(Vec::new())) };
+        let field = |f: &Value| Some((f.text("name")?.to_owned(), f.number("of")?));
+        return Some(Type::Record(fields.iter().map(field).collect::<Option<_>>()?));
+    }
+    if let Some(list) = definition.field("slice").or_else(|| definition.field("array")) {
+        return Some(Type::List(list.number("of")?));
+    }
+    if let Some(map) = definition.field("map") {
+        return Some(Type::Map(map.number("key")?, map.number("of")?));
+    }
+    Some(Type::Own)
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(taken)
+    }
+
+    /// A number: itself if it is small, else how many bytes it has, counted down from zero, and those.
+    fn whole(&mut self) -> Option<u64> {
+        let first = *self.take(1)?.first()?;
+        if first < 0x80 {
+            return Some(u64::from(first));
+        }
+        let length = usize::from(first.wrapping_neg());
+        let bytes = self.take(length).filter(|b| b.len() <= 8)?;
+        Some(bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
+    }
+
+    /// A number with a sign, which is its lowest bit.
+    fn signed(&mut self) -> Option<i64> {
+        let whole = self.whole()?;
+        let half = (whole >> 1).cast_signed();
+        Some(if whole & 1 == 1 { !half } else { half })
+    }
+
+    fn bytes(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.whole()?).ok()?;
+        self.take(length)
+    }
+
+    fn value(&mut self, of: i64, types: &BTreeMap<i64, Type>, depth: usize) -> Option<Value> {
+        if depth > DEEPEST {
+            return None;
+        }
+        match of {
+            2 => return Some(Value::Number(self.signed()?)),
+            1 | 3 | 4 => return self.whole().map(|_| Value::Other),
+            BYTES => return self.bytes().map(|_| Value::Other),
+            TEXT => return Some(Value::Text(String::from_utf8_lossy(self.bytes()?).into_owned())),
+            _ => {}
+        }
+        match types.get(&of)? {
+            Type::Own => self.bytes().map(|_| Value::Other),
+            Type::List(item) => {
+                let count = self.whole()?;
+                let mut list = Vec::new();
+                for _ in 0..count {
+                    // Every item has a byte at least: a count that lies ends at the end of the file.
+                    if self.0.is_empty() {
+                        return None;
+                    }
+                    list.push(self.value(*item, types, depth + 1)?);
+                }
+                Some(Value::List(list))
+            }
+            Type::Map(key, item) => {
+                for _ in 0..self.whole()? {
+                    self.value(*key, types, depth + 1)?;
+                    self.value(*item, types, depth + 1)?;
+                }
+                Some(Value::Other)
+            }
+            Type::Record(fields) => {
+                let mut record = BTreeMap::new();
+                let mut at = 0_usize;
+                loop {
+                    let step = usize::try_from(self.whole()?).ok()?;
+                    if step == 0 {
+                        return Some(Value::Record(record));
+                    }
+                    at = at.checked_add(step)?;
+                    let (name, of) = fields.get(at.checked_sub(1)?)?;
+                    record.insert(name.clone(), self.value(*of, types, depth + 1)?);
+                }
+            }
+        }
+    }
+}

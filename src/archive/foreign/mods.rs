@@ -1,0 +1,193 @@
+//! What `mods` kept: an index in SQLite, and beside it a file of Go's for each conversation.
+
+use super::gob::{self, Value};
+use super::sqlite::Database;
+use super::{Foreign, ForeignMessage};
+use crate::clock::Time;
+use crate::message::Role;
+use crate::privacy::Raw;
+
+/// A conversation in the index.
+#[derive(Debug)]
+pub struct Listed {
+    /// The name of its file, beside the index.
+    pub file: String,
+    title: Option<String>,
+    model: Option<String>,
+    at: Option<Time>,
+}
+
+/// Reads the index, `mods.db`; `None` if it is none.
+#[must_use]
+pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
+    let database = Database::open(bytes)?;
+    let mut listed = Vec::new();
+    let there = database.rows("conversations", &mut |row| {
+        // An id is a hash, and nothing that leads to another folder.
+        let id = row.text("id").filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        if let Some(id) = id {
+            let own = |column| row.text(column).map(str::to_owned);
+            let at = own("updated_at").and_then(|at| Time::parse(&format!("{}Z", at.trim_end_matches('Z').replacen(' ', "T", 1))));
+            listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model: own("model"), at });
+        }
+    });
+    (there && !listed.is_empty()).then_some(listed)
+}
+
+impl Listed {
+    /// Its conversation, read from its file.
+    #[must_use]
+    pub fn conversation(&self, bytes: &[u8]) -> Option<Foreign> {
+        let mut found = read(bytes)?;
+        found.title = self.title.as_deref().map(Raw::from);
+        found.model.clone_from(&self.model);
+        for said in &mut found.said {
+            said.at = self.at;
+            said.model = self.model.clone().filter(|_| said.role == Role::Assistant);
+        }
+        Some(found)
+    }
+}
+
+/// Reads the file of one conversation.
+pub(super) fn read(bytes: &[u8]) -> Option<Foreign> {
+    let Value::List(messages) = gob::first(bytes)? else { return None };
+    let message = |m: &Value| {
+        let role = match m.text("Role")? {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            "system" => Role::System,
+            // What tools said is no part of a conversation here.
+            _ => return None,
+        };
+        Some(ForeignMessage { role, text: Raw::from(m.text("Content")?), at: None, model: None })
+    };
+    let said: Vec<ForeignMessage> = messages.iter().filter_map(message).collect();
+    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Writes as Go does: a number, a text, a message with its length.
+    fn number(n: i64, out: &mut Vec<u8>) {
+        let whole = if n < 0 { (u64::try_from(!n).unwrap() << 1) | 1 } else { u64::try_from(n).unwrap() << 1 };
+        length(whole, out);
+    }
+
+    fn length(whole: u64, out: &mut Vec<u8>) {
+        if whole < 0x80 {
+            out.push(u8::try_from(whole).unwrap());
+        } else {
+            let bytes: Vec<u8> = whole.to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
+            out.push(0_u8.wrapping_sub(u8::try_from(bytes.len()).unwrap()));
+            out.extend(bytes);
+        }
+    }
+
+    fn text(text: &str, out: &mut Vec<u8>) {
+        length(text.len() as u64, out);
+        out.extend(text.as_bytes());
+    }
+
+    fn message(body: &[u8], out: &mut Vec<u8>) {
+        length(body.len() as u64, out);
+        out.extend(body);
+    }
+
+    /// `type Name struct { … }` or `[]Of`, under a number.
+    fn defined(id: i64, name: &str, fields: &[(&str, i64)], of: Option<i64>, out: &mut Vec<u8>) {
+        let mut body = Vec::new();
+        number(-id, &mut body);
+        // The field of `wireType`, then `CommonType`: its name, if it has one, and its number.
+        body.extend([if of.is_some() { 2 } else { 3 }, 1]);
+        if name.is_empty() {
+            body.push(2);
+        } else {
+            body.push(1);
+            text(name, &mut body);
+            body.push(1);
+        }
+        number(id, &mut body);
+        body.push(0);
+        body.push(1);
+        match of {
+            Some(of) => number(of, &mut body),
+            None => {
+                length(fields.len() as u64, &mut body);
+                for (name, of) in fields {
+                    body.push(1);
+                    text(name, &mut body);
+                    body.push(1);
+                    number(*of, &mut body);
+                    body.push(0);
+                }
+            }
+        }
+        body.extend([0, 0]);
+        message(&body, out);
+    }
+
+    /// What `gob.NewEncoder(w).Encode(&messages)` writes of messages of `mods`.
+    pub(super) fn kept(said: &[(&str, &str)]) -> Vec<u8> {
+        let mut file = Vec::new();
+        defined(65, "", &[], Some(66), &mut file);
+        defined(66, "Message", &[("Role", 6), ("Content", 6), ("ToolCalls", 67)], None, &mut file);
+        defined(67, "[]proto.ToolCall", &[], Some(68), &mut file);
+        defined(68, "ToolCall", &[("ID", 6), ("Function", 69), ("IsError", 1)], None, &mut file);
+        defined(69, "Function", &[("Name", 6), ("Arguments", 5)], None, &mut file);
+        let mut body = Vec::new();
+        number(65, &mut body);
+        body.push(0);
+        length(said.len() as u64, &mut body);
+        for (role, content) in said {
+            body.push(1);
+            text(role, &mut body);
+            if content.is_empty() {
+                // Nothing is not written; a tool that was called is.
+                body.extend([2, 1]);
+                for part in [b"\x01\x02id\x01".as_slice(), b"\x01\x03run\x01\x02{}\x00", b"\x01\x01\x00"] {
+                    body.extend(part);
+                }
+            } else {
+                body.push(1);
+                text(content, &mut body);
+            }
+            body.push(0);
+        }
+        message(&body, &mut file);
+        file
+    }
+
+    #[test]
+    fn the_example_of_gos_own_documentation() {
+        let point = b"\x1f\xff\x81\x03\x01\x01\x05Point\x01\xff\x82\x00\x01\x02\x01\x01X\x01\x04\x00\x01\x01Y\x01\x04\x00\x00\x00\x07\xff\x82\x01\x2c\x01\x42\x00";
+        let Some(Value::Record(fields)) = gob::first(point) else { panic!("no record") };
+        assert_eq!((&fields["X"], &fields["Y"]), (&Value::Number(22), &Value::Number(33)));
+    }
+
+    #[test]
+    fn a_conversation_of_mods() {
+        let long = "an answer ".repeat(5000);
+        let file = kept(&[("system", "be brief"), ("user", "hi \u{fc}"), ("assistant", ""), ("tool", "{}"), ("assistant", &long)]);
+        let found = read(&file).unwrap();
+        let said: Vec<_> = found.said.iter().map(|m| (m.role, m.text.printable())).collect();
+        assert_eq!(said, [(Role::System, "be brief".to_owned()), (Role::User, "hi \u{fc}".to_owned()), (Role::Assistant, long)]);
+    }
+
+    #[test]
+    fn what_is_cut_off_or_changed_is_no_panic() {
+        let file = kept(&[("user", "hi"), ("assistant", ""), ("assistant", "hello")]);
+        for end in 0..file.len() {
+            assert!(read(&file[..end]).is_none(), "{end}");
+        }
+        for at in 0..file.len() {
+            for mask in [1, 0x7f, 0x80, 0xff] {
+                let mut file = file.clone();
+                file[at] ^= mask;
+                drop(read(&file));
+            }
+        }
+    }
+}
