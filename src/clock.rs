@@ -77,9 +77,9 @@ impl Time {
     /// The beginnings of this day, of the next one and of this month in the user's own time zone.
     #[must_use]
     pub fn calendar(self) -> Calendar {
-        let now = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
-        let start =
-            |day: jiff::civil::Date| day.to_zoned(jiff::tz::TimeZone::system()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
+        let zone = jiff::tz::TimeZone::system();
+        let now = self.timestamp().to_zoned(zone.clone());
+        let start = |day: jiff::civil::Date| day.to_zoned(zone.clone()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
         let day = now.date();
         let next_month = day.last_of_month().tomorrow().unwrap_or(day);
         Calendar {

@@ -11,7 +11,7 @@ pub use lines::Lines;
 pub use listing::{Entry, has_name, list, names};
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a file.
@@ -322,6 +322,22 @@ pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut draft = Draft::beside(path)?;
     draft.add(bytes)?;
     draft.keep_unsynced()
+}
+
+/// The same, for who writes it alone, under a lock: the draft has one name, so that what a killed writer left is written over
+/// by the next, and no folder is looked through for it.
+pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    folder(folder_of(path)?)?;
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(".new");
+    let draft = path.with_file_name(name);
+    let mut file = open(&draft, "write", options().write(true).create(true).truncate(true))?;
+    let written = file.write_all(bytes).and_then(|()| fs::rename(&draft, path));
+    written.map_err(|source| {
+        // A full disk is not kept fuller than it was.
+        fs::remove_file(&draft).unwrap_or_default();
+        io("write", path)(source)
+    })
 }
 
 fn sync_folder(path: &Path) -> Result<(), Error> {

@@ -1,5 +1,6 @@
 //! The chain of the audit log: what binds a record to the one before it, and what is kept of its end outside the file.
 
+use crate::clock::Time;
 use crate::disk;
 use crate::secret::Secret;
 use ring::{digest, hmac};
@@ -56,6 +57,29 @@ pub(super) struct Head {
     pub(super) bytes: u64,
     /// The last record that was written with the key.
     pub(super) keyed: Option<Keyed>,
+    /// The word of the day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) session: Option<Session>,
+}
+
+/// A word for all of one day that says nothing about who or where: random, kept for that day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Session {
+    day: i64,
+    pub(super) word: String,
+}
+
+impl Session {
+    /// The word of the day it is: the one that is kept, or a new one.
+    pub(super) fn of(now: Time, kept: Option<Self>) -> Self {
+        let day = now.seconds().div_euclid(86_400);
+        kept.filter(|session| session.day == day).unwrap_or_else(|| {
+            let mut random = [0_u8; 6];
+            // Without randomness a day has no word of its own: better than one that could be guessed from who it is.
+            getrandom::fill(&mut random).unwrap_or_default();
+            Self { day, word: hex(&random) }
+        })
+    }
 }
 
 /// A place in the chain to which the key bears witness.
@@ -82,9 +106,7 @@ impl Head {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
-        disk::write_cache(path, &serde_json::to_vec(self).unwrap_or_default())?;
-        // Whoever writes holds the log's lock: a draft that is still there belongs to one who was killed.
-        disk::sweep(path)
+        disk::write_cache_alone(path, &serde_json::to_vec(self).unwrap_or_default())
     }
 }
 

@@ -143,9 +143,7 @@ impl Tally {
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
         let body = serde_json::to_string(self).unwrap_or_default();
-        disk::write_cache(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())?;
-        // Written under its lock, like every draft of it that was left.
-        disk::sweep(path)
+        disk::write_cache_alone(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())
     }
 
     fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {

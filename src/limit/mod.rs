@@ -131,7 +131,8 @@ impl Limiter {
     /// since a moment as others wrote them down; it is asked only where the state is gone or damaged.
     pub fn take(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<Passed, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
-        let State { mut uses, rewrite, rebuilt } = self.read(now, seen)?;
+        let mut file = if disk::exists(&self.path) { Some(Appender::open(&self.path)?) } else { None };
+        let State { mut uses, rewrite, rebuilt } = self.read(file.as_mut().map(Appender::read_all).transpose()?, now, seen);
         let levels = self.windows.map(|w| level(w, &uses, now));
         let full = levels.iter().filter(|l| l.used >= l.window.most).map(|l| (l.frees.unwrap_or(l.window.length), *l));
         if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
@@ -141,28 +142,26 @@ impl Limiter {
             return Err(Error::Full { level, wait });
         }
         uses.push(now);
-        if rewrite {
-            self.write(&uses)?;
-        } else {
-            Appender::open(&self.path)?.add(line(now).as_bytes())?;
+        match &mut file {
+            Some(file) if !rewrite => file.add(line(now).as_bytes())?,
+            _ => self.write(&uses)?,
         }
         Ok(Passed { levels: self.windows.map(|w| level(w, &uses, now)), rebuilt })
     }
 
     /// What the windows have seen, without counting anything.
     pub fn levels(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[Level; 2], Error> {
-        let State { uses, .. } = self.read(now, seen)?;
+        let State { uses, .. } = self.read(disk::read(&self.path)?, now, seen);
         Ok(self.windows.map(|w| level(w, &uses, now)))
     }
 
     fn write(&self, uses: &[Moment]) -> Result<(), Error> {
         let fresh: String = uses.iter().map(|m| line(*m)).collect();
-        Ok(disk::write(&self.path, fresh.as_bytes())?)
+        Ok(disk::write_cache_alone(&self.path, fresh.as_bytes())?)
     }
 
-    fn read(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<State, Error> {
+    fn read(&self, bytes: Option<Vec<u8>>, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> State {
         let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
-        let bytes = disk::read(&self.path)?;
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
         // A process died in the middle of a line, and what it was about to count never passed; or the disk lost a part, and
@@ -201,7 +200,7 @@ impl Limiter {
             rebuilt = (damaged || more || missing && !uses.is_empty()).then_some(uses.len());
         }
         let rewrite = missing || damaged || ahead || torn != 0 || lines > LONG.max(uses.len() * 2);
-        Ok(State { uses, rewrite, rebuilt })
+        State { uses, rewrite, rebuilt }
     }
 }
 

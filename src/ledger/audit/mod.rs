@@ -10,7 +10,7 @@
 //! place; from that only a copy elsewhere (`backup`, `incident report`) protects.
 
 pub use super::chain::Key;
-use super::chain::{BEGINNING, Head, Keyed, hash};
+use super::chain::{BEGINNING, Head, Keyed, Session, hash};
 use super::{Detail, Event, Severity, What};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Lock};
@@ -97,7 +97,6 @@ impl Record {
 #[derive(Clone, Debug)]
 pub struct Audit {
     path: PathBuf,
-    session: PathBuf,
     clock: Clock,
     key: Option<Arc<Key>>,
     echo: Option<Echo>,
@@ -124,7 +123,7 @@ impl Audit {
     /// The log in the folder of state.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), session: state.join("session"), clock, key: None, echo: None }
+        Self { path: state.join("audit.jsonl"), clock, key: None, echo: None }
     }
 
     /// The same, with the key at hand.
@@ -175,14 +174,15 @@ impl Audit {
             end.head.bytes = 0;
         }
         let at = self.clock.now();
-        let session = self.session(at)?;
+        let session = Session::of(at, end.head.session.take());
         let mut text = String::new();
         if let Some(broken) = end.broken {
-            text += &self.line(&mut end.head, &broken, at, &session);
+            text += &self.line(&mut end.head, &broken, at, &session.word);
         }
-        text += &self.line(&mut end.head, event, at, &session);
+        text += &self.line(&mut end.head, event, at, &session.word);
         file.add(text.as_bytes())?;
         end.head.bytes += text.len() as u64;
+        end.head.session = Some(session);
         Ok(end.head.write(&self.head())?)
     }
 
@@ -237,9 +237,9 @@ impl Audit {
         }
         let event = |why: &str| Event::new(What::Broken).severity(Severity::Critical).word("why", why);
         Ok(match (head, last) {
-            (None, None) => End { head: Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None }, broken: None },
+            (None, None) => End { head: Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None, session: None }, broken: None },
             (None, Some((seq, hash))) => {
-                End { head: Head { seq, hash, bytes, keyed: None }, broken: Some(event("no_head").number("found", seq)) }
+                End { head: Head { seq, hash, bytes, keyed: None, session: None }, broken: Some(event("no_head").number("found", seq)) }
             }
             // The end of the log was written, and then no more.
             (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
@@ -250,23 +250,6 @@ impl Audit {
                 End { head: Head { bytes, ..head }, broken: Some(broken) }
             }
         })
-    }
-
-    /// A word for all of one day that says nothing about who or where: random, kept for that day.
-    fn session(&self, now: Time) -> Result<String, Error> {
-        let day = now.seconds().div_euclid(86_400).to_string();
-        if let Some(text) = disk::read(&self.session)?.and_then(|b| String::from_utf8(b).ok())
-            && let Some((when, word)) = text.trim_end().split_once(' ')
-            && when == day
-        {
-            return Ok(word.to_owned());
-        }
-        let mut random = [0_u8; 6];
-        // Without randomness a day has no word of its own: better than one that could be guessed from who it is.
-        getrandom::fill(&mut random).unwrap_or_default();
-        let word: String = random.iter().map(|b| format!("{b:02x}")).collect();
-        disk::write_cache(&self.session, format!("{day} {word}\n").as_bytes())?;
-        Ok(word)
     }
 
     /// The files of the log, oldest first.
@@ -302,7 +285,12 @@ impl Audit {
 
     /// Hands the records past number `seq` to `each`, oldest first. Only files that can have some are read.
     pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record)) -> Result<(), Error> {
-        if Head::read(&self.head())?.is_some_and(|head| head.seq <= seq) {
+        if self.last_seq()? <= seq {
+            return Ok(());
+        }
+        // What is new is mostly a few lines at the end of the last file.
+        if let Some(new) = tail_after(&self.path, seq)? {
+            new.iter().rev().for_each(each);
             return Ok(());
         }
         let ends = |file: &Path| {
@@ -310,17 +298,8 @@ impl Audit {
             name.strip_prefix("audit-").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX)
         };
         for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
-            // What is new is mostly a few lines at the end.
-            let mut whole = Appender::open(&file)?;
-            let mut bytes = whole.tail(RECORD)?;
-            let first = bytes.split(|b| *b == b'\n').nth(1).and_then(|line| serde_json::from_slice::<Record>(line).ok());
-            if first.is_none_or(|first| first.seq > seq) {
-                bytes = whole.read_all()?;
-            }
-            // From the end, so that what is known already is not read again.
-            let records = bytes.split(|b| *b == b'\n').rev().filter_map(|line| serde_json::from_slice::<Record>(line).ok());
-            let new: Vec<Record> = records.take_while(|record| record.seq > seq).collect();
-            new.iter().rev().for_each(&mut each);
+            let bytes = disk::read(&file)?.unwrap_or_default();
+            after(&bytes, seq).iter().rev().for_each(&mut each);
         }
         Ok(())
     }
@@ -456,6 +435,21 @@ impl<'k> Check<'k> {
             }
         }
     }
+}
+
+/// The records past number `seq`, newest first. From the end, so that what is known already is not read again.
+fn after(lines: &[u8], seq: u64) -> Vec<Record> {
+    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| serde_json::from_slice::<Record>(line).ok());
+    records.take_while(|record| record.seq > seq).collect()
+}
+
+/// The same of the end of a file; `None` if there may be more before it.
+fn tail_after(path: &Path, seq: u64) -> Result<Option<Vec<Record>>, Error> {
+    if !disk::exists(path) {
+        return Ok(None);
+    }
+    let new = after(&Appender::open(path)?.tail(RECORD)?, seq);
+    Ok(new.last().is_some_and(|oldest| oldest.seq == seq + 1).then_some(new))
 }
 
 /// The number and hash of the last record of these lines.

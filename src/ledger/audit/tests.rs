@@ -110,7 +110,7 @@ fn who_has_not_the_key_cannot_write_history_anew() {
     let record: Record = serde_json::from_slice(lines[3]).unwrap();
     let hash = hash(lines[3].strip_suffix(b"\n").unwrap());
     let bytes = lines[..4].concat().len() as u64;
-    Head { seq: record.seq, hash, bytes, keyed: kept.keyed }.write(&with.head()).unwrap();
+    Head { seq: record.seq, hash, bytes, ..kept }.write(&with.head()).unwrap();
     let forger = log(dir.path(), None);
     for n in 4..20 {
         forger.add(&event(n + 1000)).unwrap();
