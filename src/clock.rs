@@ -74,6 +74,14 @@ impl Time {
         Some(Self(day.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp().as_millisecond()))
     }
 
+    /// The beginning of this day in the user's own time zone.
+    #[must_use]
+    pub fn day(self) -> Self {
+        let zone = jiff::tz::TimeZone::system();
+        let day = self.timestamp().to_zoned(zone.clone()).date();
+        day.to_zoned(zone).map_or(self, |z| Self(z.timestamp().as_millisecond()))
+    }
+
     /// The beginnings of this day, of the next one and of this month in the user's own time zone.
     #[must_use]
     pub fn calendar(self) -> Calendar {

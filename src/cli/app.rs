@@ -114,8 +114,15 @@ impl App {
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
+        self.keep_keys_back(&settings);
         self.note_changed_settings(&text);
         Ok(settings)
+    }
+
+    /// What is started from here inherits no key that the settings name.
+    pub(crate) fn keep_keys_back(&self, settings: &Settings) {
+        let key_of = |custom: &settings::Custom| if let KeyFrom::Env(name) = &custom.key { Some(name.clone()) } else { None };
+        self.env.keep_back(settings.providers.values().filter_map(key_of).collect());
     }
 
     /// The text of the settings file; empty if there is none.
@@ -358,18 +365,6 @@ impl App {
         self.keys()?;
         self.choice(None, None, None)?;
         self.reach().map(drop)
-    }
-
-    /// Something to be started from here. It inherits no key: not those of the providers we know, and not those of the settings.
-    pub(crate) fn child(&self, program: &str) -> std::process::Command {
-        let mut command = self.env.command(program);
-        let custom = self.settings.iter().flat_map(|s| s.providers.values());
-        for provider in custom {
-            if let KeyFrom::Env(name) = &provider.key {
-                command.env_remove(name);
-            }
-        }
-        command
     }
 
     /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.

@@ -6,6 +6,10 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Variables that the settings name as holding a key: what is started from here does not inherit them, whatever they are called.
+static KEPT_BACK: OnceLock<Vec<String>> = OnceLock::new();
 
 /// The process's variables. They are asked for one by one, when they are needed.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +80,11 @@ impl Env {
         }
     }
 
+    /// These hold keys as well. Said once, when the settings are read.
+    pub(crate) fn keep_back(self, names: Vec<String>) {
+        KEPT_BACK.set(names).unwrap_or_default();
+    }
+
     /// Something to be started from here: it does not inherit the keys that this process may have been given.
     pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
@@ -86,6 +95,9 @@ impl Env {
             {
                 command.env_remove(&name);
             }
+        }
+        for name in KEPT_BACK.get().into_iter().flatten() {
+            command.env_remove(name);
         }
         command
     }

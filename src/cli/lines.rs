@@ -5,6 +5,7 @@ use crate::disk::{self, Appender};
 use crate::name::Name;
 use crate::privacy::{Raw, Redacted};
 use crate::provider::Model;
+use crate::settings;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +102,9 @@ impl App {
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is named")?;
-        match self.child(program).args(words).arg(path).status() {
+        // The settings may be what is to be mended: whatever can be read of them says which variables hold keys.
+        self.keep_keys_back(&settings::parse(&self.settings_text().unwrap_or_default()).0);
+        match self.env.command(program).args(words).arg(path).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(_) => bail!(Problem::misuse("the editor ended with an error, and nothing was taken over").hint("name another in `VISUAL`")),
             Err(error) => bail!(

@@ -49,7 +49,7 @@ impl App {
             "schema_version": 1,
             "alert": { "id": alarm.id, "at": alarm.at, "kind": alarm.kind, "summary": alarm.sentence(), "figure": alarm.figure },
         });
-        let mut command = self.child(program);
+        let mut command = self.env.command(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let told = command.spawn().and_then(|mut child| match child.stdin.take() {
             // It is told and left to itself: nobody waits for it.

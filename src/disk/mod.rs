@@ -340,6 +340,19 @@ pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
+/// The same for what always fits into one page: it is padded to `size` and written over in one piece, which a kill does not
+/// cut in two. Whoever reads it without the lock may meet the moment of writing.
+pub fn write_page_alone(path: &Path, bytes: &[u8], size: usize) -> Result<(), Error> {
+    let mut page = bytes.to_vec();
+    page.resize(size.max(bytes.len()), b' ');
+    match open_and_measure(path, "write", options().write(true)) {
+        Ok((mut file, length)) if length == page.len() as u64 => file.write_all(&page).map_err(io("write", path)),
+        Ok(_) => write_cache_alone(path, &page),
+        Err(error) if error.is_missing() => write_cache_alone(path, &page),
+        Err(error) => Err(error),
+    }
+}
+
 fn sync_folder(path: &Path) -> Result<(), Error> {
     // Elsewhere a folder cannot be opened, and the rename is as durable as the system makes it.
     if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }

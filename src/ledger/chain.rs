@@ -13,6 +13,9 @@ pub(super) const BEGINNING: &str = "00000000000000000000000000000000000000000000
 /// How a record without a MAC ends.
 const UNSIGNED: &str = "\"mac\":null}";
 
+/// How long the file of the head is: more than it ever says.
+const SIZE: usize = 1024;
+
 /// The key of the chain.
 pub struct Key(hmac::Key);
 
@@ -106,7 +109,7 @@ impl Head {
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
-        disk::write_cache_alone(path, &serde_json::to_vec(self).unwrap_or_default())
+        disk::write_page_alone(path, &serde_json::to_vec(self).unwrap_or_default(), SIZE)
     }
 }
 

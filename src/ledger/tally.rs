@@ -22,8 +22,10 @@ const PENDING: usize = 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Day {
     /// Its beginning.
+    #[serde(with = "millis")]
     pub start: Time,
     /// The beginning of the next.
+    #[serde(with = "millis")]
     pub end: Time,
     /// What was spent.
     pub nanos: i64,
@@ -31,6 +33,21 @@ pub struct Day {
     pub requests: u64,
     /// How many of them have no known cost.
     pub unknown: u64,
+}
+
+/// Times as numbers: there are many, and they are read and written at every turn.
+mod millis {
+    use crate::clock::Time;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(super) fn serialize<S: Serializer>(time: &Time, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_i64(time.millis())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Time, D::Error> {
+        i64::deserialize(d).map(Time::from_millis)
+    }
 }
 
 /// Money set aside for a request under way.
@@ -124,8 +141,8 @@ impl Tally {
             // The record became shorter than it was: what was counted stays counted.
             _ => tally.counted = length,
         }
-        let today = now.wall.calendar();
-        let known = tally.days.last().is_none_or(|last| last.end <= today.day) || tally.days.iter().any(|d| d.start == today.day);
+        let today = now.wall.day();
+        let known = tally.days.last().is_none_or(|last| last.end <= today) || tally.days.iter().any(|d| d.start == today);
         if !known {
             // Another time zone: days begin elsewhere now.
             tally.days.clear();

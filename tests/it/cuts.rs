@@ -1,6 +1,7 @@
 //! A kill at every single write: whatever changes keys is cut off before its first call that changes a file, then before its
 //! second, and so on to the last; each time the old state is there or the new one.
 
+use super::harness::keyring::Keyring;
 use super::harness::run::BINARY;
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use super::harness::{Sandbox, proof};
@@ -8,8 +9,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Every call by which a file can be changed.
-const CHANGES: &str = "write,pwrite64,rename,renameat,renameat2,unlink,unlinkat,ftruncate,fsync,fdatasync,mkdir";
+/// Every call by which a file can be changed. Each kind is counted by itself: the first, the second, and so on to the last.
+const CHANGES: [&str; 5] =
+    ["write", "rename", "fsync", "unlink", "pwrite64,renameat,renameat2,unlinkat,ftruncate,fdatasync,mkdir,sendmsg,sendto"];
 /// More than any of these commands makes.
 const MOST: usize = 400;
 
@@ -21,10 +23,10 @@ pub(super) fn strace() -> Option<PathBuf> {
     works.then_some(strace)
 }
 
-/// Runs a command and kills it at its `n`th change; whether it came to its end before.
-fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, n: usize) -> bool {
+/// Runs a command and kills it before its `n`th call of a kind; whether it came to its end before.
+fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n): (&str, usize)) -> bool {
     let status = Command::new(strace)
-        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={CHANGES}"), "-e", &format!("inject={CHANGES}:signal=KILL:when={n}")])
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL:when={n}")])
         .arg(BINARY)
         .args(args)
         .env_clear()
@@ -38,20 +40,33 @@ fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, n: usize) 
     status.success()
 }
 
+/// Which calls of a kind are cut off: every one where that is asked for, which takes minutes; else every third, beginning
+/// elsewhere each day.
+fn moments() -> impl Iterator<Item = usize> {
+    let all = std::env::var_os("CHATBOT_ALL_CUTS").is_some();
+    let today = usize::try_from(chatbot::Clock::system().now().seconds() / 86_400 % 3).unwrap();
+    (if all { 1 } else { 1 + today }..).step_by(if all { 1 } else { 3 })
+}
+
 /// Cuts a command off at every change it makes, from the state that `prepare` makes anew each time; how often that was.
 pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
     let Some(strace) = strace() else { return proof::left_out("cuts", "no strace that may look") };
-    for n in 1..MOST {
-        let sandbox = prepare();
-        let input = sandbox.write("input", stdin);
-        let ended = cut(&strace, &sandbox, args, &input, n);
-        holds(&sandbox, n);
-        if ended {
-            assert!(n > 4, "`{args:?}` makes {n} changes: it was not cut off at all");
-            return proof::ran("cuts");
+    let mut cuts = 0;
+    for calls in CHANGES {
+        for n in moments() {
+            assert!(n < MOST, "`{args:?}` never ends");
+            let sandbox = prepare();
+            let input = sandbox.write("input", stdin);
+            let ended = cut(&strace, &sandbox, args, &input, (calls, n));
+            holds(&sandbox, cuts);
+            if ended {
+                break;
+            }
+            cuts += 1;
         }
     }
-    panic!("`{args:?}` never ends");
+    assert!(cuts > 2, "`{args:?}` makes {cuts} changes: it was not cut off at all");
+    proof::ran("cuts");
 }
 
 fn key(letters: &str) -> String {
@@ -66,15 +81,86 @@ fn lived_in() -> Sandbox {
     sandbox
 }
 
+/// The same home once more, without the time it took to make it.
+fn copy_of(home: &Sandbox) -> Sandbox {
+    let mut copy = Sandbox::under_one_root();
+    let file = copy.write("passphrase", PASSPHRASE);
+    copy.set("CHATBOT_PASSPHRASE_FILE", file);
+    copy.set("CHATBOT_KEYRING", "vault");
+    let copied = Command::new("cp").arg("-a").arg(home.root().join("one-root")).arg(copy.root()).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+#[test]
+fn of_sealing_everything_anew() {
+    let home = lived_in();
+    home.run(["ask", "--demo", "another"]).passes();
+    let whole = "2 conversations, 4 messages: nothing is damaged\n";
+    at_every_change(
+        &["history", "rekey", "--yes"],
+        "",
+        || copy_of(&home),
+        |sandbox, n| {
+            // Whichever key a conversation is sealed with, it opens; and the next run ends it.
+            sandbox.run(["history", "verify"]).stdout(whole).check();
+            sandbox.run(["history", "rekey", "--yes"]).passes();
+            sandbox.run(["history", "verify"]).stdout(whole).check();
+            let left: Vec<PathBuf> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
+            assert_eq!(left, Vec::<PathBuf>::new(), "cut {n}");
+        },
+    );
+}
+
+#[test]
+fn of_a_move_to_the_keyring_and_back() {
+    let Some(strace) = strace() else { return proof::left_out("cuts", "no strace that may look") };
+    if let Some(why) = Keyring::missing() {
+        return proof::left_out("custody", &why);
+    }
+    let mut sandbox = lived_in();
+    sandbox.unset("CHATBOT_KEYRING");
+    let _keyring = Keyring::unlocked(&mut sandbox);
+    let input = sandbox.write("input", "");
+    for (from, to, store) in [("vault", "os", "os-keyring"), ("os", "vault", "vault")] {
+        let mut cuts = 0;
+        for calls in CHANGES {
+            for n in moments() {
+                assert!(n < MOST, "it never ends");
+                sandbox.run(["key", "move", "--yes", "--to", from]).passes();
+                let ended = cut(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
+                // Every key is somewhere, and is found there.
+                sandbox.run(["key", "get"]).passes();
+                sandbox.run(["history", "verify"]).passes();
+                sandbox.run(["key", "move", "--yes", "--to", to]).passes();
+                sandbox.run(["key", "get"]).stdout(format!("openrouter: ******** in {store}, fingerprint [..]\n")).check();
+                if ended {
+                    break;
+                }
+                cuts += 1;
+            }
+        }
+        assert!(cuts > 2, "{to}: {cuts} changes: it was not cut off at all");
+    }
+    proof::ran("cuts");
+}
+
 #[test]
 fn of_a_new_key() {
-    at_every_change(&["key", "set", "--stdin", "--no-validate", "--profile", "new"], &key("0ddba115"), lived_in, |sandbox, n| {
-        sandbox.run(["key", "get"]).passes();
-        sandbox.run(["history", "verify"]).passes();
-        let there = sandbox.run(["key", "get", "--profile", "new"]).output().code;
-        assert!(matches!(there, Some(0 | 3)), "cut {n}");
-        sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).passes();
-    });
+    let home = lived_in();
+    let args = ["key", "set", "--stdin", "--no-validate", "--profile", "new"];
+    at_every_change(
+        &args,
+        &key("0ddba115"),
+        || copy_of(&home),
+        |sandbox, n| {
+            sandbox.run(["key", "get"]).passes();
+            sandbox.run(["history", "verify"]).passes();
+            let there = sandbox.run(["key", "get", "--profile", "new"]).output().code;
+            assert!(matches!(there, Some(0 | 3)), "cut {n}");
+            sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).passes();
+        },
+    );
 }
 
 #[test]
@@ -98,8 +184,9 @@ fn of_a_first_vault() {
 #[test]
 fn of_another_passphrase() {
     let new = "eleven brown horses on a hill";
+    let home = lived_in();
     let prepare = || {
-        let sandbox = lived_in();
+        let sandbox = copy_of(&home);
         sandbox.write("new", new);
         sandbox
     };
@@ -112,24 +199,32 @@ fn of_another_passphrase() {
 
 #[test]
 fn of_a_guided_rotation() {
-    at_every_change(&["key", "rotate", "--stdin", "--no-validate"], &key("0ddba115"), lived_in, |sandbox, n| {
-        let shown = sandbox.run(["key", "get"]).output();
-        assert_eq!(shown.code, Some(0), "cut {n}");
-        // Whatever state it is in, it can be undone or done again.
-        let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
-        assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
-        sandbox.run(["key", "rotate", "--undo"]).passes();
-        sandbox.run(["key", "get"]).passes();
-    });
+    let home = lived_in();
+    at_every_change(
+        &["key", "rotate", "--stdin", "--no-validate"],
+        &key("0ddba115"),
+        || copy_of(&home),
+        |sandbox, n| {
+            let shown = sandbox.run(["key", "get"]).output();
+            assert_eq!(shown.code, Some(0), "cut {n}");
+            // Whatever state it is in, it can be undone or done again.
+            let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
+            assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
+            sandbox.run(["key", "rotate", "--undo"]).passes();
+            sandbox.run(["key", "get"]).passes();
+        },
+    );
 }
 
 #[test]
 fn of_the_way_back_of_the_data_key() {
+    let home = lived_in();
+    home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
+    std::fs::remove_file(home.data().join("vault.json")).unwrap();
+    home.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
     let prepare = || {
-        let sandbox = lived_in();
-        sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
-        std::fs::remove_file(sandbox.data().join("vault.json")).unwrap();
-        sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+        let sandbox = copy_of(&home);
+        std::fs::copy(home.desk().join("recovery.txt"), sandbox.desk().join("recovery.txt")).unwrap();
         sandbox
     };
     at_every_change(&["key", "recovery", "import", "recovery.txt"], "", prepare, |sandbox, n| {

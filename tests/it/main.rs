@@ -21,6 +21,8 @@ mod ask;
 mod backup;
 /// The conversation on a terminal.
 mod chat;
+/// What is started from here, and what it is given.
+mod children;
 /// Who keeps the keys: the real keyring in all its states, and no store weaker than the chosen one.
 mod custody;
 /// A kill at every single write of what changes keys.
@@ -49,6 +51,8 @@ mod ledger;
 mod limits;
 /// A key by way of the browser.
 mod login;
+/// What stays in memory, and no core file.
+mod memory;
 /// The redactor held against labelled texts.
 mod privacy;
 /// `redact` as a filter.

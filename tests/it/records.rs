@@ -36,12 +36,18 @@ impl Drop for SmallDisk {
 #[test]
 fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
     let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
     let state = sandbox.state();
     std::fs::rename(&state, state.with_extension("before")).unwrap();
     std::fs::create_dir(&state).unwrap();
     let Some(disk) = SmallDisk::over(&state) else { return proof::left_out("full-disk", "this user cannot mount a small disk") };
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    // The next record needs another page.
+    let pages = (0..40).any(|_| {
+        sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+        std::fs::metadata(state.join("audit.jsonl")).unwrap().len() % 4096 > 4096 - 320
+    });
+    assert!(pages);
     let stuffing = disk.fill();
     let mut screen = Screen::open(&sandbox, ["chat", "--demo", "--no-log"], 120, 40);
     screen.wait_for("> ");

@@ -283,6 +283,9 @@ impl Purse {
     }
 
     fn fills(&self, tally: &Tally, now: Time, own: Own) -> Vec<Fill> {
+        if !self.caps.any() {
+            return Vec::new();
+        }
         let calendar = now.calendar();
         let since = |start: Time| tally.days.iter().filter(|d| d.start >= start).fold(0_i64, |sum, d| sum.saturating_add(d.nanos));
         let held = tally.held.iter().fold(0_i64, |sum, h| sum.saturating_add(h.nanos));

@@ -1,0 +1,125 @@
+//! What is started from here: the passphrase's program, the one for alarms, editor, pager, browser. None of them is given a key.
+
+use super::harness::provider::{Reply, Server};
+use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
+use super::harness::screen::key::{CTRL_D, ENTER};
+use super::harness::{Sandbox, Screen};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// Values that stand in the environment and belong to nobody but this program.
+const CANARIES: [(&str, &str); 5] = [
+    ("OPENROUTER_API_KEY", "canary-of-the-provider"),
+    ("OPENAI_API_KEY", "canary-of-another"),
+    ("SOME_TOKEN", "canary-of-a-token"),
+    ("MY_SECRET_WORD", "canary-of-a-secret"),
+    // What the settings call a key is one, whatever it is called.
+    ("HOUSE_WORD", "canary-of-the-settings"),
+];
+
+/// A program that writes down what it was given, and then does its work.
+fn spy(sandbox: &Sandbox, name: &str, work: &str) -> (PathBuf, PathBuf) {
+    let seen = sandbox.root().join(format!("{name}.seen"));
+    let script = format!(
+        "#!/bin/sh\ncat </proc/self/environ >{0}.part\ncat </proc/self/cmdline >>{0}.part\ncat /proc/$$/environ /proc/$$/cmdline >>{0}.part\n{work}\nmv {0}.part {0}\n",
+        seen.display()
+    );
+    let program = sandbox.write(format!("bin/{name}"), script);
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+    (program, seen)
+}
+
+/// Waits until it has looked, and holds what it saw against every secret there is.
+fn saw_nothing(seen: &Path) {
+    let begun = Instant::now();
+    while !seen.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{} was never run", seen.display());
+        std::thread::yield_now();
+    }
+    let text = String::from_utf8_lossy(&std::fs::read(seen).unwrap()).into_owned();
+    assert!(text.contains("HOME=") && text.contains("PATH="), "it was not looked: {text:?}");
+    for secret in CANARIES.map(|(_, value)| value).into_iter().chain([PASSPHRASE, key().as_str()]) {
+        assert!(!text.contains(secret), "{}: {secret} in {text:?}", seen.display());
+    }
+    std::fs::remove_file(seen).unwrap();
+}
+
+/// A home with a stored key, canaries in its environment, and a provider that refuses everything.
+fn house() -> (Sandbox, Server) {
+    let server = Server::whatever(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
+    let mut sandbox = Sandbox::under_one_root();
+    for (variable, value) in CANARIES {
+        sandbox.set(variable, value);
+    }
+    let bin = sandbox.root().join("bin");
+    sandbox.set("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
+    (sandbox, server)
+}
+
+fn settings(sandbox: &Sandbox, server: &Server, more: &str) {
+    sandbox.configure(&format!(
+        "provider = \"own\"\n{more}\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:HOUSE_WORD\"\nmodel = \"m\"\n",
+        server.base_url()
+    ));
+}
+
+#[test]
+fn the_program_that_gives_the_passphrase_is_given_no_key() {
+    let (mut sandbox, server) = house();
+    settings(&sandbox, &server, "");
+    let file = sandbox.write("passphrase", PASSPHRASE);
+    let (program, seen) = spy(&sandbox, "askpass", &format!("cat {}", file.display()));
+    sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    saw_nothing(&seen);
+    sandbox.store_key("openrouter", &key());
+    saw_nothing(&seen);
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    saw_nothing(&seen);
+}
+
+#[test]
+fn the_program_for_alarms_is_given_no_key() {
+    let (sandbox, server) = house();
+    let (program, seen) = spy(&sandbox, "alarmed", "cat >/dev/null");
+    settings(&sandbox, &server, &format!("[alerts]\ncommand = [{:?}]\n", program.display().to_string()));
+    for _ in 0..4 {
+        sandbox.run(["ask", "--no-log", "hello"]).fails(3);
+    }
+    saw_nothing(&seen);
+}
+
+#[test]
+fn editor_pager_and_browser_are_given_no_key() {
+    let (mut sandbox, server) = house();
+    settings(&sandbox, &server, "");
+    sandbox.make_vault();
+    sandbox.store_key("openrouter", &key());
+    for _ in 0..4 {
+        sandbox.run(["ask", "--demo", "--continue", "hello"]).output();
+        sandbox.run(["ask", "--demo", "hello"]).passes();
+    }
+    let (editor, seen) = spy(&sandbox, "editor", "true");
+    sandbox.set("VISUAL", &editor);
+    let mut screen = sandbox.screen(["config", "edit"]);
+    screen.end();
+    saw_nothing(&seen);
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("> ").send("/edit").send(ENTER);
+    saw_nothing(&seen);
+    screen.wait_for("> ").send(CTRL_D);
+    screen.end();
+
+    let (pager, seen) = spy(&sandbox, "pager", "cat >/dev/null");
+    sandbox.set("PAGER", &pager);
+    let mut screen = Screen::open(&sandbox, ["history", "show"], 60, 6);
+    assert_eq!(screen.end(), 0);
+    saw_nothing(&seen);
+
+    let (_, seen) = spy(&sandbox, "xdg-open", "true");
+    let mut screen = sandbox.screen(["key", "login", "--provider", "openrouter", "--profile", "new"]);
+    screen.wait_for("Waiting for the browser");
+    saw_nothing(&seen);
+    screen.kill();
+}

@@ -1,0 +1,106 @@
+//! What stays in memory: how often a key can be found in a running chat by who may read all of it, and no core file.
+
+use super::harness::provider::{Reply, Server};
+use super::harness::{Sandbox, Screen, proof};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+
+/// A key that is in no program: not in the settings, not in the environment, not in this file.
+fn key() -> String {
+    format!("sk-or-v1-{}", "5ca1ab1e".repeat(8))
+}
+
+/// The copies there may be while a chat waits for the next line: the one in use; one in the request that may be sent again or
+/// the connection's buffer. What libraries freed and did not wipe is counted too, and this is where it is seen to grow.
+const MOST: usize = 3;
+
+/// How often `needle` is in the memory of a process, and in which parts; `None` if that may not be read.
+fn found(screen: &Screen, needle: &[u8]) -> Option<Vec<String>> {
+    let pid = screen.pid().as_raw_pid();
+    let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
+    let mut places = Vec::new();
+    for line in maps.lines() {
+        let mut words = line.split_whitespace();
+        let (range, may) = (words.next()?, words.next()?);
+        let name = words.nth(3).unwrap_or("anonymous");
+        let (from, to) = range.split_once('-')?;
+        let [from, to] = [from, to].map(|at| u64::from_str_radix(at, 16).unwrap_or(0));
+        if !may.starts_with('r') || name.starts_with("[v") {
+            continue;
+        }
+        let mut bytes = vec![0; usize::try_from(to - from).ok()?];
+        if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err() {
+            continue;
+        }
+        places
+            .extend(bytes.windows(needle.len()).enumerate().filter(|(_, w)| *w == needle).map(|(at, _)| format!("{name}+{at:#x} ({may})")));
+    }
+    Some(places)
+}
+
+/// Whether a fault still comes to somebody in the process.
+fn catches_faults(screen: &Screen) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", screen.pid().as_raw_pid())).unwrap();
+    let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap().trim();
+    u64::from_str_radix(caught, 16).unwrap() & (1 << 10) != 0
+}
+
+fn chatting(sandbox: &Sandbox) -> Screen {
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("> ").line("hello").wait_for("Hello yourself.").wait_for("> ");
+    screen
+}
+
+/// A chat with a stored key that was answered once.
+fn house() -> (Sandbox, Server) {
+    let server = Server::whatever(|_| Reply::says("Hello yourself."));
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure(&format!(
+        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
+        server.base_url()
+    ));
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    (sandbox, server)
+}
+
+#[test]
+fn a_key_is_in_memory_as_seldom_as_it_can_be() {
+    let (sandbox, _server) = house();
+    let mut screen = chatting(&sandbox);
+    // A process that is not dumpable belongs to root, and its memory is read by root alone.
+    let owner = std::fs::metadata(format!("/proc/{}/mem", screen.pid().as_raw_pid())).unwrap().uid();
+    assert_eq!(owner, 0, "the process is dumpable");
+    let Some(places) = found(&screen, key().as_bytes()) else {
+        return proof::left_out("memory", "only root may look into the memory of another");
+    };
+    assert!(found(&screen, b"Hello yourself.").is_some_and(|p| !p.is_empty()), "nothing was looked at");
+    assert!((1..=MOST).contains(&places.len()), "{places:#?}");
+    let passphrase = found(&screen, super::harness::sandbox::PASSPHRASE.as_bytes()).unwrap();
+    assert_eq!(passphrase, Vec::<String>::new(), "the passphrase of the vault stayed");
+    screen.send(super::harness::screen::key::CTRL_D);
+    assert_eq!(screen.end(), 0);
+    proof::ran("memory");
+}
+
+#[test]
+fn a_crash_in_the_middle_of_a_chat_leaves_no_core_and_no_key() {
+    for signal in [rustix::process::Signal::SEGV, rustix::process::Signal::ABORT] {
+        let (sandbox, _server) = house();
+        let mut screen = chatting(&sandbox);
+        rustix::process::kill_process(screen.pid(), signal).unwrap();
+        if signal == rustix::process::Signal::SEGV {
+            // The first fault that is none of its own the runtime only notices, and no longer stands in the way of the next.
+            while catches_faults(&screen) {
+                std::thread::yield_now();
+            }
+            rustix::process::kill_process(screen.pid(), signal).unwrap();
+        }
+        assert_ne!(screen.end(), 0);
+        let cores: Vec<_> =
+            sandbox.files().into_iter().filter(|f| f.file_name().is_some_and(|n| n.to_string_lossy().starts_with("core"))).collect();
+        assert_eq!(cores, Vec::<std::path::PathBuf>::new());
+        assert!(sandbox.files_with(b"5ca1ab1e").is_empty());
+    }
+}
