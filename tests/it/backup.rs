@@ -34,13 +34,11 @@ fn backup(sandbox: &Sandbox, name: &str) -> PathBuf {
 
 /// The titles and texts of everything, in order of the ids.
 pub(super) fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
-    let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "1000"]).passes());
+    let said = parsed(&sandbox.run(["history", "export", "--all", "--format", "json"]).passes());
     let mut all = BTreeMap::new();
-    for one in list["conversations"].as_array().unwrap() {
-        let id = one["id"].as_str().unwrap();
-        let shown = parsed(&sandbox.run(["history", "show", "--json", id]).passes());
-        let texts = shown["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect();
-        all.insert(id.to_owned(), (one["title"].as_str().unwrap().to_owned(), texts));
+    for one in said["conversations"].as_array().unwrap() {
+        let texts = one["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect();
+        all.insert(one["id"].as_str().unwrap().to_owned(), (one["title"].as_str().unwrap().to_owned(), texts));
     }
     all
 }

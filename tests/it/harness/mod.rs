@@ -1,5 +1,6 @@
 //! What every chapter stands on: a home of its own, a strict run of the binary, a real terminal, a real keyring.
 
+pub(crate) mod bucket;
 pub(crate) mod certificate;
 pub(crate) mod keyring;
 pub(crate) mod objects;
