@@ -1,5 +1,10 @@
 //! Things with names, wherever they lie: listed, read, written, removed.
 
+#![cfg_attr(
+    not(feature = "object-storage"),
+    expect(clippy::unused_async, reason = "in the small build a place is a folder, and nothing waits")
+)]
+
 use super::folder::Folder;
 use super::{Address, Error};
 use crate::provider::Reach;
