@@ -80,6 +80,44 @@ fn a_locked_keyring_is_said_to_be_locked_and_nothing_else_is_tried() {
     sandbox.run(["history", "verify"]).passes();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
+    let Some((sandbox, keyring)) = open_keyring() else { return };
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let secrets = || {
+        let seen = keyring.seen("service", "chatbot");
+        seen.lines().filter(|l| l.starts_with("secret = ")).map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+    };
+    let kept = secrets();
+    assert_eq!(kept.len(), 3);
+    keyring.lock();
+    let prompter = super::harness::prompter::Prompter::on(&keyring);
+    let begun = Instant::now();
+    let commands: [&[&str]; 5] = [
+        &["key", "get"],
+        &["key", "set", "--stdin", "--no-validate"],
+        &["key", "delete", "--yes"],
+        &["ask", "--demo", "again"],
+        &["history", "list"],
+    ];
+    for (n, command) in commands.into_iter().enumerate() {
+        let before = prompter.dismissed();
+        let said = sandbox.run(command).stdin(key()).fails(3).stderr;
+        assert!(said.starts_with("chatbot: error: the OS keyring is locked or refuses access: "), "{command:?}: {said}");
+        assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing has been changed\n"), "{command:?}: {said}");
+        assert!(prompter.dismissed() > before, "{n} {command:?}: no dialog was shown");
+    }
+    // It is no wait: a no comes at once.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(!sandbox.data().join("vault.json").exists());
+    keyring.unlock();
+    assert_eq!(secrets(), kept);
+    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["history", "verify"]).stdout("1 conversations, 2 messages: nothing is damaged\n").check();
+}
+
 #[test]
 fn a_keyring_that_never_answers_costs_its_deadline_once() {
     let Some((sandbox, keyring)) = open_keyring() else { return };

@@ -150,14 +150,20 @@ fn the_key_of_other_conversations_is_not_kept() {
 const PYTHON: &str = r#"
 import base64, os, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 from cryptography.fernet import Fernet
 
 path, passphrase, conversation = sys.argv[1], open(sys.argv[2], "rb").read(), sys.argv[3]
 field = dict(line.split(": ", 1) for line in open(path).read().split("\n\n")[0].splitlines()[1:])
-cost = dict(part.split("=") for part in field["cost"].removeprefix("argon2id:").split(","))
-def wrapping(salt):
-    return AESGCM(Argon2id(salt=salt, length=32, iterations=int(cost["t"]), lanes=int(cost["p"]), memory_cost=int(cost["m"])).derive(passphrase))
+name, figures = field["cost"].split(":")
+def how(salt):
+    if name == "pbkdf2":
+        return PBKDF2HMAC(algorithm=SHA256(), length=32, salt=salt, iterations=int(figures))
+    cost = dict(part.split("=") for part in figures.split(","))
+    return Argon2id(salt=salt, length=32, iterations=int(cost["t"]), lanes=int(cost["p"]), memory_cost=int(cost["m"]))
+wrapping = lambda salt: AESGCM(how(salt).derive(passphrase))
 bound = lambda salt: f'chatbot recovery 1\n{field["cost"]}\n{salt}\n'.encode()
 un64, b64 = base64.b64decode, lambda b: base64.b64encode(b).decode()
 raw = wrapping(un64(field["salt"])).decrypt(un64(field["nonce"]), un64(field["sealed"]), bound(field["salt"]))
@@ -173,14 +179,26 @@ fn python_opens_and_writes_the_same_file() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
         return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
-    let (sandbox, file) = exported();
-    let script = sandbox.write("recovery.py", PYTHON);
-    let passphrase = sandbox.write("passphrase", PASSPHRASE);
-    let [conversation] = sandbox.conversations().try_into().unwrap();
-    let output =
-        Command::new(python).arg(script).arg(&file).arg(passphrase).arg(conversation).env_clear().envs(sandbox.env()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n");
-    lose_the_vault(&sandbox);
-    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+    for kdf in [CHEAP, "pbkdf2:600000"] {
+        let (sandbox, file) = exported();
+        fs::remove_file(&file).unwrap();
+        sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", kdf]).passes();
+        let script = sandbox.write("recovery.py", PYTHON);
+        let passphrase = sandbox.write("passphrase", PASSPHRASE);
+        let [conversation] = sandbox.conversations().try_into().unwrap();
+        let output = Command::new(&python)
+            .arg(script)
+            .arg(&file)
+            .arg(passphrase)
+            .arg(conversation)
+            .env_clear()
+            .envs(sandbox.env())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{kdf}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{kdf}");
+        lose_the_vault(&sandbox);
+        sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+        sandbox.run(["history", "verify"]).passes();
+    }
 }

@@ -307,14 +307,22 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_vault() {
 const PYTHON: &str = r#"
 import base64, json, os, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 path, passphrase = sys.argv[1], open(sys.argv[2], "rb").read().rstrip(b"\n")
 b64, un64 = lambda b: base64.b64encode(b).decode(), base64.b64decode
 v = json.load(open(path))
 kdf, me = v["kdf"], f'{v["format"]} {v["version"]}\nid {v["id"]}\n'
-header = me + f'kdf argon2id:m={kdf["m"]},t={kdf["t"]},p={kdf["p"]} {kdf["salt"]}\n'
-wrapping = Argon2id(salt=un64(kdf["salt"]), length=32, iterations=kdf["t"], lanes=kdf["p"], memory_cost=kdf["m"]).derive(passphrase)
+if kdf["name"] == "argon2id":
+    cost = f'argon2id:m={kdf["m"]},t={kdf["t"]},p={kdf["p"]}'
+    how = Argon2id(salt=un64(kdf["salt"]), length=32, iterations=kdf["t"], lanes=kdf["p"], memory_cost=kdf["m"])
+else:
+    cost = f'pbkdf2:{kdf["rounds"]}'
+    how = PBKDF2HMAC(algorithm=SHA256(), length=32, salt=un64(kdf["salt"]), iterations=kdf["rounds"])
+header = me + f'kdf {cost} {kdf["salt"]}\n'
+wrapping = how.derive(passphrase)
 opened = lambda key, piece, aad: AESGCM(key).decrypt(un64(piece["nonce"]), un64(piece["sealed"]), aad.encode())
 def sealed(key, text, aad):
     nonce = os.urandom(12)
@@ -336,15 +344,19 @@ fn python_opens_and_writes_the_same_vault() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
         return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
-    let (sandbox, key) = with_key();
-    let script = sandbox.write("vault.py", PYTHON);
-    let passphrase = sandbox.write("passphrase", PASSPHRASE);
-    let output = Command::new(python).arg(script).arg(vault(&sandbox)).arg(passphrase).env_clear().envs(sandbox.env()).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("default/openrouter {key}\n"));
-    let mut screen = sandbox.screen(["key", "get", "--profile", "python", "--reveal"]);
-    screen.wait_for("sk-from-python");
-    assert_eq!(screen.end(), 0);
+    for kdf in [CHEAP, "pbkdf2:600000"] {
+        let (sandbox, key) = with_key();
+        let passphrase = sandbox.write("passphrase", PASSPHRASE);
+        sandbox.run(["vault", "passwd", "--yes", "--kdf", kdf, "--new-passphrase-file"]).arg(&passphrase).passes();
+        let script = sandbox.write("vault.py", PYTHON);
+        let output =
+            Command::new(&python).arg(script).arg(vault(&sandbox)).arg(passphrase).env_clear().envs(sandbox.env()).output().unwrap();
+        assert!(output.status.success(), "{kdf}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("default/openrouter {key}\n"), "{kdf}");
+        let mut screen = sandbox.screen(["key", "get", "--profile", "python", "--reveal"]);
+        screen.wait_for("sk-from-python");
+        assert_eq!(screen.end(), 0);
+    }
     proof::ran("vault-python");
 }
 

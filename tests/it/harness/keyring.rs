@@ -97,6 +97,11 @@ impl Keyring {
         self.ask(&["org.freedesktop.DBus.StartServiceByName", "string:org.freedesktop.secrets", "uint32:0"]);
     }
 
+    /// Where its bus is.
+    pub(crate) fn address(&self) -> String {
+        format!("unix:path={}/bus", self.root.display())
+    }
+
     fn ask(&self, what: &[&str]) {
         let output = Command::new("dbus-send")
             .args(["--session", "--print-reply", "--dest=org.freedesktop.DBus", "/"])

@@ -4,6 +4,8 @@ pub(crate) mod bucket;
 pub(crate) mod certificate;
 pub(crate) mod keyring;
 pub(crate) mod objects;
+#[cfg(target_os = "linux")]
+pub(crate) mod prompter;
 pub(crate) mod proof;
 pub(crate) mod provider;
 pub(crate) mod python;

@@ -1,0 +1,64 @@
+//! `Prompter`: who would show the keyring's dialog, and waves every one of them away.
+
+use super::keyring::Keyring;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use zbus::blocking::{Connection, MessageIterator, connection::Builder};
+use zbus::message::{Flags, Message, Type};
+use zbus::zvariant::{OwnedObjectPath, Value};
+
+const NAME: &str = "org.gnome.keyring.SystemPrompter";
+const CALLBACK: &str = "org.gnome.keyring.internal.Prompter.Callback";
+/// Our half of the exchange that would hide a password on the bus; none is ever given.
+const EXCHANGE: &str = "[sx-aes-1]\npublic=Ag==\n";
+
+/// It is there as long as its bus.
+pub(crate) struct Prompter(Arc<AtomicUsize>);
+
+impl Prompter {
+    /// One on the bus of a keyring.
+    pub(crate) fn on(keyring: &Keyring) -> Self {
+        let bus = Builder::address(keyring.address().as_str()).and_then(|b| b.name(NAME)?.build()).expect("a place on the bus");
+        let dismissed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&dismissed);
+        std::thread::spawn(move || {
+            for message in MessageIterator::from(&bus).flatten() {
+                if message.message_type() == Type::MethodCall {
+                    answer(&bus, &message, &count).expect("the keyring is answered");
+                }
+            }
+        });
+        Self(dismissed)
+    }
+
+    /// How many dialogs were waved away.
+    pub(crate) fn dismissed(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// The reply goes first: who asked waits for it before it hears what became of the dialog.
+fn answer(bus: &Connection, message: &Message, count: &AtomicUsize) -> zbus::Result<()> {
+    let header = message.header();
+    let member = header.member().map(|m| m.to_string()).unwrap_or_default();
+    let body = message.body();
+    let callback: OwnedObjectPath = match member.as_str() {
+        "PerformPrompt" => body.deserialize::<(OwnedObjectPath, String, HashMap<String, Value<'_>>, String)>()?.0,
+        _ => body.deserialize()?,
+    };
+    bus.reply(&header, &())?;
+    let call = |method: &'static str| {
+        let call = Message::method_call(callback.clone(), method)?.interface(CALLBACK)?.with_flags(Flags::NoReplyExpected)?;
+        header.sender().map_or(Ok(call.clone()), |sender| call.clone().destination(sender.to_owned()))
+    };
+    let nothing: HashMap<&str, Value<'_>> = HashMap::new();
+    match member.as_str() {
+        "BeginPrompting" => bus.send(&call("PromptReady")?.build(&("", nothing, EXCHANGE))?),
+        "PerformPrompt" => {
+            count.fetch_add(1, Ordering::SeqCst);
+            bus.send(&call("PromptReady")?.build(&("no", nothing, EXCHANGE))?)
+        }
+        _ => bus.send(&call("PromptDone")?.build(&())?),
+    }
+}
