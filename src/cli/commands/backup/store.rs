@@ -1,5 +1,6 @@
 //! Backups in object storage: written, listed, looked at, and the old ones removed.
 
+use super::super::history::counted;
 use super::place::{Place, home_id, objects};
 use super::{Chosen, Options, damaged, failed, known_secret, new_secret, size};
 use crate::cli::app::App;
@@ -228,8 +229,8 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     if options.dry_run || nothing {
         return say(app, &planned, options, true);
     }
-    let (backups, many) = (planned.snapshots.len(), planned.objects);
-    if !app.yes && !app.ui.confirm(&format!("Remove {backups} backups and {many} objects, {}?", size(planned.bytes)), "`--yes`")? {
+    let (backups, many) = (counted(planned.snapshots.len(), "backup"), counted(planned.objects, "object"));
+    if !app.yes && !app.ui.confirm(&format!("Remove {backups} and {many}, {}?", size(planned.bytes)), "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
     }
     let _alone = alone(app)?;
@@ -265,6 +266,6 @@ fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
         return app.ui.out(&format!("{object}\n"));
     }
     let would = if dry && options.dry_run { "would be " } else { "" };
-    let (backups, objects, bytes) = (pruned.snapshots.len(), pruned.objects, size(pruned.bytes));
-    app.ui.out(&format!("{backups} backups {would}removed, {} kept; {objects} objects {would}removed, {bytes}\n", pruned.kept))
+    let (backups, objects) = (counted(pruned.snapshots.len(), "backup"), counted(pruned.objects, "object"));
+    app.ui.out(&format!("{backups} {would}removed, {} kept; {objects} {would}removed, {}\n", pruned.kept, size(pruned.bytes)))
 }

@@ -107,6 +107,6 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
 }
 
 /// `1 conversation`, `12 conversations`.
-fn counted(many: usize, what: &str) -> String {
+pub(super) fn counted(many: usize, what: &str) -> String {
     if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
 }

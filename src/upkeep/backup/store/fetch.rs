@@ -12,7 +12,7 @@ use crate::name::Name;
 use crate::seal::{self, KeyRing};
 use crate::secret::Secret;
 use crate::upkeep::backup;
-use crate::upkeep::backup::check::{self, Checked, Contents, Item};
+use crate::upkeep::backup::check::{Checked, Contents, Item};
 use crate::upkeep::backup::form::{Key, Lock, Text, Which};
 use crate::upkeep::backup::write::Writer;
 use std::collections::BTreeSet;
@@ -75,11 +75,9 @@ pub async fn fetch(seen: &Seen<'_>, path: &Path, only: &[String], now: Time, tel
         Item::Key(slot, secret) => writer.key(slot, &secret),
     })
     .await?;
-    writer.end(found.conversations, found.messages, found.keys, found.left_out)?;
-    // From here on the file is removed, whatever comes.
-    let mut fetched = Fetched { path: path.to_path_buf(), checked: Checked { head, lock, contents: Contents::default() } };
-    fetched.checked.contents = check::contents(path, &fetched.checked.lock, &mut |_, _| Ok(()))?;
-    Ok(fetched)
+    // It is opened again, and counted, before anything of it is restored.
+    writer.end(found.conversations, found.messages, found.keys, found.left_out.clone())?;
+    Ok(Fetched { path: path.to_path_buf(), checked: Checked { head, lock, contents: found } })
 }
 
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> Result<(), backup::Error>;
