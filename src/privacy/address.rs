@@ -3,7 +3,7 @@
 use super::context::begins_word;
 use super::detect::{FORMED, Pass};
 use super::kind::ADDRESS;
-use super::text::{Text, count, is_word};
+use super::text::{Text, count, find, is_word};
 
 /// Words that end the name of a street in English, after its number: `742 Evergreen Terrace`.
 #[rustfmt::skip]
@@ -71,7 +71,7 @@ pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
         return;
     }
     // The address of the licences of free software.
-    if memchr::memmem::find(text.cut(start.saturating_sub(60), start), b"Foundation, Inc").is_some() {
+    if find(text.cut(start.saturating_sub(60), start), b"Foundation, Inc").is_some() {
         return;
     }
     pass.hit(start, end, ADDRESS, "street", FORMED);
@@ -301,6 +301,7 @@ pub(super) fn prepositional(pass: &mut Pass<'_>, at: usize, to: usize) {
         "straße",
     ];
     let text = pass.text;
+    let at = at + 1;
     if !text.at(at).is_ascii_uppercase() || is_word(text.before(at)) || text.before(at) >= 0x80 || pass.covered(at) {
         return;
     }

@@ -3,10 +3,11 @@
 use super::context::begins_word;
 use super::detect::{NAMED, Pass};
 use super::kind::{PASSWORD, SECRET};
+use super::lexicon::Lexicon;
 use super::names::{self, Word};
 use super::quotation::quoted;
 use super::sentence;
-use super::text::{Text, count, is_ident};
+use super::text::{Text, count, find, is_ident};
 use super::value;
 
 /// How a value is written.
@@ -55,6 +56,9 @@ impl<'t> Name<'t> {
     }
 }
 
+/// Words that make a key the password of a network.
+static WIRELESS: Lexicon = Lexicon::new(&["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "router", "hotspot"]);
+
 /// Reads on from a telling word.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     let text = pass.text;
@@ -70,13 +74,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
         }
         return;
     }
-    let wireless = matches!(word, Word::Key | Word::Secret)
-        && super::context::said_within(
-            text,
-            name.start,
-            60,
-            &["wifi", "wi-fi", "wlan", "wlan-", "ssid", "wpa", "wpa2", "router", "hotspot"],
-        );
+    let wireless = matches!(word, Word::Key | Word::Secret) && super::context::said_within(text, name.start, 60, &WIRELESS);
     let name = if wireless { Name { word: Word::Password, ..name } } else { name };
     if word == Word::Phrase {
         sentence::phrase(pass, &name);
@@ -127,10 +125,15 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         return false;
     };
     pass.named = name.end;
+    // The name again, over and over.
+    let own = text.cut(name.at, name.to);
+    if !own.is_empty() && text.cut(from, from + own.len()).eq_ignore_ascii_case(own) && matches!(text.at(from + own.len()), b':' | b'=') {
+        return true;
+    }
     let mut from = from;
     // Up to three values: a type, a value, the other half of a comparison.
     for _ in 0..2 {
-        let Some(found) = value_at(text, from, syntax, name) else {
+        let Some(found) = value_at(text, &mut pass.run, from, syntax, name) else {
             return syntax != Syntax::Bare;
         };
         if found.typed {
@@ -198,7 +201,7 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     if quoted && rest.first() == Some(&b'{') {
         // `variable "db_password" { default = "…" }`
         let end = text.run(i, 300, |b| b != b'}');
-        let word = memchr::memmem::find(text.cut(i, end), b"default")?;
+        let word = find(text.cut(i, end), b"default")?;
         let sign = text.run(i + word + 7, 12, |b| b == b' ');
         return (text.at(sign) == b'=').then(|| (text.blanks(sign + 1), Syntax::Bare));
     }
@@ -274,15 +277,19 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     if flag || text.cut(name.start, name.at).starts_with(b"--") {
         return Some((i, Syntax::Argument));
     }
+    let told = name.is_upper() || line.len() < 64 && line.iter().any(|b| matches!(b, b'm' | b'M' | b'l' | b'L' | b'c' | b'C'));
+    if !told {
+        return (matches!(text.at(i), b'\'' | b'"') && name.word == Word::Password).then_some((i, Syntax::Bare));
+    }
     let lower = line.to_ascii_lowercase();
     let told = [&b"env "[..], b"arg ", b"machine ", b"login ", b"setenv ", b"requirepass", b"masterauth", b"config set ", b"set "]
         .iter()
-        .any(|word| memchr::memmem::find(&lower, word).is_some());
+        .any(|word| find(&lower, word).is_some());
     if told
         && (name.is_upper()
-            || memchr::memmem::find(&lower, b"machine ").is_some()
-            || memchr::memmem::find(&lower, b"login ").is_some()
-            || memchr::memmem::find(&lower, b"config set").is_some())
+            || find(&lower, b"machine ").is_some()
+            || find(&lower, b"login ").is_some()
+            || find(&lower, b"config set").is_some())
     {
         return Some((i, Syntax::Argument));
     }
@@ -327,8 +334,16 @@ pub(super) struct Found {
     pub(super) wrapped: bool,
 }
 
+/// Where the word ends that was read last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Run {
+    syntax: Option<Syntax>,
+    from: usize,
+    end: usize,
+}
+
 /// The value that begins at a place.
-fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Option<Found> {
+fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Syntax, name: &Name<'_>) -> Option<Found> {
     // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
     let literal = text.run(from, 3, |b| matches!(b, b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'));
     for open in [from, literal] {
@@ -349,7 +364,15 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
         Syntax::Line | Syntax::Argument => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`'),
         _ => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`' | b'|'),
     };
-    let mut end = text.run(from, 1024, |b| !stop(b));
+    // One word may hold many names: where it ends is looked for once.
+    let mut end = match run {
+        Run { syntax: known, from: first, end } if *known == Some(syntax) && *first <= from && from < *end => *end,
+        _ => {
+            let end = text.run(from, 4096, |b| !stop(b));
+            *run = Run { syntax: Some(syntax), from, end };
+            end
+        }
+    };
     // Signs beyond ASCII that end a sentence or a quotation.
     while let Some(shorter) =
         text.cut(from, end).len().checked_sub(3).filter(|&n| matches!(text.cut(from + n, end), [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]))
@@ -375,8 +398,9 @@ fn value_at(text: Text<'_>, from: usize, syntax: Syntax, name: &Name<'_>) -> Opt
     }
     let found = Found { start: from, end, syntax, typed: false, next: end, wrapped: false };
     // `process.env.DB_PASS || 'hunter2'`
-    let elsewhere = value::is_placeholder(text.cut(from, end)) || text.cut(from, end).contains(&b'.');
-    if elsewhere && let Some((start, stop)) = alternative(text, end) {
+    if let Some((start, stop)) = alternative(text, end)
+        && (text.cut(from, end).contains(&b'.') || value::is_placeholder(text.cut(from, end)))
+    {
         return Some(Found { start, end: stop, syntax: Syntax::Quoted, next: stop, ..found });
     }
     if syntax == Syntax::Bare {

@@ -3,7 +3,7 @@
 use super::detect::{NAMED, Pass};
 use super::kind::PASSWORD;
 use super::quotation::quoted;
-use super::text::{Text, is_ident};
+use super::text::{Text, find, is_ident};
 use super::value;
 
 /// A command, its flags for a password, for a pair, and with the password glued.
@@ -80,7 +80,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     let name = String::from_utf8_lossy(text.cut(at, to)).trim_end().to_ascii_lowercase();
     let Some((_, plain, pairs, glued)) = COMMANDS.iter().find(|(command, ..)| *command == name) else { return };
-    let login = !matches!(name.as_str(), "docker" | "podman" | "helm") || memchr::memmem::find(text.cut(to, to + 24), b"login").is_some();
+    let login = !matches!(name.as_str(), "docker" | "podman" | "helm") || find(text.cut(to, to + 24), b"login").is_some();
     // A command goes on over lines that end with a backslash.
     let mut limit = text.line_end(to, 400);
     for _ in 0..8 {
@@ -239,8 +239,7 @@ pub(super) fn identified(pass: &mut Pass<'_>, at: usize, to: usize) {
     let limit = text.line_end(to, 60);
     let open = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"' | b';' | b'\n'));
     // `IDENTIFIED WITH plugin BY '…'`
-    let from =
-        memchr::memmem::find(text.cut(to, limit), b" BY ").filter(|_| text.has_folded(at, b"identified with")).map_or(to, |p| to + p + 4);
+    let from = find(text.cut(to, limit), b" BY ").filter(|_| text.has_folded(at, b"identified with")).map_or(to, |p| to + p + 4);
     if let Some(open) = open.filter(|&open| matches!(text.at(open), b'\'' | b'"') && from == to || from > to)
         && let Some((start, end)) = quoted(text, if from > to { from } else { open })
     {

@@ -1,17 +1,18 @@
 //! Context: the words beside a number, which say what it is when its form does not.
 
+use super::lexicon::{Lexicon, Words};
 use super::text::{Text, is_ident};
 
 /// How far before a number its name is looked for.
 const BEFORE: usize = 72;
 
 /// Whether one of these words (in lower case) stands shortly before a place, or in parentheses right behind it.
-pub(super) fn said(text: Text<'_>, at: usize, words: &[&str]) -> bool {
+pub(super) fn said(text: Text<'_>, at: usize, words: impl Words) -> bool {
     said_within(text, at, BEFORE, words)
 }
 
 /// Whether one of these words stands at most so many bytes before a place.
-pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: &[&str]) -> bool {
+pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: impl Words) -> bool {
     let from = at.saturating_sub(reach);
     let window = text.cut(from, at);
     // A name stands in the same line or alone in the one before.
@@ -25,25 +26,23 @@ pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: &[&str
 }
 
 /// Whether one of these words stands shortly behind a place.
-pub(super) fn follows(text: Text<'_>, at: usize, words: &[&str]) -> bool {
+pub(super) fn follows(text: Text<'_>, at: usize, words: impl Words) -> bool {
     let end = text.line_end(at, 32);
     holds(text, at, end, words)
 }
 
 /// Whether one of these words stands between two places, as a word of its own or of an identifier.
-pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: &[&str]) -> bool {
+pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: impl Words) -> bool {
     let window = text.cut(from, to);
     window.iter().enumerate().any(|(i, first)| {
         // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
-        if !(first.is_ascii_alphanumeric() || *first >= 0xC0) || !begins_word(text, from + i) {
+        let rest = window.get(i..).unwrap_or_default();
+        if !(first.is_ascii_alphanumeric() || *first >= 0xC0) || !words.may_begin(rest) || !begins_word(text, from + i) {
             return false;
         }
-        let first = first.to_ascii_lowercase();
-        let rest = window.get(i..).unwrap_or_default();
-        words.iter().any(|word| {
+        words.any(|word| {
             let word = word.as_bytes();
-            word.first() == Some(&first)
-                && rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+            rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
                 && ends_word(text, from + i + word.len())
                 && !in_placeholder(text, from + i)
         })
@@ -80,14 +79,14 @@ fn ends_word(text: Text<'_>, at: usize) -> bool {
 
 /// What numbers are called that are nobody's telephone or card.
 #[rustfmt::skip]
-pub(super) const COUNTED: &[&str] = &[
+pub(super) static COUNTED: Lexicon = Lexicon::new(&[
     "order", "invoice", "ticket", "tracking", "isbn", "issn", "sku", "serial", "ref", "reference", "version", "build", "epoch",
     "timestamp", "ts", "unix", "uid", "pid", "gid", "tid", "size", "bytes", "offset", "port", "rev", "revision", "commit", "checksum",
     "crc", "hash", "seed", "part", "model", "case", "bestellung", "bestellnummer", "rechnung", "rechnungsnummer", "commande", "facture",
     "pedido", "factura", "ordine", "fattura", "sendungsnummer", "ean", "gtin", "upc", "asin", "doi", "arxiv", "issue", "pr", "lat", "lon",
     "duration", "elapsed", "transaction", "txn", "batch", "lot", "item", "product", "request", "trace", "span", "rfc", "zip", "plz",
     "bestelnummer", "zamówienie", "nr zamówienia",
-];
+]);
 
 #[cfg(test)]
 mod tests {

@@ -105,7 +105,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::address::BEFORE, super::address::romance),
     (super::address::ENDINGS, super::address::germanic),
     (
-        &["am ", "an der ", "an den ", "im ", "zum ", "zur ", "auf der ", "auf dem ", "in der ", "in den ", "unter den ", "hinter der "],
+        &[" am ", " an der ", " an den ", " im ", " zum ", " zur ", " auf der ", " auf dem ", " in der ", " unter den ", " hinter der "],
         super::address::prepositional,
     ),
     (&["lat", "lng", "lon", "latitude", "longitude", "breitengrad", "längengrad"], super::geo::axis),
@@ -140,6 +140,8 @@ pub(super) struct Pass<'t> {
     pub(super) commanded: usize,
     /// Up to where base64 has been decoded.
     pub(super) encoded: usize,
+    /// The word a value was last read from.
+    pub(super) run: super::assign::Run,
 }
 
 impl<'t> Pass<'t> {
@@ -155,6 +157,7 @@ impl<'t> Pass<'t> {
             dated: 0,
             commanded: 0,
             encoded: 0,
+            run: super::assign::Run::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::detect::{FORMED, Pass};
 use super::kind::EMAIL;
-use super::text::{Text, is_word};
+use super::text::{Text, find, is_word};
 
 /// Whether a byte may stand in the part before the `@`. Bytes of UTF-8 may: `jürgen@example.com` is an address.
 fn is_local(b: u8) -> bool {
@@ -143,7 +143,7 @@ pub(super) fn written_out(pass: &mut Pass<'_>, at: usize, to: usize) {
         end -= 1;
     }
     let domain = text.cut(to, end).to_ascii_lowercase();
-    let dotted = domain.contains(&b'.') || memchr::memmem::find(&domain, b"dot").is_some();
+    let dotted = domain.contains(&b'.') || find(&domain, b"dot").is_some();
     if start < local_end && dotted {
         pass.hit(start, end, EMAIL, "email-written-out", FORMED);
     }

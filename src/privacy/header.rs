@@ -3,7 +3,7 @@
 use super::context::begins_word;
 use super::detect::{FORMED, NAMED, Pass};
 use super::kind::{API_KEY, COOKIE, PASSWORD};
-use super::text::{Text, is_ident, is_word};
+use super::text::{Text, find, is_ident, is_word};
 use super::value;
 use base64::Engine;
 
@@ -118,7 +118,7 @@ fn opens_session(name: &[u8], bytes: &[u8], first: bool) -> bool {
         return false;
     }
     let made = value::made(bytes);
-    let named = SESSIONS.iter().any(|word| memchr::memmem::find(name, word.as_bytes()).is_some());
+    let named = SESSIONS.iter().any(|word| find(name, word.as_bytes()).is_some());
     named && made.length >= 6 && (made.digits > 0 || made.length >= 16)
         || made.length >= 20 && value::is_random(bytes)
         || first && made.length >= 24 && made.digits > 0 && made.distinct > 10

@@ -5,6 +5,7 @@ use super::context::{follows, said, said_within};
 use super::detect::{FORMED, NAMED, Pass};
 use super::issued::FORMS;
 use super::kind::{BANK_ACCOUNT, DRIVER_LICENSE, IBAN, NATIONAL_ID, PASSPORT};
+use super::lexicon::Lexicon;
 use super::numbers::Number;
 use super::text::{Text, is_ident, is_word};
 
@@ -98,8 +99,11 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     }
     if is_ident(text.before(start)) {
         // An address of a currency may have many letters before its first digit.
+        if at - start < 7 || !text.at(at + 1).is_ascii_alphanumeric() {
+            return at + 1;
+        }
         let (start, end) = (text.run_back(at, 35, is_word), text.run(at, 35, is_word));
-        if at - start > 7 && (26..=35).contains(&(end - start)) && !is_ident(text.before(start)) {
+        if (26..=35).contains(&(end - start)) && !is_ident(text.before(start)) {
             super::wallet::base58(pass, start, end);
         }
         return at + 1;
@@ -167,30 +171,36 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
 fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !(6..=20).contains(&token.len()) || digits < 3 || !upper && digits < 6 || token.starts_with(b"0x") {
+    if !(6..=20).contains(&token.len()) || digits < 3 || !upper && !small_document(token) || token.starts_with(b"0x") {
         return None;
     }
     // `AAA123456 is my passport`
-    let behind = || follows(text, start + token.len(), PASSPORTS).then_some((PASSPORT, "passport"));
+    let behind = || follows(text, start + token.len(), &PASSPORTS).then_some((PASSPORT, "passport"));
     named_document(text, start).or_else(behind)
 }
 
+/// `aaa123456`: letters and then nothing but digits.
+fn small_document(token: &[u8]) -> bool {
+    let letters = token.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+    (1..=3).contains(&letters) && token.len() - letters >= 6 && token.iter().skip(letters).all(u8::is_ascii_digit)
+}
+
 #[rustfmt::skip]
-const PASSPORTS: &[&str] = &[
+static PASSPORTS: Lexicon = Lexicon::new(&[
     "passport", "passports", "passportno", "passportnumber", "reisepass", "reisepassnummer", "passnummer", "pasaporte", "passeport",
     "passaporto", "passaporte", "paspoort", "paspoortnummer", "paszport", "paszportu", "паспорт", "паспорта", "护照", "护照号", "パスポート", "여권",
     "pass-nr", "passnr",
-];
+]);
 
 #[rustfmt::skip]
-const LICENCES: &[&str] = &[
+static LICENCES: Lexicon = Lexicon::new(&[
     "license", "licence", "driver", "drivers", "driving", "dl", "driverslicense", "licensenumber", "dln", "führerschein",
     "führerscheinnummer", "fahrerlaubnis", "permis", "licencia", "carnet de conducir", "patente", "carta de condução", "cnh", "rijbewijs",
     "prawo jazdy", "prawa jazdy",
-];
+]);
 
 #[rustfmt::skip]
-const CARDS: &[&str] = &[
+static CARDS: Lexicon = Lexicon::new(&[
     "personalausweis", "ausweis", "ausweisnummer", "personalausweisnummer", "id card", "identity card", "identity number", "national id",
     "nationalid", "dni", "nie", "nif", "nino", "ni number", "national insurance", "insurance number", "carta d'identità",
     "carta di identità", "cédula", "cedula", "dowód osobisty", "dowodu", "bsn", "codice fiscale", "tax id", "steuernummer", "ssn",
@@ -204,14 +214,14 @@ const CARDS: &[&str] = &[
     "ust-id", "ust-idnr", "ustid", "tva", "btw", "p.iva", "partita iva", "moms", "nss", "numéro fiscal", "id nummer", "id-nummer",
     "identiteitskaart", "identity document", "identification number", "id number", "id no", "national identity", "número de identidad",
     "documento de identidad", "rodné", "oib", "egn", "jmbg", "amka", "afm", "cnp", "ssn",
-];
+]);
 
 /// Names that are other words when they are not written in capitals.
-const CAPITALS: &[&str] = &["SIN", "TFN", "PAN", "NIE", "FIN", "PPS", "CPR", "TIN", "NIR", "RRN", "RUT", "NIN"];
+const CAPITALS: &[&[u8]] = &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN"];
 
 /// What document the words before a place name.
 fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
-    if said_within(text, start, 40, PASSPORTS) {
+    if said_within(text, start, 40, &PASSPORTS) {
         return Some((PASSPORT, "passport"));
     }
     let product = said_within(
@@ -220,7 +230,7 @@ fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'stati
         30,
         &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"],
     );
-    if said_within(text, start, 40, LICENCES)
+    if said_within(text, start, 40, &LICENCES)
         && !product
         && (said_within(
             text,
@@ -251,15 +261,15 @@ fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'stati
         return Some((DRIVER_LICENSE, "driving-licence"));
     }
     let capitals = || {
-        let before = text.cut(text.line_start(start, 24), start);
-        CAPITALS.iter().any(|name| {
-            memchr::memmem::rfind(before, name.as_bytes()).is_some_and(|p| {
-                let (from, to) = (start - before.len() + p, start - before.len() + p + name.len());
-                !is_ident(text.before(from)) && !is_ident(text.at(to))
-            })
+        let from = text.line_start(start, 24);
+        text.cut(from, start).windows(3).enumerate().any(|(i, word)| {
+            word.first().is_some_and(u8::is_ascii_uppercase)
+                && CAPITALS.contains(&word)
+                && !is_ident(text.before(from + i))
+                && !is_ident(text.at(from + i + 3))
         })
     };
-    (said_within(text, start, 36, CARDS) || capitals()).then_some((NATIONAL_ID, "identity-card"))
+    (said_within(text, start, 36, &CARDS) || capitals()).then_some((NATIONAL_ID, "identity-card"))
 }
 
 /// The end of an IBAN that begins at a place, in one piece or in groups.
@@ -503,11 +513,11 @@ fn joined(number: &Number<'_>, groups: usize) -> bool {
 }
 
 #[rustfmt::skip]
-const ACCOUNTS: &[&str] = &[
+static ACCOUNTS: Lexicon = Lexicon::new(&[
     "account number", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
     "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking account", "savings account", "sort code", "rekeningnummer",
     "numer konta",
-];
+]);
 
 /// Numbers that the words before them name: documents, bank accounts.
 pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
@@ -522,7 +532,7 @@ pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> 
         pass.hit(number.start, end, kind, name, NAMED);
         return Some(end);
     }
-    if said_within(text, number.start, 32, ACCOUNTS) && !said_within(text, number.start, 12, &["id"]) {
+    if said_within(text, number.start, 32, &ACCOUNTS) && !said_within(text, number.start, 12, &["id"]) {
         pass.hit(number.start, end, BANK_ACCOUNT, "bank-account", NAMED);
         return Some(end);
     }

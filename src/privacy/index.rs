@@ -34,7 +34,8 @@ struct Entry {
 /// All keywords.
 pub(super) struct Index {
     bits: [u64; 512],
-    ranks: [u16; 512],
+    /// For each three letters under which anything is filed, the place of its first entry in `firsts`.
+    slots: Vec<u16>,
     firsts: Vec<u16>,
     entries: Vec<Entry>,
 }
@@ -45,6 +46,8 @@ const CLASS: [u8; 256] = classes();
 pub(super) const DIGIT: u8 = 27;
 /// Set in the class of bytes that may stand for others.
 const ODD: u8 = 32;
+/// Set in the class of other bytes at which something begins.
+const TELLING: u8 = 64;
 /// The class of the commercial at.
 const AT: u8 = 30;
 
@@ -59,10 +62,10 @@ const fn classes() -> [u8; 256] {
             table[b] = match byte {
                 b'a'..=b'z' => byte - b'a' + 1,
                 b'A'..=b'Z' => byte - b'A' + 1,
-                b'0'..=b'9' => DIGIT,
+                b'0'..=b'9' => DIGIT | TELLING,
                 b'_' => 28,
                 b'-' => 29,
-                b'@' => AT,
+                b'@' => AT | TELLING,
                 b'.' | b':' | b'=' | b'/' | b'$' | b'<' | b'"' => 31,
                 b'%' | b'\\' | b'&' | b'+' | b'*' | 0x1b => ODD,
                 0x80..=0xff => ODD | (1 + byte % 26),
@@ -123,7 +126,7 @@ impl Index {
             } else if let [first, second] = word {
                 // Two letters with hex digits behind them.
                 for third in b"abcdef0" {
-                    let code = [first, second, third].iter().fold(0u16, |code, &&b| code << 5 | u16::from(class(b)));
+                    let code = [first, second, third].iter().fold(0u16, |code, &&b| code << 5 | u16::from(class(b) & 31));
                     filed.push((code, Entry { word, back: 3, exact, act }));
                 }
             }
@@ -138,7 +141,7 @@ impl Index {
                 file(name, false, Act::Name(word));
             }
         }
-        for name in super::phone::NAMES {
+        for name in super::phone::NAMES.iter() {
             file(name, false, Act::Telephone);
         }
         for &(words, reader) in super::detect::READERS {
@@ -151,22 +154,21 @@ impl Index {
     }
 
     fn laid_out(filed: Vec<(u16, Entry)>) -> Self {
-        let mut index = Self { bits: [0; 512], ranks: [0; 512], firsts: Vec::new(), entries: Vec::new() };
+        let mut index = Self { bits: [0; 512], slots: vec![0; 1 << 15], firsts: Vec::new(), entries: Vec::new() };
         let mut last = None;
         for (n, (code, entry)) in (0u16..).zip(filed) {
             if last != Some(code) {
                 last = Some(code);
                 index.set(code);
+                let place = u16::try_from(index.firsts.len()).unwrap_or(u16::MAX);
+                if let Some(slot) = index.slots.get_mut(usize::from(code)) {
+                    *slot = place;
+                }
                 index.firsts.push(n);
             }
             index.entries.push(entry);
         }
         index.firsts.push(u16::try_from(index.entries.len()).unwrap_or(u16::MAX));
-        let mut rank = 0u16;
-        for (word, slot) in index.bits.iter().zip(&mut index.ranks) {
-            *slot = rank;
-            rank += u16::try_from(word.count_ones()).unwrap_or(0);
-        }
         index
     }
 
@@ -184,12 +186,7 @@ impl Index {
 
     /// The keywords filed under these three bytes.
     fn filed(&self, code: u16) -> &[Entry] {
-        let slot = usize::from(code >> 6);
-        let (Some(word), Some(rank)) = (self.bits.get(slot), self.ranks.get(slot)) else {
-            return &[];
-        };
-        let below = (word & ((1u64 << (code & 63)) - 1)).count_ones();
-        let place = usize::from(*rank) + usize::try_from(below).unwrap_or(0);
+        let place = usize::from(self.slots.get(usize::from(code)).copied().unwrap_or(0));
         let (Some(&from), Some(&to)) = (self.firsts.get(place), self.firsts.get(place + 1)) else {
             return &[];
         };
@@ -201,18 +198,25 @@ impl Index {
         let mut code = 0u16;
         let mut i = 0;
         while let Some(&b) = text.0.get(i) {
-            let mut class = class(b);
+            let class = class(b);
             let before = code & 31;
+            code = (code << 5 | u16::from(class & 31)) & 0x7fff;
+            let held = self.holds(code);
+            if class < ODD && !held {
+                i += 1;
+                continue;
+            }
             if class & ODD != 0 {
                 seen.odd(i);
-                class &= 31;
             }
-            code = (code << 5 | u16::from(class)) & 0x7fff;
-            if self.holds(code) {
+            let class = class & 31;
+            if held {
                 for entry in self.filed(code) {
                     let Some(at) = (i + 1).checked_sub(entry.back) else { continue };
                     let there = text.cut(at, at + entry.word.len());
-                    if there == entry.word || (!entry.exact && there.eq_ignore_ascii_case(entry.word)) {
+                    // The first byte tells most of them apart.
+                    let near = there.first().zip(entry.word.first()).is_some_and(|(a, b)| (a ^ b) & 0xdf == 0);
+                    if near && (there == entry.word || (!entry.exact && there.eq_ignore_ascii_case(entry.word))) {
                         seen.keyword(at, at + entry.word.len(), entry.act);
                     }
                 }

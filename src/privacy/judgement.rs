@@ -2,7 +2,7 @@
 
 use super::assign::{Found, Name, Syntax};
 use super::names::{self, Word};
-use super::text::Text;
+use super::text::{Text, find};
 use super::value;
 
 /// Whether the value beside a name is a secret.
@@ -57,7 +57,7 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
             let mention = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'))
                 && ["password", "passwd", "secret", "token", "credential"]
                     .iter()
-                    .any(|w| memchr::memmem::find(&bytes.to_ascii_lowercase(), w.as_bytes()).is_some())
+                    .any(|w| find(&bytes.to_ascii_lowercase(), w.as_bytes()).is_some())
                 && !value::is_striking(bytes);
             let pattern = bytes.starts_with(b"^") || bytes.starts_with(b"/^") || bytes.windows(3).any(|w| w == b"(?=" || w == b"[a-");
             let digest = value::is_digest(bytes) && !names::words(name.head()).iter().any(|w| w == "db");
@@ -148,7 +148,7 @@ fn passphrase(bytes: &[u8], made: &value::Made) -> bool {
         " to ",
     ]
     .iter()
-    .any(|w| memchr::memmem::find(&lower, w.as_bytes()).is_some());
+    .any(|w| find(&lower, w.as_bytes()).is_some());
     let prose = bytes.ends_with(b".") || bytes.ends_with(b":") || bytes.ends_with(b"?") || bytes.ends_with(b"...");
     !says
         && !prose

@@ -18,6 +18,7 @@ mod index;
 mod issued;
 mod judgement;
 mod kind;
+mod lexicon;
 mod names;
 mod net;
 mod numbers;

@@ -1,5 +1,7 @@
 //! Names that secrets are given, in several languages, and the words beside them that change what they mean.
 
+use super::lexicon::Lexicon;
+
 /// What a name says of the value beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
@@ -314,7 +316,7 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
 
 /// Words behind a telling name that make it the name of something else: `password_length`, `token_type`, `secretName`.
 #[rustfmt::skip]
-const OTHER_TAILS: &[&str] = &[
+static OTHER_TAILS: Lexicon = Lexicon::new(&[
     "length", "len", "min", "max", "size", "count", "policy", "policies", "type", "types", "name", "names", "field", "fields", "label",
     "hint", "placeholder", "prompt", "url", "uri", "endpoint", "file", "filename", "path", "dir", "directory", "expiry", "expires",
     "expired", "expiration", "expire", "exp", "ttl", "timeout", "id", "ids", "rotation", "version", "enabled", "disabled", "required",
@@ -330,11 +332,11 @@ const OTHER_TAILS: &[&str] = &[
     "press", "down", "up", "word", "words", "code_challenge", "ring", "stroke", "usages", "parser", "stream", "kind", "num", "number",
     "ids_to", "bucket_name", "hasher", "iterations", "rounds", "revoked", "created", "updated", "refresh", "sync", "schema", "spec",
     "config", "settings", "options", "request", "response", "callback", "event", "entropy", "uuid",
-];
+]);
 
 /// Words before a telling name that make it the name of something else: `max_tokens`, `next_page_token`, `public_key`.
 #[rustfmt::skip]
-const OTHER_HEADS: &[&str] = &[
+static OTHER_HEADS: Lexicon = Lexicon::new(&[
     "max", "min", "num", "n", "total", "reset", "forgot", "forgotten", "change", "is", "has", "no", "require", "requires", "need",
     "public", "publishable", "pub", "primary", "foreign", "partition", "sort", "object", "row", "cache", "cached", "translation", "i18n",
     "prompt", "completion", "input", "output", "eos", "bos", "pad", "unk", "cls", "mask", "stop", "next", "prev", "page", "pages",
@@ -345,11 +347,11 @@ const OTHER_HEADS: &[&str] = &[
     "thinking", "context", "image", "audio", "text", "special", "added", "vocab", "per", "avg", "cost", "price", "count", "rate",
     "remaining", "model", "by", "press", "keyboard", "object_", "blob", "s3", "state", "parameter", "query", "react", "item", "ref",
     "entity", "access_key_id",
-];
+]);
 
 /// Words before `key` that make it a secret's.
 #[rustfmt::skip]
-const KEY_HEADS: &[&str] = &[
+static KEY_HEADS: Lexicon = Lexicon::new(&[
     "api", "access", "auth", "secret", "private", "encryption", "signing", "master", "service", "account", "storage", "shared", "license",
     "licence", "app", "application", "client", "consumer", "admin", "deploy", "hmac", "aes", "crypto", "jwt", "session", "cookie", "anon",
     "role", "write", "read", "ingest", "instrumentation", "subscription", "functions", "maps", "openai", "anthropic", "gemini", "groq",
@@ -358,17 +360,17 @@ const KEY_HEADS: &[&str] = &[
     "preshared", "shared", "storage", "cosmos", "redis", "search", "project", "server", "bot", "google", "aws", "azure", "gcp", "my",
     "openrouter", "weather", "tts", "stt", "rsa", "tls", "ssl", "webhook", "integration", "user", "authentication", "authorization", "x",
     "decrypt", "decryption", "hash", "flask", "django", "rails", "laravel", "nextauth",
-];
+]);
 
 /// Words glued before short telling words without a mark between: `dbpass`, `authtoken`.
 #[rustfmt::skip]
-const GLUED: &[&str] = &[
+static GLUED: Lexicon = Lexicon::new(&[
     "db", "my", "user", "root", "admin", "auth", "access", "api", "app", "ftp", "smtp", "mail", "email", "ssh", "bot", "sql", "pg",
     "redis", "login", "wifi", "web", "client", "jwt", "id", "refresh", "bearer", "session", "mysql", "postgres", "mongo", "rabbitmq",
     "ldap", "http", "proxy", "vpn", "sudo", "host", "dba", "sa", "bind", "key", "trust", "store", "keystore", "truststore", "imap", "pop",
     "sftp", "svn", "git", "wp", "new", "old", "test", "the", "wlan", "sec", "private", "secret", "master", "service", "encryption",
     "signing", "account", "storage", "license", "consumer", "shared",
-];
+]);
 
 /// The words of an identifier, in lower case: split at signs, at capitals, and at digits.
 pub(super) fn words(identifier: &[u8]) -> Vec<String> {
@@ -400,7 +402,7 @@ pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
         if word == Word::Pass {
             return OF_PASS.contains(&w.as_str());
         }
-        !OTHER_TAILS.contains(&w.as_str())
+        !OTHER_TAILS.has(w)
             || (w == "text" && word == Word::Password)
             || (w == "env" && tail.len() < 6)
             || (w == "id" && word == Word::Opaque)
@@ -414,7 +416,7 @@ pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
     match word {
         // `FunctionPass`, `renderPass` are no passwords, `dbPass` is.
         Word::Pass if all.last().is_some_and(u8::is_ascii_alphanumeric) => words.last().is_some_and(|w| is_glued(w.as_bytes())),
-        Word::Key => words.iter().all(|w| !OTHER_HEADS.contains(&w.as_str())),
+        Word::Key => words.iter().all(|w| !OTHER_HEADS.has(w)),
         _ => !words.iter().any(|w| {
             matches!(
                 w.as_str(),
@@ -470,7 +472,7 @@ pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
 
 /// Words before `key` that leave it open whether it is a secret's: names of records, of places, of what is counted.
 #[rustfmt::skip]
-const OPEN_HEADS: &[&str] = &[
+static OPEN_HEADS: Lexicon = Lexicon::new(&[
     "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
     "order", "product", "node", "cluster", "shard", "routing", "commit", "content", "etag", "asset", "media", "build", "artifact",
     "layer", "digest", "checksum", "block", "tx", "transaction", "job", "task", "queue", "topic", "kafka", "resource", "component", "issue",
@@ -482,24 +484,21 @@ const OPEN_HEADS: &[&str] = &[
     "external", "internal", "local", "remote", "current", "last", "first", "old", "new", "unknown", "any", "some", "this", "that", "the",
     "a", "an", "its", "their", "each", "every", "one", "same", "another", "which", "and", "or", "of", "in", "to", "for", "with", "is",
     "git", "sha", "hash", "md", "content_", "integrity", "figure", "translation_", "test",
-];
+]);
 
 /// Whether the words before `key` make it a secret's: one of those that are known to, or a name that says nothing else.
 pub(super) fn head_is_secret(head: &[u8]) -> bool {
     words(head).last().is_some_and(|last| {
         let last = last.as_str();
-        KEY_HEADS.contains(&last)
-            || GLUED.contains(&last)
-            || !head.last().is_some_and(u8::is_ascii_whitespace)
-                && last.len() >= 3
-                && !OPEN_HEADS.contains(&last)
-                && !OTHER_HEADS.contains(&last)
+        KEY_HEADS.has(last)
+            || GLUED.has(last)
+            || !head.last().is_some_and(u8::is_ascii_whitespace) && last.len() >= 3 && !OPEN_HEADS.has(last) && !OTHER_HEADS.has(last)
     })
 }
 
 /// Whether a short telling word may stand glued behind these letters.
 pub(super) fn is_glued(letters: &[u8]) -> bool {
-    GLUED.iter().any(|word| letters.eq_ignore_ascii_case(word.as_bytes()))
+    GLUED.find(letters, |word| letters.eq_ignore_ascii_case(word.as_bytes())).is_some()
 }
 
 #[cfg(test)]

@@ -120,20 +120,24 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     {
         return Some(end);
     }
-    let start = text.run_back(at, 20, |b| b.is_ascii_hexdigit() || b == b':' || b == b'-');
-    // The address that holds this digit begins at a pair.
-    let mut from = start;
-    while from <= at {
-        if let Some(end) = six_pairs(text, from) {
-            let value = text.cut(from, end);
-            let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
-                || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
-            if !plain {
-                pass.hit(from, end, MAC_ADDRESS, "mac", FORMED);
-            }
-            return Some(end);
+    // The digit is the first or the second of a pair; pairs stand three bytes apart.
+    for first in [Some(at), at.checked_sub(1)].into_iter().flatten() {
+        let by = text.at(first + 2);
+        if !(matches!(by, b':' | b'-') || matches!(text.before(first), b':' | b'-')) {
+            continue;
         }
-        from += 1;
+        for pair in 0..6 {
+            let Some(from) = first.checked_sub(pair * 3) else { break };
+            if let Some(end) = six_pairs(text, from) {
+                let value = text.cut(from, end);
+                let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
+                    || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
+                if !plain {
+                    pass.hit(from, end, MAC_ADDRESS, "mac", FORMED);
+                }
+                return Some(end);
+            }
+        }
     }
     None
 }

@@ -2,6 +2,7 @@
 
 use super::detect::{FORMED, Pass};
 use super::kind::{CREDIT_CARD, SSN};
+use super::lexicon::Lexicon;
 use super::text::{Text, is_word};
 use super::{checksum, context, ids, net, phone, wallet};
 
@@ -206,7 +207,7 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
             continue;
         }
         if !written_as_card(number, groups)
-            || !(issued(digits) || groups == 1 && context::said_within(number.text, number.start, 30, CARD))
+            || !(issued(digits) || groups == 1 && context::said_within(number.text, number.start, 30, &CARD))
             || !checksum::luhn(digits)
             || groups > 2 && number.tabled(groups)
         {
@@ -218,10 +219,10 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         }
         // Ranges of few cards: a word must say that one is meant.
         let rare = digits.len() == 16 && matches!(digits.first(), Some(8)) || digits.len() == 13;
-        if rare && !context::said(number.text, start, CARD) {
+        if rare && !context::said(number.text, start, &CARD) {
             continue;
         }
-        if groups == 1 && context::said_within(number.text, start, 24, context::COUNTED) && !context::said(number.text, start, CARD) {
+        if groups == 1 && context::said_within(number.text, start, 24, &context::COUNTED) && !context::said(number.text, start, &CARD) {
             return None;
         }
         pass.hit(start, end, CREDIT_CARD, "card", FORMED);
@@ -232,10 +233,10 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 
 /// How cards are called.
 #[rustfmt::skip]
-const CARD: &[&str] = &[
+static CARD: Lexicon = Lexicon::new(&[
     "card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão",
     "kaart", "karta", "maestro", "payment",
-];
+]);
 
 /// In one piece, in fours, as American Express writes them, or digit by digit.
 fn written_as_card(number: &Number<'_>, groups: usize) -> bool {

@@ -2,7 +2,7 @@
 
 use super::detect::{Pass, SURE};
 use super::kind::PRIVATE_KEY;
-use super::text::{Text, is_word};
+use super::text::{Text, find, is_word};
 
 /// The longest block that is believed.
 const LONGEST: usize = 32 * 1024;
@@ -94,7 +94,7 @@ fn behind_prefix(text: Text<'_>, from: usize, known: usize) -> Option<usize> {
     }
     let end = text.run(from, 160, |b| !matches!(b, b'\n' | b'\r' | b'\\' | b'"' | b'\''));
     let line = text.cut(from, end);
-    if let Some(dashes) = memchr::memmem::find(line, b"-----END").filter(|&p| p > 0 && p <= 72) {
+    if let Some(dashes) = find(line, b"-----END").filter(|&p| p > 0 && p <= 72) {
         return Some(from + dashes);
     }
     let start = line.iter().rposition(|&b| b == b' ').filter(|&p| p < 72)? + 1;

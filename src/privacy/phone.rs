@@ -3,12 +3,13 @@
 use super::context;
 use super::detect::{FORMED, Pass, SAID};
 use super::kind::PHONE;
+use super::lexicon::Lexicon;
 use super::numbers::{Number, distinct};
 use super::text::{Text, is_word};
 
 /// How telephone numbers are called.
 #[rustfmt::skip]
-pub(super) const NAMES: &[&str] = &[
+pub(super) static NAMES: Lexicon = Lexicon::new(&[
     "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax",
     "reach", "ring", "dial", "contact", "callback", "hotline", "landline", "voicemail", "msisdn", "phonenumber", "number is", "my number",
     "phone_number", "ph", "telefon", "handy", "handynummer", "mobil", "telefonnummer", "rufnummer", "mobilnummer", "rückruf", "festnetz",
@@ -17,7 +18,7 @@ pub(super) const NAMES: &[&str] = &[
     "telefone", "telemóvel", "ligue", "liga", "ligar", "contato", "telefoon", "telefoonnummer", "bel", "mobiel", "bellen", "komórka",
     "komórkowy", "zadzwoń", "телефон", "тел", "звоните", "позвони", "звони", "номер", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف",
     "puhelin", "puhelinnumero", "telefonszám", "telefonnr", "tlf", "telefonní",
-];
+]);
 
 /// What a number read as a telephone number could be instead.
 const NOT: &[&str] = &["account", "acct", "iban", "routing", "konto", "kontonummer", "id", "ids"];
@@ -34,7 +35,7 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     }
     if !number.begins()
         || date_first(number)
-        || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, NAMES)
+        || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, &NAMES)
     {
         return None;
     }
@@ -59,7 +60,7 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 
 /// Whether something counted is meant, by the words before it.
 fn counted(number: &Number<'_>) -> bool {
-    context::said_within(number.text, number.start, 20, context::COUNTED) || context::said_within(number.text, number.start, 14, NOT)
+    context::said_within(number.text, number.start, 20, &context::COUNTED) || context::said_within(number.text, number.start, 14, NOT)
 }
 
 /// The longest international number of a country, with its code.
@@ -175,7 +176,7 @@ fn exit_code(number: &Number<'_>) -> Option<usize> {
         return None;
     }
     let groups = fitting(number, 11, most + trunk_zero(number))?;
-    (groups > 1 || context::said(number.text, number.start, NAMES) || number.digits_in(1) >= 12 && distinct(digits) > 4).then_some(groups)
+    (groups > 1 || context::said(number.text, number.start, &NAMES) || number.digits_in(1) >= 12 && distinct(digits) > 4).then_some(groups)
 }
 
 /// `(415) 555-2671`, `415-555-2671`, `1-800-555-0199`
@@ -201,7 +202,7 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
     let issued = area >= 2 && exchange >= 2;
     let sample = digits == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
     let usual = matches!(between, b"-" | b") " | b")" | b")-" | b".");
-    (issued && (usual || between == b" ") || sample && usual || context::said(number.text, number.start, NAMES)).then_some(groups)
+    (issued && (usual || between == b" ") || sample && usual || context::said(number.text, number.start, &NAMES)).then_some(groups)
 }
 
 /// National numbers that begin with the trunk digit: `030 1234567`, `06 12 34 56 78`, `07700 900123`.
@@ -266,7 +267,7 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
     let text = number.text;
     let said =
         telephone.is_some_and(|end| end <= number.start && number.start - end <= 32 && !text.cut(end, number.start).contains(&b'\n'));
-    let above = text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, NAMES);
+    let above = text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, &NAMES);
     if !(said || above) || counted(number) {
         return None;
     }
@@ -285,7 +286,7 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
 
 /// Whether the word stands right before, as in `phone: `.
 fn nearby(text: Text<'_>, at: usize) -> bool {
-    context::said_within(text, at, 14, NAMES)
+    context::said_within(text, at, 14, &NAMES)
 }
 
 /// Whether the first groups are a date: `2024-05-14`, `14.05.2024`, `20240514`.

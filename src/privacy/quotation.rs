@@ -1,7 +1,7 @@
 //! Quotations: where the text between two marks begins and ends, in code and in print.
 
 use super::assign::trim_end;
-use super::text::Text;
+use super::text::{Text, find};
 
 /// The inside of a quotation that begins at a place, escaped or not.
 pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
@@ -56,7 +56,7 @@ fn typographic(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     let (open, closes) = PAIRS.iter().find(|(open, _)| text.has(at, open.as_bytes()))?;
     let start = text.blanks(at + open.len());
     let inside = text.cut(start, start + 256);
-    let end = closes.iter().filter_map(|close| memchr::memmem::find(inside, close.as_bytes())).min()?;
+    let end = closes.iter().filter_map(|close| find(inside, close.as_bytes())).min()?;
     let end = trim_end(text, start, start + end, b" ");
     let end = if text.cut(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
     (end > start && !text.cut(start, end).contains(&b'\n')).then_some((start, end))

@@ -172,7 +172,7 @@ impl Redactor {
     }
 
     /// What is found, until nothing more is found in the text that is left: a placeholder changes the words around it, and what
-    /// was redacted once must stay as it is when it is redacted again.
+    /// was redacted once must stay as it is when it is redacted again. Looked at again is only what lies near a placeholder.
     pub(super) fn settled(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
         let mut hits = self.hits(bytes, taken);
         for _ in 0..8 {
@@ -180,7 +180,8 @@ impl Redactor {
                 break;
             }
             let (left, seams) = replaced(bytes, &hits);
-            let more = self.hits(&left, &placeholders::spans(&left));
+            let parts = neighbourhoods(&left, &seams);
+            let more: Vec<Hit> = parts.into_iter().flat_map(|(from, to)| self.found_within(&left, from, to)).collect();
             if more.is_empty() {
                 break;
             }
@@ -190,6 +191,18 @@ impl Redactor {
                 Some(Hit { start, end: start + (hit.end - hit.start), ..hit })
             }));
             hits = detect::settle(hits, &[]);
+        }
+        hits
+    }
+
+    /// What is found in a part of a text, but for what touches a place where the part was cut.
+    fn found_within(&self, text: &[u8], from: usize, to: usize) -> Vec<Hit> {
+        let part = text.get(from..to).unwrap_or_default();
+        let mut hits = self.hits(part, &placeholders::spans(part));
+        hits.retain(|hit| (from == 0 || hit.start >= SEAM) && (to == text.len() || hit.end + SEAM <= part.len()));
+        for hit in &mut hits {
+            hit.start += from;
+            hit.end += from;
         }
         hits
     }
@@ -236,6 +249,29 @@ fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
     seams.push((left.len(), from));
     left.extend_from_slice(bytes.get(from..).unwrap_or_default());
     (left, seams)
+}
+
+/// How much before and behind a placeholder is looked at again, and how near to a cut nothing is believed.
+const BEFORE: usize = 256;
+const BEHIND: usize = 512;
+const SEAM: usize = 64;
+
+/// The parts of a text that lie near its placeholders, each of which ends where a seam is; all of it if they are most of it.
+fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let mut parts: Vec<(usize, usize)> = Vec::new();
+    for &(behind, _) in seams.iter().skip(1) {
+        let from = behind.saturating_sub(BEFORE);
+        // From the beginning of a line, if one begins near.
+        let lead = left.get(from.saturating_sub(BEFORE)..from).unwrap_or_default();
+        let from = lead.iter().rposition(|&b| b == b'\n').map_or(from, |p| from - lead.len() + p + 1);
+        let to = (behind + BEHIND).min(left.len());
+        match parts.last_mut() {
+            Some(last) if from <= last.1 => last.1 = to,
+            _ => parts.push((from, to)),
+        }
+    }
+    let covered: usize = parts.iter().map(|(from, to)| to - from).sum();
+    if covered * 4 > left.len() * 3 { vec![(0, left.len())] } else { parts }
 }
 
 /// Moves the ends of a hit outwards to where characters begin and end.
@@ -327,6 +363,26 @@ mod tests {
             refusal(Policy { allow: vec!["*".into()], ..Policy::default() }),
             "`*` would allow everything; use `redact = false` if that is meant"
         );
+    }
+
+    #[test]
+    fn a_long_text_is_settled_like_a_short_one() {
+        let filler = "nothing of note happened on this day, and the next was quiet too\n".repeat(200);
+        let mut text = String::new();
+        for part in [
+            "ask ann@initech.com, password: hunter2x\n",
+            "pin 4821, my password is [x] hunter3x bob@initech.com\n",
+            "token abc=def, user bob@initech.com:hunter4x\n",
+        ] {
+            text += &filler;
+            text += part;
+        }
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        let mut table = Placeholders::default();
+        let once = redactor.redact(Raw::from(text.as_str()), &mut table).0;
+        let (twice, more) = redactor.redact(once.clone().into_raw(), &mut table);
+        assert_eq!(twice.as_str(), once.as_str());
+        assert!(more.is_empty());
     }
 
     use proptest::prelude::*;

@@ -3,9 +3,10 @@
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
 use super::kind::{CRYPTO_WALLET, PASSWORD};
+use super::lexicon::Lexicon;
 use super::names::Word;
 use super::quotation::quoted;
-use super::text::{Text, count, is_word};
+use super::text::{Text, count, find, is_word};
 use super::value;
 use super::vocabulary;
 
@@ -14,22 +15,22 @@ const REACH: usize = 120;
 
 /// Words that connect a name with its value.
 #[rustfmt::skip]
-const CONNECTORS: &[&str] = &[
+static CONNECTORS: Lexicon = Lexicon::new(&[
     "is", "are", "was", "be", "to", "as", "equals", "being", "=", ":", "-", "–", "—", "->", "=>", "→", "==", ":=", "ist", "lautet",
     "lauten", "war", "wäre", "heißt", "heisst", "auf", "zu", "es", "son", "era", "será", "est", "sont", "était", "c'est", "sera", "è",
     "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "a", "är:", "это", "такой",
     "такая", "будет", "—", "je", "is:", "este", "esta", "isimli", "olarak", "si", "adalah", "là", "είναι", "هي", "هو", "היא", "הוא", "है", "คือ", "là:",
-];
+]);
 
 /// Words that may stand between the connection and the value.
 #[rustfmt::skip]
-const FILLERS: &[&str] = &[
+static FILLERS: Lexicon = Lexicon::new(&[
     "now", "currently", "still", "just", "simply", "set", "changed", "updated", "reset", "again", "probably", "also", "always",
     "literally", "the", "following", "this", "called", "to", "as", "actually", "really", "only", "exactly", "something", "like", "jetzt",
     "nun", "noch", "immer", "einfach", "aktuell", "derzeit", "ahora", "actualmente", "maintenant", "toujours", "actuellement", "adesso",
     "ora", "agora", "teraz", "nu", "here", "it", "been", "has", "have", "gone", "currently:", "now:", "i", "think", "still:",
     "temporarily", "for", "today",
-];
+]);
 
 /// A word of a sentence in its place, without the punctuation around it.
 #[derive(Clone, Copy, Debug)]
@@ -128,7 +129,7 @@ fn named_later(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     let limit = text.line_end(name.end, REACH);
     let rest = text.cut(name.end, limit);
     let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "].iter().find_map(|link| {
-        let at = memchr::memmem::find(rest, link)?;
+        let at = find(rest, link)?;
         Some(name.end + at + link.len())
     })?;
     let word = spoken(text, link, limit)?;
@@ -157,14 +158,15 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         let word = spoken(text, at, limit)?;
         let bytes = text.cut(word.start, word.end);
         // The name again: what follows is read from there. A placeholder: the value was found before.
-        if !super::placeholders::spans(text.cut(word.start, word.next)).is_empty() || bytes.eq_ignore_ascii_case(text.cut(name.at, name.to))
+        let whole = text.cut(word.start, word.next);
+        if whole.contains(&b'[') && !super::placeholders::spans(whole).is_empty() || bytes.eq_ignore_ascii_case(text.cut(name.at, name.to))
         {
             return None;
         }
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        if !word.quoted && (CONNECTORS.contains(&lower.as_str()) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
+        if !word.quoted && (CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;
         } else if takes(text, name, &word, bytes, connected, n, since) {
@@ -179,7 +181,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
             }
             return None;
         } else {
-            since += usize::from(connected && !FILLERS.contains(&lower.as_str()));
+            since += usize::from(connected && !FILLERS.has(&lower));
             connected |= closing.contains(&b':');
         }
         if sentence_ends {
@@ -193,7 +195,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
 /// Whether a word of a sentence can be passed over on the way to the value.
 fn filler(lower: &str, connected: bool, since: usize) -> bool {
     let letters = lower.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit());
-    letters && lower.chars().any(char::is_alphabetic) && (!connected || FILLERS.contains(&lower) || since < 1)
+    letters && lower.chars().any(char::is_alphabetic) && (!connected || FILLERS.has(lower) || since < 1)
 }
 
 /// Whether a word of a sentence is the value that a name promised.
@@ -369,19 +371,19 @@ fn is_label(bytes: &[u8]) -> bool {
 
 /// Words that connect a value with the name behind it.
 #[rustfmt::skip]
-const LINKS: &[&str] = &[
+static LINKS: Lexicon = Lexicon::new(&[
     " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
     " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
-];
+]);
 
 /// Words that may stand between the connection and the name.
 #[rustfmt::skip]
-const BETWEEN: &[&str] = &[
+static BETWEEN: Lexicon = Lexicon::new(&[
     "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
     "wi-fi", "wlan", "root", "admin", "user", "db", "database", "master", "login", "main", "shared", "team", "account", "server", "router",
     "mein", "das", "dein", "unser", "neues", "neue", "altes", "mi", "la", "tu", "nueva", "mon", "le", "nouveau", "mia", "il", "nuova",
     "moje", "nowe", "a", "minha", "nova", "het", "mijn", "nieuwe", "mitt", "mit", "ssh", "ftp", "gmail", "email", "bank", "same", "one",
-];
+]);
 
 /// `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin password`
 fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
@@ -395,10 +397,10 @@ fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
     // Back over the words between, to the link.
     let mut rest = lower.as_str();
     for _ in 0..4 {
-        let Some(shorter) = rest.trim_end().rsplit_once(' ').filter(|(_, word)| BETWEEN.contains(word)) else { break };
+        let Some(shorter) = rest.trim_end().rsplit_once(' ').filter(|(_, word)| BETWEEN.has(word)) else { break };
         rest = rest.get(..=shorter.0.len()).unwrap_or_default();
     }
-    let Some(link) = LINKS.iter().filter(|link| rest.ends_with(**link)).map(|link| link.len()).max() else { return };
+    let Some(link) = LINKS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max() else { return };
     // A dash or a comma may stand before the link.
     let mut end = start + rest.len() - link;
     for sign in ["—", "–", "-", ","] {

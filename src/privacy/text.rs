@@ -86,3 +86,9 @@ pub(super) fn is_word(b: u8) -> bool {
 pub(super) fn is_ident(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_'
 }
+
+/// Where some bytes first stand in others: for short ones, where preparing a search would cost more than searching.
+pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
+    let (&first, rest) = needle.split_first()?;
+    memchr::memchr_iter(first, bytes).find(|&i| bytes.get(i + 1..).is_some_and(|behind| behind.starts_with(rest)))
+}

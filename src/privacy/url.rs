@@ -2,7 +2,7 @@
 
 use super::detect::{FORMED, Pass};
 use super::kind::URL_CREDENTIALS;
-use super::text::{Text, count, is_ident};
+use super::text::{Text, count, find, is_ident};
 use super::value;
 
 /// Reads on from `://`.
@@ -16,7 +16,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let span = text.cut(to, stop);
     let span = span.split(|&b| b == b'\'').next().unwrap_or_default();
     // Another URL begins: what belongs to this one ends before it.
-    let span = memchr::memmem::find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
+    let span = find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
     let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
     let in_authority = span.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
     let last = in_authority.or_else(|| forgotten(span));
@@ -80,16 +80,16 @@ fn is_reference(secret: &[u8]) -> bool {
         || secret.starts_with("…".as_bytes());
     let shown = lower.starts_with(b"your")
         || lower.starts_with(b"<")
-        || memchr::memmem::find(&lower, b"redacted").is_some()
-        || memchr::memmem::find(&lower, b"changeme").is_some()
-        || memchr::memmem::find(&lower, b"placeholder").is_some();
+        || find(&lower, b"redacted").is_some()
+        || find(&lower, b"changeme").is_some()
+        || find(&lower, b"placeholder").is_some();
     plain || variable || interpolated || masked || shown
 }
 
 /// Whether a place is inside a URL that began in the same word.
 pub(super) fn inside(text: Text<'_>, at: usize) -> bool {
     let start = text.run_back(at, 400, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'<' | b'`' | b'('));
-    memchr::memmem::find(text.cut(start, at), b"://").is_some()
+    find(text.cut(start, at), b"://").is_some()
 }
 
 /// Reads the value of a parameter of a URL that opens something: `?sig=`, `&X-Amz-Signature=`, `?code=`.

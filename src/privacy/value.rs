@@ -1,5 +1,8 @@
 //! Values: whether what stands beside a telling name is a secret, or a placeholder, a reference, code, a word.
 
+use super::lexicon::Lexicon;
+use super::text::find;
+
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Made {
@@ -81,7 +84,7 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
 
 /// Values that say of themselves that they are none, whole and in lower case.
 #[rustfmt::skip]
-const NOTHING: &[&str] = &[
+static NOTHING: Lexicon = Lexicon::new(&[
     "", "null", "none", "nil", "undefined", "true", "false", "yes", "no", "on", "off", "n/a", "na", "tbd", "todo", "fixme", "password",
     "passwd", "pass", "pwd", "passwort", "secret", "token", "key", "apikey", "api_key", "api-key", "value", "string", "str", "text",
     "test", "example", "foo", "bar", "baz", "foobar", "xxx", "abc", "default", "empty", "blank", "unset", "hidden", "masked", "redacted",
@@ -92,27 +95,27 @@ const NOTHING: &[&str] = &[
     "hs256", "rs256", "base64", "utf8", "utf-8", "plain", "plaintext", "md5sum", "oauth2", "oauth", "jwt", "2fa", "mfa", "ldap", "saml",
     "oidc", "pam", "not-set", "not set", "not_set", "notset", "scram-sha-256", "mysql_native_password",
     "caching_sha2_password", "sha256_password",
-];
+]);
 
 /// Parts by which a value says that it is a placeholder, in lower case.
 #[rustfmt::skip]
-const PLACEHOLDER_PARTS: &[&str] = &[
+static PLACEHOLDER_PARTS: Lexicon = Lexicon::new(&[
     "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
     "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
     "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
     "••", "●●", "[email", "<secret", "<pass", "<token", "_placeholder", "tutorial", "#####", "-----", "_____", "deadbeefdeadbeef",
     "00000000000", "my-secret-", "my_secret_", "-goes-", "supersecretkey", "lorem",
-];
+]);
 
 /// Those of them that must begin a word.
-const BOUNDED: &[&str] = &[
+static BOUNDED: Lexicon = Lexicon::new(&[
     "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
     "dummy", "your",
-];
+]);
 
 /// Beginnings of references to a secret that is somewhere else.
 #[rustfmt::skip]
-const REFERENCES: &[&str] = &[
+static REFERENCES: Lexicon = Lexicon::new(&[
     "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
     "keyring:", "ref+", "ref:", "secretref:", "awssm://", "gcpsm://", "ssm:", "arn:", "projects/", "secretsmanager", "!ref", "!sub",
     "!secret", "!vault", "!env", "!getatt", "enc[", "ansible_vault", "process.env", "import.meta", "os.environ", "os.getenv", "getenv",
@@ -121,27 +124,15 @@ const REFERENCES: &[&str] = &[
     "user.", "http://", "https://", "./", "../", "~/", "/run/", "/etc/", "/var/", "/home/", "/path", "c:\\", "sha256:", "sha512-",
     "sha384-", "sha1:", "data:", "ssh-rsa", "ssh-ed25519", "env::", "viper.", "credentials(", "secret(", "base64:…", "conjur", "kms:",
     "akv://", "azurekv", "lookup(",
-];
+]);
 
 /// Whether one of the parts stands anywhere in a value in lower case.
 fn has_placeholder_part(lower: &[u8]) -> bool {
-    const FIRSTS: u128 = {
-        let (mut firsts, mut i) = (0, 0);
-        while i < PLACEHOLDER_PARTS.len() {
-            #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-            let first = PLACEHOLDER_PARTS[i].as_bytes()[0];
-            firsts |= 1 << (first & 127);
-            i += 1;
-        }
-        firsts
-    };
-    lower.iter().enumerate().any(|(i, &b)| {
-        FIRSTS >> (b & 127) & 1 == 1
-            && lower.get(i..).is_some_and(|rest| {
-                // Inside another word some of them come by chance: `cENTER-9`.
-                let inside = i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
-                PLACEHOLDER_PARTS.iter().any(|part| rest.starts_with(part.as_bytes()) && !(inside && BOUNDED.contains(part)))
-            })
+    (0..lower.len()).any(|i| {
+        let rest = lower.get(i..).unwrap_or_default();
+        // Inside another word some of them come by chance: `cENTER-9`.
+        let inside = || i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
+        PLACEHOLDER_PARTS.find(rest, |part| rest.starts_with(part.as_bytes()) && !(BOUNDED.has(part) && inside())).is_some()
     })
 }
 
@@ -152,10 +143,7 @@ fn has_run_of_x(value: &[u8]) -> bool {
 
 /// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
 fn is_pattern(lower: &[u8]) -> bool {
-    [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b"(?=", b"(?:", b".*", b"[^"]
-        .iter()
-        .filter(|sign| memchr::memmem::find(lower, sign).is_some())
-        .count()
+    [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b"(?=", b"(?:", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
         >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
 }
 
@@ -166,12 +154,17 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     }
     let lower = String::from_utf8_lossy(value).to_lowercase();
     let lower = lower.trim();
-    if NOTHING.contains(&lower)
-        || REFERENCES.iter().any(|start| {
-            lower.starts_with(start)
-                && !(*start == "$" && looks_like_dollar_secret(lower))
-                && !(*start == "%" && !lower.trim_end_matches(['%', 's']).is_empty() && !lower.ends_with('%') && !lower.starts_with("%("))
-        })
+    if NOTHING.has(lower)
+        || REFERENCES
+            .find(lower.as_bytes(), |start| {
+                lower.starts_with(start)
+                    && !(start == "$" && looks_like_dollar_secret(lower))
+                    && !(start == "%"
+                        && !lower.trim_end_matches(['%', 's']).is_empty()
+                        && !lower.ends_with('%')
+                        && !lower.starts_with("%("))
+            })
+            .is_some()
     {
         return true;
     }
@@ -343,7 +336,7 @@ pub(super) fn is_striking(value: &[u8]) -> bool {
 }
 
 #[rustfmt::skip]
-const TERMS: &[&str] = &[
+static TERMS: Lexicon = Lexicon::new(&[
     "sha1", "sha-1", "sha256", "sha-256", "sha512", "sha-512", "sha3", "md5", "base64", "base32", "oauth2", "oauth2.0", "argon2",
     "argon2id", "pbkdf2", "2fa", "utf8", "utf-8", "http2", "x509", "x.509", "pkcs8", "pkcs12", "pkcs#12", "p12", "i18n", "l10n", "s3",
     "ec2", "k8s", "aes256", "aes-256", "aes-256-gcm", "aes128", "hs256", "rs256", "es256", "ed25519", "rsa2048", "totp", "ipv4", "ipv6",
@@ -352,7 +345,7 @@ const TERMS: &[&str] = &[
     "log4j", "macos", "ios", "wifi", "wi-fi", "linux", "openrouter", "openai", "chatgpt", "and/or", "yes/no", "on/off", "read/write",
     "i/o", "n/a", "24/7", "case-sensitive", "e-mail", "sign-in", "log-in", "12-factor", "8-character", "a-z", "0-9", "a-z0-9", "8+",
     "12+", "16+",
-];
+]);
 
 /// Things with digits or signs in them that are written in sentences about passwords and are none.
 pub(super) fn is_term(value: &[u8]) -> bool {
@@ -408,7 +401,7 @@ pub(super) fn is_term(value: &[u8]) -> bool {
     .iter()
     .any(|end| lower.ends_with(end));
     let fraction = lower.contains('/') && made.digits == 0;
-    TERMS.contains(&&*lower) || amount || ordinal || version || address || file || fraction
+    TERMS.has(&lower) || amount || ordinal || version || address || file || fraction
 }
 
 #[cfg(test)]

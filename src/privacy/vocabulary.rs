@@ -1,8 +1,10 @@
 //! Common words, which stand where a password could and are none.
 
+use super::lexicon::Lexicon;
+
 /// Common words that stand where a password could, and are none. Plain words are taken for passwords only if they are not here.
 #[rustfmt::skip]
-const COMMON: &[&str] = &[
+static COMMON: Lexicon = Lexicon::new(&[
     "a", "an", "the", "my", "your", "our", "his", "her", "their", "its", "it", "this", "that", "these", "those", "there", "here", "where",
     "what", "which", "who", "how", "why", "when", "not", "no", "none", "never", "always", "also", "too", "very", "so", "as", "at", "by",
     "for", "from", "in", "into", "of", "on", "to", "up", "out", "with", "without", "and", "or", "but", "if", "then", "else", "than", "is",
@@ -48,12 +50,12 @@ const COMMON: &[&str] = &[
     "da", "não", "minha", "sua", "nova", "velha", "mesma", "expirada", "onjuist", "verkeerd", "juist", "ongeldig", "verplicht", "veilig",
     "zwak", "sterk", "te", "het", "een", "niet", "mijn", "jouw", "nieuw", "oud", "verlopen", "nieprawidłowe", "błędne", "poprawne",
     "wymagane", "słabe", "silne", "zbyt", "nie", "moje", "twoje", "nowe", "stare",
-];
+]);
 
 /// Whether a word, in lower case, is a common one or ends as participles and adverbs do.
 pub(super) fn is_common(word: &[u8]) -> bool {
     let Ok(word) = std::str::from_utf8(word) else { return true };
-    COMMON.contains(&word)
+    COMMON.has(word)
         || word.len() > 5
             && ["ed", "ing", "ly", "tion", "able", "ible", "ment", "ness", "ity", "ive", "less", "ful"]
                 .iter()

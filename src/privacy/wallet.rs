@@ -3,16 +3,17 @@
 use super::context;
 use super::detect::{FORMED, Pass};
 use super::kind::CRYPTO_WALLET;
+use super::lexicon::Lexicon;
 use super::text::{count, is_ident, is_word};
 use sha2::{Digest, Sha256};
 
 /// How wallets are spoken of.
 #[rustfmt::skip]
-const NAMES: &[&str] = &[
+static NAMES: Lexicon = Lexicon::new(&[
     "wallet", "address", "addr", "eth", "ethereum", "btc", "bitcoin", "usdt", "usdc", "metamask", "send", "donate", "deposit", "payout",
     "tip", "ledger", "token", "erc20", "bnb", "bsc", "polygon", "crypto", "coin", "litecoin", "dogecoin", "tron", "recipient", "from",
     "to", "solana", "monero", "ripple", "xrp", "cardano",
-];
+]);
 
 /// Reads an address that begins with the digit at a place (`0x…`, `1…`, `3…`); gives its end, or the place itself.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
@@ -27,7 +28,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     }
     let found = match token {
         [b'0', b'x' | b'X', hex @ ..] if hex.len() == 40 => {
-            ethereum(hex) || (context::said(text, at, NAMES) && hex.iter().all(u8::is_ascii_hexdigit))
+            ethereum(hex) || (context::said(text, at, &NAMES) && hex.iter().all(u8::is_ascii_hexdigit))
         }
         [b'1' | b'3', ..] if (26..=35).contains(&token.len()) => base58_check(token),
         _ => false,

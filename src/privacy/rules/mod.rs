@@ -9,7 +9,7 @@ mod talk;
 
 use super::detect::{Pass, SURE};
 use super::shape;
-use super::text::{Text, is_word};
+use super::text::{Text, find, is_word};
 
 /// What is asked of a token beyond its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,7 +107,7 @@ fn passes(text: Text<'_>, start: usize, end: usize, rule: &Rule) -> bool {
             let tail = token.iter().rposition(|b| matches!(b, b'_' | b'.')).map_or(token, |p| token.get(p + 1..).unwrap_or_default());
             let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
             !token.starts_with(b"pk_")
-                && memchr::memmem::find(token, b"pub").is_none()
+                && find(token, b"pub").is_none()
                 && tail.len() >= 14
                 && digits >= 2
                 && digits < tail.len()
@@ -156,7 +156,7 @@ pub(super) fn is_sample(token: &[u8]) -> bool {
         }
     }
     let distinct: u32 = seen.iter().map(|word| word.count_ones()).sum();
-    (tail.len() >= 12 && distinct < 4) || SAYS.iter().any(|word| memchr::memmem::find(&lower, word).is_some())
+    (tail.len() >= 12 && distinct < 4) || SAYS.iter().any(|word| find(&lower, word).is_some())
 }
 
 #[cfg(test)]
