@@ -22,6 +22,9 @@ pub(crate) fn explain(error: &Error) -> Meaning {
         Error::Failed { status: 301 | 302 | 307 | 308, .. } => {
             meaning(Exit::Network, "elsewhere", "it is elsewhere: for S3 set `AWS_REGION`, for others mend the address")
         }
+        Error::Failed { status: 400, code, .. } if code == "AuthorizationHeaderMalformed" => {
+            meaning(Exit::Network, "elsewhere", "it is in another region: set `AWS_REGION`")
+        }
         Error::Odd(_) => meaning(Exit::Network, "storage_odd", "check the address: something else may be there"),
         Error::Failed { .. } => meaning(Exit::Network, "storage_failed", "try again: what has been sent is not sent twice"),
         #[cfg(feature = "object-storage")]

@@ -2,6 +2,7 @@
 
 use super::backup::{conversations, everything, house, parsed};
 use super::harness::bucket::Bucket;
+use super::harness::certificate::{Certificate, Flaw};
 use super::harness::objects::S3;
 use super::harness::provider::Reply;
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
@@ -492,6 +493,26 @@ fn webdav_holds_backups_as_well() {
             assert!(memchr::memmem::find(&request.bytes(), word.as_bytes()).is_none(), "`{word}` is in `{}`", request.line());
         }
     }
+}
+
+#[test]
+fn https_is_verified_and_nobody_is_sent_elsewhere() {
+    let certificate = Certificate::new(Flaw::None);
+    let dav = WebDav::encrypted(certificate.clone());
+    let mut sandbox = admitted(house(2));
+    let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
+    assert_eq!(error(&refused), "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known");
+    assert!(dav.server.requests().is_empty());
+    let authority = sandbox.write("authority.pem", certificate.pem());
+    sandbox.set("SSL_CERT_FILE", authority);
+    assert_eq!(send(&sandbox, &dav.address())["sent"], json!(2));
+    sandbox.run(["backup", "--verify", &dav.address()]).passes();
+    let stranger = WebDav::start();
+    let there = stranger.address();
+    dav.fault(move |_| Some(Reply::full(307, &[("location", &there)], "")));
+    let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
+    assert_eq!(error(&refused), "`webdav` failed (307)");
+    assert!(stranger.server.requests().is_empty(), "the password went elsewhere");
 }
 
 #[test]

@@ -249,6 +249,11 @@ impl Server {
         Self::start(Script::Whatever(Box::new(answer)), None)
     }
 
+    /// The same, behind TLS with this certificate.
+    pub(crate) fn whatever_encrypted(certificate: Certificate, answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+        Self::start(Script::Whatever(Box::new(answer)), Some(certificate))
+    }
+
     /// One behind TLS with this certificate.
     pub(crate) fn encrypted(certificate: Certificate, replies: impl IntoIterator<Item = Reply>) -> Self {
         let script = replies.into_iter().map(|reply| (String::from(ASK), reply)).collect();

@@ -1,5 +1,6 @@
 //! A small server of WebDAV in the test process: files in memory, a user and a password, and faults on demand.
 
+use super::certificate::Certificate;
 use super::provider::{Reply, Request, Server};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -30,15 +31,29 @@ pub(crate) struct WebDav {
 impl WebDav {
     /// One with an empty folder `/dav`.
     pub(crate) fn start() -> Self {
+        Self::begin(None)
+    }
+
+    /// The same, behind TLS with this certificate.
+    pub(crate) fn encrypted(certificate: Certificate) -> Self {
+        Self::begin(Some(certificate))
+    }
+
+    fn begin(certificate: Option<Certificate>) -> Self {
         let state = Arc::new(Mutex::new(State::default()));
         state.lock().unwrap().folders.insert("/dav".to_owned());
         let answering = Arc::clone(&state);
-        Self { server: Server::whatever(move |request| answer(request, &mut answering.lock().unwrap())), state }
+        let answer = move |request: &Request| answer(request, &mut answering.lock().unwrap());
+        let server = match certificate {
+            None => Server::whatever(answer),
+            Some(certificate) => Server::whatever_encrypted(certificate, answer),
+        };
+        Self { server, state }
     }
 
     /// The address of a folder that is not there yet.
     pub(crate) fn address(&self) -> String {
-        format!("http://127.0.0.1:{}/dav/of/chatbot", self.server.port())
+        self.server.base_url().replace("/v1", "/dav/of/chatbot")
     }
 
     /// The paths of all files.

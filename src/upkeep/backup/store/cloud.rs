@@ -270,7 +270,7 @@ impl HttpService for Post {
         }
         let status = parts.status.as_u16();
         match status {
-            ..400 | 409 | 412 | 416 => {}
+            ..300 | 304 | 409 | 412 | 416 => {}
             404 | 405 if !names_a_missing_bucket(&body) => {}
             408 | 429 | 500.. if status != 501 => self.failed.store(status, Ordering::Relaxed),
             // The engine's own errors quote the other side, which may quote what it was shown.
