@@ -340,13 +340,19 @@ pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     })
 }
 
-/// The same for what always fits into one page: it is padded to `size` and written over in one piece, which a kill does not
-/// cut in two. Whoever reads it without the lock may meet the moment of writing.
-pub fn write_page_alone(path: &Path, bytes: &[u8], size: usize) -> Result<(), Error> {
+/// How much a write puts into its place in one piece.
+const PAGE: usize = 4096;
+
+/// The same for what fits into one page: it is padded and written over in one piece, which no kill cuts in two, and no file is
+/// made for it. Whoever reads it without the lock may meet the moment of writing.
+pub fn write_page_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > PAGE {
+        return write_cache_alone(path, bytes);
+    }
     let mut page = bytes.to_vec();
-    page.resize(size.max(bytes.len()), b' ');
+    page.resize(PAGE, b' ');
     match open_and_measure(path, "write", options().write(true)) {
-        Ok((mut file, length)) if length == page.len() as u64 => file.write_all(&page).map_err(io("write", path)),
+        Ok((mut file, length)) if length == PAGE as u64 => file.write_all(&page).map_err(io("write", path)),
         Ok(_) => write_cache_alone(path, &page),
         Err(error) if error.is_missing() => write_cache_alone(path, &page),
         Err(error) => Err(error),

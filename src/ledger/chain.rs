@@ -13,9 +13,6 @@ pub(super) const BEGINNING: &str = "00000000000000000000000000000000000000000000
 /// How a record without a MAC ends.
 const UNSIGNED: &str = "\"mac\":null}";
 
-/// How long the file of the head is: more than it ever says.
-const SIZE: usize = 1024;
-
 /// The key of the chain.
 pub struct Key(hmac::Key);
 
@@ -105,11 +102,11 @@ impl Keyed {
 
 impl Head {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, disk::Error> {
-        Ok(disk::read_at_most(path, 4096)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+        Ok(disk::read_at_most(path, 8192)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
-        disk::write_page_alone(path, &serde_json::to_vec(self).unwrap_or_default(), SIZE)
+        disk::write_page_alone(path, &serde_json::to_vec(self).unwrap_or_default())
     }
 }
 

@@ -18,14 +18,13 @@ const PATIENCE: Duration = Duration::from_secs(15 * 60);
 /// No more corrections than this wait at a time, none longer than two days.
 const PENDING: usize = 20;
 
-/// One day of the user's own calendar.
+/// One day of the user's own calendar. In the file it is a row of numbers: there are many, read and written at every turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Row", into = "Row")]
 pub struct Day {
     /// Its beginning.
-    #[serde(with = "millis")]
     pub start: Time,
     /// The beginning of the next.
-    #[serde(with = "millis")]
     pub end: Time,
     /// What was spent.
     pub nanos: i64,
@@ -35,18 +34,17 @@ pub struct Day {
     pub unknown: u64,
 }
 
-/// Times as numbers: there are many, and they are read and written at every turn.
-mod millis {
-    use crate::clock::Time;
-    use serde::{Deserialize, Deserializer, Serializer};
+type Row = (i64, i64, i64, u64, u64);
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
-    pub(super) fn serialize<S: Serializer>(time: &Time, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_i64(time.millis())
+impl From<Row> for Day {
+    fn from((start, end, nanos, requests, unknown): Row) -> Self {
+        Self { start: Time::from_millis(start), end: Time::from_millis(end), nanos, requests, unknown }
     }
+}
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Time, D::Error> {
-        i64::deserialize(d).map(Time::from_millis)
+impl From<Day> for Row {
+    fn from(day: Day) -> Self {
+        (day.start.millis(), day.end.millis(), day.nanos, day.requests, day.unknown)
     }
 }
 
@@ -160,7 +158,7 @@ impl Tally {
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
         let body = serde_json::to_string(self).unwrap_or_default();
-        disk::write_cache_alone(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())
+        disk::write_page_alone(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())
     }
 
     fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {

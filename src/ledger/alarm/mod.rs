@@ -15,6 +15,8 @@ const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 /// What is learnt from.
 const PAST: i64 = 30 * DAY;
+/// So many records are looked at again rather than written about at every turn.
+const UNWRITTEN: u64 = 12;
 /// No more alarms than this are remembered.
 const REMEMBERED: usize = 200;
 
@@ -170,9 +172,12 @@ impl Alarms {
         if (state.seq, state.next) == before {
             return Ok(Vec::new());
         }
-        let new = state.alarms.iter().filter(|a| a.id > before.1).cloned().collect();
-        state.forget();
-        self.write(&state)?;
+        let new: Vec<Alarm> = state.alarms.iter().filter(|a| a.id > before.1).cloned().collect();
+        // What was learnt and is not written down is learnt again from the same records, as long as they are few.
+        if !new.is_empty() || state.seq >= before.0 + UNWRITTEN {
+            state.forget();
+            self.write(&state)?;
+        }
         Ok(new)
     }
 
