@@ -306,7 +306,7 @@ fn usage_has_the_shape_of_the_contract() {
 #[test]
 fn usage_fits_the_terminal_it_is_shown_on() {
     let (sandbox, _server) = used();
-    for columns in [60, 120] {
+    for columns in [40, 60, 120] {
         let mut screen = Screen::open(&sandbox, ["usage", "--by", "model"], columns, 40);
         assert_eq!(screen.end(), 0);
         let text = screen.text();

@@ -215,7 +215,11 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request has been answered in this time\n";
     }
-    let name = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(10).clamp(10, 28).min(width.saturating_sub(42).max(10));
+    let first = format!("by {}", options.by.name());
+    // Where there is no room for everything, there is room for how often and for how much.
+    let (numbers, narrow) = if width < first.len() + 42 { (21, true) } else { (42, false) };
+    let widest = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(0).min(28).min(width.saturating_sub(numbers));
+    let name = widest.max(first.len()).max(10);
     let row = |key: &str, s: &Sum| {
         let key = super::history::fitted(&Raw::from(key).printable(), name);
         let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
@@ -223,10 +227,17 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
         let numbers =
             [grouped(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
         let [requests, sent, heard] = numbers;
+        if narrow {
+            return format!("{key}{:pad$} {requests:>8} {:>9}", "", cost(s));
+        }
         format!("{key}{:pad$} {requests:>8} {sent:>10} {heard:>9} {:>9}", "", cost(s))
     };
     let head = |first: &str| {
-        let line = format!("{first:<name$} {:>8} {:>10} {:>9} {:>9}", "requests", "tokens in", "out", "cost");
+        let line = if narrow {
+            format!("{first:<name$} {:>8} {:>9}", "requests", "cost")
+        } else {
+            format!("{first:<name$} {:>8} {:>10} {:>9} {:>9}", "requests", "tokens in", "out", "cost")
+        };
         format!("\n{}\n", app.ui.paint(Style::Bold, &line))
     };
     out += &head("");
@@ -236,11 +247,11 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     if view.sums.is_empty() {
         return out;
     }
-    out += &head(&format!("by {}", options.by.name()));
+    out += &head(&first);
     let money = view.sums.values().any(|s| s.nanos > 0);
     let weight = |s: &Sum| if money { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
     let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
-    let chart = width.saturating_sub(name + 42).min(40);
+    let chart = width.saturating_sub(name + numbers).min(40);
     for (key, sum) in &charted(options, view) {
         #[expect(clippy::cast_precision_loss, reason = "a bar has at most 40 columns")]
         let full = weight(sum) as f64 / most as f64;
