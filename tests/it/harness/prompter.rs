@@ -41,7 +41,7 @@ impl Prompter {
 /// The reply goes first: who asked waits for it before it hears what became of the dialog.
 fn answer(bus: &Connection, message: &Message, count: &AtomicUsize) -> zbus::Result<()> {
     let header = message.header();
-    let member = header.member().map(|m| m.to_string()).unwrap_or_default();
+    let member = header.member().map(ToString::to_string).unwrap_or_default();
     let body = message.body();
     let callback: OwnedObjectPath = match member.as_str() {
         "PerformPrompt" => body.deserialize::<(OwnedObjectPath, String, HashMap<String, Value<'_>>, String)>()?.0,
