@@ -261,4 +261,106 @@ mod redaction {
             (out.len(), found)
         });
     }
+
+    /// Pieces that keep rules busy when they are repeated: beginnings of what is never finished, what is almost something, names
+    /// without values.
+    const STUBBORN: &[&str] = &[
+        "a",
+        "1",
+        "1234567890",
+        "1.",
+        "1:",
+        "ab:",
+        "@",
+        "a@",
+        "a@a.",
+        "alice@example.com ",
+        "eyJ",
+        "eyJhbGciOi.",
+        "-----BEGIN ",
+        "-----BEGIN RSA PRIVATE KEY-----\n",
+        "password=",
+        "password ",
+        "password: ",
+        "password is ",
+        "password='\\",
+        "password=a,",
+        "pwd=a;",
+        "password one is ",
+        "key ",
+        "key=\"",
+        "api key is ",
+        "secret_",
+        "token",
+        "bearer ",
+        "cookie: a=b; ",
+        "login bob / ",
+        "login with a1b2c3D4! ",
+        "x1y2 is my ",
+        "a1b2 as the new root password ",
+        "пароль",
+        "密码是abc1 ",
+        "seed phrase ",
+        "sk-",
+        "sk-ant-",
+        "AKIA",
+        "ghp_aaaaaaaa",
+        "a_live_",
+        "c2stb3It",
+        "deadbeef",
+        "https://a:b@",
+        "https://example.com/x ",
+        "://",
+        "a:b@c/d?",
+        "+1 415 555 2671 ",
+        "(415) 555 ",
+        "1 1 ",
+        "41-",
+        "DE89 ",
+        "2001:db8:",
+        "a1:b2:c3:d4:e5:f6:",
+        "0012.3456.",
+        "0x",
+        "bc1",
+        "550e8400-e29b-41d4-a716-446655440000 ",
+        "born 1/",
+        "1 A Street ",
+        "12 Rue de ",
+        " Am Bahn ",
+        "lat ",
+        "[EMAIL_1",
+        "[EMAIL_1] ",
+        "%41",
+        "\\u0041",
+        "a\u{200b}",
+        "１",
+        "&#65;",
+        "\u{1b}[0m",
+        "\\",
+        "\"",
+        "(",
+        "\r\n",
+        "\n",
+        " ",
+        "curl -u ",
+        "mysql -p ",
+        "vault login ",
+        "echo x | sudo -S ",
+        "jwt.encode(",
+        "the password for the thing that we had was not the one ",
+    ];
+
+    /// A megabyte of each: the slowest is to take a tenth of a second.
+    #[divan::bench(args = STUBBORN, sample_count = 5, sample_size = 1)]
+    fn stubborn(bencher: Bencher<'_, '_>, piece: &str) {
+        let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
+        let text = piece.repeat((1 << 20) / piece.len());
+        bencher.counter(BytesCount::new(text.len())).bench(|| {
+            let (mut out, mut found) = (Vec::with_capacity(text.len()), 0);
+            let mut stream = redactor.stream();
+            stream.push(text.as_bytes(), &mut out, &mut |_| found += 1);
+            stream.finish(&mut out, &mut |_| found += 1);
+            (out.len(), found)
+        });
+    }
 }

@@ -2,10 +2,10 @@
 
 use super::context::begins_word;
 use super::detect::{NAMED, Pass};
+use super::found::value_at;
 use super::kind::{PASSWORD, SECRET};
 use super::lexicon::Lexicon;
 use super::names::{self, Word};
-use super::quotation::quoted;
 use super::sentence;
 use super::text::{Text, count, find, is_ident};
 use super::value;
@@ -57,7 +57,7 @@ impl<'t> Name<'t> {
 }
 
 /// Words that make a key the password of a network.
-static WIRELESS: Lexicon = Lexicon::new(&["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "router", "hotspot"]);
+static WIRELESS: Lexicon = Lexicon::new(&["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
 
 /// Reads on from a telling word.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
@@ -68,16 +68,20 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     // Keywords that carry the sign behind them give it back.
     let to = at + text.cut(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
     let Some(name) = name_at(text, at, to, word) else { return };
-    if !names::head_tells(name.head(), word) || !names::tail_tells(name.tail(), word) {
-        if name.end > to {
-            pass.named = name.end;
-        }
+    if !super::beside::head_tells(name.head(), word) || !super::beside::tail_tells(name.tail(), word) {
+        // Another word of the same name may tell: `key-store-password`.
+        pass.named = pass.named.max(to);
         return;
     }
-    let wireless = matches!(word, Word::Key | Word::Secret) && super::context::said_within(text, name.start, 60, &WIRELESS);
+    let wireless =
+        matches!(word, Word::Key | Word::Secret) && name.start == name.at && super::context::said_within(text, name.start, 60, &WIRELESS);
     let name = if wireless { Name { word: Word::Password, ..name } } else { name };
     if word == Word::Phrase {
         sentence::phrase(pass, &name);
+        return;
+    }
+    if matches!(name.word, Word::Password | Word::Pass | Word::Secret) && super::table::column(pass, &name) {
+        pass.named = pass.named.max(name.end);
         return;
     }
     if word != Word::Pair && assigned(pass, &name) {
@@ -93,7 +97,7 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
     let short = to - at <= 6;
     if text.at(at) < 0x80 && short && !begins_word(text, at) {
         let glued = text.cut(text.run_back(at, 16, |b| b.is_ascii_alphabetic()), at);
-        if !names::is_glued(glued) && !names::words(glued).last().is_some_and(|w| names::is_glued(w.as_bytes())) {
+        if !super::beside::is_glued(glued) && !names::words(glued).last().is_some_and(|w| super::beside::is_glued(w.as_bytes())) {
             return None;
         }
     }
@@ -205,7 +209,17 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
         let sign = text.run(i + word + 7, 12, |b| b == b' ');
         return (text.at(sign) == b'=').then(|| (text.blanks(sign + 1), Syntax::Bare));
     }
+    if quoted {
+        // `get('#password').type('…')`, `find_element(By.NAME, "password").send_keys("…")`
+        for call in [&b".type("[..], b".fill(", b".send_keys(", b".sendKeys(", b".setValue(", b".val(", b".clear().type("] {
+            if text.has(closed, call) {
+                return Some((closed + call.len(), Syntax::Bare));
+            }
+        }
+    }
     match rest {
+        [b'-', b'>', ..] if tight => None,
+        [b'<', b'-', ..] if !tight => Some((text.blanks(i + 2), Syntax::Bare)),
         [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
             let signs = text.run(i, 4, |b| matches!(b, b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'));
             Some((text.blanks(signs), Syntax::Bare))
@@ -226,7 +240,9 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
         [0xEF, 0xBC, 0x9A, ..] => Some((text.blanks(i + 3), Syntax::Bare)),
         // `set("password", "hunter2")`, not one of a list of words.
         [b',', ..] if quoted => {
-            let open = text.run_back(name.start, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b':'));
+            // `fill('input[name=password]', '…')`
+            let open = text.run_back(name.start, 40, |b| !matches!(b, b'"' | b'\'' | b'`' | b'\n' | b',' | b'('));
+            let open = text.run_back(open, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b':'));
             let first = matches!(text.before(text.run_back(open, 4, |b| b == b' ')), b'(' | b'[' | b'{');
             Some((text.blanks(i + 1), Syntax::Bare)).filter(|&(from, _)| first && opens_quote(text, from))
         }
@@ -285,7 +301,11 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     let told = [&b"env "[..], b"arg ", b"machine ", b"login ", b"setenv ", b"requirepass", b"masterauth", b"config set ", b"set "]
         .iter()
         .any(|word| find(&lower, word).is_some());
+    // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
+    let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
+    let to = words.iter().any(|word| text.has_folded(i, word));
     if told
+        && !to
         && (name.is_upper()
             || find(&lower, b"machine ").is_some()
             || find(&lower, b"login ").is_some()
@@ -319,246 +339,4 @@ fn next_line(text: Text<'_>, from: usize, quoted: bool) -> usize {
 fn opens_quote(text: Text<'_>, at: usize) -> bool {
     let at = text.run(at, 2, |b| b == b'\\');
     matches!(text.at(at), b'"' | b'\'' | b'`')
-}
-
-/// A value in its place.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
-    pub(super) start: usize,
-    pub(super) end: usize,
-    pub(super) syntax: Syntax,
-    /// It was a type: the value comes at `next`.
-    pub(super) typed: bool,
-    pub(super) next: usize,
-    /// It came as the argument of a call of this name.
-    pub(super) wrapped: bool,
-}
-
-/// Where the word ends that was read last.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Run {
-    syntax: Option<Syntax>,
-    from: usize,
-    end: usize,
-}
-
-/// The value that begins at a place.
-fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Syntax, name: &Name<'_>) -> Option<Found> {
-    // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
-    let literal = text.run(from, 3, |b| matches!(b, b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'));
-    for open in [from, literal] {
-        if let Some((start, end)) = quoted(text, open) {
-            return Some(Found { start, end, syntax: Syntax::Quoted, typed: false, next: end, wrapped: false });
-        }
-    }
-    if syntax == Syntax::Cell {
-        let end = text.run(from, 256, |b| !matches!(b, b'<' | b'|' | b'\n' | b'\r' | b'`' | b'\t'));
-        let end = trim_end(text, from, end, b" *");
-        return (end > from).then_some(Found { start: from, end, syntax, typed: false, next: end, wrapped: false });
-    }
-    if let Some(found) = wrapped(text, from) {
-        return Some(found);
-    }
-    let stop: fn(u8) -> bool = match syntax {
-        Syntax::Query => |b| b.is_ascii_whitespace() || matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b';' | b')' | b'|'),
-        Syntax::Line | Syntax::Argument => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`'),
-        _ => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`' | b'|'),
-    };
-    // One word may hold many names: where it ends is looked for once.
-    let mut end = match run {
-        Run { syntax: known, from: first, end } if *known == Some(syntax) && *first <= from && from < *end => *end,
-        _ => {
-            let end = text.run(from, 4096, |b| !stop(b));
-            *run = Run { syntax: Some(syntax), from, end };
-            end
-        }
-    };
-    // Signs beyond ASCII that end a sentence or a quotation.
-    while let Some(shorter) =
-        text.cut(from, end).len().checked_sub(3).filter(|&n| matches!(text.cut(from + n, end), [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]))
-    {
-        end = from + shorter;
-    }
-    if let Some(cut) = next_pair(text, from, end) {
-        end = cut;
-    }
-    let stressed = text.before(name.start) == b'*' || text.at(name.end) == b'*' || text.before(from) == b'*';
-    end = match syntax {
-        Syntax::Line => trim_end(text, from, end, b",;)]}>'\\"),
-        _ if stressed => trim_end(text, from, end, b",;)]}>'\\.*"),
-        _ => trim_end(text, from, end, b",;)]}>'\\."),
-    };
-    if matches!(syntax, Syntax::Line | Syntax::Bare)
-        && let Some(escape) = text.cut(from, end).windows(2).position(|w| w == b"\\n" || w == b"\\r")
-    {
-        end = from + escape;
-    }
-    if end == from {
-        return None;
-    }
-    let found = Found { start: from, end, syntax, typed: false, next: end, wrapped: false };
-    // `process.env.DB_PASS || 'hunter2'`
-    if let Some((start, stop)) = alternative(text, end)
-        && (text.cut(from, end).contains(&b'.') || value::is_placeholder(text.cut(from, end)))
-    {
-        return Some(Found { start, end: stop, syntax: Syntax::Quoted, next: stop, ..found });
-    }
-    if syntax == Syntax::Bare {
-        // `password: str = "…"`, `let token: &'static str = …`
-        let line = text.cut(end, text.line_end(end, 48));
-        let sign = line.iter().position(|&b| b == b'=');
-        let typed = sign.filter(|&p| {
-            line.get(..p)
-                .unwrap_or_default()
-                .iter()
-                .all(|&b| is_ident(b) || matches!(b, b' ' | b'|' | b'[' | b']' | b'<' | b'>' | b'?' | b'.' | b'\'' | b'&'))
-        });
-        let word = text.cut(from, end);
-        let valued = value::is_striking(word) && (word.iter().any(u8::is_ascii_digit) || !word.iter().all(|&b| is_ident(b)));
-        if let (Some(p), false) = (typed, valued) {
-            let next = text.blanks(end + p + 1);
-            return Some(Found { typed: true, next, ..found });
-        }
-    }
-    Some(found)
-}
-
-/// Where the next `name=` begins inside a value: `Password=x;Server=y`, `password=x,host=y`.
-fn next_pair(text: Text<'_>, from: usize, end: usize) -> Option<usize> {
-    let value = text.cut(from, end);
-    for (i, &b) in value.iter().enumerate() {
-        if matches!(b, b';' | b',' | b'&') {
-            let name = text.run(from + i + 1, 40, |b| is_ident(b) || matches!(b, b'-' | b'.'));
-            if name > from + i + 1 && matches!(text.at(name), b'=' | b':') || (b == b';' && text.at(from + i + 1) == b' ') {
-                return Some(from + i);
-            }
-        }
-        // `Password=x;Initial Catalog=y`
-        if b == b';' {
-            let line = text.cut(from + i + 1, from + i + 40);
-            if line
-                .iter()
-                .position(|&b| b == b'=')
-                .is_some_and(|p| line.get(..p).unwrap_or_default().iter().all(|&b| is_ident(b) || b == b' '))
-            {
-                return Some(from + i);
-            }
-        }
-    }
-    None
-}
-
-pub(super) fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
-    let mut end = end;
-    while end > from && signs.contains(&text.before(end)) {
-        // A closing sign that was opened inside belongs to the value.
-        let close = text.before(end);
-        let open = match close {
-            b')' => b'(',
-            b']' => b'[',
-            b'}' => b'{',
-            b'>' => b'<',
-            _ => 0,
-        };
-        if open != 0 && text.cut(from, end).contains(&open) {
-            break;
-        }
-        end -= 1;
-    }
-    end
-}
-
-/// What is taken when nothing is set: `getenv("PASSWORD", "hunter2")`, `get("PASSWORD") or "hunter2"`, `env("X") ?? "hunter2"`.
-fn fallback(text: Text<'_>, open: usize) -> Option<(usize, usize)> {
-    let first = text.run(open + 1, 4, |b| b == b' ');
-    let (_, stop) = quoted(text, first)?;
-    let comma = text.blanks(stop + 1);
-    if text.at(comma) == b',' {
-        return quoted(text, text.run(comma + 1, 8, |b| b.is_ascii_whitespace()));
-    }
-    (text.at(comma) == b')').then_some(())?;
-    alternative(text, comma + 1)
-}
-
-/// The literal behind `or`, `||`, `??`.
-fn alternative(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
-    let at = text.blanks(from);
-    let signs: [&[u8]; 4] = [b"or ", b"||", b"??", b"?:"];
-    let length = signs.iter().find(|sign| text.has(at, sign)).map(|sign| sign.len())?;
-    quoted(text, text.blanks(at + length))
-}
-
-/// A literal as the argument of a call that only wraps it: `Secret::new("…")`, `String.valueOf('…')`.
-fn wrapped(text: Text<'_>, from: usize) -> Option<Found> {
-    const FETCHES: &[&[u8]] = &[
-        b"env",
-        b"get",
-        b"prompt",
-        b"input",
-        b"read",
-        b"getpass",
-        b"lookup",
-        b"find",
-        b"load",
-        b"fetch",
-        b"require",
-        b"config",
-        b"field",
-        b"column",
-        b"property",
-        b"param",
-        b"header",
-        b"query",
-        b"test",
-        b"translate",
-        b"error",
-        b"log",
-        b"print",
-        b"label",
-        b"ask",
-        b"var",
-        b"key",
-        b"attr",
-        b"select",
-        b"file",
-        b"open",
-        b"path",
-        b"regex",
-        b"validate",
-        b"is",
-        b"has",
-        b"equal",
-        b"hash",
-        b"generate",
-        b"secret_key_base",
-        b"decrypt",
-        b"arg",
-        b"option",
-        b"flag",
-        b"name",
-        b"column",
-        b"locator",
-        b"element",
-        b"i18n",
-        b"gettext",
-    ];
-    let end = text.run(from, 48, |b| is_ident(b) || matches!(b, b'.' | b':' | b'!' | b' ' | b'<' | b'>'));
-    if text.at(end) != b'(' || end == from {
-        return None;
-    }
-    let call = text.cut(from, end).to_ascii_lowercase();
-    let last = call.rsplit(|b| matches!(b, b'.' | b':' | b' ')).find(|part| !part.is_empty()).unwrap_or_default();
-    if let Some((start, stop)) = fallback(text, end) {
-        return Some(Found { start, end: stop, syntax: Syntax::Quoted, typed: false, next: stop, wrapped: false });
-    }
-    if FETCHES.iter().any(|fetch| last.windows(fetch.len()).any(|w| w == *fetch))
-        || last == b"t"
-        || last == b"_"
-        || last == b"__"
-        || last == b"tr"
-    {
-        return None;
-    }
-    let (start, stop) = quoted(text, text.run(end + 1, 4, |b| matches!(b, b' ' | b'b' | b'&')))?;
-    Some(Found { start, end: stop, syntax: Syntax::Quoted, typed: false, next: stop, wrapped: true })
 }

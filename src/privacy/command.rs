@@ -56,6 +56,7 @@ const COMMANDS: &[Command] = &[
     ("net use", &[], &[], &[]),
     ("mc alias set", &[], &[], &[]),
     ("mc config host add", &[], &[], &[]),
+    ("rabbitmqctl", &[], &[], &[]),
     ("sqlplus", &[], &[], &[]),
     ("expdp", &[], &[], &[]),
     ("impdp", &[], &[], &[]),
@@ -69,7 +70,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "mysql ", "mysqldump ", "mysqladmin ", "mariadb ", "sshpass ", "curl ", "http ", "docker ", "podman ", "redis-cli ", "mongo ",
     "mongosh ", "mongodump ", "ldapsearch ", "ldapmodify ", "sqlcmd ", "bcp ", "7z ", "zip ", "unzip ", "unrar ", "rar ", "helm ",
     "openssl ", "smbclient ", "rpcclient ", "vault login ", "htpasswd ", "net use ", "mc alias set ", "mc config host add ", "sqlplus ",
-    "expdp ", "impdp ", "rman target ", "convertto-securestring ", "az ", "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
+    "rabbitmqctl ", "expdp ", "impdp ", "rman target ", "convertto-securestring ", "az ", "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
 ];
 
 /// Reads the flags behind a command.
@@ -149,6 +150,11 @@ fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool 
                     .filter(|&(start, end)| value::is_striking(text.cut(start, end)) && text.at(start) != b'\\')
             })
         }
+        "rabbitmqctl" => plain
+            .first()
+            .filter(|&&(start, end)| matches!(text.cut(start, end), b"add_user" | b"change_password" | b"authenticate_user"))
+            .and_then(|_| plain.get(2))
+            .copied(),
         "mc alias set" | "mc config host add" => plain.get(3).copied(),
         "sqlplus" | "expdp" | "impdp" | "rman target" => plain.iter().find_map(|&(start, end)| {
             let word = text.cut(start, end);
@@ -163,6 +169,18 @@ fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool 
         alone(pass, found);
     }
     true
+}
+
+/// Reads a line of a file of passwords: `host:5432:base:user:hunter2`.
+pub(super) fn password_file(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    let (start, end) = (text.line_start(at, 100), text.line_end(at, 200));
+    let line = text.cut(start, end);
+    let mut fields = line.splitn(5, |&b| b == b':');
+    let told = fields.by_ref().take(4).all(|field| !field.is_empty() && !field.contains(&b' '));
+    if let Some(last) = fields.next().filter(|last| told && last.len() >= 4 && !last.contains(&b' ')) {
+        alone(pass, (end - last.len(), end));
+    }
 }
 
 /// Reads what is echoed into a command that takes a password: `echo 'hunter2' | sudo -S`, `echo bob:hunter2 | chpasswd`.
@@ -237,6 +255,9 @@ pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
 pub(super) fn identified(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let limit = text.line_end(to, 60);
+    if !super::context::said_within(text, at, 120, &["user", "role", "create", "alter", "grant", "usage", "privileges"]) {
+        return;
+    }
     let open = (to..limit).find(|&i| matches!(text.at(i), b'\'' | b'"' | b';' | b'\n'));
     // `IDENTIFIED WITH plugin BY '…'`
     let from = find(text.cut(to, limit), b" BY ").filter(|_| text.has_folded(at, b"identified with")).map_or(to, |p| to + p + 4);

@@ -81,6 +81,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
         super::command::call,
     ),
     (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
+    (&["5432:", "5433:", "6432:"], super::command::password_file),
     (&["chpasswd", "sudo -s"], super::command::piped),
     (
         &[
@@ -140,8 +141,10 @@ pub(super) struct Pass<'t> {
     pub(super) commanded: usize,
     /// Up to where base64 has been decoded.
     pub(super) encoded: usize,
+    /// One behind where the head of the last table begins.
+    pub(super) tabled: usize,
     /// The word a value was last read from.
-    pub(super) run: super::assign::Run,
+    pub(super) run: super::found::Run,
 }
 
 impl<'t> Pass<'t> {
@@ -157,7 +160,8 @@ impl<'t> Pass<'t> {
             dated: 0,
             commanded: 0,
             encoded: 0,
-            run: super::assign::Run::default(),
+            tabled: 0,
+            run: super::found::Run::default(),
         }
     }
 

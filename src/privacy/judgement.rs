@@ -1,6 +1,7 @@
 //! Judgement: whether the value beside a telling name is a secret.
 
-use super::assign::{Found, Name, Syntax};
+use super::assign::{Name, Syntax};
+use super::found::Found;
 use super::names::{self, Word};
 use super::text::{Text, find};
 use super::value;
@@ -96,6 +97,10 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
         return false;
     }
     if bytes.first().is_some_and(|b| matches!(b, b'{' | b'[' | b'(' | b'<' | b'|' | b'/' | b'\\' | b'\'')) && !value::is_striking(bytes) {
+        return false;
+    }
+    // A cast of C.
+    if bytes.first() == Some(&b'(') && bytes.iter().skip(1).all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'*' | b' ')) {
         return false;
     }
     let line_end = text.line_end(found.end, 200);
@@ -196,7 +201,7 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
     if made.spaces > 0 || made.beyond > 0 || bytes.len() < 16 || bytes.iter().any(|b| matches!(b, b'/' | b':' | b',')) && bytes.len() < 30 {
         return false;
     }
-    let told = names::head_is_secret(name.head());
+    let told = super::beside::head_is_secret(name.head());
     if value::is_digest(bytes) {
         return told && bytes.len() >= 32;
     }

@@ -1,7 +1,9 @@
 //! Nothing private leaves: `Raw` is text nobody has looked at, `Redacted` is what may go on, and the way from one to the other.
 
 mod address;
+mod aside;
 mod assign;
+mod beside;
 mod checksum;
 mod command;
 mod context;
@@ -12,6 +14,7 @@ mod email;
 mod encoded;
 mod findings;
 mod fold;
+mod found;
 mod geo;
 mod header;
 mod iban;
@@ -37,6 +40,7 @@ mod seek;
 mod sentence;
 mod shape;
 mod stream;
+mod table;
 mod text;
 mod url;
 pub mod validate;

@@ -1,6 +1,6 @@
 //! Quotations: where the text between two marks begins and ends, in code and in print.
 
-use super::assign::trim_end;
+use super::found::trim_end;
 use super::text::{Text, find};
 
 /// The inside of a quotation that begins at a place, escaped or not.

@@ -2,7 +2,7 @@
 
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
-use super::kind::{CRYPTO_WALLET, PASSWORD};
+use super::kind::CRYPTO_WALLET;
 use super::lexicon::Lexicon;
 use super::names::Word;
 use super::quotation::quoted;
@@ -32,18 +32,46 @@ static FILLERS: Lexicon = Lexicon::new(&[
     "temporarily", "for", "today",
 ]);
 
+/// Words for changing a password into another.
+static TURNED: Lexicon = Lexicon::new(&[
+    "changed",
+    "change",
+    "reset",
+    "rotated",
+    "updated",
+    "cambiato",
+    "cambiata",
+    "cambiare",
+    "changé",
+    "changer",
+    "cambié",
+    "cambiado",
+    "cambiar",
+    "alterei",
+    "mudei",
+    "alterado",
+    "geändert",
+    "gewijzigd",
+    "veranderd",
+    "zmieniłem",
+    "zmieniłam",
+    "zmieniono",
+    "ändrade",
+    "bytte",
+]);
+
 /// A word of a sentence in its place, without the punctuation around it.
 #[derive(Clone, Copy, Debug)]
-struct Spoken {
-    start: usize,
-    end: usize,
+pub(super) struct Spoken {
+    pub(super) start: usize,
+    pub(super) end: usize,
     /// Where the word ends with its punctuation.
-    next: usize,
+    pub(super) next: usize,
     quoted: bool,
 }
 
 /// The word of a sentence that begins at a place.
-fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
+pub(super) fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
     let i = text.run(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
     let i = if text.has(i, b"\xc2\xa0") { i + 2 } else { i };
     if i >= limit {
@@ -97,18 +125,19 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
         return;
     }
     if name.word == Word::Pair {
-        pair(pass, name);
+        super::aside::pair(pass, name);
         return;
     }
-    if !speaks_on(text, name) {
-        return;
-    }
-    if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)) {
+    let speaks = speaks_on(text, name);
+    if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)).filter(|_| speaks) {
         pass.hit(start, end, kind_of(name), "spoken", SAID);
         pass.named = end;
         return;
     }
-    said_before(pass, name);
+    let ends = matches!(text.at(name.end), 0 | b'.' | b'!' | b'?' | b')' | b',' | b'\n' | b'\r');
+    if (speaks || ends) && !super::aside::said_before(pass, name) {
+        super::aside::near(pass, name);
+    }
 }
 
 /// Whether a sentence can go on behind a name: a space or a sign of the sentence comes next, not one of code.
@@ -116,7 +145,7 @@ fn speaks_on(text: Text<'_>, name: &Name<'_>) -> bool {
     let closed = text.run(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
     let next = text.at(closed);
     // `password@host` and `password/x` are parts of something else.
-    (next.is_ascii_whitespace() || matches!(next, b':' | b'=' | b',' | b'-' | b'(') && closed >= name.end || next >= 0x80)
+    (next.is_ascii_whitespace() || matches!(next, b':' | b'=' | b',' | b'-' | b'(' | b'?') && closed >= name.end || next >= 0x80)
         && !(next == b'(' && closed == name.end)
         && !matches!(text.cut(closed, closed + 2), b"->" | b"::" | b"--")
 }
@@ -151,7 +180,12 @@ fn is_cjk(text: Text<'_>, name: &Name<'_>) -> bool {
 fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     let limit = text.line_end(name.end, REACH);
     let mut at = name.end;
-    let mut connected = false;
+    // `the password? hunter2`
+    let mut connected = text.at(at) == b'?' && text.at(at + 1) == b' ';
+    if connected {
+        at += 1;
+    }
+    let turned = super::context::said_within(text, name.start, 48, &TURNED);
     // How many words ago the connector was.
     let mut since = 0;
     for n in 0..10 {
@@ -166,7 +200,8 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        if !word.quoted && (CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
+        let into = turned && matches!(lower.as_str(), "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu");
+        if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;
         } else if takes(text, name, &word, bytes, connected, n, since) {
@@ -177,6 +212,18 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
                 since += 1;
                 at = word.next;
                 connected = closing.contains(&b':');
+                continue;
+            }
+            // `the root password on that box is still hunter2`: words, until something connects again.
+            if !word.quoted
+                && !sentence_ends
+                && n < 7
+                && bytes.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80)
+                && name.word == Word::Password
+            {
+                connected = false;
+                since = 0;
+                at = word.next;
                 continue;
             }
             return None;
@@ -201,6 +248,11 @@ fn filler(lower: &str, connected: bool, since: usize) -> bool {
 /// Whether a word of a sentence is the value that a name promised.
 fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
     let made = value::made(bytes);
+    // What closes something, and the types of code, are no values.
+    let generic = bytes.contains(&b'<') && bytes.first().is_some_and(u8::is_ascii_uppercase);
+    if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && made.digits == 0 {
+        return false;
+    }
     if made.length < 3 || value::is_placeholder(bytes) || value::is_term(bytes) && name.word != Word::Pin || made.length > 100 {
         return false;
     }
@@ -251,7 +303,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
             && is_word(bytes.first().copied().unwrap_or(0))
             && text.cut(name.end, word.start).iter().all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
             && (made.digits > 0 || name.word == Word::Password)
-            && !(name.word == Word::Pass && bytes.contains(&b'.'));
+            && !(name.word == Word::Pass && made.digits == 0 && bytes.contains(&b'.'));
         return connected || plain;
     }
     let digits = made.digits == made.length && (4..=16).contains(&made.length);
@@ -283,9 +335,7 @@ fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
     word.quoted
         || between.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
             && !between.iter().any(|b| matches!(b, b'>' | b'(' | b',' | b';' | b'{'))
-        || text.before(name.start) != b'_'
-            && !name.head().iter().any(u8::is_ascii_uppercase)
-            && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
+        || name.start == name.at && name.end <= name.to + 1 && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
 }
 
 /// Whether only a form of "is" stands between name and value.
@@ -342,7 +392,7 @@ const THINGS: &[&[u8]] = &[
 ];
 
 /// Names of things with digits in them: `db1`, `node-3`, `server01`, `user2`.
-fn looks_like_name(bytes: &[u8]) -> bool {
+pub(super) fn looks_like_name(bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     let lower = bytes.to_ascii_lowercase();
     let stem = lower.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| lower.get(..=p)).unwrap_or_default();
@@ -367,154 +417,6 @@ fn is_label(bytes: &[u8]) -> bool {
             || lower.contains("password")
             || lower.contains("field")
             || lower.contains("token"))
-}
-
-/// Words that connect a value with the name behind it.
-#[rustfmt::skip]
-static LINKS: Lexicon = Lexicon::new(&[
-    " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
-    " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
-]);
-
-/// Words that may stand between the connection and the name.
-#[rustfmt::skip]
-static BETWEEN: Lexicon = Lexicon::new(&[
-    "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
-    "wi-fi", "wlan", "root", "admin", "user", "db", "database", "master", "login", "main", "shared", "team", "account", "server", "router",
-    "mein", "das", "dein", "unser", "neues", "neue", "altes", "mi", "la", "tu", "nueva", "mon", "le", "nouveau", "mia", "il", "nuova",
-    "moje", "nowe", "a", "minha", "nova", "het", "mijn", "nieuwe", "mitt", "mit", "ssh", "ftp", "gmail", "email", "bank", "same", "one",
-]);
-
-/// `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin password`
-fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
-    let start = text.line_start(name.start, 90);
-    let before = text.cut(start, name.start);
-    let lower = String::from_utf8_lossy(before).to_lowercase();
-    if before.len() != lower.len() || !before.ends_with(b" ") {
-        return;
-    }
-    // Back over the words between, to the link.
-    let mut rest = lower.as_str();
-    for _ in 0..4 {
-        let Some(shorter) = rest.trim_end().rsplit_once(' ').filter(|(_, word)| BETWEEN.has(word)) else { break };
-        rest = rest.get(..=shorter.0.len()).unwrap_or_default();
-    }
-    let Some(link) = LINKS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max() else { return };
-    // A dash or a comma may stand before the link.
-    let mut end = start + rest.len() - link;
-    for sign in ["—", "–", "-", ","] {
-        let cut = text.cut(start, end);
-        let trimmed = cut.trim_ascii_end();
-        if trimmed.ends_with(sign.as_bytes())
-            && (cut.len() > trimmed.len() || sign == "," || trimmed.ends_with(format!(" {sign}").as_bytes()))
-        {
-            end = start + trimmed.len() - sign.len();
-            end = text.run_back(end, 2, |b| b == b' ');
-        }
-    }
-    let from = text.run_back(end, 64, |b| !b.is_ascii_whitespace());
-    let from = text.run(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
-    let mut stop = end;
-    while stop > from && matches!(text.before(stop), b'"' | b'\'' | b'`' | b',' | b')' | b'*') {
-        stop -= 1;
-    }
-    let bytes = text.cut(from, stop);
-    let marked = stop < end;
-    if bytes.len() >= 5
-        && value::is_striking(bytes)
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
-        && !looks_like_name(bytes)
-        && !value::is_code(bytes)
-        && (marked || value::made(bytes).digits > 0 || name.word == Word::Password)
-    {
-        pass.hit(from, stop, kind_of(name), "spoken", SAID);
-    }
-}
-
-/// `bob / hunter2`, `admin:S3cret!` behind words about logging in.
-fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
-    let limit = text.line_end(name.end, 100);
-    let mut at = name.end;
-    let mut last: Option<Spoken> = None;
-    for _ in 0..9 {
-        let Some(word) = spoken(text, at, limit) else { return };
-        let bytes = text.cut(word.start, word.end);
-        // `logged in with S3cret!`
-        let with =
-            last.is_some_and(|last| matches!(text.cut(last.start, last.end), b"with" | b"using" | b"mit" | b"avec" | b"con" | b"com"));
-        let strong = made_by_hand(bytes);
-        if with && strong {
-            pass.hit(word.start, word.end, PASSWORD, "spoken-pair", SAID);
-            return;
-        }
-        // `admin:S3cret!`
-        if let Some(colon) = bytes.iter().position(|&b| b == b':').filter(|&p| p >= 2) {
-            let (user, secret) = (bytes.get(..colon).unwrap_or_default(), bytes.get(colon + 1..).unwrap_or_default());
-            let named = user.iter().all(|&b| is_word(b) || matches!(b, b'.' | b'_' | b'-' | b'@'));
-            if named
-                && secret.len() >= 4
-                && !secret.starts_with(b"//")
-                && secret.iter().any(|b| !b.is_ascii_digit())
-                && (value::is_striking(secret) || value::made(secret).digits >= 4)
-                && !value::is_placeholder(secret)
-                && !is_address(secret)
-            {
-                pass.hit(word.start + colon + 1, word.end, PASSWORD, "spoken-pair", SAID);
-                return;
-            }
-        }
-        // `bob / hunter2`
-        if matches!(bytes, b"/" | b"|")
-            && let (Some(_), Some(next)) = (last, spoken(text, word.next, limit))
-        {
-            let secret = text.cut(next.start, next.end);
-            if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
-                pass.hit(next.start, next.end, PASSWORD, "spoken-pair", SAID);
-                return;
-            }
-        }
-        // `bob/hunter2`
-        if let Some(slash) = bytes.iter().position(|&b| b == b'/').filter(|&p| p >= 2) {
-            let secret = bytes.get(slash + 1..).unwrap_or_default();
-            let user = bytes.get(..slash).unwrap_or_default();
-            let made = value::made(secret);
-            if user.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.' || *b == b'@')
-                && !secret.contains(&b'/')
-                && secret.len() >= 5
-                && value::is_striking(secret)
-                && made.digits + made.signs >= 1
-                && !value::is_term(secret)
-                && !value::is_placeholder(secret)
-            {
-                pass.hit(word.start + slash + 1, word.end, PASSWORD, "spoken-pair", SAID);
-                return;
-            }
-        }
-        last = Some(word);
-        at = word.next;
-    }
-}
-
-/// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
-fn made_by_hand(bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
-    let sign = bytes.iter().any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'));
-    made.length >= 7
-        && made.digits >= 1
-        && made.lower + made.upper >= 3
-        && (sign && made.lower > 0 || made.lower >= 2 && made.upper >= 1 && made.digits >= 2 && made.changes >= 3)
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
-        && !value::is_code(bytes)
-        && !value::is_uuid(bytes)
-        && !looks_like_name(bytes)
-}
-
-fn is_address(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| b.is_ascii_digit() || b == b'.' || b == b':') || bytes.windows(3).any(|w| w == b"://")
 }
 
 /// Behind a name in another script: particles and signs of that script, then a run of ASCII that stands out.

@@ -132,7 +132,13 @@ fn has_placeholder_part(lower: &[u8]) -> bool {
         let rest = lower.get(i..).unwrap_or_default();
         // Inside another word some of them come by chance: `cENTER-9`.
         let inside = || i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
-        PLACEHOLDER_PARTS.find(rest, |part| rest.starts_with(part.as_bytes()) && !(BOUNDED.has(part) && inside())).is_some()
+        PLACEHOLDER_PARTS
+            .find(rest, |part| {
+                rest.starts_with(part.as_bytes())
+                    && !(BOUNDED.has(part) && inside())
+                    && !(part.ends_with("here") && rest.len() > part.len())
+            })
+            .is_some()
     })
 }
 
@@ -258,6 +264,10 @@ pub(super) fn is_code(value: &[u8]) -> bool {
             .take_while(|&&b| b != b'(')
             .all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b'<' | b'>' | b'!' | b'&' | b'*' | b'$'))
     {
+        return true;
+    }
+    // A type with its parameters.
+    if value.contains(&b'<') && value.ends_with(b">") && value.first().is_some_and(u8::is_ascii_alphabetic) {
         return true;
     }
     if has(b"::") || has(b"->") || has(b"=>") || has(b"()") || has(b"${") || has(b"{{") || has(b"[\"") || has(b"['") || has(b"?.") {

@@ -1,0 +1,170 @@
+//! Words beside a telling name in the same identifier, which make it the name of something else or leave it telling.
+
+use super::lexicon::Lexicon;
+use super::names::{Word, words};
+
+/// Words behind a telling name that make it the name of something else: `password_length`, `token_type`, `secretName`.
+#[rustfmt::skip]
+static OTHER_TAILS: Lexicon = Lexicon::new(&[
+    "length", "len", "min", "max", "size", "count", "policy", "policies", "type", "types", "name", "names", "field", "fields", "label",
+    "hint", "placeholder", "prompt", "url", "uri", "endpoint", "file", "filename", "path", "dir", "directory", "expiry", "expires",
+    "expired", "expiration", "expire", "exp", "ttl", "timeout", "id", "ids", "rotation", "version", "enabled", "disabled", "required",
+    "strength", "reset", "change", "changed", "regex", "pattern", "validator", "validation", "validate", "generator", "manager",
+    "management", "service", "provider", "providers", "store", "storage", "error", "errors", "message", "limit", "limits", "usage",
+    "budget", "index", "header", "headers", "format", "prefix", "suffix", "alg", "algorithm", "algo", "issuer", "audience", "scope",
+    "scopes", "bucket", "arn", "ref", "refs", "column", "input", "output", "at", "date", "time", "timestamp", "age", "attempts",
+    "retries", "rate", "cost", "price", "mode", "method", "handler", "helper", "factory", "class", "form", "page", "screen", "view",
+    "button", "icon", "text", "title", "info", "status", "state", "is", "exists", "set", "map", "list", "array", "table", "rotate",
+    "fingerprint", "thumbprint", "encoder", "encoding", "digest", "checker", "visible", "visibility", "toggle", "confirm", "confirmation",
+    "mismatch", "match", "matches", "history", "less", "based", "protected", "auth", "authentication", "dialog", "modal", "bytes", "bits",
+    "characters", "chars", "env", "var", "variable", "source", "vault", "scanner", "scanning", "detection", "board", "frame", "pair",
+    "press", "down", "up", "word", "words", "code_challenge", "ring", "stroke", "usages", "parser", "stream", "kind", "num", "number",
+    "ids_to", "bucket_name", "hasher", "iterations", "rounds", "revoked", "created", "updated", "refresh", "sync", "schema", "spec",
+    "config", "settings", "options", "request", "response", "callback", "event", "entropy", "uuid",
+]);
+
+/// Words before a telling name that make it the name of something else: `max_tokens`, `next_page_token`, `public_key`.
+#[rustfmt::skip]
+static OTHER_HEADS: Lexicon = Lexicon::new(&[
+    "max", "min", "num", "n", "total", "reset", "forgot", "forgotten", "change", "is", "has", "no", "require", "requires", "need",
+    "public", "publishable", "pub", "primary", "foreign", "partition", "sort", "object", "row", "cache", "cached", "translation", "i18n",
+    "prompt", "completion", "input", "output", "eos", "bos", "pad", "unk", "cls", "mask", "stop", "next", "prev", "page", "pages",
+    "pagination", "continuation", "sync", "cursor", "idempotency", "dedup", "hot", "arrow", "enter", "escape", "shift", "ctrl", "home",
+    "turn", "low", "mon", "don", "tur", "whis", "hoc", "joc", "jer", "mal", "por", "the", "group", "sorting", "lookup", "map", "dict",
+    "json", "hash", "unique", "composite", "index", "natural", "surrogate", "config", "column", "host", "known", "authorized", "validate",
+    "verify", "check", "hide", "show", "toggle", "compare", "invalid", "missing", "bad", "wrong", "used", "prompts", "reasoning",
+    "thinking", "context", "image", "audio", "text", "special", "added", "vocab", "per", "avg", "cost", "price", "count", "rate",
+    "remaining", "model", "by", "press", "keyboard", "object_", "blob", "s3", "state", "parameter", "query", "react", "item", "ref",
+    "entity", "access_key_id",
+]);
+
+/// Words before `key` that make it a secret's.
+#[rustfmt::skip]
+static KEY_HEADS: Lexicon = Lexicon::new(&[
+    "api", "access", "auth", "secret", "private", "encryption", "signing", "master", "service", "account", "storage", "shared", "license",
+    "licence", "app", "application", "client", "consumer", "admin", "deploy", "hmac", "aes", "crypto", "jwt", "session", "cookie", "anon",
+    "role", "write", "read", "ingest", "instrumentation", "subscription", "functions", "maps", "openai", "anthropic", "gemini", "groq",
+    "mistral", "deepseek", "xai", "cohere", "stripe", "datadog", "dd", "sendgrid", "mailgun", "twilio", "algolia", "sentry", "newrelic",
+    "fernet", "vault", "unseal", "root", "cipher", "symmetric", "data", "kek", "dek", "wallet", "ssh", "gpg", "wg", "wireguard",
+    "preshared", "shared", "storage", "cosmos", "redis", "search", "project", "server", "bot", "google", "aws", "azure", "gcp", "my",
+    "openrouter", "weather", "tts", "stt", "rsa", "tls", "ssl", "webhook", "integration", "user", "authentication", "authorization", "x",
+    "decrypt", "decryption", "hash", "flask", "django", "rails", "laravel", "nextauth",
+]);
+
+/// Words glued before short telling words without a mark between: `dbpass`, `authtoken`.
+#[rustfmt::skip]
+static GLUED: Lexicon = Lexicon::new(&[
+    "db", "my", "user", "root", "admin", "auth", "access", "api", "app", "ftp", "smtp", "mail", "email", "ssh", "bot", "sql", "pg",
+    "redis", "login", "wifi", "web", "client", "jwt", "id", "refresh", "bearer", "session", "mysql", "postgres", "mongo", "rabbitmq",
+    "ldap", "http", "proxy", "vpn", "sudo", "host", "dba", "sa", "bind", "key", "trust", "store", "keystore", "truststore", "imap", "pop",
+    "sftp", "svn", "git", "wp", "new", "old", "test", "the", "wlan", "sec", "private", "secret", "master", "service", "encryption",
+    "signing", "account", "storage", "license", "consumer", "shared",
+]);
+
+/// Whether the words behind a telling name leave it telling.
+pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
+    // `PassManager`, `pass_by_value`, `pass_stmt`: behind this word only what says that a password is meant.
+    const OF_PASS: &[&str] =
+        &["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash"];
+    words(tail).iter().all(|w| {
+        if word == Word::Pass {
+            return OF_PASS.contains(&w.as_str());
+        }
+        !OTHER_TAILS.has(w)
+            || (w == "text" && word == Word::Password)
+            || (w == "env" && tail.len() < 6)
+            || (w == "id" && word == Word::Opaque)
+    })
+}
+
+/// Whether the words before a telling name leave it telling.
+pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
+    let all = head;
+    let words = words(head);
+    match word {
+        // `FunctionPass`, `renderPass` are no passwords, `dbPass` is.
+        Word::Pass if all.last().is_some_and(u8::is_ascii_alphanumeric) => words.last().is_some_and(|w| is_glued(w.as_bytes())),
+        Word::Key => words.iter().all(|w| !OTHER_HEADS.has(w)),
+        _ => !words.iter().any(|w| {
+            matches!(
+                w.as_str(),
+                "max"
+                    | "min"
+                    | "num"
+                    | "total"
+                    | "is"
+                    | "has"
+                    | "require"
+                    | "requires"
+                    | "reset"
+                    | "forgot"
+                    | "next"
+                    | "page"
+                    | "continuation"
+                    | "sync"
+                    | "pagination"
+                    | "pad"
+                    | "eos"
+                    | "bos"
+                    | "unk"
+                    | "completion"
+                    | "prompt"
+                    | "reasoning"
+                    | "public"
+                    | "publishable"
+                    | "pub"
+                    | "count"
+                    | "validate"
+                    | "verify"
+                    | "check"
+                    | "hide"
+                    | "show"
+                    | "toggle"
+                    | "n"
+                    | "no"
+                    | "cost"
+                    | "csrf"
+                    | "invalid"
+                    | "missing"
+                    | "hash"
+                    | "hashed"
+                    | "encode"
+                    | "per"
+                    | "type"
+                    | "cancellation"
+                    | "cancel"
+            )
+        }),
+    }
+}
+
+/// Words before `key` that leave it open whether it is a secret's: names of records, of places, of what is counted.
+#[rustfmt::skip]
+static OPEN_HEADS: Lexicon = Lexicon::new(&[
+    "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
+    "order", "product", "node", "cluster", "shard", "routing", "commit", "content", "etag", "asset", "media", "build", "artifact",
+    "layer", "digest", "checksum", "block", "tx", "transaction", "job", "task", "queue", "topic", "kafka", "resource", "component", "issue",
+    "ticket", "registry", "business", "merge", "join", "temp", "tmp", "snapshot", "backup", "version", "store", "bucket", "entry",
+    "element", "child", "parent", "class", "type", "id", "uuid", "guid", "name", "label", "tag", "category", "section", "tab", "menu",
+    "route", "url", "link", "post", "comment", "customer", "invoice", "payment", "device", "tenant", "org", "organization", "team",
+    "channel", "thread", "conversation", "chat", "run", "step", "stage", "pipeline", "workflow", "feature", "flag", "experiment",
+    "variant", "metric", "dedupe", "deduplication", "nonce", "lock", "mutex", "semaphore_", "redis", "stream", "consumer_", "reference",
+    "external", "internal", "local", "remote", "current", "last", "first", "old", "new", "unknown", "any", "some", "this", "that", "the",
+    "a", "an", "its", "their", "each", "every", "one", "same", "another", "which", "and", "or", "of", "in", "to", "for", "with", "is",
+    "git", "sha", "hash", "md", "content_", "integrity", "figure", "translation_", "test",
+]);
+
+/// Whether the words before `key` make it a secret's: one of those that are known to, or a name that says nothing else.
+pub(super) fn head_is_secret(head: &[u8]) -> bool {
+    words(head).last().is_some_and(|last| {
+        let last = last.as_str();
+        KEY_HEADS.has(last)
+            || GLUED.has(last)
+            || !head.last().is_some_and(u8::is_ascii_whitespace) && last.len() >= 3 && !OPEN_HEADS.has(last) && !OTHER_HEADS.has(last)
+    })
+}
+
+/// Whether a short telling word may stand glued behind these letters.
+pub(super) fn is_glued(letters: &[u8]) -> bool {
+    GLUED.find(letters, |word| letters.eq_ignore_ascii_case(word.as_bytes())).is_some()
+}
