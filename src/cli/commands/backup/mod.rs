@@ -15,7 +15,7 @@ use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use crate::secret::Secret;
-use crate::upkeep::backup::store::Address;
+use crate::upkeep::backup::store::{Address, is_a_place};
 use crate::upkeep::backup::{self, Checked, Contents, Extras, LeftOut, Written};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -99,8 +99,11 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
 }
 
-/// The address that was typed, if it is not the path of a file.
+/// The address that was typed, if it is not the path of a file. A folder with backups in it is one, however it is called.
 pub(super) fn address(typed: &Path) -> Result<Option<Address>> {
+    if is_a_place(typed) {
+        return Ok(Some(Address::Folder(typed.to_path_buf())));
+    }
     Ok(typed.to_str().map(Address::parse).transpose()?.flatten())
 }
 

@@ -3,6 +3,7 @@
 use super::objects::Objects;
 use super::{Error, VERSION};
 use crate::clock::Time;
+use crate::disk;
 use crate::keys::Cost;
 use crate::keys::passphrase::{Key, SALT_BYTES};
 use crate::name::Name;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// What the head says it is.
@@ -42,6 +44,12 @@ pub struct Head {
     /// All of the above, sealed: a passphrase that does not open it is another.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     check: String,
+}
+
+/// Whether a folder of this machine is a place of backups.
+#[must_use]
+pub fn is_a_place(folder: &Path) -> bool {
+    disk::exists(&folder.join(HEAD))
 }
 
 /// The head of a place, looked at before any work is done; `None` if nothing has been begun there.

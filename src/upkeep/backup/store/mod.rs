@@ -24,7 +24,7 @@ mod send;
 
 pub use address::{Address, Cloud, Kind};
 pub use fetch::{Fetched, Seen, fetch, look};
-pub use form::{Head, Keys, Snapshot, head};
+pub use form::{Head, Keys, Snapshot, head, is_a_place};
 pub use objects::{Objects, Surroundings};
 pub use prune::{Pruned, Snapshots, plan, prune, snapshots};
 pub use send::{Sender, Sent, send};
