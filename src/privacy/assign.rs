@@ -304,8 +304,16 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
     let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
     let to = words.iter().any(|word| text.has_folded(i, word));
+    // `ENV NAME value`: nothing follows the value, as words would in a sentence.
+    let alone = {
+        let value = text.run(i, 256, |b| !b.is_ascii_whitespace());
+        text.cut(value, text.line_end(value, 16)).trim_ascii().is_empty()
+            || !text.at(i).is_ascii_lowercase()
+            || !text.cut(i, value).iter().all(u8::is_ascii_lowercase)
+    };
     if told
         && !to
+        && alone
         && (name.is_upper()
             || find(&lower, b"machine ").is_some()
             || find(&lower, b"login ").is_some()

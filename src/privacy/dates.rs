@@ -9,7 +9,7 @@ use super::text::{Text, is_word};
 #[rustfmt::skip]
 pub(super) const NAMES: &[&str] = &[
     "born", "dob", "d.o.b", "date of birth", "birth date", "birthdate", "birthday", "bday", "b-day", "birth_date", "date_of_birth",
-    "dateofbirth", "birth-date", "birth day", "geboren", "geburtsdatum", "geburtstag", "geb.", "née le", "né le", "née en",
+    "dateofbirth", "birth-date", "birth day", "geboren", "geburtsdatum", "geburtstag", "geb.", "nasc.", "nac.", "d.n.", "fecha nac", "née le", "né le", "née en",
     "date de naissance", "naissance", "nacimiento", "nací", "nacido", "nacida", "nació", "nato il", "nata il", "nato a", "nata a",
     "data di nascita", "nascita", "cumpleaños", "nascimento", "nascido", "nascida", "nasci", "geboortedatum", "urodzenia", "urodzon",
     "urodziłem", "urodziłam", "född", "födelsedatum", "født", "fødselsdato", "syntynyt", "syntymäaika", "дата рождения", "родился",

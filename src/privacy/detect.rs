@@ -82,6 +82,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     ),
     (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
     (&["5432:", "5433:", "6432:"], super::command::password_file),
+    (&["kind: secret", "kind: \"secret\"", "kind: 'secret'"], super::manifest::read),
     (&["chpasswd", "sudo -s"], super::command::piped),
     (
         &[
@@ -143,6 +144,8 @@ pub(super) struct Pass<'t> {
     pub(super) encoded: usize,
     /// One behind where the head of the last table begins.
     pub(super) tabled: usize,
+    /// Up to where the data of manifests has been read.
+    pub(super) listed: usize,
     /// The word a value was last read from.
     pub(super) run: super::found::Run,
 }
@@ -161,6 +164,7 @@ impl<'t> Pass<'t> {
             commanded: 0,
             encoded: 0,
             tabled: 0,
+            listed: 0,
             run: super::found::Run::default(),
         }
     }

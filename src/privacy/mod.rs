@@ -24,6 +24,7 @@ mod issued;
 mod judgement;
 mod kind;
 mod lexicon;
+mod manifest;
 mod names;
 mod net;
 mod numbers;

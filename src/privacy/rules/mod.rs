@@ -83,9 +83,19 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) 
     if joined(start) {
         return;
     }
+    // Of an address that is a secret as a whole nothing is left standing.
+    let start = if shape.contains(".com/") || shape.contains(".com{") { scheme_before(pass.text, start) } else { start };
     if passes(pass.text, start, end, rule) {
         pass.hit(start, end, rule.kind, rule.name, SURE);
     }
+}
+
+/// Where the address begins that holds a place: at its `https://`, if there is one.
+fn scheme_before(text: Text<'_>, at: usize) -> usize {
+    let host = text.run_back(at, 100, |b| is_word(b) || matches!(b, b'.' | b'-'));
+    let scheme = text.run_back(host, 3, |b| matches!(b, b':' | b'/'));
+    let start = text.run_back(scheme, 5, |b| b.is_ascii_lowercase());
+    if host - scheme == 3 && text.cut(start, scheme).starts_with(b"http") { start } else { at }
 }
 
 /// Whether the letter before a token is the end of an escape: `\n`, `\t`, `%3D`.
