@@ -15,7 +15,11 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) {
     if name.word != Word::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
         return;
     }
+    if name.start < pass.weighed {
+        return;
+    }
     let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
+    pass.weighed = to;
     let line = text.cut(from, to);
     // Sentences have spaces and no signs of code.
     if line.iter().any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))

@@ -142,8 +142,10 @@ pub(super) struct Pass<'t> {
     pub(super) commanded: usize,
     /// Up to where base64 has been decoded.
     pub(super) encoded: usize,
-    /// One behind where the head of the last table begins.
+    /// Up to where tables have been read.
     pub(super) tabled: usize,
+    /// Up to where words near names have been weighed.
+    pub(super) weighed: usize,
     /// Up to where the data of manifests has been read.
     pub(super) listed: usize,
     /// The word a value was last read from.
@@ -164,6 +166,7 @@ impl<'t> Pass<'t> {
             commanded: 0,
             encoded: 0,
             tabled: 0,
+            weighed: 0,
             listed: 0,
             run: super::found::Run::default(),
         }

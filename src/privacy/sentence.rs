@@ -157,6 +157,7 @@ fn named_later(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     }
     let limit = text.line_end(name.end, REACH);
     let rest = text.cut(name.end, limit);
+    find(rest, b"one")?;
     let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "].iter().find_map(|link| {
         let at = find(rest, link)?;
         Some(name.end + at + link.len())
@@ -185,7 +186,6 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     if connected {
         at += 1;
     }
-    let turned = super::context::said_within(text, name.start, 48, &TURNED);
     // How many words ago the connector was.
     let mut since = 0;
     for n in 0..10 {
@@ -200,7 +200,8 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         let lower = String::from_utf8_lossy(bytes).to_lowercase();
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        let into = turned && matches!(lower.as_str(), "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu");
+        let into = matches!(lower.as_str(), "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu")
+            && super::context::said_within(text, name.start, 48, &TURNED);
         if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;

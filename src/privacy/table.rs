@@ -12,6 +12,11 @@ const ROWS: usize = 200;
 /// Reads the column that a name heads, if it stands in the head of a table: Markdown, CSV, or a list of SQL columns.
 pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
+    // A cell ends behind the name; what lies in a table that has been read is not read again.
+    let next = text.at(text.run(name.end, 6, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
+    if !matches!(next, b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0) || name.start < pass.tabled {
+        return false;
+    }
     if let Some((start, end)) = inserted(text, name) {
         if is_value(text.cut(start, end)) {
             pass.hit(start, end, kind_of(name), "table", NAMED);
@@ -33,7 +38,7 @@ pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let named = head.split(|&b| b == by).filter(|label| label.iter().any(u8::is_ascii_alphanumeric)).count();
     let whole = by == b'|' || head.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
     let quotes = count(head, b'"');
-    if !only || !labels || named < 2 || !whole || quotes != 0 && quotes != 2 * named || pass.tabled == line + 1 {
+    if !only || !labels || named < 2 || !whole || quotes != 0 && quotes != 2 * named {
         return false;
     }
     let columns = count(head, by);
@@ -53,9 +58,7 @@ pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         }
         at = stop;
     }
-    if found {
-        pass.tabled = line + 1;
-    }
+    pass.tabled = at;
     found
 }
 
