@@ -86,8 +86,23 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) 
     // Of an address that is a secret as a whole nothing is left standing.
     let start = if shape.contains(".com/") || shape.contains(".com{") { scheme_before(pass.text, start) } else { start };
     if passes(pass.text, start, end, rule) {
+        let end = wrapped_end(pass.text, end);
         pass.hit(start, end, rule.kind, rule.name, SURE);
     }
+}
+
+/// Where a token ends whose rest was wrapped to the next line: one word there that looks drawn by lot, and nothing else.
+fn wrapped_end(text: Text<'_>, end: usize) -> usize {
+    let next = text.run(end, 2, |b| b == b'\n' || b == b'\r');
+    if next == end || next > end + 1 + usize::from(text.at(end) == b'\r') {
+        return end;
+    }
+    let stop = text.run(next, 200, |b| is_word(b) || b == b'_' || b == b'-');
+    let rest = text.cut(next, stop);
+    let made = super::value::made(rest);
+    let alone = matches!(text.at(stop), 0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`');
+    let drawn = made.length >= 8 && made.digits >= 1 && made.lower + made.upper >= 3 && made.changes * 3 >= made.length;
+    if alone && drawn && !super::value::is_uuid(rest) && !super::value::is_wordy(rest) { stop } else { end }
 }
 
 /// Where the address begins that holds a place: at its `https://`, if there is one.
