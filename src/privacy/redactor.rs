@@ -255,6 +255,8 @@ fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
 const BEFORE: usize = 256;
 const BEHIND: usize = 512;
 const SEAM: usize = 64;
+/// What may stand between quotes beside a name.
+const LONGEST_VALUE: usize = 2304;
 
 /// The parts of a text that lie near its placeholders, each of which ends where a seam is; all of it if they are most of it.
 fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> {
@@ -264,7 +266,10 @@ fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> 
         // From the beginning of a line, if one begins near.
         let lead = left.get(from.saturating_sub(BEFORE)..from).unwrap_or_default();
         let from = lead.iter().rposition(|&b| b == b'\n').map_or(from, |p| from - lead.len() + p + 1);
+        // To the end of a line, as far as a value may reach.
         let to = (behind + BEHIND).min(left.len());
+        let tail = left.get(to..(to + LONGEST_VALUE).min(left.len())).unwrap_or_default();
+        let to = to + tail.iter().position(|&b| b == b'\n').map_or(tail.len(), |p| p + 1);
         match parts.last_mut() {
             Some(last) if from <= last.1 => last.1 = to,
             _ => parts.push((from, to)),
