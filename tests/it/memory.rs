@@ -104,3 +104,46 @@ fn a_crash_in_the_middle_of_a_chat_leaves_no_core_and_no_key() {
         assert!(sandbox.files_with(b"5ca1ab1e").is_empty());
     }
 }
+
+/// Every call that writes or sends, whole, with what it writes to.
+const WRITES: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,sendfile,splice";
+
+#[test]
+fn a_key_is_written_to_its_provider_and_to_nobody_else() {
+    let Some(strace) = super::cuts::strace() else { return proof::left_out("writes", "no strace that may look") };
+    let (sandbox, server) = house();
+    sandbox.write("desk/.env", format!("OWN_API_KEY={}\n", key()));
+    sandbox.write("desk/key", format!("{}\n", key()));
+    let url = server.base_url();
+    let provider = format!("->{}]", url.trim_start_matches("http://").split('/').next().unwrap());
+    let mut sent = 0;
+    for (args, stdin) in [
+        (["key", "set", "--stdin", "--profile", "second"].as_slice(), true),
+        (&["key", "validate", "--force"], false),
+        (&["key", "list"], false),
+        (&["ask", "-vv", "hello"], false),
+        (&["key", "rotate", "--stdin", "--no-validate"], true),
+        (&["key", "rotate", "--confirm"], false),
+        (&["key", "import", ".env", "--yes", "--profile", "third"], false),
+        (&["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", super::harness::sandbox::CHEAP], false),
+        (&["backup", "all.backup", "--with-keys"], false),
+        (&["vault", "status"], false),
+    ] {
+        let seen = sandbox.root().join("seen");
+        let stdin =
+            if stdin { std::process::Stdio::from(File::open(sandbox.desk().join("key")).unwrap()) } else { std::process::Stdio::null() };
+        let mut traced = std::process::Command::new(&strace);
+        traced.args(["-f", "-qq", "-yy", "-s", "1000000", "-e", WRITES, "-o"]).arg(&seen).arg(super::harness::run::BINARY).args(args);
+        let output = traced.env_clear().envs(sandbox.env()).current_dir(sandbox.desk()).stdin(stdin).output().unwrap();
+        let trace = std::fs::read_to_string(&seen).unwrap();
+        std::fs::remove_file(&seen).unwrap();
+        assert!(trace.lines().count() > 0, "{args:?}: {output:#?}");
+        for line in trace.lines().filter(|l| l.contains(&key())) {
+            let line = line.replace(&key(), "KEY");
+            assert!(line.contains("<TCP:[") && line.contains(&provider), "{args:?} writes it: {line}");
+            sent += 1;
+        }
+    }
+    assert!(sent >= 2, "it was sent {sent} times: nothing was looked at");
+    proof::ran("writes");
+}
