@@ -279,6 +279,8 @@ impl Server {
                         break;
                     }
                     let Ok(stream) = stream else { continue };
+                    // A write is on its way when it returns: held back for company, it would be lost when the connection is reset.
+                    stream.set_nodelay(true).expect("no delay");
                     {
                         let mut state = lock(&state);
                         state.open.extend(stream.try_clone());
