@@ -10,13 +10,15 @@ use chatbot::ledger::budget::{Caps, Own, Purse};
 use chatbot::limit::{Backoff, Limiter, Lockdown};
 use chatbot::privacy::Findings;
 use chatbot::privacy::validate::{Rules, Suspicious};
-use chatbot::provider::{Heard, Net, OpenAi, Prices, Reach, Wish};
+use chatbot::provider::{self, Net, OpenAi, Prices, Reach, Wish};
 use chatbot::{Clock, Policy, Raw, Redactor, Secret};
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 /// Prices of a model with a cache and a tier, and of a free one.
@@ -89,7 +91,27 @@ fn costs_are_what_a_person_works_out_by_hand() {
 
 /// Knows when something of the answer has come.
 #[derive(Default)]
-struct Ear(Rc<Cell<bool>>);
+struct Ear(Rc<Heard>);
+
+#[derive(Default)]
+struct Heard {
+    something: Cell<bool>,
+    waits: RefCell<Option<Waker>>,
+}
+
+impl Heard {
+    /// Until something of the answer has come.
+    async fn something(&self) {
+        poll_fn(|context| {
+            if self.something.get() {
+                return Poll::Ready(());
+            }
+            self.waits.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+}
 
 impl Watcher for Ear {
     fn warned(&mut self, _: &str) {}
@@ -98,9 +120,10 @@ impl Watcher for Ear {
         true
     }
     fn text(&mut self, _: &str) {
-        self.0.set(true);
+        self.0.something.set(true);
+        self.0.waits.take().map(Waker::wake).unwrap_or_default();
     }
-    fn sign(&mut self, _: &Heard) {}
+    fn sign(&mut self, _: &provider::Heard) {}
     fn waiting(&mut self, _: Duration) {}
 }
 
@@ -159,13 +182,8 @@ fn a_stopped_answer_is_estimated_and_mended_when_its_cost_can_be_asked() {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut ear = Ear::default();
-    let came = Rc::clone(&ear.0);
-    let stop = async {
-        while !came.get() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let stopped = runtime.block_on(session.say(Said::typed(Raw::from("hello")), &mut ear, stop)).unwrap();
+    let heard = Rc::clone(&ear.0);
+    let stopped = runtime.block_on(session.say(Said::typed(Raw::from("hello")), &mut ear, heard.something())).unwrap();
     assert!(stopped.stopped);
     // 6 tokens of prompt and 2 of answer, by the length of their text: 6 × 1000 + 2 × 10000.
     assert_eq!(stopped.cost, Some(Cost { nanos: 26_000, estimated: true }));

@@ -441,16 +441,19 @@ fn silence_ends_in_time_and_comments_are_not_silence() {
         assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (Kind::Timeout, sentence, kept));
     }
     // Longer than the patience in all, but never silent for long.
-    let gates: Vec<Gate> = (0..6).map(|_| Gate::default()).collect();
+    let patient = || Net { patience: Patience { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..patience() }, ..net() };
+    let gates: Vec<Gate> = (0..8).map(|_| Gate::default()).collect();
     let reply = gates.iter().fold(Reply::stream(), |reply, gate| reply.bytes(": still here\n\n").wait(gate)).text("at last").done();
     let server = Server::replies([reply]);
     let opener = std::thread::spawn(move || {
+        // Time passes between two signs of life: that is what is tried here.
+        let (_never, moment) = std::sync::mpsc::channel::<()>();
         for gate in gates {
-            std::thread::sleep(Duration::from_millis(100));
+            moment.recv_timeout(Duration::from_millis(300)).unwrap_or_default();
             gate.open();
         }
     });
-    let asked = ask_of(&own(server.base_url()), hasty(), &Wish::new("m"));
+    let asked = ask_of(&own(server.base_url()), patient(), &Wish::new("m"));
     opener.join().unwrap();
     assert_eq!(asked.text, "at last");
 }
