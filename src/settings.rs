@@ -97,6 +97,8 @@ pub struct Keys {
     pub rotate_after_days: u32,
     /// How long the keyring may take.
     pub keyring_timeout_s: u32,
+    /// How long the kernel keeps what the keyring gave.
+    pub keyring_remember_s: u32,
     /// Which store.
     pub store: Store,
 }
@@ -154,7 +156,7 @@ impl Default for Settings {
                 deny_collection: true,
                 zdr: false,
             },
-            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, store: Store::Auto },
+            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 300, store: Store::Auto },
             alerts: Alerts::default(),
             providers: BTreeMap::new(),
         }
@@ -227,6 +229,12 @@ impl Settings {
                 "a whole number from 1 to 600",
                 |v| whole(v).filter(|n| (1..=600).contains(n)),
                 &mut self.keys.keyring_timeout_s,
+            );
+            s.read(
+                "keyring_remember_s",
+                "a whole number from 0 to 3600",
+                |v| whole(v).filter(|n| (0..=3600).contains(n)),
+                &mut self.keys.keyring_remember_s,
             );
             s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
         });

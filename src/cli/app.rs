@@ -188,7 +188,8 @@ impl App {
         if self.keys.is_none() {
             let settings = self.settings()?;
             let store = self.env_store()?.unwrap_or(settings.keys.store);
-            self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, store, settings.keys.keyring_timeout_s));
+            let settings = settings::Keys { store, ..settings.keys };
+            self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
         self.keys.as_mut().context("the keys are not there")
     }

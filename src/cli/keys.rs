@@ -10,10 +10,10 @@ use crate::disk;
 use crate::home::Home;
 use crate::keys::recovery;
 use crate::keys::vault::{self, NoPassphrase};
-use crate::keys::{self, Custody, Preference, Slot, Vault, hygiene};
+use crate::keys::{self, Custody, Patience, Preference, Slot, Vault, hygiene};
 use crate::seal::KeyRing;
 use crate::secret::Secret;
-use crate::settings::Store;
+use crate::settings::{self, Store};
 use anyhow::{Result, bail};
 use std::cell::RefCell;
 use std::error::Error;
@@ -36,17 +36,18 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    pub(crate) fn new(ui: Ui, env: Env, home: &Home, clock: &Clock, store: Store, timeout_s: u32) -> Self {
+    pub(crate) fn new(ui: Ui, env: Env, home: &Home, clock: &Clock, settings: &settings::Keys) -> Self {
         // Before the first secret is in memory, this process is made one that leaves no core and that no other may look into.
         hygiene::harden();
-        let preference = match store {
+        let preference = match settings.store {
             Store::Auto => Preference::Auto,
             Store::Os => Preference::Os,
             Store::Vault => Preference::Vault,
         };
         let given = Rc::new(RefCell::new(None));
-        let deadline = Duration::from_secs(u64::from(timeout_s));
-        let custody = Custody::new(home, clock.clone(), preference, deadline, ask(ui, env, &given));
+        let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        let patience = Patience { deadline: seconds(settings.keyring_timeout_s), remembered: seconds(settings.keyring_remember_s) };
+        let custody = Custody::new(home, clock.clone(), preference, patience, ask(ui, env, &given));
         custody.warm();
         Self { ui, env, vault: home.vault(), custody, given }
     }

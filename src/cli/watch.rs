@@ -69,7 +69,7 @@ impl App {
         if open > 0 {
             facts.push(Fact::Open(open));
         }
-        if let Ok(Some(book)) = Book::read(&home.state().join("keys.json")) {
+        if let Ok(Some(book)) = Book::read(&Book::of(home)) {
             facts.extend(book.records().filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. })).filter_map(|(slot, record)| {
                 let at = record.expires_at?;
                 let soon = self.clock.now().plus(std::time::Duration::from_secs(8 * 86_400));

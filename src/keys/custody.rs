@@ -1,6 +1,7 @@
 //! The choice of a store, and what must stay true whichever it is: never a weaker one unasked, never a second data key.
 
 use super::metadata::{self, Book};
+use super::recent::Recent;
 use super::vault::Ask;
 use super::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault, same};
 use crate::clock::Clock;
@@ -37,6 +38,15 @@ impl FromStr for Preference {
     }
 }
 
+/// What time is given to the OS keyring.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A call may take so long.
+    pub deadline: Duration,
+    /// What it gave is remembered for so long.
+    pub remembered: Duration,
+}
+
 /// The store that is used, and the sentence that says why.
 #[derive(Debug)]
 pub struct Chosen {
@@ -51,6 +61,7 @@ pub struct Custody {
     pub(super) clock: Clock,
     preference: Preference,
     deadline: Duration,
+    recent: Recent,
     vault: PathBuf,
     book: PathBuf,
     ask: std::cell::Cell<Option<Ask>>,
@@ -64,18 +75,29 @@ impl std::fmt::Debug for Custody {
 }
 
 impl Custody {
-    /// The custody of a home: which store the user prefers, how long a call of the OS keyring may take, and how the vault's
-    /// passphrase is had. Nothing is asked or read yet.
+    /// The custody of a home: which store the user prefers, how long a call of the OS keyring may take and how long what it gave
+    /// is remembered, and how the vault's passphrase is had. Nothing is asked or read yet.
     #[must_use]
-    pub fn new(home: &Home, clock: Clock, preference: Preference, deadline: Duration, ask: Ask) -> Self {
-        let book = home.state().join("keys.json");
-        Self { clock, preference, deadline, vault: home.vault(), book, ask: std::cell::Cell::new(Some(ask)), chosen: OnceCell::new() }
+    pub fn new(home: &Home, clock: Clock, preference: Preference, patience: Patience, ask: Ask) -> Self {
+        let book = Book::of(home);
+        let Patience { deadline, remembered } = patience;
+        let recent = Recent::of(home, remembered, clock.clone());
+        Self {
+            clock,
+            preference,
+            deadline,
+            recent,
+            vault: home.vault(),
+            book,
+            ask: std::cell::Cell::new(Some(ask)),
+            chosen: OnceCell::new(),
+        }
     }
 
     /// Begins to connect to the OS keyring, if that is where the keys are.
     pub fn warm(&self) {
         if self.preference != Preference::Vault && self.kept_in() == Some(StoreKind::OsKeyring) {
-            OsKeyring::warm();
+            OsKeyring::warm(&self.recent);
         }
     }
 
@@ -86,7 +108,7 @@ impl Custody {
         }
         let (kind, why) = self.choose()?;
         let store: Box<dyn KeyStore> = match kind {
-            StoreKind::OsKeyring => Box::new(OsKeyring::new(self.deadline)),
+            StoreKind::OsKeyring => Box::new(self.os_keyring()),
             StoreKind::Vault => {
                 let nobody =
                     || -> Ask { Box::new(|_| Err(super::vault::NoPassphrase(String::from("its passphrase was asked for before")))) };
@@ -94,6 +116,12 @@ impl Custody {
             }
         };
         Ok(self.chosen.get_or_init(|| Chosen { store, why }))
+    }
+
+    /// The OS keyring, whichever store is used.
+    #[must_use]
+    pub fn os_keyring(&self) -> OsKeyring {
+        OsKeyring::new(self.deadline, self.recent.clone())
     }
 
     fn choose(&self) -> Result<(StoreKind, String), Error> {
@@ -108,7 +136,7 @@ impl Custody {
         if disk::exists(&self.vault) {
             return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
         }
-        OsKeyring::new(self.deadline).probe()?;
+        self.os_keyring().probe()?;
         Ok((StoreKind::OsKeyring, String::from("the OS keyring answers")))
     }
 
@@ -198,7 +226,8 @@ pub(super) mod trial {
 
     pub(crate) fn custody(home: &Home, preference: Preference) -> Custody {
         let ask: Ask = Box::new(|_| Ok(secret(WORDS)));
-        Custody::new(home, Clock::fixed(Time::from_millis(0)), preference, Duration::from_secs(5), ask)
+        let patience = Patience { deadline: Duration::from_secs(5), remembered: Duration::ZERO };
+        Custody::new(home, Clock::fixed(Time::from_millis(0)), preference, patience, ask)
     }
 
     pub(crate) fn place() -> (tempfile::TempDir, Home) {

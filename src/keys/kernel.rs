@@ -1,5 +1,5 @@
-//! Where an unlocked vault's key waits between two runs: the Linux kernel's keyring, in memory that is never swapped, for as
-//! long as was said and no longer.
+//! Where secrets wait between two runs: the Linux kernel's keyring, in memory that is never swapped, for as long as was said
+//! and no longer.
 
 use super::passphrase::Key;
 use crate::clock::Time;
@@ -37,6 +37,21 @@ pub(super) fn forget(vault: &str) -> bool {
     system::forget(&name(vault))
 }
 
+/// Keeps any bytes under a name for so long.
+pub(super) fn keep_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), Refused> {
+    system::keep(name, bytes, length)
+}
+
+/// The bytes kept under a name.
+pub(super) fn bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    system::find(name)
+}
+
+/// Forgets the bytes kept under a name; whether they were there.
+pub(super) fn forget_bytes(name: &str) -> bool {
+    system::forget(name)
+}
+
 fn name(vault: &str) -> String {
     format!("chatbot:vault:{vault}")
 }
@@ -54,6 +69,9 @@ mod system {
     use linux_keyutils::{KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
     use std::time::Duration;
     use zeroize::Zeroizing;
+
+    /// Longer is none of ours.
+    const MOST: usize = 4096;
 
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
@@ -88,9 +106,11 @@ mod system {
 
     fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
         let key = ring(false).ok()?.search(name).ok()?;
-        let mut bytes = Zeroizing::new(vec![0; 40]);
+        let mut bytes = Zeroizing::new(vec![0; MOST]);
+        // The kernel says how long it is, and writes what there is room for.
         let length = key.read(&mut *bytes).ok()?;
-        (length == bytes.len()).then_some(bytes)
+        (length <= MOST).then(|| bytes.truncate(length))?;
+        Some(bytes)
     }
 
     pub(super) fn find(name: &str) -> Option<Zeroizing<Vec<u8>>> {

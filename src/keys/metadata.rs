@@ -3,6 +3,7 @@
 use super::{Slot, StoreKind};
 use crate::clock::Time;
 use crate::disk;
+use crate::home::Home;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -106,6 +107,12 @@ pub struct Book {
 }
 
 impl Book {
+    /// Where a home has it.
+    #[must_use]
+    pub fn of(home: &Home) -> PathBuf {
+        home.state().join("keys.json")
+    }
+
     /// Reads it; `None` if nothing was written yet.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let Some(bytes) = disk::read_at_most(path, LARGEST)? else { return Ok(None) };

@@ -13,6 +13,7 @@ pub mod metadata;
 pub mod moving;
 pub mod os_keyring;
 pub mod passphrase;
+pub mod recent;
 pub mod recovery;
 pub mod rotation;
 pub mod strength;
@@ -20,9 +21,12 @@ pub mod trouble;
 pub mod vault;
 pub mod words;
 
+#[cfg(target_os = "linux")]
+mod bus;
 mod cipher;
+mod witness;
 
-pub use custody::{Custody, Preference};
+pub use custody::{Custody, Patience, Preference};
 pub use data_key::DataKeys;
 pub use metadata::{Record, Status};
 pub use os_keyring::OsKeyring;

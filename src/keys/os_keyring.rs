@@ -1,6 +1,7 @@
 //! The operating system's keyring: every call in a thread of its own with a deadline, because a locked one waits for a prompt
 //! that may be on another screen.
 
+use super::recent::Recent;
 use super::{Error, KeyStore, Slot, StoreKind, same};
 use crate::secret::Secret;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The service all our items are under.
-const SERVICE: &str = "chatbot";
+pub(super) const SERVICE: &str = "chatbot";
 
 /// The store of the operating system: Secret Service, Keychain, Credential Manager. One connection a process, opened by the
 /// first call.
@@ -20,36 +21,44 @@ pub struct OsKeyring {
     deadline: Duration,
     /// A call that never came back still holds the connection: the next would only wait behind it.
     stuck: Arc<AtomicBool>,
+    recent: Recent,
 }
 
 impl OsKeyring {
-    /// A store whose calls may each take so long.
+    /// A store whose calls may each take so long, and what it gave a moment ago.
     #[must_use]
-    pub fn new(deadline: Duration) -> Self {
-        Self { deadline, stuck: Arc::default() }
+    pub fn new(deadline: Duration, recent: Recent) -> Self {
+        Self { deadline, stuck: Arc::default(), recent }
     }
 
     /// Begins to connect, so that the connection stands when the first call comes: it is mostly waiting for the other side.
-    pub fn warm() {
-        let connect = || keyring::Entry::store_status().is_ok();
+    pub fn warm(recent: &Recent) {
+        let recent = recent.clone();
+        let connect = move || {
+            if recent.may_have(&Slot::DataKey) {
+                recent.warm();
+            } else {
+                // The first call says what is wrong.
+                stands().unwrap_or_default();
+            }
+        };
         drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
     }
 
+    /// Does something with the store, once it stands.
     fn call<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+        self.in_time(|| stands().and_then(|()| deed()))
+    }
+
+    fn in_time<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
         if self.stuck.load(Ordering::Acquire) {
             return Err(Error::TimedOut(self.deadline));
         }
         let (answer, hear) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name(String::from("keyring"))
-            .spawn(move || {
-                let done = match keyring::Entry::store_status() {
-                    Ok(()) => deed(),
-                    Err(error) => Err(absent(error)),
-                };
-                // Nobody listens any more when the deadline is past; what was found is wiped here.
-                drop(answer.send(done));
-            })
+            // Nobody listens any more when the deadline is past; what was found is wiped here.
+            .spawn(move || drop(answer.send(deed())))
             .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
         hear.recv_timeout(self.deadline).unwrap_or_else(|_| {
             self.stuck.store(true, Ordering::Release);
@@ -75,28 +84,23 @@ impl KeyStore for OsKeyring {
     }
 
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-        let slot = slot.clone();
-        self.call(move || match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.get_password()) {
-            Ok(text) => Ok(Some(Secret::new(text))),
-            Err(keyring::Error::NoEntry) => Ok(None),
-            Err(keyring::Error::Ambiguous(entries)) => {
-                // The same secret twice, in two collections, is no question; two secrets are.
-                let count = entries.len();
-                let mut texts = entries.iter().map(|entry| entry.get_password().map(Secret::new));
-                let first = texts.next().transpose().map_err(|error| told(error, &slot))?;
-                for text in texts {
-                    let text = text.map_err(|error| told(error, &slot))?;
-                    if first.as_ref().is_none_or(|first| !same(first, &text)) {
-                        return Err(Error::Ambiguous { slot, count });
-                    }
-                }
-                Ok(first)
+        let (slot, recent) = (slot.clone(), self.recent.clone());
+        self.in_time(move || {
+            if let Some(secret) = recent.get(&slot) {
+                return Ok(Some(secret));
             }
-            Err(error) => Err(told(error, &slot)),
+            stands()?;
+            let item = recent.seen(&slot);
+            let found = read(&slot)?;
+            if let (Some(item), Some(secret)) = (item, &found) {
+                recent.keep(&slot, &item, secret);
+            }
+            Ok(found)
         })
     }
 
     fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
+        self.recent.forget(slot);
         let slot = slot.clone();
         let text = Zeroizing::new(secret.expose().to_owned());
         self.call(move || {
@@ -106,6 +110,7 @@ impl KeyStore for OsKeyring {
 
     /// Deletes every item of that name: what is to be gone is to be gone from each collection.
     fn delete(&self, slot: &Slot) -> Result<bool, Error> {
+        self.recent.forget(slot);
         let slot = slot.clone();
         self.call(move || match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.delete_credential()) {
             Ok(()) => Ok(true),
@@ -118,6 +123,33 @@ impl KeyStore for OsKeyring {
             }
             Err(error) => Err(told(error, &slot)),
         })
+    }
+}
+
+/// Whether there is a store; the first question connects to it.
+fn stands() -> Result<(), Error> {
+    keyring::Entry::store_status().as_ref().copied().map_err(absent)
+}
+
+/// Gets a secret.
+fn read(slot: &Slot) -> Result<Option<Secret>, Error> {
+    match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.get_password()) {
+        Ok(text) => Ok(Some(Secret::new(text))),
+        Err(keyring::Error::NoEntry) => Ok(None),
+        Err(keyring::Error::Ambiguous(entries)) => {
+            // The same secret twice, in two collections, is no question; two secrets are.
+            let count = entries.len();
+            let mut texts = entries.iter().map(|entry| entry.get_password().map(Secret::new));
+            let first = texts.next().transpose().map_err(|error| told(error, slot))?;
+            for text in texts {
+                let text = text.map_err(|error| told(error, slot))?;
+                if first.as_ref().is_none_or(|first| !same(first, &text)) {
+                    return Err(Error::Ambiguous { slot: slot.clone(), count });
+                }
+            }
+            Ok(first)
+        }
+        Err(error) => Err(told(error, slot)),
     }
 }
 
@@ -185,7 +217,10 @@ mod tests {
 
     #[test]
     fn a_call_that_never_ends_is_left_behind_and_the_next_does_not_wait() {
-        let store = OsKeyring { deadline: Duration::from_millis(20), stuck: Arc::default() };
+        let dir = tempfile::tempdir().unwrap();
+        let home = crate::Home::under(&dir.path().join("home")).unwrap();
+        let recent = Recent::of(&home, Duration::ZERO, crate::Clock::system());
+        let store = OsKeyring::new(Duration::from_millis(20), recent);
         let (_keep, never) = mpsc::channel::<()>();
         // Whether a bus is there or not, either the call waits here or it says at once that there is none.
         let answer = store.call(move || {

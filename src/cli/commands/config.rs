@@ -139,8 +139,8 @@ fn rendered(s: &Settings) -> String {
         settings::Store::Vault => "vault",
     };
     out += &format!(
-        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nstore = \"{store}\"\n",
-        s.keys.rotate_after_days, s.keys.keyring_timeout_s
+        "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n",
+        s.keys.rotate_after_days, s.keys.keyring_timeout_s, s.keys.keyring_remember_s
     );
     out += &format!("\n[alerts]\ncommand = {}\n", list(&s.alerts.command));
     for (name, custom) in &s.providers {

@@ -21,10 +21,20 @@ const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus C
 
 const SERVICE: &str = "[D-BUS Service]\nName=org.freedesktop.secrets\nExec=/bin/sh [ROOT]/daemon.sh\n";
 
+const LOCK: [&str; 6] = [
+    "--session",
+    "--print-reply",
+    "--dest=org.freedesktop.secrets",
+    "/org/freedesktop/secrets",
+    "org.freedesktop.Secret.Service.Lock",
+    "array:objpath:/org/freedesktop/secrets/collection/login",
+];
+
 /// A running Secret Service. It ends with this value.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     root: PathBuf,
+    state: PathBuf,
     env: BTreeMap<OsString, OsString>,
     bus: Child,
 }
@@ -56,7 +66,7 @@ impl Keyring {
         let mut address = String::new();
         BufReader::new(bus.stdout.take().expect("its output")).read_line(&mut address).expect("the bus says its address");
         sandbox.set("DBUS_SESSION_BUS_ADDRESS", address.trim());
-        Self { root, env: sandbox.env().clone(), bus }
+        Self { root, state: sandbox.state(), env: sandbox.env().clone(), bus }
     }
 
     /// A keyring that is open, as after logging in.
@@ -79,6 +89,12 @@ impl Keyring {
     pub(crate) fn unlock(&self) {
         self.stop();
         self.start("--unlock");
+    }
+
+    /// The same daemon goes on, and what was open is locked.
+    pub(crate) fn lock_login(&self) {
+        let locked = self.at_the_bus("dbus-send").args(LOCK).output().expect("the keyring can be asked");
+        assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
     }
 
     /// The daemon goes on holding its name, and never answers.
@@ -128,19 +144,62 @@ impl Keyring {
 
     /// What `secret-tool search` says from outside about the items with an attribute.
     pub(crate) fn seen(&self, attribute: &str, value: &str) -> String {
-        let output = Command::new("secret-tool")
-            .args(["search", "--all", attribute, value])
-            .env_clear()
-            .envs(&self.env)
-            .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}/bus", self.root.display()))
-            .output()
-            .expect("secret-tool runs");
+        let output = self.at_the_bus("secret-tool").args(["search", "--all", attribute, value]).output().expect("secret-tool runs");
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    }
+
+    /// Another hand at the keyring: `secret-tool` with this on its standard input.
+    pub(crate) fn tool(&self, args: &[&str], input: &str) {
+        let file = self.root.join("for-the-tool");
+        fs::write(&file, input).expect("a file for its input");
+        let done = self.at_the_bus("secret-tool").args(args).stdin(fs::File::open(file).expect("its input")).output().expect("it runs");
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn at_the_bus(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().envs(&self.env).env("DBUS_SESSION_BUS_ADDRESS", self.address());
+        command
+    }
+
+    /// What the kernel remembers of this home: the names, and who may do what with each.
+    pub(crate) fn remembered(&self) -> Vec<(String, String)> {
+        self.in_the_kernel().into_iter().map(|(_, name, permissions)| (name, permissions)).collect()
+    }
+
+    /// The numbers of the keys as well. A line of the kernel's list: number, flags, uses, time left, permissions, owner, group,
+    /// type, name and length.
+    fn in_the_kernel(&self) -> Vec<(String, String, String)> {
+        use sha2::{Digest, Sha256};
+        let sum = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
+        let ours = format!("chatbot:recent:{}:", sum.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+        let list = fs::read_to_string("/proc/keys").unwrap_or_default();
+        let key = |line: &str| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            // One that is invalid is listed until the kernel has swept.
+            let gone = words.get(1)?.contains(['R', 'D', 'i']);
+            let name = words.get(8).filter(|_| !gone)?.strip_prefix(&ours)?.trim_end_matches(':');
+            Some((words[0].to_owned(), name.to_owned(), words[4].to_owned()))
+        };
+        list.lines().filter_map(key).collect()
+    }
+
+    /// The kernel's room for keys is small, and that of whoever runs the tests.
+    #[cfg(target_os = "linux")]
+    fn clear_the_kernel(&self) {
+        for (number, ..) in self.in_the_kernel() {
+            let number = u32::from_str_radix(&number, 16).ok().and_then(|number| i32::try_from(number).ok());
+            let key = number.map(|number| linux_keyutils::Key::from_id(linux_keyutils::KeySerialId(number)));
+            // One that ended meanwhile is gone as well.
+            key.map(|key| key.invalidate().unwrap_or_default()).unwrap_or_default();
+        }
     }
 }
 
 impl Drop for Keyring {
     fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
+        self.clear_the_kernel();
         self.stop();
         drop(self.bus.kill());
         drop(self.bus.wait());

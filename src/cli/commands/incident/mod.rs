@@ -96,6 +96,7 @@ fn note(app: &App, deed: &'static str, severity: Severity) {
 fn lockdown(app: &App) -> Result<()> {
     let began = app.lockdown().begin(app.clock.now())?;
     note(app, "lockdown", Severity::Critical);
+    crate::keys::recent::Recent::forget_all(&app.home, app.clock.clone());
     // An open vault is one that does not ask for its passphrase.
     let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
     let vault = if shut { ", and the vault is locked" } else { "" };
@@ -140,7 +141,7 @@ fn look(app: &mut App, since: Option<&str>) -> Result<Assessment> {
 
 /// The keys that are known of, by name, place and fingerprint.
 fn keys(app: &App) -> Vec<Value> {
-    let Ok(Some(book)) = Book::read(&app.home.state().join("keys.json")) else { return Vec::new() };
+    let Ok(Some(book)) = Book::read(&Book::of(&app.home)) else { return Vec::new() };
     book.records()
         .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. } | Slot::PreviousApiKey { .. }))
         .map(|(slot, record)| json!({ "key": slot.to_string(), "store": record.store, "fingerprint": record.fingerprint, "updated_at": record.updated_at }))

@@ -5,12 +5,11 @@ use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::commands::vault::make_if_missing;
 use crate::cli::report::{Exit, Problem};
-use crate::keys::{KeyStore, OsKeyring, Slot, StoreKind, vault};
+use crate::keys::{KeyStore, Slot, StoreKind, vault};
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use std::time::Duration;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Move {
@@ -40,8 +39,7 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "declined", "nothing was moved"));
     }
-    let seconds = app.settings()?.keys.keyring_timeout_s;
-    let keyring = OsKeyring::new(Duration::from_secs(u64::from(seconds)));
+    let keyring = app.keys()?.custody().os_keyring();
     let sealed = app.keys()?.open_vault();
     let (source, target): (&dyn KeyStore, &dyn KeyStore) = match target {
         StoreKind::Vault => (&keyring, &sealed),
