@@ -57,7 +57,17 @@ impl Time {
     pub fn local_minute(self) -> String {
         let at = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
         // By hand: a list of ten thousand asks ten thousand times.
-        format!("{:04}-{:02}-{:02} {:02}:{:02}", at.year(), at.month(), at.day(), at.hour(), at.minute())
+        let (year, of) = (at.year(), i16::from);
+        let digit = |n: i16| u32::try_from(n).ok().and_then(|n| char::from_digit(n, 10)).unwrap_or('?');
+        let mut text = String::with_capacity(16);
+        for (before, two) in
+            [("", year / 100), ("", year % 100), ("-", of(at.month())), ("-", of(at.day())), (" ", of(at.hour())), (":", of(at.minute()))]
+        {
+            text.push_str(before);
+            text.push(digit(two / 10));
+            text.push(digit(two % 10));
+        }
+        text
     }
 
     /// `2026-11-21` in the user's own time zone.

@@ -9,7 +9,6 @@ use crate::clock::Time;
 use crate::disk::{self, Entry};
 use crate::name::Name;
 use crate::seal::KeyRing;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -33,15 +32,15 @@ impl Known {
     }
 }
 
-/// What the index says, by id; nothing if it cannot be used.
-pub(super) fn read(path: &Path, ring: &KeyRing) -> HashMap<String, Known> {
+/// What the index says, as it was written: newest first; nothing if it cannot be used.
+pub(super) fn read(path: &Path, ring: &KeyRing) -> Vec<Known> {
     let bytes = disk::read(path).ok().flatten().unwrap_or_default();
     open(&bytes, ring).unwrap_or_default()
 }
 
-fn open(bytes: &[u8], ring: &KeyRing) -> Option<HashMap<String, Known>> {
+fn open(bytes: &[u8], ring: &KeyRing) -> Option<Vec<Known>> {
     let tokens: Vec<&str> = std::str::from_utf8(bytes).ok()?.lines().collect();
-    let mut all = HashMap::with_capacity(tokens.len() * TOGETHER);
+    let mut all = Vec::with_capacity(tokens.len() * TOGETHER);
     for (part, token) in tokens.iter().enumerate() {
         let plain = ring.open(token).ok()?;
         let mut lines = std::str::from_utf8(&plain).ok()?.lines();
@@ -49,8 +48,7 @@ fn open(bytes: &[u8], ring: &KeyRing) -> Option<HashMap<String, Known>> {
             return None;
         }
         for line in lines {
-            let known = parse(line)?;
-            all.insert(known.summary.id.as_str().to_owned(), known);
+            all.push(parse(line)?);
         }
     }
     Some(all)
@@ -61,8 +59,13 @@ fn head(part: usize, of: usize) -> String {
 }
 
 fn parse(line: &str) -> Option<Known> {
-    let mut fields = line.split('\t');
-    let mut next = || fields.next();
+    let mut rest = Some(line);
+    let mut next = || {
+        let now = rest?;
+        let end = memchr::memchr(b'\t', now.as_bytes());
+        rest = end.and_then(|end| now.get(end + 1..));
+        now.get(..end.unwrap_or(now.len()))
+    };
     let id: Name = next()?.parse().ok()?;
     let bytes = next()?.parse().ok()?;
     let modified_ms = next()?.parse().ok()?;

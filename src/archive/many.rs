@@ -1,4 +1,4 @@
-//! The same deed for many files at once, on as many threads as there are cores.
+//! The same deed for many things at once, on as many threads as there are cores.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,7 +7,9 @@ const WORTH_A_THREAD: usize = 64;
 
 /// Does `deed` with each item; the answers are in the order of the items.
 pub(super) fn each<T: Sync, R: Send>(items: &[T], deed: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len().div_ceil(WORTH_A_THREAD));
+    let worth = items.len().div_ceil(WORTH_A_THREAD);
+    // How many cores there are takes the system several files to say: it is asked where it matters.
+    let threads = if worth < 2 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from).min(worth) };
     if threads < 2 {
         return items.iter().map(deed).collect();
     }

@@ -1,6 +1,6 @@
 //! Reading a conversation's lines: everything that opens is kept, everything that does not is named.
 
-use super::{Error, FORMAT, Header, Line};
+use super::{Error, FORMAT, Header, Line, many};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
@@ -60,31 +60,31 @@ pub struct Stored {
 pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
     let whole = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
     let torn = bytes.len() - whole;
+    let lines: Vec<(usize, &[u8])> = numbered(bytes.get(..whole).unwrap_or_default()).collect();
+    let opened = many::each(&lines, |(_, line)| open(line, ring).map(|plain| Record::of(&plain)));
     let mut reader = Reader::new(id);
-    feed(&mut reader, bytes.get(..whole).unwrap_or_default(), ring, drop)?;
+    for ((n, line), record) in lines.into_iter().zip(opened) {
+        match record {
+            Some(record) => reader.record(n, record)?,
+            None => reader.closed(n, line, ring, &mut drop)?,
+        }
+    }
     reader.finish(torn)
+}
+
+/// The lines that have something in them, with their numbers from 1.
+fn numbered(whole: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    lines(whole).enumerate().filter(|(_, line)| !line.is_empty()).map(|(n, line)| (n + 1, line))
 }
 
 /// Opens whole lines and gives them to a reader; each that opens, then to `keep`.
 pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
-    for (n, line) in lines(whole).enumerate().filter(|(_, l)| !l.is_empty()) {
+    for (n, line) in numbered(whole) {
         if let Some(plain) = open(line, ring) {
-            reader.line(n + 1, Some(&plain))?;
+            reader.line(n, Some(&plain))?;
             keep(plain);
-            continue;
-        }
-        let pieces = pieces(line, ring);
-        if pieces.iter().all(Option::is_none) {
-            // What does not begin as a line does is the rest of the damaged line before it.
-            if line.starts_with(TOKEN) || reader.unopened.last() != Some(&n) {
-                reader.line(n + 1, None)?;
-            }
-            continue;
-        }
-        reader.note(n + 1, None, "the end of a line is damaged");
-        for plain in pieces {
-            reader.line(n + 1, plain.as_ref().map(|p| p.as_slice()))?;
-            plain.into_iter().for_each(&mut keep);
+        } else {
+            reader.closed(n, line, ring, &mut keep)?;
         }
     }
     Ok(())
@@ -121,6 +121,25 @@ pub(super) fn pieces(line: &[u8], ring: &KeyRing) -> Vec<Option<Zeroizing<Vec<u8
     pieces
 }
 
+/// What an opened line is.
+enum Record {
+    /// A message: whose, whether there is more of it to come, and itself.
+    Message(Name, bool, StoredMessage),
+    Header(Header),
+    Nothing,
+}
+
+impl Record {
+    fn of(plain: &[u8]) -> Self {
+        if let Ok(line) = serde_json::from_slice::<Line<'_>>(plain) {
+            let Line { id, n, role, text, at, rules, model, cut, partial, foreign } = line;
+            let text = Raw::from(text.into_owned());
+            return Self::Message(id, partial, StoredMessage { n, role, text, rules, at, model, cut: cut || partial, foreign });
+        }
+        serde_json::from_slice(plain).map_or(Self::Nothing, Self::Header)
+    }
+}
+
 /// Takes the opened lines of a conversation, one after the other.
 pub(super) struct Reader<'a> {
     id: &'a Name,
@@ -143,29 +162,45 @@ impl<'a> Reader<'a> {
             self.unopened.push(number);
             return Ok(());
         };
+        self.record(number, Record::of(plain))
+    }
+
+    fn record(&mut self, number: usize, record: Record) -> Result<(), Error> {
         self.opened += 1;
-        if let Ok(line) = serde_json::from_slice::<Line<'_>>(plain) {
-            self.message(number, line);
-        } else if let Ok(header) = serde_json::from_slice::<Header>(plain) {
-            if header.format > FORMAT {
+        match record {
+            Record::Message(id, partial, message) => self.message(number, &id, partial, message),
+            Record::Header(header) if header.format > FORMAT => {
                 return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
-            if header.id != *self.id {
-                self.note(number, None, "the header belongs to another conversation");
-            } else if self.header.is_some() {
-                self.note(number, None, "the header is repeated");
-            } else {
-                self.header = Some(header);
-            }
-        } else {
-            self.note(number, None, "the line opens but is no record");
+            Record::Header(header) if header.id != *self.id => self.note(number, None, "the header belongs to another conversation"),
+            Record::Header(_) if self.header.is_some() => self.note(number, None, "the header is repeated"),
+            Record::Header(header) => self.header = Some(header),
+            Record::Nothing => self.note(number, None, "the line opens but is no record"),
         }
         Ok(())
     }
 
-    fn message(&mut self, number: usize, line: Line<'_>) {
-        let n = line.n;
-        if line.id != *self.id {
+    /// Takes a line that does not open, and what opens of it.
+    fn closed(&mut self, number: usize, line: &[u8], ring: &KeyRing, keep: &mut impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
+        let pieces = pieces(line, ring);
+        if pieces.iter().all(Option::is_none) {
+            // What does not begin as a line does is the rest of the damaged line before it.
+            if line.starts_with(TOKEN) || self.unopened.last() != Some(&(number - 1)) {
+                self.unopened.push(number);
+            }
+            return Ok(());
+        }
+        self.note(number, None, "the end of a line is damaged");
+        for plain in pieces {
+            self.line(number, plain.as_ref().map(|p| p.as_slice()))?;
+            plain.into_iter().for_each(&mut *keep);
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, number: usize, id: &Name, partial: bool, message: StoredMessage) {
+        let n = message.n;
+        if id != self.id {
             return self.note(number, None, "the line belongs to another conversation");
         }
         if n == 0 {
@@ -178,11 +213,7 @@ impl<'a> Reader<'a> {
             None => {}
         }
         self.last = self.last.max(n);
-        let cut = line.cut || line.partial;
-        let text = Raw::from(line.text.into_owned());
-        let message =
-            StoredMessage { n, role: line.role, text, rules: line.rules, at: line.at, model: line.model, cut, foreign: line.foreign };
-        self.messages.insert(n, (line.partial, message));
+        self.messages.insert(n, (partial, message));
     }
 
     fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {

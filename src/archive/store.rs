@@ -8,6 +8,7 @@ use crate::disk::{self, Appender, Entry};
 use crate::name::Name;
 use crate::privacy::Redacted;
 use crate::seal::KeyRing;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,15 +219,19 @@ impl Archive {
     /// still what it was is taken from there; the others are read, and known from then on.
     #[must_use]
     pub fn summaries_of(&self, listing: Vec<Entry>) -> Summaries {
-        let mut known = self.index.as_ref().map(|path| index::read(path, &self.ring)).unwrap_or_default();
+        let known = self.index.as_ref().map(|path| index::read(path, &self.ring)).unwrap_or_default();
         let before = known.len();
-        let (mut holds, mut fresh) = (Vec::with_capacity(listing.len()), Vec::new());
-        for (id, entry) in ours(listing) {
-            match known.remove(id.as_str()) {
-                Some(known) if known.holds(&entry) => holds.push(known),
-                _ => fresh.push((id, entry)),
+        let mut fresh: HashMap<Name, Entry> = ours(listing).into_iter().collect();
+        let mut holds = Vec::with_capacity(fresh.len());
+        // In the order of the index, which is that of the list but for what has changed since.
+        for known in known {
+            if fresh.get(&known.summary.id).is_some_and(|entry| known.holds(entry)) {
+                fresh.remove(&known.summary.id);
+                holds.push(known);
             }
         }
+        let mut fresh: Vec<(Name, Entry)> = fresh.into_iter().collect();
+        fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
         let changed = before != holds.len() || !fresh.is_empty();
         let mut failed = Vec::new();
         let read = many::each(&fresh, |(id, _)| self.summary(id));
@@ -237,7 +242,7 @@ impl Archive {
                 Err(error) => failed.push((id, error)),
             }
         }
-        holds.sort_unstable_by(|a, b| (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id)));
+        holds.sort_by(|a, b| (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id)));
         if let Some(path) = self.index.as_ref().filter(|_| changed) {
             index::write(path, &holds.iter().collect::<Vec<_>>(), &self.ring, self.clock.now());
         }

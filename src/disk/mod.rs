@@ -10,7 +10,7 @@ pub use draft::{Draft, sweep};
 pub use lines::Lines;
 pub use listing::{Entry, has_name, list, names};
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -130,7 +130,7 @@ fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> R
 }
 
 #[cfg(unix)]
-fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
     let odd = |what| Err(Error::Odd { path: path.to_path_buf(), what });
     if !meta.is_file() {
@@ -149,7 +149,7 @@ fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
 }
 
 #[cfg(not(unix))]
-fn inspect(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     // No modes here: a profile's files inherit an access list that already names their owner alone.
     if meta.is_file() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" }) }
 }
@@ -175,7 +175,7 @@ pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
 }
 
 #[cfg(unix)]
-fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
     if meta.file_type().is_symlink() {
         return Err(Error::Symlink(path.to_path_buf()));
@@ -193,7 +193,7 @@ fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
 }
 
 #[cfg(not(unix))]
-fn inspect_folder(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
     if meta.is_dir() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" }) }
 }
 
@@ -248,12 +248,18 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
             return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
         }
     }
-    let mut bytes = Vec::new();
+    up_to(file, &meta, most, path).map(Some)
+}
+
+/// All of an open file, if that is at most so many bytes. What it says of its length is only where to begin: a pipe says
+/// nothing, and some say less than they have.
+fn up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(most)).unwrap_or(0) + 1);
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > most {
         return Err(Error::TooLarge { path: path.to_path_buf(), most });
     }
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Reads the first bytes of a file of ours; `None` if it is not there.
@@ -262,7 +268,7 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error),
         Ok(file) => {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
             file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
             Ok(Some(bytes))
         }
@@ -276,12 +282,7 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     if meta.is_dir() {
         return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
     }
-    let mut bytes = Vec::new();
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
-    if bytes.len() as u64 > most {
-        return Err(Error::TooLarge { path: path.to_path_buf(), most });
-    }
-    Ok(bytes)
+    up_to(file, &meta, most, path)
 }
 
 /// Opens a file that is the user's and not ours, to be read piece by piece.

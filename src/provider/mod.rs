@@ -3,6 +3,7 @@
 pub mod account;
 pub mod demo;
 mod error;
+mod escape;
 mod hearing;
 pub mod http;
 mod keeper;

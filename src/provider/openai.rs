@@ -1,13 +1,14 @@
 //! The common language of chat completions: OpenRouter's, OpenAI's and that of all who speak it after them.
 
 use super::error::{Error, Kind};
+use super::escape::quoted;
 use super::hearing::{SoFar, Stop};
 use super::http::{Line, Post, Reach, Reply, Sort};
 use super::refusal::{broke_off, refused};
 use super::stream::{Event, Parser, TooLarge};
 use super::{Answer, Heard, Provider, Usage, Wish, clean_word};
 use crate::catalog::{Account, Dialect, Endpoint, Length};
-use crate::message::{Message, Role};
+use crate::message::Message;
 use crate::name::Name;
 use crate::secret::Secret;
 use serde::Serialize;
@@ -22,10 +23,9 @@ pub struct OpenAi {
     line: Line,
 }
 
+/// What is asked, but for the model and the messages, which stand before it.
 #[derive(Serialize)]
-struct Body<'a> {
-    model: &'a str,
-    messages: Messages<'a>,
+struct Manner {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -39,19 +39,6 @@ struct Body<'a> {
     provider: Option<Routing>,
     #[serde(skip_serializing_if = "Option::is_none")]
     plugins: Option<[Plugin; 1]>,
-}
-
-struct Messages<'a>(&'a [Message]);
-
-impl Serialize for Messages<'_> {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        #[derive(Serialize)]
-        struct One<'a> {
-            role: Role,
-            content: &'a str,
-        }
-        s.collect_seq(self.0.iter().map(|message| One { role: message.role, content: message.text.as_str() }))
-    }
 }
 
 #[derive(Serialize)]
@@ -134,9 +121,7 @@ impl Provider for OpenAi {
     fn body(&self, said: &[Message], wish: &Wish) -> String {
         let dialect = self.dialect;
         let routing = dialect.routing && (wish.deny_data_collection || wish.zdr);
-        let body = Body {
-            model: &wish.model,
-            messages: Messages(said),
+        let manner = Manner {
             stream: wish.stream,
             stream_options: (wish.stream && dialect.stream_options).then_some(StreamOptions { include_usage: true }),
             temperature: wish.temperature,
@@ -149,8 +134,21 @@ impl Provider for OpenAi {
         // A long past is copied once and not each time the room for it has run out: quotes and line ends take a little more.
         let words: usize = said.iter().map(|m| m.text.as_str().len() + 64).sum();
         let mut json = Vec::with_capacity(words + words / 16 + 512);
-        // Strings, numbers and flags: there is nothing in it that JSON could not say.
-        serde_json::to_writer(&mut json, &body).map_or_else(|_| String::new(), |()| String::from_utf8(json).unwrap_or_default())
+        json.extend_from_slice(br#"{"model":"#);
+        quoted(&wish.model, &mut json);
+        json.extend_from_slice(br#","messages":["#);
+        for (n, message) in said.iter().enumerate() {
+            json.extend_from_slice(if n == 0 { br#"{"role":"# } else { br#",{"role":"# });
+            quoted(message.role.as_str(), &mut json);
+            json.extend_from_slice(br#","content":"#);
+            quoted(message.text.as_str(), &mut json);
+            json.push(b'}');
+        }
+        json.extend_from_slice(b"],");
+        // Words, numbers and flags: there is nothing in it that JSON could not say.
+        let manner = serde_json::to_string(&manner).unwrap_or_default();
+        json.extend_from_slice(manner.trim_start_matches('{').as_bytes());
+        String::from_utf8(json).unwrap_or_default()
     }
 
     async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {

@@ -49,9 +49,10 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let mut text = String::new();
         for summary in shown {
             let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
-            let title = fitted(&title(summary), room);
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "{:<10}  {when}  {:>5}  {title}", summary.id.as_str(), summary.messages);
+            let _ = write!(text, "{:<10}  {when}  {:>5}  ", summary.id.as_str(), summary.messages);
+            text.push_str(&fitted(&title(summary), room));
+            text.push('\n');
         }
         app.ui.out(&text)?;
         if found.is_empty() && failed.is_empty() {
@@ -103,22 +104,52 @@ pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
 /// A text cut to so many columns, by what each character takes on a terminal.
 pub(crate) fn fitted(text: &str, columns: usize) -> String {
     use unicode_width::UnicodeWidthChar;
-    if text.len() <= columns && text.bytes().all(|b| matches!(b, b' '..=b'~')) {
-        return text.to_owned();
+    let (mut used, mut end, mut whole) = (0, 0, true);
+    for (at, c) in text.char_indices() {
+        let before = used;
+        used += if matches!(c, ' '..='~' | '\n' | '\t') { 1 } else { c.width().unwrap_or(0) };
+        // From here on there is no room for the sign that there is more.
+        if before < columns && used >= columns {
+            end = at;
+        }
+        if used > columns {
+            whole = false;
+            break;
+        }
     }
-    let width = |c: char| c.width().unwrap_or(0);
-    let line: String = text.chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect();
-    if line.chars().map(width).sum::<usize>() <= columns {
-        return line;
+    let shown = if whole { text } else { text.get(..end).unwrap_or_default() };
+    let mut out = String::with_capacity(shown.len() + '…'.len_utf8());
+    out.push_str(shown);
+    if out.contains(['\n', '\t']) {
+        out = out.replace(['\n', '\t'], " ");
     }
-    let mut used = 1;
-    let mut out: String = line
-        .chars()
-        .take_while(|c| {
-            used += width(*c);
-            used <= columns
-        })
-        .collect();
-    out.push('…');
+    if !whole {
+        out.push('…');
+    }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fitted;
+
+    #[test]
+    fn a_text_fills_its_columns_and_no_more() {
+        for (text, columns, shown) in [
+            ("short", 10, "short"),
+            ("exactly ten", 11, "exactly ten"),
+            ("one too many", 11, "one too ma…"),
+            ("two\nlines\tand", 20, "two lines and"),
+            ("two\nlines\tand", 8, "two lin…"),
+            ("漢字漢字", 8, "漢字漢字"),
+            ("漢字漢字", 7, "漢字漢…"),
+            ("漢字漢字", 6, "漢字…"),
+            ("e\u{301}e\u{301}e\u{301}", 3, "e\u{301}e\u{301}e\u{301}"),
+            ("e\u{301}e\u{301}e\u{301}", 2, "e\u{301}…"),
+            ("", 5, ""),
+            ("x", 0, "…"),
+        ] {
+            assert_eq!(fitted(text, columns), shown, "{text:?} in {columns}");
+        }
+    }
 }
