@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// A header with the longest title, sealed, is shorter than this.
 const HEADER_LINE: u64 = 16 * 1024;
 
+/// A file that is shorter is on the disk in no time.
+const WORTH_SETTLING: u64 = 256 * 1024;
+
 /// All conversations.
 #[derive(Clone, Debug)]
 pub struct Archive {
@@ -97,6 +100,9 @@ impl Archive {
         let mut file = Appender::open(&path)?;
         if !file.try_lock()? || !file.is_current() {
             return Err(Error::Busy(id.clone()));
+        }
+        if file.length()? > WORTH_SETTLING {
+            file.settle();
         }
         let bytes = file.read_all()?;
         let stored = reading::read(id, &bytes, &self.ring)?;

@@ -54,6 +54,17 @@ impl Appender {
         self.file.sync_data().map_err(io("write", &self.path))
     }
 
+    /// Begins to bring to the disk what another program wrote and did not sync, such as a copy that was just put back, while this
+    /// one reads the file: the sync after the next line then waits for that line alone. Elsewhere than on Linux a sync waits for
+    /// the whole disk.
+    pub fn settle(&self) {
+        #[cfg(target_os = "linux")]
+        if let Ok(file) = File::open(&self.path) {
+            // An end of its own, not a second handle of this one: the lock goes when this one does.
+            drop(std::thread::Builder::new().spawn(move || file.sync_data().unwrap_or_default()));
+        }
+    }
+
     /// Takes the file's lock, or says `false` when another process has it. It is given back when this is dropped.
     pub fn try_lock(&self) -> Result<bool, Error> {
         match self.file.try_lock() {
