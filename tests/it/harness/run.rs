@@ -179,6 +179,11 @@ impl Running {
         assert!(self.first_word.recv_timeout(self.run.deadline).is_ok(), "`{}` says nothing", self.run.title);
     }
 
+    /// Whether it has said all it will say.
+    pub(crate) fn is_through(&self) -> bool {
+        matches!(self.first_word.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+    }
+
     /// Ends it at once, as a power cut would.
     pub(crate) fn kill(self) -> Output {
         kill(self.pid);
