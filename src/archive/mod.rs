@@ -19,7 +19,7 @@ pub use moving::{Carried, Known, Plain, beside, judge, name_beside};
 pub use reading::{Damage, Stored, StoredMessage, read};
 pub use resealing::Resealed;
 pub use search::{Found, Searched, Wanted};
-pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, new_id, newest_first};
+pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, ids, new_id};
 pub use writing::{Conversation, Note};
 
 use crate::clock::Time;

@@ -59,17 +59,42 @@ pub struct Stored {
 /// Reads the bytes of a file.
 pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
     let whole = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-    let torn = bytes.len() - whole;
-    let lines: Vec<(usize, &[u8])> = numbered(bytes.get(..whole).unwrap_or_default()).collect();
-    let opened = many::each(&lines, |(_, line)| open(line, ring).map(|plain| Record::of(&plain)));
-    let mut reader = Reader::new(id);
-    for ((n, line), record) in lines.into_iter().zip(opened) {
-        match record {
-            Some(record) => reader.record(n, record)?,
-            None => reader.closed(n, line, ring, &mut drop)?,
-        }
+    let mut reading = Reading::of(id, ring);
+    reading.take(bytes.get(..whole).unwrap_or_default())?;
+    reading.finish(bytes.len() - whole)
+}
+
+/// A conversation that is read piece by piece, each piece on all cores.
+pub(super) struct Reading<'a> {
+    reader: Reader<'a>,
+    ring: &'a KeyRing,
+    before: usize,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) const fn of(id: &'a Name, ring: &'a KeyRing) -> Self {
+        Self { reader: Reader::new(id), ring, before: 0 }
     }
-    reader.finish(torn)
+
+    /// Takes the next lines, whole.
+    pub(super) fn take(&mut self, whole: &[u8]) -> Result<(), Error> {
+        let lines: Vec<(usize, &[u8])> = numbered(whole).collect();
+        let opened = many::each(&lines, |(_, line)| open(line, self.ring).map(|plain| Record::of(&plain)));
+        for ((n, line), record) in lines.into_iter().zip(opened) {
+            let n = self.before + n;
+            match record {
+                Some(record) => self.reader.record(n, record)?,
+                None => self.reader.closed(n, line, self.ring, &mut drop)?,
+            }
+        }
+        self.before += memchr::memchr_iter(b'\n', whole).count();
+        Ok(())
+    }
+
+    /// All of it, and so many bytes that are no whole line.
+    pub(super) fn finish(self, torn: usize) -> Result<Stored, Error> {
+        self.reader.finish(torn)
+    }
 }
 
 /// The lines that have something in them, with their numbers from 1.

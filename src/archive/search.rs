@@ -3,6 +3,7 @@
 use super::store::Archive;
 use super::{Error, StoredMessage, reading};
 use crate::clock::Time;
+use crate::disk;
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::Sought;
@@ -41,21 +42,29 @@ pub struct Searched {
 }
 
 impl Archive {
-    /// Looks through these conversations, on all cores; [`super::newest_first`] has all of them.
+    /// Looks through these conversations, on all cores; [`super::ids`] has all of them.
     #[must_use]
     pub fn search(&self, ids: Vec<Name>, wanted: &Wanted) -> Searched {
         let looked = self.for_each(&ids, |id, bytes| self.look(id, bytes, wanted));
         let mut searched = Searched::default();
+        let mut found = Vec::new();
         for (id, looked) in ids.into_iter().zip(looked) {
             match looked.and_then(Option::transpose) {
                 Ok(Some(look)) => {
                     searched.damaged += usize::from(look.damaged);
-                    searched.found.extend(look.found);
+                    if !look.found.is_empty() {
+                        // Only of those that have it is asked how old they are.
+                        found.push((disk::modified_ms(&self.path(&id)), look.found));
+                    }
                 }
                 Ok(None) => {}
                 Err(error) => searched.failed.push((id, error)),
             }
         }
+        let id = |found: &[Found]| found.first().map(|f| f.id.clone());
+        found.sort_by(|(x, a), (y, b)| y.cmp(x).then_with(|| id(a).cmp(&id(b))));
+        searched.found = found.into_iter().flat_map(|(_, found)| found).collect();
+        searched.failed.sort_by(|(a, _), (b, _)| a.cmp(b));
         searched
     }
 

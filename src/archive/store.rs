@@ -1,6 +1,7 @@
 //! The folder of conversations: beginning one, reading it, finding it again.
 
 use super::index::{self, Known};
+use super::reading::Reading;
 use super::writing::Conversation;
 use super::{ENDING, Error, FORMAT, Header, Stored, many, reading};
 use crate::clock::{Clock, Time};
@@ -104,12 +105,12 @@ impl Archive {
         if file.length()? > WORTH_SETTLING {
             file.settle();
         }
-        let bytes = file.read_all()?;
-        let stored = reading::read(id, &bytes, &self.ring)?;
+        let mut reading = Reading::of(id, &self.ring);
+        let (whole, torn) = file.read_lines(|lines| reading.take(lines))?;
+        let stored = reading.finish(torn.len())?;
         if stored.torn > 0 {
-            let whole = bytes.len() - stored.torn;
-            disk::write(&path.with_extension("torn"), bytes.get(whole..).unwrap_or_default())?;
-            file.cut(whole as u64)?;
+            disk::write(&path.with_extension("torn"), &torn)?;
+            file.cut(whole)?;
         }
         let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
         let conversation = Conversation::new(header, path, Some(file), stored.last + 1, Arc::clone(&self.ring), self.clock.clone());
@@ -148,7 +149,9 @@ impl Archive {
 
     /// The ids of all conversations, the one that was added to last first.
     pub fn newest_first(&self) -> Result<Vec<Name>, Error> {
-        newest_first(&self.folder)
+        let mut entries = self.entries()?;
+        entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
+        Ok(entries.into_iter().map(|(id, _)| id).collect())
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -195,7 +198,7 @@ impl Archive {
 
     /// The ids of all conversations, in no particular order.
     pub fn ids(&self) -> Result<Vec<Name>, Error> {
-        Ok(disk::names(&self.folder, ENDING)?.into_iter().filter_map(|name| name.parse().ok()).collect())
+        ids(&self.folder)
     }
 
     /// The id that is meant by what was typed: the whole of one, or a beginning that only one has.
@@ -218,25 +221,28 @@ impl Archive {
 
     /// A line about each conversation, newest first; with them, what could not be read.
     pub fn summaries(&self) -> Result<Summaries, Error> {
-        Ok(self.summaries_of(disk::list(&self.folder)?))
+        Ok(self.summaries_of(&disk::list(&self.folder)?))
     }
 
     /// The same, of a listing of the folder that was made while the keys were fetched. What the index knows of a file that is
     /// still what it was is taken from there; the others are read, and known from then on.
     #[must_use]
-    pub fn summaries_of(&self, listing: Vec<Entry>) -> Summaries {
+    pub fn summaries_of(&self, listing: &[Entry]) -> Summaries {
         let known = self.index.as_ref().map(|path| index::read(path, &self.ring)).unwrap_or_default();
         let before = known.len();
-        let mut fresh: HashMap<Name, Entry> = ours(listing).into_iter().collect();
-        let mut holds = Vec::with_capacity(fresh.len());
+        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(ENDING)?, Some(entry))));
+        let mut there: HashMap<&str, Option<&Entry>> = files.collect();
+        let mut holds = Vec::with_capacity(there.len());
         // In the order of the index, which is that of the list but for what has changed since.
         for known in known {
-            if fresh.get(&known.summary.id).is_some_and(|entry| known.holds(entry)) {
-                fresh.remove(&known.summary.id);
+            if let Some(entry) = there.get_mut(known.summary.id.as_str())
+                && entry.is_some_and(|entry| known.holds(entry))
+            {
+                *entry = None;
                 holds.push(known);
             }
         }
-        let mut fresh: Vec<(Name, Entry)> = fresh.into_iter().collect();
+        let mut fresh: Vec<(Name, &Entry)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
         fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
         let changed = before != holds.len() || !fresh.is_empty();
         let mut failed = Vec::new();
@@ -292,12 +298,10 @@ impl Archive {
     }
 }
 
-/// The ids of all conversations in a folder, the one that was added to last first. It needs no key, and can be asked for while
-/// the key is fetched.
-pub fn newest_first(folder: &Path) -> Result<Vec<Name>, Error> {
-    let mut entries = ours(disk::list(folder)?);
-    entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
-    Ok(entries.into_iter().map(|(id, _)| id).collect())
+/// The ids of all conversations in a folder, in no particular order. It needs no key, and can be asked for while the key is
+/// fetched.
+pub fn ids(folder: &Path) -> Result<Vec<Name>, Error> {
+    Ok(disk::names(folder, ENDING)?.into_iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// The files of a listing that are conversations.

@@ -286,7 +286,7 @@ fn a_search_finds_by_word_role_and_date_and_says_what_is_damaged() {
     let (other, path) = place.conversation(2);
     let wanted = |text: &str, role, since| Wanted { text: crate::privacy::Sought::new(text).unwrap(), role, since };
     let places = |wanted: &Wanted| {
-        let searched = place.archive.search(place.archive.newest_first().unwrap(), wanted);
+        let searched = place.archive.search(place.archive.ids().unwrap(), wanted);
         let mut places: Vec<(Name, u32)> = searched.found.into_iter().map(|f| (f.id, f.message.n)).collect();
         places.sort();
         (places, searched.damaged)

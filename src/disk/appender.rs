@@ -1,10 +1,13 @@
 //! Files that are added to, and locks: one process at a time, one write at a time.
 
-use super::listing::modified_ms;
+use super::listing::written_ms;
 use super::{Error, folder, folder_of, io, open, options, sync_folder};
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+
+/// A file of lines is read in pieces of this size: each fits into the processor's own memory.
+const PIECE: usize = 1 << 20;
 
 /// Adds to a file with one write and one sync.
 #[derive(Debug)]
@@ -37,7 +40,7 @@ impl Appender {
 
     /// When it was last written, in milliseconds since 1970.
     pub fn modified_ms(&self) -> Result<i64, Error> {
-        Ok(modified_ms(&self.file.metadata().map_err(io("read", &self.path))?))
+        Ok(written_ms(&self.file.metadata().map_err(io("read", &self.path))?))
     }
 
     /// Adds bytes in one write. What was written in part (a full disk) is taken back.
@@ -95,6 +98,36 @@ impl Appender {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
         self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)
+    }
+
+    /// Everything in it, in pieces that end where a line ends; how much that was, and what stands behind the last line end.
+    pub fn read_lines<E: From<Error>>(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
+        let length = usize::try_from(self.length()?).unwrap_or(PIECE);
+        let mut buffer = vec![0; length.min(PIECE) + 1];
+        let (mut filled, mut whole) = (0, 0);
+        self.file.rewind().map_err(io("read", &self.path))?;
+        loop {
+            if filled == buffer.len() {
+                buffer.resize(buffer.len() * 2, 0);
+            }
+            let read = match self.file.read(buffer.get_mut(filled..).unwrap_or_default()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read.map_err(io("read", &self.path))?,
+            };
+            filled += read;
+            if read > 0 && filled < buffer.len() {
+                continue;
+            }
+            let end = memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
+            take(buffer.get(..end).unwrap_or_default())?;
+            whole += end as u64;
+            buffer.copy_within(end..filled, 0);
+            filled -= end;
+            if read == 0 {
+                buffer.truncate(filled);
+                return Ok((whole, buffer));
+            }
+        }
     }
 
     /// The last bytes of it, at most `most`.

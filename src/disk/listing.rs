@@ -34,7 +34,7 @@ pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
         // Gone between the listing and the look: not an error, it is simply no longer there.
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_file() {
-            files.push(Entry { name, bytes: meta.len(), modified_ms: modified_ms(&meta) });
+            files.push(Entry { name, bytes: meta.len(), modified_ms: written_ms(&meta) });
         }
     }
     Ok(files)
@@ -67,7 +67,13 @@ pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-pub(super) fn modified_ms(meta: &fs::Metadata) -> i64 {
+/// When a file was last written, in milliseconds since 1970; `None` if it is not there.
+#[must_use]
+pub fn modified_ms(path: &Path) -> Option<i64> {
+    fs::symlink_metadata(path).ok().map(|meta| written_ms(&meta))
+}
+
+pub(super) fn written_ms(meta: &fs::Metadata) -> i64 {
     let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }

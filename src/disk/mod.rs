@@ -8,7 +8,7 @@ mod listing;
 pub use appender::{Appender, Lock};
 pub use draft::{Draft, sweep};
 pub use lines::Lines;
-pub use listing::{Entry, has_name, list, names};
+pub use listing::{Entry, has_name, list, modified_ms, names};
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};

@@ -1,7 +1,7 @@
 //! `history search`: every message that has what is looked for.
 
 use super::{counted, nothing_sealed, redacted_title};
-use crate::archive::{Found, Searched, Wanted, newest_first};
+use crate::archive::{self, Found, Searched, Wanted};
 use crate::cli::app::App;
 use crate::cli::commands::audit;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -91,11 +91,11 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
 fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
     let folder = app.home.conversations();
     std::thread::scope(|scope| {
-        let ids = scope.spawn(|| newest_first(&folder));
-        let archive = app.archive_to_look_at()?;
+        let ids = scope.spawn(|| archive::ids(&folder));
+        let opened = app.archive_to_look_at()?;
         // A thread that panicked ends the process.
-        let ids = ids.join().unwrap_or_else(|_| newest_first(&folder))?;
-        Ok(archive.search(ids, wanted))
+        let ids = ids.join().unwrap_or_else(|_| archive::ids(&folder))?;
+        Ok(opened.search(ids, wanted))
     })
 }
 

@@ -75,7 +75,7 @@ fn gather(app: &mut App) -> Result<Summaries> {
         (app.archive_to_look_at(), listing.join())
     });
     match listing {
-        Ok(listing) => Ok(archive?.summaries_of(listing?)),
+        Ok(listing) => Ok(archive?.summaries_of(&listing?)),
         Err(_) => Ok(archive?.summaries()?),
     }
 }
