@@ -28,13 +28,18 @@ const DESTINATION: u8 = 6;
 const SENDER: u8 = 7;
 const SIGNATURE: u8 = 8;
 
-/// A connection.
+/// A connection. What it says is read when an answer is waited for, and not before: several things can be asked on one way.
 #[derive(Debug)]
 pub(super) struct Bus {
     stream: BufReader<UnixStream>,
-    name: String,
+    /// Which bus it is: no other has this name, nor has it after it was started anew. Known from the first answer on.
+    pub(super) name: Option<String>,
     asked: u32,
 }
+
+/// A question that was asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked(u32);
 
 /// A message.
 #[derive(Debug)]
@@ -64,25 +69,17 @@ impl Bus {
             UnixSocket::Abstract(name) => SocketAddr::from_abstract_name(name.as_encoded_bytes()),
             _ => return None,
         };
-        let mut stream = BufReader::new(UnixStream::connect_addr(&place.ok()?).ok()?);
+        let mut stream = UnixStream::connect_addr(&place.ok()?).ok()?;
         // Who asks is told by the socket itself; here it is only said.
         let user: String = geteuid().as_raw().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
-        stream.get_mut().write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes()).ok()?;
-        let mut said = String::new();
-        (&mut stream).take(256).read_line(&mut said).ok()?;
-        let name = said.strip_prefix("OK ")?.trim_end().to_owned();
-        let mut bus = Self { stream, name, asked: 0 };
-        bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", &())?;
+        stream.write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes()).ok()?;
+        let mut bus = Self { stream: BufReader::new(stream), name: None, asked: 0 };
+        bus.ask("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", &())?;
         Some(bus)
     }
 
-    /// Which bus it is: no other has this name, nor has it after it was started anew.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Asks with one value or none, and waits for the answer.
-    pub(super) fn call<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<Said>
+    /// Asks with one value or none.
+    pub(super) fn ask<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<Asked>
     where
         B: serde::Serialize + DynamicType,
     {
@@ -102,10 +99,20 @@ impl Bus {
         message.resize(message.len().next_multiple_of(8), 0);
         message.extend_from_slice(body.bytes());
         self.stream.get_mut().write_all(&message).ok()?;
+        Some(Asked(self.asked))
+    }
+
+    /// Waits for an answer. Questions are answered in the order in which they were asked.
+    pub(super) fn answer(&mut self, asked: Asked) -> Option<Said> {
+        if self.name.is_none() {
+            let mut said = String::new();
+            (&mut self.stream).take(256).read_line(&mut said).ok()?;
+            self.name = Some(said.strip_prefix("OK ")?.trim_end().to_owned());
+        }
         loop {
             // What is said without being asked for is passed over.
             let said = self.hear()?;
-            if said.answers == Some(self.asked) {
+            if said.answers == Some(asked.0) {
                 return (said.kind == ANSWER).then_some(said);
             }
         }

@@ -59,7 +59,7 @@ impl Recent {
     /// The secret of a slot, if the OS keyring would give the same.
     pub(super) fn get(&self, slot: &Slot) -> Option<Secret> {
         let (item, secret) = self.found(slot)?;
-        if self.witness.item(slot).is_some_and(|now| now == item) {
+        if self.witness.confirms(slot, &item) {
             return Some(secret);
         }
         self.forget(slot);

@@ -31,12 +31,17 @@ impl Witness {
     pub(super) fn item(&self, _: &Slot) -> Option<Item> {
         None
     }
+
+    #[expect(clippy::unused_self, reason = "it has the face of the other")]
+    pub(super) fn confirms(&self, _: &Slot, _: &Item) -> bool {
+        false
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod service {
     use super::{Item, Slot};
-    use crate::keys::bus::Bus;
+    use crate::keys::bus::{Asked, Bus};
     use crate::keys::os_keyring::SERVICE;
     use std::collections::HashMap;
     use std::sync::{Mutex, PoisonError};
@@ -64,21 +69,22 @@ mod service {
 
         /// The one open item of a name; `None` if there is none, more than one, or one that is locked.
         pub(in crate::keys) fn item(&self, slot: &Slot) -> Option<Item> {
-            let name = slot.to_string();
-            let wanted = HashMap::from([("service", SERVICE), ("username", name.as_str())]);
             self.ask(|bus| {
-                let said = bus.call(NAME, PLACE, "org.freedesktop.Secret.Service", "SearchItems", &wanted)?;
-                let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = said.read()?;
-                let [path] = open.as_slice() else { return None };
-                if !locked.is_empty() {
-                    return None;
-                }
-                let about = bus.call(NAME, path.as_str(), "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")?;
-                let mut known: HashMap<String, OwnedValue> = about.read()?;
-                let modified = u64::try_from(known.remove("Modified")?).ok()?;
-                let bus = bus.name().to_owned();
-                (said.sender == about.sender).then(|| Item { bus, owner: about.sender, path: path.to_string(), modified })
+                let found = search(bus, slot)?;
+                let (owner, path) = only(bus, found)?;
+                let about = about(bus, &path)?;
+                told(bus, owner, path, about)
             })
+        }
+
+        /// Whether the one open item of a name is still this one, and unchanged. Both are asked on one way.
+        pub(in crate::keys) fn confirms(&self, slot: &Slot, item: &Item) -> bool {
+            let now = self.ask(|bus| {
+                let (found, about) = (search(bus, slot)?, about(bus, &item.path)?);
+                let (owner, path) = only(bus, found)?;
+                told(bus, owner, path, about)
+            });
+            now.is_some_and(|now| now == *item)
         }
 
         fn ask<T>(&self, question: impl FnOnce(&mut Bus) -> Option<T>) -> Option<T> {
@@ -88,5 +94,33 @@ mod service {
             }
             if let State::Connected(bus) = &mut *state { question(bus) } else { None }
         }
+    }
+
+    fn search(bus: &mut Bus, slot: &Slot) -> Option<Asked> {
+        let name = slot.to_string();
+        let wanted = HashMap::from([("service", SERVICE), ("username", name.as_str())]);
+        bus.ask(NAME, PLACE, "org.freedesktop.Secret.Service", "SearchItems", &wanted)
+    }
+
+    fn about(bus: &mut Bus, path: &str) -> Option<Asked> {
+        bus.ask(NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")
+    }
+
+    /// The one item that was found, and who has it.
+    fn only(bus: &mut Bus, found: Asked) -> Option<(String, String)> {
+        let said = bus.answer(found)?;
+        let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = said.read()?;
+        match open.as_slice() {
+            [path] if locked.is_empty() => Some((said.sender, path.to_string())),
+            _ => None,
+        }
+    }
+
+    fn told(bus: &mut Bus, owner: String, path: String, about: Asked) -> Option<Item> {
+        let said = bus.answer(about)?;
+        let mut known: HashMap<String, OwnedValue> = said.read()?;
+        let modified = u64::try_from(known.remove("Modified")?).ok()?;
+        let bus = bus.name.clone()?;
+        (said.sender == owner).then_some(Item { bus, owner, path, modified })
     }
 }
