@@ -1,7 +1,7 @@
 //! Detection: one pass over a text, and the settling of what overlaps.
 
 pub(super) use super::index::Act;
-use super::index::{Index, Seen};
+use super::index::{Seen, walk};
 use super::text::Text;
 use super::{Kind, context, email, fold, numbers, rules};
 
@@ -191,14 +191,18 @@ impl Seen for Pass<'_> {
             return;
         }
         match act {
-            Act::Token(rule, shape) => rules::try_token(self, at, rule, shape),
+            Act::Token(theme, rule, shape) => rules::try_token(self, at, (theme, rule, shape)),
             Act::Name(word) => super::assign::read(self, at, end, word),
             Act::Telephone => {
                 if context::is_whole(self.text, at, end) {
                     self.telephone = Some(end);
                 }
             }
-            Act::Call(reader) => reader(self, at, end),
+            Act::Call(place) => {
+                if let Some((_, reader)) = READERS.get(usize::from(place)) {
+                    reader(self, at, end);
+                }
+            }
         }
     }
 
@@ -223,7 +227,7 @@ impl Seen for Pass<'_> {
 /// Everything found in a text: in its bytes, and in what its bytes stand for.
 pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
-    Index::get().walk(Text(bytes), &mut pass);
+    walk(Text(bytes), &mut pass);
     let mut hits = pass.hits;
     if !pass.folds.is_empty() {
         hits.extend(fold::hits(bytes, &pass.folds));
@@ -235,7 +239,7 @@ pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
 pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
     pass.unfolded = true;
-    Index::get().walk(Text(bytes), &mut pass);
+    walk(Text(bytes), &mut pass);
     pass.hits
 }
 

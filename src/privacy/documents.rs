@@ -57,55 +57,57 @@ static CARDS: Lexicon = Lexicon::new(&[
 /// Names that are other words when they are not written in capitals.
 const CAPITALS: &[&[u8]] = &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN"];
 
+/// All that documents are called.
+static NAMES: Lexicon = Lexicon::joined(&[&PASSPORTS, &LICENCES, &CARDS]);
+
 /// What document the words before a place name.
 pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
-    if said_within(text, start, 40, &PASSPORTS) {
-        return Some((PASSPORT, "passport"));
+    if said_within(text, start, 40, &NAMES) {
+        if said_within(text, start, 40, &PASSPORTS) {
+            return Some((PASSPORT, "passport"));
+        }
+        if said_within(text, start, 40, &LICENCES) && said_within(text, start, 48, LICENSED) && !said_within(text, start, 30, PRODUCTS) {
+            return Some((DRIVER_LICENSE, "driving-licence"));
+        }
+        if said_within(text, start, 36, &CARDS) {
+            return Some((NATIONAL_ID, "identity-card"));
+        }
     }
-    let product = said_within(
-        text,
-        start,
-        30,
-        &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"],
-    );
-    if said_within(text, start, 40, &LICENCES)
-        && !product
-        && (said_within(
-            text,
-            start,
-            48,
-            &[
-                "driver",
-                "drivers",
-                "driving",
-                "dl",
-                "dln",
-                "license",
-                "licence",
-                "führerschein",
-                "führerscheinnummer",
-                "fahrerlaubnis",
-                "permis",
-                "licencia",
-                "patente",
-                "cnh",
-                "rijbewijs",
-                "prawo jazdy",
-                "carnet de conducir",
-                "carta de condução",
-            ],
-        ))
-    {
-        return Some((DRIVER_LICENSE, "driving-licence"));
-    }
-    let capitals = || {
-        let from = text.line_start(start, 24);
-        text.cut(from, start).windows(3).enumerate().any(|(i, word)| {
-            word.first().is_some_and(u8::is_ascii_uppercase)
-                && CAPITALS.contains(&word)
-                && !is_ident(text.before(from + i))
-                && !is_ident(text.at(from + i + 3))
-        })
-    };
-    (said_within(text, start, 36, &CARDS) || capitals()).then_some((NATIONAL_ID, "identity-card"))
+    in_capitals(text, start).then_some((NATIONAL_ID, "identity-card"))
+}
+
+/// Words that make a licence one to drive.
+const LICENSED: &[&str] = &[
+    "driver",
+    "drivers",
+    "driving",
+    "dl",
+    "dln",
+    "license",
+    "licence",
+    "führerschein",
+    "führerscheinnummer",
+    "fahrerlaubnis",
+    "permis",
+    "licencia",
+    "patente",
+    "cnh",
+    "rijbewijs",
+    "prawo jazdy",
+    "carnet de conducir",
+    "carta de condução",
+];
+
+/// Words that make it one of something else.
+const PRODUCTS: &[&str] = &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
+
+/// Whether a name in capitals stands shortly before a place.
+fn in_capitals(text: Text<'_>, start: usize) -> bool {
+    let from = text.line_start(start, 24);
+    text.cut(from, start).windows(3).enumerate().any(|(i, word)| {
+        word.first().is_some_and(u8::is_ascii_uppercase)
+            && !is_ident(text.before(from + i))
+            && !is_ident(text.at(from + i + 3))
+            && CAPITALS.contains(&word)
+    })
 }

@@ -2,7 +2,7 @@
 
 use super::detect::{Act, FORMED, Pass};
 use super::header::run_of_base64;
-use super::index::{Index, Seen};
+use super::index::{Seen, walk};
 use super::kind::API_KEY;
 use super::rules;
 use super::text::Text;
@@ -102,7 +102,7 @@ fn holds_token(decoded: &[u8]) -> bool {
     impl Seen for Tokens<'_> {
         fn keyword(&mut self, at: usize, end: usize, act: Act) {
             match act {
-                Act::Token(rule, shape) => rules::try_token(&mut self.0, at, rule, shape),
+                Act::Token(theme, rule, shape) => rules::try_token(&mut self.0, at, (theme, rule, shape)),
                 Act::Call(_) if self.0.text.has_folded(at, b"-----begin") => super::pem::read(&mut self.0, at, end),
                 _ => {}
             }
@@ -114,6 +114,6 @@ fn holds_token(decoded: &[u8]) -> bool {
         fn commercial_at(&mut self, _at: usize) {}
     }
     let mut tokens = Tokens(Pass::new(Text(decoded)));
-    Index::get().walk(Text(decoded), &mut tokens);
+    walk(Text(decoded), &mut tokens);
     !tokens.0.hits.is_empty()
 }

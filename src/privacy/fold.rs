@@ -223,6 +223,11 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
         0xF0..=0xF4 => 4,
         _ => return None,
     };
+    // Greek and Cyrillic among their own.
+    let own = |b: u8| b >= 0x80 || b == b' ';
+    if matches!(span.first(), Some(0xCE..=0xD4)) && own(text.before(i)) && own(text.at(i + length)) {
+        return None;
+    }
     let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
     if let Some(letter) = look_alike(c) {
         // Only in a word that is otherwise Latin: a Cyrillic word is a Cyrillic word.

@@ -14,11 +14,15 @@ pub(super) fn pair(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     }
     let (first, end, places) = decimal(text, start)?;
     let comma = text.run(end, 3, |b| matches!(b, b',' | b' ' | b';' | b'/'));
-    if places < 3 || first.abs() > 90.0 || !text.cut(end, comma).contains(&b',') && !named(text, start) {
+    if first.abs() > 90.0 {
         return None;
     }
     let (second, stop, more) = decimal(text, comma)?;
-    if more < 3 || second.abs() > 180.0 || is_ident(text.at(stop)) || (text.at(stop) == b',' && text.at(stop + 1).is_ascii_digit()) {
+    if !text.cut(end, comma).contains(&b',') && !named(text, start)
+        || second.abs() > 180.0
+        || is_ident(text.at(stop))
+        || (text.at(stop) == b',' && text.at(stop + 1).is_ascii_digit())
+    {
         return None;
     }
     if first.abs() < 1.0 && second.abs() < 1.0 && !named(text, start) {
@@ -66,7 +70,7 @@ fn is_listed(text: Text<'_>, start: usize, end: usize) -> bool {
         || (text.cut(before, start).contains(&b',') && text.before(before).is_ascii_digit())
 }
 
-/// A decimal number: its value, its end, and how many decimal places it has.
+/// A decimal number: its value, its end, and how many decimal places it has: three or more, as coordinates have.
 fn decimal(text: Text<'_>, at: usize) -> Option<(f64, usize, usize)> {
     let digits = at + usize::from(matches!(text.at(at), b'-' | b'+'));
     let point = text.run(digits, 4, |b| b.is_ascii_digit());
@@ -74,8 +78,12 @@ fn decimal(text: Text<'_>, at: usize) -> Option<(f64, usize, usize)> {
         return None;
     }
     let end = text.run(point + 1, 16, |b| b.is_ascii_digit());
+    let places = end - point - 1;
+    if places < 3 {
+        return None;
+    }
     let value = std::str::from_utf8(text.cut(at, end)).ok()?.parse().ok()?;
-    Some((value, end, end - point - 1))
+    Some((value, end, places))
 }
 
 /// Reads one coordinate behind the name of its axis.
@@ -88,8 +96,7 @@ pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
     if from == to {
         return;
     }
-    if let Some((value, end, places)) = decimal(text, from)
-        && places >= 3
+    if let Some((value, end, _)) = decimal(text, from)
         && value.abs() <= 180.0
         && !is_ident(text.at(end))
     {

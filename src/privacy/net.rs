@@ -10,6 +10,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 pub(super) fn version_4(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
     let end = text.run(at, 16, |b| b.is_ascii_digit() || b == b'.');
+    if end < at + 7 || count(text.cut(at, end), b'.') < 3 {
+        return None;
+    }
     let mut stop = end;
     while text.before(stop) == b'.' {
         stop -= 1;

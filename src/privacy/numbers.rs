@@ -40,7 +40,7 @@ impl<'t> Number<'t> {
                 *slot = (at, end);
             }
             number.count += 1;
-            let next = text.run(end, 3, |b| matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
+            let next = text.run(end, 3, is_between);
             if next == end || !text.at(next).is_ascii_digit() {
                 break;
             }
@@ -145,17 +145,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if before == b'_' {
         return end;
     }
-    let next = text.at(end);
+    let (next, digits) = (text.at(end), end - at);
     if next.is_ascii_alphabetic() {
-        let stop = wallet::read(pass, at);
-        if stop == at {
-            net::hardware(pass, at);
-            net::version_6(pass, at);
-            ids::digits_then_letter(pass, at, end);
-        }
+        lettered(pass, at, end);
         return end;
     }
-    if next == b':' || (next == b'-' && end - at == 2) {
+    if next == b':' || next == b'-' && digits == 2 {
         if let Some(stop) = net::hardware(pass, at).or_else(|| net::version_6(pass, at)) {
             return stop;
         }
@@ -163,16 +158,21 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
             return end;
         }
     }
-    if end - at > DIGITS {
+    if digits > DIGITS {
         return end;
     }
     if next == b'.'
-        && end - at <= 3
+        && digits <= 3
         && let Some(stop) = net::version_4(pass, at)
     {
         return stop;
     }
-    if end - at >= 25 && wallet::read(pass, at) > at {
+    if digits >= 25 && wallet::read(pass, at) > at {
+        return end;
+    }
+    // Most numbers are short and alone: nobody's.
+    let alone = !is_between(next) || !text.at(text.run(end, 3, is_between)).is_ascii_digit();
+    if alone && digits < 6 {
         return end;
     }
     let number = Number::read(text, at);
@@ -184,18 +184,38 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
         let last = number.lengths().take_while(|&n| n == 1).count();
         return card(pass, &number).unwrap_or_else(|| number.end(last));
     }
-    let told = card(pass, &number)
-        .or_else(|| social_security(pass, &number))
-        .or_else(|| ids::grouped(pass, &number))
-        .or_else(|| phone::read(pass, &number))
-        .or_else(|| ids::spoken(pass, &number))
-        .or_else(|| super::geo::pair(pass, at));
-    told.unwrap_or(end).max(end)
+    known(pass, &number).or_else(|| super::geo::pair(pass, at)).unwrap_or(end).max(end)
+}
+
+/// Shows a number to those who know numbers of its length.
+fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    if number.total < 6 {
+        return None;
+    }
+    card(pass, number)
+        .or_else(|| social_security(pass, number))
+        .or_else(|| ids::grouped(pass, number))
+        .or_else(|| phone::read(pass, number))
+        .or_else(|| ids::spoken(pass, number))
+}
+
+/// Reads digits on which letters follow.
+fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) {
+    if wallet::read(pass, at) == at {
+        net::hardware(pass, at);
+        net::version_6(pass, at);
+        ids::digits_then_letter(pass, at, end);
+    }
+}
+
+/// What may stand between the groups of a number.
+fn is_between(b: u8) -> bool {
+    matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
 }
 
 /// Payment cards: an issuer's range, a length, and Luhn's check.
 fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
-    if !number.begins() {
+    if number.total < 13 || !number.begins() {
         return None;
     }
     for groups in 1..=number.groups() {

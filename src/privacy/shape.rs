@@ -73,10 +73,24 @@ fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     Some((Piece::Run { class, least, most }, rest.get(1..)?))
 }
 
-/// The literal a shape is looked for by.
-pub(super) fn keyword(shape: &str) -> &str {
-    let tail = shape.split_once('|').map_or(shape, |(_, tail)| tail);
-    tail.split('{').next().unwrap_or_default()
+/// The literal a shape is looked for by: from behind a `|` to the next run.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(super) const fn keyword(shape: &str) -> &[u8] {
+    let shape = shape.as_bytes();
+    let mut from = 0;
+    let mut i = 0;
+    while i < shape.len() {
+        if shape[i] == b'|' {
+            from = i + 1;
+            break;
+        }
+        i += 1;
+    }
+    let mut end = from;
+    while end < shape.len() && shape[end] != b'{' {
+        end += 1;
+    }
+    shape.split_at(end).0.split_at(from).1
 }
 
 /// Where a shape whose keyword stands at `at` begins and ends.

@@ -18,12 +18,12 @@ static NAMES: Lexicon = Lexicon::new(&[
 /// Reads an address that begins with the digit at a place (`0x…`, `1…`, `3…`); gives its end, or the place itself.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     let text = pass.text;
-    if is_ident(text.before(at)) {
+    if !matches!(text.at(at), b'0' | b'1' | b'3') || is_ident(text.before(at)) {
         return at;
     }
     let end = text.run(at, 64, is_word);
     let token = text.cut(at, end);
-    if is_ident(text.at(end)) || text.at(end) == b'=' {
+    if token.len() < 26 || is_ident(text.at(end)) || text.at(end) == b'=' {
         return at;
     }
     let found = match token {

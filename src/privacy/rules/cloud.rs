@@ -261,7 +261,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "dynatrace",
         kind: API_KEY,
-        shapes: &["dt0c01.{U:24}.{U:64}", "dt0s01.{U:8}.{U:64}"],
+        shapes: &["dt0{w:3}.{U:24}.{U:64}", "dt0s01.{U:8}.{U:64}"],
         check: Check::Form,
         finds: &["dt0c01.{U:24}.{U:64}"],
         spares: &["dt0c01."],

@@ -204,7 +204,6 @@ pub(super) const RULES: &[Rule] = &[
             "EZAK{w:54}",
             "EZTK{w:54}",
             "dG9rOm{B:40-}",
-            "dt0{w:3}.{U:24}.{U:64}",
             "hg_{w:40-}",
             "nx-cloud-{w:30-}",
             "trigger_{w:30-}",

@@ -50,30 +50,20 @@ pub(super) struct Rule {
 }
 
 /// The rules of every theme, one after the other.
-const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES, more::RULES];
+pub(super) const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES, more::RULES];
 
 /// Every rule.
+#[cfg(test)]
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
     THEMES.iter().flat_map(|theme| theme.iter())
 }
 
-/// The rule at a place in the table.
-fn rule(mut place: usize) -> Option<&'static Rule> {
-    for theme in THEMES {
-        if let Some(rule) = theme.get(place) {
-            return Some(rule);
-        }
-        place -= theme.len();
-    }
-    None
-}
-
 /// Looks whether a token of a rule begins at its keyword, and notes it.
-pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, place: u16, shape: u16) {
+pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (u8, u8, u8)) {
     if pass.hits.last().is_some_and(|hit| hit.rank == SURE && hit.start <= at && at < hit.end) {
         return;
     }
-    let Some(rule) = rule(usize::from(place)) else { return };
+    let Some(rule) = THEMES.get(usize::from(theme)).and_then(|theme| theme.get(usize::from(place))) else { return };
     let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
     let joined = |start| is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start);
     if !shape.contains('|') && joined(at) {
