@@ -3,10 +3,10 @@
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
 use super::kind::PASSWORD;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::names::Word;
 use super::sentence::{Spoken, looks_like_name, spoken};
-use super::text::{count, is_word};
+use super::text::{count, is_word, lowered};
 use super::value;
 
 /// In a sentence about a password, a word that can hardly be anything else: `I typed hunTer#2 when it asked for the password`.
@@ -43,14 +43,14 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) {
 
 /// Words that connect a value with the name behind it.
 #[rustfmt::skip]
-static LINKS: Lexicon = Lexicon::new(&[
+static LINKS: Lexicon = lexicon!([
     " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
     " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
 ]);
 
 /// Words that may stand between the connection and the name.
 #[rustfmt::skip]
-static BETWEEN: Lexicon = Lexicon::new(&[
+static BETWEEN: Lexicon = lexicon!([
     "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
     "wi-fi", "wlan", "root", "admin", "user", "db", "database", "master", "login", "main", "shared", "team", "account", "server", "router",
     "mein", "das", "dein", "unser", "neues", "neue", "altes", "mi", "la", "tu", "nueva", "mon", "le", "nouveau", "mia", "il", "nuova",
@@ -62,12 +62,15 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     let start = text.line_start(name.start, 90);
     let before = text.cut(start, name.start);
-    let lower = String::from_utf8_lossy(before).to_lowercase();
-    if before.len() != lower.len() || !before.ends_with(b" ") {
+    if !before.ends_with(b" ") {
+        return false;
+    }
+    let lower = lowered(before);
+    if before.len() != lower.len() {
         return false;
     }
     // Back over the words between, to the link.
-    let mut rest = lower.as_str();
+    let mut rest = &*lower;
     let mut parenthesis = false;
     for _ in 0..4 {
         let Some((shorter, word)) = rest.trim_end().rsplit_once(' ') else { break };

@@ -4,7 +4,7 @@ use super::context::begins_word;
 use super::detect::{NAMED, Pass};
 use super::found::value_at;
 use super::kind::{PASSWORD, SECRET};
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::names::{self, Word};
 use super::sentence;
 use super::text::{Text, count, find, is_ident};
@@ -57,7 +57,7 @@ impl<'t> Name<'t> {
 }
 
 /// Words that make a key the password of a network.
-static WIRELESS: Lexicon = Lexicon::new(&["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
+static WIRELESS: Lexicon = lexicon!(["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
 
 /// Reads on from a telling word.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {

@@ -1,11 +1,11 @@
 //! Words beside a telling name in the same identifier, which make it the name of something else or leave it telling.
 
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::names::{Word, words};
 
 /// Words behind a telling name that make it the name of something else: `password_length`, `token_type`, `secretName`.
 #[rustfmt::skip]
-static OTHER_TAILS: Lexicon = Lexicon::new(&[
+static OTHER_TAILS: Lexicon = lexicon!([
     "length", "len", "min", "max", "size", "count", "policy", "policies", "type", "types", "name", "names", "field", "fields", "label",
     "hint", "placeholder", "prompt", "url", "uri", "endpoint", "file", "filename", "path", "dir", "directory", "expiry", "expires",
     "expired", "expiration", "expire", "exp", "ttl", "timeout", "id", "ids", "rotation", "version", "enabled", "disabled", "required",
@@ -25,7 +25,7 @@ static OTHER_TAILS: Lexicon = Lexicon::new(&[
 
 /// Words before a telling name that make it the name of something else: `max_tokens`, `next_page_token`, `public_key`.
 #[rustfmt::skip]
-static OTHER_HEADS: Lexicon = Lexicon::new(&[
+static OTHER_HEADS: Lexicon = lexicon!([
     "max", "min", "num", "n", "total", "reset", "forgot", "forgotten", "change", "is", "has", "no", "require", "requires", "need",
     "public", "publishable", "pub", "primary", "foreign", "partition", "sort", "object", "row", "cache", "cached", "translation", "i18n",
     "prompt", "completion", "input", "output", "eos", "bos", "pad", "unk", "cls", "mask", "stop", "next", "prev", "page", "pages",
@@ -40,7 +40,7 @@ static OTHER_HEADS: Lexicon = Lexicon::new(&[
 
 /// Words before `key` that make it a secret's.
 #[rustfmt::skip]
-static KEY_HEADS: Lexicon = Lexicon::new(&[
+static KEY_HEADS: Lexicon = lexicon!([
     "api", "access", "auth", "secret", "private", "encryption", "signing", "master", "service", "account", "storage", "shared", "license",
     "licence", "app", "application", "client", "consumer", "admin", "deploy", "hmac", "aes", "crypto", "jwt", "session", "cookie", "anon",
     "role", "write", "read", "ingest", "instrumentation", "subscription", "functions", "maps", "openai", "anthropic", "gemini", "groq",
@@ -53,7 +53,7 @@ static KEY_HEADS: Lexicon = Lexicon::new(&[
 
 /// Words glued before short telling words without a mark between: `dbpass`, `authtoken`.
 #[rustfmt::skip]
-static GLUED: Lexicon = Lexicon::new(&[
+static GLUED: Lexicon = lexicon!([
     "db", "my", "user", "root", "admin", "auth", "access", "api", "app", "ftp", "smtp", "mail", "email", "ssh", "bot", "sql", "pg",
     "redis", "login", "wifi", "web", "client", "jwt", "id", "refresh", "bearer", "session", "mysql", "postgres", "mongo", "rabbitmq",
     "ldap", "http", "proxy", "vpn", "sudo", "host", "dba", "sa", "bind", "key", "trust", "store", "keystore", "truststore", "imap", "pop",
@@ -140,7 +140,7 @@ pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
 
 /// Words before `key` that leave it open whether it is a secret's: names of records, of places, of what is counted.
 #[rustfmt::skip]
-static OPEN_HEADS: Lexicon = Lexicon::new(&[
+static OPEN_HEADS: Lexicon = lexicon!([
     "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
     "order", "product", "node", "cluster", "shard", "routing", "commit", "content", "etag", "asset", "media", "build", "artifact",
     "layer", "digest", "checksum", "block", "tx", "transaction", "job", "task", "queue", "topic", "kafka", "resource", "component", "issue",

@@ -1,6 +1,6 @@
 //! Context: the words beside a number, which say what it is when its form does not.
 
-use super::lexicon::{Lexicon, Words};
+use super::lexicon::{Lexicon, Words, lexicon};
 use super::text::{Text, is_ident};
 
 /// How far before a number its name is looked for.
@@ -34,19 +34,30 @@ pub(super) fn follows(text: Text<'_>, at: usize, words: impl Words) -> bool {
 /// Whether one of these words stands between two places, as a word of its own or of an identifier.
 pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: impl Words) -> bool {
     let window = text.cut(from, to);
-    window.iter().enumerate().any(|(i, first)| {
+    let mut before = text.before(from);
+    for (i, &first) in window.iter().enumerate() {
         // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
+        let begins = match first {
+            0xC0.. => true,
+            b'0'..=b'9' => !before.is_ascii_alphanumeric(),
+            b'a'..=b'z' => !before.is_ascii_alphabetic(),
+            b'A'..=b'Z' => !before.is_ascii_uppercase(),
+            _ => false,
+        };
+        before = first;
         let rest = window.get(i..).unwrap_or_default();
-        if !(first.is_ascii_alphanumeric() || *first >= 0xC0) || !words.may_begin(rest) || !begins_word(text, from + i) {
-            return false;
+        if begins
+            && words.any(rest, |word| {
+                let word = word.as_bytes();
+                rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+                    && ends_word(text, from + i + word.len())
+                    && !in_placeholder(text, from + i)
+            })
+        {
+            return true;
         }
-        words.any(|word| {
-            let word = word.as_bytes();
-            rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
-                && ends_word(text, from + i + word.len())
-                && !in_placeholder(text, from + i)
-        })
-    })
+    }
+    false
 }
 
 /// Whether a word can begin here: not inside a word, but at a capital inside an identifier.
@@ -79,7 +90,7 @@ fn ends_word(text: Text<'_>, at: usize) -> bool {
 
 /// What numbers are called that are nobody's telephone or card.
 #[rustfmt::skip]
-pub(super) static COUNTED: Lexicon = Lexicon::new(&[
+pub(super) static COUNTED: Lexicon = lexicon!([
     "order", "invoice", "ticket", "tracking", "isbn", "issn", "sku", "serial", "ref", "reference", "version", "build", "epoch",
     "timestamp", "ts", "unix", "uid", "pid", "gid", "tid", "size", "bytes", "offset", "port", "rev", "revision", "commit", "checksum",
     "crc", "hash", "seed", "part", "model", "case", "bestellung", "bestellnummer", "rechnung", "rechnungsnummer", "commande", "facture",

@@ -2,7 +2,7 @@
 
 use super::context::{follows, said_within};
 use super::kind::{DRIVER_LICENSE, NATIONAL_ID, PASSPORT};
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::text::{Text, is_ident};
 
 /// A token with digits behind the word for it.
@@ -24,21 +24,21 @@ fn small_document(token: &[u8]) -> bool {
 }
 
 #[rustfmt::skip]
-static PASSPORTS: Lexicon = Lexicon::new(&[
+static PASSPORTS: Lexicon = lexicon!([
     "passport", "passports", "passportno", "passportnumber", "reisepass", "reisepassnummer", "passnummer", "pasaporte", "passeport",
     "passaporto", "passaporte", "paspoort", "paspoortnummer", "paszport", "paszportu", "паспорт", "паспорта", "护照", "护照号", "パスポート", "여권",
     "pass-nr", "passnr",
 ]);
 
 #[rustfmt::skip]
-static LICENCES: Lexicon = Lexicon::new(&[
+static LICENCES: Lexicon = lexicon!([
     "license", "licence", "driver", "drivers", "driving", "dl", "driverslicense", "licensenumber", "dln", "führerschein",
     "führerscheinnummer", "fahrerlaubnis", "permis", "licencia", "carnet de conducir", "patente", "carta de condução", "cnh", "rijbewijs",
     "prawo jazdy", "prawa jazdy",
 ]);
 
 #[rustfmt::skip]
-static CARDS: Lexicon = Lexicon::new(&[
+static CARDS: Lexicon = lexicon!([
     "personalausweis", "ausweis", "ausweisnummer", "personalausweisnummer", "id card", "identity card", "identity number", "national id",
     "nationalid", "dni", "nie", "nif", "nino", "ni number", "national insurance", "insurance number", "carta d'identità",
     "carta di identità", "cédula", "cedula", "dowód osobisty", "dowodu", "bsn", "codice fiscale", "tax id", "steuernummer", "ssn",
@@ -58,7 +58,7 @@ static CARDS: Lexicon = Lexicon::new(&[
 const CAPITALS: &[&[u8]] = &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN"];
 
 /// All that documents are called.
-static NAMES: Lexicon = Lexicon::joined(&[&PASSPORTS, &LICENCES, &CARDS]);
+static NAMES: Lexicon = lexicon!(PASSPORTS, LICENCES, CARDS);
 
 /// What document the words before a place name.
 pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {

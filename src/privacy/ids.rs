@@ -6,7 +6,7 @@ use super::documents::{document, named_document};
 use super::iban::iban;
 use super::issued::FORMS;
 use super::kind::{BANK_ACCOUNT, DRIVER_LICENSE, IBAN, NATIONAL_ID};
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::numbers::Number;
 use super::text::{is_ident, is_word};
 
@@ -306,7 +306,7 @@ fn joined(number: &Number<'_>, groups: usize) -> bool {
 }
 
 #[rustfmt::skip]
-static ACCOUNTS: Lexicon = Lexicon::new(&[
+static ACCOUNTS: Lexicon = lexicon!([
     "account number", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
     "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking account", "savings account", "sort code", "rekeningnummer",
     "numer konta",

@@ -28,6 +28,7 @@ struct Entry {
     /// Where the word begins in the pool, and how long it is.
     from: u16,
     length: u8,
+    first: u8,
     /// From the beginning of the word to the end of the letters it is filed under.
     back: u8,
     /// Whether capitals count.
@@ -83,10 +84,10 @@ const fn classes() -> [u8; 256] {
             b'a'..=b'z' => byte - b'a' + 1,
             b'A'..=b'Z' => byte - b'A' + 1,
             b'0'..=b'9' => DIGIT,
-            b'_' => 28,
-            b'-' => 29,
+            b'_' | b'-' => 28,
+            b'/' => 29,
             b'@' | b'%' | b'\\' | b'&' | b'+' | b'*' | 0x1b => TOLD,
-            b'.' | b':' | b'=' | b'/' | b'$' | b'<' | b'"' => 31,
+            b'.' | b':' | b'=' | b'$' | b'<' | b'"' => 31,
             // First bytes of characters that stand for others or are not seen; the rest are what they are.
             0xc2 | 0xcc..=0xd4 | 0xd8 | 0xd9 | 0xdb | 0xe0..=0xe3 | 0xea | 0xef | 0xf0 | 0xf3 => TOLD,
             0x80..=0xff => 1 + byte % 26,
@@ -112,6 +113,7 @@ const fn commonness(class: u8) -> u8 {
         1..=26 => LETTERS[class as usize - 1],
         28 | 29 => 4,
         31 => 6,
+        0 => 15,
         _ => 12,
     }
 }
@@ -130,6 +132,7 @@ impl Filing {
     /// Files a keyword under its rarest letters; one of two letters under every third that tokens go on with.
     #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
     const fn file(&mut self, word: &[u8], exact: bool, act: Act) {
+        assert!(word.len() >= 2, "a keyword of one letter would be everywhere");
         let from = self.letters as u16;
         let mut i = 0;
         while i < word.len() {
@@ -137,7 +140,7 @@ impl Filing {
             self.letters += 1;
             i += 1;
         }
-        let mut entry = Entry { from, length: word.len() as u8, back: 3, exact, act, code: 0, next: 0 };
+        let mut entry = Entry { from, length: word.len() as u8, first: word[0], back: 3, exact, act, code: 0, next: 0 };
         if word.len() == 2 {
             let mut third = 0;
             while third < 7 {
@@ -198,7 +201,7 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
 /// Every keyword of every table.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
 const fn filed() -> Filing {
-    let blank = Entry { from: 0, length: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
+    let blank = Entry { from: 0, length: 0, first: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
     let mut filing = Filing { entries: [blank; MOST], count: 0, pool: [0; 8 * MOST], letters: 0, by_first: [0; 256] };
     let mut t = 0;
     while t < THEMES.len() {
@@ -348,6 +351,10 @@ impl Index {
     fn keywords(&self, text: Text<'_>, code: u32, end: usize, seen: &mut impl Seen) {
         for entry in self.filed(code) {
             let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
+            // The first byte tells most of them apart.
+            if (text.at(at) ^ entry.first) & 0xdf != 0 {
+                continue;
+            }
             let length = usize::from(entry.length);
             let there = text.cut(at, at + length);
             let from = usize::from(entry.from);
@@ -384,7 +391,7 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
         if at >= read && text.at(at).is_ascii_digit() {
             let next = seen.digits(at);
             // Of a word with digits in it the first run of them tells all.
-            read = text.run(at, text.len(), is_word).max(next);
+            read = text.run(next.max(i), text.len(), is_word);
             if next > i {
                 // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
                 i = next;

@@ -3,14 +3,78 @@
 /// A list of words in lower case, with sieves over the first three bytes of each.
 #[derive(Debug)]
 pub(super) struct Lexicon {
-    lists: [&'static [&'static str]; LISTS],
+    words: &'static [&'static str],
     /// Of words of one byte or two.
     short: [u64; 32],
     long: [u64; 64],
+    /// The places of the words in the order of their first bytes, and where each of these begins.
+    order: &'static [u16],
+    firsts: [u16; FIRSTS + 1],
 }
 
-/// The most lists that are joined.
-const LISTS: usize = 4;
+/// How many first bytes are told apart.
+const FIRSTS: usize = 32;
+
+/// A lexicon of a list of words, or of all words of several lexicons.
+macro_rules! lexicon {
+    ([$($word:expr),* $(,)?]) => {{
+        const WORDS: &[&str] = &[$($word),*];
+        const ORDER: [u16; WORDS.len()] = crate::privacy::lexicon::ordered(WORDS);
+        crate::privacy::lexicon::Lexicon::new(WORDS, &ORDER)
+    }};
+    ($($list:path),+) => {{
+        const WORDS: [&str; 0 $(+ $list.words().len())+] = crate::privacy::lexicon::joined(&[$($list.words()),+]);
+        const ORDER: [u16; WORDS.len()] = crate::privacy::lexicon::ordered(&WORDS);
+        crate::privacy::lexicon::Lexicon::new(&WORDS, &ORDER)
+    }};
+}
+pub(super) use lexicon;
+
+/// The words of several lists as one.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+pub(super) const fn joined<const N: usize>(lists: &[&'static [&'static str]]) -> [&'static str; N] {
+    let mut words = [""; N];
+    let (mut list, mut i, mut n) = (0, 0, 0);
+    while list < lists.len() {
+        if i < lists[list].len() {
+            words[n] = lists[list][i];
+            n += 1;
+            i += 1;
+        } else {
+            list += 1;
+            i = 0;
+        }
+    }
+    words
+}
+
+/// The places of words in the order of their first bytes.
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+pub(super) const fn ordered<const N: usize>(words: &[&str]) -> [u16; N] {
+    let mut order = [0; N];
+    let (mut n, mut byte) = (0, 0);
+    while byte < FIRSTS {
+        let mut i = 0;
+        while i < N {
+            if first(words[i].as_bytes()) == byte {
+                order[n] = i as u16;
+                n += 1;
+            }
+            i += 1;
+        }
+        byte += 1;
+    }
+    order
+}
+
+/// Which first byte some bytes have.
+#[inline]
+const fn first(bytes: &[u8]) -> usize {
+    match bytes {
+        [first, ..] => first.to_ascii_lowercase() as usize % FIRSTS,
+        [] => 0,
+    }
+}
 
 /// The place of two bytes in the sieve of short words, capitals like small letters.
 #[inline]
@@ -28,44 +92,29 @@ const fn three(first: u8, second: u8, third: u8) -> (usize, u64) {
 }
 
 impl Lexicon {
-    /// The list and its sieves, made by the compiler.
-    pub(super) const fn new(words: &'static [&'static str]) -> Self {
-        Self { lists: [&[]; LISTS], short: [0; 32], long: [0; 64] }.with(0, words)
-    }
-
-    /// The words of several lists as one.
+    /// The list, its order and its sieves, made by the compiler.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    pub(super) const fn joined(lists: &[&Self]) -> Self {
-        let mut joined = Self::new(&[]);
-        let mut i = 0;
-        while i < lists.len() {
-            joined = joined.with(i, lists[i].lists[0]);
-            i += 1;
-        }
-        joined
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    const fn with(mut self, list: usize, words: &'static [&'static str]) -> Self {
-        self.lists[list] = words;
+    pub(super) const fn new(words: &'static [&'static str], order: &'static [u16]) -> Self {
+        let mut lexicon = Self { words, short: [0; 32], long: [0; 64], order, firsts: [0; FIRSTS + 1] };
         let mut i = 0;
         while i < words.len() {
             let word = words[i].as_bytes();
+            lexicon.firsts[first(word) + 1] += 1;
             match word {
                 [first, second, third, ..] => {
                     let (slot, bit) = three(*first, *second, *third);
-                    self.long[slot] |= bit;
+                    lexicon.long[slot] |= bit;
                 }
                 [first, second] => {
                     let (slot, bit) = two(*first, *second);
-                    self.short[slot] |= bit;
+                    lexicon.short[slot] |= bit;
                 }
                 [first] => {
                     // Anything may follow a word of one byte.
                     let mut second = 0u8;
                     loop {
                         let (slot, bit) = two(*first, second);
-                        self.short[slot] |= bit;
+                        lexicon.short[slot] |= bit;
                         if second == u8::MAX {
                             break;
                         }
@@ -76,7 +125,12 @@ impl Lexicon {
             }
             i += 1;
         }
-        self
+        let mut i = 0;
+        while i < FIRSTS {
+            lexicon.firsts[i + 1] += lexicon.firsts[i];
+            i += 1;
+        }
+        lexicon
     }
 
     /// Whether a word of the list may begin with these bytes.
@@ -93,68 +147,63 @@ impl Lexicon {
         self.long.get(slot).is_some_and(|word| word & bit != 0) || self.short.get(other).is_some_and(|word| word & sign != 0)
     }
 
+    /// The words of the list that have the first byte of these, if any may begin with them.
+    #[inline]
+    fn near(&self, bytes: &[u8]) -> impl Iterator<Item = &'static str> {
+        let first = first(bytes);
+        let span = self.firsts.get(first).zip(self.firsts.get(first + 1)).filter(|_| bytes.is_empty() || self.may_begin(bytes));
+        let (from, to) = span.map_or((0, 0), |(from, to)| (usize::from(*from), usize::from(*to)));
+        let words = self.words;
+        self.order.get(from..to).unwrap_or_default().iter().filter_map(move |&place| words.get(usize::from(place)).copied())
+    }
+
     /// Whether a word, in lower case, is on the list.
     pub(super) fn has(&self, word: &str) -> bool {
-        (word.is_empty() || self.may_begin(word.as_bytes())) && self.iter().any(|known| known == word)
+        self.near(word.as_bytes()).any(|known| known == word)
     }
 
     /// The first word of the list that `fits`, of those that may begin with these bytes.
     #[inline]
     pub(super) fn find(&self, bytes: &[u8], fits: impl Fn(&'static str) -> bool) -> Option<&'static str> {
-        self.may_begin(bytes).then(|| self.iter().find(|word| fits(word))).flatten()
+        self.near(bytes).find(|word| fits(word))
     }
 
     /// The list.
     pub(super) const fn words(&self) -> &'static [&'static str] {
-        let [words, ..] = self.lists;
-        words
+        self.words
     }
 
     /// Each word.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'static str> {
-        self.lists.iter().flat_map(|list| list.iter().copied())
+        self.words.iter().copied()
     }
 }
 
 /// A list of words to be looked for in a text.
 pub(super) trait Words: Copy {
-    /// Whether one of them may begin with these bytes.
-    fn may_begin(self, bytes: &[u8]) -> bool;
-    /// Whether one of them `fits`.
-    fn any(self, fits: impl Fn(&str) -> bool) -> bool;
+    /// Whether one of them that may begin with these bytes `fits`.
+    fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool;
 }
 
 impl Words for &'static Lexicon {
     #[inline]
-    fn may_begin(self, bytes: &[u8]) -> bool {
-        Lexicon::may_begin(self, bytes)
-    }
-
-    fn any(self, fits: impl Fn(&str) -> bool) -> bool {
-        self.iter().any(fits)
+    fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
+        self.near(bytes).any(fits)
     }
 }
 
 impl Words for &[&str] {
     #[inline]
-    fn may_begin(self, bytes: &[u8]) -> bool {
-        let first = bytes.first().copied().unwrap_or(0).to_ascii_lowercase();
-        self.iter().any(|word| word.as_bytes().first() == Some(&first))
-    }
-
-    fn any(self, fits: impl Fn(&str) -> bool) -> bool {
-        self.iter().any(|word| fits(word))
+    fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
+        let first = first(bytes);
+        self.iter().any(|word| self::first(word.as_bytes()) == first && fits(word))
     }
 }
 
 impl<const N: usize> Words for &[&str; N] {
     #[inline]
-    fn may_begin(self, bytes: &[u8]) -> bool {
-        self.as_slice().may_begin(bytes)
-    }
-
-    fn any(self, fits: impl Fn(&str) -> bool) -> bool {
-        self.iter().any(|word| fits(word))
+    fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
+        self.as_slice().any(bytes, fits)
     }
 }
 
@@ -164,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_sieve_lets_every_word_of_the_list_through() {
-        static LIST: Lexicon = Lexicon::new(&["$", "is", "está", "密码", "a"]);
+        static LIST: Lexicon = lexicon!(["$", "is", "está", "密码", "a", "is it"]);
         for word in LIST.iter() {
             assert!(LIST.has(word), "{word}");
             assert!(LIST.may_begin(format!("{word} and more").as_bytes()), "{word}");

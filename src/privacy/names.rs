@@ -322,6 +322,9 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
 /// The words of an identifier, in lower case: split at signs, at capitals, and at digits.
 pub(super) fn words(identifier: &[u8]) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
+    if identifier.is_empty() {
+        return words;
+    }
     let mut word = String::new();
     for (i, &b) in identifier.iter().enumerate() {
         let before = i.checked_sub(1).and_then(|i| identifier.get(i)).copied().unwrap_or(b'_');

@@ -90,7 +90,11 @@ fn public_4(address: Ipv4Addr) -> bool {
 /// Reads an IPv6 address that begins with a digit, as all public ones do.
 pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
-    if !matches!(text.at(at), b'2' | b'3') || is_word(text.before(at)) || matches!(text.before(at), b':' | b'.') {
+    if !matches!(text.at(at), b'2' | b'3')
+        || is_word(text.before(at))
+        || matches!(text.before(at), b':' | b'.')
+        || text.at(text.run(at, 5, |b| b.is_ascii_hexdigit())) != b':'
+    {
         return None;
     }
     let mut end = text.run(at, 46, |b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
@@ -123,23 +127,28 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     {
         return Some(end);
     }
-    // The digit is the first or the second of a pair; pairs stand three bytes apart.
+    // The digit is the first or the second of a pair; pairs stand three bytes apart, and the first of them has none before it.
     for first in [Some(at), at.checked_sub(1)].into_iter().flatten() {
-        let by = text.at(first + 2);
-        if !(matches!(by, b':' | b'-') || matches!(text.before(first), b':' | b'-')) {
+        let by = if matches!(text.at(first + 2), b':' | b'-') { text.at(first + 2) } else { text.before(first) };
+        if !matches!(by, b':' | b'-') {
             continue;
         }
-        for pair in 0..6 {
-            let Some(from) = first.checked_sub(pair * 3) else { break };
-            if let Some(end) = six_pairs(text, from) {
-                let value = text.cut(from, end);
-                let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
-                    || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
-                if !plain {
-                    pass.hit(from, end, MAC_ADDRESS, "mac", FORMED);
-                }
-                return Some(end);
+        let mut from = first;
+        for _ in 0..5 {
+            let pair = text.cut(from.saturating_sub(3), from);
+            if !matches!(pair, [a, b, sign] if *sign == by && a.is_ascii_hexdigit() && b.is_ascii_hexdigit()) {
+                break;
             }
+            from -= 3;
+        }
+        if let Some(end) = six_pairs(text, from) {
+            let value = text.cut(from, end);
+            let plain = value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b == b'0')
+                || value.iter().filter(|b| b.is_ascii_hexdigit()).all(|&b| b.eq_ignore_ascii_case(&b'f'));
+            if !plain {
+                pass.hit(from, end, MAC_ADDRESS, "mac", FORMED);
+            }
+            return Some(end);
         }
     }
     None

@@ -2,7 +2,7 @@
 
 use super::detect::{FORMED, Pass};
 use super::kind::{CREDIT_CARD, SSN};
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::text::{Text, is_word};
 use super::{checksum, context, ids, net, phone, wallet};
 
@@ -16,7 +16,8 @@ pub(super) struct Number<'t> {
     pub(super) text: Text<'t>,
     /// Where the digits begin.
     pub(super) start: usize,
-    groups: [(usize, usize); GROUPS],
+    /// Where each group begins and ends, from there.
+    groups: [(u8, u8); GROUPS],
     count: usize,
     digits: [u8; DIGITS],
     total: usize,
@@ -32,12 +33,13 @@ impl<'t> Number<'t> {
             if end == at || number.total + end - at > DIGITS {
                 break;
             }
+            let (Ok(from), Ok(to)) = (u8::try_from(at - start), u8::try_from(end - start)) else { break };
             for (slot, &b) in number.digits.iter_mut().skip(number.total).zip(text.cut(at, end)) {
                 *slot = b - b'0';
             }
             number.total += end - at;
             if let Some(slot) = number.groups.get_mut(number.count) {
-                *slot = (at, end);
+                *slot = (from, to);
             }
             number.count += 1;
             let next = text.run(end, 3, is_between);
@@ -56,7 +58,7 @@ impl<'t> Number<'t> {
 
     /// How many digits the first groups have together.
     pub(super) fn digits_in(&self, groups: usize) -> usize {
-        self.groups.iter().take(groups.min(self.count)).map(|(start, end)| end - start).sum()
+        self.groups.iter().take(groups.min(self.count)).map(|(start, end)| usize::from(end - start)).sum()
     }
 
     /// The digits of the first groups.
@@ -66,12 +68,12 @@ impl<'t> Number<'t> {
 
     /// Where the first groups end.
     pub(super) fn end(&self, groups: usize) -> usize {
-        groups.checked_sub(1).and_then(|g| self.groups.get(g)).map_or(self.start, |&(_, end)| end)
+        groups.checked_sub(1).and_then(|g| self.groups.get(g)).map_or(self.start, |&(_, end)| self.start + usize::from(end))
     }
 
     /// The lengths of the groups, in order.
     pub(super) fn lengths(&self) -> impl Iterator<Item = usize> + '_ {
-        self.groups.iter().take(self.count).map(|(start, end)| end - start)
+        self.groups.iter().take(self.count).map(|(start, end)| usize::from(end - start))
     }
 
     /// Whether the number begins with groups of these lengths.
@@ -82,7 +84,9 @@ impl<'t> Number<'t> {
     /// What separates group `g` from the next.
     pub(super) fn between(&self, g: usize) -> &'t [u8] {
         match (self.groups.get(g), self.groups.get(g + 1)) {
-            (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => self.text.cut(end, start),
+            (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => {
+                self.text.cut(self.start + usize::from(end), self.start + usize::from(start))
+            }
             _ => b"",
         }
     }
@@ -170,10 +174,14 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if digits >= 25 && wallet::read(pass, at) > at {
         return end;
     }
-    // Most numbers are short and alone: nobody's.
-    let alone = !is_between(next) || !text.at(text.run(end, 3, is_between)).is_ascii_digit();
-    if alone && digits < 6 {
-        return end;
+    // Most numbers are short, or dates: nobody's.
+    let point = next == b'.' && digits <= 3;
+    let (groups, second) = short(text, at, end);
+    if groups == 1 || groups > 1 && !(digits == 1 && second == 1) {
+        return if point { super::geo::pair(pass, at).unwrap_or(end) } else { end };
+    }
+    if let Some(stop) = dated(text, at, end) {
+        return stop;
     }
     let number = Number::read(text, at);
     if number.grouped(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.before(at - 3)) && ids::nino_at(pass, at - 3) {
@@ -184,7 +192,44 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
         let last = number.lengths().take_while(|&n| n == 1).count();
         return card(pass, &number).unwrap_or_else(|| number.end(last));
     }
-    known(pass, &number).or_else(|| super::geo::pair(pass, at)).unwrap_or(end).max(end)
+    known(pass, &number).or_else(|| super::geo::pair(pass, at).filter(|_| point)).unwrap_or(end).max(end)
+}
+
+/// How many groups a number of fewer than six digits has, and how long the second is; no groups if it has more digits.
+fn short(text: Text<'_>, at: usize, end: usize) -> (usize, usize) {
+    let (mut digits, mut groups, mut second, mut end) = (end - at, 1, 0, end);
+    while digits < 6 {
+        let next = text.run(end, 3, is_between);
+        if next == end || !text.at(next).is_ascii_digit() {
+            return (groups, second);
+        }
+        end = text.run(next, 6, |b| b.is_ascii_digit());
+        digits += end - next;
+        groups += 1;
+        if groups == 2 {
+            second = end - next;
+        }
+    }
+    (0, second)
+}
+
+/// Behind a date that begins here: `2024-05-14`, `14.05.2024`.
+fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
+    let by = text.at(end);
+    if !matches!(end - at, 1 | 2 | 4) || !matches!(by, b'-' | b'.' | b'/') {
+        return None;
+    }
+    let second = text.run(end + 1, 3, |b| b.is_ascii_digit());
+    if !matches!(second - end, 2 | 3) || text.at(second) != by {
+        return None;
+    }
+    let third = text.run(second + 1, 5, |b| b.is_ascii_digit());
+    let value = |from: usize, to: usize| text.cut(from, to).iter().fold(0u32, |all, b| all * 10 + u32::from(b - b'0'));
+    let (a, b, c) = (value(at, end), value(end + 1, second), value(second + 1, third));
+    let year = |value: u32| (1800..2200).contains(&value);
+    let year_first = end - at == 4 && matches!(third - second, 2 | 3) && year(a) && (1..=12).contains(&b) && (1..=31).contains(&c);
+    let year_last = end - at <= 2 && third - second == 5 && a <= 31 && b <= 31 && year(c) && (a <= 12 || b <= 12);
+    (year_first || year_last).then_some(third)
 }
 
 /// Shows a number to those who know numbers of its length.
@@ -253,7 +298,7 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 
 /// How cards are called.
 #[rustfmt::skip]
-static CARD: Lexicon = Lexicon::new(&[
+static CARD: Lexicon = lexicon!([
     "card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão",
     "kaart", "karta", "maestro", "payment",
 ]);

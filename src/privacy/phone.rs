@@ -3,13 +3,13 @@
 use super::context;
 use super::detect::{FORMED, Pass, SAID};
 use super::kind::PHONE;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::numbers::{Number, distinct};
 use super::text::{Text, is_word};
 
 /// How telephone numbers are called.
 #[rustfmt::skip]
-pub(super) static NAMES: Lexicon = Lexicon::new(&[
+pub(super) static NAMES: Lexicon = lexicon!([
     "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax",
     "reach", "ring", "dial", "contact", "callback", "hotline", "landline", "voicemail", "msisdn", "phonenumber", "number is", "my number",
     "phone_number", "ph", "telefon", "handy", "handynummer", "mobil", "telefonnummer", "rufnummer", "mobilnummer", "rückruf", "festnetz",
@@ -292,15 +292,15 @@ fn nearby(text: Text<'_>, at: usize) -> bool {
 /// Whether the first groups are a date: `2024-05-14`, `14.05.2024`, `20240514`.
 fn date_first(number: &Number<'_>) -> bool {
     let value = |g: usize| number.digits(g + 1).iter().skip(number.digits_in(g)).fold(0u32, |all, &d| all * 10 + u32::from(d));
-    let lengths: Vec<usize> = number.lengths().take(3).collect();
-    match lengths.as_slice() {
+    let mut lengths = number.lengths();
+    match [lengths.next().unwrap_or(0), lengths.next().unwrap_or(0), lengths.next().unwrap_or(0)] {
         [4, 1 | 2, 1 | 2] => (1800..2200).contains(&value(0)) && (1..=12).contains(&value(1)) && (1..=31).contains(&value(2)),
         [1 | 2, 1 | 2, 4] => value(0) <= 31 && value(1) <= 31 && (1800..2200).contains(&value(2)) && (value(0) <= 12 || value(1) <= 12),
         [8, ..] => {
             let date = value(0);
             (1900..2100).contains(&(date / 10_000)) && (1..=12).contains(&(date / 100 % 100)) && (1..=31).contains(&(date % 100))
         }
-        [4, 4] => (1900..2100).contains(&value(0)) && (1900..2100).contains(&value(1)),
+        [4, 4, 0] => (1900..2100).contains(&value(0)) && (1900..2100).contains(&value(1)),
         _ => false,
     }
 }

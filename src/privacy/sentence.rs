@@ -3,10 +3,10 @@
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
 use super::kind::CRYPTO_WALLET;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::names::Word;
 use super::quotation::quoted;
-use super::text::{Text, count, find, is_word};
+use super::text::{Text, count, find, is_word, lowered};
 use super::value;
 use super::vocabulary;
 
@@ -15,7 +15,7 @@ const REACH: usize = 120;
 
 /// Words that connect a name with its value.
 #[rustfmt::skip]
-static CONNECTORS: Lexicon = Lexicon::new(&[
+static CONNECTORS: Lexicon = lexicon!([
     "is", "are", "was", "be", "to", "as", "equals", "being", "=", ":", "-", "–", "—", "->", "=>", "→", "==", ":=", "ist", "lautet",
     "lauten", "war", "wäre", "heißt", "heisst", "auf", "zu", "es", "son", "era", "será", "est", "sont", "était", "c'est", "sera", "è",
     "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "a", "är:", "это", "такой",
@@ -24,7 +24,7 @@ static CONNECTORS: Lexicon = Lexicon::new(&[
 
 /// Words that may stand between the connection and the value.
 #[rustfmt::skip]
-static FILLERS: Lexicon = Lexicon::new(&[
+static FILLERS: Lexicon = lexicon!([
     "now", "currently", "still", "just", "simply", "set", "changed", "updated", "reset", "again", "probably", "also", "always",
     "literally", "the", "following", "this", "called", "to", "as", "actually", "really", "only", "exactly", "something", "like", "jetzt",
     "nun", "noch", "immer", "einfach", "aktuell", "derzeit", "ahora", "actualmente", "maintenant", "toujours", "actuellement", "adesso",
@@ -33,7 +33,7 @@ static FILLERS: Lexicon = Lexicon::new(&[
 ]);
 
 /// Words for changing a password into another.
-static TURNED: Lexicon = Lexicon::new(&[
+static TURNED: Lexicon = lexicon!([
     "changed",
     "change",
     "reset",
@@ -197,10 +197,10 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         {
             return None;
         }
-        let lower = String::from_utf8_lossy(bytes).to_lowercase();
+        let lower = lowered(bytes);
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        let into = matches!(lower.as_str(), "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu")
+        let into = matches!(&*lower, "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu")
             && super::context::said_within(text, name.start, 48, &TURNED);
         if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
@@ -249,6 +249,11 @@ fn filler(lower: &str, connected: bool, since: usize) -> bool {
 /// Whether a word of a sentence is the value that a name promised.
 fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
     let made = value::made(bytes);
+    let is_said = connected && place <= 3 && since == 0 && name.word == Word::Password;
+    // Most words are words.
+    if made.lower == made.length && !word.quoted && !is_said {
+        return false;
+    }
     // What closes something, and the types of code, are no values.
     let generic = bytes.contains(&b'<') && bytes.first().is_some_and(u8::is_ascii_uppercase);
     if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && made.digits == 0 {
@@ -319,15 +324,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
         next == 0 || next == b'\n' || next == b'\r' || closing.iter().any(|b| matches!(b, b'.' | b'!' | b';')) || closing.contains(&b',')
     };
     let capital_only = made.upper == 1 && made.digits == 0;
-    connected
-        && plain
-        && ends
-        && place <= 3
-        && since == 0
-        && name.word == Word::Password
-        && !vocabulary::is_common(&bytes.to_ascii_lowercase())
-        && !capital_only
-        && direct(text, name, word)
+    is_said && plain && ends && !vocabulary::is_common(&bytes.to_ascii_lowercase()) && !capital_only && direct(text, name, word)
 }
 
 /// Whether a word of speech, not a sign, connects name and value: code has signs there.
@@ -341,7 +338,7 @@ fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
 
 /// Whether only a form of "is" stands between name and value.
 fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
-    let between = String::from_utf8_lossy(text.cut(name.end, word.start)).to_lowercase();
+    let between = lowered(text.cut(name.end, word.start));
     matches!(
         between.trim(),
         "is" | "is:"

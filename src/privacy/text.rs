@@ -1,5 +1,7 @@
 //! Bytes that can be looked at anywhere: outside of the text there is nothing, and asking never fails.
 
+use std::borrow::Cow;
+
 /// A text as bytes, whatever is in them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
@@ -85,6 +87,15 @@ pub(super) fn is_word(b: u8) -> bool {
 #[inline]
 pub(super) fn is_ident(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_'
+}
+
+/// Text in lower case, copied only if it has to be.
+pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.bytes().all(|b| b < 0x80 && !b.is_ascii_uppercase()) => Cow::Borrowed(text),
+        Ok(text) => Cow::Owned(text.to_lowercase()),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(bytes).to_lowercase()),
+    }
 }
 
 /// Where some bytes first stand in others: for short ones, where preparing a search would cost more than searching.

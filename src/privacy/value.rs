@@ -1,7 +1,7 @@
 //! Values: whether what stands beside a telling name is a secret, or a placeholder, a reference, code, a word.
 
-use super::lexicon::Lexicon;
-use super::text::find;
+use super::lexicon::{Lexicon, lexicon};
+use super::text::{find, lowered};
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,7 +84,7 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
 
 /// Values that say of themselves that they are none, whole and in lower case.
 #[rustfmt::skip]
-static NOTHING: Lexicon = Lexicon::new(&[
+static NOTHING: Lexicon = lexicon!([
     "", "null", "none", "nil", "undefined", "true", "false", "yes", "no", "on", "off", "n/a", "na", "tbd", "todo", "fixme", "password",
     "passwd", "pass", "pwd", "passwort", "secret", "token", "key", "apikey", "api_key", "api-key", "value", "string", "str", "text",
     "test", "example", "foo", "bar", "baz", "foobar", "xxx", "abc", "default", "empty", "blank", "unset", "hidden", "masked", "redacted",
@@ -99,7 +99,7 @@ static NOTHING: Lexicon = Lexicon::new(&[
 
 /// Parts by which a value says that it is a placeholder, in lower case.
 #[rustfmt::skip]
-static PLACEHOLDER_PARTS: Lexicon = Lexicon::new(&[
+static PLACEHOLDER_PARTS: Lexicon = lexicon!([
     "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
     "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
     "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
@@ -108,14 +108,14 @@ static PLACEHOLDER_PARTS: Lexicon = Lexicon::new(&[
 ]);
 
 /// Those of them that must begin a word.
-static BOUNDED: Lexicon = Lexicon::new(&[
+static BOUNDED: Lexicon = lexicon!([
     "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
     "dummy", "your",
 ]);
 
 /// Beginnings of references to a secret that is somewhere else.
 #[rustfmt::skip]
-static REFERENCES: Lexicon = Lexicon::new(&[
+static REFERENCES: Lexicon = lexicon!([
     "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
     "keyring:", "ref+", "ref:", "secretref:", "awssm://", "gcpsm://", "ssm:", "arn:", "projects/", "secretsmanager", "!ref", "!sub",
     "!secret", "!vault", "!env", "!getatt", "enc[", "ansible_vault", "process.env", "import.meta", "os.environ", "os.getenv", "getenv",
@@ -158,7 +158,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
         return true;
     }
-    let lower = String::from_utf8_lossy(value).to_lowercase();
+    let lower = lowered(value);
     let lower = lower.trim();
     if NOTHING.has(lower)
         || REFERENCES
@@ -255,7 +255,6 @@ pub(super) fn is_random(value: &[u8]) -> bool {
 
 /// Whether a value without quotes is an expression: a call, a member, an index, a variable with a telling name.
 pub(super) fn is_code(value: &[u8]) -> bool {
-    let made = made(value);
     let has = |signs: &[u8]| value.windows(signs.len()).any(|w| w == signs);
     if value.contains(&b'(')
         && value.first() != Some(&b'(')
@@ -270,7 +269,10 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     if value.contains(&b'<') && value.ends_with(b">") && value.first().is_some_and(u8::is_ascii_alphabetic) {
         return true;
     }
-    if has(b"::") || has(b"->") || has(b"=>") || has(b"()") || has(b"${") || has(b"{{") || has(b"[\"") || has(b"['") || has(b"?.") {
+    let signed = || value.iter().any(|b| matches!(b, b':' | b'-' | b'=' | b'(' | b'$' | b'{' | b'[' | b'?'));
+    if signed()
+        && (has(b"::") || has(b"->") || has(b"=>") || has(b"()") || has(b"${") || has(b"{{") || has(b"[\"") || has(b"['") || has(b"?."))
+    {
         return true;
     }
     if let Some(dash) = value.iter().position(|&b| b == b'-')
@@ -294,7 +296,7 @@ pub(super) fn is_code(value: &[u8]) -> bool {
                 && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
         });
     let indexed = value.ends_with(b"]") && value.contains(&b'[');
-    members || indexed || (made.digits == 0 && names_itself(value))
+    members || indexed || (!value.iter().any(u8::is_ascii_digit) && names_itself(value))
 }
 
 /// Whether an identifier has one of the words in it that values of secrets are called by.
@@ -324,8 +326,11 @@ fn names_itself(value: &[u8]) -> bool {
         b"Key",
         b"auth",
     ];
+    if !value.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_') {
+        return false;
+    }
     let lower = value.to_ascii_lowercase();
-    WORDS.iter().any(|word| lower.windows(word.len()).any(|w| w == *word)) && value.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_')
+    WORDS.iter().any(|word| find(&lower, word).is_some())
 }
 
 /// Whether a word of a sentence is plainly not a word of the language: digits or signs inside, or capitals.
@@ -346,7 +351,7 @@ pub(super) fn is_striking(value: &[u8]) -> bool {
 }
 
 #[rustfmt::skip]
-static TERMS: Lexicon = Lexicon::new(&[
+static TERMS: Lexicon = lexicon!([
     "sha1", "sha-1", "sha256", "sha-256", "sha512", "sha-512", "sha3", "md5", "base64", "base32", "oauth2", "oauth2.0", "argon2",
     "argon2id", "pbkdf2", "2fa", "utf8", "utf-8", "http2", "x509", "x.509", "pkcs8", "pkcs12", "pkcs#12", "p12", "i18n", "l10n", "s3",
     "ec2", "k8s", "aes256", "aes-256", "aes-256-gcm", "aes128", "hs256", "rs256", "es256", "ed25519", "rsa2048", "totp", "ipv4", "ipv6",
@@ -359,7 +364,14 @@ static TERMS: Lexicon = Lexicon::new(&[
 
 /// Things with digits or signs in them that are written in sentences about passwords and are none.
 pub(super) fn is_term(value: &[u8]) -> bool {
-    let lower = String::from_utf8_lossy(value).to_lowercase();
+    let lower = lowered(value);
+    if TERMS.has(&lower) {
+        return true;
+    }
+    // Without a digit or one of these signs it is nothing below.
+    if !value.iter().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-')) {
+        return false;
+    }
     let made = made(value);
     let letters = made.lower + made.upper;
     let amount = made.digits > 0
@@ -367,34 +379,38 @@ pub(super) fn is_term(value: &[u8]) -> bool {
         && lower.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | '~' | '<' | '>' | '=')).len() <= 2
         && made.length <= 6
         && value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'='));
-    let ordinal = [
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "chars",
-        "characters",
-        "days",
-        "min",
-        "ms",
-        "bit",
-        "bits",
-        "x",
-        "%",
-        "k",
-        "kb",
-        "mb",
-        "-digit",
-        "-bit",
-        "-char",
-        "-character",
-        "-day",
-        "-day",
-        "-step",
-        "-factor",
-    ]
-    .iter()
-    .any(|unit| lower.strip_suffix(unit).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit() || c == '-' || c == '.')));
+    let numbered = lower.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
+    let ordinal = numbered
+        && [
+            "st",
+            "nd",
+            "rd",
+            "th",
+            "chars",
+            "characters",
+            "days",
+            "min",
+            "ms",
+            "bit",
+            "bits",
+            "x",
+            "%",
+            "k",
+            "kb",
+            "mb",
+            "-digit",
+            "-bit",
+            "-char",
+            "-character",
+            "-day",
+            "-day",
+            "-step",
+            "-factor",
+        ]
+        .iter()
+        .any(|unit| {
+            lower.strip_suffix(unit).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit() || c == '-' || c == '.'))
+        });
     let version = lower.strip_prefix('v').unwrap_or(&lower).chars().all(|c| c.is_ascii_digit() || c == '.')
         && (lower.contains('.') || lower.starts_with('v'));
     let address = lower.contains("://")
@@ -403,15 +419,16 @@ pub(super) fn is_term(value: &[u8]) -> bool {
                 .rsplit('@')
                 .next()
                 .is_some_and(|host| host.contains('.') && !host.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-'));
-    let file = [
-        ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml", ".toml", ".env", ".cfg", ".conf", ".ini", ".pem",
-        ".key", ".html", ".com", ".org", ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php", ".log", ".csv",
-        ".kdbx", ".zip", ".pdf", ".local",
-    ]
-    .iter()
-    .any(|end| lower.ends_with(end));
+    let file = lower.contains('.')
+        && [
+            ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml", ".toml", ".env", ".cfg", ".conf", ".ini", ".pem",
+            ".key", ".html", ".com", ".org", ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php", ".log",
+            ".csv", ".kdbx", ".zip", ".pdf", ".local",
+        ]
+        .iter()
+        .any(|end| lower.ends_with(end));
     let fraction = lower.contains('/') && made.digits == 0;
-    TERMS.has(&lower) || amount || ordinal || version || address || file || fraction
+    amount || ordinal || version || address || file || fraction
 }
 
 #[cfg(test)]

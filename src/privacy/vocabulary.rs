@@ -1,10 +1,10 @@
 //! Common words, which stand where a password could and are none.
 
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 
 /// Common words that stand where a password could, and are none. Plain words are taken for passwords only if they are not here.
 #[rustfmt::skip]
-static COMMON: Lexicon = Lexicon::new(&[
+static COMMON: Lexicon = lexicon!([
     "a", "an", "the", "my", "your", "our", "his", "her", "their", "its", "it", "this", "that", "these", "those", "there", "here", "where",
     "what", "which", "who", "how", "why", "when", "not", "no", "none", "never", "always", "also", "too", "very", "so", "as", "at", "by",
     "for", "from", "in", "into", "of", "on", "to", "up", "out", "with", "without", "and", "or", "but", "if", "then", "else", "than", "is",

@@ -3,13 +3,13 @@
 use super::context;
 use super::detect::{FORMED, Pass};
 use super::kind::CRYPTO_WALLET;
-use super::lexicon::Lexicon;
+use super::lexicon::{Lexicon, lexicon};
 use super::text::{count, is_ident, is_word};
 use sha2::{Digest, Sha256};
 
 /// How wallets are spoken of.
 #[rustfmt::skip]
-static NAMES: Lexicon = Lexicon::new(&[
+static NAMES: Lexicon = lexicon!([
     "wallet", "address", "addr", "eth", "ethereum", "btc", "bitcoin", "usdt", "usdc", "metamask", "send", "donate", "deposit", "payout",
     "tip", "ledger", "token", "erc20", "bnb", "bsc", "polygon", "crypto", "coin", "litecoin", "dogecoin", "tron", "recipient", "from",
     "to", "solana", "monero", "ripple", "xrp", "cardano",

@@ -101,7 +101,7 @@ pub(super) const RULES: &[Rule] = &[
             "00D{w:12-15}!{p:80-}",
             "oaa{w:14}.v1.ey{p:60-}",
             "akab-{b:16}-{b:16}",
-            "{x:12}|-{x:16}:ak_{w:20-}",
+            "{b:29}|:ak_{w:20-}",
         ],
         check: Check::Digit,
         finds: &["llx-{w:48}", "tgp_v1_{b:43}", "API-{U:29}", "shltm_{w:40}", "4b1d{w:38}", "{w:6}_{w:29}_mmk"],
