@@ -148,6 +148,8 @@ pub(super) struct Pass<'t> {
     pub(super) weighed: usize,
     /// Up to where the data of manifests has been read.
     pub(super) listed: usize,
+    /// The rule that refused a long run last, and where that ended.
+    pub(super) refused: ((u8, u8), usize),
     /// The word a value was last read from.
     pub(super) run: super::found::Run,
 }
@@ -168,6 +170,7 @@ impl<'t> Pass<'t> {
             tabled: 0,
             weighed: 0,
             listed: 0,
+            refused: ((0, 0), 0),
             run: super::found::Run::default(),
         }
     }

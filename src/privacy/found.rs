@@ -26,6 +26,9 @@ pub(super) struct Run {
     end: usize,
 }
 
+/// More than this is not read twice.
+const MUCH: usize = 256;
+
 /// The value that begins at a place.
 pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Syntax, name: &Name<'_>) -> Option<Found> {
     // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
@@ -48,9 +51,14 @@ pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Synta
         Syntax::Line | Syntax::Argument => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`'),
         _ => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`' | b'|'),
     };
-    // One word may hold many names: where it ends is looked for once.
+    // One word may hold many names: where it ends is looked for once, and what is much of it is no value of a later one.
     let mut end = match run {
-        Run { syntax: known, from: first, end } if *known == Some(syntax) && *first <= from && from < *end => *end,
+        Run { syntax: known, from: first, end } if *known == Some(syntax) && *first < from && from < *end => {
+            if *end - from > MUCH {
+                return None;
+            }
+            *end
+        }
         _ => {
             let end = text.run(from, 4096, |b| !stop(b));
             *run = Run { syntax: Some(syntax), from, end };

@@ -259,17 +259,21 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
     if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && made.digits == 0 {
         return false;
     }
-    if made.length < 3 || value::is_placeholder(bytes) || value::is_term(bytes) && name.word != Word::Pin || made.length > 100 {
-        return false;
-    }
-    if matches!(name.word, Word::Pin) {
+    if name.word == Word::Pin {
         let digits = made.digits == made.length && (3..=8).contains(&made.length)
             || made.length >= 5
                 && made.digits * 2 >= made.length
                 && made.lower == 0
                 && made.digits + made.upper + made.signs == made.length
                 && !bytes.contains(&b'.');
-        return digits && (connected || place == 0) && !is_year_like(bytes, connected);
+        return digits
+            && made.length <= 100
+            && (connected || place == 0)
+            && !is_year_like(bytes, connected)
+            && !value::is_placeholder(bytes);
+    }
+    if made.length < 3 || made.length > 100 || value::is_placeholder(bytes) || value::is_term(bytes) {
+        return false;
     }
     if word.quoted {
         let sentence = made.spaces > 0 && (made.upper > 0 && made.digits == 0 || made.spaces > 6);

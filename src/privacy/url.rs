@@ -98,8 +98,14 @@ pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
     if !matches!(text.before(at), b'?' | b'&' | b';' | b'#') && !inside(text, at) || pass.covered(to) {
         return;
     }
-    let end =
-        text.run(to, 2048, |b| !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';'));
+    // A sign of equality ends a value; behind one that goes on there was none.
+    let goes_on = |b: u8| {
+        !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';' | b'=' | b'?' | b'[' | b'\\')
+    };
+    let end = text.run(text.run(to, 2048, goes_on), 3, |b| b == b'=');
+    if goes_on(text.at(end)) {
+        return;
+    }
     let bytes = text.cut(to, end);
     let made = value::made(bytes);
     let escapes = count(bytes, b'%');

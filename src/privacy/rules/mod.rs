@@ -69,6 +69,10 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     if !shape.contains('|') && joined(at) {
         return;
     }
+    // Inside a long run of what was none of this rule's tokens there is none either.
+    if pass.refused.0 == (theme, place) && at < pass.refused.1 {
+        return;
+    }
     let Some((start, end)) = shape::matches(pass.text, at, shape) else { return };
     if joined(start) {
         return;
@@ -78,6 +82,8 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     if passes(pass.text, start, end, rule) {
         let end = wrapped_end(pass.text, end);
         pass.hit(start, end, rule.kind, rule.name, SURE);
+    } else if end - start > 256 {
+        pass.refused = ((theme, place), end);
     }
 }
 
