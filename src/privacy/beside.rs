@@ -20,7 +20,7 @@ static OTHER_TAILS: Lexicon = lexicon!([
     "characters", "chars", "env", "var", "variable", "source", "vault", "scanner", "scanning", "detection", "board", "frame", "pair",
     "press", "down", "up", "word", "words", "code_challenge", "ring", "stroke", "usages", "parser", "stream", "kind", "num", "number",
     "ids_to", "bucket_name", "hasher", "iterations", "rounds", "revoked", "created", "updated", "refresh", "sync", "schema", "spec",
-    "config", "settings", "options", "request", "response", "callback", "event", "entropy", "uuid",
+    "config", "settings", "options", "stdin", "fd", "request", "response", "callback", "event", "entropy", "uuid",
 ]);
 
 /// Words before a telling name that make it the name of something else: `max_tokens`, `next_page_token`, `public_key`.

@@ -53,6 +53,10 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     while i < limit {
         let b = text.at(i);
+        // What the word spoke of has been replaced.
+        if b == b'[' && !super::placeholders::spans(text.cut(i, i + 40)).is_empty() {
+            break;
+        }
         let begins = !is_word(text.before(i)) || text.before(i) >= 0x80;
         if begins
             && (b.is_ascii_digit() || b.is_ascii_alphabetic() || b >= 0x80)

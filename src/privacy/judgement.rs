@@ -10,7 +10,7 @@ use super::value;
 pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool {
     let bytes = text.cut(found.start, found.end);
     let made = value::made(bytes);
-    if made.length < 3 || value::is_placeholder(bytes) || is_own_name(name, bytes) {
+    if made.length < 3 || value::is_placeholder(bytes) || is_own_name(name, bytes) || is_plumbing(bytes, &made) {
         return false;
     }
     let quoted = found.syntax == Syntax::Quoted;
@@ -34,6 +34,14 @@ pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool 
         Word::Opaque => value::is_random(bytes) && made.length >= 20 && !value::is_uuid(bytes) && made.spaces == 0,
         Word::Phrase => false,
     }
+}
+
+/// Signs and nothing else, a type of C, an option of a mount: `?;`, `__u32`, `id=mysecret,src=file`.
+fn is_plumbing(bytes: &[u8], made: &value::Made) -> bool {
+    let option = bytes.iter().position(|&b| b == b'=').and_then(|p| bytes.get(..p));
+    made.lower + made.upper + made.digits + made.beyond == 0 && made.signs <= 4
+        || bytes.starts_with(b"__") && bytes.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+        || option.is_some_and(|word| matches!(word, b"id" | b"type" | b"src" | b"source" | b"name" | b"env" | b"from" | b"file"))
 }
 
 /// `"password": "password_field"`, `token = token_value`: a value that only repeats the name.
@@ -69,7 +77,9 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
             let argument = found.syntax == Syntax::Line && matches!(text.at(found.end), b')' | b',') && plain_word;
             !argument
                 && !(found.syntax == Syntax::Argument
-                    && (bytes.starts_with(b"-") || bytes.starts_with(b"/") || bytes.starts_with(b"[") || bytes.starts_with(b"<")))
+                    && (plain_word && made.upper == 1 && text.at(found.end) == b' ' && text.at(found.end + 1).is_ascii_lowercase()
+                        || bytes.starts_with(b"-")
+                        || bytes.starts_with(b"/") || bytes.starts_with(b"[") || bytes.starts_with(b"<")))
                 && !TYPES.contains(&bytes.to_ascii_lowercase().as_slice())
         }
         Syntax::Cell => {
@@ -206,6 +216,12 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
         return told && bytes.len() >= 32;
     }
     let _ = quoted;
+    // `node-modules-v2-0d757aa3…`: the key of something kept, with a digest at its end.
+    let mut parts = bytes.rsplit(|&b| b == b'-');
+    let cached = parts.next().is_some_and(value::is_digest) && parts.next().is_some();
+    if cached && !value::is_uuid(bytes) {
+        return false;
+    }
     let solid = bytes.len() >= 20
         && made.digits >= 3
         && made.lower + made.upper >= 3

@@ -20,6 +20,8 @@ static CONNECTORS: Lexicon = lexicon!([
     "lauten", "war", "wäre", "heißt", "heisst", "auf", "zu", "es", "son", "era", "será", "est", "sont", "était", "c'est", "sera", "è",
     "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "a", "är:", "это", "такой",
     "такая", "будет", "—", "je", "is:", "este", "esta", "isimli", "olarak", "si", "adalah", "là", "είναι", "هي", "هو", "היא", "הוא", "है", "คือ", "là:",
+    "było", "był", "była", "był", "zamieniono", "был", "была", "было", "был", "був", "була", "було", "إلى", "كانت", "था", "थी", "на", "vara", "blev", "oli", "volt", "bylo", "e",
+    "byl", "byla", "bila", "bilo", "ήταν", "đổi", "thành", "jadi", "menjadi",
 ]);
 
 /// Words that may stand between the connection and the value.
@@ -113,7 +115,7 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
     if matches!(name.word, Word::Key | Word::Opaque) {
         return;
     }
-    if text.before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
+    if text.at(name.at) >= 0xCE || text.before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
         if text.at(name.end).is_ascii_whitespace()
             && let Some((start, end)) = said(text, name)
         {
@@ -205,7 +207,9 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;
-        } else if takes(text, name, &word, bytes, connected, n, since) {
+        } else if takes(text, name, &word, bytes, connected, n, since)
+            && !(n == 0 && text.at(name.end) == b'?' && bytes.iter().all(u8::is_ascii_digit))
+        {
             return Some((word.start, word.end));
         } else if word.quoted || !filler(&lower, connected, since) {
             if connected && since == 0 && !word.quoted && !sentence_ends && n < 4 {
@@ -272,7 +276,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
             && !is_year_like(bytes, connected)
             && !value::is_placeholder(bytes);
     }
-    if made.length < 3 || made.length > 100 || value::is_placeholder(bytes) || value::is_term(bytes) {
+    if made.length < 3 || made.length > 256 || value::is_placeholder(bytes) || value::is_term(bytes) {
         return false;
     }
     if word.quoted {
@@ -426,8 +430,14 @@ fn beyond_ascii(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let limit = text.line_end(name.to, 90);
     let mut i = name.to;
-    while i < limit && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t')) {
+    let mut words = 0;
+    let asked = |i: usize| matches!(text.cut(i, i + 3), [0xEF, 0xBC, 0x9F | 0x81] | [0xE3, 0x80, 0x82] | [0xD8, 0x9F, _]);
+    while i < limit && words < 6 && !asked(i) && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t' | b'<')) {
+        words += usize::from(text.at(i) == b' ');
         i += 1;
+    }
+    if asked(i) {
+        return;
     }
     let end = text.run(i, 100, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'\''));
     let mut stop = end;
@@ -441,7 +451,8 @@ fn beyond_ascii(pass: &mut Pass<'_>, name: &Name<'_>) {
             || made.digits == made.length && matches!(name.word, Word::Password | Word::Pin) && text.at(stop) != b'-')
         && !value::is_placeholder(bytes)
         && !value::is_term(bytes)
-        && !value::is_code(bytes);
+        && !value::is_code(bytes)
+        && !(looks_like_name(bytes) && words > 1);
     let heavy = !matches!(name.word, Word::Secret) || made.length >= 10;
     if good && heavy && i < limit {
         pass.hit(i, stop, kind_of(name), "spoken", SAID);

@@ -149,7 +149,9 @@ fn has_run_of_x(value: &[u8]) -> bool {
 
 /// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
 fn is_pattern(lower: &[u8]) -> bool {
-    [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b"(?=", b"(?:", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
+    find(lower, b"(?:").is_some()
+        || find(lower, b"(?=").is_some()
+        || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
         >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
 }
 
@@ -255,6 +257,14 @@ pub(super) fn is_random(value: &[u8]) -> bool {
 
 /// Whether a value without quotes is an expression: a call, a member, an index, a variable with a telling name.
 pub(super) fn is_code(value: &[u8]) -> bool {
+    // `secrets[0`, `password:`: what the punctuation was cut off from.
+    let value = value.strip_suffix(b":").unwrap_or(value);
+    let index = value.iter().position(|&b| b == b'[').filter(|&p| p > 0);
+    if index.is_some_and(|p| {
+        value.iter().take(p).all(|&b| b.is_ascii_alphabetic() || b == b'_') && value.iter().skip(p + 1).all(|b| b.is_ascii_alphanumeric() || *b == b']')
+    }) {
+        return true;
+    }
     let has = |signs: &[u8]| value.windows(signs.len()).any(|w| w == signs);
     if value.contains(&b'(')
         && value.first() != Some(&b'(')
@@ -345,9 +355,33 @@ pub(super) fn is_striking(value: &[u8]) -> bool {
     let inner_capital = made.lower >= 2
         && value.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())).count() >= 1;
     (letters >= 1 && made.digits >= 1 && made.length >= 4)
+        || is_joined(value)
         || (inner_sign && letters + made.digits >= 3)
         || (inner_capital && made.length >= 8)
         || (made.signs >= 2 && letters >= 3 && inner_sign)
+}
+
+/// Words that speak of things, in names that are joined with dashes.
+#[rustfmt::skip]
+static JOINED: Lexicon = lexicon!([
+    "password", "passwords", "secret", "secrets", "token", "tokens", "credentials", "manager", "service", "server", "client", "config",
+    "user", "users", "name", "prod", "staging", "test", "production", "default", "cluster", "database", "account", "admin", "data",
+    "volume", "value", "file", "here", "your", "with", "this", "that", "from", "reset", "login", "auth", "access", "keys", "factor",
+    "sign", "time", "step", "based", "case", "page", "form", "local", "system", "network", "group", "role", "policy", "node", "modules",
+]);
+
+/// Four or more words with dashes between them, as people make passphrases.
+fn is_joined(value: &[u8]) -> bool {
+    let mut words = 0;
+    value.len() >= 16
+        && value.split(|&b| b == b'-').all(|word| {
+            words += 1;
+            (3..=10).contains(&word.len())
+                && word.iter().skip(1).all(u8::is_ascii_lowercase)
+                && word.first().is_some_and(u8::is_ascii_alphabetic)
+                && !std::str::from_utf8(word).is_ok_and(|word| JOINED.has(word))
+        })
+        && words >= 4
 }
 
 #[rustfmt::skip]
