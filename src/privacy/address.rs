@@ -1,7 +1,7 @@
 //! Street addresses: a street by its word, the number before or behind it, and the town that follows.
 
 use super::context::begins_word;
-use super::detect::{FORMED, Pass};
+use super::detect::{FORMED, Pass, SAID};
 use super::kind::ADDRESS;
 use super::text::{Text, count, find, is_word};
 
@@ -26,6 +26,85 @@ pub(super) const ENDINGS: &[&str] = &[
     "straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "ufer ", "damm ", "ring ", "straat ", "laan ", "gracht ",
     "plein ", "kade ", "dijk ", "gatan ", "vägen ", "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
 ];
+
+/// How addresses are announced where streets have no words of their own that are known here.
+pub(super) const SPOKEN: &[&str] = &[
+    "العنوان",
+    "عنواني",
+    "عنوان المنزل",
+    "पता",
+    "住所",
+    "送り先",
+    "お届け先",
+    "配送先",
+    "地址",
+    "住址",
+    "주소",
+    "배송지",
+    "ที่อยู่",
+    "כתובת",
+    "адрес",
+    "адреса",
+    "Адрес",
+    "Адреса",
+    "địa chỉ",
+    "διεύθυνση",
+    "home address",
+    "shipping address",
+    "billing address",
+    "mailing address",
+    "delivery address",
+    "postal address",
+    "street address",
+    "anschrift",
+    "lieferadresse",
+    "rechnungsadresse",
+];
+
+/// Reads what is announced as an address: to the end of the line or of the sentence, if there is a number in it.
+pub(super) fn spoken(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if text.at(at) < 0x80 && is_word(text.before(at)) || pass.covered(at) || text.before(at) == b'-' {
+        return;
+    }
+    let limit = text.line_end(to, 160);
+    // Up to the sign or the particle that announces it.
+    let signs: [&str; 10] = [":", "：", "は", "是", "为", "는", "은", "है", "—", "–"];
+    let window = text.cut(to, (to + 16).min(limit));
+    let sign = signs.iter().filter_map(|sign| find(window, sign.as_bytes()).map(|p| (p, sign.len()))).min();
+    let Some((place, length)) = sign.filter(|&(place, _)| window.get(..place).is_some_and(|between| between.len() < 13)) else { return };
+    let start = text.run(to + place + length, 6, |b| matches!(b, b' ' | b'\t' | b'*' | b'"'));
+    let mut end = start;
+    while end < limit {
+        let ends =
+            matches!(text.cut(end, end + 3), [0xE3, 0x80, 0x82 | 0x81] | [0xEF, 0xBC, 0x8C | 0x9B] | [b'.' | b';' | b'"' | b'|', ..])
+                && !(text.at(end) == b'.'
+                    && (text.at(end + 1) != b' ' && end + 1 < limit || text.cut(start, end).len() < 12 || short_word(text, end)));
+        if ends {
+            break;
+        }
+        end += 1;
+    }
+    for ending in ["です", "だよ", "입니다", "이에요", "है"] {
+        if text.cut(start, end).ends_with(ending.as_bytes()) {
+            end -= ending.len();
+        }
+    }
+    let end = text.run_back(end, 8, |b| b == b' ' || b == b',');
+    let bytes = text.cut(start, end);
+    let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
+    let letters = bytes.iter().filter(|&&b| b.is_ascii_alphabetic() || b >= 0x80).count();
+    let other = bytes.contains(&b'@') || find(bytes, b"://").is_some() || bytes.contains(&b'=') || bytes.contains(&b'[');
+    if (1..=14).contains(&digits) && letters >= 5 && (10..=150).contains(&bytes.len()) && !other && bytes.contains(&b' ') | (letters > 8) {
+        pass.hit(start, end, ADDRESS, "address", SAID);
+    }
+}
+
+/// Whether a point stands behind an abbreviation: `ул.`, `д.`, `кв.`
+fn short_word(text: Text<'_>, point: usize) -> bool {
+    let start = text.run_back(point, 12, |b| b.is_ascii_alphabetic() || b >= 0x80);
+    point > start && point - start <= 6
+}
 
 /// Reads an address around a word like `Street`.
 pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
@@ -96,8 +175,8 @@ fn house_number(piece: &[u8]) -> bool {
             || rest.len() == 1 && rest.iter().all(u8::is_ascii_alphabetic)
             || matches!(rest.first(), Some(b'-' | b'/'))
                 && rest.len() > 1
-                && rest.iter().skip(1).all(u8::is_ascii_digit)
-                && rest.len() <= 5)
+                && (rest.iter().skip(1).all(u8::is_ascii_digit) && rest.len() <= 5
+                    || rest.len() == 2 && rest.iter().skip(1).all(u8::is_ascii_alphabetic)))
 }
 
 /// The end of what follows a street: a direction, a flat, a town, a state, a postcode.

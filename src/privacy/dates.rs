@@ -14,23 +14,26 @@ pub(super) const NAMES: &[&str] = &[
     "data di nascita", "nascita", "cumpleaños", "nascimento", "nascido", "nascida", "nasci", "geboortedatum", "urodzenia", "urodzon",
     "urodziłem", "urodziłam", "född", "födelsedatum", "født", "fødselsdato", "syntynyt", "syntymäaika", "дата рождения", "родился",
     "родилась", "рождения", "出生日期", "出生", "生年月日", "생년월일", "doğum tarihi", "doğum", "narození", "narozen", "született", "születési",
+    "né(e) le", "nee le", "ne le", "जन्म तिथि", "जन्मतिथि", "जन्म तारीख", "जन्मदिन", "जन्म", "誕生日", "生日", "생일", "태어", "تاريخ ميلادي", "ولدت", "مواليد", "יום הולדת", "תאריך לידה",
+    "doğum günü", "doğdum", "день рождения", "дата народження", "Дата рождения", "Дата народження", "народився", "народилася", "день народження", "д.р.", "г.р.", "geb.-datum", "geb.datum", "fødd",
+    "dt. nasc", "f. nac", "วันเกิด", "γεννήθηκα", "ur. ", "urodz.", "nar. ", "dată nașterii", "data nașterii", "rođen", "datum rođenja",
     "γέννησης", "ngày sinh", "tanggal lahir", "تاريخ الميلاد", "anniversaire",
 ];
 
 /// Months by the beginnings of their names.
 const MONTHS: &[&[&str]] = &[
-    &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam"],
-    &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel"],
-    &["mar", "mär", "maa", "мар", "mrt", "bře"],
-    &["apr", "avr", "abr", "апр", "kwi", "dub", "nis", "huh"],
-    &["may", "mai", "mag", "mei", "май", "мая", "maj", "kvě"],
-    &["jun", "jui", "giu", "июн", "cze", "čer", "haz", "kes"],
-    &["jul", "lug", "июл", "lip", "tem", "hei"],
-    &["aug", "aoû", "aou", "ago", "авг", "sie", "srp", "ağu", "elo"],
-    &["sep", "set", "сен", "wrz", "zář", "eyl", "syy"],
-    &["oct", "okt", "ott", "out", "окт", "paź", "říj", "eki", "lok"],
-    &["nov", "ноя", "lis", "kas", "mar"],
-    &["dec", "dez", "déc", "dic", "дек", "gru", "pro", "ara", "jou"],
+    &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam", "січ", "ينا", "जनव", "ιαν"],
+    &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel", "лют", "فبر", "फर", "φεβ"],
+    &["mar", "mär", "maa", "мар", "mrt", "bře", "бер", "مار", "मार", "μαρ"],
+    &["apr", "avr", "abr", "апр", "kwi", "dub", "nis", "huh", "кві", "أبر", "ابر", "अप्र", "απρ"],
+    &["may", "mai", "mag", "mei", "май", "мая", "maj", "kvě", "тра", "ماي", "मई", "μαϊ", "μαΐ"],
+    &["jun", "jui", "giu", "июн", "cze", "čer", "haz", "kes", "чер", "يوني", "जून", "ιου"],
+    &["jul", "lug", "июл", "lip", "tem", "hei", "лип", "يولي", "जुल", "ιουλ"],
+    &["aug", "aoû", "aou", "ago", "авг", "sie", "srp", "ağu", "elo", "сер", "أغس", "अग", "αυγ"],
+    &["sep", "set", "сен", "wrz", "zář", "eyl", "syy", "вер", "سبت", "सित", "σεπ"],
+    &["oct", "okt", "ott", "out", "окт", "paź", "říj", "eki", "lok", "жов", "أكت", "अक", "οκτ"],
+    &["nov", "ноя", "lis", "kas", "mar", "лис", "نوف", "नव", "नवं", "νοε"],
+    &["dec", "dez", "déc", "dic", "дек", "gru", "pro", "ara", "jou", "гру", "ديس", "दिस", "δεκ"],
 ];
 
 /// Reads on from a word for birth.

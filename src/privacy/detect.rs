@@ -99,6 +99,8 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
         ],
         super::command::signing,
     ),
+    (super::table::NUMBERS, super::table::numbers),
+    (super::address::SPOKEN, super::address::spoken),
     (&["cookie"], super::header::cookies),
     (super::encoded::KEYWORDS, super::encoded::read),
     (super::command::KEYWORDS, super::command::read),

@@ -9,7 +9,7 @@ use super::text::{Text, is_ident};
 pub(super) fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !(6..=20).contains(&token.len()) || digits < 3 || !upper && !small_document(token) || token.starts_with(b"0x") {
+    if !(6..=20).contains(&token.len()) || digits < 2 || !upper && !small_document(token) || token.starts_with(b"0x") {
         return None;
     }
     // `AAA123456 is my passport`
@@ -26,7 +26,8 @@ fn small_document(token: &[u8]) -> bool {
 #[rustfmt::skip]
 static PASSPORTS: Lexicon = lexicon!([
     "passport", "passports", "passportno", "passportnumber", "reisepass", "reisepassnummer", "passnummer", "pasaporte", "passeport",
-    "passaporto", "passaporte", "paspoort", "paspoortnummer", "paszport", "paszportu", "паспорт", "паспорта", "护照", "护照号", "パスポート", "여권",
+    "passaporto", "passaporte", "paspoort", "paspoortnummer", "paszport", "paszportu", "паспорт", "паспорта", "Паспорт", "passinumero", "pasnummer", "pasaport", "pasaportum",
+    "pașaport", "útlevél", "पासपोर्ट", "جواز السفر", "جواز سفر", "الجواز", "דרכון", "여권번호", "hộ chiếu", "paspor", "διαβατήριο", "護照", "旅券番号", "旅券", "nr paszportu", "útlevélszám", "护照", "护照号", "パスポート", "여권",
     "pass-nr", "passnr",
 ]);
 
@@ -34,7 +35,8 @@ static PASSPORTS: Lexicon = lexicon!([
 static LICENCES: Lexicon = lexicon!([
     "license", "licence", "driver", "drivers", "driving", "dl", "driverslicense", "licensenumber", "dln", "führerschein",
     "führerscheinnummer", "fahrerlaubnis", "permis", "licencia", "carnet de conducir", "patente", "carta de condução", "cnh", "rijbewijs",
-    "prawo jazdy", "prawa jazdy",
+    "prawo jazdy", "prawa jazdy", "rijbewijsnummer", "ehliyet", "sürücü belgesi", "водительское", "права", "驾驶证", "驾照", "駕照", "運転免許", "運転免許証", "免許証番号",
+    "운전면허", "ड्राइविंग लाइसेंस", "رخصة القيادة", "körkort", "kørekort", "førerkort", "ajokortti", "permiso de conducir", "patente di guida", "licença de condução",
 ]);
 
 #[rustfmt::skip]
@@ -48,32 +50,45 @@ static CARDS: Lexicon = lexicon!([
     "steuerid", "steueridentifikationsnummer", "identifikationsnummer", "idnr", "steuer-identifikationsnummer", "tax file number",
     "social insurance number", "social insurance", "nhs number", "nhs no", "aadhaar", "aadhar", "pesel", "cpf", "sécurité sociale",
     "numéro de sécu", "personal identity", "personal number", "kimlik", "tckn", "thai id", "tnin", "citizen id", "citizenship number",
-    "resident number", "emirates id", "voter", "voter id", "epic", "vote", "gstin", "gst", "mbi", "medicare id", "vat", "vat id", "vat no",
-    "ust-id", "ust-idnr", "ustid", "tva", "btw", "p.iva", "partita iva", "moms", "nss", "numéro fiscal", "id nummer", "id-nummer",
+    "resident number", "emirates id", "voter", "voter id", "epic", "vote", "gstin", "gst", "mbi", "medicare id", "vat", "vat id", "vat-id", "vatin", "ust-id-nr", "n° tva", "nip", "regon", "vat number", "btw-nummer", "btw-nr", "vat no",
+    "ust-id", "ust-idnr", "ustid", "tva", "p.iva", "partita iva", "moms", "nss", "numéro fiscal", "id nummer", "id-nummer",
     "identiteitskaart", "identity document", "identification number", "id number", "id no", "national identity", "número de identidad",
-    "documento de identidad", "rodné", "oib", "egn", "jmbg", "amka", "afm", "cnp", "ssn",
+    "documento de identidad", "rodné", "инн", "ИНН", "Инн", "снилс", "СНИЛС", "огрн", "ОГРН",
+    "іпн", "ІПН", "рнокпп", "РНОКПП", "マイナンバー", "個人番号", "基礎年金番号", "个人番号", "身分證", "身份證字號", "身份证号码", "居民身份证", "주민등록번호", "주민번호", "رقم الهوية",
+    "الهوية", "الرقم الوطني", "الرقم القومي", "आधार", "पैन", "cccd", "cmnd", "căn cước", "nik", "ktp", "kimlik no", "t.c.", "ausweis-nr", "perso-nr", "identifiant national",
+    "tarjeta de identidad", "sv-nummer", "rijksregisternummer", "fødselsnummer", "henkilötunnus", "oib", "egn", "jmbg", "amka", "afm", "cnp", "ssn",
 ]);
 
 /// Names that are other words when they are not written in capitals.
-const CAPITALS: &[&[u8]] = &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN"];
+const CAPITALS: &[&[u8]] =
+    &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN", b"BTW", b"VAT"];
 
 /// All that documents are called.
 static NAMES: Lexicon = lexicon!(PASSPORTS, LICENCES, CARDS);
 
 /// What document the words before a place name.
 pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
-    if said_within(text, start, 40, &NAMES) {
-        if said_within(text, start, 40, &PASSPORTS) {
+    let reach = reach(text, start);
+    if said_within(text, start, reach, &NAMES) {
+        if said_within(text, start, reach, &PASSPORTS) {
             return Some((PASSPORT, "passport"));
         }
-        if said_within(text, start, 40, &LICENCES) && said_within(text, start, 48, LICENSED) && !said_within(text, start, 30, PRODUCTS) {
+        if said_within(text, start, reach, &LICENCES) && said_within(text, start, 48, LICENSED) && !said_within(text, start, 30, PRODUCTS) {
             return Some((DRIVER_LICENSE, "driving-licence"));
         }
-        if said_within(text, start, 36, &CARDS) {
+        if said_within(text, start, reach.min(36), &CARDS) {
             return Some((NATIONAL_ID, "identity-card"));
         }
     }
-    in_capitals(text, start).then_some((NATIONAL_ID, "identity-card"))
+    in_capitals(text, start, reach.min(24)).then_some((NATIONAL_ID, "identity-card"))
+}
+
+/// How far before a number its name is looked for: not beyond another number, whose name it would be.
+fn reach(text: Text<'_>, start: usize) -> usize {
+    let before = text.cut(start.saturating_sub(44), start);
+    let other = before.windows(4).rposition(|four| four.iter().all(u8::is_ascii_digit));
+    let placeholder = before.windows(2).rposition(|two| matches!(two, [b'0'..=b'9', b']'])).map(|p| p + 2);
+    other.map(|p| p + 4).max(placeholder).map_or(40, |p| before.len() - p).min(40)
 }
 
 /// Words that make a licence one to drive.
@@ -96,14 +111,32 @@ const LICENSED: &[&str] = &[
     "prawo jazdy",
     "carnet de conducir",
     "carta de condução",
+    "rijbewijsnummer",
+    "ehliyet",
+    "sürücü belgesi",
+    "водительское",
+    "驾驶证",
+    "驾照",
+    "駕照",
+    "運転免許",
+    "運転免許証",
+    "免許証番号",
+    "운전면허",
+    "ड्राइविंग लाइसेंस",
+    "رخصة القيادة",
+    "körkort",
+    "kørekort",
+    "førerkort",
+    "ajokortti",
+    "permiso de conducir",
 ];
 
 /// Words that make it one of something else.
 const PRODUCTS: &[&str] = &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
 
 /// Whether a name in capitals stands shortly before a place.
-fn in_capitals(text: Text<'_>, start: usize) -> bool {
-    let from = text.line_start(start, 24);
+fn in_capitals(text: Text<'_>, start: usize, reach: usize) -> bool {
+    let from = text.line_start(start, reach);
     text.cut(from, start).windows(3).enumerate().any(|(i, word)| {
         word.first().is_some_and(u8::is_ascii_uppercase)
             && !is_ident(text.before(from + i))

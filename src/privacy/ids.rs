@@ -300,6 +300,25 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
     None
 }
 
+/// `76657929-X`, `47.760.181-Z`: the letter behind a dash checks the digits.
+fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    let dotted = number.grouped(&[2, 3, 3]) && number.separated(3, b'.');
+    let groups = if dotted { 3 } else { 1 };
+    let end = number.end(groups);
+    let letter = end + usize::from(matches!(text.at(end), b'-' | b' '));
+    if !dotted && !number.grouped(&[8]) || letter == end && !dotted || is_ident(text.at(letter + 1)) {
+        return None;
+    }
+    let value = number.digits(groups).iter().fold(0u32, |all, &d| all * 10 + u32::from(d));
+    let checked = text.at(letter) == spanish_letter(value);
+    let told = || said(text, number.start, &["dni", "nif", "nie"]);
+    (text.at(letter).is_ascii_uppercase() && (checked && dotted || told())).then(|| {
+        pass.hit(number.start, letter + 1, NATIONAL_ID, "es-dni", FORMED);
+        letter + 1
+    })
+}
+
 /// Whether groups are joined as one number: by single signs.
 fn joined(number: &Number<'_>, groups: usize) -> bool {
     (0..groups - 1).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"/"))
@@ -307,7 +326,7 @@ fn joined(number: &Number<'_>, groups: usize) -> bool {
 
 #[rustfmt::skip]
 static ACCOUNTS: Lexicon = lexicon!([
-    "account number", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
+    "account number", "your account", "my account", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
     "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking account", "savings account", "sort code", "rekeningnummer",
     "numer konta",
 ]);
@@ -315,9 +334,19 @@ static ACCOUNTS: Lexicon = lexicon!([
 /// Numbers that the words before them name: documents, bank accounts.
 pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
-    let digits = number.digits_in(1);
-    if !(6..=17).contains(&digits) || !number.begins() {
+    if !number.begins() {
         return None;
+    }
+    if let Some(end) = spanish(pass, number) {
+        return Some(end);
+    }
+    let digits = number.digits_in(1);
+    let whole = (1..=number.groups()).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
+    if !(6..=18).contains(&digits) {
+        // `208-702-026 33`, `7179 1211 1565`
+        let (kind, name) = named_document(text, number.start).filter(|_| digits >= 2 && number.digits_in(whole) >= 8)?;
+        pass.hit(number.start, number.end(whole), kind, name, NAMED);
+        return Some(number.end(whole));
     }
     let groups = if number.ends(1) { 1 } else { (1..=number.groups()).find(|&g| number.ends(g))? };
     let end = number.end(groups);

@@ -79,7 +79,9 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
                 && !(found.syntax == Syntax::Argument
                     && (plain_word && made.upper == 1 && text.at(found.end) == b' ' && text.at(found.end + 1).is_ascii_lowercase()
                         || bytes.starts_with(b"-")
-                        || bytes.starts_with(b"/") || bytes.starts_with(b"[") || bytes.starts_with(b"<")))
+                        || bytes.starts_with(b"/")
+                        || bytes.starts_with(b"[")
+                        || bytes.starts_with(b"<")))
                 && !TYPES.contains(&bytes.to_ascii_lowercase().as_slice())
         }
         Syntax::Cell => {

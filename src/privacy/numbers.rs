@@ -1,7 +1,7 @@
 //! Numbers: a run of digits with what separates them, read once and shown to those who know numbers.
 
-use super::detect::{FORMED, Pass};
-use super::kind::{CREDIT_CARD, SSN};
+use super::detect::{FORMED, NAMED, Pass};
+use super::kind::{CREDIT_CARD, DATE_OF_BIRTH, SSN};
 use super::lexicon::{Lexicon, lexicon};
 use super::text::{Text, is_word};
 use super::{checksum, context, ids, net, phone, wallet};
@@ -181,6 +181,10 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
         return if point { super::geo::pair(pass, at).unwrap_or(end) } else { end };
     }
     if let Some(stop) = dated(text, at, end) {
+        // `Max, *10/06/1965`: a star for birth.
+        if before == b'*' && matches!(text.before(at - 1), b' ' | b'(') && !text.cut(stop, stop + 2).contains(&b'*') {
+            pass.hit(at, stop, DATE_OF_BIRTH, "date-of-birth", NAMED);
+        }
         return stop;
     }
     let number = Number::read(text, at);

@@ -16,7 +16,8 @@ pub(super) static NAMES: Lexicon = lexicon!([
     "anrufen", "ruf", "erreichbar", "téléphone", "portable", "appelle", "appelez", "appeler", "joindre", "numéro", "teléfono", "telefono",
     "móvil", "movil", "celular", "llámame", "llamar", "llame", "llama", "cellulare", "chiama", "chiamami", "chiamare", "chiamate",
     "telefone", "telemóvel", "ligue", "liga", "ligar", "contato", "telefoon", "telefoonnummer", "bel", "mobiel", "bellen", "komórka",
-    "komórkowy", "zadzwoń", "телефон", "тел", "звоните", "позвони", "звони", "номер", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "هاتف",
+    "komórkowy", "zadzwoń", "телефон", "тел", "звоните", "позвони", "звони", "номер", "电话", "手机", "電話", "携帯", "전화", "휴대폰", "연락처", "फ़ोन", "फोन", "नंबर", "कॉल", "मोबाइल", "الجوال", "جوال", "موبايل", "اتصل", "טלפון", "נייד", "gsm", "cep", "numaram", "dzwoń", "дзвоніть",
+    "联系电话", "联系方式", "連絡先", "điện thoại", "sđt", "τηλέφωνο", "κινητό", "هاتف",
     "puhelin", "puhelinnumero", "telefonszám", "telefonnr", "tlf", "telefonní",
 ]);
 
@@ -199,6 +200,12 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
     }
     let digits = number.digits(groups);
     let (area, exchange) = (*digits.get(skip)?, *digits.get(skip + 3)?);
+    // One of many numbers with nothing but spaces between them.
+    let listed = between == b" "
+        && (number.groups() > groups || number.text.before(number.start) == b' ' && number.text.before(number.start - 1).is_ascii_digit());
+    if listed && !context::said(number.text, number.start, &NAMES) {
+        return None;
+    }
     let issued = area >= 2 && exchange >= 2;
     let sample = digits == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
     let usual = matches!(between, b"-" | b") " | b")" | b")-" | b".");
@@ -252,6 +259,7 @@ fn by_country(number: &Number<'_>) -> Option<usize> {
         && number.groups() == 2
         && number.separated(2, b' ')
         && text.before(number.start.saturating_sub(1)) != b'$'
+        && !text.cut(text.run_back(number.start, 8, |b| b != b'\n'), number.start).iter().any(u8::is_ascii_digit)
     {
         2
     } else if number.grouped(&[2, 5, 4]) && number.between(1) == b"-" && digits.get(2) == Some(&9) {

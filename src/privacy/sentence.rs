@@ -432,7 +432,11 @@ fn beyond_ascii(pass: &mut Pass<'_>, name: &Name<'_>) {
     let mut i = name.to;
     let mut words = 0;
     let asked = |i: usize| matches!(text.cut(i, i + 3), [0xEF, 0xBC, 0x9F | 0x81] | [0xE3, 0x80, 0x82] | [0xD8, 0x9F, _]);
-    while i < limit && words < 6 && !asked(i) && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t' | b'<')) {
+    while i < limit
+        && words < 6
+        && !asked(i)
+        && (text.at(i) >= 0x80 || matches!(text.at(i), b' ' | b':' | b'=' | b'"' | b'\'' | b'`' | b'-' | b'(' | b'*' | b'\t' | b'<'))
+    {
         words += usize::from(text.at(i) == b' ');
         i += 1;
     }

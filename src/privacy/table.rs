@@ -2,34 +2,145 @@
 
 use super::assign::{Name, kind_of};
 use super::detect::{NAMED, Pass};
+use super::kind::{DATE_OF_BIRTH, MAC_ADDRESS, NATIONAL_ID, PASSPORT, PHONE};
 use super::quotation::quoted;
-use super::text::{Text, count, find};
+use super::text::{Text, count, find, is_word};
 use super::value;
+
+/// What columns of numbers that name people are called, or begin with.
+pub(super) const NUMBERS: &[&str] = &[
+    "pesel",
+    "cpf",
+    "cnpj",
+    "dni",
+    "bsn",
+    "ssn",
+    "nino",
+    "passport",
+    "pasaporte",
+    "passeport",
+    "reisepass",
+    "nhs_number",
+    "national_id",
+    "nationalid",
+    "id_number",
+    "tax_id",
+    "taxid",
+    "steuer_id",
+    "steuerid",
+    "codice_fiscale",
+    "codicefiscale",
+    "aadhaar",
+    "personnummer",
+    "dob",
+    "birth_date",
+    "birthdate",
+    "date_of_birth",
+    "dateofbirth",
+    "nascimento",
+    "data_nascimento",
+    "fecha_nacimiento",
+    "date_naissance",
+    "geburtsdatum",
+    "data_di_nascita",
+    "data_urodzenia",
+    "geboortedatum",
+    "mac_address",
+    "phone",
+    "telefon",
+    "telefone",
+    "telefono",
+    "mobile",
+    "celular",
+    "driver_license",
+    "licence_no",
+    "license_no",
+    "curp",
+    "cedula",
+];
 
 /// The most rows that are read below a head.
 const ROWS: usize = 200;
 
-/// Reads the column that a name heads, if it stands in the head of a table: Markdown, CSV, or a list of SQL columns.
+/// Reads the column of a password, if its name stands in the head of a table: Markdown, CSV, or a list of SQL columns.
 pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
-    let text = pass.text;
-    // A cell ends behind the name; what lies in a table that has been read is not read again.
-    let next = text.at(text.run(name.end, 6, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
-    if !matches!(next, b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0) || name.start < pass.tabled {
+    if name.start < pass.tabled || !ends_cell(pass.text, name.end) {
         return false;
     }
-    if let Some((start, end)) = inserted(text, name) {
-        if is_value(text.cut(start, end)) {
-            pass.hit(start, end, kind_of(name), "table", NAMED);
-        }
+    let found = inserted(pass, name);
+    if found {
         return true;
     }
-    let (line, end) = (text.line_start(name.start, 300), text.line_end(name.end, 300));
+    let Some(head) = head(pass.text, name.start, name.end, 2) else { return false };
+    let kind = kind_of(name);
+    let (found, end) = cells(pass, &head, kind, |text, from, to| is_value(text.cut(from, to)));
+    pass.tabled = end;
+    found
+}
+
+/// Reads the column of numbers that name people, or of dates of birth, if a name for them heads one.
+pub(super) fn numbers(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if is_word(text.before(at)) || text.before(at) >= 0x80 {
+        return;
+    }
+    let to = text.run(to, 24, |b| is_word(b) || matches!(b, b'_' | b'-') || b >= 0x80);
+    if !ends_cell(text, to) {
+        return;
+    }
+    let Some(head) = head(text, at, to, 24) else { return };
+    let label = text.cut(at, to).to_ascii_lowercase();
+    let holds = |words: &[&[u8]]| words.iter().any(|word| find(&label, word).is_some());
+    let kind = if holds(&[b"birth", b"dob", b"nascimento", b"nacimiento", b"naissance", b"geburt", b"nascita", b"urodz", b"geboorte"]) {
+        DATE_OF_BIRTH
+    } else if holds(&[b"mac"]) {
+        MAC_ADDRESS
+    } else if holds(&[b"phone", b"tel", b"mobil", b"handy", b"celular", b"cell"]) {
+        PHONE
+    } else if holds(&[b"passport", b"pasaporte", b"passeport", b"reisepass"]) {
+        PASSPORT
+    } else {
+        NATIONAL_ID
+    };
+    let fits = |text: Text<'_>, from: usize, to: usize| {
+        let bytes = text.cut(from, to);
+        let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
+        match kind {
+            DATE_OF_BIRTH => super::dates::date(text, from) == Some(to),
+            MAC_ADDRESS => bytes.len() >= 12 && bytes.iter().all(|&b| b.is_ascii_hexdigit() || matches!(b, b':' | b'-' | b'.')),
+            _ => {
+                digits >= 5
+                    && (6..=24).contains(&bytes.len())
+                    && bytes.iter().all(|&b| is_word(b) || matches!(b, b' ' | b'.' | b'-' | b'/' | b'+' | b'(' | b')'))
+                    && super::dates::date(text, from) != Some(to)
+            }
+        }
+    };
+    cells(pass, &head, kind, fits);
+}
+
+/// The head of a table: where its rows begin, what separates its cells, which of how many it is.
+struct Head {
+    end: usize,
+    by: u8,
+    place: usize,
+    columns: usize,
+}
+
+/// Whether a cell ends behind a name.
+fn ends_cell(text: Text<'_>, end: usize) -> bool {
+    let next = text.at(text.run(end, 6, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
+    matches!(next, b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0)
+}
+
+/// The head of a table in which a name stands nearly alone in its cell.
+fn head(text: Text<'_>, start: usize, stop: usize, slack: usize) -> Option<Head> {
+    let (line, end) = (text.line_start(start, 300), text.line_end(stop, 300));
     let head = text.cut(line, end);
-    let Some(&by) = [b'|', b'\t', b';', b','].iter().find(|by| head.contains(by)) else { return false };
-    let before = text.cut(line, name.start);
-    let place = count(before, by);
+    let &by = [b'|', b'\t', b';', b','].iter().find(|by| head.contains(by))?;
+    let place = count(text.cut(line, start), by);
     let cell = cell(text, line, end, by, place);
-    let only = cell.is_some_and(|(from, to)| text.cut(from, to).len() <= name.end - name.start + 2);
+    let only = cell.is_some_and(|(from, to)| text.cut(from, to).len() <= stop - start + slack);
     let labels = head.split(|&b| b == by).all(|label| {
         let label = label.trim_ascii();
         label.len() <= 32 && label.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'"' | b'.') || b >= 0x80)
@@ -38,28 +149,30 @@ pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let named = head.split(|&b| b == by).filter(|label| label.iter().any(u8::is_ascii_alphanumeric)).count();
     let whole = by == b'|' || head.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
     let quotes = count(head, b'"');
-    if !only || !labels || named < 2 || !whole || quotes != 0 && quotes != 2 * named {
-        return false;
-    }
-    let columns = count(head, by);
-    let mut at = end;
+    let fits = only && labels && named >= 2 && whole && (quotes == 0 || quotes == 2 * named);
+    fits.then(|| Head { end, by, place, columns: count(head, by) })
+}
+
+/// Reads the cells below a head that fit; says whether any did, and where the table ends.
+fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Text<'_>, usize, usize) -> bool) -> (bool, usize) {
+    let text = pass.text;
+    let mut at = head.end;
     let mut found = false;
     for _ in 0..ROWS {
         at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
         let stop = text.line_end(at, 600);
-        if count(text.cut(at, stop), by) != columns {
+        if count(text.cut(at, stop), head.by) != head.columns {
             break;
         }
-        if let Some((from, to)) = self::cell(text, at, stop, by, place)
-            && is_value(text.cut(from, to))
+        if let Some((from, to)) = cell(text, at, stop, head.by, head.place)
+            && fits(text, from, to)
         {
-            pass.hit(from, to, kind_of(name), "table", NAMED);
+            pass.hit(from, to, kind, "table", NAMED);
             found = true;
         }
         at = stop;
     }
-    pass.tabled = at;
-    found
+    (found, at)
 }
 
 /// A cell of a row, without the blanks and quotes around it.
@@ -78,19 +191,44 @@ fn cell(text: Text<'_>, from: usize, to: usize, by: u8, place: usize) -> Option<
     (end > start).then_some((start, end))
 }
 
-/// `(name, password) VALUES ('bob', 'hunter2')`
-fn inserted(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
+/// `(name, password) VALUES ('bob', 'hunter2'), ('ann', 'hunter3')`. Says whether it is such a statement.
+fn inserted(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
+    let text = pass.text;
     let open = text.run_back(name.start, 200, |b| !matches!(b, b'(' | b')' | b'\n' | b';'));
     let close = text.run(name.end, 200, |b| !matches!(b, b'(' | b')' | b'\n' | b';'));
     if text.before(open) != b'(' || text.at(close) != b')' {
-        return None;
+        return false;
     }
     let place = count(text.cut(open, name.start), b',');
     let behind = text.cut(close, close + 16).to_ascii_lowercase();
-    let values = close + find(&behind, b"values")? + 6;
-    let mut i = text.run(values, 4, |b| b.is_ascii_whitespace());
-    (text.at(i) == b'(').then_some(())?;
-    i += 1;
+    let Some(values) = find(&behind, b"values") else { return false };
+    let mut row = close + values + 6;
+    let mut found = false;
+    for _ in 0..ROWS {
+        row = text.run(row, 8, |b| b.is_ascii_whitespace() || b == b',');
+        let Some((start, end)) = inserted_value(text, row, place) else { break };
+        if is_value(text.cut(start, end)) {
+            pass.hit(start, end, kind_of(name), "table", NAMED);
+        }
+        found = true;
+        // Past what is left of the row.
+        let mut i = end + 1;
+        while i < end + 400 && !matches!(text.at(i), b')' | b'\n' | 0) {
+            i = quoted(text, i).map_or(i + 1, |(_, end)| end + 1);
+        }
+        if text.at(i) != b')' {
+            break;
+        }
+        row = i + 1;
+    }
+    pass.tabled = if found { row } else { pass.tabled };
+    found
+}
+
+/// The literal at a place among the values of a row.
+fn inserted_value(text: Text<'_>, row: usize, place: usize) -> Option<(usize, usize)> {
+    (text.at(row) == b'(').then_some(())?;
+    let mut i = row + 1;
     for _ in 0..place {
         i = text.run(i, 8, |b| b == b' ');
         i = match quoted(text, i) {

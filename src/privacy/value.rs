@@ -152,7 +152,7 @@ fn is_pattern(lower: &[u8]) -> bool {
     find(lower, b"(?:").is_some()
         || find(lower, b"(?=").is_some()
         || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
-        >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
+            >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
 }
 
 /// Whether a value stands for another or says that it is none.
@@ -261,7 +261,8 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     let value = value.strip_suffix(b":").unwrap_or(value);
     let index = value.iter().position(|&b| b == b'[').filter(|&p| p > 0);
     if index.is_some_and(|p| {
-        value.iter().take(p).all(|&b| b.is_ascii_alphabetic() || b == b'_') && value.iter().skip(p + 1).all(|b| b.is_ascii_alphanumeric() || *b == b']')
+        value.iter().take(p).all(|&b| b.is_ascii_alphabetic() || b == b'_')
+            && value.iter().skip(p + 1).all(|b| b.is_ascii_alphanumeric() || *b == b']')
     }) {
         return true;
     }
