@@ -6,17 +6,17 @@ use super::kind::PASSWORD;
 use super::lexicon::{Lexicon, lexicon};
 use super::names::Word;
 use super::sentence::{Spoken, looks_like_name, spoken};
-use super::text::{count, is_word, lowered};
+use super::text::{count, find, is_word, lowered};
 use super::value;
 
 /// In a sentence about a password, a word that can hardly be anything else: `I typed hunTer#2 when it asked for the password`.
-pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) {
+pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     if name.word != Word::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
-        return;
+        return false;
     }
     if name.start < pass.weighed {
-        return;
+        return true;
     }
     let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
     pass.weighed = to;
@@ -26,19 +26,20 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) {
         || line.windows(2).any(|w| w == b"()")
         || count(line, b' ') < 4
     {
-        return;
+        return false;
     }
     let mut at = from;
     for _ in 0..40 {
-        let Some(word) = spoken(text, at, to) else { return };
+        let Some(word) = spoken(text, at, to) else { return false };
         if !pass.hits.iter().rev().take(8).any(|hit| hit.start < word.end && word.start < hit.end)
             && made_by_hand(text.cut(word.start, word.end))
         {
             pass.hit(word.start, word.end, PASSWORD, "spoken-near", SAID);
-            return;
+            return true;
         }
         at = word.next;
     }
+    false
 }
 
 /// Words that connect a value with the name behind it.
@@ -57,6 +58,10 @@ static BETWEEN: Lexicon = lexicon!([
     "moje", "nowe", "a", "minha", "nova", "het", "mijn", "nieuwe", "mitt", "mit", "ssh", "ftp", "gmail", "email", "bank", "same", "one",
 ]);
 
+/// Words for how good a password is: what they speak of may be a sample.
+static GRADES: Lexicon =
+    lexicon!(["strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes", "segura", "bon", "sicura"]);
+
 /// `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin password`
 pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
@@ -71,7 +76,7 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     }
     // Back over the words between, to the link.
     let mut rest = &*lower;
-    let mut parenthesis = false;
+    let (mut parenthesis, mut graded) = (false, false);
     for _ in 0..4 {
         let Some((shorter, word)) = rest.trim_end().rsplit_once(' ') else { break };
         // `hunter2 (the password)`
@@ -80,7 +85,8 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
             rest = shorter;
             break;
         }
-        if !BETWEEN.has(word) {
+        graded |= GRADES.has(word);
+        if !GRADES.has(word) && !BETWEEN.has(word) {
             break;
         }
         rest = rest.get(..=shorter.len()).unwrap_or_default();
@@ -115,11 +121,127 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         && !looks_like_name(bytes)
         && !value::is_code(bytes)
         && (marked || value::made(bytes).digits > 0 || name.word == Word::Password)
+        && (!graded || made_by_hand(bytes))
     {
         pass.hit(from, stop, kind_of(name), "spoken", SAID);
         return true;
     }
     false
+}
+
+/// Words that connect what one logs in with.
+static WITH: Lexicon = lexicon!([
+    "with", "using", "mit", "avec", "con", "com", "and", "then", "und", "dann", "et", "puis", "y", "e", "en", "och", "i", "met", "z",
+]);
+
+/// Words that connect a value with the one that comes in its place.
+#[rustfmt::skip]
+static INSTEAD: Lexicon = lexicon!([
+    "to", "is", "with", "into", "par", "est", "por", "es", "durch", "ist", "zu", "auf", "con", "è", "met", "naar", "na", "jest", "till", "til",
+    "är", "er", "на", "это", "→", "->", "=>", "now", "new", "é", "para", "una", "new:", "now:", "neu:",
+]);
+
+/// What came in the place of a password that was found: `(hunter2) a été remplacé par hunter3`, `from hunter2 to hunter3`.
+pub(super) fn turned(pass: &mut Pass<'_>, name: &Name<'_>, from: usize) {
+    let text = pass.text;
+    if name.word != Word::Password {
+        return;
+    }
+    let limit = text.line_end(from, 64);
+    let mut at = text.run(from, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b')' | b'*'));
+    let mut linked = false;
+    for _ in 0..9 {
+        let Some(word) = spoken(text, at, limit) else { return };
+        let bytes = text.cut(word.start, word.end);
+        let made = value::made(bytes);
+        if linked
+            && made.length >= 6
+            && made.digits > 0
+            && value::is_striking(bytes)
+            && !value::is_term(bytes)
+            && !value::is_placeholder(bytes)
+            && !value::is_code(bytes)
+            && !looks_like_name(bytes)
+        {
+            pass.hit(word.start, word.end, kind_of(name), "spoken", SAID);
+            pass.named = word.end;
+            return;
+        }
+        linked = INSTEAD.has(&lowered(bytes));
+        at = word.next;
+    }
+}
+
+/// Whether a word is what a person would set: signs or capitals among letters and digits, a number behind a word, joined words.
+fn set_by_hand(bytes: &[u8]) -> bool {
+    let made = value::made(bytes);
+    let sign = made.signs > 0 && bytes.iter().all(|&b| b != b'/' && b != b'\\' && b != b'(');
+    made.length >= 6
+        && value::is_striking(bytes)
+        && (made.digits == 0 || made.digits >= 2 || sign || made.upper > 0)
+        && !value::is_term(bytes)
+        && !value::is_placeholder(bytes)
+        && !value::is_code(bytes)
+        && !value::is_uuid(bytes)
+        && !looks_like_name(bytes)
+}
+
+/// Accounts whose password is written behind a slash: `admin/hunter2`, `root / hunter2 on all three boxes`.
+pub(super) const ACCOUNTS: &[&str] =
+    &["admin/", "admin / ", "root/", "root / ", "administrator/", "administrator / ", "guest/", "guest / ", "pi/", "postgres/", "ubuntu/"];
+
+/// Reads what stands behind the name of an account and a slash.
+pub(super) fn account(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let before = text.before(at);
+    if !(before == 0 || before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'`' | b'(' | b':' | b'*' | b'>'))
+        || pass.covered(to)
+    {
+        return;
+    }
+    let end = text.run(to, 64, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\''));
+    let end = super::found::trim_end(text, to, end, b",;.)]*:");
+    let bytes = text.cut(to, end);
+    if set_by_hand(bytes) && !bytes.contains(&b'/') && text.at(end) != b'/' {
+        pass.hit(to, end, PASSWORD, "account", SAID);
+    }
+}
+
+/// Lines below a line that speaks of passwords: `gmail: hunter2`, `amazon — hunter3`, or one word alone, as an answer.
+pub(super) fn listed(pass: &mut Pass<'_>, name: &Name<'_>) {
+    let text = pass.text;
+    let (line, stop) = (text.line_start(name.start, 80), text.line_end(name.end, 60));
+    let heading = text.cut(line, stop);
+    let plural = text.at(name.to).eq_ignore_ascii_case(&b's') || heading.starts_with(b"#");
+    let said = heading.len() <= 72 && !heading.iter().any(|b| matches!(b, b'{' | b'|' | b'=' | b'/' | b'<' | b';' | b'"' | b'_' | b'`'));
+    if name.word != Word::Password || !said || line < pass.noted || !plural && count(heading, b' ') < 3 {
+        return;
+    }
+    let mut at = stop;
+    for n in 0..if plural { 16 } else { 3 } {
+        at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
+        let end = text.line_end(at, 120);
+        let from = text.run(at, 8, |b| matches!(b, b' ' | b'-' | b'*' | b'>' | b'\t'));
+        let row = text.cut(from, end);
+        if row.is_empty() || row.len() > 100 {
+            break;
+        }
+        let sign = [&b": "[..], b" = ", " — ".as_bytes(), " – ".as_bytes(), b" - ", b" -> ", b"\t"];
+        let split = sign.iter().filter_map(|sign| find(row, sign).map(|p| p + sign.len())).min().filter(|&p| plural && p <= 28);
+        let start = text.run(from + split.unwrap_or(0), 3, |b| matches!(b, b' ' | b'`' | b'"'));
+        let last = super::found::trim_end(text, start, end, b" \r`\"");
+        let value = text.cut(start, last);
+        let word =
+            value.len() <= 40 && !value.iter().any(|b| matches!(b, b' ' | b'=' | b'[' | b'/' | b';' | b',' | b'\\' | b'(' | b'<' | b':'));
+        let answer = !plural && n > 0 && value.first().is_some_and(u8::is_ascii_alphanumeric) && value.iter().any(u8::is_ascii_digit);
+        if word && set_by_hand(value) && (split.is_some() || answer || made_by_hand(value)) {
+            pass.hit(start, last, PASSWORD, "listed", SAID);
+        } else if plural && split.is_none() && n > 1 {
+            break;
+        }
+        at = end;
+    }
+    pass.noted = at;
 }
 
 /// `bob / hunter2`, `admin:S3cret!` behind words about logging in.
@@ -131,9 +253,8 @@ pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
     for _ in 0..9 {
         let Some(word) = spoken(text, at, limit) else { return };
         let bytes = text.cut(word.start, word.end);
-        // `logged in with S3cret!`
-        let with =
-            last.is_some_and(|last| matches!(text.cut(last.start, last.end), b"with" | b"using" | b"mit" | b"avec" | b"con" | b"com"));
+        // `logged in with S3cret!`, `credentials: bob, then S3cret!`
+        let with = last.is_some_and(|last| WITH.has(&lowered(text.cut(last.start, last.end))));
         let strong = made_by_hand(bytes);
         if with && strong {
             pass.hit(word.start, word.end, PASSWORD, "spoken-pair", SAID);

@@ -202,6 +202,9 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     {
         return Some(value);
     }
+    if text.has(i, b"by lazy") {
+        return Some((text.run(i + 7, 6, |b| matches!(b, b' ' | b'{')), Syntax::Bare));
+    }
     if quoted && rest.first() == Some(&b'{') {
         // `variable "db_password" { default = "…" }`
         let end = text.run(i, 300, |b| b != b'}');
@@ -217,7 +220,11 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             }
         }
     }
+    if let Some(from) = past_tags(text, closed) {
+        return Some((from, Syntax::Cell));
+    }
     match rest {
+        [b'\t', ..] if !quoted && name.word == Word::Password => Some((text.blanks(closed), Syntax::Cell)),
         [b'-', b'>', ..] if tight => None,
         [b'<', b'-', ..] if !tight => Some((text.blanks(i + 2), Syntax::Bare)),
         [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
@@ -255,6 +262,24 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
         [b'(', b'"' | b'\'', ..] if tight => Some((i + 1, Syntax::Bare)),
         _ => spaced(text, name, closed, quoted),
     }
+}
+
+/// Past the tags and the sign between a name and its value in markup: `<b>Password:</b> <code>`, `<key>password</key><string>`.
+fn past_tags(text: Text<'_>, from: usize) -> Option<usize> {
+    let mut i = text.run(from, 1, |b| b == b':');
+    if text.at(i) != b'<' || text.at(i + 1) != b'/' {
+        return None;
+    }
+    let mut opened = false;
+    for _ in 0..5 {
+        let end = text.run(i + 1, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b' ' | b'=' | b'"' | b'-'));
+        if text.at(i) != b'<' || text.at(end) != b'>' {
+            break;
+        }
+        opened |= text.at(i + 1) != b'/';
+        i = text.run(end + 1, 40, |b| b.is_ascii_whitespace() || b == b':');
+    }
+    (opened && text.at(i) != b'<').then_some(i)
 }
 
 /// A value behind nothing but a space: flags, SQL, Docker files, `.netrc`, `value="…"` of markup.

@@ -62,6 +62,20 @@ const COMMANDS: &[Command] = &[
     ("impdp", &[], &[], &[]),
     ("rman target", &[], &[], &[]),
     ("convertto-securestring", &[], &[], &[]),
+    ("rclone obscure", &[], &[], &[]),
+    ("net user", &[], &[], &[]),
+    ("wpa_passphrase", &[], &[], &[]),
+    ("mosquitto_pub", &["-P"], &[], &[]),
+    ("mosquitto_sub", &["-P"], &[], &[]),
+    ("plink", &["-pw"], &[], &[]),
+    ("pscp", &["-pw"], &[], &[]),
+    ("ssh-keygen", &["-N", "-P"], &[], &[]),
+    ("mongorestore", &["-p"], &[], &[]),
+    ("mongoexport", &["-p"], &[], &[]),
+    ("useradd", &["-p"], &[], &[]),
+    ("rdesktop", &["-p"], &[], &[]),
+    ("hydra", &["-p"], &[], &[]),
+    ("security add-generic-password", &["-w"], &[], &[]),
 ];
 
 /// The names of the commands, for the index.
@@ -70,7 +84,8 @@ pub(super) const KEYWORDS: &[&str] = &[
     "mysql ", "mysqldump ", "mysqladmin ", "mariadb ", "sshpass ", "curl ", "http ", "docker ", "podman ", "redis-cli ", "mongo ",
     "mongosh ", "mongodump ", "ldapsearch ", "ldapmodify ", "sqlcmd ", "bcp ", "7z ", "zip ", "unzip ", "unrar ", "rar ", "helm ",
     "openssl ", "smbclient ", "rpcclient ", "vault login ", "htpasswd ", "net use ", "mc alias set ", "mc config host add ", "sqlplus ",
-    "rabbitmqctl ", "expdp ", "impdp ", "rman target ", "convertto-securestring ", "az ", "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ",
+    "rabbitmqctl ", "expdp ", "impdp ", "rman target ", "convertto-securestring ", "az ", "rabbitmqadmin ", "psexec ", "ipmitool ", "snmpwalk ", "lftp ", "influx ", "cqlsh ", "keytool ", "xfreerdp ", "rclone obscure ", "net user ", "wpa_passphrase ", "mosquitto_pub ", "mosquitto_sub ", "plink ", "pscp ",
+    "ssh-keygen ", "mongorestore ", "mongoexport ", "useradd ", "rdesktop ", "hydra ", "security add-generic-password ",
 ];
 
 /// Reads the flags behind a command.
@@ -156,6 +171,8 @@ fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool 
             .and_then(|_| plain.get(2))
             .copied(),
         "mc alias set" | "mc config host add" => plain.get(3).copied(),
+        "rclone obscure" => plain.first().copied(),
+        "net user" | "wpa_passphrase" => plain.get(1).copied().filter(|&(start, _)| !matches!(text.at(start), b'/' | b'*')),
         "sqlplus" | "expdp" | "impdp" | "rman target" => plain.iter().find_map(|&(start, end)| {
             let word = text.cut(start, end);
             let slash = word.iter().position(|&b| b == b'/').filter(|&p| p > 0)?;
@@ -236,18 +253,49 @@ pub(super) fn signing(pass: &mut Pass<'_>, at: usize, to: usize) {
 
 /// Reads the second literal of a call that takes a name and a password: `auth=("bob", "hunter2")`.
 pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
+    argument_behind(pass, to, 1);
+}
+
+/// Reads the third argument of a call that takes a place, a name and a password: `mysqli("host", "bob", "hunter2")`.
+pub(super) fn third(pass: &mut Pass<'_>, _at: usize, to: usize) {
+    argument_behind(pass, to, 2);
+}
+
+/// Reads the literal behind so many arguments.
+fn argument_behind(pass: &mut Pass<'_>, to: usize, before: usize) {
     let text = pass.text;
-    let first = text.run(to, 4, |b| matches!(b, b' ' | b'\n'));
-    let comma = match quoted(text, first) {
-        Some((_, end)) => text.blanks(end + 1),
-        None => text.blanks(text.run(first, 48, |b| is_ident(b) || b == b'.')),
-    };
-    if text.at(comma) != b',' {
-        return;
+    let mut i = to;
+    for _ in 0..before {
+        let first = text.run(i, 24, |b| b.is_ascii_whitespace());
+        let comma = match quoted(text, first) {
+            Some((_, end)) => text.blanks(end + 1),
+            None => text.blanks(text.run(first, 48, |b| is_ident(b) || matches!(b, b'.' | b'$' | b'-' | b'>' | b'&'))),
+        };
+        if text.at(comma) != b',' {
+            return;
+        }
+        i = comma + 1;
     }
-    let second = text.run(comma + 1, 24, |b| b.is_ascii_whitespace());
-    if let Some((start, end)) = quoted(text, second) {
+    if let Some((start, end)) = quoted(text, text.run(i, 24, |b| b.is_ascii_whitespace())) {
         alone(pass, (start, end));
+    }
+}
+
+/// Reads a pair as a literal of its own: `CURLOPT_USERPWD, "bob:hunter2"`.
+pub(super) fn pair_behind(pass: &mut Pass<'_>, _at: usize, to: usize) {
+    if let Some(found) = quoted(pass.text, pass.text.blanks(to)) {
+        pair(pass, found);
+    }
+}
+
+/// Reads a pair with a slash before the host: `jdbc:oracle:thin:bob/hunter2@host`.
+pub(super) fn oracle(pass: &mut Pass<'_>, _at: usize, to: usize) {
+    let text = pass.text;
+    let slash = text.run(to, 40, |b| is_ident(b) || matches!(b, b'-' | b'$'));
+    let end = text.run(slash, 80, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\''));
+    let Some(at) = text.cut(slash, end).iter().rposition(|&b| b == b'@') else { return };
+    if text.at(slash) == b'/' && slash > to {
+        alone(pass, (slash + 1, slash + at));
     }
 }
 

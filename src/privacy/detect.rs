@@ -77,9 +77,33 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
             "credential(",
             "credentials(",
             "passwordauthentication(",
+            "wifi.begin(",
+            "networkcredential(",
+            "userpass(",
+            "setcredentials(",
+            "set_auth(",
+            "authenticate(",
+            "usernamepasswordauthenticationtoken(",
         ],
         super::command::call,
     ),
+    (
+        &[
+            "mysqli(",
+            "mysqli_connect(",
+            "mysql_connect(",
+            "getconnection(",
+            "new pdo(",
+            "ftp_login(",
+            "ssh2_auth_password(",
+            "imap_open(",
+            "ldap_bind(",
+            "ftp(",
+        ],
+        super::command::third,
+    ),
+    (&["userpwd,", "curlopt_userpwd =>", "curlopt_proxyuserpwd =>", "user_pwd ="], super::command::pair_behind),
+    (&["oracle:thin:"], super::command::oracle),
     (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
     (&["5432:", "5433:", "6432:"], super::command::password_file),
     (&["kind: secret", "kind: \"secret\"", "kind: 'secret'"], super::manifest::read),
@@ -99,6 +123,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
         ],
         super::command::signing,
     ),
+    (super::aside::ACCOUNTS, super::aside::account),
     (super::table::NUMBERS, super::table::numbers),
     (super::address::SPOKEN, super::address::spoken),
     (&["cookie"], super::header::cookies),
@@ -150,6 +175,8 @@ pub(super) struct Pass<'t> {
     pub(super) weighed: usize,
     /// Up to where the data of manifests has been read.
     pub(super) listed: usize,
+    /// Up to where lines below a word for passwords have been read.
+    pub(super) noted: usize,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
     /// The word a value was last read from.
@@ -172,6 +199,7 @@ impl<'t> Pass<'t> {
             tabled: 0,
             weighed: 0,
             listed: 0,
+            noted: 0,
             refused: ((0, 0), 0),
             run: super::found::Run::default(),
         }

@@ -344,7 +344,11 @@ pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> 
     let whole = (1..=number.groups()).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
     if !(6..=18).contains(&digits) {
         // `208-702-026 33`, `7179 1211 1565`
-        let (kind, name) = named_document(text, number.start).filter(|_| digits >= 2 && number.digits_in(whole) >= 8)?;
+        let (kind, name) = named_document(text, number.start)
+            .filter(|_| digits >= 2 && number.digits_in(whole) >= 8 && whole > 1 && !(number.grouped(&[4, 4]) && whole == 2))?;
+        if kind == DRIVER_LICENSE {
+            return None;
+        }
         pass.hit(number.start, number.end(whole), kind, name, NAMED);
         return Some(number.end(whole));
     }

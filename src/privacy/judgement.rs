@@ -88,7 +88,7 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
             let words = made.spaces > 0;
             !words
                 && !LABELS.contains(&bytes.to_ascii_lowercase().as_slice())
-                && !(plain_word && (made.upper == 1 || made.length < 5))
+                && !(plain_word && (made.upper == 1 || made.length < 5 || text.before(found.start) == b'\t'))
                 && !bytes.iter().all(|&b| matches!(b, b'-' | b':' | b' '))
         }
         Syntax::Bare => bare_password(text, found, bytes, plain_word),

@@ -44,6 +44,11 @@ fn is_version(text: Text<'_>, at: usize) -> bool {
     if before == b'=' && text.before(at - 1) == b'=' {
         return true;
     }
+    // A numbered part of a book.
+    let small = text.run(at, 16, |b| b.is_ascii_digit() || b == b'.') <= at + 9;
+    if small && context::said_within(text, at, 12, &["table", "figure", "clause"]) {
+        return true;
+    }
     context::said_within(
         text,
         at,
@@ -58,9 +63,6 @@ fn is_version(text: Text<'_>, at: usize) -> bool {
             "oid",
             "section",
             "chapter",
-            "table",
-            "figure",
-            "clause",
             "assemblyversion",
             "fileversion",
             "chrome",

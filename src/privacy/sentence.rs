@@ -134,11 +134,12 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
     if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)).filter(|_| speaks) {
         pass.hit(start, end, kind_of(name), "spoken", SAID);
         pass.named = end;
+        super::aside::turned(pass, name, end);
         return;
     }
     let ends = matches!(text.at(name.end), 0 | b'.' | b'!' | b'?' | b')' | b',' | b'\n' | b'\r');
-    if (speaks || ends) && !super::aside::said_before(pass, name) {
-        super::aside::near(pass, name);
+    if (speaks || ends) && !super::aside::said_before(pass, name) && !super::aside::near(pass, name) {
+        super::aside::listed(pass, name);
     }
 }
 
@@ -199,6 +200,8 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         {
             return None;
         }
+        // `the pass for the guest network (hunter2)`
+        connected |= text.before(word.start) == b'(' && text.at(word.end) == b')' && value::is_striking(bytes) && !looks_like_name(bytes);
         let lower = lowered(bytes);
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
@@ -224,7 +227,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
                 && !sentence_ends
                 && n < 7
                 && bytes.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80)
-                && name.word == Word::Password
+                && matches!(name.word, Word::Password | Word::Pass)
             {
                 connected = false;
                 since = 0;

@@ -199,6 +199,10 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 /// `$2b$12$…` and `$ecret9` are values, `$VAR`, `${VAR}`, `$(cmd)` and `$1` are not.
 fn looks_like_dollar_secret(lower: &str) -> bool {
     let rest = lower.get(1..).unwrap_or_default();
+    // No variable begins with a digit, but for those of a script's arguments.
+    if rest.len() > 3 && rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return true;
+    }
     let variable = rest.starts_with(['{', '('])
         || rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '>' | '-' | '[' | ']' | '\'' | '"'));
     !variable
@@ -305,9 +309,18 @@ pub(super) fn is_code(value: &[u8]) -> bool {
             part.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
                 && part.len() < 32
                 && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
-        });
+        })
+        && is_worded(value);
     let indexed = value.ends_with(b"]") && value.contains(&b'[');
     members || indexed || (!value.iter().any(u8::is_ascii_digit) && names_itself(value))
+}
+
+/// Whether an identifier falls into words rather than into letters: `config.dbUser`, not `TXLqfh.eHEyaP`.
+fn is_worded(value: &[u8]) -> bool {
+    let words = super::names::words(value);
+    let letters: usize = words.iter().map(String::len).sum();
+    letters * 2 >= words.len() * 5
+        && !words.iter().any(|w| w.len() > 4 && !w.bytes().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')))
 }
 
 /// Whether an identifier has one of the words in it that values of secrets are called by.
