@@ -223,8 +223,10 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     if let Some(from) = past_tags(text, closed) {
         return Some((from, Syntax::Cell));
     }
+    if text.at(closed) == b'\t' && !quoted && name.word == Word::Password && !matches!(rest.first(), Some(b':' | b'=' | b'|')) {
+        return Some((i, Syntax::Cell));
+    }
     match rest {
-        [b'\t', ..] if !quoted && name.word == Word::Password => Some((text.blanks(closed), Syntax::Cell)),
         [b'-', b'>', ..] if tight => None,
         [b'<', b'-', ..] if !tight => Some((text.blanks(i + 2), Syntax::Bare)),
         [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {

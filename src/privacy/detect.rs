@@ -31,7 +31,10 @@ pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
 /// The keywords that have readers of their own. They are looked for in any case.
 pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["-----begin"], super::pem::read),
+    (super::pem::BARE, super::pem::bare),
     (&["(at)", "[at]", "{at}"], email::written_out),
+    (&["(dot)", "[dot]", "{dot}"], email::dotted),
+    (&[" @ "], email::apart),
     (&[" dot com", " dot org", " dot net", " dot de", " dot edu", " dot io"], email::spelled),
     (&["p.o. box", "po box", "postfach"], super::address::box_number),
     (&["://"], super::url::read),
@@ -128,6 +131,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::address::SPOKEN, super::address::spoken),
     (&["cookie"], super::header::cookies),
     (super::encoded::KEYWORDS, super::encoded::read),
+    (super::encoded::HEX, super::encoded::read_hex),
     (super::command::KEYWORDS, super::command::read),
     (super::dates::NAMES, super::dates::read),
     (super::address::AFTER, super::address::english),

@@ -29,7 +29,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) {
     }
     let Some(start) = local_start(text, at) else { return };
     let Some(end) = domain_end(text, at + 1) else { return };
-    if in_url(text, start, end) || is_no_ones(text.cut(start, at), text.cut(at + 1, end)) {
+    if in_url(text, start, end) || in_command(text, start) || is_no_ones(text.cut(start, at), text.cut(at + 1, end)) {
         return;
     }
     pass.hit(start, end, EMAIL, "email", FORMED);
@@ -165,6 +165,66 @@ pub(super) fn spelled(pass: &mut Pass<'_>, at: usize, to: usize) {
     if local.len() >= 3 && !matches!(local, b"look" | b"looking" | b"visit" | b"them" | b"out" | b"available") {
         pass.hit(start, to, EMAIL, "email-written-out", FORMED);
     }
+}
+
+/// Reads `bob at initech (dot) com` from its `(dot)`.
+pub(super) fn dotted(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let host_end = text.run_back(at, 1, |b| b == b' ');
+    let host = text.run_back(host_end, 40, |b| is_word(b) || b == b'-');
+    let from = text.blanks(to);
+    let end = text.run(from, 16, |b| b.is_ascii_alphabetic());
+    let middle = text.cut(host.saturating_sub(4), host).to_ascii_lowercase();
+    if host == host_end || middle != b" at " || !(2..=10).contains(&(end - from)) || pass.covered(at) {
+        return;
+    }
+    let start = text.run_back(host - 4, 64, |b| is_local(b) && b < 0x80);
+    if host - 4 - start >= 2 {
+        pass.hit(start, end, EMAIL, "email-written-out", FORMED);
+    }
+}
+
+/// Reads `bob.miller @ initech.com`, where the part before is no mere word or mail is spoken of.
+pub(super) fn apart(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let start = text.run_back(at, 64, |b| is_local(b) && b < 0x80);
+    let start = text.run(start, 64, |b| !is_word(b));
+    let Some(end) = domain_end(text, to) else { return };
+    let local = text.cut(start, at);
+    let told = super::context::said_within(text, start, 24, &["mail", "email", "e-mail", "mailto", "contact", "correo", "courriel"]);
+    if start < at
+        && (local.iter().any(|b| matches!(b, b'.' | b'_') || b.is_ascii_digit()) && local.iter().any(u8::is_ascii_alphabetic) || told)
+    {
+        pass.hit(start, end, EMAIL, "email-written-out", FORMED);
+    }
+}
+
+/// `ssh -i key bob@host.example`: a name at a machine, not an address for mail.
+fn in_command(text: Text<'_>, start: usize) -> bool {
+    const COMMANDS: &[&[u8]] = &[b"ssh", b"scp", b"sftp", b"mosh", b"rsync", b"ssh-copy-id", b"autossh", b"sshfs"];
+    let line = text.cut(text.line_start(start, 120), start);
+    let mut words = line.split(|b| b.is_ascii_whitespace()).rev().filter(|word| !word.is_empty());
+    if !line.ends_with(b" ") {
+        return false;
+    }
+    // Flags and their values, files that are copied.
+    for _ in 0..8 {
+        let Some(word) = words.next() else { return false };
+        let word = word
+            .iter()
+            .rposition(|b| matches!(b, b'`' | b'$' | b'(' | b'"' | b'\''))
+            .map_or(word, |p| word.get(p + 1..).unwrap_or_default());
+        if COMMANDS.contains(&word) {
+            return true;
+        }
+        let part = word.starts_with(b"-")
+            || word.iter().any(|b| matches!(b, b'/' | b'.' | b'=' | b':' | b'~'))
+            || word.iter().all(u8::is_ascii_digit);
+        if !part {
+            return false;
+        }
+    }
+    false
 }
 
 /// Addresses that are no one's: those of documentation that say so themselves, and those that nobody reads.

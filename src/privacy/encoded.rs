@@ -53,6 +53,61 @@ pub(super) const KEYWORDS: &[&str] = &[
     "ucG1f",
     "aGZf",
     "U0cu",
+    // More of them, and JSON objects.
+    "eyJ",
+    "ewog",
+    "c2st",
+    "QVNJQ",
+    "FTSU",
+    "BU0lB",
+    "Z3NrX",
+    "dza1",
+    "nc2tf",
+    "eGFpL",
+    "hhaS",
+    "4YWkt",
+    "c2tfdGVzd",
+    "NrX3Rlc3",
+    "za190ZXN0",
+    "cmtfbGl2Z",
+    "JrX2xpdm",
+    "ya19saXZl",
+    "ZG9wX3Yx",
+    "RvcF92M",
+    "kb3Bfdj",
+    "cHlwaS",
+    "B5cGkt",
+    "weXBpL",
+    "c2hwYXRf",
+    "NocGF0X",
+    "zaHBhdF",
+    "aHZzL",
+    "h2cy",
+    "odnMu",
+    "QVRBVF",
+    "FUQVRU",
+    "BVEFUV",
+    "Z2xzYV",
+    "dsc2Ff",
+    "nbHNhX",
+    "bnZhcGkt",
+    "52YXBpL",
+    "udmFwaS",
+    "cHBseC",
+    "BwbHgt",
+    "wcGx4L",
+    "bHN2Ml",
+    "xzdjJf",
+    "sc3YyX",
+    "QUl6YVN5",
+    "FJemFTe",
+    "BSXphU3",
+    "Z2l0aHViX",
+    "dpdGh1Yl",
+    "naXRodWJf",
+    "NrLWFud",
+    "zay1hbn",
+    "c2stcHJva",
     // -----BEGIN
     "LS0tLS1CRUdJTi",
     "0tLS0tQkVHSU4g",
@@ -93,6 +148,25 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let Ok(decoded) = lenient.decode(whole) else { return };
     if holds_token(&decoded) {
         pass.hit(start, end, API_KEY, "base64-token", FORMED);
+    }
+}
+
+/// The beginnings of known tokens in hex digits.
+pub(super) const HEX: &[&str] =
+    &["736b2d", "736b5f", "6768705f", "6769746875625f", "676c7061742d", "414b4941", "41497a61", "786f78622d", "68665f", "67736b5f"];
+
+/// Reads the run of hex digits around the beginning of an encoded token.
+pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    if at < pass.encoded || pass.covered(at) || text.before(at).is_ascii_alphanumeric() {
+        return;
+    }
+    let end = text.run(at, 4096, |b| b.is_ascii_hexdigit());
+    pass.encoded = end;
+    let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
+    let decoded: Vec<u8> = text.cut(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
+    if decoded.len() >= 16 && holds_token(&decoded) {
+        pass.hit(at, end, API_KEY, "hex-token", FORMED);
     }
 }
 

@@ -91,6 +91,10 @@ fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
 /// What a place stands for, if not for itself.
 fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
     match text.at(i) {
+        // Encoded twice.
+        b'%' if text.has(i, b"%25") && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) => {
+            printable(hex(text, i + 3, 2)?, 5)
+        }
         b'%' => {
             let byte = hex(text, i + 1, 2)?;
             printable(byte, 3)
@@ -223,9 +227,10 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
         0xF0..=0xF4 => 4,
         _ => return None,
     };
-    // Greek and Cyrillic among their own.
-    let own = |b: u8| b >= 0x80 || b == b' ';
-    if matches!(span.first(), Some(0xCE..=0xD4)) && own(text.before(i)) && own(text.at(i + length)) {
+    // Greek and Cyrillic among their own: not where a word of them stands alone.
+    let other = |b: u8| is_word(b) || matches!(b, b'-' | b'_' | b'@' | b'.');
+    let behind = text.at(text.run(i + length, 8, |b| b >= 0x80));
+    if matches!(span.first(), Some(0xCE..=0xD4)) && !other(text.before(i)) && !other(behind) {
         return None;
     }
     let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
@@ -234,7 +239,8 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
         let mixed = is_word(text.before(i))
             || is_word(text.at(i + length))
             || matches!(text.before(i), b'-' | b'_' | b'@' | b'.')
-            || matches!(text.at(i + length), b'@' | b'.' | b'-' | b'_');
+            || matches!(text.at(i + length), b'@' | b'.' | b'-' | b'_')
+            || text.at(i + length) >= 0x80 && (is_word(behind) || matches!(behind, b'-' | b'_'));
         return mixed.then_some(Fold { length, to: Some(letter) });
     }
     let to = stands_for(u32::from(c))?;
@@ -263,6 +269,7 @@ fn stands_for(code: u32) -> Option<Option<u8>> {
         0x1D7CE..=0x1D7FF => ascii(u32::from(b'0') + (code - 0x1D7CE) % 10),
         0x2070 | 0x2074..=0x2079 => ascii(u32::from(b'0') + code - 0x2070),
         0x2080..=0x2089 => ascii(u32::from(b'0') + code - 0x2080),
+        0x24EA => Some(Some(b'0')),
         0x2460..=0x2468 => ascii(u32::from(b'1') + code - 0x2460),
         0x1D400..=0x1D6A3 => {
             let place = (code - 0x1D400) % 52;
@@ -286,7 +293,7 @@ fn digit_of(code: u32) -> u32 {
 /// Letters of other scripts that look like Latin ones.
 fn look_alike(c: char) -> Option<u8> {
     const PAIRS: &[(&str, &str)] = &[
-        ("аеорсухіјѕԁһԛԝ", "aeopcyxijsdhqw"),
+        ("аеорсухіјѕԁһԛԝкмтгпви", "aeopcyxijsdhqwkmtrnbu"),
         ("АВЕКМНОРСТХІЈЅУ", "ABEKMHOPCTXIJSY"),
         ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),
         ("ονιρυακ", "oviruak"),

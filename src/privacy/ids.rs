@@ -300,6 +300,17 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
     None
 }
 
+/// `208-702-026 33`, `7179 1211 1565`
+fn in_groups(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let groups = (2..=number.groups().min(6)).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
+    if number.digits_in(1) < 2 || number.digits_in(groups) < 8 || number.grouped(&[4, 4]) && groups == 2 {
+        return None;
+    }
+    let (kind, name) = named_document(number.text, number.start).filter(|&(kind, _)| kind != DRIVER_LICENSE)?;
+    pass.hit(number.start, number.end(groups), kind, name, NAMED);
+    Some(number.end(groups))
+}
+
 /// `76657929-X`, `47.760.181-Z`: the letter behind a dash checks the digits.
 fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
@@ -341,16 +352,8 @@ pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> 
         return Some(end);
     }
     let digits = number.digits_in(1);
-    let whole = (1..=number.groups()).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
     if !(6..=18).contains(&digits) {
-        // `208-702-026 33`, `7179 1211 1565`
-        let (kind, name) = named_document(text, number.start)
-            .filter(|_| digits >= 2 && number.digits_in(whole) >= 8 && whole > 1 && !(number.grouped(&[4, 4]) && whole == 2))?;
-        if kind == DRIVER_LICENSE {
-            return None;
-        }
-        pass.hit(number.start, number.end(whole), kind, name, NAMED);
-        return Some(number.end(whole));
+        return in_groups(pass, number);
     }
     let groups = if number.ends(1) { 1 } else { (1..=number.groups()).find(|&g| number.ends(g))? };
     let end = number.end(groups);

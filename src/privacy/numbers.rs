@@ -242,6 +242,7 @@ fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         return None;
     }
     card(pass, number)
+        .or_else(|| card_over_lines(pass, number))
         .or_else(|| social_security(pass, number))
         .or_else(|| ids::grouped(pass, number))
         .or_else(|| phone::read(pass, number))
@@ -259,7 +260,7 @@ fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) {
 
 /// What may stand between the groups of a number.
 fn is_between(b: u8) -> bool {
-    matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
+    matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'_')
 }
 
 /// Payment cards: an issuer's range, a length, and Luhn's check.
@@ -300,6 +301,27 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     None
 }
 
+/// `4111 1111` in one line and `1111 1111` in the next.
+fn card_over_lines(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    let text = number.text;
+    let end = number.end(number.groups());
+    let fours = |number: &Number<'_>| number.lengths().all(|n| n == 4);
+    if !matches!(number.total, 8 | 12) || !fours(number) || !number.begins() || text.at(end) != b'\n' {
+        return None;
+    }
+    let rest = Number::read(text, text.run(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')));
+    let groups = rest.groups();
+    if number.total + rest.total != 16 || !fours(&rest) || !rest.ends(groups) {
+        return None;
+    }
+    let digits = [number.digits(number.groups()), rest.digits(groups)].concat();
+    let fits = issued(&digits) && checksum::luhn(&digits) && distinct(&digits) > 2;
+    fits.then(|| {
+        pass.hit(number.start, rest.end(groups), CREDIT_CARD, "card", FORMED);
+        rest.end(groups)
+    })
+}
+
 /// How cards are called.
 #[rustfmt::skip]
 static CARD: Lexicon = lexicon!([
@@ -315,7 +337,7 @@ fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
     let pairs = groups >= 7 && number.lengths().take(last).all(|n| n == 2);
     let amex = groups == 3 && number.grouped(&[4, 6]);
     let eights = number.lengths().take(groups).all(|n| n % 4 == 0);
-    let plain = (0..last).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"  " | b" - " | b"/"));
+    let plain = (0..last).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"  " | b" - " | b"/" | b"_"));
     groups == 1 || plain && (fours || single || pairs || amex || eights)
 }
 

@@ -35,6 +35,32 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     pass.block = pass.block.max(stop);
 }
 
+/// Beginnings of private keys that have lost their BEGIN line. Certificates go on in another way.
+pub(super) const BARE: &[&str] = &["MII", "MIG", "MHcCAQEE", "MHQCAQEE", "b3BlbnNzaC1rZXktdjE"];
+
+/// Reads a key from the first letters of its body.
+pub(super) fn bare(pass: &mut Pass<'_>, at: usize, end: usize) {
+    let text = pass.text;
+    let exact = [&b"MIG"[..], b"MII", b"MHcCAQEE", b"MHQCAQEE", b"b3BlbnNzaC1rZXktdjE"].contains(&text.cut(at, end));
+    let private = match text.at(at + 2) {
+        b'I' => text.has(at + 6, b"IBA"),
+        b'G' => text.has(at + 4, b"AgEA"),
+        _ => true,
+    };
+    if !exact
+        || !private
+        || is_word(text.before(at)) && text.before(at) != b'n'
+        || pass.hits.last().is_some_and(|hit| hit.rank == SURE && hit.start <= at && at < hit.end)
+    {
+        return;
+    }
+    let stop = block_end(text, at);
+    if text.cut(at, stop).iter().filter(|&&b| is_word(b)).count() >= 60 {
+        pass.hit(at, stop, PRIVATE_KEY, "private-key-body", SURE);
+        pass.block = pass.block.max(stop);
+    }
+}
+
 /// The end of the block whose body begins here: behind its END line, or where the base64 ends.
 fn block_end(text: Text<'_>, body: usize) -> usize {
     let mut i = body;

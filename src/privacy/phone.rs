@@ -202,7 +202,8 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
     let (area, exchange) = (*digits.get(skip)?, *digits.get(skip + 3)?);
     // One of many numbers with nothing but spaces between them.
     let listed = between == b" "
-        && (number.groups() > groups || number.text.before(number.start) == b' ' && number.text.before(number.start - 1).is_ascii_digit());
+        && (number.groups() > groups && number.between(groups - 1) == b" "
+            || number.text.before(number.start) == b' ' && number.text.before(number.start - 1).is_ascii_digit());
     if listed && !context::said(number.text, number.start, &NAMES) {
         return None;
     }

@@ -120,6 +120,15 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     for piece in Pieces(tail.as_bytes()) {
         match piece {
             Piece::Literal(literal) => {
+                // The run before it goes on behind a line break.
+                for _ in 0..40 {
+                    let Some(next) = line_break(text, i).filter(|_| last != 0 && !text.has(i, literal)) else { break };
+                    let stop = text.run(next, 4096, |b| belongs(last, b));
+                    if stop == next {
+                        break;
+                    }
+                    i = stop;
+                }
                 if !text.has(i, literal) {
                     return None;
                 }
@@ -127,7 +136,7 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
                 last = 0;
             }
             Piece::Run { class, least, most } => {
-                i = run(text, i, class, least, most)?;
+                i = run(text, i, class, (least, most), i - at >= 16)?;
                 last = class;
             }
         }
@@ -139,8 +148,8 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     Some((start, i))
 }
 
-/// The end of a run, which may be wrapped over lines as long as it is still too short.
-fn run(text: Text<'_>, from: usize, class: u8, least: usize, most: usize) -> Option<usize> {
+/// The end of a run, which may be wrapped over lines as long as it is still too short; in the middle of a token, anywhere.
+fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), inside: bool) -> Option<usize> {
     let mut end = text.run(from, most, |b| belongs(class, b));
     let mut have = end - from;
     for _ in 0..8 {
@@ -149,14 +158,15 @@ fn run(text: Text<'_>, from: usize, class: u8, least: usize, most: usize) -> Opt
             let wrapped = end - from > have;
             return (!wrapped || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
         }
+        let halved = halves(text, end, true);
         // Too little on its first line to be called wrapped.
-        if have < 8 || least < 20 {
+        if halved.is_none() && !inside && (have < 8 || least < 20) {
             return None;
         }
-        let next = line_break(text, end)?;
+        let next = halved.or_else(|| line_break(text, end))?;
         let stop = text.run(next, most - have, |b| belongs(class, b));
         have += stop - next;
-        if stop == next || (have < least && stop - next < 8) {
+        if stop == next || (have < least && stop - next < 8 && !inside && halved.is_none()) {
             return None;
         }
         end = stop;
@@ -164,8 +174,23 @@ fn run(text: Text<'_>, from: usize, class: u8, least: usize, most: usize) -> Opt
     None
 }
 
+/// Past the signs between two halves of a string: `"ghp_…" + "…"`, and those of other languages.
+fn halves(text: Text<'_>, i: usize, beside: bool) -> Option<usize> {
+    let quote = text.at(i);
+    if !matches!(quote, b'"' | b'\'') {
+        return None;
+    }
+    let sign = text.run(i + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+    let behind = if text.has(sign, b"||") { sign + 2 } else { text.run(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~')) };
+    let next = text.run(behind, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+    (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.cut(i, next).contains(&b'\n'))).then_some(next + 1)
+}
+
 /// Past a line break inside a wrapped token, with the marks of quoting and continuation around it.
-fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
+pub(super) fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
+    if let Some(next) = halves(text, i, false) {
+        return Some(next);
+    }
     let i = text.run(i, 2, |b| b == b'\\' || b == b'=' || b == b' ');
     let after = if text.has(i, b"\r\n") {
         i + 2

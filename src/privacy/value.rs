@@ -104,7 +104,7 @@ static PLACEHOLDER_PARTS: Lexicon = lexicon!([
     "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
     "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
     "••", "●●", "[email", "<secret", "<pass", "<token", "_placeholder", "tutorial", "#####", "-----", "_____", "deadbeefdeadbeef",
-    "00000000000", "my-secret-", "my_secret_", "-goes-", "supersecretkey", "lorem",
+    "00000000000", "-goes-", "supersecretkey", "lorem",
 ]);
 
 /// Those of them that must begin a word.

@@ -87,18 +87,33 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     }
 }
 
-/// Where a token ends whose rest was wrapped to the next line: one word there that looks drawn by lot, and nothing else.
+/// Where a token ends whose rest was wrapped to the next lines: one word there that looks drawn by lot, and nothing else.
 fn wrapped_end(text: Text<'_>, end: usize) -> usize {
-    let next = text.run(end, 2, |b| b == b'\n' || b == b'\r');
-    if next == end || next > end + 1 + usize::from(text.at(end) == b'\r') {
-        return end;
+    let (mut end, mut wrapped) = (end, false);
+    for _ in 0..40 {
+        let Some(next) = shape::line_break(text, end) else { break };
+        // A sign says that the line goes on.
+        let signed = matches!(text.at(end), b'\\' | b'=' | b'"' | b'\'');
+        let stop = text.run(next, 200, |b| is_word(b) || matches!(b, b'_' | b'-' | b'.'));
+        let stop = text.run_back(stop, 1, |b| b == b'.').max(next);
+        let rest = text.cut(next, stop);
+        let made = super::value::made(rest);
+        let alone = matches!(text.at(stop), 0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`' | b'\\' | b'=' | b'.');
+        let drawn = made.length >= 8 && made.digits >= 1 && made.lower + made.upper >= 3 && made.changes * 3 >= made.length;
+        // The last line of several.
+        let rest_of_it = wrapped && made.length >= 2 && made.digits + made.upper > 0;
+        if !alone
+            || made.length == 0
+            || !(drawn || signed || rest_of_it)
+            || super::value::is_uuid(rest)
+            || super::value::is_wordy(rest) && !signed
+        {
+            break;
+        }
+        wrapped |= made.length >= 30;
+        end = stop;
     }
-    let stop = text.run(next, 200, |b| is_word(b) || b == b'_' || b == b'-');
-    let rest = text.cut(next, stop);
-    let made = super::value::made(rest);
-    let alone = matches!(text.at(stop), 0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`');
-    let drawn = made.length >= 8 && made.digits >= 1 && made.lower + made.upper >= 3 && made.changes * 3 >= made.length;
-    if alone && drawn && !super::value::is_uuid(rest) && !super::value::is_wordy(rest) { stop } else { end }
+    end
 }
 
 /// Where the address begins that holds a place: at its `https://`, if there is one.
