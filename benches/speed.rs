@@ -348,6 +348,18 @@ mod redaction {
         "echo x | sudo -S ",
         "jwt.encode(",
         "the password for the thing that we had was not the one ",
+        "?sig=",
+        "auth=(",
+        "密码：",
+        "xoxb-",
+        "pin 1",
+        "otp 123456 ",
+        "99 99 99 99 ",
+        "1 800 555 ",
+        "'password': '",
+        "пароль — ",
+        "https://x.com/?code=",
+        "MIIEpgIBA",
     ];
 
     /// A megabyte of each: the slowest is to take a tenth of a second.

@@ -95,7 +95,7 @@ pub(super) fn spoken(pass: &mut Pass<'_>, at: usize, to: usize) {
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = bytes.iter().filter(|&&b| b.is_ascii_alphabetic() || b >= 0x80).count();
     let other = bytes.contains(&b'@') || find(bytes, b"://").is_some() || bytes.contains(&b'=') || bytes.contains(&b'[');
-    if (1..=14).contains(&digits) && letters >= 5 && (10..=150).contains(&bytes.len()) && !other && bytes.contains(&b' ') | (letters > 8) {
+    if (1..=14).contains(&digits) && letters >= 5 && (10..=150).contains(&bytes.len()) && !other && (bytes.contains(&b' ') || letters > 8) {
         pass.hit(start, end, ADDRESS, "address", SAID);
     }
 }

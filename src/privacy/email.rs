@@ -203,7 +203,7 @@ pub(super) fn apart(pass: &mut Pass<'_>, at: usize, to: usize) {
 fn in_command(text: Text<'_>, start: usize) -> bool {
     const COMMANDS: &[&[u8]] = &[b"ssh", b"scp", b"sftp", b"mosh", b"rsync", b"ssh-copy-id", b"autossh", b"sshfs"];
     let line = text.cut(text.line_start(start, 120), start);
-    let mut words = line.split(|b| b.is_ascii_whitespace()).rev().filter(|word| !word.is_empty());
+    let mut words = line.split(u8::is_ascii_whitespace).rev().filter(|word| !word.is_empty());
     if !line.ends_with(b" ") {
         return false;
     }

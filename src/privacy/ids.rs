@@ -318,7 +318,7 @@ fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let groups = if dotted { 3 } else { 1 };
     let end = number.end(groups);
     let letter = end + usize::from(matches!(text.at(end), b'-' | b' '));
-    if !dotted && !number.grouped(&[8]) || letter == end && !dotted || is_ident(text.at(letter + 1)) {
+    if !dotted && (!number.grouped(&[8]) || letter == end) || is_ident(text.at(letter + 1)) {
         return None;
     }
     let value = number.digits(groups).iter().fold(0u32, |all, &d| all * 10 + u32::from(d));

@@ -199,7 +199,7 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
 }
 
 /// Every keyword of every table.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn filed() -> Filing {
     let blank = Entry { from: 0, length: 0, first: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
     let mut filing = Filing { entries: [blank; MOST], count: 0, pool: [0; 8 * MOST], letters: 0, by_first: [0; 256] };
@@ -269,7 +269,7 @@ const fn beside_its_beginning(entry: Entry) -> Entry {
 }
 
 /// The keywords in the order of their slots, and the bits.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn laid_out() -> Index {
     let mut index = Index { bits: [0; CODES / 64], firsts: [0; SLOTS + 1], entries: [FILED.entries[0]; COUNT], pool: [0; POOL] };
     let mut i = 0;

@@ -306,16 +306,18 @@ fn card_over_lines(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
     let end = number.end(number.groups());
     let fours = |number: &Number<'_>| number.lengths().all(|n| n == 4);
-    if !matches!(number.total, 8 | 12) || !fours(number) || !number.begins() || text.at(end) != b'\n' {
+    let american = number.grouped(&[4, 6]) && number.total == 10;
+    if !(matches!(number.total, 8 | 12) && fours(number) || american) || !number.begins() || text.at(end) != b'\n' {
         return None;
     }
     let rest = Number::read(text, text.run(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')));
     let groups = rest.groups();
-    if number.total + rest.total != 16 || !fours(&rest) || !rest.ends(groups) {
+    let whole = if american { rest.total == 5 && groups == 1 } else { number.total + rest.total == 16 && fours(&rest) };
+    if !whole || !rest.ends(groups) {
         return None;
     }
     let digits = [number.digits(number.groups()), rest.digits(groups)].concat();
-    let fits = issued(&digits) && checksum::luhn(&digits) && distinct(&digits) > 2;
+    let fits = issued(&digits) && checksum::luhn(&digits) && distinct(&digits) > 1;
     fits.then(|| {
         pass.hit(number.start, rest.end(groups), CREDIT_CARD, "card", FORMED);
         rest.end(groups)

@@ -156,7 +156,7 @@ fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), in
         if have >= least {
             // Behind a token that was wrapped its line ends.
             let wrapped = end - from > have;
-            return (!wrapped || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
+            return (!wrapped || inside || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
         }
         let halved = halves(text, end, true);
         // Too little on its first line to be called wrapped.

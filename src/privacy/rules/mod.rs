@@ -80,7 +80,7 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     // Of an address that is a secret as a whole nothing is left standing.
     let start = if shape.contains(".com/") || shape.contains(".com{") { scheme_before(pass.text, start) } else { start };
     if passes(pass.text, start, end, rule) {
-        let end = wrapped_end(pass.text, end);
+        let end = wrapped_end(pass.text, start, end);
         pass.hit(start, end, rule.kind, rule.name, SURE);
     } else if end - start > 256 {
         pass.refused = ((theme, place), end);
@@ -88,8 +88,8 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
 }
 
 /// Where a token ends whose rest was wrapped to the next lines: one word there that looks drawn by lot, and nothing else.
-fn wrapped_end(text: Text<'_>, end: usize) -> usize {
-    let (mut end, mut wrapped) = (end, false);
+fn wrapped_end(text: Text<'_>, start: usize, end: usize) -> usize {
+    let (mut end, mut wrapped) = (end, text.cut(start, end).contains(&b'\n'));
     for _ in 0..40 {
         let Some(next) = shape::line_break(text, end) else { break };
         // A sign says that the line goes on.

@@ -1,0 +1,167 @@
+//! Values that stand for others: placeholders of documentation, references to what is somewhere else, masks.
+
+use super::lexicon::{Lexicon, lexicon};
+use super::text::{find, lowered};
+use super::value::made;
+
+/// Values that say of themselves that they are none, whole and in lower case.
+#[rustfmt::skip]
+static NOTHING: Lexicon = lexicon!([
+    "", "null", "none", "nil", "undefined", "true", "false", "yes", "no", "on", "off", "n/a", "na", "tbd", "todo", "fixme", "password",
+    "passwd", "pass", "pwd", "passwort", "secret", "token", "key", "apikey", "api_key", "api-key", "value", "string", "str", "text",
+    "test", "example", "foo", "bar", "baz", "foobar", "xxx", "abc", "default", "empty", "blank", "unset", "hidden", "masked", "redacted",
+    "removed", "filtered", "required", "optional", "secret_key", "access_token", "my-secret", "mysecret", "my_secret", "mypassword",
+    "my_password", "my-password", "some_password", "some-secret", "contraseña", "senha", "пароль", "geheim", "user", "username", "login",
+    "name", "email", "bearer", "basic", "auto", "generated", "random", "new", "old", "same", "here", "below", "above", "unknown",
+    "missing", "invalid", "incorrect", "wrong", "expired", "sha256", "sha512", "md5", "bcrypt", "argon2", "argon2id", "aes", "aes256",
+    "hs256", "rs256", "base64", "utf8", "utf-8", "plain", "plaintext", "md5sum", "oauth2", "oauth", "jwt", "2fa", "mfa", "ldap", "saml",
+    "oidc", "pam", "not-set", "not set", "not_set", "notset", "scram-sha-256", "mysql_native_password",
+    "caching_sha2_password", "sha256_password",
+]);
+
+/// Parts by which a value says that it is a placeholder, in lower case.
+#[rustfmt::skip]
+static PLACEHOLDER_PARTS: Lexicon = lexicon!([
+    "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
+    "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
+    "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
+    "••", "●●", "[email", "<secret", "<pass", "<token", "_placeholder", "tutorial", "#####", "-----", "_____", "deadbeefdeadbeef",
+    "00000000000", "-goes-", "supersecretkey", "lorem",
+]);
+
+/// Those of them that must begin a word.
+static BOUNDED: Lexicon = lexicon!([
+    "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
+    "dummy", "your",
+]);
+
+/// Beginnings of references to a secret that is somewhere else.
+#[rustfmt::skip]
+static REFERENCES: Lexicon = lexicon!([
+    "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
+    "keyring:", "ref+", "ref:", "secretref:", "awssm://", "gcpsm://", "ssm:", "arn:", "projects/", "secretsmanager", "!ref", "!sub",
+    "!secret", "!vault", "!env", "!getatt", "enc[", "ansible_vault", "process.env", "import.meta", "os.environ", "os.getenv", "getenv",
+    "std::env", "env!", "system.getenv", "system.getproperty", "settings.", "config.", "conf.", "self.", "this.", "args.", "opts.",
+    "options.", "params.", "props.", "secrets.", "vars.", "var.", "local.", "data.", "module.", "req.", "request.", "ctx.", "app.",
+    "user.", "http://", "https://", "./", "../", "~/", "/run/", "/etc/", "/var/", "/home/", "/path", "c:\\", "sha256:", "sha512-",
+    "sha384-", "sha1:", "data:", "ssh-rsa", "ssh-ed25519", "env::", "viper.", "credentials(", "secret(", "base64:…", "conjur", "kms:",
+    "akv://", "azurekv", "lookup(",
+]);
+
+/// Whether one of the parts stands anywhere in a value in lower case.
+fn has_placeholder_part(lower: &[u8]) -> bool {
+    (0..lower.len()).any(|i| {
+        let rest = lower.get(i..).unwrap_or_default();
+        // Inside another word some of them come by chance: `cENTER-9`.
+        let inside = || i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
+        PLACEHOLDER_PARTS
+            .find(rest, |part| {
+                rest.starts_with(part.as_bytes())
+                    && !(BOUNDED.has(part) && inside())
+                    && !(part.ends_with("here") && rest.len() > part.len())
+            })
+            .is_some()
+    })
+}
+
+/// `xxxx` and `XXXX`, in one case: in random text they come by chance in mixed case.
+fn has_run_of_x(value: &[u8]) -> bool {
+    value.windows(4).any(|w| w == b"xxxx" || w == b"XXXX")
+}
+
+/// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
+fn is_pattern(lower: &[u8]) -> bool {
+    find(lower, b"(?:").is_some()
+        || find(lower, b"(?=").is_some()
+        || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
+            >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
+}
+
+/// Whether a value stands for another or says that it is none.
+pub(super) fn is_placeholder(value: &[u8]) -> bool {
+    if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
+        return true;
+    }
+    let lower = lowered(value);
+    let lower = lower.trim();
+    if NOTHING.has(lower)
+        || REFERENCES
+            .find(lower.as_bytes(), |start| {
+                lower.starts_with(start)
+                    && !(start == "$" && looks_like_dollar_secret(lower))
+                    && !(start == "%"
+                        && !lower.trim_end_matches(['%', 's']).is_empty()
+                        && !lower.ends_with('%')
+                        && !lower.starts_with("%("))
+            })
+            .is_some()
+    {
+        return true;
+    }
+    if has_placeholder_part(lower.as_bytes()) || has_run_of_x(value) || is_pattern(lower.as_bytes()) {
+        return true;
+    }
+    let first = lower.chars().next().unwrap_or(' ');
+    let last = lower.chars().next_back().unwrap_or(' ');
+    let inside = lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
+    let wrapped = matches!((first, last), ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')'));
+    let words = inside.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?'));
+    if wrapped && words && (first != '_' || inside.chars().all(|c| c.is_alphabetic() || c == '_')) {
+        return true;
+    }
+    // `:password` and `@password` are bound parameters.
+    if matches!(first, ':' | '@' | '?') && inside.chars().all(|c| c.is_alphabetic() || c == '_') {
+        return true;
+    }
+    let distinct = made(lower.as_bytes()).distinct;
+    distinct <= 1 && !(lower.len() >= 6 && lower.bytes().all(|b| matches!(b, b'1'..=b'9')))
+        || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
+}
+
+/// `$2b$12$…` and `$ecret9` are values, `$VAR`, `${VAR}`, `$(cmd)` and `$1` are not.
+fn looks_like_dollar_secret(lower: &str) -> bool {
+    let rest = lower.get(1..).unwrap_or_default();
+    // No variable begins with a digit, but for those of a script's arguments.
+    if rest.len() > 3 && rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return true;
+    }
+    let variable = rest.starts_with(['{', '('])
+        || rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '>' | '-' | '[' | ']' | '\'' | '"'));
+    !variable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_and_references_are_no_secrets() {
+        for value in [
+            "changeme",
+            "<your password>",
+            "${DB_PASSWORD}",
+            "$PASSWORD",
+            "{{ pw }}",
+            "xxxxxxxx",
+            "********",
+            "[PASSWORD_1]",
+            "%PASSWORD%",
+            "%s",
+            "op://vault/x",
+            "process.env.TOKEN",
+            "null",
+            "your-key-here",
+            ":password",
+            "/run/secrets/db",
+            "%(pw)s",
+            "$(pass show x)",
+        ] {
+            assert!(is_placeholder(value.as_bytes()), "{value}");
+        }
+        for value in
+            ["hunter2", "Tr0ub4dor&3", "$ecr3t!", "p@ssw0rd", "letmein", "admin123", "%tgB6yhn", "[x9#k!2", "(S3cure)!", "correcthorse"]
+        {
+            assert!(!is_placeholder(value.as_bytes()), "{value}");
+        }
+    }
+}
