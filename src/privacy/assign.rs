@@ -134,6 +134,11 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     if !own.is_empty() && text.cut(from, from + own.len()).eq_ignore_ascii_case(own) && matches!(text.at(from + own.len()), b':' | b'=') {
         return true;
     }
+    if let Some((start, end)) = bytes_of(text, from).filter(|_| matches!(name.word, Word::Secret | Word::Key)) {
+        pass.hit(start, end, super::kind::PRIVATE_KEY, "key-bytes", NAMED);
+        pass.named = end;
+        return true;
+    }
     let mut from = from;
     // Up to three values: a type, a value, the other half of a comparison.
     for _ in 0..2 {
@@ -158,6 +163,27 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         return found.syntax != Syntax::Bare;
     }
     true
+}
+
+/// A list of at least sixteen bytes: `[17, 203, …]`, `{0x11, 0xcb, …}`.
+fn bytes_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
+    // Behind what may stand before the list: `[u8; 32] = [`, `[]byte{`, `new byte[] {`, `Uint8Array.from([`.
+    let head = text.cut(from, from + 40);
+    let list = head.windows(2).position(|w| matches!(w, [b'[' | b'{', b'0'..=b'9' | b' ' | b'\n']))?;
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'[' | b']' | b' ' | b';' | b'=' | b'&' | b'.' | b'(' | b'!' | b'*');
+    if !head.get(..list).unwrap_or_default().iter().all(plain) {
+        return None;
+    }
+    let from = from + list;
+    let end = text.run(from + 1, 4096, |b| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || matches!(b, b',' | b'x' | b'X'));
+    let list = text.cut(from + 1, end);
+    let byte = |word: &[u8]| match word.strip_prefix(b"0x").or_else(|| word.strip_prefix(b"0X")) {
+        Some(hex) => (1..=2).contains(&hex.len()),
+        None => (1..=3).contains(&word.len()) && word.iter().all(u8::is_ascii_digit),
+    };
+    let mut words = list.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+    let many = count(list, b',') >= 15 && words.all(byte);
+    (many && matches!(text.at(end), b']' | b'}')).then_some((from + 1, end))
 }
 
 /// Types that no secret has.

@@ -32,6 +32,7 @@ pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
 pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["-----begin"], super::pem::read),
     (super::pem::BARE, super::pem::bare),
+    (&["\"kty", "'kty'"], super::pem::web_key),
     (&["(at)", "[at]", "{at}"], email::written_out),
     (&["(dot)", "[dot]", "{dot}"], email::dotted),
     (&[" @ "], email::apart),
@@ -179,6 +180,8 @@ pub(super) struct Pass<'t> {
     pub(super) weighed: usize,
     /// Up to where the data of manifests has been read.
     pub(super) listed: usize,
+    /// Up to where a JSON web key has been read.
+    pub(super) keyed: usize,
     /// Up to where lines below a word for passwords have been read.
     pub(super) noted: usize,
     /// The rule that refused a long run last, and where that ended.
@@ -203,6 +206,7 @@ impl<'t> Pass<'t> {
             tabled: 0,
             weighed: 0,
             listed: 0,
+            keyed: 0,
             noted: 0,
             refused: ((0, 0), 0),
             run: super::found::Run::default(),
@@ -211,6 +215,7 @@ impl<'t> Pass<'t> {
 
     /// Notes a hit.
     pub(super) fn hit(&mut self, start: usize, end: usize, kind: &'static str, rule: &'static str, rank: u8) {
+        let end = end.min(self.text.len());
         if start < end {
             self.hits.push(Hit { start, end, kind: Kind::of(kind), rule, rank });
         }
@@ -328,6 +333,16 @@ fn around(hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec<Hit> {
 #[cfg(test)]
 mod tests {
     use super::super::{Placeholders, Policy, Raw, Redactor};
+
+    #[test]
+    fn nothing_ends_behind_the_text() {
+        let redactor = Redactor::new(&Policy::default()).unwrap();
+        for text in ["password = \"teapot4471x\\", "token: 'q7Xp2Lm9Vz4Rt8Wk\\"] {
+            let findings = redactor.findings(text.as_bytes());
+            assert!(findings.iter().all(|found| found.end <= text.len()), "{findings:?}");
+            assert_eq!(findings.len(), 1, "{text}");
+        }
+    }
 
     #[test]
     fn the_first_things_are_found() {

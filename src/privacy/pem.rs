@@ -61,6 +61,32 @@ pub(super) fn bare(pass: &mut Pass<'_>, at: usize, end: usize) {
     }
 }
 
+/// The members of a JSON web key that are private.
+const PRIVATE_MEMBERS: &[&[u8]] = &[b"d", b"p", b"q", b"dp", b"dq", b"qi", b"k"];
+
+/// Reads the private members of a JSON web key from its `"kty"`.
+pub(super) fn web_key(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if at < pass.keyed {
+        return;
+    }
+    let from = text.run_back(at, 4096, |b| b != b'{');
+    let end = text.run(to, 8192, |b| b != b'}');
+    pass.keyed = end;
+    let mut i = from;
+    while i < end {
+        // `"d": "…"`, escaped or not.
+        let open = text.run(i, 8192, |b| b != b'"');
+        let name = text.run(open + 1, 4, |b| b.is_ascii_lowercase());
+        let sign = text.run(name, 6, |b| matches!(b, b'"' | b'\\' | b':' | b' ' | b'\''));
+        let stop = text.run(sign, 2048, |b| is_word(b) || matches!(b, b'-' | b'_' | b'=' | b'+' | b'/'));
+        if text.cut(name, sign).contains(&b':') && PRIVATE_MEMBERS.contains(&text.cut(open + 1, name)) && stop - sign >= 16 {
+            pass.hit(sign, stop, PRIVATE_KEY, "web-key", SURE);
+        }
+        i = stop.max(open + 1);
+    }
+}
+
 /// The end of the block whose body begins here: behind its END line, or where the base64 ends.
 fn block_end(text: Text<'_>, body: usize) -> usize {
     let mut i = body;

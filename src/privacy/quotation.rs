@@ -37,7 +37,8 @@ pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
         }
         i += 1;
     }
-    // A quotation that is not closed ends with the line.
+    // A quotation that is not closed ends with the line, or with the text, in the middle of an escape even.
+    let i = i.min(text.len());
     (i > start && i < start + 2048 && slashes == 0 && !text.cut(start, i).contains(&b' ')).then_some((start, i))
 }
 
