@@ -308,6 +308,8 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
                     | b"e"
                     | b"et"
                     | b"n."
+                    | b"\xd0\xb4."
+                    | b"nr"
             )
             && !word.starts_with(b"d'")
             && !word.starts_with(b"l'")

@@ -114,6 +114,11 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     }
     let bytes = text.cut(from, stop);
     let marked = stop < end;
+    // `use 571451 as your login code`
+    if name.word == Word::Pin && (4..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
+        pass.hit(from, stop, kind_of(name), "spoken", SAID);
+        return true;
+    }
     if bytes.len() >= 5
         && value::is_striking(bytes)
         && !value::is_term(bytes)

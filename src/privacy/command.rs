@@ -288,6 +288,16 @@ pub(super) fn pair_behind(pass: &mut Pass<'_>, _at: usize, to: usize) {
     }
 }
 
+/// Reads the pair before the protocol of a Go data source: `bob:hunter2@tcp(host:3306)/base`.
+pub(super) fn data_source(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    let start = text.run_back(at, 120, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`' | b'='));
+    let colon = text.run(start, at - start, |b| b != b':');
+    if colon < at && colon > start && !text.has(colon, b"://") {
+        alone(pass, (colon + 1, at));
+    }
+}
+
 /// Reads a pair with a slash before the host: `jdbc:oracle:thin:bob/hunter2@host`.
 pub(super) fn oracle(pass: &mut Pass<'_>, _at: usize, to: usize) {
     let text = pass.text;

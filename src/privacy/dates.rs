@@ -15,7 +15,7 @@ pub(super) const NAMES: &[&str] = &[
     "urodziłem", "urodziłam", "född", "födelsedatum", "født", "fødselsdato", "syntynyt", "syntymäaika", "дата рождения", "родился",
     "родилась", "рождения", "出生日期", "出生", "生年月日", "생년월일", "doğum tarihi", "doğum", "narození", "narozen", "született", "születési",
     "né(e) le", "nee le", "ne le", "जन्म तिथि", "जन्मतिथि", "जन्म तारीख", "जन्मदिन", "जन्म", "誕生日", "生日", "생일", "태어", "تاريخ ميلادي", "ولدت", "مواليد", "יום הולדת", "תאריך לידה",
-    "doğum günü", "doğdum", "день рождения", "дата народження", "Дата рождения", "Дата народження", "народився", "народилася", "день народження", "д.р.", "г.р.", "geb.-datum", "geb.datum", "fødd",
+    "doğum günü", "doğdum", "doğumlu", "день рождения", "дата народження", "Дата рождения", "Дата народження", "народився", "народилася", "день народження", "д.р.", "г.р.", "geb.-datum", "geb.datum", "fødd",
     "dt. nasc", "f. nac", "วันเกิด", "γεννήθηκα", "ur. ", "urodz.", "nar. ", "dată nașterii", "data nașterii", "rođen", "datum rođenja",
     "γέννησης", "ngày sinh", "tanggal lahir", "تاريخ الميلاد", "anniversaire",
 ];
@@ -69,7 +69,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
             return;
         }
         // The sentence is over.
-        if matches!(b, b'.' | b';' | b'?' | b'!') && text.at(i + 1) == b' ' && !text.before(i).is_ascii_digit() && i > to + 2 {
+        if matches!(b, b'.' | b';' | b'?' | b'!')
+            && text.at(i + 1) == b' '
+            && !(text.before(i).is_ascii_digit() || text.before(i) == b'.')
+            && i > to + 2
+        {
             break;
         }
         i += 1;

@@ -108,6 +108,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     ),
     (&["userpwd,", "curlopt_userpwd =>", "curlopt_proxyuserpwd =>", "user_pwd ="], super::command::pair_behind),
     (&["oracle:thin:"], super::command::oracle),
+    (&["@tcp(", "@unix("], super::command::data_source),
     (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
     (&["5432:", "5433:", "6432:"], super::command::password_file),
     (&["kind: secret", "kind: \"secret\"", "kind: 'secret'"], super::manifest::read),

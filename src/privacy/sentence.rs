@@ -189,8 +189,8 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     if connected {
         at += 1;
     }
-    // How many words ago the connector was.
-    let mut since = 0;
+    // How many words ago the connector was, and whether something was changed.
+    let (mut since, mut turning) = (0, false);
     for n in 0..10 {
         let word = spoken(text, at, limit)?;
         let bytes = text.cut(word.start, word.end);
@@ -205,8 +205,28 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         let lower = lowered(bytes);
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        let into = matches!(&*lower, "in" | "en" | "a" | "por" | "para" | "op" | "na" | "till" | "into" | "auf" | "zu")
-            && super::context::said_within(text, name.start, 48, &TURNED);
+        turning |= TURNED.has(&lower);
+        let into = matches!(
+            &*lower,
+            "from"
+                | "von"
+                | "du"
+                | "dal"
+                | "z"
+                | "från"
+                | "van"
+                | "in"
+                | "en"
+                | "a"
+                | "por"
+                | "para"
+                | "op"
+                | "na"
+                | "till"
+                | "into"
+                | "auf"
+                | "zu"
+        ) && (turning || super::context::said_within(text, name.start, 48, &TURNED));
         if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
             connected = true;
             since = 0;
@@ -229,7 +249,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
                 && bytes.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80)
                 && matches!(name.word, Word::Password | Word::Pass)
             {
-                connected = false;
+                connected = closing.contains(&b':');
                 since = 0;
                 at = word.next;
                 continue;

@@ -122,7 +122,8 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
 fn looks_like_dollar_secret(lower: &str) -> bool {
     let rest = lower.get(1..).unwrap_or_default();
     // No variable begins with a digit, but for those of a script's arguments.
-    if rest.len() > 3 && rest.starts_with(|c: char| c.is_ascii_digit()) {
+    let within = rest.as_bytes().windows(2).filter(|w| matches!(w, [b'0'..=b'9', b'a'..=b'z'])).count();
+    if rest.len() > 3 && (rest.starts_with(|c: char| c.is_ascii_digit()) || within >= 2) && !rest.contains('_') {
         return true;
     }
     let variable = rest.starts_with(['{', '('])

@@ -82,8 +82,26 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     if passes(pass.text, start, end, rule) {
         let end = wrapped_end(pass.text, start, end);
         pass.hit(start, end, rule.kind, rule.name, SURE);
+        if rule.name == "aws-id" {
+            secret_behind(pass, end);
+        }
     } else if end - start > 256 {
         pass.refused = ((theme, place), end);
+    }
+}
+
+/// The secret that stands shortly behind the public half of a key: `AKIA… / wJalr…`.
+fn secret_behind(pass: &mut Pass<'_>, from: usize) {
+    let text = pass.text;
+    let mut i = from;
+    let limit = (from + 80).min(text.len());
+    while i < limit {
+        let end = text.run(i, 64, |b| is_word(b) || matches!(b, b'+' | b'/'));
+        if end - i == 40 && super::value::is_random(text.cut(i, end)) && !text.cut(i, end).iter().all(u8::is_ascii_hexdigit) {
+            pass.hit(i, end, super::kind::SECRET, "aws-secret-behind", SURE);
+            return;
+        }
+        i = end.max(i + 1);
     }
 }
 
