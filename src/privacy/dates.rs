@@ -45,6 +45,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     if text.at(to).is_ascii_lowercase() && text.before(to).is_ascii_lowercase() && text.run(to, 8, |b| b.is_ascii_lowercase()) > to + 3 {
         return;
     }
+    // Words that stand behind their date.
+    let behind = ["doğumlu", "doğdum", "geboren", "född", "født"].iter().any(|word| text.has_folded(at, word.as_bytes()));
+    if behind && text.before(at) == b' ' && before(pass, at) {
+        return;
+    }
     // In the same line, or in the next if the word stands alone.
     let mut limit = text.line_end(to, 64);
     if text.cut(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
@@ -82,12 +87,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     before(pass, at);
 }
 
-/// `am 14.05.1982 geboren`, `1982-05-14 (born)`
-fn before(pass: &mut Pass<'_>, at: usize) {
+/// `am 14.05.1982 geboren`, `1982-05-14 (born)`. Says whether a date was found.
+fn before(pass: &mut Pass<'_>, at: usize) -> bool {
     let text = pass.text;
     let from = text.line_start(at, 26);
     if !text.before(text.run_back(at, 4, |b| matches!(b, b' ' | b'(' | b','))).is_ascii_digit() {
-        return;
+        return false;
     }
     for i in from..at {
         if !is_word(text.before(i))
@@ -97,10 +102,11 @@ fn before(pass: &mut Pass<'_>, at: usize) {
             let gap = text.cut(end, at);
             if end <= at && gap.len() <= 4 && gap.iter().all(|b| matches!(b, b' ' | b'(' | b',')) {
                 pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
-                return;
+                return true;
             }
         }
     }
+    false
 }
 
 /// The end of a date that begins at a place.

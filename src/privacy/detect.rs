@@ -181,6 +181,8 @@ pub(super) struct Pass<'t> {
     pub(super) weighed: usize,
     /// Up to where the data of manifests has been read.
     pub(super) listed: usize,
+    /// Up to where a list of numbers has been looked at for its name.
+    pub(super) counted: usize,
     /// Up to where a JSON web key has been read.
     pub(super) keyed: usize,
     /// Up to where lines below a word for passwords have been read.
@@ -207,6 +209,7 @@ impl<'t> Pass<'t> {
             tabled: 0,
             weighed: 0,
             listed: 0,
+            counted: 0,
             keyed: 0,
             noted: 0,
             refused: ((0, 0), 0),

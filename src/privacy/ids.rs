@@ -302,6 +302,11 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
 
 /// `208-702-026 33`, `7179 1211 1565`
 fn in_groups(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+    // What follows in a list of numbers has no name that the first had not.
+    if number.start < pass.counted {
+        return None;
+    }
+    pass.counted = number.end(number.groups());
     let groups = (2..=number.groups().min(6)).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
     if number.digits_in(1) < 2 || number.digits_in(groups) < 8 || number.grouped(&[4, 4]) && groups == 2 {
         return None;
