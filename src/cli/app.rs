@@ -2,7 +2,7 @@
 
 use super::Global;
 use super::env::Env;
-use super::keys::Keys;
+use super::keys::{Keys, opens_anything};
 use super::log::{Level, Log};
 use super::report::{Exit, Problem};
 use super::ui::{Ui, shown};
@@ -209,7 +209,8 @@ impl App {
         // Where no lock can be had nothing can be sealed anew either: a disk that is only read.
         self.sealing = disk::Lock::share(&self.sealing_lock()).ok();
         let sealed = archive::any_sealed(&self.home.conversations())?;
-        let (ring, made) = self.keys()?.data_ring(sealed)?;
+        let (home, clock) = (self.home.clone(), self.clock.clone());
+        let (ring, made) = self.keys()?.data_ring(sealed, |key| opens_anything(&home, &clock, key).unwrap_or(false))?;
         if made {
             self.open_audit_key();
             self.note(&Event::new(What::DataKeyMade));

@@ -4,6 +4,7 @@ use super::app::{App, Choice};
 use super::env::Env;
 use super::report::{Exit, Meaning, Problem, meaning};
 use super::ui::Ui;
+use crate::archive::Archive;
 use crate::catalog::Endpoint;
 use crate::clock::Clock;
 use crate::disk;
@@ -19,6 +20,7 @@ use std::cell::RefCell;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A passphrase is never longer than this.
@@ -66,9 +68,18 @@ impl Keys {
         &self.custody
     }
 
-    /// The ring that opens conversations, and whether its key was made just now.
-    pub(crate) fn data_ring(&self, sealed: bool) -> Result<(KeyRing, bool)> {
-        let keys = self.custody.data_keys(|| Ok(sealed))?;
+    /// The ring that opens conversations, and whether its key was made just now. A key that has got lost is looked for by what
+    /// it opens.
+    pub(crate) fn data_ring(&self, sealed: bool, opens: impl Fn(&Secret) -> bool) -> Result<(KeyRing, bool)> {
+        let keys = match self.custody.data_keys(|| Ok(sealed)) {
+            Err(missing @ keys::Error::DataKeyMissing { .. }) => {
+                if !self.custody.find_data_key(opens)? {
+                    bail!(missing);
+                }
+                self.custody.data_keys(|| Ok(sealed))?
+            }
+            keys => keys?,
+        };
         let ring = KeyRing::new(&keys.current)?;
         let ring = match &keys.previous {
             Some(previous) => ring.also(previous)?,
@@ -92,6 +103,12 @@ impl Keys {
         self.custody.put(&Slot::AuditKey, &key)?;
         Ok(key)
     }
+}
+
+/// Whether a data key opens any conversation of a home.
+pub(crate) fn opens_anything(home: &Home, clock: &Clock, key: &Secret) -> Result<bool> {
+    let archive = Archive::new(home.conversations(), Arc::new(KeyRing::new(key)?), clock.clone());
+    Ok(archive.ids()?.iter().any(|id| archive.read(id).is_ok()))
 }
 
 /// How the vault's passphrase is had.

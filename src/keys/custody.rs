@@ -1,5 +1,6 @@
 //! The choice of a store, and what must stay true whichever it is: never a weaker one unasked, never a second data key.
 
+use super::drawer::Drawer;
 use super::metadata::{self, Book};
 use super::recent::Recent;
 use super::vault::Ask;
@@ -62,6 +63,7 @@ pub struct Custody {
     preference: Preference,
     deadline: Duration,
     recent: Recent,
+    drawer: Drawer,
     vault: PathBuf,
     book: PathBuf,
     ask: std::cell::Cell<Option<Ask>>,
@@ -87,6 +89,7 @@ impl Custody {
             preference,
             deadline,
             recent,
+            drawer: Drawer::of(home),
             vault: home.vault(),
             book,
             ask: std::cell::Cell::new(Some(ask)),
@@ -121,7 +124,7 @@ impl Custody {
     /// The OS keyring, whichever store is used.
     #[must_use]
     pub fn os_keyring(&self) -> OsKeyring {
-        OsKeyring::new(self.deadline, self.recent.clone())
+        OsKeyring::new(self.deadline, self.recent.clone(), self.drawer.clone())
     }
 
     fn choose(&self) -> Result<(StoreKind, String), Error> {

@@ -1,7 +1,7 @@
 //! The key of the conversations: made once, never beside files it does not open, and swapped so that either key is there at
 //! every moment.
 
-use super::{Custody, Error, Slot, same};
+use super::{Custody, Error, Slot, StoreKind, same};
 use crate::disk;
 use crate::secret::Secret;
 use base64::Engine;
@@ -103,22 +103,49 @@ impl Custody {
         self.remove(&Slot::PreviousDataKey).map(drop)
     }
 
-    /// Takes a data key that comes back from recovery. One that is there and is another is never replaced: what
-    /// it has sealed would be lost.
-    pub fn bring_back(&self, key: &Secret) -> Result<Brought, Error> {
+    /// Takes a data key that comes back from recovery. One that is there and is another is never replaced: what it has sealed
+    /// would be lost. If the one that comes back is needed too, it is kept beside, as the one before.
+    pub fn bring_back(&self, key: &Secret, needed: bool) -> Result<Brought, Error> {
         if !is_data_key(key) {
             return Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: Slot::DataKey });
         }
         let _lock = self.lock("data-key.lock")?;
-        match self.existing_data_key(&Slot::DataKey)? {
-            None => {
-                self.put(&Slot::DataKey, key)?;
-                Ok(Brought::Back)
-            }
-            Some(current) if same(&current, key) => Ok(Brought::Known),
-            Some(_) if self.existing_data_key(&Slot::PreviousDataKey)?.is_some_and(|p| same(&p, key)) => Ok(Brought::Known),
-            Some(_) => Err(Error::AnotherDataKey),
+        let usable = |slot: &Slot| match self.existing_data_key(slot) {
+            // What is no key opens nothing: it is in nobody's way.
+            Err(Error::NotADataKey { .. }) => Ok(None),
+            other => other,
+        };
+        let Some(current) = usable(&Slot::DataKey)? else {
+            self.put(&Slot::DataKey, key)?;
+            return Ok(Brought::Back);
+        };
+        if same(&current, key) {
+            return Ok(Brought::Known);
         }
+        match usable(&Slot::PreviousDataKey)? {
+            Some(previous) if same(&previous, key) => Ok(Brought::Known),
+            None if needed => {
+                self.put(&Slot::PreviousDataKey, key)?;
+                Ok(Brought::Beside)
+            }
+            _ => Err(Error::AnotherDataKey),
+        }
+    }
+
+    /// Looks for the lost data key in every drawer of the OS keyring: a key that opens what is here is this home's, wherever it
+    /// is. Whether one was found.
+    pub fn find_data_key(&self, opens: impl Fn(&Secret) -> bool) -> Result<bool, Error> {
+        if self.chosen()?.store.kind() != StoreKind::OsKeyring {
+            return Ok(false);
+        }
+        let mut found = false;
+        for key in self.os_keyring().data_keys_of_all()? {
+            if is_data_key(&key) && opens(&key) {
+                // A third one has no place: two are all a swap of keys leaves behind.
+                found |= self.bring_back(&key, true).is_ok();
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -129,6 +156,8 @@ pub enum Brought {
     Back,
     /// It was there already.
     Known,
+    /// Another one is the data key; it is kept as the one before.
+    Beside,
 }
 
 /// Whether a text has the form of a Fernet key: 32 bytes in base64url.
@@ -149,7 +178,7 @@ fn fresh() -> Result<Secret, Error> {
 mod tests {
     use super::super::custody::trial::{custody, secret, with_vault};
     use super::*;
-    use crate::keys::{Preference, StoreKind};
+    use crate::keys::Preference;
 
     #[test]
     fn it_is_made_once_and_never_beside_sealed_files() {
@@ -220,9 +249,16 @@ mod tests {
         let (_dir, home) = with_vault();
         let keys = custody(&home, Preference::Auto);
         let (mine, other) = (fresh().unwrap(), fresh().unwrap());
-        assert_eq!(keys.bring_back(&mine).unwrap(), Brought::Back);
-        assert_eq!(keys.bring_back(&mine).unwrap(), Brought::Known);
-        assert!(matches!(keys.bring_back(&other), Err(Error::AnotherDataKey)));
-        assert_eq!(keys.get(&Slot::DataKey).unwrap().unwrap().expose(), mine.expose());
+        assert_eq!(keys.bring_back(&mine, false).unwrap(), Brought::Back);
+        assert_eq!(keys.bring_back(&mine, true).unwrap(), Brought::Known);
+        assert!(matches!(keys.bring_back(&other, false), Err(Error::AnotherDataKey)));
+        assert_eq!(keys.bring_back(&other, true).unwrap(), Brought::Beside);
+        assert_eq!(keys.bring_back(&other, true).unwrap(), Brought::Known);
+        assert!(matches!(keys.bring_back(&fresh().unwrap(), true), Err(Error::AnotherDataKey)));
+        let both = keys.data_keys(|| Ok(true)).unwrap();
+        assert_eq!((both.current.expose(), both.previous.unwrap().expose()), (mine.expose(), other.expose()));
+        // What is no key is nothing to be kept.
+        keys.put(&Slot::DataKey, &secret("damaged")).unwrap();
+        assert_eq!(keys.bring_back(&mine, true).unwrap(), Brought::Back);
     }
 }

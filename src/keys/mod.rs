@@ -5,6 +5,7 @@
 
 pub mod custody;
 pub mod data_key;
+pub mod drawer;
 pub mod foreign;
 pub mod hygiene;
 pub mod kernel;

@@ -1,9 +1,11 @@
 //! The operating system's keyring: every call in a thread of its own with a deadline, because a locked one waits for a prompt
 //! that may be on another screen.
 
+use super::drawer::Drawer;
 use super::recent::Recent;
 use super::{Error, KeyStore, Slot, StoreKind, same};
 use crate::secret::Secret;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -22,13 +24,29 @@ pub struct OsKeyring {
     /// A call that never came back still holds the connection: the next would only wait behind it.
     stuck: Arc<AtomicBool>,
     recent: Recent,
+    drawer: Drawer,
 }
 
 impl OsKeyring {
-    /// A store whose calls may each take so long, and what it gave a moment ago.
+    /// A store whose calls may each take so long, what it gave a moment ago, and which of its items are this home's own.
     #[must_use]
-    pub fn new(deadline: Duration, recent: Recent) -> Self {
-        Self { deadline, stuck: Arc::default(), recent }
+    pub fn new(deadline: Duration, recent: Recent, drawer: Drawer) -> Self {
+        Self { deadline, stuck: Arc::default(), recent, drawer }
+    }
+
+    /// Every data key it has, whichever home put it there: for a home that has lost its own drawer, or was copied from elsewhere.
+    pub fn data_keys_of_all(&self) -> Result<Vec<Secret>, Error> {
+        self.call(|| {
+            let found = keyring_core::Entry::search(&everything()).map_err(|error| told(error, &Slot::DataKey))?;
+            let mut keys = Vec::new();
+            for entry in found {
+                let ours = entry.get_specifiers().is_some_and(|(service, name)| service == SERVICE && is_for_data(&name));
+                if ours && let Ok(text) = entry.get_password() {
+                    keys.push(Secret::new(text));
+                }
+            }
+            Ok(keys)
+        })
     }
 
     /// Begins to connect, so that the connection stands when the first call comes: it is mostly waiting for the other side.
@@ -84,14 +102,15 @@ impl KeyStore for OsKeyring {
     }
 
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        let Some(name) = self.drawer.name(slot)? else { return Ok(None) };
         let (slot, recent) = (slot.clone(), self.recent.clone());
         self.in_time(move || {
-            if let Some(secret) = recent.get(&slot) {
+            if let Some(secret) = recent.get(&slot, &name) {
                 return Ok(Some(secret));
             }
             stands()?;
-            let item = recent.seen(&slot);
-            let found = read(&slot)?;
+            let item = recent.seen(&name);
+            let found = read(&slot, &name)?;
             if let (Some(item), Some(secret)) = (item, &found) {
                 recent.keep(&slot, &item, secret);
             }
@@ -101,18 +120,19 @@ impl KeyStore for OsKeyring {
 
     fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
         self.recent.forget(slot);
-        let slot = slot.clone();
+        let (slot, name) = (slot.clone(), self.drawer.name_anew(slot)?);
         let text = Zeroizing::new(secret.expose().to_owned());
         self.call(move || {
-            keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.set_password(&text)).map_err(|error| told(error, &slot))
+            keyring::Entry::new(SERVICE, &name).and_then(|entry| entry.set_password(&text)).map_err(|error| told(error, &slot))
         })
     }
 
     /// Deletes every item of that name: what is to be gone is to be gone from each collection.
     fn delete(&self, slot: &Slot) -> Result<bool, Error> {
         self.recent.forget(slot);
+        let Some(name) = self.drawer.name(slot)? else { return Ok(false) };
         let slot = slot.clone();
-        self.call(move || match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.delete_credential()) {
+        self.call(move || match keyring::Entry::new(SERVICE, &name).and_then(|entry| entry.delete_credential()) {
             Ok(()) => Ok(true),
             Err(keyring::Error::NoEntry) => Ok(false),
             Err(keyring::Error::Ambiguous(entries)) => {
@@ -131,9 +151,21 @@ fn stands() -> Result<(), Error> {
     keyring::Entry::store_status().as_ref().copied().map_err(absent)
 }
 
-/// Gets a secret.
-fn read(slot: &Slot) -> Result<Option<Secret>, Error> {
-    match keyring::Entry::new(SERVICE, &slot.to_string()).and_then(|entry| entry.get_password()) {
+/// How a store is asked for all we have in it.
+fn everything() -> HashMap<&'static str, &'static str> {
+    // The Credential Manager is asked for what the names of its items are like.
+    HashMap::from([if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) }])
+}
+
+/// Whether this names a data key in some drawer.
+fn is_for_data(name: &str) -> bool {
+    let slot = name.split_once('/').map_or(name, |(slot, _)| slot).parse();
+    matches!(slot, Ok(Slot::DataKey | Slot::PreviousDataKey))
+}
+
+/// Gets a secret by the name it has there.
+fn read(slot: &Slot, name: &str) -> Result<Option<Secret>, Error> {
+    match keyring::Entry::new(SERVICE, name).and_then(|entry| entry.get_password()) {
         Ok(text) => Ok(Some(Secret::new(text))),
         Err(keyring::Error::NoEntry) => Ok(None),
         Err(keyring::Error::Ambiguous(entries)) => {
@@ -216,11 +248,21 @@ mod tests {
     }
 
     #[test]
+    fn data_keys_are_known_by_their_names_in_every_drawer() {
+        for name in ["data-key", "data-key/abc", "data-key-previous/abc"] {
+            assert!(is_for_data(name), "{name}");
+        }
+        for name in ["audit-key/abc", "default/openrouter", "data-keys/openrouter", ""] {
+            assert!(!is_for_data(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_call_that_never_ends_is_left_behind_and_the_next_does_not_wait() {
         let dir = tempfile::tempdir().unwrap();
         let home = crate::Home::under(&dir.path().join("home")).unwrap();
         let recent = Recent::of(&home, Duration::ZERO, crate::Clock::system());
-        let store = OsKeyring::new(Duration::from_millis(20), recent);
+        let store = OsKeyring::new(Duration::from_millis(20), recent, Drawer::of(&home));
         let (_keep, never) = mpsc::channel::<()>();
         // Whether a bus is there or not, either the call waits here or it says at once that there is none.
         let answer = store.call(move || {

@@ -56,10 +56,10 @@ impl Recent {
         self.witness.connect();
     }
 
-    /// The secret of a slot, if the OS keyring would give the same.
-    pub(super) fn get(&self, slot: &Slot) -> Option<Secret> {
+    /// The secret of a slot, if the OS keyring would give the same under this name.
+    pub(super) fn get(&self, slot: &Slot, name: &str) -> Option<Secret> {
         let (item, secret) = self.found(slot)?;
-        if self.witness.confirms(slot, &item) {
+        if self.witness.confirms(name, &item) {
             return Some(secret);
         }
         self.forget(slot);
@@ -67,12 +67,12 @@ impl Recent {
     }
 
     /// What the OS keyring says of an item, before its secret is got from it: what is changed in between is then not the same.
-    pub(super) fn seen(&self, slot: &Slot) -> Option<Item> {
+    pub(super) fn seen(&self, name: &str) -> Option<Item> {
         if self.length.is_zero() {
             return None;
         }
         let settled = self.clock.now().seconds().saturating_sub(SETTLED_S);
-        self.witness.item(slot).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
+        self.witness.item(name).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
     }
 
     /// Keeps a secret that was got from an item. Where the kernel keeps none, the next command is slower and that is all.

@@ -1,7 +1,5 @@
 //! Who says what the Secret Service holds, without a secret: which item has a name, whether it is open, when it was changed.
 
-use super::Slot;
-
 /// An item as it stood when it was asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
@@ -28,19 +26,19 @@ impl Witness {
     pub(super) fn connect(&self) {}
 
     #[expect(clippy::unused_self, reason = "it has the face of the other")]
-    pub(super) fn item(&self, _: &Slot) -> Option<Item> {
+    pub(super) fn item(&self, _: &str) -> Option<Item> {
         None
     }
 
     #[expect(clippy::unused_self, reason = "it has the face of the other")]
-    pub(super) fn confirms(&self, _: &Slot, _: &Item) -> bool {
+    pub(super) fn confirms(&self, _: &str, _: &Item) -> bool {
         false
     }
 }
 
 #[cfg(target_os = "linux")]
 mod service {
-    use super::{Item, Slot};
+    use super::Item;
     use crate::keys::bus::{Asked, Bus};
     use crate::keys::os_keyring::SERVICE;
     use std::collections::HashMap;
@@ -68,9 +66,9 @@ mod service {
         }
 
         /// The one open item of a name; `None` if there is none, more than one, or one that is locked.
-        pub(in crate::keys) fn item(&self, slot: &Slot) -> Option<Item> {
+        pub(in crate::keys) fn item(&self, name: &str) -> Option<Item> {
             self.ask(|bus| {
-                let found = search(bus, slot)?;
+                let found = search(bus, name)?;
                 let (owner, path) = only(bus, found)?;
                 let about = about(bus, &path)?;
                 told(bus, owner, path, about)
@@ -78,9 +76,9 @@ mod service {
         }
 
         /// Whether the one open item of a name is still this one, and unchanged. Both are asked on one way.
-        pub(in crate::keys) fn confirms(&self, slot: &Slot, item: &Item) -> bool {
+        pub(in crate::keys) fn confirms(&self, name: &str, item: &Item) -> bool {
             let now = self.ask(|bus| {
-                let (found, about) = (search(bus, slot)?, about(bus, &item.path)?);
+                let (found, about) = (search(bus, name)?, about(bus, &item.path)?);
                 let (owner, path) = only(bus, found)?;
                 told(bus, owner, path, about)
             });
@@ -96,9 +94,8 @@ mod service {
         }
     }
 
-    fn search(bus: &mut Bus, slot: &Slot) -> Option<Asked> {
-        let name = slot.to_string();
-        let wanted = HashMap::from([("service", SERVICE), ("username", name.as_str())]);
+    fn search(bus: &mut Bus, name: &str) -> Option<Asked> {
+        let wanted = HashMap::from([("service", SERVICE), ("username", name)]);
         bus.ask(NAME, PLACE, "org.freedesktop.Secret.Service", "SearchItems", &wanted)
     }
 

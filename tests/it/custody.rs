@@ -3,6 +3,8 @@
 use super::harness::keyring::Keyring;
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use super::harness::{Sandbox, proof};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -47,7 +49,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     sandbox.run(["key", "delete", "--yes", "--profile", "work"]).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let seen = keyring.seen("service", "chatbot");
-    assert!(seen.contains("attribute.username = data-key\n") && !seen.contains("work/openrouter"), "{seen}");
+    assert!(seen.contains("attribute.username = data-key/") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
     sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
     proof::ran("custody");
@@ -88,7 +90,7 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let secrets = || {
         let seen = keyring.seen("service", "chatbot");
-        seen.lines().filter(|l| l.starts_with("secret = ")).map(str::to_owned).collect::<std::collections::BTreeSet<_>>()
+        seen.lines().filter(|l| l.starts_with("secret = ")).map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let kept = secrets();
     assert_eq!(kept.len(), 3);
@@ -345,4 +347,85 @@ fn a_process_that_holds_a_secret_leaves_no_core_and_does_not_show_it() {
     assert_ne!(screen.end(), 0);
     assert!(!sandbox.files().iter().any(|f| f.file_name().is_some_and(|n| n.to_string_lossy().contains("core"))));
     assert!(sandbox.files_with(b"c0ffee42").is_empty());
+}
+
+/// Another home of the same user: it has the same keyring.
+fn another_home(first: &Sandbox) -> Sandbox {
+    let mut second = Sandbox::under_one_root();
+    second.unset("CHATBOT_KEYRING");
+    second.set("DBUS_SESSION_BUS_ADDRESS", &first.env()[OsStr::new("DBUS_SESSION_BUS_ADDRESS")]);
+    second
+}
+
+#[test]
+fn homes_that_share_a_keyring_take_no_keys_of_conversations_from_each_other() {
+    let Some((mut first, keyring)) = open_keyring() else { return };
+    let mut second = another_home(&first);
+    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    second.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
+    for (home, word) in [(&first, "one"), (&second, "two")] {
+        home.run(["ask", "--demo", word]).passes();
+    }
+    let names = |keyring: &Keyring| {
+        let seen = keyring.seen("service", "chatbot");
+        let names: BTreeSet<String> = seen.lines().filter_map(|l| l.strip_prefix("attribute.username = ")).map(str::to_owned).collect();
+        names
+    };
+    assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key/")).count(), 2, "{:?}", names(&keyring));
+    first.run(["history", "rekey", "--yes"]).passes();
+    first.make_vault();
+    first.run(["key", "move", "--to", "vault", "--yes"]).passes();
+    assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key")).count(), 1, "{:?}", names(&keyring));
+    for (home, word) in [(&mut first, "one"), (&mut second, "two")] {
+        let shown = home.run(["history", "show"]).passes().stdout;
+        assert!(shown.contains(word), "{shown}");
+        home.run(["history", "verify"]).passes();
+    }
+}
+
+#[test]
+fn a_home_that_has_lost_its_drawer_finds_its_key_by_what_it_opens() {
+    let Some((first, keyring)) = open_keyring() else { return };
+    let second = another_home(&first);
+    for (home, word) in [(&first, "one"), (&second, "two")] {
+        home.run(["ask", "--demo", word]).passes();
+    }
+    let drawer = first.data().join("keyring-drawer");
+    let before = std::fs::read_to_string(&drawer).unwrap();
+    std::fs::remove_file(&drawer).unwrap();
+    assert!(first.run(["history", "show"]).passes().stdout.contains("one"));
+    assert_ne!(std::fs::read_to_string(&drawer).unwrap(), before);
+    first.run(["ask", "--demo", "--continue", "again"]).passes();
+    first.run(["history", "verify"]).passes();
+    assert!(second.run(["history", "show"]).passes().stdout.contains("two"));
+    // One whose key nobody has is told so, and none is made.
+    keyring.tool(&["clear", "service", "chatbot"], "");
+    let files = first.conversations();
+    first.run(["ask", "--demo", "more"]).code(8).stderr(
+        "chatbot: error: there are sealed conversations, and the os-keyring has not the key that opens them\n\
+         chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
+    ).check();
+    assert_eq!(first.conversations(), files);
+}
+
+#[test]
+fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
+    let Some((mut sandbox, keyring)) = open_keyring() else { return };
+    let passphrase = sandbox.write("passphrase", PASSPHRASE);
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
+    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
+    let name = format!("data-key/{drawer}");
+    keyring.tool(&["store", "--label=x", "service", "chatbot", "username", &name], "no key at all");
+    sandbox
+        .run(["history", "list"])
+        .code(8)
+        .stderr(
+            "chatbot: error: what the os-keyring keeps as `data-key` is not a data key\n\
+             chatbot: hint: bring it back with `chatbot key recovery import`; nothing has been changed\n",
+        )
+        .check();
+    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+    sandbox.run(["history", "verify"]).passes();
 }

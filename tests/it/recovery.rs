@@ -146,6 +146,28 @@ fn the_key_of_other_conversations_is_not_kept() {
     fresh.run(["key", "recovery", "import"]).arg(&file).passes();
 }
 
+#[test]
+fn two_keys_that_are_both_needed_are_kept_beside_each_other() {
+    let (sandbox, _) = exported();
+    let (other, others) = exported();
+    // Conversations of another home were put beside one's own.
+    for conversation in other.conversations() {
+        fs::copy(&conversation, sandbox.data().join("conversations").join(conversation.file_name().unwrap())).unwrap();
+    }
+    sandbox
+        .run(["key", "recovery", "import"])
+        .arg(&others)
+        .stdout(
+            "this key is back beside the one in use: each opens what it has sealed\n\
+             `chatbot history rekey` makes one of both\n",
+        )
+        .check();
+    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "rekey", "--yes"]).passes();
+    assert_eq!(sandbox.run(["history", "list", "--json"]).passes().stdout.matches("\"id\"").count(), 2);
+    sandbox.run(["history", "verify"]).passes();
+}
+
 /// The data key from the recovery file, in Python; and a recovery file that Python wrote.
 const PYTHON: &str = r#"
 import base64, os, sys

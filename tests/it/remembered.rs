@@ -70,7 +70,8 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another hand changes one item and removes the other.
-    keyring.tool(&["clear", "service", "chatbot", "username", "data-key"], "");
+    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
+    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key/{drawer}")], "");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
     let other = sandbox.run(["key", "get"]).passes().stdout;
     sandbox

@@ -1,9 +1,9 @@
 //! `key recovery`: the key of the conversations leaves, sealed, for the day the key store is lost, and comes back.
 
-use crate::archive::{Archive, any_sealed};
+use crate::archive::any_sealed;
 use crate::cli::app::App;
 use crate::cli::commands::vault::{Given, new_passphrase, with_store};
-use crate::cli::keys::named_passphrase;
+use crate::cli::keys::{named_passphrase, opens_anything};
 use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::shown;
 use crate::disk::{self, Draft};
@@ -11,12 +11,10 @@ use crate::keys::data_key::Brought;
 use crate::keys::recovery::{self, Recovery};
 use crate::keys::{Cost, Slot};
 use crate::ledger::{Event, Severity, What};
-use crate::seal::KeyRing;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// A recovery file is never larger than this.
 const LARGEST: u64 = 64 * 1024;
@@ -141,12 +139,16 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     let sealed = Recovery::read(&text)?;
     with_store(app)?;
     let key = open(app, &sealed)?;
-    must_open_something(app, &key)?;
-    let brought = app.keys()?.custody().bring_back(&key)?;
+    let needed = opens_something(app, &key)?;
+    let brought = app.keys()?.custody().bring_back(&key, needed)?;
     note(app, "import");
     app.ui.out(match brought {
         Brought::Back => "the key of your conversations is back\n",
         Brought::Known => "the key of your conversations was there already; it is the same\n",
+        Brought::Beside => {
+            "this key is back beside the one in use: each opens what it has sealed\n\
+             `chatbot history rekey` makes one of both\n"
+        }
     })
 }
 
@@ -182,14 +184,14 @@ fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
     Ok(sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
 }
 
-/// A key that opens nothing of what is here is another home's: kept, it would stand in the way of the right one.
-fn must_open_something(app: &App, key: &Secret) -> Result<()> {
+/// Whether it opens something of what is here. One that opens nothing is another home's: kept, it would stand in the way of the
+/// right one.
+fn opens_something(app: &App, key: &Secret) -> Result<bool> {
     if !any_sealed(&app.home.conversations())? {
-        return Ok(());
+        return Ok(false);
     }
-    let archive = Archive::new(app.home.conversations(), Arc::new(KeyRing::new(key)?), app.clock.clone());
-    if archive.ids()?.iter().any(|id| archive.read(id).is_ok()) {
-        return Ok(());
+    if opens_anything(&app.home, &app.clock, key)? {
+        return Ok(true);
     }
     bail!(
         Problem::new(
