@@ -5,7 +5,7 @@ use super::env::Env;
 use super::report::{Exit, Meaning, Problem, meaning};
 use super::ui::Ui;
 use crate::archive::Archive;
-use crate::catalog::Endpoint;
+use crate::catalog::{self, Endpoint};
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
@@ -183,7 +183,7 @@ impl App {
             Err(error) => return Err(error.into()),
         };
         if let Some(key) = stored {
-            self.must_be_bound(&choice.endpoint, &slot)?;
+            self.must_be_bound(&choice.endpoint, &slot, &key)?;
             return Ok(key);
         }
         if let Some(name) = named
@@ -193,7 +193,7 @@ impl App {
         }
         let provider = &choice.endpoint.name;
         let profile = if choice.profile.as_str() == "default" { String::new() } else { format!(" in profile `{}`", choice.profile) };
-        let other = provider.as_str() != crate::catalog::DEFAULT_PROVIDER;
+        let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
         let of = if other { format!(" --provider {provider}") } else { String::new() };
         let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
         bail!(
@@ -204,17 +204,41 @@ impl App {
 }
 
 impl App {
-    /// A key goes to the host it was stored for, and to no other that the settings may name since.
-    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot) -> Result<()> {
+    /// A key goes to the host it was stored for, and to no other that the settings may name since. If nobody knows any more which
+    /// one that was, it goes to its provider's own.
+    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
         let (host, name) = (endpoint.host(), &endpoint.name);
-        let bound = self.keys()?.custody().book().ok().flatten().and_then(|book| book.record(slot)?.host.clone());
-        match bound {
-            Some(bound) if bound != host => bail!(
+        let clock = self.clock.clone();
+        let custody = self.keys()?.custody();
+        let book = custody.book().ok().flatten();
+        let record = book.as_ref().and_then(|book| book.record(slot));
+        if let Some(bound) = record.and_then(|record| record.host.as_ref()) {
+            if *bound == host {
+                return Ok(());
+            }
+            bail!(
                 Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was stored for `{bound}`, not for `{host}`"))
                     .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
-            ),
-            _ => Ok(()),
+            );
         }
+        if !catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_some_and(|own| own.host() == host) {
+            bail!(
+                Problem::new(Exit::Key, "unbound", format!("it is not known whether the key for `{name}` was stored for `{host}`"))
+                    .hint(format!("store it again with `chatbot key set --provider {name}`; nothing was sent"))
+            );
+        }
+        // What was put there by another home, or was forgotten, is known from now on. Where it cannot be written down, the next
+        // time is like this one.
+        let store = custody.chosen()?.store.kind();
+        custody
+            .change_book(|book| {
+                book.note(slot, key, store, clock.now());
+                if let Some(record) = book.record_mut(slot) {
+                    record.host = Some(host);
+                }
+            })
+            .unwrap_or_default();
+        Ok(())
     }
 }
 

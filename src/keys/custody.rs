@@ -178,6 +178,17 @@ impl Custody {
         Ok(was_there)
     }
 
+    /// The slots of providers that have something in them in a store, whatever is written down about them.
+    pub fn slots_in(&self, store: StoreKind) -> Result<Vec<Slot>, Error> {
+        match store {
+            StoreKind::OsKeyring => self.os_keyring().slots(),
+            StoreKind::Vault => {
+                let names = super::vault::describe(&self.vault)?.map(|vault| vault.entries).unwrap_or_default();
+                Ok(names.iter().filter_map(|name| name.parse().ok()).filter(Slot::is_of_a_provider).collect())
+            }
+        }
+    }
+
     /// What is known about the keys.
     pub fn book(&self) -> Result<Option<Book>, Error> {
         Ok(Book::read(&self.book)?)

@@ -27,7 +27,8 @@ impl Drawer {
         if slot.is_of_a_provider() {
             return Ok(Some(slot.to_string()));
         }
-        Ok(self.mark()?.map(|mark| format!("{slot}/{mark}")))
+        // No name has that sign in it: it is nobody's key in a profile.
+        Ok(self.mark()?.map(|mark| format!("{slot}@{mark}")))
     }
 
     /// The same, for something that is to be put there.

@@ -52,6 +52,11 @@ pub(super) fn forget_bytes(name: &str) -> bool {
     system::forget(name)
 }
 
+/// Forgets whatever is kept under a name that begins so.
+pub(super) fn forget_all(beginning: &str) {
+    system::forget_all(beginning);
+}
+
 fn name(vault: &str) -> String {
     format!("chatbot:vault:{vault}")
 }
@@ -66,12 +71,14 @@ fn payload(key: &Key, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
 #[cfg(target_os = "linux")]
 mod system {
     use super::Refused;
-    use linux_keyutils::{KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, Permission};
+    use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, LinkNode, Permission};
     use std::time::Duration;
     use zeroize::Zeroizing;
 
     /// Longer is none of ours.
     const MOST: usize = 4096;
+    /// A user may have no more keys, unless the machine's owner allows it.
+    const LINKS: usize = 4096;
 
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
@@ -119,6 +126,19 @@ mod system {
 
     pub(super) fn forget(name: &str) -> bool {
         let Some(key) = ring(false).ok().and_then(|ring| ring.search(name).ok()) else { return false };
+        gone(key)
+    }
+
+    pub(super) fn forget_all(beginning: &str) {
+        let Some(links) = ring(false).ok().and_then(|ring| ring.get_links(LINKS).ok()) else { return };
+        for key in links.iter().filter_map(LinkNode::as_key) {
+            if key.metadata().is_ok_and(|known| known.get_description().starts_with(beginning)) {
+                gone(key);
+            }
+        }
+    }
+
+    fn gone(key: Key) -> bool {
         key.invalidate().or_else(|_| key.revoke()).is_ok()
     }
 }
@@ -139,6 +159,8 @@ mod system {
     pub(super) fn forget(_: &str) -> bool {
         false
     }
+
+    pub(super) fn forget_all(_: &str) {}
 }
 
 #[cfg(test)]

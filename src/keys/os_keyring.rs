@@ -34,18 +34,17 @@ impl OsKeyring {
         Self { deadline, stuck: Arc::default(), recent, drawer }
     }
 
-    /// Every data key it has, whichever home put it there: for a home that has lost its own drawer, or was copied from elsewhere.
+    /// The slots of providers that have something in it, whichever home put it there.
+    pub fn slots(&self) -> Result<Vec<Slot>, Error> {
+        let parsed = |(name, _): (String, _)| name.parse().ok().filter(Slot::is_of_a_provider);
+        self.call(move || Ok(ours()?.into_iter().filter_map(parsed).collect()))
+    }
+
+    /// Every data key in it, whichever home put it there: for a home that has lost its own drawer, or was copied from elsewhere.
     pub fn data_keys_of_all(&self) -> Result<Vec<Secret>, Error> {
-        self.call(|| {
-            let found = keyring_core::Entry::search(&everything()).map_err(|error| told(error, &Slot::DataKey))?;
-            let mut keys = Vec::new();
-            for entry in found {
-                let ours = entry.get_specifiers().is_some_and(|(service, name)| service == SERVICE && is_for_data(&name));
-                if ours && let Ok(text) = entry.get_password() {
-                    keys.push(Secret::new(text));
-                }
-            }
-            Ok(keys)
+        self.call(move || {
+            let found = ours()?.into_iter().filter(|(name, _)| is_for_data(name));
+            Ok(found.filter_map(|(_, entry)| entry.get_password().ok().map(Secret::new)).collect())
         })
     }
 
@@ -78,10 +77,15 @@ impl OsKeyring {
             // Nobody listens any more when the deadline is past; what was found is wiped here.
             .spawn(move || drop(answer.send(deed())))
             .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
-        hear.recv_timeout(self.deadline).unwrap_or_else(|_| {
+        let answer = hear.recv_timeout(self.deadline).unwrap_or_else(|_| {
             self.stuck.store(true, Ordering::Release);
             Err(Error::TimedOut(self.deadline))
-        })
+        });
+        // Locked or gone: what it gave before is not to outlive that.
+        if let Err(Error::Shut { .. } | Error::TimedOut(_) | Error::Absent { .. } | Error::Failed { .. }) = &answer {
+            self.recent.forget_all();
+        }
+        answer
     }
 }
 
@@ -151,15 +155,21 @@ fn stands() -> Result<(), Error> {
     keyring::Entry::store_status().as_ref().copied().map_err(absent)
 }
 
-/// How a store is asked for all we have in it.
-fn everything() -> HashMap<&'static str, &'static str> {
+/// Everything we have in the store, by its names.
+fn ours() -> Result<Vec<(String, keyring_core::Entry)>, Error> {
     // The Credential Manager is asked for what the names of its items are like.
-    HashMap::from([if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) }])
+    let spec = HashMap::from([if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) }]);
+    let found = keyring_core::Entry::search(&spec).map_err(|error| told(error, &Slot::DataKey))?;
+    let named = |entry: keyring_core::Entry| {
+        let (service, name) = entry.get_specifiers()?;
+        (service == SERVICE).then_some((name, entry))
+    };
+    Ok(found.into_iter().filter_map(named).collect())
 }
 
 /// Whether this names a data key in some drawer.
 fn is_for_data(name: &str) -> bool {
-    let slot = name.split_once('/').map_or(name, |(slot, _)| slot).parse();
+    let slot = name.split_once('@').map_or(name, |(slot, _)| slot).parse();
     matches!(slot, Ok(Slot::DataKey | Slot::PreviousDataKey))
 }
 
@@ -249,10 +259,10 @@ mod tests {
 
     #[test]
     fn data_keys_are_known_by_their_names_in_every_drawer() {
-        for name in ["data-key", "data-key/abc", "data-key-previous/abc"] {
+        for name in ["data-key", "data-key@abc", "data-key-previous@abc"] {
             assert!(is_for_data(name), "{name}");
         }
-        for name in ["audit-key/abc", "default/openrouter", "data-keys/openrouter", ""] {
+        for name in ["audit-key@abc", "default/openrouter", "data-keys/openrouter", ""] {
             assert!(!is_for_data(name), "{name}");
         }
     }

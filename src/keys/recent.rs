@@ -4,7 +4,6 @@
 
 use super::Slot;
 use super::kernel;
-use super::metadata::Book;
 use super::witness::{Item, Witness};
 use crate::clock::Clock;
 use crate::home::Home;
@@ -36,14 +35,9 @@ impl Recent {
         Self { home, length, clock, witness: Arc::default() }
     }
 
-    /// Forgets every one of a home, without asking anyone: those that its book tells of, and the house's own.
-    pub fn forget_all(home: &Home, clock: Clock) {
-        let recent = Self::of(home, Duration::ZERO, clock);
-        let book = Book::read(&Book::of(home)).ok().flatten();
-        for slot in book.iter().flat_map(Book::records).map(|(slot, _)| slot).chain([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey])
-        {
-            recent.forget(&slot);
-        }
+    /// Forgets every one of the home, without asking anyone.
+    pub fn forget_all(&self) {
+        kernel::forget_all(&format!("chatbot:recent:{}:", self.home));
     }
 
     /// Whether a secret may be here. Nobody is asked.

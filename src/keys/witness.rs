@@ -116,7 +116,12 @@ mod service {
     fn told(bus: &mut Bus, owner: String, path: String, about: Asked) -> Option<Item> {
         let said = bus.answer(about)?;
         let mut known: HashMap<String, OwnedValue> = said.read()?;
-        let modified = u64::try_from(known.remove("Modified")?).ok()?;
+        let mut at = |what: &str| u64::try_from(known.remove(what)?).ok();
+        let (created, modified) = (at("Created")?, at("Modified")?);
+        // Who does not keep account of changes cannot say that there was none.
+        if modified == 0 || modified < created {
+            return None;
+        }
         let bus = bus.name.clone()?;
         (said.sender == owner).then_some(Item { bus, owner, path, modified })
     }

@@ -49,7 +49,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     sandbox.run(["key", "delete", "--yes", "--profile", "work"]).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let seen = keyring.seen("service", "chatbot");
-    assert!(seen.contains("attribute.username = data-key/") && !seen.contains("work/openrouter"), "{seen}");
+    assert!(seen.contains("attribute.username = data-key@") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
     sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
     proof::ran("custody");
@@ -371,7 +371,7 @@ fn homes_that_share_a_keyring_take_no_keys_of_conversations_from_each_other() {
         let names: BTreeSet<String> = seen.lines().filter_map(|l| l.strip_prefix("attribute.username = ")).map(str::to_owned).collect();
         names
     };
-    assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key/")).count(), 2, "{:?}", names(&keyring));
+    assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key@")).count(), 2, "{:?}", names(&keyring));
     first.run(["history", "rekey", "--yes"]).passes();
     first.make_vault();
     first.run(["key", "move", "--to", "vault", "--yes"]).passes();
@@ -381,6 +381,20 @@ fn homes_that_share_a_keyring_take_no_keys_of_conversations_from_each_other() {
         assert!(shown.contains(word), "{shown}");
         home.run(["history", "verify"]).passes();
     }
+}
+
+#[test]
+fn clear_removes_the_keys_that_another_home_stored_too() {
+    let Some((first, keyring)) = open_keyring() else { return };
+    let second = another_home(&first);
+    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    first.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
+    second.run(["ask", "--demo", "hello"]).passes();
+    second.run(["key", "clear", "--yes"]).stdout("removed 2 keys: openrouter, openrouter in profile work\n").check();
+    let seen = keyring.seen("service", "chatbot");
+    assert!(!seen.contains("openrouter") && seen.contains("data-key@"), "{seen}");
+    second.run(["key", "clear", "--yes"]).stdout("there are no keys to remove\n").check();
+    second.run(["history", "verify"]).passes();
 }
 
 #[test]
@@ -416,7 +430,7 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
     sandbox.run(["ask", "--demo", "hello"]).passes();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
     let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
-    let name = format!("data-key/{drawer}");
+    let name = format!("data-key@{drawer}");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", &name], "no key at all");
     sandbox
         .run(["history", "list"])

@@ -161,6 +161,31 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
         )
         .check();
     sandbox.run(["key", "validate"]).fails(3);
+    // Nor does one that nobody knows the host of any more.
+    let book = sandbox.state().join("keys.json");
+    let whole = std::fs::read(&book).unwrap();
+    for left in [None, Some(&b"{"[..]), Some(b"{\"schema_version\": 9}")] {
+        match left {
+            Some(bytes) => std::fs::write(&book, bytes).unwrap(),
+            None => std::fs::remove_file(&book).unwrap(),
+        }
+        sandbox
+            .run(["ask", "hello"])
+            .code(3)
+            .stderr(
+                "chatbot: error: it is not known whether the key for `openrouter` was stored for `127.0.0.1:[..]`\n\
+                 chatbot: hint: store it again with `chatbot key set --provider openrouter`; nothing was sent\n",
+            )
+            .check();
+    }
+    // With its own host all is as before, and is known again.
+    std::fs::remove_file(&book).unwrap();
+    std::fs::remove_file(sandbox.settings()).unwrap();
+    sandbox.run(["ask", "hello"]).fails(7);
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    assert_eq!(listed["keys"][0]["host"], "openrouter.ai");
+    std::fs::write(&book, whole).unwrap();
+    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
     // Nor does a variable: it belongs to the host we know.
     sandbox.run(["key", "delete", "--yes"]).passes();
     sandbox.run(["ask", "hello"]).env("OPENROUTER_API_KEY", &key).fails(3);

@@ -49,7 +49,9 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
         // Its owner may do anything with it, groups and others nothing.
         assert_eq!(permissions, "3f2f0000", "{name}");
     }
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(LISTED).passes();
+    // Locked, it says so of one, and none is left of the others.
     keyring.lock_login();
     let said = sandbox.run(LISTED).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: the OS keyring "), "{said}");
@@ -61,6 +63,7 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
     keyring.freeze();
     let said = sandbox.run(LISTED).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{said}");
+    assert_eq!(slots(&keyring), Vec::<String>::new());
     proof::ran("remembered");
 }
 
@@ -71,7 +74,7 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another hand changes one item and removes the other.
     let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
-    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key/{drawer}")], "");
+    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{drawer}")], "");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
     let other = sandbox.run(["key", "get"]).passes().stdout;
     sandbox
@@ -97,6 +100,8 @@ fn a_lockdown_forgets_it_and_the_settings_switch_it_off() {
     let Some((sandbox, keyring)) = lived_in() else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // Whatever is known about the keys.
+    std::fs::remove_file(sandbox.state().join("keys.json")).unwrap();
     sandbox.run(["incident", "lockdown"]).passes();
     assert_eq!(slots(&keyring), Vec::<String>::new());
     sandbox.run(["incident", "release", "--yes"]).passes();

@@ -96,7 +96,7 @@ fn note(app: &App, deed: &'static str, severity: Severity) {
 fn lockdown(app: &App) -> Result<()> {
     let began = app.lockdown().begin(app.clock.now())?;
     note(app, "lockdown", Severity::Critical);
-    crate::keys::recent::Recent::forget_all(&app.home, app.clock.clone());
+    crate::keys::recent::Recent::of(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
     // An open vault is one that does not ask for its passphrase.
     let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
     let vault = if shut { ", and the vault is locked" } else { "" };

@@ -5,7 +5,7 @@ use crate::cli::app::App;
 use crate::cli::ui::Style;
 use crate::clock::Time;
 use crate::keys::metadata::Book;
-use crate::keys::{Record, Slot, Status, StoreKind, vault};
+use crate::keys::{Record, Slot, Status};
 use crate::name::Name;
 use anyhow::Result;
 use clap::Args;
@@ -85,8 +85,7 @@ pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// What is written down about the keys. If that is lost, it is learnt again: a vault tells its names, a keyring is asked for
-/// each provider we know.
+/// What is written down about the keys. If that is lost, it is learnt again from the store.
 fn known(app: &mut App) -> Result<Option<Book>> {
     let book = match app.keys()?.custody().book() {
         Ok(Some(book)) if book.records().next().is_some() => return Ok(Some(book)),
@@ -94,27 +93,15 @@ fn known(app: &mut App) -> Result<Option<Book>> {
         Err(crate::keys::Error::Book(crate::keys::metadata::Error::Damaged(_))) => None,
         Err(error) => return Err(error.into()),
     };
-    let mut slots: Vec<Slot> = Vec::new();
-    match app.keys()?.custody().chosen().map(|chosen| chosen.store.kind()) {
-        Ok(StoreKind::Vault) => {
-            if let Some(vault) = vault::describe(&app.home.vault())? {
-                slots.extend(vault.entries.iter().filter_map(|name| name.parse().ok()));
-            }
-        }
-        Ok(StoreKind::OsKeyring) => {
-            let default: Name = "default".parse()?;
-            let providers = catalog::all().iter().filter(|entry| entry.needs_key).filter_map(|entry| entry.name.parse().ok());
-            slots.extend(providers.map(|provider| Slot::ApiKey { provider, profile: default.clone() }));
-        }
-        // No store, no keys.
-        Err(_) => return Ok(book),
-    }
+    let custody = app.keys()?.custody();
+    // No store, no keys.
+    let Ok(kind) = custody.chosen().map(|chosen| chosen.store.kind()) else { return Ok(book) };
+    let slots = custody.slots_in(kind)?;
     if slots.is_empty() {
         return Ok(book);
     }
     let now = app.clock.now();
     let custody = app.keys()?.custody();
-    let kind = custody.chosen()?.store.kind();
     let mut found = Vec::new();
     for slot in slots {
         if let Some(secret) = custody.get(&slot)? {

@@ -1,15 +1,15 @@
 //! `key move` and `key clear`: all keys at once, to the other store or away.
 
 use super::said;
-use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::commands::vault::make_if_missing;
+use crate::cli::keys::is_nowhere;
 use crate::cli::report::{Exit, Problem};
-use crate::keys::{KeyStore, Slot, StoreKind, vault};
+use crate::keys::{KeyStore, Slot, StoreKind};
 use crate::ledger::{Event, Severity, What};
-use crate::name::Name;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Move {
@@ -34,7 +34,7 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
     if target == StoreKind::Vault {
         make_if_missing(app)?;
     }
-    let candidates = candidates(app, target.other())?;
+    let candidates = app.keys()?.custody().slots_in(target.other())?;
     let question = format!("Move every key from the {} to the {target}?", target.other());
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "declined", "nothing was moved"));
@@ -63,22 +63,16 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
     Ok(())
 }
 
-/// Slots that may have something in them, beside those that are written down.
-fn candidates(app: &App, source: StoreKind) -> Result<Vec<Slot>> {
-    if source == StoreKind::Vault {
-        let names = vault::describe(&app.home.vault())?.map(|vault| vault.entries).unwrap_or_default();
-        return Ok(names.iter().filter_map(|name| name.parse().ok()).collect());
-    }
-    let profile: Name = "default".parse()?;
-    let providers = catalog::all().iter().filter(|entry| entry.needs_key).filter_map(|entry| entry.name.parse().ok());
-    Ok(providers.map(|provider| Slot::ApiKey { provider, profile: profile.clone() }).collect())
-}
-
 pub(super) fn clear(app: &mut App) -> Result<()> {
-    let slots: Vec<Slot> = match app.keys()?.custody().book()? {
-        Some(book) => book.records().map(|(slot, _)| slot).filter(Slot::is_of_a_provider).collect(),
-        None => Vec::new(),
-    };
+    let custody = app.keys()?.custody();
+    let written = custody.book()?.into_iter().flat_map(|book| book.records().map(|(slot, _)| slot).collect::<Vec<_>>());
+    let mut slots: BTreeSet<Slot> = written.filter(Slot::is_of_a_provider).collect();
+    match custody.chosen().map(|chosen| chosen.store.kind()) {
+        Ok(store) => slots.extend(custody.slots_in(store)?),
+        // No store, no keys.
+        Err(error) if is_nowhere(&error) => {}
+        Err(error) => bail!(error),
+    }
     if slots.is_empty() {
         return app.ui.out("there are no keys to remove\n");
     }

@@ -141,8 +141,8 @@ fn management(app: &mut App, target: &Target, options: &Options) -> Result<Optio
     }
     let slot = Slot::ApiKey { provider: target.endpoint.name.clone(), profile: options.management_profile.clone() };
     let key = app.keys()?.custody().get(&slot)?;
-    if key.is_some() {
-        app.must_be_bound(&target.endpoint, &slot)?;
+    if let Some(key) = &key {
+        app.must_be_bound(&target.endpoint, &slot, key)?;
     }
     Ok(key)
 }

@@ -138,7 +138,7 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
     }
     let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
     if key.stored {
-        app.must_be_bound(&target.endpoint, &target.slot)?;
+        app.must_be_bound(&target.endpoint, &target.slot, &key.secret)?;
     }
     let answer = ask(app, target, &key.secret)?;
     if key.stored {
