@@ -91,6 +91,32 @@ fn another_key_in_the_same_place_is_not_written_over() {
 }
 
 #[test]
+fn of_two_keys_for_one_place_the_other_stays_where_it_is() {
+    let sandbox = Sandbox::with_vault();
+    // A provider that the settings mention is emptied out like any other.
+    sandbox.configure("[providers.openrouter]\nbase_url = \"https://openrouter.ai/api/v1\"\nkey = \"stored\"\nmodel = \"m\"\n");
+    let file = sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n", router('a'), router('b')));
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"])
+        .stdout(
+            " 1. openrouter from .env line 1: new\n 2. openrouter from .env line 2: new\n\
+             imported openrouter into the vault: not validated\n\
+             left number 2 where it is: another key for openrouter was imported just now\n\
+             in .env:\n     1: OPENROUTER_API_KEY=\n\
+             emptied; `chatbot key import --restore [..]` brings the file back\n",
+        )
+        .check();
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("OPENROUTER_API_KEY=\nOLD_OPENROUTER_KEY={}\n", router('b')));
+    sandbox
+        .run(["key", "import", ".env", "--no-validate", "--yes", "--force"])
+        .stdout(
+            " 1. openrouter from .env line 2: another one is stored\n\
+             imported openrouter into the vault: not validated\n.env still has them; `--scrub` empties them out\n",
+        )
+        .check();
+}
+
+#[test]
 fn the_places_of_other_programs_and_the_environment_are_known() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["key", "import"]).stdout("found no keys\n").check();

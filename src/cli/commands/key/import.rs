@@ -64,12 +64,15 @@ pub(super) struct Options {
     restore: Option<PathBuf>,
 }
 
+/// Which file, and which of the keys in it, by their numbers.
+type Place = (usize, usize);
+
 /// One key that could be imported.
 struct Offer {
     target: Target,
     secret: Secret,
-    /// Which file, by its number; none for the environment.
-    file: Option<usize>,
+    /// None for the environment.
+    place: Option<Place>,
     from: String,
     /// What is stored in its place now.
     now: Now,
@@ -103,15 +106,29 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.out(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.said().replace('`', ""), offer.from))?;
     }
     let chosen = chosen(app, options, &offers)?;
-    let mut done: BTreeSet<(usize, &'static str)> = BTreeSet::new();
-    for (n, offer) in offers.iter().enumerate() {
-        let stored = if chosen.contains(&n) { store(app, options, offer)? } else { offer.now == Now::Same };
-        if let (true, Some(file), Some(entry)) = (stored, offer.file, offer.target.known) {
-            done.insert((file, entry.name));
+    for (n, offer) in offers.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
+        // One that came a moment ago may be another for the same place.
+        let now = state(app, &offer.target, &offer.secret)?;
+        let nobody_to_ask = app.yes || !app.ui.can_ask();
+        if now == Now::Another && offer.now == Now::Nothing && nobody_to_ask && !options.force {
+            let said = offer.target.said().replace('`', "");
+            app.ui.out(&format!("left number {} where it is: another key for {said} was imported just now\n", n + 1))?;
+            continue;
+        }
+        store(app, options, offer, now)?;
+    }
+    // Only what is stored now leaves its file: of two keys for one place the other is nowhere else.
+    let mut done: BTreeSet<Place> = BTreeSet::new();
+    for offer in &offers {
+        if let Some(place) = offer.place
+            && state(app, &offer.target, &offer.secret)? == Now::Same
+        {
+            done.insert(place);
         }
     }
     for (n, (path, text)) in texts.iter().enumerate() {
-        let gone: Vec<&Found> = found.get(n).into_iter().flatten().filter(|f| done.contains(&(n, f.provider.name))).collect();
+        let numbered = found.get(n).into_iter().flatten().enumerate();
+        let gone: Vec<&Found> = numbered.filter(|(k, _)| done.contains(&(n, *k))).map(|(_, found)| found).collect();
         if !gone.is_empty() {
             scrub::offer(app, path, text.as_str(), &gone, options.scrub)?;
         }
@@ -167,12 +184,12 @@ fn from_env(app: &App, options: &Options) -> bool {
 }
 
 fn offers(app: &mut App, options: &Options, texts: &[(PathBuf, Text)], found: &[Vec<Found>]) -> Result<Vec<Offer>> {
-    let mut raw: Vec<(&'static str, Secret, Option<usize>, String)> = Vec::new();
+    let mut raw: Vec<(&'static str, Secret, Option<Place>, String)> = Vec::new();
     for (n, ((path, _), found)) in texts.iter().zip(found).enumerate() {
-        for f in found {
+        for (k, f) in found.iter().enumerate() {
             let lines: Vec<String> = f.places.iter().map(|(line, _)| line.to_string()).collect();
             let from = format!("{} line {}", shown(path), lines.join(", "));
-            raw.push((f.provider.name, Secret::new(f.secret.expose().to_owned()), Some(n), from));
+            raw.push((f.provider.name, Secret::new(f.secret.expose().to_owned()), Some((n, k)), from));
         }
     }
     for entry in catalog::all().iter().filter(|_| options.from_env) {
@@ -183,18 +200,23 @@ fn offers(app: &mut App, options: &Options, texts: &[(PathBuf, Text)], found: &[
         }
     }
     let mut offers = Vec::new();
-    for (provider, secret, file, from) in raw {
+    for (provider, secret, place, from) in raw {
         let provider: Name = provider.parse()?;
         let (_, profile) = app.whose(Some(&provider), options.profile.as_ref())?;
         let target = target_of(app, &provider, &profile)?;
-        let now = match app.keys()?.custody().get(&target.slot)? {
-            None => Now::Nothing,
-            Some(stored) if same(&stored, &secret) => Now::Same,
-            Some(_) => Now::Another,
-        };
-        offers.push(Offer { target, secret, file, from, now });
+        let now = state(app, &target, &secret)?;
+        offers.push(Offer { target, secret, place, from, now });
     }
     Ok(offers)
+}
+
+/// What is stored in the place of a key now.
+fn state(app: &mut App, target: &Target, secret: &Secret) -> Result<Now> {
+    Ok(match app.keys()?.custody().get(&target.slot)? {
+        None => Now::Nothing,
+        Some(stored) if same(&stored, secret) => Now::Same,
+        Some(_) => Now::Another,
+    })
 }
 
 /// Which of them: what is typed, or with `--yes` all that stand in nobody's way.
@@ -226,25 +248,23 @@ fn chosen(app: &App, options: &Options, offers: &[Offer]) -> Result<BTreeSet<usi
         .collect()
 }
 
-/// Stores one; whether it is stored now.
-fn store(app: &mut App, options: &Options, offer: &Offer) -> Result<bool> {
+/// Stores one, over what is there now if that is what was asked for.
+fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()> {
     let said = offer.target.said().replace('`', "");
-    if offer.now == Now::Another && !options.force && !app.ui.can_ask() {
-        return Ok(false);
-    }
-    if offer.now == Now::Another && !options.force && !app.ui.confirm(&format!("Replace the key stored for {said}?"), "`--force`")? {
-        return Ok(false);
+    if now == Now::Another
+        && !options.force
+        && !(app.ui.can_ask() && app.ui.confirm(&format!("Replace the key stored for {said}?"), "`--force`")?)
+    {
+        return Ok(());
     }
     offer.target.must_be_kept_here()?;
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
     if answer.status == Status::Invalid && !options.force {
-        app.ui.out(&format!("left {said} where it is: {}\n", answer.sentence()))?;
-        return Ok(false);
+        return app.ui.out(&format!("left {said} where it is: {}\n", answer.sentence()));
     }
     keep(app, &offer.target, &offer.secret, &answer)?;
     let store = app.keys_kind();
-    let from = if offer.file.is_some() { "file" } else { "env" };
+    let from = if offer.place.is_some() { "file" } else { "env" };
     app.note(&event(What::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
-    app.ui.out(&format!("imported {said} into the {store}: {}\n", answer.sentence()))?;
-    Ok(true)
+    app.ui.out(&format!("imported {said} into the {store}: {}\n", answer.sentence()))
 }
