@@ -221,7 +221,7 @@ impl App {
                     .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
             );
         }
-        if !catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_some_and(|own| own.host() == host) {
+        if catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_none_or(|own| own.host() != host) {
             bail!(
                 Problem::new(Exit::Key, "unbound", format!("it is not known whether the key for `{name}` was stored for `{host}`"))
                     .hint(format!("store it again with `chatbot key set --provider {name}`; nothing was sent"))

@@ -13,13 +13,14 @@ const LENGTH: usize = 12;
 #[derive(Clone, Debug)]
 pub struct Drawer {
     file: PathBuf,
+    lock: PathBuf,
 }
 
 impl Drawer {
     /// The drawer of a home.
     #[must_use]
     pub fn of(home: &Home) -> Self {
-        Self { file: home.data().join("keyring-drawer") }
+        Self { file: home.data().join("keyring-drawer"), lock: home.state().join("keyring-drawer.lock") }
     }
 
     /// The name of the item a slot has in the OS keyring; `None` if the home has put nothing of the kind there yet.
@@ -36,15 +37,15 @@ impl Drawer {
         if let Some(name) = self.name(slot)? {
             return Ok(name);
         }
+        let _lock = disk::Lock::wait(&self.lock)?;
+        // Another process may have been first: then its mark is the one.
+        if let Some(name) = self.name(slot)? {
+            return Ok(name);
+        }
         let mut random = [0_u8; LENGTH];
         getrandom::fill(&mut random).map_err(|_| Error::Random(std::io::ErrorKind::Other.into()))?;
         let mark: Vec<u8> = random.iter().map(|b| LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a')).collect();
-        if disk::exists(&self.file) {
-            disk::write(&self.file, &mark)?;
-        } else {
-            // Another process may be first: then its mark is the one.
-            disk::draft(&self.file, &mark, None)?.keep_first()?;
-        }
+        disk::write(&self.file, &mark)?;
         self.name(slot)?.ok_or_else(|| Error::Failed { cause: format!("`{}` is not kept", self.file.display()) })
     }
 
