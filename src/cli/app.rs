@@ -186,12 +186,25 @@ impl App {
     /// Where keys are.
     pub(crate) fn keys(&mut self) -> Result<&mut Keys> {
         if self.keys.is_none() {
+            self.must_be_private()?;
             let settings = self.settings()?;
             let store = self.env_store()?.unwrap_or(settings.keys.store);
             let settings = settings::Keys { store, ..settings.keys };
             self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
         self.keys.as_mut().context("the keys are not there")
+    }
+
+    /// Before a key is had: what others can open or swap is no place for what it seals.
+    fn must_be_private(&self) -> Result<()> {
+        if let Some(root) = self.env.path("CHATBOT_HOME") {
+            disk::inspect_holder(&root)?;
+        }
+        let home = &self.home;
+        for folder in [home.data(), &home.conversations(), home.state(), home.cache()] {
+            disk::inspect_folder_of_ours(folder)?;
+        }
+        Ok(())
     }
 
     /// The keys that seal conversations, and that of the log in which is written what becomes of them.

@@ -63,7 +63,9 @@ impl App {
 
     fn facts(&self) -> Vec<Fact> {
         let home = &self.home;
-        let ours = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.vault(), home.backups()];
+        let folders = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()];
+        let files = [home.vault(), Book::of(home), self.audit().path().to_path_buf(), self.usage().path().clone()];
+        let ours = [folders, files].concat();
         let open = ours.iter().filter(|path| disk::is_open_to_others(path)).count();
         let mut facts = Vec::new();
         if open > 0 {

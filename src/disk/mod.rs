@@ -162,6 +162,27 @@ pub fn folder(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Looks at a folder of ours, if it is there: one that others can open is refused.
+pub fn inspect_folder_of_ours(path: &Path) -> Result<(), Error> {
+    fs::symlink_metadata(path).map_or(Ok(()), |meta| inspect_folder(path, &meta))
+}
+
+/// Looks at a folder that holds ours, if it is there: others may look into it, but not change what stands where.
+pub fn inspect_holder(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    if let Ok(meta) = fs::metadata(path) {
+        use std::os::unix::fs::MetadataExt;
+        // In one like `/tmp` everyone may put things, and move only what is theirs.
+        let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
+        if theirs && !sticky {
+            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+        }
+    }
+    #[cfg(not(unix))]
+    let _nobody_can_tell = path;
+    Ok(())
+}
+
 /// Makes a folder and those above it that are missing, each 0700 from birth; one that is there may be anybody's.
 pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
@@ -234,6 +255,7 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(io("read", path)(e)),
     };
+    inspect_holder(folder_of(path)?)?;
     let meta = file.metadata().map_err(io("read", path))?;
     if !meta.is_file() {
         return Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" });

@@ -4,6 +4,7 @@ use super::harness::Sandbox;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON ({e}): {text}"))
@@ -91,6 +92,47 @@ fn without_its_key_nothing_opens_and_no_other_key_is_made() {
     }
     let after: Vec<Vec<u8>> = sandbox.conversations().iter().map(|f| fs::read(f).unwrap()).collect();
     assert_eq!(before, after);
+}
+
+#[test]
+fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_had() {
+    let sandbox = with_two();
+    let root = sandbox.data().parent().unwrap().to_path_buf();
+    let shut = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+    let conversations = sandbox.data().join("conversations");
+    for (folder, mode) in [(&root, 0o777), (&sandbox.data(), 0o750), (&conversations, 0o755), (&sandbox.state(), 0o711)] {
+        fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
+        let shown = folder.display().to_string().replace(&sandbox.root().display().to_string(), "[ROOT]");
+        let said = format!(
+            "chatbot: error: `{shown}` is open to others (mode {mode:o})\n\
+             chatbot: hint: others may have read it; close it with `chmod 700 {shown}`\n",
+        );
+        for command in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "get"]] {
+            sandbox.run(command).code(8).stderr(said.clone()).check();
+        }
+        shut(folder);
+    }
+    // Others may look at where it all lies, and put things beside it in a place like `/tmp`.
+    for mode in [0o755, 0o1777] {
+        fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
+        sandbox.run(["history", "list"]).passes();
+    }
+    // Whoever may swap the settings may have a command of theirs run.
+    sandbox.configure("");
+    let config = sandbox.settings().parent().unwrap().to_path_buf();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.run(["history", "list"]).passes();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o777)).unwrap();
+    sandbox.run(["history", "list"]).fails(8);
+    shut(&config);
+    // Another place that a link leads to.
+    let elsewhere = sandbox.root().join("elsewhere");
+    fs::rename(&conversations, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &conversations).unwrap();
+    for command in [&["history", "list"][..], &["history", "verify"], &["ask", "--demo", "hello"]] {
+        let said = sandbox.run(command).fails(8).stderr;
+        assert!(said.contains("/conversations` is a symbolic link\n"), "{said}");
+    }
 }
 
 #[test]

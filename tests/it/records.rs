@@ -88,7 +88,7 @@ fn doors_that_were_opened_to_others_are_told_once() {
     }
     let mut screen = sandbox.screen(["history", "list"]);
     screen.wait_for("alarm: 2 files or folders of this program are open to others");
-    assert_eq!(screen.end(), 0);
+    assert_eq!(screen.end(), 8);
     sandbox.run(["ask", "--demo", "hello"]).output();
     assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);
 }

@@ -93,6 +93,7 @@ impl Alarm {
             }
             Kind::KeyReads => format!("keys were looked at {n} times within ten minutes"),
             Kind::Redactions => format!("{n} private values in one message"),
+            Kind::Modes if n == 1 => String::from("1 file or folder of this program is open to others"),
             Kind::Modes => format!("{n} files or folders of this program are open to others"),
             Kind::Chain => format!("the audit log was changed, cut or damaged near record {n}"),
             Kind::Backup => "a backup failed, or is not complete".to_owned(),
