@@ -69,6 +69,15 @@ impl KeyRing {
     }
 }
 
+/// Wipes what was opened and is not needed any more, a page at a time: byte by byte, as it is done where it is forgotten, takes as
+/// long as opening it.
+pub fn wipe(mut plain: Zeroizing<Vec<u8>>) {
+    let mut bytes = std::mem::take(&mut *plain);
+    bytes.fill(0);
+    // Somebody may be looking: it is not left out.
+    std::hint::black_box(bytes.as_slice());
+}
+
 fn opened(key: &Fernet, token: &str) -> Option<Zeroizing<Vec<u8>>> {
     // The crate refuses tokens from the future; told that it is the end of time, it finds none.
     const END_OF_TIME: u64 = u64::MAX - 60;

@@ -78,16 +78,23 @@ impl<'a> Reading<'a> {
 
     /// Takes the next lines, whole.
     pub(super) fn take(&mut self, whole: &[u8]) -> Result<(), Error> {
-        let lines: Vec<(usize, &[u8])> = numbered(whole).collect();
-        let opened = many::each(&lines, |(_, line)| open(line, self.ring).map(|plain| Record::of(&plain)));
-        for ((n, line), record) in lines.into_iter().zip(opened) {
-            let n = self.before + n;
+        let lines: Vec<&[u8]> = lines(whole).collect();
+        let opened = many::each(&lines, |line| {
+            let plain = open(line, self.ring)?;
+            let record = Record::of(&plain);
+            seal::wipe(plain);
+            Some(record)
+        });
+        // Behind the last line end there is nothing.
+        let ends = lines.len().saturating_sub(1);
+        for (n, (line, record)) in lines.into_iter().zip(opened).enumerate().filter(|(_, (line, _))| !line.is_empty()) {
+            let n = self.before + n + 1;
             match record {
                 Some(record) => self.reader.record(n, record)?,
                 None => self.reader.closed(n, line, self.ring, &mut drop)?,
             }
         }
-        self.before += memchr::memchr_iter(b'\n', whole).count();
+        self.before += ends;
         Ok(())
     }
 

@@ -1,19 +1,34 @@
-//! Text as a string of JSON, sixteen bytes at a time: a long conversation is written out with every question.
+//! Text as a string of JSON, a stretch at a time: a long conversation is written out with every question.
+
+/// So much is looked at in one step.
+const PIECE: usize = 32;
 
 /// Adds a text to JSON, in quotes.
-pub(super) fn quoted(text: &str, json: &mut Vec<u8>) {
-    json.push(b'"');
-    for piece in text.as_bytes().chunks(16) {
-        // No branch within the piece: the compiler looks at all of it at once.
-        if piece.iter().fold(0, |others, byte| others | u8::from(!is_plain(*byte))) == 0 {
-            json.extend_from_slice(piece);
-            continue;
-        }
-        for byte in piece {
-            escaped(*byte, json);
-        }
+pub(super) fn quoted(text: &str, json: &mut String) {
+    json.push('"');
+    let mut rest = text;
+    while let Some(at) = first_other(rest.as_bytes()) {
+        let (plain, other) = rest.split_at(at);
+        json.push_str(plain);
+        let mut chars = other.chars();
+        chars.next().into_iter().for_each(|c| escaped(c, json));
+        rest = chars.as_str();
     }
-    json.push(b'"');
+    json.push_str(rest);
+    json.push('"');
+}
+
+/// Where the first byte is that does not stand for itself.
+fn first_other(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    for piece in bytes.chunks(PIECE) {
+        // No branch within the piece: the compiler looks at all of it at once.
+        if piece.iter().fold(0, |others, byte| others | u8::from(!is_plain(*byte))) != 0 {
+            return piece.iter().position(|byte| !is_plain(*byte)).map(|at| from + at);
+        }
+        from += PIECE;
+    }
+    None
 }
 
 /// What stands for itself in a string. The bytes of a longer character all do.
@@ -21,18 +36,18 @@ const fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..=0x1F | b'"' | b'\\')
 }
 
-fn escaped(byte: u8, json: &mut Vec<u8>) {
-    let letter = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0x08 => b'b',
-        0x0C => b'f',
-        _ if is_plain(byte) => return json.push(byte),
-        _ => return json.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+fn escaped(other: char, json: &mut String) {
+    let letter = match other {
+        '"' | '\\' => other,
+        '\n' => 'n',
+        '\r' => 'r',
+        '\t' => 't',
+        '\u{8}' => 'b',
+        '\u{c}' => 'f',
+        _ => return json.push_str(&format!("\\u{:04x}", u32::from(other))),
     };
-    json.extend_from_slice(&[b'\\', letter]);
+    json.push('\\');
+    json.push(letter);
 }
 
 #[cfg(test)]
@@ -41,9 +56,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn json(text: &str) -> String {
-        let mut json = Vec::new();
+        let mut json = String::new();
         quoted(text, &mut json);
-        String::from_utf8(json).unwrap()
+        json
     }
 
     #[test]

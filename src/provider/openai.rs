@@ -133,22 +133,22 @@ impl Provider for OpenAi {
         };
         // A long past is copied once and not each time the room for it has run out: quotes and line ends take a little more.
         let words: usize = said.iter().map(|m| m.text.as_str().len() + 64).sum();
-        let mut json = Vec::with_capacity(words + words / 16 + 512);
-        json.extend_from_slice(br#"{"model":"#);
+        let mut json = String::with_capacity(words + words / 16 + 512);
+        json.push_str(r#"{"model":"#);
         quoted(&wish.model, &mut json);
-        json.extend_from_slice(br#","messages":["#);
+        json.push_str(r#","messages":["#);
         for (n, message) in said.iter().enumerate() {
-            json.extend_from_slice(if n == 0 { br#"{"role":"# } else { br#",{"role":"# });
+            json.push_str(if n == 0 { r#"{"role":"# } else { r#",{"role":"# });
             quoted(message.role.as_str(), &mut json);
-            json.extend_from_slice(br#","content":"#);
+            json.push_str(r#","content":"#);
             quoted(message.text.as_str(), &mut json);
-            json.push(b'}');
+            json.push('}');
         }
-        json.extend_from_slice(b"],");
+        json.push_str("],");
         // Words, numbers and flags: there is nothing in it that JSON could not say.
         let manner = serde_json::to_string(&manner).unwrap_or_default();
-        json.extend_from_slice(manner.trim_start_matches('{').as_bytes());
-        String::from_utf8(json).unwrap_or_default()
+        json.push_str(manner.trim_start_matches('{'));
+        json
     }
 
     async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
