@@ -3,12 +3,13 @@
 use super::app::{App, Choice};
 use super::env::Env;
 use super::report::{Exit, Meaning, Problem, meaning};
-use super::ui::Ui;
+use super::ui::{Ui, shown};
 use crate::archive::Archive;
 use crate::catalog::{self, Endpoint};
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
+use crate::keys::os_keyring::Waits;
 use crate::keys::recovery;
 use crate::keys::vault::{self, NoPassphrase};
 use crate::keys::{self, Custody, Patience, Preference, Slot, Vault, hygiene};
@@ -48,7 +49,11 @@ impl Keys {
         };
         let given = Rc::new(RefCell::new(None));
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
-        let patience = Patience { deadline: seconds(settings.keyring_timeout_s), remembered: seconds(settings.keyring_remember_s) };
+        let patience = Patience {
+            deadline: seconds(settings.keyring_timeout_s),
+            remembered: seconds(settings.keyring_remember_s),
+            waits: Waits::new(move || ui.notice("Waiting for the OS keyring; it may be asking for its password on another screen …")),
+        };
         let custody = Custody::new(home, clock.clone(), preference, patience, ask(ui, env, &given));
         custody.warm();
         Self { ui, env, vault: home.vault(), custody, given }
@@ -121,8 +126,11 @@ fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
 }
 
 /// The passphrase of the file or the command that the environment names, if it names one.
-pub(crate) fn named_passphrase(env: Env) -> Option<Result<Secret, NoPassphrase>> {
+pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
+        if disk::is_open_to_others(&path) {
+            ui.warning(&format!("others can read `{}`, and with it the passphrase", shown(&path)));
+        }
         let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
         return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
     }
@@ -140,7 +148,7 @@ pub(crate) fn named_passphrase(env: Env) -> Option<Result<Secret, NoPassphrase>>
 /// A passphrase: from the file or the command that the environment names, else from a hidden prompt.
 fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
     if wrong_before == 0
-        && let Some(named) = named_passphrase(env)
+        && let Some(named) = named_passphrase(ui, env)
     {
         return named;
     }
@@ -313,7 +321,7 @@ fn of_recovery(error: &recovery::Error) -> Meaning {
 fn of_the_vault(error: &vault::Error) -> Meaning {
     match error {
         vault::Error::Missing { .. } => meaning(Exit::Key, "no_vault", "make one with `chatbot vault create`"),
-        vault::Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; after three wrong ones nothing is changed"),
+        vault::Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
         vault::Error::Locked(_) => meaning(
             Exit::Key,
             "vault_locked",

@@ -270,8 +270,14 @@ impl Ui {
 
     /// A secret from standard input: its first line, without the line end.
     pub(crate) fn secret_input(&self) -> Result<Secret> {
-        let mut text = zeroize::Zeroizing::new(String::with_capacity(4096));
-        io::stdin().lock().take(4096).read_to_string(&mut text)?;
+        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(4096));
+        io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
+        let Ok(text) = std::str::from_utf8(&bytes) else {
+            bail!(
+                Problem::new(Exit::Key, "bad_key", "what came on standard input is not text".to_owned())
+                    .hint("give the secret alone, whole and on one line")
+            );
+        };
         Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
     }
 

@@ -2,6 +2,7 @@
 
 use super::drawer::Drawer;
 use super::metadata::{self, Book};
+use super::os_keyring::Waits;
 use super::recent::Recent;
 use super::vault::Ask;
 use super::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault, same};
@@ -40,12 +41,14 @@ impl FromStr for Preference {
 }
 
 /// What time is given to the OS keyring.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Patience {
     /// A call may take so long.
     pub deadline: Duration,
     /// What it gave is remembered for so long.
     pub remembered: Duration,
+    /// What is said meanwhile.
+    pub waits: Waits,
 }
 
 /// The store that is used, and the sentence that says why.
@@ -64,6 +67,7 @@ pub struct Custody {
     deadline: Duration,
     recent: Recent,
     drawer: Drawer,
+    waits: Waits,
     vault: PathBuf,
     book: PathBuf,
     ask: std::cell::Cell<Option<Ask>>,
@@ -82,7 +86,7 @@ impl Custody {
     #[must_use]
     pub fn new(home: &Home, clock: Clock, preference: Preference, patience: Patience, ask: Ask) -> Self {
         let book = Book::of(home);
-        let Patience { deadline, remembered } = patience;
+        let Patience { deadline, remembered, waits } = patience;
         let recent = Recent::of(home, remembered, clock.clone());
         Self {
             clock,
@@ -90,6 +94,7 @@ impl Custody {
             deadline,
             recent,
             drawer: Drawer::of(home),
+            waits,
             vault: home.vault(),
             book,
             ask: std::cell::Cell::new(Some(ask)),
@@ -124,7 +129,7 @@ impl Custody {
     /// The OS keyring, whichever store is used.
     #[must_use]
     pub fn os_keyring(&self) -> OsKeyring {
-        OsKeyring::new(self.deadline, self.recent.clone(), self.drawer.clone())
+        OsKeyring::new(self.deadline, self.recent.clone(), self.drawer.clone(), self.waits.clone())
     }
 
     fn choose(&self) -> Result<(StoreKind, String), Error> {
@@ -240,7 +245,7 @@ pub(super) mod trial {
 
     pub(crate) fn custody(home: &Home, preference: Preference) -> Custody {
         let ask: Ask = Box::new(|_| Ok(secret(WORDS)));
-        let patience = Patience { deadline: Duration::from_secs(5), remembered: Duration::ZERO };
+        let patience = Patience { deadline: Duration::from_secs(5), remembered: Duration::ZERO, waits: Waits::new(|| ()) };
         Custody::new(home, Clock::fixed(Time::from_millis(0)), preference, patience, ask)
     }
 

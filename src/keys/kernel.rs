@@ -83,7 +83,8 @@ mod system {
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
             KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access to its keyring is denied, as in many containers"),
-            KeyError::OperationNotSupported => String::from("it was built without keyrings"),
+            // `ENOSYS` has no name there.
+            KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("it was built without keyrings"),
             KeyError::QuotaExceeded => String::from("this user's keyring is full"),
             other => other.to_string(),
         })

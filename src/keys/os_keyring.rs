@@ -6,6 +6,7 @@ use super::recent::Recent;
 use super::{Error, KeyStore, Slot, StoreKind, same};
 use crate::secret::Secret;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -16,6 +17,26 @@ use zeroize::Zeroizing;
 /// The service all our items are under.
 pub(super) const SERVICE: &str = "chatbot";
 
+/// From here on whoever waits is told what for.
+const LONG: Duration = Duration::from_secs(1);
+
+/// What is said when a call takes longer than a moment.
+#[derive(Clone)]
+pub struct Waits(Rc<dyn Fn()>);
+
+impl Waits {
+    /// Says it like this.
+    pub fn new(say: impl Fn() + 'static) -> Self {
+        Self(Rc::new(say))
+    }
+}
+
+impl std::fmt::Debug for Waits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Waits")
+    }
+}
+
 /// The store of the operating system: Secret Service, Keychain, Credential Manager. One connection a process, opened by the
 /// first call.
 #[derive(Debug)]
@@ -25,13 +46,14 @@ pub struct OsKeyring {
     stuck: Arc<AtomicBool>,
     recent: Recent,
     drawer: Drawer,
+    waits: Waits,
 }
 
 impl OsKeyring {
     /// A store whose calls may each take so long, what it gave a moment ago, and which of its items are this home's own.
     #[must_use]
-    pub fn new(deadline: Duration, recent: Recent, drawer: Drawer) -> Self {
-        Self { deadline, stuck: Arc::default(), recent, drawer }
+    pub fn new(deadline: Duration, recent: Recent, drawer: Drawer, waits: Waits) -> Self {
+        Self { deadline, stuck: Arc::default(), recent, drawer, waits }
     }
 
     /// The slots of providers that have something in it, whichever home put it there.
@@ -77,7 +99,15 @@ impl OsKeyring {
             // Nobody listens any more when the deadline is past; what was found is wiped here.
             .spawn(move || drop(answer.send(deed())))
             .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
-        let answer = hear.recv_timeout(self.deadline).unwrap_or_else(|_| {
+        let short = LONG.min(self.deadline);
+        let answer = hear.recv_timeout(short).or_else(|error| match error {
+            mpsc::RecvTimeoutError::Timeout if short < self.deadline => {
+                (self.waits.0)();
+                hear.recv_timeout(self.deadline - short)
+            }
+            other => Err(other),
+        });
+        let answer = answer.unwrap_or_else(|_| {
             self.stuck.store(true, Ordering::Release);
             Err(Error::TimedOut(self.deadline))
         });
@@ -233,7 +263,11 @@ fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
     let io = innermost.downcast_ref::<Io>().or_else(|| innermost.downcast_ref::<Arc<Io>>().map(Arc::as_ref));
     match io.map(Io::kind) {
         Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => String::from("there is no session bus"),
-        _ => one_line(&innermost.to_string()),
+        _ => match innermost.to_string().strip_prefix("SS error: ") {
+            Some("prompt dismissed") => String::from("its question was dismissed"),
+            Some(other) => one_line(other),
+            None => one_line(&innermost.to_string()),
+        },
     }
 }
 
@@ -272,7 +306,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let home = crate::Home::under(&dir.path().join("home")).unwrap();
         let recent = Recent::of(&home, Duration::ZERO, crate::Clock::system());
-        let store = OsKeyring::new(Duration::from_millis(20), recent, Drawer::of(&home));
+        let store = OsKeyring::new(Duration::from_millis(20), recent, Drawer::of(&home), Waits::new(|| ()));
         let (_keep, never) = mpsc::channel::<()>();
         // Whether a bus is there or not, either the call waits here or it says at once that there is none.
         let answer = store.call(move || {

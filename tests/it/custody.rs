@@ -107,7 +107,10 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
     for (n, command) in commands.into_iter().enumerate() {
         let before = prompter.dismissed();
         let said = sandbox.run(command).stdin(key()).fails(3).stderr;
-        assert!(said.starts_with("chatbot: error: the OS keyring is locked or refuses access: "), "{command:?}: {said}");
+        assert!(
+            said.starts_with("chatbot: error: the OS keyring is locked or refuses access: its question was dismissed\n"),
+            "{command:?}: {said}"
+        );
         assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing has been changed\n"), "{command:?}: {said}");
         assert!(prompter.dismissed() > before, "{n} {command:?}: no dialog was shown");
     }

@@ -271,3 +271,17 @@ fn a_lost_book_is_written_again_from_the_vault() {
         assert!(listed.contains("openrouter  default  vault"), "{listed}");
     }
 }
+
+#[test]
+fn what_is_no_text_is_no_key() {
+    let sandbox = Sandbox::with_vault();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .stdin(b"sk-or-v1-\xff\xfe")
+        .code(3)
+        .stderr(
+            "chatbot: error: what came on standard input is not text\n\
+             chatbot: hint: give the secret alone, whole and on one line\n",
+        )
+        .check();
+}

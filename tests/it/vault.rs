@@ -72,7 +72,7 @@ fn a_vault_is_made_once_and_on_purpose() {
         .run(["vault", "status"])
         .stdout(
             "file:     [ROOT]/one-root/data/vault.json\ncost:     argon2id:m=19456,t=2,p=1\nentries:  0\nstate:    locked\n\
-         in use:   yes: there is a vault at `[ROOT]/one-root/data/vault.json`\n",
+         in use:   yes, because there is a vault at `[ROOT]/one-root/data/vault.json`\n",
         )
         .check();
     sandbox.is_private();
@@ -136,9 +136,7 @@ fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing()
     command(&format!("echo '{PASSPHRASE}'")).passes();
     command("echo wrong")
         .code(3)
-        .stderr(
-            "chatbot: error: the passphrase does not open the vault\nchatbot: hint: try again; after three wrong ones nothing is changed\n",
-        )
+        .stderr("chatbot: error: the passphrase does not open the vault\nchatbot: hint: try again; nothing was changed\n")
         .check();
     for (line, why) in
         [("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"), ("true", "`CHATBOT_PASSPHRASE_COMMAND` gives nothing")]
@@ -378,4 +376,14 @@ fn a_vault_in_use_by_two_terminals_keeps_what_both_write() {
     let status = sandbox.run(["vault", "status", "--json"]).passes().stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!((&status["entries"], &status["in_use"]), (&13.into(), &true.into()));
+}
+
+#[test]
+fn a_damaged_vault_is_said_to_be_one_wherever_keys_are_looked_for() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.store_key("openrouter", &super::harness::sandbox::key());
+    fs::write(sandbox.data().join("vault.json"), "{").unwrap();
+    let said = sandbox.run(["key", "list"]).fails(8);
+    assert!(said.stdout.contains("openrouter  default  vault"), "{said:#?}");
+    assert!(said.stderr.starts_with("chatbot: error: the vault `"), "{said:#?}");
 }

@@ -208,8 +208,8 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
         None => String::from("locked"),
     };
     let used = match app.keys()?.custody().chosen() {
-        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes: {}", chosen.why),
-        Ok(chosen) => format!("no, the {} is: {}", chosen.store.kind(), chosen.why),
+        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes, because {}", chosen.why),
+        Ok(chosen) => format!("no, the {} is, because {}", chosen.store.kind(), chosen.why),
         Err(error) => format!("no: {error}"),
     };
     app.ui.out(&format!(
@@ -225,7 +225,7 @@ pub(super) fn new_passphrase(app: &App, what: &str, given: Given<'_>) -> Result<
     let fixed = match given {
         Given::File(None) => None,
         Given::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&shown(path), disk::read_foreign(path, 4096)?)),
-        Given::Environment => named_passphrase(app.env),
+        Given::Environment => named_passphrase(app.ui, app.env),
     };
     if let Some(fixed) = fixed {
         if !app.yes && !app.ui.can_ask() {

@@ -144,7 +144,7 @@ impl Chosen {
 
 /// The passphrase of a new backup. What the environment names was put there to be used unattended.
 fn new_secret(app: &App, what: &str) -> Result<Secret> {
-    match named_passphrase(app.env) {
+    match named_passphrase(app.ui, app.env) {
         Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
         None => new_passphrase(app, what, Given::Environment),
     }
@@ -152,7 +152,7 @@ fn new_secret(app: &App, what: &str) -> Result<Secret> {
 
 /// The passphrase of a backup that is there.
 fn known_secret(app: &App, what: &str) -> Result<Secret> {
-    match named_passphrase(app.env) {
+    match named_passphrase(app.ui, app.env) {
         Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
         None => app.ui.hidden(&format!("Passphrase of {what}: "), "`CHATBOT_PASSPHRASE_FILE`"),
     }

@@ -212,7 +212,7 @@ fn report(app: &mut App, options: &Report) -> Result<()> {
     }
     let now = app.clock.now();
     let evidence = incident::evidence(&app.home, &found, &more, now)?;
-    let passphrase = match named_passphrase(app.env) {
+    let passphrase = match named_passphrase(app.ui, app.env) {
         Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0))?,
         None => new_passphrase(app, "the evidence", Given::Environment)?,
     };
@@ -241,7 +241,7 @@ fn messages(app: &mut App) -> Result<Value> {
 fn open(app: &App, file: &std::path::Path) -> Result<()> {
     let mut trouble = None;
     let opened = incident::open(file, &mut || {
-        let passphrase = match named_passphrase(app.env) {
+        let passphrase = match named_passphrase(app.ui, app.env) {
             Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
             None => app.ui.hidden("Passphrase of the evidence: ", "`CHATBOT_PASSPHRASE_FILE`"),
         };

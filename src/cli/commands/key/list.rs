@@ -5,7 +5,7 @@ use crate::cli::app::App;
 use crate::cli::ui::Style;
 use crate::clock::Time;
 use crate::keys::metadata::Book;
-use crate::keys::{Record, Slot, Status};
+use crate::keys::{Record, Slot, Status, StoreKind, vault};
 use crate::name::Name;
 use anyhow::Result;
 use clap::Args;
@@ -42,7 +42,12 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "keys": keys })));
     }
     let table = screen(app, &entries)?;
-    app.ui.out(&table)
+    app.ui.out(&table)?;
+    // What is known of them is one thing, whether they can be had is another.
+    if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
+        vault::describe(&app.home.vault())?;
+    }
+    Ok(())
 }
 
 /// All that is known of, stored ones first, by profile and provider.

@@ -167,7 +167,7 @@ fn typed(app: &App) -> Result<String> {
 }
 
 fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
-    if let Some(named) = named_passphrase(app.env) {
+    if let Some(named) = named_passphrase(app.ui, app.env) {
         let passphrase = named.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0))?;
         match sealed.open(&passphrase) {
             // The environment's may be the vault's: on a terminal, the file's own can be typed.
