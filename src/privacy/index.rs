@@ -1,13 +1,13 @@
 //! The index: finds every keyword of every rule in one walk over the text, overlapping ones too.
 //!
 //! Each keyword is filed under its rarest four letters. The walk keeps the last four bytes as a 20-bit number and asks a bitmap;
-//! only where a bit is set are the keywords filed there compared. The compiler makes all of it: a program that answers one message
-//! builds nothing.
+//! only where a bit is set are the keywords filed there compared. Digits and the few signs that are told of wherever they stand are
+//! marked in the class of their byte. The compiler makes all of it: a program that answers one message builds nothing.
 
 use super::detect::READERS;
 use super::names::WORDS;
 use super::rules::THEMES;
-use super::text::{Text, is_word};
+use super::text::Text;
 
 /// What to do where a keyword stands.
 #[derive(Clone, Copy, Debug)]
@@ -69,10 +69,16 @@ static INDEX: Index = laid_out();
 
 /// Five bits for a byte: letters without case, and the few signs that keywords have.
 static CLASS: [u8; 256] = classes();
-/// The class of digits.
-const DIGIT: u8 = 27;
-/// The class of what is told of wherever it stands: `@`, and bytes that may stand for others.
-const TOLD: u8 = 30;
+/// The bits of a class without marks.
+const LETTER: u8 = 0x1f;
+/// The mark of what ends a word.
+const BREAK: u8 = 0x20;
+/// The class of digits, with their mark.
+const DIGIT: u8 = 0x1b | NUMBER;
+const NUMBER: u8 = 0x40;
+/// The class of what is told of wherever it stands, with its mark: `@`, and bytes that may stand for others.
+const TOLD: u8 = 0x1e | ALWAYS;
+const ALWAYS: u8 = 0x80;
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
 const fn classes() -> [u8; 256] {
@@ -93,16 +99,25 @@ const fn classes() -> [u8; 256] {
             0x80..=0xff => 1 + byte % 26,
             _ => 0,
         };
+        if !byte.is_ascii_alphanumeric() {
+            table[b] |= BREAK;
+        }
         b += 1;
     }
     table
 }
 
-/// The class of a byte.
+/// The class of a byte, with its mark.
 #[inline]
 const fn class(b: u8) -> u8 {
     #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
     CLASS[b as usize]
+}
+
+/// The class of a byte behind the three that are in a code already.
+#[inline]
+const fn joined(code: u32, class: u8) -> u32 {
+    (code << 5 | (class & LETTER) as u32) & FOUR
 }
 
 /// How common a class is in text, roughly, in logarithms: the rarest letters have the smallest sum.
@@ -190,7 +205,7 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
     let (mut code, mut cost) = (0, 0);
     let mut i = from;
     while i < from + width {
-        let class = class(word[i]);
+        let class = class(word[i]) & LETTER;
         code = code << 5 | class as u32;
         cost += commonness(class);
         i += 1;
@@ -269,7 +284,7 @@ const fn beside_its_beginning(entry: Entry) -> Entry {
 }
 
 /// The keywords in the order of their slots, and the bits.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
+#[expect(clippy::indexing_slicing, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn laid_out() -> Index {
     let mut index = Index { bits: [0; CODES / 64], firsts: [0; SLOTS + 1], entries: [FILED.entries[0]; COUNT], pool: [0; POOL] };
     let mut i = 0;
@@ -303,15 +318,6 @@ const fn laid_out() -> Index {
         }
         index.entries[place] = entries[i];
         set(&mut index.bits, entries[i].code);
-        i += 1;
-    }
-    // Whatever is told of, and every digit that stands behind none.
-    let mut i = 0;
-    while i < CODES / 64 {
-        index.bits[i] |= 1 << TOLD | 1 << (TOLD + 32) | 1 << DIGIT;
-        if i as u8 & 15 != DIGIT >> 1 {
-            index.bits[i] |= 1 << (DIGIT + 32);
-        }
         i += 1;
     }
     index
@@ -370,32 +376,40 @@ impl Index {
 pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
     let mut code = 0u32;
     let mut i = 0;
-    // Up to where digits have been read.
-    let mut read = 0;
-    while i < text.len() {
+    // What is looked out for beside keywords. Of a word with digits in it the first run of them tells all: then its end.
+    let mut marks = ALWAYS | NUMBER;
+    while let Some(rest) = text.0.get(i..).filter(|rest| !rest.is_empty()) {
         // Over all that is nothing.
-        let rest = text.0.get(i..).unwrap_or_default();
+        let mut mark = 0;
         let told = rest.iter().position(|&b| {
-            code = (code << 5 | u32::from(class(b))) & FOUR;
-            INDEX.holds(code)
+            let class = class(b);
+            code = joined(code, class);
+            mark = class & marks;
+            mark != 0 || INDEX.holds(code)
         });
         let Some(told) = told else { return };
         let at = i + told;
         i = at + 1;
-        match text.at(at) {
-            b'@' => seen.commercial_at(at),
-            b if class(b) == TOLD => seen.odd(at),
-            _ => {}
+        if mark & BREAK != 0 {
+            marks = ALWAYS | NUMBER;
         }
-        INDEX.keywords(text, code, i, seen);
-        if at >= read && text.at(at).is_ascii_digit() {
+        if mark & ALWAYS != 0 {
+            if text.at(at) == b'@' {
+                seen.commercial_at(at);
+            } else {
+                seen.odd(at);
+            }
+        }
+        if INDEX.holds(code) {
+            INDEX.keywords(text, code, i, seen);
+        }
+        if mark & NUMBER != 0 {
             let next = seen.digits(at);
-            // Of a word with digits in it the first run of them tells all.
-            read = text.run(next.max(i), text.len(), is_word);
+            marks = ALWAYS | BREAK;
             if next > i {
                 // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
                 i = next;
-                code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | u32::from(class(b)));
+                code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| joined(code, class(b)));
             }
         }
     }
