@@ -12,12 +12,13 @@ pub(super) fn pair(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     if is_ident(text.before(start)) || matches!(text.before(start), b'.' | b',') {
         return None;
     }
-    let (first, end, places) = decimal(text, start)?;
+    let (end, places) = decimal(text, start)?;
     let comma = text.run(end, 3, |b| matches!(b, b',' | b' ' | b';' | b'/'));
+    let (stop, more) = decimal(text, comma)?;
+    let (first, second) = (value(text, start, end)?, value(text, comma, stop)?);
     if first.abs() > 90.0 {
         return None;
     }
-    let (second, stop, more) = decimal(text, comma)?;
     if !text.cut(end, comma).contains(&b',') && !named(text, start)
         || second.abs() > 180.0
         || is_ident(text.at(stop))
@@ -70,8 +71,8 @@ fn is_listed(text: Text<'_>, start: usize, end: usize) -> bool {
         || (text.cut(before, start).contains(&b',') && text.before(before).is_ascii_digit())
 }
 
-/// A decimal number: its value, its end, and how many decimal places it has: three or more, as coordinates have.
-fn decimal(text: Text<'_>, at: usize) -> Option<(f64, usize, usize)> {
+/// A decimal number: its end, and how many decimal places it has: three or more, as coordinates have.
+fn decimal(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     let digits = at + usize::from(matches!(text.at(at), b'-' | b'+'));
     let point = text.run(digits, 4, |b| b.is_ascii_digit());
     if point == digits || point - digits > 3 || text.at(point) != b'.' {
@@ -79,11 +80,12 @@ fn decimal(text: Text<'_>, at: usize) -> Option<(f64, usize, usize)> {
     }
     let end = text.run(point + 1, 16, |b| b.is_ascii_digit());
     let places = end - point - 1;
-    if places < 3 {
-        return None;
-    }
-    let value = std::str::from_utf8(text.cut(at, end)).ok()?.parse().ok()?;
-    Some((value, end, places))
+    (places >= 3).then_some((end, places))
+}
+
+/// The value of a decimal number.
+fn value(text: Text<'_>, at: usize, end: usize) -> Option<f64> {
+    std::str::from_utf8(text.cut(at, end)).ok()?.parse().ok()
 }
 
 /// Reads one coordinate behind the name of its axis.
@@ -96,8 +98,8 @@ pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
     if from == to {
         return;
     }
-    if let Some((value, end, _)) = decimal(text, from)
-        && value.abs() <= 180.0
+    if let Some((end, _)) = decimal(text, from)
+        && value(text, from, end).is_some_and(|value| value.abs() <= 180.0)
         && !is_ident(text.at(end))
     {
         pass.hit(from, end, GPS, "coordinate-named", NAMED);

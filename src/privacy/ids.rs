@@ -35,10 +35,16 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
         pass.hit(start, end, IBAN, "iban", FORMED);
         return end;
     }
-    if super::net::hardware(pass, at).is_some() {
+    let end = text.run(start, text.len(), is_word);
+    // Pairs and fours of an address, and UUIDs, are no longer than that.
+    if matches!(end - start, 2 | 4) && super::net::hardware(pass, at).is_some() {
         return at + 1;
     }
-    let end = text.run(start, 24, is_word);
+    if end - start == 8
+        && let Some(stop) = super::numbers::uuid_end(text, start)
+    {
+        return stop;
+    }
     let token = text.cut(start, end);
     // `Y8063915-Z`
     if token.len() == 8 && text.at(end) == b'-' && !is_word(text.at(end + 2)) && is_nie(&[token, text.cut(end + 1, end + 2)].concat()) {
@@ -48,7 +54,7 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     if is_ident(text.at(end)) || matches!(text.before(start), b'/' | b'#') {
         return at + 1;
     }
-    if spaced_nino(pass, start, at) {
+    if nino_at(pass, start) {
         return at + 1;
     }
     if token.len() >= 9 && token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) || token.len() == 16 {
@@ -87,12 +93,6 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     at + 1
 }
 
-/// `AB 12 34 56 C`
-fn spaced_nino(pass: &mut Pass<'_>, start: usize, at: usize) -> bool {
-    let _ = at;
-    nino_at(pass, start)
-}
-
 /// UK national insurance: two letters, six digits, a letter from A to D.
 fn is_nino(token: &[u8]) -> bool {
     let [a, b, digits @ .., last] = token else { return false };
@@ -109,9 +109,12 @@ fn is_nino(token: &[u8]) -> bool {
         && (b'A'..=b'D').contains(last)
 }
 
-/// Two letters, a space and the rest of a national insurance number.
+/// A national insurance number in groups: `AB 12 34 56 C`.
 pub(super) fn nino_at(pass: &mut Pass<'_>, start: usize) -> bool {
     let text = pass.text;
+    if !text.at(start).is_ascii_uppercase() || !text.at(start + 1).is_ascii_uppercase() {
+        return false;
+    }
     let mut compact = Vec::with_capacity(9);
     let mut i = start;
     while compact.len() < 9 && i < start + 14 {
@@ -155,6 +158,10 @@ fn is_pan(token: &[u8]) -> bool {
 /// Italian tax code: its form, and the letter that checks it.
 fn is_codice_fiscale(token: &[u8]) -> bool {
     const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    // Most tokens of that length are hashes and parts of other things.
+    if !token.iter().take(6).all(u8::is_ascii_alphabetic) {
+        return false;
+    }
     let token = token.to_ascii_uppercase();
     let letter = |i: usize| token.get(i).is_some_and(u8::is_ascii_uppercase);
     let digit = |i: usize| token.get(i).is_some_and(|b| b.is_ascii_digit() || b"LMNPQRSTUV".contains(b));
@@ -230,9 +237,14 @@ fn is_medicare_beneficiary(token: &[u8]) -> bool {
 }
 
 /// Reads digits with a letter behind them: `12345678Z`, and documents behind their names.
-pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize) {
+pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize, stop: usize) {
     let text = pass.text;
-    let stop = text.run(end, 16, is_word);
+    // All but a Spanish number are written in capitals.
+    let capitals = !text.cut(end, stop).iter().any(u8::is_ascii_lowercase);
+    let spanish = end - at == 8 && stop == end + 1;
+    if !capitals && !spanish {
+        return;
+    }
     if is_ident(text.at(stop)) || is_ident(text.before(at)) || matches!(text.before(at), b'/' | b'.' | b'#') {
         return;
     }
@@ -255,7 +267,7 @@ pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize) {
         pass.hit(at, stop, NATIONAL_ID, formed, FORMED);
         return;
     }
-    if end - at == 8 && stop == end + 1 {
+    if spanish {
         let number = text.cut(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
         if text.at(end).to_ascii_uppercase() == spanish_letter(number)
             && (text.at(end).is_ascii_uppercase() || said(text, at, &["dni", "nif"]))

@@ -145,14 +145,16 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if before.is_ascii_alphabetic() {
         return ids::lettered(pass, at);
     }
+    if let Some(end) = uuid_end(text, at) {
+        return end;
+    }
     let end = text.run(at, text.len(), |b| b.is_ascii_digit());
     if before == b'_' {
         return end;
     }
     let (next, digits) = (text.at(end), end - at);
     if next.is_ascii_alphabetic() {
-        lettered(pass, at, end);
-        return end;
+        return lettered(pass, at, end);
     }
     if next == b':' || next == b'-' && digits == 2 {
         if let Some(stop) = net::hardware(pass, at).or_else(|| net::version_6(pass, at)) {
@@ -249,13 +251,32 @@ fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         .or_else(|| ids::spoken(pass, number))
 }
 
-/// Reads digits on which letters follow.
-fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) {
-    if wallet::read(pass, at) == at {
+/// Reads digits on which letters follow, and gives where to go on: only forms that the length of the word allows are asked for.
+fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) -> usize {
+    let text = pass.text;
+    let stop = text.run(end, text.len(), is_word);
+    let wallet = stop - at >= 26 && wallet::read(pass, at) > at;
+    if stop - at <= 4 {
         net::hardware(pass, at);
         net::version_6(pass, at);
-        ids::digits_then_letter(pass, at, end);
     }
+    if stop - end <= 16 && !wallet {
+        ids::digits_then_letter(pass, at, end, stop);
+    }
+    end
+}
+
+/// Behind a UUID that begins at a place.
+pub(super) fn uuid_end(text: Text<'_>, at: usize) -> Option<usize> {
+    let end = at + 36;
+    let fits = text.at(at + 8) == b'-'
+        && text.at(at + 13) == b'-'
+        && text.at(at + 18) == b'-'
+        && text.at(at + 23) == b'-'
+        && !is_word(text.before(at))
+        && !is_word(text.at(end))
+        && super::value::is_uuid(text.cut(at, end));
+    fits.then_some(end)
 }
 
 /// What may stand between the groups of a number.

@@ -92,7 +92,8 @@ pub(super) fn is_digest(value: &[u8]) -> bool {
 /// Eight, four, four, four and twelve hex digits.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36
-        && value.iter().enumerate().all(|(i, b)| if matches!(i, 8 | 13 | 18 | 23) { *b == b'-' } else { b.is_ascii_hexdigit() })
+        && [8, 13, 18, 23].iter().all(|&i| value.get(i) == Some(&b'-'))
+        && value.iter().filter(|b| b.is_ascii_hexdigit()).count() == 32
 }
 
 /// Whether a value is made of words: `user_authentication_key_2`, `HTTP2ServerConnection`.

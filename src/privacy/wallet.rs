@@ -96,6 +96,10 @@ fn value_of(b: u8) -> Option<u32> {
 
 /// Base58 with four bytes of a double SHA-256 at the end.
 fn base58_check(token: &[u8]) -> bool {
+    // Most of what is as long are hashes.
+    if !token.iter().any(u8::is_ascii_uppercase) {
+        return false;
+    }
     let mut bytes = [0u8; 25];
     for &b in token {
         let Some(mut carry) = value_of(b) else { return false };
