@@ -7,7 +7,7 @@
 use super::detect::READERS;
 use super::names::WORDS;
 use super::rules::THEMES;
-use super::text::Text;
+use super::text::{Text, is_word};
 
 /// What to do where a keyword stands.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +29,7 @@ struct Entry {
     from: u16,
     length: u8,
     first: u8,
+    last: u8,
     /// From the beginning of the word to the end of the letters it is filed under.
     back: u8,
     /// Whether capitals count.
@@ -155,7 +156,8 @@ impl Filing {
             self.letters += 1;
             i += 1;
         }
-        let mut entry = Entry { from, length: word.len() as u8, first: word[0], back: 3, exact, act, code: 0, next: 0 };
+        let mut entry =
+            Entry { from, length: word.len() as u8, first: word[0], last: word[word.len() - 1], back: 3, exact, act, code: 0, next: 0 };
         if word.len() == 2 {
             let mut third = 0;
             while third < 7 {
@@ -216,7 +218,7 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
 /// Every keyword of every table.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn filed() -> Filing {
-    let blank = Entry { from: 0, length: 0, first: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
+    let blank = Entry { from: 0, length: 0, first: 0, last: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
     let mut filing = Filing { entries: [blank; MOST], count: 0, pool: [0; 8 * MOST], letters: 0, by_first: [0; 256] };
     let mut t = 0;
     while t < THEMES.len() {
@@ -357,11 +359,11 @@ impl Index {
     fn keywords(&self, text: Text<'_>, code: u32, end: usize, seen: &mut impl Seen) {
         for entry in self.filed(code) {
             let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
-            // The first byte tells most of them apart.
-            if (text.at(at) ^ entry.first) & 0xdf != 0 {
+            let length = usize::from(entry.length);
+            // The first byte and the last tell most of them apart.
+            if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & 0xdf != 0 {
                 continue;
             }
-            let length = usize::from(entry.length);
             let there = text.cut(at, at + length);
             let from = usize::from(entry.from);
             let word = self.pool.get(from..from + length).unwrap_or_default();
@@ -405,12 +407,12 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
         }
         if mark & NUMBER != 0 {
             let next = seen.digits(at);
-            marks = ALWAYS | BREAK;
             if next > i {
                 // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
                 i = next;
                 code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| joined(code, class(b)));
             }
+            marks = ALWAYS | if is_word(text.at(i)) { BREAK } else { NUMBER };
         }
     }
 }
