@@ -97,7 +97,7 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
     let short = to - at <= 6;
     if text.at(at) < 0x80 && short && !begins_word(text, at) {
         let glued = text.cut(text.run_back(at, 16, |b| b.is_ascii_alphabetic()), at);
-        if !super::beside::is_glued(glued) && !names::words(glued).last().is_some_and(|w| super::beside::is_glued(w.as_bytes())) {
+        if !super::beside::is_glued(glued) && !names::words(glued).last().is_some_and(super::beside::is_glued) {
             return None;
         }
     }
@@ -192,14 +192,19 @@ const NUMERIC: &[&[u8]] = &[
     b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
 ];
 
+/// What the names of the keys to services have in them.
+static OF_SERVICES: Lexicon = lexicon!(["api", "token", "access"]);
+
 /// What a value beside a name is called.
 pub(super) fn kind_of(name: &Name<'_>) -> &'static str {
     match name.word {
         Word::Password | Word::Pass | Word::Pin | Word::Pair => PASSWORD,
         Word::Secret | Word::Key | Word::Phrase | Word::Opaque => {
-            let lower = name.text.cut(name.start, name.end).to_ascii_lowercase();
-            let api = [&b"api"[..], b"token", b"access"].iter().any(|w| lower.windows(w.len()).any(|there| there == *w));
-            if api { super::kind::API_KEY } else { SECRET }
+            if OF_SERVICES.is_in(name.text.cut(name.start, name.end)) {
+                super::kind::API_KEY
+            } else {
+                SECRET
+            }
         }
     }
 }
@@ -310,6 +315,10 @@ fn past_tags(text: Text<'_>, from: usize) -> Option<usize> {
     (opened && text.at(i) != b'<').then_some(i)
 }
 
+/// Words before a name whose value stands behind a space; and those of them before names in small letters.
+static SETTING: Lexicon = lexicon!(["env ", "arg ", "machine ", "login ", "setenv ", "requirepass", "masterauth", "config set ", "set "]);
+static LOGGING_IN: Lexicon = lexicon!(["machine ", "login ", "config set"]);
+
 /// A value behind nothing but a space: flags, SQL, Docker files, `.netrc`, `value="…"` of markup.
 fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Option<(usize, Syntax)> {
     let i = text.run(closed, 40, |b| b == b' ' || b == b'\t' || b == b'\n' || b == b'\r' || (quoted && matches!(b, b',' | b'-')));
@@ -332,8 +341,8 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     let i = text.blanks(closed);
     if i == closed {
         // `- name: DB_PASSWORD` and `value: …` on the next line.
-        let before = text.cut(line_start, name.start).to_ascii_lowercase();
-        if text.at(i) == b'\n' && (before.ends_with(b"name: ") || before.ends_with(b"key: ")) {
+        let behind = |label: &[u8]| name.start.checked_sub(label.len()).is_some_and(|at| at >= line_start && text.has_folded(at, label));
+        if text.at(i) == b'\n' && (behind(b"name: ") || behind(b"key: ")) {
             let next = text.run(i, 40, |b| b.is_ascii_whitespace());
             if text.has_folded(next, b"value:") {
                 return Some((text.blanks(next + 6), Syntax::Bare));
@@ -350,28 +359,17 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     if !told {
         return (matches!(text.at(i), b'\'' | b'"') && name.word == Word::Password).then_some((i, Syntax::Bare));
     }
-    let lower = line.to_ascii_lowercase();
-    let told = [&b"env "[..], b"arg ", b"machine ", b"login ", b"setenv ", b"requirepass", b"masterauth", b"config set ", b"set "]
-        .iter()
-        .any(|word| find(&lower, word).is_some());
     // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
     let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
     let to = words.iter().any(|word| text.has_folded(i, word));
     // `ENV NAME value`: nothing follows the value, as words would in a sentence.
-    let alone = {
+    let alone = || {
         let value = text.run(i, 256, |b| !b.is_ascii_whitespace());
         text.cut(value, text.line_end(value, 16)).trim_ascii().is_empty()
             || !text.at(i).is_ascii_lowercase()
             || !text.cut(i, value).iter().all(u8::is_ascii_lowercase)
     };
-    if told
-        && !to
-        && alone
-        && (name.is_upper()
-            || find(&lower, b"machine ").is_some()
-            || find(&lower, b"login ").is_some()
-            || find(&lower, b"config set").is_some())
-    {
+    if !to && alone() && SETTING.is_in(line) && (name.is_upper() || LOGGING_IN.is_in(line)) {
         return Some((i, Syntax::Argument));
     }
     if matches!(name.text.cut(name.at, name.to), b"requirepass" | b"masterauth") {

@@ -61,80 +61,41 @@ static GLUED: Lexicon = lexicon!([
     "signing", "account", "storage", "license", "consumer", "shared",
 ]);
 
+/// Words behind `pass` that say that a password is meant; any other makes it something else: `PassManager`, `pass_by_value`.
+static OF_PASS: Lexicon =
+    lexicon!(
+        ["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash",]
+    );
+
 /// Whether the words behind a telling name leave it telling.
 pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
-    // `PassManager`, `pass_by_value`, `pass_stmt`: behind this word only what says that a password is meant.
-    const OF_PASS: &[&str] =
-        &["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash"];
-    words(tail).iter().all(|w| {
+    words(tail).all(|w| {
         if word == Word::Pass {
-            return OF_PASS.contains(&w.as_str());
+            return OF_PASS.has_folded(w);
         }
-        !OTHER_TAILS.has(w)
-            || (w == "text" && word == Word::Password)
-            || (w == "env" && tail.len() < 6)
-            || (w == "id" && word == Word::Opaque)
+        !OTHER_TAILS.has_folded(w)
+            || (w.eq_ignore_ascii_case(b"text") && word == Word::Password)
+            || (w.eq_ignore_ascii_case(b"env") && tail.len() < 6)
+            || (w.eq_ignore_ascii_case(b"id") && word == Word::Opaque)
     })
 }
 
+/// Words before the name of a secret that make it something that is counted, asked for or shown.
+#[rustfmt::skip]
+static COUNTING: Lexicon = lexicon!([
+    "max", "min", "num", "total", "is", "has", "require", "requires", "reset", "forgot", "next", "page", "continuation", "sync",
+    "pagination", "pad", "eos", "bos", "unk", "completion", "prompt", "reasoning", "public", "publishable", "pub", "count", "validate",
+    "verify", "check", "hide", "show", "toggle", "n", "no", "cost", "csrf", "invalid", "missing", "hash", "hashed", "encode", "per", "type",
+    "cancellation", "cancel",
+]);
+
 /// Whether the words before a telling name leave it telling.
 pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
-    let all = head;
-    let words = words(head);
     match word {
         // `FunctionPass`, `renderPass` are no passwords, `dbPass` is.
-        Word::Pass if all.last().is_some_and(u8::is_ascii_alphanumeric) => words.last().is_some_and(|w| is_glued(w.as_bytes())),
-        Word::Key => words.iter().all(|w| !OTHER_HEADS.has(w)),
-        _ => !words.iter().any(|w| {
-            matches!(
-                w.as_str(),
-                "max"
-                    | "min"
-                    | "num"
-                    | "total"
-                    | "is"
-                    | "has"
-                    | "require"
-                    | "requires"
-                    | "reset"
-                    | "forgot"
-                    | "next"
-                    | "page"
-                    | "continuation"
-                    | "sync"
-                    | "pagination"
-                    | "pad"
-                    | "eos"
-                    | "bos"
-                    | "unk"
-                    | "completion"
-                    | "prompt"
-                    | "reasoning"
-                    | "public"
-                    | "publishable"
-                    | "pub"
-                    | "count"
-                    | "validate"
-                    | "verify"
-                    | "check"
-                    | "hide"
-                    | "show"
-                    | "toggle"
-                    | "n"
-                    | "no"
-                    | "cost"
-                    | "csrf"
-                    | "invalid"
-                    | "missing"
-                    | "hash"
-                    | "hashed"
-                    | "encode"
-                    | "per"
-                    | "type"
-                    | "cancellation"
-                    | "cancel"
-            )
-        }),
+        Word::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => words(head).last().is_some_and(is_glued),
+        Word::Key => words(head).all(|w| !OTHER_HEADS.has_folded(w)),
+        _ => !words(head).any(|w| COUNTING.has_folded(w)),
     }
 }
 
@@ -157,14 +118,16 @@ static OPEN_HEADS: Lexicon = lexicon!([
 /// Whether the words before `key` make it a secret's: one of those that are known to, or a name that says nothing else.
 pub(super) fn head_is_secret(head: &[u8]) -> bool {
     words(head).last().is_some_and(|last| {
-        let last = last.as_str();
-        KEY_HEADS.has(last)
-            || GLUED.has(last)
-            || !head.last().is_some_and(u8::is_ascii_whitespace) && last.len() >= 3 && !OPEN_HEADS.has(last) && !OTHER_HEADS.has(last)
+        KEY_HEADS.has_folded(last)
+            || is_glued(last)
+            || !head.last().is_some_and(u8::is_ascii_whitespace)
+                && last.len() >= 3
+                && !OPEN_HEADS.has_folded(last)
+                && !OTHER_HEADS.has_folded(last)
     })
 }
 
 /// Whether a short telling word may stand glued behind these letters.
 pub(super) fn is_glued(letters: &[u8]) -> bool {
-    GLUED.find(letters, |word| letters.eq_ignore_ascii_case(word.as_bytes())).is_some()
+    GLUED.has_folded(letters)
 }

@@ -22,9 +22,9 @@ pub(super) fn bearer(pass: &mut Pass<'_>, at: usize, to: usize) {
     let end = text.run_back(end, 4, |b| matches!(b, b'.' | b':')).max(from);
     let token = text.cut(from, end);
     let made = value::made(token);
-    let header = super::context::said_within(text, at, 24, &["authorization", "auth", "header"]);
-    let weight = made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && made.distinct >= 8
-        || header && made.length >= 8 && made.digits > 0 && made.distinct >= 5;
+    let header = || super::context::said_within(text, at, 24, &["authorization", "auth", "header"]);
+    let weight = made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && value::distinct(token) >= 8
+        || made.length >= 8 && made.digits > 0 && value::distinct(token) >= 5 && header();
     if weight && !value::is_placeholder(token) && !value::is_code(token) && !pass.covered(from) {
         pass.hit(from, end, API_KEY, "bearer", FORMED);
     }
@@ -121,7 +121,7 @@ fn opens_session(name: &[u8], bytes: &[u8], first: bool) -> bool {
     let named = SESSIONS.iter().any(|word| find(name, word.as_bytes()).is_some());
     named && made.length >= 6 && (made.digits > 0 || made.length >= 16)
         || made.length >= 20 && value::is_random(bytes)
-        || first && made.length >= 24 && made.digits > 0 && made.distinct > 10
+        || first && made.length >= 24 && made.digits > 0 && value::distinct(bytes) > 10
 }
 
 /// Whether a text is base64 and long enough to hold something.

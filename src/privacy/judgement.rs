@@ -2,8 +2,9 @@
 
 use super::assign::{Name, Syntax};
 use super::found::Found;
+use super::lexicon::{Lexicon, lexicon};
 use super::names::{self, Word};
-use super::text::{Text, find};
+use super::text::Text;
 use super::value;
 
 /// Whether the value beside a name is a secret.
@@ -50,6 +51,9 @@ fn is_own_name(name: &Name<'_>, bytes: &[u8]) -> bool {
     bytes.eq_ignore_ascii_case(own) || bytes.eq_ignore_ascii_case(name.text.cut(name.at, name.to))
 }
 
+/// Words that values have in them which name a secret rather than are one.
+static MENTIONED: Lexicon = lexicon!(["password", "passwd", "secret", "token", "credential"]);
+
 /// Whether a value beside the name of a password is one.
 fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     let made = value::made(bytes);
@@ -59,18 +63,14 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
             if made.spaces > 0 {
                 return passphrase(bytes, &made);
             }
-            let label = plain_word
-                && made.upper == 1
-                && bytes.first().is_some_and(u8::is_ascii_uppercase)
-                && LABELS.contains(&bytes.to_ascii_lowercase().as_slice());
+            let label = plain_word && made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase) && LABELS.has_folded(bytes);
             let mention = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'))
-                && ["password", "passwd", "secret", "token", "credential"]
-                    .iter()
-                    .any(|w| find(&bytes.to_ascii_lowercase(), w.as_bytes()).is_some())
+                && MENTIONED.is_in(bytes)
                 && !value::is_striking(bytes);
             let pattern = bytes.starts_with(b"^") || bytes.starts_with(b"/^") || bytes.windows(3).any(|w| w == b"(?=" || w == b"[a-");
-            let digest = value::is_digest(bytes) && !names::words(name.head()).iter().any(|w| w == "db");
-            let other = label || mention || pattern || found.wrapped_word(plain_word) || digest && made.length == 36;
+            let digest =
+                || made.length == 36 && value::is_digest(bytes) && !names::words(name.head()).any(|w| w.eq_ignore_ascii_case(b"db"));
+            let other = label || mention || pattern || found.wrapped_word(plain_word) || digest();
             !other && made.beyond * 2 < made.length.max(1) + usize::from(made.beyond < 8) * made.length
         }
         Syntax::Line | Syntax::Argument | Syntax::Query => {
@@ -82,12 +82,12 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
                         || bytes.starts_with(b"/")
                         || bytes.starts_with(b"[")
                         || bytes.starts_with(b"<")))
-                && !TYPES.contains(&bytes.to_ascii_lowercase().as_slice())
+                && !TYPES.has_folded(bytes)
         }
         Syntax::Cell => {
             let words = made.spaces > 0;
             !words
-                && !LABELS.contains(&bytes.to_ascii_lowercase().as_slice())
+                && !LABELS.has_folded(bytes)
                 && !(plain_word && (made.upper == 1 || made.length < 5 || text.before(found.start) == b'\t'))
                 && !bytes.iter().all(|&b| matches!(b, b'-' | b':' | b' '))
         }
@@ -104,8 +104,7 @@ impl Found {
 
 /// `password: hunter2`, `password = hunter2`
 fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) -> bool {
-    let lower = bytes.to_ascii_lowercase();
-    if TYPES.contains(&lower.as_slice()) || LABELS.contains(&lower.as_slice()) || value::is_term(bytes) {
+    if TYPES.has_folded(bytes) || LABELS.has_folded(bytes) || value::is_term(bytes) {
         return false;
     }
     if bytes.first().is_some_and(|b| matches!(b, b'{' | b'[' | b'(' | b'<' | b'|' | b'/' | b'\\' | b'\'')) && !value::is_striking(bytes) {
@@ -127,47 +126,29 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
             let line = text.cut(text.line_start(found.start, 80), found.start);
             line.windows(2).any(|w| w == b", ")
         };
-        return alone && !tuple && made.length >= 4 && !capital && !super::vocabulary::is_common(&lower) && made.beyond == 0;
+        return alone
+            && !tuple
+            && made.length >= 4
+            && !capital
+            && !super::vocabulary::is_common(&bytes.to_ascii_lowercase())
+            && made.beyond == 0;
     }
     value::is_striking(bytes)
         || alone && value::made(bytes).digits > 0 && bytes.len() >= 4
         || bytes.iter().all(u8::is_ascii_digit) && bytes.len() >= 4
 }
 
+/// What sentences about passwords have in them.
+#[rustfmt::skip]
+static SAYING: Lexicon = lexicon!([
+    "password", "passwort", "please", "must", "enter", "invalid", "required", "incorrect", "your", "forgot", "the ", "is ",
+    "not ", "cannot", "contraseña", "mot de passe", "confirm", "new ", "character", "at least", "optional", "used ", " for ", " of ", " to ",
+]);
+
 /// Several words in quotes as one passphrase, not a sentence of a program.
 fn passphrase(bytes: &[u8], made: &value::Made) -> bool {
-    let lower = bytes.to_ascii_lowercase();
-    let says = [
-        "password",
-        "passwort",
-        "please",
-        "must",
-        "enter",
-        "invalid",
-        "required",
-        "incorrect",
-        "your",
-        "forgot",
-        "the ",
-        "is ",
-        "not ",
-        "cannot",
-        "contraseña",
-        "mot de passe",
-        "confirm",
-        "new ",
-        "character",
-        "at least",
-        "optional",
-        "used ",
-        " for ",
-        " of ",
-        " to ",
-    ]
-    .iter()
-    .any(|w| find(&lower, w.as_bytes()).is_some());
     let prose = bytes.ends_with(b".") || bytes.ends_with(b":") || bytes.ends_with(b"?") || bytes.ends_with(b"...");
-    !says
+    !SAYING.is_in(bytes)
         && !prose
         && (made.spaces >= 3 && made.upper == 0
             || made.digits > 0 && made.signs > 0
@@ -175,15 +156,20 @@ fn passphrase(bytes: &[u8], made: &value::Made) -> bool {
             || made.digits >= 2 && made.spaces == 1)
 }
 
+/// Words in the name of a secret that say it is one; of what keeps secrets; of what a digest may be of; of what may be a UUID.
+static STRONG: Lexicon = lexicon!(["secret", "credential", "credentials", "geheimnis"]);
+static OF_PLACES: Lexicon = lexicon!(["secrets", "manager"]);
+static OF_DIGESTS: Lexicon = lexicon!(["commit", "sha", "etag", "trace", "id"]);
+static OF_KEYS: Lexicon = lexicon!(["token", "key", "apikey"]);
+
 /// Whether a value beside the name of a secret is one.
 fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     if made.spaces > 0 || made.beyond > 0 || value::is_term(bytes) || bytes.len() < 6 {
         return false;
     }
-    let words = names::words(name.text.cut(name.start, name.end));
-    let strong = words.iter().any(|w| matches!(w.as_str(), "secret" | "credential" | "credentials" | "geheimnis"))
-        && !words.iter().any(|w| matches!(w.as_str(), "secrets" | "manager"));
+    let words = || names::words(name.text.cut(name.start, name.end));
+    let strong = words().any(|w| STRONG.has_folded(w)) && !words().any(|w| OF_PLACES.has_folded(w));
     let letters = made.lower + made.upper;
     let identifier = bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'));
     let of_words = identifier
@@ -191,8 +177,8 @@ fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
         && made.digits <= 2;
     if value::is_digest(bytes) {
         return bytes.len() >= 32
-            && !names::words(name.head()).iter().any(|w| matches!(w.as_str(), "commit" | "sha" | "etag" | "trace" | "id"))
-            && (!value::is_uuid(bytes) || strong || words.iter().any(|w| w == "token" || w == "key" || w == "apikey"));
+            && !names::words(name.head()).any(|w| OF_DIGESTS.has_folded(w))
+            && (!value::is_uuid(bytes) || strong || words().any(|w| OF_KEYS.has_folded(w)));
     }
     if value::is_random(bytes) {
         return true;
@@ -203,7 +189,7 @@ fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
         return quoted_word || value::is_striking(bytes) && bytes.len() >= 6;
     }
     // A token, an API key: letters and digits, of some length.
-    let solid = made.digits >= 2 && letters >= 2 && bytes.len() >= 10 && made.distinct >= 6;
+    let solid = made.digits >= 2 && letters >= 2 && bytes.len() >= 10 && value::distinct(bytes) >= 6;
     solid && !of_words || made.digits >= 8 && bytes.len() >= 16
 }
 
@@ -227,7 +213,7 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
     let solid = bytes.len() >= 20
         && made.digits >= 3
         && made.lower + made.upper >= 3
-        && made.distinct >= 10
+        && value::distinct(bytes) >= 10
         && bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
         && !value::is_wordy(bytes);
     (value::is_random(bytes) || told && bytes.len() >= 20 && !value::is_wordy(bytes) && made.digits > 0)
@@ -239,24 +225,24 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
 
 /// What stands behind `password:` in schemas and types.
 #[rustfmt::skip]
-const TYPES: &[&[u8]] = &[
-    b"string", b"str", b"text", b"varchar", b"char", b"bytes", b"bool", b"boolean", b"int", b"integer", b"number", b"any", b"object",
-    b"optional", b"secretstr", b"securestring", b"secretstring", b"password", b"required", b"nullable", b"unique", b"true", b"false",
-    b"null", b"none", b"nil", b"void", b"unknown", b"never", b"buffer", b"uint8array", b"func", b"function", b"def", b"const", b"let",
-    b"var", b"new", b"await", b"async", b"return", b"if", b"else", b"and", b"or", b"not", b"in", b"self", b"this", b"yes", b"no",
-    b"plaintext", b"hashed", b"encrypted", b"bcrypt", b"argon2", b"scrypt", b"rocket", b"is", b"was", b"must", b"should", b"missing",
-    b"z", b"yup", b"joi", b"faker", b"graphql", b"schema", b"field", b"column", b"charfield", b"textfield", b"stringfield", b"binary",
-    b"file", b"stdin", b"env", b"prompt", b"ask", b"interactive", b"random", b"auto", b"generated",
-];
+static TYPES: Lexicon = lexicon!([
+    "string", "str", "text", "varchar", "char", "bytes", "bool", "boolean", "int", "integer", "number", "any", "object",
+    "optional", "secretstr", "securestring", "secretstring", "password", "required", "nullable", "unique", "true", "false",
+    "null", "none", "nil", "void", "unknown", "never", "buffer", "uint8array", "func", "function", "def", "const", "let",
+    "var", "new", "await", "async", "return", "if", "else", "and", "or", "not", "in", "self", "this", "yes", "no",
+    "plaintext", "hashed", "encrypted", "bcrypt", "argon2", "scrypt", "rocket", "is", "was", "must", "should", "missing",
+    "z", "yup", "joi", "faker", "graphql", "schema", "field", "column", "charfield", "textfield", "stringfield", "binary",
+    "file", "stdin", "env", "prompt", "ask", "interactive", "random", "auto", "generated",
+]);
 
 /// What fields for passwords are labelled with.
 #[rustfmt::skip]
-const LABELS: &[&[u8]] = &[
-    b"password", b"passwort", b"kennwort", b"passwd", b"contrase\xc3\xb1a", b"senha", b"wachtwoord", b"parola", b"email", b"username",
-    b"login", b"required", b"optional", b"description", b"type", b"value", b"default", b"string", b"notes", b"comment", b"yes", b"no",
-    b"none", b"name", b"field", b"secret", b"token", b"example", b"n/a", b"user", b"admin", b"role", b"hash", b"hashed", b"encrypted",
-    b"hidden", b"submit", b"text", b"invalid", b"incorrect", b"wrong", b"expired", b"missing", b"changed", b"reset", b"weak", b"strong",
-    b"medium", b"forgotten", b"failed", b"ok", b"ok.", b"error", b"success", b"accepted", b"rejected", b"denied", b"unset", b"set",
-    b"stored", b"saved", b"disabled", b"enabled", b"unchanged", b"prompt", b"show", b"hide", b"authentication", b"authorization",
-    b"protected", b"mandatory", b"obligatorio", b"erforderlich", b"requis", b"verplicht",
-];
+static LABELS: Lexicon = lexicon!([
+    "password", "passwort", "kennwort", "passwd", "contraseña", "senha", "wachtwoord", "parola", "email", "username",
+    "login", "required", "optional", "description", "type", "value", "default", "string", "notes", "comment", "yes", "no",
+    "none", "name", "field", "secret", "token", "example", "n/a", "user", "admin", "role", "hash", "hashed", "encrypted",
+    "hidden", "submit", "text", "invalid", "incorrect", "wrong", "expired", "missing", "changed", "reset", "weak", "strong",
+    "medium", "forgotten", "failed", "ok", "ok.", "error", "success", "accepted", "rejected", "denied", "unset", "set",
+    "stored", "saved", "disabled", "enabled", "unchanged", "prompt", "show", "hide", "authentication", "authorization",
+    "protected", "mandatory", "obligatorio", "erforderlich", "requis", "verplicht",
+]);

@@ -4,8 +4,9 @@
 #[derive(Debug)]
 pub(super) struct Lexicon {
     words: &'static [&'static str],
-    /// Of words of one byte or two.
+    /// Of words of one byte or two, if there are any.
     short: [u64; 32],
+    shorts: bool,
     long: [u64; 64],
     /// The places of the words in the order of their first bytes, and where each of these begins.
     order: &'static [u16],
@@ -71,22 +72,26 @@ pub(super) const fn ordered<const N: usize>(words: &[&str]) -> [u16; N] {
 #[inline]
 const fn first(bytes: &[u8]) -> usize {
     match bytes {
-        [first, ..] => first.to_ascii_lowercase() as usize % FIRSTS,
+        // The bits in which a capital is another than its small letter are not among these.
+        [first, ..] => *first as usize % FIRSTS,
         [] => 0,
     }
 }
 
+/// The bit that tells small letters from capitals. Signs that it makes one pass the sieve together.
+const CASE: u8 = 0x20;
+
 /// The place of two bytes in the sieve of short words, capitals like small letters.
 #[inline]
 const fn two(first: u8, second: u8) -> (usize, u64) {
-    let hash = (first.to_ascii_lowercase() as usize * 37) ^ (second.to_ascii_lowercase() as usize * 5);
+    let hash = ((first | CASE) as usize * 37) ^ ((second | CASE) as usize * 5);
     ((hash >> 6) & 31, 1 << (hash & 63))
 }
 
 /// The place of three bytes in the sieve of the others.
 #[inline]
 const fn three(first: u8, second: u8, third: u8) -> (usize, u64) {
-    let letters = (first.to_ascii_lowercase() as u32) << 16 | (second.to_ascii_lowercase() as u32) << 8 | third.to_ascii_lowercase() as u32;
+    let letters = ((first | CASE) as u32) << 16 | ((second | CASE) as u32) << 8 | (third | CASE) as u32;
     let hash = letters.wrapping_mul(0x9E37_79B1) >> 20;
     (hash as usize >> 6, 1 << (hash & 63))
 }
@@ -95,7 +100,7 @@ impl Lexicon {
     /// The list, its order and its sieves, made by the compiler.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     pub(super) const fn new(words: &'static [&'static str], order: &'static [u16]) -> Self {
-        let mut lexicon = Self { words, short: [0; 32], long: [0; 64], order, firsts: [0; FIRSTS + 1] };
+        let mut lexicon = Self { words, short: [0; 32], shorts: false, long: [0; 64], order, firsts: [0; FIRSTS + 1] };
         let mut i = 0;
         while i < words.len() {
             let word = words[i].as_bytes();
@@ -108,8 +113,10 @@ impl Lexicon {
                 [first, second] => {
                     let (slot, bit) = two(*first, *second);
                     lexicon.short[slot] |= bit;
+                    lexicon.shorts = true;
                 }
                 [first] => {
+                    lexicon.shorts = true;
                     // Anything may follow a word of one byte.
                     let mut second = 0u8;
                     loop {
@@ -143,8 +150,11 @@ impl Lexicon {
             [] => return false,
         };
         let (slot, bit) = three(first, second, third);
-        let (other, sign) = two(first, second);
-        self.long.get(slot).is_some_and(|word| word & bit != 0) || self.short.get(other).is_some_and(|word| word & sign != 0)
+        self.long.get(slot).is_some_and(|word| word & bit != 0)
+            || self.shorts && {
+                let (slot, bit) = two(first, second);
+                self.short.get(slot).is_some_and(|word| word & bit != 0)
+            }
     }
 
     /// The words of the list that have the first byte of these, if any may begin with them.
@@ -160,6 +170,23 @@ impl Lexicon {
     /// Whether a word, in lower case, is on the list.
     pub(super) fn has(&self, word: &str) -> bool {
         self.near(word.as_bytes()).any(|known| known == word)
+    }
+
+    /// Whether a word, in any case, is on the list.
+    pub(super) fn has_folded(&self, word: &[u8]) -> bool {
+        self.near(word).any(|known| known.as_bytes().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether a word of the list, in any case, stands anywhere in these bytes.
+    pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.near(rest).any(|word| rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))) {
+                return true;
+            }
+            rest = rest.get(1..).unwrap_or_default();
+        }
+        false
     }
 
     /// The first word of the list that `fits`, of those that may begin with these bytes.
@@ -220,6 +247,8 @@ mod tests {
         }
         assert!(LIST.may_begin(b"IS"));
         assert!(!LIST.has("was") && !LIST.has(""));
+        assert!(LIST.has_folded(b"Is It") && !LIST.has_folded(b"is not"));
+        assert!(LIST.is_in(b"now IS it") && !LIST.is_in(b"or") && !LIST.is_in(b""));
         assert_eq!(LIST.find(b"$x", |word| "$x".starts_with(word)), Some("$"));
     }
 }

@@ -451,28 +451,26 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
     ),
 ];
 
-/// The words of an identifier, in lower case: split at signs, at capitals, and at digits.
-pub(super) fn words(identifier: &[u8]) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    if identifier.is_empty() {
-        return words;
-    }
-    let mut word = String::new();
-    for (i, &b) in identifier.iter().enumerate() {
-        let before = i.checked_sub(1).and_then(|i| identifier.get(i)).copied().unwrap_or(b'_');
-        let next = identifier.get(i + 1).copied().unwrap_or(b'_');
-        let hump = b.is_ascii_uppercase()
-            && (before.is_ascii_lowercase() || before.is_ascii_digit() || (before.is_ascii_uppercase() && next.is_ascii_lowercase()));
-        if !b.is_ascii_alphabetic() || hump {
-            words.push(std::mem::take(&mut word));
+/// The words of an identifier, in the case they have: split at signs, at capitals, and at digits.
+pub(super) fn words(identifier: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = identifier;
+    std::iter::from_fn(move || {
+        let from = rest.iter().position(u8::is_ascii_alphabetic)?;
+        let word = rest.get(from..).unwrap_or_default();
+        let mut end = 1;
+        while word.get(end).is_some_and(u8::is_ascii_alphabetic) && !is_hump(word, end) {
+            end += 1;
         }
-        if b.is_ascii_alphabetic() {
-            word.push(char::from(b.to_ascii_lowercase()));
-        }
-    }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
-    words
+        let (word, behind) = word.split_at(end);
+        rest = behind;
+        Some(word)
+    })
+}
+
+/// Whether a capital inside a word begins another: `userName`, `APIKey`.
+fn is_hump(word: &[u8], at: usize) -> bool {
+    let [before, capital] = [at - 1, at].map(|i| word.get(i).copied().unwrap_or(b'_'));
+    capital.is_ascii_uppercase() && (before.is_ascii_lowercase() || word.get(at + 1).is_some_and(u8::is_ascii_lowercase))
 }
 
 #[cfg(test)]
@@ -481,6 +479,8 @@ mod tests {
 
     #[test]
     fn identifiers_are_split_as_people_read_them() {
-        assert_eq!(words(b"userAPIKey_2.old-HTTPToken"), ["user", "api", "key", "old", "http", "token"]);
+        let split: Vec<&[u8]> = words(b"userAPIKey_2.old-HTTPToken").collect();
+        assert_eq!(split, [&b"user"[..], b"API", b"Key", b"old", b"HTTP", b"Token"]);
+        assert_eq!(words(b"_2.-").count(), 0);
     }
 }

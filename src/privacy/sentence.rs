@@ -415,23 +415,24 @@ fn is_year_like(bytes: &[u8], connected: bool) -> bool {
     !connected && bytes.len() == 4 && (bytes.starts_with(b"19") || bytes.starts_with(b"20"))
 }
 
-const THINGS: &[&[u8]] = &[
-    b"server", b"host", b"node", b"db", b"user", b"prod", b"staging", b"vm", b"web", b"app", b"router", b"version", b"step", b"chapter",
-    b"section", b"rfc", b"issue", b"windows", b"python", b"phase", b"level", b"test", b"env", b"us-east", b"eu-west", b"build", b"page",
-];
+/// What is numbered.
+#[rustfmt::skip]
+static THINGS: Lexicon = lexicon!([
+    "server", "host", "node", "d", "user", "prod", "staging", "vm", "we", "app", "router", "version", "step", "chapter",
+    "section", "rfc", "issue", "windows", "python", "phase", "level", "test", "env", "us-east", "eu-west", "build", "page",
+]);
 
 /// Names of things with digits in them: `db1`, `node-3`, `server01`, `user2`.
 pub(super) fn looks_like_name(bytes: &[u8]) -> bool {
     let made = value::made(bytes);
-    let lower = bytes.to_ascii_lowercase();
-    let stem = lower.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| lower.get(..=p)).unwrap_or_default();
-    let numbered = made.digits <= 2 && made.signs <= 1 && THINGS.contains(&stem);
+    let stem = bytes.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| bytes.get(..=p)).unwrap_or_default();
+    let numbered = made.digits <= 2 && made.signs <= 1 && THINGS.has_folded(stem);
     let dashed = made.digits > 0
         && bytes.split(|&b| b == b'-').count() >= 2
         && made.upper == 0
         && made.digits <= 2
         && made.signs == count(bytes, b'-')
-        && bytes.split(|&b| b == b'-').any(|part| THINGS.contains(&part));
+        && bytes.split(|&b| b == b'-').any(|part| THINGS.has_folded(part));
     let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !value::is_striking(part));
     numbered || dashed || alternative
 }

@@ -2,7 +2,6 @@
 
 use super::lexicon::{Lexicon, lexicon};
 use super::text::{find, lowered};
-use super::value::made;
 
 /// Values that say of themselves that they are none, whole and in lower case.
 #[rustfmt::skip]
@@ -66,11 +65,14 @@ fn has_placeholder_part(lower: &[u8]) -> bool {
 
 /// `xxxx` and `XXXX`, in one case: in random text they come by chance in mixed case.
 fn has_run_of_x(value: &[u8]) -> bool {
-    value.windows(4).any(|w| w == b"xxxx" || w == b"XXXX")
+    find(value, b"xxxx").is_some() || find(value, b"XXXX").is_some()
 }
 
 /// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
 fn is_pattern(lower: &[u8]) -> bool {
+    if !lower.iter().any(|b| matches!(b, b'(' | b'-' | b'\\' | b'*' | b'[')) {
+        return false;
+    }
     find(lower, b"(?:").is_some()
         || find(lower, b"(?=").is_some()
         || [&b"a-z"[..], b"0-9]", b"\\w", b"\\d", b".*", b"[^"].iter().filter(|sign| find(lower, sign).is_some()).count()
@@ -103,19 +105,26 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     }
     let first = lower.chars().next().unwrap_or(' ');
     let last = lower.chars().next_back().unwrap_or(' ');
-    let inside = lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
+    let inside = || lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
     let wrapped = matches!((first, last), ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')'));
-    let words = inside.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?'));
-    if wrapped && words && (first != '_' || inside.chars().all(|c| c.is_alphabetic() || c == '_')) {
+    let words = || inside().chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?'));
+    if wrapped && words() && (first != '_' || inside().chars().all(|c| c.is_alphabetic() || c == '_')) {
         return true;
     }
     // `:password` and `@password` are bound parameters.
-    if matches!(first, ':' | '@' | '?') && inside.chars().all(|c| c.is_alphabetic() || c == '_') {
+    if matches!(first, ':' | '@' | '?') && inside().chars().all(|c| c.is_alphabetic() || c == '_') {
         return true;
     }
-    let distinct = made(lower.as_bytes()).distinct;
+    let distinct = few(lower.as_bytes());
     distinct <= 1 && !(lower.len() >= 6 && lower.bytes().all(|b| matches!(b, b'1'..=b'9')))
         || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
+}
+
+/// How many different bytes are in a value, as far as two.
+fn few(value: &[u8]) -> usize {
+    let Some(&one) = value.first() else { return 0 };
+    let Some(&other) = value.iter().find(|&&b| b != one) else { return 1 };
+    if value.iter().all(|&b| b == one || b == other) { 2 } else { 3 }
 }
 
 /// `$2b$12$…` and `$ecret9` are values, `$VAR`, `${VAR}`, `$(cmd)` and `$1` are not.

@@ -59,14 +59,17 @@ static TERMS: Lexicon = lexicon!([
 
 /// Things with digits or signs in them that are written in sentences about passwords and are none.
 pub(super) fn is_term(value: &[u8]) -> bool {
-    let lower = lowered(value);
-    if TERMS.has(&lower) {
+    if TERMS.has_folded(value) {
         return true;
     }
-    // Without a digit or one of these signs it is nothing below.
-    if !value.iter().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-')) {
+    // What begins with none of these and has none of those is nothing below.
+    let opens = value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'=' | b'-' | b'.' | b'v' | b'V'));
+    if !opens && !value.iter().any(|b| matches!(b, b'.' | b'/' | b'@'))
+        || !value.iter().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-'))
+    {
         return false;
     }
+    let lower = lowered(value);
     let made = made(value);
     let letters = made.lower + made.upper;
     let amount = made.digits > 0
@@ -75,53 +78,61 @@ pub(super) fn is_term(value: &[u8]) -> bool {
         && made.length <= 6
         && value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'='));
     let numbered = lower.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
-    let ordinal = numbered
-        && [
-            "st",
-            "nd",
-            "rd",
-            "th",
-            "chars",
-            "characters",
-            "days",
-            "min",
-            "ms",
-            "bit",
-            "bits",
-            "x",
-            "%",
-            "k",
-            "kb",
-            "mb",
-            "-digit",
-            "-bit",
-            "-char",
-            "-character",
-            "-day",
-            "-day",
-            "-step",
-            "-factor",
-        ]
-        .iter()
-        .any(|unit| {
-            lower.strip_suffix(unit).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit() || c == '-' || c == '.'))
-        });
-    let version = lower.strip_prefix('v').unwrap_or(&lower).chars().all(|c| c.is_ascii_digit() || c == '.')
-        && (lower.contains('.') || lower.starts_with('v'));
-    let address = lower.contains("://")
-        || lower.contains('@')
-            && lower
-                .rsplit('@')
-                .next()
-                .is_some_and(|host| host.contains('.') && !host.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-'));
-    let file = lower.contains('.')
-        && [
-            ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml", ".toml", ".env", ".cfg", ".conf", ".ini", ".pem",
-            ".key", ".html", ".com", ".org", ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php", ".log",
-            ".csv", ".kdbx", ".zip", ".pdf", ".local",
-        ]
-        .iter()
-        .any(|end| lower.ends_with(end));
-    let fraction = lower.contains('/') && made.digits == 0;
-    amount || ordinal || version || address || file || fraction
+    let ordinal = || {
+        numbered
+            && [
+                "st",
+                "nd",
+                "rd",
+                "th",
+                "chars",
+                "characters",
+                "days",
+                "min",
+                "ms",
+                "bit",
+                "bits",
+                "x",
+                "%",
+                "k",
+                "kb",
+                "mb",
+                "-digit",
+                "-bit",
+                "-char",
+                "-character",
+                "-day",
+                "-day",
+                "-step",
+                "-factor",
+            ]
+            .iter()
+            .any(|unit| {
+                lower.strip_suffix(unit).is_some_and(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit() || c == '-' || c == '.'))
+            })
+    };
+    let version = || {
+        lower.strip_prefix('v').unwrap_or(&lower).chars().all(|c| c.is_ascii_digit() || c == '.')
+            && (lower.contains('.') || lower.starts_with('v'))
+    };
+    let address = || {
+        lower.contains("://")
+            || lower.contains('@')
+                && lower
+                    .rsplit('@')
+                    .next()
+                    .is_some_and(|host| host.contains('.') && !host.contains(|c: char| !c.is_ascii_alphanumeric() && c != '.' && c != '-'))
+    };
+    let file = || {
+        lower.contains('.')
+            && [
+                ".txt", ".md", ".py", ".js", ".ts", ".rs", ".go", ".json", ".yaml", ".yml", ".toml", ".env", ".cfg", ".conf", ".ini",
+                ".pem", ".key", ".html", ".com", ".org", ".net", ".io", ".dev", ".java", ".sh", ".xml", ".sql", ".c", ".h", ".rb", ".php",
+                ".log", ".csv", ".kdbx", ".zip", ".pdf", ".local",
+            ]
+            .iter()
+            .any(|end| lower.ends_with(end))
+    };
+    let fraction = || lower.contains('/') && made.digits == 0;
+    amount || ordinal() || version() || address() || file() || fraction()
 }

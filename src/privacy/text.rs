@@ -91,8 +91,9 @@ pub(super) fn is_ident(b: u8) -> bool {
 
 /// Text in lower case, copied only if it has to be.
 pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
+    let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii() & !b.is_ascii_uppercase());
     match std::str::from_utf8(bytes) {
-        Ok(text) if text.bytes().all(|b| b < 0x80 && !b.is_ascii_uppercase()) => Cow::Borrowed(text),
+        Ok(text) if plain => Cow::Borrowed(text),
         Ok(text) => Cow::Owned(text.to_lowercase()),
         Err(_) => Cow::Owned(String::from_utf8_lossy(bytes).to_lowercase()),
     }

@@ -114,7 +114,7 @@ pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
     if !plain || escapes * 6 > bytes.len() {
         return;
     }
-    if made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && made.distinct > 6 && !value::is_placeholder(bytes) {
+    if made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && value::distinct(bytes) > 6 && !value::is_placeholder(bytes) {
         pass.hit(to, end, super::kind::API_KEY, "url-signature", FORMED);
     }
 }

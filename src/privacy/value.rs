@@ -1,8 +1,9 @@
 //! Values: what one is made of, and whether it is drawn by lot, a digest, made of words, or code.
 
+use super::lexicon::{Lexicon, lexicon};
 pub(super) use super::stand_in::is_placeholder;
 pub(super) use super::striking::{is_striking, is_term};
-use super::text::find;
+use super::text::is_ident;
 
 /// What a value is made of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,52 +17,79 @@ pub(super) struct Made {
     pub(super) spaces: usize,
     /// Bytes beyond ASCII.
     pub(super) beyond: usize,
-    /// How many different bytes.
-    pub(super) distinct: usize,
     /// Changes between letters, capitals and digits.
     pub(super) changes: usize,
+}
+
+/// What a byte is: one of six, by ten bits each to shift a count by. Values drawn by lot would make any branch guess in vain.
+static CLASS: [u8; 256] = classes();
+const LOWER: u8 = 0;
+const UPPER: u8 = 10;
+const DIGIT: u8 = 20;
+const SPACE: u8 = 30;
+const BEYOND: u8 = 40;
+const SIGN: u8 = 50;
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+const fn classes() -> [u8; 256] {
+    let mut table = [SIGN; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            b'a'..=b'z' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'0'..=b'9' => DIGIT,
+            b' ' | b'\t' => SPACE,
+            0x80.. => BEYOND,
+            _ => SIGN,
+        };
+        b += 1;
+    }
+    table
 }
 
 /// Counts what a value is made of.
 pub(super) fn made(value: &[u8]) -> Made {
     let mut made = Made { length: value.len(), ..Made::default() };
+    let class = |b: u8| {
+        #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
+        CLASS[usize::from(b)]
+    };
+    let mut last = value.first().map_or(SIGN, |&b| class(b));
+    // As many as ten bits can count.
+    for part in value.chunks(1023) {
+        let mut counts = 0u64;
+        for &b in part {
+            let class = class(b);
+            counts += 1 << class;
+            made.changes += usize::from(class != last);
+            last = class;
+        }
+        let count = |class: u8| (counts >> class & 1023) as usize;
+        made.lower += count(LOWER);
+        made.upper += count(UPPER);
+        made.digits += count(DIGIT);
+        made.spaces += count(SPACE);
+        made.beyond += count(BEYOND);
+        made.signs += count(SIGN);
+    }
+    made
+}
+
+/// Which bytes are in a value, a bit for each.
+fn seen(value: &[u8]) -> [u64; 4] {
     let mut seen = [0u64; 4];
-    let mut last = 0u8;
     for &b in value {
-        let class = match b {
-            b'a'..=b'z' => {
-                made.lower += 1;
-                1
-            }
-            b'A'..=b'Z' => {
-                made.upper += 1;
-                2
-            }
-            b'0'..=b'9' => {
-                made.digits += 1;
-                3
-            }
-            b' ' | b'\t' => {
-                made.spaces += 1;
-                4
-            }
-            0x80.. => {
-                made.beyond += 1;
-                5
-            }
-            _ => {
-                made.signs += 1;
-                6
-            }
-        };
-        made.changes += usize::from(class != last && last != 0);
-        last = class;
         if let Some(word) = seen.get_mut(usize::from(b >> 6)) {
             *word |= 1 << (b & 63);
         }
     }
-    made.distinct = seen.iter().map(|word| word.count_ones()).sum::<u32>().try_into().unwrap_or(0);
-    made
+    seen
+}
+
+/// How many different bytes are in a value.
+pub(super) fn distinct(value: &[u8]) -> u32 {
+    seen(value).iter().map(|word| word.count_ones()).sum()
 }
 
 /// Shannon's entropy in bits a character.
@@ -73,14 +101,25 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
         }
     }
     let length = f64::from(u32::try_from(value.len().max(1)).unwrap_or(u32::MAX));
-    counts
-        .iter()
-        .filter(|&&count| count > 0)
-        .map(|&count| {
-            let share = f64::from(count) / length;
-            -share * share.log2()
-        })
-        .sum()
+    let part = |count: u32| {
+        let share = f64::from(count) / length;
+        -share * share.log2()
+    };
+    // Most bytes are there a few times: a logarithm is taken once for each number of times.
+    let mut parts = [f64::NAN; 16];
+    let mut sum = 0.0;
+    for &count in counts.iter().filter(|&&count| count > 0) {
+        sum += match parts.get_mut(count as usize) {
+            Some(known) => {
+                if known.is_nan() {
+                    *known = part(count);
+                }
+                *known
+            }
+            None => part(count),
+        };
+    }
+    sum
 }
 
 /// Hex digits of the length of a hash, a UUID, or an encoded hash with its name before it.
@@ -107,38 +146,68 @@ pub(super) fn is_wordy(value: &[u8]) -> bool {
         for word in super::names::words(part) {
             pieces += 1;
             letters += word.len();
-            long += usize::from(
-                word.len() > 18 || word.len() > 4 && !word.bytes().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')),
-            );
+            long += usize::from(word.len() > 18 || word.len() > 4 && !word.iter().any(is_vowel));
         }
     }
     pieces > 0 && long == 0 && letters * 2 >= pieces * 7
 }
 
+/// Whether a letter is a vowel.
+fn is_vowel(b: &u8) -> bool {
+    matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
+}
+
 /// Whether a value looks as if it was drawn by lot: many kinds of characters, many changes between them, much entropy.
 pub(super) fn is_random(value: &[u8]) -> bool {
-    if is_wordy(value) {
+    let made = made(value);
+    let mixed = made.length >= 16 && made.spaces == 0 && made.digits > 0 && made.lower + made.upper > 0;
+    let changed = made.changes * 6 >= made.length;
+    let may_be = if mixed {
+        changed || made.length >= 20 && made.changes >= 4
+    } else {
+        made.length >= 24 && made.spaces == 0 && made.lower > 4 && made.upper > 4 && made.changes * 4 > made.length
+    };
+    if !may_be || is_wordy(value) {
         return false;
     }
-    let made = made(value);
-    if made.length < 16 || made.spaces > 0 || made.digits == 0 || made.lower + made.upper == 0 {
-        return made.length >= 24
-            && made.spaces == 0
-            && made.lower > 4
-            && made.upper > 4
-            && made.changes * 4 > made.length
-            && entropy(value) > 3.8;
+    let entropy = entropy(value);
+    if !mixed {
+        return entropy > 3.8;
     }
     let hex = value.iter().all(u8::is_ascii_hexdigit);
     let least = if hex { 2.6 } else { 3.0 };
-    let broken = made.changes * 6 >= made.length || made.length >= 20 && made.changes >= 4 && entropy(value) > 3.7;
-    broken && entropy(value) >= least
+    (changed || entropy > 3.7) && entropy >= least
 }
 
 /// Whether a value without quotes is an expression: a call, a member, an index, a variable with a telling name.
 pub(super) fn is_code(value: &[u8]) -> bool {
     // `secrets[0`, `password:`: what the punctuation was cut off from.
     let value = value.strip_suffix(b":").unwrap_or(value);
+    // One word has nothing of what is looked for first.
+    let word = value.iter().all(|&b| is_ident(b));
+    if !word && is_expression(value) {
+        return true;
+    }
+    let identifier = word
+        || value.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b'!' | b'?' | b'&' | b'*' | b'[' | b']'));
+    if !identifier || value.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    // `a.b.c`: names with points between them.
+    let members = !word
+        && value.contains(&b'.')
+        && value.split(|&b| b == b'.').all(|part| {
+            part.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+                && part.len() < 32
+                && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
+        })
+        && is_worded(value);
+    let indexed = !word && value.ends_with(b"]") && value.contains(&b'[');
+    members || indexed || word && !value.iter().any(u8::is_ascii_digit) && NAMING.is_in(value)
+}
+
+/// Whether a value is a call, an index or a type, or has the signs of one.
+fn is_expression(value: &[u8]) -> bool {
     let index = value.iter().position(|&b| b == b'[').filter(|&p| p > 0);
     if index.is_some_and(|p| {
         value.iter().take(p).all(|&b| b.is_ascii_alphabetic() || b == b'_')
@@ -146,7 +215,6 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     }) {
         return true;
     }
-    let has = |signs: &[u8]| value.windows(signs.len()).any(|w| w == signs);
     if value.contains(&b'(')
         && value.first() != Some(&b'(')
         && value
@@ -160,78 +228,35 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     if value.contains(&b'<') && value.ends_with(b">") && value.first().is_some_and(u8::is_ascii_alphabetic) {
         return true;
     }
-    let signed = || value.iter().any(|b| matches!(b, b':' | b'-' | b'=' | b'(' | b'$' | b'{' | b'[' | b'?'));
-    if signed()
-        && (has(b"::") || has(b"->") || has(b"=>") || has(b"()") || has(b"${") || has(b"{{") || has(b"[\"") || has(b"['") || has(b"?."))
-    {
+    let signs = |w: &[u8]| matches!(w, b"::" | b"->" | b"=>" | b"()" | b"${" | b"{{" | b"[\"" | b"['" | b"?.");
+    if value.windows(2).any(signs) {
         return true;
     }
-    if let Some(dash) = value.iter().position(|&b| b == b'-')
-        && [&b"Get"[..], b"Read", b"ConvertTo", b"ConvertFrom", b"New", b"Import", b"Invoke"]
-            .contains(&value.get(..dash).unwrap_or_default())
-        && value.iter().skip(dash + 1).all(u8::is_ascii_alphabetic)
-    {
-        return true;
-    }
-    let identifier =
-        value.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'$' | b'!' | b'?' | b'&' | b'*' | b'[' | b']'))
-            && !value.first().is_some_and(u8::is_ascii_digit);
-    if !identifier {
-        return false;
-    }
-    // `a.b.c`: names with points between them.
-    let members = value.contains(&b'.')
-        && value.split(|&b| b == b'.').all(|part| {
-            part.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
-                && part.len() < 32
-                && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
-        })
-        && is_worded(value);
-    let indexed = value.ends_with(b"]") && value.contains(&b'[');
-    members || indexed || (!value.iter().any(u8::is_ascii_digit) && names_itself(value))
+    value.iter().position(|&b| b == b'-').is_some_and(|dash| {
+        [&b"Get"[..], b"Read", b"ConvertTo", b"ConvertFrom", b"New", b"Import", b"Invoke"].contains(&value.get(..dash).unwrap_or_default())
+            && value.iter().skip(dash + 1).all(u8::is_ascii_alphabetic)
+    })
 }
 
 /// Whether an identifier falls into words rather than into letters: `config.dbUser`, not `TXLqfh.eHEyaP`.
 fn is_worded(value: &[u8]) -> bool {
-    let words = super::names::words(value);
-    let letters: usize = words.iter().map(String::len).sum();
-    letters * 2 >= words.len() * 5
-        && !words.iter().any(|w| w.len() > 4 && !w.bytes().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')))
+    let (mut words, mut letters) = (0, 0);
+    for word in super::names::words(value) {
+        words += 1;
+        letters += word.len();
+        if word.len() > 4 && !word.iter().any(is_vowel) {
+            return false;
+        }
+    }
+    letters * 2 >= words * 5
 }
 
-/// Whether an identifier has one of the words in it that values of secrets are called by.
-fn names_itself(value: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[
-        b"password",
-        b"passwd",
-        b"passphrase",
-        b"secret",
-        b"token",
-        b"apikey",
-        b"api_key",
-        b"credential",
-        b"pwd",
-        b"passwort",
-        b"hash",
-        b"input",
-        b"value",
-        b"config",
-        b"string",
-        b"params",
-        b"get",
-        b"read",
-        b"load",
-        b"user",
-        b"_key",
-        b"Key",
-        b"auth",
-    ];
-    if !value.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_') {
-        return false;
-    }
-    let lower = value.to_ascii_lowercase();
-    WORDS.iter().any(|word| find(&lower, word).is_some())
-}
+/// Words that values of secrets are called by.
+#[rustfmt::skip]
+static NAMING: Lexicon = lexicon!([
+    "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "credential", "pwd", "passwort", "hash", "input", "value",
+    "config", "string", "params", "get", "read", "load", "user", "_key", "auth",
+]);
 
 #[cfg(test)]
 mod tests {

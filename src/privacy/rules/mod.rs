@@ -8,6 +8,7 @@ mod pay;
 mod talk;
 
 use super::detect::{Pass, SURE};
+use super::lexicon::{Lexicon, lexicon};
 use super::shape;
 use super::text::{Text, find, is_word};
 
@@ -182,35 +183,29 @@ fn jwt(token: &[u8]) -> bool {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(whole).is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"'))
 }
 
+/// What samples have in them.
+static SAMPLES: Lexicon = lexicon!([
+    "example",
+    "your",
+    "placeholder",
+    "redacted",
+    "xxxxx",
+    "insert",
+    "replace",
+    "changeme",
+    "dummy",
+    "sample",
+    "goes-here",
+    "goes_here",
+    "0000000000",
+    "....",
+    "*****",
+]);
+
 /// Whether a token is a sample: it says so, or it is one character over and over.
 pub(super) fn is_sample(token: &[u8]) -> bool {
-    const SAYS: &[&[u8]] = &[
-        b"example",
-        b"your",
-        b"placeholder",
-        b"redacted",
-        b"xxxxx",
-        b"insert",
-        b"replace",
-        b"changeme",
-        b"dummy",
-        b"sample",
-        b"goes-here",
-        b"goes_here",
-        b"0000000000",
-        b"....",
-        b"*****",
-    ];
-    let lower = token.to_ascii_lowercase();
-    let tail = lower.get(lower.len().min(8)..).unwrap_or_default();
-    let mut seen = [0u64; 4];
-    for &b in tail {
-        if let Some(word) = seen.get_mut(usize::from(b >> 6)) {
-            *word |= 1 << (b & 63);
-        }
-    }
-    let distinct: u32 = seen.iter().map(|word| word.count_ones()).sum();
-    (tail.len() >= 12 && distinct < 4) || SAYS.iter().any(|word| find(&lower, word).is_some())
+    let tail = token.get(token.len().min(8)..).unwrap_or_default();
+    (tail.len() >= 12 && super::value::distinct(&tail.to_ascii_lowercase()) < 4) || SAMPLES.is_in(token)
 }
 
 #[cfg(test)]
