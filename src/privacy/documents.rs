@@ -7,9 +7,12 @@ use super::text::{Text, is_ident};
 
 /// A token with digits behind the word for it.
 pub(super) fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
+    if !(6..=20).contains(&token.len()) {
+        return None;
+    }
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if !(6..=20).contains(&token.len()) || digits < 2 || !upper && !small_document(token) || token.starts_with(b"0x") {
+    if digits < 2 || !upper && !small_document(token) || token.starts_with(b"0x") {
         return None;
     }
     // `AAA123456 is my passport`

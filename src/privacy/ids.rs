@@ -35,7 +35,8 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
         pass.hit(start, end, IBAN, "iban", FORMED);
         return end;
     }
-    let end = text.run(start, text.len(), is_word);
+    // Nothing that is looked for is longer.
+    let end = text.run(start, 40, is_word);
     // Pairs and fours of an address, and UUIDs, are no longer than that.
     if matches!(end - start, 2 | 4) && super::net::hardware(pass, at).is_some() {
         return at + 1;

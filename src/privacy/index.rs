@@ -69,7 +69,7 @@ static FILED: Filing = filed();
 static INDEX: Index = laid_out();
 
 /// Five bits for a byte: letters without case, and the few signs that keywords have.
-static CLASS: [u8; 256] = classes();
+const CLASS: [u8; 256] = classes();
 /// The bits of a class without marks.
 const LETTER: u8 = 0x1f;
 /// The mark of what ends a word.
@@ -108,21 +108,38 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-/// The class of a byte, with its mark.
-#[inline]
-const fn class(b: u8) -> u8 {
-    #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
-    CLASS[b as usize]
+/// The classes without the marks, and the marks without the classes: what is asked of every byte is in reach at once.
+static LETTERS: [u32; 256] = apart().0;
+static MARKS: [u8; 256] = apart().1;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over 256 bytes")]
+const fn apart() -> ([u32; 256], [u8; 256]) {
+    let (mut letters, mut marks) = ([0; 256], [0; 256]);
+    let mut b = 0;
+    while b < 256 {
+        letters[b] = (CLASS[b] & LETTER) as u32;
+        marks[b] = CLASS[b] & !LETTER;
+        b += 1;
+    }
+    (letters, marks)
 }
 
-/// The class of a byte behind the three that are in a code already.
+/// The class of a byte, without its mark.
 #[inline]
-const fn joined(code: u32, class: u8) -> u32 {
-    (code << 5 | (class & LETTER) as u32) & FOUR
+const fn letter(b: u8) -> u32 {
+    #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
+    LETTERS[b as usize]
+}
+
+/// The mark of a byte.
+#[inline]
+const fn marked(b: u8) -> u8 {
+    #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
+    MARKS[b as usize]
 }
 
 /// How common a class is in text, roughly, in logarithms: the rarest letters have the smallest sum.
-const fn commonness(class: u8) -> u8 {
+const fn commonness(class: u32) -> u8 {
     const LETTERS: [u8; 26] = [8, 3, 5, 5, 10, 4, 4, 5, 8, 1, 2, 6, 4, 8, 8, 4, 1, 8, 8, 9, 5, 3, 3, 1, 4, 1];
     match class {
         #[expect(clippy::indexing_slicing, reason = "26 letters")]
@@ -207,8 +224,8 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
     let (mut code, mut cost) = (0, 0);
     let mut i = from;
     while i < from + width {
-        let class = class(word[i]) & LETTER;
-        code = code << 5 | class as u32;
+        let class = letter(word[i]);
+        code = code << 5 | class;
         cost += commonness(class);
         i += 1;
     }
@@ -340,7 +357,7 @@ impl Index {
     /// Whether anything is to be done behind these four bytes.
     #[inline]
     fn holds(&self, code: u32) -> bool {
-        self.bits.get(code as usize >> 6).is_some_and(|word| word >> (code & 63) & 1 == 1)
+        self.bits.get((code & FOUR) as usize >> 6).is_some_and(|word| word >> (code & 63) & 1 == 1)
     }
 
     /// The keywords filed under four letters, or under the last three of them.
@@ -382,15 +399,14 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
     let mut marks = ALWAYS | NUMBER;
     while let Some(rest) = text.0.get(i..).filter(|rest| !rest.is_empty()) {
         // Over all that is nothing.
-        let mut mark = 0;
         let told = rest.iter().position(|&b| {
-            let class = class(b);
-            code = joined(code, class);
-            mark = class & marks;
-            mark != 0 || INDEX.holds(code)
+            // What is shifted out of the last four letters is cut off where the code is used.
+            code = code << 5 | letter(b);
+            marked(b) & marks != 0 || INDEX.holds(code)
         });
         let Some(told) = told else { return };
         let at = i + told;
+        let mark = marked(text.at(at)) & marks;
         i = at + 1;
         if mark & BREAK != 0 {
             marks = ALWAYS | NUMBER;
@@ -403,14 +419,14 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
             }
         }
         if INDEX.holds(code) {
-            INDEX.keywords(text, code, i, seen);
+            INDEX.keywords(text, code & FOUR, i, seen);
         }
         if mark & NUMBER != 0 {
             let next = seen.digits(at);
             if next > i {
                 // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
                 i = next;
-                code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| joined(code, class(b)));
+                code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | letter(b));
             }
             marks = ALWAYS | if is_word(text.at(i)) { BREAK } else { NUMBER };
         }

@@ -176,18 +176,18 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if digits >= 25 && wallet::read(pass, at) > at {
         return end;
     }
-    // Most numbers are short, or dates: nobody's.
-    let point = next == b'.' && digits <= 3;
-    let (groups, second) = short(text, at, end);
-    if groups == 1 || groups > 1 && !(digits == 1 && second == 1) {
-        return if point { super::geo::pair(pass, at).unwrap_or(end) } else { end };
-    }
+    // Most numbers are dates, or short: nobody's.
     if let Some(stop) = dated(text, at, end) {
         // `Max, *10/06/1965`: a star for birth.
         if before == b'*' && matches!(text.before(at - 1), b' ' | b'(') && !text.cut(stop, stop + 2).contains(&b'*') {
             pass.hit(at, stop, DATE_OF_BIRTH, "date-of-birth", NAMED);
         }
-        return stop;
+        return timed(text, stop).unwrap_or(stop);
+    }
+    let point = next == b'.' && digits <= 3;
+    let (groups, second) = short(text, at, end);
+    if groups == 1 || groups > 1 && !(digits == 1 && second == 1) {
+        return if point { super::geo::pair(pass, at).unwrap_or(end) } else { end };
     }
     let number = Number::read(text, at);
     if number.grouped(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.before(at - 3)) && ids::nino_at(pass, at - 3) {
@@ -238,6 +238,23 @@ fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
     (year_first || year_last).then_some(third)
 }
 
+/// Behind the time that follows a date: `T12:34:56.789Z`, ` 12:34:56,789`. Logs are full of them.
+fn timed(text: Text<'_>, from: usize) -> Option<usize> {
+    let [b'T' | b' ', b'0'..=b'2', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9', b':', b'0'..=b'6', b'0'..=b'9', ..] =
+        text.cut(from, from + 9)
+    else {
+        return None;
+    };
+    let seconds = from + 9;
+    let parts = text.run(seconds + 1, 9, |b| b.is_ascii_digit());
+    let end = if matches!(text.at(seconds), b'.' | b',') && parts > seconds + 1 { parts } else { seconds };
+    let end = end + usize::from(text.at(end) == b'Z');
+    // What goes on is something else: an address of a machine, a number.
+    let (next, second) = (text.at(end), text.at(end + 1));
+    let goes_on = is_word(next) || next == b'_' || next.is_ascii_punctuation() && (second.is_ascii_hexdigit() || second == b':');
+    (!goes_on).then_some(end)
+}
+
 /// Shows a number to those who know numbers of its length.
 fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if number.total < 6 {
@@ -254,7 +271,7 @@ fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
 /// Reads digits on which letters follow, and gives where to go on: only forms that the length of the word allows are asked for.
 fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) -> usize {
     let text = pass.text;
-    let stop = text.run(end, text.len(), is_word);
+    let stop = text.run(end, 40, is_word);
     let wallet = stop - at >= 26 && wallet::read(pass, at) > at;
     if stop - at <= 4 {
         net::hardware(pass, at);

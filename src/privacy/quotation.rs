@@ -8,6 +8,9 @@ pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     let slashes = text.run(at, 4, |b| b == b'\\') - at;
     let quote = text.at(at + slashes);
     if !matches!(quote, b'"' | b'\'' | b'`') {
+        if slashes > 0 || quote.is_ascii() {
+            return None;
+        }
         // “…”, «…», „…“, 「…」
         return typographic(text, at);
     }

@@ -77,16 +77,36 @@ pub(super) fn count(bytes: &[u8], b: u8) -> usize {
     memchr::memchr_iter(b, bytes).count()
 }
 
+/// What identifiers are made of: 1 for letters and digits, 2 for `_`. It is asked more often than anything else.
+static IDENT: [u8; 256] = ident();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+const fn ident() -> [u8; 256] {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => 1,
+            b'_' => 2,
+            _ => 0,
+        };
+        b += 1;
+    }
+    table
+}
+
 /// A letter or digit of ASCII.
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_word(b: u8) -> bool {
-    b.is_ascii_alphanumeric()
+    IDENT[usize::from(b)] == 1
 }
 
 /// A letter or digit of ASCII or `_`, as identifiers have them.
 #[inline]
+#[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_ident(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b == b'_'
+    IDENT[usize::from(b)] != 0
 }
 
 /// Text in lower case, copied only if it has to be.
