@@ -34,30 +34,58 @@ pub(super) fn follows(text: Text<'_>, at: usize, words: impl Words) -> bool {
 /// Whether one of these words stands between two places, as a word of its own or of an identifier.
 pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: impl Words) -> bool {
     let window = text.cut(from, to);
+    let firsts = words.firsts();
     let mut before = text.before(from);
     for (i, &first) in window.iter().enumerate() {
-        // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
-        let begins = match first {
-            0xC0.. => true,
-            b'0'..=b'9' => !before.is_ascii_alphanumeric(),
-            b'a'..=b'z' => !before.is_ascii_alphabetic(),
-            b'A'..=b'Z' => !before.is_ascii_uppercase(),
-            _ => false,
-        };
+        let begins = firsts >> (first & 31) & u32::from(begins(before, first)) & 1 == 1;
         before = first;
+        if !begins {
+            continue;
+        }
         let rest = window.get(i..).unwrap_or_default();
-        if begins
-            && words.any(rest, |word| {
-                let word = word.as_bytes();
-                rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
-                    && ends_word(text, from + i + word.len())
-                    && !in_placeholder(text, from + i)
-            })
-        {
+        if words.any(rest, |word| {
+            let word = word.as_bytes();
+            rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
+                && ends_word(text, from + i + word.len())
+                && !in_placeholder(text, from + i)
+        }) {
             return true;
         }
     }
     false
+}
+
+/// What a byte is at the beginning of a word, and in the bits above it what may begin behind it.
+static WORDS: [u8; 256] = words();
+
+#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
+const fn words() -> [u8; 256] {
+    // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
+    const DIGIT: u8 = 0x10;
+    const SMALL: u8 = 0x20;
+    const CAPITAL: u8 = 0x40;
+    const BEYOND: u8 = 0x80;
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            b'0'..=b'9' => 4 | SMALL | CAPITAL | BEYOND,
+            b'a'..=b'z' => 5 | CAPITAL | BEYOND,
+            b'A'..=b'Z' => 6 | BEYOND,
+            0xC0.. => 7 | DIGIT | SMALL | CAPITAL | BEYOND,
+            // Bit 3 is of no byte: such a one begins nothing.
+            _ => 3 | DIGIT | SMALL | CAPITAL | BEYOND,
+        };
+        b += 1;
+    }
+    table
+}
+
+/// Whether a word may begin with a byte behind another.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
+fn begins(before: u8, first: u8) -> bool {
+    WORDS[usize::from(before)] >> (WORDS[usize::from(first)] & 7) & 1 == 1
 }
 
 /// Whether a word can begin here: not inside a word, but at a capital inside an identifier.

@@ -11,6 +11,8 @@ pub(super) struct Lexicon {
     /// The places of the words in the order of their first bytes, and where each of these begins.
     order: &'static [u16],
     firsts: [u16; FIRSTS + 1],
+    /// A bit for each first byte.
+    begun: u32,
 }
 
 /// How many first bytes are told apart.
@@ -100,11 +102,12 @@ impl Lexicon {
     /// The list, its order and its sieves, made by the compiler.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     pub(super) const fn new(words: &'static [&'static str], order: &'static [u16]) -> Self {
-        let mut lexicon = Self { words, short: [0; 32], shorts: false, long: [0; 64], order, firsts: [0; FIRSTS + 1] };
+        let mut lexicon = Self { words, short: [0; 32], shorts: false, long: [0; 64], order, firsts: [0; FIRSTS + 1], begun: 0 };
         let mut i = 0;
         while i < words.len() {
             let word = words[i].as_bytes();
             lexicon.firsts[first(word) + 1] += 1;
+            lexicon.begun |= 1 << first(word);
             match word {
                 [first, second, third, ..] => {
                     let (slot, bit) = three(*first, *second, *third);
@@ -210,12 +213,19 @@ impl Lexicon {
 pub(super) trait Words: Copy {
     /// Whether one of them that may begin with these bytes `fits`.
     fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool;
+    /// A bit for each byte that one of them begins with, by its last five bits.
+    fn firsts(self) -> u32;
 }
 
 impl Words for &'static Lexicon {
     #[inline]
     fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
         self.near(bytes).any(fits)
+    }
+
+    #[inline]
+    fn firsts(self) -> u32 {
+        self.begun
     }
 }
 
@@ -225,12 +235,22 @@ impl Words for &[&str] {
         let first = first(bytes);
         self.iter().any(|word| self::first(word.as_bytes()) == first && fits(word))
     }
+
+    #[inline]
+    fn firsts(self) -> u32 {
+        self.iter().fold(0, |firsts, word| firsts | 1 << first(word.as_bytes()))
+    }
 }
 
 impl<const N: usize> Words for &[&str; N] {
     #[inline]
     fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
         self.as_slice().any(bytes, fits)
+    }
+
+    #[inline]
+    fn firsts(self) -> u32 {
+        self.as_slice().firsts()
     }
 }
 
