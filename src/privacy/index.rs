@@ -378,7 +378,8 @@ impl Index {
             let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
             let length = usize::from(entry.length);
             // The first byte and the last tell most of them apart.
-            if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & 0xdf != 0 {
+            let case = if entry.exact { 0 } else { 0x20 };
+            if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & !case != 0 {
                 continue;
             }
             let there = text.cut(at, at + length);

@@ -74,7 +74,11 @@ impl Stream<'_> {
             let start = hit.start.max(from);
             out.extend_from_slice(self.buffer.get(from..start).unwrap_or_default());
             let number = self.numbers.number(&hit.kind, self.buffer.get(start..hit.end).unwrap_or_default());
-            out.extend_from_slice(format!("[{}_{number}]", hit.kind).as_bytes());
+            out.push(b'[');
+            out.extend_from_slice(hit.kind.as_str().as_bytes());
+            out.push(b'_');
+            out.extend_from_slice(number.to_string().as_bytes());
+            out.push(b']');
             from = hit.end;
             found(Finding { kind: hit.kind, rule: hit.rule, start: self.offset + start, end: self.offset + hit.end });
         }
@@ -126,13 +130,13 @@ impl Numbers {
         if let Some(number) = self.known.get(&hash) {
             return *number;
         }
-        if !self.highest.contains_key(kind.as_str()) {
-            self.highest.insert(kind.to_string(), 0);
-        }
-        let number = self.highest.get_mut(kind.as_str()).map_or(1, |highest| {
+        let number = if let Some(highest) = self.highest.get_mut(kind.as_str()) {
             *highest += 1;
             *highest
-        });
+        } else {
+            self.highest.insert(kind.to_string(), 1);
+            1
+        };
         self.known.insert(hash, number);
         number
     }

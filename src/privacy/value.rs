@@ -87,6 +87,17 @@ fn seen(value: &[u8]) -> [u64; 4] {
     seen
 }
 
+/// The bytes that bits stand for, in order.
+fn each(seen: [u64; 4]) -> impl Iterator<Item = usize> {
+    seen.into_iter().zip([0, 64, 128, 192]).flat_map(|(mut bits, first)| {
+        std::iter::from_fn(move || {
+            let bit = bits.trailing_zeros() as usize;
+            bits &= bits.checked_sub(1)?;
+            Some(first + bit)
+        })
+    })
+}
+
 /// How many different bytes are in a value.
 pub(super) fn distinct(value: &[u8]) -> u32 {
     seen(value).iter().map(|word| word.count_ones()).sum()
@@ -108,7 +119,7 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
     // Most bytes are there a few times: a logarithm is taken once for each number of times.
     let mut parts = [f64::NAN; 16];
     let mut sum = 0.0;
-    for &count in counts.iter().filter(|&&count| count > 0) {
+    for count in each(seen(value)).filter_map(|b| counts.get(b).copied()) {
         sum += match parts.get_mut(count as usize) {
             Some(known) => {
                 if known.is_nan() {
