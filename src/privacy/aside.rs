@@ -6,7 +6,7 @@ use super::kind::PASSWORD;
 use super::lexicon::{Lexicon, lexicon};
 use super::names::Word;
 use super::sentence::{Spoken, looks_like_name, spoken};
-use super::text::{count, find, is_word, lowered};
+use super::text::{caseless, count, find, is_word, lowered};
 use super::value;
 
 /// In a sentence about a password, a word that can hardly be anything else: `I typed hunTer#2 when it asked for the password`.
@@ -172,7 +172,7 @@ pub(super) fn turned(pass: &mut Pass<'_>, name: &Name<'_>, from: usize) {
             pass.named = word.end;
             return;
         }
-        linked = INSTEAD.has(&lowered(bytes));
+        linked = INSTEAD.has_folded(&caseless(bytes));
         at = word.next;
     }
 }
@@ -259,7 +259,7 @@ pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
         let Some(word) = spoken(text, at, limit) else { return };
         let bytes = text.cut(word.start, word.end);
         // `logged in with S3cret!`, `credentials: bob, then S3cret!`
-        let with = last.is_some_and(|last| WITH.has(&lowered(text.cut(last.start, last.end))));
+        let with = last.is_some_and(|last| WITH.has_folded(&caseless(text.cut(last.start, last.end))));
         let strong = made_by_hand(bytes);
         if with && strong {
             pass.hit(word.start, word.end, PASSWORD, "spoken-pair", SAID);

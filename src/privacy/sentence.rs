@@ -6,7 +6,7 @@ use super::kind::CRYPTO_WALLET;
 use super::lexicon::{Lexicon, lexicon};
 use super::names::Word;
 use super::quotation::quoted;
-use super::text::{Text, count, find, is_word, lowered};
+use super::text::{Text, caseless, count, find, is_word, lowered};
 use super::value;
 use super::vocabulary;
 
@@ -35,32 +35,15 @@ static FILLERS: Lexicon = lexicon!([
 ]);
 
 /// Words for changing a password into another.
+#[rustfmt::skip]
 static TURNED: Lexicon = lexicon!([
-    "changed",
-    "change",
-    "reset",
-    "rotated",
-    "updated",
-    "cambiato",
-    "cambiata",
-    "cambiare",
-    "changé",
-    "changer",
-    "cambié",
-    "cambiado",
-    "cambiar",
-    "alterei",
-    "mudei",
-    "alterado",
-    "geändert",
-    "gewijzigd",
-    "veranderd",
-    "zmieniłem",
-    "zmieniłam",
-    "zmieniono",
-    "ändrade",
-    "bytte",
+    "changed", "change", "reset", "rotated", "updated", "cambiato", "cambiata", "cambiare", "changé", "changer",
+    "cambié", "cambiado", "cambiar", "alterei", "mudei", "alterado", "geändert", "gewijzigd", "veranderd", "zmieniłem", "zmieniłam", "zmieniono", "ändrade", "bytte",
 ]);
+
+/// Words behind which comes what something was changed into.
+static INTO: Lexicon =
+    lexicon!(["from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na", "till", "into", "auf", "zu",]);
 
 /// A word of a sentence in its place, without the punctuation around it.
 #[derive(Clone, Copy, Debug)]
@@ -202,39 +185,20 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
         }
         // `the pass for the guest network (hunter2)`
         connected |= text.before(word.start) == b'(' && text.at(word.end) == b')' && value::is_striking(bytes) && !looks_like_name(bytes);
-        let lower = lowered(bytes);
+        let said = caseless(bytes);
         let closing = text.cut(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        turning |= TURNED.has(&lower);
-        let into = matches!(
-            &*lower,
-            "from"
-                | "von"
-                | "du"
-                | "dal"
-                | "z"
-                | "från"
-                | "van"
-                | "in"
-                | "en"
-                | "a"
-                | "por"
-                | "para"
-                | "op"
-                | "na"
-                | "till"
-                | "into"
-                | "auf"
-                | "zu"
-        ) && (turning || super::context::said_within(text, name.start, 48, &TURNED));
-        if !word.quoted && (into || CONNECTORS.has(&lower) || bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'))) {
+        turning |= TURNED.has_folded(&said);
+        let into = || INTO.has_folded(&said) && (turning || super::context::said_within(text, name.start, 48, &TURNED));
+        let sign = bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'));
+        if !word.quoted && (sign || CONNECTORS.has_folded(&said) || into()) {
             connected = true;
             since = 0;
         } else if takes(text, name, &word, bytes, connected, n, since)
             && !(n == 0 && text.at(name.end) == b'?' && bytes.iter().all(u8::is_ascii_digit))
         {
             return Some((word.start, word.end));
-        } else if word.quoted || !filler(&lower, connected, since) {
+        } else if word.quoted || !filler(&said, connected, since) {
             if connected && since == 0 && !word.quoted && !sentence_ends && n < 4 {
                 // `the password for prod is the same as before: hunter2`
                 since += 1;
@@ -256,7 +220,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
             }
             return None;
         } else {
-            since += usize::from(connected && !FILLERS.has(&lower));
+            since += usize::from(connected && !FILLERS.has_folded(&said));
             connected |= closing.contains(&b':');
         }
         if sentence_ends {
@@ -268,9 +232,15 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
 }
 
 /// Whether a word of a sentence can be passed over on the way to the value.
-fn filler(lower: &str, connected: bool, since: usize) -> bool {
-    let letters = lower.chars().all(|c| c.is_alphabetic() || matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit());
-    letters && lower.chars().any(char::is_alphabetic) && (!connected || FILLERS.has(lower) || since < 1)
+fn filler(word: &[u8], connected: bool, since: usize) -> bool {
+    let sign = |c: char| matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit();
+    let letters = if word.is_ascii() {
+        word.iter().all(|&b| b.is_ascii_alphabetic() || sign(char::from(b))) && word.iter().any(u8::is_ascii_alphabetic)
+    } else {
+        std::str::from_utf8(word)
+            .is_ok_and(|word| word.chars().all(|c| c.is_alphabetic() || sign(c)) && word.chars().any(char::is_alphabetic))
+    };
+    letters && (!connected || FILLERS.has_folded(word) || since < 1)
 }
 
 /// Whether a word of a sentence is the value that a name promised.

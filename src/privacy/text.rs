@@ -119,6 +119,11 @@ pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// A word to be looked up in any case: as it is if it is ASCII, which lists see through, else in lower case.
+pub(super) fn caseless(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.is_ascii() { Cow::Borrowed(bytes) } else { Cow::Owned(lowered(bytes).into_owned().into_bytes()) }
+}
+
 /// Where some bytes first stand in others: for short ones, where preparing a search would cost more than searching.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, rest) = needle.split_first()?;
