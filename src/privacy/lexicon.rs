@@ -182,14 +182,25 @@ impl Lexicon {
 
     /// Whether a word of the list, in any case, stands anywhere in these bytes.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            if self.near(rest).any(|word| rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()))) {
-                return true;
-            }
-            rest = rest.get(1..).unwrap_or_default();
+        self.any_in(bytes, |_, _| true)
+    }
+
+    /// Whether a word of the list, in any case, stands anywhere in these bytes and `fits` there.
+    pub(super) fn any_in(&self, bytes: &[u8], fits: impl Fn(usize, &'static str) -> bool) -> bool {
+        let stands = |i: usize| {
+            let rest = bytes.get(i..).unwrap_or_default();
+            let there = |word: &str| rest.get(..word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word.as_bytes()));
+            self.near(rest).any(|word| there(word) && fits(i, word))
+        };
+        if self.shorts {
+            return (0..bytes.len()).any(stands);
         }
-        false
+        // Of most lists three bytes say that nothing begins with them.
+        let may = |(first, second, third)| {
+            let (slot, bit) = three(first, second, third);
+            self.long.get(slot).is_some_and(|word| word & bit != 0)
+        };
+        bytes.windows(3).enumerate().any(|(i, three)| matches!(*three, [a, b, c] if may((a, b, c))) && stands(i))
     }
 
     /// The first word of the list that `fits`, of those that may begin with these bytes.

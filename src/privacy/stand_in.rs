@@ -49,17 +49,10 @@ static REFERENCES: Lexicon = lexicon!([
 
 /// Whether one of the parts stands anywhere in a value in lower case.
 fn has_placeholder_part(lower: &[u8]) -> bool {
-    (0..lower.len()).any(|i| {
-        let rest = lower.get(i..).unwrap_or_default();
+    PLACEHOLDER_PARTS.any_in(lower, |i, part| {
         // Inside another word some of them come by chance: `cENTER-9`.
         let inside = || i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
-        PLACEHOLDER_PARTS
-            .find(rest, |part| {
-                rest.starts_with(part.as_bytes())
-                    && !(BOUNDED.has(part) && inside())
-                    && !(part.ends_with("here") && rest.len() > part.len())
-            })
-            .is_some()
+        !(BOUNDED.has(part) && inside() || part.ends_with("here") && lower.len() > i + part.len())
     })
 }
 
