@@ -295,7 +295,7 @@ pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
             "another_data_key",
             "move `conversations/` away first, or choose the store this key belongs in; nothing was changed",
         ),
-        keys::Error::NoDoor(_) | keys::Error::NoAnswer => {
+        keys::Error::NoDoor(_) | keys::Error::NoAnswer | keys::Error::Denied => {
             meaning(Exit::Failure, "no_login", "try again, or `chatbot key login --headless`")
         }
         keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "remove the one you do not need; nothing was moved"),

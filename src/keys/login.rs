@@ -90,20 +90,20 @@ impl Door {
             if !from.ip().is_loopback() {
                 continue;
             }
-            if let Some(code) = self.hear(stream) {
-                return Ok(code);
+            if let Some(answer) = self.hear(stream) {
+                return answer;
             }
         }
         Err(Error::NoAnswer)
     }
 
-    /// Answers one request; the code, if it is the one that was waited for.
-    fn hear(&self, mut stream: TcpStream) -> Option<Secret> {
+    /// Answers one request; the code or the no, if it is the one that was waited for.
+    fn hear(&self, mut stream: TcpStream) -> Option<Result<Secret, Error>> {
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         stream.set_write_timeout(Some(PATIENCE)).ok()?;
         let head = head(&mut stream)?;
-        let code = self.code(&head);
-        let (status, page) = if code.is_some() { ("200 OK", DONE) } else { ("404 Not Found", NO) };
+        let answer = self.told(&head);
+        let (status, page) = if answer.is_some() { ("200 OK", DONE) } else { ("404 Not Found", NO) };
         let reply = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
              Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n{page}",
@@ -111,10 +111,10 @@ impl Door {
         );
         // Whether the page is seen matters less than the code.
         stream.write_all(reply.as_bytes()).unwrap_or_default();
-        code
+        answer
     }
 
-    fn code(&self, head: &str) -> Option<Secret> {
+    fn told(&self, head: &str) -> Option<Result<Secret, Error>> {
         let mut lines = head.split("\r\n");
         let mut first = lines.next()?.split(' ');
         let (Some("GET"), Some(target), Some(_), None) = (first.next(), first.next(), first.next(), first.next()) else { return None };
@@ -127,10 +127,13 @@ impl Door {
         if path.strip_prefix('/') != Some(self.nonce.as_str()) {
             return None;
         }
-        let code = query.split('&').find_map(|pair| pair.strip_prefix("code="))?;
-        let code = plain(code)?;
+        let told = |name| query.split('&').find_map(|pair: &str| pair.strip_prefix(name)?.strip_prefix('='));
+        if told("error").is_some() {
+            return Some(Err(Error::Denied));
+        }
+        let code = plain(told("code")?)?;
         let fits = (1..=512).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
-        fits.then(|| Secret::new(code.to_string()))
+        fits.then(|| Ok(Secret::new(code.to_string())))
     }
 }
 
@@ -231,6 +234,19 @@ mod tests {
         let said = get(&format!("{path}?code=ab%2Dc&state=x"), &ours);
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(DONE) && !said.contains("ab"), "{said}");
         assert_eq!(waiting.join().unwrap().unwrap().expose(), "ab-c");
+    }
+
+    #[test]
+    fn a_no_is_heard_at_once() {
+        let door = Door::open().unwrap();
+        let address = door.address();
+        let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
+        let again = Door { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let port = door.port;
+        let waiting = thread::spawn(move || door.wait(Duration::from_secs(30)));
+        let said = ask(&again, &format!("GET {path}?error=access_denied HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"));
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
+        assert!(matches!(waiting.join().unwrap(), Err(Error::Denied)));
     }
 
     #[test]

@@ -205,6 +205,9 @@ pub enum Error {
     /// No answer of the browser came.
     #[error("no answer of the browser came")]
     NoAnswer,
+    /// A no came.
+    #[error("it was not allowed in the browser")]
+    Denied,
     /// The operating system gave no randomness.
     #[error("the operating system gives no random numbers: {0}")]
     Random(std::io::Error),

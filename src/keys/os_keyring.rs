@@ -103,7 +103,7 @@ impl OsKeyring {
         let answer = hear.recv_timeout(short).or_else(|error| match error {
             mpsc::RecvTimeoutError::Timeout if short < self.deadline => {
                 (self.waits.0)();
-                hear.recv_timeout(self.deadline - short)
+                hear.recv_timeout(self.deadline.saturating_sub(short))
             }
             other => Err(other),
         });
