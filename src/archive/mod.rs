@@ -17,7 +17,7 @@ mod writing;
 
 pub use moving::{Carried, Known, Plain, beside, judge, name_beside};
 pub use reading::{Damage, Stored, StoredMessage, read};
-pub use resealing::Resealed;
+pub use resealing::{Remaining, Resealed};
 pub use search::{Found, Searched, Wanted};
 pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, ids, new_id};
 pub use writing::{Conversation, Note};

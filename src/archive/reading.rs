@@ -141,16 +141,17 @@ fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
 
 /// The lines in a line that does not open: where a line end was damaged, two stand together.
 pub(super) fn pieces(line: &[u8], ring: &KeyRing) -> Vec<Option<Zeroizing<Vec<u8>>>> {
-    let mut pieces = Vec::new();
+    parts(line).map(|part| open(part, ring)).collect()
+}
+
+/// A line cut before everything in it that begins as a line does.
+pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
-    for at in memchr::memmem::find_iter(line, TOKEN).filter(|at| *at > 0).chain([line.len() + 1]) {
-        let piece = line.get(from..at - 1).unwrap_or_default();
-        if !piece.is_empty() {
-            pieces.push(open(piece, ring));
-        }
+    memchr::memmem::find_iter(line, TOKEN).filter(|at| *at > 0).chain([line.len() + 1]).filter_map(move |at| {
+        let part = line.get(from..at - 1).filter(|part| !part.is_empty());
         from = at;
-    }
-    pieces
+        part
+    })
 }
 
 /// What an opened line is.

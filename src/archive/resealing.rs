@@ -6,7 +6,8 @@ use crate::clock::Time;
 use crate::disk::{self, Appender};
 use crate::name::Name;
 use crate::seal::KeyRing;
-use std::path::Path;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 /// What became of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,40 @@ pub enum Resealed {
     Already,
     /// It was written anew.
     Anew,
+}
+
+/// What the first key alone does not open of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// The file.
+    pub path: PathBuf,
+    /// Whether one of the other keys opens a line of it.
+    pub opens: bool,
+    /// The lines, from 1, that no key of the ring opens.
+    pub closed: Vec<usize>,
+    /// How many lines there are.
+    pub of: usize,
+}
+
+impl Remaining {
+    /// Which lines stay closed, in words.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        if self.closed.len() == self.of {
+            return "no line of it".to_owned();
+        }
+        let mut said = String::from(if self.closed.len() == 1 { "not line " } else { "not lines " });
+        let mut comma = "";
+        for run in self.closed.chunk_by(|a, b| a + 1 == *b) {
+            // Writing to a string cannot fail.
+            let _ = match run {
+                [first, .., last] => write!(said, "{comma}{first} to {last}"),
+                _ => write!(said, "{comma}{}", run.first().copied().unwrap_or_default()),
+            };
+            comma = ", ";
+        }
+        said
+    }
 }
 
 impl Archive {
@@ -50,18 +85,34 @@ impl Archive {
         Ok(())
     }
 
-    /// The conversations that have a line which only another key than the first opens.
-    pub fn sealed_before(&self) -> Result<Vec<Name>, Error> {
-        let ids = self.ids()?;
-        let looked = self.for_each(&ids, |_, bytes| lines(bytes).any(|l| needs(l, self.ring())));
-        let mut before = Vec::new();
-        for (id, looked) in ids.into_iter().zip(looked) {
-            if looked?.unwrap_or_default() {
-                before.push(id);
-            }
+    /// What stands in the way of forgetting every key but the first: of the conversations, and of these other files of sealed lines.
+    pub fn remaining(&self, others: &[PathBuf]) -> Result<Vec<Remaining>, Error> {
+        let mut ids = self.ids()?;
+        ids.sort();
+        let mut all = Vec::new();
+        let looked = self.for_each(&ids, |id, bytes| remaining(self.path(id), bytes, self.ring()));
+        for looked in looked {
+            all.extend(looked?.flatten());
         }
-        Ok(before)
+        for path in others {
+            let bytes = disk::read(path)?.unwrap_or_default();
+            all.extend(remaining(path.clone(), &bytes, self.ring()));
+        }
+        Ok(all)
     }
+}
+
+fn remaining(path: PathBuf, bytes: &[u8], ring: &KeyRing) -> Option<Remaining> {
+    let mut left = Remaining { path, opens: false, closed: Vec::new(), of: 0 };
+    for (n, line) in lines(bytes).enumerate() {
+        left.of += 1;
+        if needs(line, ring) {
+            left.opens = true;
+        } else if !token(line).is_some_and(|token| token.is_empty() || ring.is_first(token)) {
+            left.closed.push(n + 1);
+        }
+    }
+    (left.opens || !left.closed.is_empty()).then_some(left)
 }
 
 /// The lines of a file, each with its end if it has one.
@@ -83,7 +134,7 @@ fn needs(line: &[u8], ring: &KeyRing) -> bool {
     match token(line) {
         Some(token) if ring.is_first(token) => false,
         Some(token) if ring.open(token).is_ok() => true,
-        _ => reading::pieces(line, ring).iter().any(Option::is_some),
+        _ => reading::pieces(line.trim_ascii_end(), ring).iter().any(Option::is_some),
     }
 }
 
@@ -103,7 +154,13 @@ fn reseal(path: &Path, bytes: &[u8], modified_ms: i64, ring: &KeyRing, now: Time
         } else if let Some(plain) = token(line).and_then(|t| ring.open(t).ok()) {
             seal(&plain, &mut anew);
         } else {
-            reading::pieces(line, ring).iter().flatten().for_each(|plain| seal(plain, &mut anew));
+            // What does not open stays, on a line of its own.
+            for part in reading::parts(line.trim_ascii_end()) {
+                match token(part).and_then(|t| ring.open(t).ok()) {
+                    Some(plain) => seal(&plain, &mut anew),
+                    None => [part, b"\n"].iter().for_each(|bytes| anew.extend_from_slice(bytes)),
+                }
+            }
         }
     }
     disk::write_dated(path, &anew, Some(modified_ms + 1))?;

@@ -67,6 +67,8 @@ mod readme;
 mod records;
 /// The day the key store is lost.
 mod recovery;
+/// Another key for everything that was kept.
+mod rekey;
 /// What the OS keyring gave a moment ago, and when it is not given again.
 mod remembered;
 /// A new key for an old one.

@@ -71,7 +71,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Export(o) => export::run(app, &o),
         Command::Import(o) => import::run(app, &o),
         Command::Verify(o) => show::verify(app, &o),
-        Command::Rekey(_) => rekey::run(app),
+        Command::Rekey(o) => rekey::run(app, o),
     }
 }
 

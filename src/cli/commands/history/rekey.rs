@@ -3,33 +3,48 @@
 use super::counted;
 use crate::archive::{self, Archive, Resealed};
 use crate::cli::app::App;
+use crate::cli::commands::key::scrub;
 use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::ui::shown;
 use crate::disk::{self, Lock};
 use crate::ledger::{Event, Severity, What};
 use crate::seal::KeyRing;
 use anyhow::{Result, bail};
 use clap::Args;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Seal everything with a new key
 ///
-/// The old key is kept until every conversation opens with the new one alone; stopped at any moment and run again, it goes on.
+/// The old key is kept until everything opens with the new one alone: conversations, the lines typed before, and the sealed copies
+/// of files that keys were emptied out of. Stopped at any moment and run again, it goes on. What neither key opens is named, and
+/// the old key stays with it; `--drop-old-key` lets it go all the same.
 /// Copies of the files made before, on other disks too, cannot be read any more once the old key is gone.
 #[derive(Clone, Copy, Debug, Args)]
-pub(super) struct Options {}
+pub(super) struct Options {
+    /// Let the old key go although something opens with neither key: should it be mended one day, nothing opens it any more
+    #[arg(long)]
+    drop_old_key: bool,
+}
 
-pub(super) fn run(app: &mut App) -> Result<()> {
+pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
     if super::nothing_sealed(app)? {
         bail!(Problem::misuse("no conversation has been kept yet: there is nothing to seal anew"));
     }
-    if !app.yes && !app.ui.confirm("seal every conversation with a new key?", "`--yes`")? {
+    let question = if options.drop_old_key {
+        "seal every conversation with a new key, and let the old one go even if something opens with neither?"
+    } else {
+        "seal every conversation with a new key?"
+    };
+    if !app.yes && !app.ui.confirm(question, "`--yes`")? {
         bail!(Quiet(Exit::Failure));
     }
-    rekey_now(app)
+    rekey_now(app, options.drop_old_key)
 }
 
-/// Seals everything with a new key; begun before and not ended, it goes on.
-pub(crate) fn rekey_now(app: &mut App) -> Result<()> {
+/// Seals everything with a new key; begun before and not ended, it goes on. What neither key opens keeps the old key where it is,
+/// unless its owner lets it go.
+pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     let Some(_alone) = Lock::try_now(&app.sealing_lock())? else {
         bail!(
             Problem::new(Exit::Storage, "busy", "another chatbot is running, and it holds the old key")
@@ -43,31 +58,47 @@ pub(crate) fn rekey_now(app: &mut App) -> Result<()> {
         None => ring,
     };
     let archive = Archive::new(app.home.conversations(), Arc::new(ring), app.clock.clone());
-    let anew = reseal(app, &archive)?;
-    let before = archive.sealed_before()?;
-    if !before.is_empty() {
+    let others = others(app)?;
+    let anew = reseal(app, &archive, &others)?;
+    let remaining = archive.remaining(&others)?;
+    let before = remaining.iter().filter(|r| r.opens).count();
+    if before > 0 {
         bail!(
-            Problem::new(
-                Exit::Storage,
-                "not_resealed",
-                format!("{} still need the old key, which is kept", counted(before.len(), "conversation"))
-            )
-            .hint("`chatbot history rekey` again")
+            Problem::new(Exit::Storage, "not_resealed", format!("{} still need the old key, which is kept", counted(before, "file")))
+                .hint("`chatbot history rekey` again")
+        );
+    }
+    for closed in &remaining {
+        app.ui.error_line(&format!("chatbot: warning: neither key opens `{}`: {}", shown(&closed.path), closed.sentence()));
+    }
+    let event = Event::new(What::History).severity(Severity::Notice).word("deed", "rekey").number("conversations", anew);
+    if !remaining.is_empty() && !drop_old_key {
+        app.note(&event.severity(Severity::Critical).number("closed", remaining.len()));
+        let (files, what) = (counted(remaining.len(), "file"), if remaining.len() == 1 { "is" } else { "are" });
+        bail!(
+            Problem::new(Exit::Storage, "not_opened", format!("{files} {what} not whole under either key; the old key is kept"))
+                .hint("put back good copies and try again, or let the old key go with `chatbot history rekey --drop-old-key`")
         );
     }
     app.keys()?.custody().end_rekey()?;
-    app.note(&Event::new(What::History).severity(Severity::Notice).word("deed", "rekey").number("conversations", anew));
+    app.note(&event);
     app.ui.out(&format!("sealed anew: {}; the old key is gone\n", counted(anew, "conversation")))
 }
 
-fn reseal(app: &App, archive: &Archive) -> Result<usize> {
+/// What is sealed with the key of the conversations and is none.
+fn others(app: &App) -> Result<Vec<PathBuf>> {
+    let mut others = vec![app.lines_file()];
+    others.extend(scrub::copies(app)?);
+    Ok(others)
+}
+
+fn reseal(app: &App, archive: &Archive, others: &[PathBuf]) -> Result<usize> {
     archive.sweep()?;
     let ids = archive.ids()?;
     let mut anew = 0;
     for (n, id) in ids.iter().enumerate() {
         match archive.reseal(id) {
             Ok(resealed) => anew += usize::from(resealed == Resealed::Anew),
-            // What no key opens is not made worse; it is named by `history verify`.
             Err(archive::Error::Busy(_)) => app.ui.warning(&format!("{id} is open elsewhere")),
             Err(error) => {
                 app.ui.end_progress();
@@ -77,7 +108,9 @@ fn reseal(app: &App, archive: &Archive) -> Result<usize> {
         app.ui.progress("sealed anew", n + 1, ids.len());
     }
     app.ui.end_progress();
-    archive.reseal_lines(&app.lines_file())?;
+    for path in others {
+        archive.reseal_lines(path)?;
+    }
     // A cache, and sealed with the old key.
     disk::remove(&app.index_file())?;
     Ok(anew)

@@ -200,7 +200,7 @@ fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
             // The old key may be held by nobody while the new one comes, and this is somebody.
             app.let_go_of_the_ring();
             if crate::archive::any_sealed(&app.home.conversations())? {
-                history::rekey_now(app)?;
+                history::rekey_now(app, false)?;
             }
             Ok(Done::Well)
         }

@@ -7,7 +7,7 @@ mod login;
 mod moving;
 mod recovery;
 mod rotate;
-mod scrub;
+pub(super) mod scrub;
 mod set;
 mod show;
 mod validate;

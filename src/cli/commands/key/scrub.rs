@@ -61,6 +61,19 @@ fn lines(keys: &[&Found]) -> Vec<usize> {
     lines
 }
 
+/// How the name of a sealed copy begins, and how it ends.
+const NAMED: (&str, &str) = ("scrubbed-", ".fernet");
+
+/// The sealed copies that are here.
+pub(in crate::cli::commands) fn copies(app: &App) -> Result<Vec<PathBuf>> {
+    let folder = app.home.backups();
+    let (begin, end) = NAMED;
+    let names = disk::names(&folder, end)?.into_iter().filter(|name| name.starts_with(begin));
+    let mut copies: Vec<PathBuf> = names.map(|name| folder.join(format!("{name}{end}"))).collect();
+    copies.sort();
+    Ok(copies)
+}
+
 /// A copy of the file, sealed with the key of the conversations.
 fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     let copy = Copy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
@@ -68,7 +81,8 @@ fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     drop(zeroize::Zeroizing::new(copy.text));
     let now = app.clock.now();
     let sealed = app.ring()?.seal(&plain, now);
-    let to = app.home.backups().join(format!("scrubbed-{}.fernet", now.millis()));
+    let (begin, end) = NAMED;
+    let to = app.home.backups().join(format!("{begin}{}{end}", now.millis()));
     disk::write(&to, sealed.as_bytes())?;
     Ok(to)
 }

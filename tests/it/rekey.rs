@@ -1,0 +1,105 @@
+//! Another key for everything, from outside: what opens with neither key is named and keeps the old one, and nothing that was sealed
+//! with it is forgotten.
+
+use super::backup::{everything, house};
+use std::fs;
+
+const KEPT: &str = "chatbot: hint: put back good copies and try again, or let the old key go with `chatbot history rekey --drop-old-key`\n";
+
+#[test]
+fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
+    let sandbox = house(3);
+    let all = everything(&sandbox);
+    let files = sandbox.conversations();
+    let good: Vec<Vec<u8>> = files.iter().map(|f| fs::read(f).unwrap()).collect();
+    let mut bytes = good[0].clone();
+    for line in [1, 2, 4] {
+        let at = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(line - 1).unwrap().0;
+        bytes[at - 30] ^= 1;
+    }
+    fs::write(&files[0], bytes).unwrap();
+    fs::write(&files[1], "gAAAAAnothing\n").unwrap();
+    let named =
+        |n: usize| format!("chatbot: warning: neither key opens `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display());
+    let refused = format!(
+        "{}not lines 1 to 2, 4\n{}no line of it\nchatbot: error: 2 files are not whole under either key; the old key is kept\n{KEPT}",
+        named(0),
+        named(1)
+    );
+    sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(&refused).check();
+    // What is whole is sealed anew already; a second time changes nothing.
+    assert_ne!(fs::read(&files[2]).unwrap(), good[2]);
+    let anew = fs::read(&files[2]).unwrap();
+    sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(&refused).check();
+    assert_eq!(fs::read(&files[2]).unwrap(), anew);
+    // Copies from before open with the old key, and go over to the new one.
+    fs::write(&files[0], &good[0]).unwrap();
+    fs::write(&files[1], &good[1]).unwrap();
+    assert_eq!(everything(&sandbox), all);
+    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 2 conversations; the old key is gone\n").check();
+    assert_eq!(everything(&sandbox), all);
+    fs::write(&files[0], &good[0]).unwrap();
+    sandbox.run(["history", "verify"]).fails(9);
+}
+
+#[test]
+fn the_old_key_goes_with_what_does_not_open_when_that_is_said() {
+    let sandbox = house(2);
+    let files = sandbox.conversations();
+    let good = fs::read(&files[0]).unwrap();
+    fs::write(&files[0], "gAAAAAnothing\n").unwrap();
+    sandbox.run(["history", "rekey", "--yes"]).fails(8);
+    let said = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).passes();
+    assert_eq!(said.stdout, "sealed anew: 0 conversations; the old key is gone\n");
+    assert!(said.stderr.starts_with("chatbot: warning: neither key opens `[ROOT]/"), "{said:#?}");
+    fs::write(&files[0], good).unwrap();
+    let verified = sandbox.run(["history", "verify"]).fails(9);
+    assert!(verified.stdout.contains("no line of conversation"), "{verified:#?}");
+}
+
+#[test]
+fn sealed_copies_of_emptied_files_go_over_to_the_new_key() {
+    let sandbox = house(1);
+    let secret = format!("OPENAI_API_KEY=sk-proj-{}\n", "aB3dE5gH7jK9mN1pQ3sT5vW7".repeat(2));
+    let file = sandbox.write("desk/.env", &secret);
+    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).passes();
+    assert_ne!(fs::read_to_string(&file).unwrap(), secret);
+    let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
+    let sealed = fs::read(&copy).unwrap();
+    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 1 conversation; the old key is gone\n").check();
+    assert_ne!(fs::read(&copy).unwrap(), sealed);
+    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).passes();
+    assert_eq!(fs::read_to_string(&file).unwrap(), secret);
+    // One that no key opens is named like a conversation.
+    fs::write(&copy, "gAAAAAnothing").unwrap();
+    let name = copy.strip_prefix(sandbox.root()).unwrap().display().to_string();
+    let refused = format!(
+        "chatbot: warning: neither key opens `[ROOT]/{name}`: no line of it\n\
+         chatbot: error: 1 file is not whole under either key; the old key is kept\n{KEPT}"
+    );
+    sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(refused).check();
+    sandbox.is_private();
+}
+
+#[test]
+fn lines_whose_end_was_damaged_lose_nothing() {
+    let sandbox = house(1);
+    let all = everything(&sandbox);
+    let file = sandbox.conversations().remove(0);
+    let mut bytes = fs::read(&file).unwrap();
+    let ends: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at).collect();
+    bytes[ends[1]] = b'?';
+    fs::write(&file, &bytes).unwrap();
+    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 1 conversation; the old key is gone\n").check();
+    assert_eq!(everything(&sandbox), all);
+    // Half of what stands together does not open: it stays, to be mended one day.
+    let mut bytes = fs::read(&file).unwrap();
+    let ends: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at).collect();
+    bytes[ends[1]] = b'?';
+    bytes[ends[2] - 30] ^= 1;
+    let half = bytes[ends[1] + 1..ends[2]].to_vec();
+    fs::write(&file, &bytes).unwrap();
+    sandbox.run(["history", "rekey", "--yes"]).fails(8);
+    let after = fs::read(&file).unwrap();
+    assert!(memchr::memmem::find(&after, &half).is_some(), "what did not open has gone");
+}
