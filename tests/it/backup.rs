@@ -1,5 +1,6 @@
 //! Backups from outside: written, checked, brought back elsewhere; what a hostile or broken one can do; and Python opening one.
 
+use super::harness::screen::Screen;
 use super::harness::{Output, Sandbox, proof, python};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -73,9 +74,14 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
 
     let other = Sandbox::with_vault();
     let dry = other.run(["restore", "--dry-run", "--json"]).arg(&file).passes();
-    assert_eq!(parsed(&dry), json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true }));
+    let given = json!([{ "key": "limits.requests_per_minute", "value": "7", "guarded": false }]);
+    let settings = json!({ "installed": false, "file": null, "valid": true, "given": given });
+    let would =
+        json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "settings": settings });
+    assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
-    other.run(["restore"]).arg(&file).stdout("4 restored, 0 here already, 0 restored beside\n").check();
+    let came = "4 restored, 0 here already, 0 restored beside\nsettings in force: `[ROOT]/[..]config.toml`\n";
+    other.run(["restore", "--yes"]).arg(&file).stdout(came).check();
     assert_eq!(everything(&other), everything(&sandbox));
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "[limits]\nrequests_per_minute = 7\n");
     let usage = |s: &Sandbox| fs::read_to_string(s.state().join("usage.jsonl")).unwrap();
@@ -85,6 +91,50 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
     assert_eq!(conversations(&other.data()), before);
     assert_eq!(usage(&other), usage(&sandbox));
     other.is_private();
+}
+
+/// Settings that run a program, send words elsewhere and let everything pass.
+const HOSTILE: &str = "provider = \"own\"\n[providers.own]\nbase_url = \"https://elsewhere.example/v1\"\n[alerts]\ncommand = [\"sh\", \"-c\", \"id\"]\n\
+                       [privacy]\nredact = false\n[limits]\nmax_messages = 5\n";
+const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n    limits.max_messages = 5\n  ! privacy.redact = false\n  ! provider = \"own\"\n  \
+                            ! providers.own.base_url = \"https://elsewhere.example/v1\"\n";
+
+#[test]
+fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
+    let sandbox = house(1);
+    sandbox.configure(HOSTILE);
+    let file = backup(&sandbox, "house.backup");
+    let count = "1 restored, 0 here already, 0 restored beside\n";
+    let beside = |other: &Sandbox| other.settings().with_extension("toml.restored");
+
+    let other = Sandbox::with_vault();
+    let would = "settings in it, which need a yes; those marked `!` one of your own, and no `--yes`:";
+    let dry = format!("1 would be restored, 0 here already, 0 would be restored beside\n{would}\n{HOSTILE_LIST}");
+    other.run(["restore", "--dry-run"]).arg(&file).stdout(dry).check();
+    assert!(!other.settings().exists() && !beside(&other).exists());
+    // Nobody to be asked, and a `--yes`, both leave them beside.
+    let told = |why: &str| format!("settings not in force, but in `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
+    other.run(["restore"]).arg(&file).stdout(format!("{count}{}", told("nobody could be asked"))).check();
+    let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("`--yes` is no answer to those marked `!`"));
+    other.run(["restore", "--yes"]).arg(&file).stdout(again).check();
+    assert!(!other.settings().exists());
+    assert_eq!(fs::read_to_string(beside(&other)).unwrap(), HOSTILE);
+    assert_eq!(fs::metadata(beside(&other)).unwrap().permissions().mode() & 0o777, 0o600);
+    // Those that are here stay, an empty file too.
+    other.configure("");
+    let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("there are other settings here"));
+    other.run(["restore", "--yes"]).arg(&file).stdout(again).check();
+    assert_eq!(fs::read_to_string(other.settings()).unwrap(), "");
+
+    // Asked on a terminal, what is answered is done.
+    for (answer, installed) in [("n", false), ("y", true)] {
+        let other = Sandbox::with_vault();
+        let mut screen = Screen::open(&other, ["restore".as_ref(), file.as_os_str()], 100, 30);
+        screen.wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]").wait_for("put them in force? [y/N]").line(answer);
+        assert_eq!(screen.end(), 0, "{}", screen.text());
+        assert_eq!((other.settings().exists(), beside(&other).exists()), (installed, !installed), "{answer}");
+        other.is_private();
+    }
 }
 
 #[test]

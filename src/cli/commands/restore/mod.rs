@@ -1,5 +1,8 @@
 //! `restore`: what a backup holds, back into this house.
 
+mod settings;
+
+use self::settings::{Offered, Outcome};
 use super::backup::place::Place;
 use super::backup::{address, not_in_a_file, open};
 use crate::archive::Archive;
@@ -22,6 +25,9 @@ use std::path::{Path, PathBuf};
 ///
 /// Nothing that is here is overwritten: a conversation that has gone another way since comes back beside the one that is here.
 /// The whole backup is checked before anything is changed; stopped and run again, it ends in the same place.
+///
+/// Its settings are shown, and put in force only where there are none, and by your yes. `--yes` is one too, but not to those that
+/// run a program, say where requests go, or protect less: these come in `config.toml.restored`, beside.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     /// The file of the backup, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
@@ -113,8 +119,13 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
     let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), &options.only)?;
     let count = count(&plan);
+    let offered = Offered::of(app, plan.settings.as_ref())?;
+    let mut outcome = Outcome::Shown;
     if let Some(archive) = archive.filter(|_| !options.dry_run) {
         bring(app, options, &source, &archive, &plan)?;
+        if let Some(offered) = &offered {
+            outcome = offered.settle(app)?;
+        }
         app.note(
             &Event::new(What::Restore)
                 .severity(Severity::Notice)
@@ -123,7 +134,7 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
                 .number("conflicts", count.conflicts.len()),
         );
     }
-    tell(app, options, &count)
+    tell(app, options, &count, offered.as_ref().map(|offered| (offered, &outcome)))
 }
 
 fn count(plan: &Plan) -> Count {
@@ -143,34 +154,12 @@ fn bring(app: &mut App, options: &Options, source: &Source, archive: &Archive, p
     let done = backup::restore(source.path(), source.checked(), archive, plan, &mut |done| ui.progress("restored", done, of));
     app.ui.end_progress();
     done?;
-    settings(app, plan)?;
     usage(app, plan)?;
     if options.with_keys {
         keys(app, plan)?;
     } else if !plan.keys.is_empty() {
         app.ui.notice("there are API keys in it; `--with-keys` brings them back");
     }
-    Ok(())
-}
-
-/// The settings come back where there are none; beside those there are otherwise.
-fn settings(app: &mut App, plan: &Plan) -> Result<()> {
-    let Some(raw) = &plan.settings else { return Ok(()) };
-    let (text, _) = app.redactor()?.redact(raw.clone(), &mut crate::privacy::Placeholders::default());
-    let path = app.settings_file().clone();
-    let here = app.settings_text().unwrap_or_default();
-    if here == text.as_str() {
-        return Ok(());
-    }
-    if here.is_empty() {
-        disk::write(&path, text.as_str().as_bytes())?;
-        app.note(&Event::new(What::Config).severity(Severity::Notice).word("deed", "restore"));
-        app.ui.notice(&format!("settings restored: `{}`", shown(&path)));
-        return Ok(());
-    }
-    let beside = path.with_extension("toml.restored");
-    disk::write(&beside, text.as_str().as_bytes())?;
-    app.ui.notice(&format!("there are other settings here: those of the backup are in `{}`", shown(&beside)));
     Ok(())
 }
 
@@ -200,7 +189,7 @@ fn keys(app: &mut App, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn tell(app: &App, options: &Options, count: &Count) -> Result<()> {
+fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered, &Outcome)>) -> Result<()> {
     let Count { restored, skipped, conflicts } = count;
     if options.json {
         let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
@@ -211,6 +200,7 @@ fn tell(app: &App, options: &Options, count: &Count) -> Result<()> {
             "conflicts": conflicts.len(),
             "beside": beside,
             "dry_run": options.dry_run,
+            "settings": settings.map(|(offered, outcome)| offered.json(outcome)),
         });
         return app.ui.out(&format!("{object}\n"));
     }
@@ -218,5 +208,6 @@ fn tell(app: &App, options: &Options, count: &Count) -> Result<()> {
     for (id, other) in conflicts {
         app.ui.out(&format!("{id} is another one here: the backup's {are} back as {other}\n"))?;
     }
-    app.ui.out(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()))
+    app.ui.out(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()))?;
+    settings.map_or(Ok(()), |(offered, outcome)| app.ui.out(&offered.told(outcome)))
 }

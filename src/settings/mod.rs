@@ -1,5 +1,9 @@
 //! The settings file, as data: typed, with defaults, and every mistake named by line, key and reason.
 
+mod given;
+
+pub use given::{Given, given};
+
 use crate::name::Name;
 use crate::privacy::Policy;
 use crate::privacy::validate::Suspicious;

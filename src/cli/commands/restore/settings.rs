@@ -1,0 +1,132 @@
+//! The settings of a backup: shown before they are in force, and never in the place of those that are here.
+//!
+//! Who made a backup may not be who restores it, and settings can run a program or send words elsewhere. So they are put in
+//! force only where there are none, and only by a yes to what they say; anything else lies beside, to be read.
+
+use crate::cli::app::App;
+use crate::cli::ui::shown;
+use crate::disk;
+use crate::ledger::{Event, Severity, What};
+use crate::privacy::{Placeholders, Raw, Redacted};
+use crate::settings::{self, Given};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// So many settings are shown, and so much of each.
+const SHOWN: (usize, usize) = (60, 300);
+
+/// What a backup would set.
+pub(super) struct Offered {
+    text: Redacted,
+    /// What it says; `None` if it has a mistake that would stop every command.
+    given: Option<Vec<Given>>,
+    /// There are settings here already.
+    others: bool,
+}
+
+/// What became of it.
+pub(super) enum Outcome {
+    /// Only looked at.
+    Shown,
+    /// In force.
+    Installed(PathBuf),
+    /// Beside, and why.
+    Beside(PathBuf, &'static str),
+}
+
+impl Offered {
+    /// What is in a backup and not here; `None` if that is nothing.
+    pub(super) fn of(app: &mut App, raw: Option<&Raw>) -> Result<Option<Self>> {
+        let Some(raw) = raw else { return Ok(None) };
+        let (text, _) = app.redactor()?.redact(raw.clone(), &mut Placeholders::default());
+        let others = disk::exists(app.settings_file());
+        if others && app.settings_text().is_ok_and(|here| here == text.as_str()) {
+            return Ok(None);
+        }
+        let given = settings::given(text.as_str());
+        Ok(Some(Self { text, given, others }))
+    }
+
+    /// Puts the settings in force, or beside.
+    pub(super) fn settle(&self, app: &App) -> Result<Outcome> {
+        let path = app.settings_file().clone();
+        let guarded = self.given.as_ref().is_none_or(|all| all.iter().any(|g| g.guarded));
+        let why = if self.others {
+            "there are other settings here"
+        } else if self.given.is_none() {
+            "they have a mistake"
+        } else if app.yes && guarded {
+            "`--yes` is no answer to those marked `!`"
+        } else if app.yes || self.agreed(app)? {
+            // Somebody may have written settings while the question stood: then those stay.
+            disk::draft(&path, self.text.as_str().as_bytes(), None)?.keep_first()?;
+            if app.settings_text()? == self.text.as_str() {
+                app.note(&Event::new(What::Config).severity(Severity::Notice).word("deed", "restore"));
+                return Ok(Outcome::Installed(path));
+            }
+            "there are other settings here"
+        } else if app.ui.can_ask() {
+            "you said no"
+        } else {
+            "nobody could be asked"
+        };
+        let beside = path.with_extension("toml.restored");
+        disk::write(&beside, self.text.as_str().as_bytes())?;
+        Ok(Outcome::Beside(beside, why))
+    }
+
+    fn agreed(&self, app: &App) -> Result<bool> {
+        if !app.ui.can_ask() {
+            return Ok(false);
+        }
+        app.ui.error_line(&format!("the backup has settings, and there are none here:\n{}", self.list()));
+        app.ui.confirm("put them in force?", "`--yes`")
+    }
+
+    /// A line each: what needs its owner's own eyes is marked.
+    fn list(&self) -> String {
+        let (many, wide) = SHOWN;
+        let all = self.given.as_deref().unwrap_or_default();
+        let mut list = String::new();
+        for given in all.iter().take(many) {
+            let line: String = Raw::from(format!("{} = {}", given.key, given.value)).printable().chars().take(wide).collect();
+            // Writing to a string cannot fail.
+            let _ = writeln!(list, "  {} {}", if given.guarded { '!' } else { ' ' }, line.replace('\n', " "));
+        }
+        if let Some(more) = all.len().checked_sub(many).filter(|more| *more > 0) {
+            let _ = writeln!(list, "  ! and {more} more");
+        }
+        if self.given.is_none() {
+            list.push_str("  ! they have a mistake, and would stop every command\n");
+        }
+        list
+    }
+
+    /// What a person reads of it.
+    pub(super) fn told(&self, outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Shown if self.others => format!("settings in it, which would be put beside those that are here:\n{}", self.list()),
+            Outcome::Shown => {
+                format!("settings in it, which need a yes; those marked `!` one of your own, and no `--yes`:\n{}", self.list())
+            }
+            Outcome::Installed(path) => format!("settings in force: `{}`\n", shown(path)),
+            Outcome::Beside(path, why) => {
+                format!("settings not in force, but in `{}`: {why}\n{}", shown(path), self.list())
+            }
+        }
+    }
+
+    /// What a script reads of it.
+    pub(super) fn json(&self, outcome: &Outcome) -> Value {
+        let (installed, file) = match outcome {
+            Outcome::Shown => (false, None),
+            Outcome::Installed(path) => (true, Some(path)),
+            Outcome::Beside(path, _) => (false, Some(path)),
+        };
+        let given = self.given.as_deref().unwrap_or_default();
+        let each: Vec<Value> = given.iter().map(|g| json!({ "key": g.key, "value": g.value, "guarded": g.guarded })).collect();
+        json!({ "installed": installed, "file": file.map(|path| path.display().to_string()), "valid": self.given.is_some(), "given": each })
+    }
+}

@@ -1,0 +1,103 @@
+//! Settings from elsewhere: what a file says, and what of it nobody but its owner may say.
+
+use super::{Settings, parse};
+use crate::privacy::validate::Suspicious;
+use toml::de::{DeTable, DeValue};
+
+/// A setting as a file has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Its key with its path.
+    pub key: String,
+    /// Its value, in the words of the file.
+    pub value: String,
+    /// It runs a program, says where requests go, or protects less than the default does: only its owner's own eyes let it in.
+    pub guarded: bool,
+}
+
+/// Every setting in the text of a file; `None` if that stops the program: then none of it may be put in force.
+#[must_use]
+pub fn given(text: &str) -> Option<Vec<Given>> {
+    let (settings, problems) = parse(text);
+    let table = DeTable::parse(text).ok().filter(|_| problems.iter().all(|p| p.unknown))?;
+    let mut all = Vec::new();
+    leaves(text, "", table.get_ref(), &settings, &mut all);
+    Some(all)
+}
+
+fn leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all: &mut Vec<Given>) {
+    for (name, value) in table {
+        let key = format!("{path}{}", name.get_ref());
+        if let DeValue::Table(table) = value.get_ref() {
+            leaves(text, &format!("{key}."), table, settings, all);
+        } else {
+            let value = text.get(value.span()).unwrap_or_default().to_owned();
+            all.push(Given { guarded: settings.weakened(&key), key, value });
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a setting that was given protects less than where it is not, or does what no stranger may decide. What is not
+    /// known to be harmless is not.
+    fn weakened(&self, key: &str) -> bool {
+        let (here, usual) = (self, Self::default());
+        let more = |here: u64, usual: u64| here == 0 || here > usual;
+        match key {
+            "limits.requests_per_minute" => more(here.limits.requests_per_minute.into(), usual.limits.requests_per_minute.into()),
+            "limits.requests_per_hour" => more(here.limits.requests_per_hour.into(), usual.limits.requests_per_hour.into()),
+            "limits.max_message_chars" => more(here.limits.max_message_chars as u64, usual.limits.max_message_chars as u64),
+            "limits.max_attachment_bytes" => more(here.limits.max_attachment_bytes, usual.limits.max_attachment_bytes),
+            "limits.max_messages" => more(here.limits.max_messages as u64, usual.limits.max_messages as u64),
+            "budget.unknown_price" => here.budget.allow_unknown_price,
+            "privacy.redact" => here.privacy.policy.off,
+            "privacy.disable" => !here.privacy.policy.disable.is_empty(),
+            "privacy.allow" => !here.privacy.policy.allow.is_empty(),
+            "privacy.suspicious" => here.privacy.suspicious == Suspicious::Off,
+            "privacy.data_collection" => !here.privacy.deny_collection,
+            "keys.rotate_after_days" => more(here.keys.rotate_after_days.into(), usual.keys.rotate_after_days.into()),
+            "keys.keyring_remember_s" => here.keys.keyring_remember_s > usual.keys.keyring_remember_s,
+            // Absent, a budget is none; what is redacted or sent to fewer protects more.
+            "budget.per_day" | "budget.per_month" | "budget.per_conversation" => false,
+            "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => false,
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_from_elsewhere_is_told_apart_by_what_it_does() {
+        let marked = |text: &str| -> Vec<String> {
+            let line = |g: Given| format!("{}{} = {}", if g.guarded { "! " } else { "" }, g.key, g.value);
+            given(text).unwrap().into_iter().map(line).collect()
+        };
+        let harmless = "[budget]\nper_day = 1.00\n[limits]\nmax_messages = 5\n[privacy]\nretention = { pii = \"drop\" }\nzdr = true\n";
+        let said = ["budget.per_day = 1.00", "limits.max_messages = 5", "privacy.retention.pii = \"drop\"", "privacy.zdr = true"];
+        assert_eq!(marked(harmless), said);
+        let guarded = [
+            "provider = \"own\"",
+            "model = \"x\"",
+            "[limits]\nrequests_per_hour = 101",
+            "[limits]\nmax_messages = 0",
+            "[budget]\nunknown_price = \"allow\"",
+            "[privacy]\nredact = false",
+            "[privacy]\nallow = [\"*\"]",
+            "[privacy]\nretention = { days = 1 }",
+            "[keys]\nstore = \"os\"",
+            "alerts.command = [\"sh\"]",
+            "alerts = { command = [\"sh\"] }",
+            "\"alerts\".\"command\" = [\"sh\"]",
+            "[providers.own]\nbase_url = \"https://elsewhere.example/v1\"",
+            "nobody_knows = 1",
+        ];
+        for text in guarded {
+            assert!(marked(text).iter().all(|line| line.starts_with("! ")), "{text}");
+        }
+        assert_eq!(given("[limits]\nmax_messages = \"many\""), None);
+        assert_eq!(given("= no TOML"), None);
+    }
+}
