@@ -9,6 +9,9 @@ use crate::name::Name;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+/// No conversation has more messages: so many are larger than any that is read.
+const MOST: u32 = 1 << 24;
+
 /// An opened record.
 pub type Plain = Zeroizing<Vec<u8>>;
 
@@ -34,6 +37,8 @@ pub struct Known {
     pub hash: [u8; 32],
     /// When the last message was kept.
     pub last: Option<Time>,
+    /// Its header is there, and each message in its place.
+    pub whole: bool,
 }
 
 impl Archive {
@@ -102,7 +107,7 @@ pub fn judge(id: &Name, records: &[Plain]) -> Option<Known> {
     let mut messages = Vec::new();
     for (n, record) in records.iter().enumerate() {
         if let Ok(line) = serde_json::from_slice::<Line<'_>>(record) {
-            (line.id == *id).then_some(())?;
+            (line.id == *id && line.n <= MOST).then_some(())?;
             last = last.max(Some(line.at));
             messages.push(record);
         } else {
@@ -111,7 +116,8 @@ pub fn judge(id: &Name, records: &[Plain]) -> Option<Known> {
         reader.line(n + 1, Some(record.as_slice())).ok()?;
     }
     let stored = reader.finish(0).ok()?;
-    Some(Known { messages: stored.messages.len(), records: messages.len(), hash: hash(messages.into_iter()), last })
+    let whole = stored.damage.is_empty();
+    Some(Known { messages: stored.messages.len(), records: messages.len(), hash: hash(messages.into_iter()), last, whole })
 }
 
 /// The same records under another name, for a place beside the one that is taken. The name follows from what is in it, so

@@ -6,7 +6,7 @@ use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Mark, Raw};
 use crate::seal::{self, KeyRing};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
 /// A message as it was kept. It is `Raw` again: a rule made today looks at what was kept last year.
@@ -35,6 +35,8 @@ pub struct StoredMessage {
 pub struct Damage {
     /// The message it costs or concerns, where that is known.
     pub message: Option<u32>,
+    /// The last of those it concerns, where it is more than that one.
+    pub through: Option<u32>,
     /// The line of the file, from 1, where there is one.
     pub line: Option<usize>,
     /// What is wrong.
@@ -250,31 +252,51 @@ impl<'a> Reader<'a> {
     }
 
     fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
-        self.damage.push(Damage { message, line: Some(line), reason });
+        self.damage.push(Damage { message, through: None, line: Some(line), reason });
+    }
+
+    /// The runs of messages that are missing: how long one is, a record decides, and it may say anything.
+    fn gaps(&self) -> VecDeque<(u32, u32)> {
+        let mut gaps = VecDeque::new();
+        let mut next = 1;
+        for n in self.messages.keys().copied() {
+            if n > next {
+                gaps.push_back((next, n - 1));
+            }
+            next = n.saturating_add(1);
+        }
+        gaps
     }
 
     pub(super) fn finish(mut self, torn: usize) -> Result<Stored, Error> {
         if self.opened == 0 && !self.unopened.is_empty() {
             return Err(Error::Closed { id: self.id.clone(), why: seal::Error::Closed });
         }
-        let missing: Vec<u32> = (1..self.last).filter(|n| !self.messages.contains_key(n)).collect();
-        let mut gaps = missing.into_iter();
+        let mut gaps = self.gaps();
         for line in std::mem::take(&mut self.unopened) {
             if line == 1 && self.header.is_none() {
                 self.note(1, None, "the header is damaged");
             } else {
                 // Which message a damaged line held is told by the gap it left; at the end of the file there is none.
-                let message = gaps.next().unwrap_or(self.last + 1);
+                let message = gaps.pop_front().map_or(self.last.saturating_add(1), |(from, to)| {
+                    if from < to {
+                        gaps.push_front((from + 1, to));
+                    }
+                    from
+                });
                 self.last = self.last.max(message);
                 self.note(line, Some(message), "the line is damaged");
             }
         }
-        self.damage.extend(gaps.map(|n| Damage { message: Some(n), line: None, reason: "the message is missing" }));
+        self.damage.extend(gaps.into_iter().map(|(from, to)| match to {
+            to if to > from => Damage { message: Some(from), through: Some(to), line: None, reason: "the messages are missing" },
+            _ => Damage { message: Some(from), through: None, line: None, reason: "the message is missing" },
+        }));
         if self.header.is_none() && !self.damage.iter().any(|d| d.line == Some(1)) {
-            self.damage.push(Damage { message: None, line: None, reason: "the header is missing" });
+            self.damage.push(Damage { message: None, through: None, line: None, reason: "the header is missing" });
         }
         if torn > 0 {
-            self.damage.push(Damage { message: None, line: None, reason: "the last line is torn" });
+            self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is torn" });
         }
         let messages = self.messages.into_values().map(|(_, m)| m).collect();
         Ok(Stored { header: self.header, messages, last: self.last, damage: self.damage, torn })
@@ -286,6 +308,9 @@ impl Damage {
     #[must_use]
     pub fn sentence(&self) -> String {
         match (self.message, self.line) {
+            (Some(n), None) if self.through.is_some() => {
+                format!("messages {n} to {}: {}", self.through.unwrap_or(n), self.reason)
+            }
             (Some(n), Some(line)) => format!("message {n} (line {line}): {}", self.reason),
             (Some(n), None) => format!("message {n}: {}", self.reason),
             (None, Some(line)) => format!("line {line}: {}", self.reason),

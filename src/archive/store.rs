@@ -113,7 +113,8 @@ impl Archive {
             file.cut(whole)?;
         }
         let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
-        let conversation = Conversation::new(header, path, Some(file), stored.last + 1, Arc::clone(&self.ring), self.clock.clone());
+        let conversation =
+            Conversation::new(header, path, Some(file), stored.last.saturating_add(1), Arc::clone(&self.ring), self.clock.clone());
         Ok(Opened { conversation, stored })
     }
 

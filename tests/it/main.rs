@@ -29,6 +29,8 @@ mod custody;
 mod cuts;
 /// Every way in which a provider can fail, from outside.
 mod faults;
+/// Backups whose seals are right, and what is sealed is not.
+mod forged;
 /// Every help page, and every command that a hint names.
 mod help;
 /// Conversations at rest, from outside: listed, shown, removed, damaged, closed.

@@ -105,12 +105,14 @@ struct Reader {
     next: u64,
     open: Option<(Name, Vec<Plain>, usize)>,
     seen: BTreeSet<Name>,
+    /// Those that have gaps: the last record has to own up to each.
+    gaps: BTreeSet<Name>,
     contents: Contents,
 }
 
 impl Reader {
     fn new(backup: Name) -> Self {
-        Self { backup, next: 1, open: None, seen: BTreeSet::new(), contents: Contents::default() }
+        Self { backup, next: 1, open: None, seen: BTreeSet::new(), gaps: BTreeSet::new(), contents: Contents::default() }
     }
 
     /// Takes a record; whether it was the last.
@@ -145,6 +147,9 @@ impl Reader {
                 if (end.conversations, end.messages, end.keys) != counted || end.sha256 != hex(&hash.clone().finalize()) {
                     return Err(Error::Mismatch);
                 }
+                if let Some(id) = self.gaps.iter().find(|id| !end.left_out.contains_key(*id)) {
+                    return Err(Error::Gaps(id.clone()));
+                }
                 self.contents.left_out = end.left_out;
                 Ok(true)
             }
@@ -176,6 +181,9 @@ impl Reader {
             return Ok(());
         }
         let known = archive::judge(&id, &records).ok_or(Error::Strange(number))?;
+        if !known.whole {
+            self.gaps.insert(id.clone());
+        }
         self.contents.conversations += 1;
         self.contents.messages += known.messages;
         each(number, Item::Conversation(&id, &records, &known))

@@ -56,6 +56,9 @@ pub enum Error {
     /// A line that opens and is nothing of ours.
     #[error("line {0} of the backup holds no record of ours")]
     Strange(usize),
+    /// A conversation that is not whole, and nothing says that it was not when the backup was made.
+    #[error("conversation `{0}` of the backup has gaps or is not in order, and was whole when the backup was made")]
+    Gaps(Name),
     /// The last record is not there.
     #[error("the backup is cut off: its last record is missing")]
     CutOff,

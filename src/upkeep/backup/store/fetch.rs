@@ -15,7 +15,7 @@ use crate::upkeep::backup;
 use crate::upkeep::backup::check::{Checked, Contents, Item};
 use crate::upkeep::backup::form::{Key, Lock, Text, Which};
 use crate::upkeep::backup::write::Writer;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -103,7 +103,7 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
     let parts: Vec<String> = entries.iter().flat_map(|e| e.parts.iter().cloned()).collect();
     let mut parts = Parts::new(seen, &parts)?;
     for entry in &entries {
-        conversation(entry, &mut parts, each).await?;
+        conversation(entry, &mut parts, &seen.snapshot.left_out, each).await?;
         found.conversations += 1;
         found.messages += entry.messages;
         tell(found.conversations);
@@ -121,7 +121,7 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
 }
 
 /// Puts a conversation together out of its parts.
-async fn conversation(entry: &Entry, parts: &mut Parts<'_>, each: Each<'_>) -> Result<(), Error> {
+async fn conversation(entry: &Entry, parts: &mut Parts<'_>, left_out: &BTreeMap<Name, String>, each: Each<'_>) -> Result<(), Error> {
     let (mut records, mut size): (Vec<Plain>, usize) = (Vec::new(), 0);
     for n in 0..entry.parts.len() {
         let (name, plain) = parts.next().await?.ok_or(Error::TooMuch)?;
@@ -142,6 +142,9 @@ async fn conversation(entry: &Entry, parts: &mut Parts<'_>, each: Each<'_>) -> R
     }
     let known = archive::judge(&entry.id, &records).filter(|known| known.messages == entry.messages);
     let known = known.ok_or_else(|| Error::Strange(entry.id.to_string()))?;
+    if !known.whole && !left_out.contains_key(&entry.id) {
+        return Err(backup::Error::Gaps(entry.id.clone()).into());
+    }
     Ok(each(Item::Conversation(&entry.id, &records, &known))?)
 }
 
