@@ -215,7 +215,7 @@ fn damage_costs_one_message_and_is_told() {
     let torn = sandbox.run(["history", "verify", "--json"]).fails(9);
     assert_eq!(parsed(&torn)["damaged"][0]["reason"], json!("the last line is torn"));
     sandbox.run(["ask", "--demo", "--resume", &id, "go on"]).passes();
-    sandbox.run(["history", "verify"]).stdout("1 conversations, 31 messages: nothing is damaged\n").check();
+    sandbox.run(["history", "verify"]).stdout("1 conversation, 31 messages: nothing is damaged\n").check();
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
     let full = sandbox.run(["ask", "--demo", "--continue", &"a message for which there is no room ".repeat(100)]).output();
     assert_eq!(full.code, Some(8), "{full:#?}");
     assert!(full.stderr.contains("no space left"), "{full:#?}");
-    sandbox.run(["history", "verify"]).stdout("1 conversations, 2 messages: nothing is damaged\n").check();
+    sandbox.run(["history", "verify"]).stdout("1 conversation, 2 messages: nothing is damaged\n").check();
     let no_backup = sandbox.run(["backup"]).fails(8);
     assert!(no_backup.stderr.contains("no space left"), "{no_backup:#?}");
     assert!(!sandbox.files().iter().any(|f| f.to_string_lossy().contains(".backup")), "a part of a backup stays");
@@ -279,7 +279,7 @@ fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
         fs::remove_file(disk.join(format!("filler{n}"))).unwrap();
     }
     sandbox.run(["ask", "--demo", "--continue", "there is room again"]).passes();
-    sandbox.run(["history", "verify"]).stdout("1 conversations, 4 messages: nothing is damaged\n").check();
+    sandbox.run(["history", "verify"]).stdout("1 conversation, 4 messages: nothing is damaged\n").check();
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     proof::ran("archive-disk-full");
 }

@@ -120,7 +120,7 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
     keyring.unlock();
     assert_eq!(secrets(), kept);
     sandbox.run(["key", "get"]).passes();
-    sandbox.run(["history", "verify"]).stdout("1 conversations, 2 messages: nothing is damaged\n").check();
+    sandbox.run(["history", "verify"]).stdout("1 conversation, 2 messages: nothing is damaged\n").check();
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
     let (log, conversations) = STEPS.split_at(STEPS.find("2.").unwrap());
     let done = "[..] records, [..] of them under the key: all as they were written\n";
     let told = format!(
-        "{log}{done}{conversations}1 conversations, 2 messages: nothing is damaged\n{restore}1 restored, 1 here already, 0 restored beside\n\
+        "{log}{done}{conversations}1 conversation, 2 messages: nothing is damaged\n{restore}1 restored, 1 here already, 0 restored beside\n\
          {more}sealed anew: 2 conversations; the old key is gone\n{keys}{left}{release}{stays}"
     );
     sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();

@@ -1,6 +1,6 @@
 //! `history show` and `history verify`: reading.
 
-use super::{list, meant, nothing_sealed};
+use super::{counted, list, meant, nothing_sealed};
 use crate::archive::{StoredMessage, Summary, Verified};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Quiet};
@@ -135,7 +135,7 @@ pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
             text.push_str(&format!("{id}: {reason}\n"));
         }
         let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
-        app.ui.out(&format!("{text}{conversations} conversations, {messages} messages: {bad}\n"))?;
+        app.ui.out(&format!("{text}{}, {}: {bad}\n", counted(conversations, "conversation"), counted(messages, "message")))?;
     }
     if damaged.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Found)) }
 }
