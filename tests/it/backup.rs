@@ -310,7 +310,7 @@ fn keys_go_along_only_when_that_is_said() {
     let without = backup(&sandbox, "without.backup");
     let with = sandbox.desk().join("with.backup");
     let said = sandbox.run(["backup", "--with-keys"]).arg(&with).passes();
-    assert!(said.stderr.contains("API keys are in this backup"), "{said:#?}");
+    assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
     let other = Sandbox::with_vault();
     other.run(["restore", "--with-keys"]).arg(&without).passes();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));

@@ -74,7 +74,8 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     let bytes = files(&place).iter().filter(|(n, _)| n.starts_with("objects/")).map(|(_, b)| b.len()).sum::<usize>();
     let expected = json!({
         "schema_version": 1, "file": shown, "snapshot": first["snapshot"], "conversations": 30, "messages": 120, "bytes": bytes,
-        "sent": 30, "there_already": 0, "objects_sent": names(&place, "objects").len(), "bytes_sent": bytes, "verified": true, "damaged": [],
+        "sent": 30, "there_already": 0, "objects_sent": names(&place, "objects").len(), "bytes_sent": bytes,
+        "objects": names(&place, "objects").len(), "objects_opened": names(&place, "objects").len(), "verified": true, "damaged": [],
     });
     assert_eq!(first, expected);
     // One for each conversation, one for the settings, and a list or two.
@@ -155,13 +156,47 @@ fn of_a_long_conversation_only_its_end_travels_again() {
 }
 
 #[test]
+fn only_what_was_opened_is_called_verified() {
+    // In a folder everything is opened, and what is damaged there makes no backup.
+    let sandbox = house(3);
+    let (place, address) = folder(&sandbox);
+    send(&sandbox, &address);
+    let object = place.join("objects").join(&names(&place, "objects")[0]);
+    let mut bytes = fs::read(&object).unwrap();
+    bytes[50] ^= 1;
+    fs::write(&object, bytes).unwrap();
+    let refused = sandbox.run(["backup", &address]).fails(8);
+    assert!(refused.stderr.contains("is damaged, or is not what its name says") && refused.stderr.contains("--again"), "{refused:#?}");
+    assert_eq!(names(&place, "snapshots").len(), 1);
+    sandbox.run(["backup", "--again", &address]).passes();
+    sandbox.run(["backup", &address]).passes();
+    assert_eq!(names(&place, "snapshots").len(), 3);
+
+    // Far away, what is there already is measured and nothing more, and that is what is said.
+    let dav = WebDav::start();
+    let mut sandbox = house(3);
+    sandbox.set("WEBDAV_USERNAME", USER);
+    sandbox.set("WEBDAV_PASSWORD", PASSWORD);
+    let first = parsed(&sandbox.run(["backup", "--json", &dav.address()]).passes());
+    assert_eq!((&first["objects"], &first["objects_opened"], &first["verified"]), (&json!(4), &json!(4), &json!(true)), "{first}");
+    let second = parsed(&sandbox.run(["backup", "--json", &dav.address()]).passes());
+    assert_eq!((&second["objects"], &second["objects_opened"], &second["verified"]), (&json!(4), &json!(0), &json!(false)), "{second}");
+    let address = dav.address();
+    let told = format!(
+        "{address}: 3 of 3 conversations, 12 messages; 0 sent, 3 there already; 0 bytes, 0 of 4 objects opened; `chatbot backup --verify {address}` opens all\n"
+    );
+    sandbox.run(["backup", &address]).stdout(told).check();
+    sandbox.run(["backup", "--verify", &address]).passes();
+}
+
+#[test]
 fn names_and_bytes_tell_nothing() {
     let sandbox = house(8);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     sandbox.store_key("openrouter", &key);
     let (place, address) = folder(&sandbox);
     let said = sandbox.run(["backup", "--with-keys", &address]).passes();
-    assert!(said.stderr.contains("1 API keys are in this backup"), "{said:#?}");
+    assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     let needles: Vec<&str> = ids.iter().map(String::as_str).chain(["words", "number", "openrouter", &key, PASSPHRASE]).collect();
     for (name, bytes) in files(&place) {
@@ -422,7 +457,7 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
     let mut flipped = read(&object(1));
     flipped[200] ^= 1;
     fs::write(place.join(object(1)), flipped).unwrap();
-    send(&sandbox, &address);
+    sandbox.run(["backup", &address]).fails(8);
     sandbox.run(["backup", "--verify", &address]).fails(8);
     sandbox.run(["backup", "--again", &address]).passes();
     sandbox.run(["backup", "--verify", &address]).passes();

@@ -3,6 +3,7 @@
 pub(super) mod place;
 mod store;
 
+use super::history::counted;
 use super::vault::{Given, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
@@ -137,7 +138,8 @@ impl Chosen {
     fn warn_of_keys(&self, app: &App) {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
-            app.ui.error_line(&format!("chatbot: warning: {keys} API keys are in this backup: guard it and its passphrase like them"));
+            let (are, like) = if keys == 1 { ("1 API key is".to_owned(), "it") } else { (format!("{keys} API keys are"), "them") };
+            app.ui.error_line(&format!("chatbot: warning: {are} in this backup: guard it and its passphrase like {like}"));
         }
     }
 }
@@ -211,11 +213,11 @@ fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> 
         return app.ui.out(&format!("{object}\n"));
     }
     app.ui.out(&format!(
-        "{}: {} of {} conversations, {} messages, {}, verified\n",
+        "{}: {} of {}, {}, {}, verified\n",
         shown(path),
         written.conversations,
-        written.of,
-        written.messages,
+        counted(written.of, "conversation"),
+        counted(written.messages, "message"),
         size(bytes)
     ))
 }
@@ -306,11 +308,11 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
     could_not_be_opened(app, &contents)?;
     let also = also(&contents);
     app.ui.out(&format!(
-        "{}: whole, of {}: {} conversations, {} messages{also}\n",
+        "{}: whole, of {}: {}, {}{also}\n",
         app.ui.paint(Style::Bold, &shown(file)),
         head.created_at.local_minute(),
-        contents.conversations,
-        contents.messages
+        counted(contents.conversations, "conversation"),
+        counted(contents.messages, "message")
     ))
 }
 

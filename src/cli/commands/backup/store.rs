@@ -99,6 +99,8 @@ fn alone(app: &App) -> Result<disk::Lock> {
 fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> {
     let damaged = damaged(app, &sent.left_out);
     let snapshot = &sent.snapshot;
+    // What was there already, and only measured, may be damaged.
+    let verified = sent.objects_opened == sent.objects;
     let there_already = snapshot.conversations - sent.conversations_sent.min(snapshot.conversations);
     if as_json {
         let object = json!({
@@ -112,17 +114,29 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
             "there_already": there_already,
             "objects_sent": sent.objects_sent,
             "bytes_sent": sent.bytes_sent,
-            "verified": true,
+            "objects": sent.objects,
+            "objects_opened": sent.objects_opened,
+            "verified": verified,
             "damaged": damaged,
         });
         return app.ui.out(&format!("{object}\n"));
     }
+    let how = if verified {
+        "verified".to_owned()
+    } else {
+        format!(
+            "{} of {} opened; `chatbot backup --verify {}` opens all",
+            sent.objects_opened,
+            counted(sent.objects, "object"),
+            shown(address)
+        )
+    };
     app.ui.out(&format!(
-        "{}: {} of {} conversations, {} messages; {} sent, {there_already} there already; {}, verified\n",
+        "{}: {} of {}, {}; {} sent, {there_already} there already; {}, {how}\n",
         shown(address),
         snapshot.conversations,
-        sent.of,
-        snapshot.messages,
+        counted(sent.of, "conversation"),
+        counted(snapshot.messages, "message"),
         sent.conversations_sent,
         size(sent.bytes_sent)
     ))
@@ -169,7 +183,12 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
             let whose = if s.home == here { "this house".to_owned() } else { s.home.to_string() };
             let also = if s.keys > 0 { ", with API keys" } else { "" };
             let (id, at) = (app.ui.paint(Style::Bold, s.id.as_str()), s.created_at.local_minute());
-            format!("{id}  {at}  {} conversations, {} messages, {}{also}, of {whose}\n", s.conversations, s.messages, size(s.bytes))
+            format!(
+                "{id}  {at}  {}, {}, {}{also}, of {whose}\n",
+                counted(s.conversations, "conversation"),
+                counted(s.messages, "message"),
+                size(s.bytes)
+            )
         };
         app.ui.out(&found.open.iter().rev().map(line).collect::<String>())?;
         for closed in &found.closed {
@@ -209,12 +228,12 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
     }
     super::could_not_be_opened(app, &contents)?;
     app.ui.out(&format!(
-        "{}: backup {} whole, of {}: {} conversations, {} messages{}\n",
+        "{}: backup {} whole, of {}: {}, {}{}\n",
         app.ui.paint(Style::Bold, &shown(address)),
         snapshot.id,
         snapshot.created_at.local_minute(),
-        contents.conversations,
-        contents.messages,
+        counted(contents.conversations, "conversation"),
+        counted(contents.messages, "message"),
         super::also(&contents)
     ))
 }

@@ -1,6 +1,7 @@
 //! Sending a backup: what is there already stays, what is missing goes, and the snapshot comes last.
 
 use super::Error;
+use super::fetch::{Seen, look};
 use super::form::{Entry, Head, Keys, OBJECTS, Part, SNAPSHOTS, Snapshot, Thing, sealed_length, short};
 use super::marks::{Mark, Work};
 use super::objects::Objects;
@@ -56,6 +57,10 @@ pub struct Sent {
     pub objects_sent: usize,
     /// How many bytes.
     pub bytes_sent: u64,
+    /// Of how many objects the backup consists.
+    pub objects: usize,
+    /// How many of them were opened, or read back as they were sent; of the others only the length was looked at.
+    pub objects_opened: usize,
     /// What could not be opened.
     pub left_out: Vec<LeftOut>,
 }
@@ -105,9 +110,9 @@ pub async fn send(
         lists,
         extras: extra,
     };
-    let (objects_sent, bytes_sent) = (upload.objects_sent, upload.bytes_sent);
-    upload.end(&snapshot).await?;
-    Ok(Sent { snapshot, of, conversations_sent, objects_sent, bytes_sent, left_out })
+    let (objects_sent, bytes_sent, objects) = (upload.objects_sent, upload.bytes_sent, upload.needed.len());
+    let objects_opened = upload.end(&snapshot).await?;
+    Ok(Sent { snapshot, of, conversations_sent, objects_sent, bytes_sent, objects, objects_opened, left_out })
 }
 
 struct Upload<'a> {
@@ -228,14 +233,21 @@ impl<'a> Upload<'a> {
         Ok(names)
     }
 
-    /// Waits for what is under way, looks whether everything is there, and only then says that it is.
-    async fn end(mut self, snapshot: &Snapshot) -> Result<(), Error> {
+    /// Waits for what is under way, looks whether everything is there, and only then says that it is. Where that costs no travel,
+    /// what was there already is opened too. How many objects were.
+    async fn end(mut self, snapshot: &Snapshot) -> Result<usize, Error> {
         self.set_out().await?;
         room(&mut self.under_way, 1).await?;
         let objects = self.sender.objects;
         let there: BTreeMap<String, u64> = objects.list(OBJECTS).await?.into_iter().map(|l| (l.name, l.bytes)).collect();
         if let Some((name, _)) = self.needed.iter().find(|(name, length)| there.get(*name) != Some(*length)) {
             return Err(Error::Missing(short(name)));
+        }
+        let mut opened = self.objects_sent;
+        if opened < self.needed.len() && !objects.is_far() {
+            let seen = Seen { objects, head: self.sender.head, keys: Arc::clone(&self.sender.keys), snapshot };
+            look(&seen, &mut |_| {}).await?;
+            opened = self.needed.len();
         }
         let sealed = self.sender.keys.seal(&Thing::Snapshot(snapshot.clone()).plain(), self.sender.clock.now());
         let name = format!("{SNAPSHOTS}/{}", snapshot.id);
@@ -244,7 +256,8 @@ impl<'a> Upload<'a> {
         if objects.get(&name).await?.as_ref() != Some(&sealed) {
             return Err(Error::Unlike(snapshot.id.to_string()));
         }
-        self.mark.lift().await
+        self.mark.lift().await?;
+        Ok(opened)
     }
 }
 
