@@ -255,7 +255,11 @@ fn of_a_backup(error: &crate::upkeep::backup::Error) -> Meaning {
         E::Passphrase(_) => meaning(Exit::Misuse, "passphrase", ""),
         E::Random => meaning(Exit::Failure, "no_randomness", ""),
         E::Disk(_) | E::Archive(_) => None,
-        _ => meaning(Exit::Storage, "backup_damaged", "use another copy; nothing has been changed"),
+        _ => meaning(
+            Exit::Storage,
+            "backup_damaged",
+            "use another copy, or bring back what opens with `chatbot restore FILE --salvage`; nothing has been changed",
+        ),
     }
 }
 

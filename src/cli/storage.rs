@@ -37,7 +37,8 @@ pub(crate) fn explain(error: &Error) -> Meaning {
         Error::Damaged(_) | Error::Missing(_) | Error::Strange(_) | Error::TooMuch | Error::Unlike(_) => meaning(
             Exit::Storage,
             "backup_damaged",
-            "nothing has been changed; take another with `--snapshot`, or send everything anew with `chatbot backup --again URL`",
+            "nothing has been changed; take another with `--snapshot`, bring back what opens with `chatbot restore URL --salvage`, or send \
+             everything anew with `chatbot backup --again URL`",
         ),
         Error::Uploading => {
             meaning(Exit::Storage, "busy", "wait for its end, or bring it to one with `chatbot backup URL`; after a day it counts no more")

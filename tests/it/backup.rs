@@ -211,9 +211,9 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
     };
     let head = |from: &str, to: &str| whole.replacen(from, to, 1);
     let cases: Vec<(&str, String, &str)> = vec![
-        ("nothing", String::new(), "this is not a backup of chatbot's"),
-        ("prose", "hello\nworld\n".to_owned(), "this is not a backup of chatbot's"),
-        ("a line without an end", "x".repeat(1 << 20), "this is not a backup of chatbot's"),
+        ("nothing", String::new(), "hostile` is not a backup of chatbot's"),
+        ("prose", "hello\nworld\n".to_owned(), "hostile` is not a backup of chatbot's"),
+        ("a line without an end", "x".repeat(1 << 20), "hostile` is not a backup of chatbot's"),
         ("newer", head("\"version\":1", "\"version\":2"), "this backup has version 2, and this program knows versions up to 1"),
         (
             "dear",
@@ -225,7 +225,7 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
             head("m=65536,t=3", "m=8,t=1"),
             "the backup asks for what it may not: Argon2id's memory in KiB is 8, and may be 19456 to 1048576",
         ),
-        ("path-like", head("\"id\":\"", "\"id\":\"../../"), "this is not a backup of chatbot's"),
+        ("path-like", head("\"id\":\"", "\"id\":\"../../"), "hostile` is not a backup of chatbot's"),
         ("another salt", with(&|l| l[0].clone_from(&other[0])), "the passphrase does not open this backup"),
         ("cut", lines[..lines.len() - 1].join("\n") + "\n", "the backup is cut off: its last record is missing"),
         ("torn", whole[..whole.len() - 30].to_owned(), "the backup is cut off: its last record is missing"),

@@ -22,6 +22,8 @@ fn key(head: &Value) -> Fernet {
     Fernet::new(&URL_SAFE.encode(key)).unwrap()
 }
 
+const HINT: &str = "use another copy, or bring back what opens with `chatbot restore FILE --salvage`; nothing has been changed";
+
 /// What is done to the records of a conversation.
 type Change = Box<dyn Fn(&mut Vec<Value>)>;
 
@@ -46,7 +48,11 @@ fn forged(from: &Path, to: PathBuf, change: impl FnOnce(&mut Vec<Value>)) -> Pat
 }
 
 fn backup(sandbox: &Sandbox) -> PathBuf {
-    let file = sandbox.desk().join("house.backup");
+    backup_to(sandbox, "house.backup")
+}
+
+fn backup_to(sandbox: &Sandbox, name: &str) -> PathBuf {
+    let file = sandbox.desk().join(name);
     sandbox.run(["backup"]).arg(&file).passes();
     file
 }
@@ -79,7 +85,7 @@ fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
         let hostile = forged(&file, empty.root().join("hostile"), |records| messages(records, &*change));
         for args in [["restore"].as_slice(), &["restore", "--dry-run"], &["backup", "--verify"]] {
             let refused = empty.run(args).arg(&hostile).code(8);
-            let said = format!("chatbot: error: {message}\nchatbot: hint: use another copy; nothing has been changed\n");
+            let said = format!("chatbot: error: {message}\nchatbot: hint: {HINT}\n");
             refused.stderr(said).check();
         }
         assert!(conversations(&empty.data()).is_empty(), "{what}");
@@ -94,4 +100,99 @@ fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
     let verified = empty.run(["history", "verify", "--json"]).fails(9);
     let damaged = json!([{ "id": id, "message": 4, "reason": "messages 4 to 15999999: the messages are missing" }]);
     assert_eq!(parsed(&verified)["damaged"], damaged);
+}
+
+#[test]
+fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
+    let sandbox = house(4);
+    let file = backup(&sandbox);
+    let other = fs::read_to_string(backup_to(&sandbox, "other.backup")).unwrap();
+    let other: Vec<&str> = other.lines().collect();
+    let whole = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    let all = everything(&sandbox);
+    let warning = |what: &str| format!("chatbot: warning: not all of it can be had: {what}\n");
+    let flipped = format!("{}A{}", &lines[2][..60], &lines[2][61..]);
+    let flipped = if flipped == lines[2] { format!("{}B{}", &lines[2][..60], &lines[2][61..]) } else { flipped };
+    let missing = |n: usize| format!("of 4 conversations and 16 messages, {n} and {} are there", n * 4);
+    let cases: Vec<(&str, Vec<&str>, usize, Vec<String>)> = vec![
+        (
+            "a damaged line",
+            vec![lines[0], lines[1], &flipped, lines[3], lines[4], lines[5]],
+            3,
+            vec!["line 3 does not open".to_owned(), missing(3)],
+        ),
+        ("two of them, side by side", vec![lines[0], lines[1], "x", &flipped, lines[4], lines[5]], 2, {
+            vec!["lines 3 to 4 do not open".to_owned(), missing(2)]
+        }),
+        ("no end", lines[..4].to_vec(), 3, vec!["the last record, which counts everything, is missing".to_owned()]),
+        ("of another backup", vec![lines[0], lines[1], other[2], lines[3], lines[4], lines[5]], 3, {
+            vec!["line 3 does not open".to_owned(), missing(3)]
+        }),
+        ("swapped", vec![lines[0], lines[2], lines[1], lines[3], lines[4], lines[5]], 3, {
+            vec!["line 3 is not in its place: moved, repeated, or from another backup".to_owned(), missing(3)]
+        }),
+        ("repeated", vec![lines[0], lines[1], lines[1], lines[2], lines[3], lines[4], lines[5]], 4, {
+            vec!["line 3 is not in its place: moved, repeated, or from another backup".to_owned()]
+        }),
+    ];
+    for (what, lines, back, lost) in cases {
+        let empty = Sandbox::with_vault();
+        let damaged = empty.write("damaged", lines.join("\n") + "\n");
+        let refused = empty.run(["restore"]).arg(&damaged).fails(8);
+        assert!(refused.stdout.is_empty() && refused.stderr.ends_with(&format!("chatbot: hint: {HINT}\n")), "{what}: {refused:#?}");
+        assert!(conversations(&empty.data()).is_empty(), "{what}");
+        let dry = empty.run(["restore", "--salvage", "--dry-run", "--json"]).arg(&damaged).fails(8);
+        assert_eq!((&parsed(&dry)["restored"], &parsed(&dry)["lost"]), (&json!(back), &json!(lost)), "{what}");
+        let said: String = lost.iter().map(|what| warning(what)).collect();
+        let count = format!("{back} restored, 0 here already, 0 restored beside\n");
+        empty.run(["restore", "--salvage"]).arg(&damaged).code(8).stdout(count).stderr(said).check();
+        let came = everything(&empty);
+        assert_eq!(came.len(), back, "{what}");
+        assert!(came.iter().all(|(id, said)| all[id] == *said), "{what}: what came back is not what was there");
+        empty.run(["history", "verify"]).passes();
+        empty.is_private();
+    }
+    // Of a whole one everything comes back, and nothing is said.
+    let empty = Sandbox::with_vault();
+    empty.run(["restore", "--salvage"]).arg(&file).stdout("4 restored, 0 here already, 0 restored beside\n").check();
+    let wrong = empty.write("wrong", "another passphrase altogether");
+    let refused = empty.run(["restore", "--salvage"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+    assert!(refused.stderr.starts_with("chatbot: error: the passphrase does not open this backup\n"), "{refused:#?}");
+    let prose = empty.write("prose", "hello\n");
+    let named = "chatbot: error: `[ROOT]/prose` is not a backup of chatbot's\nchatbot: hint: check the path\n";
+    empty.run(["restore", "--salvage"]).arg(&prose).code(8).stderr(named).check();
+}
+
+#[test]
+fn of_a_long_conversation_the_parts_that_open_come_back() {
+    let sandbox = Sandbox::with_vault();
+    let said: Vec<Value> = (0..6).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", "kept ".repeat(8000)) })).collect();
+    let import = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+    sandbox.run(["history", "import"]).arg(&import).passes();
+    let id = everything(&sandbox).into_keys().next().unwrap();
+    let whole = fs::read_to_string(backup(&sandbox)).unwrap();
+    let lines: Vec<&str> = whole.lines().collect();
+    assert!(lines.len() > 5, "{} lines", lines.len());
+    let without =
+        |n: usize| lines.iter().enumerate().map(|(i, l)| if i == n { "x\n".to_owned() } else { format!("{l}\n") }).collect::<String>();
+    let empty = Sandbox::with_vault();
+    let middle = empty.write("middle", without(3));
+    let out = empty.run(["restore", "--salvage"]).arg(&middle).fails(8);
+    assert!(
+        out.stderr.contains("line 4 does not open\n") && out.stderr.contains(&format!("conversation `{id}` is not whole\n")),
+        "{out:#?}"
+    );
+    // What is shown of a damaged conversation ends with 8 as well.
+    let shown = |house: &Sandbox| parsed(&house.run(["history", "show", "--json", &id]).fails(8))["messages"].as_array().unwrap().len();
+    assert!((2..6).contains(&shown(&empty)), "{}", shown(&empty));
+    let verified = parsed(&empty.run(["history", "verify", "--json"]).fails(9));
+    assert!(verified["damaged"][0]["reason"].as_str().unwrap().contains("missing"), "{verified}");
+    let empty = Sandbox::with_vault();
+    let last = lines.iter().rposition(|l| l.len() > 1000).unwrap();
+    let end = empty.write("end", without(last));
+    let out = empty.run(["restore", "--salvage"]).arg(&end).fails(8);
+    assert!(out.stderr.contains(&format!("conversation `{id}` is cut off\n")), "{out:#?}");
+    let came = everything(&empty)[&id].1.len();
+    assert!((1..6).contains(&came), "{came}");
 }

@@ -190,6 +190,36 @@ fn only_what_was_opened_is_called_verified() {
 }
 
 #[test]
+fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
+    let sandbox = house(6);
+    let all = everything(&sandbox);
+    let (place, address) = folder(&sandbox);
+    send(&sandbox, &address);
+    let objects = place.join("objects");
+    for name in names(&place, "objects") {
+        let path = objects.join(name);
+        let whole = fs::read(&path).unwrap();
+        let mut bytes = whole.clone();
+        bytes[50] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let empty = elsewhere();
+        empty.run(["restore", &address]).fails(8);
+        assert!(conversations(&empty.data()).is_empty());
+        let out = empty.run(["restore", "--salvage", "--json", &address]).fails(8);
+        let lost = parsed(&out)["lost"].clone();
+        assert!(lost[0].as_str().unwrap().contains("is damaged, or is not what its name says"), "{lost}");
+        let counted = lost.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
+        assert!(counted.starts_with("of 6 conversations and 24 messages, "), "{lost}");
+        let came = everything(&empty);
+        // A conversation, or all those on a list.
+        assert!(came.len() < 6 && came.iter().all(|(id, said)| all[id] == *said), "{came:?}");
+        fs::write(&path, whole).unwrap();
+    }
+    let empty = elsewhere();
+    empty.run(["restore", "--salvage", &address]).stdout("6 restored, 0 here already, 0 restored beside\n").check();
+}
+
+#[test]
 fn names_and_bytes_tell_nothing() {
     let sandbox = house(8);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));

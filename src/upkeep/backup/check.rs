@@ -1,7 +1,7 @@
 //! Reading a backup: every line opened, in its place, counted; nothing believed that is not proved.
 
-use super::Error;
 use super::form::{Conversation, HEAD, Head, Key, LONGEST, Lock, Record, Which, hex, open_head};
+use super::{Error, salvage};
 use crate::archive::{self, Known, Plain};
 use crate::disk::Lines;
 use crate::name::Name;
@@ -12,7 +12,7 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A conversation in a backup may be this large: it is put together in memory.
-const LARGEST: usize = 1 << 30;
+pub(super) const LARGEST: usize = 1 << 30;
 
 /// A backup that opens and is whole.
 #[derive(Debug)]
@@ -23,6 +23,18 @@ pub struct Checked {
     pub lock: Lock,
     /// What is in it.
     pub contents: Contents,
+    /// What of a damaged one could not be had; `None` if nothing but a whole one will do.
+    pub lost: Option<Vec<String>>,
+}
+
+impl Checked {
+    /// Hands each thing in it to `each` once more.
+    pub(super) fn each(&self, path: &Path, each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        match self.lost {
+            Some(_) => salvage::contents(path, &self.lock, each).map(drop),
+            None => contents(path, &self.lock, each).map(drop),
+        }
+    }
 }
 
 /// What is in a backup.
@@ -51,13 +63,18 @@ pub(super) enum Item<'a> {
 
 /// Opens a backup with a passphrase and looks at all of it.
 pub fn check(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
+    let head = head_of(path)?;
+    let lock = head.lock(&passphrase(&head)?)?;
+    let contents = contents(path, &lock, &mut |_, _| Ok(()))?;
+    Ok(Checked { head, lock, contents, lost: None })
+}
+
+/// The first line of a file.
+pub(super) fn head_of(path: &Path) -> Result<Head, Error> {
     let mut lines = Lines::open(path, HEAD as u64).map_err(too_long)?;
     let mut line = Vec::new();
     lines.next(&mut line).map_err(too_long)?;
-    let head = open_head(&line)?;
-    let lock = head.lock(&passphrase(&head)?)?;
-    let contents = contents(path, &lock, &mut |_, _| Ok(()))?;
-    Ok(Checked { head, lock, contents })
+    open_head(&line)
 }
 
 /// A first line that has no end is not one of ours.

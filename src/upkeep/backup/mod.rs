@@ -8,12 +8,14 @@
 mod check;
 mod form;
 mod restore;
+mod salvage;
 pub mod store;
 mod write;
 
 pub use check::{Checked, Contents, check};
 pub use form::{Head, Lock, open_head};
 pub use restore::{Deed, Plan, plan, restore};
+pub use salvage::salvage;
 pub use write::{Extras, LeftOut, Written, write};
 
 use crate::keys::passphrase;

@@ -1,7 +1,7 @@
 //! Restoring: first what would happen, then the same. It adds and never overwrites; run again, it ends in the same place.
 
 use super::Error;
-use super::check::{Checked, Item, contents};
+use super::check::{Checked, Item};
 use super::form::Which;
 use crate::archive::{self, Archive, Known};
 use crate::disk::Draft;
@@ -43,7 +43,7 @@ pub struct Plan {
 /// Looks at what is in a backup and at what is here. Without an archive nothing is here. With `only`, nothing but these.
 pub fn plan(path: &Path, checked: &Checked, archive: Option<&Archive>, only: &[String]) -> Result<Plan, Error> {
     let mut plan = Plan::default();
-    contents(path, &checked.lock, &mut |_, item| {
+    checked.each(path, &mut |_, item| {
         match item {
             Item::Conversation(id, _, known) if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) => {
                 plan.conversations.insert(id.clone(), (deed(archive, id, known)?, known.clone()));
@@ -76,7 +76,7 @@ fn deed(archive: Option<&Archive>, id: &Name, known: &Known) -> Result<Deed, Err
 pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, tell: &mut dyn FnMut(usize)) -> Result<(), Error> {
     let mut done = 0;
     let mut drafts = Vec::new();
-    contents(path, &checked.lock, &mut |_, item| {
+    checked.each(path, &mut |_, item| {
         let Item::Conversation(id, records, known) = item else { return Ok(()) };
         let Some((deed, planned)) = plan.conversations.get(id) else { return Ok(()) };
         if planned != known {

@@ -272,23 +272,30 @@ fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
     Ok(keys)
 }
 
-/// Opens a backup: the passphrase is asked for once its first line has been looked at.
-pub(super) fn open(app: &App, file: &Path) -> Result<Checked> {
+/// Opens a backup: the passphrase is asked for once its first line has been looked at. A damaged one only to be salvaged.
+pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<Checked> {
     let mut asked = None;
-    let checked = backup::check(file, &mut |_| {
+    let passphrase = &mut |_: &backup::Head| {
         known_secret(app, "the backup").map_err(|error| {
             asked = Some(error);
             backup::Error::WrongPassphrase
         })
-    });
-    match asked {
-        Some(error) => Err(error),
-        None => Ok(checked?),
+    };
+    let checked = if salvage { backup::salvage(file, passphrase) } else { backup::check(file, passphrase) };
+    match (asked, checked) {
+        (Some(error), _) => Err(error),
+        (None, Err(backup::Error::NotABackup)) => {
+            bail!(
+                Problem::new(Exit::Storage, "not_a_backup", format!("`{}` is not a backup of chatbot's", shown(file)))
+                    .hint("check the path")
+            )
+        }
+        (None, checked) => Ok(checked?),
     }
 }
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
-    let Checked { head, contents, .. } = open(app, file)?;
+    let Checked { head, contents, .. } = open(app, file, false)?;
     app.note(&Event::new(What::Backup).word("deed", "verify").number("conversations", contents.conversations));
     let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
     if as_json {

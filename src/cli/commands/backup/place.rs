@@ -56,7 +56,13 @@ impl Place {
     }
 
     /// Brings a backup here, sealed with a key that nobody keeps; it is alone with it while the lock is held.
-    pub(in crate::cli::commands) fn fetch(&self, app: &App, snapshot: &Snapshot, only: &[String]) -> Result<(Fetched, disk::Lock)> {
+    pub(in crate::cli::commands) fn fetch(
+        &self,
+        app: &App,
+        snapshot: &Snapshot,
+        only: &[String],
+        salvage: bool,
+    ) -> Result<(Fetched, disk::Lock)> {
         let cache = app.home.cache();
         disk::folder(cache)?;
         let Some(lock) = disk::Lock::try_now(&cache.join("restore.lock"))? else {
@@ -66,7 +72,7 @@ impl Place {
         disk::sweep(&path)?;
         let (ui, of) = (app.ui, snapshot.conversations);
         let bar = &mut |done: usize| ui.progress("fetched", done, of);
-        let fetched = self.runtime.block_on(store::fetch(&self.seen(snapshot), &path, only, app.clock.now(), bar));
+        let fetched = self.runtime.block_on(store::fetch(&self.seen(snapshot), &path, only, salvage, app.clock.now(), bar));
         app.ui.end_progress();
         Ok((fetched?, lock))
     }

@@ -7,7 +7,7 @@ use super::backup::place::Place;
 use super::backup::{address, not_in_a_file, open};
 use crate::archive::Archive;
 use crate::cli::app::App;
-use crate::cli::report::Problem;
+use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::shown;
 use crate::disk;
 use crate::keys::Slot;
@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Only these conversations
     #[arg(long, value_name = "ID", num_args = 1..)]
     only: Vec<String>,
+    /// Of a damaged backup, bring back what opens and name what does not
+    #[arg(long)]
+    salvage: bool,
     /// Bring back the API keys that are in it as well
     #[arg(long)]
     with_keys: bool,
@@ -53,7 +56,7 @@ pub(crate) struct Options {
 impl Options {
     /// Everything of this backup but its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
-        Self { source, snapshot: None, dry_run: false, only: Vec::new(), with_keys: false, json: false }
+        Self { source, snapshot: None, dry_run: false, only: Vec::new(), salvage: false, with_keys: false, json: false }
     }
 }
 
@@ -79,13 +82,13 @@ impl Source {
             if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
                 app.ui.notice("more than one house keeps its backups there; this is the newest, `--snapshot` names another");
             }
-            let (fetched, lock) = place.fetch(app, snapshot, &options.only)?;
+            let (fetched, lock) = place.fetch(app, snapshot, &options.only, options.salvage)?;
             return Ok(Self::Fetched(fetched, lock));
         }
         if options.snapshot.is_some() {
             bail!(not_in_a_file("--snapshot"));
         }
-        Ok(Self::File(options.source.clone(), open(app, &options.source)?))
+        Ok(Self::File(options.source.clone(), open(app, &options.source, options.salvage)?))
     }
 
     fn path(&self) -> &Path {
@@ -134,7 +137,13 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
                 .number("conflicts", count.conflicts.len()),
         );
     }
-    tell(app, options, &count, offered.as_ref().map(|offered| (offered, &outcome)))
+    let lost = source.checked().lost.as_deref();
+    for what in lost.unwrap_or_default() {
+        app.ui.error_line(&format!("chatbot: warning: not all of it can be had: {what}"));
+    }
+    tell(app, options, &count, offered.as_ref().map(|offered| (offered, &outcome)), lost)?;
+    // Whoever runs it unattended must not take the half for the whole.
+    if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
 fn count(plan: &Plan) -> Count {
@@ -189,11 +198,11 @@ fn keys(app: &mut App, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered, &Outcome)>) -> Result<()> {
+fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered, &Outcome)>, lost: Option<&[String]>) -> Result<()> {
     let Count { restored, skipped, conflicts } = count;
     if options.json {
         let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
-        let object = json!({
+        let mut object = json!({
             "schema_version": 1,
             "restored": restored,
             "skipped": skipped,
@@ -202,6 +211,9 @@ fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered,
             "dry_run": options.dry_run,
             "settings": settings.map(|(offered, outcome)| offered.json(outcome)),
         });
+        if let (Some(lost), Some(object)) = (lost, object.as_object_mut()) {
+            object.insert("lost".to_owned(), json!(lost));
+        }
         return app.ui.out(&format!("{object}\n"));
     }
     let (would, are) = if options.dry_run { ("would be ", "would come") } else { ("", "came") };

@@ -61,41 +61,94 @@ impl Drop for Fetched {
 
 /// Opens all of a backup and counts. `tell` hears how many conversations are done.
 pub async fn look(seen: &Seen<'_>, tell: &mut dyn FnMut(usize)) -> Result<Contents, Error> {
-    contents(seen, &[], tell, &mut |_| Ok(())).await
+    contents(seen, &[], tell, &mut None, &mut |_| Ok(())).await
 }
 
-/// Brings a backup here, to be restored by the same rules as any other. With `only`, nothing but these conversations.
-pub async fn fetch(seen: &Seen<'_>, path: &Path, only: &[String], now: Time, tell: &mut dyn FnMut(usize)) -> Result<Fetched, Error> {
+/// Brings a backup here, to be restored by the same rules as any other. With `only`, nothing but these conversations; with `salvage`,
+/// what opens, and a word about what does not.
+pub async fn fetch(
+    seen: &Seen<'_>,
+    path: &Path,
+    only: &[String],
+    salvage: bool,
+    now: Time,
+    tell: &mut dyn FnMut(usize),
+) -> Result<Fetched, Error> {
+    let mut lost = salvage.then(Vec::new);
     let lock = seal::new_key().and_then(|key| KeyRing::new(&key)).map(Lock).map_err(backup::Error::from)?;
     let head = backup::Head::new(seen.snapshot.id.clone(), seen.snapshot.created_at, Cost::default())?;
     let mut writer = Writer::begin(path, head.clone(), &lock, now)?;
-    let found = contents(seen, only, tell, &mut |item| match item {
+    let mut found = contents(seen, only, tell, &mut lost, &mut |item| match item {
         Item::Conversation(id, records, _) => writer.conversation(id, records),
         Item::Text(file, text) => writer.text(file, text),
         Item::Key(slot, secret) => writer.key(slot, &secret),
     })
     .await?;
+    if let Some(lost) = lost.as_mut().filter(|lost| !lost.is_empty() && only.is_empty()) {
+        let Snapshot { conversations, messages, .. } = seen.snapshot;
+        let there = format!("{} and {} are there", found.conversations, found.messages);
+        lost.push((None, format!("of {conversations} conversations and {messages} messages, {there}")));
+    }
+    for (id, what) in lost.iter().flatten() {
+        // It has gaps, and says so.
+        if let Some(id) = id {
+            found.left_out.insert(id.clone(), what.clone());
+        }
+    }
     // It is opened again, and counted, before anything of it is restored.
     writer.end(found.conversations, found.messages, found.keys, found.left_out.clone())?;
-    Ok(Fetched { path: path.to_path_buf(), checked: Checked { head, lock, contents: found } })
+    Ok(Fetched {
+        path: path.to_path_buf(),
+        checked: Checked { head, lock, contents: found, lost: lost.map(|lost| lost.into_iter().map(|(_, what)| what).collect()) },
+    })
 }
 
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> Result<(), backup::Error>;
 
+/// What could not be had, and of which conversation; `None` where nothing but the whole will do.
+type Lost = Option<Vec<(Option<Name>, String)>>;
+
+/// What is to be done about something that cannot be had: what does not open or is not there may be borne with.
+fn bear(lost: &mut Lost, id: Option<&Name>, error: Error) -> Result<(), Error> {
+    match (lost, &error) {
+        (Some(lost), Error::Damaged(_) | Error::Missing(_) | Error::Strange(_)) => {
+            let whose = id.map_or_else(String::new, |id| format!("conversation `{id}` is not whole: "));
+            lost.push((id.cloned(), format!("{whose}{error}")));
+            Ok(())
+        }
+        _ => Err(error),
+    }
+}
+
 /// Hands on each thing of a backup.
-async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize), each: Each<'_>) -> Result<Contents, Error> {
+async fn contents(
+    seen: &Seen<'_>,
+    only: &[String],
+    tell: &mut dyn FnMut(usize),
+    lost: &mut Lost,
+    each: Each<'_>,
+) -> Result<Contents, Error> {
     let mut found = Contents { left_out: seen.snapshot.left_out.clone(), ..Contents::default() };
     let mut entries = Vec::new();
     let mut lists = Parts::new(seen, &seen.snapshot.lists)?;
-    while let Some((name, plain)) = lists.next().await? {
-        match serde_json::from_slice(&plain) {
-            Ok(Thing::List(list)) => entries.extend(list),
-            _ => return Err(Error::Strange(short(&name))),
+    loop {
+        let named = match lists.next().await {
+            Ok(None) => break,
+            Ok(Some((name, plain))) => match serde_json::from_slice(&plain) {
+                Ok(Thing::List(named)) => Ok(named),
+                _ => Err(Error::Strange(short(&name))),
+            },
+            Err(error) => Err(error),
+        };
+        match named {
+            Ok(named) => entries.extend(named),
+            Err(error) => bear(lost, None, error)?,
         }
     }
     let whole: (usize, usize) = (entries.len(), entries.iter().map(|e: &Entry| e.messages).sum());
     let ids: BTreeSet<&Name> = entries.iter().map(|e| &e.id).collect();
-    if whole != (seen.snapshot.conversations, seen.snapshot.messages) || ids.len() != entries.len() {
+    let counted = whole == (seen.snapshot.conversations, seen.snapshot.messages) || lost.as_ref().is_some_and(|l| !l.is_empty());
+    if !counted || ids.len() != entries.len() {
         return Err(Error::Strange(short(seen.snapshot.id.as_str())));
     }
     drop(ids);
@@ -103,49 +156,83 @@ async fn contents(seen: &Seen<'_>, only: &[String], tell: &mut dyn FnMut(usize),
     let parts: Vec<String> = entries.iter().flat_map(|e| e.parts.iter().cloned()).collect();
     let mut parts = Parts::new(seen, &parts)?;
     for entry in &entries {
-        conversation(entry, &mut parts, &seen.snapshot.left_out, each).await?;
-        found.conversations += 1;
-        found.messages += entry.messages;
+        if let Some(messages) = conversation(entry, &mut parts, &seen.snapshot.left_out, lost, each).await? {
+            found.conversations += 1;
+            found.messages += messages;
+        }
         tell(found.conversations);
     }
     if only.is_empty() {
         let mut extras = Parts::new(seen, &seen.snapshot.extras)?;
-        while let Some((name, plain)) = extras.next().await? {
-            extra(&name, &plain, &mut found, each)?;
+        loop {
+            let done = match extras.next().await {
+                Ok(None) => break,
+                Ok(Some((name, plain))) => extra(&name, &plain, &mut found, each),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = done {
+                bear(lost, None, error)?;
+            }
         }
-        if found.keys != seen.snapshot.keys {
+        if found.keys != seen.snapshot.keys && lost.as_ref().is_none_or(Vec::is_empty) {
             return Err(Error::Strange(short(seen.snapshot.id.as_str())));
         }
     }
     Ok(found)
 }
 
-/// Puts a conversation together out of its parts.
-async fn conversation(entry: &Entry, parts: &mut Parts<'_>, left_out: &BTreeMap<Name, String>, each: Each<'_>) -> Result<(), Error> {
+/// Puts a conversation together out of its parts; how many messages it has, `None` if nothing of it could be had.
+async fn conversation(
+    entry: &Entry,
+    parts: &mut Parts<'_>,
+    left_out: &BTreeMap<Name, String>,
+    lost: &mut Lost,
+    each: Each<'_>,
+) -> Result<Option<usize>, Error> {
     let (mut records, mut size): (Vec<Plain>, usize) = (Vec::new(), 0);
+    let mut whole = true;
     for n in 0..entry.parts.len() {
-        let (name, plain) = parts.next().await?.ok_or(Error::TooMuch)?;
-        let Ok(Thing::Conversation(part)) = serde_json::from_slice::<Thing<'_>>(&plain) else {
-            return Err(Error::Strange(short(&name)));
+        let next = match parts.next().await {
+            Ok(next) => Ok(next.ok_or(Error::TooMuch)?),
+            Err(error) => Err(error),
         };
-        let Part { id, n: place, records: more } = part;
-        if id != entry.id || place != n {
-            return Err(Error::Strange(short(&name)));
-        }
-        for record in more {
-            size += record.get().len();
-            if size > LARGEST {
-                return Err(Error::TooMuch);
+        match next.and_then(|(name, plain)| part(entry, n, &name, &plain, &mut size)) {
+            Ok(more) => records.extend(more),
+            Err(error) => {
+                whole = false;
+                bear(lost, Some(&entry.id), error)?;
             }
-            records.push(Zeroizing::new(record.get().as_bytes().to_vec()));
         }
     }
-    let known = archive::judge(&entry.id, &records).filter(|known| known.messages == entry.messages);
-    let known = known.ok_or_else(|| Error::Strange(entry.id.to_string()))?;
-    if !known.whole && !left_out.contains_key(&entry.id) {
+    let known = archive::judge(&entry.id, &records).filter(|known| !whole || known.messages == entry.messages);
+    let Some(known) = known else {
+        bear(lost, Some(&entry.id), Error::Strange(entry.id.to_string()))?;
+        return Ok(None);
+    };
+    if whole && !known.whole && !left_out.contains_key(&entry.id) {
         return Err(backup::Error::Gaps(entry.id.clone()).into());
     }
-    Ok(each(Item::Conversation(&entry.id, &records, &known))?)
+    if known.records == 0 && !whole {
+        return Ok(None);
+    }
+    each(Item::Conversation(&entry.id, &records, &known))?;
+    Ok(Some(known.messages))
+}
+
+/// The records of a part that is in its place.
+fn part(entry: &Entry, n: usize, name: &str, plain: &[u8], size: &mut usize) -> Result<Vec<Plain>, Error> {
+    let Ok(Thing::Conversation(part)) = serde_json::from_slice::<Thing<'_>>(plain) else {
+        return Err(Error::Strange(short(name)));
+    };
+    let Part { id, n: place, records } = part;
+    if id != entry.id || place != n {
+        return Err(Error::Strange(short(name)));
+    }
+    *size += records.iter().map(|record| record.get().len()).sum::<usize>();
+    if *size > LARGEST {
+        return Err(Error::TooMuch);
+    }
+    Ok(records.into_iter().map(|record| Zeroizing::new(record.get().as_bytes().to_vec())).collect())
 }
 
 fn extra(name: &str, plain: &[u8], found: &mut Contents, each: Each<'_>) -> Result<(), Error> {

@@ -1,0 +1,211 @@
+//! Reading a damaged backup: what opens and is in its place, and a word about everything else.
+//!
+//! Nothing else is believed than in a whole one: a record of another backup, one that comes again, or one that stands before
+//! those that came is passed over and named. Only that something is missing is borne with.
+
+use super::Error;
+use super::check::{Checked, Contents, Item, LARGEST, head_of};
+use super::form::{Conversation, End, Head, Key, LONGEST, Lock, Record, Which, open_head};
+use crate::archive::{self, Plain};
+use crate::disk::{self, Lines};
+use crate::name::Name;
+use crate::secret::Secret;
+use std::collections::BTreeSet;
+use std::path::Path;
+use zeroize::Zeroizing;
+
+/// Opens what can be opened of a backup with a passphrase, and names what cannot.
+pub fn salvage(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
+    let head = head_of(path)?;
+    let lock = head.lock(&passphrase(&head)?)?;
+    let (contents, lost) = contents(path, &lock, &mut |_, _| Ok(()))?;
+    Ok(Checked { head, lock, contents, lost: Some(lost) })
+}
+
+type Each<'a> = &'a mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>;
+
+/// Hands each thing that opens to `each`; with what was found, a sentence for everything that was not.
+pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
+    let mut lines = Lines::open(path, LONGEST)?;
+    let mut line = Vec::new();
+    lines.next(&mut line)?;
+    let mut salvage = Salvage::of(open_head(&line)?.id);
+    let (mut number, mut opened) = (1, false);
+    while salvage.end.is_none() {
+        number += 1;
+        match lines.next(&mut line) {
+            Ok(true) => {}
+            Ok(false) => break,
+            // What has no end in sight is no line of ours, and where the next one begins nobody knows.
+            Err(disk::Error::TooLarge { .. }) => {
+                salvage.closed(number);
+                break;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let token = std::str::from_utf8(line.strip_suffix(b"\n").unwrap_or(&line)).ok();
+        let Some(plain) = token.and_then(|token| lock.0.open(token).ok()) else {
+            salvage.closed(number);
+            continue;
+        };
+        opened = true;
+        match serde_json::from_slice(&plain) {
+            Ok(record) => salvage.take(number, record, each)?,
+            Err(_) => salvage.lost.push(format!("line {number} holds no record of ours")),
+        }
+    }
+    if !opened {
+        return Err(Error::WrongPassphrase);
+    }
+    salvage.finish(number, each)
+}
+
+/// A conversation of which parts have come.
+struct Open {
+    id: Name,
+    records: Vec<Plain>,
+    size: usize,
+}
+
+struct Salvage {
+    backup: Name,
+    last: u64,
+    open: Option<Open>,
+    seen: BTreeSet<Name>,
+    gaps: BTreeSet<Name>,
+    /// Runs of lines that do not open.
+    runs: Vec<(usize, usize)>,
+    contents: Contents,
+    end: Option<End>,
+    lost: Vec<String>,
+}
+
+impl Salvage {
+    fn of(backup: Name) -> Self {
+        Self {
+            backup,
+            last: 0,
+            open: None,
+            seen: BTreeSet::new(),
+            gaps: BTreeSet::new(),
+            runs: Vec::new(),
+            contents: Contents::default(),
+            end: None,
+            lost: Vec::new(),
+        }
+    }
+
+    fn closed(&mut self, number: usize) {
+        match self.runs.last_mut() {
+            Some((_, to)) if *to + 1 == number => *to = number,
+            _ => self.runs.push((number, number)),
+        }
+    }
+
+    fn take(&mut self, number: usize, record: Record<'_>, each: Each<'_>) -> Result<(), Error> {
+        if record.backup != self.backup || record.i <= self.last {
+            self.lost.push(format!("line {number} is not in its place: moved, repeated, or from another backup"));
+            return Ok(());
+        }
+        self.last = record.i;
+        match (record.conversation, record.text, record.key, record.end) {
+            (Some(part), None, None, None) => self.part(number, part, each),
+            (None, Some(text), None, None) => {
+                self.cut_off(number, each)?;
+                match text.file {
+                    Which::Settings => self.contents.settings = true,
+                    Which::Usage => self.contents.usage = true,
+                }
+                each(number, Item::Text(text.file, &text.text))
+            }
+            (None, None, Some(Key { slot, secret }), None) => {
+                self.cut_off(number, each)?;
+                self.contents.keys += 1;
+                each(number, Item::Key(&slot, Secret::new(secret.into_owned())))
+            }
+            (None, None, None, Some(end)) => {
+                self.cut_off(number, each)?;
+                self.end = Some(end);
+                Ok(())
+            }
+            _ => {
+                self.lost.push(format!("line {number} holds no record of ours"));
+                Ok(())
+            }
+        }
+    }
+
+    fn part(&mut self, number: usize, part: Conversation<'_>, each: Each<'_>) -> Result<(), Error> {
+        if self.open.as_ref().is_some_and(|open| open.id != part.id) {
+            self.cut_off(number, each)?;
+        }
+        let mut open = match self.open.take() {
+            Some(open) => open,
+            None if !self.seen.insert(part.id.clone()) => {
+                self.lost.push(format!("line {number} is not in its place: conversation `{}` has come already", part.id));
+                return Ok(());
+            }
+            None => Open { id: part.id, records: Vec::new(), size: 0 },
+        };
+        for record in part.records {
+            open.size += record.get().len();
+            if open.size > LARGEST {
+                self.lost.push(format!("conversation `{}` is larger than any of ours", open.id));
+                return Ok(());
+            }
+            open.records.push(Zeroizing::new(record.get().as_bytes().to_vec()));
+        }
+        if part.more {
+            self.open = Some(open);
+            return Ok(());
+        }
+        self.done(number, &open, each)
+    }
+
+    /// The end of a conversation that is open has not come: what has, counts.
+    fn cut_off(&mut self, number: usize, each: Each<'_>) -> Result<(), Error> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        self.lost.push(format!("conversation `{}` is cut off", open.id));
+        self.done(number, &open, each)
+    }
+
+    fn done(&mut self, number: usize, open: &Open, each: Each<'_>) -> Result<(), Error> {
+        let Open { id, records, .. } = open;
+        let Some(known) = archive::judge(id, records) else {
+            self.lost.push(format!("conversation `{id}` has a record that is none of its own"));
+            return Ok(());
+        };
+        if !known.whole {
+            self.gaps.insert(id.clone());
+        }
+        self.contents.conversations += 1;
+        self.contents.messages += known.messages;
+        each(number, Item::Conversation(id, records, &known))
+    }
+
+    fn finish(mut self, number: usize, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
+        self.cut_off(number, each)?;
+        let mut lost: Vec<String> = self
+            .runs
+            .iter()
+            .map(|(from, to)| if from == to { format!("line {from} does not open") } else { format!("lines {from} to {to} do not open") })
+            .collect();
+        lost.append(&mut self.lost);
+        match self.end {
+            Some(end) => {
+                let (conversations, messages) = (self.contents.conversations, self.contents.messages);
+                if (end.conversations, end.messages) != (conversations, messages) {
+                    lost.push(format!(
+                        "of {} conversations and {} messages, {conversations} and {messages} are there",
+                        end.conversations, end.messages
+                    ));
+                }
+                self.contents.left_out = end.left_out;
+            }
+            None => lost.push("the last record, which counts everything, is missing".to_owned()),
+        }
+        let gaps = self.gaps.iter().filter(|id| !self.contents.left_out.contains_key(*id));
+        lost.extend(gaps.map(|id| format!("conversation `{id}` is not whole")));
+        Ok((self.contents, lost))
+    }
+}
