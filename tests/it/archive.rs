@@ -416,6 +416,126 @@ for n in range(300):
 db.commit()
 "#;
 
+/// The same since 0.36: messages that name the one before them, threads that name their last, and old exchanges beside them.
+const LLM_THREADS: &str = r#"
+import json, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.executescript("""
+CREATE TABLE "_llm_migrations" ("name" TEXT PRIMARY KEY, "applied_at" TEXT);
+CREATE TABLE "conversations" ("id" TEXT PRIMARY KEY, "name" TEXT, "model" TEXT);
+CREATE TABLE "responses" ("id" TEXT PRIMARY KEY, "model" TEXT, "prompt" TEXT, "system" TEXT, "response" TEXT,
+   "conversation_id" TEXT REFERENCES "conversations"("id"), "datetime_utc" TEXT);
+CREATE TABLE "fragments" ("id" INTEGER PRIMARY KEY, "hash" TEXT, "content" TEXT, "datetime_utc" TEXT, "source" TEXT);
+CREATE TABLE "messages" ("hash" TEXT PRIMARY KEY, "parent_hash" TEXT REFERENCES "messages"("hash"), "role" TEXT, "provider_metadata" TEXT);
+CREATE TABLE "parts" ("id" INTEGER PRIMARY KEY, "message_hash" TEXT REFERENCES "messages"("hash"), "position" INTEGER, "type" TEXT,
+   "tool_name" TEXT, "text" TEXT, "payload" TEXT);
+CREATE TABLE "threads" ("id" TEXT PRIMARY KEY, "name" TEXT, "tip_message_hash" TEXT REFERENCES "messages"("hash"),
+   "forked_from" TEXT REFERENCES "threads"("id"), "datetime_utc" TEXT);
+CREATE TABLE "turns" ("id" TEXT PRIMARY KEY, "thread_id" TEXT REFERENCES "threads"("id"), "parent_message_hash" TEXT,
+   "tip_message_hash" TEXT, "model" TEXT, "resolved_model" TEXT, "duration_ms" INTEGER, "datetime_utc" TEXT, "response_json" TEXT);
+""")
+def message(hash, before, role, *parts):
+    db.execute("INSERT INTO messages VALUES (?, ?, ?, NULL)", (hash, before, role))
+    for position, (kind, text, payload) in enumerate(parts):
+        db.execute("INSERT INTO parts (message_hash, position, type, text, payload) VALUES (?, ?, ?, ?, ?)",
+            (hash, position, kind, text, payload and json.dumps(payload)))
+text = lambda t: ("text", t, None)
+db.execute("INSERT INTO fragments (id, content) VALUES (7, 'a file of mine')")
+message("s", None, "system", text("be brief"))
+message("u1", "s", "user", ("text", None, {"text_ref": [{"fragment": 7}, {"literal": ": what is it?"}]}), ("attachment", None, {"a": 1}))
+message("a1", "u1", "assistant", ("reasoning", "not said", None), ("tool_call", None, {"name": "look"}), text("a file, "), text("I think"))
+message("t1", "a1", "tool", ("tool_result", "not said", {"output": "x"}))
+message("a2", "t1", "assistant", text("surely a file"))
+message("u2", "a2", "user", text("long " * 20000))
+message("a3", "u2", "assistant", text("yes"))
+message("u3", "a2", "user", text("another way"))
+message("a4", "u3", "assistant", text("as well"))
+message("r", "r", "user", text("a ring"))
+threads = [("one", "first", "a3"), ("two", "forked", "a4"), ("three", "a ring", "r"), ("old", "went on", "a3"), ("none", "nothing yet", None)]
+for id, name, tip in threads:
+    db.execute("INSERT INTO threads VALUES (?, ?, ?, NULL, '2026-01-01 00:00:00+00:00')", (id, name, tip))
+for id, thread, asked, tip, model, minute in [("1", "one", "u1", "a2", "m-1", 1), ("2", "one", "u2", "a3", "m-2", 2), ("3", "two", "u3", "a4", "m-3", 3)]:
+    db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?, NULL, 5, ?, NULL)",
+        (id, thread, asked, tip, model, "2026-02-03T04:%02d:05.678901+00:00" % minute))
+db.execute("INSERT INTO conversations VALUES ('old', 'went on', 'm-0')")
+db.execute("INSERT INTO conversations VALUES ('older', 'left alone', 'm-0')")
+for id in ("old", "older"):
+    db.execute("INSERT INTO responses VALUES (?, 'm-0', 'asked long ago', NULL, 'answered', ?, '2025-01-02T03:04:05')", ("r-" + id, id))
+db.commit()
+for change in sys.argv[2:]:
+    db.executescript(change)
+"#;
+
+#[test]
+fn the_threads_of_llm_are_read() {
+    let Some(python) = proof::tool("python3") else {
+        return proof::left_out("archive-llm", "no Python");
+    };
+    let sandbox = Sandbox::with_vault();
+    let made = |name: &str, change: &str| {
+        let file = sandbox.desk().join(name);
+        assert!(Command::new(&python).args(["-c", LLM_THREADS]).arg(&file).arg(change).status().unwrap().success());
+        file
+    };
+    let file = made("logs.db", "");
+    let said = "imported 5 conversations, 21 messages; 3 parts left out: no text\n";
+    sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
+    let again = "imported 0 conversations, 0 messages; 5 here already\n";
+    sandbox.run(["history", "import"]).arg(&file).stdout(again).check();
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let one = |title: &str| list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!(title)).unwrap().clone();
+    let long = "long ".repeat(20_000);
+    let begin = ["be brief", "a file of mine: what is it?", "a file, I think", "surely a file"];
+    let first = one("first");
+    assert_eq!((&first["model"], &first["updated_at"]), (&json!("m-2"), &json!("2026-02-03T04:02:05.678Z")));
+    assert_eq!(texts(&sandbox, first["id"].as_str().unwrap()), [&begin[..], &[&long, "yes"]].concat());
+    let shown = parsed(&sandbox.run(["history", "show", "--json", first["id"].as_str().unwrap()]).passes());
+    let models: Vec<&Value> = shown["messages"].as_array().unwrap().iter().map(|m| &m["model"]).collect();
+    assert_eq!(models, [&Value::Null, &Value::Null, &Value::Null, &json!("m-1"), &Value::Null, &json!("m-2")]);
+    assert_eq!(texts(&sandbox, one("forked")["id"].as_str().unwrap()), [&begin[..], &["another way", "as well"]].concat());
+    assert_eq!(texts(&sandbox, one("a ring")["id"].as_str().unwrap()), ["a ring"]);
+    // What is in both forms is whole in the newer one.
+    assert_eq!(texts(&sandbox, one("went on")["id"].as_str().unwrap()).len(), 6);
+    assert_eq!(texts(&sandbox, one("left alone")["id"].as_str().unwrap()), ["asked long ago", "answered"]);
+
+    // A form that is not known is no empty log.
+    let hint = "chatbot: hint: `chatbot history import --help` names the forms\n";
+    for (name, change, what) in [
+        ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "a log of llm's without a table `parts`"),
+        ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "a log of llm's whose table `parts` has no column `text`"),
+        ("hollow.db", "DELETE FROM parts;", "a log of llm's with 5 threads and no message that is understood"),
+    ] {
+        let file = made(name, change);
+        let told = format!("chatbot: error: `[ROOT]/desk/{name}` is {what}: that form is not known\n{hint}");
+        sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+    }
+    let file = sandbox.desk().join("other.db");
+    let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
+    assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
+    let told = format!("chatbot: error: `[ROOT]/desk/other.db` is a database with the tables `birds`: that form is not known\n{hint}");
+    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+    proof::ran("archive-llm");
+}
+
+#[test]
+fn pictures_are_left_out_and_counted_and_the_model_is_kept() {
+    let sandbox = Sandbox::with_vault();
+    let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
+    let file = sandbox.write("desk/session.yaml", session);
+    let said = "imported 1 conversation, 2 messages; 1 part left out: no text\n";
+    sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
+    assert_eq!(texts(&sandbox, &ids(&sandbox)[0]), ["what is\nthis", "a heron"]);
+    let tree = json!([{ "title": "T", "current_node": "b", "mapping": {
+        "a": { "message": { "author": { "role": "user" }, "content": { "content_type": "multimodal_text", "parts": [{ "content_type": "image_asset_pointer" }, "and this?"] } }, "parent": null },
+        "b": { "message": { "author": { "role": "assistant" }, "content": { "content_type": "text", "parts": ["a stork"] }, "metadata": { "model_slug": "gpt-y" } }, "parent": "a" },
+    } }]);
+    let file = sandbox.write("desk/conversations.json", tree.to_string());
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    assert_eq!((&back["messages"], &back["parts_left_out"]), (&json!(2), &json!(1)), "{back}");
+    let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).passes());
+    assert_eq!((&shown["model"], &shown["messages"][1]["model"]), (&json!("gpt-y"), &json!("gpt-y")), "{shown}");
+}
+
 #[test]
 fn the_log_of_llm_is_read() {
     let Some(python) = proof::tool("python3") else {

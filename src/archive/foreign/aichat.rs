@@ -6,7 +6,7 @@ use crate::privacy::Raw;
 
 pub(super) fn read(text: &str) -> Option<Foreign> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None };
+    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None, unread: 0 };
     let mut at = 0;
     let mut within = None;
     while let Some(line) = lines.get(at) {
@@ -21,12 +21,16 @@ pub(super) fn read(text: &str) -> Option<Foreign> {
             let content = content.trim_start();
             let text = match content.strip_prefix('|') {
                 Some(how) => {
-                    let (text, next) = block(&lines, at, how);
+                    let (text, next) = block(&lines, at, how, 2);
                     at = next;
                     text
                 }
-                // A list of parts, not a text.
-                None if content.is_empty() => continue,
+                None if content.is_empty() => {
+                    let (text, unread, next) = parts(&lines, at)?;
+                    at = next;
+                    session.unread += unread;
+                    text
+                }
                 None => scalar(content)?,
             };
             let role = match role {
@@ -41,6 +45,32 @@ pub(super) fn read(text: &str) -> Option<Foreign> {
         }
     }
     (!session.said.is_empty()).then_some(session)
+}
+
+/// A list of parts, from `at` on: the texts among them, a line each; how many are no text; and where the list ends.
+fn parts(lines: &[&str], mut at: usize) -> Option<(String, usize, usize)> {
+    let (mut texts, mut unread) = (Vec::new(), 0);
+    while let Some(first) = lines.get(at).and_then(|l| l.strip_prefix("  - ")) {
+        let (mut line, mut text) = (Some(first), None);
+        while let Some(field) = line {
+            at += 1;
+            if let Some(value) = field.strip_prefix("text: ") {
+                text = Some(if let Some(how) = value.strip_prefix('|') {
+                    let (text, next) = block(lines, at, how, 4);
+                    at = next;
+                    text
+                } else {
+                    scalar(value)?
+                });
+            }
+            line = lines.get(at).and_then(|l| l.strip_prefix("    "));
+        }
+        match text {
+            Some(text) => texts.push(text),
+            None => unread += 1,
+        }
+    }
+    Some((texts.join("\n"), unread, at))
 }
 
 /// A text on one line: plain, in single or in double quotes.
@@ -90,12 +120,13 @@ fn scalar(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// A text of several lines, from `at` on; with it, where it ends. `how` says how deep it stands and how it ends.
-fn block(lines: &[&str], at: usize, how: &str) -> (String, usize) {
-    let said = how.chars().find_map(|c| c.to_digit(10)).map(|depth| depth as usize + 2);
+/// A text of several lines, from `at` on; with it, where it ends. `how` says how deep it stands below its name, which stands at
+/// `name`, and how it ends.
+fn block(lines: &[&str], at: usize, how: &str, name: usize) -> (String, usize) {
+    let said = how.chars().find_map(|c| c.to_digit(10)).map(|depth| depth as usize + name);
     let rest = || lines.iter().skip(at);
     let first = rest().find(|l| !l.trim().is_empty()).map_or(0, |l| l.len() - l.trim_start_matches(' ').len());
-    let depth = said.unwrap_or(first).max(3);
+    let depth = said.unwrap_or(first).max(name + 1);
     let inside = |line: &&&str| line.trim().is_empty() || line.len() - line.trim_start_matches(' ').len() >= depth;
     let count = rest().take_while(inside).count();
     let mut text: String = rest().take(count).map(|l| format!("{}\n", l.get(depth..).unwrap_or_default())).collect();

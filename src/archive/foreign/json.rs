@@ -21,7 +21,9 @@ pub(super) fn read(text: &str) -> Option<(Source, Vec<Foreign>)> {
             Some((Source::Json, all.iter().filter_map(conversation).collect()))
         }
         Value::Array(all) if all.iter().any(|v| v.get("role").is_some()) => {
-            Some((Source::ShellGpt, vec![Foreign { title: None, model: None, said: all.iter().filter_map(message).collect(), here: None }]))
+            let mut unread = 0;
+            let said = all.iter().filter_map(|one| message(one, &mut unread)).collect();
+            Some((Source::ShellGpt, vec![Foreign { title: None, model: None, said, here: None, unread }]))
         }
         _ => None,
     }
@@ -32,16 +34,18 @@ fn text(value: &Value, name: &str) -> Option<String> {
 }
 
 fn conversation(value: &Value) -> Option<Foreign> {
-    let said = value.get("messages")?.as_array()?.iter().filter_map(message).collect();
+    let mut unread = 0;
+    let said = value.get("messages")?.as_array()?.iter().filter_map(|one| message(one, &mut unread)).collect();
     let title = text(value, "title").or_else(|| text(value, "name"));
     let here = text(value, "id").and_then(|id| id.parse().ok());
-    Some(Foreign { title: title.map(Raw::from), model: model(value.get("model")), said, here })
+    Some(Foreign { title: title.map(Raw::from), model: model(value.get("model")), said, here, unread })
 }
 
-fn message(value: &Value) -> Option<ForeignMessage> {
-    let said = value.get("text").filter(|t| t.is_string()).or_else(|| value.get("content")).and_then(content)?;
+fn message(value: &Value, unread: &mut usize) -> Option<ForeignMessage> {
+    let role = role(value.get("role")?.as_str()?)?;
+    let said = content(value.get("text").filter(|t| t.is_string()).or_else(|| value.get("content"))?, unread)?;
     let at = value.get("at").and_then(Value::as_str).and_then(Time::parse);
-    Some(ForeignMessage { role: role(value.get("role")?.as_str()?)?, text: said, at, model: model(value.get("model")) })
+    Some(ForeignMessage { role, text: said, at, model: model(value.get("model")) })
 }
 
 fn role(word: &str) -> Option<Role> {
@@ -60,8 +64,8 @@ fn model(value: Option<&Value>) -> Option<String> {
     (!name.is_empty() && name.len() <= 256 && name.bytes().all(|b| b.is_ascii_graphic())).then(|| name.to_owned())
 }
 
-/// A text, or the texts of its parts; `None` if there is nothing.
-fn content(value: &Value) -> Option<Raw> {
+/// A text, or the texts of its parts; `None` if there is nothing. Parts that are no text are counted.
+fn content(value: &Value, unread: &mut usize) -> Option<Raw> {
     let whole = match value {
         Value::String(text) => Raw::from(text.as_str()),
         Value::Array(parts) => {
@@ -69,11 +73,13 @@ fn content(value: &Value) -> Option<Raw> {
             for part in parts {
                 if let Some(text) = part.as_str().or_else(|| part.get("text")?.as_str()) {
                     whole.push(&Raw::from(text));
+                } else {
+                    *unread += 1;
                 }
             }
             whole
         }
-        Value::Object(object) => return object.get("parts").or_else(|| object.get("text")).and_then(content),
+        Value::Object(object) => return content(object.get("parts").or_else(|| object.get("text"))?, unread),
         _ => return None,
     };
     (!whole.is_empty()).then_some(whole)
@@ -82,18 +88,18 @@ fn content(value: &Value) -> Option<Raw> {
 /// A conversation as a tree of tries: from the last one back to the root.
 fn tree(value: &Value) -> Option<Foreign> {
     let mapping = value.get("mapping")?.as_object()?;
-    let mut said = Vec::new();
+    let (mut said, mut unread) = (Vec::new(), 0);
     let mut been = HashSet::new();
     let mut at = value.get("current_node").and_then(Value::as_str);
     while let Some(node) = at.filter(|id| been.insert(*id)).and_then(|id| mapping.get(id)) {
-        said.extend(node.get("message").and_then(branch));
+        said.extend(node.get("message").and_then(|message| branch(message, &mut unread)));
         at = node.get("parent").and_then(Value::as_str);
     }
     said.reverse();
-    Some(Foreign { title: text(value, "title").map(Raw::from), model: model(value.get("default_model_slug")), said, here: None })
+    Some(Foreign { title: text(value, "title").map(Raw::from), model: model(value.get("default_model_slug")), said, here: None, unread })
 }
 
-fn branch(message: &Value) -> Option<ForeignMessage> {
+fn branch(message: &Value, unread: &mut usize) -> Option<ForeignMessage> {
     let about = message.get("metadata");
     if about.and_then(|m| m.get("is_visually_hidden_from_conversation")).and_then(Value::as_bool) == Some(true) {
         return None;
@@ -102,5 +108,10 @@ fn branch(message: &Value) -> Option<ForeignMessage> {
     let seconds = message.get("create_time").and_then(Value::as_f64).filter(|s| (0.0..1e11).contains(s));
     #[expect(clippy::cast_possible_truncation, reason = "within the bounds asked for a line above")]
     let at = seconds.map(|s| Time::from_millis((s * 1000.0) as i64));
-    Some(ForeignMessage { role, text: content(message.get("content")?)?, at, model: model(about.and_then(|m| m.get("model_slug"))) })
+    Some(ForeignMessage {
+        role,
+        text: content(message.get("content")?, unread)?,
+        at,
+        model: model(about.and_then(|m| m.get("model_slug"))),
+    })
 }

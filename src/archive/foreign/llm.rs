@@ -1,44 +1,228 @@
 //! The log of the `llm` tool: `logs.db`.
+//!
+//! It used to have a row an exchange (`responses`, in `conversations`). Since version 0.36 at the latest it has messages that name the one before them,
+//! so that what two threads have in common is kept once; a thread names its last one. A log that was begun before has both.
 
-use super::sqlite::Database;
-use super::{Foreign, ForeignMessage};
+use super::sqlite::{Database, Row, Table};
+use super::{Foreign, ForeignMessage, Unread};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+/// No log has more messages: threads may share them, and a few rows could be made to say a great many.
+const MOST: usize = 4 << 20;
 
 /// An exchange: when, and its messages.
 type Exchange = (String, Vec<ForeignMessage>);
 
-pub(super) fn read(bytes: &[u8]) -> Option<Vec<Foreign>> {
-    let database = Database::open(bytes)?;
-    let mut about: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
-    database.rows("conversations", &mut |row| {
-        if let Some(id) = row.text("id") {
-            let own = |column| row.text(column).map(str::to_owned);
-            about.insert(id.to_owned(), (own("name"), own("model")));
+pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
+    let database = Database::open(bytes).ok_or(Unread::Form)?;
+    let log = Log { tables: database.tables(), database };
+    let threads = if log.table("threads").is_some() || log.table("turns").is_some() { Some(log.threads()?) } else { None };
+    let exchanges = log.exchanges();
+    if threads.is_none() && exchanges.is_none() {
+        let names: Vec<String> = log.tables.iter().take(12).map(|t| format!("`{}`", t.name)).collect();
+        return Err(Unread::Schema(format!("a database with the tables {}", names.join(", "))));
+    }
+    let (mut all, known) = threads.unwrap_or_default();
+    // What is in both is whole in the newer form: a thread has what went before it.
+    all.extend(exchanges.unwrap_or_default().into_iter().filter(|(id, _)| !known.contains(id)).map(|(_, foreign)| foreign));
+    Ok(all)
+}
+
+struct Log<'a> {
+    database: Database<'a>,
+    tables: Vec<Table>,
+}
+
+/// A message that names the one before it.
+struct Link {
+    before: Option<String>,
+    role: Option<Role>,
+}
+
+/// What is known of the moment a message was said.
+#[derive(Clone, Default)]
+struct Turn {
+    at: Option<Time>,
+    model: Option<String>,
+}
+
+impl Log<'_> {
+    fn table(&self, name: &str) -> Option<&Table> {
+        self.tables.iter().find(|t| t.name == name)
+    }
+
+    /// Hands each row of a table to `each`, if it is as it is known to be.
+    fn each(&self, name: &str, columns: &[&str], each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
+        let table = self.table(name).ok_or_else(|| Unread::Schema(format!("a log of llm's without a table `{name}`")))?;
+        if let Some(column) = columns.iter().find(|column| !table.columns.iter().any(|c| c == *column)) {
+            return Err(Unread::Schema(format!("a log of llm's whose table `{name}` has no column `{column}`")));
         }
-    });
-    let mut exchanges: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();
-    let there = database.rows("responses", &mut |row| {
-        let when = row.text("datetime_utc").unwrap_or_default();
-        let at = Time::parse(when).or_else(|| Time::parse(&format!("{when}Z")));
-        let model = row.text("model").map(str::to_owned);
-        let said = [("system", Role::System), ("prompt", Role::User), ("response", Role::Assistant)];
-        let said = said.into_iter().filter_map(|(column, role)| {
-            let model = model.clone().filter(|_| role == Role::Assistant);
-            Some(ForeignMessage { role, text: Raw::from(row.text(column)?), at, model })
+        self.database.rows(table, each);
+        Ok(())
+    }
+
+    /// The conversations of the older form, by their ids.
+    fn exchanges(&self) -> Option<Vec<(String, Foreign)>> {
+        let mut about: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
+        if let Some(table) = self.table("conversations") {
+            self.database.rows(table, &mut |row| {
+                if let Some(id) = row.text("id") {
+                    about.insert(id.to_owned(), (own(row, "name"), own(row, "model")));
+                }
+            });
+        }
+        let mut exchanges: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();
+        self.database.rows(self.table("responses")?, &mut |row| {
+            let at = when(row);
+            let model = own(row, "model");
+            let said = [("system", Role::System), ("prompt", Role::User), ("response", Role::Assistant)];
+            let said = said.into_iter().filter_map(|(column, role)| {
+                let model = model.clone().filter(|_| role == Role::Assistant);
+                Some(ForeignMessage { role, text: Raw::from(row.text(column)?), at, model })
+            });
+            // What belongs to no conversation is one of its own.
+            let id = row.text("conversation_id").or_else(|| row.text("id")).unwrap_or_default();
+            let order = row.text("datetime_utc").unwrap_or_default();
+            exchanges.entry(id.to_owned()).or_default().push((order.to_owned(), said.collect()));
         });
-        // What belongs to no conversation is one of its own.
-        let id = row.text("conversation_id").or_else(|| row.text("id")).unwrap_or_default();
-        exchanges.entry(id.to_owned()).or_default().push((when.to_owned(), said.collect()));
-    });
-    there.then(|| {
         let conversation = |(id, mut all): (String, Vec<Exchange>)| {
             all.sort_by(|(a, _), (b, _)| a.cmp(b));
             let (name, model) = about.remove(&id).unwrap_or_default();
-            Foreign { title: name.map(Raw::from), model, said: all.into_iter().flat_map(|(_, said)| said).collect(), here: None }
+            let said = all.into_iter().flat_map(|(_, said)| said).collect();
+            (id, Foreign { title: name.map(Raw::from), model, said, here: None, unread: 0 })
         };
-        exchanges.into_iter().map(conversation).collect()
-    })
+        Some(exchanges.into_iter().map(conversation).collect())
+    }
+
+    /// The threads of the newer form, and their ids.
+    fn threads(&self) -> Result<(Vec<Foreign>, BTreeSet<String>), Unread> {
+        let mut links: HashMap<String, Link> = HashMap::new();
+        self.each("messages", &["hash", "parent_hash", "role"], &mut |row| {
+            let role = match row.text("role") {
+                Some("user") => Some(Role::User),
+                Some("assistant") => Some(Role::Assistant),
+                Some("system") => Some(Role::System),
+                // What tools said is no part of a conversation here.
+                _ => None,
+            };
+            if let Some(hash) = row.text("hash") {
+                links.insert(hash.to_owned(), Link { before: own(row, "parent_hash"), role });
+            }
+        })?;
+        let texts = self.texts()?;
+        let mut turns: HashMap<(String, String), Turn> = HashMap::new();
+        let mut last: BTreeMap<String, (String, Option<String>, Option<String>)> = BTreeMap::new();
+        self.each("turns", &["id", "thread_id", "tip_message_hash", "parent_message_hash", "model", "datetime_utc"], &mut |row| {
+            let (id, thread) = (row.text("id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
+            let turn = Turn { at: when(row), model: own(row, "model") };
+            let tip = own(row, "tip_message_hash");
+            // Who asked named no model.
+            let asked = own(row, "parent_message_hash").map(|hash| (hash, Turn { model: None, ..turn.clone() }));
+            for (hash, turn) in asked.into_iter().chain(tip.clone().map(|hash| (hash, turn.clone()))) {
+                turns.entry((String::new(), hash.clone())).or_insert_with(|| turn.clone());
+                turns.insert((thread.to_owned(), hash), turn);
+            }
+            if last.get(thread).is_none_or(|(before, ..)| before.as_str() < id) {
+                last.insert(thread.to_owned(), (id.to_owned(), tip, turn.model));
+            }
+        })?;
+        let (mut all, mut ids, mut many, mut rows) = (Vec::new(), BTreeSet::new(), 0, 0);
+        self.each("threads", &["id", "name", "tip_message_hash"], &mut |row| {
+            rows += 1;
+            let Some(id) = row.text("id") else { return };
+            let (_, tip, model) = last.get(id).cloned().unwrap_or_default();
+            let mut next = own(row, "tip_message_hash").or(tip);
+            let mut foreign = Foreign { title: own(row, "name").map(Raw::from), model, said: Vec::new(), here: None, unread: 0 };
+            let mut been = HashSet::new();
+            while let Some((hash, link)) =
+                next.take().filter(|h| many < MOST && been.insert(h.clone())).and_then(|h| links.get_key_value(&h))
+            {
+                many += 1;
+                next.clone_from(&link.before);
+                let Some(role) = link.role else { continue };
+                let turn = turns.get(&(id.to_owned(), hash.clone())).or_else(|| turns.get(&(String::new(), hash.clone())));
+                let Turn { at, model } = turn.cloned().unwrap_or_default();
+                let Some((text, unread)) = texts.get(hash) else { continue };
+                foreign.unread += unread;
+                if !text.is_empty() {
+                    foreign.said.push(ForeignMessage { role, text: text.clone(), at, model });
+                }
+            }
+            foreign.said.reverse();
+            if !foreign.said.is_empty() {
+                ids.insert(id.to_owned());
+                all.push(foreign);
+            }
+        })?;
+        if many >= MOST {
+            return Err(Unread::Schema("a log of llm's with more messages than there can be".to_owned()));
+        }
+        if rows > 0 && all.is_empty() {
+            return Err(Unread::Schema(format!("a log of llm's with {rows} threads and no message that is understood")));
+        }
+        Ok((all, ids))
+    }
+
+    /// The text of each message, and how many parts of it are none.
+    fn texts(&self) -> Result<HashMap<String, (Raw, usize)>, Unread> {
+        let mut fragments: HashMap<i64, String> = HashMap::new();
+        if let Some(table) = self.table("fragments") {
+            self.database.rows(table, &mut |row| {
+                fragments.extend(own(row, "content").map(|content| (row.number, content)));
+            });
+        }
+        let mut parts: HashMap<String, BTreeMap<i64, Option<Raw>>> = HashMap::new();
+        self.each("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
+            let (Some(hash), Some(position)) = (row.text("message_hash"), row.whole("position")) else { return };
+            let part = match row.text("type") {
+                Some("text") => row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments)),
+                // What a model thought and what tools were asked and said is no part of a conversation here.
+                Some("reasoning" | "tool_call" | "tool_result") => return,
+                _ => None,
+            };
+            parts.entry(hash.to_owned()).or_default().insert(position, part);
+        })?;
+        let joined = |(hash, parts): (String, BTreeMap<i64, Option<Raw>>)| {
+            let (mut text, mut unread) = (Raw::from(""), 0);
+            for part in parts.into_values() {
+                match part {
+                    Some(part) => text.push(&part),
+                    None => unread += 1,
+                }
+            }
+            (hash, (text, unread))
+        };
+        Ok(parts.into_iter().map(joined).collect())
+    }
+}
+
+/// A text that is put together from pieces of its own and from fragments that are kept once; `None` if one of them is not there.
+fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>) -> Option<Raw> {
+    let Some(payload) = payload else { return Some(Raw::from("")) };
+    let payload: Value = serde_json::from_str(payload).ok()?;
+    if let Some(text) = payload.get("text") {
+        return text.as_str().map(Raw::from);
+    }
+    let mut whole = Raw::from("");
+    for piece in payload.get("text_ref")?.as_array()? {
+        let text = match piece.get("fragment") {
+            Some(number) => fragments.get(&number.as_i64()?)?,
+            None => piece.get("literal")?.as_str()?,
+        };
+        whole.push(&Raw::from(text));
+    }
+    Some(whole)
+}
+
+fn own(row: &Row<'_>, column: &str) -> Option<String> {
+    row.text(column).map(str::to_owned)
+}
+
+fn when(row: &Row<'_>) -> Option<Time> {
+    let when = row.text("datetime_utc")?;
+    Time::parse(when).or_else(|| Time::parse(&format!("{when}Z")))
 }

@@ -34,6 +34,8 @@ pub struct Foreign {
     pub said: Vec<ForeignMessage>,
     /// The conversation it was exported from, if it was exported by this program.
     pub here: Option<Name>,
+    /// How many parts of its messages are no text: pictures, files.
+    pub unread: usize,
 }
 
 impl Foreign {
@@ -100,20 +102,28 @@ impl fmt::Display for Source {
     }
 }
 
-/// Reads a file of another program's; `None` if it is none that is known.
-#[must_use]
-pub fn read(bytes: &[u8]) -> Option<(Source, Vec<Foreign>)> {
+/// Why nothing is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unread {
+    /// It has no form that is known.
+    Form,
+    /// It is a database, and none as it is known: what it is.
+    Schema(String),
+}
+
+/// Reads a file of another program's.
+pub fn read(bytes: &[u8]) -> Result<(Source, Vec<Foreign>), Unread> {
     if bytes.starts_with(b"SQLite format 3\0") {
         return llm::read(bytes).map(|all| (Source::Llm, all));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
-        return mods::read(bytes).map(|one| (Source::Mods, vec![one]));
+        return mods::read(bytes).map(|one| (Source::Mods, vec![one])).ok_or(Unread::Form);
     };
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['[', '{']) {
-        json::read(text)
+        json::read(text).ok_or(Unread::Form)
     } else {
-        aichat::read(text).map(|session| (Source::Aichat, vec![session]))
+        aichat::read(text).map(|session| (Source::Aichat, vec![session])).ok_or(Unread::Form)
     }
 }
 
@@ -196,7 +206,8 @@ impl Archive {
             created_at: first.at,
             title: title.map_or_else(String::new, |t| t.as_str().chars().take(200).collect()),
             provider: source.to_string(),
-            model: foreign.model.clone().unwrap_or_default(),
+            // The one that answered last, where nothing is said of the whole.
+            model: foreign.model.clone().or_else(|| foreign.said.iter().rev().find_map(|m| m.model.clone())).unwrap_or_default(),
             origin: Some(foreign.origin(source)),
         };
         let borrowed: Vec<(&Message, &Note)> = messages.iter().map(|(m, n)| (m, n)).collect();
@@ -249,6 +260,10 @@ mod tests {
 
     #[test]
     fn a_session_of_aichat() {
+        let parts = "model: x:y\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n  - type: text\n    text: 'and ''that'' there'\n- role: assistant\n  content: a cat\n- role: user\n  content:\n  - type: image_url\n    image_url:\n      url: https://example.org/x.png\n";
+        let (_, found) = read(parts.as_bytes()).unwrap();
+        let texts: Vec<String> = found[0].said.iter().map(|m| m.text.printable()).collect();
+        assert_eq!((texts, found[0].unread), (vec!["what is\n\nthis\nand 'that' there".to_owned(), "a cat".to_owned()], 2));
         let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: plain: no\n- role: assistant\n  content: |2\n      indented\n    end\n";
         let (source, all) = said(text);
         assert_eq!(source, "aichat");
@@ -266,8 +281,8 @@ mod tests {
     fn what_is_nothing_of_the_kind_is_not_read() {
         for text in ["", "hello", "{}", "[]", "[1,2]", "{\"messages\":3}", "messages: x", "\u{0}", "[{\"messages\":[]}]"] {
             let found = read(text.as_bytes());
-            assert!(found.is_none_or(|(_, all)| all.iter().all(|f| f.said.is_empty())), "{text:?}");
+            assert!(found.is_err() || found.unwrap().1.iter().all(|f| f.said.is_empty()), "{text:?}");
         }
-        assert!(read(&[0xff, 0xfe]).is_none());
+        assert_eq!(read(&[0xff, 0xfe]).unwrap_err(), Unread::Form);
     }
 }

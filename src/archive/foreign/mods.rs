@@ -22,7 +22,8 @@ pub struct Listed {
 pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
     let database = Database::open(bytes)?;
     let mut listed = Vec::new();
-    let there = database.rows("conversations", &mut |row| {
+    let table = database.tables().into_iter().find(|table| table.name == "conversations")?;
+    database.rows(&table, &mut |row| {
         // An id is a hash, and nothing that leads to another folder.
         let id = row.text("id").filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
         if let Some(id) = id {
@@ -31,7 +32,7 @@ pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
             listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model: own("model"), at });
         }
     });
-    (there && !listed.is_empty()).then_some(listed)
+    (!listed.is_empty()).then_some(listed)
 }
 
 impl Listed {
@@ -63,7 +64,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Foreign> {
         Some(ForeignMessage { role, text: Raw::from(m.text("Content")?), at: None, model: None })
     };
     let said: Vec<ForeignMessage> = messages.iter().filter_map(message).collect();
-    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None })
+    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None, unread: 0 })
 }
 
 #[cfg(test)]

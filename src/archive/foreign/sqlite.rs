@@ -16,6 +16,8 @@ pub(super) enum Value {
 /// A row: the values by the names of their columns.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
+    /// Its number, which is also the value of a column that is an `INTEGER PRIMARY KEY`.
+    pub(super) number: i64,
     columns: &'a [String],
     values: Vec<Value>,
 }
@@ -31,6 +33,22 @@ impl Row<'_> {
             _ => None,
         }
     }
+}
+
+impl Row<'_> {
+    pub(super) fn whole(&self, column: &str) -> Option<i64> {
+        match self.value(column) {
+            Some(Value::Whole(number)) => Some(*number),
+            _ => None,
+        }
+    }
+}
+
+/// A table as the schema has it.
+pub(super) struct Table {
+    pub(super) name: String,
+    pub(super) columns: Vec<String>,
+    root: usize,
 }
 
 /// A database.
@@ -52,22 +70,25 @@ impl<'a> Database<'a> {
         (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self { bytes, page, usable })
     }
 
-    /// Hands each row of a table to `each`; whether there is such a table.
-    pub(super) fn rows(&self, table: &str, each: &mut dyn FnMut(&Row<'_>)) -> bool {
+    /// The tables there are.
+    pub(super) fn tables(&self) -> Vec<Table> {
         let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
-        let mut found = None;
-        self.walk(1, &mut HashSet::new(), &mut |values| {
-            let row = Row { columns: &schema, values };
+        let mut tables = Vec::new();
+        self.walk(1, &mut HashSet::new(), &mut |number, values| {
+            let row = Row { number, columns: &schema, values };
             if row.text("type") == Some("table")
-                && row.text("name") == Some(table)
-                && let (Some(Value::Whole(root)), Some(sql)) = (row.value("rootpage"), row.text("sql"))
+                && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.whole("rootpage"), row.text("sql"))
+                && let Ok(root) = usize::try_from(root)
             {
-                found = usize::try_from(*root).ok().map(|root| (root, columns(sql)));
+                tables.push(Table { name: name.to_owned(), columns: columns(sql), root });
             }
         });
-        let Some((root, columns)) = found else { return false };
-        self.walk(root, &mut HashSet::new(), &mut |values| each(&Row { columns: &columns, values }));
-        true
+        tables
+    }
+
+    /// Hands each row of a table to `each`.
+    pub(super) fn rows(&self, table: &Table, each: &mut dyn FnMut(&Row<'_>)) {
+        self.walk(table.root, &mut HashSet::new(), &mut |number, values| each(&Row { number, columns: &table.columns, values }));
     }
 
     fn page(&self, number: usize) -> Option<&'a [u8]> {
@@ -76,7 +97,7 @@ impl<'a> Database<'a> {
     }
 
     /// Every record of a tree of tables, in order.
-    fn walk(&self, number: usize, been: &mut HashSet<usize>, each: &mut dyn FnMut(Vec<Value>)) -> Option<()> {
+    fn walk(&self, number: usize, been: &mut HashSet<usize>, each: &mut dyn FnMut(i64, Vec<Value>)) -> Option<()> {
         if !been.insert(number) {
             return None;
         }
@@ -87,8 +108,8 @@ impl<'a> Database<'a> {
             0x0d => {
                 for cell in 0..count {
                     let at = u16_at(page, head + 8 + cell * 2)?;
-                    if let Some(record) = self.payload(page, at) {
-                        each(record_of(&record));
+                    if let Some((number, record)) = self.payload(page, at) {
+                        each(number, record_of(&record));
                     }
                 }
             }
@@ -105,10 +126,10 @@ impl<'a> Database<'a> {
         Some(())
     }
 
-    /// The record in a leaf's cell, with what of it overflows into other pages.
-    fn payload(&self, page: &[u8], at: usize) -> Option<Vec<u8>> {
+    /// The record in a leaf's cell and its number, with what of it overflows into other pages.
+    fn payload(&self, page: &[u8], at: usize) -> Option<(i64, Vec<u8>)> {
         let (length, at) = varint(page, at)?;
-        let (_, at) = varint(page, at)?;
+        let (number, at) = varint(page, at)?;
         let length = usize::try_from(length).ok().filter(|l| *l <= self.bytes.len())?;
         let most = self.usable - 35;
         let local = if length <= most {
@@ -126,7 +147,7 @@ impl<'a> Database<'a> {
             record.extend_from_slice(more.get(4..4 + take)?);
             next = u32_at(more, 0)?;
         }
-        Some(record)
+        Some((number.cast_signed(), record))
     }
 }
 
@@ -249,7 +270,9 @@ mod tests {
         for (at, byte) in [(100, 0x0d), (100, 0x05), (103, 0), (104, 3)] {
             bytes[at] = byte;
             let database = Database::open(&bytes).unwrap();
-            assert!(!database.rows("responses", &mut |_| panic!("a row out of nothing")));
+            assert!(database.tables().is_empty());
+            let table = Table { name: "responses".to_owned(), columns: Vec::new(), root: 1 };
+            database.rows(&table, &mut |_| panic!("a row out of nothing"));
         }
     }
 }

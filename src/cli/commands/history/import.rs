@@ -1,12 +1,13 @@
 //! `history import`: conversations of other programs.
 
 use super::counted;
-use crate::archive::foreign::{self, Foreign, Gate, Source, mods};
+use crate::archive::foreign::{self, Foreign, Gate, Source, Unread, mods};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::shown;
 use crate::disk;
 use crate::ledger::{Event, What};
+use crate::privacy::Raw;
 use crate::privacy::validate::{self, Rules};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -38,6 +39,8 @@ struct Count {
     messages: usize,
     left_out: usize,
     here_already: usize,
+    /// Parts of messages that are no text.
+    unread: usize,
 }
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
@@ -49,12 +52,13 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     app.archive()?.summaries()?;
     if options.json {
-        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already });
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.unread });
         app.ui.out(&format!("{object}\n"))?;
     } else {
         let here = if count.here_already > 0 { format!("; {} here already", count.here_already) } else { String::new() };
         let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
-        app.ui.out(&format!("imported {conversations}, {messages}{here}\n"))?;
+        let unread = if count.unread > 0 { format!("; {} left out: no text", counted(count.unread, "part")) } else { String::new() };
+        app.ui.out(&format!("imported {conversations}, {messages}{here}{unread}\n"))?;
         if count.left_out > 0 {
             app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
         }
@@ -76,10 +80,12 @@ fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
         let read = |one: &mods::Listed| one.conversation(&disk::read_foreign(&folder.join(&one.file), LARGEST).ok()?);
         return Ok((Source::Mods, listed.iter().filter_map(read).collect()));
     }
-    foreign::read(&bytes).ok_or_else(|| {
-        Problem::new(Exit::Misuse, "unknown_form", format!("`{}` holds no conversations in a form that is known", shown(file)))
-            .hint("`chatbot history import --help` names the forms")
-            .into()
+    foreign::read(&bytes).map_err(|why| {
+        let what = match why {
+            Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
+            Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
+        };
+        Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` names the forms").into()
     })
 }
 
@@ -117,6 +123,7 @@ fn take_in(
         *known.entry(origin).or_default() += 1;
     }
     count.here_already += before - conversations.len();
+    count.unread += conversations.iter().map(|conversation| conversation.unread).sum::<usize>();
     let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
     // In turns, so that a disk that is full is noticed early.
     for some in conversations.chunks(256) {
