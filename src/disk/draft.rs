@@ -1,8 +1,8 @@
 //! A file on its way: written beside its place under a name nobody can guess, and there only when it is whole.
 
 use super::{Error, folder_of, io, options, sync_folder};
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs::{self, File, TryLockError};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -25,6 +25,19 @@ impl Draft {
         let temporary = path.with_file_name(name);
         let file = options().write(true).create_new(true).open(&temporary).map_err(io("write", path))?;
         Ok(Self { path: path.to_path_buf(), temporary, file, kept: false })
+    }
+
+    /// The same, locked as long as it is one: whoever finds it can tell that it is not left behind. Where the file system has no
+    /// locks it is not, and stays.
+    pub fn held(path: &Path) -> Result<Self, Error> {
+        loop {
+            let draft = Self::beside(path)?;
+            // Who sweeps may have come between its making and its lock.
+            let taken = matches!(draft.file.try_lock(), Err(TryLockError::WouldBlock)) || !super::exists(&draft.temporary);
+            if !taken {
+                return Ok(draft);
+            }
+        }
     }
 
     /// Adds to it.
@@ -82,12 +95,37 @@ impl Draft {
 pub fn sweep(path: &Path) -> Result<(), Error> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     for entry in super::list(folder_of(path)?)? {
-        let middle = entry.name.strip_prefix(name).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(".new"));
-        if middle.is_some_and(|middle| middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())) {
+        if wanted(&entry.name) == Some(name) {
             fs::remove_file(path.with_file_name(&entry.name)).unwrap_or_default();
         }
     }
     Ok(())
+}
+
+/// Removes the drafts of a folder that nobody holds and that are `ours`, told by the name they were to have and by how they begin.
+/// What cannot be looked at is somebody else's.
+pub fn sweep_left_behind(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> Result<(), Error> {
+    for entry in super::list(folder)? {
+        let Some(name) = wanted(&entry.name) else { continue };
+        let path = folder.join(&entry.name);
+        let Ok(mut file) = options().read(true).write(true).open(&path) else { continue };
+        let mut start = Vec::new();
+        let read = Read::by_ref(&mut file).take(START).read_to_end(&mut start);
+        // Held until it is gone: who has just made it sees that, and makes another.
+        if read.is_ok() && ours(name, &start) && file.try_lock().is_ok() {
+            fs::remove_file(&path).unwrap_or_default();
+        }
+    }
+    Ok(())
+}
+
+/// So much of a draft tells what it is.
+const START: u64 = 64;
+
+/// The name a draft was to have.
+fn wanted(draft: &str) -> Option<&str> {
+    let (name, middle) = draft.strip_suffix(".new")?.rsplit_once('.')?;
+    (middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())).then_some(name)
 }
 
 #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ mod lines;
 mod listing;
 
 pub use appender::{Appender, Lock};
-pub use draft::{Draft, sweep};
+pub use draft::{Draft, sweep, sweep_left_behind};
 pub use lines::Lines;
 pub use listing::{Entry, has_name, list, modified_ms, names};
 

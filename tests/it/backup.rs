@@ -290,6 +290,9 @@ fn a_kill_at_any_moment_leaves_no_half_of_anything() {
         }
     }
     let file = backup(&sandbox, "house.backup");
+    let left: Vec<PathBuf> =
+        sandbox.files().into_iter().filter(|f| f.starts_with(sandbox.desk()) && f.extension().is_some_and(|e| e == "new")).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
     let other = Sandbox::with_vault();
     for round in 0..proof::rounds(14) {
         let running = other.run(["restore"]).arg(&file).start();
@@ -300,6 +303,42 @@ fn a_kill_at_any_moment_leaves_no_half_of_anything() {
     }
     other.run(["restore"]).arg(&file).passes();
     assert_eq!(everything(&other), all);
+}
+
+#[test]
+fn drafts_that_were_left_behind_go_and_nobody_elses_do() {
+    let sandbox = house(1);
+    let begun = "{\"format\":\"chatbot-backup\",\"version\":1,\"id\":\"abc\"}\ngAAAAA";
+    let draft = |name: &str, text: &str| sandbox.write(format!("desk/{name}.new"), text);
+    let dead = [
+        draft("chatbot-2026-01-01-abcdefghjk.backup.0123456789abcdef", begun),
+        draft("chatbot-2026-01-01-abcdefghjk.backup.1123456789abcdef", ""),
+        draft("mine.2123456789abcdef", begun),
+        draft("other.3123456789abcdef", begun),
+        draft("mine.4123456789abcdef", ""),
+    ];
+    let held = draft("mine.5123456789abcdef", begun);
+    let holder = fs::File::options().read(true).write(true).open(&held).unwrap();
+    holder.lock().unwrap();
+    let strange = [
+        held,
+        draft("notes.6123456789abcdef", ""),
+        draft("notes.7123456789abcdef", "words of mine"),
+        draft("mine.812345", begun),
+        sandbox.write("desk/mine.9123456789abcdef", begun),
+    ];
+    backup(&sandbox, "mine");
+    for path in &dead {
+        assert!(!path.exists(), "{} is still there", path.display());
+    }
+    for path in &strange {
+        assert!(path.exists(), "{} has gone", path.display());
+    }
+    // The one that was held is left behind once its holder is gone; a folder is swept like the place of a file.
+    drop(holder);
+    sandbox.run(["backup", "."]).passes();
+    assert!(!strange[0].exists());
+    assert!(strange[1..].iter().all(|path| path.exists()));
 }
 
 #[test]

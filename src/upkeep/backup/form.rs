@@ -66,6 +66,11 @@ impl Head {
     }
 }
 
+/// Whether bytes are the beginning of a backup of ours: the first thing it says is what it is.
+pub(super) fn begins_as_ours(start: &[u8]) -> bool {
+    start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT.as_bytes()))
+}
+
 /// Reads the first line.
 pub fn open_head(line: &[u8]) -> Result<Head, Error> {
     #[derive(Deserialize)]

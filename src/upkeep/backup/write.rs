@@ -1,10 +1,10 @@
 //! Writing a backup: conversation by conversation, so that it needs no more memory than the longest of them.
 
-use super::form::{Conversation, End, Head, Key, Lock, Record, Text, Which, hex};
+use super::form::{Conversation, End, Head, Key, Lock, Record, Text, Which, begins_as_ours, hex};
 use super::{Error, check};
 use crate::archive::{self, Archive};
 use crate::clock::Time;
-use crate::disk::Draft;
+use crate::disk::{self, Draft};
 use crate::keys::{Cost, Slot};
 use crate::name::Name;
 use crate::privacy::Redacted;
@@ -65,6 +65,7 @@ pub fn write(
     now: Time,
     tell: &mut dyn FnMut(usize),
 ) -> Result<Written, Error> {
+    sweep(path);
     let head = Head::new(archive::new_id()?, now, Cost::default())?;
     let lock = head.lock(passphrase)?;
     let mut writer = Writer::begin(path, head, &lock, now)?;
@@ -95,6 +96,19 @@ pub fn write(
     Ok(Written { conversations, of, messages, left_out })
 }
 
+/// Removes what backups into the same folder that were broken off left there: as large as they are, and of no use.
+/// A folder that does not say what is in it can still take a backup.
+fn sweep(path: &Path) {
+    let Some(folder) = path.parent() else { return };
+    let own = path.file_name().and_then(|name| name.to_str());
+    disk::sweep_left_behind(folder, |name, start| {
+        // One that was broken off before its first line tells it by its name alone.
+        let named = own == Some(name) || (name.starts_with("chatbot-") && name.ends_with(".backup"));
+        if start.is_empty() { named } else { begins_as_ours(start) }
+    })
+    .unwrap_or_default();
+}
+
 /// A backup that is being written, record by record.
 pub(super) struct Writer<'a> {
     draft: Draft,
@@ -109,7 +123,7 @@ impl<'a> Writer<'a> {
     pub(super) fn begin(path: &Path, head: Head, lock: &'a Lock, now: Time) -> Result<Self, Error> {
         let mut line = serde_json::to_vec(&head).unwrap_or_default();
         line.push(b'\n');
-        let mut writer = Self { draft: Draft::beside(path)?, hash: Sha256::new(), head, lock, now, next: 1 };
+        let mut writer = Self { draft: Draft::held(path)?, hash: Sha256::new(), head, lock, now, next: 1 };
         writer.add(&line)?;
         Ok(writer)
     }
