@@ -104,10 +104,15 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
 }
 
 /// Says what went wrong, and that is all: the conversation goes on.
-pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) {
-    if !error.is::<Quiet>() && !error.is::<Gone>() {
-        say(ui, &spoken(&explain(error)));
+pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) -> Exit {
+    if let Some(Quiet(exit)) = error.downcast_ref() {
+        return *exit;
     }
+    let problem = explain(error);
+    if !error.is::<Gone>() {
+        say(ui, &spoken(&problem));
+    }
+    problem.exit
 }
 
 /// A problem as it may be said. A key does not belong into an argument, a variable or a settings file; where one was put there

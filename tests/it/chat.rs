@@ -34,6 +34,41 @@ fn kept(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
 }
 
 #[test]
+fn a_conversation_that_cannot_be_taken_up_leaves_the_one_there_is() {
+    let (sandbox, mut screen) = demo();
+    screen.line("remember the heron").wait_for("\n> ");
+    screen.line("/resume zzz").wait_for("there is no conversation `zzz`").wait_for("\n> ");
+    screen.line("/rename herons").wait_for("\n> ").line("and the reeds").wait_for("\n> ");
+    let [file] = sandbox.conversations().try_into().unwrap();
+    let id = file.file_name().unwrap().to_string_lossy().split('.').next().unwrap().to_owned();
+    screen.line(&format!("/resume {id}")).wait_for("this is that conversation").wait_for("\n> ");
+    // What was said in private can still be kept.
+    screen.line("/incognito").wait_for("incognito").wait_for("\n> ").line("a secret place").wait_for("\n> ");
+    screen.line(&format!("/resume {id}")).wait_for("error: ").wait_for("\n> ").line("/save").wait_for("\n> ").send(key::CTRL_D);
+    screen.wait_for("go on with `chatbot chat --resume ");
+    assert_eq!(screen.end(), 0);
+    let listed = sandbox.run(["history", "list", "--json"]).passes().stdout;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let counts: Vec<(&str, i64)> = listed["conversations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| (c["title"].as_str().unwrap(), c["messages"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(counts, [("a secret place", 2), ("herons", 4)]);
+}
+
+#[test]
+fn a_script_that_talks_is_told_how_it_ended() {
+    let server = Server::replies([Reply::json(401, r#"{"error":{"message":"no","code":401}}"#)]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let said = sandbox.run(["chat"]).stdin("hello\n").fails(3);
+    assert!(said.stderr.starts_with("chatbot: error: "), "{said:#?}");
+    sandbox.run(["chat", "--demo"]).stdin("hello\n").passes();
+}
+
+#[test]
 fn an_answer_comes_as_it_is_made() {
     let gate = Gate::default();
     let server = Server::replies([Reply::stream()

@@ -46,11 +46,15 @@ impl Repl<'_> {
     fn begin(&mut self, which: &Which) -> Result<()> {
         let talk = Talk { model: Some(self.model.clone()).filter(|_| !self.talk.demo), ..self.talk.clone() };
         let own_screen = self.app.ui.output_is_terminal();
-        // The old conversation is closed first: to take it up again is then not to meet oneself.
-        let old = self.session.take();
-        let kept_out = old.as_ref().is_some_and(|s| s.conversation().is_none());
-        drop(old);
+        if let (Which::Named(typed), Ok(own)) = (which, self.kept())
+            && own.as_str().starts_with(typed.as_str())
+        {
+            self.app.ui.notice("this is that conversation");
+            return Ok(());
+        }
+        let kept_out = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
         let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
+        // Until another one has begun, this one goes on.
         let Begun { session, unkept, model, choice } = talk::begin(self.app, &talk, which, own_screen)?;
         self.session = Some(session);
         self.choice = choice;

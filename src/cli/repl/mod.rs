@@ -6,13 +6,13 @@ mod keyboard;
 use super::app::{App, Choice};
 use super::commands::ask::Screen;
 use super::network::{Stop, runtime};
-use super::report::{Problem, mention};
+use super::report::{Problem, Quiet, mention};
 use super::slash::{self, Deed, Line};
 use super::talk::{self, Begun, Talk};
 use crate::chat::{Error, Outcome, Said, Session};
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use keyboard::{Input, Keyboard};
 
 struct Repl<'a> {
@@ -33,6 +33,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
     let Begun { session, unkept, model, choice } = begun;
     let mut repl = Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false };
     repl.greet(unkept.as_deref());
+    let mut failed = None;
     loop {
         repl.app.keep_watch();
         let input = repl.read()?;
@@ -52,11 +53,15 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
             Ok(true) => {}
             Ok(false) => break,
             Err(error) if error.is::<super::ui::Gone>() => return Err(error),
-            Err(error) => mention(&repl.app.ui, &error),
+            Err(error) => failed = Some(mention(&repl.app.ui, &error)),
         }
     }
     repl.farewell();
-    Ok(())
+    // A person has seen what went wrong; a script is told by how it ends.
+    match failed.filter(|_| !repl.keyboard.is_terminal()) {
+        Some(exit) => bail!(Quiet(exit)),
+        None => Ok(()),
+    }
 }
 
 impl Repl<'_> {
@@ -73,7 +78,10 @@ impl Repl<'_> {
             ui.notice("incognito: nothing of this is kept");
         }
         if let Some(past) = self.session.as_ref().map(Session::past).filter(|p| !p.is_empty()) {
-            ui.notice(&format!("going on after {} messages", past.len()));
+            ui.notice(&match past.len() {
+                1 => String::from("going on after 1 message"),
+                many => format!("going on after {many} messages"),
+            });
         }
     }
 
