@@ -87,12 +87,13 @@ impl<P: Provider> Session<P> {
         let figures = self.figures(told);
         booked.cost = figures.as_ref().and_then(|f| f.cost);
         let event = self.event(told, figures.as_ref());
-        booked.trouble.extend(self.machines.audit.add(&event).err().map(|e| format!("the audit log cannot be written: {e}")));
         if let Some(Kind::RateLimited { retry_after: Some(wait) }) = told.failure.map(provider::Error::kind) {
             let learnt = self.machines.backoff.learn(&self.who(), wait);
             booked.trouble.extend(learnt.err().map(|e| format!("what the provider asked for cannot be written down: {e}")));
         }
+        let trouble = |error| format!("the audit log cannot be written: {error}");
         let Some(figures) = figures else {
+            booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
             self.hand_back(pass);
             return booked;
         };
@@ -113,6 +114,8 @@ impl<P: Provider> Session<P> {
             Ok(fills) => booked.fills = fills,
             Err(error) => booked.trouble.push(format!("the usage record cannot be written: {}", reason(error))),
         }
+        // After the usage record: where that is lost, the sums are worked out from the log, and this would count twice.
+        booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
         let spent = entry.nanos.unwrap_or(0);
         self.own.conversation = self.own.conversation.saturating_add(spent);
         self.own.command = self.own.command.saturating_add(spent);

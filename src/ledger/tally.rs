@@ -164,17 +164,24 @@ impl Tally {
     fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {
         let since = now.wall.minus(Duration::from_secs(86_400 * DAYS as u64));
         self.counted = usage.len();
-        if self.counted == 0 {
-            for (at, nanos) in audit.costs_since(since) {
-                let empty = String::new;
-                let (prompt, completion) = (0, 0);
-                let (estimated, correction, conversation) = (false, false, None);
-                let (provider, profile, model) = (empty(), empty(), empty());
-                self.count(&Entry { at, provider, profile, model, conversation, prompt, completion, nanos, estimated, correction });
-            }
-            return Ok(());
+        usage.read(since, |entry| self.count(&entry))?;
+        // The log knows it too: what was taken out of one of the two, or was made less there, still counts.
+        let mut logged = Self::default();
+        for (at, nanos) in audit.costs_since(since) {
+            let empty = String::new;
+            let (prompt, completion) = (0, 0);
+            let (estimated, correction, conversation) = (false, false, None);
+            let (provider, profile, model) = (empty(), empty(), empty());
+            logged.count(&Entry { at, provider, profile, model, conversation, prompt, completion, nanos, estimated, correction });
         }
-        usage.read(since, |entry| self.count(&entry)).map(drop)
+        for day in logged.days {
+            if let Some(own) = self.day(day.start) {
+                own.nanos = own.nanos.max(day.nanos);
+                own.requests = own.requests.max(day.requests);
+                own.unknown = own.unknown.max(day.unknown);
+            }
+        }
+        Ok(())
     }
 
     /// The day a moment lies in; it is begun if it is not there.
