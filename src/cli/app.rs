@@ -240,9 +240,13 @@ impl App {
         }
         let lock = self.home.state().join("audit-key.lock");
         if let Ok(keys) = self.keys()
-            && let Ok(key) = keys.audit_key(&lock)
+            && let Ok((key, made)) = keys.audit_key(&lock)
         {
-            self.audit_key = Some(Arc::new(audit::Key::new(&key)));
+            self.audit_key = Some(Arc::new(if made { audit::Key::fresh(&key) } else { audit::Key::new(&key) }));
+            if made {
+                // From the first moment on there is a record under it: a log without any was put in the place of this one.
+                self.note(&Event::new(What::AuditKeyMade));
+            }
         }
     }
 

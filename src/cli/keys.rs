@@ -95,18 +95,18 @@ impl Keys {
 }
 
 impl Keys {
-    /// The key of the audit log. It is made once, whoever comes first.
-    pub(crate) fn audit_key(&self, lock: &Path) -> Result<Secret> {
+    /// The key of the audit log. It is made once, whoever comes first; whether it was made just now.
+    pub(crate) fn audit_key(&self, lock: &Path) -> Result<(Secret, bool)> {
         if let Some(key) = self.custody.get(&Slot::AuditKey)? {
-            return Ok(key);
+            return Ok((key, false));
         }
         let _lock = disk::Lock::wait(lock)?;
         if let Some(key) = self.custody.get(&Slot::AuditKey)? {
-            return Ok(key);
+            return Ok((key, false));
         }
         let key = crate::seal::new_key()?;
         self.custody.put(&Slot::AuditKey, &key)?;
-        Ok(key)
+        Ok((key, true))
     }
 }
 

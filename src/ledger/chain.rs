@@ -14,17 +14,27 @@ pub(super) const BEGINNING: &str = "00000000000000000000000000000000000000000000
 const UNSIGNED: &str = "\"mac\":null}";
 
 /// The key of the chain.
-pub struct Key(hmac::Key);
+pub struct Key {
+    key: hmac::Key,
+    /// It was made just now: nothing has been written with it yet.
+    pub(super) fresh: bool,
+}
 
 impl Key {
     /// The key as it is kept in the key store: its text is what counts.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()), fresh: false }
+    }
+
+    /// The same, made just now.
+    #[must_use]
+    pub fn fresh(secret: &Secret) -> Self {
+        Self { fresh: true, ..Self::new(secret) }
     }
 
     fn mac(&self, bytes: &[u8]) -> String {
-        hex(hmac::sign(&self.0, bytes).as_ref())
+        hex(hmac::sign(&self.key, bytes).as_ref())
     }
 
     /// The line with its MAC in it.

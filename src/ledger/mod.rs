@@ -103,6 +103,8 @@ events! {
     KeyMoved = "key.move",
     /// The data key was made.
     DataKeyMade = "datakey.make",
+    /// The key of this log was made.
+    AuditKeyMade = "auditkey.make",
     /// The data key left or came back, sealed for recovery.
     DataKeyRecovery = "datakey.recovery",
     /// The vault was made, opened, closed or got another passphrase.

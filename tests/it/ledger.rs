@@ -353,6 +353,64 @@ fn watching_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
+fn a_log_that_was_removed_or_replaced_is_missed_until_its_owner_says_so() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
+    let whole = std::fs::read_to_string(&log).unwrap();
+    let gone = "0 records, 0 of them under the key; record 1 is bad: nothing is under the key of the log: it was replaced or removed\n";
+    std::fs::remove_file(&log).unwrap();
+    std::fs::remove_file(&head).unwrap();
+    sandbox.run(["audit", "verify"]).code(9).stdout(gone).check();
+    // What was found is not forgotten for having been written down.
+    for _ in 0..2 {
+        sandbox.run(["audit", "verify"]).fails(9);
+        sandbox.run(["ask", "--demo", "again"]).passes();
+    }
+    std::fs::remove_file(&head).unwrap();
+    std::fs::write(&log, whole.replace("\"mac\":\"", "\"mac\":null}\n\"")).unwrap();
+    sandbox.run(["ask", "--demo", "again"]).passes();
+    sandbox.run(["audit", "verify"]).fails(9);
+    sandbox.run(["audit", "verify"]).fails(9);
+    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+    assert!(alerts["alerts"].as_array().unwrap().iter().all(|a| a["kind"] == "chain"), "{alerts}");
+    assert!(!alerts["alerts"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_damaged_log_is_well_again_when_its_owner_has_taken_note_of_it() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let said = sandbox.run(["audit", "verify"]).fails(9).stdout;
+    assert!(said.contains("here the log was found damaged"), "{said}");
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
+    sandbox.run(["audit", "verify"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["audit", "verify"]).passes();
+}
+
+#[test]
+fn the_first_cost_of_a_home_counts_once_and_a_lost_record_lets_nobody_spend_more() {
+    let (sandbox, _server) = used();
+    sandbox.configure(&format!("{}\n[budget]\nper_day = 0.0005\n", std::fs::read_to_string(sandbox.settings()).unwrap()));
+    let spent = || {
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        usage["budget"]["spans"][0]["spent"].clone()
+    };
+    assert_eq!(spent(), 0.000_441);
+    // The record is made to say less, and the sums are gone: the log still knows.
+    let record = sandbox.state().join("usage.jsonl");
+    let text = std::fs::read_to_string(&record).unwrap();
+    for less in [text.replace("147000", "1"), text.lines().skip(2).map(|l| format!("{l}\n")).collect(), String::new()] {
+        std::fs::write(&record, less).unwrap();
+        std::fs::remove_file(sandbox.state().join("tally")).unwrap_or_default();
+        assert_eq!(spent(), 0.000_441);
+    }
+}
+
+#[test]
 fn the_log_tells_who_changed_it() {
     let sandbox = Sandbox::with_vault();
     for _ in 0..4 {

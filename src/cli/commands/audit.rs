@@ -4,6 +4,7 @@ use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::Style;
 use crate::clock::Time;
+use crate::ledger::alarm::Kind;
 use crate::ledger::audit::Record;
 use crate::ledger::{Event, Severity, What};
 use crate::privacy::Raw;
@@ -186,6 +187,11 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
             "all" => None,
             id => Some(id.parse().map_err(|_| Problem::misuse("which alert?").hint("`--acknowledge ID` or `--acknowledge all`"))?),
         };
+        // That the log was found damaged is taken note of under its key, or by nobody.
+        let of_the_chain = alarms.all()?.iter().any(|a| !a.acknowledged && a.kind == Kind::Chain && id.is_none_or(|id| a.id == id));
+        if of_the_chain {
+            app.read_audit_key();
+        }
         let seen = alarms.acknowledge(id)?;
         app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen));
         if !options.json {

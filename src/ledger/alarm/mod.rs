@@ -169,6 +169,13 @@ impl Alarms {
         for fact in facts {
             state.fact(fact, self.clock.now());
         }
+        // Another process may have written the end of the log, and not yet where that is.
+        let last = self.audit.last_seq()?;
+        if last + 2 < state.seq {
+            let figure = i64::try_from(state.seq).unwrap_or(i64::MAX);
+            state.raise(Kind::Chain, self.clock.now(), format!("replaced {last} {figure}"), figure);
+            state.seq = 0;
+        }
         self.audit.read_after(state.seq, |record| state.record(record))?;
         if (state.seq, state.next) == before {
             return Ok(Vec::new());
@@ -262,12 +269,8 @@ impl State {
             }
             self.redactions = self.redactions.max(values);
         } else if is(What::Broken) {
-            self.raise(
-                Kind::Chain,
-                at,
-                format!("chain {}", record.number("expected").unwrap_or(0)),
-                record.number("expected").unwrap_or(0),
-            );
+            let place = record.number("expected").or_else(|| record.number("found")).unwrap_or(0);
+            self.raise(Kind::Chain, at, format!("chain {place}"), place);
         } else if is(What::Verified) {
             if let Some(bad) = record.number("first_bad") {
                 self.raise(Kind::Chain, at, format!("chain {bad}"), bad);

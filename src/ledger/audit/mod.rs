@@ -6,14 +6,20 @@
 //! conversations, the record also carries an HMAC-SHA256 of itself, and with its `prev` that of everything before it; the
 //! second file keeps a MAC of the place. Without the key nobody can make a log that ends at or after that place and passes.
 //! Records after the last keyed one are bound by hashes alone, which anybody can compute: they are safe from accidents, and
-//! from forgers as soon as the next keyed record follows. Who can write both files can put older copies of both in their
-//! place; from that only a copy elsewhere (`backup`, `incident report`) protects.
+//! from forgers as soon as the next keyed record follows. Before that one is written, the last place under the key is looked
+//! at: a log that does not have it, or has none although the key is not new, is said to be broken, in the log itself, and stays
+//! so until its owner acknowledges it under the key. Who can write both files can put older copies of both in their place; from
+//! that only a copy elsewhere (`backup`, `incident report`) protects.
+
+mod check;
 
 pub use super::chain::Key;
 use super::chain::{BEGINNING, Head, Keyed, Session, hash};
 use super::{Detail, Event, Severity, What};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Lock};
+use check::Check;
+pub use check::Report;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -219,7 +225,7 @@ impl Audit {
             && head.bytes == bytes
             && bytes > 0
         {
-            return Ok(End { head: head.clone(), broken: None });
+            return Ok(End { head: head.clone(), broken: self.suspect(file, head)? });
         }
         // A process died in the middle of a line: what it was about to say is lost, what was said before is not.
         let tail = file.tail(RECORD)?;
@@ -235,21 +241,57 @@ impl Audit {
         {
             last = self::last(&Appender::open(&older)?.tail(RECORD)?);
         }
-        let event = |why: &str| Event::new(What::Broken).severity(Severity::Critical).word("why", why);
         Ok(match (head, last) {
-            (None, None) => End { head: Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None, session: None }, broken: None },
+            (None, None) => {
+                let head = Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None, session: None };
+                let gone = self.key.as_ref().is_some_and(|key| !key.fresh);
+                End { head, broken: gone.then(|| broken("gone")) }
+            }
             (None, Some((seq, hash))) => {
-                End { head: Head { seq, hash, bytes, keyed: None, session: None }, broken: Some(event("no_head").number("found", seq)) }
+                End { head: Head { seq, hash, bytes, keyed: None, session: None }, broken: Some(broken("no_head").number("found", seq)) }
             }
             // The end of the log was written, and then no more.
             (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
-                End { head: Head { seq, hash, bytes, ..head }, broken: None }
+                let head = Head { seq, hash, bytes, ..head };
+                let broken = self.suspect(file, &head)?;
+                End { head, broken }
             }
             (Some(head), last) => {
-                let broken = event("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
+                let broken = broken("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
                 End { head: Head { bytes, ..head }, broken: Some(broken) }
             }
         })
+    }
+
+    /// Before the key bears witness to a new place, the last one is looked at: else one more record would make a forged log good.
+    fn suspect(&self, file: &mut Appender, head: &Head) -> Result<Option<Event>, Error> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let why = match &head.keyed {
+            None if key.fresh => return Ok(None),
+            None => "no_key",
+            Some(keyed) if !keyed.fits(key) => "other_key",
+            Some(keyed) if keyed.seq > head.seq => "cut",
+            Some(keyed) if self.hash_of(file, keyed.seq)?.as_ref() != Some(&keyed.hash) => "changed",
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(broken(why).number("found", head.seq)))
+    }
+
+    /// The hash of the record of a number: mostly the last one.
+    fn hash_of(&self, file: &mut Appender, seq: u64) -> Result<Option<String>, Error> {
+        let of = |bytes: &[u8]| {
+            let mut lines = bytes.split(|b| *b == b'\n').rev();
+            lines.find(|l| serde_json::from_slice::<Record>(l).is_ok_and(|r| r.seq == seq)).map(hash)
+        };
+        if let Some(hash) = of(&file.tail(RECORD)?) {
+            return Ok(Some(hash));
+        }
+        for file in self.files()?.iter().rev() {
+            if let Some(hash) = of(&disk::read(file)?.unwrap_or_default()) {
+                return Ok(Some(hash));
+            }
+        }
+        Ok(None)
     }
 
     /// The files of the log, oldest first.
@@ -339,102 +381,8 @@ struct End {
     broken: Option<Event>,
 }
 
-/// What looking through the log found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// How many records are as they were written.
-    pub records: u64,
-    /// How many of them have a MAC that fits.
-    pub keyed: u64,
-    /// The number of the first record that is not, and what is wrong with it.
-    pub first_bad: Option<(u64, &'static str)>,
-}
-
-#[derive(Clone)]
-struct Check<'k> {
-    key: Option<&'k Key>,
-    seq: u64,
-    prev: String,
-    keyed: Option<(u64, String)>,
-    report: Report,
-}
-
-impl<'k> Check<'k> {
-    fn new(key: Option<&'k Key>) -> Self {
-        Check { key, seq: 0, prev: BEGINNING.to_owned(), keyed: None, report: Report::default() }
-    }
-
-    /// The lines from here on, and the end.
-    fn all(mut self, text: &str, head: Option<&Head>) -> Report {
-        let mut lines = text.split_inclusive('\n').peekable();
-        while let Some(line) = lines.next() {
-            if !self.record(line, lines.peek().copied(), head) {
-                return self.report;
-            }
-        }
-        self.end(head);
-        self.report
-    }
-
-    fn bad(&mut self, seq: u64, why: &'static str) -> bool {
-        self.report.first_bad = Some((seq, why));
-        false
-    }
-
-    /// One line, and the one after it or the end; whether it is well.
-    fn record(&mut self, text: &str, next: Option<&str>, head: Option<&Head>) -> bool {
-        let expected = self.seq + 1;
-        let line = text.strip_suffix('\n').unwrap_or(text);
-        let Ok(record) = serde_json::from_str::<Record>(line) else { return self.bad(expected, "it is no record") };
-        if record.seq != expected {
-            return self.bad(expected, "it is missing or out of place");
-        }
-        let own = hash(line.as_bytes());
-        if record.prev != self.prev {
-            // Either this one was changed, or the one before: whoever does not fit what comes after it.
-            let fits = match next {
-                Some(next) => serde_json::from_str::<Record>(next).is_ok_and(|n| n.prev == own),
-                None => head.is_some_and(|h| h.hash == own),
-            };
-            let before = fits && expected > 1;
-            self.report.records -= u64::from(before);
-            return self.bad(if before { expected - 1 } else { expected }, "it was changed");
-        }
-        if let Some(mac) = &record.mac {
-            if self.key.is_some_and(|key| !key.fits(line, mac)) {
-                return self.bad(expected, "its MAC does not fit");
-            }
-            self.report.keyed += u64::from(self.key.is_some());
-            self.keyed = Some((expected, own.clone()));
-        }
-        self.seq = expected;
-        self.prev = own;
-        self.report.records += 1;
-        true
-    }
-
-    /// What the second file says of the end.
-    fn end(&mut self, head: Option<&Head>) {
-        let Some(head) = head else {
-            if self.seq > 0 {
-                self.bad(self.seq, "the file that keeps the end of the log is gone or damaged");
-            }
-            return;
-        };
-        // A process may have died after one write of at most two records, and before the head.
-        let lags = head.seq < self.seq && self.seq - head.seq <= 2;
-        if head.seq > self.seq {
-            self.bad(self.seq + 1, "it is missing: the end of the log was cut");
-        } else if !lags && (head.seq != self.seq || head.hash != self.prev) {
-            self.bad(self.seq, "it was changed");
-        } else if let Some(key) = self.key {
-            let witnessed = head.keyed.as_ref().filter(|k| k.fits(key)).map(|k| (k.seq, k.hash.clone()));
-            if witnessed != self.keyed && !lags {
-                let seq = self.keyed.as_ref().map_or(1, |(seq, _)| *seq);
-                self.bad(seq, "the last record with a MAC is not the one that was written last");
-            }
-        }
-    }
+fn broken(why: &str) -> Event {
+    Event::new(What::Broken).severity(Severity::Critical).word("why", why)
 }
 
 /// The records past number `seq`, newest first. From the end, so that what is known already is not read again.

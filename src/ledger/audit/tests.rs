@@ -4,8 +4,14 @@ use super::*;
 
 fn log(dir: &Path, key: Option<&str>) -> Audit {
     let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
-    let key = key.map(|k| Arc::new(Key::new(&crate::secret::Secret::new(k.to_owned()))));
+    let key = key.map(|k| Arc::new(Key::fresh(&crate::secret::Secret::new(k.to_owned()))));
     Audit::new(&dir.join("state"), clock).with_key(key)
+}
+
+/// The same with a key that was made in another run.
+fn known(log: &Audit) -> Audit {
+    let key = Key::new(&crate::secret::Secret::new("not a real key".to_owned()));
+    log.clone().with_key(Some(Arc::new(key)))
 }
 
 fn event(n: u64) -> Event {
@@ -120,6 +126,81 @@ fn who_has_not_the_key_cannot_write_history_anew() {
     // Nor does it help to let the head go.
     disk::remove(&with.head()).unwrap();
     assert!(first_bad(&with).is_some());
+}
+
+/// The lines of a log as somebody without the key would write them: no MACs, the hashes in order, and the end as told.
+fn forged(log: &Audit, lines: &[&[u8]], keyed: impl FnOnce(&Head) -> Option<Keyed>) {
+    let mut prev = BEGINNING.to_owned();
+    let mut text = String::new();
+    for line in lines {
+        let mut record: serde_json::Value = serde_json::from_slice(line).unwrap();
+        record["prev"] = prev.clone().into();
+        record["mac"] = serde_json::Value::Null;
+        record["details"]["model"] = "forged".into();
+        let line = record.to_string();
+        prev = hash(line.as_bytes());
+        text += &line;
+        text.push('\n');
+    }
+    std::fs::write(log.path(), &text).unwrap();
+    let kept = Head::read(&log.head()).unwrap().unwrap();
+    let keyed = keyed(&kept);
+    Head { seq: lines.len() as u64, hash: prev, bytes: text.len() as u64, keyed, ..kept }.write(&log.head()).unwrap();
+}
+
+#[test]
+fn the_next_record_under_the_key_makes_no_forgery_good() {
+    type Deed = fn(&Audit, &[&[u8]]);
+    let deeds: [(&str, Deed); 6] = [
+        ("cut", |log, lines| {
+            let bytes = lines[..7].concat();
+            std::fs::write(log.path(), &bytes).unwrap();
+            let kept = Head::read(&log.head()).unwrap().unwrap();
+            let hash = hash(lines[6].strip_suffix(b"\n").unwrap());
+            Head { seq: 7, hash, bytes: bytes.len() as u64, ..kept }.write(&log.head()).unwrap();
+        }),
+        ("edited, the old witness", |log, lines| forged(log, lines, |head| head.keyed.clone())),
+        ("edited, no witness", |log, lines| forged(log, lines, |_| None)),
+        ("no head", |log, _| {
+            disk::remove(&log.head()).unwrap();
+        }),
+        ("cut and no head", |log, lines| {
+            std::fs::write(log.path(), lines[..7].concat()).unwrap();
+            disk::remove(&log.head()).unwrap();
+        }),
+        ("gone", |log, _| {
+            disk::remove(log.path()).unwrap();
+            disk::remove(&log.head()).unwrap();
+        }),
+    ];
+    for (what, deed) in deeds {
+        let (_dir, with, bytes) = written(10);
+        let log = known(&with);
+        let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
+        deed(&with, &lines);
+        assert!(first_bad(&log).is_some(), "{what}: at once");
+        log.add(&event(11)).unwrap();
+        log.add(&event(12)).unwrap();
+        assert!(first_bad(&log).is_some(), "{what}: after the next records");
+        log.add(&Event::new(What::Verified).number("first_bad", 3)).unwrap();
+        assert!(first_bad(&log).is_some(), "{what}: after a look");
+        let mut told = 0;
+        log.read(|r, _| told += usize::from(r.event == What::Broken.name())).unwrap();
+        assert_eq!(told, 1, "{what}");
+    }
+}
+
+#[test]
+fn what_its_owner_has_taken_note_of_under_the_key_is_past() {
+    let (dir, with, _) = written(10);
+    disk::remove(&with.head()).unwrap();
+    let log = known(&with);
+    log.add(&event(11)).unwrap();
+    let acknowledged = Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", 1);
+    self::log(dir.path(), None).add(&acknowledged).unwrap();
+    assert!(first_bad(&log).is_some(), "anybody could have written that");
+    log.add(&acknowledged).unwrap();
+    assert_eq!(first_bad(&log), None);
 }
 
 #[test]
