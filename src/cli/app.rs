@@ -103,7 +103,9 @@ impl App {
         let text = self.settings_text()?;
         let (settings, problems) = settings::parse(&text);
         for problem in problems {
-            if problem.unknown {
+            // A misspelt limit would limit nothing, and nobody may be there to see a warning.
+            let guards = ["budget.", "limits."].iter().any(|part| problem.key.starts_with(part));
+            if problem.unknown && !guards {
                 self.ui.warning(&self.sentence(&problem));
             } else {
                 bail!(

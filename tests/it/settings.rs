@@ -85,3 +85,18 @@ fn the_settings_are_changed_in_the_owners_editor_and_checked() {
     assert_eq!(screen.end(), 0);
     sandbox.is_private();
 }
+
+#[test]
+fn a_misspelt_limit_stops_everything_and_another_name_that_nobody_knows_does_not() {
+    let sandbox = Sandbox::with_vault();
+    for (line, key, meant) in [
+        ("[budget]\nper_dya = 1\n", "budget.per_dya", "budget.per_day"),
+        ("[limits]\nrequest_per_hour = 3\n", "limits.request_per_hour", "limits.requests_per_hour"),
+    ] {
+        sandbox.configure(line);
+        let said = sandbox.run(["ask", "--demo", "hello"]).fails(2).stderr;
+        assert!(said.contains(&format!("`{key}`")) && said.contains(&format!("did you mean `{meant}`?")), "{said}");
+    }
+    sandbox.configure("colour = 1\n");
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+}
