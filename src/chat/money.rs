@@ -156,6 +156,12 @@ impl<P: Provider> Session<P> {
         let mut event =
             Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", told.model).word("outcome", outcome);
         event = event.number("milliseconds", told.took.as_millis());
+        // Where a conversation has a budget, what it cost is known in two places.
+        if self.machines.purse.caps().per_conversation.is_some()
+            && let Some(id) = self.conversation_id()
+        {
+            event = event.word("conversation", &id);
+        }
         if let Some(failure) = told.failure {
             event = event.severity(Severity::Warning).word("failure", failure.kind().code());
             if let Kind::RateLimited { retry_after: Some(wait) } = failure.kind() {

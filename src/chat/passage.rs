@@ -110,7 +110,7 @@ impl<P: Provider> Session<P> {
         }
         let need = self.need(message)?;
         let name = self.provider.name().as_str();
-        if need.is_none() && !self.machines.purse.has_paid(name)? {
+        if need.is_none() && self.own.conversation == 0 && !self.machines.purse.has_paid(name)? {
             return Ok((None, None));
         }
         let intent = Intent {

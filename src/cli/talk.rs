@@ -141,7 +141,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
         if app.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
         {
-            session.spent_before(app.usage().of_conversation(&id)?);
+            session.spent_before(app.usage().of_conversation(&id)?.max(app.audit().cost_of(&id)));
         }
         tell_damage(app, &stored);
         session.remember(stored);

@@ -411,6 +411,21 @@ fn the_first_cost_of_a_home_counts_once_and_a_lost_record_lets_nobody_spend_more
 }
 
 #[test]
+fn a_conversation_whose_usage_record_is_lost_has_still_spent_what_it_spent() {
+    let server = Server::replies([Reply::says("one"), Reply::says("two")]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_conversation = 0.0002\nunknown_price = \"allow\"\n");
+    sandbox.run(["ask", "hello"]).passes();
+    sandbox.run(["ask", "--continue", "hello"]).passes();
+    sandbox.run(["ask", "--continue", "hello"]).fails(5);
+    std::fs::remove_file(sandbox.state().join("usage.jsonl")).unwrap();
+    sandbox.run(["ask", "--continue", "hello"]).fails(5);
+    std::fs::remove_file(sandbox.state().join("tally")).unwrap();
+    sandbox.run(["ask", "--continue", "hello"]).fails(5);
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
 fn the_log_tells_who_changed_it() {
     let sandbox = Sandbox::with_vault();
     for _ in 0..4 {

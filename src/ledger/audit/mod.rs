@@ -350,18 +350,36 @@ impl Audit {
     #[must_use]
     pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
         let mut found = Vec::new();
+        self.requests(|record| {
+            if record.at >= since {
+                found.push((record.at, record.number("nano_dollars")));
+            }
+        });
+        found
+    }
+
+    /// What the requests of a conversation cost, where it had a budget then.
+    #[must_use]
+    pub fn cost_of(&self, conversation: &str) -> i64 {
+        let mut sum = 0_i64;
+        self.requests(|record| {
+            if record.word("conversation") == conversation {
+                sum = sum.saturating_add(record.number("nano_dollars").unwrap_or(0));
+            }
+        });
+        sum
+    }
+
+    fn requests(&self, mut each: impl FnMut(&Record)) {
         let request = format!("\"event\":\"{}\"", What::Request.name());
         for file in self.files().unwrap_or_default() {
             let Ok(Some(bytes)) = disk::read(&file) else { continue };
             for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, request.as_bytes()).is_some()) {
-                if let Ok(record) = serde_json::from_slice::<Record>(line)
-                    && record.at >= since
-                {
-                    found.push((record.at, record.number("nano_dollars")));
+                if let Ok(record) = serde_json::from_slice::<Record>(line) {
+                    each(&record);
                 }
             }
         }
-        found
     }
 
     /// Looks through all of it. With the key every MAC is checked too.

@@ -159,7 +159,7 @@ fn as_json(app: &App, found: &Assessment) -> Value {
 }
 
 fn told(app: &App, found: &Assessment) -> String {
-    let since = found.since.map_or_else(|| "ever".to_owned(), |s| format!("since {}", s.local_minute()));
+    let since = found.since.map_or_else(|| "so far".to_owned(), |s| format!("since {}", s.local_minute()));
     let head = |text: &str| app.ui.paint(Style::Bold, &format!("{text:<14}"));
     let mut out = format!("{}{} in all, {} written to {since}\n", head("conversations"), found.conversations, found.changed);
     let closed = found.changed - found.opened;
