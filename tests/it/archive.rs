@@ -451,10 +451,15 @@ message("a3", "u2", "assistant", text("yes"))
 message("u3", "a2", "user", text("another way"))
 message("a4", "u3", "assistant", text("as well"))
 message("r", "r", "user", text("a ring"))
-threads = [("one", "first", "a3"), ("two", "forked", "a4"), ("three", "a ring", "r"), ("old", "went on", "a3"), ("none", "nothing yet", None)]
+message("u4", "a3", "user", text("in one window"))
+message("a5", "u4", "assistant", text("first"))
+message("u5", "a3", "user", text("in another window"))
+message("a6", "u5", "assistant", text("second"))
+threads = [("one", "first", "a3"), ("two", "forked", "a4"), ("three", "a ring", "r"), ("old", "went on", "a3"), ("none", "nothing yet", None), ("both", "at once", "a6")]
 for id, name, tip in threads:
     db.execute("INSERT INTO threads VALUES (?, ?, ?, NULL, '2026-01-01 00:00:00+00:00')", (id, name, tip))
-for id, thread, asked, tip, model, minute in [("1", "one", "u1", "a2", "m-1", 1), ("2", "one", "u2", "a3", "m-2", 2), ("3", "two", "u3", "a4", "m-3", 3)]:
+for id, thread, asked, tip, model, minute in [("1", "one", "u1", "a2", "m-1", 1), ("2", "one", "u2", "a3", "m-2", 2), ("3", "two", "u3", "a4", "m-3", 3),
+        ("4", "both", "u2", "a3", "m-3", 4), ("5", "both", "u4", "a5", "m-3", 5), ("6", "both", "u5", "a6", "m-3", 6)]:
     db.execute("INSERT INTO turns VALUES (?, ?, ?, ?, ?, NULL, 5, ?, NULL)",
         (id, thread, asked, tip, model, "2026-02-03T04:%02d:05.678901+00:00" % minute))
 db.execute("INSERT INTO conversations VALUES ('old', 'went on', 'm-0')")
@@ -478,9 +483,9 @@ fn the_threads_of_llm_are_read() {
         file
     };
     let file = made("logs.db", "");
-    let said = "imported 5 conversations, 21 messages; 3 parts left out: no text\n";
+    let said = "imported 7 conversations, 37 messages; left out, being no text: 5 attachments, 5 thoughts, 5 tool calls, 5 tool results\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
-    let again = "imported 0 conversations, 0 messages; 5 here already\n";
+    let again = "imported 0 conversations, 0 messages; 7 here already\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(again).check();
     let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
     let one = |title: &str| list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!(title)).unwrap().clone();
@@ -493,6 +498,10 @@ fn the_threads_of_llm_are_read() {
     let models: Vec<&Value> = shown["messages"].as_array().unwrap().iter().map(|m| &m["model"]).collect();
     assert_eq!(models, [&Value::Null, &Value::Null, &Value::Null, &json!("m-1"), &Value::Null, &json!("m-2")]);
     assert_eq!(texts(&sandbox, one("forked")["id"].as_str().unwrap()), [&begin[..], &["another way", "as well"]].concat());
+    let both = list["conversations"].as_array().unwrap().iter().filter(|c| c["title"] == json!("at once"));
+    let mut ends: Vec<String> = both.map(|c| texts(&sandbox, c["id"].as_str().unwrap()).pop().unwrap()).collect();
+    ends.sort();
+    assert_eq!(ends, ["first", "second"]);
     assert_eq!(texts(&sandbox, one("a ring")["id"].as_str().unwrap()), ["a ring"]);
     // What is in both forms is whole in the newer one.
     assert_eq!(texts(&sandbox, one("went on")["id"].as_str().unwrap()).len(), 6);
@@ -503,12 +512,19 @@ fn the_threads_of_llm_are_read() {
     for (name, change, what) in [
         ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "a log of llm's without a table `parts`"),
         ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "a log of llm's whose table `parts` has no column `text`"),
-        ("hollow.db", "DELETE FROM parts;", "a log of llm's with 5 threads and no message that is understood"),
+        ("hollow.db", "DELETE FROM parts;", "a log of llm's with 6 threads and no message that is understood"),
+        (
+            "later.db",
+            "INSERT INTO _llm_migrations VALUES ('m027_turns_response_json', ''), ('m031_elsewhere', ''); DELETE FROM threads; DELETE FROM responses;",
+            "a log of llm's whose form was last changed by `m031_elsewhere`",
+        ),
     ] {
         let file = made(name, change);
         let told = format!("chatbot: error: `[ROOT]/desk/{name}` is {what}: that form is not known\n{hint}");
         sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
     }
+    let file = made("empty.db", "DELETE FROM threads; DELETE FROM responses;");
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages\n").check();
     let file = sandbox.desk().join("other.db");
     let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
     assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
@@ -518,11 +534,11 @@ fn the_threads_of_llm_are_read() {
 }
 
 #[test]
-fn pictures_are_left_out_and_counted_and_the_model_is_kept() {
+fn pictures_are_left_out_and_named_and_the_model_is_kept() {
     let sandbox = Sandbox::with_vault();
     let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
     let file = sandbox.write("desk/session.yaml", session);
-    let said = "imported 1 conversation, 2 messages; 1 part left out: no text\n";
+    let said = "imported 1 conversation, 2 messages; left out, being no text: 1 image\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
     assert_eq!(texts(&sandbox, &ids(&sandbox)[0]), ["what is\nthis", "a heron"]);
     let tree = json!([{ "title": "T", "current_node": "b", "mapping": {
@@ -531,7 +547,7 @@ fn pictures_are_left_out_and_counted_and_the_model_is_kept() {
     } }]);
     let file = sandbox.write("desk/conversations.json", tree.to_string());
     let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
-    assert_eq!((&back["messages"], &back["parts_left_out"]), (&json!(2), &json!(1)), "{back}");
+    assert_eq!((&back["messages"], &back["parts_left_out"]), (&json!(2), &json!({ "image": 1 })), "{back}");
     let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).passes());
     assert_eq!((&shown["model"], &shown["messages"][1]["model"]), (&json!("gpt-y"), &json!("gpt-y")), "{shown}");
 }
@@ -552,9 +568,11 @@ fn the_log_of_llm_is_read() {
     let long = |turn: usize| format!("answer {turn} {}", "long ".repeat(299 * 30));
     assert_eq!(texts(&sandbox, one["id"].as_str().unwrap()), ["be brief", "question 0", &long(0), "question 1", &long(1)]);
     let damaged = fs::read(&file).unwrap();
-    for cut in [100, 5000, damaged.len() / 2] {
+    for cut in [100, 5000, damaged.len() / 2, damaged.len() - 1] {
         fs::write(&file, &damaged[..cut]).unwrap();
-        assert!(matches!(sandbox.run(["history", "import"]).arg(&file).output().code, Some(0 | 2)));
+        let told = "chatbot: error: `[ROOT]/desk/logs.db` is cut off: pages of the database are missing\n\
+                    chatbot: hint: copy it once more, while its program does not run\n";
+        sandbox.run(["history", "import"]).arg(&file).code(8).stderr(told).check();
     }
     proof::ran("archive-llm");
 }

@@ -1,12 +1,12 @@
 //! Sessions of aichat's: YAML as its one writer writes it, and no other.
 
-use super::{Foreign, ForeignMessage};
+use super::{Foreign, ForeignMessage, LeftOut, add};
 use crate::message::Role;
 use crate::privacy::Raw;
 
 pub(super) fn read(text: &str) -> Option<Foreign> {
     let lines: Vec<&str> = text.lines().collect();
-    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None, unread: 0 };
+    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None, left_out: LeftOut::new() };
     let mut at = 0;
     let mut within = None;
     while let Some(line) = lines.get(at) {
@@ -26,9 +26,8 @@ pub(super) fn read(text: &str) -> Option<Foreign> {
                     text
                 }
                 None if content.is_empty() => {
-                    let (text, unread, next) = parts(&lines, at)?;
+                    let (text, next) = parts(&lines, at, &mut session.left_out)?;
                     at = next;
-                    session.unread += unread;
                     text
                 }
                 None => scalar(content)?,
@@ -47,30 +46,29 @@ pub(super) fn read(text: &str) -> Option<Foreign> {
     (!session.said.is_empty()).then_some(session)
 }
 
-/// A list of parts, from `at` on: the texts among them, a line each; how many are no text; and where the list ends.
-fn parts(lines: &[&str], mut at: usize) -> Option<(String, usize, usize)> {
-    let (mut texts, mut unread) = (Vec::new(), 0);
-    while let Some(first) = lines.get(at).and_then(|l| l.strip_prefix("  - ")) {
-        let (mut line, mut text) = (Some(first), None);
-        while let Some(field) = line {
-            at += 1;
-            if let Some(value) = field.strip_prefix("text: ") {
-                text = Some(if let Some(how) = value.strip_prefix('|') {
-                    let (text, next) = block(lines, at, how, 4);
-                    at = next;
-                    text
-                } else {
-                    scalar(value)?
-                });
+/// A content of several parts, from `at` on: a list, or the tools that were called and a text. The texts among them, a line each,
+/// and where it ends.
+fn parts(lines: &[&str], mut at: usize, left_out: &mut LeftOut) -> Option<(String, usize)> {
+    let mut texts = Vec::new();
+    while let Some(line) = lines.get(at).filter(|line| line.starts_with("  ")) {
+        at += 1;
+        if let Some(kind) = line.strip_prefix("  - type: ") {
+            if kind != "text" {
+                add(left_out, kind);
             }
-            line = lines.get(at).and_then(|l| l.strip_prefix("    "));
-        }
-        match text {
-            Some(text) => texts.push(text),
-            None => unread += 1,
+        } else if *line == "    - call:" {
+            add(left_out, "tool_call");
+        } else if let Some(value) = line.strip_prefix("    text: ") {
+            texts.push(if let Some(how) = value.strip_prefix('|') {
+                let (text, next) = block(lines, at, how, 4);
+                at = next;
+                text
+            } else {
+                scalar(value)?
+            });
         }
     }
-    Some((texts.join("\n"), unread, at))
+    Some((texts.join("\n"), at))
 }
 
 /// A text on one line: plain, in single or in double quotes.

@@ -1,10 +1,11 @@
 //! The log of the `llm` tool: `logs.db`.
 //!
-//! It used to have a row an exchange (`responses`, in `conversations`). Since version 0.36 at the latest it has messages that name the one before them,
-//! so that what two threads have in common is kept once; a thread names its last one. A log that was begun before has both.
+//! It used to have a row an exchange (`responses`, in `conversations`). Since version 0.36 at the latest it has messages that name the
+//! one before them, so that what two threads have in common is kept once; a thread names its last one. A log that was begun before
+//! has both.
 
 use super::sqlite::{Database, Row, Table};
-use super::{Foreign, ForeignMessage, Unread};
+use super::{Foreign, ForeignMessage, LeftOut, Unread, add};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
@@ -14,11 +15,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// No log has more messages: threads may share them, and a few rows could be made to say a great many.
 const MOST: usize = 4 << 20;
 
+/// The last change to its form that is known here, by the numbers of its own list of changes.
+const LAST: u32 = 27;
+
 /// An exchange: when, and its messages.
 type Exchange = (String, Vec<ForeignMessage>);
 
 pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
     let database = Database::open(bytes).ok_or(Unread::Form)?;
+    if !database.is_whole() {
+        return Err(Unread::Cut);
+    }
     let log = Log { tables: database.tables(), database };
     let threads = if log.table("threads").is_some() || log.table("turns").is_some() { Some(log.threads()?) } else { None };
     let exchanges = log.exchanges();
@@ -29,7 +36,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
     let (mut all, known) = threads.unwrap_or_default();
     // What is in both is whole in the newer form: a thread has what went before it.
     all.extend(exchanges.unwrap_or_default().into_iter().filter(|(id, _)| !known.contains(id)).map(|(_, foreign)| foreign));
-    Ok(all)
+    // Nothing, where there are changes that nobody here knows of, may be all of it in another place.
+    match log.last_change().filter(|_| all.is_empty()) {
+        Some(change) if number(&change).is_none_or(|n| n > LAST) => {
+            Err(Unread::Schema(format!("a log of llm's whose form was last changed by `{change}`")))
+        }
+        _ => Ok(all),
+    }
+}
+
+/// `m027_turns_response_json` is number 27.
+fn number(change: &str) -> Option<u32> {
+    change.strip_prefix('m')?.split('_').next()?.parse().ok()
 }
 
 struct Log<'a> {
@@ -50,9 +68,33 @@ struct Turn {
     model: Option<String>,
 }
 
+/// A call of a model: the turn, and the last message of it.
+struct Call {
+    id: String,
+    tip: String,
+    model: Option<String>,
+}
+
+/// All messages, and what is known of them.
+struct Tree {
+    links: HashMap<String, Link>,
+    texts: HashMap<String, (Raw, LeftOut)>,
+    /// By thread and message; a thread that began as another's has that one's messages, under no thread.
+    turns: HashMap<(String, String), Turn>,
+    /// The calls of each thread.
+    calls: HashMap<String, Vec<Call>>,
+}
+
 impl Log<'_> {
     fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|t| t.name == name)
+    }
+
+    /// The last of the changes to its form that it lists.
+    fn last_change(&self) -> Option<String> {
+        let mut last = None;
+        self.database.rows(self.table("_llm_migrations")?, &mut |row| last = last.take().max(own(row, "name")));
+        last
     }
 
     /// Hands each row of a table to `each`, if it is as it is known to be.
@@ -93,69 +135,39 @@ impl Log<'_> {
             all.sort_by(|(a, _), (b, _)| a.cmp(b));
             let (name, model) = about.remove(&id).unwrap_or_default();
             let said = all.into_iter().flat_map(|(_, said)| said).collect();
-            (id, Foreign { title: name.map(Raw::from), model, said, here: None, unread: 0 })
+            (id, Foreign { title: name.map(Raw::from), model, said, here: None, left_out: LeftOut::new() })
         };
         Some(exchanges.into_iter().map(conversation).collect())
     }
 
     /// The threads of the newer form, and their ids.
     fn threads(&self) -> Result<(Vec<Foreign>, BTreeSet<String>), Unread> {
-        let mut links: HashMap<String, Link> = HashMap::new();
-        self.each("messages", &["hash", "parent_hash", "role"], &mut |row| {
-            let role = match row.text("role") {
-                Some("user") => Some(Role::User),
-                Some("assistant") => Some(Role::Assistant),
-                Some("system") => Some(Role::System),
-                // What tools said is no part of a conversation here.
-                _ => None,
-            };
-            if let Some(hash) = row.text("hash") {
-                links.insert(hash.to_owned(), Link { before: own(row, "parent_hash"), role });
-            }
-        })?;
-        let texts = self.texts()?;
-        let mut turns: HashMap<(String, String), Turn> = HashMap::new();
-        let mut last: BTreeMap<String, (String, Option<String>, Option<String>)> = BTreeMap::new();
-        self.each("turns", &["id", "thread_id", "tip_message_hash", "parent_message_hash", "model", "datetime_utc"], &mut |row| {
-            let (id, thread) = (row.text("id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
-            let turn = Turn { at: when(row), model: own(row, "model") };
-            let tip = own(row, "tip_message_hash");
-            // Who asked named no model.
-            let asked = own(row, "parent_message_hash").map(|hash| (hash, Turn { model: None, ..turn.clone() }));
-            for (hash, turn) in asked.into_iter().chain(tip.clone().map(|hash| (hash, turn.clone()))) {
-                turns.entry((String::new(), hash.clone())).or_insert_with(|| turn.clone());
-                turns.insert((thread.to_owned(), hash), turn);
-            }
-            if last.get(thread).is_none_or(|(before, ..)| before.as_str() < id) {
-                last.insert(thread.to_owned(), (id.to_owned(), tip, turn.model));
-            }
-        })?;
+        let tree = self.tree()?;
         let (mut all, mut ids, mut many, mut rows) = (Vec::new(), BTreeSet::new(), 0, 0);
         self.each("threads", &["id", "name", "tip_message_hash"], &mut |row| {
             rows += 1;
             let Some(id) = row.text("id") else { return };
-            let (_, tip, model) = last.get(id).cloned().unwrap_or_default();
-            let mut next = own(row, "tip_message_hash").or(tip);
-            let mut foreign = Foreign { title: own(row, "name").map(Raw::from), model, said: Vec::new(), here: None, unread: 0 };
+            let calls = tree.calls.get(id).map_or(&[][..], Vec::as_slice);
+            let model = calls.last().and_then(|call| call.model.clone());
+            // Its end, and the ends it was turned away from: what two windows said at once is in neither's past.
+            let ends = row.text("tip_message_hash").into_iter().chain(calls.iter().rev().map(|call| call.tip.as_str()));
             let mut been = HashSet::new();
-            while let Some((hash, link)) =
-                next.take().filter(|h| many < MOST && been.insert(h.clone())).and_then(|h| links.get_key_value(&h))
-            {
-                many += 1;
-                next.clone_from(&link.before);
-                let Some(role) = link.role else { continue };
-                let turn = turns.get(&(id.to_owned(), hash.clone())).or_else(|| turns.get(&(String::new(), hash.clone())));
-                let Turn { at, model } = turn.cloned().unwrap_or_default();
-                let Some((text, unread)) = texts.get(hash) else { continue };
-                foreign.unread += unread;
-                if !text.is_empty() {
-                    foreign.said.push(ForeignMessage { role, text: text.clone(), at, model });
+            for end in ends {
+                if many >= MOST || been.contains(end) {
+                    continue;
                 }
-            }
-            foreign.said.reverse();
-            if !foreign.said.is_empty() {
-                ids.insert(id.to_owned());
-                all.push(foreign);
+                let mut foreign = Foreign {
+                    title: own(row, "name").map(Raw::from),
+                    model: model.clone(),
+                    said: Vec::new(),
+                    here: None,
+                    left_out: LeftOut::new(),
+                };
+                many += tree.follow(id, end, &mut foreign, &mut been);
+                if !foreign.said.is_empty() {
+                    ids.insert(id.to_owned());
+                    all.push(foreign);
+                }
             }
         })?;
         if many >= MOST {
@@ -167,36 +179,91 @@ impl Log<'_> {
         Ok((all, ids))
     }
 
-    /// The text of each message, and how many parts of it are none.
-    fn texts(&self) -> Result<HashMap<String, (Raw, usize)>, Unread> {
+    fn tree(&self) -> Result<Tree, Unread> {
+        let mut tree = Tree { links: HashMap::new(), texts: self.texts()?, turns: HashMap::new(), calls: HashMap::new() };
+        self.each("messages", &["hash", "parent_hash", "role"], &mut |row| {
+            let role = match row.text("role") {
+                Some("user") => Some(Role::User),
+                Some("assistant") => Some(Role::Assistant),
+                Some("system") => Some(Role::System),
+                // What tools said is no part of a conversation here.
+                _ => None,
+            };
+            if let Some(hash) = row.text("hash") {
+                tree.links.insert(hash.to_owned(), Link { before: own(row, "parent_hash"), role });
+            }
+        })?;
+        self.each("turns", &["id", "thread_id", "tip_message_hash", "parent_message_hash", "model", "datetime_utc"], &mut |row| {
+            let (id, thread) = (own(row, "id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
+            let turn = Turn { at: when(row), model: own(row, "model") };
+            let tip = own(row, "tip_message_hash");
+            // Who asked named no model.
+            let asked = own(row, "parent_message_hash").map(|hash| (hash, Turn { model: None, ..turn.clone() }));
+            for (hash, turn) in asked.into_iter().chain(tip.clone().map(|hash| (hash, turn.clone()))) {
+                tree.turns.entry((String::new(), hash.clone())).or_insert_with(|| turn.clone());
+                tree.turns.insert((thread.to_owned(), hash), turn);
+            }
+            if let Some(tip) = tip {
+                tree.calls.entry(thread.to_owned()).or_default().push(Call { id, tip, model: turn.model });
+            }
+        })?;
+        for calls in tree.calls.values_mut() {
+            calls.sort_by(|a, b| a.id.cmp(&b.id));
+        }
+        Ok(tree)
+    }
+
+    /// The text of each message, and what of it is none.
+    fn texts(&self) -> Result<HashMap<String, (Raw, LeftOut)>, Unread> {
         let mut fragments: HashMap<i64, String> = HashMap::new();
         if let Some(table) = self.table("fragments") {
             self.database.rows(table, &mut |row| {
                 fragments.extend(own(row, "content").map(|content| (row.number, content)));
             });
         }
-        let mut parts: HashMap<String, BTreeMap<i64, Option<Raw>>> = HashMap::new();
+        let mut parts: HashMap<String, BTreeMap<i64, Result<Raw, String>>> = HashMap::new();
         self.each("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
             let (Some(hash), Some(position)) = (row.text("message_hash"), row.whole("position")) else { return };
-            let part = match row.text("type") {
-                Some("text") => row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments)),
-                // What a model thought and what tools were asked and said is no part of a conversation here.
-                Some("reasoning" | "tool_call" | "tool_result") => return,
-                _ => None,
-            };
-            parts.entry(hash.to_owned()).or_default().insert(position, part);
+            let kind = row.text("type").unwrap_or_default();
+            let text = || row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments));
+            // What a model thought and what tools were asked and said is no part of a conversation here.
+            let part = if kind == "text" { text() } else { None };
+            parts.entry(hash.to_owned()).or_default().insert(position, part.ok_or_else(|| kind.to_owned()));
         })?;
-        let joined = |(hash, parts): (String, BTreeMap<i64, Option<Raw>>)| {
-            let (mut text, mut unread) = (Raw::from(""), 0);
+        let joined = |(hash, parts): (String, BTreeMap<i64, Result<Raw, String>>)| {
+            let (mut text, mut left_out) = (Raw::from(""), LeftOut::new());
             for part in parts.into_values() {
                 match part {
-                    Some(part) => text.push(&part),
-                    None => unread += 1,
+                    Ok(part) => text.push(&part),
+                    Err(kind) => add(&mut left_out, &kind),
                 }
             }
-            (hash, (text, unread))
+            (hash, (text, left_out))
         };
         Ok(parts.into_iter().map(joined).collect())
+    }
+}
+
+impl Tree {
+    /// Adds what leads to `end`, the first of it first; how many messages that are.
+    fn follow(&self, thread: &str, end: &str, foreign: &mut Foreign, been: &mut HashSet<String>) -> usize {
+        let (mut many, mut here) = (0, HashSet::new());
+        let mut next = Some(end);
+        while let Some((hash, link)) = next.filter(|hash| here.insert(*hash)).and_then(|hash| self.links.get_key_value(hash)) {
+            many += 1;
+            been.insert(hash.clone());
+            next = link.before.as_deref();
+            let Some((text, left_out)) = self.texts.get(hash) else { continue };
+            for (kind, many) in left_out {
+                *foreign.left_out.entry(kind).or_default() += many;
+            }
+            let Some(role) = link.role.filter(|_| !text.is_empty()) else { continue };
+            let turn = self.turns.get(&(thread.to_owned(), hash.clone())).or_else(|| self.turns.get(&(String::new(), hash.clone())));
+            let Turn { at, model } = turn.cloned().unwrap_or_default();
+            foreign.said.push(ForeignMessage { role, text: text.clone(), at, model });
+        }
+        foreign.said.reverse();
+        many
     }
 }
 

@@ -34,8 +34,25 @@ pub struct Foreign {
     pub said: Vec<ForeignMessage>,
     /// The conversation it was exported from, if it was exported by this program.
     pub here: Option<Name>,
-    /// How many parts of its messages are no text: pictures, files.
-    pub unread: usize,
+    /// What of its messages is no text.
+    pub left_out: LeftOut,
+}
+
+/// What has no place here, by its kind, and how often it was met.
+pub type LeftOut = BTreeMap<&'static str, usize>;
+
+/// Counts a part that is no text, by what its own program calls it.
+fn add(left_out: &mut LeftOut, kind: &str) {
+    let kinds: [(&[&str], &'static str); 6] = [
+        (&["tool_result", "function_call_output", "execution_output"], "tool result"),
+        (&["tool", "function"], "tool call"),
+        (&["reason", "think", "thought"], "thought"),
+        (&["image"], "image"),
+        (&["audio", "video"], "recording"),
+        (&["file", "document", "attachment"], "attachment"),
+    ];
+    let known = kinds.iter().find(|(words, _)| words.iter().any(|word| kind.contains(word)));
+    *left_out.entry(known.map_or("other part", |(_, name)| name)).or_default() += 1;
 }
 
 impl Foreign {
@@ -109,6 +126,8 @@ pub enum Unread {
     Form,
     /// It is a database, and none as it is known: what it is.
     Schema(String),
+    /// It is a database of which pages are missing.
+    Cut,
 }
 
 /// Reads a file of another program's.
@@ -259,11 +278,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_text_is_named_by_its_kind() {
+        let messages = r#"[{"role":"user","content":[{"type":"input_audio"},{"type":"text","text":"hi"},{"type":"file"},{"x":1}]},
+            {"role":"assistant","content":null,"tool_calls":[{"id":"1"},{"id":"2"}]},{"role":"tool","content":"x"},{"role":"watcher","content":"x"}]"#;
+        let (_, found) = read(messages.as_bytes()).unwrap();
+        let named = [("attachment", 1), ("other part", 1), ("recording", 1), ("tool call", 2), ("tool result", 1)];
+        assert_eq!(found[0].left_out, LeftOut::from(named));
+        let called = "messages:\n- role: assistant\n  content:\n    tool_results:\n    - call:\n        name: look\n        arguments: {}\n      output: text\n    text: I looked\n    sequence: false\n- role: user\n  content: well\n";
+        let (_, found) = read(called.as_bytes()).unwrap();
+        let texts: Vec<String> = found[0].said.iter().map(|m| m.text.printable()).collect();
+        assert_eq!((texts, &found[0].left_out), (vec!["I looked".to_owned(), "well".to_owned()], &LeftOut::from([("tool call", 1)])));
+    }
+
+    #[test]
     fn a_session_of_aichat() {
         let parts = "model: x:y\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n  - type: text\n    text: 'and ''that'' there'\n- role: assistant\n  content: a cat\n- role: user\n  content:\n  - type: image_url\n    image_url:\n      url: https://example.org/x.png\n";
         let (_, found) = read(parts.as_bytes()).unwrap();
         let texts: Vec<String> = found[0].said.iter().map(|m| m.text.printable()).collect();
-        assert_eq!((texts, found[0].unread), (vec!["what is\n\nthis\nand 'that' there".to_owned(), "a cat".to_owned()], 2));
+        assert_eq!(
+            (texts, found[0].left_out.clone()),
+            (vec!["what is\n\nthis\nand 'that' there".to_owned(), "a cat".to_owned()], LeftOut::from([("image", 2)]))
+        );
         let text = "model: openai:gpt-4o\ntemperature: null\nsave_session: null\nmessages:\n- role: system\n  content: |-\n    be brief\n\n    please\n- role: user\n  content: 'it''s'\n- role: assistant\n  content: \"tab\\there \\u00fc\"\n- role: user\n  content: plain: no\n- role: assistant\n  content: |2\n      indented\n    end\n";
         let (source, all) = said(text);
         assert_eq!(source, "aichat");

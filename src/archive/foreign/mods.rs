@@ -2,7 +2,7 @@
 
 use super::gob::{self, Value};
 use super::sqlite::Database;
-use super::{Foreign, ForeignMessage};
+use super::{Foreign, ForeignMessage, LeftOut};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
@@ -64,7 +64,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Foreign> {
         Some(ForeignMessage { role, text: Raw::from(m.text("Content")?), at: None, model: None })
     };
     let said: Vec<ForeignMessage> = messages.iter().filter_map(message).collect();
-    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None, unread: 0 })
+    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None, left_out: LeftOut::new() })
 }
 
 #[cfg(test)]

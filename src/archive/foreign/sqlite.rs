@@ -70,6 +70,12 @@ impl<'a> Database<'a> {
         (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self { bytes, page, usable })
     }
 
+    /// Whether every page is there that it says it has; a program that wrote it long ago did not say.
+    pub(super) fn is_whole(&self) -> bool {
+        let says = u32_at(self.bytes, 28).filter(|_| self.bytes.get(24..28) == self.bytes.get(92..96)).unwrap_or(0);
+        says.checked_mul(self.page).is_some_and(|length| length <= self.bytes.len())
+    }
+
     /// The tables there are.
     pub(super) fn tables(&self) -> Vec<Table> {
         let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();

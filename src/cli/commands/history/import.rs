@@ -1,7 +1,7 @@
 //! `history import`: conversations of other programs.
 
 use super::counted;
-use crate::archive::foreign::{self, Foreign, Gate, Source, Unread, mods};
+use crate::archive::foreign::{self, Foreign, Gate, LeftOut, Source, Unread, mods};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::shown;
@@ -39,8 +39,8 @@ struct Count {
     messages: usize,
     left_out: usize,
     here_already: usize,
-    /// Parts of messages that are no text.
-    unread: usize,
+    /// What is no text.
+    parts: LeftOut,
 }
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
@@ -52,13 +52,14 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     app.archive()?.summaries()?;
     if options.json {
-        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.unread });
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.parts });
         app.ui.out(&format!("{object}\n"))?;
     } else {
         let here = if count.here_already > 0 { format!("; {} here already", count.here_already) } else { String::new() };
         let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
-        let unread = if count.unread > 0 { format!("; {} left out: no text", counted(count.unread, "part")) } else { String::new() };
-        app.ui.out(&format!("imported {conversations}, {messages}{here}{unread}\n"))?;
+        let parts: Vec<String> = count.parts.iter().map(|(kind, many)| counted(*many, kind)).collect();
+        let parts = if parts.is_empty() { String::new() } else { format!("; left out, being no text: {}", parts.join(", ")) };
+        app.ui.out(&format!("imported {conversations}, {messages}{here}{parts}\n"))?;
         if count.left_out > 0 {
             app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
         }
@@ -82,6 +83,10 @@ fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
     }
     foreign::read(&bytes).map_err(|why| {
         let what = match why {
+            Unread::Cut => {
+                let what = format!("`{}` is cut off: pages of the database are missing", shown(file));
+                return Problem::new(Exit::Storage, "damaged", what).hint("copy it once more, while its program does not run").into();
+            }
             Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
             Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
         };
@@ -123,7 +128,9 @@ fn take_in(
         *known.entry(origin).or_default() += 1;
     }
     count.here_already += before - conversations.len();
-    count.unread += conversations.iter().map(|conversation| conversation.unread).sum::<usize>();
+    for (kind, many) in conversations.iter().flat_map(|conversation| &conversation.left_out) {
+        *count.parts.entry(kind).or_default() += many;
+    }
     let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
     // In turns, so that a disk that is full is noticed early.
     for some in conversations.chunks(256) {
