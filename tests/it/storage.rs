@@ -265,7 +265,13 @@ fn whoever_is_killed_goes_on_where_it_was() {
             sandbox.run(["backup", "--verify", &address]).passes();
         }
     }
-    // Half of the objects are there, and a mark.
+    // Half of the objects are there, and a mark; what nobody writes any more, and what somebody else is still writing.
+    fs::create_dir_all(place.join("objects")).unwrap();
+    let draft = |n: usize| format!("objects/{n:064}.00000000000000aa.new");
+    fs::write(place.join(draft(1)), "left").unwrap();
+    fs::write(place.join(draft(2)), "x").unwrap();
+    let held = fs::File::open(place.join(draft(2))).unwrap();
+    held.lock().unwrap();
     let objects = names(&place, "objects");
     for name in &objects[..objects.len() / 2] {
         fs::remove_file(place.join("objects").join(name)).unwrap();
@@ -273,8 +279,12 @@ fn whoever_is_killed_goes_on_where_it_was() {
     let kept = files(&place);
     send(&sandbox, &address);
     let after = files(&place);
-    assert!(kept.iter().filter(|(n, _)| n.starts_with("objects/")).all(|(name, bytes)| after[name] == *bytes));
+    let whole = kept.iter().filter(|(n, _)| n.starts_with("objects/") && !n.contains(".new"));
+    assert!(whole.into_iter().all(|(name, bytes)| after[name] == *bytes));
     assert!(names(&place, "uploads").is_empty());
+    let drafts: Vec<&String> = after.keys().filter(|name| name.contains(".new")).collect();
+    assert_eq!(drafts, [&draft(2)]);
+    drop(held);
     sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).passes();
     assert!(files(&place).keys().all(|name| !name.contains(".new")), "{:?}", files(&place).keys());
     sandbox.run(["backup", "--verify", &address]).passes();

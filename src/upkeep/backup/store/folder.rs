@@ -44,9 +44,15 @@ impl Folder {
     fn draft(&self, name: &str, bytes: &[u8]) -> Result<Draft, Error> {
         let path = self.0.join(name);
         disk::folder_anywhere(path.parent().unwrap_or(&self.0))?;
-        let mut draft = Draft::beside(&path)?;
+        let mut draft = Draft::held(&path)?;
         draft.add(bytes)?;
         Ok(draft)
+    }
+
+    /// Removes what senders that were killed left in a folder of the place: there everything is ours. Where that cannot be done, the
+    /// backup is none the worse.
+    pub(super) fn sweep(&self, folder: &str) {
+        disk::sweep_left_behind(&self.0.join(folder), |_, _| true).unwrap_or_default();
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {

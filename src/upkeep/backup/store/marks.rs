@@ -21,7 +21,7 @@ pub(super) enum Work {
 }
 
 impl Work {
-    const fn folder(self) -> &'static str {
+    pub(super) const fn folder(self) -> &'static str {
         match self {
             Self::Upload => "uploads",
             Self::Prune => "prunes",

@@ -117,6 +117,15 @@ impl Objects {
         }
     }
 
+    /// Removes from a folder what is not whole and whose sender is dead. Far away nothing is there that is not whole.
+    pub(super) fn sweep(&self, folder: &str) {
+        match &self.0 {
+            Where::Folder(place) => place.sweep(folder),
+            #[cfg(feature = "object-storage")]
+            Where::Bucket(_) => {}
+        }
+    }
+
     /// Removes a thing, if it is there.
     pub(super) async fn remove(&self, name: &str) -> Result<(), Error> {
         match &self.0 {

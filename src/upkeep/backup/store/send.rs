@@ -133,6 +133,9 @@ struct Upload<'a> {
 
 impl<'a> Upload<'a> {
     async fn begin(sender: &'a Sender<'a>, mark: Mark) -> Result<Self, Error> {
+        for folder in [OBJECTS, SNAPSHOTS, Work::Upload.folder(), Work::Prune.folder()] {
+            sender.objects.sweep(folder);
+        }
         let listed = if sender.again { Vec::new() } else { sender.objects.list(OBJECTS).await? };
         Ok(Self {
             sender,
