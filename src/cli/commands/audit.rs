@@ -125,7 +125,8 @@ fn list(app: &App, list: &List) -> Result<()> {
         }
     })?;
     if unreadable > 0 {
-        app.ui.warning(&format!("{unreadable} lines are no records; `chatbot audit verify` says which"));
+        let lines = if unreadable == 1 { "1 line is no record".to_owned() } else { format!("{unreadable} lines are no records") };
+        app.ui.warning(&format!("{lines}; `chatbot audit verify` says which"));
     }
     if lines.is_empty() && !list.json {
         app.ui.notice("nothing has happened yet, or nothing that fits");

@@ -146,7 +146,10 @@ fn look(app: &mut App, options: &Options) -> Result<View> {
         }
     })?;
     if unreadable > 0 {
-        app.ui.warning(&format!("{unreadable} lines of the usage record cannot be read and are not counted"));
+        app.ui.warning(&match unreadable {
+            1 => "1 line of the usage record cannot be read and is not counted".to_owned(),
+            many => format!("{many} lines of the usage record cannot be read and are not counted"),
+        });
     }
     let fills = app.purse(None)?.standing(Own::default())?;
     // Those of a conversation or a run are empty here.

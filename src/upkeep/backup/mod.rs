@@ -83,3 +83,9 @@ pub enum Error {
     #[error("the backup changed while it was read (conversation `{0}`)")]
     Changed(Name),
 }
+
+/// What of a damaged backup there is, by what it says there was.
+fn partly((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
+    let counted = |many: usize, what: &str| if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") };
+    format!("of {} and {}, {} and {} are there", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)
+}

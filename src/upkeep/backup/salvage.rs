@@ -3,9 +3,9 @@
 //! Nothing else is believed than in a whole one: a record of another backup, one that comes again, or one that stands before
 //! those that came is passed over and named. Only that something is missing is borne with.
 
-use super::Error;
 use super::check::{Checked, Contents, Item, LARGEST, head_of};
 use super::form::{Conversation, End, Head, Key, LONGEST, Lock, Record, Which, open_head};
+use super::{Error, partly};
 use crate::archive::{self, Plain};
 use crate::disk::{self, Lines};
 use crate::name::Name;
@@ -193,12 +193,9 @@ impl Salvage {
         lost.append(&mut self.lost);
         match self.end {
             Some(end) => {
-                let (conversations, messages) = (self.contents.conversations, self.contents.messages);
-                if (end.conversations, end.messages) != (conversations, messages) {
-                    lost.push(format!(
-                        "of {} conversations and {} messages, {conversations} and {messages} are there",
-                        end.conversations, end.messages
-                    ));
+                let (of, there) = ((end.conversations, end.messages), (self.contents.conversations, self.contents.messages));
+                if of != there {
+                    lost.push(partly(of, there));
                 }
                 self.contents.left_out = end.left_out;
             }

@@ -86,8 +86,7 @@ pub async fn fetch(
     .await?;
     if let Some(lost) = lost.as_mut().filter(|lost| !lost.is_empty() && only.is_empty()) {
         let Snapshot { conversations, messages, .. } = seen.snapshot;
-        let there = format!("{} and {} are there", found.conversations, found.messages);
-        lost.push((None, format!("of {conversations} conversations and {messages} messages, {there}")));
+        lost.push((None, backup::partly((*conversations, *messages), (found.conversations, found.messages))));
     }
     for (id, what) in lost.iter().flatten() {
         // It has gaps, and says so.
