@@ -153,6 +153,14 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
         empty.run(["history", "verify"]).passes();
         empty.is_private();
     }
+    // What is lost does not flood a terminal, however much of it there is.
+    let many = [vec![lines[0], lines[1]], [lines[1], "x"].repeat(30), lines[2..].to_vec()].concat();
+    let damaged = sandbox.write("many", many.join("\n") + "\n");
+    let out = Sandbox::with_vault().run(["restore", "--salvage"]).arg(&damaged).fails(8);
+    assert_eq!((out.stdout.as_str(), out.stderr.lines().count()), ("4 restored, 0 here already, 0 restored beside\n", 41));
+    assert!(out.stderr.ends_with("chatbot: warning: and 20 more; `--json` names them all\n"), "{out:#?}");
+    let out = parsed(&Sandbox::with_vault().run(["restore", "--salvage", "--json"]).arg(&damaged).fails(8));
+    assert_eq!(out["lost"].as_array().unwrap().len(), 60);
     // One is one.
     let alone = fs::read_to_string(backup(&house(1))).unwrap();
     let alone: Vec<&str> = alone.lines().collect();

@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// So much of what a damaged backup has lost is told to a person: what it is made of, somebody else may have decided.
+const NAMED: usize = 40;
+
 /// Bring back what a backup holds
 ///
 /// Nothing that is here is overwritten: a conversation that has gone another way since comes back beside the one that is here.
@@ -138,8 +141,12 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
         );
     }
     let lost = source.checked().lost.as_deref();
-    for what in lost.unwrap_or_default() {
+    let named = lost.unwrap_or_default();
+    for what in named.iter().take(NAMED) {
         app.ui.error_line(&format!("chatbot: warning: not all of it can be had: {what}"));
+    }
+    if let Some(more) = named.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` names them all"));
     }
     tell(app, options, &count, offered.as_ref().map(|offered| (offered, &outcome)), lost)?;
     // Whoever runs it unattended must not take the half for the whole.
