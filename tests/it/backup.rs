@@ -126,6 +126,12 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
     other.run(["restore", "--yes"]).arg(&file).stdout(again).check();
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "");
 
+    // What a list is too narrow for is not hidden.
+    sandbox.configure(&format!("[alerts]\ncommand = [\"true\", \"{}\", \"evil\"]\n", "x".repeat(300)));
+    let long = backup(&sandbox, "long.backup");
+    let dry = Sandbox::with_vault().run(["restore", "--dry-run"]).arg(&long).passes().stdout;
+    assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 characters more\n", "x".repeat(273))), "{dry}");
+
     // Asked on a terminal, what is answered is done.
     for (answer, installed) in [("n", false), ("y", true)] {
         let other = Sandbox::with_vault();

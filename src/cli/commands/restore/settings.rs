@@ -91,7 +91,13 @@ impl Offered {
         let all = self.given.as_deref().unwrap_or_default();
         let mut list = String::new();
         for given in all.iter().take(many) {
-            let line: String = Raw::from(format!("{} = {}", given.key, given.value)).printable().chars().take(wide).collect();
+            let whole = Raw::from(format!("{} = {}", given.key, given.value)).printable();
+            let mut line: String = whole.chars().take(wide).collect();
+            // What is at the end of a long one may be what it is for.
+            let rest = whole.chars().count() - line.chars().count();
+            if rest > 0 {
+                let _ = write!(line, " … and {rest} characters more");
+            }
             // Writing to a string cannot fail.
             let _ = writeln!(list, "  {} {}", if given.guarded { '!' } else { ' ' }, line.replace('\n', " "));
         }
