@@ -513,6 +513,20 @@ fn the_threads_of_llm_are_read() {
         ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "a log of llm's without a table `parts`"),
         ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "a log of llm's whose table `parts` has no column `text`"),
         ("hollow.db", "DELETE FROM parts;", "a log of llm's with 6 threads and no message that is understood"),
+        // A page of text that a hundred threads say again.
+        (
+            "echo.db",
+            "UPDATE parts SET text = printf('%.*c', 1000000, 'x') WHERE message_hash = 'u2';
+             WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 100) INSERT INTO threads SELECT 't' || n, 'echo', 'a3', NULL, '' FROM n;",
+            "a log of llm's that says more than there can be in it",
+        ),
+        (
+            "borrowed.db",
+            "UPDATE fragments SET content = printf('%.*c', 1000000, 'x');
+             UPDATE parts SET payload = '{\"text_ref\":[' || (WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 100)
+                 SELECT group_concat('{\"fragment\":7}') FROM n) || ']}' WHERE payload LIKE '%text_ref%';",
+            "a log of llm's that says more than there can be in it",
+        ),
         (
             "later.db",
             "INSERT INTO _llm_migrations VALUES ('m027_turns_response_json', ''), ('m031_elsewhere', ''); DELETE FROM threads; DELETE FROM responses;",

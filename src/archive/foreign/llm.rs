@@ -12,8 +12,10 @@ use crate::privacy::Raw;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// No log has more messages: threads may share them, and a few rows could be made to say a great many.
-const MOST: usize = 4 << 20;
+/// No more comes out of a log than this many times what it has, and some: threads may share messages, and a few rows could be made
+/// to say a great deal.
+const TIMES: usize = 8;
+const SOME: usize = 64 << 20;
 
 /// The last change to its form that is known here, by the numbers of its own list of changes.
 const LAST: u32 = 27;
@@ -26,7 +28,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
     if !database.is_whole() {
         return Err(Unread::Cut);
     }
-    let log = Log { tables: database.tables(), database };
+    let log = Log { most: bytes.len() * TIMES + SOME, tables: database.tables(), database };
     let threads = if log.table("threads").is_some() || log.table("turns").is_some() { Some(log.threads()?) } else { None };
     let exchanges = log.exchanges();
     if threads.is_none() && exchanges.is_none() {
@@ -45,12 +47,18 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
     }
 }
 
+fn too_much() -> Unread {
+    Unread::Schema("a log of llm's that says more than there can be in it".to_owned())
+}
+
 /// `m027_turns_response_json` is number 27.
 fn number(change: &str) -> Option<u32> {
     change.strip_prefix('m')?.split('_').next()?.parse().ok()
 }
 
 struct Log<'a> {
+    /// No more bytes than this come out of it.
+    most: usize,
     database: Database<'a>,
     tables: Vec<Table>,
 }
@@ -153,7 +161,7 @@ impl Log<'_> {
             let ends = row.text("tip_message_hash").into_iter().chain(calls.iter().rev().map(|call| call.tip.as_str()));
             let mut been = HashSet::new();
             for end in ends {
-                if many >= MOST || been.contains(end) {
+                if many >= self.most || been.contains(end) {
                     continue;
                 }
                 let mut foreign = Foreign {
@@ -163,15 +171,15 @@ impl Log<'_> {
                     here: None,
                     left_out: LeftOut::new(),
                 };
-                many += tree.follow(id, end, &mut foreign, &mut been);
+                many += tree.follow(id, end, &mut foreign, &mut been, self.most - many);
                 if !foreign.said.is_empty() {
                     ids.insert(id.to_owned());
                     all.push(foreign);
                 }
             }
         })?;
-        if many >= MOST {
-            return Err(Unread::Schema("a log of llm's with more messages than there can be".to_owned()));
+        if many >= self.most {
+            return Err(too_much());
         }
         if rows > 0 && all.is_empty() {
             return Err(Unread::Schema(format!("a log of llm's with {rows} threads and no message that is understood")));
@@ -222,14 +230,19 @@ impl Log<'_> {
             });
         }
         let mut parts: HashMap<String, BTreeMap<i64, Result<Raw, String>>> = HashMap::new();
+        let mut left = self.most;
         self.each("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
             let (Some(hash), Some(position)) = (row.text("message_hash"), row.whole("position")) else { return };
             let kind = row.text("type").unwrap_or_default();
-            let text = || row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments));
+            let text = || row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments, left));
             // What a model thought and what tools were asked and said is no part of a conversation here.
             let part = if kind == "text" { text() } else { None };
+            left = left.saturating_sub(part.as_ref().map_or(0, Raw::len));
             parts.entry(hash.to_owned()).or_default().insert(position, part.ok_or_else(|| kind.to_owned()));
         })?;
+        if left == 0 {
+            return Err(too_much());
+        }
         let joined = |(hash, parts): (String, BTreeMap<i64, Result<Raw, String>>)| {
             let (mut text, mut left_out) = (Raw::from(""), LeftOut::new());
             for part in parts.into_values() {
@@ -245,12 +258,13 @@ impl Log<'_> {
 }
 
 impl Tree {
-    /// Adds what leads to `end`, the first of it first; how many messages that are.
-    fn follow(&self, thread: &str, end: &str, foreign: &mut Foreign, been: &mut HashSet<String>) -> usize {
+    /// Adds what leads to `end`, the first of it first, and no more than `most`; how much that is.
+    fn follow(&self, thread: &str, end: &str, foreign: &mut Foreign, been: &mut HashSet<String>, most: usize) -> usize {
         let (mut many, mut here) = (0, HashSet::new());
         let mut next = Some(end);
-        while let Some((hash, link)) = next.filter(|hash| here.insert(*hash)).and_then(|hash| self.links.get_key_value(hash)) {
-            many += 1;
+        while let Some((hash, link)) = next.filter(|hash| many < most && here.insert(*hash)).and_then(|hash| self.links.get_key_value(hash))
+        {
+            many += 64 + self.texts.get(hash).map_or(0, |(text, _)| text.len());
             been.insert(hash.clone());
             next = link.before.as_deref();
             let Some((text, left_out)) = self.texts.get(hash) else { continue };
@@ -267,8 +281,9 @@ impl Tree {
     }
 }
 
-/// A text that is put together from pieces of its own and from fragments that are kept once; `None` if one of them is not there.
-fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>) -> Option<Raw> {
+/// A text that is put together from pieces of its own and from fragments that are kept once; `None` if one of them is not there. With
+/// `most` bytes of it, it ends.
+fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, most: usize) -> Option<Raw> {
     let Some(payload) = payload else { return Some(Raw::from("")) };
     let payload: Value = serde_json::from_str(payload).ok()?;
     if let Some(text) = payload.get("text") {
@@ -281,6 +296,9 @@ fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>) -> Option<R
             None => piece.get("literal")?.as_str()?,
         };
         whole.push(&Raw::from(text));
+        if whole.len() >= most {
+            break;
+        }
     }
     Some(whole)
 }

@@ -5,6 +5,9 @@
 
 use std::collections::HashSet;
 
+/// No tree is deeper: each level has a good many times the rows of the one above.
+const DEEPEST: usize = 48;
+
 /// A value of a row. Numbers other than whole ones and blobs are of no use here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
@@ -51,6 +54,20 @@ pub(super) struct Table {
     root: usize,
 }
 
+/// A way through a tree.
+struct Walk {
+    been: HashSet<usize>,
+    depth: usize,
+    /// So many bytes of records are still to come: two never share a byte, and a file that says so could be made to say anything.
+    left: usize,
+}
+
+impl Walk {
+    fn through(bytes: &[u8]) -> Self {
+        Self { been: HashSet::new(), depth: 0, left: bytes.len() }
+    }
+}
+
 /// A database.
 pub(super) struct Database<'a> {
     bytes: &'a [u8],
@@ -80,7 +97,7 @@ impl<'a> Database<'a> {
     pub(super) fn tables(&self) -> Vec<Table> {
         let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
         let mut tables = Vec::new();
-        self.walk(1, &mut HashSet::new(), &mut |number, values| {
+        self.walk(1, &mut Walk::through(self.bytes), &mut |number, values| {
             let row = Row { number, columns: &schema, values };
             if row.text("type") == Some("table")
                 && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.whole("rootpage"), row.text("sql"))
@@ -94,7 +111,7 @@ impl<'a> Database<'a> {
 
     /// Hands each row of a table to `each`.
     pub(super) fn rows(&self, table: &Table, each: &mut dyn FnMut(&Row<'_>)) {
-        self.walk(table.root, &mut HashSet::new(), &mut |number, values| each(&Row { number, columns: &table.columns, values }));
+        self.walk(table.root, &mut Walk::through(self.bytes), &mut |number, values| each(&Row { number, columns: &table.columns, values }));
     }
 
     fn page(&self, number: usize) -> Option<&'a [u8]> {
@@ -103,10 +120,17 @@ impl<'a> Database<'a> {
     }
 
     /// Every record of a tree of tables, in order.
-    fn walk(&self, number: usize, been: &mut HashSet<usize>, each: &mut dyn FnMut(i64, Vec<Value>)) -> Option<()> {
-        if !been.insert(number) {
+    fn walk(&self, number: usize, walk: &mut Walk, each: &mut dyn FnMut(i64, Vec<Value>)) -> Option<()> {
+        if !walk.been.insert(number) || walk.depth == DEEPEST {
             return None;
         }
+        walk.depth += 1;
+        let walked = self.walk_page(number, walk, each);
+        walk.depth -= 1;
+        walked
+    }
+
+    fn walk_page(&self, number: usize, walk: &mut Walk, each: &mut dyn FnMut(i64, Vec<Value>)) -> Option<()> {
         let page = self.page(number)?;
         let head = if number == 1 { 100 } else { 0 };
         let count = u16_at(page, head + 3)?;
@@ -115,6 +139,7 @@ impl<'a> Database<'a> {
                 for cell in 0..count {
                     let at = u16_at(page, head + 8 + cell * 2)?;
                     if let Some((number, record)) = self.payload(page, at) {
+                        walk.left = walk.left.checked_sub(record.len())?;
                         each(number, record_of(&record));
                     }
                 }
@@ -123,9 +148,9 @@ impl<'a> Database<'a> {
                 for cell in 0..count {
                     let at = u16_at(page, head + 12 + cell * 2)?;
                     // A branch that is damaged costs what is on it.
-                    let _ = self.walk(u32_at(page, at)?, been, each);
+                    let _ = self.walk(u32_at(page, at)?, walk, each);
                 }
-                self.walk(u32_at(page, head + 8)?, been, each)?;
+                self.walk(u32_at(page, head + 8)?, walk, each)?;
             }
             _ => {}
         }
@@ -263,6 +288,57 @@ mod tests {
             assert_eq!(varint(bytes, 0), Some((number, bytes.len())));
         }
         assert_eq!(varint(&[0x80], 0), None);
+    }
+
+    /// Pages of 512 bytes, of which the first names a table that begins on the second.
+    fn pages(count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count * 512];
+        bytes[..16].copy_from_slice(b"SQLite format 3\0");
+        bytes[16..18].copy_from_slice(&512_u16.to_be_bytes());
+        bytes[59] = 1;
+        let record = b"\x06\x17\x0f\x0f\x01\x2ftableaa\x02CREATE TABLE a(b)";
+        bytes[100] = 0x0d;
+        bytes[104] = 1;
+        bytes[108..110].copy_from_slice(&300_u16.to_be_bytes());
+        bytes[300] = u8::try_from(record.len()).unwrap();
+        bytes[301] = 1;
+        bytes[302..302 + record.len()].copy_from_slice(record);
+        bytes
+    }
+
+    fn rows(bytes: &[u8]) -> usize {
+        let database = Database::open(bytes).unwrap();
+        let tables = database.tables();
+        assert_eq!((tables[0].name.as_str(), &tables[0].columns), ("a", &vec!["b".to_owned()]));
+        let mut rows = 0;
+        database.rows(&tables[0], &mut |_| rows += 1);
+        rows
+    }
+
+    #[test]
+    fn a_tree_that_only_goes_deeper_ends() {
+        let count = 100_000;
+        let mut bytes = pages(count);
+        for page in 1..count - 1 {
+            let at = page * 512;
+            bytes[at] = 0x05;
+            bytes[at + 8..at + 12].copy_from_slice(&u32::try_from(page + 2).unwrap().to_be_bytes());
+        }
+        assert_eq!(rows(&bytes), 0);
+    }
+
+    #[test]
+    fn records_that_share_their_bytes_do_not_multiply() {
+        let mut bytes = pages(2);
+        bytes[512] = 0x0d;
+        // A hundred rows, all of them the same two hundred bytes.
+        bytes[512 + 4] = 100;
+        for cell in 0..100 {
+            bytes[512 + 8 + cell * 2..512 + 10 + cell * 2].copy_from_slice(&210_u16.to_be_bytes());
+        }
+        bytes[512 + 210..512 + 216].copy_from_slice(b"\x81\x48\x01\x02\x00\x00");
+        let many = rows(&bytes);
+        assert!((1..6).contains(&many), "{many}");
     }
 
     #[test]
