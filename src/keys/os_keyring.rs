@@ -143,7 +143,7 @@ impl KeyStore for OsKeyring {
                 return Ok(Some(secret));
             }
             stands()?;
-            let item = recent.seen(&name);
+            let item = recent.seen(&slot, &name);
             let found = read(&slot, &name)?;
             if let (Some(item), Some(secret)) = (item, &found) {
                 recent.keep(&slot, &item, secret);

@@ -430,6 +430,8 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
+    // The Secret Service tells changes by the second; here there is no time for one to pass.
+    sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
     sandbox.run(["ask", "--demo", "hello"]).passes();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
     let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
