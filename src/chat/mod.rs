@@ -12,7 +12,7 @@ pub use watcher::Watcher;
 
 use crate::archive::{self, Conversation, Note, Stored};
 use crate::clock::Clock;
-use crate::ledger::audit::Audit;
+use crate::ledger::audit::{self, Audit};
 use crate::ledger::budget::{self, Fill, Own, Purse};
 use crate::ledger::{Event, Severity, What, usage};
 use crate::limit::{self, Backoff, Level, Limiter, Lockdown};
@@ -316,8 +316,18 @@ impl<P: Provider> Session<P> {
         watcher.step(&format!("asks {} with {} messages, {bytes} bytes, streaming: {}", self.who(), said.len(), wish.stream));
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
+        let leaving = Event::new(What::Sent).word("provider", self.provider.name().as_str()).word("model", &wish.model);
+        let leaving = leaving.number("bytes", bytes);
+        // While the connection is made: nothing has left yet, and nobody waits for the disk.
+        let noted = async {
+            tokio::task::yield_now().await;
+            if let Err(audit::Error::Busy(_)) = self.machines.audit.add_at_once(&leaving) {
+                let log = self.machines.audit.clone();
+                tokio::task::spawn_blocking(move || log.add(&leaving).unwrap_or_default()).await.unwrap_or_default();
+            }
+        };
         let result = tokio::select! {
-            result = self.provider.answer(said, &wish, &mut hear) => Some(result),
+            (result, ()) = async { tokio::join!(self.provider.answer(said, &wish, &mut hear), noted) } => Some(result),
             () = stop => None,
         };
         let (answer, failure) = match result {

@@ -69,7 +69,7 @@ impl<P: Provider> Session<P> {
         let now = self.machines.clock.moment();
         let found = Cell::new(0);
         let seen = |since| -> Vec<Time> {
-            let times: Vec<Time> = self.machines.audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+            let times: Vec<Time> = self.machines.audit.sent_since(since);
             found.set(times.len());
             times
         };

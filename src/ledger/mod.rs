@@ -117,6 +117,8 @@ events! {
     Limited = "limit.reached",
     /// A budget stopped a request.
     Budget = "budget.reached",
+    /// A message is about to leave for a provider: written down before anybody can answer it.
+    Sent = "message.sent",
     /// A request was answered, failed or was stopped.
     Request = "request",
     /// A conversation file was found damaged.

@@ -1,7 +1,7 @@
 //! How often and how much: exactly what is allowed passes, whoever asks at once and whatever happens to the state.
 
 use super::harness::Sandbox;
-use super::harness::provider::{Reply, Server};
+use super::harness::provider::{Gate, Reply, Server};
 use chatbot::Clock;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -120,6 +120,22 @@ fn a_state_that_is_deleted_emptied_or_damaged_gives_nothing_away() {
         let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).passes().stdout;
         assert!(told.contains("file=requests found=3"), "{spoil}: {told}");
     }
+}
+
+#[test]
+fn what_was_asked_by_one_that_was_killed_is_written_down_and_counts() {
+    let (came, never) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("it begins").tell(&came).wait(&never)]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 1\n");
+    let running = sandbox.run(["ask", "--no-log", "hello"]).start();
+    came.wait();
+    running.kill();
+    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    let [line] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert_eq!(&line[18..], "message.sent       provider=own model=maker/model-1 bytes=5");
+    std::fs::remove_file(sandbox.state().join("requests")).unwrap();
+    sandbox.run(["ask", "--no-log", "hello"]).fails(5);
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn look(app: &mut App, options: &Options) -> Result<View> {
     let now = app.clock.now();
     let since = super::audit::since(&options.since, now)?;
     let audit = app.audit();
-    let seen = |since| audit.costs_since(since).into_iter().map(|(at, _)| at).collect();
+    let seen = |since| audit.sent_since(since);
     let levels = app.limiter()?.levels(app.clock.moment(), &seen)?;
     let calendar = now.calendar();
     let starts = [("today", calendar.day), ("this week", calendar.week), ("this month", calendar.month)];

@@ -154,24 +154,35 @@ impl Audit {
         self.path.with_extension("head")
     }
 
-    pub(super) fn lock(&self) -> Result<Lock, Error> {
+    fn lock(&self, patience: u32) -> Result<Lock, Error> {
         let path = self.path.with_extension("lock");
-        for _ in 0..PATIENCE {
+        for tries in 0..=patience {
             if let Some(lock) = Lock::try_now(&path)? {
                 return Ok(lock);
             }
-            std::thread::sleep(Duration::from_millis(2));
+            if tries < patience {
+                std::thread::sleep(Duration::from_millis(2));
+            }
         }
         Err(Error::Busy(self.path.clone()))
     }
 
     /// Writes an event down.
     pub fn add(&self, event: &Event) -> Result<(), Error> {
+        self.add_within(event, PATIENCE)
+    }
+
+    /// Writes an event down, unless another process is at the log just now.
+    pub fn add_at_once(&self, event: &Event) -> Result<(), Error> {
+        self.add_within(event, 0)
+    }
+
+    fn add_within(&self, event: &Event, patience: u32) -> Result<(), Error> {
+        let _lock = self.lock(patience)?;
         if let Some(Echo(hear)) = &self.echo {
             let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
             hear(&format!("{} {details}", event.what.name()));
         }
-        let _lock = self.lock()?;
         let mut file = Appender::open(&self.path)?;
         let mut end = self.end(&mut file)?;
         if end.head.bytes > FILE {
@@ -350,7 +361,7 @@ impl Audit {
     #[must_use]
     pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
         let mut found = Vec::new();
-        self.requests(|record| {
+        self.each(What::Request, |record| {
             if record.at >= since {
                 found.push((record.at, record.number("nano_dollars")));
             }
@@ -358,11 +369,24 @@ impl Audit {
         found
     }
 
+    /// When messages left since a moment. The count is that of those who left or of those who came back, whichever is larger: each
+    /// of the two can be lost without the other.
+    #[must_use]
+    pub fn sent_since(&self, since: Time) -> Vec<Time> {
+        let times = |what| {
+            let mut times = Vec::new();
+            self.each(what, |record| times.extend((record.at >= since).then_some(record.at)));
+            times
+        };
+        let (left, back) = (times(What::Sent), times(What::Request));
+        if left.len() >= back.len() { left } else { back }
+    }
+
     /// What the requests of a conversation cost, where it had a budget then.
     #[must_use]
     pub fn cost_of(&self, conversation: &str) -> i64 {
         let mut sum = 0_i64;
-        self.requests(|record| {
+        self.each(What::Request, |record| {
             if record.word("conversation") == conversation {
                 sum = sum.saturating_add(record.number("nano_dollars").unwrap_or(0));
             }
@@ -370,11 +394,11 @@ impl Audit {
         sum
     }
 
-    fn requests(&self, mut each: impl FnMut(&Record)) {
-        let request = format!("\"event\":\"{}\"", What::Request.name());
+    fn each(&self, what: What, mut each: impl FnMut(&Record)) {
+        let event = format!("\"event\":\"{}\"", what.name());
         for file in self.files().unwrap_or_default() {
             let Ok(Some(bytes)) = disk::read(&file) else { continue };
-            for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, request.as_bytes()).is_some()) {
+            for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some()) {
                 if let Ok(record) = serde_json::from_slice::<Record>(line) {
                     each(&record);
                 }
@@ -384,7 +408,7 @@ impl Audit {
 
     /// Looks through all of it. With the key every MAC is checked too.
     pub fn verify(&self) -> Result<Report, Error> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(PATIENCE)?;
         let mut text = String::new();
         for file in self.files()? {
             text += &String::from_utf8_lossy(&disk::read(&file)?.unwrap_or_default());
