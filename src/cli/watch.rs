@@ -5,13 +5,14 @@ use super::ui::Style;
 use crate::disk;
 use crate::keys::Slot;
 use crate::keys::metadata::Book;
-use crate::ledger::alarm::{Alarm, Alarms, Fact};
+use crate::ledger::alarm::{Alarm, Alarms, Among, Fact};
 use crate::ledger::audit;
 use crate::ledger::{Event, Severity, What, Word};
 use crate::privacy::Raw;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
 
@@ -28,8 +29,7 @@ impl App {
         if !disk::exists(self.audit().path()) {
             return;
         }
-        let facts = self.facts();
-        match self.alarms().look(&facts) {
+        match self.alarms().look(|walk| self.facts(walk)) {
             Ok(new) => new.iter().for_each(|alarm| self.raise(alarm)),
             Err(error) => self.ui.warning(&format!("alarms cannot be looked for: {error}")),
         }
@@ -61,15 +61,17 @@ impl App {
         }
     }
 
-    fn facts(&self) -> Vec<Fact> {
+    /// What is as it is just now; `walk` asks for each conversation and each backup as well.
+    fn facts(&self, walk: bool) -> Vec<Fact> {
         let home = &self.home;
         let folders = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()];
         let files = [home.vault(), Book::of(home), self.audit().path().to_path_buf(), self.usage().path().clone()];
-        let ours = [folders, files].concat();
-        let open = ours.iter().filter(|path| disk::is_open_to_others(path)).count();
-        let mut facts = Vec::new();
-        if open > 0 {
-            facts.push(Fact::Open(open));
+        let open = |paths: &[PathBuf]| paths.iter().filter(|path| disk::is_open_to_others(path)).count();
+        let mut facts = vec![Fact::Open { among: Among::House, files: open(&[folders, files].concat()) }];
+        if walk {
+            let inside = |folder: PathBuf| disk::list(&folder).unwrap_or_default().into_iter().map(move |file| folder.join(file.name));
+            let kept: Vec<PathBuf> = inside(home.conversations()).chain(inside(home.backups())).collect();
+            facts.push(Fact::Open { among: Among::Kept, files: open(&kept) });
         }
         if let Ok(Some(book)) = Book::read(&Book::of(home)) {
             facts.extend(book.records().filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. })).filter_map(|(slot, record)| {

@@ -129,6 +129,20 @@ fn mover(folder: &Path) -> Option<PathBuf> {
 }
 
 #[test]
+fn a_conversation_that_was_opened_to_others_is_told_within_a_day() {
+    let sandbox = Sandbox::with_vault();
+    let Some(library) = mover(sandbox.root()) else { return proof::left_out("clock", "no compiler for the library that moves it") };
+    for _ in 0..2 {
+        sandbox.run(["ask", "--demo", "hello"]).passes();
+    }
+    for file in sandbox.conversations() {
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    sandbox.run(["audit", "list"]).env("LD_PRELOAD", &library).env("CLOCK_MOVED", "86400").passes();
+    assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);
+}
+
+#[test]
 fn a_clock_that_is_moved_neither_locks_out_nor_lets_through() {
     let moves = [("-1 h", -3600), ("+1 h", 3600), ("-1 d", -86_400), ("+1 d", 86_400)];
     let tried: Vec<bool> = thread::scope(|scope| {

@@ -17,6 +17,8 @@ const DAY: i64 = 24 * HOUR;
 const PAST: i64 = 30 * DAY;
 /// So many records are looked at again rather than written about at every turn.
 const UNWRITTEN: u64 = 12;
+/// What goes on without a pause of this length is one cause.
+const PAUSE: i64 = HOUR;
 /// No more alarms than this are remembered.
 const REMEMBERED: usize = 200;
 
@@ -60,6 +62,11 @@ impl Kind {
             Self::Expiry => "expiry",
         }
     }
+
+    /// Whether its figure says how bad it is.
+    const fn grows(self) -> bool {
+        matches!(self, Self::Burst | Self::Authentication | Self::Spend | Self::KeyReads | Self::Modes)
+    }
 }
 
 /// One alarm.
@@ -71,7 +78,8 @@ pub struct Alarm {
     pub at: Time,
     /// What it is about.
     pub kind: Kind,
-    /// What exactly, in numbers and names: there is never a second alarm with the same cause.
+    /// What exactly, in numbers and names. There is a second alarm with the same cause only where the first was acknowledged and
+    /// it has become twice as bad since.
     pub cause: String,
     /// How many, how much: its meaning is the kind's.
     pub figure: i64,
@@ -106,7 +114,12 @@ impl Alarm {
 #[derive(Clone, Debug)]
 pub enum Fact {
     /// So many of our files and folders are open to others.
-    Open(usize),
+    Open {
+        /// Those that are looked at every time, or those that are looked at once a day.
+        among: Among,
+        /// How many.
+        files: usize,
+    },
     /// This key ends then.
     Ends {
         /// Which key, by its name.
@@ -116,8 +129,25 @@ pub enum Fact {
     },
 }
 
+/// Which files were looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Among {
+    /// Our folders, and the few files that everything hangs on.
+    House,
+    /// Each conversation and each backup.
+    Kept,
+}
+
+/// Something that goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Going {
+    cause: String,
+    last: Time,
+}
+
 /// What is known of the past.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct State {
     /// The number of the last record that was looked at.
     seq: u64,
@@ -131,6 +161,10 @@ struct State {
     reads: Vec<Time>,
     /// The most values in one message so far.
     redactions: i64,
+    /// What was out of the ordinary when it was last looked at, by its kind.
+    going: BTreeMap<String, Going>,
+    /// When everything that is kept was last looked at.
+    walked: Option<Time>,
     alarms: Vec<Alarm>,
     next: u64,
 }
@@ -161,28 +195,35 @@ impl Alarms {
         Self { path: state.join("alarms.json"), audit, clock }
     }
 
-    /// Looks at what happened since the last look. The answer are the alarms nobody has been told of.
-    pub fn look(&self, facts: &[Fact]) -> Result<Vec<Alarm>, Error> {
+    /// Looks at what happened since the last look. `facts` is told whether it is time to look at everything that is kept. The
+    /// answer are the alarms nobody has been told of.
+    pub fn look(&self, facts: impl FnOnce(bool) -> Vec<Fact>) -> Result<Vec<Alarm>, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let mut state = self.read()?;
         let before = (state.seq, state.next);
-        for fact in facts {
-            state.fact(fact, self.clock.now());
+        let now = self.clock.now();
+        let walk = state.walked.is_none_or(|walked| (now.millis() - walked.millis()).abs() >= DAY);
+        if walk {
+            state.walked = Some(now);
+        }
+        let mut mended = false;
+        for fact in &facts(walk) {
+            mended |= state.fact(fact, now);
         }
         // Another process may have written the end of the log, and not yet where that is.
         let last = self.audit.last_seq()?;
         if last + 2 < state.seq {
             let figure = i64::try_from(state.seq).unwrap_or(i64::MAX);
-            state.raise(Kind::Chain, self.clock.now(), format!("replaced {last} {figure}"), figure);
+            state.raise(Kind::Chain, now, format!("replaced {last} {figure}"), figure);
             state.seq = 0;
         }
         self.audit.read_after(state.seq, |record| state.record(record))?;
-        if (state.seq, state.next) == before {
+        if (state.seq, state.next) == before && !walk && !mended {
             return Ok(Vec::new());
         }
         let new: Vec<Alarm> = state.alarms.iter().filter(|a| a.id > before.1).cloned().collect();
         // What was learnt and is not written down is learnt again from the same records, as long as they are few.
-        if !new.is_empty() || state.seq >= before.0 + UNWRITTEN {
+        if walk || mended || !new.is_empty() || state.seq >= before.0 + UNWRITTEN {
             state.forget();
             self.write(&state)?;
         }
@@ -220,11 +261,25 @@ impl Alarms {
 
 impl State {
     fn raise(&mut self, kind: Kind, at: Time, cause: String, figure: i64) {
-        if self.alarms.iter().any(|a| a.kind == kind && a.cause == cause) {
-            return;
+        if let Some(told) = self.alarms.iter_mut().rev().find(|a| a.kind == kind && a.cause == cause) {
+            if !told.acknowledged && kind.grows() {
+                // What its owner is going to see is how bad it has become.
+                told.figure = told.figure.max(figure);
+            }
+            if !told.acknowledged || !kind.grows() || figure < told.figure.saturating_mul(2) {
+                return;
+            }
         }
         self.next += 1;
         self.alarms.push(Alarm { id: self.next, at, kind, cause, figure, acknowledged: false });
+    }
+
+    /// The same of something that may go on for a while: it has one cause until there is a pause.
+    fn raise_ongoing(&mut self, kind: Kind, which: &str, at: Time, pause: i64, figure: i64) {
+        let goes_on = |going: &&Going| (at.millis() - going.last.millis()).abs() < pause;
+        let cause = self.going.get(which).filter(goes_on).map_or_else(|| format!("{which} {}", at.millis()), |going| going.cause.clone());
+        self.going.insert(which.to_owned(), Going { cause: cause.clone(), last: at });
+        self.raise(kind, at, cause, figure);
     }
 
     fn forget(&mut self) {
@@ -235,11 +290,16 @@ impl State {
         self.alarms.drain(..over);
     }
 
-    fn fact(&mut self, fact: &Fact, now: Time) {
-        let today = now.millis().div_euclid(DAY);
+    /// Takes note of a fact; whether something has been mended.
+    fn fact(&mut self, fact: &Fact, now: Time) -> bool {
         match fact {
-            Fact::Open(0) => {}
-            Fact::Open(files) => self.raise(Kind::Modes, now, format!("modes {today}"), i64::try_from(*files).unwrap_or(i64::MAX)),
+            Fact::Open { among, files } => {
+                let which = if *among == Among::House { "modes house" } else { "modes kept" };
+                if *files == 0 {
+                    return self.going.remove(which).is_some();
+                }
+                self.raise_ongoing(Kind::Modes, which, now, i64::MAX, i64::try_from(*files).unwrap_or(i64::MAX));
+            }
             Fact::Ends { key, at } => {
                 let left = (at.millis() - now.millis()).div_euclid(DAY);
                 if (0..=7).contains(&left) {
@@ -247,6 +307,7 @@ impl State {
                 }
             }
         }
+        false
     }
 
     fn record(&mut self, record: &Record) {
@@ -258,7 +319,7 @@ impl State {
         } else if is(What::KeyRevealed) || is(What::KeyShown) {
             let many = recent(&mut self.reads, at, 10 * 60_000);
             if many >= 5 {
-                self.raise(Kind::KeyReads, at, format!("reads {}", at.millis().div_euclid(DAY)), many);
+                self.raise_ongoing(Kind::KeyReads, "reads", at, PAUSE, many);
             }
         } else if is(What::KeyValidated) && record.word("status") == "invalid" {
             self.refused(at);
@@ -275,8 +336,12 @@ impl State {
             if let Some(bad) = record.number("first_bad") {
                 self.raise(Kind::Chain, at, format!("chain {bad}"), bad);
             }
-        } else if is(What::Backup) && (record.word("outcome") == "failed" || record.number("left_out").is_some_and(|n| n > 0)) {
-            self.raise(Kind::Backup, at, format!("backup {}", at.millis().div_euclid(DAY)), 1);
+        } else if is(What::Backup) {
+            if record.word("outcome") == "failed" || record.number("left_out").is_some_and(|n| n > 0) {
+                self.raise_ongoing(Kind::Backup, "backup", at, 6 * PAUSE, 1);
+            } else if record.word("deed") == "write" {
+                self.going.remove("backup");
+            }
         }
     }
 
@@ -293,7 +358,7 @@ impl State {
         let days = past().map(|(h, _)| h.div_euclid(DAY)).collect::<std::collections::BTreeSet<_>>().len();
         let ordinary = if days >= 3 { (most * 5 / 2).max(40) } else { 80 };
         if count > ordinary {
-            self.raise(Kind::Burst, at, format!("burst {}", now.div_euclid(DAY)), count);
+            self.raise_ongoing(Kind::Burst, "burst", at, 2 * PAUSE, count);
         }
         let day = now.div_euclid(DAY) * DAY;
         let spent = *self
@@ -312,7 +377,7 @@ impl State {
     fn refused(&mut self, at: Time) {
         let many = recent(&mut self.refused, at, 15 * 60_000);
         if many >= 3 {
-            self.raise(Kind::Authentication, at, format!("authentication {}", at.millis().div_euclid(DAY)), many);
+            self.raise_ongoing(Kind::Authentication, "authentication", at, PAUSE, many);
         }
     }
 }

@@ -36,7 +36,7 @@ impl Life {
     }
 
     fn look(&mut self) {
-        self.raised.extend(self.alarms.look(&[]).unwrap());
+        self.raised.extend(self.alarms.look(|_| Vec::new()).unwrap());
     }
 
     fn request(&mut self, nanos: i64) {
@@ -166,18 +166,105 @@ fn each_thing_that_does_not_belong_is_raised_at_once_and_once() {
     });
 }
 
+/// Something happens every so many seconds, so often.
+fn again_and_again(life: &mut Life, times: u32, seconds: u64, what: fn(&mut Life)) {
+    for _ in 0..times {
+        life.wait(seconds);
+        what(life);
+        life.look();
+    }
+}
+
+#[test]
+fn what_goes_on_is_one_cause_and_what_begins_again_is_another() {
+    let looked_at = |life: &mut Life| life.add(&Event::new(What::KeyShown));
+    for (kind, deed) in [(Kind::Authentication, Life::refused as fn(&mut Life)), (Kind::KeyReads, looked_at)] {
+        let mut life = Life::new(1);
+        // All night long, and acknowledged on the way.
+        again_and_again(&mut life, 100, 100, deed);
+        assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+        again_and_again(&mut life, 300, 100, deed);
+        assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+        // In the evening of the same day.
+        life.wait(5 * 3600);
+        again_and_again(&mut life, 8, 100, deed);
+        let kinds: Vec<Kind> = life.raised.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [kind; 2], "{:#?}", life.raised);
+        // Twice as bad as what was acknowledged.
+        assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+        again_and_again(&mut life, 30, 10, deed);
+        assert_eq!(life.raised.len(), 3, "{:#?}", life.raised);
+    }
+}
+
+#[test]
+fn money_that_was_acknowledged_is_told_again_when_it_has_doubled() {
+    let mut life = Life::new(1);
+    again_and_again(&mut life, 11, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 10, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+    again_and_again(&mut life, 5, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.raised.iter().map(|a| a.figure / 1_000_000_000).collect::<Vec<_>>(), [11, 22], "{:#?}", life.raised);
+}
+
+#[test]
+fn backups_that_fail_are_told_until_one_is_well_and_then_anew() {
+    let mut life = Life::new(1);
+    let failed = |life: &mut Life| life.add(&Event::new(What::Backup).word("deed", "write").word("outcome", "failed"));
+    again_and_again(&mut life, 3, 600, failed);
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 3, 600, failed);
+    assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+    life.add(&Event::new(What::Backup).word("deed", "write").number("left_out", 0));
+    again_and_again(&mut life, 1, 600, failed);
+    assert_eq!(life.raised.len(), 2, "{:#?}", life.raised);
+    // Every night is another.
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 2, 86_400, failed);
+    assert_eq!(life.raised.len(), 4, "{:#?}", life.raised);
+}
+
 #[test]
 fn facts_are_raised_once_and_acknowledged_once() {
     let life = Life::new(1);
     let now = life.clock.now();
     let ends = |days: i64| Fact::Ends { key: Word::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY) };
-    let look = |facts: &[Fact]| life.alarms.look(facts).unwrap().iter().map(Alarm::sentence).collect::<Vec<_>>();
-    assert_eq!(look(&[ends(8), Fact::Open(0)]), [""; 0]);
+    let look = |facts: &[Fact]| life.alarms.look(|_| facts.to_vec()).unwrap().iter().map(Alarm::sentence).collect::<Vec<_>>();
+    let open = |files| Fact::Open { among: Among::House, files };
+    assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
     assert_eq!(look(&[ends(5)]), ["the key default/openrouter ends in 5 days"]);
-    assert_eq!(look(&[ends(5), Fact::Open(2)]), ["2 files or folders of this program are open to others"]);
-    assert_eq!(look(&[ends(5), Fact::Open(2)]), [""; 0]);
+    assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are open to others"]);
+    assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
     assert_eq!(life.alarms.acknowledge(Some(1)).unwrap(), 1);
     assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
     assert_eq!(life.alarms.acknowledge(None).unwrap(), 0);
     assert!(life.alarms.all().unwrap().iter().all(|a| a.acknowledged));
+    // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
+    assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
+    assert_eq!(look(&[open(4)]), ["4 files or folders of this program are open to others"]);
+    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(look(&[open(0)]), [""; 0]);
+    life.wait(1);
+    assert_eq!(look(&[open(1)]), ["1 file or folder of this program is open to others"]);
+    assert_eq!(look(&[open(1), Fact::Open { among: Among::Kept, files: 5 }]), ["5 files or folders of this program are open to others"]);
+}
+
+#[test]
+fn everything_that_is_kept_is_looked_at_once_a_day() {
+    let life = Life::new(1);
+    let walks = || {
+        let mut walks = false;
+        let look = life.alarms.look(|walk| {
+            walks = walk;
+            Vec::new()
+        });
+        assert_eq!(look.unwrap(), []);
+        walks
+    };
+    assert_eq!((walks(), walks()), (true, false));
+    life.wait(86_399);
+    assert!(!walks());
+    life.wait(1);
+    assert_eq!((walks(), walks()), (true, false));
 }
