@@ -58,6 +58,12 @@ impl Problem {
         self
     }
 
+    /// The same, said of what could not be done because of it, and with the code of that.
+    pub(crate) fn because(mut self, exit: Exit, undone: &str) -> Self {
+        self.what = format!("{undone}: {}", self.what);
+        Self { exit, ..self }
+    }
+
     /// Whether it comes down to there being no key.
     pub(crate) fn is_no_key(&self) -> bool {
         self.code == "no_key" || self.code == "no_store"
@@ -197,6 +203,10 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
 
 fn of_the_limits(error: &limit::Error) -> Meaning {
     match error {
+        limit::Error::Full { level, .. } if level.window.most == 0 => {
+            let hint = format!("raise `limits.requests_per_{}` in the settings", level.window.name);
+            Some((Exit::Limit, "rate_limited", Some(hint)))
+        }
         limit::Error::Full { wait, .. } => {
             let wait = crate::clock::in_words(*wait);
             Some((Exit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))

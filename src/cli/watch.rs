@@ -9,6 +9,7 @@ use crate::ledger::alarm::{Alarm, Alarms, Among, Fact};
 use crate::ledger::audit;
 use crate::ledger::{Event, Severity, What, Word};
 use crate::privacy::Raw;
+use anyhow::Result;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Write;
@@ -101,14 +102,12 @@ impl App {
         disk::write_cache(&seen, sum.as_bytes()).unwrap_or_default();
     }
 
-    /// The key of the audit log, if the key store gives it; it is not made here. Whether it was given.
-    pub(crate) fn read_audit_key(&mut self) -> bool {
-        if let Ok(keys) = self.keys()
-            && let Ok(Some(key)) = keys.custody().get(&Slot::AuditKey)
-        {
-            self.use_audit_key(Arc::new(audit::Key::new(&key)));
-            return true;
+    /// The key of the audit log, if the key store has one; it is not made here. Whether it has.
+    pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
+        let key = self.keys()?.custody().get(&Slot::AuditKey)?;
+        if let Some(key) = &key {
+            self.use_audit_key(Arc::new(audit::Key::new(key)));
         }
-        false
+        Ok(key.is_some())
     }
 }

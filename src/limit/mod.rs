@@ -57,7 +57,7 @@ impl Level {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A window is full.
-    #[error("the limit of {} requests in {} is reached", level.window.most, crate::clock::in_words(level.window.length))]
+    #[error("{}", full(level.window))]
     Full {
         /// The window that is full the longest.
         level: Level,
@@ -83,11 +83,21 @@ pub enum Error {
     },
 }
 
+fn full(window: Window) -> String {
+    let length = crate::clock::in_words(window.length);
+    match window.most {
+        0 => format!("the limit is 0 requests in {length}: nothing passes"),
+        most => format!("the limit of {most} requests in {length} is reached"),
+    }
+}
+
 impl Error {
     /// How long until it is worth another try.
     #[must_use]
     pub const fn wait(&self) -> Option<Duration> {
         match self {
+            // Where nothing is allowed, no wait helps.
+            Self::Full { level, .. } if level.window.most == 0 => None,
             Self::Full { wait, .. } | Self::Asked { wait, .. } => Some(*wait),
             Self::Disk(_) | Self::Lockdown { .. } => None,
         }

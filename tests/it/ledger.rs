@@ -435,11 +435,11 @@ fn the_log_tells_who_changed_it() {
     }
     let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).passes().stdout).unwrap();
     assert_eq!((&whole["ok"], &whole["first_bad"], &whole["with_key"]), (&true.into(), &Value::Null, &true.into()), "{whole}");
-    // Without the key store the chain of hashes is still looked at.
-    let shut: Value =
-        serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").passes().stdout)
-            .unwrap();
-    assert_eq!((&shut["ok"], &shut["with_key"]), (&true.into(), &false.into()), "{shut}");
+    // Without the key store the chain of hashes is still looked at, and nothing more is claimed.
+    let shut = sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
+    assert!(shut.stderr.contains("\"message\":\"the MACs of the audit log were not checked: "), "{shut:?}");
+    let shut: Value = serde_json::from_str(&shut.stdout).unwrap();
+    assert_eq!((&shut["ok"], &shut["first_bad"], &shut["with_key"]), (&false.into(), &Value::Null, &false.into()), "{shut}");
     let path = sandbox.state().join("audit.jsonl");
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text.replacen("\"outcome\":\"answered\"", "\"outcome\":\"anwsered\"", 1)).unwrap();
@@ -450,6 +450,12 @@ fn the_log_tells_who_changed_it() {
     assert_eq!((&alerts["alerts"][0]["kind"], alerts["alerts"].as_array().unwrap().len()), (&"chain".into(), 1), "{alerts}");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 taken off the list\n").check();
     sandbox.run(["audit", "alerts"]).stdout("").check();
+    sandbox.run(["audit", "alerts", "--acknowledge", "1"]).stdout("0 taken off the list\n").check();
+    sandbox
+        .run(["audit", "alerts", "--acknowledge", "99"])
+        .code(2)
+        .stderr("chatbot: error: there is no alert 99\nchatbot: hint: `chatbot audit alerts --all` lists them with their numbers\n")
+        .check();
 }
 
 #[test]

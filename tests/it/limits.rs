@@ -55,6 +55,19 @@ fn eight_at_once_spend_exactly_the_budget() {
 }
 
 #[test]
+fn a_limit_of_nothing_is_no_matter_of_waiting() {
+    let sandbox = Sandbox::under_one_root();
+    sandbox.configure("[limits]\nrequests_per_minute = 0\n");
+    for args in [&["ask", "--demo", "--no-log", "hello"][..], &["ask", "--demo", "--no-log", "--wait", "hello"]] {
+        sandbox
+            .run(args)
+            .code(5)
+            .stderr("chatbot: error: the limit is 0 requests in 1 min: nothing passes\nchatbot: hint: raise `limits.requests_per_minute` in the settings\n")
+            .check();
+    }
+}
+
+#[test]
 fn a_spent_budget_says_what_to_do() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();

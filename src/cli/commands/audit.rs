@@ -1,7 +1,7 @@
 //! `audit`: what happened, whether the record of it is whole, and what was out of the ordinary.
 
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{Exit, Problem, Quiet, explain};
 use crate::cli::ui::Style;
 use crate::clock::Time;
 use crate::ledger::alarm::Kind;
@@ -154,31 +154,49 @@ fn readable(app: &App, record: &Record) -> String {
     format!("{}  {event}  {details}", record.at.local_minute()).trim_end().to_owned()
 }
 
-/// Looks through the log, with its key where the key store gives it.
+/// Looks through the log, with its key where the key store gives it. Records under a key that is not given are not called well.
 pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
-    let keyed = app.read_audit_key();
+    let key = app.read_audit_key();
+    let keyed = matches!(key, Ok(true));
     let report = app.audit().verify()?;
     let event = Event::new(What::Verified).number("records", report.records).flag("keyed", keyed);
-    let ok = report.first_bad.is_none();
     app.note(&match report.first_bad {
         None => event,
         Some((seq, _)) => event.severity(Severity::Critical).number("first_bad", seq),
     });
+    let unchecked = !keyed && report.signed > 0;
+    let with = match (keyed, report.signed) {
+        (true, _) => format!("{} of them under the key", report.keyed),
+        (false, 0) => "none of them under a key".to_owned(),
+        (false, many) => format!("{many} of them under a key that is not at hand"),
+    };
+    let ok = report.first_bad.is_none() && !unchecked;
     if as_json {
         let (first_bad, why) = report.first_bad.map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
+        let why = why.or(unchecked.then_some("the MACs were not checked"));
         let object = json!({ "schema_version": 1, "records": report.records, "ok": ok, "first_bad": first_bad, "reason": why, "with_key": keyed, "keyed": report.keyed });
         app.ui.out(&format!("{object}\n"))?;
     } else {
-        let with = if keyed { format!("{} of them under the key", report.keyed) } else { "their MACs were not checked".to_owned() };
-        match report.first_bad {
-            None => app.ui.out(&format!("{} records, {with}: all as they were written\n", report.records))?,
-            Some((seq, why)) => app.ui.out(&format!("{} records, {with}; record {seq} is bad: {why}\n", report.records))?,
-        }
-        if !keyed {
-            app.ui.notice("the key store did not give the key of the log: whoever can compute hashes could have written it");
+        let found = match report.first_bad {
+            Some((seq, why)) => format!("; record {seq} is bad: {why}"),
+            None if unchecked => ": they fit together, and anybody can make such".to_owned(),
+            None => ": all as they were written".to_owned(),
+        };
+        app.ui.out(&format!("{} records, {with}{found}\n", report.records))?;
+        if !keyed && !unchecked && report.records > 0 {
+            app.ui.notice("whoever can compute hashes could have written it: no record is under a key");
         }
     }
-    if ok { Ok(()) } else { bail!(Quiet(Exit::Found)) }
+    if report.first_bad.is_some() {
+        bail!(Quiet(Exit::Found))
+    }
+    if unchecked {
+        let gone = Problem::new(Exit::Key, "no_audit_key", "the key store has no key of this log");
+        let gone = gone.hint("was the key store cleared, or is it another one (`CHATBOT_KEYRING`, `keys.store`)?");
+        let problem = key.err().map_or(gone, |error| explain(&error));
+        bail!(problem.because(Exit::Key, "the MACs of the audit log were not checked"));
+    }
+    Ok(())
 }
 
 fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
@@ -189,9 +207,14 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
             id => Some(id.parse().map_err(|_| Problem::misuse("which alert?").hint("`--acknowledge ID` or `--acknowledge all`"))?),
         };
         // That the log was found damaged is taken note of under its key, or by nobody.
-        let of_the_chain = alarms.all()?.iter().any(|a| !a.acknowledged && a.kind == Kind::Chain && id.is_none_or(|id| a.id == id));
+        let known = alarms.all()?;
+        let of_the_chain = known.iter().any(|a| !a.acknowledged && a.kind == Kind::Chain && id.is_none_or(|id| a.id == id));
         if of_the_chain {
-            app.read_audit_key();
+            // Where the store gives none, the alarm goes from the list and the log stays marked.
+            app.read_audit_key().unwrap_or_default();
+        }
+        if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
+            bail!(Problem::misuse(format!("there is no alert {id}")).hint("`chatbot audit alerts --all` lists them with their numbers"));
         }
         let seen = alarms.acknowledge(id)?;
         app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen));

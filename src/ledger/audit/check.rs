@@ -9,7 +9,9 @@ use super::Record;
 pub struct Report {
     /// How many records are as they were written.
     pub records: u64,
-    /// How many of them have a MAC that fits.
+    /// How many of them have a MAC.
+    pub signed: u64,
+    /// How many of these fit.
     pub keyed: u64,
     /// The number of the first record that is not, and what is wrong with it.
     pub first_bad: Option<(u64, &'static str)>,
@@ -73,6 +75,7 @@ impl<'k> Check<'k> {
             if self.key.is_some_and(|key| !key.fits(line, mac)) {
                 return self.bad(expected, "its MAC does not fit");
             }
+            self.report.signed += 1;
             self.report.keyed += u64::from(self.key.is_some());
             self.keyed = Some((expected, own.clone()));
         }

@@ -36,8 +36,8 @@ fn first_bad(log: &Audit) -> Option<u64> {
 #[test]
 fn a_log_as_it_was_written_is_well() {
     let (dir, with, _) = written(200);
-    assert_eq!(with.verify().unwrap(), Report { records: 200, keyed: 133, first_bad: None });
-    assert_eq!(log(dir.path(), None).verify().unwrap(), Report { records: 200, keyed: 0, first_bad: None });
+    assert_eq!(with.verify().unwrap(), Report { records: 200, signed: 133, keyed: 133, first_bad: None });
+    assert_eq!(log(dir.path(), None).verify().unwrap(), Report { records: 200, signed: 133, keyed: 0, first_bad: None });
     assert!(log(dir.path(), Some("another key")).verify().unwrap().first_bad.is_some());
     let empty = tempfile::tempdir().unwrap();
     assert_eq!(log(empty.path(), None).verify().unwrap(), Report::default());
@@ -220,7 +220,7 @@ fn a_record_without_its_head_is_taken_up() {
     disk::write(&with.head(), &head).unwrap();
     assert_eq!(first_bad(&with), None, "a process died between the two");
     log(dir.path(), Some("not a real key")).add(&event(7)).unwrap();
-    assert_eq!(with.verify().unwrap(), Report { records: 7, keyed: 5, first_bad: None });
+    assert_eq!(with.verify().unwrap(), Report { records: 7, signed: 5, keyed: 5, first_bad: None });
 }
 
 #[test]

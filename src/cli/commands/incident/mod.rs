@@ -191,10 +191,7 @@ fn report(app: &mut App, options: &Report) -> Result<()> {
     if options.dest.is_none() {
         disk::folder(&app.home.backups())?;
     }
-    let path = options.dest.clone().unwrap_or_else(|| {
-        let at = app.clock.now().local_minute().replace([' ', ':'], "-");
-        app.home.backups().join(format!("chatbot-evidence-{at}.sealed"))
-    });
+    let path = options.dest.clone().unwrap_or_else(|| fresh(app));
     let path = if path.parent() == Some(std::path::Path::new("")) { PathBuf::from(".").join(path) } else { path };
     if disk::exists(&path) {
         bail!(Problem::misuse(format!("`{}` is there already", shown(&path))).hint("name another file; no evidence is ever overwritten"));
@@ -220,6 +217,14 @@ fn report(app: &mut App, options: &Report) -> Result<()> {
     app.ui.out(&format!("{}\n", shown(&path)))?;
     app.ui.notice("`chatbot incident report --open FILE` prints what is in it; its passphrase opens it on any machine");
     Ok(())
+}
+
+/// A name in the folder of backups that no other report has.
+fn fresh(app: &App) -> PathBuf {
+    let at = app.clock.now().local_minute().replace([' ', ':'], "-");
+    let named = |more: &str| app.home.backups().join(format!("chatbot-evidence-{at}{more}.sealed"));
+    let more = (2_u32..).map(|n| format!("-{n}"));
+    std::iter::once(String::new()).chain(more).map(|m| named(&m)).find(|path| !disk::exists(path)).unwrap_or_else(|| named(""))
 }
 
 fn messages(app: &mut App) -> Result<Value> {

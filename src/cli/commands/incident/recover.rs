@@ -188,7 +188,10 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
 
 fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
     match step {
-        Step::Log => checked(audit::verify(app, false)),
+        Step::Log => checked(audit::verify(app, false)).or_else(|error| {
+            app.ui.error_line(&format!("chatbot: warning: {error:#}"));
+            Ok(Done::Partly)
+        }),
         Step::Conversations => checked(history::verify_all(app)),
         Step::Restore => {
             if let Some((file, _)) = &plan.backup {
@@ -241,6 +244,7 @@ fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
     Ok(if partly { Done::Partly } else { Done::Well })
 }
 
+/// Whoever goes by the code alone takes it for done only where all of it is done and nothing was found bad.
 fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
     let bad = recovery.is_bad();
     if left.is_empty() {
@@ -250,7 +254,7 @@ fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         app.ui.out(&format!("left for another run of this: {}\n", left.join(", ")))?;
     }
-    if bad {
+    if bad || !left.is_empty() {
         bail!(Quiet(Exit::Found))
     }
     Ok(())
