@@ -6,7 +6,7 @@ use super::app::App;
 use super::report::Problem;
 use super::ui::{Ui, shown};
 use crate::clock::{Clock, Stopwatch};
-use crate::disk::Appender;
+use crate::disk::{self, Appender};
 use crate::ledger::{Event, Severity, What};
 use crate::privacy::{Placeholders, Raw, Redactor};
 use anyhow::{Result, bail};
@@ -90,7 +90,13 @@ impl App {
         let to = match &sink {
             Sink::Errors => "here".to_owned(),
             Sink::File(path) => {
-                // What cannot be written to is told now, and not passed over line by line.
+                // What cannot be written to is told now, and not passed over line by line. A folder is not made for a slip.
+                if let Some(folder) = path.parent().filter(|folder| !disk::exists(folder)) {
+                    bail!(
+                        Problem::misuse(format!("`CHATBOT_LOG` names a file in `{}`, and there is no such folder", shown(folder)))
+                            .hint("make the folder, or name a file elsewhere")
+                    );
+                }
                 Appender::open(path)?;
                 format!("to `{}`", shown(path))
             }

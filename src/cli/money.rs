@@ -135,7 +135,7 @@ pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &
         ui.notice("there is no budget; `/budget 0.50` sets one for this conversation");
     }
     for fill in fills {
-        let anew = fill.resets.map_or(String::new(), |at| format!(", anew {}", at.local_minute()));
+        let anew = fill.resets.map_or(String::new(), |at| format!(", anew {}", at.local_day()));
         ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit)))?;
     }
     Ok(())

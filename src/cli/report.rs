@@ -224,7 +224,9 @@ fn of_the_budget(error: &budget::Error) -> Meaning {
             let setting = match fill.span {
                 Span::Day => "raise `budget.per_day` in the settings",
                 Span::Month => "raise `budget.per_month` in the settings",
-                Span::Conversation => "begin a new conversation, or raise `budget.per_conversation` in the settings",
+                Span::Conversation => {
+                    "begin a new conversation, raise it with `/budget` in the chat or `budget.per_conversation` in the settings"
+                }
                 Span::Command => "raise `--budget`",
             };
             let anew = fill.resets.map_or(String::new(), |at| format!("it begins anew at {}; ", at.local_minute()));

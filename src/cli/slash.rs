@@ -9,6 +9,8 @@ pub(crate) enum Line<'a> {
     Say(&'a str),
     /// A command and what stands behind it.
     Do(Deed, &'a str),
+    /// A command that takes nothing, and something stands behind it: perhaps it was meant for somebody to read.
+    TooMuch(&'a str),
     /// A command nobody knows, and the one that was probably meant. It is never sent.
     Unknown(&'a str, Option<&'static str>),
 }
@@ -93,19 +95,46 @@ pub(crate) fn parse(line: &str) -> Line<'_> {
     let (name, arguments) = start.split_once(char::is_whitespace).unwrap_or((start, ""));
     let known = TABLE.iter().map(|c| (c.name, c.deed)).chain(ALIASES.iter().copied());
     match known.into_iter().find(|(n, _)| *n == name) {
+        Some((_, deed)) if !arguments.trim().is_empty() && takes_nothing(deed) => Line::TooMuch(name),
         Some((_, deed)) => Line::Do(deed, arguments.trim()),
         None => Line::Unknown(name, nearest(name, TABLE.iter().map(|c| c.name))),
     }
 }
 
-/// The help, one line a command.
-pub(crate) fn help() -> String {
+fn takes_nothing(deed: Deed) -> bool {
+    TABLE.iter().any(|c| c.deed == deed && c.arguments.is_empty())
+}
+
+/// How the keys are.
+const KEYS: [&str; 2] = [
+    "Newline: Alt+Enter, Ctrl+J, a \\ at the end, or a \"\"\" block. // sends a slash.",
+    "Ctrl-C stops an answer and keeps what came; at the prompt it clears the line.",
+];
+
+/// The help, one line a command, or more where the terminal is narrow.
+pub(crate) fn help(width: usize) -> String {
     let mut text = String::new();
     for c in TABLE {
         let head = format!("{} {}", c.name, c.arguments);
-        text.push_str(&format!("  {:<27} {}\n", head.trim_end(), c.help));
+        text += &hanging(&format!("  {:<28}", head.trim_end()), c.help, width);
     }
-    text + "\n  Newline: Alt+Enter, Ctrl+J, a \\ at the end, or a \"\"\" block. // sends a slash.\n  Ctrl-C stops an answer and keeps what came; at the prompt it clears the line.\n"
+    text.push('\n');
+    KEYS.iter().fold(text, |text, keys| text + &hanging("  ", keys, width))
+}
+
+/// A text behind its head; it is broken between words, and goes on below itself.
+fn hanging(head: &str, text: &str, width: usize) -> String {
+    let room = width.saturating_sub(head.chars().count()).max(20);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    let below = format!("\n{:1$}", "", head.chars().count());
+    format!("{head}{}\n", lines.join(&below))
 }
 
 #[cfg(test)]
@@ -124,6 +153,19 @@ mod tests {
 
     #[test]
     fn help_fits_a_narrow_terminal() {
-        assert!(help().lines().all(|l| l.chars().count() <= 80), "{}", help());
+        for width in [60, 80, 200] {
+            assert!(help(width).lines().all(|l| l.chars().count() <= width.min(80)), "{}", help(width));
+        }
+        assert_eq!(
+            hanging("  /file PATH  ", "attach a text file to the next message", 40),
+            "  /file PATH  attach a text file to the\n              next message\n"
+        );
+    }
+
+    #[test]
+    fn what_takes_nothing_is_given_nothing() {
+        assert_eq!(parse("/usage --json"), Line::TooMuch("/usage"));
+        assert_eq!(parse("/quit now"), Line::TooMuch("/quit"));
+        assert_eq!(parse("/undo  "), Line::Do(Deed::Undo, ""));
     }
 }

@@ -211,8 +211,8 @@ impl Settings {
         s.read("model", "a text", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
         s.section("limits", |s| {
             let l = &mut self.limits;
-            s.read("requests_per_minute", WHOLE, whole, &mut l.requests_per_minute);
-            s.read("requests_per_hour", WHOLE, whole, &mut l.requests_per_hour);
+            s.read("requests_per_minute", COUNT, whole, &mut l.requests_per_minute);
+            s.read("requests_per_hour", COUNT, whole, &mut l.requests_per_hour);
             s.read("max_message_chars", WHOLE, whole, &mut l.max_message_chars);
             s.read("max_attachment_bytes", WHOLE, whole, &mut l.max_attachment_bytes);
             s.read("max_messages", WHOLE, whole, &mut l.max_messages);
@@ -284,6 +284,7 @@ impl Privacy {
 }
 
 const WHOLE: &str = "a whole number that is not negative";
+const COUNT: &str = "a whole number from 0 to 4294967295";
 const BOOLEAN: &str = "`true` or `false`";
 const MONEY: &str = "an amount in dollars such as 1.00";
 
@@ -485,7 +486,7 @@ mod tests {
             [
                 "1: provider: it should be a name of a-z, 0-9 and `-`",
                 "3: limits.request_per_minute: there is no such setting (limits.requests_per_minute?)",
-                "4: limits.requests_per_hour: it should be a whole number that is not negative",
+                "4: limits.requests_per_hour: it should be a whole number from 0 to 4294967295",
                 "5: limits.max_messages: it should be a whole number that is not negative",
                 "8: privacy.suspicious: it should be `warn`, `block` or `off`",
                 "9: privacy.retention.pii: it should be `redact` or `drop`",

@@ -180,6 +180,19 @@ fn slashes_are_commands_and_never_said() {
 }
 
 #[test]
+fn a_slip_in_a_command_is_told_and_what_helps() {
+    let sandbox = Sandbox::under_one_root();
+    let said = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
+    let told = "chatbot: error: `/usage` takes nothing behind it
+chatbot: hint: `/usage` alone, or `//usage …` to send it as a message
+chatbot: error: `EMIAL` is not a kind that is looked for
+chatbot: hint: did you mean `EMAIL`?
+chatbot: error: that is no amount of dollars
+chatbot: hint: `/budget 0.50`, or `/budget off`\n";
+    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", told));
+}
+
+#[test]
 fn an_answer_is_asked_for_again_and_taken_back() {
     let server = Server::replies([Reply::says("first try"), Reply::says("second try"), Reply::says("after")]);
     let (sandbox, mut screen) = with(&server);

@@ -232,6 +232,9 @@ fn logging_says_what_happens_and_nothing_private() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("request {"));
     sandbox.is_private();
     sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", "loud").fails(2);
+    let nowhere = sandbox.root().join("nowhere");
+    sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", nowhere.join("trace.log")).fails(2);
+    assert!(!nowhere.exists());
     let started = sandbox.run(["audit", "list", "--event", "debug"]).passes().stdout;
     assert_eq!(started.matches("level=debug").count(), 2, "{started}");
 }

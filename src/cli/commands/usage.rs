@@ -220,7 +220,9 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     }
     let first = format!("by {}", options.by.name());
     // Where there is no room for everything, there is room for how often and for how much.
-    let (numbers, narrow) = if width < first.len() + 42 { (21, true) } else { (42, false) };
+    let costs = view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]).map(cost);
+    let money = costs.map(|c| c.chars().count()).max().unwrap_or(0).max(9);
+    let (numbers, narrow) = if width < first.len() + 33 + money { (12 + money, true) } else { (33 + money, false) };
     let widest = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(0).min(28).min(width.saturating_sub(numbers));
     let name = widest.max(first.len()).max(10);
     let row = |key: &str, s: &Sum| {
@@ -231,15 +233,15 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
             [grouped(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
         let [requests, sent, heard] = numbers;
         if narrow {
-            return format!("{key}{:pad$} {requests:>8} {:>9}", "", cost(s));
+            return format!("{key}{:pad$} {requests:>8} {:>money$}", "", cost(s));
         }
-        format!("{key}{:pad$} {requests:>8} {sent:>10} {heard:>9} {:>9}", "", cost(s))
+        format!("{key}{:pad$} {requests:>8} {sent:>10} {heard:>9} {:>money$}", "", cost(s))
     };
     let head = |first: &str| {
         let line = if narrow {
-            format!("{first:<name$} {:>8} {:>9}", "requests", "cost")
+            format!("{first:<name$} {:>8} {:>money$}", "requests", "cost")
         } else {
-            format!("{first:<name$} {:>8} {:>10} {:>9} {:>9}", "requests", "tokens in", "out", "cost")
+            format!("{first:<name$} {:>8} {:>10} {:>9} {:>money$}", "requests", "tokens in", "out", "cost")
         };
         format!("\n{}\n", app.ui.paint(Style::Bold, &line))
     };
@@ -251,8 +253,8 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
         return out;
     }
     out += &head(&first);
-    let money = view.sums.values().any(|s| s.nanos > 0);
-    let weight = |s: &Sum| if money { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
+    let paid = view.sums.values().any(|s| s.nanos > 0);
+    let weight = |s: &Sum| if paid { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
     let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
     let chart = width.saturating_sub(name + numbers).min(40);
     for (key, sum) in &charted(options, view) {
@@ -262,7 +264,13 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
             if chart >= 6 { format!("  {}", app.ui.paint(Style::Dim, bar(full, chart).trim_end_matches('░'))) } else { String::new() };
         out += &format!("{}\n", format!("{}{bar}", row(key, sum)).trim_end());
     }
-    out + &format!("{}\n", row("all", &view.total))
+    out += &format!("{}\n", row("all", &view.total));
+    out + &match view.total.unknown {
+        0 => String::new(),
+        many if many == view.total.requests => String::new(),
+        1 => "the cost of 1 request is not known, and not in the sums\n".to_owned(),
+        many => format!("the cost of {} requests is not known, and not in the sums\n", grouped(many)),
+    }
 }
 
 /// The sums as a chart has them: by day, those on which nothing was asked are in it as well.

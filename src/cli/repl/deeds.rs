@@ -9,14 +9,15 @@ use crate::cli::slash::Deed;
 use crate::cli::talk::{self, Begun, Talk, Which};
 use crate::cli::ui::{Style, shown};
 use crate::name::Name;
-use crate::privacy::Raw;
+use crate::privacy::{KINDS, Raw};
+use crate::settings::nearest;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
 
 impl Repl<'_> {
     pub(super) fn deed(&mut self, deed: Deed, arguments: &str) -> Result<()> {
         match deed {
-            Deed::Help => self.app.ui.out(&slash::help()),
+            Deed::Help => self.app.ui.out(&slash::help(self.app.ui.width())),
             Deed::New => self.begin(&Which::New),
             Deed::Resume if arguments.is_empty() => {
                 Err(Problem::misuse("which conversation?").hint("`/history` lists them; `/resume ID` takes one up").into())
@@ -163,7 +164,11 @@ impl Repl<'_> {
     fn let_pass(&mut self, kind: &str) -> Result<()> {
         let mut policy = self.app.settings()?.privacy.policy.clone();
         policy.disable.push(kind.to_owned());
-        let redactor = self.app.redactor_for(&policy)?;
+        let redactor = self.app.redactor_for(&policy).map_err(|error| {
+            let hint = nearest(kind, KINDS.iter().map(|(kind, _)| *kind))
+                .map_or_else(|| "`/redact show` lists what was found here".to_owned(), |near| format!("did you mean `{near}`?"));
+            Problem::misuse(error.to_string()).hint(hint)
+        })?;
         self.session()?.use_redactor(redactor);
         self.app.ui.warning(&format!("{} is sent as it is in this conversation; `/redact on` ends that", Raw::from(kind).printable()));
         Ok(())

@@ -116,6 +116,10 @@ impl Repl<'_> {
             }
             Line::Do(Deed::Exit, _) => return Ok(false),
             Line::Do(deed, arguments) => self.deed(deed, arguments)?,
+            Line::TooMuch(name) => {
+                let hint = format!("`{name}` alone, or `/{name} …` to send it as a message");
+                return Err(Problem::misuse(format!("`{name}` takes nothing behind it")).hint(hint).into());
+            }
             Line::Unknown(name, meant) => {
                 let name = Raw::from(name).printable();
                 let hint =
