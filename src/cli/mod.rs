@@ -3,6 +3,7 @@
 mod app;
 mod commands;
 mod env;
+mod folding;
 mod keys;
 mod lines;
 mod log;

@@ -102,7 +102,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
                 body.insert("retry_after".to_owned(), json!(seconds(after)));
             }
         }
-        ui.error_line(&json!({ "schema_version": 1, "error": body }).to_string());
+        ui.error_raw(&json!({ "schema_version": 1, "error": body }).to_string());
     } else {
         say(ui, &problem);
     }

@@ -1,5 +1,6 @@
 //! The commands of the conversation, as a table.
 
+use super::folding::folded;
 use crate::settings::nearest;
 
 /// What a line of the conversation means.
@@ -116,25 +117,10 @@ pub(crate) fn help(width: usize) -> String {
     let mut text = String::new();
     for c in TABLE {
         let head = format!("{} {}", c.name, c.arguments);
-        text += &hanging(&format!("  {:<28}", head.trim_end()), c.help, width);
+        text += &format!("{}\n", folded(&format!("  {:<27} {}", head.trim_end(), c.help), width, 30));
     }
     text.push('\n');
-    KEYS.iter().fold(text, |text, keys| text + &hanging("  ", keys, width))
-}
-
-/// A text behind its head; it is broken between words, and goes on below itself.
-fn hanging(head: &str, text: &str, width: usize) -> String {
-    let room = width.saturating_sub(head.chars().count()).max(20);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        match lines.last_mut() {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => *line += &format!(" {word}"),
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    let below = format!("\n{:1$}", "", head.chars().count());
-    format!("{head}{}\n", lines.join(&below))
+    KEYS.iter().fold(text, |text, keys| text + &format!("{}\n", folded(&format!("  {keys}"), width, 2)))
 }
 
 #[cfg(test)]
@@ -156,10 +142,6 @@ mod tests {
         for width in [60, 80, 200] {
             assert!(help(width).lines().all(|l| l.chars().count() <= width.min(80)), "{}", help(width));
         }
-        assert_eq!(
-            hanging("  /file PATH  ", "attach a text file to the next message", 40),
-            "  /file PATH  attach a text file to the\n              next message\n"
-        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! - The terminal is asked nothing, its cursor never moves up, and whatever is not ours is made harmless before it comes here.
 //! - A reader that went away is no error: the program ends quietly.
 
+use super::folding::folded;
 use super::report::{Exit, Problem};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
@@ -150,6 +151,11 @@ impl Ui {
         broken(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
     }
 
+    /// Sentences on standard output, on a terminal broken between their words; what does not fit goes on so far in.
+    pub(crate) fn say(&self, text: &str, hang: usize) -> Result<()> {
+        if self.output_terminal { self.out(&folded(text, self.width(), hang)) } else { self.out(text) }
+    }
+
     /// Standard output as bytes.
     pub(crate) fn out_bytes(&self, bytes: &[u8]) -> Result<()> {
         let mut out = io::stdout().lock();
@@ -172,8 +178,13 @@ impl Ui {
         }
     }
 
-    /// A line on standard error, whether it is a terminal or not.
+    /// A sentence on standard error, whether it is a terminal or not; on one it is broken between its words.
     pub(crate) fn error_line(&self, text: &str) {
+        if self.error_terminal { self.error_raw(&folded(text, self.width(), 2)) } else { self.error_raw(text) }
+    }
+
+    /// A line on standard error, as it is.
+    pub(crate) fn error_raw(&self, text: &str) {
         let mut err = io::stderr().lock();
         // There is nobody left to tell.
         writeln!(err, "{text}").unwrap_or_default();

@@ -132,7 +132,7 @@ fn list(app: &App, list: &List) -> Result<()> {
         app.ui.notice("nothing has happened yet, or nothing that fits");
     }
     for line in lines {
-        app.ui.out(&format!("{line}\n"))?;
+        if list.json { app.ui.out(&format!("{line}\n"))? } else { app.ui.say(&format!("{line}\n"), 18)? }
     }
     Ok(())
 }
@@ -182,7 +182,7 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
             None if unchecked => ": they fit together, and anybody can make such".to_owned(),
             None => ": all as they were written".to_owned(),
         };
-        app.ui.out(&format!("{} records, {with}{found}\n", report.records))?;
+        app.ui.say(&format!("{} records, {with}{found}\n", report.records), 2)?;
         if !keyed && !unchecked && report.records > 0 {
             app.ui.notice("whoever can compute hashes could have written it: no record is under a key");
         }
@@ -237,7 +237,7 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
     for alarm in list {
         let mark = if alarm.acknowledged { " (seen)" } else { "" };
         let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable());
-        app.ui.out(&format!("{line}\n"))?;
+        app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Assess(options) => {
             let found = look(app, options.since.as_deref())?;
             note(app, "assess", Severity::Notice);
-            if options.json { app.ui.out(&format!("{}\n", as_json(app, &found))) } else { app.ui.out(&told(app, &found)) }
+            if options.json { app.ui.out(&format!("{}\n", as_json(app, &found))) } else { app.ui.say(&told(app, &found), 14) }
         }
         Command::Report(Report { open: Some(file), .. }) => open(app, &file),
         Command::Report(options) => report(app, &options),
@@ -101,7 +101,7 @@ fn lockdown(app: &App) -> Result<()> {
     let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
     let vault = if shut { ", and the vault is locked" } else { "" };
     let word = if began { "lockdown" } else { "lockdown (it was on already)" };
-    app.ui.out(&format!("{word}: nothing is sent, no key is handed out{vault}; `chatbot incident release` ends it\n"))
+    app.ui.say(&format!("{word}: nothing is sent, no key is handed out{vault}; `chatbot incident release` ends it\n"), 2)
 }
 
 fn release(app: &App) -> Result<()> {
@@ -117,7 +117,7 @@ fn release(app: &App) -> Result<()> {
 fn end_lockdown(app: &App) -> Result<()> {
     app.lockdown().end(app.clock.now())?;
     note(app, "release", Severity::Critical);
-    app.ui.out("the lockdown has ended; tokens that were handed out before it stay revoked\n")
+    app.ui.say("the lockdown has ended; tokens that were handed out before it stay revoked\n", 2)
 }
 
 /// The conversations, if a key store gives their key.

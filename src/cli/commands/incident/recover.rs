@@ -79,7 +79,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let mut recovery = Recovery::resume(app.home.state(), app.clock.now())?;
     if !app.yes && !app.ui.can_ask() {
         for (n, step) in STEPS.into_iter().enumerate() {
-            app.ui.out(&line(app, &plan, &recovery, n + 1, step))?;
+            app.ui.say(&line(app, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
             Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, and nobody can be asked")
@@ -95,7 +95,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
-        app.ui.out(&line(app, &plan, &recovery, n + 1, step))?;
+        app.ui.say(&line(app, &plan, &recovery, n + 1, step), 3)?;
         if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
             continue;
         }
@@ -233,7 +233,7 @@ fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
             Ok(key::Swapped::Now | key::Swapped::Before) => {}
             Ok(key::Swapped::Not(why)) => {
                 partly = true;
-                app.ui.out(&format!("   left: the key for {}: {why}\n", key::said(provider, profile)))?;
+                app.ui.say(&format!("   left: the key for {}: {why}\n", key::said(provider, profile)), 3)?;
             }
             Err(error) => {
                 partly = true;
@@ -249,7 +249,7 @@ fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
     let bad = recovery.is_bad();
     if left.is_empty() {
         recovery.end()?;
-        app.ui.out("recovered; a fresh backup is the last thing to do: `chatbot backup`\n")?;
+        app.ui.say("recovered; a fresh backup is the last thing to do: `chatbot backup`\n", 2)?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         app.ui.out(&format!("left for another run of this: {}\n", left.join(", ")))?;
