@@ -47,7 +47,7 @@ pub(crate) struct Talk {
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: Option<u32>,
     /// Spend at most so many dollars in this run
-    #[arg(long, value_name = "USD", value_parser = dollars_of)]
+    #[arg(long, value_name = "USD", value_parser = dollars_of, allow_negative_numbers = true)]
     pub(crate) budget: Option<i64>,
     /// Where a limit is reached, wait for one's turn
     #[arg(long)]

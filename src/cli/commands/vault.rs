@@ -104,7 +104,7 @@ fn create(app: &mut App, cost: Cost) -> Result<()> {
     let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
     Vault::create(&path, &passphrase, cost)?;
     note(app, "create");
-    app.ui.out(&format!("made the vault `{}` ({cost})\n", shown(&path)))?;
+    app.ui.say(&format!("made the vault `{}` ({cost})\n", shown(&path)), 2)?;
     if kept == Some(StoreKind::OsKeyring) {
         app.ui.notice("The keys there are stay in the OS keyring; `chatbot key move --to vault` brings them here.");
     } else {
@@ -165,7 +165,7 @@ fn passwd(app: &mut App, kdf: Option<Cost>, file: Option<&Path>) -> Result<()> {
     let cost = kdf.unwrap_or(before.cost);
     vault.rewrap(&passphrase, cost)?;
     note(app, "passwd");
-    app.ui.out(&format!("the vault has another passphrase ({cost})\n"))?;
+    app.ui.say(&format!("the vault has another passphrase ({cost})\n"), 2)?;
     app.ui.notice("Copies made before, in backups too, still open with the old one.");
     Ok(())
 }
@@ -178,7 +178,7 @@ fn unlock(app: &mut App, span: &str) -> Result<()> {
     }
     let until = app.keys()?.open_vault().unlock_for(now, length)?;
     note(app, "unlock");
-    app.ui.out(&format!("the vault is open until {}, in the kernel's memory only\n", until.local_minute()))
+    app.ui.say(&format!("the vault is open until {}, in the kernel's memory only\n", until.local_minute()), 2)
 }
 
 fn lock(app: &mut App) -> Result<()> {
@@ -212,12 +212,15 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
         Ok(chosen) => format!("no, the {} is, because {}", chosen.store.kind(), chosen.why),
         Err(error) => format!("no: {error}"),
     };
-    app.ui.out(&format!(
-        "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
-        shown(&path),
-        vault.cost,
-        vault.entries.len()
-    ))
+    app.ui.say(
+        &format!(
+            "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
+            shown(&path),
+            vault.cost,
+            vault.entries.len()
+        ),
+        2,
+    )
 }
 
 /// A new passphrase: from a file, from where the environment says, or typed twice.

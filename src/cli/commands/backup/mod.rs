@@ -212,14 +212,17 @@ fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> 
         });
         return app.ui.out(&format!("{object}\n"));
     }
-    app.ui.out(&format!(
-        "{}: {} of {}, {}, {}, verified\n",
-        shown(path),
-        written.conversations,
-        counted(written.of, "conversation"),
-        counted(written.messages, "message"),
-        size(bytes)
-    ))
+    app.ui.say(
+        &format!(
+            "{}: {} of {}, {}, {}, verified\n",
+            shown(path),
+            written.conversations,
+            counted(written.of, "conversation"),
+            counted(written.messages, "message"),
+            size(bytes)
+        ),
+        2,
+    )
 }
 
 /// Where it goes: a file that is not there yet, in a folder that is.
@@ -314,18 +317,21 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
     }
     could_not_be_opened(app, &contents)?;
     let also = also(&contents);
-    app.ui.out(&format!(
-        "{}: whole, of {}: {}, {}{also}\n",
-        app.ui.paint(Style::Bold, &shown(file)),
-        head.created_at.local_minute(),
-        counted(contents.conversations, "conversation"),
-        counted(contents.messages, "message")
-    ))
+    app.ui.say(
+        &format!(
+            "{}: whole, of {}: {}, {}{also}\n",
+            app.ui.paint(Style::Bold, &shown(file)),
+            head.created_at.local_minute(),
+            counted(contents.conversations, "conversation"),
+            counted(contents.messages, "message")
+        ),
+        2,
+    )
 }
 
 fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
     contents.left_out.iter().try_for_each(|(id, reason)| {
-        app.ui.out(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable()))
+        app.ui.say(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable()), 2)
     })
 }
 

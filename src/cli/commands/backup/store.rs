@@ -131,15 +131,18 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
             shown(address)
         )
     };
-    app.ui.out(&format!(
-        "{}: {} of {}, {}; {} sent, {there_already} there already; {}, {how}\n",
-        shown(address),
-        snapshot.conversations,
-        counted(sent.of, "conversation"),
-        counted(snapshot.messages, "message"),
-        sent.conversations_sent,
-        size(sent.bytes_sent)
-    ))
+    app.ui.say(
+        &format!(
+            "{}: {} of {}, {}; {} sent, {there_already} there already; {}, {how}\n",
+            shown(address),
+            snapshot.conversations,
+            counted(sent.of, "conversation"),
+            counted(snapshot.messages, "message"),
+            sent.conversations_sent,
+            size(sent.bytes_sent)
+        ),
+        2,
+    )
 }
 
 fn shown(address: &Address) -> String {
@@ -227,15 +230,18 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
         return app.ui.out(&format!("{object}\n"));
     }
     super::could_not_be_opened(app, &contents)?;
-    app.ui.out(&format!(
-        "{}: backup {} whole, of {}: {}, {}{}\n",
-        app.ui.paint(Style::Bold, &shown(address)),
-        snapshot.id,
-        snapshot.created_at.local_minute(),
-        counted(contents.conversations, "conversation"),
-        counted(contents.messages, "message"),
-        super::also(&contents)
-    ))
+    app.ui.say(
+        &format!(
+            "{}: backup {} whole, of {}: {}, {}{}\n",
+            app.ui.paint(Style::Bold, &shown(address)),
+            snapshot.id,
+            snapshot.created_at.local_minute(),
+            counted(contents.conversations, "conversation"),
+            counted(contents.messages, "message"),
+            super::also(&contents)
+        ),
+        2,
+    )
 }
 
 pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
@@ -286,5 +292,5 @@ fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
     }
     let would = if dry && options.dry_run { "would be " } else { "" };
     let (backups, objects) = (counted(pruned.snapshots.len(), "backup"), counted(pruned.objects, "object"));
-    app.ui.out(&format!("{backups} {would}removed, {} kept; {objects} {would}removed, {}\n", pruned.kept, size(pruned.bytes)))
+    app.ui.say(&format!("{backups} {would}removed, {} kept; {objects} {would}removed, {}\n", pruned.kept, size(pruned.bytes)), 2)
 }

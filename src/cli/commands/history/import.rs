@@ -59,7 +59,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
         let parts: Vec<String> = count.parts.iter().map(|(kind, many)| counted(*many, kind)).collect();
         let parts = if parts.is_empty() { String::new() } else { format!("; left out, being no text: {}", parts.join(", ")) };
-        app.ui.out(&format!("imported {conversations}, {messages}{here}{parts}\n"))?;
+        app.ui.say(&format!("imported {conversations}, {messages}{here}{parts}\n"), 2)?;
         if count.left_out > 0 {
             app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
         }

@@ -82,7 +82,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     }
     app.keys()?.custody().end_rekey()?;
     app.note(&event);
-    app.ui.out(&format!("sealed anew: {}; the old key is gone\n", counted(anew, "conversation")))
+    app.ui.say(&format!("sealed anew: {}; the old key is gone\n", counted(anew, "conversation")), 2)
 }
 
 /// What is sealed with the key of the conversations and is none.

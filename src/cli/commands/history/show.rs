@@ -135,7 +135,7 @@ pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
             text.push_str(&format!("{id}: {reason}\n"));
         }
         let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
-        app.ui.out(&format!("{text}{}, {}: {bad}\n", counted(conversations, "conversation"), counted(messages, "message")))?;
+        app.ui.say(&format!("{text}{}, {}: {bad}\n", counted(conversations, "conversation"), counted(messages, "message")), 2)?;
     }
     if damaged.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Found)) }
 }

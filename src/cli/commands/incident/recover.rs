@@ -175,10 +175,10 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
     let unsafe_yet = step == Step::Release && (bad || !left.is_empty());
     if app.yes {
         if unsafe_yet {
-            app.ui.out(&format!(
-                "   {}\n",
-                app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")
-            ))?;
+            app.ui.say(
+                &format!("   {}\n", app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")),
+                2,
+            )?;
         }
         return Ok(!unsafe_yet);
     }
@@ -252,7 +252,7 @@ fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
         app.ui.say("recovered; a fresh backup is the last thing to do: `chatbot backup`\n", 2)?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        app.ui.out(&format!("left for another run of this: {}\n", left.join(", ")))?;
+        app.ui.say(&format!("left for another run of this: {}\n", left.join(", ")), 2)?;
     }
     if bad || !left.is_empty() {
         bail!(Quiet(Exit::Found))

@@ -40,17 +40,20 @@ pub(super) fn run(app: &mut App, target: &Target, old: &Secret, management: &Sec
     }
     note(app, target, "automatic");
     let (said, options) = (target.said(), target.options());
-    app.ui.out(&if target.endpoint.account == Account::OpenAi {
-        format!(
-            "swapped the key for {said}: the new one belongs to the same service account; the old one still works\n\
+    app.ui.say(
+        &if target.endpoint.account == Account::OpenAi {
+            format!(
+                "swapped the key for {said}: the new one belongs to the same service account; the old one still works\n\
              `chatbot key rotate{options} --confirm` deletes the old one; `--undo` takes it back\n"
-        )
-    } else {
-        format!(
-            "swapped the key for {said}: the new one has the limits of the old one, which is disabled\n\
+            )
+        } else {
+            format!(
+                "swapped the key for {said}: the new one has the limits of the old one, which is disabled\n\
              `chatbot key rotate{options} --confirm` deletes the old one; `--undo` takes it back\n"
-        )
-    })
+            )
+        },
+        2,
+    )
 }
 
 fn step(app: &mut App, target: &Target, intent: &mut Intent, next: Step) -> Result<()> {

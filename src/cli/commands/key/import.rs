@@ -93,7 +93,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let found: Vec<Vec<Found>> = texts.iter().map(|(_, text)| foreign::find(text.as_str())).collect();
     if found.iter().all(Vec::is_empty) && !from_env(app, options) {
         let seen = if texts.is_empty() { String::new() } else { format!(" in {}", plural(texts.len(), "file")) };
-        return app.ui.out(&format!("found no keys{seen}\n"));
+        return app.ui.say(&format!("found no keys{seen}\n"), 2);
     }
     with_store(app)?;
     let offers = offers(app, options, &texts, &found)?;
@@ -103,7 +103,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             Now::Same => "stored already",
             Now::Another => "another one is stored",
         };
-        app.ui.out(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.said().replace('`', ""), offer.from))?;
+        app.ui.say(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.said().replace('`', ""), offer.from), 2)?;
     }
     let chosen = chosen(app, options, &offers)?;
     for (n, offer) in offers.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
@@ -112,7 +112,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let nobody_to_ask = app.yes || !app.ui.can_ask();
         if now == Now::Another && offer.now == Now::Nothing && nobody_to_ask && !options.force {
             let said = offer.target.said().replace('`', "");
-            app.ui.out(&format!("left number {} where it is: another key for {said} was imported just now\n", n + 1))?;
+            app.ui.say(&format!("left number {} where it is: another key for {said} was imported just now\n", n + 1), 2)?;
             continue;
         }
         store(app, options, offer, now)?;
@@ -260,11 +260,11 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
     offer.target.must_be_kept_here()?;
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
     if answer.status == Status::Invalid && !options.force {
-        return app.ui.out(&format!("left {said} where it is: {}\n", answer.sentence()));
+        return app.ui.say(&format!("left {said} where it is: {}\n", answer.sentence()), 2);
     }
     keep(app, &offer.target, &offer.secret, &answer)?;
     let store = app.keys_kind();
     let from = if offer.place.is_some() { "file" } else { "env" };
     app.note(&event(What::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
-    app.ui.out(&format!("imported {said} into the {store}: {}\n", answer.sentence()))
+    app.ui.say(&format!("imported {said} into the {store}: {}\n", answer.sentence()), 2)
 }

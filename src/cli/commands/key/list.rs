@@ -42,7 +42,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "keys": keys })));
     }
     let table = screen(app, &entries)?;
-    app.ui.out(&table)?;
+    app.ui.say(&table, 2)?;
     // What is known of them is one thing, whether they can be had is another.
     if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
         vault::describe(&app.home.vault())?;

@@ -31,7 +31,7 @@ pub(super) struct Options {
     #[arg(long)]
     no_browser: bool,
     /// The most that may be spent with the key, in dollars
-    #[arg(long, value_name = "USD", value_parser = dollars)]
+    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     limit: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     keep(app, &target, &key, &answer)?;
     let store = app.keys_kind();
     app.note(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
-    app.ui.out(&format!("stored the key for {} in the {store}: {}\n", target.said(), answer.sentence()))
+    app.ui.say(&format!("stored the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
 }
 
 /// The page where the login happens: at the root of the provider's host.

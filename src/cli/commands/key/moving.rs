@@ -56,7 +56,8 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
             .number("keys", moved.slots.len()),
     );
     let plural = if moved.slots.len() == 1 { "key" } else { "keys" };
-    app.ui.out(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()))?;
+    app.ui
+        .say(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()), 2)?;
     if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() != to) {
         app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the {from}: change it"));
     }
@@ -74,7 +75,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
         Err(error) => bail!(error),
     }
     if slots.is_empty() {
-        return app.ui.out("there are no keys to remove\n");
+        return app.ui.say("there are no keys to remove\n", 2);
     }
     let list: Vec<String> = slots
         .iter()
@@ -98,7 +99,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
             app.note(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
         }
     }
-    app.ui.out(&format!("removed {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")))
+    app.ui.say(&format!("removed {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")), 2)
 }
 
 fn plural(keys: usize) -> String {

@@ -86,7 +86,7 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool) -> Result<()> {
         if !crate::keys::same(&Recovery::read(&read)?.open(&passphrase)?, &key) {
             bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not give back what was put into it", shown(file))));
         }
-        app.ui.out(&format!("wrote `{}`; it opens with its passphrase\n", shown(file)))?;
+        app.ui.say(&format!("wrote `{}`; it opens with its passphrase\n", shown(file)), 2)?;
     }
     app.keys()?.custody().change_book(|book| book.recovery_at = Some(now))?;
     note(app, "export");
@@ -142,14 +142,17 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     let needed = opens_something(app, &key)?;
     let brought = app.keys()?.custody().bring_back(&key, needed)?;
     note(app, "import");
-    app.ui.out(match brought {
-        Brought::Back => "the key of your conversations is back\n",
-        Brought::Known => "the key of your conversations was there already; it is the same\n",
-        Brought::Beside => {
-            "this key is back beside the one in use: each opens what it has sealed\n\
+    app.ui.say(
+        match brought {
+            Brought::Back => "the key of your conversations is back\n",
+            Brought::Known => "the key of your conversations was there already; it is the same\n",
+            Brought::Beside => {
+                "this key is back beside the one in use: each opens what it has sealed\n\
              `chatbot history rekey` makes one of both\n"
-        }
-    })
+            }
+        },
+        2,
+    )
 }
 
 /// The words, line by line, until one is empty.

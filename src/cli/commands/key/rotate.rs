@@ -180,12 +180,15 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
     app.keys()?.custody().put(&previous_slot(target), old)?;
     keep(app, target, &new, &answer)?;
     note(app, target, "guided");
-    app.ui.out(&format!(
-        "swapped the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` takes it back\n",
-        target.said(),
-        answer.sentence(),
-        target.options()
-    ))
+    app.ui.say(
+        &format!(
+            "swapped the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` takes it back\n",
+            target.said(),
+            answer.sentence(),
+            target.options()
+        ),
+        2,
+    )
 }
 
 fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: Option<&crate::keys::rotation::Intent>) -> Result<()> {
@@ -202,7 +205,7 @@ fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: 
         (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
         (_, None) => String::from("here; delete it at the provider too"),
     };
-    app.ui.out(&format!("the old key for {} is gone {there}\n", target.said()))
+    app.ui.say(&format!("the old key for {} is gone {there}\n", target.said()), 2)
 }
 
 fn undo(
@@ -223,10 +226,10 @@ fn undo(
     app.keys()?.custody().intend_nothing(&target.slot)?;
     app.keys()?.custody().remove(&previous_slot(target))?;
     note(app, target, "undo");
-    app.ui.out(&format!("the old key for {} is back\n", target.said()))?;
+    app.ui.say(&format!("the old key for {} is back\n", target.said()), 2)?;
     if !deleted {
         let page = target.known.map_or_else(|| "the provider".to_owned(), |entry| entry.key_page.to_owned());
-        app.ui.out(&format!("the new one cannot be deleted from here: delete it at {page}\n"))?;
+        app.ui.say(&format!("the new one cannot be deleted from here: delete it at {page}\n"), 2)?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ const FORMAT: &str = "chatbot-scrubbed 1";
 /// Offers to empty keys out of a file, and does it if it is told to.
 pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wanted: bool) -> Result<()> {
     if !wanted && !app.ui.can_ask() {
-        return app.ui.out(&format!("{} still has them; `--scrub` empties them out\n", shown(path)));
+        return app.ui.say(&format!("{} still has them; `--scrub` empties them out\n", shown(path)), 2);
     }
     let after = scrubbed(text, keys);
     app.ui.out(&format!("in {}:\n", shown(path)))?;
@@ -51,7 +51,7 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
     draft.add(after.as_bytes())?;
     draft.keep()?;
     app.note(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
-    app.ui.out(&format!("emptied; `chatbot key import --restore {}` brings the file back\n", shown(&kept)))
+    app.ui.say(&format!("emptied; `chatbot key import --restore {}` brings the file back\n", shown(&kept)), 2)
 }
 
 fn lines(keys: &[&Found]) -> Vec<usize> {
@@ -106,5 +106,5 @@ pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
     let mut draft = Draft::beside(&copy.path)?;
     draft.add(text.as_bytes())?;
     draft.keep()?;
-    app.ui.out(&format!("wrote `{}` as it was\n", shown(&copy.path)))
+    app.ui.say(&format!("wrote `{}` as it was\n", shown(&copy.path)), 2)
 }

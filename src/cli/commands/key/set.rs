@@ -60,7 +60,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let deed = if before { "replaced" } else { "stored" };
     let said = format!("{deed} the key for {} in the {store}: {}\n", target.said(), answer.sentence());
     app.note(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
-    app.ui.out(&said)
+    app.ui.say(&said, 2)
 }
 
 /// Keeps a key and what was said of it.

@@ -66,7 +66,7 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
     }
     // Not even its first or last letters: they would be enough to recognise it by, or to begin guessing.
     let print = app.keys()?.custody().change_book(|book| book.fingerprint(&found.secret))?;
-    app.ui.out(&format!("{}: ******** in {}, fingerprint {print}\n", target.said().replace('`', ""), found.source.replace('`', "")))
+    app.ui.say(&format!("{}: ******** in {}, fingerprint {print}\n", target.said().replace('`', ""), found.source.replace('`', "")), 2)
 }
 
 pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
@@ -85,5 +85,5 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     }
     let store = app.keys_kind();
     app.note(&event(What::KeyDeleted, &target, &store).severity(Severity::Notice));
-    app.ui.out(&format!("removed the key for {} from the {store}\n", target.said()))
+    app.ui.say(&format!("removed the key for {} from the {store}\n", target.said()), 2)
 }

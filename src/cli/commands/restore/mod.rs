@@ -225,8 +225,8 @@ fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered,
     }
     let (would, are) = if options.dry_run { ("would be ", "would come") } else { ("", "came") };
     for (id, other) in conflicts {
-        app.ui.out(&format!("{id} is another one here: the backup's {are} back as {other}\n"))?;
+        app.ui.say(&format!("{id} is another one here: the backup's {are} back as {other}\n"), 2)?;
     }
-    app.ui.out(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()))?;
-    settings.map_or(Ok(()), |(offered, outcome)| app.ui.out(&offered.told(outcome)))
+    app.ui.say(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()), 2)?;
+    settings.map_or(Ok(()), |(offered, outcome)| app.ui.say(&offered.told(outcome), 2))
 }
