@@ -119,8 +119,14 @@ impl<P: Provider> Session<P> {
             model: self.wish.model.clone(),
             conversation: self.conversation_id(),
         };
-        // Of one whose prices nobody knows, and who did ask for money, only that much is known: it is more than nothing.
-        let (least, want) = need.as_ref().map_or((1, 1), |n| (n.least, n.want));
+        let (least, want) = match &need {
+            Some(need) => (need.least, need.want),
+            // Of one whose prices nobody knows, and who did ask for money, no more is known than what it asked for.
+            None => {
+                let asked = self.machines.purse.dearest(&intent)?.max(1);
+                (asked, asked)
+            }
+        };
         let grant = self.machines.purse.reserve(&intent, least, want, self.own)?;
         if grant.rebuilt {
             self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "tally"));

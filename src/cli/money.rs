@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// A price list older than this is fetched anew where it matters.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
+/// A server that wants no key is asked for its prices for no longer than this.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
     /// The purse, with the budgets of the settings and that of this run.
@@ -32,30 +34,32 @@ impl App {
         self.home.cache().join(format!("prices-{provider}.tsv"))
     }
 
-    /// What the models of a provider cost, as it last said; who asks for no key bills nobody.
+    /// What the models of a provider cost, as it last said; who asks for no key and names no price bills nobody.
     pub(crate) fn pricing(&self, choice: Option<&Choice>) -> Pricing {
-        match choice {
-            Some(choice) if choice.key != KeyFrom::Nowhere => {
-                let path = self.price_file(&choice.endpoint.name);
-                Pricing::new(move |model| find(&path, model).map_or(Price::Unknown, |prices| Price::Known(Box::new(prices))))
-            }
-            _ => Pricing::new(|_| Price::Free),
-        }
+        let Some(choice) = choice else { return Pricing::new(|_| Price::Free) };
+        let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeyFrom::Nowhere);
+        Pricing::new(move |model| match find(&path, model) {
+            Some(prices) => Price::Known(Box::new(prices)),
+            None if keyless => Price::Free,
+            None => Price::Unknown,
+        })
     }
 
     /// Sees to it that the price list is at most a day old. Where that fails, the one that is there has to do.
     pub(crate) fn fetch_prices(&mut self, choice: &Choice, key: Option<&Secret>) -> Result<()> {
-        if choice.key == KeyFrom::Nowhere {
-            return Ok(());
-        }
         let now = self.clock.now();
         if fetched(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < FRESH) {
             return Ok(());
         }
         let reach = self.reach()?;
-        match runtime()?.block_on(models(&choice.endpoint, key, reach)) {
-            Ok(list) => self.remember_prices(&choice.endpoint.name, &list),
-            Err(error) => self.ui.warning(&format!("the price list of `{}` cannot be fetched: {error}", choice.endpoint.name)),
+        // One that wants no key need not have a list, and is not waited for.
+        let patience = if choice.key == KeyFrom::Nowhere { PATIENCE } else { Duration::MAX };
+        let asked = runtime()?.block_on(async { tokio::time::timeout(patience, models(&choice.endpoint, key, reach)).await });
+        match asked {
+            Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
+            Err(_) => {}
+            Ok(Err(_)) if choice.key == KeyFrom::Nowhere => {}
+            Ok(Err(error)) => self.ui.warning(&format!("the price list of `{}` cannot be fetched: {error}", choice.endpoint.name)),
         }
         Ok(())
     }

@@ -6,6 +6,9 @@ use crate::disk::{self, Appender};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
+/// How much of the end of the record is looked at for what a request may cost, in bytes.
+const LAST: u64 = 1 << 16;
+
 /// What one request took. Money is in billionths of a dollar; what is not known is absent, never nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -127,6 +130,15 @@ impl Usage {
             }
         }
         Ok(unreadable)
+    }
+
+    /// The most that one of the last requests to a model cost; of a model that never answered, or under another name than it was
+    /// asked by, one to its provider.
+    pub(super) fn dearest(&self, provider: &str, model: &str) -> Result<i64, disk::Error> {
+        let mut last = self.after(self.len().saturating_sub(LAST))?;
+        last.retain(|e| !e.correction && e.provider == provider);
+        let most = |of: &str| last.iter().filter(|e| of.is_empty() || e.model == of).map(|e| e.nanos.unwrap_or(0)).max();
+        Ok(most(model).or_else(|| most("")).unwrap_or(0))
     }
 
     /// What one conversation has cost so far.

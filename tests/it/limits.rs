@@ -67,6 +67,39 @@ fn a_limit_of_nothing_is_no_matter_of_waiting() {
     }
 }
 
+/// A provider on this machine that asks for no key.
+fn keyless(server: &Server, more: &str) -> Sandbox {
+    let sandbox = Sandbox::under_one_root();
+    let own = format!("[providers.own]\nbase_url = \"{}\"\nkey = \"none\"\nmodel = \"maker/model-1\"\n", server.base_url());
+    sandbox.configure(&format!(
+        "provider = \"own\"\n[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n{own}{more}"
+    ));
+    sandbox
+}
+
+#[test]
+fn one_that_wants_no_key_and_has_prices_is_held_to_the_budget_as_well() {
+    let server = a_cent_each();
+    let sandbox = keyless(&server, "");
+    let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
+    assert_eq!(codes, BTreeMap::from([(Some(0), 13), (Some(5), 27)]));
+}
+
+#[test]
+fn one_that_names_no_price_and_asks_for_money_is_held_to_what_it_asked() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(404, "{}"),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.05}"#).done(),
+    });
+    let sandbox = keyless(&server, "");
+    // Nobody expects the first; after that it is known what one costs.
+    for _ in 0..2 {
+        sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    }
+    let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
+    assert!(refused.stderr.contains("$0.10 are spent, and it may cost $0.05"), "{refused:?}");
+}
+
 #[test]
 fn a_spent_budget_says_what_to_do() {
     let server = a_cent_each();

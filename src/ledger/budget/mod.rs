@@ -205,6 +205,11 @@ impl Purse {
         Ok(tally.paid.iter().any(|p| p == provider))
     }
 
+    /// The most that one of the last requests to a model cost.
+    pub fn dearest(&self, intent: &Intent) -> Result<i64, Error> {
+        Ok(self.usage.dearest(&intent.provider, &super::usage::model(&intent.model))?)
+    }
+
     /// Gives back what was set aside, because nothing was asked after all.
     pub fn release(&self, hold: &Hold) -> Result<(), Error> {
         self.locked(|tally, now| {
