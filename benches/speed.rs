@@ -112,7 +112,7 @@ mod ledger {
             desk.audit.add(&Event::new(What::Redacted).count("EMAIL", 1)).unwrap();
             desk.audit.add(&event(0)).unwrap();
             desk.purse.settle(Some(&grant.hold), &entry(desk.clock.now()), None, Own::default()).unwrap();
-            desk.alarms.look(|_| Vec::new()).unwrap();
+            desk.alarms.look(false, |_| Vec::new()).unwrap();
         };
         turn();
         bencher.bench_local(turn);

@@ -30,20 +30,29 @@ impl App {
         if !disk::exists(self.audit().path()) {
             return;
         }
-        match self.alarms().look(|walk| self.facts(walk)) {
-            Ok(new) => new.iter().for_each(|alarm| self.raise(alarm)),
+        match self.alarms().look(self.ui.notices(), |walk| self.facts(walk)) {
+            Ok(found) => {
+                self.show(&found.to_show);
+                found.new.iter().for_each(|alarm| self.raise(alarm));
+            }
             Err(error) => self.ui.warning(&format!("alarms cannot be looked for: {error}")),
+        }
+    }
+
+    fn show(&self, alarms: &[Alarm]) {
+        let word = self.ui.paint_error(Style::Red, "alarm:");
+        for alarm in alarms.iter().take(3) {
+            let sentence = Raw::from(alarm.sentence()).printable();
+            self.ui.error_line(&format!("{word} {sentence}; `chatbot audit alerts` lists it"));
+        }
+        if let Some(more) = alarms.len().checked_sub(3).filter(|more| *more > 0) {
+            self.ui.error_line(&format!("{word} and {more} more; `chatbot audit alerts` lists them"));
         }
     }
 
     fn raise(&mut self, alarm: &Alarm) {
         let event = Event::new(What::Alarm).severity(Severity::Warning).word("kind", alarm.kind.name());
         self.note(&event.number("id", alarm.id).number("figure", alarm.figure));
-        let word = self.ui.paint_error(Style::Red, "alarm:");
-        if self.ui.notices() {
-            let sentence = Raw::from(alarm.sentence()).printable();
-            self.ui.error_line(&format!("{word} {sentence}; `chatbot audit alerts` lists it"));
-        }
         let Ok(settings) = self.settings() else { return };
         let Some((program, arguments)) = settings.alerts.command.split_first() else { return };
         let object = json!({
@@ -58,7 +67,11 @@ impl App {
             None => Ok(()),
         });
         if let Err(error) = told {
-            self.ui.warning(&format!("the command of `alerts.command` cannot be told: {}", error.kind()));
+            let program = Raw::from(program.as_str()).printable();
+            self.ui.warning(&format!("`{program}` of `alerts.command` cannot be told: {error}"));
+            self.note(
+                &Event::new(What::Alarm).severity(Severity::Warning).word("deed", "tell").word("outcome", "failed").number("id", alarm.id),
+            );
         }
     }
 
@@ -66,9 +79,10 @@ impl App {
     fn facts(&self, walk: bool) -> Vec<Fact> {
         let home = &self.home;
         let folders = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()];
+        let state = ["audit.head", "alarms.json", "tally", "requests"].map(|name| home.state().join(name));
         let files = [home.vault(), Book::of(home), self.audit().path().to_path_buf(), self.usage().path().clone()];
         let open = |paths: &[PathBuf]| paths.iter().filter(|path| disk::is_open_to_others(path)).count();
-        let mut facts = vec![Fact::Open { among: Among::House, files: open(&[folders, files].concat()) }];
+        let mut facts = vec![Fact::Open { among: Among::House, files: open(&[&folders[..], &files, &state].concat()) }];
         if walk {
             let inside = |folder: PathBuf| disk::list(&folder).unwrap_or_default().into_iter().map(move |file| folder.join(file.name));
             let kept: Vec<PathBuf> = inside(home.conversations()).chain(inside(home.backups())).collect();

@@ -395,6 +395,50 @@ fn a_damaged_log_is_well_again_when_its_owner_has_taken_note_of_it() {
 }
 
 #[test]
+fn whatever_breaks_the_log_is_an_alarm_each_time_and_is_seen_to_under_its_key() {
+    let sandbox = Sandbox::with_vault();
+    let alarms = || {
+        let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+        alerts["alerts"].as_array().unwrap().iter().map(|a| a["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    for how in ["removed", "garbage", "removed", "headless", "removed"] {
+        match how {
+            "garbage" => std::fs::write(&log, [std::fs::read(&log).unwrap(), vec![b'x'; 40_000]].concat()).unwrap(),
+            "headless" => std::fs::remove_file(&head).unwrap(),
+            _ => [&log, &head].map(|file| std::fs::remove_file(file).unwrap()).into_iter().collect(),
+        }
+        sandbox.run(["ask", "--demo", "hello"]).passes();
+        assert_eq!(alarms(), ["chain"], "{how}");
+        // Without the key nothing is taken note of, and nothing goes from the list.
+        let shut = sandbox.run(["audit", "alerts", "--acknowledge", "all"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
+        assert!(shut.stderr.contains("the log stays marked as damaged: "), "{how}: {shut:?}");
+        assert_eq!(alarms(), ["chain"], "{how}");
+        sandbox.run(["audit", "verify"]).fails(9);
+        sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
+        assert_eq!(alarms(), [""; 0], "{how}");
+        sandbox.run(["audit", "verify"]).passes();
+        assert_eq!(alarms(), [""; 0], "{how}");
+    }
+}
+
+#[test]
+fn what_a_script_came_upon_is_shown_at_the_next_terminal_once() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.store_key("openrouter", &key());
+    for _ in 0..6 {
+        sandbox.run(["key", "get"]).passes();
+    }
+    let mut screen = sandbox.screen(["usage"]);
+    screen.wait_for("alarm: keys were looked at 6 times within ten minutes; `chatbot audit alerts` lists it");
+    assert_eq!(screen.end(), 0);
+    let mut screen = sandbox.screen(["usage"]);
+    assert_eq!(screen.end(), 0);
+    assert!(!screen.text().contains("alarm"), "{}", screen.text());
+}
+
+#[test]
 fn the_first_cost_of_a_home_counts_once_and_a_lost_record_lets_nobody_spend_more() {
     let (sandbox, _server) = used();
     sandbox.configure(&format!("{}\n[budget]\nper_day = 0.0005\n", std::fs::read_to_string(sandbox.settings()).unwrap()));

@@ -191,12 +191,15 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         bail!(Quiet(Exit::Found))
     }
     if unchecked {
-        let gone = Problem::new(Exit::Key, "no_audit_key", "the key store has no key of this log");
-        let gone = gone.hint("was the key store cleared, or is it another one (`CHATBOT_KEYRING`, `keys.store`)?");
-        let problem = key.err().map_or(gone, |error| explain(&error));
+        let problem = key.err().map_or_else(no_audit_key, |error| explain(&error));
         bail!(problem.because(Exit::Key, "the MACs of the audit log were not checked"));
     }
     Ok(())
+}
+
+fn no_audit_key() -> Problem {
+    Problem::new(Exit::Key, "no_audit_key", "the key store has no key of this log")
+        .hint("was the key store cleared, or is it another one (`CHATBOT_KEYRING`, `keys.store`)?")
 }
 
 fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
@@ -206,18 +209,25 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
             "all" => None,
             id => Some(id.parse().map_err(|_| Problem::misuse("which alert?").hint("`--acknowledge ID` or `--acknowledge all`"))?),
         };
-        // That the log was found damaged is taken note of under its key, or by nobody.
+        // That the log was found damaged is taken note of under its key, or not at all.
         let known = alarms.all()?;
-        let of_the_chain = known.iter().any(|a| !a.acknowledged && a.kind == Kind::Chain && id.is_none_or(|id| a.id == id));
-        if of_the_chain {
-            // Where the store gives none, the alarm goes from the list and the log stays marked.
-            app.read_audit_key().unwrap_or_default();
+        let of_the_log = id.is_none() || known.iter().any(|a| a.kind == Kind::Chain && id == Some(a.id));
+        let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
+        if marked {
+            let why = match app.read_audit_key() {
+                Ok(true) => None,
+                Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
+                Err(error) => Some(explain(&error)),
+            };
+            if let Some(why) = why {
+                bail!(why.because(Exit::Key, "the log stays marked as damaged"));
+            }
         }
         if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
             bail!(Problem::misuse(format!("there is no alert {id}")).hint("`chatbot audit alerts --all` lists them with their numbers"));
         }
         let seen = alarms.acknowledge(id)?;
-        app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen));
+        app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen).flag("log", marked));
         if !options.json {
             return app.ui.out(&format!("{seen} taken off the list\n"));
         }

@@ -19,6 +19,8 @@ const PAST: i64 = 30 * DAY;
 const UNWRITTEN: u64 = 12;
 /// What goes on without a pause of this length is one cause.
 const PAUSE: i64 = HOUR;
+/// Nobody waits for another who looks for longer than this many times two milliseconds.
+const PATIENCE: u32 = 100;
 /// No more alarms than this are remembered.
 const REMEMBERED: usize = 200;
 
@@ -83,6 +85,9 @@ pub struct Alarm {
     pub cause: String,
     /// How many, how much: its meaning is the kind's.
     pub figure: i64,
+    /// It was shown on a terminal.
+    #[serde(default)]
+    shown: bool,
     /// Its owner has seen it.
     pub acknowledged: bool,
 }
@@ -149,8 +154,11 @@ struct Going {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
-    /// The number of the last record that was looked at.
+    /// The number of the last record that was looked at, and the hash of its line.
     seq: u64,
+    hash: String,
+    /// How often the log was found broken: what is found after that is found anew.
+    broken: u64,
     /// Requests an hour, by the hour.
     hours: BTreeMap<i64, u32>,
     /// Money a day, by the day.
@@ -167,6 +175,15 @@ struct State {
     walked: Option<Time>,
     alarms: Vec<Alarm>,
     next: u64,
+}
+
+/// What a look has found.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// What nobody has been told of.
+    pub new: Vec<Alarm>,
+    /// What no terminal has shown yet, where this one is a terminal.
+    pub to_show: Vec<Alarm>,
 }
 
 /// Why alarms cannot be looked for.
@@ -195,10 +212,11 @@ impl Alarms {
         Self { path: state.join("alarms.json"), audit, clock }
     }
 
-    /// Looks at what happened since the last look. `facts` is told whether it is time to look at everything that is kept. The
-    /// answer are the alarms nobody has been told of.
-    pub fn look(&self, facts: impl FnOnce(bool) -> Vec<Fact>) -> Result<Vec<Alarm>, Error> {
-        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+    /// Looks at what happened since the last look. `facts` is told whether it is time to look at everything that is kept;
+    /// `watched` says whether somebody sees what is shown.
+    pub fn look(&self, watched: bool, facts: impl FnOnce(bool) -> Vec<Fact>) -> Result<Found, Error> {
+        // Whoever looks just now sees it as well: nobody waits for long.
+        let Some(_lock) = self.lock()? else { return Ok(Found::default()) };
         let mut state = self.read()?;
         let before = (state.seq, state.next);
         let now = self.clock.now();
@@ -210,24 +228,57 @@ impl Alarms {
         for fact in &facts(walk) {
             mended |= state.fact(fact, now);
         }
-        // Another process may have written the end of the log, and not yet where that is.
-        let last = self.audit.last_seq()?;
-        if last + 2 < state.seq {
+        if !self.learn(&mut state)? {
             let figure = i64::try_from(state.seq).unwrap_or(i64::MAX);
-            state.raise(Kind::Chain, now, format!("replaced {last} {figure}"), figure);
-            state.seq = 0;
+            state.broken += 1;
+            state.raise_broken(now, "replaced", figure);
+            (state.seq, state.hash) = (0, String::new());
+            self.learn(&mut state)?;
         }
-        self.audit.read_after(state.seq, |record| state.record(record))?;
-        if (state.seq, state.next) == before && !walk && !mended {
-            return Ok(Vec::new());
+        let mut found = Found { new: state.alarms.iter().filter(|a| a.id > before.1).cloned().collect(), to_show: Vec::new() };
+        if watched {
+            let unseen = state.alarms.iter_mut().filter(|a| !a.shown && !a.acknowledged);
+            found.to_show = unseen
+                .map(|a| {
+                    a.shown = true;
+                    a.clone()
+                })
+                .collect();
         }
-        let new: Vec<Alarm> = state.alarms.iter().filter(|a| a.id > before.1).cloned().collect();
         // What was learnt and is not written down is learnt again from the same records, as long as they are few.
-        if walk || mended || !new.is_empty() || state.seq >= before.0 + UNWRITTEN {
+        let few = state.seq < before.0 + UNWRITTEN && state.seq >= before.0;
+        if walk || mended || !found.new.is_empty() || !found.to_show.is_empty() || !few {
             state.forget();
             self.write(&state)?;
         }
-        Ok(new)
+        Ok(found)
+    }
+
+    /// Takes in what is new in the log; `false` if it is another log than the one of the last look.
+    fn learn(&self, state: &mut State) -> Result<bool, Error> {
+        let (seq, known) = (state.seq, state.hash.clone());
+        let mut same = self.audit.still_has(seq, &known)?;
+        if same {
+            self.audit.read_after(seq, |record, line| {
+                // The first one says what it follows.
+                same &= state.seq != seq || seq == 0 || known.is_empty() || record.prev == known;
+                if same {
+                    state.record(record);
+                    state.hash = audit::hash_of(line);
+                }
+            })?;
+        }
+        Ok(same)
+    }
+
+    fn lock(&self) -> Result<Option<Lock>, Error> {
+        for _ in 0..PATIENCE {
+            if let Some(lock) = Lock::try_now(&self.path.with_extension("lock"))? {
+                return Ok(Some(lock));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        Ok(None)
     }
 
     /// All that are remembered, oldest first.
@@ -239,6 +290,8 @@ impl Alarms {
     pub fn acknowledge(&self, id: Option<u64>) -> Result<usize, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let mut state = self.read()?;
+        // What was before this is not found anew after it.
+        self.learn(&mut state)?;
         let mut seen = 0;
         for alarm in state.alarms.iter_mut().filter(|a| !a.acknowledged && id.is_none_or(|id| a.id == id)) {
             alarm.acknowledged = true;
@@ -271,7 +324,14 @@ impl State {
             }
         }
         self.next += 1;
-        self.alarms.push(Alarm { id: self.next, at, kind, cause, figure, acknowledged: false });
+        self.alarms.push(Alarm { id: self.next, at, kind, cause, figure, shown: false, acknowledged: false });
+    }
+
+    /// The log is broken: whoever has been told so and has not seen to it is not told again.
+    fn raise_broken(&mut self, at: Time, how: &str, place: i64) {
+        if !self.alarms.iter().any(|a| a.kind == Kind::Chain && !a.acknowledged) {
+            self.raise(Kind::Chain, at, format!("{how} {place} {}", self.broken), place);
+        }
     }
 
     /// The same of something that may go on for a while: it has one cause until there is a pause.
@@ -331,10 +391,11 @@ impl State {
             self.redactions = self.redactions.max(values);
         } else if is(What::Broken) {
             let place = record.number("expected").or_else(|| record.number("found")).unwrap_or(0);
-            self.raise(Kind::Chain, at, format!("chain {place}"), place);
+            self.broken += 1;
+            self.raise_broken(at, "broken", place);
         } else if is(What::Verified) {
             if let Some(bad) = record.number("first_bad") {
-                self.raise(Kind::Chain, at, format!("chain {bad}"), bad);
+                self.raise_broken(at, "found", bad);
             }
         } else if is(What::Backup) {
             if record.word("outcome") == "failed" || record.number("left_out").is_some_and(|n| n > 0) {

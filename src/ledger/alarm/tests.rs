@@ -36,7 +36,7 @@ impl Life {
     }
 
     fn look(&mut self) {
-        self.raised.extend(self.alarms.look(|_| Vec::new()).unwrap());
+        self.raised.extend(self.alarms.look(true, |_| Vec::new()).unwrap().new);
     }
 
     fn request(&mut self, nanos: i64) {
@@ -230,7 +230,7 @@ fn facts_are_raised_once_and_acknowledged_once() {
     let life = Life::new(1);
     let now = life.clock.now();
     let ends = |days: i64| Fact::Ends { key: Word::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY) };
-    let look = |facts: &[Fact]| life.alarms.look(|_| facts.to_vec()).unwrap().iter().map(Alarm::sentence).collect::<Vec<_>>();
+    let look = |facts: &[Fact]| life.alarms.look(true, |_| facts.to_vec()).unwrap().new.iter().map(Alarm::sentence).collect::<Vec<_>>();
     let open = |files| Fact::Open { among: Among::House, files };
     assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
     assert_eq!(look(&[ends(5)]), ["the key default/openrouter ends in 5 days"]);
@@ -255,11 +255,11 @@ fn everything_that_is_kept_is_looked_at_once_a_day() {
     let life = Life::new(1);
     let walks = || {
         let mut walks = false;
-        let look = life.alarms.look(|walk| {
+        let look = life.alarms.look(true, |walk| {
             walks = walk;
             Vec::new()
         });
-        assert_eq!(look.unwrap(), []);
+        assert_eq!(look.unwrap().new, []);
         walks
     };
     assert_eq!((walks(), walks()), (true, false));

@@ -84,8 +84,7 @@ impl<'k> Check<'k> {
         }
         if record.event == What::Broken.name() || (record.event == What::Verified.name() && record.number("first_bad").is_some()) {
             self.known.get_or_insert(expected);
-        } else if record.event == What::Alarm.name() && record.word("deed") == "acknowledge" && (self.key.is_none() || record.mac.is_some())
-        {
+        } else if record.event == What::Alarm.name() && record.says("log") && (self.key.is_none() || record.mac.is_some()) {
             self.known = None;
         }
         self.seq = expected;

@@ -97,6 +97,12 @@ impl Record {
     pub fn number(&self, name: &str) -> Option<i64> {
         self.details.get(name).and_then(serde_json::Value::as_i64)
     }
+
+    /// A yes among its details.
+    #[must_use]
+    pub fn says(&self, name: &str) -> bool {
+        self.details.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
+    }
 }
 
 /// The log.
@@ -239,20 +245,26 @@ impl Audit {
             return Ok(End { head: head.clone(), broken: self.suspect(file, head)? });
         }
         // A process died in the middle of a line: what it was about to say is lost, what was said before is not.
-        let tail = file.tail(RECORD)?;
-        let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let mut tail = file.tail(RECORD)?;
+        let line_end = |tail: &[u8]| tail.iter().rposition(|b| *b == b'\n');
+        if line_end(&tail).is_none() && bytes > RECORD {
+            // No record is as long as that: it is none of ours, and the last of ours is before it.
+            tail = file.read_all()?;
+        }
+        let whole = line_end(&tail).map_or(0, |at| at + 1);
         let torn = tail.len() - whole;
         if torn > 0 {
             file.cut(bytes - torn as u64)?;
         }
         let bytes = bytes - torn as u64;
-        let mut last = last(tail.get(..whole).unwrap_or_default());
+        let foreign = (torn as u64 >= RECORD).then(|| broken("foreign").number("bytes", torn));
+        let mut last = last(tail.get(tail.len().saturating_sub(torn + usize::try_from(RECORD).unwrap_or(0))..whole).unwrap_or_default());
         if bytes == 0
             && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
         {
             last = self::last(&Appender::open(&older)?.tail(RECORD)?);
         }
-        Ok(match (head, last) {
+        let end = match (head, last) {
             (None, None) => {
                 let head = Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None, session: None };
                 let gone = self.key.as_ref().is_some_and(|key| !key.fresh);
@@ -271,7 +283,8 @@ impl Audit {
                 let broken = broken("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
                 End { head: Head { bytes, ..head }, broken: Some(broken) }
             }
-        })
+        };
+        Ok(End { broken: end.broken.or(foreign), ..end })
     }
 
     /// Before the key bears witness to a new place, the last one is looked at: else one more record would make a forged log good.
@@ -336,15 +349,36 @@ impl Audit {
         Ok(Head::read(&self.head())?.map_or(0, |head| head.seq))
     }
 
-    /// Hands the records past number `seq` to `each`, oldest first. Only files that can have some are read.
-    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record)) -> Result<(), Error> {
+    /// Whether a log that is no longer than it was still ends with, or has, the record of this number and hash. Of one that has
+    /// become longer, and where nothing is known, it is said to.
+    pub fn still_has(&self, seq: u64, known: &str) -> Result<bool, Error> {
+        if seq == 0 || known.is_empty() {
+            return Ok(true);
+        }
+        Ok(match Head::read(&self.head())? {
+            Some(head) if head.seq > seq => true,
+            Some(head) if head.seq == seq => head.hash == known,
+            // Another process may have written the end of the log, and not yet where that is.
+            _ => {
+                let end = if disk::exists(&self.path) { Appender::open(&self.path)?.tail(RECORD)? } else { Vec::new() };
+                last(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
+            }
+        })
+    }
+
+    /// Hands the records past number `seq` to `each`, with their lines, oldest first. Only files that can have some are read.
+    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record, &[u8])) -> Result<(), Error> {
         if self.last_seq()? <= seq {
             return Ok(());
         }
         // What is new is mostly a few lines at the end of the last file.
-        if let Some(new) = tail_after(&self.path, seq)? {
-            new.iter().rev().for_each(each);
-            return Ok(());
+        if disk::exists(&self.path) {
+            let tail = Appender::open(&self.path)?.tail(RECORD)?;
+            let new = after(&tail, seq);
+            if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
+                new.iter().rev().for_each(|(record, line)| each(record, line));
+                return Ok(());
+            }
         }
         let ends = |file: &Path| {
             let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
@@ -352,7 +386,7 @@ impl Audit {
         };
         for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
             let bytes = disk::read(&file)?.unwrap_or_default();
-            after(&bytes, seq).iter().rev().for_each(&mut each);
+            after(&bytes, seq).iter().rev().for_each(|(record, line)| each(record, line));
         }
         Ok(())
     }
@@ -428,18 +462,14 @@ fn broken(why: &str) -> Event {
 }
 
 /// The records past number `seq`, newest first. From the end, so that what is known already is not read again.
-fn after(lines: &[u8], seq: u64) -> Vec<Record> {
-    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| serde_json::from_slice::<Record>(line).ok());
-    records.take_while(|record| record.seq > seq).collect()
+fn after(lines: &[u8], seq: u64) -> Vec<(Record, &[u8])> {
+    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<Record>(line).ok()?, line)));
+    records.take_while(|(record, _)| record.seq > seq).collect()
 }
 
-/// The same of the end of a file; `None` if there may be more before it.
-fn tail_after(path: &Path, seq: u64) -> Result<Option<Vec<Record>>, Error> {
-    if !disk::exists(path) {
-        return Ok(None);
-    }
-    let new = after(&Appender::open(path)?.tail(RECORD)?, seq);
-    Ok(new.last().is_some_and(|oldest| oldest.seq == seq + 1).then_some(new))
+/// What the record after a line says of it.
+pub(super) fn hash_of(line: &[u8]) -> String {
+    hash(line)
 }
 
 /// The number and hash of the last record of these lines.

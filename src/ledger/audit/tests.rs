@@ -196,7 +196,7 @@ fn what_its_owner_has_taken_note_of_under_the_key_is_past() {
     disk::remove(&with.head()).unwrap();
     let log = known(&with);
     log.add(&event(11)).unwrap();
-    let acknowledged = Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", 1);
+    let acknowledged = Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", 1).flag("log", true);
     self::log(dir.path(), None).add(&acknowledged).unwrap();
     assert!(first_bad(&log).is_some(), "anybody could have written that");
     log.add(&acknowledged).unwrap();
@@ -250,7 +250,7 @@ fn the_chain_goes_on_in_the_next_file() {
     with.read(|r, _| seqs.push(r.seq)).unwrap();
     assert_eq!(seqs, (1..=report.records).collect::<Vec<_>>());
     let mut after = Vec::new();
-    with.read_after(report.records - 3, |r| after.push(r.seq)).unwrap();
+    with.read_after(report.records - 3, |r, _| after.push(r.seq)).unwrap();
     assert_eq!(after, [report.records - 2, report.records - 1, report.records]);
     // A file that is missing is missed.
     let first = with.files().unwrap()[0].clone();
