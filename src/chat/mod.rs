@@ -1,11 +1,13 @@
 //! One conversation as it happens: [`Session::say`] is the only way a message takes.
 
+mod error;
 mod hearing;
 mod money;
 mod passage;
 mod past;
 mod watcher;
 
+pub use error::Error;
 pub use money::{Cost, Price, Pricing};
 pub use past::Past;
 pub use watcher::Watcher;
@@ -13,61 +15,18 @@ pub use watcher::Watcher;
 use crate::archive::{self, Conversation, Note, Stored};
 use crate::clock::Clock;
 use crate::ledger::audit::{self, Audit};
-use crate::ledger::budget::{self, Fill, Own, Purse};
+use crate::ledger::budget::{Fill, Own, Purse};
 use crate::ledger::{Event, Severity, What, usage};
-use crate::limit::{self, Backoff, Level, Limiter, Lockdown};
+use crate::limit::{Backoff, Level, Limiter, Lockdown};
 use crate::message::{Message, Role};
 use crate::privacy::validate::{self, Refusal, Rules};
 use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
-use crate::provider::{self, Answer, Provider, Wish};
+use crate::provider::{Answer, Provider, Wish};
 use hearing::{Hearing, Kept};
 use passage::Pass;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Why a message went no further.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// It is not fit to be sent.
-    #[error("{0}")]
-    Refused(#[from] Refusal),
-    /// The conversation is as long as it may become.
-    #[error("the conversation has {have} messages, and at most {most} are allowed")]
-    TooLong {
-        /// How many it has.
-        have: usize,
-        /// How many it may have.
-        most: usize,
-    },
-    /// Its owner did not want it sent.
-    #[error("the message was not sent")]
-    Declined,
-    /// Too often.
-    #[error("{0}")]
-    Limit(#[from] limit::Error),
-    /// Too much.
-    #[error("{0}")]
-    Budget(#[from] budget::Error),
-    /// Its owner did not want to wait any longer.
-    #[error("the wait was stopped, and nothing was sent")]
-    Stopped,
-    /// It cannot be kept, and what is not kept is not sent.
-    #[error("the message cannot be kept, so it was not sent")]
-    Question(#[source] archive::Error),
-    /// The answer came but cannot be kept.
-    #[error("the answer cannot be kept")]
-    Answer(#[source] archive::Error),
-    /// The file cannot be changed.
-    #[error("{0}")]
-    Archive(#[from] archive::Error),
-    /// The provider failed; what came before is kept.
-    #[error("{0}")]
-    Provider(#[from] provider::Error),
-    /// There is nothing that could be asked again or taken back.
-    #[error("nothing has been said yet")]
-    NothingSaid,
-}
 
 /// What its owner says: typed by hand, and what goes along with it.
 #[derive(Clone, Debug)]
@@ -340,7 +299,7 @@ impl<P: Provider> Session<P> {
         let took = watch.elapsed();
         let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
         watcher.step(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
-        let model = answer.as_ref().map(|a| a.model.clone()).or(model).unwrap_or_else(|| self.wish.model.clone());
+        let model = self.answered_by(answer.as_ref().map(|a| a.model.clone()).or(model));
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
         let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
@@ -370,6 +329,12 @@ impl<P: Provider> Session<P> {
                 Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, cost, levels, fills, trouble })
             }
         }
+    }
+
+    /// The model that answered, as it was named there; a name that has something private in it is no name.
+    fn answered_by(&self, named: Option<String>) -> String {
+        let fit = |name: &String| self.machines.redactor.redact(Raw::from(name.as_str()), &mut Placeholders::default()).1.is_empty();
+        named.filter(|name| *name == self.wish.model || fit(name)).unwrap_or_else(|| self.wish.model.clone())
     }
 
     fn keep_answer(&mut self, text: &Redacted, note: &Note, keep: bool) -> Result<(), archive::Error> {

@@ -13,15 +13,15 @@ use crate::disk;
 use crate::home::Home;
 use crate::ledger::audit::{self, Audit};
 use crate::ledger::usage::Usage;
-use crate::ledger::{Event, What};
+use crate::ledger::{Event, Severity, What};
 use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
-use crate::privacy::{Policy, Redactor};
+use crate::privacy::{Placeholders, Policy, Raw, Redactor};
 use crate::provider::{Net, Reach};
 use crate::seal::KeyRing;
 use crate::settings::{self, KeyFrom, Settings, Store};
 use anyhow::{Context, Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The parts of the house.
@@ -60,7 +60,9 @@ impl App {
             Some(root) => Home::under(&root),
             None => Home::of_the_platform(),
         }?;
-        let settings_file = global.config.or_else(|| env.path("CHATBOT_CONFIG")).unwrap_or_else(|| home.settings());
+        let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
+        let beside = |path: PathBuf| if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
+        let settings_file = named.map_or_else(|| home.settings(), beside);
         Ok(Self {
             ui,
             env,
@@ -142,11 +144,7 @@ impl App {
 
     /// A problem of the settings as a sentence.
     pub(crate) fn sentence(&self, problem: &settings::Problem) -> String {
-        let key = if problem.key.is_empty() {
-            String::new()
-        } else {
-            format!("`{}`: ", crate::privacy::Raw::from(problem.key.as_str()).printable())
-        };
+        let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", Raw::from(problem.key.as_str()).printable()) };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
         super::report::without_keys(&format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason))
     }
@@ -162,6 +160,22 @@ impl App {
         if let Err(error) = self.audit().add(event) {
             self.ui.warning(&format!("the audit log cannot be written: {error}"));
         }
+    }
+
+    /// Writes down what was done with keys: the store is open then, and with it the key of the log can be had.
+    pub(crate) fn note_of_keys(&mut self, event: &Event) {
+        if self.audit_key.is_none() {
+            // Where it cannot be had, the record is bound by its hash alone until the next one.
+            self.read_audit_key().unwrap_or_default();
+        }
+        self.note(event);
+    }
+
+    /// Nothing is sent and no key is handed out while there is a lockdown; that somebody tried is written down.
+    pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
+        Ok(self.lockdown().check().inspect_err(|_| {
+            self.note(&Event::new(What::Limited).severity(Severity::Warning).word("window", "lockdown"));
+        })?)
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -311,8 +325,12 @@ impl App {
     /// The network, as the environment wants it.
     pub(crate) fn reach(&mut self) -> Result<Reach> {
         if !self.keys_reach_out {
-            self.lockdown().check()?;
+            self.refuse_in_lockdown()?;
         }
+        self.network()
+    }
+
+    fn network(&mut self) -> Result<Reach> {
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
             Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,
@@ -352,6 +370,7 @@ impl App {
                 KeyFrom::Env(variable) => Some(variable.clone()),
                 _ => None,
             };
+            let model = self.fit_model(model)?;
             return Ok(Choice { endpoint, key: custom.key.clone(), env_name, profile, model });
         }
         let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
@@ -361,8 +380,21 @@ impl App {
             key,
             env_name: entry.env.map(str::to_owned),
             profile,
-            model: asked.unwrap_or_else(|| entry.model.to_owned()),
+            model: self.fit_model(asked.unwrap_or_else(|| entry.model.to_owned()))?,
         })
+    }
+
+    /// The name of a model is sent and written down as it is: one that is a key or an address is a slip of the hand.
+    pub(crate) fn fit_model(&mut self, model: String) -> Result<String> {
+        const PRIVATE: [&str; 6] = ["API_KEY", "EMAIL", "JWT", "PASSWORD", "PRIVATE_KEY", "URL_CREDENTIALS"];
+        let (_, found) = self.redactor()?.redact(Raw::from(model.as_str()), &mut Placeholders::default());
+        if let Some((kind, _)) = found.counts().into_iter().find(|(kind, _)| PRIVATE.contains(&kind.as_str())) {
+            bail!(
+                Problem::new(Exit::Refused, "private_model", format!("the name of the model has something private in it ({kind})"))
+                    .hint("`chatbot models` lists the names of models")
+            );
+        }
+        Ok(model)
     }
 
     /// The provider and the profile that are meant, whether or not there is such a provider.
@@ -385,7 +417,7 @@ impl App {
     pub(crate) fn check_env(&mut self) -> Result<()> {
         self.keys()?;
         self.choice(None, None, None)?;
-        self.reach().map(drop)
+        self.network().map(drop)
     }
 
     /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.

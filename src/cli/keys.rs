@@ -181,7 +181,7 @@ pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPa
 impl App {
     /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
     pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
-        self.lockdown().check()?;
+        self.refuse_in_lockdown()?;
         let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
         let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
         let stored = match self.keys()?.custody().get(&slot) {

@@ -5,12 +5,12 @@
 use super::app::App;
 use super::report::Problem;
 use super::ui::{Ui, shown};
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, Stopwatch, Time};
 use crate::disk::{self, Appender};
 use crate::ledger::{Event, Severity, What};
 use crate::privacy::{Placeholders, Raw, Redactor};
 use anyhow::{Result, bail};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How much is logged.
@@ -56,6 +56,19 @@ impl Log {
 }
 
 impl App {
+    /// What comes before a command: what is malformed stops it, and logging begins.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        self.refuse_malformed_env()?;
+        self.log_as_the_environment_says()
+    }
+
+    /// Logs where that is possible, for those who have to go on whatever is amiss.
+    pub(crate) fn log_if_it_can(&mut self) {
+        if let Err(error) = self.log_as_the_environment_says() {
+            self.ui.warning(&format!("nothing is logged: {error}"));
+        }
+    }
+
     /// Logs as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path to that file.
     pub(crate) fn log_as_the_environment_says(&mut self) -> Result<()> {
         let Some(wish) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
@@ -90,6 +103,7 @@ impl App {
         let to = match &sink {
             Sink::Errors => "here".to_owned(),
             Sink::File(path) => {
+                self.must_be_a_log(path)?;
                 // What cannot be written to is told now, and not passed over line by line. A folder is not made for a slip.
                 if let Some(folder) = path.parent().filter(|folder| !disk::exists(folder)) {
                     bail!(
@@ -110,6 +124,24 @@ impl App {
         let length = self.settings_text()?.len();
         let source = if length == 0 { "the defaults".to_owned() } else { format!("{}, {length} bytes", shown(self.settings_file())) };
         self.step(&format!("settings: {source}"));
+        Ok(())
+    }
+
+    /// A file that is something else is not added to: among our own, only one that is named as a log, and elsewhere none that does
+    /// not begin as a log does.
+    fn must_be_a_log(&self, path: &Path) -> Result<()> {
+        let home = &self.home;
+        let ours = [home.state(), home.data(), home.cache()].into_iter().any(|folder| path.starts_with(folder))
+            || self.settings_file().parent().is_some_and(|folder| path.starts_with(folder));
+        let named = path.extension().is_some_and(|ending| ending == "log");
+        let begins = disk::read_start(path, 24).ok().flatten().unwrap_or_default();
+        let other = !begins.is_empty() && Time::parse(String::from_utf8_lossy(&begins).split(' ').next().unwrap_or_default()).is_none();
+        if (ours && !named) || other {
+            bail!(
+                Problem::misuse(format!("`CHATBOT_LOG` names `{}`, which is something else than a log", shown(path)))
+                    .hint("name a file that is not there yet")
+            );
+        }
         Ok(())
     }
 

@@ -103,9 +103,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let done = match cli.command {
         // Those who look for mistakes list them all.
-        Some(command @ Command::Config(_)) => command.run(&mut app),
-        Some(command) => app.refuse_malformed_env().and_then(|()| app.log_as_the_environment_says()).and_then(|()| command.run(&mut app)),
-        None if ui.input_is_terminal() && ui.output_is_terminal() => chat::run(&mut app, chat::Options::default()),
+        Some(command @ Command::Config(_)) => {
+            app.log_if_it_can();
+            command.run(&mut app)
+        }
+        // A lockdown asks for nothing that could be amiss.
+        Some(Command::Incident(options)) if options.is_lockdown() => {
+            let done = Command::Incident(options).run(&mut app);
+            app.log_if_it_can();
+            done
+        }
+        Some(command) => app.begin().and_then(|()| command.run(&mut app)),
+        None if ui.input_is_terminal() && ui.output_is_terminal() => {
+            app.begin().and_then(|()| chat::run(&mut app, chat::Options::default()))
+        }
         None => return misuse(&args, &app.env, &no_command()),
     };
     let code = match done {

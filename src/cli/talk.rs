@@ -123,7 +123,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
         app.ui.hush();
     }
     app.log_verbosely(talk.verbose)?;
-    app.lockdown().check()?;
+    app.refuse_in_lockdown()?;
     if !talk.keeps() && !matches!(which, Which::New) {
         bail!(
             Problem::misuse("a conversation cannot be taken up again and kept out of the log")
@@ -257,7 +257,11 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     let proxied = choice.endpoint.base_url.starts_with("https") && ["HTTPS_PROXY", "https_proxy"].iter().any(|name| app.env.has(name));
     app.step(&format!(
         "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
-        choice.endpoint.name, choice.endpoint.base_url, choice.model, choice.profile
+        choice.endpoint.name,
+        // What stands behind the host may be a token.
+        choice.endpoint.base_url.split_inclusive('/').take(3).collect::<String>().trim_end_matches('/'),
+        choice.model,
+        choice.profile
     ));
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;

@@ -438,6 +438,11 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
     }
 }
 
+/// Makes an empty file, if there is none: it needs no room but a name.
+pub fn mark(path: &Path) -> Result<(), Error> {
+    open(path, "write", options().write(true).create(true)).map(drop)
+}
+
 /// Gives a file another name, over whatever had it.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(io("rename", from))?;

@@ -38,7 +38,8 @@ impl Lockdown {
         if self.check().is_err() {
             return Ok(false);
         }
-        disk::write(&self.path, &serde_json::to_vec(&Word { since: now }).unwrap_or_default())?;
+        // On a full disk there is still room for a name.
+        disk::write(&self.path, &serde_json::to_vec(&Word { since: now }).unwrap_or_default()).or_else(|_| disk::mark(&self.path))?;
         Ok(true)
     }
 
@@ -50,7 +51,11 @@ impl Lockdown {
             Err(_) => now,
         };
         disk::write(&self.path.with_extension("released"), &serde_json::to_vec(&Word { since }).unwrap_or_default())?;
-        disk::remove(&self.path)
+        match disk::remove(&self.path) {
+            // Whatever stands there in its place.
+            Err(_) => disk::rename(&self.path, &self.path.with_extension(format!("was-{}", now.millis()))).map(|()| true),
+            removed => removed,
+        }
     }
 
     /// Whatever was handed out to others before this moment is no longer good.
@@ -81,6 +86,10 @@ mod tests {
         assert!(!switch.end(at).unwrap());
         assert!(switch.check().is_ok());
         assert_eq!(switch.revoked_before().unwrap(), Some(at));
+        std::fs::create_dir_all(state.join("lockdown/inside")).unwrap();
+        assert!(switch.check().is_err());
+        assert!(switch.end(at).unwrap());
+        assert!(switch.check().is_ok());
         for bytes in [&b""[..], b"{", &[0xff; 9000]] {
             disk::write(&state.join("lockdown"), bytes).unwrap();
             assert!(matches!(switch.check(), Err(Error::Lockdown { .. })));

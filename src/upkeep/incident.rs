@@ -6,6 +6,7 @@ use crate::disk;
 use crate::home::Home;
 use crate::keys::Cost;
 use crate::keys::passphrase::{self, SALT_BYTES};
+use crate::ledger::What;
 use crate::ledger::audit::{self, Audit};
 use crate::ledger::usage::Usage;
 use crate::message::Role;
@@ -98,19 +99,29 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
             }
         }
     }
-    let backups = disk::list(&home.backups())?;
+    let mut backups = disk::list(&home.backups())?;
+    backups.retain(|f| f.name.ends_with(".backup"));
     found.backups = [backups.len(), backups.iter().filter(|f| late(f.modified_ms)).count()];
     Usage::new(home.state()).read(from, |entry| {
         if !entry.correction {
             *found.requests.entry(entry.provider).or_default() += 1;
         }
     })?;
+    // What was sent and not answered was sent.
+    let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     log.read(|record, _| {
+        if record.at >= from && record.event == What::Sent.name() {
+            *sent.entry(record.word("provider").to_owned()).or_default() += 1;
+        }
         let matters = record.severity != "info" || record.event.starts_with("key.") || record.event.starts_with("proxy.");
         if record.at >= from && matters {
             *found.events.entry(record.event).or_default() += 1;
         }
     })?;
+    for (provider, many) in sent {
+        let known = found.requests.entry(provider).or_default();
+        *known = many.max(*known);
+    }
     Ok(found)
 }
 

@@ -157,3 +157,78 @@ fn each_step_of_coming_back_is_agreed_to() {
     assert_eq!(screen.end(), 9);
     sandbox.run(["ask", "--demo", "hello"]).passes();
 }
+
+#[test]
+fn in_lockdown_nothing_that_opens_anything_leaves_and_each_attempt_is_written_down() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.store_key("openrouter", &crate::harness::sandbox::key());
+    sandbox.run(["incident", "lockdown"]).passes();
+    let tries = [
+        &["ask", "--demo", "hello"][..],
+        &["key", "recovery", "export", "key.recovery"],
+        &["vault", "unlock"],
+        &["backup", "--with-keys", "--yes"],
+    ];
+    for command in tries {
+        sandbox.run(command).fails(4);
+    }
+    let refused = sandbox.run(["audit", "list", "--event", "limit.reached"]).passes().stdout;
+    assert_eq!(refused.matches("window=lockdown").count(), tries.len(), "{refused}");
+    // What is looked at is not amiss because nothing is sent.
+    sandbox.run(["config", "check"]).passes();
+}
+
+#[test]
+fn a_lockdown_asks_for_nothing_that_could_be_amiss() {
+    let sandbox = Sandbox::new();
+    sandbox.configure("[limits");
+    for log in ["debug", "/nowhere/to/log"] {
+        sandbox.run(["incident", "lockdown"]).env("CHATBOT_LOG", log).passes();
+        std::fs::remove_file(sandbox.state().join("lockdown")).unwrap();
+    }
+}
+
+#[test]
+fn what_was_sent_and_never_answered_was_sent() {
+    let mut sandbox = Sandbox::under_one_root();
+    let server = Server::whatever(|_| Reply::json(400, r#"{"error":{"code":400,"message":"No"}}"#));
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "--no-log", "hello"]).output();
+    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).passes().stdout).unwrap();
+    assert_eq!(found["requests"]["own"], 1, "{found}");
+}
+
+#[test]
+fn a_key_is_found_although_what_was_written_of_it_is_lost() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.store_key("openrouter", &crate::harness::sandbox::key());
+    let book = sandbox.state().join("keys.json");
+    let lose = || std::fs::remove_file(&book).unwrap();
+    lose();
+    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).passes().stdout).unwrap();
+    assert_eq!(found["keys"].as_array().unwrap().len(), 1, "{found}");
+    lose();
+    let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
+    assert!(recovered.contains("swap the API keys for new ones (`chatbot key rotate`): `openrouter`"), "{recovered}");
+    lose();
+    let kept = sandbox.run(["backup", "--with-keys", "--yes"]).passes();
+    assert!(kept.stderr.contains("1 API key is in this backup"), "{kept:?}");
+}
+
+#[test]
+fn a_step_that_fails_does_not_hold_up_the_next() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["backup"]).passes();
+    let backup = std::fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
+    let bytes = std::fs::read(&backup).unwrap();
+    std::fs::write(&backup, &bytes[..bytes.len() / 2]).unwrap();
+    let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
+    assert!(recovered.contains("sealed anew: 1 conversation"), "{recovered}");
+    assert!(recovered.ends_with("left for another run of this: 3\n"), "{recovered}");
+    sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
+    let told = sandbox.run(["audit", "list", "--event", "backup"]).passes().stdout;
+    assert!(told.ends_with("deed=verify outcome=failed\n"), "{told}");
+}

@@ -232,6 +232,14 @@ fn logging_says_what_happens_and_nothing_private() {
     assert!(std::fs::read_to_string(&file).unwrap().contains("request {"));
     sandbox.is_private();
     sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", "loud").fails(2);
+    for (other, bytes) in [("state/audit.jsonl", None), ("config/config.toml", None), ("notes.txt", Some("my notes"))] {
+        let path = sandbox.root().join("one-root").join(other);
+        let before = bytes.map_or_else(|| std::fs::read_to_string(&path).unwrap(), str::to_owned);
+        sandbox.write(&path, &before);
+        let refused = sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", &path).fails(2);
+        assert!(refused.stderr.contains("something else than a log"), "{refused:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+    }
     let nowhere = sandbox.root().join("nowhere");
     sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", nowhere.join("trace.log")).fails(2);
     assert!(!nowhere.exists());
@@ -293,6 +301,53 @@ fn what_goes_wrong_and_what_is_changed_is_written_down() {
     assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
     sandbox.run(["ask", "--demo", "-v", "hello"]).passes();
     assert_eq!(events("debug"), ["debug              level=info"]);
+}
+
+#[test]
+fn a_key_given_for_a_model_goes_nowhere() {
+    let server = Server::replies([]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    let name = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
+    for model in [name.as_str(), "ann.bell@initech.com"] {
+        let refused = sandbox.run(["ask", "--no-log", "-m", model, "hello"]).fails(4);
+        assert!(refused.stderr.contains("the name of the model has something private in it"), "{refused:?}");
+    }
+    assert!(server.requests().is_empty());
+    assert!(!sandbox.state().join("audit.jsonl").exists());
+}
+
+#[test]
+fn a_provider_that_says_a_private_thing_for_its_name_is_called_as_it_was_asked() {
+    let server = Server::replies([Reply::stream()
+        .event(r#"{"model":"ann.bell@initech.com","choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}"#)
+        .done()]);
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
+    let told = sandbox.run(["audit", "list", "--event", "request"]).passes().stdout;
+    assert!(told.contains("model=maker/model-1"), "{told}");
+}
+
+#[test]
+fn what_is_done_with_keys_is_written_under_the_key_of_the_log() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.store_key("openrouter", &key());
+    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "recovery", "export", "key.recovery", "--yes"]).passes();
+    sandbox.run(["key", "delete", "--yes"]).passes();
+    let log = std::fs::read_to_string(sandbox.state().join("audit.jsonl")).unwrap();
+    let (mut keys, mut bare) = (0, vec![]);
+    for record in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let event = record["event"].as_str().unwrap();
+        if event.starts_with("key.") || event == "datakey.recovery" {
+            keys += 1;
+            bare.extend(record["mac"].is_null().then(|| event.to_owned()));
+        }
+    }
+    assert_eq!((keys, bare), (4, vec![]), "{log}");
+    sandbox.run(["audit", "verify"]).passes();
 }
 
 /// A home in which three questions were asked of two models.

@@ -64,6 +64,10 @@ fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
     drop(more);
     let closed = sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(8);
     assert!(closed.stderr.contains("make room and try again"), "{closed:?}");
+    // A lockdown needs a name and no room.
+    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
+    std::fs::remove_file(state.join("lockdown")).unwrap();
     // With room again all is well, and nothing of the log is torn.
     std::fs::remove_file(&stuffing).unwrap();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();

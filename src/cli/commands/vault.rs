@@ -171,6 +171,7 @@ fn passwd(app: &mut App, kdf: Option<Cost>, file: Option<&Path>) -> Result<()> {
 }
 
 fn unlock(app: &mut App, span: &str) -> Result<()> {
+    app.refuse_in_lockdown()?;
     let now = app.clock.now();
     let length = now.since(since(span, now)?);
     if length.is_zero() || length > LONGEST {

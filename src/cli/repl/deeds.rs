@@ -74,8 +74,8 @@ impl Repl<'_> {
         if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(Problem::misuse("that is not the name of a model").hint("`chatbot models` lists them").into());
         }
+        self.model = self.app.fit_model(name.to_owned())?;
         name.clone_into(&mut self.session()?.wish().model);
-        name.clone_into(&mut self.model);
         self.app.ui.notice(&format!("{name} answers from here on"));
         Ok(())
     }

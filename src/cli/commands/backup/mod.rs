@@ -258,14 +258,16 @@ fn extras(app: &mut App, options: &Options) -> Result<Extras> {
         extras.usage = disk::read(&app.usage().path())?;
     }
     if options.with_keys {
+        app.refuse_in_lockdown()?;
         extras.keys = api_keys(app)?;
     }
     Ok(extras)
 }
 
 fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
+    let book = super::key::fully_known(app)?;
     let custody = app.keys()?.custody();
-    let slots: Vec<Slot> = custody.book()?.map(|book| book.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
+    let slots: Vec<Slot> = book.map(|book| book.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
     let mut keys = Vec::new();
     for slot in slots.into_iter().filter(|s| matches!(s, Slot::ApiKey { .. })) {
         if let Some(key) = custody.get(&slot)? {
@@ -298,7 +300,9 @@ pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<Checked> {
 }
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
-    let Checked { head, contents, .. } = open(app, file, false)?;
+    let Checked { head, contents, .. } = open(app, file, false).inspect_err(|_| {
+        app.note(&Event::new(What::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
+    })?;
     app.note(&Event::new(What::Backup).word("deed", "verify").number("conversations", contents.conversations));
     let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
     if as_json {

@@ -71,6 +71,10 @@ impl Options {
     pub(crate) fn json(&self) -> bool {
         matches!(&self.command, Command::Assess(assess) if assess.json)
     }
+
+    pub(crate) fn is_lockdown(&self) -> bool {
+        matches!(self.command, Command::Lockdown)
+    }
 }
 
 pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
@@ -80,7 +84,17 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
         Command::Assess(options) => {
             let found = look(app, options.since.as_deref())?;
             note(app, "assess", Severity::Notice);
-            if options.json { app.ui.out(&format!("{}\n", as_json(app, &found))) } else { app.ui.say(&told(app, &found), 14) }
+            if options.json {
+                {
+                    let object = as_json(app, &found);
+                    app.ui.out(&format!("{object}\n"))
+                }
+            } else {
+                {
+                    let text = told(app, &found);
+                    app.ui.say(&text, 14)
+                }
+            }
         }
         Command::Report(Report { open: Some(file), .. }) => open(app, &file),
         Command::Report(options) => report(app, &options),
@@ -94,11 +108,13 @@ fn note(app: &App, deed: &'static str, severity: Severity) {
 
 /// One file and one line of the log: no key store, no settings, no network is asked.
 fn lockdown(app: &App) -> Result<()> {
-    let began = app.lockdown().begin(app.clock.now())?;
-    note(app, "lockdown", Severity::Critical);
+    // Each of these is done whatever becomes of the others.
+    let began = app.lockdown().begin(app.clock.now());
     crate::keys::recent::Recent::of(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
     // An open vault is one that does not ask for its passphrase.
     let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
+    note(app, "lockdown", Severity::Critical);
+    let began = began?;
     let vault = if shut { ", and the vault is locked" } else { "" };
     let word = if began { "lockdown" } else { "lockdown (it was on already)" };
     app.ui.say(&format!("{word}: nothing is sent, no key is handed out{vault}; `chatbot incident release` ends it\n"), 2)
@@ -140,15 +156,16 @@ fn look(app: &mut App, since: Option<&str>) -> Result<Assessment> {
 }
 
 /// The keys that are known of, by name, place and fingerprint.
-fn keys(app: &App) -> Vec<Value> {
-    let Ok(Some(book)) = Book::read(&Book::of(&app.home)) else { return Vec::new() };
+fn keys(app: &mut App) -> Vec<Value> {
+    let known = super::key::fully_known(app).or_else(|_| anyhow::Ok(Book::read(&Book::of(&app.home))?));
+    let Ok(Some(book)) = known else { return Vec::new() };
     book.records()
         .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. } | Slot::PreviousApiKey { .. }))
         .map(|(slot, record)| json!({ "key": slot.to_string(), "store": record.store, "fingerprint": record.fingerprint, "updated_at": record.updated_at }))
         .collect()
 }
 
-fn as_json(app: &App, found: &Assessment) -> Value {
+fn as_json(app: &mut App, found: &Assessment) -> Value {
     let mut object = serde_json::to_value(found).unwrap_or_default();
     if let Some(object) = object.as_object_mut() {
         object.insert("schema_version".to_owned(), json!(1));
@@ -158,9 +175,10 @@ fn as_json(app: &App, found: &Assessment) -> Value {
     object
 }
 
-fn told(app: &App, found: &Assessment) -> String {
+fn told(app: &mut App, found: &Assessment) -> String {
     let since = found.since.map_or_else(|| "so far".to_owned(), |s| format!("since {}", s.local_minute()));
-    let head = |text: &str| app.ui.paint(Style::Bold, &format!("{text:<14}"));
+    let ui = app.ui;
+    let head = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
     let mut out = format!("{}{} in all, {} written to {since}\n", head("conversations"), found.conversations, found.changed);
     let closed = found.changed - found.opened;
     if closed > 0 {
@@ -188,6 +206,12 @@ fn told(app: &App, found: &Assessment) -> String {
 }
 
 fn report(app: &mut App, options: &Report) -> Result<()> {
+    seal_report(app, options).inspect_err(|_| {
+        app.note(&Event::new(What::Incident).severity(Severity::Critical).word("deed", "report").word("outcome", "failed"));
+    })
+}
+
+fn seal_report(app: &mut App, options: &Report) -> Result<()> {
     if options.dest.is_none() {
         disk::folder(&app.home.backups())?;
     }

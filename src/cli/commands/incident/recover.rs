@@ -188,16 +188,14 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
 
 fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
     match step {
-        Step::Log => checked(audit::verify(app, false)).or_else(|error| {
-            app.ui.error_line(&format!("chatbot: warning: {error:#}"));
-            Ok(Done::Partly)
-        }),
+        Step::Log => match checked(audit::verify(app, false)) {
+            Err(error) => Ok(or_left(app, Err(error))),
+            done => done,
+        },
         Step::Conversations => checked(history::verify_all(app)),
         Step::Restore => {
-            if let Some((file, _)) = &plan.backup {
-                restore::run(app, &restore::Options::all_of(file.clone()))?;
-            }
-            Ok(Done::Well)
+            let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| restore::run(app, &restore::Options::all_of(file.clone())));
+            Ok(or_left(app, restored))
         }
         Step::Rekey => {
             // The old key may be held by nobody while the new one comes, and this is somebody.
@@ -211,6 +209,17 @@ fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
         Step::Release => {
             end_lockdown(app)?;
             Ok(Done::Well)
+        }
+    }
+}
+
+/// A step that fails is left for another run, and does not hold up the next.
+fn or_left(app: &App, result: Result<()>) -> Done {
+    match result {
+        Ok(()) => Done::Well,
+        Err(error) => {
+            app.ui.error_line(&format!("chatbot: warning: {error:#}"));
+            Done::Partly
         }
     }
 }

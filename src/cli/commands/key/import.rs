@@ -265,6 +265,6 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
     keep(app, &offer.target, &offer.secret, &answer)?;
     let store = app.keys_kind();
     let from = if offer.place.is_some() { "file" } else { "env" };
-    app.note(&event(What::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
+    app.note_of_keys(&event(What::KeyImported, &offer.target, &store).severity(Severity::Notice).word("from", from));
     app.ui.say(&format!("imported {said} into the {store}: {}\n", answer.sentence()), 2)
 }

@@ -92,19 +92,24 @@ pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
 
 /// What is written down about the keys. If that is lost, it is learnt again from the store.
 fn known(app: &mut App) -> Result<Option<Book>> {
-    let book = match app.keys()?.custody().book() {
-        Ok(Some(book)) if book.records().next().is_some() => return Ok(Some(book)),
+    match app.keys()?.custody().book() {
+        Ok(Some(book)) if book.records().next().is_some() => Ok(Some(book)),
+        _ => fully_known(app),
+    }
+}
+
+/// The same, and what the store has beside it: for those who must not miss a key.
+pub(crate) fn fully_known(app: &mut App) -> Result<Option<Book>> {
+    let custody = app.keys()?.custody();
+    let book = match custody.book() {
         Ok(book) => book,
         Err(crate::keys::Error::Book(crate::keys::metadata::Error::Damaged(_))) => None,
         Err(error) => return Err(error.into()),
     };
-    let custody = app.keys()?.custody();
     // No store, no keys.
     let Ok(kind) = custody.chosen().map(|chosen| chosen.store.kind()) else { return Ok(book) };
-    let slots = custody.slots_in(kind)?;
-    if slots.is_empty() {
-        return Ok(book);
-    }
+    let mut slots = custody.slots_in(kind)?;
+    slots.retain(|slot| book.as_ref().is_none_or(|book| book.record(slot).is_none()));
     let now = app.clock.now();
     let custody = app.keys()?.custody();
     let mut found = Vec::new();

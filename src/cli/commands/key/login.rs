@@ -59,7 +59,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let answer = validate::ask(app, &target, &key)?;
     keep(app, &target, &key, &answer)?;
     let store = app.keys_kind();
-    app.note(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
+    app.note_of_keys(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
     app.ui.say(&format!("stored the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
 }
 

@@ -12,6 +12,7 @@ mod set;
 mod show;
 mod validate;
 
+pub(crate) use list::fully_known;
 pub(crate) use rotate::{Swapped, swap};
 pub(crate) use validate::notices;
 
@@ -158,7 +159,7 @@ pub(crate) fn said(provider: &Name, profile: &Name) -> String {
 
 /// The keys of providers that are kept here, as far as is known.
 pub(crate) fn kept(app: &mut App) -> Result<Vec<(Name, Name)>> {
-    let Some(book) = app.keys()?.custody().book()? else { return Ok(Vec::new()) };
+    let Some(book) = fully_known(app)? else { return Ok(Vec::new()) };
     let slots = book.records().filter_map(|(slot, _)| match slot {
         Slot::ApiKey { provider, profile } => Some((provider, profile)),
         _ => None,

@@ -48,7 +48,7 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
     target.probe()?;
     let moved = app.keys()?.custody().move_all(source, target, &candidates)?;
     let (from, to) = (source.kind(), target.kind());
-    app.note(
+    app.note_of_keys(
         &Event::new(What::KeyMoved)
             .severity(Severity::Notice)
             .word("from", &from.to_string())
@@ -96,7 +96,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
         app.keys()?.custody().remove(slot)?;
         if let Slot::ApiKey { provider, profile } = slot {
             let event = Event::new(What::KeyDeleted).severity(Severity::Notice);
-            app.note(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
+            app.note_of_keys(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
         }
     }
     app.ui.say(&format!("removed {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")), 2)

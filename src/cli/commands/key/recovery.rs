@@ -54,11 +54,12 @@ pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
     }
 }
 
-fn note(app: &App, deed: &str) {
-    app.note(&Event::new(What::DataKeyRecovery).severity(Severity::Notice).word("deed", deed));
+fn note(app: &mut App, deed: &str) {
+    app.note_of_keys(&Event::new(What::DataKeyRecovery).severity(Severity::Notice).word("deed", deed));
 }
 
 fn export(app: &mut App, file: &Path, cost: Cost, force: bool) -> Result<()> {
+    app.refuse_in_lockdown()?;
     let Some(key) = app.keys()?.custody().existing_data_key(&Slot::DataKey)? else {
         bail!(
             Problem::new(Exit::Key, "no_data_key", "there is no key of conversations yet")

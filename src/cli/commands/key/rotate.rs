@@ -236,5 +236,5 @@ fn undo(
 
 pub(super) fn note(app: &mut App, target: &Target, deed: &str) {
     let store = app.keys_kind();
-    app.note(&event(What::KeyRotated, target, &store).severity(Severity::Notice).word("deed", deed));
+    app.note_of_keys(&event(What::KeyRotated, target, &store).severity(Severity::Notice).word("deed", deed));
 }

@@ -50,7 +50,7 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
     let mut draft = Draft::beside(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
     draft.add(after.as_bytes())?;
     draft.keep()?;
-    app.note(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
+    app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
     app.ui.say(&format!("emptied; `chatbot key import --restore {}` brings the file back\n", shown(&kept)), 2)
 }
 

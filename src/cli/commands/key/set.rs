@@ -59,7 +59,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let store = app.keys_kind();
     let deed = if before { "replaced" } else { "stored" };
     let said = format!("{deed} the key for {} in the {store}: {}\n", target.said(), answer.sentence());
-    app.note(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
+    app.note_of_keys(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
     app.ui.say(&said, 2)
 }
 

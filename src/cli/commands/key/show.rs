@@ -54,13 +54,13 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
         );
     }
     if options.reveal {
-        app.lockdown().check()?;
+        app.refuse_in_lockdown()?;
     }
     let Some(found) = find(app, &target)? else { bail!(target.missing()) };
     let what = if options.reveal { What::KeyRevealed } else { What::KeyShown };
     let severity = if options.reveal { Severity::Notice } else { Severity::Info };
     let source = if found.stored { found.source.clone() } else { String::from("env") };
-    app.note(&event(what, &target, &source).severity(severity));
+    app.note_of_keys(&event(what, &target, &source).severity(severity));
     if options.reveal {
         return app.ui.out(&format!("{}\n", found.secret.expose()));
     }
@@ -84,6 +84,6 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
         return Err(target.missing());
     }
     let store = app.keys_kind();
-    app.note(&event(What::KeyDeleted, &target, &store).severity(Severity::Notice));
+    app.note_of_keys(&event(What::KeyDeleted, &target, &store).severity(Severity::Notice));
     app.ui.say(&format!("removed the key for {} from the {store}\n", target.said()), 2)
 }

@@ -88,7 +88,7 @@ pub(super) fn ask(app: &mut App, target: &Target, key: &Secret) -> Result<Answer
     let answer = Answer::of(verdict);
     let severity = if answer.status == Status::Invalid { Severity::Warning } else { Severity::Info };
     let store = app.keys_kind();
-    app.note(&event(What::KeyValidated, target, &store).severity(severity).word("status", &answer.status.to_string()));
+    app.note_of_keys(&event(What::KeyValidated, target, &store).severity(severity).word("status", &answer.status.to_string()));
     Ok(answer)
 }
 

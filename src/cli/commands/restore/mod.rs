@@ -199,7 +199,7 @@ fn keys(app: &mut App, plan: &Plan) -> Result<()> {
         let custody = app.keys()?.custody();
         if custody.get(&slot)?.is_none() {
             custody.put(&slot, secret)?;
-            app.note(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &slot.to_string()));
+            app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &slot.to_string()));
         }
     }
     Ok(())
