@@ -121,7 +121,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => report(&app.ui, &error, as_json),
+        Err(error) => {
+            app.note_failure(&error);
+            report(&app.ui, &error, as_json)
+        }
     };
     app.keep_watch();
     app.close();

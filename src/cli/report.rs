@@ -64,6 +64,11 @@ impl Problem {
         Self { exit, ..self }
     }
 
+    /// Why it refuses what its owner wanted sent, if that is what it does.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        (self.exit == Exit::Refused).then_some(self.code)
+    }
+
     /// Whether it comes down to there being no key.
     pub(crate) fn is_no_key(&self) -> bool {
         self.code == "no_key" || self.code == "no_store"

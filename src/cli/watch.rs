@@ -1,10 +1,11 @@
 //! The desk keeps watch: what is out of the ordinary is said once, and told to whom its owner wants told.
 
 use super::app::App;
+use super::report::Problem;
 use super::ui::Style;
 use crate::disk;
-use crate::keys::Slot;
 use crate::keys::metadata::Book;
+use crate::keys::{Slot, vault};
 use crate::ledger::alarm::{Alarm, Alarms, Among, Fact};
 use crate::ledger::audit;
 use crate::ledger::{Event, Severity, What, Word};
@@ -114,6 +115,16 @@ impl App {
             self.note(&Event::new(What::ConfigChanged).severity(Severity::Notice).word("sha256", &sum).number("bytes", text.len()));
         }
         disk::write_cache(&seen, sum.as_bytes()).unwrap_or_default();
+    }
+
+    /// Writes down why a command went no further, where the room that refused could not.
+    pub(crate) fn note_failure(&self, error: &anyhow::Error) {
+        if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase))) {
+            self.note(&Event::new(What::Vault).severity(Severity::Warning).word("deed", "open").word("outcome", "failed"));
+        }
+        if let Some(reason) = error.downcast_ref::<Problem>().and_then(Problem::refusal) {
+            self.note(&Event::new(What::Refused).severity(Severity::Warning).word("reason", reason));
+        }
     }
 
     /// The key of the audit log, if the key store has one; it is not made here. Whether it has.

@@ -314,7 +314,9 @@ fn a_key_given_for_a_model_goes_nowhere() {
         assert!(refused.stderr.contains("the name of the model has something private in it"), "{refused:?}");
     }
     assert!(server.requests().is_empty());
-    assert!(!sandbox.state().join("audit.jsonl").exists());
+    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    assert_eq!(told.matches("message.refused    reason=private_model\n").count(), 2, "{told}");
+    assert_eq!(told.lines().count(), 2, "{told}");
 }
 
 #[test]
@@ -327,6 +329,23 @@ fn a_provider_that_says_a_private_thing_for_its_name_is_called_as_it_was_asked()
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
     let told = sandbox.run(["audit", "list", "--event", "request"]).passes().stdout;
     assert!(told.contains("model=maker/model-1"), "{told}");
+}
+
+#[test]
+fn what_was_looked_at_and_what_did_not_open_is_written_down() {
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["history", "show"]).passes();
+    let wrong = sandbox.write("wrong", "another passphrase entirely");
+    sandbox.run(["history", "show"]).env("CHATBOT_PASSPHRASE_FILE", wrong).fails(3);
+    sandbox.write("desk/long.txt", "word ".repeat(1 << 18));
+    sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
+    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    for part in
+        ["history            deed=show conversation=", "vault              deed=open outcome=failed", "message.refused    reason=too_long"]
+    {
+        assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+    }
 }
 
 #[test]

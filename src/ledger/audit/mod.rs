@@ -31,7 +31,7 @@ const RECORD: u64 = 16_384;
 /// A file is never much longer than this: then the next one begins, and the chain goes on in it.
 const FILE: u64 = 4 << 20;
 /// The log is never waited for longer than this many times two milliseconds.
-const PATIENCE: u32 = 500;
+const PATIENCE: u32 = 250;
 
 /// Why the log cannot be written or read.
 #[derive(Debug, thiserror::Error)]

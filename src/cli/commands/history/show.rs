@@ -39,6 +39,7 @@ pub(super) struct Verify {
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let (archive, id) = meant(app, options.id.as_deref())?;
     let stored = archive.read(&id)?;
+    app.note(&Event::new(What::History).word("deed", "show").word("conversation", id.as_str()));
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
     if options.json {
