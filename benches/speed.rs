@@ -110,6 +110,7 @@ mod ledger {
             let grant = desk.purse.reserve(&intent, 1, 1000, Own::default()).unwrap();
             desk.limiter.take(desk.clock.moment(), &|_| Vec::new()).unwrap();
             desk.audit.add(&Event::new(What::Redacted).count("EMAIL", 1)).unwrap();
+            desk.audit.add_at_once(&Event::new(What::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
             desk.audit.add(&event(0)).unwrap();
             desk.purse.settle(Some(&grant.hold), &entry(desk.clock.now()), None, Own::default()).unwrap();
             desk.alarms.look(false, |_| Vec::new()).unwrap();
