@@ -74,7 +74,19 @@ mod ledger {
         let text = str::to_owned;
         let (provider, profile, model) = (text("openrouter"), text("default"), text("maker/model-1"));
         let (prompt, completion, nanos) = (1204, 356, Some(3_100_000));
-        Entry { at, provider, profile, model, conversation: None, prompt, completion, nanos, estimated: false, correction: false }
+        Entry {
+            at,
+            provider,
+            profile,
+            model,
+            conversation: None,
+            prompt,
+            completion,
+            nanos,
+            estimated: false,
+            correction: false,
+            was_unknown: false,
+        }
     }
 
     fn desk() -> Desk {

@@ -24,6 +24,7 @@ pub(super) struct Hearing<'a> {
     since: Stopwatch,
     asked: Stopwatch,
     first: Option<Duration>,
+    thought: u64,
     /// What has findings in it is not kept, not even in part.
     drop_findings: bool,
 }
@@ -35,6 +36,8 @@ pub(super) struct Kept {
     pub(super) model: Option<String>,
     /// How long the first text took.
     pub(super) first: Option<Duration>,
+    /// How many bytes of thinking came.
+    pub(super) thought: u64,
 }
 
 impl<'a> Hearing<'a> {
@@ -48,7 +51,21 @@ impl<'a> Hearing<'a> {
         let screen = if manners.own_screen { Screen::owners(table) } else { Screen::elsewhere() };
         let since = machines.clock.stopwatch();
         let (raw, drop_findings) = (Raw::from(String::new()), manners.drop_findings);
-        Self { machines, table, screen, conversation, watcher, raw, id: None, model: None, since, asked: since, first: None, drop_findings }
+        Self {
+            machines,
+            table,
+            screen,
+            conversation,
+            watcher,
+            raw,
+            id: None,
+            model: None,
+            since,
+            asked: since,
+            first: None,
+            thought: 0,
+            drop_findings,
+        }
     }
 
     pub(super) fn hear(&mut self, heard: Heard) {
@@ -69,7 +86,12 @@ impl<'a> Hearing<'a> {
                 self.id = id;
                 self.model = model;
             }
-            other => self.watcher.sign(&other),
+            other => {
+                if let Heard::Reasoning(piece) = &other {
+                    self.thought += piece.len() as u64;
+                }
+                self.watcher.sign(&other);
+            }
         }
     }
 
@@ -92,6 +114,6 @@ impl<'a> Hearing<'a> {
         if !rest.is_empty() {
             self.watcher.text(&rest);
         }
-        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first }
+        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first, thought: self.thought }
     }
 }

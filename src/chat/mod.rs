@@ -110,6 +110,8 @@ pub struct Session<P> {
     past: Past,
     conversation: Option<Conversation>,
     own: Own,
+    /// The answers of this session whose cost was estimated, by their names there.
+    own_estimates: Vec<String>,
 }
 
 /// What became of a message.
@@ -139,7 +141,7 @@ impl<P: Provider> Session<P> {
     /// A session that keeps what is said in `conversation`, or nothing if there is none.
     pub fn new(provider: P, wish: Wish, manners: Manners, machines: Machines, conversation: Option<Conversation>) -> Self {
         let (placeholders, past, own) = (Placeholders::default(), Past::default(), Own::default());
-        Self { provider, wish, manners, machines, placeholders, past, conversation, own }
+        Self { provider, wish, manners, machines, placeholders, past, conversation, own, own_estimates: Vec::new() }
     }
 
     /// Takes up what was said before. All of it is looked at again: the rules may have learnt since.
@@ -295,7 +297,7 @@ impl<P: Provider> Session<P> {
             None => (None, None),
         };
         let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let Kept { raw, id, model, first } = hearing.finish();
+        let Kept { raw, id, model, first, thought } = hearing.finish();
         let took = watch.elapsed();
         let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
         watcher.step(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
@@ -303,7 +305,8 @@ impl<P: Provider> Session<P> {
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
         let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
-        let told = money::Told { answer: answer.as_ref(), failure: failure.as_ref(), model: &model, took, heard: text.as_str(), id };
+        let told =
+            money::Told { answer: answer.as_ref(), failure: failure.as_ref(), model: &model, took, heard: text.as_str(), thought, id };
         let money::Booked { cost, fills, mut trouble } = self.book(&pass, &told);
         let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} billionths, estimated: {}", c.nanos, c.estimated));
         watcher.step(&format!("booked: cost {spent}; {} troubles", trouble.len()));
@@ -435,6 +438,11 @@ impl<P> Session<P> {
     /// Takes up what this conversation has cost before.
     pub const fn spent_before(&mut self, nanos: i64) {
         self.own.conversation = nanos;
+    }
+
+    /// Takes up what this run of the program has cost before.
+    pub const fn spent_by_command(&mut self, nanos: i64) {
+        self.own.command = nanos;
     }
 
     /// The money.

@@ -61,6 +61,8 @@ pub(super) struct Told<'a> {
     pub(super) model: &'a str,
     pub(super) took: Duration,
     pub(super) heard: &'a str,
+    /// How many bytes of thinking came before it.
+    pub(super) thought: u64,
     pub(super) id: Option<String>,
 }
 
@@ -109,6 +111,7 @@ impl<P: Provider> Session<P> {
             nanos: figures.cost.map(|c| c.nanos),
             estimated: figures.cost.is_some_and(|c| c.estimated),
             correction: false,
+            was_unknown: false,
         };
         match self.machines.purse.settle(pass.hold.as_ref(), &entry, told.id.as_deref(), self.own) {
             Ok(fills) => booked.fills = fills,
@@ -116,6 +119,9 @@ impl<P: Provider> Session<P> {
         }
         // After the usage record: where that is lost, the sums are worked out from the log, and this would count twice.
         booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
+        if let Some(id) = told.id.as_ref().filter(|_| entry.estimated || entry.nanos.is_none()) {
+            self.own_estimates.push(id.clone());
+        }
         let spent = entry.nanos.unwrap_or(0);
         self.own.conversation = self.own.conversation.saturating_add(spent);
         self.own.command = self.own.command.saturating_add(spent);
@@ -124,17 +130,19 @@ impl<P: Provider> Session<P> {
 
     /// Tokens and money; `None` if nothing was asked for that could have cost anything.
     fn figures(&self, told: &Told<'_>) -> Option<Figures> {
-        if let Some(used) = told.answer.and_then(|a| a.usage.as_ref()) {
+        // Figures in which nothing is counted are none.
+        let counts = |used: &&provider::Usage| used.spent().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0;
+        if let Some(used) = told.answer.and_then(|a| a.usage.as_ref()).filter(counts) {
             let exact = used.spent().map(|n| Cost { nanos: n.0, estimated: false });
             let cost = exact.or_else(|| self.estimate(used));
             return Some(Figures { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
         }
-        if told.failure.is_some() && told.heard.is_empty() {
+        if told.failure.is_some() && told.heard.is_empty() && told.thought == 0 {
             return None;
         }
         // Nobody counted: it was stopped, broke off, or the server does not count.
         let prompt = self.past.iter().map(|m| price::tokens_likely(m.text.as_str()) + 4).sum();
-        let completion = price::tokens_likely(told.heard);
+        let completion = price::tokens_likely(told.heard) + told.thought.div_ceil(4);
         let used = provider::Usage { prompt_tokens: prompt, completion_tokens: completion, ..provider::Usage::default() };
         let cost = self.estimate(&used);
         Some(Figures { prompt, completion, cost })
@@ -193,11 +201,18 @@ impl<P: Provider> Session<P> {
             let Ok(Some(used)) = asked else { continue };
             let Some(spent) = used.spent() else { continue };
             let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            if let Err(error) = self.machines.purse.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
-                return Some(format!("estimates cannot be mended: {}", reason(error)));
+            match self.machines.purse.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
+                Err(error) => return Some(format!("estimates cannot be mended: {}", reason(error))),
+                Ok(false) => continue,
+                Ok(true) => {}
             }
-            if one.booked.conversation == self.conversation_id() {
-                let more = spent.0.saturating_sub(one.booked.nanos.unwrap_or(0));
+            let more = spent.0.saturating_sub(one.booked.nanos.unwrap_or(0));
+            let own = self.own_estimates.contains(&one.id);
+            if own {
+                self.own.command = self.own.command.saturating_add(more);
+            }
+            // One that is not kept has no name to be known by.
+            if own || (one.booked.conversation.is_some() && one.booked.conversation == self.conversation_id()) {
                 self.own.conversation = self.own.conversation.saturating_add(more);
             }
         }

@@ -119,11 +119,14 @@ impl<P: Provider> Session<P> {
             model: self.wish.model.clone(),
             conversation: self.conversation_id(),
         };
+        let free = matches!(self.machines.pricing.of(&self.wish.model), Price::Known(_));
         let (least, want) = match &need {
             Some(need) => (need.least, need.want),
+            // It is in the list with nothing, and never asked for more.
+            None if free && self.machines.purse.dearest(&intent, false)? == 0 => return Ok((None, None)),
             // Of one whose prices nobody knows, and who did ask for money, no more is known than what it asked for.
             None => {
-                let asked = self.machines.purse.dearest(&intent)?.max(1);
+                let asked = self.machines.purse.dearest(&intent, true)?.max(1);
                 (asked, asked)
             }
         };

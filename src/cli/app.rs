@@ -106,7 +106,7 @@ impl App {
         let (settings, problems) = settings::parse(&text);
         for problem in problems {
             // A misspelt limit would limit nothing, and nobody may be there to see a warning.
-            let guards = ["budget.", "limits."].iter().any(|part| problem.key.starts_with(part));
+            let guards = settings::guards(&problem.key);
             if problem.unknown && !guards {
                 self.ui.warning(&self.sentence(&problem));
             } else {

@@ -237,11 +237,7 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     if talk.model.is_none() && !matches!(which, Which::New) {
         stay_with_model(app, which, &mut choice)?;
     }
-    let key = match &choice.key {
-        KeyFrom::Nowhere => None,
-        KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(&choice, variable))?),
-        KeyFrom::Stored => Some(app.api_key(&choice)?),
-    };
+    let key = key_of(app, &choice)?;
     let budget = app.settings()?.budget;
     if talk.budget.is_some() || budget.per_day.is_some() || budget.per_month.is_some() || budget.per_conversation.is_some() {
         app.fetch_prices(&choice, key.as_ref())?;
@@ -266,6 +262,15 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))
+}
+
+/// The key that goes with what was chosen.
+pub(crate) fn key_of(app: &mut App, choice: &Choice) -> Result<Option<crate::secret::Secret>> {
+    Ok(match &choice.key {
+        KeyFrom::Nowhere => None,
+        KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(choice, variable))?),
+        KeyFrom::Stored => Some(app.api_key(choice)?),
+    })
 }
 
 fn no_env_key(choice: &Choice, variable: &str) -> Problem {

@@ -100,6 +100,11 @@ impl Ui {
         self.input_terminal && self.error_terminal
     }
 
+    /// Whether standard error is a terminal.
+    pub(crate) fn error_is_terminal(&self) -> bool {
+        self.error_terminal
+    }
+
     /// Whether notices are seen.
     pub(crate) fn notices(&self) -> bool {
         self.error_terminal && !self.quiet

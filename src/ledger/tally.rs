@@ -170,9 +170,21 @@ impl Tally {
         for (at, nanos) in audit.costs_since(since) {
             let empty = String::new;
             let (prompt, completion) = (0, 0);
-            let (estimated, correction, conversation) = (false, false, None);
+            let (estimated, correction, was_unknown, conversation) = (false, false, false, None);
             let (provider, profile, model) = (empty(), empty(), empty());
-            logged.count(&Entry { at, provider, profile, model, conversation, prompt, completion, nanos, estimated, correction });
+            logged.count(&Entry {
+                at,
+                provider,
+                profile,
+                model,
+                conversation,
+                prompt,
+                completion,
+                nanos,
+                estimated,
+                correction,
+                was_unknown,
+            });
         }
         for day in logged.days {
             if let Some(own) = self.day(day.start) {
@@ -203,7 +215,9 @@ impl Tally {
         }
         if let Some(day) = self.day(entry.at) {
             day.nanos = day.nanos.saturating_add(entry.nanos.unwrap_or(0));
-            if !entry.correction {
+            if entry.correction {
+                day.unknown = day.unknown.saturating_sub(u64::from(entry.was_unknown));
+            } else {
                 day.requests += 1;
                 day.unknown += u64::from(entry.nanos.is_none());
             }
@@ -246,14 +260,18 @@ impl Tally {
         gone.into_iter().map(|hold| entry_of(hold, now.wall)).collect()
     }
 
-    /// Gives a hold back. What was booked for it in the meantime, because it took so long, is the answer.
-    pub(super) fn release(&mut self, hold: &Hold, now: Moment) -> Option<Entry> {
-        let before = self.held.len();
-        self.held.retain(|h| h.id != hold.id);
-        (self.held.len() == before).then(|| {
+    /// What mends that a hold was booked as spent in the meantime, because it took so long.
+    pub(super) fn mend_of(&self, hold: &Hold, now: Moment) -> Option<Entry> {
+        let gone = !self.held.iter().any(|h| h.id == hold.id);
+        gone.then(|| {
             let booked = entry_of(hold.clone(), now.wall);
             Entry { nanos: booked.nanos.map(|n| -n), correction: true, estimated: false, ..booked }
         })
+    }
+
+    /// Gives a hold back.
+    pub(super) fn let_go(&mut self, hold: &Hold) {
+        self.held.retain(|h| h.id != hold.id);
     }
 
     pub(super) fn await_correction(&mut self, pending: Pending) {
@@ -277,6 +295,7 @@ fn entry_of(hold: Hold, at: Time) -> Entry {
         nanos: Some(hold.nanos),
         estimated: true,
         correction: false,
+        was_unknown: false,
     }
 }
 

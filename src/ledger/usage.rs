@@ -36,6 +36,9 @@ pub struct Entry {
     /// No request of its own: it mends an entry before it by this much, which then is no estimate any more.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub correction: bool,
+    /// And what it mends was not known at all.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub was_unknown: bool,
 }
 
 /// Sums of entries.
@@ -62,7 +65,11 @@ impl Sum {
         self.completion = self.completion.saturating_add(entry.completion);
         self.nanos = self.nanos.saturating_add(entry.nanos.unwrap_or(0));
         if entry.correction {
-            self.estimated = self.estimated.saturating_sub(u64::from(!entry.estimated));
+            if entry.was_unknown {
+                self.unknown = self.unknown.saturating_sub(1);
+            } else {
+                self.estimated = self.estimated.saturating_sub(u64::from(!entry.estimated));
+            }
         } else {
             self.requests += 1;
             self.unknown += u64::from(entry.nanos.is_none());
@@ -133,12 +140,12 @@ impl Usage {
     }
 
     /// The most that one of the last requests to a model cost; of a model that never answered, or under another name than it was
-    /// asked by, one to its provider.
-    pub(super) fn dearest(&self, provider: &str, model: &str) -> Result<i64, disk::Error> {
+    /// asked by, one to `any` of its provider's.
+    pub(super) fn dearest(&self, provider: &str, model: &str, any: bool) -> Result<i64, disk::Error> {
         let mut last = self.after(self.len().saturating_sub(LAST))?;
         last.retain(|e| !e.correction && e.provider == provider);
         let most = |of: &str| last.iter().filter(|e| of.is_empty() || e.model == of).map(|e| e.nanos.unwrap_or(0)).max();
-        Ok(most(model).or_else(|| most("")).unwrap_or(0))
+        Ok(most(model).or_else(|| any.then(|| most("")).flatten()).unwrap_or(0))
     }
 
     /// What one conversation has cost so far.

@@ -288,19 +288,48 @@ impl Prices {
     }
 }
 
-/// How many tokens a text could be at most, in any common vocabulary: letters come in pieces of three and more, signs and
-/// digits one by one, other scripts in up to two for a character.
+/// How many tokens a text could be at most, in any common vocabulary: words come in pieces of three letters and more, what is no
+/// word in smaller ones, signs and digits one by one, other scripts in up to as many as a character has bytes.
 #[must_use]
 pub fn tokens_at_most(text: &str) -> u64 {
-    let (mut letters, mut others) = (0_u64, 0_u64);
+    let (mut tokens, mut spaces) = (0, 0_u64);
+    let mut word = Run::default();
     for c in text.chars() {
+        if c.is_ascii_alphabetic() {
+            word.add(c);
+            continue;
+        }
+        tokens += std::mem::take(&mut word).tokens();
         match c {
-            'a'..='z' | 'A'..='Z' | ' ' => letters += 1,
-            c if c.is_ascii() => others += 1,
-            _ => others += 2,
+            ' ' => spaces += 1,
+            c if c.is_ascii() => tokens += 1,
+            c if c.len_utf8() == 4 => tokens += 4,
+            _ => tokens += 2,
         }
     }
-    letters.div_ceil(3) + others
+    tokens + word.tokens() + spaces.div_ceil(3)
+}
+
+/// Letters in a row.
+#[derive(Default)]
+struct Run {
+    letters: u64,
+    vowels: u64,
+    capitals_inside: u64,
+}
+
+impl Run {
+    fn add(&mut self, c: char) {
+        self.capitals_inside += u64::from(self.letters > 0 && c.is_ascii_uppercase());
+        self.vowels += u64::from("aeiouyAEIOUY".contains(c));
+        self.letters += 1;
+    }
+
+    /// Long ones, ones in capitals and ones that cannot be spoken are no words.
+    fn tokens(&self) -> u64 {
+        let is_word = self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
+        if is_word { self.letters.div_ceil(3) } else { (self.letters * 2).div_ceil(3) }
+    }
 }
 
 /// How many tokens a text likely is.
@@ -431,8 +460,14 @@ mod tests {
 
     #[test]
     fn tokens_are_guessed_from_characters() {
-        assert_eq!((tokens_at_most("hello world"), tokens_likely("hello world")), (4, 3));
-        assert_eq!((tokens_at_most("{\"a\": 1}"), tokens_likely("日本語")), (7, 3));
+        assert_eq!((tokens_at_most("hello world"), tokens_likely("hello world")), (5, 3));
+        // Never fewer than the common vocabularies make of them.
+        for (text, tokens) in
+            [("xkqjzwvbnmtrpslkdfgh", 12), ("XkQjZwVbNm", 6), ("a b c d e f", 6), ("\u{13000}\u{13001}", 8), ("ACDEFGHIKLMNPQRS", 9)]
+        {
+            assert!(tokens_at_most(text) >= tokens, "{text}: {}", tokens_at_most(text));
+        }
+        assert_eq!((tokens_at_most("{\"a\": 1}"), tokens_likely("日本語")), (8, 3));
         assert_eq!(tokens_at_most(""), 0);
     }
 }

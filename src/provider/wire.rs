@@ -108,6 +108,11 @@ pub(super) fn error_in_list(data: &[u8]) -> Option<String> {
     list.first()?.get("error").map(Value::to_string)
 }
 
+/// A part of a larger thing: one of an odd shape takes nothing away from the others.
+fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+}
+
 fn read_usage(usage: &RawValue) -> Option<Usage> {
     #[derive(serde::Deserialize)]
     struct Counts<'a> {
@@ -115,18 +120,18 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
         prompt_tokens: Count,
         #[serde(default)]
         completion_tokens: Count,
-        #[serde(default)]
-        prompt_tokens_details: Option<PromptDetails>,
-        #[serde(default)]
-        completion_tokens_details: Option<CompletionDetails>,
+        #[serde(borrow, default)]
+        prompt_tokens_details: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        completion_tokens_details: Option<&'a RawValue>,
         #[serde(default)]
         prompt_cache_hit_tokens: Count,
         #[serde(borrow, default)]
         cost: Option<&'a RawValue>,
         #[serde(borrow, default)]
-        cost_details: Option<CostDetails<'a>>,
-        #[serde(default)]
-        is_byok: Option<bool>,
+        cost_details: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        is_byok: Option<&'a RawValue>,
     }
     #[derive(serde::Deserialize)]
     struct PromptDetails {
@@ -146,7 +151,9 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
         upstream_inference_cost: Option<&'a RawValue>,
     }
     let counts: Counts<'_> = serde_json::from_str(usage.get()).ok()?;
-    let prompt = counts.prompt_tokens_details;
+    let prompt: Option<PromptDetails> = part(counts.prompt_tokens_details);
+    let completion: Option<CompletionDetails> = part(counts.completion_tokens_details);
+    let costs: Option<CostDetails<'_>> = part(counts.cost_details);
     // Nobody pays to be asked: less than nothing is a mistake, and unknown.
     let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw))).filter(|cost| cost.0 >= 0);
     Some(Usage {
@@ -154,10 +161,10 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
         completion_tokens: counts.completion_tokens.0,
         cached_tokens: prompt.as_ref().map_or(0, |p| p.cached_tokens.0).max(counts.prompt_cache_hit_tokens.0),
         cache_write_tokens: prompt.as_ref().map_or(0, |p| p.cache_write_tokens.0),
-        reasoning_tokens: counts.completion_tokens_details.map_or(0, |c| c.reasoning_tokens.0),
+        reasoning_tokens: completion.map_or(0, |c| c.reasoning_tokens.0),
         cost: dollars(counts.cost),
-        upstream_cost: dollars(counts.cost_details.and_then(|d| d.upstream_inference_cost)),
-        is_byok: counts.is_byok.unwrap_or(false),
+        upstream_cost: dollars(costs.and_then(|d| d.upstream_inference_cost)),
+        is_byok: counts.is_byok.is_some_and(|raw| unquoted(raw) == "true"),
     })
 }
 
@@ -168,7 +175,13 @@ struct Count(u64);
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(d)?;
-        Ok(Self(value.as_u64().unwrap_or(0)))
+        let whole = |n: f64| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, not negative, and small")]
+            let count = (n.fract() == 0.0 && (0.0..9e15).contains(&n)).then_some(n as u64);
+            count
+        };
+        let said = value.as_str().and_then(|text| text.parse().ok());
+        Ok(Self(value.as_u64().or(said).or_else(|| value.as_f64().and_then(whole)).unwrap_or(0)))
     }
 }
 

@@ -294,7 +294,8 @@ fn whole<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
 }
 
 fn dollars(value: &DeValue<'_>) -> Option<i64> {
-    nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(|| value.as_integer().map(toml::de::DeInteger::as_str))?)
+    let whole = || value.as_integer().filter(|n| n.radix() == 10).map(toml::de::DeInteger::as_str);
+    nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(whole)?)
 }
 
 /// Reads an amount of dollars, exactly: `1.25` is 1,250,000,000 billionths.
@@ -417,6 +418,14 @@ impl<'t> Section<'_, 't> {
 
 fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
+}
+
+/// Whether an unknown name was meant to limit something: what is misspelt there would limit nothing.
+#[must_use]
+pub fn guards(key: &str) -> bool {
+    let names = ["budget", "limits", "per_day", "per_month", "per_conversation", "requests_per_minute", "requests_per_hour"];
+    let meant = |part: &str| nearest(&part.to_lowercase(), names).is_some();
+    key.starts_with("budget.") || key.starts_with("limits.") || key.split('.').any(meant)
 }
 
 /// The name that `word` was probably meant to be: at most a third of it wrong.

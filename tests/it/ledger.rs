@@ -420,6 +420,21 @@ fn usage_fits_the_terminal_it_is_shown_on() {
 }
 
 #[test]
+fn a_day_ends_where_its_owner_lives() {
+    let sandbox = Sandbox::under_one_root();
+    if !Path::new("/usr/share/zoneinfo/Pacific/Kiritimati").exists() {
+        return super::harness::proof::left_out("zones", "this machine has no time zones");
+    }
+    sandbox.configure("[budget]\nper_day = 1\n");
+    let anew = |zone: &str| {
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).passes().stdout).unwrap();
+        usage["budget"]["spans"][0]["resets_at"].as_str().unwrap()[11..].to_owned()
+    };
+    let zones = ["Pacific/Kiritimati", ":Pacific/Kiritimati", "Asia/Kolkata", "UTC", "JST-9"];
+    assert_eq!(zones.map(anew), ["10:00:00.000Z", "10:00:00.000Z", "18:30:00.000Z", "00:00:00.000Z", "15:00:00.000Z"]);
+}
+
+#[test]
 fn watching_leaves_the_terminal_as_it_was() {
     let (sandbox, _server) = used();
     let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);

@@ -101,6 +101,102 @@ fn one_that_names_no_price_and_asks_for_money_is_held_to_what_it_asked() {
 }
 
 #[test]
+fn where_nothing_can_be_booked_what_was_asked_stays_set_aside() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.05\n");
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    let record = sandbox.state().join("usage.jsonl");
+    std::fs::rename(&record, sandbox.root().join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(sandbox.root().join("elsewhere"), &record).unwrap();
+    let codes: Vec<_> = (0..8).map(|_| sandbox.run(["ask", "--no-log", "hello"]).output().code).collect();
+    assert!(codes.iter().filter(|code| **code == Some(0)).count() <= 4, "{codes:?}");
+    assert!(matches!(codes[7], Some(5 | 8)), "{codes:?}");
+    assert!(server.requests().iter().filter(|r| r.method == "POST").count() <= 5);
+}
+
+#[test]
+fn a_budget_of_a_run_outlives_its_conversations() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    let said = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\n/new\ntwo\n/new\nthree\n").fails(5);
+    assert_eq!(said.stdout.matches("yes").count(), 2, "{said:?}");
+    // One that is set in the chat finds out what things cost.
+    let said = sandbox.run(["chat", "--no-log"]).stdin("/budget 0.02\none\ntwo\nthree\n").fails(5);
+    assert_eq!(said.stdout.matches("yes").count(), 2, "{said:?}");
+}
+
+#[test]
+fn what_costs_nothing_goes_on_when_the_money_is_spent() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(
+            200,
+            r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/free","pricing":{"prompt":"0","completion":"0"}}]}"#,
+        ),
+        _ if request.text().contains("maker/free") => Reply::says("free"),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).fails(5);
+    sandbox.run(["ask", "--no-log", "-m", "maker/free", "hello"]).stdout("free\n").check();
+}
+
+#[test]
+fn figures_that_count_nothing_are_not_taken_for_nothing() {
+    for usage in ["{}", r#"{"prompt_tokens":null,"completion_tokens":null}"#, r#"{"total_tokens":55}"#] {
+        let server = Server::whatever(move |request| match request.path.as_str() {
+            "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
+            _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
+        });
+        let mut sandbox = Sandbox::under_one_root();
+        sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
+        sandbox.run(["ask", "--no-log", "--max-tokens", "10", "hello"]).passes();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        assert_eq!((&usage["totals"][0]["estimated_costs"], &usage["totals"][0]["cost"]), (&1.into(), &0.007.into()), "{usage}");
+    }
+}
+
+#[test]
+fn a_misspelt_guard_stops_everything() {
+    for slip in [
+        "per_day = 0\n",
+        "[Budget]\nper_day = 0\n",
+        "[budgets]\nper_day = 0\n",
+        "[limit]\nrequests_per_minute = 0\n",
+        "[budget]\nper_day = 0x10\n",
+    ] {
+        let sandbox = Sandbox::under_one_root();
+        sandbox.configure(slip);
+        sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(2);
+    }
+}
+
+#[test]
+fn who_is_ended_in_the_middle_of_an_answer_keeps_it_and_books_it() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let (came, never) = (Gate::default(), Gate::default());
+        let server = Server::whatever(move |request| match request.path.as_str() {
+            "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
+            _ => Reply::stream().text("it begins ").tell(&came.clone()).wait(&never.clone()),
+        });
+        let mut sandbox = Sandbox::with_vault();
+        sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
+        let mut screen = sandbox.screen(["ask", "hello"]);
+        screen.wait_for("it begins ");
+        rustix::process::kill_process(screen.pid(), signal).unwrap();
+        assert_eq!(screen.end(), 130);
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        assert_eq!(usage["budget"]["spans"][0]["held"], 0.0, "{usage}");
+        assert_eq!(usage["totals"][0]["estimated_costs"], 1, "{usage}");
+        let kept = sandbox.run(["history", "show", "--json"]).passes().stdout;
+        assert!(kept.contains("it begins"), "{kept}");
+    }
+}
+
+#[test]
 fn a_spent_budget_says_what_to_do() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();

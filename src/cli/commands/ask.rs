@@ -4,7 +4,7 @@ use crate::chat::{Outcome, Said, Watcher};
 use crate::cli::app::App;
 use crate::cli::log::{Level, Log};
 use crate::cli::network::{Stop, runtime};
-use crate::cli::repl::interrupted;
+use crate::cli::repl::{Ends, interrupted};
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::talk::{self, Talk, Which};
 use crate::cli::ui::{self, Ui};
@@ -66,7 +66,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let stop = Stop::new();
     let mut watcher =
         Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, aside: "", log: app.logging().cloned() };
-    let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop)));
+    let ends = Ends { window: app.ui.error_is_terminal(), program: true };
+    let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop, ends)));
     if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
     }

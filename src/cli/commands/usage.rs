@@ -222,7 +222,11 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     // Where there is no room for everything, there is room for how often and for how much.
     let costs = view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]).map(cost);
     let money = costs.map(|c| c.chars().count()).max().unwrap_or(0).max(9);
-    let (numbers, narrow) = if width < first.len() + 33 + money { (12 + money, true) } else { (33 + money, false) };
+    let all = || view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]);
+    let widest = |of: fn(&Sum) -> i64| all().map(|s| grouped(u64::try_from(of(s)).unwrap_or(0)).len()).max().unwrap_or(0);
+    let (going, coming) = (widest(|s| s.prompt).max(10), widest(|s| s.completion).max(9));
+    let full = 14 + going + coming + money;
+    let (numbers, narrow) = if width < first.len() + full { (12 + money, true) } else { (full, false) };
     let widest = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(0).min(28).min(width.saturating_sub(numbers));
     let name = widest.max(first.len()).max(10);
     let row = |key: &str, s: &Sum| {
@@ -231,17 +235,17 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
         let tokens = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
         let numbers =
             [grouped(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
-        let [requests, sent, heard] = numbers;
+        let [requests, prompt, completion] = numbers;
         if narrow {
             return format!("{key}{:pad$} {requests:>8} {:>money$}", "", cost(s));
         }
-        format!("{key}{:pad$} {requests:>8} {sent:>10} {heard:>9} {:>money$}", "", cost(s))
+        format!("{key}{:pad$} {requests:>8} {prompt:>going$} {completion:>coming$} {:>money$}", "", cost(s))
     };
     let head = |first: &str| {
         let line = if narrow {
             format!("{first:<name$} {:>8} {:>money$}", "requests", "cost")
         } else {
-            format!("{first:<name$} {:>8} {:>10} {:>9} {:>money$}", "requests", "tokens in", "out", "cost")
+            format!("{first:<name$} {:>8} {:>going$} {:>coming$} {:>money$}", "requests", "tokens in", "out", "cost")
         };
         format!("\n{}\n", app.ui.paint(Style::Bold, &line))
     };

@@ -32,7 +32,7 @@ impl Repl<'_> {
             Deed::File => self.attach(arguments),
             Deed::History => history::recent(self.app),
             Deed::Usage => usage::today(self.app),
-            Deed::Budget => money::budget(self.app.ui, self.session()?, arguments),
+            Deed::Budget => self.budget(arguments),
             Deed::Redact => self.redact(arguments),
             Deed::Incognito => self.incognito(),
             Deed::Save => self.save(),
@@ -56,12 +56,36 @@ impl Repl<'_> {
         let kept_out = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
         let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
         // Until another one has begun, this one goes on.
-        let Begun { session, unkept, model, choice } = talk::begin(self.app, &talk, which, own_screen)?;
+        let Begun { mut session, unkept, model, choice } = talk::begin(self.app, &talk, which, own_screen)?;
+        self.note_spent();
+        session.spent_by_command(self.spent);
         self.session = Some(session);
         self.choice = choice;
         self.model = model;
         self.greet(unkept.as_deref());
         Ok(())
+    }
+
+    /// What this run has spent outlives its conversations.
+    fn note_spent(&mut self) {
+        self.spent = self.session.as_ref().map_or(self.spent, |s| s.own().command);
+    }
+
+    /// Shows the budgets, or sets one: then prices have to be known, and what the conversation cost before.
+    fn budget(&mut self, amount: &str) -> Result<()> {
+        if !amount.is_empty()
+            && let Some(choice) = self.choice.clone()
+        {
+            let key = talk::key_of(self.app, &choice)?;
+            self.app.fetch_prices(&choice, key.as_ref())?;
+        }
+        let kept = self.session()?.conversation().map(|c| c.id().to_string());
+        if let Some(id) = kept {
+            let before = self.app.usage().of_conversation(&id)?.max(self.app.audit().cost_of(&id));
+            let session = self.session()?;
+            session.spent_before(before.max(session.own().conversation));
+        }
+        money::budget(self.app.ui, self.session()?, amount)
     }
 
     fn change_model(&mut self, name: &str) -> Result<()> {
@@ -224,6 +248,7 @@ impl Repl<'_> {
             return Ok(());
         }
         // It lets go of the file first: what is open is not removed.
+        self.note_spent();
         self.session = None;
         let gone = history::remove(self.app, &id);
         self.begin(&Which::New)?;

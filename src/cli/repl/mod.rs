@@ -25,13 +25,16 @@ struct Repl<'a> {
     runtime: tokio::runtime::Runtime,
     attached: Raw,
     cleared: bool,
+    /// What this run has spent in conversations before this one.
+    spent: i64,
 }
 
 /// Talks until its owner leaves.
 pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
     let keyboard = Keyboard::of(app)?;
     let Begun { session, unkept, model, choice } = begun;
-    let mut repl = Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false };
+    let mut repl =
+        Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false, spent: 0 };
     repl.greet(unkept.as_deref());
     let mut failed = None;
     loop {
@@ -137,15 +140,17 @@ impl Repl<'_> {
     fn say(&mut self, said: Said) -> Result<()> {
         let session = self.session.as_mut().context("the conversation has ended")?;
         let (mut screen, stop) = screen(self.app);
+        let ends = Ends { window: self.keyboard.is_terminal(), program: false };
         let before = said.clone();
-        let result = self.runtime.block_on(session.say(said, &mut screen, interrupted(&stop)));
+        let result = self.runtime.block_on(session.say(said, &mut screen, interrupted(&stop, ends)));
         self.answered(&screen, result, Some(before))
     }
 
     fn retry(&mut self) -> Result<()> {
         let session = self.session.as_mut().context("the conversation has ended")?;
         let (mut screen, stop) = screen(self.app);
-        let result = self.runtime.block_on(session.retry(&mut screen, interrupted(&stop)));
+        let ends = Ends { window: self.keyboard.is_terminal(), program: false };
+        let result = self.runtime.block_on(session.retry(&mut screen, interrupted(&stop, ends)));
         self.answered(&screen, result, None)
     }
 
@@ -168,6 +173,10 @@ impl Repl<'_> {
                     self.remember(&Findings::default());
                 } else if let Some(said) = said {
                     self.keyboard.remember(said.typed.printable());
+                    // What was attached goes along with the next attempt, unless it is what cannot be sent.
+                    if !matches!(error, Error::Refused(_)) {
+                        self.attached = said.attached;
+                    }
                 }
                 Err(error.into())
             }
@@ -203,10 +212,43 @@ fn screen(app: &App) -> (Screen, Stop) {
     )
 }
 
-/// Ctrl-C, or nobody reads any more.
-pub(crate) async fn interrupted(stop: &Stop) {
+/// What stops an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    /// Its window is closed: somebody watches, and it was not started to outlive that.
+    pub(crate) window: bool,
+    /// Somebody ends the program, and it ends with its answer: at a prompt it would go on.
+    pub(crate) program: bool,
+}
+
+/// Ctrl-C, or nobody reads any more, or what else ends it: what came is kept, and what it cost is booked.
+pub(crate) async fn interrupted(stop: &Stop, ends: Ends) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),
         () = stop.wanted() => (),
+        () = ended(ends) => (),
     }
+}
+
+#[cfg(unix)]
+async fn ended(ends: Ends) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
+    let window = hear(ends.window, SignalKind::hangup());
+    let program = hear(ends.program, SignalKind::terminate());
+    let came = |signal: Option<tokio::signal::unix::Signal>| async move {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = came(window) => (),
+        () = came(program) => (),
+    }
+}
+
+#[cfg(not(unix))]
+async fn ended(_: Ends) {
+    std::future::pending().await
 }

@@ -412,7 +412,7 @@ impl State {
             self.refused(at);
         }
         let hour = now.div_euclid(HOUR) * HOUR;
-        let count = self.hours.entry(hour).and_modify(|n| *n += 1).or_insert(1);
+        let count = self.hours.entry(hour).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);
         let count = i64::from(*count);
         let past = || self.hours.range(hour - PAST..hour);
         let most = past().map(|(_, n)| i64::from(*n)).max().unwrap_or(0);
@@ -425,7 +425,7 @@ impl State {
         let spent = *self
             .days
             .entry(day)
-            .and_modify(|n| *n += record.number("nano_dollars").unwrap_or(0))
+            .and_modify(|n| *n = n.saturating_add(record.number("nano_dollars").unwrap_or(0)))
             .or_insert_with(|| record.number("nano_dollars").unwrap_or(0));
         let most = self.days.range(day - PAST..day).map(|(_, n)| *n).max().unwrap_or(0);
         let days = self.days.range(day - PAST..day).filter(|(_, n)| **n > 0).count();

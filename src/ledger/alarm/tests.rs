@@ -268,3 +268,10 @@ fn everything_that_is_kept_is_looked_at_once_a_day() {
     life.wait(1);
     assert_eq!((walks(), walks()), (true, false));
 }
+
+#[test]
+fn costs_beyond_measure_are_an_alarm_and_no_end() {
+    let mut life = Life::new(1);
+    again_and_again(&mut life, 3, 60, |life| life.request(i64::MAX / 2 + 1));
+    assert_eq!(life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(), [Kind::Spend], "{:#?}", life.raised);
+}

@@ -205,16 +205,19 @@ impl Purse {
         Ok(tally.paid.iter().any(|p| p == provider))
     }
 
-    /// The most that one of the last requests to a model cost.
-    pub fn dearest(&self, intent: &Intent) -> Result<i64, Error> {
-        Ok(self.usage.dearest(&intent.provider, &super::usage::model(&intent.model))?)
+    /// The most that one of the last requests to a model cost; of one that never answered by that name, one to `any` of its
+    /// provider's.
+    pub fn dearest(&self, intent: &Intent, any: bool) -> Result<i64, Error> {
+        Ok(self.usage.dearest(&intent.provider, &super::usage::model(&intent.model), any)?)
     }
 
     /// Gives back what was set aside, because nothing was asked after all.
     pub fn release(&self, hold: &Hold) -> Result<(), Error> {
         self.locked(|tally, now| {
-            let mend = tally.release(hold, now);
-            Ok(tally.book(&self.usage, mend.as_slice())?)
+            let mend = tally.mend_of(hold, now);
+            tally.book(&self.usage, mend.as_slice())?;
+            tally.let_go(hold);
+            Ok(())
         })
     }
 
@@ -222,9 +225,13 @@ impl Purse {
     /// the answer, an estimate is kept in mind to be corrected.
     pub fn settle(&self, hold: Option<&Hold>, entry: &Entry, id: Option<&str>, own: Own) -> Result<Vec<Fill>, Error> {
         self.locked(|tally, now| {
-            let mut entries: Vec<Entry> = hold.and_then(|h| tally.release(h, now)).into_iter().collect();
+            // What cannot be booked stays set aside: it was spent.
+            let mut entries: Vec<Entry> = hold.and_then(|h| tally.mend_of(h, now)).into_iter().collect();
             entries.push(entry.clone());
             tally.book(&self.usage, &entries)?;
+            if let Some(hold) = hold {
+                tally.let_go(hold);
+            }
             if let Some(id) = id.filter(|_| entry.estimated || entry.nanos.is_none()) {
                 tally.await_correction(Pending { id: id.to_owned(), booked: entry.clone(), tries: 0 });
             }
@@ -242,20 +249,23 @@ impl Purse {
         self.locked(|tally, _| {
             let mut given = Vec::new();
             for pending in &mut tally.pending {
-                if given.len() < 2 && pending.booked.provider == provider && pending.booked.profile == profile {
+                if given.len() < 2 && pending.tries < 5 && pending.booked.provider == provider && pending.booked.profile == profile {
                     pending.tries += 1;
                     given.push(pending.clone());
                 }
             }
-            tally.pending.retain(|p| p.tries < 5);
+            tally.pending.retain(|p| p.tries <= 5);
             Ok(given)
         })
     }
 
     /// Puts what it really was in the place of an estimate. What was already spent stays so, the difference is booked.
-    pub fn correct(&self, pending: &Pending, prompt: i64, completion: i64, nanos: i64) -> Result<(), Error> {
+    /// Whether it was still to be done: another process may have asked meanwhile.
+    pub fn correct(&self, pending: &Pending, prompt: i64, completion: i64, nanos: i64) -> Result<bool, Error> {
         self.locked(|tally, _| {
-            tally.pending.retain(|p| p.id != pending.id);
+            if !tally.pending.iter().any(|p| p.id == pending.id) {
+                return Ok(false);
+            }
             let booked = &pending.booked;
             let mend = Entry {
                 prompt: prompt.saturating_sub(booked.prompt),
@@ -263,9 +273,12 @@ impl Purse {
                 nanos: Some(nanos.saturating_sub(booked.nanos.unwrap_or(0))),
                 estimated: false,
                 correction: true,
+                was_unknown: booked.nanos.is_none(),
                 ..booked.clone()
             };
-            Ok(tally.book(&self.usage, &[mend])?)
+            tally.book(&self.usage, &[mend])?;
+            tally.pending.retain(|p| p.id != pending.id);
+            Ok(true)
         })
     }
 
@@ -283,7 +296,9 @@ impl Purse {
         let calendar = now.wall.calendar();
         Ok([calendar.day, calendar.week, calendar.month].map(|start| {
             let days = tally.days.iter().filter(|d| d.start >= start && d.start <= now.wall);
-            days.fold((0, 0, 0), |(nanos, requests, unknown), d| (nanos + d.nanos, requests + d.requests, unknown + d.unknown))
+            days.fold((0_i64, 0, 0), |(nanos, requests, unknown), d| {
+                (nanos.saturating_add(d.nanos), requests + d.requests, unknown + d.unknown)
+            })
         }))
     }
 

@@ -27,6 +27,7 @@ fn entry(clock: &Clock, nanos: Option<i64>) -> Entry {
         nanos,
         estimated: false,
         correction: false,
+        was_unknown: false,
     }
 }
 
@@ -170,12 +171,27 @@ fn an_estimate_is_mended_by_the_provider_s_own_figure() {
     assert!(purse.pending("q", "default").unwrap().is_empty());
     let pending = purse.pending("p", "default").unwrap();
     assert_eq!(pending.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["gen-1"]);
-    purse.correct(&pending[0], 12, 3, 20).unwrap();
+    assert!(purse.correct(&pending[0], 12, 3, 20).unwrap());
+    // Another process had asked as well.
+    assert!(!purse.correct(&pending[0], 12, 3, 20).unwrap());
     assert_eq!(spent(&purse), (21, 0));
     assert!(purse.pending("p", "default").unwrap().is_empty());
     let mut sum = crate::ledger::usage::Sum::default();
     Usage::new(&dir.path().join("state")).read(Time::from_millis(0), |e| sum.add(&e)).unwrap();
     assert_eq!((sum.requests, sum.prompt, sum.completion, sum.nanos, sum.estimated), (2, 22, 8, 21, 0));
+}
+
+#[test]
+fn a_cost_that_was_not_known_is_known_when_it_is_mended() {
+    let (dir, clock) = place();
+    let purse = purse(dir.path(), &clock, day(100));
+    purse.settle(None, &entry(&clock, None), Some("gen-1"), Own::default()).unwrap();
+    let pending = purse.pending("p", "default").unwrap();
+    assert!(purse.correct(&pending[0], 12, 3, 20).unwrap());
+    let mut sum = crate::ledger::usage::Sum::default();
+    Usage::new(&dir.path().join("state")).read(Time::from_millis(0), |e| sum.add(&e)).unwrap();
+    assert_eq!((sum.requests, sum.nanos, sum.estimated, sum.unknown), (1, 20, 0, 0));
+    assert_eq!(purse.spent().unwrap()[0], (20, 1, 0));
 }
 
 #[test]

@@ -7,6 +7,9 @@ use crate::provider::error::{Error, Kind};
 use reqwest::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use std::time::Duration;
 
+/// Nobody is asked to wait longer than this.
+const DAY: Duration = Duration::from_secs(86_400);
+
 /// What kind of thing an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Sort {
@@ -73,7 +76,8 @@ impl Reply<'_> {
 
     /// How long it says to wait: seconds, or until a date.
     pub(in crate::provider) fn retry_after(&self) -> Option<Duration> {
-        wait_of(self.response.headers(), &self.line.reach.clock)
+        // Nothing is no length of time, and beyond a day it is a slip.
+        wait_of(self.response.headers(), &self.line.reach.clock).filter(|wait| !wait.is_zero()).map(|wait| wait.min(DAY))
     }
 
     /// The next bytes; `None` at the end.
