@@ -1,6 +1,7 @@
 //! The front desk: the command line, and what each command does.
 
 mod app;
+mod attachment;
 mod commands;
 mod env;
 mod folding;

@@ -2,10 +2,8 @@
 
 use super::app::{App, Choice};
 use super::report::{Exit, Problem};
-use super::ui::shown;
 use crate::archive::{Conversation, Opened, Stored};
 use crate::chat::{Machines, Manners, Said, Session};
-use crate::disk;
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -14,7 +12,7 @@ use crate::provider::{AnyProvider, Demo, OpenAi, Wish};
 use crate::settings::KeyFrom;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Options of a conversation.
 #[derive(Clone, Debug, Default, Args)]
@@ -141,7 +139,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
         if app.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
         {
-            session.spent_before(app.usage().of_conversation(&id)?.max(app.audit().cost_of(&id)));
+            session.spent_before(spent_in(app, &id)?);
         }
         tell_damage(app, &stored);
         session.remember(stored);
@@ -224,6 +222,9 @@ pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> 
     let mut session = session(app, talk, provider, wish, choice.as_ref(), false, None)?;
     if let Some(id) = find(app, which)? {
         session.remember(app.archive()?.read(&id)?);
+        if app.settings()?.budget.per_conversation.is_some() {
+            session.spent_before(spent_in(app, id.as_str())?);
+        }
     }
     if let Some(system) = &talk.system {
         session.instruct(system.clone());
@@ -262,6 +263,11 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     let provider = OpenAi::new(&choice.endpoint, key, app.reach()?)?;
     let wish = wish(app, talk, &choice)?;
     Ok((AnyProvider::from(provider), Some(choice), wish))
+}
+
+/// What a conversation has cost so far, by the record or the log, whichever says more.
+pub(crate) fn spent_in(app: &App, conversation: &str) -> Result<i64> {
+    Ok(app.usage().of_conversation(conversation)?.max(app.audit().cost_of(conversation)))
 }
 
 /// The key that goes with what was chosen.
@@ -335,79 +341,6 @@ pub(crate) fn tell_damage(app: &App, stored: &Stored) {
     if !stored.damage.is_empty() {
         app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", stored.damage.len()));
     }
-}
-
-/// The texts of attached files, each under its name.
-pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
-    let mut whole = Raw::from(String::new());
-    for pattern in files {
-        for path in matching(pattern)? {
-            let room = most.saturating_sub(whole.len() as u64);
-            let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
-            let Ok(text) = String::from_utf8(bytes) else {
-                bail!(
-                    Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent")
-                );
-            };
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if !whole.is_empty() {
-                whole.push(&Raw::from("\n\n"));
-            }
-            whole.push(&Raw::from(format!("File `{name}`:\n```\n{}\n```", text.trim_end_matches('\n'))));
-        }
-    }
-    Ok(whole)
-}
-
-fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
-    match error {
-        disk::Error::TooLarge { most, .. } => {
-            Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
-                .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
-                .into()
-        }
-        other if other.is_missing() => Problem::misuse(format!("there is no file `{}`", shown(path))).hint("check the path").into(),
-        other => other.into(),
-    }
-}
-
-/// The files a path means: itself, or those of its folder whose names match its `*` and `?`.
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
-    let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-    if !name.contains(['*', '?']) || pattern.exists() {
-        return Ok(vec![pattern.to_path_buf()]);
-    }
-    let folder = pattern.parent().filter(|p| *p != Path::new("")).unwrap_or_else(|| Path::new("."));
-    let mut names: Vec<String> = disk::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && fits(name, n)).collect();
-    if names.is_empty() {
-        bail!(Problem::misuse(format!("no file matches `{}`", shown(pattern))).hint("check the pattern"));
-    }
-    names.sort();
-    Ok(names.into_iter().map(|n| if folder == Path::new(".") { PathBuf::from(n) } else { folder.join(n) }).collect())
-}
-
-fn fits(pattern: &str, name: &str) -> bool {
-    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
-    let (mut p, mut n, mut star) = (0, 0, None);
-    while n < name.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(c) if *c == '?' || Some(c) == name.get(n) => {
-                p += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((at, from)) = star else { return false };
-                p = at + 1;
-                n = from + 1;
-                star = Some((at, from + 1));
-            }
-        }
-    }
-    pattern.iter().skip(p).all(|c| *c == '*')
 }
 
 /// What was replaced, in one line: `2 values replaced: EMAIL ×1, API_KEY ×1`.
@@ -516,19 +449,5 @@ mod tests {
             assert_eq!(dollars(nanos), text);
         }
         assert_eq!([grouped(0), grouped(999), grouped(1204), grouped(1_000_000)], ["0", "999", "1,204", "1,000,000"]);
-    }
-
-    #[test]
-    fn a_pattern_means_names_of_one_folder() {
-        for (pattern, name, is) in [
-            ("*.rs", "a.rs", true),
-            ("*.rs", "a.rs.bak", false),
-            ("a?c*", "abcdef", true),
-            ("*", "x", true),
-            ("a*b*c", "aXbYc", true),
-            ("a*b*c", "aXbY", false),
-        ] {
-            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::chat::{Outcome, Said, Watcher};
 use crate::cli::app::App;
+use crate::cli::attachment;
 use crate::cli::log::{Level, Log};
 use crate::cli::network::{Stop, runtime};
 use crate::cli::repl::{Ends, interrupted};
@@ -105,7 +106,7 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
             typed.push(word);
         }
     }
-    let mut attached = talk::attach(&options.talk.file, most)?;
+    let mut attached = attachment::attach(&options.talk.file, most)?;
     let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && ui::input_says_something());
     if listens {
         let room = most.saturating_sub(attached.len() as u64);

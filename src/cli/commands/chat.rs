@@ -1,6 +1,7 @@
 //! `chat`: the conversation.
 
 use crate::cli::app::App;
+use crate::cli::attachment;
 use crate::cli::repl;
 use crate::cli::report::{Exit, Problem, explain};
 use crate::cli::talk::{self, Talk, Which};
@@ -43,7 +44,7 @@ pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
             app.ui.warning(&notice);
         }
     }
-    let attached = talk::attach(&options.talk.file, app.settings()?.limits.max_attachment_bytes)?;
+    let attached = attachment::attach(&options.talk.file, app.settings()?.limits.max_attachment_bytes)?;
     repl::run(app, begun, options.talk, attached)
 }
 

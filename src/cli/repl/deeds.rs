@@ -2,6 +2,7 @@
 
 use super::{Repl, slash};
 use crate::chat::Said;
+use crate::cli::attachment;
 use crate::cli::commands::{history, usage};
 use crate::cli::money;
 use crate::cli::report::Problem;
@@ -81,7 +82,7 @@ impl Repl<'_> {
         }
         let kept = self.session()?.conversation().map(|c| c.id().to_string());
         if let Some(id) = kept {
-            let before = self.app.usage().of_conversation(&id)?.max(self.app.audit().cost_of(&id));
+            let before = talk::spent_in(self.app, &id)?;
             let session = self.session()?;
             session.spent_before(before.max(session.own().conversation));
         }
@@ -151,7 +152,7 @@ impl Repl<'_> {
             return Err(Problem::misuse("which file?").hint("`/file PATH`").into());
         }
         let most = self.app.settings()?.limits.max_attachment_bytes;
-        let text = talk::attach(&[PathBuf::from(path)], most.saturating_sub(self.attached.len() as u64))?;
+        let text = attachment::attach(&[PathBuf::from(path)], most.saturating_sub(self.attached.len() as u64))?;
         if !self.attached.is_empty() {
             self.attached.push(&Raw::from("\n\n"));
         }

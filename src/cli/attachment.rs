@@ -1,0 +1,100 @@
+//! Files that go along with a message: their texts, each under its name.
+
+use super::report::{Exit, Problem};
+use super::ui::shown;
+use crate::disk;
+use crate::privacy::Raw;
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// The texts of attached files, each under its name.
+pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
+    let mut whole = Raw::from(String::new());
+    for pattern in files {
+        for path in matching(pattern)? {
+            let room = most.saturating_sub(whole.len() as u64);
+            let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
+            let Ok(text) = String::from_utf8(bytes) else {
+                bail!(
+                    Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent")
+                );
+            };
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !whole.is_empty() {
+                whole.push(&Raw::from("\n\n"));
+            }
+            whole.push(&Raw::from(format!("File `{name}`:\n```\n{}\n```", text.trim_end_matches('\n'))));
+        }
+    }
+    Ok(whole)
+}
+
+fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
+    match error {
+        disk::Error::TooLarge { most, .. } => {
+            Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
+                .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
+                .into()
+        }
+        other if other.is_missing() => Problem::misuse(format!("there is no file `{}`", shown(path))).hint("check the path").into(),
+        other => other.into(),
+    }
+}
+
+/// The files a path means: itself, or those of its folder whose names match its `*` and `?`.
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
+    let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+    if !name.contains(['*', '?']) || pattern.exists() {
+        return Ok(vec![pattern.to_path_buf()]);
+    }
+    let folder = pattern.parent().filter(|p| *p != Path::new("")).unwrap_or_else(|| Path::new("."));
+    let mut names: Vec<String> = disk::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && fits(name, n)).collect();
+    if names.is_empty() {
+        bail!(Problem::misuse(format!("no file matches `{}`", shown(pattern))).hint("check the pattern"));
+    }
+    names.sort();
+    Ok(names.into_iter().map(|n| if folder == Path::new(".") { PathBuf::from(n) } else { folder.join(n) }).collect())
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+    let (mut p, mut n, mut star) = (0, 0, None);
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == name.get(n) => {
+                p += 1;
+                n += 1;
+            }
+            _ => {
+                let Some((at, from)) = star else { return false };
+                p = at + 1;
+                n = from + 1;
+                star = Some((at, from + 1));
+            }
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_means_names_of_one_folder() {
+        for (pattern, name, is) in [
+            ("*.rs", "a.rs", true),
+            ("*.rs", "a.rs.bak", false),
+            ("a?c*", "abcdef", true),
+            ("*", "x", true),
+            ("a*b*c", "aXbYc", true),
+            ("a*b*c", "aXbY", false),
+        ] {
+            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
+        }
+    }
+}
