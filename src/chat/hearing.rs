@@ -25,6 +25,8 @@ pub(super) struct Hearing<'a> {
     asked: Stopwatch,
     first: Option<Duration>,
     thought: u64,
+    /// Nothing is under way for so long: it is going to be tried again.
+    pause: Option<(Stopwatch, Duration)>,
     /// What has findings in it is not kept, not even in part.
     drop_findings: bool,
 }
@@ -38,6 +40,8 @@ pub(super) struct Kept {
     pub(super) first: Option<Duration>,
     /// How many bytes of thinking came.
     pub(super) thought: u64,
+    /// It ended in a pause between two attempts: nothing was under way.
+    pub(super) paused: bool,
 }
 
 impl<'a> Hearing<'a> {
@@ -64,6 +68,7 @@ impl<'a> Hearing<'a> {
             asked: since,
             first: None,
             thought: 0,
+            pause: None,
             drop_findings,
         }
     }
@@ -87,8 +92,10 @@ impl<'a> Hearing<'a> {
                 self.model = model;
             }
             other => {
-                if let Heard::Reasoning(piece) = &other {
-                    self.thought += piece.len() as u64;
+                match &other {
+                    Heard::Reasoning(piece) => self.thought += piece.len() as u64,
+                    Heard::Retrying { after, .. } => self.pause = Some((self.machines.clock.stopwatch(), *after)),
+                    _ => {}
                 }
                 self.watcher.sign(&other);
             }
@@ -110,10 +117,11 @@ impl<'a> Hearing<'a> {
     }
 
     pub(super) fn finish(mut self) -> Kept {
+        let paused = self.pause.is_some_and(|(since, length)| since.elapsed() < length);
         let rest = self.screen.finish();
         if !rest.is_empty() {
             self.watcher.text(&rest);
         }
-        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first, thought: self.thought }
+        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first, thought: self.thought, paused }
     }
 }

@@ -297,7 +297,7 @@ impl<P: Provider> Session<P> {
             None => (None, None),
         };
         let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let Kept { raw, id, model, first, thought } = hearing.finish();
+        let Kept { raw, id, model, first, thought, paused } = hearing.finish();
         let took = watch.elapsed();
         let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
         watcher.step(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
@@ -305,8 +305,16 @@ impl<P: Provider> Session<P> {
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.machines.redactor.redact(raw, &mut self.placeholders);
         let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
-        let told =
-            money::Told { answer: answer.as_ref(), failure: failure.as_ref(), model: &model, took, heard: text.as_str(), thought, id };
+        let told = money::Told {
+            answer: answer.as_ref(),
+            failure: failure.as_ref(),
+            model: &model,
+            took,
+            heard: text.as_str(),
+            thought,
+            paused,
+            id,
+        };
         let money::Booked { cost, fills, mut trouble } = self.book(&pass, &told);
         let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} billionths, estimated: {}", c.nanos, c.estimated));
         watcher.step(&format!("booked: cost {spent}; {} troubles", trouble.len()));

@@ -63,6 +63,8 @@ pub(super) struct Told<'a> {
     pub(super) heard: &'a str,
     /// How many bytes of thinking came before it.
     pub(super) thought: u64,
+    /// It was stopped between two attempts.
+    pub(super) paused: bool,
     pub(super) id: Option<String>,
 }
 
@@ -137,7 +139,7 @@ impl<P: Provider> Session<P> {
             let cost = exact.or_else(|| self.estimate(used));
             return Some(Figures { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
         }
-        if told.failure.is_some() && told.heard.is_empty() && told.thought == 0 {
+        if (told.failure.is_some() || told.paused) && told.heard.is_empty() && told.thought == 0 {
             return None;
         }
         // Nobody counted: it was stopped, broke off, or the server does not count.

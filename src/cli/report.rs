@@ -225,6 +225,9 @@ fn of_the_limits(error: &limit::Error) -> Meaning {
 fn of_the_budget(error: &budget::Error) -> Meaning {
     use budget::{Error, Span};
     match error {
+        Error::Spent { fill, need } if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need => {
+            meaning(Exit::Limit, "budget_spent", "a request under way has it set aside: try again when it has ended")
+        }
         Error::Spent { fill, .. } => {
             let setting = match fill.span {
                 Span::Day => "raise `budget.per_day` in the settings",
@@ -293,6 +296,9 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
             Some(format!("others may have read it; close it with `chmod {should:o} {}`", super::ui::shown(path))),
         )),
         disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
+        disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+            meaning(Exit::Storage, "odd_file", "a folder stands in its place: move it away and try again")
+        }
         disk::Error::Odd { .. } => meaning(Exit::Storage, "odd_file", "move it away and try again"),
         _ if error.is_full() => meaning(Exit::Storage, "disk_full", "make room and try again; nothing that was there is damaged"),
         _ => meaning(Exit::Storage, "storage", ""),

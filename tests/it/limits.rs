@@ -116,6 +116,46 @@ fn where_nothing_can_be_booked_what_was_asked_stays_set_aside() {
 }
 
 #[test]
+fn what_another_has_set_aside_is_worth_waiting_for() {
+    let (came, go) = (Gate::default(), Gate::default());
+    let (told, gate) = (came.clone(), go.clone());
+    let server = Server::whatever(move |request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0.00001"}}]}"#),
+        _ => Reply::stream()
+            .text("yes")
+            .tell(&told)
+            .wait(&gate)
+            .finish("stop")
+            .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.001}"#)
+            .done(),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
+    let first = sandbox.run(["ask", "--no-log", "hello"]).start();
+    came.wait();
+    let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
+    assert!(refused.stderr.ends_with("chatbot: hint: a request under way has it set aside: try again when it has ended\n"), "{refused:?}");
+    go.open();
+    first.end();
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+}
+
+#[test]
+fn what_is_stopped_between_two_attempts_cost_nothing() {
+    let server = Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
+        _ => Reply::full(429, &[("Retry-After", "15")], r#"{"error":{"code":429,"message":"Slowly"}}"#),
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
+    let mut screen = sandbox.screen(["ask", "--no-log", "hello"]);
+    screen.wait_for("trying again in 15 s").send(super::harness::screen::key::CTRL_C);
+    assert_eq!(screen.end(), 130);
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    assert_eq!((&usage["totals"], &usage["budget"]["spans"][0]["held"]), (&Value::Array(vec![]), &0.0.into()), "{usage}");
+}
+
+#[test]
 fn a_budget_of_a_run_outlives_its_conversations() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();

@@ -393,6 +393,9 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
     if !app.ui.output_is_terminal() {
         bail!(Problem::misuse("`--watch` is for a terminal").hint("leave it out, or use `--json`"));
     }
+    if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
+        bail!(Problem::misuse("this terminal cannot be written over, and `--watch` does that").hint("leave it out, or set `TERM`"));
+    }
     let runtime = crate::cli::network::runtime()?;
     let done = runtime.block_on(async {
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
