@@ -53,7 +53,7 @@ fn nothing_came() -> Vec<Fault> {
             "`own` has nobody who serves this model under `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
         ),
         passing("408", 408, 7, "`own` took too long (408): Not now"),
-        passing("429", 429, 6, "`own` has had too many requests (429), and asks to wait 0 s: Not now"),
+        passing("429", 429, 6, "`own` has had too many requests (429): Not now"),
         fault(
             "429, for long",
             Reply::full(429, &wait, r#"{"error":{"message":"Slow down"}}"#),
