@@ -1,11 +1,26 @@
 //! `Clock`: the time, asked of a value.
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
+
+/// Where its owner lives, if that has a name; looked up once, because a search among all names would take longer than the answer.
+static ZONE: OnceLock<TimeZone> = OnceLock::new();
+
+/// Days begin and end as they do in this zone from here on: what `TZ` names, by its file.
+pub fn live_in(name: &str, rules: &[u8]) {
+    if let Ok(zone) = TimeZone::tzif(name, rules) {
+        ZONE.get_or_init(|| zone);
+    }
+}
+
+fn zone() -> TimeZone {
+    ZONE.get().cloned().unwrap_or_else(TimeZone::system)
+}
 
 /// A moment: milliseconds since 1970 in UTC. In files and in JSON it is RFC 3339 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,7 +70,7 @@ impl Time {
     /// `2026-11-21 09:30` in the user's own time zone.
     #[must_use]
     pub fn local_minute(self) -> String {
-        let at = self.timestamp().to_zoned(jiff::tz::TimeZone::system());
+        let at = self.timestamp().to_zoned(zone());
         // By hand: a list of ten thousand asks ten thousand times.
         let (year, of) = (at.year(), i16::from);
         let digit = |n: i16| u32::try_from(n).ok().and_then(|n| char::from_digit(n, 10)).unwrap_or('?');
@@ -73,7 +88,7 @@ impl Time {
     /// `2026-11-21` in the user's own time zone.
     #[must_use]
     pub fn local_day(self) -> String {
-        self.timestamp().to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d").to_string()
+        self.timestamp().to_zoned(zone()).strftime("%Y-%m-%d").to_string()
     }
 
     /// The beginning of a day like `2026-11-21` in the user's own time zone.
@@ -81,13 +96,13 @@ impl Time {
     pub fn of_local_day(text: &str) -> Option<Self> {
         let day: jiff::civil::Date = text.parse().ok()?;
         (text.len() == 10).then_some(())?;
-        Some(Self(day.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp().as_millisecond()))
+        Some(Self(day.to_zoned(zone()).ok()?.timestamp().as_millisecond()))
     }
 
     /// The beginning of this day in the user's own time zone.
     #[must_use]
     pub fn day(self) -> Self {
-        let zone = jiff::tz::TimeZone::system();
+        let zone = zone();
         let day = self.timestamp().to_zoned(zone.clone()).date();
         day.to_zoned(zone).map_or(self, |z| Self(z.timestamp().as_millisecond()))
     }
@@ -95,7 +110,7 @@ impl Time {
     /// The beginnings of this day, of the next one and of this month in the user's own time zone.
     #[must_use]
     pub fn calendar(self) -> Calendar {
-        let zone = jiff::tz::TimeZone::system();
+        let zone = zone();
         let now = self.timestamp().to_zoned(zone.clone());
         let start = |day: jiff::civil::Date| day.to_zoned(zone.clone()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
         let day = now.date();

@@ -8,7 +8,7 @@ use super::report::{Exit, Problem};
 use super::ui::{Ui, shown};
 use crate::archive::{self, Archive};
 use crate::catalog::{self, Endpoint};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::disk;
 use crate::home::Home;
 use crate::ledger::audit::{self, Audit};
@@ -54,12 +54,26 @@ pub(crate) struct Choice {
     pub(crate) model: String,
 }
 
+/// `TZ` may name a place, such as `Asia/Tokyo`; rules and files in it are understood further down.
+fn live_where_the_environment_says(env: Env) {
+    let Ok(Some(said)) = env.text("TZ") else { return };
+    let name = said.trim_start_matches(':');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
+    if !name.starts_with('/') && name.chars().all(plain) {
+        // Where there is no such file it is a rule, such as `JST-9`.
+        if let Ok(rules) = disk::read_foreign(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
+            clock::live_in(name, &rules);
+        }
+    }
+}
+
 impl App {
     pub(crate) fn new(ui: Ui, env: Env, global: Global) -> Result<Self> {
         let home = match env.path("CHATBOT_HOME") {
             Some(root) => Home::under(&root),
             None => Home::of_the_platform(),
         }?;
+        live_where_the_environment_says(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
         let beside = |path: PathBuf| if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
         let settings_file = named.map_or_else(|| home.settings(), beside);
