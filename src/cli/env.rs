@@ -38,6 +38,11 @@ impl Env {
         self.raw(name).map(PathBuf::from)
     }
 
+    /// Where programs are looked for, in order.
+    pub(crate) fn program_folders(self) -> Vec<PathBuf> {
+        self.raw("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
+    }
+
     /// A variable that holds a key. The process's own copy of its environment cannot be wiped; what is started from here
     /// does not inherit it.
     pub(crate) fn secret(self, name: &str) -> Result<Option<Secret>> {

@@ -5,11 +5,7 @@ use crate::disk::{self, Appender};
 use crate::name::Name;
 use crate::privacy::{Raw, Redacted};
 use crate::provider::Model;
-use crate::settings;
-use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
-
-use super::report::Problem;
+use std::path::PathBuf;
 
 /// Past this size the file is written anew with its newer half.
 const LONG: u64 = 512 * 1024;
@@ -76,41 +72,6 @@ impl App {
         match disk::read_at_most(&self.models_file(), 1 << 20) {
             Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).lines().skip(1).map(str::to_owned).collect(),
             _ => crate::catalog::all().iter().map(|e| e.model.to_owned()).filter(|m| !m.is_empty()).collect(),
-        }
-    }
-
-    /// A text in the owner's editor. The file is theirs alone, lies where this machine keeps what does not outlive a login,
-    /// and is removed when the editor ends.
-    pub(crate) fn edit(&self, text: &str) -> Result<Raw> {
-        let path = self.home.run().join("message.md");
-        disk::write(&path, text.as_bytes())?;
-        let edited = self.in_editor(&path);
-        let written = disk::read_foreign(&path, 1 << 20);
-        disk::remove(&path)?;
-        edited?;
-        let text =
-            String::from_utf8(written?).map_err(|_| Problem::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
-        Ok(Raw::from(text.trim_end()))
-    }
-
-    /// Waits for the owner's editor to be done with a file.
-    pub(crate) fn in_editor(&self, path: &Path) -> Result<()> {
-        let editor = match self.env.text("VISUAL")? {
-            Some(editor) => Some(editor),
-            None => self.env.text("EDITOR")?,
-        };
-        let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
-        let mut words = editor.split_whitespace();
-        let program = words.next().context("no editor is named")?;
-        // The settings may be what is to be mended: whatever can be read of them says which variables hold keys.
-        self.keep_keys_back(&settings::parse(&self.settings_text().unwrap_or_default()).0);
-        match self.env.command(program).args(words).arg(path).status() {
-            Ok(status) if status.success() => Ok(()),
-            Ok(_) => bail!(Problem::misuse("the editor ended with an error, and nothing was taken over").hint("name another in `VISUAL`")),
-            Err(error) => bail!(
-                Problem::misuse(format!("the editor `{program}` cannot be started: {}", error.kind()))
-                    .hint("name one in `VISUAL` or `EDITOR`")
-            ),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod app;
 mod attachment;
 mod commands;
+mod editor;
 mod env;
 mod folding;
 mod keys;

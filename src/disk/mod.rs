@@ -4,11 +4,13 @@ mod appender;
 mod draft;
 mod lines;
 mod listing;
+mod scratch;
 
 pub use appender::{Appender, Lock};
 pub use draft::{Draft, sweep, sweep_left_behind};
 pub use lines::Lines;
 pub use listing::{Entry, has_name, list, modified_ms, names};
+pub use scratch::{ScratchFolder, sweep_scratch_folders};
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
@@ -391,6 +393,12 @@ fn sync_folder(path: &Path) -> Result<(), Error> {
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
+}
+
+/// Where a path leads once every link in it was followed; `None` if it leads nowhere.
+#[must_use]
+pub fn real_path(path: &Path) -> Option<PathBuf> {
+    fs::canonicalize(path).ok()
 }
 
 /// How long a file is; nothing if it is not there.

@@ -27,6 +27,8 @@ mod children;
 mod custody;
 /// A kill at every single write of what changes keys.
 mod cuts;
+/// A message in the user's editor: where its text lies, and that none of it stays.
+mod editor;
 /// Every way in which a provider can fail, from outside.
 mod faults;
 /// Backups whose seals are right, and what is sealed is not.

@@ -4,6 +4,7 @@ use super::{Repl, slash};
 use crate::chat::Said;
 use crate::cli::attachment;
 use crate::cli::commands::{history, usage};
+use crate::cli::editor::Edited;
 use crate::cli::money;
 use crate::cli::report::Problem;
 use crate::cli::slash::Deed;
@@ -279,7 +280,12 @@ impl Repl<'_> {
 
     /// The text in the owner's editor, and back as a message.
     pub(super) fn edit(&mut self, text: &str) -> Result<bool> {
-        let text = self.app.edit(text)?;
+        let Edited { text, failure } = self.app.edit(text)?;
+        if let Some(failure) = failure {
+            // What was written is one arrow key away.
+            self.keyboard.remember(text.printable());
+            return Err(failure);
+        }
         if text.is_empty() {
             self.app.ui.notice("nothing was written");
             return Ok(true);

@@ -35,6 +35,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
     let Begun { session, unkept, model, choice } = begun;
     let mut repl =
         Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false, spent: 0 };
+    repl.app.sweep_edited_texts();
     repl.greet(unkept.as_deref());
     let mut failed = None;
     loop {
@@ -55,7 +56,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
         match go_on {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) if error.is::<super::ui::Gone>() => return Err(error),
+            Err(error) if error.is::<super::ui::Gone>() || error.is::<Quiet>() => return Err(error),
             Err(error) => failed = Some(mention(&repl.app.ui, &error)),
         }
     }
@@ -231,7 +232,7 @@ pub(crate) async fn interrupted(stop: &Stop, ends: Ends) {
 }
 
 #[cfg(unix)]
-async fn ended(ends: Ends) {
+pub(crate) async fn ended(ends: Ends) {
     use tokio::signal::unix::{SignalKind, signal};
     let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
     let window = hear(ends.window, SignalKind::hangup());
@@ -249,6 +250,6 @@ async fn ended(ends: Ends) {
 }
 
 #[cfg(not(unix))]
-async fn ended(_: Ends) {
+pub(crate) async fn ended(_: Ends) {
     std::future::pending().await
 }

@@ -1,0 +1,244 @@
+//! Text in the user's own editor: where its file lies, which copies the editor is told not to make, and what a signal does.
+
+use super::app::App;
+use super::network::runtime;
+use super::repl::{Ends, ended};
+use super::report::{Exit, Problem, Quiet};
+use crate::disk::{self, ScratchFolder};
+use crate::privacy::Raw;
+use crate::settings;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The largest text that is taken back from the editor.
+const MAX_TEXT_BYTES: u64 = 1 << 20;
+/// How long an editor may take to end once it was told to: enough to restore the terminal, short enough for a closing window.
+const END_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Options that keep an editor from writing the text elsewhere: swap files, undo files, backups, registers and search history.
+/// They come before the file's name. An editor that is not listed is started without any, because most refuse unknown options.
+const NO_COPIES: &[(&[&str], &[&str])] = &[
+    (
+        &["vim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3", "nvim", "gvim"],
+        &["-n", "-i", "NONE", "-c", "silent! set noundofile nobackup nowritebackup"],
+    ),
+    (&["emacs", "emacs-nox", "emacs-gtk"], &["--eval", "(setq make-backup-files nil auto-save-default nil create-lockfiles nil)"]),
+    (&["micro"], &["-backup", "false", "-savehistory", "false", "-saveundo", "false"]),
+];
+
+/// What came back from the editor.
+#[derive(Debug)]
+pub(crate) struct Edited {
+    /// The text in the file when the editor ended.
+    pub(crate) text: Raw,
+    /// The editor did not end well: the text is not to be sent.
+    pub(crate) failure: Option<anyhow::Error>,
+}
+
+impl App {
+    /// Opens a text in the user's editor. Its folder is in memory where there is one, and is wiped when the editor ends, whether
+    /// by itself or by a signal.
+    pub(crate) fn edit(&self, text: &str) -> Result<Edited> {
+        let folder = ScratchFolder::in_first_of(&self.scratch_bases())?;
+        let path = folder.file("message.md");
+        disk::write(&path, text.as_bytes())?;
+        let failure = self.run_editor(&path, Copies::Avoided).err();
+        if failure.as_ref().is_some_and(|error| error.is::<Quiet>()) {
+            return failure.map_or_else(|| Ok(Edited { text: Raw::from(""), failure: None }), Err);
+        }
+        let written = disk::read_foreign(&path, MAX_TEXT_BYTES)?;
+        let text =
+            String::from_utf8(written).map_err(|_| Problem::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
+        Ok(Edited { text: Raw::from(text.trim_end()), failure })
+    }
+
+    /// Removes what a killed process left in the folders of [`App::edit`].
+    pub(crate) fn sweep_edited_texts(&self) {
+        disk::sweep_scratch_folders(&self.scratch_bases());
+    }
+
+    /// Waits until the user's editor is done with a file that stays.
+    pub(crate) fn in_editor(&self, path: &Path) -> Result<()> {
+        self.run_editor(path, Copies::Allowed)
+    }
+
+    /// Where a text for the editor may lie, memory first.
+    fn scratch_bases(&self) -> Vec<PathBuf> {
+        let runtime_dir = self.env.path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()).map(|path| path.join("chatbot"));
+        #[cfg(target_os = "linux")]
+        let shared_memory = {
+            let shared = Path::new("/dev/shm");
+            let user = rustix::process::geteuid().as_raw();
+            disk::is_folder(shared).then(|| shared.join(format!("chatbot-{user}")))
+        };
+        #[cfg(not(target_os = "linux"))]
+        let shared_memory = None;
+        runtime_dir.into_iter().chain(shared_memory).chain([self.home.run().to_path_buf()]).collect()
+    }
+
+    fn run_editor(&self, path: &Path, copies: Copies) -> Result<()> {
+        let editor = match self.env.text("VISUAL")? {
+            Some(editor) => Some(editor),
+            None => self.env.text("EDITOR")?,
+        };
+        let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
+        let mut words = editor.split_whitespace();
+        let program = words.next().context("no editor is named")?;
+        // The settings may be the file that is edited because it is wrong: whatever can be read of them says which variables hold keys.
+        self.keep_keys_back(&settings::parse(&self.settings_text().unwrap_or_default()).0);
+        let mut command = self.env.command(program);
+        command.args(words);
+        if copies == Copies::Avoided {
+            command.args(options_against_copies(program, &self.env.program_folders()));
+        }
+        let child = command.arg(path).spawn().map_err(|error| {
+            Problem::misuse(format!("the editor `{program}` cannot be started: {}", error.kind())).hint("name one in `VISUAL` or `EDITOR`")
+        })?;
+        match wait_for(child)? {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => bail!(
+                Problem::misuse("the editor ended with an error, and nothing was sent")
+                    .hint("the arrow-up key brings the text back; name another editor in `VISUAL`")
+            ),
+            None => bail!(Quiet(Exit::Interrupted)),
+        }
+    }
+}
+
+/// Whether the editor may keep copies of what it edits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Copies {
+    Allowed,
+    Avoided,
+}
+
+/// The options for an editor. `vi` is a link to one of several programs: the one it leads to counts.
+fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'static str] {
+    let found = if program.contains('/') {
+        Some(PathBuf::from(program))
+    } else {
+        folders.iter().map(|folder| folder.join(program)).find(|path| disk::exists(path))
+    };
+    let real = found.and_then(|path| disk::real_path(&path)).unwrap_or_else(|| PathBuf::from(program));
+    let name = real.file_stem().filter(|_| cfg!(windows)).or_else(|| real.file_name()).and_then(|name| name.to_str());
+    NO_COPIES.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
+}
+
+/// Waits for an editor; `None` if this program was told to end before it was done. Ctrl-C is the editor's: both get the signal, and
+/// only the editor acts on it.
+fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
+    let id = child.id();
+    let runtime = runtime()?;
+    let _editing = Editing::begin();
+    let ends = Ends { window: true, program: true };
+    let status = runtime.block_on(async move {
+        let mut waiting = tokio::task::spawn_blocking(move || child.wait());
+        let told_to_end = ended(ends);
+        tokio::pin!(told_to_end);
+        loop {
+            tokio::select! {
+                done = &mut waiting => return done.ok().map(Some),
+                _ = tokio::signal::ctrl_c() => {}
+                () = &mut told_to_end => break,
+            }
+        }
+        terminate(id);
+        if tokio::time::timeout(END_TIMEOUT, &mut waiting).await.is_err() {
+            kill(id);
+            drop(waiting.await);
+        }
+        Some(None)
+    });
+    status.flatten().transpose().context("cannot wait for the editor")
+}
+
+/// Whether an editor is running, for [`end_at_the_prompt`].
+static EDITING: AtomicBool = AtomicBool::new(false);
+
+/// An editor is running as long as this lives.
+struct Editing;
+
+impl Editing {
+    fn begin() -> Self {
+        static LISTENER: Once = Once::new();
+        EDITING.store(true, Ordering::SeqCst);
+        LISTENER.call_once(end_at_the_prompt);
+        Self
+    }
+}
+
+impl Drop for Editing {
+    fn drop(&mut self) {
+        EDITING.store(false, Ordering::SeqCst);
+    }
+}
+
+/// A process that has once listened for SIGTERM is not ended by it any more, and there is no safe way back. So a thread ends it
+/// from then on, unless an editor runs: what it left is wiped first.
+fn end_at_the_prompt() {
+    #[cfg(unix)]
+    std::thread::spawn(|| {
+        let Ok(runtime) = runtime() else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
+            while terminated.recv().await.is_some() {
+                if !EDITING.load(Ordering::SeqCst) {
+                    #[expect(clippy::exit, reason = "what SIGTERM did before: every file is whole at every moment")]
+                    std::process::exit(128 + 15);
+                }
+            }
+        });
+    });
+}
+
+#[cfg(unix)]
+fn terminate(id: u32) {
+    signal(id, rustix::process::Signal::TERM);
+}
+
+#[cfg(unix)]
+fn kill(id: u32) {
+    signal(id, rustix::process::Signal::KILL);
+}
+
+#[cfg(unix)]
+fn signal(id: u32, signal: rustix::process::Signal) {
+    if let Some(pid) = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw) {
+        rustix::process::kill_process(pid, signal).unwrap_or_default();
+    }
+}
+
+// Windows ends a console's programs together: there is nothing to pass on.
+#[cfg(not(unix))]
+fn terminate(_: u32) {}
+
+#[cfg(not(unix))]
+fn kill(_: u32) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editor_options_follow_the_program_behind_the_name() {
+                for (program, first) in
+            [("vim", Some("-n")), ("/usr/bin/nvim", Some("-n")), ("emacs", Some("--eval")), ("nano", None), ("code", None)]
+        {
+            assert_eq!(options_against_copies(program, &[]).first().copied(), first, "{program}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn editor_options_follow_links() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("vim.tiny"), "").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("vim.tiny"), dir.path().join("vi")).unwrap();
+        assert_eq!(options_against_copies("vi", &[dir.path().to_path_buf()]).first().copied(), Some("-n"));
+    }
+}
