@@ -24,6 +24,7 @@ pub mod limit;
 pub mod message;
 pub mod name;
 pub mod privacy;
+pub mod process;
 pub mod provider;
 pub mod seal;
 pub mod secret;

@@ -12,7 +12,7 @@ use crate::home::Home;
 use crate::keys::os_keyring::Waits;
 use crate::keys::recovery;
 use crate::keys::vault::{self, NoPassphrase};
-use crate::keys::{self, Custody, Patience, Preference, Slot, Vault, hygiene};
+use crate::keys::{self, Custody, Patience, Preference, Slot, Vault};
 use crate::seal::KeyRing;
 use crate::secret::Secret;
 use crate::settings::{self, Store};
@@ -40,8 +40,6 @@ pub(crate) struct Keys {
 
 impl Keys {
     pub(crate) fn new(ui: Ui, env: Env, home: &Home, clock: &Clock, settings: &settings::Keys) -> Self {
-        // Before the first secret is in memory, this process is made one that leaves no core and that no other may look into.
-        hygiene::harden();
         let preference = match settings.store {
             Store::Auto => Preference::Auto,
             Store::Os => Preference::Os,

@@ -19,6 +19,7 @@ mod talk;
 mod ui;
 mod watch;
 
+use crate::process;
 use app::App;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +91,7 @@ enum Command {
 
 /// Does what the arguments say.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    process::harden();
     let args: Vec<OsString> = args.into_iter().collect();
     ui::keep_panics_quiet();
     let env = Env::of_the_process();

@@ -7,7 +7,6 @@ pub mod custody;
 pub mod data_key;
 pub mod drawer;
 pub mod foreign;
-pub mod hygiene;
 pub mod kernel;
 pub mod login;
 pub mod metadata;

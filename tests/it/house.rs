@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The floors, from the ground up. A room may name rooms on floors below its own.
 const FLOORS: [&[&str]; 6] = [
-    &["secret", "name", "home", "disk", "clock", "privacy"],
+    &["secret", "name", "home", "disk", "clock", "privacy", "process"],
     &["message", "limit", "ledger", "settings", "seal", "catalog"],
     &["archive", "provider", "keys"],
     &["chat", "proxy", "upkeep"],

@@ -147,3 +147,60 @@ fn a_key_is_written_to_its_provider_and_to_nobody_else() {
     assert!(sent >= 2, "it was sent {sent} times: nothing was looked at");
     proof::ran("writes");
 }
+
+/// Every command of the program, from its own help.
+fn commands(sandbox: &Sandbox) -> Vec<String> {
+    let help = sandbox.run(["--help"]).passes().stdout;
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
+    listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn hardening_is_the_first_thing_that_every_command_does() {
+    let Some(strace) = super::cuts::strace() else { return proof::left_out("hardening", "no strace that may look") };
+    let sandbox = Sandbox::with_vault();
+    let commands = commands(&sandbox);
+    assert!(commands.len() > 10 && commands.contains(&"redact".to_owned()), "{commands:?}");
+    let modes: &[&[&str]] =
+        &[&["ask", "--no-log", "--demo", "hi"], &["ask", "--private", "hi"], &["ask", "--dry-run", "hi"], &["redact", "-"], &["no-such"]];
+    for args in commands.iter().map(|name| vec![name.as_str()]).chain(modes.iter().map(|mode| mode.to_vec())) {
+        let seen = sandbox.root().join("seen");
+        let mut traced = std::process::Command::new(&strace);
+        traced.args(["-f", "-qq", "-e", "trace=prctl,prlimit64,openat,read,connect,socket", "-o"]).arg(&seen);
+        traced.arg(super::harness::run::BINARY).args(&args).env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+        traced.stdin(std::process::Stdio::null()).output().unwrap();
+        let trace = std::fs::read_to_string(&seen).unwrap();
+        let at = |part: &str| trace.lines().position(|line| line.contains(part));
+        let (undumpable, no_core) = (at("PR_SET_DUMPABLE, SUID_DUMP_DISABLE"), at("RLIMIT_CORE, {rlim_cur=0"));
+        assert!(undumpable.is_some() && no_core.is_some(), "{args:?}: {trace}");
+        // The first file of the user's that is opened, and the first byte that is read from them.
+        let private = ["read(0,", "connect(", &sandbox.root().display().to_string()].iter().filter_map(|part| at(part)).min();
+        assert!(private.is_none_or(|first| undumpable.max(no_core) < Some(first)), "{args:?}: {trace}");
+    }
+    proof::ran("hardening");
+}
+
+#[test]
+fn hardening_covers_a_question_that_is_not_kept() {
+    let gate = super::harness::provider::Gate::default();
+    let (asked, wait) = (super::harness::provider::Gate::default(), gate.clone());
+    let (tell, server_gate) = (asked.clone(), wait);
+    let server = Server::whatever(move |_| {
+        tell.open();
+        Reply::stream().wait(&server_gate).text("done").done()
+    });
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.set("OWN_WORD", "canary-in-the-environment");
+    sandbox.configure(&format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:OWN_WORD\"\nmodel = \"m\"\n",
+        server.base_url()
+    ));
+    let mut screen = sandbox.screen(["ask", "--no-log", "canary in the question"]);
+    asked.wait();
+    let process = format!("/proc/{}", screen.pid().as_raw_pid());
+    assert_eq!(std::fs::metadata(format!("{process}/mem")).unwrap().uid(), 0, "the process is dumpable");
+    let limits = std::fs::read_to_string(format!("{process}/limits")).unwrap();
+    assert!(limits.lines().any(|line| line.starts_with("Max core file size        0 ")), "{limits}");
+    gate.open();
+    assert_eq!(screen.end(), 0);
+}

@@ -1,4 +1,7 @@
-//! What the process does before it holds its first secret: it lets nobody of the same user look into it, and leaves no core.
+//! Process hardening: no other process of the same user can look into this one, and a crash leaves no core file.
+//!
+//! `cli::run` calls it before anything else, in every command: arguments and piped text are private as soon as they are read. On
+//! macOS and other systems without `PR_SET_DUMPABLE` only the core limit is set; refusing debuggers there takes unsafe code.
 
 /// Makes the process non-dumpable (no ptrace, no `/proc/<pid>/mem` or `environ` for other processes of the same user) and
 /// its core files empty. Where the system has no such thing, or refuses it, nothing is lost but this.
@@ -17,7 +20,8 @@ pub fn harden() {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
