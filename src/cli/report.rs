@@ -295,6 +295,11 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
             "open_to_others",
             Some(format!("others may have read it; close it with `chmod {should:o} {}`", super::ui::shown(path))),
         )),
+        disk::Error::Ancestor { path, .. } => Some((
+            Exit::Storage,
+            "open_to_others",
+            Some(format!("`chmod o-w {}`, or put your home where only you can change things (`CHATBOT_HOME`)", super::ui::shown(path))),
+        )),
         disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
         disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
             meaning(Exit::Storage, "odd_file", "a folder stands in its place: move it away and try again")

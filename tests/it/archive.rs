@@ -604,3 +604,27 @@ fn what_is_longer_than_the_screen_is_paged_and_what_is_not_a_screen_is_not() {
     sandbox.set("PAGER", "/no/such/pager");
     sandbox.screen(["history", "show", &id]).wait_for("line 79").end();
 }
+
+#[test]
+fn home_below_a_folder_that_others_can_change_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut sandbox = Sandbox::with_vault();
+    let shared = sandbox.root().join("shared");
+    fs::create_dir_all(shared.join("inner")).unwrap();
+    sandbox.set("CHATBOT_HOME", shared.join("inner/home"));
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
+    sandbox.make_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    for (mode, refused) in [(0o755, false), (0o1777, false), (0o777, true), (0o757, true)] {
+        fs::set_permissions(&shared, fs::Permissions::from_mode(mode)).unwrap();
+        let run = sandbox.run(["history", "list"]);
+        if refused {
+            let output = run.fails(8);
+            assert!(output.stderr.contains(&format!("shared` can be changed by others (mode {mode:o})")), "{}", output.stderr);
+            assert!(output.stderr.contains("hint: `chmod o-w"), "{}", output.stderr);
+        } else {
+            let output = run.output();
+            assert!(!output.stderr.contains("can be changed by others"), "{mode:o}: {}", output.stderr);
+        }
+    }
+}
