@@ -425,7 +425,37 @@ pub(crate) fn tell(app: &mut App, outcome: &crate::chat::Outcome, model: &str, c
         let why = outcome.answer.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());
         ui.warning(&format!("the answer is not complete ({})", Raw::from(why).printable()));
     }
+    if let Some(calls) = tool_calls(outcome).filter(|_| !outcome.text.as_str().is_empty()) {
+        ui.warning(&format!("the model also asked for {calls}; chatbot has no tools and made none"));
+    }
     ui.notice(&statistics(outcome, model));
+}
+
+fn tool_calls(outcome: &crate::chat::Outcome) -> Option<String> {
+    let answer = outcome.answer.as_ref()?;
+    match answer.tool_calls {
+        0 if answer.finish.as_deref() == Some("tool_calls") => Some(String::from("tool calls")),
+        0 => None,
+        1 => Some(String::from("1 tool call")),
+        many => Some(format!("{many} tool calls")),
+    }
+}
+
+/// An answer that has ended without any text is said to be one: a script would take the empty output for an answer.
+pub(crate) fn refuse_an_empty_answer(outcome: &crate::chat::Outcome, model: &str) -> Result<()> {
+    let Some(answer) = outcome.answer.as_ref().filter(|_| outcome.text.as_str().is_empty()) else { return Ok(()) };
+    let model = Raw::from(model).printable();
+    let what = match tool_calls(outcome) {
+        Some(calls) => format!("`{model}` asked for {calls} and wrote no text"),
+        None => {
+            let why = answer.finish.clone().map_or_else(String::new, |why| format!(" ({})", Raw::from(why).printable()));
+            format!("`{model}` ended its answer without any text{why}")
+        }
+    };
+    bail!(
+        Problem::new(Exit::Network, "empty_answer", what)
+            .hint("chatbot makes no tool calls: ask in other words, or choose another model with `--model`")
+    )
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key
     }
     reply.plain()?;
     match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await,
+        Sort::Json | Sort::Unsaid => reply.short(line.caps().whole).await,
         Sort::Page => Err(line.error(Kind::NotJson, "answered with a web page")),
         Sort::Stream => Err(line.error(Kind::NotJson, "answered with a stream instead of JSON")),
         Sort::Other(sort) => Err(line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON"))),

@@ -193,7 +193,14 @@ impl Provider for Demo {
             cost: Some(NanoDollars(0)),
             ..Usage::default()
         };
-        Ok(Answer { id: None, model: String::from("demo"), finish: Some(String::from("stop")), usage: Some(usage), complete: true })
+        Ok(Answer {
+            id: None,
+            model: String::from("demo"),
+            finish: Some(String::from("stop")),
+            usage: Some(usage),
+            complete: true,
+            tool_calls: 0,
+        })
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) struct SoFar {
     announced: bool,
     text: String,
     reasoning: String,
+    tool_calls: usize,
     /// Signs of life that the hearer has not been told of.
     pub(super) signs: u32,
 }
@@ -47,6 +48,7 @@ impl SoFar {
             announced: false,
             text: String::new(),
             reasoning: String::new(),
+            tool_calls: 0,
             signs: 0,
         }
     }
@@ -83,6 +85,7 @@ impl SoFar {
             if let Some(reasoning) = choice.reasoning() {
                 self.reasoning.push_str(reasoning);
             }
+            self.tool_calls = self.tool_calls.saturating_add(choice.tool_calls());
             if let Some(finish) = choice.finish_reason.get().and_then(clean_word) {
                 self.finish = Some(finish);
             }
@@ -128,6 +131,7 @@ impl SoFar {
             finish: self.finish,
             usage: self.usage,
             complete,
+            tool_calls: self.tool_calls,
         })
     }
 }

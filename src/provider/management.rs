@@ -187,7 +187,7 @@ pub(super) async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret
     }
     reply.plain()?;
     match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await.map(Zeroizing::new),
+        Sort::Json | Sort::Unsaid => reply.short(line.caps().whole).await.map(Zeroizing::new),
         _ => Err(line.error(Kind::NotJson, "answered with something that is not JSON")),
     }
 }

@@ -133,6 +133,8 @@ pub struct Answer {
     pub usage: Option<Usage>,
     /// Whether the model ended it of its own accord; not if it grew too long or was filtered.
     pub complete: bool,
+    /// How many calls of tools the model asked for. None is made: this program has no tools.
+    pub tool_calls: usize,
 }
 
 /// What an answer took, by the provider's own count.

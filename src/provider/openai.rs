@@ -8,6 +8,7 @@ use super::refusal::{broke_off, refused};
 use super::stream::{Event, Parser, TooLarge};
 use super::{Answer, Heard, Provider, Usage, Wish, clean_word};
 use crate::catalog::{Account, Dialect, Endpoint, Length};
+use crate::clock::in_words;
 use crate::message::Message;
 use crate::name::Name;
 use crate::secret::Secret;
@@ -152,6 +153,21 @@ impl Provider for OpenAi {
     }
 
     async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
+        let deadline = self.line.patience().deadline;
+        match tokio::time::timeout(deadline, self.attempts(said, wish, hear)).await {
+            Ok(result) => result,
+            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(deadline)))),
+        }
+    }
+
+    async fn account(&self, id: &str) -> Option<Usage> {
+        super::account::generation(&self.line, self.account, self.key.as_ref(), id).await
+    }
+}
+
+impl OpenAi {
+    /// Asks until there is an answer, or until another attempt is not worth it.
+    async fn attempts(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
         let post = self.line.post("/chat/completions", self.key.as_ref(), self.body(said, wish))?;
         let mut attempt = 0;
         loop {
@@ -166,10 +182,6 @@ impl Provider for OpenAi {
             hear(Heard::Retrying { after, attempt, why: error.kind() });
             tokio::time::sleep(after).await;
         }
-    }
-
-    async fn account(&self, id: &str) -> Option<Usage> {
-        super::account::generation(&self.line, self.account, self.key.as_ref(), id).await
     }
 }
 

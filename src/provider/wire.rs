@@ -54,6 +54,43 @@ struct Said<'a> {
     reasoning_content: Text<'a>,
     #[serde(borrow, default)]
     refusal: Text<'a>,
+    #[serde(default)]
+    tool_calls: ToolCalls,
+}
+
+/// How many tool calls begin in a piece of an answer. A stream names each once and sends its arguments in further pieces.
+#[derive(Clone, Copy, Default)]
+struct ToolCalls(usize);
+
+impl<'de> Deserialize<'de> for ToolCalls {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        #[derive(serde::Deserialize)]
+        struct Call<'a> {
+            #[serde(borrow, default)]
+            id: Text<'a>,
+        }
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = ToolCalls;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tool calls")
+            }
+
+            fn visit_unit<E>(self) -> Result<ToolCalls, E> {
+                Ok(ToolCalls(0))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut calls: A) -> Result<ToolCalls, A::Error> {
+                let mut begun = 0;
+                while let Some(call) = calls.next_element::<Call<'de>>()? {
+                    begun += usize::from(call.id.get().is_some_and(|id| !id.is_empty()));
+                }
+                Ok(ToolCalls(begun))
+            }
+        }
+        d.deserialize_any(Any)
+    }
 }
 
 impl Choice<'_> {
@@ -64,6 +101,11 @@ impl Choice<'_> {
     /// What is said, or why nothing is.
     pub(super) fn text(&self) -> Option<&str> {
         self.said().and_then(|said| said.content.get().or_else(|| said.refusal.get()))
+    }
+
+    /// How many tool calls begin here.
+    pub(super) fn tool_calls(&self) -> usize {
+        self.said().map_or(0, |said| said.tool_calls.0)
     }
 
     /// What is thought; some send it under two names at once.

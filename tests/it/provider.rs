@@ -29,6 +29,8 @@ fn patience() -> Patience {
         first_byte: Duration::from_secs(20),
         idle: Duration::from_secs(20),
         farewell: Duration::from_millis(50),
+        deadline: Duration::from_secs(60),
+        short: Duration::from_secs(20),
         retries: 3,
         pause: Duration::from_millis(2),
         longest_pause: Duration::from_secs(2),
@@ -110,6 +112,7 @@ fn an_answer_is_heard_piece_by_piece_with_its_bill() {
         finish: Some(String::from("stop")),
         usage: Some(usage),
         complete: true,
+        tool_calls: 0,
     };
     assert_eq!(asked.answer(), &answer);
 
@@ -765,4 +768,37 @@ fn the_scripted_provider_notices_when_it_is_not_used_as_scripted() {
     assert_eq!(request.json()["messages"][0]["content"], "hello");
     let all = String::from_utf8(request.bytes()).unwrap();
     assert!(all.starts_with("POST /v1/chat/completions\naccept: ") && all.ends_with(request.text()), "{all}");
+}
+
+#[test]
+fn deadline_ends_a_stream_that_is_alive_and_never_done() {
+    let net = || Net { patience: Patience { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+    for reply in [Reply::stream().bytes(": still here\n\n").stall(), Reply::stream().text("so far").stall(), Reply::nothing().stall()] {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"));
+    }
+}
+
+#[test]
+fn deadline_counts_the_pauses_between_attempts() {
+    let net =
+        Net { patience: Patience { deadline: Duration::from_millis(300), longest_pause: Duration::from_secs(60), ..patience() }, ..net() };
+    let server = Server::whatever(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
+    let asked = ask_of(&own(server.base_url()), net, &Wish::new("m"));
+    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"));
+}
+
+#[test]
+fn tool_calls_are_counted_and_not_kept() {
+    let calls =
+        (0..300).map(|n| format!(r#"{{"index":{n},"id":"c{n}","function":{{"name":"f","arguments":""}}}}"#)).collect::<Vec<_>>().join(",");
+    let reply = Reply::stream()
+        .event(&format!(r#"{{"choices":[{{"delta":{{"tool_calls":[{calls}]}}}}]}}"#))
+        .event(r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#)
+        .done();
+    let server = Server::replies([reply]);
+    let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
+    let answer = asked.end.expect("an answer");
+    assert_eq!((answer.tool_calls, answer.finish.as_deref(), asked.text.as_str()), (300, Some("tool_calls"), ""));
 }

@@ -85,7 +85,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if outcome.stopped {
         bail!(Quiet(Exit::Interrupted));
     }
-    Ok(())
+    talk::refuse_an_empty_answer(&outcome, &begun.model)
 }
 
 /// Exactly the body that would be sent: no key is needed for it, and nothing is counted or kept.

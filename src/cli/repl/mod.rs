@@ -166,7 +166,7 @@ impl Repl<'_> {
                 }
                 talk::tell(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 self.remember(&outcome.findings);
-                Ok(())
+                talk::refuse_an_empty_answer(&outcome, &self.model)
             }
             Err(error) => {
                 // What was typed is not lost: it is one arrow key away, unless it was kept already.

@@ -1,6 +1,7 @@
 //! What carries sealed things to object storage and back: the same client, the same TLS and the same patience as for providers.
 
 use super::{Address, Line};
+use crate::clock::in_words;
 use crate::name::Name;
 use crate::provider::Reach;
 use crate::provider::error::{Error, Kind};
@@ -32,12 +33,19 @@ impl Carrier {
     pub async fn carry(&self, request: http::Request<Vec<u8>>, most: usize) -> Result<http::Response<Vec<u8>>, Error> {
         let line = self.line(request.uri())?;
         let request = reqwest::Request::try_from(request).map_err(|_| line.error(Kind::BadAddress, "has no usable address"))?;
-        let mut reply = line.send(request).await?;
-        let mut answer = http::Response::new(Vec::new());
-        *answer.status_mut() = reply.response.status();
-        *answer.headers_mut() = reply.response.headers().clone();
-        *answer.body_mut() = reply.whole(most).await?;
-        Ok(answer)
+        let deadline = line.patience().deadline;
+        let carried = async {
+            let mut reply = line.send(request).await?;
+            let mut answer = http::Response::new(Vec::new());
+            *answer.status_mut() = reply.response.status();
+            *answer.headers_mut() = reply.response.headers().clone();
+            *answer.body_mut() = reply.whole(most).await?;
+            Ok(answer)
+        };
+        match tokio::time::timeout(deadline, carried).await {
+            Ok(result) => result,
+            Err(_) => Err(line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(deadline)))),
+        }
     }
 
     /// The line to where an address is: one for each host.

@@ -40,6 +40,10 @@ pub struct Patience {
     pub idle: Duration,
     /// For the stream's end once the answer has ended.
     pub farewell: Duration,
+    /// For a request as a whole, with its repetitions and all of its answer.
+    pub deadline: Duration,
+    /// For a list, an account or the text of an error as a whole: these are short, and a person waits for them.
+    pub short: Duration,
     /// How often a request is repeated.
     pub retries: u32,
     /// The pause before the first repetition; it doubles.
@@ -55,6 +59,8 @@ impl Default for Patience {
             first_byte: Duration::from_secs(120),
             idle: Duration::from_secs(60),
             farewell: Duration::from_secs(3),
+            deadline: Duration::from_secs(1800),
+            short: Duration::from_secs(60),
             retries: 3,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(20),

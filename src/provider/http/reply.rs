@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Nobody is asked to wait longer than this.
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// How many times the wait for one piece the words of a refusal may take as a whole.
+const SLOW_WORDS: u32 = 3;
+
 /// What kind of thing an answer is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Sort {
@@ -94,7 +97,16 @@ impl Reply<'_> {
         }
     }
 
-    /// All of it, if it is not more than `cap` bytes.
+    /// All of a short answer, such as a list, if it is not more than `cap` bytes and does not come too slowly.
+    pub(in crate::provider) async fn short(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
+        let limit = self.line.patience().short;
+        match tokio::time::timeout(limit, self.whole(cap)).await {
+            Ok(whole) => whole,
+            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(limit)))),
+        }
+    }
+
+    /// All of it, if it is not more than `cap` bytes. Bounded in time by the deadline of the request.
     pub(in crate::provider) async fn whole(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
         let mut whole = Vec::new();
         while let Some(piece) = self.piece(None).await? {
@@ -111,13 +123,17 @@ impl Reply<'_> {
     pub(in crate::provider) async fn some(&mut self, cap: usize) -> Vec<u8> {
         let mut some = Vec::new();
         let wait = self.line.patience().farewell;
-        while let Ok(Some(piece)) = self.piece(Some(wait)).await {
-            let room = cap - some.len();
-            some.extend(piece.as_ref().iter().take(room));
-            if some.len() >= cap {
-                break;
+        let read = async {
+            while let Ok(Some(piece)) = self.piece(Some(wait)).await {
+                let room = cap - some.len();
+                some.extend(piece.as_ref().iter().take(room));
+                if some.len() >= cap {
+                    break;
+                }
             }
-        }
+        };
+        // Too slow: what came until then is shown.
+        tokio::time::timeout(wait * SLOW_WORDS, read).await.unwrap_or_default();
         some
     }
 }
