@@ -17,12 +17,13 @@ use crate::ledger::{Event, Severity, What};
 use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
-use crate::provider::{Net, Reach};
+use crate::provider::{Net, Patience, Reach};
 use crate::seal::KeyRing;
 use crate::settings::{self, KeyFrom, Settings, Store};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The parts of the house.
 #[derive(Debug)]
@@ -132,15 +133,27 @@ impl App {
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
-        self.keep_keys_back(&settings);
+        self.refuse_to_pass_our_keys_on(&settings)?;
+        self.env.inherit_also(settings.children.pass_env.clone());
         self.note_changed_settings(&text);
         Ok(settings)
     }
 
-    /// What is started from here inherits no key that the settings name.
-    pub(crate) fn keep_keys_back(&self, settings: &Settings) {
-        let key_of = |custom: &settings::Custom| if let KeyFrom::Env(name) = &custom.key { Some(name.clone()) } else { None };
-        self.env.keep_back(settings.providers.values().filter_map(key_of).collect());
+    /// What a child process is to inherit besides the usual holds none of the keys that this program itself uses.
+    fn refuse_to_pass_our_keys_on(&self, settings: &Settings) -> Result<()> {
+        const OURS: [&str; 5] = ["CHATBOT_PASSPHRASE_FILE", "CHATBOT_PASSPHRASE_COMMAND", "WEBDAV_PASSWORD", "WEBDAV_TOKEN", "HTTPS_PROXY"];
+        let known = catalog::all().iter().filter_map(|entry| entry.env).chain(OURS);
+        let own = settings.providers.values().filter_map(|custom| match &custom.key {
+            KeyFrom::Env(name) => Some(name.as_str()),
+            KeyFrom::Nowhere | KeyFrom::Stored => None,
+        });
+        let keys: Vec<&str> = known.chain(own).collect();
+        let refused = settings.children.pass_env.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)));
+        let Some(name) = refused else { return Ok(()) };
+        bail!(
+            Problem::new(Exit::Misuse, "settings", format!("`children.pass_env` names `{name}`, which holds a key of chatbot itself"))
+                .hint(format!("take it out of `{}`", shown(&self.settings_file)))
+        )
     }
 
     /// The text of the settings file; empty if there is none.
@@ -227,10 +240,11 @@ impl App {
 
     /// Before a key is had: what others can open or swap is no place for what it seals.
     fn must_be_private(&self) -> Result<()> {
-        if let Some(root) = self.env.path("CHATBOT_HOME") {
-            disk::inspect_holder(&root)?;
-        }
         let home = &self.home;
+        let root = self.env.path("CHATBOT_HOME");
+        for place in root.as_deref().into_iter().chain([home.data(), home.state()]) {
+            disk::inspect_ancestors(place)?;
+        }
         for folder in [home.data(), &home.conversations(), home.state(), home.cache()] {
             disk::inspect_folder_of_ours(folder)?;
         }
@@ -358,7 +372,9 @@ impl App {
             Some(name) => self.env.text(name)?,
             None => None,
         };
-        let net = Net { extra_ca_pem, https_proxy, no_proxy, ..Net::default() };
+        let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
+        let patience = Patience { deadline, ..Patience::default() };
+        let net = Net { extra_ca_pem, https_proxy, no_proxy, patience, ..Net::default() };
         Ok(Reach { net: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
     }
 

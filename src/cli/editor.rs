@@ -47,7 +47,7 @@ impl App {
         let path = folder.file("message.md");
         disk::write(&path, text.as_bytes())?;
         let failure = self.run_editor(&path, Copies::Avoided).err();
-        if failure.as_ref().is_some_and(|error| error.is::<Quiet>()) {
+        if failure.as_ref().is_some_and(anyhow::Error::is::<Quiet>) {
             return failure.map_or_else(|| Ok(Edited { text: Raw::from(""), failure: None }), Err);
         }
         let written = disk::read_foreign(&path, MAX_TEXT_BYTES)?;
@@ -88,8 +88,8 @@ impl App {
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is named")?;
-        // The settings may be the file that is edited because it is wrong: whatever can be read of them says which variables hold keys.
-        self.keep_keys_back(&settings::parse(&self.settings_text().unwrap_or_default()).0);
+        // The settings may be the file that is edited because it is wrong: whatever can be read of them counts.
+        self.env.inherit_also(settings::parse(&self.settings_text().unwrap_or_default()).0.children.pass_env);
         let mut command = self.env.command(program);
         command.args(words);
         if copies == Copies::Avoided {
@@ -188,7 +188,11 @@ fn end_at_the_prompt() {
             let Ok(mut terminated) = signal(SignalKind::terminate()) else { return };
             while terminated.recv().await.is_some() {
                 if !EDITING.load(Ordering::SeqCst) {
-                    #[expect(clippy::exit, reason = "what SIGTERM did before: every file is whole at every moment")]
+                    #[expect(
+                        clippy::exit,
+                        clippy::disallowed_methods,
+                        reason = "what SIGTERM did before: every file is whole at every moment"
+                    )]
                     std::process::exit(128 + 15);
                 }
             }
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn editor_options_follow_the_program_behind_the_name() {
-                for (program, first) in
+        for (program, first) in
             [("vim", Some("-n")), ("/usr/bin/nvim", Some("-n")), ("emacs", Some("--eval")), ("nano", None), ("code", None)]
         {
             assert_eq!(options_against_copies(program, &[]).first().copied(), first, "{program}");

@@ -8,8 +8,101 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Variables that the settings name as holding a key: what is started from here does not inherit them, whatever they are called.
-static KEPT_BACK: OnceLock<Vec<String>> = OnceLock::new();
+/// Variables that the settings add to [`INHERITED`].
+static ALSO_INHERITED: OnceLock<Vec<String>> = OnceLock::new();
+
+/// Variables that a child process inherits: editor, pager, browser, the passphrase's and the alerts' command. Everything else stays
+/// here, because a name does not tell whether it holds a secret. A name that ends in `*` stands for all that begin so.
+const INHERITED: &[&str] = &[
+    // Finding programs and the user's files.
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "PWD",
+    "TMPDIR",
+    "TEMP",
+    "TMP",
+    "XDG_*",
+    // Language and time.
+    "LANG",
+    "LANGUAGE",
+    "LC_*",
+    "TZ",
+    // Terminal and colours.
+    "TERM",
+    "TERMINFO",
+    "TERMINFO_DIRS",
+    "TERM_PROGRAM",
+    "TERM_PROGRAM_VERSION",
+    "COLORTERM",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    // Screens, and the agents that passphrase commands ask.
+    "DISPLAY",
+    "WAYLAND_DISPLAY",
+    "XAUTHORITY",
+    "DBUS_SESSION_BUS_ADDRESS",
+    "SSH_AUTH_SOCK",
+    "SSH_TTY",
+    "SSH_CONNECTION",
+    "GPG_TTY",
+    "GNUPGHOME",
+    "PASSWORD_STORE_DIR",
+    // What editors, pagers and browsers are chosen and set up with.
+    "VISUAL",
+    "EDITOR",
+    "PAGER",
+    "BROWSER",
+    "LESS",
+    "LESSCHARSET",
+    "MANPAGER",
+    "VIMINIT",
+    "MYVIMRC",
+    "NVIM_APPNAME",
+    // Where this program's own files are, for a command that calls it.
+    "CHATBOT_HOME",
+    "CHATBOT_CONFIG",
+    "CHATBOT_KEYRING",
+    "CHATBOT_PROFILE",
+    "CHATBOT_PROVIDER",
+    "CHATBOT_MODEL",
+    // Windows: programs do not start without these.
+    "SYSTEMROOT",
+    "SYSTEMDRIVE",
+    "WINDIR",
+    "COMSPEC",
+    "PATHEXT",
+    "USERPROFILE",
+    "USERNAME",
+    "USERDOMAIN",
+    "COMPUTERNAME",
+    "HOMEDRIVE",
+    "HOMEPATH",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "PROGRAMDATA",
+    "PROGRAMFILES",
+    "PROGRAMFILES(X86)",
+    "PROGRAMW6432",
+    "COMMONPROGRAMFILES",
+    "NUMBER_OF_PROCESSORS",
+    "OS",
+];
+
+/// Whether a child process inherits a variable. Windows does not tell upper case from lower case in names.
+fn is_inherited(name: &str) -> bool {
+    let same = |one: &str, other: &str| if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other };
+    let fits = |listed: &&str| match listed.strip_suffix('*') {
+        Some(start) => name.get(..start.len()).is_some_and(|begin| same(begin, start)),
+        None => same(name, listed),
+    };
+    INHERITED.iter().any(fits) || ALSO_INHERITED.get().into_iter().flatten().any(|also| same(name, also))
+}
 
 /// The process's variables. They are asked for one by one, when they are needed.
 #[derive(Clone, Copy, Debug)]
@@ -85,25 +178,16 @@ impl Env {
         }
     }
 
-    /// These hold keys as well. Said once, when the settings are read.
-    pub(crate) fn keep_back(self, names: Vec<String>) {
-        KEPT_BACK.set(names).unwrap_or_default();
+    /// Adds the variables of `children.pass_env`. Called once, when the settings are read.
+    pub(crate) fn inherit_also(self, names: Vec<String>) {
+        ALSO_INHERITED.set(names).unwrap_or_default();
     }
 
-    /// Something to be started from here: it does not inherit the keys that this process may have been given.
+    /// A program to be started. It inherits the variables of [`INHERITED`] and those of the settings, and no other.
     pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
-        for (name, _) in std::env::vars_os() {
-            if name
-                .to_str()
-                .is_some_and(|n| n.ends_with("_API_KEY") || n.ends_with("_KEY") || n.ends_with("_TOKEN") || n.contains("SECRET"))
-            {
-                command.env_remove(&name);
-            }
-        }
-        for name in KEPT_BACK.get().into_iter().flatten() {
-            command.env_remove(name);
-        }
+        let inherited = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
+        command.env_clear().envs(inherited);
         command
     }
 

@@ -31,6 +31,10 @@ pub struct Settings {
     pub keys: Keys,
     /// Who is told about alarms.
     pub alerts: Alerts,
+    /// How long a request may take.
+    pub network: Network,
+    /// What programs started from here inherit.
+    pub children: Children,
     /// Servers of the user's own.
     pub providers: BTreeMap<Name, Custom>,
 }
@@ -114,6 +118,20 @@ pub struct Alerts {
     pub command: Vec<String>,
 }
 
+/// `[network]`
+#[derive(Clone, Copy, Debug)]
+pub struct Network {
+    /// The longest that one request may take, repetitions included.
+    pub deadline_s: u32,
+}
+
+/// `[children]`
+#[derive(Clone, Debug, Default)]
+pub struct Children {
+    /// Variables that they inherit besides the usual ones.
+    pub pass_env: Vec<String>,
+}
+
 /// Where a server of the user's own gets its key from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyFrom {
@@ -162,6 +180,8 @@ impl Default for Settings {
             },
             keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 300, store: Store::Auto },
             alerts: Alerts::default(),
+            network: Network { deadline_s: 1800 },
+            children: Children::default(),
             providers: BTreeMap::new(),
         }
     }
@@ -243,6 +263,17 @@ impl Settings {
             s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
         });
         s.section("alerts", |s| s.read("command", "a list of texts: a program and its arguments", texts, &mut self.alerts.command));
+        s.section("network", |s| {
+            s.read(
+                "deadline_s",
+                "a whole number from 10 to 86400",
+                |v| whole(v).filter(|n| (10..=86_400).contains(n)),
+                &mut self.network.deadline_s,
+            );
+        });
+        s.section("children", |s| {
+            s.read("pass_env", "a list of names of variables", variables, &mut self.children.pass_env);
+        });
         s.sections("providers", |s, name| {
             let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None, like: None };
             s.read(
@@ -309,6 +340,12 @@ pub fn nanos(text: &str) -> Option<i64> {
     let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
     let part: i64 = format!("{part:0<9}").parse().ok()?;
     whole.checked_mul(1_000_000_000)?.checked_add(part)
+}
+
+/// Names of environment variables.
+fn variables(value: &DeValue<'_>) -> Option<Vec<String>> {
+    let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    texts(value).filter(|names| names.iter().all(is_name))
 }
 
 fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {

@@ -9,11 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Values that stand in the environment and belong to nobody but this program.
-const CANARIES: [(&str, &str); 5] = [
+const CANARIES: [(&str, &str); 11] = [
     ("OPENROUTER_API_KEY", "canary-of-the-provider"),
     ("OPENAI_API_KEY", "canary-of-another"),
     ("SOME_TOKEN", "canary-of-a-token"),
     ("MY_SECRET_WORD", "canary-of-a-secret"),
+    // Names that say nothing about their value, in any spelling.
+    ("WEBDAV_PASSWORD", "canary-of-the-storage"),
+    ("http_proxy", "http://user:canary-of-the-proxy@127.0.0.1:9"),
+    ("Gh_Pat", "canary-of-a-pat"),
+    ("groq_api_key", "canary-in-small-letters"),
+    ("DATABASE_URL", "postgres://app:canary-of-a-database@db/app"),
+    ("PGPASS", "canary-of-postgres"),
     // What the settings call a key is one, whatever it is called.
     ("HOUSE_WORD", "canary-of-the-settings"),
 ];
@@ -122,4 +129,26 @@ fn editor_pager_and_browser_are_given_no_key() {
     screen.wait_for("Waiting for the browser");
     saw_nothing(&seen);
     screen.kill();
+}
+
+#[test]
+fn children_inherit_what_the_settings_name_and_never_our_own_keys() {
+    let (mut sandbox, server) = house();
+    sandbox.set("OP_SERVICE_ACCOUNT_TOKEN", "the-manager-of-passwords");
+    settings(&sandbox, &server, "[children]\npass_env = [\"OP_SERVICE_ACCOUNT_TOKEN\"]\n");
+    let file = sandbox.write("passphrase", PASSPHRASE);
+    let (program, seen) = spy(
+        &sandbox,
+        "askpass",
+        &format!("printf %s \"$OP_SERVICE_ACCOUNT_TOKEN\" >{0}/token; cat {1}", sandbox.root().display(), file.display()),
+    );
+    sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    saw_nothing(&seen);
+    assert_eq!(std::fs::read_to_string(sandbox.root().join("token")).unwrap(), "the-manager-of-passwords");
+    for refused in ["OPENROUTER_API_KEY", "webdav_password", "CHATBOT_PASSPHRASE_FILE", "A=B", ""] {
+        settings(&sandbox, &server, &format!("[children]\npass_env = [{refused:?}]\n"));
+        let output = sandbox.run(["ask", "--demo", "hello"]).fails(2);
+        assert!(output.stderr.contains("`children.pass_env`"), "{}", output.stderr);
+    }
 }
