@@ -2,12 +2,16 @@
 //!
 //! Fernet is AES-128-CBC with HMAC-SHA256, encrypt-then-MAC, with the time of sealing in the clear inside the token. It has
 //! no associated data: whoever seals puts the context (which conversation, which place in it) inside and checks it on opening.
+//!
+//! What a token was made for is in its key: each [`Purpose`] but that of conversations has a subkey of its own, so that a token
+//! that was made for one purpose does not open for another, whatever it contains.
 
 use crate::clock::Time;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use fernet::Fernet;
+use ring::hkdf;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -32,22 +36,78 @@ pub fn new_key() -> Result<Secret, Error> {
     Ok(Secret::new(URL_SAFE.encode(*bytes)))
 }
 
+/// What a token is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The records of conversations. They are sealed with the data key itself, so that a few lines of Python open them.
+    Conversation,
+    /// The lines that were typed.
+    LineHistory,
+    /// The index of the conversations.
+    Index,
+    /// The copy of a file that keys were removed from.
+    ImportCopy,
+    /// The evidence of an incident.
+    Evidence,
+}
+
+impl Purpose {
+    /// The label that the subkey is derived with; `None` for the key itself.
+    const fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Conversation => None,
+            Self::LineHistory => Some("chatbot 1 line history"),
+            Self::Index => Some("chatbot 1 index"),
+            Self::ImportCopy => Some("chatbot 1 import copy"),
+            Self::Evidence => Some("chatbot 1 evidence"),
+        }
+    }
+
+    /// Makes the Fernet of this purpose: HKDF-SHA256 without a salt, because the key is random or came out of Argon2 already.
+    fn fernet(self, key: &[u8]) -> Result<Fernet, Error> {
+        let mut subkey = Zeroizing::new([0_u8; 32]);
+        let bytes = match self.label() {
+            None => key,
+            Some(label) => {
+                let label = [label.as_bytes()];
+                let root = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]).extract(key);
+                let expanded = root.expand(&label, hkdf::HKDF_SHA256);
+                expanded.and_then(|okm| okm.fill(subkey.as_mut_slice())).map_err(|_| Error::NotAKey)?;
+                subkey.as_slice()
+            }
+        };
+        Fernet::new(&Zeroizing::new(URL_SAFE.encode(bytes))).ok_or(Error::NotAKey)
+    }
+}
+
 /// Keys that open, the first of which seals.
 pub struct KeyRing {
     first: Fernet,
     others: Vec<Fernet>,
+    /// The keys themselves: subkeys are derived from them.
+    keys: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl KeyRing {
-    /// A ring of one key.
+    /// A ring of one key, for conversations.
     pub fn new(key: &Secret) -> Result<Self, Error> {
-        Ok(Self { first: Fernet::new(key.expose()).ok_or(Error::NotAKey)?, others: Vec::new() })
+        let key = decoded(key)?;
+        Ok(Self { first: Purpose::Conversation.fernet(&key)?, others: Vec::new(), keys: vec![key] })
     }
 
     /// Adds a key that only opens.
     pub fn also(mut self, key: &Secret) -> Result<Self, Error> {
-        self.others.push(Fernet::new(key.expose()).ok_or(Error::NotAKey)?);
+        let key = decoded(key)?;
+        self.others.push(Purpose::Conversation.fernet(&key)?);
+        self.keys.push(key);
         Ok(self)
+    }
+
+    /// The ring for another purpose: its tokens open with it alone.
+    pub fn for_purpose(&self, purpose: Purpose) -> Result<Self, Error> {
+        let mut fernets = self.keys.iter().map(|key| purpose.fernet(key)).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let first = fernets.next().ok_or(Error::NotAKey)?;
+        Ok(Self { first, others: fernets.collect(), keys: self.keys.clone() })
     }
 
     /// Seals with the first key.
@@ -76,6 +136,10 @@ pub fn wipe(mut plain: Zeroizing<Vec<u8>>) {
     bytes.fill(0);
     // Somebody may be looking: it is not left out.
     std::hint::black_box(bytes.as_slice());
+}
+
+fn decoded(key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
+    URL_SAFE.decode(key.expose()).map(Zeroizing::new).map_err(|_| Error::NotAKey)
 }
 
 fn opened(key: &Fernet, token: &str) -> Option<Zeroizing<Vec<u8>>> {
@@ -168,5 +232,28 @@ mod tests {
         let resealed = both.seal(b"x", Time::from_millis(0));
         assert_eq!(KeyRing::new(&old).unwrap().open(&resealed).unwrap_err(), Error::Closed);
         assert_eq!(KeyRing::new(&Secret::new("short".to_owned())).unwrap_err(), Error::NotAKey);
+    }
+
+    #[test]
+    fn token_opens_only_for_the_purpose_it_was_made_for() {
+        use Purpose::{Conversation, Evidence, ImportCopy, Index, LineHistory};
+        let root = KeyRing::new(&new_key().unwrap()).unwrap().also(&new_key().unwrap()).unwrap();
+        let all = [Conversation, LineHistory, Index, ImportCopy, Evidence];
+        for made in all {
+            let token = root.for_purpose(made).unwrap().seal(b"x", Time::from_millis(0));
+            for asked in all {
+                assert_eq!(root.for_purpose(asked).unwrap().open(&token).is_ok(), made == asked, "{made:?} {asked:?}");
+            }
+            assert_eq!(root.open(&token).is_ok(), made == Conversation, "{made:?}");
+        }
+    }
+
+    #[test]
+    fn subkeys_of_a_key_added_to_the_ring_open_too() {
+        let (old, new) = (new_key().unwrap(), new_key().unwrap());
+        let before = KeyRing::new(&old).unwrap().for_purpose(Purpose::LineHistory).unwrap();
+        let token = before.seal(b"x", Time::from_millis(0));
+        let ring = KeyRing::new(&new).unwrap().also(&old).unwrap().for_purpose(Purpose::LineHistory).unwrap();
+        assert!(ring.open(&token).is_ok() && !ring.is_first(&token));
     }
 }

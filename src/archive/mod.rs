@@ -32,6 +32,9 @@ use std::borrow::Cow;
 
 /// The format this program writes.
 const FORMAT: u32 = 1;
+/// The largest file of a conversation: four answers of the 64 MiB that a provider may send, sealed. A file that grows past it was not
+/// written by a person and a model, and reading it would take gigabytes of memory.
+const MAX_FILE_BYTES: u64 = 384 << 20;
 /// How the file of a conversation ends.
 pub const ENDING: &str = ".jsonl.fernet";
 
@@ -72,6 +75,17 @@ pub enum Error {
     /// The file was removed, moved or replaced while it was open.
     #[error("the file of conversation `{0}` has been taken away while it was open")]
     Vanished(Name),
+    /// No subkey could be derived.
+    #[error("{0}")]
+    Key(#[from] seal::Error),
+    /// The file has reached its largest size.
+    #[error("`{}` has {bytes} bytes, and a conversation has at most {}", path.display(), MAX_FILE_BYTES)]
+    Full {
+        /// The file.
+        path: std::path::PathBuf,
+        /// How long it is.
+        bytes: u64,
+    },
     /// No randomness for a name.
     #[error("this system gives no random numbers")]
     Random,

@@ -5,7 +5,7 @@ use super::{Error, reading};
 use crate::clock::Time;
 use crate::disk::{self, Appender};
 use crate::name::Name;
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Purpose};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -67,12 +67,12 @@ impl Archive {
     }
 
     /// Seals a file of sealed lines that is no conversation with the first key of the ring, if it is there.
-    pub fn reseal_lines(&self, path: &Path) -> Result<Resealed, Error> {
+    pub fn reseal_lines(&self, path: &Path, purpose: Purpose) -> Result<Resealed, Error> {
         if !disk::exists(path) {
             return Ok(Resealed::Already);
         }
         let mut file = Appender::open(path)?;
-        reseal(path, &file.read_all()?, file.modified_ms()?, self.ring(), self.now())
+        reseal(path, &file.read_all()?, file.modified_ms()?, &self.ring_for(purpose)?, self.now())
     }
 
     /// Removes what writers that were killed left behind. Only for whom nobody else writes meanwhile.
@@ -86,7 +86,7 @@ impl Archive {
     }
 
     /// What stands in the way of forgetting every key but the first: of the conversations, and of these other files of sealed lines.
-    pub fn remaining(&self, others: &[PathBuf]) -> Result<Vec<Remaining>, Error> {
+    pub fn remaining(&self, others: &[(PathBuf, Purpose)]) -> Result<Vec<Remaining>, Error> {
         let mut ids = self.ids()?;
         ids.sort();
         let mut all = Vec::new();
@@ -94,9 +94,9 @@ impl Archive {
         for looked in looked {
             all.extend(looked?.flatten());
         }
-        for path in others {
+        for (path, purpose) in others {
             let bytes = disk::read(path)?.unwrap_or_default();
-            all.extend(remaining(path.clone(), &bytes, self.ring()));
+            all.extend(remaining(path.clone(), &bytes, &self.ring_for(*purpose)?));
         }
         Ok(all)
     }

@@ -8,7 +8,7 @@ use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Entry};
 use crate::name::Name;
 use crate::privacy::Redacted;
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Purpose};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -167,6 +167,11 @@ impl Archive {
         &self.ring
     }
 
+    /// The keys for files of sealed lines that are no conversations.
+    pub(super) fn ring_for(&self, purpose: Purpose) -> Result<KeyRing, Error> {
+        Ok(self.ring.for_purpose(purpose)?)
+    }
+
     fn entries(&self) -> Result<Vec<(Name, Entry)>, Error> {
         Ok(ours(disk::list(&self.folder)?))
     }
@@ -194,6 +199,10 @@ impl Archive {
         }
         disk::remove(&path)?;
         disk::remove(&path.with_extension("torn"))?;
+        // The index has the title, which is words that were said. It is a cache: the next list makes it again without them.
+        if let Some(index) = &self.index {
+            disk::remove(index)?;
+        }
         Ok(())
     }
 
@@ -229,7 +238,8 @@ impl Archive {
     /// still what it was is taken from there; the others are read, and known from then on.
     #[must_use]
     pub fn summaries_of(&self, listing: &[Entry]) -> Summaries {
-        let known = self.index.as_ref().map(|path| index::read(path, &self.ring)).unwrap_or_default();
+        let index = self.index.as_ref().and_then(|path| Some((path, self.ring_for(Purpose::Index).ok()?)));
+        let known = index.as_ref().map(|(path, ring)| index::read(path, ring)).unwrap_or_default();
         let before = known.len();
         let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(ENDING)?, Some(entry))));
         let mut there: HashMap<&str, Option<&Entry>> = files.collect();
@@ -256,8 +266,8 @@ impl Archive {
             }
         }
         holds.sort_by(|a, b| (b.summary.updated_at, &a.summary.id).cmp(&(a.summary.updated_at, &b.summary.id)));
-        if let Some(path) = self.index.as_ref().filter(|_| changed) {
-            index::write(path, &holds.iter().collect::<Vec<_>>(), &self.ring, self.clock.now());
+        if let Some((path, ring)) = index.filter(|_| changed) {
+            index::write(path, &holds.iter().collect::<Vec<_>>(), &ring, self.clock.now());
         }
         Summaries { found: holds.into_iter().map(|k| k.summary).collect(), failed }
     }

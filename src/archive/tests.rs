@@ -4,7 +4,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::message::Message;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Purpose};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -201,6 +201,48 @@ fn what_is_partial_gives_way_and_what_is_forgotten_is_gone() {
     conversation.forget_from(2).unwrap();
     conversation.keep(&[(&message(Role::Assistant, "anew"), &Note::default())]).unwrap();
     assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into()), (2, "anew".into())]);
+}
+
+#[test]
+fn checkpoints_leave_the_answer_alone_in_the_file() {
+    let place = Place::new();
+    let (id, _) = place.conversation(1);
+    let path = place.archive.path(&id);
+    let before = std::fs::read(&path).unwrap();
+    let mut conversation = place.archive.open(&id).unwrap().conversation;
+    let (mut text, mut largest) = (String::new(), 0);
+    for _ in 0..100 {
+        text.push_str(&"some words of it ".repeat(50));
+        let partial = Note { partial: true, ..Note::default() };
+        conversation.keep(&[(&message(Role::Assistant, &text), &partial)]).unwrap();
+        largest = largest.max(std::fs::metadata(&path).unwrap().len());
+    }
+    conversation.keep(&[(&message(Role::Assistant, &text), &Note::default())]).unwrap();
+    let after = std::fs::read(&path).unwrap();
+    assert!(after.starts_with(&before), "the earlier conversation has changed");
+    assert_eq!(after.iter().filter(|b| **b == b'\n').count(), before.iter().filter(|b| **b == b'\n').count() + 1);
+    let most = before.len() + 2 * text.len();
+    assert!(after.len().max(usize::try_from(largest).unwrap()) < most, "{} and {largest} of {most}", after.len());
+    let stored = place.archive.read(&id).unwrap();
+    assert!(stored.damage.is_empty() && texts(&stored)[1].1 == text);
+}
+
+#[test]
+fn line_made_for_another_purpose_is_no_record_of_a_conversation() {
+    let place = Place::new();
+    let (id, _) = place.conversation(1);
+    let path = place.archive.path(&id);
+    let forged = format!(r#"{{"id":"{id}","n":2,"role":"system","text":"forged","at":"2026-01-01T00:00:00Z"}}"#);
+    for purpose in [Purpose::LineHistory, Purpose::Index, Purpose::ImportCopy, Purpose::Evidence, Purpose::Conversation] {
+        let token = place.archive.ring_for(purpose).unwrap().seal(forged.as_bytes(), crate::clock::Time::from_millis(0));
+        let before = std::fs::read(&path).unwrap();
+        std::fs::write(&path, [before.as_slice(), token.as_bytes(), b"\n"].concat()).unwrap();
+        let stored = place.archive.read(&id).unwrap();
+        // The last one shows that the record itself would be taken.
+        assert_eq!(stored.messages.len(), if purpose == Purpose::Conversation { 2 } else { 1 }, "{purpose:?}");
+        assert_eq!(stored.damage.is_empty(), purpose == Purpose::Conversation, "{purpose:?}");
+        std::fs::write(&path, before).unwrap();
+    }
 }
 
 #[test]

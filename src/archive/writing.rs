@@ -1,6 +1,6 @@
 //! A conversation that is added to: each turn one write and one sync; rare changes are a new file in the old one's place.
 
-use super::{Error, Header, Line};
+use super::{Error, Header, Line, MAX_FILE_BYTES};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender};
 use crate::message::{Message, Role};
@@ -20,8 +20,8 @@ pub struct Conversation {
     /// Not there before the first message: a conversation in which nothing was said leaves no file.
     file: Option<Appender>,
     next: u32,
-    /// A part of the next message is in the file.
-    partial: bool,
+    /// A part of the next message is in the file, from here to its end.
+    partial_from: Option<u64>,
     ring: Arc<KeyRing>,
     clock: Clock,
 }
@@ -41,7 +41,7 @@ pub struct Note {
 
 impl Conversation {
     pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self { header, path, file, next, partial: false, ring, clock }
+        Self { header, path, file, next, partial_from: None, ring, clock }
     }
 
     /// Its id.
@@ -79,21 +79,37 @@ impl Conversation {
         }
         let header = self.file.is_none().then_some(&self.header);
         let (lines, next) = sealed(header, &self.header.id, self.next, messages, &self.ring, now);
+        let partial = messages.last().is_some_and(|(_, note)| note.partial);
         match &mut self.file {
             Some(file) => {
-                file.add(lines.as_bytes())?;
+                let from = match self.partial_from {
+                    Some(from) => from,
+                    None => file.length()?,
+                };
+                // An answer is paid for and always saved; it is the next question that is refused.
+                if from > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
+                    return Err(Error::Full { path: self.path.clone(), bytes: from });
+                }
+                // A partial record gives way to what follows it: an answer is in the file once, however long it took.
+                match self.partial_from {
+                    Some(from) => file.replace_end(from, lines.as_bytes())?,
+                    None => file.add(lines.as_bytes())?,
+                }
+                self.partial_from = partial.then_some(from);
                 file.sync()?;
             }
             // Born whole: a file without a header is never seen.
             None => self.replace(lines.as_bytes(), None)?,
         }
-        self.partial = messages.last().is_some_and(|(_, note)| note.partial);
         Ok(std::mem::replace(&mut self.next, next))
     }
 
     /// Takes back what was kept of a message that is not to be kept after all.
     pub fn forget_partial(&mut self) -> Result<(), Error> {
-        if self.partial { self.forget_from(self.next) } else { Ok(()) }
+        match (self.partial_from.take(), &mut self.file) {
+            (Some(from), Some(file)) => Ok(file.cut(from)?),
+            _ => Ok(()),
+        }
     }
 
     /// Takes back the last messages from `n` on: the file is written anew without them. Where none is left, nothing is: a title
@@ -105,7 +121,7 @@ impl Conversation {
         if n <= 1 {
             disk::remove(&self.path)?;
             self.header.title.clear();
-            (self.file, self.next, self.partial) = (None, 1, false);
+            (self.file, self.next, self.partial_from) = (None, 1, None);
             return Ok(());
         }
         let bytes = file.read_all()?;
@@ -118,7 +134,7 @@ impl Conversation {
         }
         self.replace(&kept, None)?;
         self.next = n;
-        self.partial = false;
+        self.partial_from = None;
         Ok(())
     }
 

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 /// How long what came may be on the screen only.
 const CHECKPOINT: Duration = Duration::from_secs(2);
+/// A checkpoint redacts and writes everything that came so far. The next one waits this many times as long as the last one took, so
+/// that checkpoints take a twentieth of the time of an answer, however long it grows.
+const REST_PER_CHECKPOINT: u32 = 20;
 
 /// An answer as it comes.
 pub(super) struct Hearing<'a> {
@@ -22,6 +25,8 @@ pub(super) struct Hearing<'a> {
     id: Option<String>,
     model: Option<String>,
     since: Stopwatch,
+    /// How long after the last checkpoint the next one is due.
+    due: Duration,
     asked: Stopwatch,
     first: Option<Duration>,
     thought: u64,
@@ -65,6 +70,7 @@ impl<'a> Hearing<'a> {
             id: None,
             model: None,
             since,
+            due: CHECKPOINT,
             asked: since,
             first: None,
             thought: 0,
@@ -82,7 +88,7 @@ impl<'a> Hearing<'a> {
                     self.watcher.text(&shown);
                 }
                 self.raw.push(&piece);
-                if self.since.elapsed() >= CHECKPOINT {
+                if self.since.elapsed() >= self.due {
                     self.checkpoint();
                 }
             }
@@ -104,7 +110,13 @@ impl<'a> Hearing<'a> {
 
     /// Keeps what came so far. If that fails, the answer goes on: its end is kept or the failure is said then.
     fn checkpoint(&mut self) {
+        let begun = self.machines.clock.stopwatch();
+        self.save_partial();
+        self.due = CHECKPOINT.max(begun.elapsed().saturating_mul(REST_PER_CHECKPOINT));
         self.since = self.machines.clock.stopwatch();
+    }
+
+    fn save_partial(&mut self) {
         if let Some(conversation) = &mut self.conversation {
             let mut table = self.table.clone();
             let (text, found) = self.machines.redactor.redact(self.raw.clone(), &mut table);

@@ -18,7 +18,7 @@ use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
 use crate::provider::{Net, Patience, Reach};
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Purpose};
 use crate::settings::{self, KeyFrom, Settings, Store};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -251,11 +251,11 @@ impl App {
         Ok(())
     }
 
-    /// The keys that seal conversations, and that of the log in which is written what becomes of them.
-    pub(crate) fn ring(&mut self) -> Result<Arc<KeyRing>> {
+    /// The keys that seal something other than conversations. There is no way to the keys without naming what they are for.
+    pub(crate) fn ring(&mut self, purpose: Purpose) -> Result<KeyRing> {
         let ring = self.ring_alone()?;
         self.open_audit_key();
-        Ok(ring)
+        Ok(ring.for_purpose(purpose)?)
     }
 
     /// The keys that seal conversations. Made once, when nothing sealed exists yet; never again.
@@ -321,7 +321,8 @@ impl App {
 
     /// The conversations.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
-        let ring = self.ring()?;
+        let ring = self.ring_alone()?;
+        self.open_audit_key();
         Ok(self.archive_with(ring))
     }
 

@@ -5,12 +5,28 @@ use crate::disk::{self, Appender};
 use crate::name::Name;
 use crate::privacy::{Raw, Redacted};
 use crate::provider::Model;
+use crate::seal::Purpose;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Past this size the file is written anew with its newer half.
 const LONG: u64 = 512 * 1024;
 /// A line longer than this is not remembered: a paste is not what one reaches with the arrow keys.
 const LONGEST: usize = 4000;
+
+/// A line as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct LineRecord {
+    /// The conversation it was typed in: what is deleted there is deleted here.
+    conversation: Name,
+    /// When, in milliseconds since 1970. The order of the lines is this and not that of the file, and a line that was repeated in the
+    /// file is one line.
+    at: i64,
+    /// The text, redacted.
+    text: String,
+}
 
 impl App {
     pub(crate) fn lines_file(&self) -> PathBuf {
@@ -24,26 +40,41 @@ impl App {
     /// The lines of earlier conversations, oldest first. None of them is worth an error.
     pub(crate) fn kept_lines(&mut self, most: usize) -> Vec<String> {
         let Ok(Some(bytes)) = disk::read(&self.lines_file()) else { return Vec::new() };
-        let Ok(ring) = self.ring() else { return Vec::new() };
+        let Ok(ring) = self.ring(Purpose::LineHistory) else { return Vec::new() };
         let text = String::from_utf8_lossy(&bytes);
-        let mut lines: Vec<String> = text
-            .lines()
-            .rev()
-            .take(most)
-            .filter_map(|token| ring.open(token).ok())
-            .map(|plain| Raw::from(String::from_utf8_lossy(&plain).into_owned()).printable())
-            .collect();
-        lines.reverse();
-        lines
+        let opened = text.lines().rev().take(most).filter_map(|token| ring.open(token).ok());
+        let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
+        let lines: BTreeMap<(i64, Name), String> = records.map(|r| ((r.at, r.conversation), r.text)).collect();
+        lines.into_values().map(|text| Raw::from(text).printable()).collect()
+    }
+
+    /// Removes the lines that were typed in these conversations. Lines that do not open go as well: what they say is not known.
+    pub(crate) fn forget_lines(&mut self, conversations: &[Name]) -> Result<()> {
+        let path = self.lines_file();
+        let Some(bytes) = disk::read(&path)? else { return Ok(()) };
+        let ring = self.ring(Purpose::LineHistory)?;
+        let stays = |line: &str| {
+            let plain = ring.open(line).ok();
+            let record = plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
+            record.is_some_and(|record| !conversations.contains(&record.conversation))
+        };
+        let text = String::from_utf8_lossy(&bytes);
+        let left: String = text.lines().filter(|line| stays(line)).map(|line| format!("{line}\n")).collect();
+        if left.len() != bytes.len() {
+            disk::write(&path, left.as_bytes())?;
+        }
+        Ok(())
     }
 
     /// Remembers a line, sealed. Where that fails the conversation goes on without.
-    pub(crate) fn keep_line(&mut self, text: &Redacted) {
+    pub(crate) fn keep_line(&mut self, conversation: &Name, text: &Redacted) {
         if text.as_str().len() > LONGEST {
             return;
         }
-        let Ok(ring) = self.ring() else { return };
-        let mut token = ring.seal(text.as_str().as_bytes(), self.clock.now());
+        let Ok(ring) = self.ring(Purpose::LineHistory) else { return };
+        let now = self.clock.now();
+        let record = LineRecord { conversation: conversation.clone(), at: now.millis(), text: text.as_str().to_owned() };
+        let mut token = ring.seal(&serde_json::to_vec(&record).unwrap_or_default(), now);
         token.push('\n');
         let path = self.lines_file();
         let kept = Appender::open(&path).and_then(|mut file| {

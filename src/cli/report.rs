@@ -263,6 +263,12 @@ fn of_the_archive(error: &archive::Error) -> Meaning {
         archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
         archive::Error::Vanished(_) => meaning(Exit::Storage, "vanished", "put it back, or keep what was said in a new one with `/save`"),
         archive::Error::There(_) => meaning(Exit::Storage, "there_already", "nothing was replaced"),
+        archive::Error::Full { .. } => meaning(
+            Exit::Storage,
+            "conversation_full",
+            "begin another with `/new` or `chatbot ask`, and keep this one elsewhere with `chatbot history export`",
+        ),
+        archive::Error::Key(_) => meaning(Exit::Failure, "cannot_seal", ""),
         archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
         archive::Error::Disk(_) => None,
     }

@@ -52,6 +52,14 @@ impl Appender {
         })
     }
 
+    /// Puts bytes in the place of everything from `from` on. Where they cannot be written (a full disk), what was there is put back.
+    /// What stands before `from` is not touched at any moment.
+    pub fn replace_end(&mut self, from: u64, bytes: &[u8]) -> Result<(), Error> {
+        let before = self.tail(self.length()?.saturating_sub(from))?;
+        self.file.set_len(from).map_err(io("write", &self.path))?;
+        self.add(bytes).inspect_err(|_| self.file.write_all(&before).unwrap_or_default())
+    }
+
     /// Makes sure that what was added survives a loss of power.
     pub fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(io("write", &self.path))

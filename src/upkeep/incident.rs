@@ -11,7 +11,7 @@ use crate::ledger::audit::{self, Audit};
 use crate::ledger::usage::Usage;
 use crate::message::Role;
 use crate::privacy::{Placeholders, Redactor};
-use crate::seal::{self, KeyRing};
+use crate::seal::{self, KeyRing, Purpose};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -140,7 +140,7 @@ impl Head {
         let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or_else(not_ours)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(*cost.derive(passphrase, &salt)?, &mut text);
-        Ok(KeyRing::new(&Secret::new(text))?)
+        Ok(KeyRing::new(&Secret::new(text))?.for_purpose(Purpose::Evidence)?)
     }
 }
 

@@ -85,7 +85,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
     ("upkeep/backup/form", 1, "an API key goes into a backup, where its owner says so"),
     ("upkeep/backup/store/cloud", 2, "what the environment says of object storage goes to its engine; the one header of WebDAV"),
-    ("seal", 2, "a data key becomes a cipher"),
+    ("seal", 1, "a data key becomes ciphers, one for each purpose"),
 ];
 
 /// Past this many lines, its tests not counted, a file hides a seam.

@@ -191,8 +191,8 @@ impl Repl<'_> {
         let Some(text) = session.past().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else { return };
         if self.keyboard.is_terminal() {
             self.keyboard.remember(text.as_str().to_owned());
-            if session.conversation().is_some() && !dropped {
-                self.app.keep_line(&text);
+            if let Some(id) = session.conversation().map(|c| c.id().clone()).filter(|_| !dropped) {
+                self.app.keep_line(&id, &text);
             }
         }
     }

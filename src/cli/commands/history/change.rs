@@ -99,6 +99,8 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
 
 /// Removes one for good.
 pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
+    // The lines first: stopped in between, the command can be given again.
+    app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
     app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
     app.ui.notice(&format!("removed {id}"));
@@ -136,6 +138,7 @@ fn older(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
 /// Removes them. One that is open elsewhere stays: it is being added to.
 fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
     let archive = app.archive()?;
+    app.forget_lines(&old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
     let mut gone = 0_usize;
     for summary in old {
         match archive.delete(&summary.id) {

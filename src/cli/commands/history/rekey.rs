@@ -8,7 +8,7 @@ use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::shown;
 use crate::disk::{self, Lock};
 use crate::ledger::{Event, Severity, What};
-use crate::seal::KeyRing;
+use crate::seal::{KeyRing, Purpose};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -86,13 +86,13 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
 }
 
 /// What is sealed with the key of the conversations and is none.
-fn others(app: &App) -> Result<Vec<PathBuf>> {
-    let mut others = vec![app.lines_file()];
-    others.extend(scrub::copies(app)?);
+fn others(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
+    let mut others = vec![(app.lines_file(), Purpose::LineHistory)];
+    others.extend(scrub::copies(app)?.into_iter().map(|path| (path, Purpose::ImportCopy)));
     Ok(others)
 }
 
-fn reseal(app: &App, archive: &Archive, others: &[PathBuf]) -> Result<usize> {
+fn reseal(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result<usize> {
     archive.sweep()?;
     let ids = archive.ids()?;
     let mut anew = 0;
@@ -108,8 +108,8 @@ fn reseal(app: &App, archive: &Archive, others: &[PathBuf]) -> Result<usize> {
         app.ui.progress("sealed anew", n + 1, ids.len());
     }
     app.ui.end_progress();
-    for path in others {
-        archive.reseal_lines(path)?;
+    for (path, purpose) in others {
+        archive.reseal_lines(path, *purpose)?;
     }
     // A cache, and sealed with the old key.
     disk::remove(&app.index_file())?;

@@ -7,6 +7,7 @@ use crate::disk::{self, Draft};
 use crate::keys::foreign::{Found, scrubbed};
 use crate::ledger::{Event, Severity, What};
 use crate::privacy::Raw;
+use crate::seal::Purpose;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
     drop(zeroize::Zeroizing::new(copy.text));
     let now = app.clock.now();
-    let sealed = app.ring()?.seal(&plain, now);
+    let sealed = app.ring(Purpose::ImportCopy)?.seal(&plain, now);
     let (begin, end) = NAMED;
     let to = app.home.backups().join(format!("{begin}{}{end}", now.millis()));
     disk::write(&to, sealed.as_bytes())?;
@@ -92,7 +93,7 @@ pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
     let sealed = String::from_utf8(disk::read_foreign(from, LARGEST)?).unwrap_or_default();
     let closed =
         |_| Problem::new(Exit::Storage, "cannot_open", format!("`{}` is damaged, or not a copy that was sealed here", shown(from)));
-    let plain = app.ring()?.open(sealed.trim()).map_err(closed)?;
+    let plain = app.ring(Purpose::ImportCopy)?.open(sealed.trim()).map_err(closed)?;
     let copy: Copy =
         serde_json::from_slice(&plain).map_err(|_| Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
     let text = zeroize::Zeroizing::new(copy.text);
