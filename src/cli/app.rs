@@ -321,19 +321,15 @@ impl App {
 
     /// The conversations.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
-        let ring = self.ring_alone()?;
+        let archive = self.archive_to_look_at()?;
         self.open_audit_key();
-        Ok(self.archive_with(ring))
+        Ok(archive)
     }
 
     /// The conversations for one who only looks and has nothing to write down: a key less to fetch.
     pub(crate) fn archive_to_look_at(&mut self) -> Result<Archive> {
         let ring = self.ring_alone()?;
-        Ok(self.archive_with(ring))
-    }
-
-    fn archive_with(&self, ring: Arc<KeyRing>) -> Archive {
-        Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file())
+        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file()))
     }
 
     /// The index of the conversations.
