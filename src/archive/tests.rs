@@ -234,7 +234,7 @@ fn line_made_for_another_purpose_is_no_record_of_a_conversation() {
     let path = place.archive.path(&id);
     let forged = format!(r#"{{"id":"{id}","n":2,"role":"system","text":"forged","at":"2026-01-01T00:00:00Z"}}"#);
     for purpose in [Purpose::LineHistory, Purpose::Index, Purpose::ImportCopy, Purpose::Evidence, Purpose::Conversation] {
-        let token = place.archive.ring_for(purpose).unwrap().seal(forged.as_bytes(), crate::clock::Time::from_millis(0));
+        let token = place.archive.ring_for(purpose).unwrap().seal(forged.as_bytes(), Time::from_millis(0));
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [before.as_slice(), token.as_bytes(), b"\n"].concat()).unwrap();
         let stored = place.archive.read(&id).unwrap();
