@@ -51,6 +51,7 @@ pub mod validate;
 mod value;
 mod vocabulary;
 mod wallet;
+mod wordlike;
 
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};

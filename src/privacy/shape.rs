@@ -208,6 +208,27 @@ pub(super) mod samples {
 
     use super::{Piece, Pieces};
 
+    /// A token of a shape with every character drawn uniformly by `draw` from its class, but for signs that only end or escape;
+    /// runs get their least length. `keep` narrows the characters, if any of a class are left by it.
+    pub(in super::super) fn drawn(shape: &str, draw: &mut impl FnMut(usize) -> usize, keep: fn(u8) -> bool) -> String {
+        let mut out = String::new();
+        for piece in Pieces(shape.replace('|', "").as_bytes()) {
+            match piece {
+                Piece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
+                Piece::Run { class, least, .. } => {
+                    let whole: Vec<u8> =
+                        (33..127u8).filter(|&b| super::belongs(class, b)).filter(|b| !b"=%~.,;:!?#$&()*+[]{}@^".contains(b)).collect();
+                    let kept: Vec<u8> = whole.iter().copied().filter(|&b| keep(b)).collect();
+                    let letters = if kept.is_empty() { &whole } else { &kept };
+                    for _ in 0..least {
+                        out.push(char::from(letters[draw(letters.len())]));
+                    }
+                }
+            }
+        }
+        out
+    }
+
     /// A text in which every run is filled with characters of its class that look random and are always the same.
     pub(in super::super) fn fill(shape: &str) -> String {
         let mut out = String::new();

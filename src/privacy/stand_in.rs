@@ -2,6 +2,7 @@
 
 use super::lexicon::{Lexicon, lexicon};
 use super::text::{find, lowered};
+use super::wordlike::stands_as_word;
 
 /// Values that say of themselves that they are none, whole and in lower case.
 #[rustfmt::skip]
@@ -47,12 +48,12 @@ static REFERENCES: Lexicon = lexicon!([
     "akv://", "azurekv", "lookup(",
 ]);
 
-/// Whether one of the parts stands anywhere in a value in lower case.
-fn has_placeholder_part(lower: &[u8]) -> bool {
-    PLACEHOLDER_PARTS.any_in(lower, |i, part| {
+/// Whether one of the parts stands in a value, as a word and not by chance inside a key.
+fn has_placeholder_part(value: &[u8]) -> bool {
+    PLACEHOLDER_PARTS.any_in(value, |i, part| {
         // Inside another word some of them come by chance: `cENTER-9`.
-        let inside = || i.checked_sub(1).and_then(|p| lower.get(p)).is_some_and(u8::is_ascii_alphabetic);
-        !(BOUNDED.has(part) && inside() || part.ends_with("here") && lower.len() > i + part.len())
+        let inside = || i.checked_sub(1).and_then(|p| value.get(p)).is_some_and(u8::is_ascii_alphabetic);
+        !(BOUNDED.has(part) && inside() || part.ends_with("here") && value.len() > i + part.len()) && stands_as_word(value, i, part)
     })
 }
 
@@ -93,7 +94,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     {
         return true;
     }
-    if has_placeholder_part(lower.as_bytes()) || has_run_of_x(value) || is_pattern(lower.as_bytes()) {
+    if has_placeholder_part(value.trim_ascii()) || has_run_of_x(value) || is_pattern(lower.as_bytes()) {
         return true;
     }
     let first = lower.chars().next().unwrap_or(' ');

@@ -11,19 +11,20 @@ use super::detect::{Pass, SURE};
 use super::lexicon::{Lexicon, lexicon};
 use super::shape;
 use super::text::{Text, find, is_word};
+use super::wordlike::{has_numbers_inside, reads_as_words, stands_as_word};
 
 /// What is asked of a token beyond its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
     /// Nothing: its prefix and length say enough.
     Form,
-    /// It must look random: capitals, small letters and digits.
+    /// It must look random: capitals, small letters and digits, or letters and digits that do not read as words.
     Mixed,
-    /// It must hold capitals and small letters.
+    /// It must hold capitals and small letters, or letters that do not read as words.
     Cased,
-    /// It must hold a digit.
+    /// It must hold a digit, or letters that do not read as words.
     Digit,
-    /// What stands behind the last sign of it must be random.
+    /// What stands behind its prefix must be random: the prefix is a word that names in code have too.
     Random,
     /// One of these words must stand before it.
     Near(&'static [&'static str]),
@@ -61,7 +62,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// Looks whether a token of a rule begins at its keyword, and notes it.
 pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (u8, u8, u8)) {
-    if pass.hits.last().is_some_and(|hit| hit.rank == SURE && hit.start <= at && at < hit.end) {
+    // Of several forms that begin at one place the longest is the token.
+    let known = pass.hits.last().filter(|hit| hit.rank == SURE && hit.start <= at && at < hit.end).map(|hit| (hit.start, hit.end));
+    if known.is_some_and(|(start, _)| start < at) {
         return;
     }
     let Some(rule) = THEMES.get(usize::from(theme)).and_then(|theme| theme.get(usize::from(place))) else { return };
@@ -75,12 +78,12 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
         return;
     }
     let Some((start, end)) = shape::matches(pass.text, at, shape) else { return };
-    if joined(start) {
+    if joined(start) || known.is_some_and(|(_, known_end)| end <= known_end) {
         return;
     }
     // Of an address that is a secret as a whole nothing is left standing.
     let start = if shape.contains(".com/") || shape.contains(".com{") { scheme_before(pass.text, start) } else { start };
-    if passes(pass.text, start, end, rule) {
+    if passes(pass.text, (start, at + shape::keyword(shape).len(), end), rule) {
         let end = wrapped_end(pass.text, start, end);
         pass.hit(start, end, rule.kind, rule.name, SURE);
         if rule.name == "aws-id" {
@@ -149,30 +152,42 @@ fn escaped(text: Text<'_>, start: usize) -> bool {
     second == b'\\' && matches!(first, b'n' | b't' | b'r') || third == b'%' && first.is_ascii_hexdigit() && second.is_ascii_hexdigit()
 }
 
-/// Whether a token passes what its rule asks beyond the shape, and is no one's placeholder.
-fn passes(text: Text<'_>, start: usize, end: usize, rule: &Rule) -> bool {
+/// Whether a token passes what its rule asks beyond the shape, and is no one's placeholder. No real token may be refused because of
+/// the characters that chance gave it: letters without a digit or of one case pass unless they read as words.
+fn passes(text: Text<'_>, (start, prefix_end, end): (usize, usize, usize), rule: &Rule) -> bool {
     let token = text.cut(start, end);
+    // What stands before the keyword of a form that has its random part there is part of the body.
+    let behind = text.cut(prefix_end.min(end), end);
+    let body = if behind.len() * 2 < token.len() { token } else { behind };
+    let has = |class: fn(&u8) -> bool| token.iter().any(class);
+    let (digit, lower, upper) = (u8::is_ascii_digit, u8::is_ascii_lowercase, u8::is_ascii_uppercase);
     let fits = match rule.check {
         Check::Form => true,
         Check::Mixed => {
-            token.iter().any(u8::is_ascii_digit) && token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase)
+            has(digit) && has(lower) && has(upper)
+                // A digest behind a word that happens to be a prefix: `app-7d9f…`.
+                || !body.iter().all(|&b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) && !reads_as_words(body)
         }
-        Check::Cased => token.iter().any(u8::is_ascii_lowercase) && token.iter().any(u8::is_ascii_uppercase),
-        Check::Random => {
-            let tail = token.iter().rposition(|b| matches!(b, b'_' | b'.')).map_or(token, |p| token.get(p + 1..).unwrap_or_default());
-            let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
-            !token.starts_with(b"pk_")
-                && find(token, b"pub").is_none()
-                && tail.len() >= 14
-                && digits >= 2
-                && digits < tail.len()
-                && (super::value::is_random(tail) || tail.len() < 16)
-        }
-        Check::Digit => token.iter().any(u8::is_ascii_digit),
+        Check::Cased => has(lower) && has(upper) || !reads_as_words(body),
+        Check::Random => is_random_behind_word(token, text.cut(start, prefix_end), behind),
+        Check::Digit => has(digit) || !reads_as_words(body),
         Check::Near(words) => super::context::said(text, start, words),
         Check::Jwt => jwt(token),
     };
     fits && !is_sample(token)
+}
+
+/// Whether what stands behind a word like `_live_` is a key: drawn by lot, or with both cases or numbers and no words in it.
+fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
+    if token.starts_with(b"pk_") || find(head, b"pub").is_some() {
+        return false;
+    }
+    let tail = token.iter().rposition(|b| matches!(b, b'_' | b'.')).map_or(token, |p| token.get(p + 1..).unwrap_or_default());
+    let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
+    let drawn = tail.len() >= 14 && digits >= 2 && digits < tail.len() && (super::value::is_random(tail) || tail.len() < 16);
+    let made = super::value::made(body);
+    let mixed = made.lower > 0 && made.upper > 0 || made.lower > 0 && has_numbers_inside(body);
+    drawn || body.len() >= 14 && mixed && !reads_as_words(body)
 }
 
 /// Whether the first part of a token decodes to the beginning of a JSON object with a word in it.
@@ -205,7 +220,8 @@ static SAMPLES: Lexicon = lexicon!([
 /// Whether a token is a sample: it says so, or it is one character over and over.
 pub(super) fn is_sample(token: &[u8]) -> bool {
     let tail = token.get(token.len().min(8)..).unwrap_or_default();
-    (tail.len() >= 12 && super::value::distinct(&tail.to_ascii_lowercase()) < 4) || SAMPLES.is_in(token)
+    (tail.len() >= 12 && super::value::distinct(&tail.to_ascii_lowercase()) < 4)
+        || SAMPLES.any_in(token, |at, word| stands_as_word(token, at, word))
 }
 
 #[cfg(test)]
@@ -250,6 +266,84 @@ mod tests {
             }
         }
         assert_eq!(wrong, "");
+    }
+
+    /// A generator of numbers that are always the same (splitmix64).
+    fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+        let mut state = seed;
+        move |below| {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = state;
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            usize::try_from((z ^ (z >> 31)) % below as u64).unwrap()
+        }
+    }
+
+    /// Every form of every rule: each of its shapes, and the tokens in its samples. What decodes to something is not drawn.
+    fn templates() -> Vec<(&'static Rule, &'static str)> {
+        let mut templates = Vec::new();
+        for rule in all().filter(|rule| rule.check != Check::Jwt) {
+            templates.extend(rule.shapes.iter().map(|shape| (rule, *shape)));
+            templates.extend(rule.finds.iter().filter(|find| !find.contains([' ', ':', '=', '$'])).map(|find| (rule, *find)));
+        }
+        templates
+    }
+
+    /// Draws tokens of every form and gives those of which something is left, with how many were drawn.
+    fn leaks(each: usize, keep: fn(u8) -> bool) -> (Vec<String>, usize) {
+        let (mut leaked, mut count) = (Vec::new(), 0);
+        for (n, (rule, template)) in templates().into_iter().enumerate() {
+            let mut draw = numbers(n as u64);
+            let near = match rule.check {
+                Check::Near(words) => words[0],
+                _ => "see",
+            };
+            let mut left = 0;
+            for _ in 0..each {
+                let token = shape::samples::drawn(template, &mut draw, keep);
+                // A key that says it is published is none.
+                if token.starts_with("pk_") && rule.name == "prefixed" {
+                    continue;
+                }
+                let text = format!("{near} {token} here");
+                let (from, to) = (near.len() + 1, near.len() + 1 + token.len());
+                let hits = super::super::detect::settle(detect(text.as_bytes()), &[]);
+                if !hits.iter().any(|hit| hit.start <= from && hit.end + 1 >= to) {
+                    left += 1;
+                    if left <= 3 {
+                        leaked.push(format!("{} {template}: {token}", rule.name));
+                    }
+                }
+            }
+            count += each;
+            if left > 0 {
+                leaked.push(format!("{} {template}: {left} of {each}", rule.name));
+            }
+        }
+        (leaked, count)
+    }
+
+    /// How many tokens of each form are drawn: few in the usual run, as many as `TOKEN_DRAWS` says by hand.
+    fn draws(usual: usize) -> usize {
+        std::env::var("TOKEN_DRAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
+    }
+
+    #[test]
+    fn token_rules_find_every_random_token() {
+        let (leaked, count) = leaks(draws(150), |_| true);
+        println!("{} of {count} leaked", leaked.len());
+        assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
+    }
+
+    #[test]
+    fn token_rules_find_tokens_of_letters_only_and_of_one_case() {
+        let kinds: [fn(u8) -> bool; 4] =
+            [|b| b.is_ascii_alphabetic(), |b| b.is_ascii_lowercase(), |b| b.is_ascii_uppercase(), |b| !b.is_ascii_uppercase()];
+        for keep in kinds {
+            let (leaked, count) = leaks(draws(20) / 2, keep);
+            assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
+        }
     }
 
     #[test]
