@@ -2,6 +2,7 @@
 
 pub(super) use super::index::Act;
 use super::index::{Seen, walk};
+use super::manifest::{Open, Region};
 use super::text::Text;
 use super::{Kind, context, email, fold, numbers, rules};
 
@@ -111,7 +112,20 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["@tcp(", "@unix("], super::command::data_source),
     (&["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"], super::net::lettered_hardware),
     (&["5432:", "5433:", "6432:"], super::command::password_file),
-    (&["kind: secret", "kind: \"secret\"", "kind: 'secret'"], super::manifest::read),
+    (&["kind: secret", "kind: \"secret\"", "kind: 'secret'", "type: helm.sh/release.v"], super::manifest::read),
+    (
+        &[
+            "\"kind\": \"secret",
+            "\"kind\":\"secret",
+            "\\\"kind\\\":\\\"secret",
+            "\\\"kind\\\": \\\"secret",
+            "\"type\": \"helm.sh/release.v1",
+            "\"type\":\"helm.sh/release.v1",
+        ],
+        super::manifest::read_object,
+    ),
+    (&["apiversion: v1"], super::manifest::read_unfinished),
+    (super::manifest::RELEASE, super::manifest::release),
     (&["chpasswd", "sudo -s"], super::command::piped),
     (
         &[
@@ -179,8 +193,11 @@ pub(super) struct Pass<'t> {
     pub(super) tabled: usize,
     /// Up to where words near names have been weighed.
     pub(super) weighed: usize,
-    /// Up to where the data of manifests has been read.
+    /// Up to where manifests in YAML have been read, and in JSON.
     pub(super) listed: usize,
+    pub(super) objects: usize,
+    /// Where they were read.
+    pub(super) manifests: Vec<Region>,
     /// Up to where a list of numbers has been looked at for its name.
     pub(super) counted: usize,
     /// Up to where a JSON web key has been read.
@@ -209,6 +226,8 @@ impl<'t> Pass<'t> {
             tabled: 0,
             weighed: 0,
             listed: 0,
+            objects: 0,
+            manifests: Vec::new(),
             counted: 0,
             keyed: 0,
             noted: 0,
@@ -272,13 +291,21 @@ impl Seen for Pass<'_> {
 
 /// Everything found in a text: in its bytes, and in what its bytes stand for.
 pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
+    detect_from(bytes, None).0
+}
+
+/// Everything found in a part of a stream in which a manifest may be open at a place; also where manifests stand in it.
+pub(super) fn detect_from(bytes: &[u8], open: Option<(usize, Open)>) -> (Vec<Hit>, Vec<Region>) {
     let mut pass = Pass::new(Text(bytes));
+    if let Some((from, open)) = open {
+        super::manifest::resume(&mut pass, from, open);
+    }
     walk(Text(bytes), &mut pass);
     let mut hits = pass.hits;
     if !pass.folds.is_empty() {
         hits.extend(fold::hits(bytes, &pass.folds));
     }
-    hits
+    (hits, pass.manifests)
 }
 
 /// What is found in the bytes as they are.

@@ -1,57 +1,165 @@
 //! Manifests of Kubernetes: whatever stands in the data of a secret is one, by any name.
+//!
+//! A manifest is read from its first line to its last, whatever its size: a mapping in YAML from the column of its `kind:`, an
+//! object in JSON from brace to brace. In a stream it may go on in the next block: then what was read of it is carried along as a
+//! few numbers ([`Open`]), not as text.
 
-use super::detect::{NAMED, Pass};
+use super::detect::{FORMED, NAMED, Pass};
 use super::kind::SECRET;
-use super::text::find;
+use super::text::{Text, find};
 use super::value;
 
-/// How far around its kind a manifest is read.
-const REACH: usize = 2048;
+mod json;
+mod yaml;
 
-/// Reads the data of a manifest from its `kind: Secret`.
+/// A manifest that has begun and not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Open {
+    /// A mapping of YAML.
+    Yaml(yaml::State),
+    /// An object of JSON.
+    Json(json::State),
+}
+
+/// Where a manifest was read, and in which state its reading began.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Region {
+    start: usize,
+    end: usize,
+    open: Open,
+}
+
+/// What a place in a manifest is to be taken for.
+type Take<'a> = &'a mut dyn FnMut(usize, usize);
+
+impl Open {
+    /// Reads on from a place; gives where the manifest ends and the state in which the text ended before it, if it did.
+    fn read(self, text: Text<'_>, from: usize, take: Take<'_>) -> (usize, Option<Self>) {
+        match self {
+            Self::Yaml(state) => {
+                let (end, open) = yaml::read(text, from, state, take);
+                (end, open.map(Self::Yaml))
+            }
+            Self::Json(state) => {
+                let (end, open) = json::read(text, from, state, take);
+                (end, open.map(Self::Json))
+            }
+        }
+    }
+}
+
+/// Reads a manifest from its `kind: Secret`, or from the type of a release of Helm.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
-    if text.at(text.run(to, 2, |b| matches!(b, b'"' | b'\''))).is_ascii_alphanumeric() {
+    let sign = text.run(to, 4, |b| matches!(b, b'"' | b'\'' | b'\\'));
+    if text.at(sign).is_ascii_alphanumeric() && !text.has_folded(at, b"type: helm") {
         return;
     }
-    // What was read for another manifest is not read again.
-    if at < pass.listed {
-        return;
-    }
-    // Up to the marks between documents.
-    let before = text.cut(at.saturating_sub(REACH), at);
-    let from = before.windows(4).rposition(|w| w == b"\n---").map_or(at - before.len(), |p| at - before.len() + p + 4);
-    let behind = text.cut(to, to + REACH);
-    let end = find(behind, b"\n---").map_or(to + behind.len(), |p| to + p);
-    pass.listed = end;
-    let mut line = from;
-    let mut block: Option<usize> = None;
-    while line < end {
-        let stop = text.line_end(line, 1024);
-        let start = text.run(line, 64, |b| b == b' ' || b == b'\t');
-        let content = text.cut(start, stop);
-        let indent = start - line;
-        if content.starts_with(b"data:") || content.starts_with(b"stringData:") {
-            block = Some(indent);
-        } else if block.is_some_and(|outer| indent <= outer && !content.is_empty()) {
-            block = None;
-        } else if block.is_some() && !content.starts_with(b"#") {
-            entry(pass, start, stop);
-        }
-        line = stop + 1;
+    if at >= pass.listed {
+        let (start, state) = yaml::beginning(text, at, pass.listed);
+        begin(pass, start, Open::Yaml(state));
     }
 }
 
-/// Reads `name: value`, or a value that stands alone below its name.
-fn entry(pass: &mut Pass<'_>, start: usize, stop: usize) {
-    let text = pass.text;
-    let colon = text.run(start, 80, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\''));
-    let from = if text.at(colon) == b':' { text.blanks(colon + 1) } else { start };
-    let from = text.run(from, 1, |b| matches!(b, b'"' | b'\''));
-    let end = text.run(from, stop.saturating_sub(from), |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\''));
-    let bytes = text.cut(from, end);
-    let solid = value::made(bytes).length >= 8 && bytes.iter().any(u8::is_ascii_alphanumeric);
-    if solid && !value::is_placeholder(bytes) && !bytes.starts_with(b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS") {
-        pass.hit(from, end, SECRET, "manifest", NAMED);
+/// Reads a manifest in JSON from its `"kind": "Secret"`.
+pub(super) fn read_object(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let sign = pass.text.run(to, 4, |b| matches!(b, b'"' | b'\\'));
+    if sign > to && at >= pass.objects {
+        let (start, state) = json::beginning(pass.text, at, pass.objects);
+        begin(pass, start, Open::Json(state));
     }
 }
+
+/// Reads a manifest that begins with its data, as the server writes them, and of which the rest is not there: it may be a secret if
+/// all its values are base64.
+pub(super) fn read_unfinished(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if at < pass.listed || !matches!(text.at(to), b'\n' | b'\r') {
+        return;
+    }
+    let Some((start, state)) = yaml::data_first(text, at, to) else { return };
+    let (mut values, mut encoded) = (0, true);
+    let (_, open) = yaml::read(text, start, state, &mut |from, to| {
+        values += 1;
+        // The last one may have been cut off.
+        encoded &= is_base64(text.cut(from, to)) || to == text.len();
+    });
+    if open.is_some() && values > 0 && encoded {
+        begin(pass, start, Open::Yaml(state));
+    }
+}
+
+/// How the payload of a release of Helm begins: values and manifests, packed and encoded twice.
+pub(super) const RELEASE: &[&str] = &["SDRzSUF"];
+
+/// Reads the payload of a release of Helm, wherever it stands.
+pub(super) fn release(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if at < pass.encoded {
+        return;
+    }
+    let end = text.run(to, text.len(), |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
+    let exact = RELEASE.iter().any(|word| text.has(at, word.as_bytes()));
+    pass.encoded = end;
+    if exact && !text.before(at).is_ascii_alphanumeric() && end - at >= 64 {
+        pass.hit(at, end, SECRET, "helm-release", FORMED);
+    }
+}
+
+/// Reads on with a manifest that began in an earlier block.
+pub(super) fn resume(pass: &mut Pass<'_>, from: usize, open: Open) {
+    begin(pass, from, open);
+}
+
+/// The state at a place that cuts a manifest in two.
+pub(super) fn state_at(text: Text<'_>, regions: &[Region], cut: usize) -> Option<Open> {
+    let region = regions.iter().rev().find(|region| region.start < cut && (cut < region.end || region.end >= text.len()))?;
+    region.open.read(Text(text.cut(0, cut)), region.start, &mut |_, _| {}).1
+}
+
+fn begin(pass: &mut Pass<'_>, start: usize, open: Open) {
+    let text = pass.text;
+    let mut found = Vec::new();
+    let (end, _) = open.read(text, start, &mut |from, to| {
+        if is_secret(text.cut(from, to), from == start) {
+            found.push((from, to));
+        }
+    });
+    for (from, to) in found {
+        pass.hit(from, to, SECRET, "manifest", NAMED);
+    }
+    match open {
+        Open::Yaml(_) => pass.listed = pass.listed.max(end),
+        Open::Json(_) => pass.objects = pass.objects.max(end),
+    }
+    pass.manifests.push(Region { start, end, open });
+}
+
+/// Whether a value of a secret's data is worth hiding: certificates are public, short words and references hide nothing. The rest of a
+/// value whose beginning is gone already is hidden whatever it is.
+fn is_secret(bytes: &[u8], rest: bool) -> bool {
+    let solid = value::made(bytes).length >= 8 && bytes.iter().any(u8::is_ascii_alphanumeric);
+    // Chance may write any word in long base64.
+    let stands_for_another = || !(bytes.len() >= 24 && is_base64(bytes)) && value::is_placeholder(bytes);
+    (solid || rest) && !stands_for_another() && !is_certificate(bytes)
+}
+
+/// Whether base64 decodes to certificates and nothing else.
+fn is_certificate(bytes: &[u8]) -> bool {
+    use base64::Engine;
+    if !bytes.starts_with(b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS") {
+        return false;
+    }
+    let whole = bytes.get(..bytes.len() - bytes.len() % 4).unwrap_or_default();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(whole).unwrap_or_default();
+    find(&decoded, b"-----BEGIN CERTIFICATE").is_some() && memchr::memmem::find(&decoded, b"PRIVATE KEY").is_none()
+}
+
+fn is_base64(bytes: &[u8]) -> bool {
+    bytes.len() >= 8
+        && (bytes.len().is_multiple_of(4) || bytes.len() > 4096)
+        && bytes.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+}
+
+#[cfg(test)]
+mod tests;

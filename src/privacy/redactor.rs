@@ -1,6 +1,7 @@
 //! The redactor: finds what is private, by the user's policy, and puts a numbered placeholder in its place.
 
 use super::detect::{self, Hit};
+use super::manifest::{Open, Region};
 use super::placeholders::{self, Placeholders};
 use super::{Finding, Findings, KINDS, Kind, Mark, Raw, Redacted};
 use regex::bytes::{Regex, RegexBuilder};
@@ -209,10 +210,15 @@ impl Redactor {
 
     /// What is found in bytes of which some parts are placeholders already.
     pub(super) fn hits(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
+        self.hits_from(bytes, taken, None).0
+    }
+
+    /// What is found in a part of a stream in which a manifest may be open at a place, and where manifests stand in it.
+    pub(super) fn hits_from(&self, bytes: &[u8], taken: &[(usize, usize)], open: Option<(usize, Open)>) -> (Vec<Hit>, Vec<Region>) {
         if self.off {
-            return Vec::new();
+            return (Vec::new(), Vec::new());
         }
-        let mut hits = detect::detect(bytes);
+        let (mut hits, manifests) = detect::detect_from(bytes, open);
         for (kind, pattern) in &self.own {
             hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Hit {
                 start: found.start(),
@@ -231,7 +237,7 @@ impl Redactor {
         for hit in &mut hits {
             snap(bytes, hit);
         }
-        detect::settle(hits, taken)
+        (detect::settle(hits, taken), manifests)
     }
 }
 

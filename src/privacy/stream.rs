@@ -3,8 +3,10 @@
 //! A block is looked at whole; what lies near its end waits for the next block, which begins a little earlier so that nothing
 //! loses the words before it. Where the pieces that are pushed end changes nothing: blocks are cut by their bytes alone.
 
-use super::placeholders;
+use super::detect::{self, Hit};
+use super::text::Text;
 use super::{Finding, Kind, Redactor};
+use super::{manifest, placeholders};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -26,6 +28,10 @@ pub struct Stream<'r> {
     done: usize,
     /// Where the buffer begins in the stream.
     offset: usize,
+    /// The manifest in which the last block was cut.
+    open: Option<manifest::Open>,
+    /// What was found up to the end of the last block, longer than it.
+    goes_on: Option<Hit>,
     numbers: Numbers,
 }
 
@@ -33,7 +39,7 @@ impl Redactor {
     /// A stream to push bytes into.
     #[must_use]
     pub fn stream(&self) -> Stream<'_> {
-        Stream { redactor: self, buffer: Vec::new(), done: 0, offset: 0, numbers: Numbers::default() }
+        Stream { redactor: self, buffer: Vec::new(), done: 0, offset: 0, open: None, goes_on: None, numbers: Numbers::default() }
     }
 }
 
@@ -63,12 +69,19 @@ impl Stream<'_> {
         }
         // A text of one block is settled as messages are; longer ones are looked at once, which is a third faster.
         let whole = last && self.offset == 0 && self.done == 0;
-        let hits = if whole { self.redactor.settled(&self.buffer, &taken) } else { self.redactor.hits(&self.buffer, &taken) };
+        let (hits, manifests) = if whole {
+            (self.redactor.settled(&self.buffer, &taken), Vec::new())
+        } else {
+            self.redactor.hits_from(&self.buffer, &taken, self.open.map(|open| (self.done, open)))
+        };
+        let hits = self.continued(hits);
         let mut cut = if last { self.buffer.len() } else { self.seam() };
         if let Some(across) = hits.iter().find(|hit| hit.start < cut && cut < hit.end) {
             // Longer than a block is nothing that would have to be whole.
             cut = if across.start > self.done { across.start } else { across.end };
         }
+        let at_cut = hits.iter().find(|hit| hit.end == cut && cut == self.buffer.len() && !last);
+        self.goes_on = at_cut.cloned();
         let mut from = self.done;
         for hit in hits.into_iter().filter(|hit| hit.end > self.done && hit.start < cut) {
             let start = hit.start.max(from);
@@ -83,10 +96,23 @@ impl Stream<'_> {
             found(Finding { kind: hit.kind, rule: hit.rule, start: self.offset + start, end: self.offset + hit.end });
         }
         out.extend_from_slice(self.buffer.get(from..cut).unwrap_or_default());
+        self.open = manifest::state_at(Text(&self.buffer), &manifests, cut);
         let keep = self.context(cut);
         self.buffer.drain(..keep);
         self.offset += keep;
         self.done = cut - keep;
+    }
+
+    /// What was found, with the rest of what was too long for the block before it: the word there goes on to white space or a quote.
+    fn continued(&mut self, mut hits: Vec<Hit>) -> Vec<Hit> {
+        let Some(found) = self.goes_on.take() else { return hits };
+        let word = |b: &u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'<');
+        let rest = self.buffer.get(self.done..).unwrap_or_default();
+        let end = self.done + rest.iter().take_while(|b| word(b)).count();
+        if end > self.done {
+            hits.push(Hit { start: self.done, end, ..found });
+        }
+        detect::settle(hits, &[])
     }
 
     /// Where the block is cut: at the last line end that leaves a tail, else at white space, else anywhere.

@@ -291,9 +291,9 @@ mod tests {
     }
 
     /// Draws tokens of every form and gives those of which something is left, with how many were drawn.
-    fn leaks(each: usize, keep: fn(u8) -> bool) -> (Vec<String>, usize) {
+    fn leaks(each: usize, keep: fn(u8) -> bool, among: fn(&Rule) -> bool) -> (Vec<String>, usize) {
         let (mut leaked, mut count) = (Vec::new(), 0);
-        for (n, (rule, template)) in templates().into_iter().enumerate() {
+        for (n, (rule, template)) in templates().into_iter().filter(|(rule, _)| among(rule)).enumerate() {
             let mut draw = numbers(n as u64);
             let near = match rule.check {
                 Check::Near(words) => words[0],
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn token_rules_find_every_random_token() {
-        let (leaked, count) = leaks(draws(150), |_| true);
+        let (leaked, count) = leaks(draws(150), |_| true, |_| true);
         println!("{} of {count} leaked", leaked.len());
         assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
     }
@@ -341,7 +341,8 @@ mod tests {
         let kinds: [fn(u8) -> bool; 4] =
             [|b| b.is_ascii_alphabetic(), |b| b.is_ascii_lowercase(), |b| b.is_ascii_uppercase(), |b| !b.is_ascii_uppercase()];
         for keep in kinds {
-            let (leaked, count) = leaks(draws(20) / 2, keep);
+            // Behind a word that names in code have too, one case alone is the name of something.
+            let (leaked, count) = leaks(10, keep, |rule| rule.check != Check::Random);
             assert!(leaked.is_empty(), "of {count} tokens:\n{}", leaked.join("\n"));
         }
     }

@@ -1,0 +1,204 @@
+//! The mapping of a manifest in YAML, line by line.
+
+use super::super::text::Text;
+use super::Take;
+
+/// What has been read of a mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct State {
+    /// The column of its names.
+    column: usize,
+    /// The column of `data:` or `stringData:`, inside of it.
+    block: Option<usize>,
+    /// The column of the last name in it: what stands deeper belongs to its value.
+    name: Option<usize>,
+    /// Inside of a certificate in plain text, which is public.
+    public: bool,
+    /// The text ended inside of a line of data, or of another line.
+    inside: bool,
+    skips: bool,
+    /// Nothing has said yet that it is a secret.
+    assumed: bool,
+    /// The first line, which may begin with the mark of a list.
+    first: bool,
+}
+
+/// A line: where its content begins and ends, and in which column it begins.
+struct Line<'t> {
+    start: usize,
+    stop: usize,
+    column: usize,
+    content: &'t [u8],
+    /// It begins an item of a list, in this column.
+    dash: Option<usize>,
+}
+
+/// What quotations, frames and differences put before every line stands for blanks.
+fn line(text: Text<'_>, from: usize, end: usize) -> Line<'_> {
+    let stop = text.run_back(end, 1, |b| b == b'\r').max(from);
+    let mut start = text.run(from, stop - from, |b| matches!(b, b' ' | b'\t' | b'>' | b'+'));
+    let mut dash = None;
+    if text.at(start) == b'-' && text.at(start + 1) == b' ' {
+        dash = Some(start - from);
+        start = text.run(start + 1, stop - start - 1, |b| b == b' ');
+    }
+    Line { start, stop, column: start - from, content: text.cut(start, stop), dash }
+}
+
+/// Where a line ends: at the next line feed, however far.
+fn line_end(text: Text<'_>, from: usize) -> usize {
+    memchr::memchr(b'\n', text.cut(from, text.len())).map_or(text.len(), |p| from + p)
+}
+
+fn ends_document(content: &[u8]) -> bool {
+    content.starts_with(b"---") && !content.starts_with(b"-----") || content.starts_with(b"```") || content == b"..."
+}
+
+/// The first line of the mapping that a place stands in, not before `limit`.
+pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, State) {
+    let mut from = memchr::memrchr(b'\n', text.cut(limit, at)).map_or(limit, |p| limit + p + 1);
+    let own = line(text, from, line_end(text, at));
+    let column = own.column;
+    let mut dash = own.dash;
+    while from > limit && dash.is_none() {
+        let before = memchr::memrchr(b'\n', text.cut(limit, from - 1)).map_or(limit, |p| limit + p + 1);
+        let above = line(text, before, from - 1);
+        if !above.content.is_empty() && (above.column < column || ends_document(above.content)) {
+            break;
+        }
+        // An item of a list inside of the mapping begins no mapping of its own.
+        dash = above.dash.filter(|_| above.column == column);
+        from = before;
+    }
+    (from, State { column, block: None, name: None, public: false, inside: false, skips: false, assumed: false, first: true })
+}
+
+/// The mapping that begins with a version and goes on with its data.
+pub(super) fn data_first(text: Text<'_>, at: usize, to: usize) -> Option<(usize, State)> {
+    let from = text.line_start(at, 64);
+    let first = line(text, from, to);
+    let next = line(text, line_end(text, to) + 1, line_end(text, line_end(text, to) + 1));
+    let state =
+        State { column: first.column, block: None, name: None, public: false, inside: false, skips: false, assumed: true, first: true };
+    (first.start == at && next.content == b"data:" && next.column == first.column).then_some((from, state))
+}
+
+/// Reads lines to the end of the mapping or of the text.
+pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>) -> (usize, Option<State>) {
+    let mut at = from;
+    while at < text.len() {
+        let end = line_end(text, at);
+        let last = end == text.len();
+        if state.inside {
+            // The rest of a line that an earlier block began.
+            let stop = text.run_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\'')).max(at);
+            if stop > at {
+                take(at, stop);
+            }
+            state.inside = last;
+        } else if state.skips {
+            state.skips = last;
+        } else if !state.line(text, at, end, take) {
+            return (at, None);
+        } else if last && end > at {
+            state.inside = state.block.is_some();
+            state.skips = !state.inside;
+        }
+        at = end + 1;
+    }
+    (text.len(), Some(state))
+}
+
+impl State {
+    /// Reads a line; says whether the mapping goes on.
+    fn line(&mut self, text: Text<'_>, from: usize, end: usize, take: Take<'_>) -> bool {
+        let line = line(text, from, end);
+        let first = std::mem::replace(&mut self.first, false);
+        if line.content.is_empty() || line.content.starts_with(b"#") {
+            return true;
+        }
+        let outside = line.column < self.column || line.dash.is_some_and(|dash| dash < self.column) && !first;
+        if outside || ends_document(line.content) {
+            return false;
+        }
+        if self.block.is_some_and(|block| line.column > block) {
+            self.entry(text, &line, take);
+            return true;
+        }
+        self.block = None;
+        self.name = None;
+        self.public = false;
+        for name in [&b"data:"[..], b"stringData:"] {
+            if let Some(rest) = line.content.strip_prefix(name) {
+                self.block = Some(line.column);
+                flow(text, line.start + name.len(), rest, take);
+            }
+        }
+        let kind = line.content.strip_prefix(b"kind:").filter(|_| self.assumed && line.column == self.column);
+        if let Some(kind) = kind {
+            self.assumed = false;
+            return kind.trim_ascii().trim_ascii_start().eq_ignore_ascii_case(b"secret");
+        }
+        true
+    }
+
+    /// Reads `name: value`, or a line of a value below its name.
+    fn entry(&mut self, text: Text<'_>, line: &Line<'_>, take: Take<'_>) {
+        if self.name.is_some_and(|name| line.column > name) {
+            self.public = match line.content {
+                content if content.starts_with(b"-----BEGIN CERTIFICATE") => true,
+                content if content.starts_with(b"-----") => false,
+                _ => self.public,
+            };
+            if !self.public && !line.content.starts_with(b"-----") {
+                take(line.start, line.stop);
+            }
+            return;
+        }
+        self.public = false;
+        let colon = text.run(line.start, 256, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\'' | b'/'));
+        let (from, named) = if text.at(colon) == b':' { (text.blanks(colon + 1), true) } else { (line.start, false) };
+        if named {
+            self.name = Some(line.column);
+        }
+        let from = if text.has(from, b"!!binary") { text.blanks(from + 8) } else { from };
+        let (start, stop) = scalar(text, from.min(line.stop), line.stop);
+        // The marks of a value that stands in the lines below.
+        let below = matches!(text.cut(start, stop), [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]);
+        if stop > start && !below {
+            take(start, stop);
+        }
+    }
+}
+
+/// A value on one line, without its quotes and the comment behind it.
+fn scalar(text: Text<'_>, from: usize, stop: usize) -> (usize, usize) {
+    let quote = text.at(from);
+    if matches!(quote, b'"' | b'\'') {
+        let inside = text.cut(from + 1, stop);
+        let end = memchr::memrchr(quote, inside).map_or(stop, |p| from + 1 + p);
+        return (from + 1, end);
+    }
+    let content = text.cut(from, stop);
+    let comment = content.windows(2).position(|pair| pair == b" #").unwrap_or(content.len());
+    let end = from + content.get(..comment).unwrap_or_default().trim_ascii_end().len();
+    (from, end)
+}
+
+/// Data on the line of their name: `data: {password: cGFzcw==, user: YXBw}`.
+fn flow(text: Text<'_>, from: usize, rest: &[u8], take: Take<'_>) {
+    if !rest.trim_ascii().starts_with(b"{") {
+        return;
+    }
+    let mut at = from;
+    let end = from + rest.len();
+    while at < end {
+        let colon = text.run(at, end - at, |b| b != b':');
+        let value = text.run(colon + 1, 8, |b| matches!(b, b' ' | b'"' | b'\''));
+        let stop = text.run(value, end.saturating_sub(value), |b| !matches!(b, b',' | b'}' | b'"' | b'\''));
+        if stop > value {
+            take(value, stop);
+        }
+        at = stop.max(at) + 1;
+    }
+}
