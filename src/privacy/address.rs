@@ -328,7 +328,16 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
         return;
     }
     let (from, street_end) = match (numbered, behind) {
-        (true, _) => (start, text.run_back(i, 2, |b| matches!(b, b' ' | b','))),
+        (true, _) => {
+            let stop = text.run_back(i, 2, |b| matches!(b, b' ' | b','));
+            // A number and a comma stand before a street in French; elsewhere they are of a list, unless a town follows.
+            let french = [&b"rue "[..], b"avenue ", b"boulevard ", b"chemin ", b"impasse ", b"all\xc3\xa9e ", b"quai ", b"place "];
+            let listed = text.cut(lead, at).contains(&b',') && !french.iter().any(|word| text.has_folded(at, word));
+            if listed && town(text, stop) == stop {
+                return;
+            }
+            (start, stop)
+        }
         (false, Some(end)) if first.is_ascii_uppercase() || first >= 0x80 || written_small(text, at, end) => (at, end),
         _ => return,
     };

@@ -125,6 +125,12 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
 /// Looks for a sign of assignment behind the name and a value behind it. Says whether this place is settled.
 fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
+    let holds = matches!(name.word, Word::Password | Word::Pass | Word::Secret | Word::Key);
+    if let Some((start, end)) = characters_of(text, name.end).filter(|_| holds) {
+        pass.hit(start, end, kind_of(name), "listed-characters", NAMED);
+        pass.named = end;
+        return true;
+    }
     let Some((from, syntax)) = connected(text, name) else {
         return false;
     };
@@ -290,11 +296,37 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             let opened = text.before(name.start);
             (matches!(opened, b'<' | b':') || quoted).then_some((text.run(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
         }
+        // `{{ .Values.password | b64enc }}`, `echo $password | wc`: what a value is put through.
+        [b'|', ..] if in_expression(text, name.start) => None,
         [b'|' | b'\t', ..] if !quoted => Some((text.run(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
             .filter(|_| rest.first() == Some(&b'|')),
         [b'(', b'"' | b'\'', ..] if tight => Some((i + 1, Syntax::Bare)),
         _ => spaced(text, name, closed, quoted),
     }
+}
+
+/// Whether a place is inside an expression of a template, or the name there that of a variable of a shell.
+fn in_expression(text: Text<'_>, at: usize) -> bool {
+    let before = text.cut(text.line_start(at, 80), at);
+    let open = before.windows(2).rposition(|w| matches!(w, b"{{" | b"{%" | b"<%"));
+    matches!(before.last(), Some(b'$')) || open.is_some_and(|p| !before.windows(2).skip(p).any(|w| matches!(w, b"}}" | b"%}" | b"%>")))
+}
+
+/// A list of characters: `{'h', 'u', 'n', 't'}`.
+fn characters_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
+    let head = text.cut(from, from + 24);
+    let plain = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'[' | b']' | b'=' | b'(' | b'"' | b'\'' | b':');
+    let open = head.iter().position(|b| matches!(b, b'{' | b'[') && !matches!(head.first(), Some(b'.' | b',')))?;
+    let open = if head.get(open) == Some(&b'[') { head.iter().rposition(|b| matches!(b, b'{' | b'['))? } else { open };
+    head.get(..open)?.iter().all(plain).then_some(())?;
+    let start = text.run(from + open + 1, 16, |b| b.is_ascii_whitespace());
+    let (mut count, mut at, mut end) = (0, start, start);
+    while count < 512 && text.at(at) == b'\'' {
+        let Some((_, next)) = super::packed::element(text, at) else { break };
+        (count, end) = (count + 1, next);
+        at = text.run(next, 16, |b| b.is_ascii_whitespace() || b == b',');
+    }
+    (count >= 4).then_some((start, end))
 }
 
 /// Past the tags and the sign between a name and its value in markup: `<b>Password:</b> <code>`, `<key>password</key><string>`.
@@ -345,7 +377,7 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
         if text.at(i) == b'\n' && (behind(b"name: ") || behind(b"key: ")) {
             let next = text.run(i, 40, |b| b.is_ascii_whitespace());
             if text.has_folded(next, b"value:") {
-                return Some((text.blanks(next + 6), Syntax::Bare));
+                return Some((next_line(text, text.blanks(next + 6), false), Syntax::Bare));
             }
         }
         return None;

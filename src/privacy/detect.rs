@@ -148,6 +148,15 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["cookie"], super::header::cookies),
     (super::encoded::KEYWORDS, super::encoded::read),
     (super::encoded::HEX, super::encoded::read_hex),
+    (super::packed::LISTS, super::packed::list),
+    (super::packed::SPACED, super::packed::spaced),
+    (super::packed::DUMPS, super::packed::dump),
+    (super::packed::FRAMES, super::packed::framed_dump),
+    (super::output::KEYWORDS, super::output::printed),
+    (super::output::SENDERS, super::output::sent),
+    (&["code"], super::output::code),
+    (super::device::KEYWORDS, super::device::read),
+    (super::wallet::SEEDS, super::wallet::words),
     (super::command::KEYWORDS, super::command::read),
     (super::dates::NAMES, super::dates::read),
     (super::address::AFTER, super::address::english),
@@ -189,6 +198,10 @@ pub(super) struct Pass<'t> {
     pub(super) commanded: usize,
     /// Up to where base64 has been decoded.
     pub(super) encoded: usize,
+    /// Up to where lists and dumps of bytes have been read.
+    pub(super) packed: usize,
+    /// Up to where words that may restore a wallet have been looked for.
+    pub(super) seeded: usize,
     /// Up to where tables have been read.
     pub(super) tabled: usize,
     /// Up to where words near names have been weighed.
@@ -223,6 +236,8 @@ impl<'t> Pass<'t> {
             dated: 0,
             commanded: 0,
             encoded: 0,
+            packed: 0,
+            seeded: 0,
             tabled: 0,
             weighed: 0,
             listed: 0,
@@ -290,6 +305,7 @@ impl Seen for Pass<'_> {
 }
 
 /// Everything found in a text: in its bytes, and in what its bytes stand for.
+#[cfg(test)]
 pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
     detect_from(bytes, None).0
 }
@@ -312,6 +328,15 @@ pub(super) fn detect_from(bytes: &[u8], open: Option<(usize, Open)>) -> (Vec<Hit
 pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
     pass.unfolded = true;
+    walk(Text(bytes), &mut pass);
+    pass.hits
+}
+
+/// What is found in bytes that were decoded: nothing in them is decoded again.
+pub(super) fn named(bytes: &[u8]) -> Vec<Hit> {
+    let mut pass = Pass::new(Text(bytes));
+    pass.unfolded = true;
+    (pass.encoded, pass.packed) = (usize::MAX, usize::MAX);
     walk(Text(bytes), &mut pass);
     pass.hits
 }

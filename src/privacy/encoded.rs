@@ -108,6 +108,21 @@ pub(super) const KEYWORDS: &[&str] = &[
     "NrLWFud",
     "zay1hbn",
     "c2stcHJva",
+    // Names of secrets, and addresses that hold them: "password", "secret", PASSWORD, mysql://, postgres, redis://, mongodb, amqp://
+    "cGFzc3dvcmQ",
+    "Bhc3N3b3Jk",
+    "wYXNzd29yZ",
+    "c2VjcmV0",
+    "NlY3JldC",
+    "zZWNyZX",
+    "UEFTU1dPUk",
+    "BBU1NXT1JE",
+    "QQVNTV09SR",
+    "bXlzcWw6Ly",
+    "cG9zdGdyZXM",
+    "cmVkaXM6Ly",
+    "bW9uZ29kYi",
+    "YW1xcDovL",
     // -----BEGIN
     "LS0tLS1CRUdJTi",
     "0tLS0tQkVHSU4g",
@@ -146,7 +161,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
             .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
     );
     let Ok(decoded) = lenient.decode(whole) else { return };
-    if holds_token(&decoded) {
+    if holds_secret(&decoded) {
         pass.hit(start, end, API_KEY, "base64-token", FORMED);
     }
 }
@@ -168,6 +183,19 @@ pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
     if decoded.len() >= 16 && holds_token(&decoded) {
         pass.hit(at, end, API_KEY, "hex-token", FORMED);
     }
+}
+
+/// Whether decoded bytes hold a token, a private key, or, where they are text, a password or secret beside its name.
+pub(super) fn holds_secret(decoded: &[u8]) -> bool {
+    use super::kind;
+    const SECRETS: [&str; 5] = [kind::PASSWORD, API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
+    if holds_token(decoded) {
+        return true;
+    }
+    // What is base64 again is not decoded again: a text nests no deeper than this.
+    let text =
+        decoded.len() <= 8192 && std::str::from_utf8(decoded).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
+    text && super::detect::named(decoded).iter().any(|hit| SECRETS.contains(&hit.kind.as_str()))
 }
 
 /// Whether a token of the table or a private key stands in decoded bytes.

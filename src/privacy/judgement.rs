@@ -23,7 +23,9 @@ pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool 
         Word::Pass | Word::Pair => {
             (password(text, name, found, bytes)
                 && (value::is_striking(bytes)
-                    || (quoted || found.syntax == Syntax::Line && name.is_upper()) && made.spaces == 0 && name.start < name.at))
+                    || (quoted || found.syntax == Syntax::Line && name.is_upper())
+                        && (made.spaces == 0 || name.is_upper())
+                        && name.start < name.at))
                 && !value::is_term(bytes)
         }
         Word::Secret => secret(name, found, bytes),
@@ -61,7 +63,11 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
     match found.syntax {
         Syntax::Quoted => {
             if made.spaces > 0 {
-                return passphrase(bytes, &made);
+                // `MAIL_PASSWORD="…"` of an environment: quotes are there because of the blank.
+                let set = name.is_upper() && text.at(name.end) == b'=' && name.end + 2 == found.start;
+                let words = bytes.split(|&b| b == b' ').filter(|word| !word.is_empty()).count();
+                return passphrase(bytes, &made)
+                    || set && words <= 6 && !SAYING.is_in(bytes) && !bytes.ends_with(b".") && !bytes.ends_with(b":");
             }
             let label = plain_word && made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase) && LABELS.has_folded(bytes);
             let mention = bytes.iter().all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'-' | b'.'))

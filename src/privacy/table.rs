@@ -161,7 +161,13 @@ fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Tex
     for _ in 0..ROWS {
         at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
         let stop = text.line_end(at, 600);
-        if count(text.cut(at, stop), head.by) != head.columns {
+        // The line below the head of a table that a database prints: `----+-----`.
+        let row = text.cut(at, stop);
+        if row.contains(&b'+') && row.iter().all(|b| matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':')) {
+            at = stop;
+            continue;
+        }
+        if count(row, head.by) != head.columns {
             break;
         }
         if let Some((from, to)) = cell(text, at, stop, head.by, head.place)

@@ -78,6 +78,55 @@ pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
+/// Words near which the words that restore a wallet may stand.
+#[rustfmt::skip]
+pub(super) const SEEDS: &[&str] = &[
+    "wallet", "metamask", "ledger", "trezor", "exodus", "12 words", "24 words", "twelve words", "twenty-four words", "seed", "recovery words",
+    "bip39", "bip-39", "restore",
+];
+
+/// Words that every English sentence has and no list of them.
+#[rustfmt::skip]
+static JOINING: Lexicon = lexicon!([
+    "the", "and", "for", "are", "was", "but", "not", "you", "all", "can", "had", "her", "his", "our", "out", "has", "him", "how", "its",
+    "with", "from", "have", "they", "will", "what", "your", "them", "then", "than", "were", "been", "into", "could", "would", "should",
+    "their", "there", "which", "when", "while", "where", "does", "did", "get", "got", "after", "before", "because", "these", "those",
+    "die", "der", "das", "und", "ist", "den", "mit", "von", "que", "los", "las", "por", "con", "les", "des", "une", "est", "per", "che",
+]);
+
+/// Reads twelve or more plain words in a row that make no sentence, behind a word for a wallet.
+pub(super) fn words(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if at < pass.seeded || is_word(text.before(at)) {
+        return;
+    }
+    let limit = (to + 160).min(text.len());
+    let mut at = to;
+    while at < limit {
+        let start = text.run(at, 160, |b| !is_ident(b));
+        let (mut count, mut i, mut end) = (0, start, start);
+        while count < 25 {
+            let stop = text.run(i, 12, is_ident);
+            let word = text.cut(i, stop);
+            if !(3..=8).contains(&word.len()) || !word.iter().all(u8::is_ascii_lowercase) || JOINING.has_folded(word) {
+                break;
+            }
+            (count, end) = (count + 1, stop);
+            i = text.run(stop, 6, |b| matches!(b, b' ' | b'\n' | b'\r' | b',' | b'.' | b')') || b.is_ascii_digit());
+            if i == stop {
+                break;
+            }
+        }
+        if count >= 12 {
+            pass.hit(start, end, CRYPTO_WALLET, "seed-phrase", super::detect::SAID);
+            pass.seeded = end;
+            return;
+        }
+        at = text.run(end.max(start), 64, is_ident).max(start + 1);
+    }
+    pass.seeded = to + 80;
+}
+
 /// Reads a token that may be an address in base58 with a checksum and begins with a letter. Says whether it is one.
 pub(super) fn base58(pass: &mut Pass<'_>, start: usize, end: usize) -> bool {
     let token = pass.text.cut(start, end);

@@ -89,6 +89,9 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
         if rule.name == "aws-id" {
             secret_behind(pass, end);
         }
+        if rule.name == "twilio-account" {
+            digits_behind(pass, end);
+        }
     } else if end - start > 256 {
         pass.refused = ((theme, place), end);
     }
@@ -106,6 +109,16 @@ fn secret_behind(pass: &mut Pass<'_>, from: usize) {
             return;
         }
         i = end.max(i + 1);
+    }
+}
+
+/// The other half that stands right behind an account: `Client("AC…", "…")`.
+fn digits_behind(pass: &mut Pass<'_>, from: usize) {
+    let text = pass.text;
+    let start = text.run(from, 8, |b| !b.is_ascii_alphanumeric() && b != b'\n');
+    let end = text.run(start, 33, |b| b.is_ascii_hexdigit());
+    if start > from && end - start == 32 {
+        pass.hit(start, end, super::kind::API_KEY, "twilio-secret-behind", SURE);
     }
 }
 
@@ -171,7 +184,7 @@ fn passes(text: Text<'_>, (start, prefix_end, end): (usize, usize, usize), rule:
         Check::Cased => has(lower) && has(upper) || !reads_as_words(body),
         Check::Random => is_random_behind_word(token, text.cut(start, prefix_end), behind),
         Check::Digit => has(digit) || !reads_as_words(body),
-        Check::Near(words) => super::context::said(text, start, words),
+        Check::Near(words) => super::context::said(text, start, words) || super::context::holds(text, end, text.line_end(end, 96), words),
         Check::Jwt => jwt(token),
     };
     fits && !is_sample(token)
