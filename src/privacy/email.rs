@@ -262,11 +262,11 @@ fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
         b"mail.com",
         b"provider.com",
     ];
+    // Set aside for examples (RFC 2606): they are nobody's.
+    const RESERVED: &[&[u8]] = &[b"example.com", b"example.org", b"example.net", b"example", b"invalid", b"test"];
     let local = local.to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();
     let placeholder = NOBODY.iter().any(|n| local == *n);
-    // Set aside for examples (RFC 2606): they are nobody's.
-    const RESERVED: &[&[u8]] = &[b"example.com", b"example.org", b"example.net", b"example", b"invalid", b"test"];
     let reserved = RESERVED.iter().any(|end| domain.strip_suffix(*end).is_some_and(|head| head.is_empty() || head.ends_with(b".")));
     reserved
         || local.starts_with(b"noreply")

@@ -166,7 +166,8 @@ pub(super) fn code(pass: &mut Pass<'_>, at: usize, to: usize) {
     let second = text.run(first + 1, 4, |b| b.is_ascii_digit());
     let end = if first - from == 3 && second == first + 4 && matches!(text.at(first), b' ' | b'-') { second } else { first };
     let behind = text.at(end);
-    let whole = !is_word(behind) && !(matches!(behind, b'.' | b',' | b':' | b'-' | b'/') && text.at(end + 1).is_ascii_digit());
+    let goes_on = matches!(behind, b'.' | b',' | b':' | b'-' | b'/') && text.at(end + 1).is_ascii_digit();
+    let whole = !is_word(behind) && !goes_on;
     let words = super::context::said_within(text, at, 64, &SENT) || super::context::follows(text, end, &SENT);
     let counted = super::context::said_within(text, at, 12, &COUNTED);
     if (4..=8).contains(&(end - from)) && whole && words && !counted {

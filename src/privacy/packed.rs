@@ -5,7 +5,7 @@ use super::encoded::holds_secret;
 use super::kind::API_KEY;
 use super::text::Text;
 
-/// How lists of bytes begin that hold known tokens (ghp_, gho_, github_pat_, glpat-, sk-, sk_, AKIA, xox, hf_, npm_, AIza).
+/// How lists of bytes begin that hold known tokens of GitHub, GitLab, AWS, Slack, Google, npm and those who write `sk-`.
 #[rustfmt::skip]
 pub(super) const LISTS: &[&str] = &[
     "'g','h','p'", "'g', 'h', 'p'", "'g','h','o'", "'g', 'h', 'o'", "'g','i','t'", "'g', 'i', 't'", "'g','l','p'", "'g', 'l', 'p'",

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// question. The answer goes to standard output and nothing else does.
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@example.org\""
+    after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@initech.com\""
 )]
 pub(crate) struct Options {
     /// The question; `-` takes it from standard input

@@ -58,7 +58,7 @@ fn kubernetes_secret_of_any_size_is_redacted_to_its_end() {
             ),
             ("quoted", format!("> apiVersion: v1\n> kind: Secret\n> data:\n{}", data.replace("  entry", ">   entry"))),
             ("fence", format!("look:\n```yaml\nkind: Secret\ndata:\n{data}```\nwhat is wrong?")),
-            ("quotes", format!("kind: \"Secret\"\ndata:\n{}", data.replace(": ", ": \"").replace("\n", "\"\n"))),
+            ("quotes", format!("kind: \"Secret\"\ndata:\n{}", data.replace(": ", ": \"").replace('\n', "\"\n"))),
             (
                 "json",
                 format!(

@@ -199,7 +199,7 @@ fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
     let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
     let drawn = tail.len() >= 14 && digits >= 2 && digits < tail.len() && (super::value::is_random(tail) || tail.len() < 16);
     let made = super::value::made(body);
-    let mixed = made.lower > 0 && made.upper > 0 || made.lower > 0 && has_numbers_inside(body);
+    let mixed = made.lower > 0 && (made.upper > 0 || has_numbers_inside(body));
     drawn || body.len() >= 14 && mixed && !reads_as_words(body)
 }
 
