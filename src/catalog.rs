@@ -256,7 +256,16 @@ const STRANGERS: &[(&str, &str)] = &[
     ("hf_", "a Hugging Face token"),
     ("pplx-", "a Perplexity key"),
     ("AKIA", "an AWS access key id"),
+    ("ASIA", "an AWS access key id"),
+    ("gho_", "a GitHub token"),
+    ("ghs_", "a GitHub token"),
+    ("ghu_", "a GitHub token"),
+    ("npm_", "an npm token"),
+    ("r8_", "a Replicate token"),
+    ("sk_live_", "a Stripe key"),
+    ("rk_live_", "a Stripe key"),
     ("xoxb-", "a Slack token"),
+    ("xoxp-", "a Slack token"),
     ("ek_", "a short-lived realtime secret"),
 ];
 
@@ -373,6 +382,32 @@ fn owners(key: &str) -> Vec<&'static Entry> {
     owners
 }
 
+/// Whose key a text is, by its looks or by the variable it was in.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Issuer {
+    /// For people: "a key of OpenRouter", "a GitHub token".
+    pub title: String,
+    /// The hosts that such a key is for. Empty where the issuer is not a provider of ours.
+    pub hosts: Vec<String>,
+}
+
+/// Whose key this is; `None` where neither its first letters nor its variable tells.
+#[must_use]
+pub fn issuer_of(key: &str, variable: Option<&str>) -> Option<Issuer> {
+    let named = |entry: &&'static Entry| entry.env.is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)));
+    let mut entries = owners(key);
+    if entries.is_empty() {
+        entries.extend(ENTRIES.iter().filter(named));
+    }
+    if !entries.is_empty() {
+        let title = entries.iter().map(|entry| entry.title).collect::<Vec<_>>().join(" or ");
+        let hosts = entries.iter().filter_map(|entry| entry.endpoint()).map(|endpoint| endpoint.host()).collect();
+        return Some(Issuer { title: format!("a key of {title}"), hosts });
+    }
+    let stranger = STRANGERS.iter().find(|(prefix, _)| key.starts_with(prefix));
+    stranger.map(|(_, what)| Issuer { title: (*what).to_owned(), hosts: Vec::new() })
+}
+
 /// Where and how a provider is asked: made from an [`Entry`], or from the settings for one of the user's own.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -398,8 +433,11 @@ impl Endpoint {
     /// The host its key may be sent to, with the port where one is named.
     #[must_use]
     pub fn host(&self) -> String {
-        let rest = self.base_url.split_once("://").map_or(self.base_url.as_str(), |(_, rest)| rest);
-        rest.split('/').next().unwrap_or_default().to_ascii_lowercase()
+        // Read as URLs are: `https:a.example://b.example` leads to the first of the two. What does not begin as it should has no
+        // host here, and no key goes to it.
+        let address = self.base_url.to_ascii_lowercase();
+        let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or_default();
+        rest.split(['/', '\\', '?', '#']).next().unwrap_or_default().to_owned()
     }
 }
 
@@ -410,6 +448,41 @@ mod tests {
     /// A made-up key of the right shape.
     fn key(prefix: &str, c: char, n: usize) -> String {
         format!("{prefix}{}", c.to_string().repeat(n))
+    }
+
+    #[test]
+    fn host_of_an_address_is_where_it_leads() {
+        for (address, host) in [
+            ("https://Openrouter.AI/api/v1", "openrouter.ai"),
+            ("http://127.0.0.1:4801/v1", "127.0.0.1:4801"),
+            ("https:evil.example://openrouter.ai/api/v1", ""),
+            ("https:\\\\evil.example://openrouter.ai", ""),
+            ("https://evil.example\\openrouter.ai/", "evil.example"),
+            ("https://openrouter.ai@evil.example/", "openrouter.ai@evil.example"),
+            ("https:///openrouter.ai", ""),
+            ("openrouter.ai", ""),
+        ] {
+            assert_eq!(Endpoint::custom("own".parse().unwrap(), address.to_owned()).host(), host, "{address}");
+        }
+    }
+
+    #[test]
+    fn issuer_of_a_key_is_told_by_its_prefix_or_its_variable() {
+        let title = |key: &str, variable| issuer_of(key, variable).map(|issuer| issuer.title);
+        for (key, variable, want) in [
+            (key("sk-or-v1-", 'a', 64), None, Some("a key of OpenRouter")),
+            (key("sk-or-v1-", 'Z', 3), None, Some("a key of OpenRouter")),
+            (key("gsk_", 'x', 52), Some("LLM_KEY"), Some("a key of Groq")),
+            (key("", 'x', 32), Some("MISTRAL_API_KEY"), Some("a key of Mistral")),
+            (key("", 'x', 32), Some("mistral_api_key"), Some("a key of Mistral")),
+            (key("ghp_", 'x', 36), Some("LLM_KEY"), Some("a GitHub token")),
+            (key("sk-", 'x', 8), Some("LLM_KEY"), None),
+            (key("", 'x', 32), Some("LLM_KEY"), None),
+        ] {
+            assert_eq!(title(&key, variable).as_deref(), want, "{key} in {variable:?}");
+        }
+        assert_eq!(issuer_of("sk-or-v1-x", None).unwrap().hosts, ["openrouter.ai"]);
+        assert_eq!(issuer_of("ghp_x", None).unwrap().hosts, Vec::<String>::new());
     }
 
     #[test]

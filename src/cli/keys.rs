@@ -1,11 +1,9 @@
 //! Keys at the front desk: where the passphrase comes from, which key is taken, and what to do when there is none.
 
-use super::app::{App, Choice};
 use super::env::Env;
-use super::report::{Exit, Meaning, Problem, meaning};
+use super::report::{Exit, Meaning, meaning};
 use super::ui::{Ui, shown};
 use crate::archive::Archive;
-use crate::catalog::{self, Endpoint};
 use crate::clock::Clock;
 use crate::disk;
 use crate::home::Home;
@@ -174,78 +172,6 @@ pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPa
         return Err(NoPassphrase(format!("{name} gives nothing")));
     }
     Ok(Secret::new(text.to_owned()))
-}
-
-impl App {
-    /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
-    pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
-        self.refuse_in_lockdown()?;
-        let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
-        let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
-        let stored = match self.keys()?.custody().get(&slot) {
-            Ok(stored) => stored,
-            // No store at all, or none that was ever made: then there is no key in it either.
-            Err(error) if named.is_some() && is_nowhere(&error) => None,
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(key) = stored {
-            self.must_be_bound(&choice.endpoint, &slot, &key)?;
-            return Ok(key);
-        }
-        if let Some(name) = named
-            && let Some(key) = self.env.secret(&name)?
-        {
-            return Ok(key);
-        }
-        let provider = &choice.endpoint.name;
-        let profile = if choice.profile.as_str() == "default" { String::new() } else { format!(" in profile `{}`", choice.profile) };
-        let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
-        let of = if other { format!(" --provider {provider}") } else { String::new() };
-        let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
-        bail!(
-            Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
-                .hint(format!("store one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
-        )
-    }
-}
-
-impl App {
-    /// A key goes to the host it was stored for, and to no other that the settings may name since. If nobody knows any more which
-    /// one that was, it goes to its provider's own.
-    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
-        let (host, name) = (endpoint.host(), &endpoint.name);
-        let clock = self.clock.clone();
-        let custody = self.keys()?.custody();
-        let book = custody.book().ok().flatten();
-        let record = book.as_ref().and_then(|book| book.record(slot));
-        if let Some(bound) = record.and_then(|record| record.host.as_ref()) {
-            if *bound == host {
-                return Ok(());
-            }
-            bail!(
-                Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was stored for `{bound}`, not for `{host}`"))
-                    .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
-            );
-        }
-        if catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_none_or(|own| own.host() != host) {
-            bail!(
-                Problem::new(Exit::Key, "unbound", format!("it is not known whether the key for `{name}` was stored for `{host}`"))
-                    .hint(format!("store it again with `chatbot key set --provider {name}`; nothing was sent"))
-            );
-        }
-        // What was put there by another home, or was forgotten, is known from now on. Where it cannot be written down, the next
-        // time is like this one.
-        let store = custody.chosen()?.store.kind();
-        custody
-            .change_book(|book| {
-                book.note(slot, key, store, clock.now());
-                if let Some(record) = book.record_mut(slot) {
-                    record.host = Some(host);
-                }
-            })
-            .unwrap_or_default();
-        Ok(())
-    }
 }
 
 pub(crate) fn is_nowhere(error: &keys::Error) -> bool {

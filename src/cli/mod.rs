@@ -2,6 +2,7 @@
 
 mod app;
 mod attachment;
+mod binding;
 mod commands;
 mod editor;
 mod env;

@@ -10,7 +10,7 @@ use crate::privacy::Raw;
 use crate::privacy::validate::Rules;
 use crate::provider::{AnyProvider, Demo, OpenAi, Wish};
 use crate::settings::KeyFrom;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -272,11 +272,10 @@ pub(crate) fn spent_in(app: &App, conversation: &str) -> Result<i64> {
 
 /// The key that goes with what was chosen.
 pub(crate) fn key_of(app: &mut App, choice: &Choice) -> Result<Option<crate::secret::Secret>> {
-    Ok(match &choice.key {
-        KeyFrom::Nowhere => None,
-        KeyFrom::Env(variable) => Some(app.env.secret(variable)?.with_context(|| no_env_key(choice, variable))?),
-        KeyFrom::Stored => Some(app.api_key(choice)?),
-    })
+    match (app.key_of(choice)?, &choice.key) {
+        (None, KeyFrom::Env(variable)) => bail!(no_env_key(choice, variable)),
+        (key, _) => Ok(key),
+    }
 }
 
 fn no_env_key(choice: &Choice, variable: &str) -> Problem {

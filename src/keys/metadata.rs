@@ -91,6 +91,18 @@ pub struct Record {
     pub remaining: Option<i64>,
 }
 
+/// A remembered yes: this key may be sent to this host. The tag is an HMAC of the host under the key itself, so that only a
+/// process that holds the key can write one: an edited file or a copied line opens no other host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Permit {
+    fingerprint: String,
+    host: String,
+    tag: String,
+}
+
+/// The most permits that are kept. The oldest goes first, and is asked for again.
+const MAX_PERMITS: usize = 200;
+
 /// The book of keys: `state/keys.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Book {
@@ -104,6 +116,8 @@ pub struct Book {
     pub recovery_at: Option<Time>,
     #[serde(default)]
     keys: BTreeMap<String, Record>,
+    #[serde(default)]
+    permits: Vec<Permit>,
 }
 
 impl Book {
@@ -151,7 +165,14 @@ impl Book {
     fn new() -> Result<Self, Error> {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|e| Error::Random(std::io::Error::other(e)))?;
-        Ok(Self { schema_version: VERSION, salt: STANDARD.encode(salt), store: None, recovery_at: None, keys: BTreeMap::new() })
+        Ok(Self {
+            schema_version: VERSION,
+            salt: STANDARD.encode(salt),
+            store: None,
+            recovery_at: None,
+            keys: BTreeMap::new(),
+            permits: Vec::new(),
+        })
     }
 
     /// Twelve hexadecimal digits that tell this key from others in this home, and say nothing about it: an HMAC under the
@@ -214,10 +235,43 @@ impl Book {
         }
     }
 
-    /// Forgets a slot.
+    /// Forgets a slot, and which hosts its key may be sent to.
     pub fn forget(&mut self, slot: &Slot) {
-        self.keys.remove(&slot.to_string());
+        if let Some(record) = self.keys.remove(&slot.to_string()) {
+            let kept_elsewhere = self.keys.values().any(|other| other.fingerprint == record.fingerprint);
+            self.permits.retain(|permit| kept_elsewhere || permit.fingerprint != record.fingerprint);
+        }
     }
+
+    /// Remembers that a key may be sent to a host.
+    pub fn allow_host(&mut self, key: &Secret, host: &str) {
+        if self.allows_host(key, host) {
+            return;
+        }
+        let (signer, message) = host_mac(key, host);
+        let tag = STANDARD.encode(hmac::sign(&signer, &message));
+        // One that does not fit the key any more was not written by this program.
+        let fingerprint = self.fingerprint(key);
+        self.permits.retain(|permit| permit.fingerprint != fingerprint || permit.host != host);
+        self.permits.push(Permit { fingerprint, host: host.to_owned(), tag });
+        let surplus = self.permits.len().saturating_sub(MAX_PERMITS);
+        self.permits.drain(..surplus);
+    }
+
+    /// Whether it was remembered, by a process that held the key, that it may be sent to this host.
+    #[must_use]
+    pub fn allows_host(&self, key: &Secret, host: &str) -> bool {
+        let (signer, message) = host_mac(key, host);
+        let is_genuine = |tag: &str| STANDARD.decode(tag).is_ok_and(|tag| hmac::verify(&signer, &message, &tag).is_ok());
+        self.permits.iter().any(|permit| permit.host == host && is_genuine(&permit.tag))
+    }
+}
+
+/// What the tag of a [`Permit`] is made with and of. The key's own bytes are the HMAC's key: they are at hand wherever the key is
+/// about to be sent, so the check fetches nothing else from the store.
+fn host_mac(key: &Secret, host: &str) -> (hmac::Key, Vec<u8>) {
+    let message = format!("chatbot key may go to host 1\n{host}\n").into_bytes();
+    (hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()), message)
 }
 
 #[cfg(test)]
@@ -252,6 +306,28 @@ mod tests {
         assert_eq!(print, one.fingerprint(&secret("sk-one")));
         assert_ne!(print, one.fingerprint(&secret("sk-two")));
         assert_ne!(print, two.fingerprint(&secret("sk-one")));
+    }
+
+    #[test]
+    fn host_permit_holds_for_one_key_and_one_host() {
+        let mut book = Book::new().unwrap();
+        let (one, two) = (secret("sk-one"), secret("sk-two"));
+        book.note(&slot(), &one, StoreKind::Vault, Time::from_millis(0));
+        book.allow_host(&one, "a.example");
+        assert!(book.allows_host(&one, "a.example"));
+        assert!(!book.allows_host(&two, "a.example") && !book.allows_host(&one, "b.example"));
+        // Who can edit the file, but has no key, cannot move the permit to another host.
+        let mut edited = book.clone();
+        edited.permits[0].host = String::from("b.example");
+        assert!(!edited.allows_host(&one, "b.example") && !edited.allows_host(&one, "a.example"));
+        book.allow_host(&one, "a.example");
+        assert_eq!(book.permits.len(), 1);
+        book.forget(&slot());
+        assert!(!book.allows_host(&one, "a.example"));
+        for n in 0..MAX_PERMITS + 5 {
+            book.allow_host(&one, &format!("{n}.example"));
+        }
+        assert_eq!(book.permits.len(), MAX_PERMITS);
     }
 
     #[test]

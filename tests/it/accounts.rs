@@ -107,8 +107,8 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
         "provider = \"oai\"\n[providers.oai]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openai\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin"]).stdin(key(1)).stdout("stored the key for `oai` in the vault: valid\n").check();
-    sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(admin())
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("stored the key for `oai` in the vault: valid\n").check();
+    sandbox.run(["key", "set", "--stdin", "--profile", "management", "--force"]).stdin(admin())
         .stdout("stored the key for `oai` in profile `management` in the vault: valid, but it is an admin key: it makes other keys and cannot ask a model anything\n")
         .check();
     (sandbox, organisation, server)

@@ -1,7 +1,7 @@
 //! One question: what goes out, what comes back, and how it ends.
 
 use super::harness::provider::{Gate, Reply, Server};
-use super::harness::sandbox::key;
+use super::harness::sandbox::own_key;
 use super::harness::{Output, Sandbox};
 use serde_json::{Value, json};
 
@@ -29,7 +29,7 @@ fn the_answer_and_nothing_else_is_on_standard_output() {
     let (sandbox, server) = asking(Server::replies([Reply::says("Because of Rayleigh scattering.")]));
     sandbox.run(["ask", "why is", "the sky blue?"]).stdout("Because of Rayleigh scattering.\n").check();
     let request = server.request();
-    assert_eq!(request.header("authorization"), Some(format!("Bearer {}", key()).as_str()));
+    assert_eq!(request.header("authorization"), Some(format!("Bearer {}", own_key()).as_str()));
     let body = request.json();
     assert_eq!(body["messages"], json!([{"role": "user", "content": "why is the sky blue?"}]));
     assert_eq!(body["model"], "maker/model-1");

@@ -3,7 +3,7 @@
 use super::harness::Sandbox;
 use super::harness::certificate::{Certificate, Flaw};
 use super::harness::provider::{Reply, Server};
-use super::harness::sandbox::key;
+use super::harness::sandbox::own_key as key;
 use serde_json::Value;
 use std::net::TcpListener;
 

@@ -62,6 +62,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
 
 /// Where secrets are opened, how often, and what for.
 const OPENERS: &[(&str, usize, &str)] = &[
+    ("cli/binding", 2, "a key is looked at for whose it is"),
     ("cli/commands/key/set", 1, "a new key is looked at"),
     ("cli/commands/key/show", 1, "a key is shown to its owner on a terminal"),
     ("cli/commands/vault", 1, "a passphrase that was made is shown once"),
@@ -70,7 +71,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/foreign", 1, "a key that stands twice in a file is one"),
     ("keys/data_key", 1, "a data key has the right length"),
     ("keys/login", 1, "the half of a login's proof that may be seen is made of the other"),
-    ("keys/metadata", 1, "a fingerprint is made of a key"),
+    ("keys/metadata", 2, "a fingerprint is made of a key; a key signs which host it may go to"),
     ("keys/mod", 2, "what was kept is what was given"),
     ("keys/os_keyring", 1, "a key goes into the OS keyring"),
     ("keys/recent", 2, "a key waits in the kernel's memory"),

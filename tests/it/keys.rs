@@ -2,6 +2,7 @@
 
 use super::harness::provider::{Reply, Server};
 use super::harness::{Sandbox, screen::key as press};
+use std::fs;
 
 /// A key of the right form that no scanner of repositories takes for one.
 fn key(letters: &str) -> String {
@@ -163,11 +164,11 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
     sandbox.run(["key", "validate"]).fails(3);
     // Nor does one that nobody knows the host of any more.
     let book = sandbox.state().join("keys.json");
-    let whole = std::fs::read(&book).unwrap();
+    let whole = fs::read(&book).unwrap();
     for left in [None, Some(&b"{"[..]), Some(b"{\"schema_version\": 9}")] {
         match left {
-            Some(bytes) => std::fs::write(&book, bytes).unwrap(),
-            None => std::fs::remove_file(&book).unwrap(),
+            Some(bytes) => fs::write(&book, bytes).unwrap(),
+            None => fs::remove_file(&book).unwrap(),
         }
         sandbox
             .run(["ask", "hello"])
@@ -179,12 +180,12 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
             .check();
     }
     // With its own host all is as before, and is known again.
-    std::fs::remove_file(&book).unwrap();
-    std::fs::remove_file(sandbox.settings()).unwrap();
+    fs::remove_file(&book).unwrap();
+    fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["ask", "hello"]).fails(7);
     let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
     assert_eq!(listed["keys"][0]["host"], "openrouter.ai");
-    std::fs::write(&book, whole).unwrap();
+    fs::write(&book, whole).unwrap();
     sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
     // Nor does a variable: it belongs to the host we know.
     sandbox.run(["key", "delete", "--yes"]).passes();
@@ -264,7 +265,7 @@ fn a_lost_book_is_written_again_from_the_vault() {
     let book = sandbox.state().join("keys.json");
     for damage in [None, Some("{\"schema_version\":1,")] {
         match damage {
-            None => std::fs::remove_file(&book).unwrap(),
+            None => fs::remove_file(&book).unwrap(),
             Some(text) => drop(sandbox.write(&book, text)),
         }
         let listed = sandbox.run(["key", "list"]).passes().stdout;
@@ -284,4 +285,104 @@ fn what_is_no_text_is_no_key() {
              chatbot: hint: give the secret alone, whole and on one line\n",
         )
         .check();
+}
+
+/// A server that would take any key, and a home whose settings say that it gets the key in a variable.
+fn thief(variable: &str) -> (Sandbox, Server) {
+    let server = Server::whatever(|_| Reply::says("thanks"));
+    let sandbox = Sandbox::with_vault();
+    sandbox.configure(&format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:{variable}\"\nmodel = \"m\"\n",
+        server.base_url()
+    ));
+    (sandbox, server)
+}
+
+#[test]
+fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
+    let router = super::harness::sandbox::key();
+    let mistral = "m".repeat(32);
+    for (variable, value) in [
+        ("OPENROUTER_API_KEY", router.as_str()),
+        ("LLM_KEY", router.as_str()),
+        ("llm_key", "sk-ant-api03-short"),
+        ("MISTRAL_API_KEY", mistral.as_str()),
+        ("LLM_KEY", "ghp_0123456789"),
+    ] {
+        let (mut sandbox, server) = thief(variable);
+        sandbox.set(variable, value);
+        for args in [&["ask", "hi"][..], &["ask", "--no-log", "--yes", "hi"], &["models"], &["key", "validate", "--force"]] {
+            let output = sandbox.run(args).fails(3);
+            assert!(output.stderr.contains(&format!("the key in `{variable}` looks like a")), "{args:?}: {}", output.stderr);
+        }
+        let host = format!("127.0.0.1:{}", server.port());
+        let hint = format!("`chatbot key validate --provider own --allow-host {host}`");
+        assert!(sandbox.run(["ask", "hi"]).fails(3).stderr.contains(&hint));
+        sandbox.run(["key", "validate", "--allow-host", "127.0.0.1:1"]).fails(2);
+        assert_eq!(server.connections(), 0, "{variable}");
+        sandbox.run(["key", "validate", "--allow-host", &host]).output();
+        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).passes().stdout, "thanks\n");
+        // The yes is for this key and this host alone.
+        sandbox.run(["ask", "hi"]).env(variable, format!("{value}0")).fails(3);
+        let asked = server.requests().len();
+        let book = sandbox.state().join("keys.json");
+        let edited = fs::read_to_string(&book).unwrap().replace(&host, "localhost:9");
+        fs::write(&book, edited).unwrap();
+        sandbox.run(["ask", "hi"]).fails(3);
+        sandbox
+            .configure("provider = \"own\"\n[providers.own]\nbase_url = \"http://localhost:9/v1\"\nkey = \"env:LLM_KEY\"\nmodel = \"m\"\n");
+        sandbox.run(["ask", "hi"]).env("LLM_KEY", &router).fails(3);
+        assert_eq!(server.requests().len(), asked);
+    }
+}
+
+#[test]
+fn foreign_key_is_asked_about_once_on_a_terminal() {
+    let (mut sandbox, server) = thief("OPENROUTER_API_KEY");
+    sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
+    let mut screen = sandbox.screen(["ask", "hi"]);
+    screen.wait_for("from now on? [y/N]").line("");
+    assert_eq!(screen.end(), 3);
+    assert_eq!(server.connections(), 0);
+    let mut screen = sandbox.screen(["ask", "hi"]);
+    screen.wait_for("from now on? [y/N]").line("y").wait_for("thanks");
+    assert_eq!(screen.end(), 0);
+    let mut screen = sandbox.screen(["ask", "hi"]);
+    screen.wait_for("thanks");
+    assert_eq!(screen.end(), 0);
+    sandbox.run(["ask", "hi"]).passes();
+}
+
+#[test]
+fn foreign_key_is_stored_for_another_host_only_with_a_yes() {
+    let (sandbox, server) = thief("UNUSED");
+    sandbox.configure(&format!(
+        "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
+        server.base_url()
+    ));
+    let key = super::harness::sandbox::key();
+    let output = sandbox.run(["key", "set", "--stdin"]).stdin(&key).fails(3);
+    assert!(output.stderr.contains("this key looks like a key of OpenRouter, and `own` is at `127.0.0.1:"), "{}", output.stderr);
+    assert_eq!(server.connections(), 0);
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(&key).passes();
+    sandbox.run(["ask", "hi"]).passes();
+}
+
+#[test]
+fn stored_key_stays_with_its_host_when_settings_and_state_are_edited_together() {
+    let (sandbox, server) = thief("UNUSED");
+    sandbox.store_key("openrouter", &super::harness::sandbox::key());
+    let host = format!("127.0.0.1:{}", server.port());
+    let book = sandbox.state().join("keys.json");
+    let edited = fs::read_to_string(&book).unwrap().replace("openrouter.ai", &host);
+    assert!(edited.contains(&host));
+    fs::write(&book, edited).unwrap();
+    let settings = |url: &str| format!("[providers.openrouter]\nbase_url = \"{url}\"\nkey = \"stored\"\nmodel = \"m\"\n");
+    sandbox.configure(&settings(&server.base_url()));
+    let output = sandbox.run(["ask", "hi"]).fails(3);
+    assert!(output.stderr.contains("it is not known whether the key for `openrouter` was stored for"), "{}", output.stderr);
+    // An address that begins like one host and leads to another.
+    sandbox.configure(&settings(&format!("http:127.0.0.1:{}://openrouter.ai/v1", server.port())));
+    sandbox.run(["ask", "hi"]).output();
+    assert_eq!(server.connections(), 0);
 }

@@ -337,7 +337,7 @@ fn object_storage_gets_nothing_in_the_clear() {
         sandbox.set("WEBDAV_PASSWORD", webdav::PASSWORD);
         sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
     }
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(format!("{}\n", key())).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).passes();
     for (_, sentence, _) in canaries() {
         sandbox.run(["ask", "--demo", "--"]).arg(sentence).passes();
     }
@@ -419,7 +419,7 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
     let latest: serde_json::Value = serde_json::from_str(&latest).unwrap();
     let id = latest["conversations"][0]["id"].as_str().unwrap();
     sandbox.run(["history", "rename", id]).arg(&sentences[7]).output();
-    sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(format!("{}\n", key())).output();
+    sandbox.run(["key", "rotate", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).output();
     for args in [
         ["history", "prune", "--older-than", "1d", "--dry-run"].as_slice(),
         &["key", "rotate", "--undo"],

@@ -61,7 +61,7 @@ fn house() -> (Sandbox, Server) {
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(key()).passes();
     (sandbox, server)
 }
 
@@ -118,11 +118,11 @@ fn a_key_is_written_to_its_provider_and_to_nobody_else() {
     let provider = format!("->{}]", url.trim_start_matches("http://").split('/').next().unwrap());
     let mut sent = 0;
     for (args, stdin) in [
-        (["key", "set", "--stdin", "--profile", "second"].as_slice(), true),
+        (["key", "set", "--stdin", "--profile", "second", "--force"].as_slice(), true),
         (&["key", "validate", "--force"], false),
         (&["key", "list"], false),
         (&["ask", "-vv", "hello"], false),
-        (&["key", "rotate", "--stdin", "--no-validate"], true),
+        (&["key", "rotate", "--stdin", "--no-validate", "--force"], true),
         (&["key", "rotate", "--confirm"], false),
         (&["key", "import", ".env", "--yes", "--profile", "third"], false),
         (&["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", super::harness::sandbox::CHEAP], false),

@@ -109,7 +109,7 @@ fn a_key_that_ends_soon_is_told_once() {
             "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
             server.base_url()
         ));
-        sandbox.run(["key", "set", "--stdin"]).stdin(super::harness::sandbox::key()).passes();
+        sandbox.run(["key", "set", "--stdin", "--force"]).stdin(super::harness::sandbox::key()).passes();
         sandbox.run(["key", "list"]).passes();
         sandbox.run(["key", "list"]).passes();
         assert_eq!(alerts(&sandbox), expected, "{days} days");

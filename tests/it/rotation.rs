@@ -92,7 +92,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin"]).stdin(key(1)).stdout("stored the key for `gate` in the vault: valid\n").check();
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("stored the key for `gate` in the vault: valid\n").check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(MANAGEMENT)
         .stdout("stored the key for `gate` in profile `management` in the vault: valid, but it is a management key: it makes other keys and cannot ask a model anything\n")
         .check();

@@ -6,7 +6,6 @@ use crate::cli::talk::dollars;
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::provider::{Model, models};
-use crate::settings::KeyFrom;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -29,13 +28,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let choice = app.choice(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
-    let key = match &choice.key {
-        // OpenRouter's list is open to everybody: no key leaves for it.
-        _ if choice.endpoint.dialect.routing => None,
-        KeyFrom::Nowhere => None,
-        KeyFrom::Env(variable) => app.env.secret(variable)?,
-        KeyFrom::Stored => Some(app.api_key(&choice)?),
-    };
+    // OpenRouter's list is open to everybody: no key leaves for it.
+    let key = if choice.endpoint.dialect.routing { None } else { app.key_of(&choice)? };
     let mut list = runtime()?.block_on(models(&choice.endpoint, key.as_ref(), app.reach()?))?;
     app.remember_models(&choice.endpoint.name, &list);
     app.remember_prices(&choice.endpoint.name, &list);

@@ -18,7 +18,9 @@ impl Address {
             return Err(bad("has a space, a control character or a letter outside ASCII in it"));
         }
         let mut url = Url::parse(base_url).map_err(|_| bad("is not a URL such as `https://example.org/v1`"))?;
-        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
+        // URL parsers take `https:a.example://b.example` and backslashes as well; which host is meant must not be a riddle.
+        let begins = |scheme: &str| base_url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        if !(begins("https://") || begins("http://")) || base_url.contains('\\') || url.host_str().is_none() {
             return Err(bad("does not begin with `https://`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
@@ -122,6 +124,9 @@ mod tests {
             ("https://example.org/v1?key=1", Kind::BadAddress),
             ("https://example.org/v1#x", Kind::BadAddress),
             ("file:///etc/passwd", Kind::BadAddress),
+            ("https:evil.example://openrouter.ai/api/v1", Kind::BadAddress),
+            ("https:evil.example", Kind::BadAddress),
+            ("https://evil.example\\openrouter.ai/v1", Kind::BadAddress),
             ("http://example.org/v1", Kind::PlainHttp),
             ("http://localhost.example.org/v1", Kind::PlainHttp),
             ("http://127.0.0.1.example.org/v1", Kind::PlainHttp),

@@ -21,6 +21,11 @@ pub(crate) fn key() -> String {
     format!("sk-or-v1-{}", "0123456789abcdef".repeat(4))
 }
 
+/// A key for a server of one's own. It looks like none that a known provider issues.
+pub(crate) fn own_key() -> String {
+    format!("own-{}", "0123456789abcdef".repeat(4))
+}
+
 /// Everything the binary said in a sandbox, for those who look for leaks.
 pub(crate) type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
@@ -158,7 +163,7 @@ impl Sandbox {
     pub(crate) fn ask_at(&mut self, base_url: &str, more: &str) {
         let own = format!("[providers.own]\nbase_url = \"{base_url}\"\nkey = \"env:OWN_KEY\"\nmodel = \"maker/model-1\"\n");
         self.configure(&format!("provider = \"own\"\n{more}\n{own}"));
-        self.set("OWN_KEY", key());
+        self.set("OWN_KEY", own_key());
     }
 
     /// Makes a vault at the lowest allowed cost, and names its passphrase to every later command by a file.

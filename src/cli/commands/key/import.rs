@@ -258,6 +258,8 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
         return Ok(());
     }
     offer.target.must_be_kept_here()?;
+    // The settings may have put another host in the place of the one that issued it.
+    app.refuse_a_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
     if answer.status == Status::Invalid && !options.force {
         return app.ui.say(&format!("left {said} where it is: {}\n", answer.sentence()), 2);

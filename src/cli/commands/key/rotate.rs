@@ -167,6 +167,9 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
         app.ui.hidden(&format!("New key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
     };
     check(target, &new, options.force)?;
+    if !options.force {
+        app.refuse_a_key_unlike(&target.endpoint, &target.slot, old, &new)?;
+    }
     if same(&new, old) {
         bail!(Problem::new(Exit::Key, "same_key", "this is the key that is stored already").hint("make a new one at your provider"));
     }
@@ -215,6 +218,8 @@ fn undo(
     management: Option<&Secret>,
     intent: Option<&crate::keys::rotation::Intent>,
 ) -> Result<()> {
+    // Storing it below binds it to the host of today's settings: that must be the one it was stored for.
+    app.must_be_bound(&target.endpoint, &target.slot, old)?;
     if let Some(intent) = intent {
         automatic::revive(app, target, management, intent)?;
     }

@@ -25,7 +25,7 @@ pub(super) struct Options {
     /// Do not ask the provider whether the key is good
     #[arg(long)]
     no_validate: bool,
-    /// Store it even if it looks wrong or the provider refuses it
+    /// Store it even if it looks wrong or like another provider's, or the provider refuses it
     #[arg(long)]
     force: bool,
 }
@@ -47,6 +47,9 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.hidden(&format!("Key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
     };
     check(&target, &key, options.force)?;
+    if !options.force {
+        app.refuse_a_foreign_key(&target.endpoint, &key, None)?;
+    }
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &target, &key)? };
     if let (Status::Invalid, false) = (answer.status, options.force) {
         bail!(
@@ -68,9 +71,11 @@ pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer
     let now = app.clock.now();
     let custody = app.keys()?.custody();
     custody.put(&target.slot, key)?;
+    let host = target.endpoint.host();
     custody.change_book(|book| {
+        book.allow_host(key, &host);
         if let Some(record) = book.record_mut(&target.slot) {
-            record.host = Some(target.endpoint.host());
+            record.host = Some(host);
             answer.write(record, now);
         }
     })?;

@@ -4,11 +4,12 @@ use super::set::event;
 use super::{Target, Whose, said, target, target_of};
 use crate::cli::app::App;
 use crate::cli::network::runtime;
-use crate::cli::report::{Exit, Quiet};
+use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::Style;
 use crate::clock::{Time, in_words};
 use crate::keys::{Record, Slot, Status};
 use crate::ledger::{Severity, What};
+use crate::privacy::Raw;
 use crate::provider::{Standing, Verdict, verify};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
@@ -28,6 +29,9 @@ pub(super) struct Options {
     /// Ask even if it was answered within the last hour
     #[arg(long)]
     force: bool,
+    /// Let this key go to this host from now on, although it looks like another provider's
+    #[arg(long, value_name = "HOST", conflicts_with = "all")]
+    allow_host: Option<String>,
 }
 
 /// What a provider said, or that it was not asked.
@@ -97,6 +101,9 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if targets.is_empty() {
         return Err(target(app, &options.whose)?.missing());
     }
+    if let (Some(host), [target]) = (&options.allow_host, targets.as_slice()) {
+        allow(app, target, host)?;
+    }
     let mut worst = None;
     for target in &targets {
         let status = one(app, target, options.force)?;
@@ -108,6 +115,26 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     // What there was to say stands on the lines above.
     worst.map_or(Ok(()), |exit| Err(Quiet(exit).into()))
+}
+
+/// Remembers that the key in a variable may go to the host that the settings name and the command line repeats.
+fn allow(app: &mut App, target: &Target, host: &str) -> Result<()> {
+    let there = target.endpoint.host();
+    if !there.eq_ignore_ascii_case(host) {
+        let shown = Raw::from(host).printable();
+        bail!(
+            Problem::misuse(format!("`{}` is at `{there}`, not at `{shown}`", target.endpoint.name))
+                .hint(format!("look at `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
+        );
+    }
+    let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
+    if key.stored {
+        bail!(
+            Problem::misuse(format!("the key for {} is stored, and goes to the host it was stored for", target.said()))
+                .hint(format!("store it again with `chatbot key set{} --force`", target.options()))
+        );
+    }
+    app.allow_host(&target.endpoint, &key.secret)
 }
 
 /// Every key that is known of, stored or in a variable.
@@ -139,6 +166,8 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
     let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
     if key.stored {
         app.must_be_bound(&target.endpoint, &target.slot, &key.secret)?;
+    } else {
+        app.refuse_a_foreign_key(&target.endpoint, &key.secret, target.variable.as_deref())?;
     }
     let answer = ask(app, target, &key.secret)?;
     if key.stored {

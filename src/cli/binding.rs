@@ -1,0 +1,141 @@
+//! Which host a key may be sent to. Every key that is about to be sent passes here, stored or from the environment.
+
+use super::app::{App, Choice};
+use super::keys::is_nowhere;
+use super::report::{Exit, Problem};
+use crate::catalog::{self, Endpoint};
+use crate::keys::Slot;
+use crate::privacy::Raw;
+use crate::secret::Secret;
+use crate::settings::KeyFrom;
+use anyhow::{Result, bail};
+
+impl App {
+    /// The key that goes with what was chosen, if it may be sent to where that is.
+    pub(crate) fn key_of(&mut self, choice: &Choice) -> Result<Option<Secret>> {
+        match &choice.key {
+            KeyFrom::Nowhere => Ok(None),
+            KeyFrom::Stored => self.api_key(choice).map(Some),
+            KeyFrom::Env(variable) => self.env_key(&choice.endpoint, variable),
+        }
+    }
+
+    /// The key in a variable, if it may be sent to this endpoint; `None` if the variable is not set.
+    pub(crate) fn env_key(&mut self, endpoint: &Endpoint, variable: &str) -> Result<Option<Secret>> {
+        let Some(key) = self.env.secret(variable)? else { return Ok(None) };
+        self.refuse_a_foreign_key(endpoint, &key, Some(variable))?;
+        Ok(Some(key))
+    }
+
+    /// A key that another provider issued goes to this host only if its owner has said yes to exactly this pair, once.
+    pub(crate) fn refuse_a_foreign_key(&mut self, endpoint: &Endpoint, key: &Secret, variable: Option<&str>) -> Result<()> {
+        let host = endpoint.host();
+        let Some(issuer) = catalog::issuer_of(key.expose(), variable).filter(|issuer| !issuer.hosts.contains(&host)) else {
+            return Ok(());
+        };
+        let book = self.keys()?.custody().book().ok().flatten();
+        if book.is_some_and(|book| book.allows_host(key, &host)) {
+            return Ok(());
+        }
+        let (name, shown_host) = (&endpoint.name, Raw::from(host.as_str()).printable());
+        let from = variable.map_or_else(|| String::from("this key"), |variable| format!("the key in `{variable}`"));
+        let what = format!("{from} looks like {}, and `{name}` is at `{shown_host}`", issuer.title);
+        // `--yes` does not answer this: it is in many scripts, and the settings may have been edited by someone else.
+        if self.ui.can_ask() && self.ui.confirm(&format!("{what}; send it there, from now on?"), "`--allow-host`")? {
+            return self.allow_host(endpoint, key);
+        }
+        let command = format!("chatbot key validate --provider {name} --allow-host {shown_host}");
+        let hint = match variable {
+            Some(_) => format!("if it belongs there, `{command}` says so once; nothing was sent"),
+            None => String::from("if it belongs there, store it with `--force`; nothing was sent"),
+        };
+        bail!(Problem::new(Exit::Key, "foreign_key", what).hint(hint))
+    }
+
+    /// A new key takes an old one's place without a question where the old one may go, and the same issuer made both.
+    pub(crate) fn refuse_a_key_unlike(&mut self, endpoint: &Endpoint, slot: &Slot, old: &Secret, new: &Secret) -> Result<()> {
+        self.must_be_bound(endpoint, slot, old)?;
+        let [before, after] = [old, new].map(|key| catalog::issuer_of(key.expose(), None));
+        if before == after { Ok(()) } else { self.refuse_a_foreign_key(endpoint, new, None) }
+    }
+
+    /// Remembers that this key may be sent to this endpoint's host.
+    pub(crate) fn allow_host(&mut self, endpoint: &Endpoint, key: &Secret) -> Result<()> {
+        let host = endpoint.host();
+        Ok(self.keys()?.custody().change_book(|book| book.allow_host(key, &host))?)
+    }
+
+    /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
+    pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
+        self.refuse_in_lockdown()?;
+        let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
+        let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
+        let stored = match self.keys()?.custody().get(&slot) {
+            Ok(stored) => stored,
+            // No store at all, or none that was ever made: then there is no key in it either.
+            Err(error) if named.is_some() && is_nowhere(&error) => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(key) = stored {
+            self.must_be_bound(&choice.endpoint, &slot, &key)?;
+            return Ok(key);
+        }
+        if let Some(name) = named
+            && let Some(key) = self.env_key(&choice.endpoint, &name)?
+        {
+            return Ok(key);
+        }
+        let provider = &choice.endpoint.name;
+        let profile = if choice.profile.as_str() == "default" { String::new() } else { format!(" in profile `{}`", choice.profile) };
+        let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
+        let of = if other { format!(" --provider {provider}") } else { String::new() };
+        let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
+        bail!(
+            Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
+                .hint(format!("store one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
+        )
+    }
+}
+
+impl App {
+    /// A stored key goes to the host it was stored for, and to no other that the settings name later. Where no record that is
+    /// genuine says which one that was, it goes to its provider's own only.
+    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
+        let (host, name) = (endpoint.host(), &endpoint.name);
+        let clock = self.clock.clone();
+        let custody = self.keys()?.custody();
+        let book = custody.book().ok().flatten();
+        let record = book.as_ref().and_then(|book| book.record(slot));
+        if let Some(bound) = record.and_then(|record| record.host.as_ref()) {
+            if *bound != host {
+                bail!(
+                    Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was stored for `{bound}`, not for `{host}`"))
+                        .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
+                );
+            }
+            // Anyone who can write the file can write a name into it; the permit takes the key itself to make.
+            if book.as_ref().is_some_and(|book| book.allows_host(key, &host)) {
+                return Ok(());
+            }
+        }
+        if catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_none_or(|own| own.host() != host) {
+            bail!(
+                Problem::new(Exit::Key, "unbound", format!("it is not known whether the key for `{name}` was stored for `{host}`"))
+                    .hint(format!("store it again with `chatbot key set --provider {name}`; nothing was sent"))
+            );
+        }
+        // What was put there by another home, or was forgotten, is known from now on. Where it cannot be written down, the next
+        // time is like this one.
+        let store = custody.chosen()?.store.kind();
+        custody
+            .change_book(|book| {
+                book.note(slot, key, store, clock.now());
+                book.allow_host(key, &host);
+                if let Some(record) = book.record_mut(slot) {
+                    record.host = Some(host);
+                }
+            })
+            .unwrap_or_default();
+        Ok(())
+    }
+}
