@@ -36,5 +36,5 @@ pub use clock::{Clock, Time};
 pub use home::Home;
 pub use message::{Message, Role};
 pub use name::Name;
-pub use privacy::{Placeholders, Policy, Raw, Redacted, Redactor};
+pub use privacy::{Displayable, Placeholders, Policy, Raw, Redacted, Redactor, Style};
 pub use secret::Secret;

@@ -1,6 +1,6 @@
 //! Who watches a message on its way.
 
-use crate::privacy::Findings;
+use crate::privacy::{Displayable, Findings};
 use crate::provider::Heard;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub trait Watcher {
     /// Whether a message with these findings may be sent at all; asked only where the policy says so.
     fn approves(&mut self, findings: &Findings) -> bool;
     /// More of the answer, fit to be shown.
-    fn text(&mut self, shown: &str);
+    fn text(&mut self, shown: &Displayable);
     /// Something other than text was heard.
     fn sign(&mut self, heard: &Heard);
     /// Nothing is sent for so long still; said again and again, at last with nothing left.

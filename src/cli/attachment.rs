@@ -23,10 +23,19 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
             if !whole.is_empty() {
                 whole.push(&Raw::from("\n\n"));
             }
-            whole.push(&Raw::from(format!("File `{name}`:\n```\n{}\n```", text.trim_end_matches('\n'))));
+            whole.push(&Raw::from(fenced(&name, text.trim_end_matches('\n'))));
         }
     }
     Ok(whole)
+}
+
+/// A file as a part of the message. The fence is longer than any in the text and the name is one line of plain characters,
+/// so that neither can end the fence and go on as if its owner had typed it.
+fn fenced(name: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    let name = Raw::from(name).printable_line().replace('`', "'");
+    format!("File `{name}`:\n{fence}\n{text}\n{fence}")
 }
 
 fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
@@ -83,6 +92,12 @@ fn fits(pattern: &str, name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attachment_cannot_end_its_own_fence() {
+        assert_eq!(fenced("a.rs", "fn f() {}"), "File `a.rs`:\n```\nfn f() {}\n```");
+        assert_eq!(fenced("a`\nb\u{202e}", "x\n````\ny"), "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````");
+    }
 
     #[test]
     fn a_pattern_means_names_of_one_folder() {

@@ -45,7 +45,7 @@ impl App {
         let opened = text.lines().rev().take(most).filter_map(|token| ring.open(token).ok());
         let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
         let lines: BTreeMap<(i64, Name), String> = records.map(|r| ((r.at, r.conversation), r.text)).collect();
-        lines.into_values().map(|text| Raw::from(text).printable()).collect()
+        lines.into_values().collect()
     }
 
     /// Removes the lines that were typed in these conversations. Lines that do not open go as well: what they say is not known.
@@ -101,7 +101,10 @@ impl App {
     /// The names of models as they were last seen; before that, those this program knows by itself.
     pub(crate) fn known_models(&self) -> Vec<String> {
         match disk::read_at_most(&self.models_file(), 1 << 20) {
-            Ok(Some(bytes)) => String::from_utf8_lossy(&bytes).lines().skip(1).map(str::to_owned).collect(),
+            Ok(Some(bytes)) => {
+                let names = String::from_utf8_lossy(&bytes);
+                names.lines().skip(1).filter(|m| m.bytes().all(|b| b.is_ascii_graphic())).map(str::to_owned).collect()
+            }
             _ => crate::catalog::all().iter().map(|e| e.model.to_owned()).filter(|m| !m.is_empty()).collect(),
         }
     }

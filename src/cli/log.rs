@@ -47,7 +47,7 @@ impl Log {
             return;
         }
         let (text, _) = self.redactor.redact(Raw::from(text), &mut Placeholders::default());
-        let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable());
+        let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable_line());
         match &self.sink {
             Sink::Errors => self.ui.error_raw(&line),
             Sink::File(path) => Appender::open(path).and_then(|mut file| file.add(format!("{line}\n").as_bytes())).unwrap_or_default(),

@@ -17,6 +17,7 @@ mod report;
 mod slash;
 mod storage;
 mod talk;
+mod terminal;
 mod ui;
 mod watch;
 

@@ -2,7 +2,7 @@
 
 use super::ui::{Gone, Style, Ui};
 use crate::ledger::budget;
-use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
+use crate::privacy::{Displayable, KINDS, Placeholders, Policy, Raw, Redactor};
 use crate::{archive, chat, disk, home, limit, provider};
 use serde_json::json;
 use std::fmt;
@@ -107,7 +107,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
                 body.insert("retry_after".to_owned(), json!(seconds(after)));
             }
         }
-        ui.error_raw(&json!({ "schema_version": 1, "error": body }).to_string());
+        ui.error_json(&json!({ "schema_version": 1, "error": body }));
     } else {
         say(ui, &problem);
     }
@@ -141,9 +141,10 @@ pub(crate) fn without_keys(text: &str) -> String {
 }
 
 fn say(ui: &Ui, problem: &Problem) {
-    ui.error_line(&format!("chatbot: {} {}", ui.paint_error(Style::Red, "error:"), problem.what));
+    // One line each: a line break in what a server or a file says must not look like another message of this program.
+    ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.what));
     if let Some(hint) = &problem.hint {
-        ui.error_line(&format!("chatbot: {} {hint}", ui.paint_error(Style::Bold, "hint:")));
+        ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Bold, "hint:") + " " + Displayable::line(hint));
     }
 }
 

@@ -351,7 +351,7 @@ pub(crate) fn replaced(counts: &[(String, usize)]) -> String {
 
 /// `model · 1,204→356 tok · $0.0031 · 2.1 s`
 pub(crate) fn statistics(outcome: &crate::chat::Outcome, model: &str) -> String {
-    let mut parts = vec![Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable()];
+    let mut parts = vec![Raw::from(outcome.answer.as_ref().map_or(model, |a| a.model.as_str())).printable_line()];
     if let Some(usage) = outcome.answer.as_ref().and_then(|a| a.usage.as_ref()) {
         parts.push(format!("{}→{} tok", grouped(usage.prompt_tokens), grouped(usage.completion_tokens)));
         parts.push(outcome.cost.map_or_else(|| "cost unknown".to_owned(), said_cost));

@@ -1,19 +1,24 @@
-//! The terminal's manners. This file owns the three streams; nobody else writes to them.
+//! How this program talks to a person: what goes to which stream, when there are colours, when a question can be asked.
 //!
+//! - Whatever is written is [`Displayable`], which sanitizes it, and goes through `terminal`, which alone writes.
 //! - Standard output holds the answer alone. Notices, statistics, warnings and prompts go to standard error, and only when
 //!   that is a terminal; errors always go there.
 //! - Colour is decided for each stream by itself: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a
 //!   terminal that is not dumb.
 //! - Nothing is asked unless standard input and standard error are terminals. What would have been asked is refused, with
 //!   the option to use instead.
-//! - The terminal is asked nothing, its cursor never moves up, and whatever is not ours is made harmless before it comes here.
+//! - The terminal is asked nothing, and its cursor never moves up.
 //! - A reader that went away is no error: the program ends quietly.
 
 use super::folding::folded;
 use super::report::{Exit, Problem};
+use super::terminal::{Control, Part, Stream, clipboard, size};
+use crate::privacy::Displayable;
+pub(crate) use crate::privacy::Style;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use serde::Serialize;
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::Path;
 
 /// When there is colour.
@@ -33,21 +38,6 @@ pub(crate) enum Color {
 #[error("the reader went away")]
 pub(crate) struct Gone;
 
-/// Looks of a text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Style {
-    /// What is there to be passed over.
-    Dim,
-    /// What is to be seen first.
-    Bold,
-    /// What went wrong.
-    Red,
-    /// What is worth a look.
-    Yellow,
-    /// What is well.
-    Green,
-}
-
 /// The three streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ui {
@@ -63,8 +53,8 @@ impl Ui {
     /// Looks at the streams. `wish` is what the environment says about colour.
     pub(crate) fn new(color: Color, no_color: bool, force: bool, dumb: bool) -> Self {
         let input_terminal = io::stdin().is_terminal();
-        let output_terminal = io::stdout().is_terminal();
-        let error_terminal = io::stderr().is_terminal();
+        let output_terminal = Stream::Output.is_terminal();
+        let error_terminal = Stream::Error.is_terminal();
         let colored = |terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
@@ -110,101 +100,110 @@ impl Ui {
         self.error_terminal && !self.quiet
     }
 
-    /// How wide the terminal is; 80 where nobody knows.
+    /// How wide the terminal is; 80 columns where that is not known.
     pub(crate) fn width(&self) -> usize {
-        #[cfg(unix)]
-        {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
-            size.ok().map(|s| usize::from(s.ws_col)).filter(|w| *w >= 20).unwrap_or(80)
-        }
-        #[cfg(not(unix))]
-        {
-            80
-        }
+        size().map(|(columns, _)| columns).filter(|w| *w >= 20).unwrap_or(80)
     }
 
-    /// How many lines the terminal has; 24 where nobody knows.
+    /// How many lines the terminal has; 24 where that is not known.
     pub(crate) fn height(&self) -> usize {
-        #[cfg(unix)]
-        {
-            let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
-            size.ok().map(|s| usize::from(s.ws_row)).filter(|h| *h >= 4).unwrap_or(24)
-        }
-        #[cfg(not(unix))]
-        {
-            24
-        }
+        size().map(|(_, rows)| rows).filter(|h| *h >= 4).unwrap_or(24)
     }
 
     /// Whether a text has more lines than the terminal it would be written to.
-    pub(crate) fn overflows(&self, text: &str) -> bool {
-        #[cfg(unix)]
-        {
-            let rows = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|s| usize::from(s.ws_row)).filter(|r| *r >= 4);
-            self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.lines().count() >= rows)
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = text;
-            false
-        }
+    pub(crate) fn overflows(&self, text: &Displayable) -> bool {
+        let rows = size().map(|(_, rows)| rows).filter(|r| *r >= 4);
+        self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.plain().lines().count() >= rows)
+    }
+
+    /// The bytes of a text as standard output would be given it.
+    pub(crate) fn output_bytes(&self, text: &Displayable) -> Vec<u8> {
+        text.bytes(self.output_color).into_owned()
     }
 
     /// Standard output, in one piece, at once.
-    pub(crate) fn out(&self, text: &str) -> Result<()> {
-        let mut out = io::stdout().lock();
-        broken(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+    pub(crate) fn out(&self, text: impl Into<Displayable>) -> Result<()> {
+        broken(Stream::Output.write(&text.into(), self.output_color))
+    }
+
+    /// Standard output as one line of JSON.
+    pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
+        self.out(Displayable::json(value)? + "\n")
     }
 
     /// Sentences on standard output, on a terminal broken between their words; what does not fit goes on so far in.
-    pub(crate) fn say(&self, text: &str, hang: usize) -> Result<()> {
-        if self.output_terminal { self.out(&folded(text, self.width(), hang)) } else { self.out(text) }
+    pub(crate) fn say(&self, text: impl Into<Displayable>, hang: usize) -> Result<()> {
+        let text = text.into();
+        self.out(if self.output_terminal { text.laid_out(|text| folded(text, self.width(), hang)) } else { text })
     }
 
-    /// Standard output as bytes.
-    pub(crate) fn out_bytes(&self, bytes: &[u8]) -> Result<()> {
-        let mut out = io::stdout().lock();
-        broken(out.write_all(bytes).and_then(|()| out.flush()))
+    /// The clipboard of the terminal, where the terminal allows it.
+    pub(crate) fn copy_to_clipboard(&self, text: &Displayable) -> Result<()> {
+        broken(clipboard(text))
+    }
+
+    /// A screen of its own, so that the terminal is afterwards what it was before.
+    pub(crate) fn own_screen(&self, on: bool) -> Result<()> {
+        let control = if on { Control::EnterScreen } else { Control::LeaveScreen };
+        broken(Stream::Output.write_parts(&[Part::Control(control)], false))
+    }
+
+    /// Fills the own screen with these lines.
+    pub(crate) fn repaint(&self, lines: &[Displayable]) -> Result<()> {
+        let newline = Displayable::from("\n");
+        let mut parts = vec![Part::Control(Control::Home)];
+        for (n, line) in lines.iter().enumerate() {
+            if n > 0 {
+                parts.extend([Part::Control(Control::LineStart), Part::Text(&newline)]);
+            }
+            parts.extend([Part::Text(line), Part::Control(Control::EraseLineEnd)]);
+        }
+        parts.push(Part::Control(Control::EraseBelow));
+        broken(Stream::Output.write_parts(&parts, self.output_color))
     }
 
     /// A notice for whoever watches.
-    pub(crate) fn notice(&self, text: &str) {
+    pub(crate) fn notice(&self, text: impl Into<Displayable>) {
         if self.notices() {
-            let text = self.paint_error(Style::Dim, text);
-            self.error_line(&text);
+            self.error_line(text.into().one_line().styled(Style::Dim));
         }
     }
 
     /// A warning for whoever watches.
-    pub(crate) fn warning(&self, text: &str) {
+    pub(crate) fn warning(&self, text: impl Into<Displayable>) {
         if self.notices() {
-            let word = self.paint_error(Style::Yellow, "warning:");
-            self.error_line(&format!("{word} {text}"));
+            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.into().one_line());
         }
     }
 
     /// A sentence on standard error, whether it is a terminal or not; on one it is broken between its words.
-    pub(crate) fn error_line(&self, text: &str) {
-        if self.error_terminal { self.error_raw(&folded(text, self.width(), 2)) } else { self.error_raw(text) }
+    /// What begins with the program's name is one message and one line, whatever a server or a file puts into it.
+    pub(crate) fn error_line(&self, text: impl Into<Displayable>) {
+        let text = text.into();
+        let text = if text.as_ref().starts_with("chatbot: ") { text.one_line() } else { text };
+        self.error_raw(if self.error_terminal { text.laid_out(|text| folded(text, self.width(), 2)) } else { text });
     }
 
     /// A line on standard error, as it is.
-    pub(crate) fn error_raw(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        // There is nobody left to tell.
-        writeln!(err, "{text}").unwrap_or_default();
+    pub(crate) fn error_raw(&self, text: impl Into<Displayable>) {
+        self.error_parts(&[Part::Text(&(text.into() + "\n"))]);
+    }
+
+    /// One line of JSON on standard error.
+    pub(crate) fn error_json(&self, value: &serde_json::Value) {
+        self.error_raw(Displayable::json_text(&value.to_string()));
     }
 
     /// A line that takes the place of the one before it; an empty one ends that.
     pub(crate) fn countdown(&self, text: &str) {
         if self.notices() {
-            self.error_part(&format!("\r\x1b[K{text}"));
+            self.error_parts(&[Part::Control(Control::EraseLine), Part::Text(&Displayable::line(text))]);
         }
     }
 
-    fn error_part(&self, text: &str) {
-        let mut err = io::stderr().lock();
-        write!(err, "{text}").and_then(|()| err.flush()).unwrap_or_default();
+    fn error_parts(&self, parts: &[Part<'_>]) {
+        // There is nobody left to tell.
+        Stream::Error.write_parts(parts, self.error_color).unwrap_or_default();
     }
 
     /// How far something has come, on one line that is written over; only for whoever watches.
@@ -212,41 +211,43 @@ impl Ui {
         let step = (of / 100).max(1);
         if self.notices() && of > 1 && (done.is_multiple_of(step) || done == of) {
             let full = done * 30 / of;
-            self.error_part(&format!("\r[{}{}] {done} of {of} {what} ", "█".repeat(full), "·".repeat(30 - full.min(30))));
+            let text = Displayable::line(&format!("[{}{}] {done} of {of} {what} ", "█".repeat(full), "·".repeat(30 - full.min(30))));
+            self.error_parts(&[Part::Control(Control::LineStart), Part::Text(&text)]);
         }
     }
 
     /// Clears the line of [`Ui::progress`].
     pub(crate) fn end_progress(&self) {
         if self.notices() {
-            self.error_part(&format!("\r{}\r", " ".repeat(70)));
+            let empty = Displayable::from(" ".repeat(70));
+            self.error_parts(&[Part::Control(Control::LineStart), Part::Text(&empty), Part::Control(Control::LineStart)]);
         }
     }
 
-    /// The text as it looks on standard output.
-    pub(crate) fn paint(&self, style: Style, text: &str) -> String {
-        painted(self.output_color, style, text)
-    }
-
-    /// The text as it looks on standard error.
-    pub(crate) fn paint_error(&self, style: Style, text: &str) -> String {
-        painted(self.error_color, style, text)
+    /// A text with a style, which is left out where the stream has none.
+    pub(crate) fn paint(&self, style: Style, text: impl Into<Displayable>) -> Displayable {
+        text.into().styled(style)
     }
 
     /// Asks yes or no; yes needs a `y`. Where nobody can be asked, says which option would have answered.
-    pub(crate) fn confirm(&self, question: &str, option: &str) -> Result<bool> {
-        Ok(matches!(self.ask(&format!("{question} [y/N] "), option)?.to_lowercase().as_str(), "y" | "yes"))
+    pub(crate) fn confirm(&self, question: impl Into<Displayable>, option: &str) -> Result<bool> {
+        Ok(matches!(self.ask(question.into() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Asks for a line.
-    pub(crate) fn ask(&self, question: &str, option: &str) -> Result<String> {
+    pub(crate) fn ask(&self, question: impl Into<Displayable>, option: &str) -> Result<String> {
+        let question = question.into();
         if !self.can_ask() {
             bail!(
-                Problem::new(Exit::Misuse, "not_a_terminal", format!("this needs an answer, and nobody can be asked: {}", question.trim()))
-                    .hint(format!("use {option}"))
+                Problem::new(
+                    Exit::Misuse,
+                    "not_a_terminal",
+                    format!("this needs an answer, and nobody can be asked: {}", question.plain().trim())
+                )
+                .hint(format!("use {option}"))
             );
         }
-        self.error_part(question);
+        self.error_parts(&[Part::Text(&question)]);
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         if line.is_empty() {
@@ -267,7 +268,8 @@ impl Ui {
         // The prompt is an invitation: what is typed the moment it is seen must be hidden already.
         #[cfg(unix)]
         let _hush = Hush::of(io::stdin());
-        let text = rpassword::prompt_password(question).map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
+        let text = rpassword::prompt_password(Displayable::line(question).plain())
+            .map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
         Ok(Secret::new(text))
     }
 
@@ -327,18 +329,7 @@ pub(crate) fn input_says_something() -> bool {
     }
 }
 
-fn painted(color: bool, style: Style, text: &str) -> String {
-    let code = match style {
-        Style::Dim => "2",
-        Style::Bold => "1",
-        Style::Red => "1;31",
-        Style::Yellow => "33",
-        Style::Green => "32",
-    };
-    if color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-fn broken(result: io::Result<()>) -> Result<()> {
+pub(super) fn broken(result: io::Result<()>) -> Result<()> {
     match result {
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => bail!(Gone),
         other => Ok(other?),
@@ -357,14 +348,14 @@ pub(crate) fn keep_panics_quiet() {
             tcsetattr(io::stdin(), OptionalActions::Now, found).unwrap_or_default();
         }
         let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-        let mut err = io::stderr().lock();
-        writeln!(err, "chatbot: error: this program has a bug{place}; what was kept is whole").unwrap_or_default();
+        let text = Displayable::line(&format!("chatbot: error: this program has a bug{place}; what was kept is whole")) + "\n";
+        Stream::Error.write(&text, false).unwrap_or_default();
     }));
 }
 
-/// A path as it is shown: made harmless.
+/// A path as it is shown: made harmless, and on one line.
 pub(crate) fn shown(path: &Path) -> String {
-    crate::privacy::Raw::from(path.display().to_string()).printable()
+    crate::privacy::Raw::from(path.display().to_string()).printable_line()
 }
 
 /// A terminal that shows nothing of what is typed, until this goes.

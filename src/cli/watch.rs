@@ -9,7 +9,7 @@ use crate::keys::{Slot, vault};
 use crate::ledger::alarm::{Alarm, Alarms, Among, Fact};
 use crate::ledger::audit;
 use crate::ledger::{Event, Severity, What, Word};
-use crate::privacy::Raw;
+use crate::privacy::{Displayable, Raw};
 use anyhow::Result;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -41,13 +41,12 @@ impl App {
     }
 
     fn show(&self, alarms: &[Alarm]) {
-        let word = self.ui.paint_error(Style::Red, "alarm:");
+        let line = |text: &str| self.ui.error_line(self.ui.paint(Style::Red, "alarm:") + " " + Displayable::line(text));
         for alarm in alarms.iter().take(3) {
-            let sentence = Raw::from(alarm.sentence()).printable();
-            self.ui.error_line(&format!("{word} {sentence}; `chatbot audit alerts` lists it"));
+            line(&format!("{}; `chatbot audit alerts` lists it", alarm.sentence()));
         }
         if let Some(more) = alarms.len().checked_sub(3).filter(|more| *more > 0) {
-            self.ui.error_line(&format!("{word} and {more} more; `chatbot audit alerts` lists them"));
+            line(&format!("and {more} more; `chatbot audit alerts` lists them"));
         }
     }
 

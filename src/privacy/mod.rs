@@ -10,6 +10,7 @@ mod context;
 mod dates;
 mod detect;
 mod device;
+mod displayable;
 mod documents;
 mod email;
 mod encoded;
@@ -56,6 +57,7 @@ mod vocabulary;
 mod wallet;
 mod wordlike;
 
+pub use displayable::{Displayable, Style};
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub use placeholders::Placeholders;
@@ -113,6 +115,12 @@ impl Raw {
     #[must_use]
     pub fn printable(&self) -> String {
         printable::printable(&self.0).into_owned()
+    }
+
+    /// The same for a field of one line: line breaks and tabs are visible, so that it cannot fake another line.
+    #[must_use]
+    pub fn printable_line(&self) -> String {
+        Displayable::line(&self.0).plain().into_owned()
     }
 }
 
@@ -197,6 +205,12 @@ impl Redacted {
     #[must_use]
     pub fn printable(&self) -> String {
         printable::printable(&self.text).into_owned()
+    }
+
+    /// The same for a field of one line.
+    #[must_use]
+    pub fn printable_line(&self) -> String {
+        Displayable::line(&self.text).plain().into_owned()
     }
 
     /// Back to be looked at again, as everything that was stored is before it is sent.

@@ -44,7 +44,7 @@ impl<'a> Restorer<'a> {
             rest = rest.get(open..).unwrap_or_default();
             match self.read(rest) {
                 Reading::Value(length, value) => {
-                    out.push_str(value);
+                    out.push_str(&super::printable::printable(value));
                     rest = rest.get(length..).unwrap_or_default();
                 }
                 Reading::Open if rest.len() < LONGEST => {

@@ -1,8 +1,8 @@
 //! The way to the owner's screen: made harmless, then their own words back in their places, piece by piece.
 
-use super::Raw;
 use super::placeholders::{Placeholders, Restorer};
 use super::printable::Printer;
+use super::{Displayable, Raw};
 
 /// What comes from a model, on its way to a terminal or a pipe.
 #[derive(Debug)]
@@ -25,20 +25,20 @@ impl<'a> Screen<'a> {
     }
 
     /// Takes the next piece and gives what can be shown of it now.
-    pub fn show(&mut self, piece: &Raw) -> String {
+    pub fn show(&mut self, piece: &Raw) -> Displayable {
         let harmless = self.printer.push(&piece.0);
-        self.restored(harmless)
+        Displayable::sanitized(self.restored(harmless))
     }
 
     /// The end: what was still held back.
-    pub fn finish(&mut self) -> String {
+    pub fn finish(&mut self) -> Displayable {
         let mut rest = String::new();
         self.printer.finish_into(&mut rest);
         let mut shown = self.restored(rest);
         if let Some(restorer) = &mut self.restorer {
             shown.push_str(&restorer.finish());
         }
-        shown
+        Displayable::sanitized(shown)
     }
 
     fn restored(&mut self, harmless: String) -> String {
@@ -60,7 +60,7 @@ mod tests {
         cuts.map(|at| {
             let mut screen = Screen::owners(table);
             let (first, second) = answer.split_at(at);
-            screen.show(&Raw::from(first)) + &screen.show(&Raw::from(second)) + &screen.finish()
+            (screen.show(&Raw::from(first)) + screen.show(&Raw::from(second)) + screen.finish()).plain().into_owned()
         })
         .collect()
     }
@@ -79,6 +79,6 @@ mod tests {
             assert!(shown(&table, answer).iter().all(|s| s == screen), "{answer:?}: {:?}", shown(&table, answer));
         }
         let mut elsewhere = Screen::elsewhere();
-        assert_eq!(elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + &elsewhere.finish(), "to [EMAIL_1]␍");
+        assert_eq!((elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + elsewhere.finish()).plain(), "to [EMAIL_1]␍");
     }
 }

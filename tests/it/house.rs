@@ -34,12 +34,12 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
     ("rustyline", &["cli/repl/"], "the line editor has one home"),
     ("rpassword", &["cli/ui"], "hidden prompts are the terminal's manners"),
     ("std::io::stdin", &["cli/ui"], "the standard streams are the terminal's manners"),
-    ("std::io::stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
-    ("std::io::stderr", &["cli/ui"], "the standard streams are the terminal's manners"),
+    ("std::io::stdout", &["cli/terminal"], "what is written there is `Displayable`: use `Ui`"),
+    ("std::io::stderr", &["cli/terminal"], "what is written there is `Displayable`: use `Ui`"),
     ("std::io::Stdin", &["cli/ui"], "the standard streams are the terminal's manners"),
-    ("std::io::Stdout", &["cli/ui"], "the standard streams are the terminal's manners"),
-    ("std::io::Stderr", &["cli/ui"], "the standard streams are the terminal's manners"),
-    ("std::io::IsTerminal", &["cli/ui"], "whether there is a terminal is the terminal's manners"),
+    ("std::io::Stdout", &["cli/terminal"], "what is written there is `Displayable`: use `Ui`"),
+    ("std::io::Stderr", &["cli/terminal"], "what is written there is `Displayable`: use `Ui`"),
+    ("std::io::IsTerminal", &["cli/ui", "cli/terminal"], "whether there is a terminal is the terminal's manners"),
     ("std::env", &["main", "cli/env"], "the environment is read in one place; hand down what it says"),
     ("std::process::ExitCode", &["main", "lib", "cli/"], "nobody below the front desk knows an exit code"),
     ("fernet", &["seal"], "there is one kind of seal"),
@@ -123,6 +123,54 @@ fn faults(sources: &[Source], openers: &[(&str, usize, &str)]) -> Vec<String> {
     }
     faults.extend(circles(&arrows));
     faults
+}
+
+/// The functions of `cli/terminal` that write. Each is handed text that was sanitized, or one of the program's own sequences;
+/// bytes of somebody else's go through `ByteOutput`, which sanitizes them on a terminal.
+const WRITERS: &[&str] = &[
+    "fn write(self, text: &Displayable, styles: bool) -> io::Result<()>",
+    "fn write_parts(self, parts: &[Part<'_>], styles: bool) -> io::Result<()>",
+    "fn write(&mut self, bytes: &[u8]) -> Result<()>",
+    "fn finish(mut self) -> Result<()>",
+    "fn clipboard(text: &Displayable) -> io::Result<()>",
+];
+
+/// There is one way to a terminal: nothing else in the program prints, and what does takes the type.
+#[test]
+fn terminal_is_written_to_with_sanitized_text_only() {
+    let mut faults = Vec::new();
+    for source in read_all() {
+        let code = source.code();
+        // The line editor is the other one that writes: it asks its highlighter how to show a line, which sanitizes it.
+        for print in ["println!", "eprintln!", "print!", "eprint!", "dbg!", "from_raw_fd"] {
+            let stands_alone = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+            if code.match_indices(print).any(|(at, _)| stands_alone(at)) {
+                faults.push(format!("{}: `{print}`: print through `Ui`", source.path()));
+            }
+        }
+        let program = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+        if !["cli/terminal", "privacy/displayable"].contains(&source.file.as_str()) {
+            for sequence in ["\\x1b[", "\\x1b]", "/dev/tty", "/dev/stdout", "/dev/stderr"] {
+                if program.contains(sequence) {
+                    faults.push(format!("{}: `{sequence}`: `Style` and `cli/terminal` have all there is", source.path()));
+                }
+            }
+        }
+        if source.file == "cli/terminal" {
+            let written: Vec<&str> = code.lines().filter(|l| l.contains("pub(") && l.contains("Result<()>")).map(str::trim).collect();
+            for line in &written {
+                if !WRITERS.iter().any(|writer| line.ends_with(&format!("{writer} {{"))) {
+                    faults.push(format!("src/cli/terminal.rs: `{line}` is not among WRITERS of tests/it/house.rs"));
+                }
+            }
+            assert_eq!(written.len(), WRITERS.len(), "WRITERS names one that is not there: {written:#?}");
+            assert_eq!(code.matches(".write_all(").count(), 2, "one place writes to each stream");
+        }
+    }
+    let type_file = include_str!("../../src/privacy/displayable.rs");
+    assert!(type_file.contains("pub struct Displayable(String);"), "the text within is private");
+    assert!(!type_file.contains("impl fmt::Display") && !type_file.contains("DerefMut"), "it cannot be formatted or changed");
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
 fn floor(room: &str) -> Option<usize> {
@@ -345,7 +393,7 @@ mod tried {
         let sources = [
             ("lib", "pub use secret::Secret; fn run() { crate::cli::run(); }"),
             ("cli/env", "use std::env; use crate::{chat::Session, keys, Secret};"),
-            ("cli/ui", "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }"),
+            ("cli/terminal", "use std::io::{self, IsTerminal}; fn f() { io::stdout(); }"),
             ("chat/mod", "use crate::{archive::Store, privacy::{Raw, Redactor}, provider::Provider};"),
             ("privacy/redactor", "use super::{Raw, rules}; use regex::bytes::Regex;"),
             ("privacy/mod", "pub mod redactor;"),

@@ -119,7 +119,7 @@ impl Watcher for Ear {
     fn approves(&mut self, _: &Findings) -> bool {
         true
     }
-    fn text(&mut self, _: &str) {
+    fn text(&mut self, _: &chatbot::Displayable) {
         self.0.something.set(true);
         self.0.waits.take().map(Waker::wake).unwrap_or_default();
     }

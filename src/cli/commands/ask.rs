@@ -9,7 +9,7 @@ use crate::cli::repl::{Ends, interrupted};
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::talk::{self, Talk, Which};
 use crate::cli::ui::{self, Ui};
-use crate::privacy::{Findings, Raw};
+use crate::privacy::{Displayable, Findings, Raw};
 use crate::provider::{Heard, Provider};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -74,9 +74,9 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let outcome = result?;
     if options.json {
-        app.ui.out(&as_json(&begun, &outcome))?;
+        app.ui.json(&as_json(&begun, &outcome))?;
     } else if options.extract {
-        app.ui.out(&extracted(outcome.text.as_str())?)?;
+        app.ui.out(extracted(outcome.text.as_str())?)?;
     }
     if stop.is_wanted() {
         bail!(ui::Gone);
@@ -91,7 +91,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 /// Exactly the body that would be sent: no key is needed for it, and nothing is counted or kept.
 fn dry_run(app: &mut App, options: &Options, said: Said) -> Result<()> {
     let body = talk::preview(app, &options.talk, &Which::of(options.resume.clone(), options.r#continue), said)?;
-    app.ui.out(&format!("{body}\n"))
+    app.ui.out(Displayable::json_text(&body) + "\n")
 }
 
 /// What is asked: the words of the command line, the files, and what is piped in.
@@ -141,12 +141,12 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     Ok(Raw::from(text.trim_end_matches('\n')))
 }
 
-fn as_json(begun: &talk::Begun, outcome: &Outcome) -> String {
+fn as_json(begun: &talk::Begun, outcome: &Outcome) -> serde_json::Value {
     let answer = outcome.answer.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
     let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
     let cost = usage.and_then(crate::provider::Usage::spent).map(|n| talk::exact_dollars(n.0));
-    let object = json!({
+    json!({
         "schema_version": 1,
         "id": answer.and_then(|a| a.id.as_deref()),
         "conversation": begun.session.conversation().filter(|c| c.is_kept()).map(|c| c.id().as_str()),
@@ -160,12 +160,11 @@ fn as_json(begun: &talk::Begun, outcome: &Outcome) -> String {
             "cost": cost,
         },
         "redactions": redactions,
-    });
-    format!("{object}\n")
+    })
 }
 
 /// The text of the first fenced block.
-fn extracted(text: &str) -> Result<String> {
+fn extracted(text: &str) -> Result<Displayable> {
     let mut lines = text.lines();
     let fence = lines.by_ref().find_map(|l| {
         let l = l.trim_start();
@@ -176,7 +175,9 @@ fn extracted(text: &str) -> Result<String> {
     let Some(fence) = fence else {
         bail!(Problem::new(Exit::Failure, "no_code", "there is no code block in the answer").hint("ask without `--extract` to see it"));
     };
-    Ok(lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n"))
+    let code = lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n");
+    // Nothing is shown in the place of a control character: what is extracted is made to be run.
+    Ok(Displayable::from(code.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>()))
 }
 
 /// Shows an answer on standard output as it comes.
@@ -206,9 +207,9 @@ impl Watcher for Screen {
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }
 
-    fn text(&mut self, shown: &str) {
+    fn text(&mut self, shown: &Displayable) {
         if self.show {
-            self.ends_line = shown.ends_with('\n');
+            self.ends_line = shown.ends_line();
             if self.ui.out(shown).is_err() {
                 // Whoever read the answer has gone: nobody needs the rest of it, nor should anybody pay for it.
                 self.show = false;

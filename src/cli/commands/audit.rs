@@ -7,7 +7,7 @@ use crate::clock::Time;
 use crate::ledger::alarm::Kind;
 use crate::ledger::audit::Record;
 use crate::ledger::{Event, Severity, What};
-use crate::privacy::Raw;
+use crate::privacy::{Displayable, Raw};
 use crate::settings::nearest;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
@@ -113,12 +113,12 @@ fn list(app: &App, list: &List) -> Result<()> {
         bail!(Problem::misuse(format!("there is no event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
     }
     let most = list.limit.unwrap_or(usize::MAX);
-    let mut lines = VecDeque::new();
+    let mut lines: VecDeque<Displayable> = VecDeque::new();
     let unreadable = app.audit().read(|record, line| {
         let matters = list.severity.is_none_or(|least| Least::from_str(&record.severity, true).is_ok_and(|s| s >= least));
         let named = list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
         if matters && named && since.is_none_or(|s| record.at >= s) {
-            lines.push_back(if list.json { line.to_owned() } else { readable(app, &record) });
+            lines.push_back(if list.json { Displayable::json_text(line) } else { readable(app, &record) });
             if lines.len() > most {
                 lines.pop_front();
             }
@@ -132,16 +132,16 @@ fn list(app: &App, list: &List) -> Result<()> {
         app.ui.notice("nothing has happened yet, or nothing that fits");
     }
     for line in lines {
-        if list.json { app.ui.out(&format!("{line}\n"))? } else { app.ui.say(&format!("{line}\n"), 18)? }
+        if list.json { app.ui.out(line + "\n")? } else { app.ui.say(line + "\n", 18)? }
     }
     Ok(())
 }
 
-fn readable(app: &App, record: &Record) -> String {
-    let event = format!("{:<17}", Raw::from(record.event.as_str()).printable());
+fn readable(app: &App, record: &Record) -> Displayable {
+    let event = Displayable::line(&format!("{:<17}", record.event));
     let event = match record.severity.as_str() {
-        "warning" => app.ui.paint(Style::Yellow, &event),
-        "critical" => app.ui.paint(Style::Red, &event),
+        "warning" => app.ui.paint(Style::Yellow, event),
+        "critical" => app.ui.paint(Style::Red, event),
         _ => event,
     };
     let details: Vec<String> = record
@@ -150,8 +150,8 @@ fn readable(app: &App, record: &Record) -> String {
         .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
     // A line of the log could have been written by anybody who can write the file.
-    let details = Raw::from(details.join(" ")).printable();
-    format!("{}  {event}  {details}", record.at.local_minute()).trim_end().to_owned()
+    let details = Displayable::line(&details.join(" "));
+    (Displayable::from(record.at.local_minute()) + "  " + event + "  " + details).trim_end()
 }
 
 /// Looks through the log, with its key where the key store gives it. Records under a key that is not given are not called well.
@@ -175,7 +175,7 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         let (first_bad, why) = report.first_bad.map_or((None, None), |(seq, why)| (Some(seq), Some(why)));
         let why = why.or(unchecked.then_some("the MACs were not checked"));
         let object = json!({ "schema_version": 1, "records": report.records, "ok": ok, "first_bad": first_bad, "reason": why, "with_key": keyed, "keyed": report.keyed });
-        app.ui.out(&format!("{object}\n"))?;
+        app.ui.json(&object)?;
     } else {
         let found = match report.first_bad {
             Some((seq, why)) => format!("; record {seq} is bad: {why}"),
@@ -239,14 +239,14 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
             .iter()
             .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.sentence(), "figure": a.figure, "acknowledged": a.acknowledged }))
             .collect();
-        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "alerts": list })));
+        return app.ui.json(&json!({ "schema_version": 1, "alerts": list }));
     }
     if list.is_empty() {
         app.ui.notice("nothing was out of the ordinary");
     }
     for alarm in list {
         let mark = if alarm.acknowledged { " (seen)" } else { "" };
-        let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable());
+        let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable_line());
         app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())

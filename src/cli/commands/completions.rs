@@ -2,6 +2,7 @@
 
 use crate::cli::Cli;
 use crate::cli::app::App;
+use crate::cli::terminal::ByteOutput;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
@@ -17,8 +18,10 @@ pub(crate) struct Options {
     shell: Shell,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(_: &mut App, options: &Options) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "chatbot", &mut script);
-    app.ui.out_bytes(&script)
+    let mut output = ByteOutput::default();
+    output.write(&script)?;
+    output.finish()
 }

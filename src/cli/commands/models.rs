@@ -40,7 +40,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     list.sort_by(|a, b| a.id.cmp(&b.id));
     if options.json {
         let list: Vec<Value> = list.iter().map(as_json).collect();
-        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "models": list })));
+        return app.ui.json(&json!({ "schema_version": 1, "models": list }));
     }
     let wide = list.iter().map(|m| m.id.chars().count()).max().unwrap_or(0).min(app.ui.width().saturating_sub(34).max(24));
     let text: String = list.iter().map(|m| line(m, wide)).collect();
@@ -68,7 +68,7 @@ fn as_json(m: &Model) -> Value {
 }
 
 fn line(m: &Model, wide: usize) -> String {
-    let id = super::history::fitted(&Raw::from(m.id.as_str()).printable(), wide);
+    let id = super::history::fitted(&Raw::from(m.id.as_str()).printable_line(), wide);
     let context = m.context_length.map_or(String::new(), |c| format!("{}k", c / 1000));
     let price = per_million(m).map_or(String::new(), |(p, c)| format!("{:>8} {:>8}", dollars(p), dollars(c)));
     let line = format!("{id:<wide$}  {context:>6}  {price}");

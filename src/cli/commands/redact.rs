@@ -2,9 +2,10 @@
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::terminal::ByteOutput;
 use crate::cli::ui::input_stream;
 use crate::disk;
-use crate::privacy::{Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor};
+use crate::privacy::{Displayable, Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if options.json_lines {
         bail!(Problem::misuse("`--json-lines` reads standard input").hint("leave the file away, or pipe it in"));
     }
-    let found = if options.json { list(app, &redactor, &mut input)? } else { filter(app, &redactor, &mut input)? };
+    let found = if options.json { list(app, &redactor, &mut input)? } else { filter(&redactor, &mut input)? };
     finish(options, found)
 }
 
@@ -62,12 +63,14 @@ fn finish(options: &Options, found: bool) -> Result<()> {
 }
 
 /// The bytes with placeholders in place of what was found.
-fn filter(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
-    pass(redactor, input, &mut |bytes| app.ui.out_bytes(bytes), &mut |_| {
+    let mut output = ByteOutput::default();
+    pass(redactor, input, &mut |bytes| output.write(bytes), &mut |_| {
         found = true;
         Ok(())
     })?;
+    output.finish()?;
     Ok(found)
 }
 
@@ -78,7 +81,7 @@ fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     pass(redactor, input, &mut |_| Ok(()), &mut |finding| {
         let comma = if found { "," } else { "" };
         found = true;
-        app.ui.out(&format!("{comma}{}", serde_json::to_string(&finding)?))
+        app.ui.out(Displayable::from(comma) + Displayable::json(&finding)?)
     })?;
     app.ui.out("]}\n")?;
     Ok(found)
@@ -138,14 +141,14 @@ fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
             Ok(asked) => {
                 let (text, findings) = redactor.redact(Raw::from(asked.text), &mut Placeholders::default());
                 found |= !findings.is_empty();
-                serde_json::to_string(&Answered { id: &asked.id, text: &text, findings: &findings })?
+                Displayable::json(&Answered { id: &asked.id, text: &text, findings: &findings })?
             }
             Err(_) => {
                 bad = true;
-                "{\"id\":null,\"error\":\"not a JSON object with a `text`\"}".to_owned()
+                Displayable::from("{\"id\":null,\"error\":\"not a JSON object with a `text`\"}")
             }
         };
-        app.ui.out(&format!("{answer}\n"))?;
+        app.ui.out(answer + "\n")?;
     }
     if bad {
         bail!(Problem::new(Exit::Failure, "bad_line", "some lines were no JSON objects with a `text`"));

@@ -8,7 +8,7 @@ use crate::clock::{Time, in_words};
 use crate::ledger::budget::{Fill, Own};
 use crate::ledger::usage::{Entry, Sum};
 use crate::limit::Level;
-use crate::privacy::Raw;
+use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let view = look(app, options)?;
     if options.json {
         let object = as_json(app, options, &view)?;
-        app.ui.out(&format!("{object}\n"))
+        app.ui.json(&object)
     } else if options.csv {
         app.ui.out(&as_csv(options, &view))
     } else {
@@ -213,7 +213,7 @@ fn as_csv(options: &Options, view: &View) -> String {
     out
 }
 
-fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
+fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayable {
     let mut out = gauges(app, view, width);
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request has been answered in this time\n";
@@ -230,7 +230,7 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     let widest = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(0).min(28).min(width.saturating_sub(numbers));
     let name = widest.max(first.len()).max(10);
     let row = |key: &str, s: &Sum| {
-        let key = super::history::fitted(&Raw::from(key).printable(), name);
+        let key = super::history::fitted(&Raw::from(key).printable_line(), name);
         let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
         let tokens = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
         let numbers =
@@ -247,16 +247,16 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
         } else {
             format!("{first:<name$} {:>8} {:>going$} {:>coming$} {:>money$}", "requests", "tokens in", "out", "cost")
         };
-        format!("\n{}\n", app.ui.paint(Style::Bold, &line))
+        Displayable::from("\n") + app.ui.paint(Style::Bold, &line) + "\n"
     };
-    out += &head("");
+    out += head("");
     for (key, sum) in &view.spans {
-        out += &format!("{}\n", row(key, sum));
+        out += format!("{}\n", row(key, sum));
     }
     if view.sums.is_empty() {
         return out;
     }
-    out += &head(&first);
+    out += head(&first);
     let paid = view.sums.values().any(|s| s.nanos > 0);
     let weight = |s: &Sum| if paid { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
     let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
@@ -264,11 +264,11 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> String {
     for (key, sum) in &charted(options, view) {
         #[expect(clippy::cast_precision_loss, reason = "a bar has at most 40 columns")]
         let full = weight(sum) as f64 / most as f64;
-        let bar =
-            if chart >= 6 { format!("  {}", app.ui.paint(Style::Dim, bar(full, chart).trim_end_matches('░'))) } else { String::new() };
-        out += &format!("{}\n", format!("{}{bar}", row(key, sum)).trim_end());
+        let bar = if chart >= 6 { app.ui.paint(Style::Dim, bar(full, chart).trim_end_matches('░')) } else { Displayable::default() };
+        let bar = if bar.is_empty() { bar } else { Displayable::from("  ") + bar };
+        out += (Displayable::from(row(key, sum)) + bar).trim_end() + "\n";
     }
-    out += &format!("{}\n", row("all", &view.total));
+    out += format!("{}\n", row("all", &view.total));
     out + &match view.total.unknown {
         0 => String::new(),
         many if many == view.total.requests => String::new(),
@@ -301,7 +301,7 @@ struct Gauge {
 }
 
 /// How full limits and budgets are. What stands beside the bars is never broken: the bars take what is left.
-fn gauges(app: &App, view: &View, width: usize) -> String {
+fn gauges(app: &App, view: &View, width: usize) -> Displayable {
     let levels = view.levels.iter().map(|level| Gauge {
         what: format!("this {}", level.window.name),
         full: f64::from(level.used) / f64::from(level.window.most.max(1)),
@@ -321,18 +321,17 @@ fn gauges(app: &App, view: &View, width: usize) -> String {
     let room = width.saturating_sub(15 + figures);
     // Too narrow for both, a terminal shows the bars.
     let (room, anew) = if room >= anew + 8 { (room - anew - 2, true) } else { (room, false) };
-    let mut out = String::new();
+    let mut out = Displayable::default();
     for Gauge { what, full, figures: said, anew: then } in &gauges {
         let gauge = app.ui.paint(style(*full), &bar(*full, room.clamp(4, 40)));
         let then = if anew { then.as_str() } else { "" };
-        out += format!("{what:<11}  {gauge}  {said:<figures$}  {then}").trim_end();
-        out.push('\n');
+        out += (Displayable::from(format!("{what:<11}  ")) + gauge + format!("  {said:<figures$}  {then}")).trim_end() + "\n";
     }
     for fill in view.fills.iter().filter(|f| f.held > 0) {
         out += &format!("{:<11}  {} more set aside for requests under way\n", fill.span.to_string(), dollars(fill.held));
     }
     for (who, left) in &view.backoff {
-        let who = super::history::fitted(&Raw::from(who.as_str()).printable(), width.saturating_sub(40).max(12));
+        let who = super::history::fitted(&Raw::from(who.as_str()).printable_line(), width.saturating_sub(40).max(12));
         out += &format!("{who} wants no request for {}\n", in_words(*left));
     }
     out
@@ -380,12 +379,11 @@ fn bar(full: f64, columns: usize) -> String {
 }
 
 /// The lines that a screen has room for: of a table that is too long the last ones, which are the newest days and the sum.
-fn fitting(whole: &str, rows: usize) -> Vec<&str> {
-    let lines: Vec<&str> = whole.lines().collect();
-    let table = lines.iter().position(|l| l.contains("by ")).map_or(lines.len(), |at| at + 1);
+fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
+    let table = lines.iter().position(|l| l.as_ref().contains("by ")).map_or(lines.len(), |at| at + 1);
     let over = lines.len().saturating_sub(rows);
     let cut = table..(table + over).min(lines.len());
-    lines.iter().enumerate().filter(|(n, _)| !cut.contains(n)).map(|(_, line)| *line).take(rows).collect()
+    lines.iter().enumerate().filter(|(n, _)| !cut.contains(n)).map(|(_, line)| line.clone()).take(rows).collect()
 }
 
 /// On a screen of its own, so that the terminal is afterwards what it was before.
@@ -405,20 +403,21 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
             _ = &mut end => return Ok(()),
             () = std::future::ready(()) => {}
         }
-        app.ui.out("\x1b[?1049h\x1b[?25l")?;
+        app.ui.own_screen(true)?;
         loop {
             let view = look(app, options)?;
             let width = app.ui.width();
             let whole = screen(app, options, &view, width);
-            let text = fitting(&whole, app.ui.height().saturating_sub(1)).join("\x1b[K\r\n");
-            app.ui.out(&format!("\x1b[H{text}\x1b[K\r\n{}\x1b[K\x1b[J", app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it")))?;
+            let mut lines = fitting(&whole.lines().collect::<Vec<_>>(), app.ui.height().saturating_sub(1));
+            lines.push(app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it"));
+            app.ui.repaint(&lines)?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}
                 _ = &mut end => return Ok(()),
             }
         }
     });
-    app.ui.out("\x1b[?25h\x1b[?1049l")?;
+    app.ui.own_screen(false)?;
     done
 }
 
@@ -448,10 +447,10 @@ mod tests {
 
     #[test]
     fn a_screen_that_is_too_low_shows_the_end_of_the_table() {
-        let whole = "a\nb\n\nby day\n1\n2\n3\nall\n";
-        assert_eq!(fitting(whole, 20).len(), 8);
-        assert_eq!(fitting(whole, 6), ["a", "b", "", "by day", "3", "all"]);
-        assert_eq!(fitting(whole, 3), ["a", "b", ""]);
+        let whole = ["a", "b", "", "by day", "1", "2", "3", "all"];
+        assert_eq!(fitting(&whole, 20).len(), 8);
+        assert_eq!(fitting(&whole, 6), ["a", "b", "", "by day", "3", "all"]);
+        assert_eq!(fitting(&whole, 3), ["a", "b", ""]);
     }
 
     #[test]

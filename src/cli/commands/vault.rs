@@ -202,7 +202,7 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
             "open_until": vault.open_until,
             "in_use": used,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     let state = match vault.open_until {
         Some(until) => format!("open for {} more", in_words(until.since(now))),

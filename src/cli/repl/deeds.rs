@@ -11,7 +11,7 @@ use crate::cli::slash::Deed;
 use crate::cli::talk::{self, Begun, Talk, Which};
 use crate::cli::ui::{Style, shown};
 use crate::name::Name;
-use crate::privacy::{KINDS, Raw};
+use crate::privacy::{Displayable, KINDS, Raw};
 use crate::settings::nearest;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
@@ -92,7 +92,7 @@ impl Repl<'_> {
 
     fn change_model(&mut self, name: &str) -> Result<()> {
         if name.is_empty() {
-            return self.app.ui.out(&format!("{}\n", Raw::from(self.model.as_str()).printable()));
+            return self.app.ui.out(&format!("{}\n", Raw::from(self.model.as_str()).printable_line()));
         }
         if self.talk.demo {
             return Err(Problem::misuse("the demo has one assistant only").hint("`chatbot chat --model NAME` talks to a model").into());
@@ -124,7 +124,7 @@ impl Repl<'_> {
         self.session()?.turn_to(provider, wish, pricing, profile);
         self.choice = choice;
         self.talk = talk;
-        let model = Raw::from(self.model.as_str()).printable();
+        let model = Raw::from(self.model.as_str()).printable_line();
         let name = self.session()?.provider().name().to_string();
         self.app.ui.notice(&format!("{model} of {name} answers from here on"));
         Ok(())
@@ -264,7 +264,6 @@ impl Repl<'_> {
     }
 
     fn copy(&mut self) -> Result<()> {
-        use base64::Engine;
         let session = self.session.as_ref().context("the conversation has ended")?;
         let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
         let Some(text) = last.map(|m| session.placeholders().restore(&m.text.printable())) else {
@@ -273,7 +272,7 @@ impl Repl<'_> {
         if !self.app.ui.output_is_terminal() || text.len() > 74_000 {
             return Err(Problem::misuse("this terminal cannot take it on its clipboard").hint("select it with the mouse").into());
         }
-        self.app.ui.out(&format!("\x1b]52;c;{}\x07", base64::engine::general_purpose::STANDARD.encode(text)))?;
+        self.app.ui.copy_to_clipboard(&Displayable::from(text))?;
         self.app.ui.notice("copied, if your terminal allows it");
         Ok(())
     }
@@ -290,8 +289,7 @@ impl Repl<'_> {
             self.app.ui.notice("nothing was written");
             return Ok(true);
         }
-        let shown = self.app.ui.paint(Style::Dim, &text.printable());
-        self.app.ui.out(&format!("{shown}\n"))?;
+        self.app.ui.out(self.app.ui.paint(Style::Dim, text.printable()) + "\n")?;
         let said = Said { typed: text, attached: std::mem::replace(&mut self.attached, Raw::from("")) };
         self.say(said)?;
         Ok(true)

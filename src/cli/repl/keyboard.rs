@@ -5,17 +5,19 @@ use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::report::Problem;
 use crate::cli::ui::Ui;
+use crate::privacy::Displayable;
 use anyhow::{Context as _, Result};
 use rustyline::completion::{Completer, Pair};
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
+use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
 use rustyline::history::{History, MemHistory};
 use rustyline::validate::{ValidationContext, ValidationResult, Validator};
 use rustyline::{
-    Cmd, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode, KeyEvent,
-    Modifiers, RepeatCount,
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode,
+    KeyEvent, Modifiers, RepeatCount,
 };
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -49,6 +51,8 @@ impl Keyboard {
             .completion_type(CompletionType::List)
             .auto_add_history(false)
             .bracketed_paste(true)
+            // Without it the editor would not ask how a line is to be shown.
+            .color_mode(ColorMode::Forced)
             .max_history_size(REMEMBERED)?
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
@@ -69,8 +73,10 @@ impl Keyboard {
         matches!(self, Self::Terminal(..))
     }
 
-    /// The arrow keys find this line from here on.
-    pub(super) fn remember(&mut self, line: String) {
+    /// The arrow keys find this line from here on. The line editor writes to the terminal by itself: a line is harmless
+    /// before it gets it.
+    pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
+        let line = line.into().plain().into_owned();
         if let Self::Terminal(editor, _) = self {
             // A line that is the same as the last one is not taken, and that is all that can go wrong.
             editor.history_mut().add_owned(line).map(drop).unwrap_or_default();
@@ -165,7 +171,31 @@ impl Hinter for Table {
     type Hint = String;
 }
 
-impl Highlighter for Table {}
+/// The line editor writes what is typed and pasted by itself. Each harmful character is shown as one that takes one column,
+/// as the editor counts it, so that the cursor stays where it belongs.
+impl Highlighter for Table {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if is_harmless(line) {
+            return Cow::Borrowed(line);
+        }
+        let picture = |c: char| match c {
+            '\n' | '\t' => c,
+            '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
+            _ if is_harmless(c.encode_utf8(&mut [0; 4])) => c,
+            _ => '\u{FFFD}',
+        };
+        Cow::Owned(line.chars().map(picture).collect())
+    }
+
+    fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
+        !is_harmless(line)
+    }
+}
+
+fn is_harmless(text: &str) -> bool {
+    matches!(Displayable::from(text).plain(), shown if shown == text)
+}
+
 impl Helper for Table {}
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl Repl<'_> {
         if self.talk.demo {
             ui.notice("demo: an offline assistant in this program answers; nothing leaves this machine");
         } else {
-            ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable()));
+            ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable_line()));
         }
         if let Some(unkept) = unkept {
             ui.notice(unkept);

@@ -210,7 +210,7 @@ fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> 
             "verified": true,
             "damaged": damaged,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     app.ui.say(
         &format!(
@@ -317,25 +317,25 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
             "damaged": damaged,
             "created_at": head.created_at,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     could_not_be_opened(app, &contents)?;
     let also = also(&contents);
     app.ui.say(
-        &format!(
-            "{}: whole, of {}: {}, {}{also}\n",
-            app.ui.paint(Style::Bold, &shown(file)),
-            head.created_at.local_minute(),
-            counted(contents.conversations, "conversation"),
-            counted(contents.messages, "message")
-        ),
+        app.ui.paint(Style::Bold, &shown(file))
+            + format!(
+                ": whole, of {}: {}, {}{also}\n",
+                head.created_at.local_minute(),
+                counted(contents.conversations, "conversation"),
+                counted(contents.messages, "message")
+            ),
         2,
     )
 }
 
 fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
     contents.left_out.iter().try_for_each(|(id, reason)| {
-        app.ui.say(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable()), 2)
+        app.ui.say(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable_line()), 2)
     })
 }
 

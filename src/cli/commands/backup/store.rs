@@ -9,7 +9,7 @@ use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::Style;
 use crate::disk;
 use crate::ledger::{Event, Severity, What};
-use crate::privacy::Raw;
+use crate::privacy::{Displayable, Raw};
 use crate::upkeep::backup::store::{self, Address, Head, Pruned, Sender, Sent, Snapshot};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -119,7 +119,7 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
             "verified": verified,
             "damaged": damaged,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     let how = if verified {
         "verified".to_owned()
@@ -146,7 +146,7 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
 }
 
 fn shown(address: &Address) -> String {
-    Raw::from(address.to_string()).printable()
+    Raw::from(address.to_string()).printable_line()
 }
 
 /// What was typed as an address of object storage.
@@ -180,20 +180,20 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
-        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "backups": backups, "damaged": found.closed })))?;
+        app.ui.json(&json!({ "schema_version": 1, "backups": backups, "damaged": found.closed }))?;
     } else {
         let line = |s: &Snapshot| {
             let whose = if s.home == here { "this house".to_owned() } else { s.home.to_string() };
             let also = if s.keys > 0 { ", with API keys" } else { "" };
             let (id, at) = (app.ui.paint(Style::Bold, s.id.as_str()), s.created_at.local_minute());
-            format!(
-                "{id}  {at}  {}, {}, {}{also}, of {whose}\n",
+            id + format!(
+                "  {at}  {}, {}, {}{also}, of {whose}\n",
                 counted(s.conversations, "conversation"),
                 counted(s.messages, "message"),
                 size(s.bytes)
             )
         };
-        app.ui.out(&found.open.iter().rev().map(line).collect::<String>())?;
+        app.ui.out(found.open.iter().rev().map(line).collect::<Displayable>())?;
         for closed in &found.closed {
             app.ui.error_line(&format!("chatbot: warning: backup {closed} does not open"));
         }
@@ -227,19 +227,19 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
             "damaged": damaged,
             "created_at": snapshot.created_at,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     super::could_not_be_opened(app, &contents)?;
     app.ui.say(
-        &format!(
-            "{}: backup {} whole, of {}: {}, {}{}\n",
-            app.ui.paint(Style::Bold, &shown(address)),
-            snapshot.id,
-            snapshot.created_at.local_minute(),
-            counted(contents.conversations, "conversation"),
-            counted(contents.messages, "message"),
-            super::also(&contents)
-        ),
+        app.ui.paint(Style::Bold, &shown(address))
+            + format!(
+                ": backup {} whole, of {}: {}, {}{}\n",
+                snapshot.id,
+                snapshot.created_at.local_minute(),
+                counted(contents.conversations, "conversation"),
+                counted(contents.messages, "message"),
+                super::also(&contents)
+            ),
         2,
     )
 }
@@ -288,7 +288,7 @@ fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
             "bytes": pruned.bytes,
             "dry_run": options.dry_run,
         });
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     let would = if dry && options.dry_run { "would be " } else { "" };
     let (backups, objects) = (counted(pruned.snapshots.len(), "backup"), counted(pruned.objects, "object"));

@@ -119,7 +119,7 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     }
     let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
     if options.json {
-        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run })))?;
+        app.ui.json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
     } else {
         let would = if options.dry_run { "would be removed" } else { "removed" };
         let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();

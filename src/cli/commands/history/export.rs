@@ -10,7 +10,7 @@ use crate::disk::{self, Draft};
 use crate::ledger::{Event, What};
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::Placeholders;
+use crate::privacy::{Displayable, Placeholders};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -62,11 +62,11 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         damaged |= !stored.damage.is_empty();
         let page = page(app, id, &stored)?;
         let text = match options.format {
-            Form::Md => markdown(&page),
-            Form::Html => html(&page),
-            Form::Json => format!("{}{}", if n > 0 { ",\n" } else { "" }, in_json(app, &page)?),
+            Form::Md => markdown(&page).into(),
+            Form::Html => html(&page).into(),
+            Form::Json => Displayable::from(if n > 0 { ",\n" } else { "" }) + Displayable::json(&in_json(app, &page)?)?,
         };
-        put(app, &mut out, &text)?;
+        put(app, &mut out, text)?;
     }
     put(app, &mut out, foot(options.format))?;
     if let (Some(draft), Some(path)) = (out, &options.output) {
@@ -113,9 +113,11 @@ fn open(path: Option<&Path>) -> Result<Option<Draft>> {
     Ok(Some(Draft::beside(&path)?))
 }
 
-fn put(app: &App, out: &mut Option<Draft>, text: &str) -> Result<()> {
+/// A file is as harmless to show as the screen: it is made to be read, and `cat` shows it raw.
+fn put(app: &App, out: &mut Option<Draft>, text: impl Into<Displayable>) -> Result<()> {
+    let text = text.into();
     match out {
-        Some(draft) => Ok(draft.add(text.as_bytes())?),
+        Some(draft) => Ok(draft.add(&text.bytes(false))?),
         None => app.ui.out(text),
     }
 }
@@ -167,7 +169,7 @@ fn markdown(page: &Page) -> String {
 
 fn about(page: &Page) -> String {
     let model = page.summary.header.as_ref().map_or("", |h| h.model.as_str());
-    let model = crate::privacy::Raw::from(model).printable();
+    let model = crate::privacy::Raw::from(model).printable_line();
     let messages = super::counted(page.messages.len(), "message");
     let when = page.summary.header.as_ref().map_or(page.summary.updated_at, |h| h.created_at).local_minute();
     [when, model, messages, page.summary.id.to_string()].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")

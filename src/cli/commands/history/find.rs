@@ -7,11 +7,10 @@ use crate::cli::commands::audit;
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::Style;
 use crate::message::Role;
-use crate::privacy::{Placeholders, Sought};
+use crate::privacy::{Displayable, Placeholders, Sought};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use std::fmt::Write as _;
 
 /// Search everything that was said
 ///
@@ -69,7 +68,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             .iter()
             .map(|m| json!({ "id": m.found.id, "title": m.title, "message": m.found.message.n, "snippet": m.snippet, "role": m.found.message.role, "at": m.found.message.at }))
             .collect();
-        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "matches": list })))?;
+        app.ui.json(&json!({ "schema_version": 1, "matches": list }))?;
     } else {
         print(app, &matches)?;
         if matches.is_empty() {
@@ -109,23 +108,23 @@ fn shown(app: &mut App, found: Vec<Found>, text: &Sought, limit: usize) -> Resul
         let redacted = redactor.redact_again(found.message.text.clone(), found.message.rules, &mut Placeholders::default());
         if let Some(snippet) = text.snippet(&redacted) {
             let title = redacted_title(app, &found.title)?;
-            matches.push(Match { found, title, snippet: crate::privacy::Raw::from(snippet).printable() });
+            matches.push(Match { found, title, snippet });
         }
     }
     Ok((matches, rest.count()))
 }
 
 fn print(app: &App, matches: &[Match]) -> Result<()> {
-    let mut text = String::new();
+    let mut text = Displayable::default();
     let mut last = None;
     for Match { found, title, snippet } in matches {
         if last != Some(&found.id) {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}{}  {}", if last.is_some() { "\n" } else { "" }, found.id, app.ui.paint(Style::Bold, title));
+            text += format!("{}{}  ", if last.is_some() { "\n" } else { "" }, found.id);
+            text += app.ui.paint(Style::Bold, Displayable::line(title)) + "\n";
             last = Some(&found.id);
         }
         let head = format!("{:>5} {} {}", found.message.n, found.message.at.local_minute(), found.message.role.as_str());
-        let _ = writeln!(text, "{}  {snippet}", app.ui.paint(Style::Dim, &head));
+        text += app.ui.paint(Style::Dim, &head) + "  " + Displayable::line(snippet) + "\n";
     }
-    app.ui.out(&text)
+    app.ui.out(text)
 }

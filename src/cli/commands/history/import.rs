@@ -53,7 +53,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     app.archive()?.summaries()?;
     if options.json {
         let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.parts });
-        app.ui.out(&format!("{object}\n"))?;
+        app.ui.json(&object)?;
     } else {
         let here = if count.here_already > 0 { format!("; {} here already", count.here_already) } else { String::new() };
         let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));

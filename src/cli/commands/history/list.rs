@@ -6,11 +6,10 @@ use crate::cli::app::App;
 use crate::cli::report::{Exit, Quiet};
 use crate::cli::ui::Style;
 use crate::disk;
-use crate::privacy::Raw;
+use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 /// What a conversation without a title is called.
 pub(super) const UNTITLED: &str = "(untitled)";
@@ -43,18 +42,16 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let more = found.len().saturating_sub(options.skip.saturating_add(options.limit));
     if options.json {
         let list = shown.map(|s| summary_json(app, s)).collect::<Result<Vec<_>>>()?;
-        app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "conversations": list })))?;
+        app.ui.json(&json!({ "schema_version": 1, "conversations": list }))?;
     } else {
         let room = app.ui.width().saturating_sub(10 + 2 + 16 + 2 + 5 + 2).max(16);
-        let mut text = String::new();
+        let mut text = Displayable::default();
         for summary in shown {
             let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{:<10}  {when}  {:>5}  ", summary.id.as_str(), summary.messages);
-            text.push_str(&fitted(&title(summary), room));
-            text.push('\n');
+            text += format!("{:<10}  ", summary.id.as_str());
+            text += when + format!("  {:>5}  {}\n", summary.messages, fitted(&title(summary), room));
         }
-        app.ui.out(&text)?;
+        app.ui.out(text)?;
         if found.is_empty() && failed.is_empty() {
             app.ui.notice("no conversation has been kept yet");
         } else if more > 0 {
@@ -83,7 +80,7 @@ fn gather(app: &mut App) -> Result<Summaries> {
 /// What a conversation is called on its owner's own screen.
 fn title(summary: &Summary) -> String {
     let title = summary.header.as_ref().map_or("", |h| h.title.as_str());
-    if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable() }
+    if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable_line() }
 }
 
 /// What is said of a conversation in JSON.

@@ -103,7 +103,7 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
         return Ok(list::UNTITLED.to_owned());
     }
     let (title, _) = app.redactor()?.redact(Raw::from(title), &mut Placeholders::default());
-    Ok(title.printable())
+    Ok(title.printable_line())
 }
 
 /// `1 conversation`, `12 conversations`.

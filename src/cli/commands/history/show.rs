@@ -8,7 +8,7 @@ use crate::cli::talk::tell_damage;
 use crate::cli::ui::Style;
 use crate::ledger::{Event, Severity, What};
 use crate::message::Role;
-use crate::privacy::{Placeholders, Raw};
+use crate::privacy::{Displayable, Placeholders, Raw};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -52,15 +52,15 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             object.insert("schema_version".to_owned(), json!(1));
             object.insert("messages".to_owned(), json!(messages));
         }
-        app.ui.out(&format!("{object}\n"))?;
+        app.ui.json(&object)?;
     } else {
-        let mut text = String::new();
+        let mut text = Displayable::default();
         for message in &stored.messages {
             let redacted = redactor.redact_again(message.text.clone(), message.rules, &mut table);
-            text.push_str(&readable(app, message, &redacted.printable(), options.raw));
+            text += readable(app, message, &redacted.printable(), options.raw);
         }
         if options.raw || !app.ui.overflows(&text) || !paged(app, &text)? {
-            app.ui.out(&text)?;
+            app.ui.out(text)?;
         }
     }
     tell_damage(app, &stored);
@@ -68,7 +68,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
 }
 
 /// Hands a text to the owner's pager; whether there was one.
-fn paged(app: &App, text: &str) -> Result<bool> {
+fn paged(app: &App, text: &Displayable) -> Result<bool> {
     let pager = app.env.text("PAGER")?.unwrap_or_else(|| "less -R".to_owned());
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
         return Ok(false);
@@ -76,7 +76,7 @@ fn paged(app: &App, text: &str) -> Result<bool> {
     let Ok(mut child) = app.env.command("sh").arg("-c").arg(&pager).stdin(Stdio::piped()).spawn() else { return Ok(false) };
     if let Some(mut pipe) = child.stdin.take() {
         // Who has read enough leaves before the end.
-        pipe.write_all(text.as_bytes()).unwrap_or_default();
+        pipe.write_all(&app.ui.output_bytes(text)).unwrap_or_default();
     }
     // The shell says 127 where there is no such program.
     Ok(child.wait().is_ok_and(|status| status.code() != Some(127)))
@@ -104,15 +104,15 @@ pub(super) fn who(message: &StoredMessage) -> String {
         Role::User => "you".to_owned(),
         Role::System if message.foreign => "system, from elsewhere: not sent".to_owned(),
         Role::System => "system".to_owned(),
-        Role::Assistant => message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| Raw::from(m).printable()),
+        Role::Assistant => message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| Raw::from(m).printable_line()),
     }
 }
 
-fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> String {
+fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
     let cut = if message.cut { " · cut" } else { "" };
     let head = format!("── {} · {}{cut}", who(message), message.at.local_minute());
-    let head = if raw { head } else { app.ui.paint(Style::Dim, &head) };
-    format!("{head}\n{}\n\n", text.trim_end())
+    let head = if raw { Displayable::line(&head) } else { app.ui.paint(Style::Dim, &head) };
+    head + "\n" + text.trim_end() + "\n\n"
 }
 
 /// Opens every conversation and tells what is damaged.
@@ -129,7 +129,7 @@ pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
         let list: Vec<Value> =
             damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
         let object = json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list });
-        app.ui.out(&format!("{object}\n"))?;
+        app.ui.json(&object)?;
     } else {
         let mut text = String::new();
         for (id, _, reason) in &damaged {

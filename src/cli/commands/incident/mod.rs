@@ -11,7 +11,7 @@ use crate::cli::ui::{Style, shown};
 use crate::disk;
 use crate::keys::{Slot, metadata::Book};
 use crate::ledger::{Event, Severity, What};
-use crate::privacy::{Placeholders, Raw};
+use crate::privacy::{Displayable, Placeholders, Raw};
 use crate::upkeep::incident::{self, Assessment};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -87,12 +87,12 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
             if options.json {
                 {
                     let object = as_json(app, &found);
-                    app.ui.out(&format!("{object}\n"))
+                    app.ui.json(&object)
                 }
             } else {
                 {
                     let text = told(app, &found);
-                    app.ui.say(&text, 14)
+                    app.ui.say(text, 14)
                 }
             }
         }
@@ -175,34 +175,34 @@ fn as_json(app: &mut App, found: &Assessment) -> Value {
     object
 }
 
-fn told(app: &mut App, found: &Assessment) -> String {
+fn told(app: &mut App, found: &Assessment) -> Displayable {
     let since = found.since.map_or_else(|| "so far".to_owned(), |s| format!("since {}", s.local_minute()));
     let ui = app.ui;
     let head = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
-    let mut out = format!("{}{} in all, {} written to {since}\n", head("conversations"), found.conversations, found.changed);
+    let mut out = head("conversations") + format!("{} in all, {} written to {since}\n", found.conversations, found.changed);
     let closed = found.changed - found.opened;
     if closed > 0 {
-        out += &format!("{:14}{closed} of them could not be opened, and were not looked at\n", "");
+        out += format!("{:14}{closed} of them could not be opened, and were not looked at\n", "");
     }
     let kinds: Vec<String> = found.values.iter().map(|(kind, many)| format!("{kind} ×{many}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
-    out += &format!(
-        "{}{} looked at; in {} that you sent, today's rules find what they did not find then{kinds}\n",
-        head("messages"),
-        found.messages,
-        found.unredacted
+    out += head("messages");
+    out += format!(
+        "{} looked at; in {} that you sent, today's rules find what they did not find then{kinds}\n",
+        found.messages, found.unredacted
     );
-    out += &format!("{}{} in the folder of backups, {} of them {since}\n", head("backups"), found.backups[0], found.backups[1]);
+    out += head("backups") + format!("{} in the folder of backups, {} of them {since}\n", found.backups[0], found.backups[1]);
     let requests: Vec<String> =
-        found.requests.iter().map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable())).collect();
-    out += &format!("{}{}\n", head("sent to"), if requests.is_empty() { "nobody".to_owned() } else { requests.join(", ") });
+        found.requests.iter().map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable_line())).collect();
+    out += head("sent to") + if requests.is_empty() { "nobody".to_owned() } else { requests.join(", ") } + "\n";
     let keys: Vec<String> =
         keys(app).iter().filter_map(|k| Some(format!("{} ({})", k.get("key")?.as_str()?, k.get("store")?.as_str()?))).collect();
-    out += &format!("{}{}\n", head("keys"), if keys.is_empty() { "none are known".to_owned() } else { keys.join(", ") });
-    let events: Vec<String> = found.events.iter().map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable())).collect();
-    out += &format!("{}{}\n", head("events"), if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") });
+    out += head("keys") + if keys.is_empty() { "none are known".to_owned() } else { keys.join(", ") } + "\n";
+    let events: Vec<String> =
+        found.events.iter().map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable_line())).collect();
+    out += head("events") + if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") } + "\n";
     let state = if app.lockdown().check().is_err() { "on: nothing is sent" } else { "off" };
-    out + &format!("{}{state}\n", head("lockdown"))
+    out + head("lockdown") + state + "\n"
 }
 
 fn report(app: &mut App, options: &Report) -> Result<()> {
@@ -284,9 +284,6 @@ fn open(app: &App, file: &std::path::Path) -> Result<()> {
         (Err(incident::Error::Seal(error)), None) => {
             Err(Problem::new(Exit::Storage, "cannot_open", error.to_string()).hint("try another passphrase").into())
         }
-        (opened, None) => {
-            let text = Raw::from(opened?).printable();
-            app.ui.out(&format!("{text}\n"))
-        }
+        (opened, None) => app.ui.out(Displayable::json_text(&opened?) + "\n"),
     }
 }

@@ -11,6 +11,7 @@ use crate::disk;
 use crate::ledger::Severity;
 use crate::limit;
 use crate::name::Name;
+use crate::privacy::Displayable;
 use crate::upkeep::recovery::Recovery;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -79,7 +80,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let mut recovery = Recovery::resume(app.home.state(), app.clock.now())?;
     if !app.yes && !app.ui.can_ask() {
         for (n, step) in STEPS.into_iter().enumerate() {
-            app.ui.say(&line(app, &plan, &recovery, n + 1, step), 3)?;
+            app.ui.say(line(app, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
             Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, and nobody can be asked")
@@ -95,7 +96,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
-        app.ui.say(&line(app, &plan, &recovery, n + 1, step), 3)?;
+        app.ui.say(line(app, &plan, &recovery, n + 1, step), 3)?;
         if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
             continue;
         }
@@ -133,7 +134,7 @@ fn plan(app: &mut App, options: &Options) -> Result<Plan> {
     })
 }
 
-fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> String {
+fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> Displayable {
     let what = match step {
         Step::Log => "look through the audit log: was anything in it changed or cut? (`chatbot audit verify`)".to_owned(),
         Step::Conversations => "open every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
@@ -153,8 +154,8 @@ fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> St
         Step::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
     };
     let state = if recovery.is_done(step.name()) { Some("done before") } else { nothing_to_do(plan, step) };
-    let state = state.map_or_else(String::new, |s| format!("\n   {}", app.ui.paint(Style::Dim, s)));
-    format!("{} {what}{state}\n", app.ui.paint(Style::Bold, &format!("{n}.")))
+    let state = state.map_or_else(Displayable::default, |s| Displayable::from("\n   ") + app.ui.paint(Style::Dim, s));
+    app.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
 }
 
 fn nothing_to_do(plan: &Plan, step: Step) -> Option<&'static str> {
@@ -176,7 +177,9 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
     if app.yes {
         if unsafe_yet {
             app.ui.say(
-                &format!("   {}\n", app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")),
+                Displayable::from("   ")
+                    + app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")
+                    + "\n",
                 2,
             )?;
         }

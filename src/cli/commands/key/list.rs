@@ -7,10 +7,10 @@ use crate::clock::Time;
 use crate::keys::metadata::Book;
 use crate::keys::{Record, Slot, Status, StoreKind, vault};
 use crate::name::Name;
+use crate::privacy::Displayable;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
@@ -39,7 +39,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     entries.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
         let keys: Vec<Value> = entries.iter().map(as_json).collect();
-        return app.ui.out(&format!("{}\n", json!({ "schema_version": 1, "keys": keys })));
+        return app.ui.json(&json!({ "schema_version": 1, "keys": keys }));
     }
     let table = screen(app, &entries)?;
     app.ui.say(&table, 2)?;
@@ -145,27 +145,28 @@ fn as_json(entry: &Entry) -> Value {
     })
 }
 
-fn screen(app: &mut App, entries: &[Entry]) -> Result<String> {
-    let mut out = if entries.is_empty() { String::from("no keys yet: store one with `chatbot key set`\n") } else { table(app, entries) };
+fn screen(app: &mut App, entries: &[Entry]) -> Result<Displayable> {
+    let mut out =
+        if entries.is_empty() { Displayable::from("no keys yet: store one with `chatbot key set`\n") } else { table(app, entries) };
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
     for entry in entries {
         let said = super::said(&entry.provider, &entry.profile);
         for trouble in entry.record.iter().flat_map(|r| r.troubles(now, rotate_after)) {
-            writeln!(out, "{} the key for {said} {trouble}", app.ui.paint(Style::Yellow, "!"))?;
+            out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {trouble}\n");
         }
         if !entry.used {
-            writeln!(out, "the key for {said} in the environment is not used: one is stored")?;
+            out += format!("the key for {said} in the environment is not used: one is stored\n");
         }
     }
     match app.keys()?.custody().chosen() {
-        Ok(chosen) => writeln!(out, "store: {}, because {}", chosen.store.kind(), chosen.why)?,
-        Err(error) => writeln!(out, "store: none: {error}")?,
+        Ok(chosen) => out += format!("store: {}, because {}\n", chosen.store.kind(), chosen.why),
+        Err(error) => out += format!("store: none: {error}\n"),
     }
     Ok(out)
 }
 
-fn table(app: &App, entries: &[Entry]) -> String {
+fn table(app: &App, entries: &[Entry]) -> Displayable {
     let head = ["provider", "profile", "source", "fingerprint", "status", "since", "validated"].map(str::to_owned);
     let rows: Vec<[String; 7]> = entries
         .iter()
@@ -182,9 +183,9 @@ fn table(app: &App, entries: &[Entry]) -> String {
             ]
         })
         .collect();
-    let mut out = String::new();
+    let mut out = Displayable::default();
     for row in std::iter::once(&head).chain(&rows) {
-        let mut line = String::new();
+        let mut line = Displayable::default();
         for (column, cell) in row.iter().enumerate() {
             let width = std::iter::once(&head).chain(&rows).filter_map(|r| r.get(column)).map(String::len).max().unwrap_or(0);
             let cell = format!("{cell:<width$}");
@@ -193,11 +194,11 @@ fn table(app: &App, entries: &[Entry]) -> String {
                 "invalid" => Some(Style::Red),
                 _ => None,
             };
-            line += &style.filter(|_| column == 4).map_or(cell.clone(), |style| app.ui.paint(style, &cell));
+            line += style.filter(|_| column == 4).map_or_else(|| Displayable::line(&cell), |style| app.ui.paint(style, &cell));
             line += "  ";
         }
         out += line.trim_end();
-        out.push('\n');
+        out += "\n";
     }
     out
 }

@@ -33,7 +33,7 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
     app.ui.out(&format!("in {}:\n", shown(path)))?;
     for line in lines(keys) {
         let now = after.lines().nth(line - 1).unwrap_or_default();
-        app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable()))?;
+        app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
     let told = (wanted && app.yes) || app.ui.confirm("Empty them out like this? A sealed copy of the file is kept.", "`--scrub --yes`")?;
     if !told {

@@ -10,6 +10,7 @@ use crate::clock::{Time, in_words};
 use crate::keys::{Record, Slot, Status};
 use crate::ledger::{Severity, What};
 use crate::privacy::Raw;
+use crate::privacy::Displayable;
 use crate::provider::{Standing, Verdict, verify};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
@@ -154,7 +155,7 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
             Status::Invalid => Style::Red,
             Status::Unknown => Style::Yellow,
         };
-        app.ui.out(&format!("{}: {}\n", target.said().replace('`', ""), app.ui.paint(style, words)))
+        app.ui.out(Displayable::from(target.said().replace('`', "")) + ": " + app.ui.paint(style, words) + "\n")
     };
     let record = app.keys()?.custody().book()?.and_then(|book| book.record(&target.slot).cloned());
     if let Some(record) = &record

@@ -221,7 +221,7 @@ fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered,
         if let (Some(lost), Some(object)) = (lost, object.as_object_mut()) {
             object.insert("lost".to_owned(), json!(lost));
         }
-        return app.ui.out(&format!("{object}\n"));
+        return app.ui.json(&object);
     }
     let (would, are) = if options.dry_run { ("would be ", "would come") } else { ("", "came") };
     for (id, other) in conflicts {

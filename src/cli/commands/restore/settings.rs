@@ -91,7 +91,7 @@ impl Offered {
         let all = self.given.as_deref().unwrap_or_default();
         let mut list = String::new();
         for given in all.iter().take(many) {
-            let whole = Raw::from(format!("{} = {}", given.key, given.value)).printable();
+            let whole = Raw::from(format!("{} = {}", given.key, given.value)).printable_line();
             let mut line: String = whole.chars().take(wide).collect();
             // What is at the end of a long one may be what it is for.
             let rest = whole.chars().count() - line.chars().count();

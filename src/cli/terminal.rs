@@ -1,0 +1,180 @@
+//! The only file that writes to standard output and standard error. What it writes is [`Displayable`], or one of a few fixed
+//! sequences of this program's own; other bytes go to a pipe or a file, never to a terminal.
+
+use super::ui::broken;
+use crate::privacy::Displayable;
+use crate::privacy::printable::Printer;
+use anyhow::Result;
+use base64::Engine as _;
+use std::io::{self, IsTerminal, Write};
+
+/// One of the two streams.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stream {
+    Output,
+    Error,
+}
+
+/// What this program makes a terminal do besides showing text.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Control {
+    /// To the beginning of the line, and away with what is on it.
+    EraseLine,
+    /// To the beginning of the line.
+    LineStart,
+    /// To a screen of its own without a cursor.
+    EnterScreen,
+    /// Back from it.
+    LeaveScreen,
+    /// To the upper left corner.
+    Home,
+    /// The rest of the line is empty.
+    EraseLineEnd,
+    /// The rest of the screen is empty.
+    EraseBelow,
+}
+
+impl Control {
+    const fn sequence(self) -> &'static str {
+        match self {
+            Self::EraseLine => "\r\x1b[K",
+            Self::LineStart => "\r",
+            Self::EnterScreen => "\x1b[?1049h\x1b[?25l",
+            Self::LeaveScreen => "\x1b[?25h\x1b[?1049l",
+            Self::Home => "\x1b[H",
+            Self::EraseLineEnd => "\x1b[K",
+            Self::EraseBelow => "\x1b[J",
+        }
+    }
+}
+
+/// A part of what is written in one piece.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'a> {
+    Text(&'a Displayable),
+    Control(Control),
+}
+
+impl Stream {
+    pub(super) fn is_terminal(self) -> bool {
+        match self {
+            Self::Output => io::stdout().is_terminal(),
+            Self::Error => io::stderr().is_terminal(),
+        }
+    }
+
+    /// Writes a text, at once.
+    pub(super) fn write(self, text: &Displayable, styles: bool) -> io::Result<()> {
+        self.give(&text.bytes(styles))
+    }
+
+    /// Writes texts and sequences in one piece, so that a terminal does not show half of it.
+    pub(super) fn write_parts(self, parts: &[Part<'_>], styles: bool) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        for part in parts {
+            match part {
+                Part::Text(text) => bytes.extend_from_slice(&text.bytes(styles)),
+                Part::Control(control) => bytes.extend_from_slice(control.sequence().as_bytes()),
+            }
+        }
+        self.give(&bytes)
+    }
+
+    fn give(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Output => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Self::Error => {
+                let mut err = io::stderr().lock();
+                err.write_all(bytes).and_then(|()| err.flush())
+            }
+        }
+    }
+}
+
+/// Standard output for bytes that somebody else made: exactly these bytes in a pipe or a file, harmless text on a terminal.
+#[derive(Debug, Default)]
+pub(crate) struct ByteOutput {
+    printer: Printer,
+    /// The beginning of a character whose end has not come yet.
+    cut: Vec<u8>,
+}
+
+impl ByteOutput {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if !Stream::Output.is_terminal() {
+            return broken(Stream::Output.give(bytes));
+        }
+        let shown = self.shown(bytes);
+        broken(Stream::Output.write(&Displayable::from(shown), false))
+    }
+
+    /// The end: what was still held back.
+    pub(crate) fn finish(mut self) -> Result<()> {
+        let mut rest = String::from_utf8_lossy(&std::mem::take(&mut self.cut)).into_owned();
+        self.printer.finish_into(&mut rest);
+        if rest.is_empty() { Ok(()) } else { broken(Stream::Output.write(&Displayable::from(rest), false)) }
+    }
+
+    fn shown(&mut self, bytes: &[u8]) -> String {
+        self.cut.extend_from_slice(bytes);
+        let end = match std::str::from_utf8(&self.cut) {
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            // Whatever is no text within is shown as such; only what the next piece may complete waits.
+            _ => whole_characters(&self.cut),
+        };
+        let rest = self.cut.split_off(end);
+        let text = String::from_utf8_lossy(&std::mem::replace(&mut self.cut, rest)).into_owned();
+        self.printer.push(&text)
+    }
+}
+
+/// How many bytes are there without the beginning of a character at the end.
+fn whole_characters(bytes: &[u8]) -> usize {
+    let tail = bytes.len().saturating_sub(3);
+    let start = bytes.iter().skip(tail).rposition(|b| b & 0xC0 == 0xC0).map(|at| tail + at);
+    let open = |at: &usize| bytes.get(*at..).is_some_and(|b| matches!(std::str::from_utf8(b), Err(e) if e.error_len().is_none()));
+    start.filter(open).unwrap_or(bytes.len())
+}
+
+/// Puts a text on the clipboard, if the terminal allows it.
+pub(super) fn clipboard(text: &Displayable) -> io::Result<()> {
+    let encoded = base64::engine::general_purpose::STANDARD.encode(text.plain().as_bytes());
+    Stream::Output.give(format!("\x1b]52;c;{encoded}\x07").as_bytes())
+}
+
+/// Columns and rows of the terminal that standard output or standard error is.
+pub(super) fn size() -> Option<(usize, usize)> {
+    #[cfg(unix)]
+    {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
+        size.ok().map(|s| (usize::from(s.ws_col), usize::from(s.ws_row)))
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn byte_output_shows_the_same_wherever_the_bytes_are_cut() {
+        let bytes = "é\x1b[2J漢\u{9b}\r\n👩\u{200d}💻\u{202e}x".bytes().chain([0xFF, 0xE6, 0x9B]).collect::<Vec<u8>>();
+        let shown = |pieces: &[&[u8]]| {
+            let mut output = ByteOutput::default();
+            let mut shown: String = pieces.iter().map(|piece| output.shown(piece)).collect();
+            shown += &String::from_utf8_lossy(&output.cut);
+            shown
+        };
+        let whole = "é␛[2J漢<U+009B>\n👩\u{200d}💻<U+202E>x\u{FFFD}\u{FFFD}";
+        for cut in 0..=bytes.len() {
+            assert_eq!(shown(&[&bytes[..cut], &bytes[cut..]]), whole, "cut at {cut}");
+        }
+        assert_eq!(shown(&bytes.chunks(1).collect::<Vec<_>>()), whole);
+    }
+}

@@ -1,0 +1,286 @@
+//! Text that a terminal may be given. Only the sanitizer makes it, and only this file adds colours to it.
+//!
+//! A text is made harmless when it becomes [`Displayable`], after everything that was done to it before: restored,
+//! extracted, cut, formatted. There is no way back in: it has no `Display`, so it cannot be formatted into another text.
+
+use super::printable::{is_plain, printable};
+use serde::Serialize;
+use std::borrow::Cow;
+use std::fmt;
+
+/// How a text looks on a terminal that has colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Less important than the rest.
+    Dim,
+    /// A heading or a name.
+    Bold,
+    /// A secret that is shown in part only.
+    Underlined,
+    /// An error.
+    Red,
+    /// A warning.
+    Yellow,
+    /// A success.
+    Green,
+}
+
+impl Style {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Dim => "\x1b[2m",
+            Self::Bold => "\x1b[1m",
+            Self::Underlined => "\x1b[4m",
+            Self::Red => "\x1b[1;31m",
+            Self::Yellow => "\x1b[33m",
+            Self::Green => "\x1b[32m",
+        }
+    }
+}
+
+const RESET: &str = "\x1b[0m";
+
+/// Text without control, escape, bidirectional and invisible characters, except newlines, tabs and this program's own styles.
+///
+/// It is made from text, which sanitizes it, and nothing puts anything into it unsanitized:
+/// ```
+/// use chatbot::{Displayable, Style};
+/// let text = Displayable::from("a\x1b[2Jb").styled(Style::Bold) + "\u{202e}c";
+/// assert_eq!(text.plain(), "a␛[2Jb<U+202E>c");
+/// ```
+/// ```compile_fail
+/// let text = chatbot::Displayable(String::from("\x1b[2J"));
+/// ```
+/// ```compile_fail
+/// let text = format!("{}", chatbot::Displayable::from("a"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Displayable(String);
+
+impl Displayable {
+    /// A text that was sanitized piece by piece, where to sanitize it again would cut what belongs together.
+    pub(super) const fn sanitized(text: String) -> Self {
+        Self(text)
+    }
+
+    /// A text for a field of one line: line breaks and tabs are visible characters, so that it cannot fake another line.
+    #[must_use]
+    pub fn line(text: &str) -> Self {
+        Self::from(text).one_line()
+    }
+
+    /// JSON in which everything harmful is escaped as `\uXXXX`: the same JSON for whoever parses it.
+    pub fn json(value: &impl Serialize) -> serde_json::Result<Self> {
+        Ok(Self::json_text(&serde_json::to_string(value)?))
+    }
+
+    /// The same for JSON that is text already. Outside of its strings JSON has nothing that is escaped here.
+    #[must_use]
+    pub fn json_text(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c == '\n' || is_plain(c) {
+                out.push(c);
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+        }
+        Self(out)
+    }
+
+    /// The text with a style, where the terminal has styles.
+    #[must_use]
+    pub fn styled(self, style: Style) -> Self {
+        Self(format!("{}{}{RESET}", style.code(), self.0))
+    }
+
+    /// Line breaks and tabs as visible characters.
+    #[must_use]
+    pub fn one_line(self) -> Self {
+        if self.0.contains(['\n', '\t']) { Self(self.0.replace('\n', "\u{240A}").replace('\t', "\u{2409}")) } else { self }
+    }
+
+    /// Adds more.
+    pub fn push(&mut self, more: impl Into<Self>) {
+        if self.0.is_empty() { self.0 = more.into().0 } else { self.0.push_str(&more.into().0) }
+    }
+
+    /// The text as a terminal with styles is given it.
+    #[must_use]
+    pub fn as_styled(&self) -> &str {
+        &self.0
+    }
+
+    /// The text without styles.
+    #[must_use]
+    pub fn plain(&self) -> Cow<'_, str> {
+        if !self.0.contains('\x1b') {
+            return Cow::Borrowed(&self.0);
+        }
+        let mut parts = self.0.split('\x1b');
+        let first = parts.next().unwrap_or_default().to_owned();
+        Cow::Owned(parts.fold(first, |out, part| out + part.split_once('m').map_or("", |(_, rest)| rest)))
+    }
+
+    /// Each line by itself. No style goes over the end of a line in a text that is cut into lines.
+    pub fn lines(&self) -> impl Iterator<Item = Self> {
+        self.0.lines().map(|line| Self(line.to_owned()))
+    }
+
+    /// The text laid out anew. A layout that changes anything but spaces and line breaks is not taken.
+    #[must_use]
+    pub fn laid_out(self, layout: impl FnOnce(&str) -> String) -> Self {
+        let out = layout(&self.0);
+        let letters = |text: &str| text.chars().filter(|c| !matches!(c, ' ' | '\n')).collect::<String>();
+        if out != self.0 && letters(&out) != letters(&self.0) { self } else { Self(out) }
+    }
+
+    /// Without the white space at the end.
+    #[must_use]
+    pub fn trim_end(mut self) -> Self {
+        self.0.truncate(self.0.trim_end().len());
+        self
+    }
+
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether the last line has ended.
+    #[must_use]
+    pub fn ends_line(&self) -> bool {
+        self.0.ends_with('\n')
+    }
+}
+
+impl AsRef<str> for Displayable {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Displayable {
+    fn from(text: &str) -> Self {
+        Self(printable(text).into_owned())
+    }
+}
+
+impl From<&String> for Displayable {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<String> for Displayable {
+    fn from(text: String) -> Self {
+        match printable(&text) {
+            Cow::Borrowed(_) => Self(text),
+            Cow::Owned(changed) => Self(changed),
+        }
+    }
+}
+
+impl From<&Self> for Displayable {
+    fn from(text: &Self) -> Self {
+        text.clone()
+    }
+}
+
+impl<T: Into<Self>> std::ops::Add<T> for Displayable {
+    type Output = Self;
+
+    fn add(mut self, more: T) -> Self {
+        self.push(more);
+        self
+    }
+}
+
+impl<T: Into<Self>> std::ops::AddAssign<T> for Displayable {
+    fn add_assign(&mut self, more: T) {
+        self.push(more);
+    }
+}
+
+impl FromIterator<Self> for Displayable {
+    fn from_iter<I: IntoIterator<Item = Self>>(parts: I) -> Self {
+        parts.into_iter().fold(Self::default(), |all, part| all + part)
+    }
+}
+
+/// So that it can be given to a program that shows it, such as a pager.
+impl Displayable {
+    /// The bytes for a program that shows them on this terminal.
+    #[must_use]
+    pub fn bytes(&self, styles: bool) -> Cow<'_, [u8]> {
+        match if styles { Cow::Borrowed(self.as_styled()) } else { self.plain() } {
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }
+    }
+}
+
+impl fmt::Write for Displayable {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn is_harmless(text: &str) -> bool {
+        text.chars().all(|c| matches!(c, '\n' | '\t') || !c.is_control() && !super::super::printable::is_invisible(c))
+    }
+
+    #[test]
+    fn displayable_keeps_its_own_styles_and_nobody_elses() {
+        let text = Displayable::from("a\x1b[31mb").styled(Style::Red) + "\x1b[0m" + &String::from("\u{9b}2J");
+        assert_eq!(text.as_styled(), "\x1b[1;31ma␛[31mb\x1b[0m␛[0m<U+009B>2J");
+        assert_eq!(text.plain(), "a␛[31mb␛[0m<U+009B>2J");
+        assert_eq!(Displayable::line("a\nb\tc\r\n").plain(), "a␊b␉c␊");
+        let mut written = Displayable::default();
+        fmt::Write::write_fmt(&mut written, format_args!("{}", '\x1b')).unwrap();
+        assert_eq!(written.plain(), "␛");
+    }
+
+    #[test]
+    fn displayable_layout_changes_white_space_only() {
+        let text = || Displayable::from("one two").styled(Style::Bold);
+        assert_eq!(text().laid_out(|t| t.replace(' ', "\n  ")).plain(), "one\n  two");
+        assert_eq!(text().laid_out(|t| t.replace("one", "\x1b[2J")), text());
+    }
+
+    #[test]
+    fn json_is_the_same_json_with_everything_harmful_escaped() {
+        let value = serde_json::json!({ "a\u{9b}": "\x1b]0;x\x07\u{7f}\u{85}\u{202e}\u{200d}\u{fe0f}\u{feff}\u{e0041}é漢👩 \"\\\n" });
+        let text = Displayable::json(&value).unwrap();
+        assert!(is_harmless(&text.plain()) && !text.as_styled().contains('\x1b'), "{text:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text.plain()).unwrap(), value);
+        assert!(text.plain().contains("é漢👩"));
+        assert!(text.plain().contains("\\udb40\\udc41"));
+    }
+
+    proptest! {
+        #[test]
+        fn json_means_the_same_whatever_is_in_it(text in any::<String>()) {
+            let json = Displayable::json(&text).unwrap();
+            prop_assert!(is_harmless(&json.plain()));
+            prop_assert_eq!(serde_json::from_str::<String>(&json.plain()).unwrap(), text);
+        }
+
+        #[test]
+        fn displayable_is_harmless_whatever_it_is_made_of(parts in proptest::collection::vec(any::<String>(), 0..4)) {
+            let text: Displayable = parts.iter().map(|p| Displayable::from(p).styled(Style::Dim)).collect();
+            let plain = text.plain();
+            // Joiners stay where a script or an emoji needs them; everything else that is invisible is shown.
+            prop_assert!(plain.chars().all(|c| matches!(c, '\n' | '\t') || !c.is_control()));
+        }
+    }
+}
