@@ -57,7 +57,7 @@ impl<'a> Hearing<'a> {
         conversation: Option<&'a mut Conversation>,
         watcher: &'a mut dyn Watcher,
     ) -> Self {
-        let screen = if manners.own_screen { Screen::owners(table) } else { Screen::elsewhere() };
+        let screen = manners.restore.map_or_else(Screen::elsewhere, |audience| Screen::restoring(table, audience));
         let since = machines.clock.stopwatch();
         let (raw, drop_findings) = (Raw::from(String::new()), manners.drop_findings);
         Self {

@@ -20,7 +20,7 @@ use crate::ledger::{Event, Severity, What, usage};
 use crate::limit::{Backoff, Level, Limiter, Lockdown};
 use crate::message::{Message, Role};
 use crate::privacy::validate::{self, Refusal, Rules};
-use crate::privacy::{Findings, Placeholders, Raw, Redacted, Redactor};
+use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
 use crate::provider::{Answer, Provider, Wish};
 use hearing::{Hearing, Kept};
 use passage::Pass;
@@ -68,8 +68,8 @@ pub struct Manners {
     pub drop_findings: bool,
     /// Ask before a message with findings is sent.
     pub ask_on_secret: bool,
-    /// The answer goes to its owner's own screen: placeholders become their words again.
-    pub own_screen: bool,
+    /// For whom placeholders become the owner's words again; for a pipe they stay.
+    pub restore: Option<Audience>,
     /// The profile of the key, for the record.
     pub profile: String,
     /// Where a limit is reached, wait rather than refuse.

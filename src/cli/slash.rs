@@ -40,6 +40,7 @@ pub(crate) enum Deed {
     Redact,
     Incognito,
     Copy,
+    Reveal,
 }
 
 /// One command.
@@ -77,6 +78,7 @@ pub(crate) const TABLE: &[Command] = &[
     command("/redact", "[show|off KIND|on]", "show what was replaced, or let a kind pass", Deed::Redact),
     command("/incognito", "", "keep nothing from here on", Deed::Incognito),
     command("/save", "", "keep what was said in private after all", Deed::Save),
+    command("/reveal", "[NAME]", "show the secrets of the last answer, or one", Deed::Reveal),
     command("/copy", "", "copy the last answer to the clipboard", Deed::Copy),
 ];
 

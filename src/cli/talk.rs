@@ -6,8 +6,8 @@ use crate::archive::{Conversation, Opened, Stored};
 use crate::chat::{Machines, Manners, Said, Session};
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
-use crate::privacy::Raw;
 use crate::privacy::validate::Rules;
+use crate::privacy::{Audience, Raw};
 use crate::provider::{AnyProvider, Demo, OpenAi, Wish};
 use crate::settings::KeyFrom;
 use anyhow::{Result, bail};
@@ -116,7 +116,7 @@ impl Talk {
 }
 
 /// Sets a session up.
-pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool) -> Result<Begun> {
+pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, restore: Option<Audience>) -> Result<Begun> {
     if talk.quiet {
         app.ui.hush();
     }
@@ -128,13 +128,13 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, own_screen: bool)
                 .hint("leave out `--no-log` and `--private`, or begin a new one")
         );
     }
-    let (provider, choice, wish) = if talk.demo { demo(own_screen) } else { connect(app, talk, which)? };
+    let (provider, choice, wish) = if talk.demo { demo(restore == Some(Audience::Screen)) } else { connect(app, talk, which)? };
     let mut unkept = None;
     let kept = if talk.keeps() { keep(app, talk, which, &provider, &wish, &mut unkept)? } else { None };
     app.step(&format!("conversation kept: {}", kept.is_some()));
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
-    let mut session = session(app, talk, provider, wish, choice.as_ref(), own_screen, conversation)?;
+    let mut session = session(app, talk, provider, wish, choice.as_ref(), restore, conversation)?;
     if let Some(stored) = stored {
         if app.settings()?.budget.per_conversation.is_some()
             && let Some(id) = session.conversation().map(|c| c.id().to_string())
@@ -159,7 +159,7 @@ fn session(
     provider: AnyProvider,
     wish: Wish,
     choice: Option<&Choice>,
-    own_screen: bool,
+    restore: Option<Audience>,
     conversation: Option<Conversation>,
 ) -> Result<Session<AnyProvider>> {
     let settings = app.settings()?;
@@ -168,7 +168,7 @@ fn session(
         max_messages: settings.limits.max_messages,
         drop_findings: settings.privacy.drop_findings,
         ask_on_secret: settings.privacy.ask_on_secret,
-        own_screen,
+        restore,
         profile: profile(choice),
         wait: talk.wait,
         allow_unknown_price: settings.budget.allow_unknown_price,
@@ -202,8 +202,8 @@ fn wish(app: &mut App, talk: &Talk, choice: &Choice) -> Result<Wish> {
     Ok(wish)
 }
 
-fn demo(own_screen: bool) -> (AnyProvider, Option<Choice>, Wish) {
-    let demo = if own_screen { Demo::paced() } else { Demo::new() };
+fn demo(paced: bool) -> (AnyProvider, Option<Choice>, Wish) {
+    let demo = if paced { Demo::paced() } else { Demo::new() };
     (AnyProvider::from(demo), None, Wish::new("demo"))
 }
 
@@ -219,7 +219,7 @@ pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> 
         let wish = wish(app, talk, &choice)?;
         (AnyProvider::from(OpenAi::new(&choice.endpoint, None, app.reach()?)?), Some(choice), wish)
     };
-    let mut session = session(app, talk, provider, wish, choice.as_ref(), false, None)?;
+    let mut session = session(app, talk, provider, wish, choice.as_ref(), None, None)?;
     if let Some(id) = find(app, which)? {
         session.remember(app.archive()?.read(&id)?);
         if app.settings()?.budget.per_conversation.is_some() {

@@ -1,12 +1,13 @@
 //! Placeholders: which value stands behind `[EMAIL_1]`, in memory only, for its owner's screen only.
 
-use super::{Kind, kind, printable};
+use super::restorer::Class;
+use super::{Displayable, Kind, kind, printable};
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use zeroize::Zeroizing;
 
-pub use super::restorer::Restorer;
+pub use super::restorer::{Audience, Restorer};
 
 /// The table of one conversation: the same value gets the same placeholder for as long as it lives. It is never saved.
 #[derive(Clone, Default)]
@@ -23,7 +24,7 @@ pub struct Placeholders {
 
 /// One value and its number.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     kind: Kind,
     number: u32,
     value: Zeroizing<String>,
@@ -32,6 +33,27 @@ struct Entry {
 impl Entry {
     fn placeholder(&self) -> String {
         format!("[{}_{}]", self.kind, self.number)
+    }
+
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// A wallet is an address, which anybody may know, or a phrase of words, which opens it.
+    pub(super) fn class(&self) -> Class {
+        let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
+        if phrase || is_secret(&self.kind) { Class::Secret } else { Class::Personal }
+    }
+
+    /// The ends of a long key; of what is short or may be made of words, nothing but which one it is.
+    pub(super) fn masked(&self) -> String {
+        // Nine characters of 24 leave 15 unknown, which is more than can be tried.
+        let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE].iter().any(|key| self.kind == *key);
+        if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
+            return format!("[{}_{} ••••]", self.kind, self.number);
+        }
+        let (head, tail) = (self.value.get(..5).unwrap_or_default(), self.value.get(self.value.len() - 4..).unwrap_or_default());
+        format!("{head}…{tail}")
     }
 }
 
@@ -78,31 +100,51 @@ impl Placeholders {
         self.entries.len()
     }
 
-    /// The value behind a name like `EMAIL_1`.
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
-        self.by_name.get(name).and_then(|&i| self.entries.get(i)).map(|entry| entry.value.as_str())
+    /// What stands behind a name like `EMAIL_1`.
+    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+        self.by_name.get(name).and_then(|&i| self.entries.get(i))
+    }
+
+    /// The value behind a name like `EMAIL_1` or `[email_1]`, whole. For the owner's screen, when they ask for it.
+    #[must_use]
+    pub fn reveal(&self, name: &str) -> Option<Displayable> {
+        let name = name.trim_matches(['[', ']']).to_ascii_uppercase();
+        self.entry(&name).map(|entry| Displayable::from(entry.value.as_str()))
     }
 
     /// A restorer for one answer as it streams in.
     #[must_use]
-    pub fn restorer(&self) -> Restorer<'_> {
-        Restorer::new(self)
+    pub fn restorer(&self, audience: Audience) -> Restorer<'_> {
+        Restorer::new(self, audience)
     }
 
-    /// A whole text with the owner's own words back in it. For the owner's screen, nowhere else.
+    /// A whole text with the owner's own words back in it, made harmless, and how many values were not put back whole.
     #[must_use]
-    pub fn restore(&self, text: &str) -> String {
-        let mut restorer = self.restorer();
-        let mut out = restorer.push(text);
+    pub fn restore(&self, text: &str, audience: Audience) -> (Displayable, usize) {
+        let mut restorer = self.restorer(audience);
+        let mut out = restorer.push(&printable::printable(text));
         out.push_str(&restorer.finish());
-        out
+        (Displayable::sanitized(out), restorer.left_out())
+    }
+
+    /// Every placeholder replaced wherever it stands.
+    #[cfg(test)]
+    pub(super) fn substituted(&self, text: &str) -> String {
+        spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
+            if let Some(entry) = text.get(start + 1..end - 1).and_then(|name| self.entry(name)) {
+                out.replace_range(start..end, &entry.value);
+            }
+            out
+        })
     }
 
     /// Each placeholder with what it stands for, for the owner's terminal: secrets masked, the rest made harmless to print.
     #[must_use]
     pub fn listing(&self) -> Vec<(String, String)> {
-        let shown =
-            |entry: &Entry| if is_secret(&entry.kind) { masked(&entry.value) } else { printable::printable(&entry.value).into_owned() };
+        let shown = |entry: &Entry| match entry.class() {
+            Class::Secret => format!("{} ({} characters)", entry.masked(), entry.value.chars().count()),
+            Class::Personal => Displayable::line(&entry.value).plain().into_owned(),
+        };
         self.entries.iter().map(|entry| (entry.placeholder(), shown(entry))).collect()
     }
 }
@@ -118,18 +160,6 @@ fn is_secret(kind: &Kind) -> bool {
     [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS]
         .iter()
         .any(|secret| kind == secret)
-}
-
-/// The first and last characters of a long secret; of a short one, its length.
-fn masked(value: &str) -> String {
-    let characters = value.chars().count();
-    if characters < 16 {
-        return format!("({characters} characters)");
-    }
-    let ends = |text: String| printable::printable(&text).into_owned();
-    let head = ends(value.chars().take(4).collect());
-    let tail = ends(value.chars().skip(characters - 2).collect());
-    format!("{head}…{tail} ({characters} characters)")
 }
 
 /// Where in a text placeholders stand: `[`, a kind, `_`, a number, `]`.
@@ -161,7 +191,11 @@ mod tests {
         table.stand_in(&Kind::of(kind::EMAIL), "ann@initech.com");
         table.stand_in(&Kind::of(kind::PASSWORD), "hunter2");
         table.stand_in(&Kind::of(kind::API_KEY), "abcdefghijklmnopqrstuvwxyz");
-        let shown = [("[EMAIL_1]", "ann@initech.com"), ("[PASSWORD_1]", "(7 characters)"), ("[API_KEY_1]", "abcd…yz (26 characters)")];
+        let shown = [
+            ("[EMAIL_1]", "ann@initech.com"),
+            ("[PASSWORD_1]", "[PASSWORD_1 ••••] (7 characters)"),
+            ("[API_KEY_1]", "abcde…wxyz (26 characters)"),
+        ];
         assert_eq!(table.listing(), shown.map(|(a, b)| (a.to_owned(), b.to_owned())));
         assert_eq!(format!("{table:?}"), "Placeholders(_; 3)");
     }

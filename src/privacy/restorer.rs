@@ -1,83 +1,250 @@
-//! Restoring: the owner's own words put back into an answer on the owner's screen, however the placeholder comes back.
+//! Restoring: the owner's own words put back into an answer, however the placeholder comes back, and where that is safe.
+//!
+//! The answer is the model's: it chooses what stands around a placeholder. A value inside a URL, a host or a query would be
+//! one click away from that host, and a secret inside a command one paste. [`RULES`] says what is put back where.
 
-use super::Placeholders;
+use super::place::{Markdown, Place, Word};
+use super::printable::printable;
+use super::{Displayable, Placeholders, Style};
 use std::fmt;
 
 /// The longest placeholder in its longest spelling.
 const LONGEST: usize = 96;
 
-/// Restores placeholders in a stream: what could be the beginning of one is held back until the next piece decides.
+/// So many bytes of a word are held back to see whether it is a URL; a longer one is taken for one.
+const WORD: usize = 512;
+
+/// For whom values are put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// The owner's screen.
+    Screen,
+    /// The owner's clipboard, from where it is pasted into something else.
+    Clipboard,
+    /// The owner asked for the values themselves: `/reveal`, `ask --restore`.
+    Revealed,
+}
+
+/// What a value is worth to a thief.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Whoever has it can act with it.
+    Secret,
+    /// It says something about a person.
+    Personal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    /// The value itself.
+    Whole,
+    /// Its ends at most, underlined.
+    Mask,
+    /// The placeholder stays.
+    Keep,
+}
+
+/// What is put back: for each class of value and each place, on the screen, in the clipboard, and when it was asked for.
+const RULES: [(Class, Place, [Action; 3]); 6] = [
+    (Class::Personal, Place::Prose, [Action::Whole, Action::Whole, Action::Whole]),
+    (Class::Personal, Place::Code, [Action::Whole, Action::Whole, Action::Whole]),
+    (Class::Personal, Place::Url, [Action::Keep, Action::Keep, Action::Keep]),
+    (Class::Secret, Place::Prose, [Action::Mask, Action::Keep, Action::Whole]),
+    (Class::Secret, Place::Code, [Action::Keep, Action::Keep, Action::Whole]),
+    (Class::Secret, Place::Url, [Action::Keep, Action::Keep, Action::Keep]),
+];
+
+fn action(class: Class, place: Place, audience: Audience) -> Action {
+    let rule = RULES.iter().find(|(c, p, _)| (*c, *p) == (class, place));
+    rule.map_or(Action::Keep, |(_, _, [screen, clipboard, revealed])| match audience {
+        Audience::Screen => *screen,
+        Audience::Clipboard => *clipboard,
+        Audience::Revealed => *revealed,
+    })
+}
+
+/// Restores placeholders in a stream. What may be the beginning of one is held back until the next piece decides, and a word
+/// with one in it until the word ends.
 pub struct Restorer<'a> {
     table: &'a Placeholders,
+    audience: Audience,
     held: String,
+    markdown: Markdown,
+    word: Word,
+    left_out: usize,
 }
 
 /// What a text that may be a placeholder turns out to be.
 enum Reading<'a> {
-    /// A placeholder of so many bytes and its value.
-    Value(usize, &'a str),
+    /// A placeholder of so many bytes.
+    Value(usize, &'a super::placeholders::Entry),
     /// Nothing of ours.
     Other,
     /// More of the text is needed to tell.
     Open,
 }
 
+/// Where a word ends that has a placeholder in it.
+enum Ending {
+    /// After so many bytes.
+    At(usize, Word),
+    /// More of the text is needed to tell.
+    Open,
+    TooLong,
+}
+
 impl<'a> Restorer<'a> {
-    pub(super) fn new(table: &'a Placeholders) -> Self {
-        Self { table, held: String::new() }
+    pub(super) fn new(table: &'a Placeholders, audience: Audience) -> Self {
+        let (markdown, word) = (Markdown::default(), Word::default());
+        Self { table, audience, held: String::new(), markdown, word, left_out: 0 }
     }
 
     /// Takes a piece (already made printable) and gives what can be shown now.
-    pub fn push(&mut self, piece: &str) -> String {
+    pub(super) fn push(&mut self, piece: &str) -> String {
         if self.table.is_empty() {
             return piece.to_owned();
         }
-        if self.held.is_empty() && !piece.contains(['[', '\\', '%']) {
-            return piece.to_owned();
-        }
         self.held.push_str(piece);
+        self.decided(false)
+    }
+
+    /// The end of the stream: what was still held back.
+    pub(super) fn finish(&mut self) -> String {
+        self.decided(true)
+    }
+
+    /// How many values were not put back whole.
+    pub(super) const fn left_out(&self) -> usize {
+        self.left_out
+    }
+
+    /// What is decided of the text that is held.
+    fn decided(&mut self, end: bool) -> String {
         let held = std::mem::take(&mut self.held);
         let mut out = String::with_capacity(held.len());
         let mut rest = held.as_str();
         while let Some(open) = rest.find(['[', '\\', '%']) {
-            out.push_str(rest.get(..open).unwrap_or_default());
+            self.plain(rest.get(..open).unwrap_or_default(), &mut out);
             rest = rest.get(open..).unwrap_or_default();
-            match self.read(rest) {
-                Reading::Value(length, value) => {
-                    out.push_str(&super::printable::printable(value));
-                    rest = rest.get(length..).unwrap_or_default();
-                }
-                Reading::Open if rest.len() < LONGEST => {
-                    rest.clone_into(&mut self.held);
-                    return out;
-                }
-                Reading::Open | Reading::Other => {
-                    out.push_str(rest.get(..1).unwrap_or_default());
-                    rest = rest.get(1..).unwrap_or_default();
-                }
-            }
+            let taken = match self.read(rest, end) {
+                Reading::Open => None,
+                Reading::Other => Some(1),
+                Reading::Value(..) => match self.ending(rest, end) {
+                    Ending::Open => None,
+                    Ending::At(length, word) => {
+                        self.restore(rest.get(..length).unwrap_or_default(), word.is_url(), end, &mut out);
+                        self.word = word;
+                        rest = rest.get(length..).unwrap_or_default();
+                        Some(0)
+                    }
+                    Ending::TooLong => {
+                        self.word.give_up();
+                        Some(1)
+                    }
+                },
+            };
+            let Some(taken) = taken else {
+                rest.clone_into(&mut self.held);
+                return out;
+            };
+            self.plain(rest.get(..taken).unwrap_or_default(), &mut out);
+            rest = rest.get(taken..).unwrap_or_default();
         }
-        out.push_str(rest);
+        self.plain(rest, &mut out);
         out
     }
 
-    /// The end of the stream: what was still held back.
-    pub fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
+    /// Text without a placeholder.
+    fn plain(&mut self, text: &str, out: &mut String) {
+        for c in text.chars() {
+            self.markdown.push(c);
+            self.word.push(c);
+        }
+        out.push_str(text);
+    }
+
+    /// Reads on to the end of the word.
+    fn ending(&self, text: &str, end: bool) -> Ending {
+        let mut word = self.word.clone();
+        let mut at = 0;
+        loop {
+            if at >= WORD {
+                return Ending::TooLong;
+            }
+            let rest = text.get(at..).unwrap_or_default();
+            let Some(c) = rest.chars().next() else {
+                if !end {
+                    return Ending::Open;
+                }
+                word.finish();
+                return Ending::At(at, word);
+            };
+            match self.read(rest, end) {
+                Reading::Value(length, _) => {
+                    if rest.get(..length).is_some_and(|spelling| spelling.contains('%')) {
+                        word.give_up();
+                    }
+                    word.push_placeholder();
+                    at += length;
+                    continue;
+                }
+                Reading::Open => return Ending::Open,
+                Reading::Other => {}
+            }
+            if word.ends_at(c) {
+                word.finish();
+                return Ending::At(at, word);
+            }
+            word.push(c);
+            at += c.len_utf8();
+        }
+    }
+
+    /// A word with placeholders in it.
+    fn restore(&mut self, text: &str, is_url: bool, end: bool, out: &mut String) {
+        let mut at = 0;
+        while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
+            let rest = text.get(at..).unwrap_or_default();
+            let Reading::Value(length, entry) = self.read(rest, end) else {
+                self.markdown.push(c);
+                out.push(c);
+                at += c.len_utf8();
+                continue;
+            };
+            self.markdown.push_placeholder();
+            let place = match (is_url, self.markdown.is_code()) {
+                (true, _) => Place::Url,
+                (false, true) => Place::Code,
+                (false, false) => Place::Prose,
+            };
+            let action = action(entry.class(), place, self.audience);
+            self.left_out += usize::from(action != Action::Whole);
+            match action {
+                Action::Whole => out.push_str(&printable(entry.value())),
+                Action::Mask => out.push_str(Displayable::line(&entry.masked()).styled(Style::Underlined).as_styled()),
+                Action::Keep => out.push_str(rest.get(..length).unwrap_or_default()),
+            }
+            at += length;
+        }
     }
 
     /// Reads `[EMAIL_1]`, `\[EMAIL\_1\]`, `%5BEMAIL_1%5D`, `[Email 1]` at the beginning of a text.
-    fn read(&self, text: &str) -> Reading<'a> {
+    fn read(&self, text: &str, end: bool) -> Reading<'a> {
+        if !text.starts_with(['[', '\\', '%']) {
+            return Reading::Other;
+        }
+        // At the end of the answer nothing is open any more, and past its longest spelling no placeholder is.
+        let open = || if end || text.len() >= LONGEST { Reading::Other } else { Reading::Open };
         let mut signs = Signs { text: text.as_bytes(), at: 0 };
         match signs.next() {
             Some(Some(b'[')) => {}
             Some(_) => return Reading::Other,
-            None => return Reading::Open,
+            None => return open(),
         }
         let mut name = String::new();
         loop {
             match signs.next() {
-                None => return Reading::Open,
+                None => return open(),
                 Some(Some(b']')) => break,
                 Some(Some(b)) if (b.is_ascii_alphanumeric() || b == b'_') && name.len() < 48 => {
                     name.push(char::from(b.to_ascii_uppercase()));
@@ -88,8 +255,11 @@ impl<'a> Restorer<'a> {
                 Some(_) => return Reading::Other,
             }
         }
+        if signs.at > LONGEST {
+            return Reading::Other;
+        }
         let stressed = name.trim_matches('_');
-        self.table.value(stressed).map_or(Reading::Other, |value| Reading::Value(signs.at, value))
+        self.table.entry(stressed).map_or(Reading::Other, |entry| Reading::Value(signs.at, entry))
     }
 }
 
@@ -128,47 +298,171 @@ impl Signs<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Policy, Raw, Redactor};
+    use super::super::kind::{self, Kind};
     use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "sk-or-v1-0123456789abcdef0123456789abcdef";
 
     fn table() -> Placeholders {
         let mut table = Placeholders::default();
-        let redactor = Redactor::new(&Policy::default()).unwrap();
-        drop(redactor.redact(Raw::from("ann@initech.com 415-555-2671"), &mut table));
+        table.stand_in(&Kind::of(kind::EMAIL), "ann@initech.com");
+        table.stand_in(&Kind::of(kind::PHONE), "415-555-2671");
+        table.stand_in(&Kind::of(kind::API_KEY), KEY);
+        table.stand_in(&Kind::of(kind::PASSWORD), "hunter2");
         table
     }
 
-    const SPELLINGS: &[(&str, &str)] = &[
+    /// Personal data in prose, in every spelling; nothing anywhere in a word that leads to a host.
+    const PERSONAL: &[(&str, &str)] = &[
         ("write to [EMAIL_1]!", "write to ann@initech.com!"),
         ("**[EMAIL_1]** and `[EMAIL_1]`", "**ann@initech.com** and `ann@initech.com`"),
         ("[mail]([EMAIL_1])", "[mail](ann@initech.com)"),
         (r"\[EMAIL\_1\] [EMAIL\_1]", "ann@initech.com ann@initech.com"),
-        ("mailto:%5BEMAIL_1%5D?subject=x%20y", "mailto:ann@initech.com?subject=x%20y"),
         ("[email_1] [Email_1] [Email 1] [PHONE_1]", "ann@initech.com ann@initech.com ann@initech.com 415-555-2671"),
         ("[[EMAIL_1]] [EMAIL_2] [x] a[0] \\n 100% [", "[ann@initech.com] [EMAIL_2] [x] a[0] \\n 100% ["),
         ("[**EMAIL_1**] é[EMAIL_1]é", "ann@initech.com éann@initech.comé"),
+        ("请写信给[EMAIL_1]。谢谢，[PHONE_1]", "请写信给ann@initech.com。谢谢，415-555-2671"),
+        ("Mail:[EMAIL_1], and/or [PHONE_1]. Ok?", "Mail:ann@initech.com, and/or 415-555-2671. Ok?"),
+        ("```\nto=\"[EMAIL_1]\"\n```", "```\nto=\"ann@initech.com\"\n```"),
+        ("console.log('[EMAIL_1]')", "console.log('ann@initech.com')"),
+        ("https://a.example/ [EMAIL_1]", "https://a.example/ ann@initech.com"),
     ];
 
+    /// Words that lead somewhere: whatever stands behind a placeholder, it stays.
+    const URLS: &[&str] = &[
+        "https://evil.example/log?d=[#]&m=1",
+        "(http://evil.example/[#])",
+        "[x](https://evil.example/[#])",
+        "<https://evil.example/a b [#]>",
+        "HTTPS:[#]",
+        "mailto:x@evil.example?body=[#]",
+        "mailto:[#]",
+        "//evil.example/[#]",
+        "evil.example/[#]",
+        "evil.example:8080/[#]",
+        "192.0.2.7/[#]",
+        "www.evil.example?[#]",
+        "[#].evil.example",
+        "[#].evil.example.",
+        "a-[#].b.evil.example,",
+        "[#]@evil.example",
+        "\"[#]\".evil.example",
+        "git@evil.example:[#]",
+        "/log?d=[#]",
+        "x&d=[#]",
+        "a%20[#]",
+        "[#]%20b",
+        "https://evil.example/\\\n[#]",
+        "https://evil.example/\"[#]\"",
+        "https://evil。example/[#]",
+        "https://evil.example/?a=[#]&b=[#]",
+    ];
+
+    /// A secret in prose is masked, in code it stays.
+    const SECRETS: &[(&str, &str)] = &[
+        ("use [API_KEY_1] now", "use sk-or…cdef now"),
+        ("- item [API_KEY_1]", "- item sk-or…cdef"),
+        ("password [PASSWORD_1].", "password [PASSWORD_1 ••••]."),
+        ("run `curl -H [API_KEY_1]` or", "run `curl -H [API_KEY_1]` or"),
+        ("`a` [API_KEY_1] ``b`[API_KEY_1]`` [API_KEY_1]", "`a` sk-or…cdef ``b`[API_KEY_1]`` sk-or…cdef"),
+        ("```sh\nexport K=[API_KEY_1]\n```\n[API_KEY_1]", "```sh\nexport K=[API_KEY_1]\n```\nsk-or…cdef"),
+        ("> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\n[API_KEY_1]", "> ~~~~\n> [API_KEY_1]\n> ~~~\n[API_KEY_1]\n~~~~\nsk-or…cdef"),
+        ("1. a\n   ```\n   [API_KEY_1]\n   ```", "1. a\n   ```\n   [API_KEY_1]\n   ```"),
+        ("    export K=[API_KEY_1]\n\t[API_KEY_1]", "    export K=[API_KEY_1]\n\t[API_KEY_1]"),
+        ("$ curl [API_KEY_1]", "$ curl [API_KEY_1]"),
+        ("a stray ` then [API_KEY_1]\n\n[API_KEY_1]", "a stray ` then [API_KEY_1]\n\nsk-or…cdef"),
+        ("```a``` [API_KEY_1]", "```a``` sk-or…cdef"),
+    ];
+
+    fn shown(said: &str, audience: Audience) -> String {
+        table().restore(said, audience).0.plain().into_owned()
+    }
+
     #[test]
-    fn every_spelling_is_restored() {
-        for (said, shown) in SPELLINGS {
-            assert_eq!(table().restore(said), *shown);
+    fn restoring_follows_the_table_for_personal_data() {
+        for (said, screen) in PERSONAL {
+            for audience in [Audience::Screen, Audience::Clipboard, Audience::Revealed] {
+                assert_eq!(shown(said, audience), *screen, "{said:?}");
+            }
         }
     }
 
     #[test]
-    fn the_cuts_of_a_stream_do_not_matter() {
-        let table = table();
-        for (said, shown) in SPELLINGS {
-            for (cut, _) in said.char_indices() {
-                let mut restorer = table.restorer();
-                let whole = restorer.push(&said[..cut]) + &restorer.push(&said[cut..]) + &restorer.finish();
-                assert_eq!(whole, *shown);
+    fn restoring_puts_nothing_into_a_url_for_anybody() {
+        let names = ["EMAIL_1", "API_KEY_1", "PASSWORD_1"];
+        for said in URLS.iter().flat_map(|url| names.map(|name| url.replace('#', name))) {
+            for audience in [Audience::Screen, Audience::Clipboard, Audience::Revealed] {
+                assert_eq!(shown(&said, audience), said, "{audience:?}");
             }
-            let mut restorer = table.restorer();
-            let mut whole: String = said.chars().map(|c| restorer.push(c.encode_utf8(&mut [0; 4]))).collect();
-            whole += &restorer.finish();
-            assert_eq!(whole, *shown);
+        }
+        for said in ["%5BEMAIL_1%5D", "see %5bapi_key_1%5d."] {
+            assert_eq!(shown(said, Audience::Revealed), said);
+        }
+        let long = format!("[EMAIL_1]{}", "a".repeat(WORD));
+        assert_eq!(shown(&long, Audience::Screen), long);
+    }
+
+    #[test]
+    fn restoring_masks_secrets_in_prose_and_keeps_them_out_of_code() {
+        for (said, screen) in SECRETS {
+            assert_eq!(shown(said, Audience::Screen), *screen, "{said:?}");
+            assert_eq!(shown(said, Audience::Clipboard), *said);
+            let whole = said.replace("[API_KEY_1]", KEY).replace("[PASSWORD_1]", "hunter2");
+            assert_eq!(shown(said, Audience::Revealed), whole);
+        }
+        let (text, left_out) = table().restore("[API_KEY_1] `[PASSWORD_1]` [EMAIL_1]", Audience::Clipboard);
+        assert_eq!((text.plain().as_ref(), left_out), ("[API_KEY_1] `[PASSWORD_1]` ann@initech.com", 2));
+        assert!(table().restore("[API_KEY_1]", Audience::Screen).0.as_styled().starts_with("\x1b[4m"));
+    }
+
+    #[test]
+    fn restored_values_are_harmless() {
+        let mut table = Placeholders::default();
+        table.stand_in(&Kind::of(kind::EMAIL), "a\x1b]52;c;x\x07\u{9b}b\u{202e}");
+        assert_eq!(table.restore("[EMAIL_1]", Audience::Screen).0.as_styled(), "a␛]52;c;x␇<U+009B>b<U+202E>");
+    }
+
+    fn in_pieces(said: &str, cuts: &[usize]) -> String {
+        let table = table();
+        let mut restorer = table.restorer(Audience::Screen);
+        let (mut out, mut from) = (String::new(), 0);
+        for at in cuts.iter().copied().filter(|at| said.is_char_boundary(*at)) {
+            out += &restorer.push(said.get(from..at).unwrap_or_default());
+            from = from.max(at);
+        }
+        out += &restorer.push(&said[from..]);
+        out + &restorer.finish()
+    }
+
+    #[test]
+    fn restoring_gives_the_same_wherever_the_stream_is_cut() {
+        let samples = PERSONAL.iter().chain(SECRETS).map(|(said, _)| (*said).to_owned());
+        for said in samples.chain(URLS.iter().map(|url| url.replace('#', "API_KEY_1"))) {
+            let whole = in_pieces(&said, &[]);
+            for cut in 0..=said.len() {
+                assert_eq!(in_pieces(&said, &[cut]), whole, "{said:?} cut at {cut}");
+            }
+            assert_eq!(in_pieces(&said, &(0..said.len()).collect::<Vec<_>>()), whole);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn restoring_gives_the_same_for_any_text_and_any_cuts(
+            parts in proptest::collection::vec(prop_oneof![
+                "[a-z`~\\[\\]\\\\%/:.?&=@<> \n*_0-9。é-]{0,6}", Just("[EMAIL_1]".to_owned()), Just("%5BAPI_KEY_1%5D".to_owned()),
+                Just("[API_KEY_1]".to_owned()), Just("```\n".to_owned()), Just("https://".to_owned()), Just("a".repeat(300)),
+                Just("[*".to_owned() + &"*".repeat(95)), Just("EMAIL_1]".to_owned()),
+            ], 0..12),
+            mut cuts in proptest::collection::vec(0usize..900, 0..12),
+        ) {
+            let said = parts.concat();
+            cuts.retain(|at| *at <= said.len());
+            cuts.sort_unstable();
+            prop_assert_eq!(in_pieces(&said, &cuts), in_pieces(&said, &[]));
+            // A secret is on the screen only where it was asked for.
+            prop_assert!(!in_pieces(&said, &[]).contains(KEY));
         }
     }
 }

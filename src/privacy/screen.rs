@@ -1,6 +1,6 @@
 //! The way to the owner's screen: made harmless, then their own words back in their places, piece by piece.
 
-use super::placeholders::{Placeholders, Restorer};
+use super::placeholders::{Audience, Placeholders, Restorer};
 use super::printable::Printer;
 use super::{Displayable, Raw};
 
@@ -12,10 +12,10 @@ pub struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    /// A way on which placeholders become the owner's words again: to their own terminal only.
+    /// A way on which placeholders become the owner's words again.
     #[must_use]
-    pub fn owners(table: &'a Placeholders) -> Self {
-        Self { printer: Printer::default(), restorer: Some(table.restorer()) }
+    pub fn restoring(table: &'a Placeholders, audience: Audience) -> Self {
+        Self { printer: Printer::default(), restorer: Some(table.restorer(audience)) }
     }
 
     /// A way on which placeholders stay: to a pipe or a file.
@@ -58,7 +58,7 @@ mod tests {
     fn shown(table: &Placeholders, answer: &str) -> Vec<String> {
         let cuts = (0..=answer.len()).filter(|at| answer.is_char_boundary(*at));
         cuts.map(|at| {
-            let mut screen = Screen::owners(table);
+            let mut screen = Screen::restoring(table, Audience::Screen);
             let (first, second) = answer.split_at(at);
             (screen.show(&Raw::from(first)) + screen.show(&Raw::from(second)) + screen.finish()).plain().into_owned()
         })

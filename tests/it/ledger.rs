@@ -150,7 +150,7 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, Purse) {
         max_messages: 100,
         drop_findings: false,
         ask_on_secret: false,
-        own_screen: false,
+        restore: None,
         profile: "default".to_owned(),
         wait: false,
         allow_unknown_price: false,

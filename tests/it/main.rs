@@ -83,6 +83,8 @@ mod settings;
 mod storage;
 /// What happens when the power goes, and when everybody comes at once.
 mod storms;
+/// What reaches a terminal, and in what form.
+mod terminal;
 /// The promises the types make, asked of the compiler.
 mod types;
 /// The vault: made, opened, damaged, opened by Python.

@@ -9,7 +9,7 @@ use crate::cli::repl::{Ends, interrupted};
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::talk::{self, Talk, Which};
 use crate::cli::ui::{self, Ui};
-use crate::privacy::{Displayable, Findings, Raw};
+use crate::privacy::{Audience, Displayable, Findings, Raw};
 use crate::provider::{Heard, Provider};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     /// Print only the first code block of the answer
     #[arg(short = 'x', long, conflicts_with = "json")]
     extract: bool,
+    /// Put the values back that were replaced, secrets too, except inside URLs; into a pipe as well
+    #[arg(long, conflicts_with = "dry_run")]
+    restore: bool,
     /// Do not look at standard input
     #[arg(long)]
     no_stdin: bool,
@@ -59,7 +62,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         return dry_run(app, options, said);
     }
     let which = Which::of(options.resume.clone(), options.r#continue);
-    let mut begun = talk::begin(app, &options.talk, &which, own_screen)?;
+    let restore = if options.restore { Some(Audience::Revealed) } else { own_screen.then_some(Audience::Screen) };
+    let mut begun = talk::begin(app, &options.talk, &which, restore)?;
     if let Some(why) = &begun.unkept {
         app.ui.notice(why);
     }
@@ -73,10 +77,13 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.out("\n")?;
     }
     let outcome = result?;
+    let table = begun.session.placeholders();
+    let restored =
+        |text: &str| if options.restore { table.restore(text, Audience::Revealed).0.plain().into_owned() } else { text.to_owned() };
     if options.json {
-        app.ui.json(&as_json(&begun, &outcome))?;
+        app.ui.json(&as_json(&begun, &outcome, &restored(outcome.text.as_str())))?;
     } else if options.extract {
-        app.ui.out(extracted(outcome.text.as_str())?)?;
+        app.ui.out(restored(extracted(outcome.text.as_str())?.plain().as_ref()))?;
     }
     if stop.is_wanted() {
         bail!(ui::Gone);
@@ -141,7 +148,7 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     Ok(Raw::from(text.trim_end_matches('\n')))
 }
 
-fn as_json(begun: &talk::Begun, outcome: &Outcome) -> serde_json::Value {
+fn as_json(begun: &talk::Begun, outcome: &Outcome, text: &str) -> serde_json::Value {
     let answer = outcome.answer.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
     let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
@@ -152,7 +159,7 @@ fn as_json(begun: &talk::Begun, outcome: &Outcome) -> serde_json::Value {
         "conversation": begun.session.conversation().filter(|c| c.is_kept()).map(|c| c.id().as_str()),
         "provider": begun.session.provider().name(),
         "model": answer.map_or(begun.model.as_str(), |a| a.model.as_str()),
-        "text": outcome.text,
+        "text": text,
         "finish_reason": answer.and_then(|a| a.finish.as_deref()),
         "usage": {
             "prompt_tokens": usage.map(|u| u.prompt_tokens),

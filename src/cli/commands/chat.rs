@@ -5,6 +5,7 @@ use crate::cli::attachment;
 use crate::cli::repl;
 use crate::cli::report::{Exit, Problem, explain};
 use crate::cli::talk::{self, Talk, Which};
+use crate::privacy::Audience;
 use anyhow::Result;
 use clap::Args;
 
@@ -28,13 +29,13 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
     let which = Which::of(options.resume.clone(), options.r#continue);
-    let own_screen = app.ui.output_is_terminal();
-    let begun = match talk::begin(app, &options.talk, &which, own_screen) {
+    let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
+    let begun = match talk::begin(app, &options.talk, &which, restore) {
         Err(error) if app.ui.can_ask() && !options.talk.demo && explain(&error).is_no_key() => {
             if !offer(app, &error)? {
                 options.talk.demo = true;
             }
-            talk::begin(app, &options.talk, &which, own_screen)?
+            talk::begin(app, &options.talk, &which, restore)?
         }
         other => other?,
     };

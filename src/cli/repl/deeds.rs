@@ -11,7 +11,7 @@ use crate::cli::slash::Deed;
 use crate::cli::talk::{self, Begun, Talk, Which};
 use crate::cli::ui::{Style, shown};
 use crate::name::Name;
-use crate::privacy::{Displayable, KINDS, Raw};
+use crate::privacy::{Audience, KINDS, Raw};
 use crate::settings::nearest;
 use anyhow::{Context as _, Result};
 use std::path::PathBuf;
@@ -42,13 +42,14 @@ impl Repl<'_> {
             Deed::Delete => self.delete(),
             Deed::Export => self.export(arguments),
             Deed::Copy => self.copy(),
+            Deed::Reveal => self.reveal(arguments),
             Deed::Exit => Ok(()),
         }
     }
 
     fn begin(&mut self, which: &Which) -> Result<()> {
         let talk = Talk { model: Some(self.model.clone()).filter(|_| !self.talk.demo), ..self.talk.clone() };
-        let own_screen = self.app.ui.output_is_terminal();
+        let restore = self.app.ui.output_is_terminal().then_some(Audience::Screen);
         if let (Which::Named(typed), Ok(own)) = (which, self.kept())
             && own.as_str().starts_with(typed.as_str())
         {
@@ -58,7 +59,7 @@ impl Repl<'_> {
         let kept_out = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
         let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
         // Until another one has begun, this one goes on.
-        let Begun { mut session, unkept, model, choice } = talk::begin(self.app, &talk, which, own_screen)?;
+        let Begun { mut session, unkept, model, choice } = talk::begin(self.app, &talk, which, restore)?;
         self.note_spent();
         session.spent_by_command(self.spent);
         self.session = Some(session);
@@ -266,15 +267,42 @@ impl Repl<'_> {
     fn copy(&mut self) -> Result<()> {
         let session = self.session.as_ref().context("the conversation has ended")?;
         let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
-        let Some(text) = last.map(|m| session.placeholders().restore(&m.text.printable())) else {
+        let Some((text, left_out)) = last.map(|m| session.placeholders().restore(m.text.as_str(), Audience::Clipboard)) else {
             return Err(Problem::misuse("there is no answer yet").hint("ask something").into());
         };
-        if !self.app.ui.output_is_terminal() || text.len() > 74_000 {
+        if !self.app.ui.output_is_terminal() || text.plain().len() > 74_000 {
             return Err(Problem::misuse("this terminal cannot take it on its clipboard").hint("select it with the mouse").into());
         }
-        self.app.ui.copy_to_clipboard(&Displayable::from(text))?;
-        self.app.ui.notice("copied, if your terminal allows it");
+        self.app.ui.copy_to_clipboard(&text)?;
+        let kept = match left_out {
+            0 => String::new(),
+            1 => "; 1 value stays a placeholder, `/reveal` shows secrets".to_owned(),
+            many => format!("; {many} values stay placeholders, `/reveal` shows secrets"),
+        };
+        self.app.ui.notice(format!("copied, if your terminal allows it{kept}"));
         Ok(())
+    }
+
+    /// Shows one value whole, or the last answer with its secrets whole. It is not kept and not logged.
+    fn reveal(&mut self, name: &str) -> Result<()> {
+        if !self.app.ui.output_is_terminal() {
+            return Err(Problem::misuse("secrets are shown whole on a terminal only")
+                .hint("`chatbot ask --restore` writes to a pipe")
+                .into());
+        }
+        let session = self.session.as_ref().context("the conversation has ended")?;
+        if !name.is_empty() {
+            let Some(value) = session.placeholders().reveal(name) else {
+                let name = Raw::from(name).printable_line();
+                return Err(Problem::misuse(format!("there is no placeholder `{name}`")).hint("`/redact show` lists them").into());
+            };
+            return self.app.ui.out(value + "\n");
+        }
+        let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
+        let Some((text, _)) = last.map(|m| session.placeholders().restore(m.text.as_str(), Audience::Revealed)) else {
+            return Err(Problem::misuse("there is no answer yet").hint("ask something").into());
+        };
+        self.app.ui.out(text.trim_end() + "\n")
     }
 
     /// The text in the owner's editor, and back as a message.

@@ -1,0 +1,166 @@
+//! What reaches a terminal: text of others in every place where it is shown, with everything in it that could do harm.
+
+use super::harness::Sandbox;
+use super::harness::provider::{Reply, Server};
+use super::harness::screen::key;
+use serde_json::{Value, json};
+
+/// Sequences that set a clipboard, a title or a link, clear, and answer; C1, DEL, bidi, tags and zero-width characters.
+const HOSTILE: &str = "\u{1b}]52;c;cHduZWQ=\u{7}\u{1b}]0;PWNED\u{1b}\\\u{1b}]8;;http://evil.example\u{7}\u{1b}[2J\u{1b}[6n\u{1b}P+q544e\u{1b}\\\u{1b}_Gx\u{1b}\\\u{9b}2J\u{9d}0;x\u{9c}\u{7f}\u{8}\u{202e}\u{2066}\u{200b}\u{e0041}\u{feff}";
+
+/// What no byte of the output may begin: an escape that the program does not write by itself, C1, other controls, bidi.
+fn assert_harmless(what: &str, bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut rest = text.as_ref();
+    while let Some(at) = rest.find('\x1b') {
+        let after = &rest[at..];
+        // Styles, the line editor's own sequences, and the erasing of a line.
+        let own = ["\x1b[K", "\x1b[J", "\x1b[?2004h", "\x1b[?2004l", "\x1b[?2026h", "\x1b[?2026l"].iter().any(|s| after.starts_with(s));
+        let number = after.strip_prefix("\x1b[").map(|a| a.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';'));
+        let style = number.is_some_and(|a| a.starts_with(['m', 'C', 'A', 'D']));
+        assert!(own || style, "{what}: {:?}", after.chars().take(40).collect::<String>());
+        rest = &after[1..];
+    }
+    let bad = |c: &char| {
+        matches!(c, '\0'..='\u{6}' | '\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1a}' | '\u{7f}'..='\u{9f}')
+            || matches!(c, '\u{7}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200b}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+    };
+    assert!(!text.chars().any(|c| bad(&c)), "{what}: {:?}", text.chars().filter(bad).collect::<String>());
+}
+
+fn on_terminal(sandbox: &Sandbox, args: &[&str]) -> Vec<u8> {
+    let mut screen = sandbox.screen(args);
+    screen.end();
+    let shown = screen.transcript();
+    assert!(!shown.is_empty(), "{args:?} shows something");
+    assert_harmless(&format!("{args:?}"), &shown);
+    shown
+}
+
+fn hostile_answer() -> String {
+    format!("Sure{HOSTILE}:\n```sh{HOSTILE}\nls\t{HOSTILE} done\n```\nend")
+}
+
+fn asking(replies: impl IntoIterator<Item = Reply>) -> (Sandbox, Server) {
+    let server = Server::replies(replies);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.set("PAGER", "cat");
+    (sandbox, server)
+}
+
+#[test]
+fn terminal_shows_no_control_of_an_answer_in_any_command() {
+    let (sandbox, _server) = asking((0..6).map(|_| Reply::says(&hostile_answer())));
+    for args in [&["ask", "hi"][..], &["ask", "-x", "hi"], &["ask", "--json", "hi"], &["ask", "--no-stream", "hi"]] {
+        on_terminal(&sandbox, args);
+    }
+    let piped = sandbox.run(["ask", "-x", "hi"]).passes().stdout;
+    assert_harmless("ask -x in a pipe", piped.as_bytes());
+    assert!(piped.starts_with("ls\t]52;c;") && piped.ends_with(" done\n"), "{piped:?}");
+    let said: Value = serde_json::from_str(&sandbox.run(["ask", "--json", "hi"]).passes().stdout).unwrap();
+    assert_eq!(said["text"], hostile_answer(), "JSON is escaped and says the same");
+
+    let list: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).passes().stdout).unwrap();
+    let id = list["conversations"][0]["id"].as_str().unwrap();
+    for args in [
+        &["history", "show", id][..],
+        &["history", "show", id, "--raw"],
+        &["history", "show", id, "--json"],
+        &["history", "export", id],
+        &["history", "export", id, "--format", "json"],
+        &["history", "export", id, "--format", "html"],
+        &["history", "search", "Sure"],
+        &["history", "search", "Sure", "--json"],
+    ] {
+        on_terminal(&sandbox, args);
+    }
+    sandbox.run(["history", "export", id, "-o", "it.md"]).passes();
+    assert_harmless("an exported file", &std::fs::read(sandbox.desk().join("it.md")).unwrap());
+}
+
+#[test]
+fn terminal_shows_no_control_that_a_dry_run_or_the_redactor_passes_on() {
+    let (sandbox, _server) = asking([]);
+    let text = format!("{HOSTILE} mail bob.miller@initech.com");
+    sandbox.write("desk/note\n```\u{202e}.md", format!("a\n```\n{text}\n````\nb"));
+    on_terminal(&sandbox, &["ask", "--dry-run", "-f", "note*", "read"]);
+    let body = sandbox.run(["ask", "--dry-run", "--no-stdin", "-f", "note*", "read"]).passes().stdout;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    let sent = body["messages"][0]["content"].as_str().unwrap();
+    assert!(sent.contains("File `note␊'''<U+202E>.md`:\n`````\na\n```\n"), "{sent:?}");
+    assert!(sent.ends_with("\nb\n`````"), "{sent:?}");
+
+    let file = sandbox.write("desk/log", &text);
+    let file = file.to_str().unwrap();
+    on_terminal(&sandbox, &["redact", file]);
+    on_terminal(&sandbox, &["redact", "--json", file]);
+    let piped = sandbox.run(["redact", file]).passes().stdout;
+    assert_eq!(piped, text.replace("bob.miller@initech.com", "[EMAIL_1]"), "in a pipe every other byte stays");
+}
+
+#[test]
+fn terminal_shows_no_control_of_a_restored_value() {
+    let secret = format!("hunter2{}x9!Zq", "\x1b]52;c;cm0gLXJmIC8K\x07\x1b]0;PWNED\x07\u{202e}");
+    let server = Server::whatever(|request| {
+        let body = request.json();
+        Reply::says(body["messages"][0]["content"].as_str().unwrap_or_default())
+    });
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let file = sandbox.write("desk/hostile.txt", format!("password = \"{secret}\"\nmail: bob\u{202e}.miller@initech.com\n"));
+    on_terminal(&sandbox, &["ask", "-f", file.to_str().unwrap(), "explain"]);
+}
+
+#[test]
+fn terminal_shows_no_control_of_errors_models_and_titles() {
+    let fail = || {
+        Reply::json(401, &json!({ "error": { "message": format!("no\nchatbot: hint: run this {HOSTILE}"), "code": HOSTILE } }).to_string())
+    };
+    let list = json!({ "data": [{ "id": format!("a/b{HOSTILE}\nfaked/model"), "name": HOSTILE }] }).to_string();
+    let (chat, models) = ("POST /v1/chat/completions", "GET /v1/models");
+    let server = Server::scripted([(chat, fail()), (chat, fail()), (models, Reply::json(200, &list)), (models, Reply::json(200, &list))]);
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.set("PAGER", "cat");
+    on_terminal(&sandbox, &["ask", "hi"]);
+    on_terminal(&sandbox, &["ask", "--json", "hi"]);
+    let models = on_terminal(&sandbox, &["models"]);
+    assert!(!String::from_utf8_lossy(&models).contains("\nfaked"), "a name is one line");
+    on_terminal(&sandbox, &["models", "--json"]);
+
+    let title = format!("{HOSTILE}\nfaked0000  2026-01-01 10:00      2  all is well");
+    let own = json!({ "schema_version": 1, "conversations": [{ "id": "abcdefghij", "title": title, "provider": "own", "model": HOSTILE,
+        "created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-01T10:00:00Z",
+        "messages": [{ "role": "user", "text": "needle", "at": "2026-01-01T10:00:00Z", "n": 1 },
+            { "role": "assistant", "text": "yes", "at": "2026-01-01T10:00:01Z", "n": 2, "model": format!("m\n{HOSTILE}") }] }] });
+    let file = sandbox.write("desk/own.json", own.to_string());
+    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).passes();
+    for args in [
+        &["history", "list"][..],
+        &["history", "list", "--json"],
+        &["history", "search", "needle"],
+        &["history", "search", "needle", "--json"],
+        &["history", "show"],
+        &["history", "export"],
+        &["usage"],
+        &["audit"],
+        &["audit", "--json"],
+    ] {
+        let shown = on_terminal(&sandbox, args);
+        assert!(!String::from_utf8_lossy(&shown).lines().any(|l| l.starts_with("faked0000")), "{args:?}: a title is one line");
+    }
+    on_terminal(&sandbox, &["history", "show", &format!("no{HOSTILE}")]);
+    on_terminal(&sandbox, &["ask", "-f", &format!("no{HOSTILE}\nchatbot: error: faked"), "x"]);
+}
+
+#[test]
+fn line_editor_shows_no_control_of_what_is_pasted() {
+    let sandbox = Sandbox::with_vault();
+    let mut screen = sandbox.screen(["chat", "--demo"]);
+    screen.wait_for("> ");
+    screen.paste("one \u{9b}2J\u{202e}\u{9d}0;x\u{9c} two").wait_for("two");
+    screen.send(key::CTRL_C).wait_for("> ").send(key::CTRL_D);
+    screen.end();
+    assert_harmless("a pasted line", &screen.transcript());
+}
