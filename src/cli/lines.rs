@@ -3,7 +3,7 @@
 use super::app::App;
 use crate::disk::{self, Appender};
 use crate::name::Name;
-use crate::privacy::{Raw, Redacted};
+use crate::privacy::Redacted;
 use crate::provider::Model;
 use crate::seal::Purpose;
 use anyhow::Result;

@@ -38,6 +38,35 @@ pub(crate) enum Color {
 #[error("the reader went away")]
 pub(crate) struct Gone;
 
+/// What can be written: text, which is sanitized on its way, and text that was.
+pub(crate) trait Shown {
+    fn shown(self) -> Displayable;
+}
+
+impl Shown for &str {
+    fn shown(self) -> Displayable {
+        self.into()
+    }
+}
+
+impl Shown for &String {
+    fn shown(self) -> Displayable {
+        self.into()
+    }
+}
+
+impl Shown for Displayable {
+    fn shown(self) -> Displayable {
+        self
+    }
+}
+
+impl Shown for &Displayable {
+    fn shown(self) -> Displayable {
+        self.clone()
+    }
+}
+
 /// The three streams.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ui {
@@ -122,8 +151,8 @@ impl Ui {
     }
 
     /// Standard output, in one piece, at once.
-    pub(crate) fn out(&self, text: impl Into<Displayable>) -> Result<()> {
-        broken(Stream::Output.write(&text.into(), self.output_color))
+    pub(crate) fn out(&self, text: impl Shown) -> Result<()> {
+        broken(Stream::Output.write(&text.shown(), self.output_color))
     }
 
     /// Standard output as one line of JSON.
@@ -132,8 +161,8 @@ impl Ui {
     }
 
     /// Sentences on standard output, on a terminal broken between their words; what does not fit goes on so far in.
-    pub(crate) fn say(&self, text: impl Into<Displayable>, hang: usize) -> Result<()> {
-        let text = text.into();
+    pub(crate) fn say(&self, text: impl Shown, hang: usize) -> Result<()> {
+        let text = text.shown();
         self.out(if self.output_terminal { text.laid_out(|text| folded(text, self.width(), hang)) } else { text })
     }
 
@@ -163,30 +192,30 @@ impl Ui {
     }
 
     /// A notice for whoever watches.
-    pub(crate) fn notice(&self, text: impl Into<Displayable>) {
+    pub(crate) fn notice(&self, text: impl Shown) {
         if self.notices() {
-            self.error_line(text.into().one_line().styled(Style::Dim));
+            self.error_line(text.shown().one_line().styled(Style::Dim));
         }
     }
 
     /// A warning for whoever watches.
-    pub(crate) fn warning(&self, text: impl Into<Displayable>) {
+    pub(crate) fn warning(&self, text: impl Shown) {
         if self.notices() {
-            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.into().one_line());
+            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.shown().one_line());
         }
     }
 
     /// A sentence on standard error, whether it is a terminal or not; on one it is broken between its words.
     /// What begins with the program's name is one message and one line, whatever a server or a file puts into it.
-    pub(crate) fn error_line(&self, text: impl Into<Displayable>) {
-        let text = text.into();
+    pub(crate) fn error_line(&self, text: impl Shown) {
+        let text = text.shown();
         let text = if text.as_ref().starts_with("chatbot: ") { text.one_line() } else { text };
         self.error_raw(if self.error_terminal { text.laid_out(|text| folded(text, self.width(), 2)) } else { text });
     }
 
     /// A line on standard error, as it is.
-    pub(crate) fn error_raw(&self, text: impl Into<Displayable>) {
-        self.error_parts(&[Part::Text(&(text.into() + "\n"))]);
+    pub(crate) fn error_raw(&self, text: impl Shown) {
+        self.error_parts(&[Part::Text(&(text.shown() + "\n"))]);
     }
 
     /// One line of JSON on standard error.
@@ -225,18 +254,18 @@ impl Ui {
     }
 
     /// A text with a style, which is left out where the stream has none.
-    pub(crate) fn paint(&self, style: Style, text: impl Into<Displayable>) -> Displayable {
-        text.into().styled(style)
+    pub(crate) fn paint(&self, style: Style, text: impl Shown) -> Displayable {
+        text.shown().styled(style)
     }
 
     /// Asks yes or no; yes needs a `y`. Where nobody can be asked, says which option would have answered.
-    pub(crate) fn confirm(&self, question: impl Into<Displayable>, option: &str) -> Result<bool> {
-        Ok(matches!(self.ask(question.into() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
+    pub(crate) fn confirm(&self, question: impl Shown, option: &str) -> Result<bool> {
+        Ok(matches!(self.ask(question.shown() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
     }
 
     /// Asks for a line.
-    pub(crate) fn ask(&self, question: impl Into<Displayable>, option: &str) -> Result<String> {
-        let question = question.into();
+    pub(crate) fn ask(&self, question: impl Shown, option: &str) -> Result<String> {
+        let question = question.shown();
         if !self.can_ask() {
             bail!(
                 Problem::new(

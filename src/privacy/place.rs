@@ -175,7 +175,7 @@ impl Word {
     pub(super) fn ends_at(&self, c: char) -> bool {
         if c.is_whitespace() {
             let joined = c == '\n' && self.last == Some('\\');
-            return !joined && !(self.url && self.angle && c != '\n');
+            return !(joined || self.url && self.angle && c != '\n');
         }
         // Scripts without spaces end their clauses like this. A URL that has begun goes on.
         !self.url && !c.is_ascii() && !c.is_alphanumeric() && !is_mark(c)

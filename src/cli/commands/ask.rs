@@ -83,7 +83,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     if options.json {
         app.ui.json(&as_json(&begun, &outcome, &restored(outcome.text.as_str())))?;
     } else if options.extract {
-        app.ui.out(restored(extracted(outcome.text.as_str())?.plain().as_ref()))?;
+        app.ui.out(&restored(extracted(outcome.text.as_str())?.plain().as_ref()))?;
     }
     if stop.is_wanted() {
         bail!(ui::Gone);

@@ -113,7 +113,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.out(&as_csv(options, &view))
     } else {
         let width = app.ui.width();
-        app.ui.out(&screen(app, options, &view, width))
+        app.ui.out(screen(app, options, &view, width))
     }
 }
 

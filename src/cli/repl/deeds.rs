@@ -279,7 +279,7 @@ impl Repl<'_> {
             1 => "; 1 value stays a placeholder, `/reveal` shows secrets".to_owned(),
             many => format!("; {many} values stay placeholders, `/reveal` shows secrets"),
         };
-        self.app.ui.notice(format!("copied, if your terminal allows it{kept}"));
+        self.app.ui.notice(&format!("copied, if your terminal allows it{kept}"));
         Ok(())
     }
 
@@ -317,7 +317,7 @@ impl Repl<'_> {
             self.app.ui.notice("nothing was written");
             return Ok(true);
         }
-        self.app.ui.out(self.app.ui.paint(Style::Dim, text.printable()) + "\n")?;
+        self.app.ui.out(self.app.ui.paint(Style::Dim, &text.printable()) + "\n")?;
         let said = Said { typed: text, attached: std::mem::replace(&mut self.attached, Raw::from("")) };
         self.say(said)?;
         Ok(true)
