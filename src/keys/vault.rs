@@ -268,7 +268,14 @@ pub fn lock_again(path: &Path) -> Result<bool, Error> {
 pub struct Vault {
     path: PathBuf,
     ask: Ask,
-    key: Mutex<Option<Key>>,
+    opened: Mutex<Option<Opened>>,
+}
+
+/// The vault's key, and the wrapped key it came out of: another process that gives the vault a new passphrase wraps a new key,
+/// and the file then differs from what was opened without having been tampered with.
+struct Opened {
+    key: Key,
+    wrapped: Sealed,
 }
 
 impl fmt::Debug for Vault {
@@ -281,7 +288,7 @@ impl Vault {
     /// The vault at `path`, to be opened with the passphrase `ask` finds. Nothing is read yet.
     #[must_use]
     pub fn at(path: PathBuf, ask: Ask) -> Self {
-        Self { path, ask, key: Mutex::new(None) }
+        Self { path, ask, opened: Mutex::new(None) }
     }
 
     /// Makes a vault. One that is there, whole or not, is left alone.
@@ -305,18 +312,35 @@ impl Vault {
         write(path, &content.checked(&key)?)
     }
 
-    /// Wraps the vault's key under another passphrase. The entries stay as they are: only the passphrase is new.
-    pub fn rewrap(&self, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
+    /// Makes a new vault key, wraps it under `passphrase` and seals every entry with it, in one replacement of the file. An older
+    /// copy of the file with the older passphrase opens nothing that is stored from now on.
+    pub fn change_passphrase(&self, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
         cost.check()?;
+        self.opened()?;
         let _lock = lock(&self.path)?;
-        let (mut content, key) = self.opened()?;
-        content.wrap(&key, passphrase, cost)?;
+        let (mut content, old) = self.opened()?;
+        let new = cipher::fresh_key()?;
+        let sealed = content.entries.iter().map(|(name, piece)| {
+            let place = content.place(name);
+            let text = cipher::open(&old, piece, place.as_bytes()).ok_or_else(|| Error::Tampered(self.path.clone()))?;
+            Ok((name.clone(), cipher::seal(&new, &text, place.as_bytes())?))
+        });
+        content.entries = sealed.collect::<Result<_, Error>>()?;
+        content.wrap(&new, passphrase, cost)?;
+        // Before the file changes: a process killed in between leaves a vault that asks for its passphrase, not an old key that
+        // waits on.
         kernel::forget(&content.id);
-        write(&self.path, &content.checked(&key)?)
+        let content = content.checked(&new)?;
+        write(&self.path, &content)?;
+        self.remember(&content, &new);
+        Ok(())
     }
 
     /// Lets its key wait in the kernel, so that it is open for so long without the passphrase; until when.
     pub fn unlock_for(&self, now: Time, length: Duration) -> Result<Time, Error> {
+        self.opened()?;
+        // Under the lock: a new passphrase in another process forgets the key that waits, and this must not bring it back.
+        let _lock = lock(&self.path)?;
         let (content, key) = self.opened()?;
         kernel::keep(&content.id, &key, now, length)?;
         Ok(now.plus(length))
@@ -330,16 +354,27 @@ impl Vault {
     /// Its content, found whole, and the key to it.
     fn opened(&self) -> Result<(Content, Key), Error> {
         let content = read(&self.path)?;
-        let mut held = self.key.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = match held.as_ref() {
-            Some(key) => key.clone(),
+        let held = self.held(&content);
+        let key = match held {
+            Some(key) => key,
             None => self.unlock(&content)?,
         };
         if !content.is_whole(&key) {
             return Err(Error::Tampered(self.path.clone()));
         }
-        *held = Some(key.clone());
+        self.remember(&content, &key);
         Ok((content, key))
+    }
+
+    /// The key that was used before, unless another process has changed the passphrase since.
+    fn held(&self, content: &Content) -> Option<Key> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.as_ref().filter(|opened| opened.wrapped == content.key).map(|opened| opened.key.clone())
+    }
+
+    fn remember(&self, content: &Content, key: &Key) {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        *opened = Some(Opened { key: key.clone(), wrapped: content.key.clone() });
     }
 
     fn unlock(&self, content: &Content) -> Result<Key, Error> {
@@ -498,21 +533,53 @@ mod tests {
     }
 
     #[test]
-    fn another_passphrase_leaves_the_entries_as_they_are() {
+    fn vault_passwd_makes_a_new_key_and_seals_every_entry_with_it() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let before = vault(&path);
         before.set(&slot("default"), &secret("sk-one")).unwrap();
-        let sealed = read(&path).unwrap().entries;
+        before.set(&slot("work"), &secret("sk-two")).unwrap();
+        let old_file = read(&path).unwrap();
+        let old_key = old_file.unwrap(&path, &secret(WORDS)).unwrap();
         let cost = Cost::Pbkdf2 { rounds: passphrase::LEAST_ROUNDS };
-        before.rewrap(&secret("another"), cost).unwrap();
-        assert_eq!(read(&path).unwrap().entries, sealed);
+        before.change_passphrase(&secret("another"), cost).unwrap();
+        before.set(&slot("later"), &secret("sk-three")).unwrap();
         assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
-        // Who had it open has it open still; who comes new needs the new one.
+        // Whoever had the old file and its passphrase tries its key on everything in the new one.
+        let new_file = read(&path).unwrap();
+        assert_eq!(new_file.entries.len(), 3);
+        assert!(!new_file.is_whole(&old_key));
+        for (name, piece) in new_file.entries.iter().chain([(&String::from("key"), &new_file.key)]) {
+            for belongs in [new_file.place(name), old_file.place(name), new_file.header(), old_file.header()] {
+                assert!(cipher::open(&old_key, piece, belongs.as_bytes()).is_none(), "{name}");
+            }
+        }
+        assert!(matches!(new_file.unwrap(&path, &secret(WORDS)), Err(Error::WrongPassphrase)));
+        // An entry of the old file does not fit into the new one.
+        let mut mixed = new_file.clone();
+        mixed.entries.insert(String::from("work/openrouter"), old_file.entries["work/openrouter"].clone());
+        write(&path, &mixed).unwrap();
+        assert!(matches!(before.get(&slot("work")), Err(super::super::Error::Vault(Error::Tampered(_)))));
+        write(&path, &new_file).unwrap();
         assert_eq!(text_of(&before, &slot("default")).unwrap(), "sk-one");
-        assert!(matches!(vault(&path).opened(), Err(Error::WrongPassphrase)));
         let after = Vault::at(path, Box::new(|_| Ok(secret("another"))));
-        assert_eq!(text_of(&after, &slot("default")).unwrap(), "sk-one");
+        for (profile, text) in [("default", "sk-one"), ("work", "sk-two"), ("later", "sk-three")] {
+            assert_eq!(text_of(&after, &slot(profile)).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn vault_passwd_in_another_process_asks_for_the_new_passphrase_and_is_no_tampering() {
+        let (_dir, path) = place();
+        Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
+        let now = Rc::new(Cell::new(WORDS));
+        let ask = Rc::clone(&now);
+        let open = Vault::at(path.clone(), Box::new(move |_| Ok(secret(ask.get()))));
+        open.set(&slot("default"), &secret("sk-one")).unwrap();
+        vault(&path).change_passphrase(&secret("another"), FLOOR).unwrap();
+        assert!(matches!(open.opened(), Err(Error::WrongPassphrase)));
+        now.set("another");
+        assert_eq!(text_of(&open, &slot("default")).unwrap(), "sk-one");
     }
 
     #[test]

@@ -110,7 +110,7 @@ fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
     assert!(!lost.exists() && !sandbox.state().join("recovery.json").exists());
     // A yes to everything does not open the house while a key is the old one.
     let stays = "   the lockdown stays: see above; `chatbot incident release` ends it\nleft for another run of this: 5, 6\n";
-    let left = "   left: the key for `openrouter`: only its owner can make a new one at the provider, and nobody can be asked\n";
+    let left = "   the vault keeps its passphrase and its key; if a copy may be in other hands, run `chatbot vault passwd`\n   left: the key for `openrouter`: only its owner can make a new one at the provider, and nobody can be asked\n";
     let (log, conversations) = STEPS.split_at(STEPS.find("2.").unwrap());
     let done = "[..] records, [..] of them under the key: all as they were written\n";
     let told = format!(

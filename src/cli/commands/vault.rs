@@ -36,8 +36,11 @@ enum Command {
         /// What it costs to try a passphrase: `argon2id:m=65536,t=3` (64 MiB, three passes; the default) or `pbkdf2:600000`
         #[arg(long, value_name = "KDF", value_parser = cost)]
         kdf: Option<Cost>,
+        /// Accept a passphrase that is easy to guess
+        #[arg(long)]
+        weak: bool,
     },
-    /// Give it another passphrase
+    /// Give it another passphrase and a new key: what is in it is sealed again
     Passwd {
         /// Another cost as well
         #[arg(long, value_name = "KDF", value_parser = cost)]
@@ -45,6 +48,9 @@ enum Command {
         /// Read the new passphrase from this file instead of asking for it
         #[arg(long, value_name = "FILE")]
         new_passphrase_file: Option<PathBuf>,
+        /// Accept a passphrase that is easy to guess
+        #[arg(long)]
+        weak: bool,
     },
     /// Let it open without the passphrase for a while (Linux)
     Unlock {
@@ -62,13 +68,23 @@ enum Command {
     },
 }
 
-/// Where a new passphrase comes from when nobody types it.
+/// Where a new passphrase comes from if it is not typed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Given<'a> {
-    /// From what the environment names.
+pub(super) enum Source<'a> {
+    /// From what the environment names, with `--yes`.
     Environment,
+    /// From what the environment names: it was put there for unattended use.
+    Unattended,
     /// From this file, if one was named: the environment names the old one.
     File(Option<&'a Path>),
+}
+
+/// A new passphrase to be had: what it seals, where it comes from, and whether it may be weak.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) what: &'a str,
+    pub(super) source: Source<'a>,
+    pub(super) weak: bool,
 }
 
 pub(super) fn cost(text: &str) -> Result<Cost, String> {
@@ -83,8 +99,11 @@ impl Options {
 
 pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     match options.command {
-        Command::Create { kdf } => create(app, kdf.unwrap_or_default()),
-        Command::Passwd { kdf, new_passphrase_file } => passwd(app, kdf, new_passphrase_file.as_deref()),
+        Command::Create { kdf, weak } => create(app, kdf.unwrap_or_default(), weak),
+        Command::Passwd { kdf, new_passphrase_file, weak } => {
+            let source = Source::File(new_passphrase_file.as_deref());
+            passwd(app, kdf, Wanted { what: "the vault", source, weak })
+        }
         Command::Unlock { span } => unlock(app, &span),
         Command::Lock => lock(app),
         Command::Status { json } => status(app, json),
@@ -95,13 +114,13 @@ fn note(app: &App, deed: &str) {
     app.note(&Event::new(What::Vault).severity(Severity::Notice).word("deed", deed));
 }
 
-fn create(app: &mut App, cost: Cost) -> Result<()> {
+fn create(app: &mut App, cost: Cost, weak: bool) -> Result<()> {
     let path = app.home.vault();
     if disk::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
     let kept = app.keys()?.custody().book().ok().flatten().and_then(|book| book.store);
-    let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
+    let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak })?;
     Vault::create(&path, &passphrase, cost)?;
     note(app, "create");
     app.ui.say(&format!("made the vault `{}` ({cost})\n", shown(&path)), 2)?;
@@ -147,7 +166,7 @@ fn offer(app: &mut App) -> Result<bool> {
     if !app.ui.confirm("Make one now?", "`chatbot vault create`")? {
         return Ok(false);
     }
-    let passphrase = new_passphrase(app, "the vault", Given::Environment)?;
+    let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak: false })?;
     Vault::create(&app.home.vault(), &passphrase, Cost::default())?;
     note(app, "create");
     // It has just been typed twice: it is not asked for a third time.
@@ -155,18 +174,23 @@ fn offer(app: &mut App) -> Result<bool> {
     Ok(true)
 }
 
-fn passwd(app: &mut App, kdf: Option<Cost>, file: Option<&Path>) -> Result<()> {
+/// Asks for a new passphrase and changes it; for `incident recover`.
+pub(super) fn passwd_typed(app: &mut App) -> Result<()> {
+    passwd(app, None, Wanted { what: "the vault", source: Source::File(None), weak: false })
+}
+
+fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
     let path = app.home.vault();
     let Some(before) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
     let vault = app.keys()?.open_vault();
     // The old one first: who cannot open it need not think of a new one.
     vault.names()?;
-    let passphrase = new_passphrase(app, "the vault", Given::File(file))?;
+    let passphrase = new_passphrase(app, wanted)?;
     let cost = kdf.unwrap_or(before.cost);
-    vault.rewrap(&passphrase, cost)?;
+    vault.change_passphrase(&passphrase, cost)?;
     note(app, "passwd");
-    app.ui.say(&format!("the vault has another passphrase ({cost})\n"), 2)?;
-    app.ui.notice("Copies made before, in backups too, still open with the old one.");
+    app.ui.say(&format!("the vault has another passphrase and a new key ({cost})\n"), 2)?;
+    app.ui.notice("Copies of the vault made before still open with the old passphrase; nothing stored from now on opens with them.");
     Ok(())
 }
 
@@ -224,28 +248,50 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
     )
 }
 
-/// A new passphrase: from a file, from where the environment says, or typed twice.
-pub(super) fn new_passphrase(app: &App, what: &str, given: Given<'_>) -> Result<Secret> {
-    let fixed = match given {
-        Given::File(None) => None,
-        Given::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&shown(path), disk::read_foreign(path, 4096)?)),
-        Given::Environment => named_passphrase(app.ui, app.env),
+/// A new passphrase: from a file, from where the environment says, or typed twice. Everything that is sealed under a passphrase
+/// gets it here, so that none escapes the check of its strength.
+pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
+    let Wanted { what, source, weak } = wanted;
+    let given = match source {
+        Source::File(None) => None,
+        Source::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&shown(path), disk::read_foreign(path, 4096)?)),
+        Source::Environment | Source::Unattended => named_passphrase(app.ui, app.env),
     };
-    if let Some(fixed) = fixed {
-        if !app.yes && !app.ui.can_ask() {
+    if let Some(given) = given {
+        let unattended = matches!(source, Source::Unattended);
+        if !unattended && !app.yes && !app.ui.can_ask() {
             bail!(Problem::misuse(format!("this seals {what} with nobody watching")).hint("say so with `--yes`"));
         }
-        return fixed.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0).into());
+        let exit = if unattended { Exit::Key } else { Exit::Misuse };
+        let passphrase = given.map_err(|why| Problem::new(exit, "no_passphrase", why.0))?;
+        if !weak {
+            refuse_weak(what, &passphrase)?;
+        }
+        return Ok(passphrase);
     }
     if !app.ui.can_ask() {
-        let hint = match given {
-            Given::File(_) => "name its file with `--new-passphrase-file`, and use `--yes`",
-            Given::Environment => "name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`",
+        let hint = match source {
+            Source::File(_) => "name its file with `--new-passphrase-file`, and use `--yes`",
+            Source::Environment | Source::Unattended => "name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`",
         };
         let what = format!("a passphrase for {what} is asked for on a terminal, and this is none");
         bail!(Problem::new(Exit::Misuse, "not_a_terminal", what).hint(hint));
     }
     typed(app, what)
+}
+
+/// A file or a command may give any passphrase, and there is no one to be asked whether it is meant.
+fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
+    let bits = strength::bits(passphrase);
+    if bits >= strength::WEAK_BELOW {
+        return Ok(());
+    }
+    let sentence =
+        format!("the passphrase for {what} is weak: about {bits} bits, and {} are the least that is accepted", strength::WEAK_BELOW);
+    bail!(
+        Problem::new(Exit::Refused, "weak_passphrase", sentence)
+            .hint("use four or more unrelated words, or accept this one with `--weak`; nothing was written")
+    )
 }
 
 fn typed(app: &App, what: &str) -> Result<Secret> {

@@ -4,7 +4,7 @@ pub(super) mod place;
 mod store;
 
 use super::history::counted;
-use super::vault::{Given, new_passphrase};
+use super::vault::{Source, Wanted, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::keys::named_passphrase;
@@ -59,6 +59,9 @@ pub(crate) struct Options {
     /// Send everything, also what object storage has already: mends what was damaged there
     #[arg(long, conflicts_with = "verify")]
     again: bool,
+    /// Accept a passphrase that is easy to guess
+    #[arg(long, conflicts_with = "verify")]
+    weak: bool,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -145,11 +148,8 @@ impl Chosen {
 }
 
 /// The passphrase of a new backup. What the environment names was put there to be used unattended.
-fn new_secret(app: &App, what: &str) -> Result<Secret> {
-    match named_passphrase(app.ui, app.env) {
-        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
-        None => new_passphrase(app, what, Given::Environment),
-    }
+fn new_secret(app: &App, what: &str, weak: bool) -> Result<Secret> {
+    new_passphrase(app, Wanted { what, source: Source::Unattended, weak })
 }
 
 /// The passphrase of a backup that is there.
@@ -168,7 +168,7 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     let path = place(app, options.dest.as_deref())?;
     let chosen = Chosen::of(app, options)?;
     let Chosen { archive, ids, extras } = &chosen;
-    let passphrase = new_secret(app, "the backup")?;
+    let passphrase = new_secret(app, "the backup", options.weak)?;
     let (ui, of) = (app.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("sealed", done, of);
     let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);

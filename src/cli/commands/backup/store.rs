@@ -59,7 +59,7 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
             (head, keys)
         }
         None => {
-            let passphrase = new_secret(app, "the backups there")?;
+            let passphrase = new_secret(app, "the backups there", options.weak)?;
             runtime.block_on(Head::begin(&objects, &passphrase, app.clock.now())).inspect_err(|_| failed(app))?
         }
     };

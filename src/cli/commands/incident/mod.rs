@@ -2,7 +2,7 @@
 
 mod recover;
 
-use super::vault::{Given, new_passphrase};
+use super::vault::{Source, Wanted, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::keys::named_passphrase;
@@ -62,6 +62,9 @@ struct Report {
     /// Put the messages in as well, redacted
     #[arg(long)]
     with_messages: bool,
+    /// Accept a passphrase that is easy to guess
+    #[arg(long, conflicts_with = "open")]
+    weak: bool,
     /// Open such a file and print what is in it
     #[arg(long, value_name = "FILE")]
     open: Option<PathBuf>,
@@ -233,10 +236,8 @@ fn seal_report(app: &mut App, options: &Report) -> Result<()> {
     }
     let now = app.clock.now();
     let evidence = incident::evidence(&app.home, &found, &more, now)?;
-    let passphrase = match named_passphrase(app.ui, app.env) {
-        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0))?,
-        None => new_passphrase(app, "the evidence", Given::Environment)?,
-    };
+    let wanted = Wanted { what: "the evidence", source: Source::Unattended, weak: options.weak };
+    let passphrase = new_passphrase(app, wanted)?;
     incident::seal(&path, &evidence, &passphrase, crate::keys::Cost::default(), now)?;
     app.ui.out(&format!("{}\n", shown(&path)))?;
     app.ui.notice("`chatbot incident report --open FILE` prints what is in it; its passphrase opens it on any machine");

@@ -3,7 +3,7 @@
 
 use super::{end_lockdown, note};
 use crate::cli::app::App;
-use crate::cli::commands::{audit, history, key, restore};
+use crate::cli::commands::{audit, history, key, restore, vault};
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::{Style, shown};
 use crate::clock::Time;
@@ -239,6 +239,7 @@ fn checked(result: Result<()>) -> Result<Done> {
 fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
     // Providers are asked about keys even in lockdown: nothing else is sent.
     app.reach_for_keys();
+    renew_vault(app)?;
     let mut partly = false;
     for (provider, profile) in &plan.keys {
         match key::swap(app, provider, profile) {
@@ -254,6 +255,21 @@ fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
         }
     }
     Ok(if partly { Done::Partly } else { Done::Well })
+}
+
+/// The new keys go under a passphrase and a vault key that no earlier copy of the vault opens with. A new passphrase has to be
+/// typed: with `--yes` it is only said what is left to do.
+fn renew_vault(app: &mut App) -> Result<()> {
+    if !disk::exists(&app.home.vault()) {
+        return Ok(());
+    }
+    let renew = !app.yes && app.ui.confirm("   Give the vault another passphrase and a new key first?", "`--yes`")?;
+    if renew {
+        return vault::passwd_typed(app);
+    }
+    let kept = "   the vault keeps its passphrase and its key; if a copy may be in other hands, run `chatbot vault passwd`\n";
+    app.ui.say(kept, 3)?;
+    Ok(())
 }
 
 /// Whoever goes by the code alone takes it for done only where all of it is done and nothing was found bad.

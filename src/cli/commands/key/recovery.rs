@@ -2,7 +2,7 @@
 
 use crate::archive::any_sealed;
 use crate::cli::app::App;
-use crate::cli::commands::vault::{Given, new_passphrase, with_store};
+use crate::cli::commands::vault::{Source, Wanted, new_passphrase, with_store};
 use crate::cli::keys::{named_passphrase, opens_anything};
 use crate::cli::report::{Exit, Problem};
 use crate::cli::ui::shown;
@@ -38,6 +38,9 @@ enum Command {
         /// Write over a file that is there
         #[arg(long)]
         force: bool,
+        /// Accept a passphrase that is easy to guess
+        #[arg(long)]
+        weak: bool,
     },
     /// Bring the key back: from the file, or from the words typed in
     Import {
@@ -49,7 +52,10 @@ enum Command {
 
 pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
     match options.command {
-        Command::Export { file, kdf, force } => export(app, &file, kdf.unwrap_or_default(), force),
+        Command::Export { file, kdf, force, weak } => {
+            let wanted = Wanted { what: "the recovery file", source: Source::Environment, weak };
+            export(app, &file, kdf.unwrap_or_default(), force, wanted)
+        }
         Command::Import { file } => import(app, file.as_deref()),
     }
 }
@@ -58,7 +64,7 @@ fn note(app: &mut App, deed: &str) {
     app.note_of_keys(&Event::new(What::DataKeyRecovery).severity(Severity::Notice).word("deed", deed));
 }
 
-fn export(app: &mut App, file: &Path, cost: Cost, force: bool) -> Result<()> {
+fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_>) -> Result<()> {
     app.refuse_in_lockdown()?;
     let Some(key) = app.keys()?.custody().existing_data_key(&Slot::DataKey)? else {
         bail!(
@@ -70,7 +76,7 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool) -> Result<()> {
     if !to_screen && !force && disk::exists(file) {
         bail!(Problem::misuse(format!("`{}` is there already", shown(file))).hint("name another file, or use `--force`"));
     }
-    let passphrase = new_passphrase(app, "the recovery file", Given::Environment)?;
+    let passphrase = new_passphrase(app, wanted)?;
     let sealed = Recovery::seal(&key, &passphrase, cost)?;
     let now = app.clock.now();
     let text = sealed.to_text(now);
