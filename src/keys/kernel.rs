@@ -1,5 +1,10 @@
 //! Where secrets wait between two runs: the Linux kernel's keyring, in memory that is never swapped, for as long as was said
 //! and no longer.
+//!
+//! A key is put into the keyring of the session, where only processes of this session possess it, and its permissions give
+//! reading to its possessors alone: a process of the same user in another session sees its name and can invalidate it, as
+//! `vault lock` does, and cannot read it. A process without a session keyring of its own (a container, `cron`) uses the keyring
+//! of the user instead; every process of the user can link to that one, so there the permissions keep out less.
 
 use super::passphrase::Key;
 use crate::clock::Time;
@@ -47,6 +52,11 @@ pub(super) fn bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     system::find(name)
 }
 
+/// Lets the bytes kept under a name stay for so long from now on.
+pub(super) fn renew_bytes(name: &str, length: Duration) {
+    system::renew(name, length);
+}
+
 /// Forgets the bytes kept under a name; whether they were there.
 pub(super) fn forget_bytes(name: &str) -> bool {
     system::forget(name)
@@ -71,14 +81,18 @@ fn payload(key: &Key, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
 #[cfg(target_os = "linux")]
 mod system {
     use super::Refused;
-    use linux_keyutils::{Key, KeyError, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, LinkNode, Permission};
+    use crate::disk;
+    use linux_keyutils::{Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
+    use rustix::process::geteuid;
+    use std::path::Path;
     use std::time::Duration;
     use zeroize::Zeroizing;
 
     /// Longer is none of ours.
     const MOST: usize = 4096;
-    /// A user may have no more keys, unless the machine's owner allows it.
-    const LINKS: usize = 4096;
+    /// The list of all keys this user may see: a line each, of about a hundred bytes, and 200 of them unless the machine's owner
+    /// allows more.
+    const MAX_LIST_BYTES: u64 = 4 << 20;
 
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
@@ -90,22 +104,36 @@ mod system {
         })
     }
 
-    /// The keyring of the user: one for all their sessions, so that another terminal finds the vault open too.
+    /// The session's keyring where it is one of our own, else the user's. A session keyring of another user is inherited through
+    /// `su` and `sudo`: what is put there, processes of that user possess.
     fn ring(create: bool) -> Result<KeyRing, KeyError> {
-        KeyRing::from_special_id(KeyRingIdentifier::User, create)
+        // Not created: a session keyring made now would end with this process.
+        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|ring| Ok((ring, ring.metadata()?)));
+        match session {
+            Ok((ring, known)) if known.get_uid() == geteuid().as_raw() && !known.get_description().starts_with("_uid_ses.") => Ok(ring),
+            _ => KeyRing::from_special_id(KeyRingIdentifier::User, create),
+        }
+    }
+
+    /// Possessors may do everything. The user's other processes see that it is there and can invalidate it, and may not read it,
+    /// link to it (which would make them possessors) or change what is permitted.
+    fn permissions() -> KeyPermissions {
+        let seen = Permission::VIEW | Permission::SEARCH;
+        KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(seen).build()
     }
 
     pub(super) fn keep(name: &str, payload: &[u8], length: Duration) -> Result<(), Refused> {
         let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
-        let ring = ring(true).map_err(refused)?;
-        // Born expiring: a moment with the key and without its end would be a key for ever, if the process ended there.
-        let key = ring.add_key(name, &[0]).map_err(refused)?;
-        let ended = key.set_timeout(seconds).and_then(|()| {
-            let ours = Permission::VIEW | Permission::READ | Permission::WRITE | Permission::SEARCH | Permission::SETATTR;
-            key.set_perms(KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(ours).build())
+        // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
+        // process that was killed after either would leave a key for ever. This keyring ends with the thread.
+        let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
+            let key = own.add_key(name, payload)?;
+            key.set_timeout(seconds)?;
+            key.set_perms(permissions())?;
+            // The one of this name that was there goes.
+            ring(true)?.link_key(key)?;
+            own.unlink_key(key)
         });
-        // An update keeps the end that was set.
-        let kept = ended.and_then(|()| key.update(&payload)).and_then(|()| key.set_timeout(seconds));
         kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop)).map_err(|error| {
             forget(name);
             refused(error)
@@ -125,18 +153,40 @@ mod system {
         read(name)
     }
 
+    pub(super) fn renew(name: &str, length: Duration) {
+        let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+        if let Ok(key) = ring(false).and_then(|ring| ring.search(name)) {
+            // Where it cannot be renewed it ends as it was to end.
+            key.set_timeout(seconds).unwrap_or_default();
+        }
+    }
+
     pub(super) fn forget(name: &str) -> bool {
-        let Some(key) = ring(false).ok().and_then(|ring| ring.search(name).ok()) else { return false };
-        gone(key)
+        forget_where(|known| known == name)
     }
 
     pub(super) fn forget_all(beginning: &str) {
-        let Some(links) = ring(false).ok().and_then(|ring| ring.get_links(LINKS).ok()) else { return };
-        for key in links.iter().filter_map(LinkNode::as_key) {
-            if key.metadata().is_ok_and(|known| known.get_description().starts_with(beginning)) {
-                gone(key);
-            }
+        forget_where(|known| known.starts_with(beginning));
+    }
+
+    /// Forgets those of every session: the list of keys names them all, and each permits this user to invalidate it.
+    fn forget_where(meant: impl Fn(&str) -> bool) -> bool {
+        let list = disk::read_foreign(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
+        let mut any = false;
+        for line in String::from_utf8_lossy(&list).lines() {
+            any |= listed(line).is_some_and(|(id, name)| meant(name) && gone(Key::from_id(id)));
         }
+        any
+    }
+
+    /// The number and the name of a key that can still be used. A line has the number, flags, uses, time left, permissions, owner,
+    /// group, type, and the name with a colon and the length behind it.
+    fn listed(line: &str) -> Option<(KeySerialId, &str)> {
+        let mut words = line.split_whitespace();
+        let (id, flags) = (words.next()?, words.next()?);
+        let name = words.nth(6)?.strip_suffix(':')?;
+        let id = i32::from_str_radix(id, 16).ok()?;
+        (!flags.contains(['R', 'D', 'i'])).then_some((KeySerialId(id), name))
     }
 
     fn gone(key: Key) -> bool {
@@ -156,6 +206,8 @@ mod system {
     pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         None
     }
+
+    pub(super) fn renew(_: &str, _: Duration) {}
 
     pub(super) fn forget(_: &str) -> bool {
         false

@@ -1,6 +1,9 @@
 //! What the OS keyring gave a moment ago. Getting a secret out of the Secret Service costs a key exchange, ten times what the
-//! rest of a short command takes. So the Linux kernel keeps for some minutes what was got, and it is given again while the OS
+//! rest of a short command takes. So the Linux kernel keeps for two seconds what was got, and it is given again while the OS
 //! keyring says, asked each time, that it is open and the item is the same: locked, removed or changed there, it is not given.
+//!
+//! Nothing of this program runs between two commands, so nothing hears that the keyring was locked. Instead the kernel drops
+//! what it keeps two seconds after the keyring last said that it is open.
 
 use super::Slot;
 use super::kernel;
@@ -54,6 +57,7 @@ impl Recent {
     pub(super) fn get(&self, slot: &Slot, name: &str) -> Option<Secret> {
         let (item, secret) = self.found(slot)?;
         if self.witness.confirms(name, &item) {
+            kernel::renew_bytes(&self.name(slot), self.length);
             return Some(secret);
         }
         self.forget(slot);

@@ -178,7 +178,7 @@ impl Default for Settings {
                 deny_collection: true,
                 zdr: false,
             },
-            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 300, store: Store::Auto },
+            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 2, store: Store::Auto },
             alerts: Alerts::default(),
             network: Network { deadline_s: 1800 },
             children: Children::default(),
@@ -256,8 +256,9 @@ impl Settings {
             );
             s.read(
                 "keyring_remember_s",
-                "a whole number from 0 to 3600",
-                |v| whole(v).filter(|n| (0..=3600).contains(n)),
+                "0, 1 or 2",
+                // Nothing hears that the keyring was locked: what it gave must end by itself soon after.
+                |v| whole(v).filter(|n| (0..=2).contains(n)),
                 &mut self.keys.keyring_remember_s,
             );
             s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);

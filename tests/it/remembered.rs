@@ -46,8 +46,8 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
     let Some((sandbox, keyring)) = lived_in() else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
-        // Its owner may do anything with it, groups and others nothing.
-        assert_eq!(permissions, "3f2f0000", "{name}");
+        // Its possessors may do anything with it, other processes of the user see it and can make it invalid.
+        assert_eq!(permissions, "3f090000", "{name}");
     }
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(LISTED).passes();
@@ -109,4 +109,17 @@ fn a_lockdown_forgets_it_and_the_settings_switch_it_off() {
     sandbox.run(LISTED).passes();
     sandbox.run(["key", "get"]).passes();
     assert_eq!(slots(&keyring), Vec::<String>::new());
+}
+
+#[test]
+fn kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked() {
+    let Some((sandbox, keyring)) = lived_in() else { return };
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    keyring.lock_login();
+    // None of our commands runs: the kernel alone drops it.
+    let locked = std::time::Instant::now();
+    while !slots(&keyring).is_empty() {
+        assert!(locked.elapsed().as_secs() < 5, "{:?}", keyring.remembered());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }

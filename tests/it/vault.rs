@@ -159,11 +159,114 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
     sandbox
         .run(["vault", "passwd", "--yes", "--kdf", "pbkdf2:600000", "--new-passphrase-file"])
         .arg(&new)
-        .stdout("the vault has another passphrase (pbkdf2:600000)\n")
+        .stdout("the vault has another passphrase and a new key (pbkdf2:600000)\n")
         .check();
     sandbox.run(["key", "get"]).fails(3);
     sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).passes();
     assert_eq!(sandbox.run(["key", "list", "--json"]).passes().stdout, before);
+}
+
+#[test]
+fn vault_passwd_old_file_and_old_passphrase_open_nothing_stored_later() {
+    let (sandbox, _) = with_key();
+    let old = std::fs::read(vault(&sandbox)).unwrap();
+    let new = sandbox.write("new", "eleven brown horses on a hill");
+    sandbox.run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"]).arg(&new).passes();
+    let stored = |profile| ["key", "set", "--stdin", "--no-validate", "--profile", profile];
+    sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).passes();
+    let current: serde_json::Value = serde_json::from_slice(&std::fs::read(vault(&sandbox)).unwrap()).unwrap();
+    let old: serde_json::Value = serde_json::from_slice(&old).unwrap();
+    // Whoever has the old file puts the new entries into it, or its wrapped key into the new file.
+    let mut entries = old.clone();
+    entries["entries"] = current["entries"].clone();
+    let mut wrapped = current.clone();
+    (wrapped["kdf"], wrapped["key"]) = (old["kdf"].clone(), old["key"].clone());
+    let mut checked = wrapped.clone();
+    checked["check"] = old["check"].clone();
+    for forged in [entries, wrapped, checked] {
+        std::fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
+        for profile in ["default", "later"] {
+            let said = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
+            assert!(said.contains("was changed by something else"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
+    let (sandbox, _) = with_key();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    let weak = sandbox.write("weak", "x");
+    let refused = |what: &str| {
+        format!(
+            "chatbot: error: the passphrase for {what} is weak: about 4 bits, and 45 are the least that is accepted\n\
+             chatbot: hint: use four or more unrelated words, or accept this one with `--weak`; nothing was written\n"
+        )
+    };
+    let passwd = ["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"];
+    sandbox.run(passwd).arg(&weak).code(4).stderr(refused("the vault")).check();
+    sandbox.run(passwd).arg(&weak).arg("--weak").passes();
+    for (what, command) in [
+        ("the backup", vec!["backup", "../weak.backup"]),
+        ("the backups there", vec!["backup", "file:../weak-store"]),
+        ("the evidence", vec!["incident", "report", "../weak.sealed"]),
+        ("the recovery file", vec!["key", "recovery", "export", "../weak.recovery", "--yes", "--kdf", CHEAP]),
+    ] {
+        let weakly = |more: &[&str]| sandbox.run(command.iter().chain(more)).env("CHATBOT_PASSPHRASE_FILE", &weak);
+        let said = weakly(&[]).fails(4).stderr;
+        assert!(said.contains(&refused(what)), "{what}: {said}");
+        weakly(&["--weak"]).passes();
+    }
+    let empty = Sandbox::under_one_root();
+    let weak = empty.write("weak", "x");
+    let create = ["vault", "create", "--yes", "--kdf", CHEAP];
+    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).code(4).stderr(refused("the vault")).check();
+    assert!(!vault(&empty).exists());
+    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).arg("--weak").passes();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn vault_unlocked_key_is_readable_in_its_own_session_only_and_locked_from_any() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+    let (sandbox, _) = with_key();
+    let works = Command::new("keyctl").args(["session", "-", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    if !works {
+        return proof::left_out("vault", "no `keyctl` that may open a session");
+    }
+    // A session of its own: what it says is read line by line, and it goes on at a line from here.
+    let script = "$0 vault unlock --for 10m >unlocked; unset CHATBOT_PASSPHRASE_FILE; $0 key get >got; echo $?; read go; \
+                  $0 key get >got 2>&1; echo $?";
+    let mut session = Command::new("keyctl")
+        .args(["session", "-", "sh", "-c", script])
+        .arg(super::harness::run::BINARY)
+        .env_clear()
+        .envs(sandbox.env())
+        .current_dir(sandbox.desk())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(session.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "0", "the next command of the session opens the vault by itself");
+    let status: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
+    let name = format!("chatbot:vault:{}:", status["id"].as_str().unwrap());
+    let list = fs::read_to_string("/proc/keys").unwrap();
+    let line = list.lines().find(|line| line.contains(&name)).expect("its name can be seen");
+    assert!(line.contains(" 3f090000 "), "{line}");
+    let id = format!("0x{}", line.split_whitespace().next().unwrap());
+    // Another process of the same user: read it, make oneself its possessor, widen its permissions.
+    for attempt in [["read", &id, ""], ["print", &id, ""], ["link", &id, "@u"], ["link", &id, "@s"], ["setperm", &id, "0x3f3f0000"]] {
+        let tried = Command::new("keyctl").args(attempt.iter().filter(|word| !word.is_empty())).output().unwrap();
+        assert!(!tried.status.success(), "keyctl {attempt:?}: {tried:?}");
+    }
+    let said_outside = sandbox.run(["vault", "lock"]).passes().stdout;
+    assert_eq!(said_outside, "the vault is locked\n");
+    session.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert_eq!(said.next().unwrap().unwrap(), "3", "locked from another session, it asks for its passphrase");
+    session.wait().unwrap();
 }
 
 #[test]

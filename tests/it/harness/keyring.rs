@@ -177,7 +177,7 @@ impl Keyring {
         let key = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
             // One that is invalid is listed until the kernel has swept.
-            let gone = words.get(1)?.contains(['R', 'D', 'i']);
+            let gone = words.get(1)?.contains(['R', 'D', 'i']) || *words.get(3)? == "expd";
             let name = words.get(8).filter(|_| !gone)?.strip_prefix(&ours)?.trim_end_matches(':');
             Some((words[0].to_owned(), name.to_owned(), words[4].to_owned()))
         };
