@@ -1,7 +1,7 @@
 //! Why a message went no further.
 
 use crate::archive;
-use crate::ledger::budget;
+use crate::ledger::{audit, budget};
 use crate::limit;
 use crate::privacy::validate::Refusal;
 use crate::provider;
@@ -35,6 +35,9 @@ pub enum Error {
     /// It cannot be kept, and what is not kept is not sent.
     #[error("the message cannot be kept, so it was not sent")]
     Question(#[source] archive::Error),
+    /// What leaves is written down first, and that cannot be.
+    #[error("the audit log cannot be written, so the message was not sent")]
+    Audit(#[source] audit::Error),
     /// The answer came but cannot be kept.
     #[error("the answer cannot be kept")]
     Answer(#[source] archive::Error),

@@ -269,7 +269,29 @@ impl<P: Provider> Session<P> {
         Ok(())
     }
 
+    /// Writes down that a message is about to leave. Where that cannot be done it does not leave, unless the settings say that the
+    /// log is kept as well as can be.
+    async fn note_leaving(&self) -> Result<(), audit::Error> {
+        let bytes: usize = self.past.messages().iter().map(|m| m.text.as_str().len()).sum();
+        let leaving = Event::new(What::Sent).word("provider", self.provider.name().as_str()).word("model", &self.wish.model);
+        let leaving = leaving.number("bytes", bytes);
+        let log = &self.machines.audit;
+        let noted = match log.add_at_once(&leaving) {
+            Err(audit::Error::Busy(path)) => {
+                let waiting = log.clone();
+                // Another process is at the log just now, and this thread has other things to do meanwhile.
+                tokio::task::spawn_blocking(move || waiting.add(&leaving)).await.unwrap_or(Err(audit::Error::Busy(path)))
+            }
+            noted => noted,
+        };
+        noted.or_else(|error| if log.is_required() { Err(error) } else { Ok(()) })
+    }
+
     async fn hear(&mut self, pass: Pass, watcher: &mut dyn Watcher, stop: Pin<&mut impl Future<Output = ()>>) -> Result<Outcome, Error> {
+        if let Err(error) = self.note_leaving().await {
+            self.hand_back(&pass);
+            return Err(Error::Audit(error));
+        }
         let watch = self.machines.clock.stopwatch();
         let said = self.past.messages();
         let wish = Wish { max_tokens: pass.max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
@@ -277,18 +299,8 @@ impl<P: Provider> Session<P> {
         watcher.step(&format!("asks {} with {} messages, {bytes} bytes, streaming: {}", self.who(), said.len(), wish.stream));
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
-        let leaving = Event::new(What::Sent).word("provider", self.provider.name().as_str()).word("model", &wish.model);
-        let leaving = leaving.number("bytes", bytes);
-        // While the connection is made: nothing has left yet, and nobody waits for the disk.
-        let noted = async {
-            tokio::task::yield_now().await;
-            if let Err(audit::Error::Busy(_)) = self.machines.audit.add_at_once(&leaving) {
-                let log = self.machines.audit.clone();
-                tokio::task::spawn_blocking(move || log.add(&leaving).unwrap_or_default()).await.unwrap_or_default();
-            }
-        };
         let result = tokio::select! {
-            (result, ()) = async { tokio::join!(self.provider.answer(said, &wish, &mut hear), noted) } => Some(result),
+            result = self.provider.answer(said, &wish, &mut hear) => Some(result),
             () = stop => None,
         };
         let (answer, failure) = match result {

@@ -179,6 +179,7 @@ impl App {
     pub(crate) fn audit(&self) -> Audit {
         Audit::new(self.home.state(), self.clock.clone())
             .with_key(self.audit_key.clone())
+            .required(self.settings.as_ref().is_none_or(|settings| settings.audit_required))
             .with_echo(self.log.clone().map(|log| audit::Echo::new(move |line| log.line(Level::Info, line))))
     }
 

@@ -199,6 +199,11 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
         chat::Error::TooLong { .. } => {
             meaning(Exit::Refused, "conversation_too_long", "begin a new one, or raise `limits.max_messages` in the settings")
         }
+        chat::Error::Audit(_) => meaning(
+            Exit::Storage,
+            "audit_log",
+            "make room or mend the file, or set `audit = \"best-effort\"` in the settings to send all the same",
+        ),
         chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
         chat::Error::Stopped => meaning(Exit::Interrupted, "interrupted", ""),
         chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "say something first"),

@@ -50,6 +50,7 @@ impl Settings {
             "limits.max_attachment_bytes" => more(here.limits.max_attachment_bytes, usual.limits.max_attachment_bytes),
             "limits.max_messages" => more(here.limits.max_messages as u64, usual.limits.max_messages as u64),
             "budget.unknown_price" => here.budget.allow_unknown_price,
+            "audit" => !here.audit_required,
             "privacy.redact" => here.privacy.policy.off,
             "privacy.disable" => !here.privacy.policy.disable.is_empty(),
             "privacy.allow" => !here.privacy.policy.allow.is_empty(),

@@ -21,6 +21,8 @@ pub struct Settings {
     pub provider: Option<Name>,
     /// With which model; each provider has a default of its own.
     pub model: Option<String>,
+    /// Nothing is sent that cannot be written into the audit log.
+    pub audit_required: bool,
     /// How much and how often.
     pub limits: Limits,
     /// How much money.
@@ -161,6 +163,7 @@ impl Default for Settings {
         Self {
             provider: None,
             model: None,
+            audit_required: true,
             limits: Limits {
                 requests_per_minute: 20,
                 requests_per_hour: 100,
@@ -229,6 +232,8 @@ impl Settings {
     fn fill(&mut self, s: &mut Section<'_, '_>) {
         s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
         s.read("model", "a text", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
+        let kept = [("required", true), ("best-effort", false)];
+        s.read("audit", "`required` or `best-effort`", |v| one_of(v, &kept), &mut self.audit_required);
         s.section("limits", |s| {
             let l = &mut self.limits;
             s.read("requests_per_minute", COUNT, whole, &mut l.requests_per_minute);

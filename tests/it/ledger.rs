@@ -625,3 +625,45 @@ fn events_are_filtered_by_how_much_they_matter() {
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
     sandbox.run(["audit", "list", "--severity", "warning"]).stdout("[..]  limit.reached      window=hour most=1\n").check();
 }
+
+#[cfg(unix)]
+#[test]
+fn audit_log_that_cannot_be_written_stops_sending() {
+    use std::os::unix::fs::symlink;
+    let server = Server::whatever(|_| Reply::says("yes"));
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    let log = sandbox.state().join("audit.jsonl");
+    let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
+    let elsewhere = sandbox.write("elsewhere", "");
+    let spoil: [(&str, &dyn Fn()); 4] = [
+        ("a link to a device", &|| symlink("/dev/null", &log).unwrap()),
+        ("a link to a file", &|| symlink(&elsewhere, &log).unwrap()),
+        ("a folder", &|| std::fs::create_dir(&log).unwrap()),
+        ("a hard link", &|| {
+            std::fs::write(&log, "").unwrap();
+            std::fs::hard_link(&log, log.with_extension("twin")).unwrap();
+        }),
+    ];
+    for (what, spoil) in spoil {
+        let kept = log.with_extension("kept");
+        std::fs::rename(&log, &kept).unwrap();
+        spoil();
+        let asked = server.requests().len();
+        for mode in ["--no-log", "--private"] {
+            let said = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
+            assert!(said.starts_with("chatbot: error: the audit log cannot be written, so the message was not sent"), "{what}: {said}");
+            assert!(said.contains("\nchatbot: hint: make room or mend the file, or set `audit = \"best-effort\"`"), "{what}: {said}");
+            assert_eq!(said.lines().count(), 2, "{what}: {said}");
+        }
+        assert_eq!(server.requests().len(), asked, "{what}");
+        sandbox.configure(&format!("audit = \"best-effort\"\n{settings}"));
+        sandbox.run(["ask", "--no-log", "hello"]).passes();
+        assert_eq!(server.requests().len(), asked + 1, "{what}");
+        sandbox.configure(&settings);
+        if what == "a folder" { std::fs::remove_dir(&log) } else { std::fs::remove_file(&log) }.unwrap();
+        std::fs::rename(&kept, &log).unwrap();
+    }
+    sandbox.run(["ask", "--no-log", "hello"]).passes();
+}

@@ -49,6 +49,11 @@ fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
     });
     assert!(pages);
     let stuffing = disk.fill();
+    // What leaves is written down first.
+    let mut asked = (0..3).map(|_| sandbox.run(["ask", "--demo", "--no-log", "hello"]).output());
+    let refused = asked.find(|asked| asked.code == Some(8)).unwrap().stderr;
+    assert!(refused.contains("error: the audit log cannot be written, so the message was not sent"), "{refused}");
+    sandbox.configure("audit = \"best-effort\"\n[limits]\nrequests_per_minute = 1000\n");
     let mut screen = Screen::open(&sandbox, ["chat", "--demo", "--no-log"], 120, 40);
     screen.wait_for("> ");
     for _ in 0..2 {

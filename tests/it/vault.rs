@@ -169,12 +169,12 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
 #[test]
 fn vault_passwd_old_file_and_old_passphrase_open_nothing_stored_later() {
     let (sandbox, _) = with_key();
-    let old = std::fs::read(vault(&sandbox)).unwrap();
+    let old = fs::read(vault(&sandbox)).unwrap();
     let new = sandbox.write("new", "eleven brown horses on a hill");
     sandbox.run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"]).arg(&new).passes();
     let stored = |profile| ["key", "set", "--stdin", "--no-validate", "--profile", profile];
     sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).passes();
-    let current: serde_json::Value = serde_json::from_slice(&std::fs::read(vault(&sandbox)).unwrap()).unwrap();
+    let current: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let old: serde_json::Value = serde_json::from_slice(&old).unwrap();
     // Whoever has the old file puts the new entries into it, or its wrapped key into the new file.
     let mut entries = old.clone();
@@ -184,7 +184,7 @@ fn vault_passwd_old_file_and_old_passphrase_open_nothing_stored_later() {
     let mut checked = wrapped.clone();
     checked["check"] = old["check"].clone();
     for forged in [entries, wrapped, checked] {
-        std::fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
+        fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
         for profile in ["default", "later"] {
             let said = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
             assert!(said.contains("was changed by something else"), "{said}");

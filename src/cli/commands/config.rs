@@ -103,6 +103,7 @@ fn rendered(s: &Settings) -> String {
     let model = s.model.clone().or_else(|| crate::catalog::find(provider).map(|e| e.model.to_owned()));
     out += &format!("provider = {}\n", quoted(provider));
     out += &model.map_or(String::new(), |m| format!("model = {}\n", quoted(&m)));
+    out += &format!("audit = \"{}\"\n", if s.audit_required { "required" } else { "best-effort" });
     let l = &s.limits;
     out += &format!(
         "\n[limits]\nrequests_per_minute = {}\nrequests_per_hour = {}\nmax_message_chars = {}\nmax_attachment_bytes = {}\nmax_messages = {}\n",

@@ -112,6 +112,7 @@ pub struct Audit {
     clock: Clock,
     key: Option<Arc<Key>>,
     echo: Option<Echo>,
+    required: bool,
 }
 
 /// Hears every event as it is written down.
@@ -135,7 +136,7 @@ impl Audit {
     /// The log in the folder of state.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), clock, key: None, echo: None }
+        Self { path: state.join("audit.jsonl"), clock, key: None, echo: None, required: true }
     }
 
     /// The same, with the key at hand.
@@ -148,6 +149,18 @@ impl Audit {
     #[must_use]
     pub fn with_echo(self, echo: Option<Echo>) -> Self {
         Self { echo, ..self }
+    }
+
+    /// The same, and whether a message may leave only when that was written down.
+    #[must_use]
+    pub fn required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// Whether a message may leave only when that was written down.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        self.required
     }
 
     /// Where it is.
