@@ -15,6 +15,10 @@ use std::time::Duration;
 const DAYS: usize = 62;
 /// A request that takes longer than this is taken for one whose process has died.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const A_DAY: Duration = Duration::from_secs(86_400);
+/// A local day with a change to summer time has 23 hours, and the shortest month 28 days.
+const LEAST_DAY: Duration = Duration::from_secs(23 * 3600);
+const LEAST_MONTH: Duration = Duration::from_secs(28 * 86_400 - 3600);
 /// No more corrections than this wait at a time, none longer than two days.
 const PENDING: usize = 20;
 
@@ -32,6 +36,51 @@ pub struct Day {
     pub requests: u64,
     /// How many of them have no known cost.
     pub unknown: u64,
+}
+
+/// A budget's day or month as it was begun. Where a day begins is a matter of the time zone, which `TZ` may change at any moment:
+/// this one goes on until the end that it was given, and the next ends no sooner than `least` after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Period {
+    start: Time,
+    pub(super) until: Time,
+    /// What was spent in it.
+    pub(super) nanos: i64,
+}
+
+impl Default for Period {
+    fn default() -> Self {
+        Self::begun(Time::from_millis(0), Time::from_millis(0))
+    }
+}
+
+impl Period {
+    const fn begun(start: Time, until: Time) -> Self {
+        Self { start, until, nanos: 0 }
+    }
+
+    fn count(&mut self, at: Time, nanos: i64) {
+        if at >= self.start {
+            self.nanos = self.nanos.saturating_add(nanos);
+        }
+    }
+
+    /// Begins the next one where this one has ended. `begins` and `ends` are those of the calendar as the zone has it now.
+    pub(super) fn roll(&mut self, now: Time, least: Duration, begins: Time, ends: impl Fn(Time) -> Time) {
+        let first = ends(now);
+        if now < self.until {
+            // An end further away than any day or month has is one of a clock that was wrong.
+            if self.until > first.plus(least).plus(A_DAY * 2) {
+                self.until = first;
+            }
+            return;
+        }
+        let (earliest, mut until) = (self.until.plus(least), first);
+        while until < earliest && until < ends(until) {
+            until = ends(until);
+        }
+        *self = Self::begun(begins.max(self.until), until);
+    }
 }
 
 type Row = (i64, i64, i64, u64, u64);
@@ -104,6 +153,8 @@ pub(super) struct Tally {
     counted: u64,
     next: u64,
     pub(super) days: Vec<Day>,
+    pub(super) today: Period,
+    pub(super) month: Period,
     pub(super) held: Vec<Hold>,
     pub(super) pending: Vec<Pending>,
     /// Who ever asked for money.
@@ -123,11 +174,24 @@ impl Tally {
             Some(Some(tally)) => tally,
             found => {
                 let mut tally = Self::default();
+                // Which day was begun, and in which zone, is not known any more: what the last 24 hours cost counts, until as
+                // long from now.
+                let since = now.wall.minus(A_DAY);
+                tally.today = Period::begun(since, now.wall.plus(LEAST_DAY));
+                tally.month = Period::begun(since.calendar().month, now.wall.calendar().next_month);
                 tally.rebuild(usage, audit, now)?;
+                for span in [&mut tally.today, &mut tally.month] {
+                    if span.nanos == 0 {
+                        *span = Period::default();
+                    }
+                }
                 tally.rebuilt = found.is_some() || tally.days.iter().any(|d| d.requests > 0);
                 tally
             }
         };
+        let calendar = now.wall.calendar();
+        tally.today.roll(now.wall, LEAST_DAY, calendar.day, |at| at.calendar().next_day);
+        tally.month.roll(now.wall, LEAST_MONTH, calendar.month, |at| at.calendar().next_month);
         match tally.counted {
             counted if counted < length => {
                 // Another process, or this one, died between the record and the tally.
@@ -139,12 +203,14 @@ impl Tally {
             // The record became shorter than it was: what was counted stays counted.
             _ => tally.counted = length,
         }
-        let today = now.wall.day();
+        let today = calendar.day;
         let known = tally.days.last().is_none_or(|last| last.end <= today) || tally.days.iter().any(|d| d.start == today);
         if !known {
-            // Another time zone: days begin elsewhere now.
+            // Another time zone: days begin elsewhere now. Those of the budget go on.
             tally.days.clear();
+            let spans = (tally.today, tally.month);
             tally.rebuild(usage, audit, now)?;
+            (tally.today, tally.month) = spans;
         }
         tally.day(now.wall);
         Ok(tally)
@@ -166,7 +232,7 @@ impl Tally {
         self.counted = usage.len();
         usage.read(since, |entry| self.count(&entry))?;
         // The log knows it too: what was taken out of one of the two, or was made less there, still counts.
-        let mut logged = Self::default();
+        let mut logged = Self { today: Period { nanos: 0, ..self.today }, month: Period { nanos: 0, ..self.month }, ..Self::default() };
         for (at, nanos) in audit.costs_since(since) {
             let empty = String::new;
             let (prompt, completion) = (0, 0);
@@ -186,6 +252,8 @@ impl Tally {
                 was_unknown,
             });
         }
+        self.today.nanos = self.today.nanos.max(logged.today.nanos);
+        self.month.nanos = self.month.nanos.max(logged.month.nanos);
         for day in logged.days {
             if let Some(own) = self.day(day.start) {
                 own.nanos = own.nanos.max(day.nanos);
@@ -213,6 +281,8 @@ impl Tally {
         if entry.nanos.is_some_and(|n| n > 0) && !self.paid.contains(&entry.provider) {
             self.paid.push(entry.provider.clone());
         }
+        self.today.count(entry.at, entry.nanos.unwrap_or(0));
+        self.month.count(entry.at, entry.nanos.unwrap_or(0));
         if let Some(day) = self.day(entry.at) {
             day.nanos = day.nanos.saturating_add(entry.nanos.unwrap_or(0));
             if entry.correction {

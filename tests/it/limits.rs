@@ -334,3 +334,34 @@ fn who_was_asked_to_wait_waits_if_told_to() {
     sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
     assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());
 }
+
+#[test]
+fn budget_day_goes_on_when_the_time_zone_changes() {
+    let server = a_cent_each();
+    let mut sandbox = Sandbox::under_one_root();
+    sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
+    let spent = |zone: &str| {
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).passes().stdout).unwrap();
+        usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
+    };
+    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").passes();
+    assert!(spent("UTC") > 0.0099);
+    // Wherever midnight is, and back again; also where the sums were deleted, and are worked out again from the record.
+    for deleted in [false, true] {
+        for hours in -12..=14 {
+            for minutes in ["", ":30:07"] {
+                if deleted {
+                    std::fs::remove_file(sandbox.state().join("tally")).unwrap_or_default();
+                }
+                let zone = format!("AAA{}{minutes}", -hours);
+                assert!(spent(&zone) > 0.0099, "{zone}, deleted: {deleted}");
+            }
+        }
+    }
+    // These are wider than any on earth.
+    for zone in ["AAA-20:45:07", "AAA20:45:07", "AAA-24", "AAA+24"] {
+        assert!(spent(zone) > 0.0099, "{zone}");
+        sandbox.run(["ask", "--no-log", "hello"]).env("TZ", zone).fails(5);
+    }
+    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").fails(5);
+}

@@ -1,10 +1,11 @@
 //! Budgets: how much money, asked before it is spent. Two processes cannot spend the same dollar.
 //!
 //! Whoever is about to ask a provider has the most it can cost set aside first, under a lock; what it did cost is booked in its
-//! place. What a dead process had set aside counts as spent after a quarter of an hour: too much rather than too little.
+//! place. A day or month that was begun goes on when the time zone changes: what was spent in it counts until its own end, or as
+//! long as it is in the day or month of the zone there is now, whichever is stricter. What a dead process had set aside counts as spent after a quarter of an hour: too much rather than too little.
 
 use super::audit::Audit;
-use super::tally::{Hold, Intent, Pending, Tally};
+use super::tally::{self, Hold, Intent, Pending, Tally};
 use super::usage::{Entry, Usage};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Lock};
@@ -309,11 +310,18 @@ impl Purse {
         let calendar = now.calendar();
         let since = |start: Time| tally.days.iter().filter(|d| d.start >= start).fold(0_i64, |sum, d| sum.saturating_add(d.nanos));
         let held = tally.held.iter().fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
+        // The calendar of the zone there is now, or the day and month that were begun, whichever has seen more.
+        let stricter = |start: Time, end: Time, begun: &tally::Period| {
+            let spent = since(start);
+            if begun.nanos > spent { (begun.nanos, begun.until) } else { (spent, end) }
+        };
+        let (day, day_ends) = stricter(calendar.day, calendar.next_day, &tally.today);
+        let (month, month_ends) = stricter(calendar.month, calendar.next_month, &tally.month);
         let fill = |span, limit, spent, held, resets| Fill { span, limit, spent, held, resets };
         let caps = &self.caps;
         [
-            caps.per_day.map(|limit| fill(Span::Day, limit, since(calendar.day), held, Some(calendar.next_day))),
-            caps.per_month.map(|limit| fill(Span::Month, limit, since(calendar.month), held, Some(calendar.next_month))),
+            caps.per_day.map(|limit| fill(Span::Day, limit, day, held, Some(day_ends))),
+            caps.per_month.map(|limit| fill(Span::Month, limit, month, held, Some(month_ends))),
             caps.per_conversation.map(|limit| fill(Span::Conversation, limit, own.conversation, 0, None)),
             caps.per_command.map(|limit| fill(Span::Command, limit, own.command, 0, None)),
         ]

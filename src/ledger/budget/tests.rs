@@ -213,3 +213,21 @@ fn many_at_once_get_exactly_what_there_is() {
     });
     assert_eq!(granted.load(Ordering::SeqCst), 1000 / 7);
 }
+
+#[test]
+fn budget_period_ends_no_sooner_than_a_day_after_the_one_before_whatever_midnight_is_said_to_be() {
+    use super::super::tally::Period;
+    let at = |hours: u64| Time::from_millis(1_800_000_000_000).plus(Duration::from_secs(hours * 3600));
+    let day = Duration::from_secs(23 * 3600);
+    // Whoever asks says that midnight was just now and is again in an hour.
+    let (mut period, mut begun) = (Period::default(), Vec::new());
+    for hour in 0..24 * 10 {
+        let before = period.until;
+        period.roll(at(hour), day, at(hour), |now| now.plus(Duration::from_secs(3600)));
+        if period.until != before {
+            begun.push(hour);
+        }
+    }
+    // The first may be short; from then on there is one a day.
+    assert!(begun.len() <= 12 && begun.windows(2).skip(1).all(|pair| pair[1] - pair[0] >= 23), "{begun:?}");
+}
