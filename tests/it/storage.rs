@@ -325,7 +325,7 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
     }
     // A third, with another passphrase, is told so and changes nothing.
     let mut stranger = Sandbox::under_one_root();
-    let wrong = stranger.write("wrong", "another passphrase altogether");
+    let wrong = stranger.write("wrong", "eleven brown horses under the moon");
     stranger.set("CHATBOT_PASSPHRASE_FILE", wrong);
     stranger.set("CHATBOT_KEYRING", "vault");
     stranger.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
