@@ -39,7 +39,7 @@ pub(crate) struct App {
     ring: Option<Arc<KeyRing>>,
     /// Held as long as the ring is.
     sealing: Option<disk::Lock>,
-    audit_key: Option<Arc<audit::Key>>,
+    pub(super) audit_key: Option<Arc<audit::Key>>,
     log: Option<Log>,
     /// Providers may be asked about keys although nothing is sent.
     keys_reach_out: bool,
@@ -188,15 +188,6 @@ impl App {
         if let Err(error) = self.audit().add(event) {
             self.ui.warning(&format!("the audit log cannot be written: {error}"));
         }
-    }
-
-    /// Writes down what was done with keys: the store is open then, and with it the key of the log can be had.
-    pub(crate) fn note_of_keys(&mut self, event: &Event) {
-        if self.audit_key.is_none() {
-            // Where it cannot be had, the record is bound by its hash alone until the next one.
-            self.read_audit_key().unwrap_or_default();
-        }
-        self.note(event);
     }
 
     /// Nothing is sent and no key is handed out while there is a lockdown; that somebody tried is written down.

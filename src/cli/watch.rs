@@ -126,6 +126,15 @@ impl App {
         }
     }
 
+    /// Writes down what was done with keys: the store is open then, and with it the key of the log can be had.
+    pub(crate) fn note_of_keys(&mut self, event: &Event) {
+        if self.audit_key.is_none() {
+            // Where it cannot be had, the record is bound by its hash alone until the next one.
+            self.read_audit_key().unwrap_or_default();
+        }
+        self.note(event);
+    }
+
     /// The key of the audit log, if the key store has one; it is not made here. Whether it has.
     pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
         let key = self.keys()?.custody().get(&Slot::AuditKey)?;
