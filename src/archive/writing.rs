@@ -175,12 +175,32 @@ impl Conversation {
     }
 }
 
-/// A whole conversation as the lines of a file.
-pub(super) fn lines(mut header: Header, messages: &[(&Message, &Note)], ring: &KeyRing, now: Time) -> String {
+/// Sealed lines are handed over when they have so many bytes.
+const CHUNK: usize = 256 << 10;
+
+/// Hands over the lines of a whole conversation, some at a time: sealed, a message of a word has hundreds of bytes.
+pub(super) fn write_lines(
+    mut header: Header,
+    messages: &[(&Message, &Note)],
+    ring: &KeyRing,
+    now: Time,
+    write: &mut dyn FnMut(&str) -> Result<(), disk::Error>,
+) -> Result<(), Error> {
     if header.title.is_empty() {
         header.title = title(messages);
     }
-    sealed(Some(&header), &header.id, 1, messages, ring, now).0
+    let (mut lines, mut n) = sealed(Some(&header), &header.id, 1, &[], ring, now);
+    for message in messages {
+        let (more, next) = sealed(None, &header.id, n, std::slice::from_ref(message), ring, now);
+        lines.push_str(&more);
+        n = next;
+        if lines.len() >= CHUNK {
+            write(&lines)?;
+            lines.clear();
+        }
+    }
+    write(&lines)?;
+    Ok(())
 }
 
 /// Lines for a file, and the place of the message after them.

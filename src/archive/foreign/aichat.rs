@@ -1,36 +1,28 @@
 //! Sessions of aichat's: YAML as its one writer writes it, and no other.
 
-use super::{Foreign, ForeignMessage, LeftOut, add};
+use super::{Foreign, ForeignMessage, LeftOut, Unread, add, push};
 use crate::message::Role;
 use crate::privacy::Raw;
+use std::iter::Peekable;
 
-pub(super) fn read(text: &str) -> Option<Foreign> {
-    let lines: Vec<&str> = text.lines().collect();
+pub(super) fn read(text: &str) -> Result<Foreign, Unread> {
+    let mut lines = text.lines().peekable();
     let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None, left_out: LeftOut::new() };
-    let mut at = 0;
     let mut within = None;
-    while let Some(line) = lines.get(at) {
-        at += 1;
+    while let Some(line) = lines.next() {
         if let Some(model) = line.strip_prefix("model: ") {
-            session.model = Some(scalar(model)?).filter(|m| m.len() <= 256 && m.bytes().all(|b| b.is_ascii_graphic()));
+            let model = scalar(model).ok_or(Unread::Form)?;
+            session.model = Some(model).filter(|m| m.len() <= 256 && m.bytes().all(|b| b.is_ascii_graphic()));
         } else if !line.starts_with([' ', '-']) {
             within = line.strip_suffix(':').filter(|name| matches!(*name, "messages" | "compressed_messages"));
         } else if let Some(role) = line.strip_prefix("- role: ").filter(|_| within.is_some()) {
-            let Some(content) = lines.get(at).and_then(|l| l.strip_prefix("  content:")) else { continue };
-            at += 1;
+            let Some(content) = lines.peek().and_then(|l| l.strip_prefix("  content:")) else { continue };
+            lines.next();
             let content = content.trim_start();
             let text = match content.strip_prefix('|') {
-                Some(how) => {
-                    let (text, next) = block(&lines, at, how, 2);
-                    at = next;
-                    text
-                }
-                None if content.is_empty() => {
-                    let (text, next) = parts(&lines, at, &mut session.left_out)?;
-                    at = next;
-                    text
-                }
-                None => scalar(content)?,
+                Some(how) => block(&mut lines, how, 2),
+                None if content.is_empty() => parts(&mut lines, &mut session.left_out).ok_or(Unread::Form)?,
+                None => scalar(content).ok_or(Unread::Form)?,
             };
             let role = match role {
                 "system" => Role::System,
@@ -39,36 +31,35 @@ pub(super) fn read(text: &str) -> Option<Foreign> {
                 _ => continue,
             };
             if !text.is_empty() {
-                session.said.push(ForeignMessage { role, text: Raw::from(text), at: None, model: None });
+                push(&mut session.said, ForeignMessage { role, text: Raw::from(text), at: None, model: None })?;
             }
         }
     }
-    (!session.said.is_empty()).then_some(session)
+    (!session.said.is_empty()).then_some(session).ok_or(Unread::Form)
 }
 
-/// A content of several parts, from `at` on: a list, or the tools that were called and a text. The texts among them, a line each,
-/// and where it ends.
-fn parts(lines: &[&str], mut at: usize, left_out: &mut LeftOut) -> Option<(String, usize)> {
-    let mut texts = Vec::new();
-    while let Some(line) = lines.get(at).filter(|line| line.starts_with("  ")) {
-        at += 1;
+/// The lines of the file that are still to be read. A list of them would have many times the size of a file of short lines.
+type Lines<'a> = Peekable<std::str::Lines<'a>>;
+
+/// A content of several parts: a list, or the tools that were called and a text. The texts among them, a line each.
+fn parts(lines: &mut Lines<'_>, left_out: &mut LeftOut) -> Option<String> {
+    let mut texts: Option<String> = None;
+    while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
         if let Some(kind) = line.strip_prefix("  - type: ") {
             if kind != "text" {
                 add(left_out, kind);
             }
-        } else if *line == "    - call:" {
+        } else if line == "    - call:" {
             add(left_out, "tool_call");
         } else if let Some(value) = line.strip_prefix("    text: ") {
-            texts.push(if let Some(how) = value.strip_prefix('|') {
-                let (text, next) = block(lines, at, how, 4);
-                at = next;
-                text
-            } else {
-                scalar(value)?
+            let text = if let Some(how) = value.strip_prefix('|') { block(lines, how, 4) } else { scalar(value)? };
+            texts = Some(match texts {
+                Some(before) => before + "\n" + &text,
+                None => text,
             });
         }
     }
-    Some((texts.join("\n"), at))
+    Some(texts.unwrap_or_default())
 }
 
 /// A text on one line: plain, in single or in double quotes.
@@ -118,21 +109,30 @@ fn scalar(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// A text of several lines, from `at` on; with it, where it ends. `how` says how deep it stands below its name, which stands at
-/// `name`, and how it ends.
-fn block(lines: &[&str], at: usize, how: &str, name: usize) -> (String, usize) {
+/// A text of several lines. `how` says how deep it stands below its name, which stands at `name`, and how it ends.
+fn block(lines: &mut Lines<'_>, how: &str, name: usize) -> String {
+    let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let said = how.chars().find_map(|c| c.to_digit(10)).map(|depth| depth as usize + name);
-    let rest = || lines.iter().skip(at);
-    let first = rest().find(|l| !l.trim().is_empty()).map_or(0, |l| l.len() - l.trim_start_matches(' ').len());
-    let depth = said.unwrap_or(first).max(name + 1);
-    let inside = |line: &&&str| line.trim().is_empty() || line.len() - line.trim_start_matches(' ').len() >= depth;
-    let count = rest().take_while(inside).count();
-    let mut text: String = rest().take(count).map(|l| format!("{}\n", l.get(depth..).unwrap_or_default())).collect();
+    let mut depth = said.map(|depth| depth.max(name + 1));
+    let (mut text, mut blank) = (String::new(), 0);
+    // How deep it stands is known from the first line that is not blank; those before it have nothing at that depth, unless
+    // they are longer.
+    while let Some(line) = lines.next_if(|line| line.trim().is_empty() || indent(line) >= depth.unwrap_or(name + 1)) {
+        if depth.is_none() && line.trim().is_empty() {
+            blank += 1;
+            continue;
+        }
+        let depth = *depth.get_or_insert_with(|| indent(line).max(name + 1));
+        text.extend(std::iter::repeat_n('\n', std::mem::take(&mut blank)));
+        text.push_str(line.get(depth..).unwrap_or_default());
+        text.push('\n');
+    }
+    text.extend(std::iter::repeat_n('\n', blank));
     if how.contains('-') {
         text.truncate(text.trim_end_matches('\n').len());
     } else if !how.contains('+') {
         text.truncate(text.trim_end_matches('\n').len());
         text.push('\n');
     }
-    (text, at + count)
+    text
 }

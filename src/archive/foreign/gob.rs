@@ -60,24 +60,51 @@ enum Type {
     Own,
 }
 
-/// The first value of a file.
-pub(super) fn first(bytes: &[u8]) -> Option<Value> {
+/// A definition is no longer than this, and a file has no more of them: those of `mods` have a hundred bytes, and there are
+/// half a dozen. What they say is kept as a tree of many times their size.
+const LONGEST_DEFINITION: usize = 16 << 10;
+const MOST_DEFINITIONS: usize = 256;
+
+/// Reads the first value of a file, which must be a list of records, and hands over the two named texts of each.
+///
+/// Nothing of the value is kept here, and whatever is read has a byte of its own in the file at least: the time is bounded by
+/// the file's size.
+pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMut([&'a [u8]; 2]) -> Option<()>) -> Option<()> {
     let mut types = known();
     let mut rest = Reader(bytes);
+    let mut definitions = 0;
     while !rest.0.is_empty() {
         let length = usize::try_from(rest.whole()?).ok()?;
         let mut message = Reader(rest.take(length)?);
         let number = message.signed()?;
         if number < 0 {
+            definitions += 1;
+            if length > LONGEST_DEFINITION || definitions > MOST_DEFINITIONS {
+                return None;
+            }
             let definition = message.value(WIRE, &types, 0)?;
             types.insert(number.checked_neg()?, defined(&definition)?);
             continue;
         }
         // A value that is no record stands behind an empty one.
-        if !matches!(types.get(&number), Some(Type::Record(_))) && message.whole()? != 0 {
+        let Type::List(item) = types.get(&number)? else { return None };
+        let Type::Record(fields) = types.get(item)? else { return None };
+        if message.whole()? != 0 {
             return None;
         }
-        return message.value(number, &types, 0);
+        for _ in 0..message.whole()? {
+            let mut found: [&[u8]; 2] = [&[]; 2];
+            message.fields(fields, &mut |message, name, of| {
+                let at = names.iter().position(|wanted| *wanted == name).filter(|_| of == TEXT);
+                match at.and_then(|at| found.get_mut(at)) {
+                    Some(place) => *place = message.bytes()?,
+                    None => message.skip(of, &types, 1)?,
+                }
+                Some(())
+            })?;
+            each(found)?;
+        }
+        return Some(());
     }
     None
 }
@@ -192,17 +219,47 @@ impl<'a> Reader<'a> {
             }
             Type::Record(fields) => {
                 let mut record = BTreeMap::new();
-                let mut at = 0_usize;
-                loop {
-                    let step = usize::try_from(self.whole()?).ok()?;
-                    if step == 0 {
-                        return Some(Value::Record(record));
-                    }
-                    at = at.checked_add(step)?;
-                    let (name, of) = fields.get(at.checked_sub(1)?)?;
-                    record.insert(name.clone(), self.value(*of, types, depth + 1)?);
-                }
+                self.fields(fields, &mut |reader, name, of| {
+                    record.insert(name.to_owned(), reader.value(of, types, depth + 1)?);
+                    Some(())
+                })?;
+                Some(Value::Record(record))
             }
+        }
+    }
+
+    /// Calls `each` for every field of a record, to read its value.
+    fn fields(&mut self, fields: &[(String, i64)], each: &mut dyn FnMut(&mut Self, &str, i64) -> Option<()>) -> Option<()> {
+        let mut at = 0_usize;
+        loop {
+            let step = usize::try_from(self.whole()?).ok()?;
+            if step == 0 {
+                return Some(());
+            }
+            at = at.checked_add(step)?;
+            let (name, of) = fields.get(at.checked_sub(1)?)?;
+            each(self, name, *of)?;
+        }
+    }
+
+    /// Passes over a value.
+    fn skip(&mut self, of: i64, types: &BTreeMap<i64, Type>, depth: usize) -> Option<()> {
+        if depth > DEEPEST {
+            return None;
+        }
+        match of {
+            1..=4 => return self.whole().map(drop),
+            BYTES | TEXT => return self.bytes().map(drop),
+            _ => {}
+        }
+        match types.get(&of)? {
+            Type::Own => self.bytes().map(drop),
+            Type::List(item) => (0..self.whole()?).try_for_each(|_| self.skip(*item, types, depth + 1)),
+            Type::Map(key, item) => (0..self.whole()?).try_for_each(|_| {
+                self.skip(*key, types, depth + 1)?;
+                self.skip(*item, types, depth + 1)
+            }),
+            Type::Record(fields) => self.fields(fields, &mut |reader, _, of| reader.skip(of, types, depth + 1)),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! has both.
 
 use super::sqlite::{Database, Row, Table};
-use super::{Foreign, ForeignMessage, LeftOut, Unread, add};
+use super::{Foreign, ForeignMessage, LeftOut, Unread, add, push};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// No more comes out of a log than this many times what it has, and some: threads may share messages, and a few rows could be made
 /// to say a great deal.
-const TIMES: usize = 8;
-const SOME: usize = 64 << 20;
+const TIMES: usize = 4;
+const SOME: usize = 4 << 20;
 
 /// The last change to its form that is known here, by the numbers of its own list of changes.
 const LAST: u32 = 27;
@@ -23,32 +23,36 @@ const LAST: u32 = 27;
 /// An exchange: when, and its messages.
 type Exchange = (String, Vec<ForeignMessage>);
 
-pub(super) fn read(bytes: &[u8]) -> Result<Vec<Foreign>, Unread> {
+pub(super) fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<(), Unread> {
     let database = Database::open(bytes).ok_or(Unread::Form)?;
     if !database.is_whole() {
         return Err(Unread::Cut);
     }
     let log = Log { most: bytes.len() * TIMES + SOME, tables: database.tables(), database };
-    let threads = if log.table("threads").is_some() || log.table("turns").is_some() { Some(log.threads()?) } else { None };
-    let exchanges = log.exchanges();
-    if threads.is_none() && exchanges.is_none() {
-        let names: Vec<String> = log.tables.iter().take(12).map(|t| format!("`{}`", t.name)).collect();
+    let mut count = 0_usize;
+    let mut each = |foreign| {
+        count += 1;
+        each(foreign);
+    };
+    let newer = log.table("threads").is_some() || log.table("turns").is_some();
+    let known = if newer { log.threads(&mut each)? } else { BTreeSet::new() };
+    // What is in both is whole in the newer form: a thread has what went before it.
+    let older = log.exchanges(&known, &mut each)?;
+    if !newer && !older {
+        let names: Vec<String> = log.tables.iter().take(12).map(|t| format!("`{}`", t.name.chars().take(60).collect::<String>())).collect();
         return Err(Unread::Schema(format!("a database with the tables {}", names.join(", "))));
     }
-    let (mut all, known) = threads.unwrap_or_default();
-    // What is in both is whole in the newer form: a thread has what went before it.
-    all.extend(exchanges.unwrap_or_default().into_iter().filter(|(id, _)| !known.contains(id)).map(|(_, foreign)| foreign));
     // Nothing, where there are changes that nobody here knows of, may be all of it in another place.
-    match log.last_change().filter(|_| all.is_empty()) {
+    match log.last_change().filter(|_| count == 0) {
         Some(change) if number(&change).is_none_or(|n| n > LAST) => {
             Err(Unread::Schema(format!("a log of llm's whose form was last changed by `{change}`")))
         }
-        _ => Ok(all),
+        _ => Ok(()),
     }
 }
 
 fn too_much() -> Unread {
-    Unread::Schema("a log of llm's that says more than there can be in it".to_owned())
+    Unread::TooMuch("more than a log of its size can have".to_owned())
 }
 
 /// `m027_turns_response_json` is number 27.
@@ -111,22 +115,23 @@ impl Log<'_> {
         if let Some(column) = columns.iter().find(|column| !table.columns.iter().any(|c| c == *column)) {
             return Err(Unread::Schema(format!("a log of llm's whose table `{name}` has no column `{column}`")));
         }
-        self.database.rows(table, each);
-        Ok(())
+        self.database.rows(table, each).then_some(()).ok_or_else(too_much)
     }
 
     /// The conversations of the older form, by their ids.
-    fn exchanges(&self) -> Option<Vec<(String, Foreign)>> {
+    fn exchanges(&self, known: &BTreeSet<String>, each: &mut dyn FnMut(Foreign)) -> Result<bool, Unread> {
+        let Some(responses) = self.table("responses") else { return Ok(false) };
         let mut about: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
         if let Some(table) = self.table("conversations") {
-            self.database.rows(table, &mut |row| {
+            let all = self.database.rows(table, &mut |row| {
                 if let Some(id) = row.text("id") {
                     about.insert(id.to_owned(), (own(row, "name"), own(row, "model")));
                 }
             });
+            all.then_some(()).ok_or_else(too_much)?;
         }
         let mut exchanges: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();
-        self.database.rows(self.table("responses")?, &mut |row| {
+        let all = self.database.rows(responses, &mut |row| {
             let at = when(row);
             let model = own(row, "model");
             let said = [("system", Role::System), ("prompt", Role::User), ("response", Role::Assistant)];
@@ -139,19 +144,23 @@ impl Log<'_> {
             let order = row.text("datetime_utc").unwrap_or_default();
             exchanges.entry(id.to_owned()).or_default().push((order.to_owned(), said.collect()));
         });
-        let conversation = |(id, mut all): (String, Vec<Exchange>)| {
+        all.then_some(()).ok_or_else(too_much)?;
+        for (id, mut all) in exchanges.into_iter().filter(|(id, _)| !known.contains(id)) {
             all.sort_by(|(a, _), (b, _)| a.cmp(b));
             let (name, model) = about.remove(&id).unwrap_or_default();
-            let said = all.into_iter().flat_map(|(_, said)| said).collect();
-            (id, Foreign { title: name.map(Raw::from), model, said, here: None, left_out: LeftOut::new() })
-        };
-        Some(exchanges.into_iter().map(conversation).collect())
+            let mut said = Vec::new();
+            for message in all.into_iter().flat_map(|(_, said)| said) {
+                push(&mut said, message)?;
+            }
+            each(Foreign { title: name.map(Raw::from), model, said, here: None, left_out: LeftOut::new() });
+        }
+        Ok(true)
     }
 
-    /// The threads of the newer form, and their ids.
-    fn threads(&self) -> Result<(Vec<Foreign>, BTreeSet<String>), Unread> {
+    /// Hands over the threads of the newer form; their ids.
+    fn threads(&self, each: &mut dyn FnMut(Foreign)) -> Result<BTreeSet<String>, Unread> {
         let tree = self.tree()?;
-        let (mut all, mut ids, mut many, mut rows) = (Vec::new(), BTreeSet::new(), 0, 0);
+        let (mut ids, mut many, mut rows) = (BTreeSet::new(), 0, 0);
         self.each("threads", &["id", "name", "tip_message_hash"], &mut |row| {
             rows += 1;
             let Some(id) = row.text("id") else { return };
@@ -174,17 +183,17 @@ impl Log<'_> {
                 many += tree.follow(id, end, &mut foreign, &mut been, self.most - many);
                 if !foreign.said.is_empty() {
                     ids.insert(id.to_owned());
-                    all.push(foreign);
+                    each(foreign);
                 }
             }
         })?;
         if many >= self.most {
             return Err(too_much());
         }
-        if rows > 0 && all.is_empty() {
+        if rows > 0 && ids.is_empty() {
             return Err(Unread::Schema(format!("a log of llm's with {rows} threads and no message that is understood")));
         }
-        Ok((all, ids))
+        Ok(ids)
     }
 
     fn tree(&self) -> Result<Tree, Unread> {
@@ -231,6 +240,7 @@ impl Log<'_> {
         }
         let mut parts: HashMap<String, BTreeMap<i64, Result<Raw, String>>> = HashMap::new();
         let mut left = self.most;
+        let fragments = fragments;
         self.each("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
             let (Some(hash), Some(position)) = (row.text("message_hash"), row.whole("position")) else { return };
             let kind = row.text("type").unwrap_or_default();

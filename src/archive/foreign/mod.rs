@@ -11,7 +11,7 @@ pub mod mods;
 mod sqlite;
 
 use super::store::{Archive, new_id};
-use super::writing::{Note, lines};
+use super::writing::{Note, write_lines};
 use super::{Error, FORMAT, Header, many};
 use crate::clock::Time;
 use crate::disk::{self, Draft};
@@ -19,8 +19,10 @@ use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redactor};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// A conversation as another program kept it.
@@ -128,22 +130,80 @@ pub enum Unread {
     Schema(String),
     /// It is a database of which pages are missing.
     Cut,
+    /// It has more than is read: of what.
+    TooMuch(String),
 }
 
-/// Reads a file of another program's.
-pub fn read(bytes: &[u8]) -> Result<(Source, Vec<Foreign>), Unread> {
+/// Most messages of one conversation. The longest real ones have a few thousand; each costs a few hundred bytes of memory
+/// however short its text is, and this bounds that at some tens of megabytes.
+pub(crate) const MOST_MESSAGES: usize = 100_000;
+/// Most conversations of one file: each becomes a file of its own, synced, and heavy users of `ChatGPT` have a tenth of it.
+const MOST_CONVERSATIONS: usize = 50_000;
+
+/// Adds a message, if there is room for one more.
+fn push(said: &mut Vec<ForeignMessage>, message: ForeignMessage) -> Result<(), Unread> {
+    if said.len() >= MOST_MESSAGES {
+        return Err(too_many_messages());
+    }
+    said.push(message);
+    Ok(())
+}
+
+fn too_many_messages() -> Unread {
+    Unread::TooMuch(format!("a conversation of more than {MOST_MESSAGES} messages"))
+}
+
+/// A text that may not be UTF-8. Never longer than its bytes: the usual replacement character has three for one.
+fn text_of(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push('?');
+        }
+    }
+    Cow::Owned(text)
+}
+
+/// Reads a file of another program's and hands over one conversation after the other: all of them at once are never in
+/// memory. Some may have been handed over before an error is found; a reading that is thrown away tells beforehand.
+pub fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
+    read_as(kind_of(bytes), bytes, each)
+}
+
+/// Whose file it looks like.
+fn kind_of(bytes: &[u8]) -> Source {
     if bytes.starts_with(b"SQLite format 3\0") {
-        return llm::read(bytes).map(|all| (Source::Llm, all));
+        return Source::Llm;
     }
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return mods::read(bytes).map(|one| (Source::Mods, vec![one])).ok_or(Unread::Form);
+    let Ok(text) = std::str::from_utf8(bytes) else { return Source::Mods };
+    let json = text.trim_start_matches('\u{feff}').trim_start().starts_with(['[', '{']);
+    if json { Source::Json } else { Source::Aichat }
+}
+
+/// Reads a file with the reader for one program, whatever the file looks like.
+pub fn read_as(source: Source, bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
+    let mut count = 0_usize;
+    let mut each = |foreign: Foreign| {
+        count += 1;
+        if count <= MOST_CONVERSATIONS {
+            each(foreign);
+        }
     };
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim_start().starts_with(['[', '{']) {
-        json::read(text).ok_or(Unread::Form)
-    } else {
-        aichat::read(text).map(|session| (Source::Aichat, vec![session])).ok_or(Unread::Form)
+    let text = || std::str::from_utf8(bytes).map(|t| t.trim_start_matches('\u{feff}')).map_err(|_| Unread::Form);
+    let source = match source {
+        Source::Llm => llm::read(bytes, &mut each).map(|()| Source::Llm),
+        Source::Mods => mods::read(bytes).map(&mut each).map(|()| Source::Mods),
+        Source::Aichat => aichat::read(text()?).map(&mut each).map(|()| Source::Aichat),
+        Source::Json | Source::ChatGpt | Source::ShellGpt => json::read(text()?, &mut each),
+    }?;
+    if count > MOST_CONVERSATIONS {
+        return Err(Unread::TooMuch(format!("more than {MOST_CONVERSATIONS} conversations")));
     }
+    Ok(source)
 }
 
 /// What becomes of the texts.
@@ -182,9 +242,15 @@ impl Archive {
     /// Takes conversations in, on all cores, a few hundred at a time: their files are open until all are written. One of which no
     /// message is left makes no file.
     #[must_use]
-    pub fn take_in(&self, source: Source, foreign: &[Foreign], gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
+    pub fn take_in(&self, source: Source, foreign: Vec<Foreign>, gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
         let mut drafts = Vec::new();
-        let mut taken: Vec<Result<Option<TakenIn>, Error>> = many::each(foreign, |one| self.take_one_in(source, one, gate))
+        // Each is taken out of its place by the thread that writes it, so that its texts are not there twice.
+        let foreign: Vec<Mutex<Option<Foreign>>> = foreign.into_iter().map(|one| Mutex::new(Some(one))).collect();
+        let take = |one: &Mutex<Option<Foreign>>| {
+            let one = one.lock().unwrap_or_else(PoisonError::into_inner).take();
+            one.map_or(Ok(None), |one| self.take_one_in(source, one, gate))
+        };
+        let mut taken: Vec<Result<Option<TakenIn>, Error>> = many::each(&foreign, take)
             .into_iter()
             .map(|done| {
                 done.map(|made| {
@@ -201,37 +267,41 @@ impl Archive {
         taken
     }
 
-    fn take_one_in(&self, source: Source, foreign: &Foreign, gate: &Gate<'_>) -> Result<Option<(TakenIn, Draft)>, Error> {
+    fn take_one_in(&self, source: Source, foreign: Foreign, gate: &Gate<'_>) -> Result<Option<(TakenIn, Draft)>, Error> {
         let now = self.now();
+        let origin = foreign.origin(source);
         let mut table = Placeholders::default();
         let mut messages: Vec<(Message, Note)> = Vec::with_capacity(foreign.said.len());
         let (mut dropped, mut at) = (0, foreign.said.iter().find_map(|m| m.at).unwrap_or(now));
-        for said in &foreign.said {
-            let (text, findings) = gate.redactor.redact(said.text.clone(), &mut table);
+        // The one that answered last, where nothing is said of the whole.
+        let model = foreign.model.or_else(|| foreign.said.iter().rev().find_map(|m| m.model.clone())).unwrap_or_default();
+        for said in foreign.said {
+            let (text, findings) = gate.redactor.redact(said.text, &mut table);
             at = said.at.unwrap_or(at);
             if gate.drop_findings && !findings.is_empty() {
                 dropped += 1;
             } else {
-                let note = Note { model: said.model.clone(), foreign: true, ..Note::default() };
+                let note = Note { model: said.model, foreign: true, ..Note::default() };
                 messages.push((Message { role: said.role, text, at }, note));
             }
         }
         let Some((first, _)) = messages.first() else { return Ok(None) };
         let id = new_id()?;
-        let title = foreign.title.as_ref().map(|t| gate.redactor.redact(t.clone(), &mut table).0);
+        let title = foreign.title.map(|t| gate.redactor.redact(t, &mut table).0);
         let header = Header {
             format: FORMAT,
             id: id.clone(),
             created_at: first.at,
             title: title.map_or_else(String::new, |t| t.as_str().chars().take(200).collect()),
             provider: source.to_string(),
-            // The one that answered last, where nothing is said of the whole.
-            model: foreign.model.clone().or_else(|| foreign.said.iter().rev().find_map(|m| m.model.clone())).unwrap_or_default(),
-            origin: Some(foreign.origin(source)),
+            model,
+            origin: Some(origin),
         };
+        let path = self.path(&id);
+        let mut draft = disk::draft(&path, b"", None)?;
         let borrowed: Vec<(&Message, &Note)> = messages.iter().map(|(m, n)| (m, n)).collect();
-        let text = lines(header, &borrowed, self.ring(), now);
-        let draft = disk::draft(&self.path(&id), text.as_bytes(), Some(at.millis()))?;
+        write_lines(header, &borrowed, self.ring(), now, &mut |lines| draft.add(lines.as_bytes()))?;
+        draft.date(at.millis())?;
         Ok(Some((TakenIn { id, messages: messages.len(), dropped }, draft)))
     }
 }
@@ -239,6 +309,11 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(bytes: &[u8]) -> Result<(Source, Vec<Foreign>), Unread> {
+        let mut all = Vec::new();
+        super::read(bytes, &mut |one| all.push(one)).map(|source| (source, all))
+    }
 
     fn said(text: &str) -> (String, Vec<Vec<(Role, String)>>) {
         let (source, found) = read(text.as_bytes()).unwrap();

@@ -1,8 +1,8 @@
 //! What `mods` kept: an index in SQLite, and beside it a file of Go's for each conversation.
 
-use super::gob::{self, Value};
+use super::gob;
 use super::sqlite::Database;
-use super::{Foreign, ForeignMessage, LeftOut};
+use super::{Foreign, ForeignMessage, LeftOut, Unread, push, text_of};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
@@ -39,7 +39,7 @@ impl Listed {
     /// Its conversation, read from its file.
     #[must_use]
     pub fn conversation(&self, bytes: &[u8]) -> Option<Foreign> {
-        let mut found = read(bytes)?;
+        let mut found = read(bytes).ok()?;
         found.title = self.title.as_deref().map(Raw::from);
         found.model.clone_from(&self.model);
         for said in &mut found.said {
@@ -51,20 +51,26 @@ impl Listed {
 }
 
 /// Reads the file of one conversation.
-pub(super) fn read(bytes: &[u8]) -> Option<Foreign> {
-    let Value::List(messages) = gob::first(bytes)? else { return None };
-    let message = |m: &Value| {
-        let role = match m.text("Role")? {
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            "system" => Role::System,
+pub(super) fn read(bytes: &[u8]) -> Result<Foreign, Unread> {
+    let mut said = Vec::new();
+    let mut full = Ok(());
+    let read = gob::records(bytes, ["Role", "Content"], &mut |[role, content]| {
+        let role = match role {
+            b"user" => Role::User,
+            b"assistant" => Role::Assistant,
+            b"system" => Role::System,
             // What tools said is no part of a conversation here.
-            _ => return None,
+            _ => return Some(()),
         };
-        Some(ForeignMessage { role, text: Raw::from(m.text("Content")?), at: None, model: None })
-    };
-    let said: Vec<ForeignMessage> = messages.iter().filter_map(message).collect();
-    (!said.is_empty()).then_some(Foreign { title: None, model: None, said, here: None, left_out: LeftOut::new() })
+        if !content.is_empty() {
+            let text = Raw::from(text_of(content).into_owned());
+            full = push(&mut said, ForeignMessage { role, text, at: None, model: None });
+        }
+        full.is_ok().then_some(())
+    });
+    full?;
+    let found = read.is_some() && !said.is_empty();
+    found.then_some(Foreign { title: None, model: None, said, here: None, left_out: LeftOut::new() }).ok_or(Unread::Form)
 }
 
 #[cfg(test)]
@@ -164,8 +170,13 @@ mod tests {
     #[test]
     fn the_example_of_gos_own_documentation() {
         let point = b"\x1f\xff\x81\x03\x01\x01\x05Point\x01\xff\x82\x00\x01\x02\x01\x01X\x01\x04\x00\x01\x01Y\x01\x04\x00\x00\x00\x07\xff\x82\x01\x2c\x01\x42\x00";
-        let Some(Value::Record(fields)) = gob::first(point) else { panic!("no record") };
-        assert_eq!((&fields["X"], &fields["Y"]), (&Value::Number(22), &Value::Number(33)));
+        // A record where a list is wanted: its definition is understood, and then it is refused.
+        let mut seen = 0;
+        let read = gob::records(point, ["X", "Y"], &mut |_| {
+            seen += 1;
+            Some(())
+        });
+        assert_eq!((read, seen), (None, 0));
     }
 
     #[test]
@@ -181,13 +192,13 @@ mod tests {
     fn what_is_cut_off_or_changed_is_no_panic() {
         let file = kept(&[("user", "hi"), ("assistant", ""), ("assistant", "hello")]);
         for end in 0..file.len() {
-            assert!(read(&file[..end]).is_none(), "{end}");
+            assert!(read(&file[..end]).is_err(), "{end}");
         }
         for at in 0..file.len() {
             for mask in [1, 0x7f, 0x80, 0xff] {
                 let mut file = file.clone();
                 file[at] ^= mask;
-                drop(read(&file));
+                let _ = read(&file);
             }
         }
     }

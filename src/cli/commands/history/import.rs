@@ -15,8 +15,14 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// No file larger than this is read.
-const LARGEST: u64 = 2 << 30;
+/// No file larger than this is read: it is in memory while it is, and no export is known that comes near.
+const LARGEST: u64 = 512 << 20;
+/// No message larger than this is kept: sealing one takes several times its size, and no provider takes one as large.
+const LARGEST_MESSAGE: usize = 4 << 20;
+/// Conversations are written when so many are read, or so many bytes of text: so that a disk that is full is noticed early, and
+/// that they are not all in memory.
+const MOST_AT_ONCE: usize = 256;
+const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 
 /// Take conversations of other programs in
 ///
@@ -47,8 +53,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let mut count = Count::default();
     let mut known = app.archive()?.origins()?;
     for file in &options.files {
-        let (source, conversations) = read(file)?;
-        take_in(app, source, conversations, &mut known, &mut count)?;
+        import(app, file, &mut known, &mut count)?;
     }
     app.archive()?.summaries()?;
     if options.json {
@@ -67,83 +72,121 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn read(file: &Path) -> Result<(Source, Vec<Foreign>)> {
+fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count: &mut Count) -> Result<()> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if disk::length(Path::new(&log)) > 0 {
         bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("end that, then try again"));
     }
-    let bytes = disk::read_foreign(file, LARGEST)?;
-    let bytes = zeroize::Zeroizing::new(bytes);
-    if let Some(listed) = mods::index(&bytes) {
+    let bytes = zeroize::Zeroizing::new(disk::read_foreign(file, LARGEST)?);
+    // One that stands in a file twice is two.
+    let here = known.clone();
+    let mut taker = Taker { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
+    let source = if let Some(listed) = mods::index(&bytes) {
+        drop(bytes);
         // Its conversations lie beside it; one whose file has gone cannot be had.
         let folder = file.parent().unwrap_or(Path::new(""));
         let read = |one: &mods::Listed| one.conversation(&disk::read_foreign(&folder.join(&one.file), LARGEST).ok()?);
-        return Ok((Source::Mods, listed.iter().filter_map(read).collect()));
-    }
-    foreign::read(&bytes).map_err(|why| {
-        let what = match why {
-            Unread::Cut => {
-                let what = format!("`{}` is cut off: pages of the database are missing", shown(file));
-                return Problem::new(Exit::Storage, "damaged", what).hint("copy it once more, while its program does not run").into();
-            }
-            Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
-            Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
-        };
-        Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` names the forms").into()
-    })
+        listed.iter().filter_map(read).for_each(|one| taker.add(Source::Mods, one));
+        Source::Mods
+    } else {
+        // The first reading tells whether the whole file can be read: else nothing of it is taken.
+        let source = foreign::read(&bytes, &mut drop).map_err(|why| unread(file, why))?;
+        foreign::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| unread(file, why))?;
+        source
+    };
+    taker.end(source)
 }
 
-fn take_in(
-    app: &mut App,
-    source: Source,
-    mut conversations: Vec<Foreign>,
-    known: &mut BTreeMap<String, usize>,
-    count: &mut Count,
-) -> Result<()> {
-    let settings = app.settings()?;
-    let rules = Rules { max_chars: usize::MAX, suspicious: settings.privacy.suspicious };
-    for conversation in &mut conversations {
+fn unread(file: &Path, why: Unread) -> Problem {
+    let what = match why {
+        Unread::Cut => {
+            let what = format!("`{}` is cut off: pages of the database are missing", shown(file));
+            return Problem::new(Exit::Storage, "damaged", what).hint("copy it once more, while its program does not run");
+        }
+        Unread::TooMuch(what) => {
+            let what = format!("`{}` has {}: that is not imported", shown(file), Raw::from(what).printable());
+            return Problem::new(Exit::Misuse, "too_much", what).hint("export fewer conversations at a time");
+        }
+        Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
+        Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
+    };
+    Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` names the forms")
+}
+
+/// Takes the conversations of one file in.
+struct Taker<'a> {
+    app: &'a mut App,
+    /// The conversations that were here before, by their origin, as far as the file has not had them again.
+    here: BTreeMap<String, usize>,
+    known: &'a mut BTreeMap<String, usize>,
+    count: &'a mut Count,
+    /// What is not written yet, and its size.
+    waiting: Vec<Foreign>,
+    bytes: usize,
+    ids: usize,
+    failed: Option<anyhow::Error>,
+}
+
+impl Taker<'_> {
+    fn add(&mut self, source: Source, conversation: Foreign) {
+        if self.failed.is_none()
+            && let Err(error) = self.try_to_add(source, conversation)
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    fn try_to_add(&mut self, source: Source, mut conversation: Foreign) -> Result<()> {
+        let rules = Rules { max_chars: LARGEST_MESSAGE, suspicious: self.app.settings()?.privacy.suspicious };
         let before = conversation.said.len();
         conversation.said.retain(|said| validate::validate(&said.text, &rules).is_ok());
-        count.left_out += before - conversation.said.len();
-    }
-    let (archive, redactor) = (app.archive()?, app.redactor()?);
-    let before = conversations.len();
-    // One that stands in a file twice is two.
-    let (mut here, mut new) = (known.clone(), Vec::new());
-    conversations.retain(|conversation| {
+        self.count.left_out += before - conversation.said.len();
         let origin = conversation.origin(source);
-        if conversation.here.as_ref().is_some_and(|id| archive.is_there(id)) {
-            return false;
+        if let Some(id) = &conversation.here
+            && self.app.archive()?.is_there(id)
+        {
+            self.count.here_already += 1;
+            return Ok(());
         }
-        if let Some(left @ 1..) = here.get_mut(&origin) {
+        if let Some(left @ 1..) = self.here.get_mut(&origin) {
             *left -= 1;
-            return false;
+            self.count.here_already += 1;
+            return Ok(());
         }
-        new.push(origin);
-        true
-    });
-    for origin in new {
-        *known.entry(origin).or_default() += 1;
+        *self.known.entry(origin).or_default() += 1;
+        for (kind, many) in &conversation.left_out {
+            *self.count.parts.entry(kind).or_default() += many;
+        }
+        self.bytes += conversation.said.iter().map(|said| said.text.len()).sum::<usize>();
+        self.waiting.push(conversation);
+        if self.waiting.len() >= MOST_AT_ONCE || self.bytes >= MOST_BYTES_AT_ONCE { self.write(source) } else { Ok(()) }
     }
-    count.here_already += before - conversations.len();
-    for (kind, many) in conversations.iter().flat_map(|conversation| &conversation.left_out) {
-        *count.parts.entry(kind).or_default() += many;
-    }
-    let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
-    // In turns, so that a disk that is full is noticed early.
-    for some in conversations.chunks(256) {
-        for taken in archive.take_in(source, some, &gate) {
+
+    fn write(&mut self, source: Source) -> Result<()> {
+        let settings = self.app.settings()?;
+        let (archive, redactor) = (self.app.archive()?, self.app.redactor()?);
+        let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
+        self.bytes = 0;
+        for taken in archive.take_in(source, std::mem::take(&mut self.waiting), &gate) {
             if let Some(taken) = taken? {
-                count.messages += taken.messages;
-                count.left_out += taken.dropped;
-                count.ids.push(taken.id.to_string());
+                self.count.messages += taken.messages;
+                self.count.left_out += taken.dropped;
+                self.count.ids.push(taken.id.to_string());
+                self.ids += 1;
             }
         }
-        app.ui.progress("taken in", count.ids.len().min(conversations.len()), conversations.len());
+        Ok(())
     }
-    app.ui.end_progress();
-    app.note(&Event::new(What::History).word("deed", "import").word("from", &source.to_string()).number("conversations", count.ids.len()));
-    Ok(())
+
+    fn end(mut self, source: Source) -> Result<()> {
+        let written = self.write(source);
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        written?;
+        let event = Event::new(What::History).word("deed", "import").word("from", &source.to_string());
+        self.app.note(&event.number("conversations", self.ids));
+        Ok(())
+    }
 }
