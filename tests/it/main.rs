@@ -37,6 +37,8 @@ mod forged;
 mod help;
 /// Conversations at rest, from outside: listed, shown, removed, damaged, closed.
 mod history;
+/// Hostile files for `history import`: memory and time stay within the size of the file.
+mod hostile_imports;
 /// The plan of the house: who may know whom, who keeps what, where secrets are opened.
 mod house;
 /// Keys out of the environment and other programs' files.

@@ -29,6 +29,9 @@ const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 /// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat,
 /// chats of `shell_gpt`, the `logs.db` of llm and the `mods.db` of mods. All of it is redacted; standing instructions among it are
 /// shown and never sent. What came before is passed over.
+///
+/// A file has at most 512 MiB and 50,000 conversations, a conversation at most 100,000 messages; a message of more than 4 MiB is
+/// left out.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
     /// The files

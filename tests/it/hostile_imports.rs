@@ -1,0 +1,249 @@
+//! Files made to take all memory or all time of `history import`. What one takes is read from the kernel while it runs.
+#![cfg(target_os = "linux")]
+
+use super::harness::Sandbox;
+use std::fs;
+
+/// What the program takes of memory for anything, and for what is bounded by a number and not by the file (a conversation of
+/// the most messages there may be, each some hundred bytes).
+const BASE: usize = 96 << 20;
+
+/// Imports a file and holds it to four times its size and to ten times the processor time that is expected of the slow build.
+fn import(name: &str, bytes: &[u8], code: i32) {
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.write(name, bytes);
+    let running = sandbox.run(["history", "import", "--yes"]).arg(&file).code(code).start();
+    let proc = format!("/proc/{}", running.pid().as_raw_pid());
+    let watcher = std::thread::spawn(move || {
+        let (mut peak, mut ticks) = (0, 0);
+        while let (Ok(status), Ok(stat)) = (fs::read_to_string(format!("{proc}/status")), fs::read_to_string(format!("{proc}/stat"))) {
+            let Some(line) = status.lines().find(|line| line.starts_with("VmHWM:")) else { break };
+            peak = peak.max(line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10);
+            let after_name = stat.rsplit_once(')').unwrap().1;
+            ticks = after_name.split_whitespace().skip(11).take(2).map(|n| n.parse::<u64>().unwrap()).sum();
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        (peak, ticks)
+    });
+    let output = running.end();
+    let (peak, ticks) = watcher.join().unwrap();
+    println!("{name}: {} bytes, peak {} MB, {} ms, {:?}", bytes.len(), peak >> 20, ticks * 10, output.code);
+    assert_eq!(output.code, Some(code), "{name}: {}", output.stderr);
+    assert!(peak > 0, "nothing was measured");
+    assert!(peak <= BASE + 4 * bytes.len(), "{name}: {} bytes took {peak} bytes of memory", bytes.len());
+    assert!(ticks <= 1500 + 10 * (bytes.len() as u64 >> 10), "{name}: {} bytes took {ticks} hundredths of a second", bytes.len());
+}
+
+/// A number as Go's `gob` writes it, and one with a sign.
+fn length(n: usize, out: &mut Vec<u8>) {
+    if n < 0x80 {
+        out.push(u8::try_from(n).unwrap());
+    } else {
+        let bytes: Vec<u8> = n.to_be_bytes().into_iter().skip_while(|b| *b == 0).collect();
+        out.push(0_u8.wrapping_sub(u8::try_from(bytes.len()).unwrap()));
+        out.extend(bytes);
+    }
+}
+
+fn message(body: &[u8], out: &mut Vec<u8>) {
+    length(body.len(), out);
+    out.extend(body);
+}
+
+/// A list of records with `Role` and a field of the given name, and then `records`, written as they are.
+fn gob(field: &str, count: usize, records: &[u8]) -> Vec<u8> {
+    let mut file = Vec::new();
+    message(&[0xff, 0x81, 2, 1, 2, 0xff, 0x82, 0, 1, 0xff, 0x84, 0, 0], &mut file);
+    let mut body = vec![0xff, 0x83, 3, 1, 1, 1, b'M', 1, 0xff, 0x84, 0, 1, 2];
+    body.extend(b"\x01\x04Role\x01\x0c\x00\x01");
+    length(field.len(), &mut body);
+    body.extend(field.as_bytes());
+    body.extend([1, 12, 0, 0, 0]);
+    message(&body, &mut file);
+    let mut body = vec![0xff, 0x82, 0];
+    length(count, &mut body);
+    body.extend(records);
+    message(&body, &mut file);
+    file
+}
+
+#[test]
+fn import_gob_shares_the_names_of_fields() {
+    import("name.gob", &gob(&"n".repeat(1_000_000), 20_000, &b"\x02\x00\x00".repeat(20_000)), 2);
+    import("short-name.gob", &gob(&"n".repeat(8_000), 20_000, &b"\x02\x00\x00".repeat(20_000)), 2);
+    import("empty.gob", &gob("Content", 4_000_000, &[0; 4_000_000]), 2);
+    import("lie.gob", &gob("Content", usize::MAX >> 1, &[0; 1_000_000]), 2);
+    import("many.gob", &gob("Content", 300_000, &b"\x01\x04user\x01\x01a\x00".repeat(300_000)), 2);
+    let mut invalid = b"\x01\x04user\x01".to_vec();
+    length(3_000_000, &mut invalid);
+    invalid.extend(vec![0xfe; 3_000_000]);
+    invalid.push(0);
+    import("invalid.gob", &gob("Content", 1, &invalid), 0);
+}
+
+/// A database of pages of 512 bytes with a table `responses` that begins on the second page.
+fn database(pages: usize) -> Vec<u8> {
+    let mut bytes = vec![0; pages * 512];
+    bytes[..16].copy_from_slice(b"SQLite format 3\0");
+    bytes[16..18].copy_from_slice(&512_u16.to_be_bytes());
+    bytes[59] = 1;
+    let sql = b"CREATE TABLE responses(id,prompt,response)";
+    let mut record = vec![6, 23, 31, 31, 1, u8::try_from(13 + 2 * sql.len()).unwrap()];
+    record.extend(b"tableresponsesresponses\x02");
+    record.extend(sql);
+    bytes[100] = 0x0d;
+    bytes[104] = 1;
+    bytes[108..110].copy_from_slice(&300_u16.to_be_bytes());
+    bytes[300] = u8::try_from(record.len()).unwrap();
+    bytes[301] = 1;
+    bytes[302..302 + record.len()].copy_from_slice(&record);
+    bytes
+}
+
+/// A leaf of cells that all name the one at its end, and what that cell says.
+fn same_cell(page: &mut [u8], cell: &[u8]) {
+    let at = 512 - cell.len();
+    let count = (at - 8) / 2;
+    page[0] = 0x0d;
+    page[3..5].copy_from_slice(&u16::try_from(count).unwrap().to_be_bytes());
+    for n in 0..count {
+        page[8 + 2 * n..10 + 2 * n].copy_from_slice(&u16::try_from(at).unwrap().to_be_bytes());
+    }
+    page[at..].copy_from_slice(cell);
+}
+
+#[test]
+fn import_sqlite_counts_what_cells_claim_before_it_is_copied() {
+    // A record that overflows into nearly the whole file, which two hundred cells name, on each of forty pages; the chain ends
+    // a page too early, goes round in a ring, or is right.
+    for (name, last) in [("early.db", 0), ("ring.db", 1_500_u32), ("right.db", u32::MAX)] {
+        let pages = 8_000_usize;
+        let mut bytes = database(pages);
+        bytes[512] = 0x05;
+        bytes[512 + 3..512 + 5].copy_from_slice(&40_u16.to_be_bytes());
+        for leaf in 0..40 {
+            let pointer = 512 + 12 + 2 * leaf;
+            let at = 100 + 5 * leaf;
+            bytes[pointer..pointer + 2].copy_from_slice(&u16::try_from(at).unwrap().to_be_bytes());
+            bytes[512 + at..512 + at + 4].copy_from_slice(&u32::try_from(3 + leaf).unwrap().to_be_bytes());
+        }
+        let long = 3_900_000_u32;
+        let mut cell: Vec<u8> =
+            vec![0x80 | (long >> 21) as u8, 0x80 | (long >> 14 & 127) as u8, 0x80 | (long >> 7 & 127) as u8, long as u8 & 127, 1];
+        let local = {
+            let (least, usable) = (39, 512);
+            let fit = least + (long as usize - least) % (usable - 4);
+            if fit <= usable - 35 { fit } else { least }
+        };
+        cell.extend(vec![0; local]);
+        cell.extend(100_u32.to_be_bytes());
+        if cell.len() > 400 {
+            cell.drain(5..cell.len() - 104);
+        }
+        for leaf in 0..40 {
+            same_cell(&mut bytes[(2 + leaf) * 512..(3 + leaf) * 512], &cell);
+        }
+        for page in 99..pages {
+            let next = if page + 1 == 7_000 && last != u32::MAX { last } else { u32::try_from(page + 2).unwrap() };
+            bytes[page * 512..page * 512 + 4].copy_from_slice(&next.to_be_bytes());
+        }
+        let code = 2;
+        import(name, &bytes, code);
+    }
+}
+
+#[test]
+fn import_sqlite_bounds_rows_that_share_a_cell() {
+    let pages = 8_000;
+    let mut bytes = database(pages);
+    bytes[512] = 0x05;
+    // A tree of two levels: each page of the second names a hundred leaves.
+    let interior = |bytes: &mut [u8], page: usize, first: usize, count: usize| {
+        let at = page * 512;
+        bytes[at] = 0x05;
+        bytes[at + 3..at + 5].copy_from_slice(&u16::try_from(count).unwrap().to_be_bytes());
+        for n in 0..count {
+            let cell = 200 + 4 * n;
+            bytes[at + 12 + 2 * n..at + 14 + 2 * n].copy_from_slice(&u16::try_from(cell).unwrap().to_be_bytes());
+            bytes[at + cell..at + cell + 4].copy_from_slice(&u32::try_from(first + n + 1).unwrap().to_be_bytes());
+        }
+    };
+    interior(&mut bytes, 1, 2, 70);
+    for n in 0..70 {
+        interior(&mut bytes, 2 + n, 72 + 70 * n, 70);
+    }
+    for leaf in 72..72 + 4_900 {
+        same_cell(&mut bytes[leaf * 512..(leaf + 1) * 512], b"\x07\x01\x04\x0f\x0f\x0fabc");
+    }
+    import("shared.db", &bytes, 2);
+}
+
+#[test]
+fn import_json_keeps_no_tree_of_values() {
+    let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+    import("lists.json", list("[]", 2_500_000).as_bytes(), 2);
+    import("objects.json", list("{}", 2_500_000).as_bytes(), 2);
+    import("small.json", list(r#"{"a":1}"#, 1_000_000).as_bytes(), 2);
+    import("messages.json", list(r#"{"role":"user","content":"a"}"#, 250_000).as_bytes(), 2);
+    let parts = format!(r#"[{{"role":"user","content":{}}},{{"role":"user","content":"a"}}]"#, list("[]", 2_500_000));
+    import("parts.json", parts.as_bytes(), 0);
+    let calls = format!(r#"[{{"role":"user","content":"a","tool_calls":{}}}]"#, list("{}", 2_500_000));
+    import("calls.json", calls.as_bytes(), 0);
+    let deep = format!(r#"{{"messages":[{{"role":"user","content":{}1{}}}]}}"#, r#"{"text":"#.repeat(500_000), "}".repeat(500_000));
+    import("deep-text.json", deep.as_bytes(), 0);
+    import("deep.json", "[".repeat(4_000_000).as_bytes(), 2);
+    let keys = format!(r#"{{"messages":[],{}"x":1}}"#, r#""x":[],"#.repeat(1_000_000));
+    import("keys.json", keys.as_bytes(), 0);
+    import("empty.json", format!(r#"{{"conversations":{}}}"#, list(r#"{"messages":[]}"#, 300_000)).as_bytes(), 2);
+    let whole = format!(r#"[{{"role":"user","content":"{}"}}]"#, "word ".repeat(700_000));
+    import("one-message.json", whole.as_bytes(), 0);
+}
+
+#[test]
+fn import_chatgpt_keeps_no_tree_of_values() {
+    let nodes = |node: &dyn Fn(usize) -> String| {
+        let all: Vec<String> = (0..200_000).map(|n| format!(r#""{n}":{}"#, node(n))).collect();
+        format!(r#"[{{"current_node":"1","mapping":{{{}}}}}]"#, all.join(","))
+    };
+    import("empty-nodes.json", nodes(&|_| "{}".to_owned()).as_bytes(), 0);
+    import("chain.json", nodes(&|n| format!(r#"{{"parent":"{}"}}"#, n + 1)).as_bytes(), 2);
+    let same = format!(r#"[{{"current_node":"1","mapping":{{{}"2":{{}}}}}}]"#, r#""1":{"parent":"1"},"#.repeat(200_000));
+    import("same-node.json", same.as_bytes(), 0);
+}
+
+#[test]
+fn import_aichat_keeps_no_list_of_lines() {
+    import("blank.yaml", format!("messages:\n{}", "\n".repeat(6_000_000)).as_bytes(), 2);
+    let block = format!("messages:\n- role: user\n  content: |-\n{}", "    a\n".repeat(600_000));
+    import("block.yaml", block.as_bytes(), 0);
+    let blank = format!("messages:\n- role: user\n  content: |+\n    a\n{}", "\n".repeat(3_000_000));
+    import("blank-block.yaml", blank.as_bytes(), 0);
+    let parts = format!("messages:\n- role: user\n  content:\n{}", "    text: a\n".repeat(400_000));
+    import("parts.yaml", parts.as_bytes(), 0);
+    import("messages.yaml", format!("messages:\n{}", "- role: user\n  content: a\n".repeat(200_000)).as_bytes(), 2);
+    import("blocks.yaml", format!("messages:\n{}", "- role: user\n  content: |\n\n".repeat(150_000)).as_bytes(), 2);
+}
+
+#[test]
+fn import_reads_every_seed_of_the_fuzz_targets() {
+    use chatbot::archive::foreign::{Source, read_as};
+    let targets =
+        [("gob", Source::Mods), ("sqlite", Source::Llm), ("aichat", Source::Aichat), ("chatgpt", Source::ChatGpt), ("json", Source::Json)];
+    for (target, source) in targets {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+        let (mut found, mut files) = (0, 0);
+        for file in fs::read_dir(folder).unwrap() {
+            let bytes = fs::read(file.unwrap().path()).unwrap();
+            assert!(bytes.len() <= 64 << 10, "a seed is small");
+            files += 1;
+            // What was found to be a bug may be refused now; what it may not do is to say more than it has room for.
+            let mut said = 0;
+            let _ = read_as(source, &bytes, &mut |one| {
+                found += 1;
+                said += one.said.iter().map(|m| m.text.len()).sum::<usize>();
+            });
+            assert!(said <= (4 << 20) + 4 * bytes.len(), "{target}");
+        }
+        assert!(files > 0 && found > 0, "{target}");
+    }
+}
