@@ -15,7 +15,7 @@ mod store;
 mod tests;
 mod writing;
 
-pub use moving::{Carried, Known, Plain, beside, judge, name_beside};
+pub use moving::{Arriving, Carried, Judge, Known, Plain, Trust, name_beside};
 pub use reading::{Damage, Stored, StoredMessage, read};
 pub use resealing::{Remaining, Resealed};
 pub use search::{Found, Searched, Wanted};

@@ -1,6 +1,6 @@
 //! Reading a file line by line, however long it is.
 
-use super::{Error, io};
+use super::{Error, io, open_regular};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -16,10 +16,7 @@ pub struct Lines {
 impl Lines {
     /// Opens a file of which no line may have more than `most` bytes.
     pub fn open(path: &Path, most: u64) -> Result<Self, Error> {
-        let file = File::open(path).map_err(io("read", path))?;
-        if file.metadata().map_err(io("read", path))?.is_dir() {
-            return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
-        }
+        let file = open_regular(path)?;
         Ok(Self { path: path.to_path_buf(), file: BufReader::with_capacity(1 << 16, file), most })
     }
 

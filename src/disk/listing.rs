@@ -1,6 +1,6 @@
 //! What is in a folder.
 
-use super::{Error, io};
+use super::{Error, io, refuse_special};
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -20,6 +20,15 @@ pub struct Entry {
 /// The files of a folder, in no particular order; none if the folder is not there. Names that are not text are left out:
 /// none of ours is.
 pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
+    list_with(path, |_, _| Ok(()))
+}
+
+/// The same for a folder that others may fill: a link, a FIFO, a socket or a device in it is an error that names it.
+pub fn list_regular(path: &Path) -> Result<Vec<Entry>, Error> {
+    list_with(path, |name, meta| if meta.is_dir() { Ok(()) } else { refuse_special(&path.join(name)) })
+}
+
+fn list_with(path: &Path, irregular: impl Fn(&str, &fs::Metadata) -> Result<(), Error>) -> Result<Vec<Entry>, Error> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -35,6 +44,8 @@ pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_file() {
             files.push(Entry { name, bytes: meta.len(), modified_ms: written_ms(&meta) });
+        } else {
+            irregular(&name, &meta)?;
         }
     }
     Ok(files)

@@ -19,6 +19,11 @@ const MOST_MEMORY_KIB: u32 = 1_048_576;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 8;
 const MOST_ROUNDS: u32 = 10_000_000;
+/// The most that a file from elsewhere may ask for before its passphrase is known to be right: four times the memory and three
+/// times the passes that this program writes, which is about 3 s. Whoever made the file decides what it costs to refuse it.
+const MOST_FOREIGN_MEMORY_KIB: u32 = 262_144;
+const MOST_FOREIGN_PASSES: u32 = 10;
+const MOST_FOREIGN_ROUNDS: u32 = 2_000_000;
 /// The longest passphrase, so that a file given by mistake is refused rather than hashed.
 const LONGEST: usize = 4096;
 /// How many bytes of salt.
@@ -89,6 +94,19 @@ impl Cost {
                 within("Argon2id's number of lanes", lanes, 1, MOST_LANES)
             }
             Self::Pbkdf2 { rounds } => within("PBKDF2's number of rounds", rounds, LEAST_ROUNDS, MOST_ROUNDS),
+        }
+    }
+
+    /// The same for a file that somebody else may have made.
+    pub fn check_foreign(&self) -> Result<(), Error> {
+        self.check()?;
+        let at_most = |what, is, least, most| if is <= most { Ok(()) } else { Err(Error::Bounds { what, is, least, most }) };
+        match *self {
+            Self::Argon2id { memory_kib, passes, .. } => {
+                at_most("Argon2id's memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_FOREIGN_MEMORY_KIB)?;
+                at_most("Argon2id's number of passes", passes, LEAST_PASSES, MOST_FOREIGN_PASSES)
+            }
+            Self::Pbkdf2 { rounds } => at_most("PBKDF2's number of rounds", rounds, LEAST_ROUNDS, MOST_FOREIGN_ROUNDS),
         }
     }
 

@@ -73,21 +73,21 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
         .check();
 
     let other = Sandbox::with_vault();
-    let dry = other.run(["restore", "--dry-run", "--json"]).arg(&file).passes();
+    let dry = other.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).passes();
     let given = json!([{ "key": "limits.requests_per_minute", "value": "7", "guarded": false }]);
     let settings = json!({ "installed": false, "file": null, "valid": true, "given": given });
     let would =
-        json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "settings": settings });
+        json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
     assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let came = "4 restored, 0 here already, 0 restored beside\nsettings in force: `[ROOT]/[..]config.toml`\n";
-    other.run(["restore", "--yes"]).arg(&file).stdout(came).check();
+    other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(came).check();
     assert_eq!(everything(&other), everything(&sandbox));
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "[limits]\nrequests_per_minute = 7\n");
     let usage = |s: &Sandbox| fs::read_to_string(s.state().join("usage.jsonl")).unwrap();
     assert_eq!(usage(&other), usage(&sandbox));
     let before = conversations(&other.data());
-    other.run(["restore"]).arg(&file).stdout("0 restored, 4 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine"]).arg(&file).stdout("0 restored, 4 here already, 0 restored beside\n").check();
     assert_eq!(conversations(&other.data()), before);
     assert_eq!(usage(&other), usage(&sandbox));
     other.is_private();
@@ -110,32 +110,32 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
     let other = Sandbox::with_vault();
     let would = "settings in it, which need a yes; those marked `!` one of your own, and no `--yes`:";
     let dry = format!("1 would be restored, 0 here already, 0 would be restored beside\n{would}\n{HOSTILE_LIST}");
-    other.run(["restore", "--dry-run"]).arg(&file).stdout(dry).check();
+    other.run(["restore", "--mine", "--dry-run"]).arg(&file).stdout(dry).check();
     assert!(!other.settings().exists() && !beside(&other).exists());
     // Nobody to be asked, and a `--yes`, both leave them beside.
     let told = |why: &str| format!("settings not in force, but in `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
-    other.run(["restore"]).arg(&file).stdout(format!("{count}{}", told("nobody could be asked"))).check();
+    other.run(["restore", "--mine"]).arg(&file).stdout(format!("{count}{}", told("nobody could be asked"))).check();
     let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("`--yes` is no answer to those marked `!`"));
-    other.run(["restore", "--yes"]).arg(&file).stdout(again).check();
+    other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert!(!other.settings().exists());
     assert_eq!(fs::read_to_string(beside(&other)).unwrap(), HOSTILE);
     assert_eq!(fs::metadata(beside(&other)).unwrap().permissions().mode() & 0o777, 0o600);
     // Those that are here stay, an empty file too.
     other.configure("");
     let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("there are other settings here"));
-    other.run(["restore", "--yes"]).arg(&file).stdout(again).check();
+    other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "");
 
     // What a list is too narrow for is not hidden.
     sandbox.configure(&format!("[alerts]\ncommand = [\"true\", \"{}\", \"evil\"]\n", "x".repeat(300)));
     let long = backup(&sandbox, "long.backup");
-    let dry = Sandbox::with_vault().run(["restore", "--dry-run"]).arg(&long).passes().stdout;
+    let dry = Sandbox::with_vault().run(["restore", "--mine", "--dry-run"]).arg(&long).passes().stdout;
     assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 characters more\n", "x".repeat(273))), "{dry}");
 
     // Asked on a terminal, what is answered is done.
     for (answer, installed) in [("n", false), ("y", true)] {
         let other = Sandbox::with_vault();
-        let mut screen = Screen::open(&other, ["restore".as_ref(), file.as_os_str()], 100, 30);
+        let mut screen = Screen::open(&other, ["restore".as_ref(), "--mine".as_ref(), file.as_os_str()], 100, 30);
         screen.wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]").wait_for("put them in force? [y/N]").line(answer);
         assert_eq!(screen.end(), 0, "{}", screen.text());
         assert_eq!((other.settings().exists(), beside(&other).exists()), (installed, !installed), "{answer}");
@@ -152,15 +152,15 @@ fn nothing_that_is_here_is_overwritten() {
     sandbox.run(["ask", "--demo", "--resume", &ids[0], "more"]).passes();
     sandbox.run(["chat", "--demo", "--resume", &ids[1]]).stdin("/undo\nanother way\n").passes();
     let before = everything(&sandbox);
-    let dry = parsed(&sandbox.run(["restore", "--dry-run", "--json"]).arg(&file).passes());
+    let dry = parsed(&sandbox.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).passes());
     assert_eq!((&dry["restored"], &dry["skipped"], &dry["conflicts"]), (&json!(0), &json!(1), &json!(1)), "{dry}");
     let other = dry["beside"][0]["restored_as"].as_str().unwrap().to_owned();
-    sandbox.run(["restore"]).arg(&file).passes();
+    sandbox.run(["restore", "--mine"]).arg(&file).passes();
     let after = everything(&sandbox);
     assert_eq!(after.len(), 3);
     assert!(before.iter().all(|(id, what)| after[id] == *what), "what was here has changed");
     assert_eq!(after[&other].1.len(), 4);
-    let again = parsed(&sandbox.run(["restore", "--json"]).arg(&file).passes());
+    let again = parsed(&sandbox.run(["restore", "--mine", "--json"]).arg(&file).passes());
     assert_eq!((&again["restored"], &again["skipped"], &again["conflicts"]), (&json!(0), &json!(2), &json!(0)), "{again}");
     assert_eq!(everything(&sandbox), after);
 }
@@ -198,9 +198,9 @@ fn only_some_leave_and_only_some_come_back() {
     let file = sandbox.desk().join("two.backup");
     sandbox.run(["backup"]).arg(&file).arg("--only").arg(ids[0]).arg(&ids[1][..6]).passes();
     let other = Sandbox::with_vault();
-    other.run(["restore"]).arg(&file).arg("--only").arg(ids[1]).stdout("1 restored, 0 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine"]).arg(&file).arg("--only").arg(ids[1]).stdout("1 restored, 0 here already, 0 restored beside\n").check();
     assert_eq!(everything(&other).into_keys().collect::<Vec<_>>(), [ids[1].clone()]);
-    other.run(["restore"]).arg(&file).arg("--only").arg(ids[2]).fails(2);
+    other.run(["restore", "--mine"]).arg(&file).arg("--only").arg(ids[2]).fails(2);
 }
 
 #[test]
@@ -230,6 +230,16 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
             "cheap",
             head("m=65536,t=3", "m=8,t=1"),
             "the backup asks for what it may not: Argon2id's memory in KiB is 8, and may be 19456 to 1048576",
+        ),
+        (
+            "dear for a backup from elsewhere",
+            head("m=65536", "m=262145"),
+            "the backup asks for what it may not: Argon2id's memory in KiB is 262145, and may be 19456 to 262144",
+        ),
+        (
+            "many passes",
+            head("t=3", "t=11"),
+            "the backup asks for what it may not: Argon2id's number of passes is 11, and may be 2 to 10",
         ),
         ("path-like", head("\"id\":\"", "\"id\":\"../../"), "hostile` is not a backup of chatbot's"),
         ("another salt", with(&|l| l[0].clone_from(&other[0])), "the passphrase does not open this backup"),
@@ -264,7 +274,7 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
         // That it was tried is written down.
         let kept = || empty.files().into_iter().filter(|f| !f.starts_with(empty.state())).collect::<Vec<_>>();
         let before = kept();
-        let refused = empty.run(["restore", "--json"]).arg(&file).fails(8);
+        let refused = empty.run(["restore", "--mine", "--json"]).arg(&file).fails(8);
         let said: Value = serde_json::from_str(&refused.stderr).unwrap_or_else(|e| panic!("{name}: {e}: {refused:#?}"));
         let message = said["error"]["message"].as_str().unwrap();
         let fits = error.split("[..]").all(|part| message.contains(part));
@@ -274,7 +284,7 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
     }
     let wrong = empty.write("wrong", "another passphrase altogether");
     let file = sandbox.desk().join("a.backup");
-    empty.run(["restore"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+    empty.run(["restore", "--mine"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
     empty.run(["backup", "--verify"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
 }
 
@@ -301,13 +311,13 @@ fn a_kill_at_any_moment_leaves_no_half_of_anything() {
     assert_eq!(left, Vec::<PathBuf>::new());
     let other = Sandbox::with_vault();
     for round in 0..proof::rounds(14) {
-        let running = other.run(["restore"]).arg(&file).start();
+        let running = other.run(["restore", "--mine"]).arg(&file).start();
         pause(round);
         running.kill();
         let verified = other.run(["history", "verify"]).passes();
         assert!(verified.stdout.ends_with("nothing is damaged\n"), "{verified:#?}");
     }
-    other.run(["restore"]).arg(&file).passes();
+    other.run(["restore", "--mine"]).arg(&file).passes();
     assert_eq!(everything(&other), all);
 }
 
@@ -357,11 +367,12 @@ fn keys_go_along_only_when_that_is_said() {
     let said = sandbox.run(["backup", "--with-keys"]).arg(&with).passes();
     assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
     let other = Sandbox::with_vault();
-    other.run(["restore", "--with-keys"]).arg(&without).passes();
+    other.run(["restore", "--mine", "--with-keys"]).arg(&without).passes();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    other.run(["restore"]).arg(&with).passes();
+    let listed = other.run(["restore", "--mine"]).arg(&with).passes().stdout;
+    assert!(listed.contains("\nkey openrouter/default (") && listed.ends_with("): not restored\n"), "{listed}");
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    other.run(["restore", "--with-keys"]).arg(&with).passes();
+    other.run(["restore", "--mine", "--with-keys"]).arg(&with).passes();
     let listed = parsed(&other.run(["key", "list", "--json"]).passes());
     assert_eq!(listed["keys"][0]["provider"], json!("openrouter"));
     assert!(sandbox.files_with(key.as_bytes()).is_empty() && other.files_with(key.as_bytes()).is_empty());

@@ -85,6 +85,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("provider/error", 1, "a server's sentence is searched for the key, to mask it"),
     ("provider/http/mod", 2, "the one header of a provider; the proxy's password"),
     ("upkeep/backup/form", 1, "an API key goes into a backup, where its owner says so"),
+    ("upkeep/backup/origin", 1, "the proof that a backup was made here is made with a key of this installation"),
     ("upkeep/backup/store/cloud", 2, "what the environment says of object storage goes to its engine; the one header of WebDAV"),
     ("seal", 1, "a data key becomes ciphers, one for each purpose"),
 ];

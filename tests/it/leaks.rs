@@ -351,10 +351,10 @@ fn object_storage_gets_nothing_in_the_clear() {
     ] {
         sandbox.run(args).passes();
     }
-    other.run(["restore", &address, "--with-keys"]).passes();
+    other.run(["restore", "--mine", &address, "--with-keys"]).passes();
     // And when it says back what it was shown.
     dav.fault(|request| Some(Reply::full(403, &[], &String::from_utf8_lossy(&request.bytes()))));
-    for args in [["backup", &address].as_slice(), &["restore", &address, "--json"]] {
+    for args in [["backup", &address].as_slice(), &["restore", "--mine", &address, "--json"]] {
         sandbox.run(args).env("CHATBOT_LOG", sandbox.state().join("trace.log")).fails(3);
     }
     let mut hunt = hunt();
@@ -389,16 +389,16 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
         &["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP],
         &["backup", "kept.backup", "--with-keys"],
         &["backup", "--verify", "kept.backup"],
-        &["restore", "kept.backup", "--dry-run"],
-        &["restore", "kept.backup", "--with-keys", "--yes"],
-        &["restore", "kept.backup", "--salvage", "--yes"],
+        &["restore", "--mine", "kept.backup", "--dry-run"],
+        &["restore", "--mine", "kept.backup", "--with-keys", "--yes"],
+        &["restore", "--mine", "kept.backup", "--salvage", "--yes"],
         &["history", "rekey", "--drop-old-key", "--yes"],
         &["key", "recovery", "import", "recovery.txt"],
         &["backup", "file:stick", "--with-keys"],
         &["backup", "list", "file:stick"],
         &["backup", "--verify", "file:stick", "--json"],
-        &["restore", "file:stick", "--dry-run"],
-        &["restore", "file:stick", "--with-keys"],
+        &["restore", "--mine", "file:stick", "--dry-run"],
+        &["restore", "--mine", "file:stick", "--with-keys"],
         &["backup", "prune", "file:stick", "--keep", "1", "--yes"],
         &["incident", "assess"],
         &["incident", "report", "evidence"],

@@ -104,19 +104,19 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     }
 
     let other = elsewhere();
-    let mut dry = parsed(&other.run(["restore", "--dry-run", "--json", &address]).passes());
+    let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).passes());
     let settings = dry.as_object_mut().unwrap().remove("settings").unwrap();
     assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
-    assert_eq!(dry, json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true }));
+    assert_eq!(dry, json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [] }));
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
-    let restored = other.run(["restore", &address]).passes();
+    let restored = other.run(["restore", "--mine", &address]).passes();
     assert!(restored.stdout.starts_with("30 restored, 0 here already, 0 restored beside\n"), "{restored:#?}");
     assert_eq!(everything(&other), everything(&sandbox));
     let beside = other.settings().with_extension("toml.restored");
     assert_eq!(fs::read(&beside).unwrap(), fs::read(sandbox.settings()).unwrap());
     fs::rename(beside, other.settings()).unwrap();
     // A folder with backups in it is known by that, too.
-    other.run(["restore"]).arg(&place).stdout("0 restored, 30 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine"]).arg(&place).stdout("0 restored, 30 here already, 0 restored beside\n").check();
     assert!(!other.root().join("one-root/cache/restore.backup").exists());
     other.is_private();
 
@@ -127,12 +127,12 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     let third_house = elsewhere();
     let first = first["snapshot"].as_str().unwrap();
     third_house
-        .run(["restore", &address, "--snapshot", &first[..6], "--only", &ids[0]])
+        .run(["restore", "--mine", &address, "--snapshot", &first[..6], "--only", &ids[0]])
         .stdout("1 restored, 0 here already, 0 restored beside\n")
         .check();
     assert_eq!(everything(&third_house).values().map(|(_, texts)| texts.len()).collect::<Vec<_>>(), [4]);
-    third_house.run(["restore", &address, "--only", "zzzz"]).fails(2);
-    third_house.run(["restore", &address, "--snapshot", "zzzz"]).fails(2);
+    third_house.run(["restore", "--mine", &address, "--only", "zzzz"]).fails(2);
+    third_house.run(["restore", "--mine", &address, "--snapshot", "zzzz"]).fails(2);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn of_a_long_conversation_only_its_end_travels_again() {
     assert_eq!(second["sent"], json!(1));
     assert!(second["bytes_sent"].as_u64().unwrap() < 800_000, "{second}");
     let other = elsewhere();
-    other.run(["restore", &address]).passes();
+    other.run(["restore", "--mine", &address]).passes();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
@@ -203,9 +203,9 @@ fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
         bytes[50] ^= 1;
         fs::write(&path, bytes).unwrap();
         let empty = elsewhere();
-        empty.run(["restore", &address]).fails(8);
+        empty.run(["restore", "--mine", &address]).fails(8);
         assert!(conversations(&empty.data()).is_empty());
-        let out = empty.run(["restore", "--salvage", "--json", &address]).fails(8);
+        let out = empty.run(["restore", "--mine", "--salvage", "--json", &address]).fails(8);
         let lost = parsed(&out)["lost"].clone();
         assert!(lost[0].as_str().unwrap().contains("is damaged, or is not what its name says"), "{lost}");
         let counted = lost.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
@@ -216,7 +216,7 @@ fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
         fs::write(&path, whole).unwrap();
     }
     let empty = elsewhere();
-    empty.run(["restore", "--salvage", &address]).stdout("6 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine", "--salvage", &address]).stdout("6 restored, 0 here already, 0 restored beside\n").check();
 }
 
 #[test]
@@ -246,9 +246,9 @@ fn names_and_bytes_tell_nothing() {
     assert!(lengths.len() <= 4, "{lengths:?}");
 
     let other = elsewhere();
-    other.run(["restore", &address]).passes();
+    other.run(["restore", "--mine", &address]).passes();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    other.run(["restore", "--with-keys", &address]).passes();
+    other.run(["restore", "--mine", "--with-keys", &address]).passes();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"][0]["provider"], json!("openrouter"));
 }
 
@@ -289,7 +289,7 @@ fn whoever_is_killed_goes_on_where_it_was() {
     assert!(files(&place).keys().all(|name| !name.contains(".new")), "{:?}", files(&place).keys());
     sandbox.run(["backup", "--verify", &address]).passes();
     let other = elsewhere();
-    other.run(["restore", &address]).passes();
+    other.run(["restore", "--mine", &address]).passes();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
@@ -319,7 +319,7 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
         let third = elsewhere();
         let id = backup["id"].as_str().unwrap();
         third.run(["backup", "--verify", &address, "--snapshot", id]).passes();
-        third.run(["restore", &address, "--snapshot", id]).passes();
+        third.run(["restore", "--mine", &address, "--snapshot", id]).passes();
         let whose = if backup["this_home"] == json!(true) { &one } else { &other };
         assert_eq!(everything(&third), everything(whose));
     }
@@ -396,7 +396,7 @@ fn old_backups_go_with_what_only_they_needed() {
     assert!(names(&place, "objects").len() <= 9, "{:?}", names(&place, "objects"));
     sandbox.run(["backup", "--verify", &address]).passes();
     let other = elsewhere();
-    other.run(["restore", &address]).passes();
+    other.run(["restore", "--mine", &address]).passes();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
@@ -469,7 +469,7 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
         }
         let code = if expected.starts_with("there is no backup") { 2 } else { 8 };
         // Whoever looks sees what whoever restores would.
-        let args = if n % 3 == 0 { ["backup", "--json", "--verify"].as_slice() } else { &["restore", "--json"] };
+        let args = if n % 3 == 0 { ["backup", "--json", "--verify"].as_slice() } else { &["restore", "--mine", "--json"] };
         let refused = empty.run(args).arg(&address).fails(code);
         let said = error(&refused);
         assert!(expected.split("[..]").all(|part| said.contains(part)), "{what}: {said}");
@@ -480,15 +480,15 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
     }
     // A snapshot under another name, as if it were another.
     fs::rename(place.join(&snapshot), place.join("snapshots/abcdefghjk")).unwrap();
-    empty.run(["restore", &address]).fails(8);
+    empty.run(["restore", "--mine", &address]).fails(8);
     fs::rename(place.join("snapshots/abcdefghjk"), place.join(&snapshot)).unwrap();
     let wrong = empty.write("wrong", "another passphrase altogether");
-    empty.run(["restore", &address]).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
+    empty.run(["restore", "--mine", &address]).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
     // What is no business of ours is passed over.
     for stray in ["objects/README", "snapshots/Not A Name", "stray"] {
         fs::write(place.join(stray), "stray").unwrap();
     }
-    empty.run(["restore", &address]).stdout("3 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine", &address]).stdout("3 restored, 0 here already, 0 restored beside\n").check();
 
     // One that broke off is sent again by itself; one that was changed without another length, when that is asked for.
     fs::write(place.join(object(0)), b"gAAA").unwrap();
@@ -523,7 +523,7 @@ fn an_address_that_leads_nowhere_or_tells_a_secret_is_refused() {
         ("http://127.0.0.1:9/x", 7, "`webdav` is not there: nothing listens at `127.0.0.1:9`"),
     ] {
         for args in
-            [["backup", "--json"].as_slice(), &["restore", "--json"], &["backup", "--json", "--verify"], &["backup", "list", "--json"]]
+            [["backup", "--json"].as_slice(), &["restore", "--mine", "--json"], &["backup", "--json", "--verify"], &["backup", "list", "--json"]]
         {
             let refused = sandbox.run(args).arg(address).fails(code);
             assert!(error(&refused).contains(message), "{address}: {refused:#?}");
@@ -561,7 +561,7 @@ fn webdav_holds_backups_as_well() {
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
     sandbox.run(["backup", "--verify", &address]).passes();
     let other = admitted(elsewhere());
-    other.run(["restore", &address]).stdout("12 restored, 0 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine", &address]).stdout("12 restored, 0 here already, 0 restored beside\n").check();
     assert_eq!(everything(&other), everything(&sandbox));
     let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).passes());
     assert_eq!(pruned["removed"].as_array().unwrap().len(), 2);
@@ -620,7 +620,7 @@ fn amazons_and_googles_dialects_are_spoken() {
         let second = send(&sandbox, address);
         assert_eq!((&second["sent"], &second["there_already"]), (&json!(1), &json!(8)), "{second}");
         let other = admit(elsewhere());
-        other.run(["restore", address]).stdout("9 restored, 0 here already, 0 restored beside\n").check();
+        other.run(["restore", "--mine", address]).stdout("9 restored, 0 here already, 0 restored beside\n").check();
         assert_eq!(everything(&other), everything(&sandbox));
         let before = bucket.names().len();
         let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).passes());
@@ -721,7 +721,7 @@ fn a_real_server_that_speaks_s3_holds_backups() {
 
     let mut other = elsewhere();
     s3.admit(&mut other);
-    other.run(["restore", address]).passes();
+    other.run(["restore", "--mine", address]).passes();
     assert_eq!(everything(&other), everything(&sandbox));
     other.run(["backup", "--verify", address]).passes();
     sandbox.run(["backup", "prune", address, "--keep", "1", "--yes"]).passes();
@@ -735,7 +735,7 @@ fn a_real_server_that_speaks_s3_holds_backups() {
         ("AWS_SECRET_ACCESS_KEY", "canary-of-a-secret", "`s3` refuses the credentials (403, SignatureDoesNotMatch)"),
         ("AWS_ACCESS_KEY_ID", "AKIDCANARYCANARY0000", "`s3` refuses the credentials (403, InvalidAccessKeyId)"),
     ] {
-        for args in [["backup", "--json"].as_slice(), &["restore", "--json"], &["backup", "list", "--json"]] {
+        for args in [["backup", "--json"].as_slice(), &["restore", "--mine", "--json"], &["backup", "list", "--json"]] {
             let refused = sandbox.run(args).arg(address).env(variable, value).fails(3);
             assert_eq!(error(&refused), message);
             assert!(!refused.stderr.to_lowercase().contains("canary") && refused.stdout.is_empty(), "{refused:#?}");
@@ -775,4 +775,66 @@ fn python_opens_a_place_of_backups() {
     expected.sort();
     assert_eq!(got, expected);
     proof::ran("python-storage");
+}
+
+#[test]
+fn storage_folder_with_a_fifo_or_a_link_is_refused_at_once() {
+    let sandbox = house(2);
+    let (place, address) = folder(&sandbox);
+    send(&sandbox, &address);
+    let all: Vec<String> = files(&place).into_keys().map(|name| name.trim_start_matches('/').to_owned()).collect();
+    assert!(all.len() >= 4, "{all:?}");
+    for name in all {
+        let path = place.join(&name);
+        let bytes = fs::read(&path).unwrap();
+        let real = sandbox.write("real", &bytes);
+        for (what, said) in [("fifo", "a FIFO, not a regular file"), ("link", "is a symbolic link")] {
+            fs::remove_file(&path).unwrap();
+            if what == "fifo" {
+                rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+            } else {
+                std::os::unix::fs::symlink(&real, &path).unwrap();
+            }
+            for args in [["restore", "--mine"].as_slice(), &["backup", "--verify"], &["restore", "--mine", "--dry-run"]] {
+                let refused = sandbox.run(args).arg(&address).fails(8);
+                let file = path.file_name().unwrap().to_string_lossy().into_owned();
+                assert!(refused.stderr.contains(said) && refused.stderr.contains(&file), "{name} {what}: {refused:#?}");
+            }
+        }
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+    }
+    // A link in the place of a folder leads nowhere either.
+    fs::rename(place.join("objects"), sandbox.root().join("objects")).unwrap();
+    std::os::unix::fs::symlink(sandbox.root().join("objects"), place.join("objects")).unwrap();
+    let refused = sandbox.run(["restore", "--mine", &address]).fails(8);
+    assert!(refused.stderr.contains("is a symbolic link"), "{refused:#?}");
+    // The file of a backup is no FIFO either.
+    let fifo = sandbox.root().join("fifo.backup");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+    for args in [["restore"].as_slice(), &["restore", "--salvage"], &["backup", "--verify"]] {
+        let refused = sandbox.run(args).arg(&fifo).fails(8);
+        assert!(refused.stderr.contains("a FIFO, not a regular file"), "{refused:#?}");
+    }
+}
+
+#[test]
+fn storage_older_copy_of_a_store_is_told() {
+    let sandbox = house(2);
+    let (place, address) = folder(&sandbox);
+    send(&sandbox, &address);
+    let before = files(&place);
+    let second = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
+    sandbox.run(["restore", &address]).stdout("0 restored, 2 here already, 0 restored beside\n").check();
+    for (name, _) in files(&place).iter().filter(|(name, _)| !before.contains_key(*name)) {
+        fs::remove_file(place.join(name)).unwrap();
+    }
+    for args in [["restore"].as_slice(), &["backup", "--verify"], &["backup", "list"]] {
+        let told = sandbox.run(args).arg(&address).passes();
+        assert!(told.stderr.contains(&format!("an older copy of the store: backup `{second}`")), "{told:#?}");
+    }
+    // Whoever has not seen the newer one cannot tell, and a newer backup settles it.
+    elsewhere().run(["restore", "--mine", &address]).passes();
+    send(&sandbox, &address);
+    assert_eq!(sandbox.run(["backup", "--verify", &address]).passes().stderr, "");
 }

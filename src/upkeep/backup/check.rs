@@ -1,17 +1,17 @@
 //! Reading a backup: every line opened, in its place, counted; nothing believed that is not proved.
 
-use super::form::{Conversation, HEAD, Head, Key, LONGEST, Lock, Record, Which, hex, open_head};
-use super::{Error, salvage};
-use crate::archive::{self, Known, Plain};
+use super::form::{Conversation, End, HEAD, Head, Key, LARGEST_SETTINGS, LONGEST, Lock, Record, Text, Which, hex, open_head};
+use super::{Error, Origin, salvage};
+use crate::archive::{Judge, Known};
 use crate::disk::Lines;
 use crate::name::Name;
 use crate::secret::Secret;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use zeroize::Zeroizing;
 
-/// A conversation in a backup may be this large: it is put together in memory.
+/// A conversation in a backup may be this large: it becomes one file here, which is read whole.
 pub(super) const LARGEST: usize = 1 << 30;
 
 /// A backup that opens and is whole.
@@ -28,6 +28,14 @@ pub struct Checked {
 }
 
 impl Checked {
+    /// Whether it is whole and was made by this installation.
+    #[must_use]
+    pub fn is_made_by(&self, origin: &Origin) -> bool {
+        let lost = self.lost.as_ref().is_some_and(|lost| !lost.is_empty());
+        let proved = |(statement, proofs): &(Vec<u8>, Vec<String>)| origin.has_proved(statement, proofs);
+        !lost && self.contents.proof.as_ref().is_some_and(proved)
+    }
+
     /// Hands each thing in it to `each` once more.
     pub(super) fn each(&self, path: &Path, each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>) -> Result<(), Error> {
         match self.lost {
@@ -52,11 +60,25 @@ pub struct Contents {
     pub usage: bool,
     /// What could not be opened when it was made, and why.
     pub left_out: BTreeMap<Name, String>,
+    /// What its last record proves about it, if that fits what is there: the statement, and the proofs.
+    pub(super) proof: Option<(Vec<u8>, Vec<String>)>,
+}
+
+impl Contents {
+    /// Believes the last record as far as its hash is the one of everything before it.
+    pub(super) fn proved_by(&mut self, end: &mut End, backup: &Name, sha256: &str) {
+        if end.sha256 == sha256 {
+            self.proof = Some((end.statement(backup), std::mem::take(&mut end.proofs)));
+        }
+    }
 }
 
 /// A thing that is found in a backup.
 pub(super) enum Item<'a> {
-    Conversation(&'a Name, &'a [Plain], &'a Known),
+    /// The next records of a conversation, each of which is its own.
+    Records(&'a Name, &'a [&'a RawValue]),
+    /// All of its records have come.
+    Conversation(&'a Name, &'a Known),
     Text(Which, &'a str),
     Key(&'a str, Secret),
 }
@@ -120,7 +142,7 @@ pub(super) fn contents(path: &Path, lock: &Lock, each: &mut dyn FnMut(usize, Ite
 struct Reader {
     backup: Name,
     next: u64,
-    open: Option<(Name, Vec<Plain>, usize)>,
+    open: Option<(Name, Judge, usize)>,
     seen: BTreeSet<Name>,
     /// Those that have gaps: the last record has to own up to each.
     gaps: BTreeSet<Name>,
@@ -148,10 +170,7 @@ impl Reader {
             (Some(conversation), None, None, None) => self.conversation(number, conversation, each).map(|()| false),
             _ if self.open.is_some() => Err(Error::Misplaced(number)),
             (None, Some(text), None, None) => {
-                match text.file {
-                    Which::Settings => self.contents.settings = true,
-                    Which::Usage => self.contents.usage = true,
-                }
+                noted(&text, &mut self.contents).ok_or(Error::Strange(number))?;
                 each(number, Item::Text(text.file, &text.text)).map(|()| false)
             }
             (None, None, Some(Key { slot, secret }), None) => {
@@ -159,14 +178,16 @@ impl Reader {
                 let secret = Secret::new(secret.into_owned());
                 each(number, Item::Key(&slot, secret)).map(|()| false)
             }
-            (None, None, None, Some(end)) => {
+            (None, None, None, Some(mut end)) => {
                 let counted = (self.contents.conversations, self.contents.messages, self.contents.keys);
-                if (end.conversations, end.messages, end.keys) != counted || end.sha256 != hex(&hash.clone().finalize()) {
+                let sha256 = hex(&hash.clone().finalize());
+                if (end.conversations, end.messages, end.keys) != counted || end.sha256 != sha256 {
                     return Err(Error::Mismatch);
                 }
                 if let Some(id) = self.gaps.iter().find(|id| !end.left_out.contains_key(*id)) {
                     return Err(Error::Gaps(id.clone()));
                 }
+                self.contents.proved_by(&mut end, &self.backup, &sha256);
                 self.contents.left_out = end.left_out;
                 Ok(true)
             }
@@ -180,29 +201,40 @@ impl Reader {
         part: Conversation<'_>,
         each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let (id, mut records, mut size) = match self.open.take() {
+        let (id, mut judge, mut size) = match self.open.take() {
             Some(open) if open.0 == part.id => open,
             Some(_) => return Err(Error::Misplaced(number)),
             None if !self.seen.insert(part.id.clone()) => return Err(Error::Misplaced(number)),
-            None => (part.id, Vec::new(), 0),
+            None => (part.id.clone(), Judge::new(&part.id), 0),
         };
-        for record in part.records {
+        for record in &part.records {
             size += record.get().len();
             if size > LARGEST {
                 return Err(Error::Strange(number));
             }
-            records.push(Zeroizing::new(record.get().as_bytes().to_vec()));
+            judge.take(record.get().as_bytes()).ok_or(Error::Strange(number))?;
         }
+        each(number, Item::Records(&id, &part.records))?;
         if part.more {
-            self.open = Some((id, records, size));
+            self.open = Some((id, judge, size));
             return Ok(());
         }
-        let known = archive::judge(&id, &records).ok_or(Error::Strange(number))?;
+        let known = judge.end();
         if !known.whole {
             self.gaps.insert(id.clone());
         }
         self.contents.conversations += 1;
         self.contents.messages += known.messages;
-        each(number, Item::Conversation(&id, &records, &known))
+        each(number, Item::Conversation(&id, &known))
     }
+}
+
+/// Counts a text among the contents; `None` if it is larger than one of its kind is.
+pub(super) fn noted(text: &Text<'_>, contents: &mut Contents) -> Option<()> {
+    match text.file {
+        Which::Settings if contents.settings || text.text.len() > LARGEST_SETTINGS => return None,
+        Which::Settings => contents.settings = true,
+        Which::Usage => contents.usage = true,
+    }
+    Some(())
 }

@@ -57,7 +57,7 @@ impl Head {
 
     /// The key that follows from a passphrase. What the file asks for was looked at before any work is done.
     pub fn lock(&self, passphrase: &Secret) -> Result<Lock, Error> {
-        let cost: Cost = self.kdf.parse().map_err(Error::Bounds)?;
+        let cost = cost(&self.kdf)?;
         let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::NotABackup)?;
         let key = cost.derive(passphrase, &salt)?;
         let mut text = String::with_capacity(44);
@@ -86,8 +86,15 @@ pub fn open_head(line: &[u8]) -> Result<Head, Error> {
         return Err(Error::Newer(least.version));
     }
     let head: Head = serde_json::from_slice(line).map_err(|_| Error::NotABackup)?;
-    head.kdf.parse::<Cost>().map_err(Error::Bounds)?;
+    cost(&head.kdf)?;
     Ok(head)
+}
+
+/// What it costs to try a passphrase, within what a file of somebody else may ask for.
+pub(super) fn cost(kdf: &str) -> Result<Cost, Error> {
+    let cost: Cost = kdf.parse().map_err(Error::Bounds)?;
+    cost.check_foreign().map_err(Error::Bounds)?;
+    Ok(cost)
 }
 
 /// A record: where it belongs, and one of the things a backup holds.
@@ -110,12 +117,15 @@ pub(super) struct Record<'a> {
 pub(super) struct Conversation<'a> {
     pub(super) id: Name,
     /// Its records as they were kept.
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few_records")]
     pub(super) records: Vec<&'a RawValue>,
     /// More of it follows in the next record.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) more: bool,
 }
+
+/// The settings of a backup are never larger than this: a person has to read them.
+pub(super) const LARGEST_SETTINGS: usize = 1 << 20;
 
 /// A part of a text file of the house.
 #[derive(Debug, Serialize, Deserialize)]
@@ -164,6 +174,46 @@ pub(super) struct End {
     pub(super) left_out: BTreeMap<Name, String>,
     /// Of every byte before this line.
     pub(super) sha256: String,
+    /// By which the installation that made it knows it again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(super) proofs: Vec<String>,
+}
+
+impl End {
+    /// What the proofs are of: everything in the backup, by its hash.
+    pub(super) fn statement(&self, backup: &Name) -> Vec<u8> {
+        let Self { conversations, messages, keys, left_out, sha256, .. } = self;
+        let counted = (FORMAT, backup, conversations, messages, keys, left_out, sha256);
+        serde_json::to_vec(&counted).unwrap_or_default()
+    }
+}
+
+/// In one line or object this program puts one record, or as many as have 512 KiB together, and none is shorter than 60 bytes. More
+/// than this are none of its, and refused before they take many times the memory that they take in the file.
+const MOST_RECORDS: usize = 16_384;
+
+/// Records, as long as they are not too many.
+pub(super) fn few_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+    struct Few;
+    impl<'de> serde::de::Visitor<'de> for Few {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "at most {MOST_RECORDS} records")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+            let mut records = Vec::new();
+            while let Some(record) = sequence.next_element()? {
+                if records.len() == MOST_RECORDS {
+                    return Err(serde::de::Error::invalid_length(MOST_RECORDS + 1, &self));
+                }
+                records.push(record);
+            }
+            Ok(records)
+        }
+    }
+    deserializer.deserialize_seq(Few)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -7,6 +7,7 @@
 
 mod check;
 mod form;
+mod origin;
 mod restore;
 mod salvage;
 pub mod store;
@@ -14,7 +15,8 @@ mod write;
 
 pub use check::{Checked, Contents, check};
 pub use form::{Head, Lock, open_head};
-pub use restore::{Deed, Plan, plan, restore};
+pub use origin::Origin;
+pub use restore::{Deed, Plan, Wish, plan, restore};
 pub use salvage::salvage;
 pub use write::{Extras, LeftOut, Written, write};
 

@@ -3,7 +3,7 @@
 use super::Error;
 use super::check::{Checked, Item};
 use super::form::Which;
-use crate::archive::{self, Archive, Known};
+use crate::archive::{self, Archive, Arriving, Known, Trust};
 use crate::disk::Draft;
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -28,28 +28,42 @@ pub enum Deed {
 }
 
 /// What would happen.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Plan {
+    /// How far what is in the backup is believed.
+    pub trust: Trust,
     /// To each conversation of the backup that is wanted.
     pub conversations: BTreeMap<Name, (Deed, Known)>,
     /// The settings of the backup.
     pub settings: Option<Raw>,
-    /// The lines of its usage record.
+    /// The lines of its usage record, where they are wanted.
     pub usage: String,
     /// Its keys of providers: the name of the place and the key.
     pub keys: Vec<(String, Secret)>,
 }
 
-/// Looks at what is in a backup and at what is here. Without an archive nothing is here. With `only`, nothing but these.
-pub fn plan(path: &Path, checked: &Checked, archive: Option<&Archive>, only: &[String]) -> Result<Plan, Error> {
-    let mut plan = Plan::default();
+/// What of a backup is wanted, and how far it is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// Nothing but these conversations; all, if it is empty.
+    pub only: &'a [String],
+    /// How far it is believed.
+    pub trust: Trust,
+    /// Its usage is counted.
+    pub usage: bool,
+}
+
+/// Looks at what is in a backup and at what is here. Without an archive nothing is here.
+pub fn plan(path: &Path, checked: &Checked, archive: Option<&Archive>, wish: Wish<'_>) -> Result<Plan, Error> {
+    let Wish { only, trust, usage } = wish;
+    let mut plan = Plan { trust, conversations: BTreeMap::new(), settings: None, usage: String::new(), keys: Vec::new() };
     checked.each(path, &mut |_, item| {
         match item {
-            Item::Conversation(id, _, known) if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) => {
-                plan.conversations.insert(id.clone(), (deed(archive, id, known)?, known.clone()));
+            Item::Conversation(id, known) if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) => {
+                plan.conversations.insert(id.clone(), (deed(archive, id, known, trust)?, known.clone()));
             }
             Item::Text(Which::Settings, text) if only.is_empty() => plan.settings = Some(Raw::from(text)),
-            Item::Text(Which::Usage, text) if only.is_empty() => plan.usage.push_str(text),
+            Item::Text(Which::Usage, text) if only.is_empty() && usage => plan.usage.push_str(text),
             Item::Key(slot, secret) if only.is_empty() => plan.keys.push((slot.to_owned(), secret)),
             _ => {}
         }
@@ -63,12 +77,12 @@ pub fn plan(path: &Path, checked: &Checked, archive: Option<&Archive>, only: &[S
     Ok(plan)
 }
 
-fn deed(archive: Option<&Archive>, id: &Name, known: &Known) -> Result<Deed, Error> {
+fn deed(archive: Option<&Archive>, id: &Name, known: &Known, trust: Trust) -> Result<Deed, Error> {
     let Some(archive) = archive.filter(|a| a.is_there(id)) else { return Ok(Deed::Back) };
-    if archive.has(id, known)? {
+    if archive.has(id, known, trust)? {
         return Ok(Deed::Here);
     }
-    let other = archive::name_beside(id, known)?;
+    let other = archive::name_beside(id, known, trust)?;
     Ok(if archive.is_there(&other) { Deed::BesideAlready(other) } else { Deed::Beside(other) })
 }
 
@@ -76,23 +90,39 @@ fn deed(archive: Option<&Archive>, id: &Name, known: &Known) -> Result<Deed, Err
 pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, tell: &mut dyn FnMut(usize)) -> Result<(), Error> {
     let mut done = 0;
     let mut drafts = Vec::new();
-    checked.each(path, &mut |_, item| {
-        let Item::Conversation(id, records, known) = item else { return Ok(()) };
-        let Some((deed, planned)) = plan.conversations.get(id) else { return Ok(()) };
-        if planned != known {
-            return Err(Error::Changed(id.clone()));
-        }
-        match deed {
-            Deed::Back => drafts.push(archive.settle(id, records, known.last)?),
-            Deed::Beside(_) => {
-                let (other, records) = archive::beside(id, known, records)?;
-                drafts.push(archive.settle(&other, &records, known.last)?);
+    let mut coming: Option<Arriving<'_>> = None;
+    checked.each(path, &mut |_, item| match item {
+        Item::Records(id, records) => {
+            let Some((Deed::Back | Deed::Beside(_), _)) = plan.conversations.get(id) else { return Ok(()) };
+            if coming.is_none() {
+                coming = Some(begin(archive, plan, id)?);
             }
-            Deed::Here | Deed::BesideAlready(_) => {}
+            coming.as_mut().map_or(Ok(()), |coming| Ok(coming.take(records.iter().map(|r| r.get().as_bytes()))?))
         }
-        done += 1;
-        tell(done);
-        if drafts.len() >= TOGETHER { Ok(Draft::keep_all(std::mem::take(&mut drafts))?) } else { Ok(()) }
+        Item::Conversation(id, known) => {
+            let Some((deed, planned)) = plan.conversations.get(id) else { return Ok(()) };
+            if planned != known {
+                return Err(Error::Changed(id.clone()));
+            }
+            match coming.take() {
+                Some(coming) => drafts.push(coming.end(known.last)?),
+                // One without any record.
+                None if matches!(deed, Deed::Back | Deed::Beside(_)) => drafts.push(begin(archive, plan, id)?.end(known.last)?),
+                None => {}
+            }
+            done += 1;
+            tell(done);
+            if drafts.len() >= TOGETHER { Ok(Draft::keep_all(std::mem::take(&mut drafts))?) } else { Ok(()) }
+        }
+        _ => Ok(()),
     })?;
     Ok(Draft::keep_all(drafts)?)
+}
+
+fn begin<'a>(archive: &'a Archive, plan: &Plan, id: &Name) -> Result<Arriving<'a>, Error> {
+    let name = match plan.conversations.get(id) {
+        Some((Deed::Beside(other), _)) => other,
+        _ => id,
+    };
+    Ok(archive.arriving(name, plan.trust)?)
 }

@@ -3,16 +3,16 @@
 //! Nothing else is believed than in a whole one: a record of another backup, one that comes again, or one that stands before
 //! those that came is passed over and named. Only that something is missing is borne with.
 
-use super::check::{Checked, Contents, Item, LARGEST, head_of};
-use super::form::{Conversation, End, Head, Key, LONGEST, Lock, Record, Which, open_head};
+use super::check::{Checked, Contents, Item, LARGEST, head_of, noted};
+use super::form::{Conversation, End, Head, Key, LONGEST, Lock, Record, hex, open_head};
 use super::{Error, partly};
-use crate::archive::{self, Plain};
+use crate::archive::Judge;
 use crate::disk::{self, Lines};
 use crate::name::Name;
 use crate::secret::Secret;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
-use zeroize::Zeroizing;
 
 /// Opens what can be opened of a backup with a passphrase, and names what cannot.
 pub fn salvage(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
@@ -27,12 +27,13 @@ type Each<'a> = &'a mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>;
 /// Hands each thing that opens to `each`; with what was found, a sentence for everything that was not.
 pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
     let mut lines = Lines::open(path, LONGEST)?;
-    let mut line = Vec::new();
+    let (mut line, mut hash) = (Vec::new(), Sha256::new());
     lines.next(&mut line)?;
     let mut salvage = Salvage::of(open_head(&line)?.id);
     let (mut number, mut opened) = (1, false);
     while salvage.end.is_none() {
         number += 1;
+        hash.update(&line);
         match lines.next(&mut line) {
             Ok(true) => {}
             Ok(false) => break,
@@ -57,13 +58,13 @@ pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Cont
     if !opened {
         return Err(Error::WrongPassphrase);
     }
-    salvage.finish(number, each)
+    salvage.finish(number, &hex(&hash.finalize()), each)
 }
 
 /// A conversation of which parts have come.
 struct Open {
     id: Name,
-    records: Vec<Plain>,
+    judge: Judge,
     size: usize,
 }
 
@@ -112,9 +113,9 @@ impl Salvage {
             (Some(part), None, None, None) => self.part(number, part, each),
             (None, Some(text), None, None) => {
                 self.cut_off(number, each)?;
-                match text.file {
-                    Which::Settings => self.contents.settings = true,
-                    Which::Usage => self.contents.usage = true,
+                if noted(&text, &mut self.contents).is_none() {
+                    self.lost.push(format!("line {number} holds no record of ours"));
+                    return Ok(());
                 }
                 each(number, Item::Text(text.file, &text.text))
             }
@@ -145,45 +146,50 @@ impl Salvage {
                 self.lost.push(format!("line {number} is not in its place: conversation `{}` has come already", part.id));
                 return Ok(());
             }
-            None => Open { id: part.id, records: Vec::new(), size: 0 },
+            None => Open { judge: Judge::new(&part.id), id: part.id, size: 0 },
         };
-        for record in part.records {
+        let mut good = 0;
+        for record in &part.records {
             open.size += record.get().len();
-            if open.size > LARGEST {
-                self.lost.push(format!("conversation `{}` is larger than any of ours", open.id));
-                return Ok(());
-            }
-            open.records.push(Zeroizing::new(record.get().as_bytes().to_vec()));
+            let what = match open.size {
+                ..=LARGEST if open.judge.take(record.get().as_bytes()).is_some() => {
+                    good += 1;
+                    continue;
+                }
+                ..=LARGEST => "has a record that is none of its own",
+                _ => "is larger than any of ours",
+            };
+            self.lost.push(format!("conversation `{}` {what}", open.id));
+            break;
         }
-        if part.more {
+        let (own, others) = part.records.split_at(good);
+        each(number, Item::Records(&open.id, own))?;
+        if part.more && others.is_empty() {
             self.open = Some(open);
             return Ok(());
         }
-        self.done(number, &open, each)
+        self.done(number, open, each)
     }
 
     /// The end of a conversation that is open has not come: what has, counts.
     fn cut_off(&mut self, number: usize, each: Each<'_>) -> Result<(), Error> {
         let Some(open) = self.open.take() else { return Ok(()) };
         self.lost.push(format!("conversation `{}` is cut off", open.id));
-        self.done(number, &open, each)
+        self.done(number, open, each)
     }
 
-    fn done(&mut self, number: usize, open: &Open, each: Each<'_>) -> Result<(), Error> {
-        let Open { id, records, .. } = open;
-        let Some(known) = archive::judge(id, records) else {
-            self.lost.push(format!("conversation `{id}` has a record that is none of its own"));
-            return Ok(());
-        };
+    fn done(&mut self, number: usize, open: Open, each: Each<'_>) -> Result<(), Error> {
+        let Open { id, judge, .. } = open;
+        let known = judge.end();
         if !known.whole {
             self.gaps.insert(id.clone());
         }
         self.contents.conversations += 1;
         self.contents.messages += known.messages;
-        each(number, Item::Conversation(id, records, &known))
+        each(number, Item::Conversation(&id, &known))
     }
 
-    fn finish(mut self, number: usize, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
+    fn finish(mut self, number: usize, sha256: &str, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
         self.cut_off(number, each)?;
         let mut lost: Vec<String> = self
             .runs
@@ -192,7 +198,8 @@ impl Salvage {
             .collect();
         lost.append(&mut self.lost);
         match self.end {
-            Some(end) => {
+            Some(mut end) => {
+                self.contents.proved_by(&mut end, &self.backup, sha256);
                 let (of, there) = ((end.conversations, end.messages), (self.contents.conversations, self.contents.messages));
                 if of != there {
                     lost.push(partly(of, there));

@@ -1,7 +1,7 @@
 //! Writing a backup: conversation by conversation, so that it needs no more memory than the longest of them.
 
 use super::form::{Conversation, End, Head, Key, Lock, Record, Text, Which, begins_as_ours, hex};
-use super::{Error, check};
+use super::{Error, Origin, check};
 use crate::archive::{self, Archive};
 use crate::clock::Time;
 use crate::disk::{self, Draft};
@@ -62,6 +62,7 @@ pub fn write(
     ids: &[Name],
     extras: &Extras,
     passphrase: &Secret,
+    origin: &Origin,
     now: Time,
     tell: &mut dyn FnMut(usize),
 ) -> Result<Written, Error> {
@@ -88,7 +89,7 @@ pub fn write(
     }
     writer.extras(extras)?;
     let reasons = left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect();
-    writer.end(conversations, messages, extras.keys.len(), reasons)?;
+    writer.end(conversations, messages, extras.keys.len(), reasons, origin)?;
     let checked = check::contents(path, &lock, &mut |_, _| Ok(()))?;
     if (checked.conversations, checked.messages) != (conversations, messages) {
         return Err(Error::Unlike);
@@ -157,10 +158,8 @@ impl<'a> Writer<'a> {
             });
             let (now, later) = rest.split_at(fit.count());
             // What the archive opened, it has read as a record: it is JSON.
-            let records = now.iter().filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok()).collect();
-            let conversation = Conversation { id: id.clone(), records, more: !later.is_empty() };
-            let record = Record { conversation: Some(conversation), ..self.blank() };
-            self.seal(&record)?;
+            let records: Vec<&RawValue> = now.iter().filter_map(|r| serde_json::from_slice(r).ok()).collect();
+            self.part(id, &records, !later.is_empty())?;
             if later.is_empty() {
                 return Ok(());
             }
@@ -187,6 +186,13 @@ impl<'a> Writer<'a> {
         extras.keys.iter().try_for_each(|(slot, secret)| self.key(&slot.to_string(), secret))
     }
 
+    /// Records of a conversation, and whether more of it follows.
+    pub(super) fn part(&mut self, id: &Name, records: &[&RawValue], more: bool) -> Result<(), Error> {
+        let conversation = Conversation { id: id.clone(), records: records.to_vec(), more };
+        let record = Record { conversation: Some(conversation), ..self.blank() };
+        self.seal(&record)
+    }
+
     pub(super) fn key(&mut self, slot: &str, secret: &Secret) -> Result<(), Error> {
         let record = Record { key: Some(Key::of(slot, secret)), ..self.blank() };
         self.seal(&record)
@@ -197,9 +203,18 @@ impl<'a> Writer<'a> {
         self.seal(&record)
     }
 
-    pub(super) fn end(mut self, conversations: usize, messages: usize, keys: usize, left_out: BTreeMap<Name, String>) -> Result<(), Error> {
+    pub(super) fn end(
+        mut self,
+        conversations: usize,
+        messages: usize,
+        keys: usize,
+        left_out: BTreeMap<Name, String>,
+        origin: &Origin,
+    ) -> Result<(), Error> {
         let sha256 = hex(&self.hash.clone().finalize());
-        let record = Record { end: Some(End { conversations, messages, keys, left_out, sha256 }), ..self.blank() };
+        let mut end = End { conversations, messages, keys, left_out, sha256, proofs: Vec::new() };
+        end.proofs = origin.prove(&end.statement(&self.head.id));
+        let record = Record { end: Some(end), ..self.blank() };
         self.seal(&record)?;
         Ok(self.draft.keep()?)
     }

@@ -17,7 +17,7 @@ use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use crate::secret::Secret;
 use crate::upkeep::backup::store::{Address, is_a_place};
-use crate::upkeep::backup::{self, Checked, Contents, Extras, LeftOut, Written};
+use crate::upkeep::backup::{self, Checked, Contents, Extras, LeftOut, Origin, Written};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -147,6 +147,15 @@ impl Chosen {
     }
 }
 
+/// The keys by which this installation knows its own backups again: of the conversations, which comes back with a recovery file, and
+/// of the audit log, which outlives a change of the former.
+pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
+    let custody = app.keys()?.custody();
+    let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
+    let secrets = slots.iter().map(|slot| custody.get(slot)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Origin::new(&secrets.into_iter().flatten().collect::<Vec<_>>()))
+}
+
 /// The passphrase of a new backup. What the environment names was put there to be used unattended.
 fn new_secret(app: &App, what: &str, weak: bool) -> Result<Secret> {
     new_passphrase(app, Wanted { what, source: Source::Unattended, weak })
@@ -169,9 +178,10 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     let chosen = Chosen::of(app, options)?;
     let Chosen { archive, ids, extras } = &chosen;
     let passphrase = new_secret(app, "the backup", options.weak)?;
+    let origin = backup_origin(app)?;
     let (ui, of) = (app.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("sealed", done, of);
-    let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
+    let written = backup::write(&path, archive, ids, extras, &passphrase, &origin, app.clock.now(), bar);
     app.ui.end_progress();
     let written = written.inspect_err(|_| failed(app))?;
     let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };

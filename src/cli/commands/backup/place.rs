@@ -47,8 +47,17 @@ impl Place {
     }
 
     /// The backups there.
-    pub(in crate::cli::commands) fn snapshots(&self) -> Result<Snapshots> {
-        Ok(self.runtime.block_on(store::snapshots(&self.objects, &self.keys, &self.head.id))?)
+    pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<Snapshots> {
+        let found = self.runtime.block_on(store::snapshots(&self.objects, &self.keys, &self.head.id))?;
+        // An older copy of a store is whole in itself: only what was seen before tells.
+        if let Some(missing) = store::newest_missing(app.home.state(), &self.head.id, &found, app.clock.now())? {
+            app.ui.error_line(&format!(
+                "chatbot: warning: this is an older copy of the store: backup `{}` of {} was there, and is not there any more",
+                missing.id,
+                missing.created_at.local_minute()
+            ));
+        }
+        Ok(found)
     }
 
     pub(super) fn seen<'a>(&'a self, snapshot: &'a Snapshot) -> Seen<'a> {

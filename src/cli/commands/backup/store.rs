@@ -2,7 +2,7 @@
 
 use super::super::history::counted;
 use super::place::{Place, home_id, objects};
-use super::{Chosen, Options, damaged, failed, known_secret, new_secret, size};
+use super::{Chosen, Options, backup_origin, damaged, failed, known_secret, new_secret, size};
 use crate::cli::app::App;
 use crate::cli::network::runtime;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -64,12 +64,22 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
         }
     };
     let home = home_id(app)?;
-    let sender = Sender { objects: &objects, head: &head, keys: Arc::new(keys), home: &home, clock: &app.clock, again: options.again };
+    let origin = backup_origin(app)?;
+    let sender = Sender {
+        objects: &objects,
+        head: &head,
+        keys: Arc::new(keys),
+        home: &home,
+        origin: &origin,
+        clock: &app.clock,
+        again: options.again,
+    };
     let (ui, of) = (app.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("sent", done, of);
     let sent = runtime.block_on(store::send(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
     app.ui.end_progress();
     let sent = sent.inspect_err(|_| failed(app))?;
+    store::remember_newest(app.home.state(), &head.id, &sent.snapshot)?;
     let severity = if sent.left_out.is_empty() { Severity::Info } else { Severity::Critical };
     app.note(
         &Event::new(What::Backup)
@@ -163,7 +173,7 @@ fn typed(url: &std::path::Path) -> Result<Address> {
 pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
     let address = typed(&options.url)?;
     let place = Place::open(app, &address)?;
-    let found = place.snapshots()?;
+    let found = place.snapshots(app)?;
     let here = home_id(app)?;
     if options.json {
         let as_json = |s: &Snapshot| {
@@ -203,8 +213,8 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
 
 pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_json: bool) -> Result<()> {
     let place = Place::open(app, address)?;
-    let found = place.snapshots()?;
-    let snapshot = found.choose(wanted)?;
+    let found = place.snapshots(app)?;
+    let snapshot = found.choose(wanted, app.clock.now())?;
     let (ui, of) = (app.ui, snapshot.conversations);
     let bar = &mut |done: usize| ui.progress("opened", done, of);
     let contents = place.runtime.block_on(store::look(&place.seen(snapshot), bar));

@@ -1,20 +1,21 @@
 //! `restore`: what a backup holds, back into this house.
 
+mod keys;
 mod settings;
 
 use self::settings::{Offered, Outcome};
 use super::backup::place::Place;
-use super::backup::{address, not_in_a_file, open};
-use crate::archive::Archive;
+use super::backup::{address, backup_origin, not_in_a_file, open};
+use crate::archive::{Archive, Trust};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::ui::shown;
 use crate::disk;
-use crate::keys::Slot;
+use crate::ledger::usage::Entry;
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
-use crate::upkeep::backup::store::Fetched;
-use crate::upkeep::backup::{self, Checked, Deed, Plan};
+use crate::upkeep::backup::store::{Fetched, Snapshot};
+use crate::upkeep::backup::{self, Checked, Deed, Head, Origin, Plan, Wish};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -24,6 +25,10 @@ use std::path::{Path, PathBuf};
 /// So much of what a damaged backup has lost is told to a person: what it is made of, somebody else may have decided.
 const NAMED: usize = 40;
 
+/// What was done with a backup that is not proved to be the user's own.
+const FOREIGN: &str = "not proved to be made here, so taken in as an import: its system messages are never sent, its usage is not counted; \
+                       `--mine` says that it is yours\n";
+
 /// Bring back what a backup holds
 ///
 /// Nothing that is here is overwritten: a conversation that has gone another way since comes back beside the one that is here.
@@ -31,7 +36,11 @@ const NAMED: usize = 40;
 ///
 /// Its settings are shown, and put in force only where there are none, and by your yes. `--yes` is one too, but not to those that
 /// run a program, say where requests go, or protect less: these come in `config.toml.restored`, beside.
-#[derive(Clone, Debug, Args)]
+///
+/// A backup that this installation made proves it. Any other one is taken in as an import is: its system messages are never sent,
+/// nothing in it is dated later than now, its usage is not counted, and its keys are asked for one by one. `--mine` says that it is
+/// yours after all, as after the loss of a machine.
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Options {
     /// The file of the backup, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
     #[arg(value_name = "SOURCE")]
@@ -48,9 +57,18 @@ pub(crate) struct Options {
     /// Of a damaged backup, bring back what opens and name what does not
     #[arg(long)]
     salvage: bool,
-    /// Bring back the API keys that are in it as well
+    /// It is yours, though another installation made it: trust all of it
+    #[arg(long)]
+    mine: bool,
+    /// Count its usage, though another installation made it
+    #[arg(long)]
+    with_usage: bool,
+    /// Bring back the API keys that are in it as well; those of another installation are asked for one by one
     #[arg(long)]
     with_keys: bool,
+    /// Bring back this API key
+    #[arg(long, value_name = "NAME")]
+    key: Vec<String>,
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
@@ -59,7 +77,7 @@ pub(crate) struct Options {
 impl Options {
     /// Everything of this backup but its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
-        Self { source, snapshot: None, dry_run: false, only: Vec::new(), salvage: false, with_keys: false, json: false }
+        Self { source, ..Self::default() }
     }
 }
 
@@ -73,20 +91,20 @@ struct Count {
 /// A backup, opened.
 enum Source {
     File(PathBuf, Checked),
-    Fetched(Fetched, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::Lock),
+    Fetched(Fetched, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::Lock),
 }
 
 impl Source {
     fn open(app: &mut App, options: &Options) -> Result<Self> {
         if let Some(address) = address(&options.source)? {
             let place = Place::open(app, &address)?;
-            let found = place.snapshots()?;
-            let snapshot = found.choose(options.snapshot.as_deref())?;
+            let found = place.snapshots(app)?;
+            let snapshot = found.choose(options.snapshot.as_deref(), app.clock.now())?;
             if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
                 app.ui.notice("more than one house keeps its backups there; this is the newest, `--snapshot` names another");
             }
             let (fetched, lock) = place.fetch(app, snapshot, &options.only, options.salvage)?;
-            return Ok(Self::Fetched(fetched, lock));
+            return Ok(Self::Fetched(fetched, Box::new(snapshot.clone()), lock));
         }
         if options.snapshot.is_some() {
             bail!(not_in_a_file("--snapshot"));
@@ -97,14 +115,21 @@ impl Source {
     fn path(&self) -> &Path {
         match self {
             Self::File(path, _) => path,
-            Self::Fetched(fetched, _) => fetched.path(),
+            Self::Fetched(fetched, ..) => fetched.path(),
         }
     }
 
     fn checked(&self) -> &Checked {
         match self {
             Self::File(_, checked) => checked,
-            Self::Fetched(fetched, _) => &fetched.checked,
+            Self::Fetched(fetched, ..) => &fetched.checked,
+        }
+    }
+
+    fn is_made_by(&self, origin: &Origin) -> bool {
+        match self {
+            Self::File(_, checked) => checked.is_made_by(origin),
+            Self::Fetched(_, snapshot, _) => snapshot.is_made_by(origin),
         }
     }
 }
@@ -123,12 +148,18 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     // Where nothing is kept yet, a dry run needs no key and makes none.
     let empty = !crate::archive::any_sealed(&app.home.conversations())?;
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
-    let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), &options.only)?;
+    let origin = if archive.is_some() { backup_origin(app)? } else { Origin::default() };
+    let own = is_own(app, options, &source, &origin)?;
+    let trust = if own { Trust::Own } else { Trust::Foreign(app.clock.now()) };
+    let wish = Wish { only: &options.only, trust, usage: own || options.with_usage };
+    let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), wish)?;
     let count = count(&plan);
     let offered = Offered::of(app, plan.settings.as_ref())?;
+    let mut keys = keys::chosen(app, options, &plan, archive.is_some())?;
     let mut outcome = Outcome::Shown;
     if let Some(archive) = archive.filter(|_| !options.dry_run) {
-        bring(app, options, &source, &archive, &plan)?;
+        bring(app, &source, &archive, &plan)?;
+        keys::store(app, &mut keys)?;
         if let Some(offered) = &offered {
             outcome = offered.settle(app)?;
         }
@@ -148,9 +179,27 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     if let Some(more) = named.len().checked_sub(NAMED).filter(|more| *more > 0) {
         app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` names them all"));
     }
-    tell(app, options, &count, offered.as_ref().map(|offered| (offered, &outcome)), lost)?;
+    tell(app, options, &Told { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost })?;
     // Whoever runs it unattended must not take the half for the whole.
     if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+}
+
+/// Whether the backup is the user's own: it was made by this installation, or the user says so. `--yes` does not say so: a script
+/// that restores what it is given must not trust it more than a person would.
+fn is_own(app: &App, options: &Options, source: &Source, origin: &Origin) -> Result<bool> {
+    if options.mine || source.is_made_by(origin) {
+        return Ok(true);
+    }
+    if options.dry_run || app.yes || !app.ui.can_ask() {
+        return Ok(false);
+    }
+    let Head { id, created_at, .. } = &source.checked().head;
+    app.ui.error_line(&format!(
+        "nothing proves that this backup (`{id}`, {}) was made by this installation: it may be from another machine, from before its \
+         keys were changed or lost, or from somebody else",
+        created_at.local_minute()
+    ));
+    app.ui.confirm("is it yours?", "`--mine`")
 }
 
 fn count(plan: &Plan) -> Count {
@@ -165,26 +214,23 @@ fn count(plan: &Plan) -> Count {
     count
 }
 
-fn bring(app: &mut App, options: &Options, source: &Source, archive: &Archive, plan: &Plan) -> Result<()> {
+fn bring(app: &mut App, source: &Source, archive: &Archive, plan: &Plan) -> Result<()> {
     let (ui, of) = (app.ui, plan.conversations.len());
     let done = backup::restore(source.path(), source.checked(), archive, plan, &mut |done| ui.progress("restored", done, of));
     app.ui.end_progress();
     done?;
-    usage(app, plan)?;
-    if options.with_keys {
-        keys(app, plan)?;
-    } else if !plan.keys.is_empty() {
-        app.ui.notice("there are API keys in it; `--with-keys` brings them back");
-    }
-    Ok(())
+    usage(app, plan)
 }
 
-/// Lines of usage that are not here are added.
+/// Lines of usage that are not here are added. Of another installation only those that count up, and not from the future.
 fn usage(app: &mut App, plan: &Plan) -> Result<()> {
     let path = app.usage().path();
     let here = disk::read(&path)?.unwrap_or_default();
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
-    let fit = |line: &&str| serde_json::from_str::<crate::ledger::usage::Entry>(line).is_ok() && !known.contains(line.as_bytes());
+    let fit = |line: &&str| {
+        let entry = serde_json::from_str::<Entry>(line).ok();
+        entry.is_some_and(|entry| is_believed(&entry, plan.trust)) && !known.contains(line.as_bytes())
+    };
     let more: String = plan.usage.lines().filter(fit).map(|l| format!("{l}\n")).collect();
     if !more.is_empty() {
         disk::Appender::open(&path)?.add(more.as_bytes())?;
@@ -192,21 +238,26 @@ fn usage(app: &mut App, plan: &Plan) -> Result<()> {
     Ok(())
 }
 
-/// Keys come back where there are none.
-fn keys(app: &mut App, plan: &Plan) -> Result<()> {
-    for (name, secret) in &plan.keys {
-        let Ok(slot @ Slot::ApiKey { .. }) = name.parse::<Slot>() else { continue };
-        let custody = app.keys()?.custody();
-        if custody.get(&slot)?.is_none() {
-            custody.put(&slot, secret)?;
-            app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &slot.to_string()));
+fn is_believed(entry: &Entry, trust: Trust) -> bool {
+    match trust {
+        Trust::Own => true,
+        Trust::Foreign(now) => {
+            entry.at <= now && entry.prompt >= 0 && entry.completion >= 0 && entry.nanos.is_none_or(|nanos| nanos >= 0) && !entry.correction
         }
     }
-    Ok(())
 }
 
-fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered, &Outcome)>, lost: Option<&[String]>) -> Result<()> {
-    let Count { restored, skipped, conflicts } = count;
+/// What is reported at the end.
+struct Told<'a> {
+    count: Count,
+    own: bool,
+    keys: Vec<keys::Key<'a>>,
+    settings: Option<(&'a Offered, &'a Outcome)>,
+    lost: Option<&'a [String]>,
+}
+
+fn tell(app: &App, options: &Options, told: &Told<'_>) -> Result<()> {
+    let Told { count: Count { restored, skipped, conflicts }, own, keys, settings, lost } = told;
     if options.json {
         let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
         let mut object = json!({
@@ -216,6 +267,8 @@ fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered,
             "conflicts": conflicts.len(),
             "beside": beside,
             "dry_run": options.dry_run,
+            "own": own,
+            "keys": keys.iter().map(keys::Key::json).collect::<Vec<_>>(),
             "settings": settings.map(|(offered, outcome)| offered.json(outcome)),
         });
         if let (Some(lost), Some(object)) = (lost, object.as_object_mut()) {
@@ -228,5 +281,9 @@ fn tell(app: &App, options: &Options, count: &Count, settings: Option<(&Offered,
         app.ui.say(&format!("{id} is another one here: the backup's {are} back as {other}\n"), 2)?;
     }
     app.ui.say(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()), 2)?;
+    if !own {
+        app.ui.say(FOREIGN, 2)?;
+    }
+    keys.iter().try_for_each(|key| app.ui.say(&key.line(), 2))?;
     settings.map_or(Ok(()), |(offered, outcome)| app.ui.say(&offered.told(outcome), 2))
 }

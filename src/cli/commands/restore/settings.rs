@@ -57,6 +57,8 @@ impl Offered {
             "there are other settings here"
         } else if self.given.is_none() {
             "they have a mistake"
+        } else if self.is_too_much() {
+            "more is marked `!` than can be shown: read it there"
         } else if app.yes && guarded {
             "`--yes` is no answer to those marked `!`"
         } else if app.yes || self.agreed(app)? {
@@ -85,13 +87,20 @@ impl Offered {
         app.ui.confirm("put them in force?", "`--yes`")
     }
 
-    /// A line each: what needs its owner's own eyes is marked.
+    /// Whether a person could not see all of what is guarded before a yes.
+    fn is_too_much(&self) -> bool {
+        let guarded = || self.given.iter().flatten().filter(|given| given.guarded);
+        guarded().count() > SHOWN.0 || guarded().any(|given| written(given).chars().count() > SHOWN.1)
+    }
+
+    /// A line each: what needs its owner's own eyes is marked, and comes first.
     fn list(&self) -> String {
         let (many, wide) = SHOWN;
         let all = self.given.as_deref().unwrap_or_default();
         let mut list = String::new();
-        for given in all.iter().take(many) {
-            let whole = Raw::from(format!("{} = {}", given.key, given.value)).printable_line();
+        let (guarded, others): (Vec<&Given>, Vec<&Given>) = all.iter().partition(|given| given.guarded);
+        for given in guarded.into_iter().chain(others).take(many) {
+            let whole = written(given);
             let mut line: String = whole.chars().take(wide).collect();
             // What is at the end of a long one may be what it is for.
             let rest = whole.chars().count() - line.chars().count();
@@ -135,4 +144,9 @@ impl Offered {
         let each: Vec<Value> = given.iter().map(|g| json!({ "key": g.key, "value": g.value, "guarded": g.guarded })).collect();
         json!({ "installed": installed, "file": file.map(|path| path.display().to_string()), "valid": self.given.is_some(), "given": each })
     }
+}
+
+/// A setting as a person reads it.
+fn written(given: &Given) -> String {
+    Raw::from(format!("{} = {}", given.key, given.value)).printable()
 }

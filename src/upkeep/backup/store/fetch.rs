@@ -4,23 +4,24 @@ use super::Error;
 use super::form::{Entry, Head, Keys, OBJECTS, Part, Snapshot, Thing, is_a_name, short};
 use super::objects::Objects;
 use super::queue::Queue;
-use crate::archive::{self, Plain};
+use crate::archive::Judge;
 use crate::clock::Time;
 use crate::disk;
 use crate::keys::Cost;
 use crate::name::Name;
 use crate::seal::{self, KeyRing};
 use crate::secret::Secret;
-use crate::upkeep::backup;
-use crate::upkeep::backup::check::{Checked, Contents, Item};
-use crate::upkeep::backup::form::{Key, Lock, Text, Which};
+use crate::upkeep::backup::check::{Checked, Contents, Item, noted};
+use crate::upkeep::backup::form::{Key, Lock};
+use crate::upkeep::backup::{self, Origin};
 use crate::upkeep::backup::write::Writer;
+use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// A conversation may be this large: it is put together in memory.
+/// A conversation may be this large: it becomes one file here, which is read whole.
 const LARGEST: usize = 1 << 30;
 
 /// What is read, and with which keys.
@@ -79,7 +80,8 @@ pub async fn fetch(
     let head = backup::Head::new(seen.snapshot.id.clone(), seen.snapshot.created_at, Cost::default())?;
     let mut writer = Writer::begin(path, head.clone(), &lock, now)?;
     let mut found = contents(seen, only, tell, &mut lost, &mut |item| match item {
-        Item::Conversation(id, records, _) => writer.conversation(id, records),
+        Item::Records(id, records) => writer.part(id, records, true),
+        Item::Conversation(id, _) => writer.part(id, &[], false),
         Item::Text(file, text) => writer.text(file, text),
         Item::Key(slot, secret) => writer.key(slot, &secret),
     })
@@ -95,7 +97,7 @@ pub async fn fetch(
         }
     }
     // It is opened again, and counted, before anything of it is restored.
-    writer.end(found.conversations, found.messages, found.keys, found.left_out.clone())?;
+    writer.end(found.conversations, found.messages, found.keys, found.left_out.clone(), &Origin::default())?;
     Ok(Fetched {
         path: path.to_path_buf(),
         checked: Checked { head, lock, contents: found, lost: lost.map(|lost| lost.into_iter().map(|(_, what)| what).collect()) },
@@ -110,7 +112,13 @@ type Lost = Option<Vec<(Option<Name>, String)>>;
 /// What is to be done about something that cannot be had: what does not open or is not there may be borne with.
 fn bear(lost: &mut Lost, id: Option<&Name>, error: Error) -> Result<(), Error> {
     match (lost, &error) {
-        (Some(lost), Error::Damaged(_) | Error::Missing(_) | Error::Strange(_)) => {
+        (
+            Some(lost),
+            Error::Damaged(_)
+            | Error::Missing(_)
+            | Error::Strange(_)
+            | Error::Backup(backup::Error::Disk(disk::Error::Odd { .. } | disk::Error::Symlink(_))),
+        ) => {
             let whose = id.map_or_else(String::new, |id| format!("conversation `{id}` is not whole: "));
             lost.push((id.cloned(), format!("{whose}{error}")));
             Ok(())
@@ -128,7 +136,8 @@ async fn contents(
     each: Each<'_>,
 ) -> Result<Contents, Error> {
     let mut found = Contents { left_out: seen.snapshot.left_out.clone(), ..Contents::default() };
-    let mut entries = Vec::new();
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut ids = BTreeSet::new();
     let mut lists = Parts::new(seen, &seen.snapshot.lists)?;
     loop {
         let named = match lists.next().await {
@@ -140,14 +149,15 @@ async fn contents(
             Err(error) => Err(error),
         };
         match named {
-            Ok(named) => entries.extend(named),
+            // A list that is named twice is none of ours, and could be named as often as there is memory.
+            Ok(named) if named.iter().all(|entry| ids.insert(entry.id.clone())) => entries.extend(named),
+            Ok(_) => return Err(Error::Strange(short(seen.snapshot.id.as_str()))),
             Err(error) => bear(lost, None, error)?,
         }
     }
     let whole: (usize, usize) = (entries.len(), entries.iter().map(|e: &Entry| e.messages).sum());
-    let ids: BTreeSet<&Name> = entries.iter().map(|e| &e.id).collect();
     let counted = whole == (seen.snapshot.conversations, seen.snapshot.messages) || lost.as_ref().is_some_and(|l| !l.is_empty());
-    if !counted || ids.len() != entries.len() {
+    if !counted {
         return Err(Error::Strange(short(seen.snapshot.id.as_str())));
     }
     drop(ids);
@@ -162,6 +172,10 @@ async fn contents(
         tell(found.conversations);
     }
     if only.is_empty() {
+        // Each is another: one that is named again and again would fill the disk.
+        if seen.snapshot.extras.iter().collect::<BTreeSet<_>>().len() != seen.snapshot.extras.len() {
+            return Err(Error::Strange(short(seen.snapshot.id.as_str())));
+        }
         let mut extras = Parts::new(seen, &seen.snapshot.extras)?;
         loop {
             let done = match extras.next().await {
@@ -188,38 +202,41 @@ async fn conversation(
     lost: &mut Lost,
     each: Each<'_>,
 ) -> Result<Option<usize>, Error> {
-    let (mut records, mut size): (Vec<Plain>, usize) = (Vec::new(), 0);
-    let mut whole = true;
+    let (mut judge, mut size) = (Judge::new(&entry.id), 0);
+    let (mut whole, mut any) = (true, false);
     for n in 0..entry.parts.len() {
         let next = match parts.next().await {
             Ok(next) => Ok(next.ok_or(Error::TooMuch)?),
             Err(error) => Err(error),
         };
-        match next.and_then(|(name, plain)| part(entry, n, &name, &plain, &mut size)) {
-            Ok(more) => records.extend(more),
-            Err(error) => {
-                whole = false;
-                bear(lost, Some(&entry.id), error)?;
-            }
+        let taken = next.and_then(|(name, plain)| {
+            let records = part(entry, n, &name, &plain, &mut size)?;
+            let own = records.iter().take_while(|record| judge.take(record.get().as_bytes()).is_some()).count();
+            let (own, others) = records.split_at(own);
+            any |= !own.is_empty();
+            each(Item::Records(&entry.id, own))?;
+            if others.is_empty() { Ok(()) } else { Err(Error::Strange(entry.id.to_string())) }
+        });
+        if let Err(error) = taken {
+            whole = false;
+            bear(lost, Some(&entry.id), error)?;
         }
     }
-    let known = archive::judge(&entry.id, &records).filter(|known| !whole || known.messages == entry.messages);
-    let Some(known) = known else {
+    let known = judge.end();
+    if whole && known.messages != entry.messages {
         bear(lost, Some(&entry.id), Error::Strange(entry.id.to_string()))?;
-        return Ok(None);
-    };
-    if whole && !known.whole && !left_out.contains_key(&entry.id) {
+    } else if whole && !known.whole && !left_out.contains_key(&entry.id) {
         return Err(backup::Error::Gaps(entry.id.clone()).into());
     }
-    if known.records == 0 && !whole {
+    if !any && !whole {
         return Ok(None);
     }
-    each(Item::Conversation(&entry.id, &records, &known))?;
+    each(Item::Conversation(&entry.id, &known))?;
     Ok(Some(known.messages))
 }
 
 /// The records of a part that is in its place.
-fn part(entry: &Entry, n: usize, name: &str, plain: &[u8], size: &mut usize) -> Result<Vec<Plain>, Error> {
+fn part<'a>(entry: &Entry, n: usize, name: &str, plain: &'a [u8], size: &mut usize) -> Result<Vec<&'a RawValue>, Error> {
     let Ok(Thing::Conversation(part)) = serde_json::from_slice::<Thing<'_>>(plain) else {
         return Err(Error::Strange(short(name)));
     };
@@ -231,17 +248,14 @@ fn part(entry: &Entry, n: usize, name: &str, plain: &[u8], size: &mut usize) -> 
     if *size > LARGEST {
         return Err(Error::TooMuch);
     }
-    Ok(records.into_iter().map(|record| Zeroizing::new(record.get().as_bytes().to_vec())).collect())
+    Ok(records)
 }
 
 fn extra(name: &str, plain: &[u8], found: &mut Contents, each: Each<'_>) -> Result<(), Error> {
     match serde_json::from_slice(plain) {
-        Ok(Thing::Text(Text { file, text })) => {
-            match file {
-                Which::Settings => found.settings = true,
-                Which::Usage => found.usage = true,
-            }
-            Ok(each(Item::Text(file, &text))?)
+        Ok(Thing::Text(text)) => {
+            noted(&text, found).ok_or_else(|| Error::Strange(short(name)))?;
+            Ok(each(Item::Text(text.file, &text.text))?)
         }
         Ok(Thing::Keys(keys)) => {
             found.keys += keys.len();

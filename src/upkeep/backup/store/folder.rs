@@ -14,12 +14,15 @@ impl Folder {
     }
 
     pub(super) fn list(&self, folder: &str) -> Result<Vec<Listed>, Error> {
-        let listed = disk::list(&self.0.join(folder))?.into_iter();
+        let folder = self.0.join(folder);
+        disk::refuse_special(&folder)?;
+        let listed = disk::list_regular(&folder)?.into_iter();
         Ok(listed.map(|e| Listed { name: e.name, bytes: e.bytes, modified_ms: e.modified_ms }).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
-        match disk::read_foreign(&self.0.join(name), LONGEST as u64) {
+        let path = self.path(name)?;
+        match disk::read_regular(&path, LONGEST as u64) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error.into()),
@@ -42,7 +45,7 @@ impl Folder {
 
     /// The folder may be anybody's: what is in it is sealed, and a stick knows no owners.
     fn draft(&self, name: &str, bytes: &[u8]) -> Result<Draft, Error> {
-        let path = self.0.join(name);
+        let path = self.path(name)?;
         disk::folder_anywhere(path.parent().unwrap_or(&self.0))?;
         let mut draft = Draft::held(&path)?;
         draft.add(bytes)?;
@@ -52,11 +55,22 @@ impl Folder {
     /// Removes what senders that were killed left in a folder of the place: there everything is ours. Where that cannot be done, the
     /// backup is none the worse.
     pub(super) fn sweep(&self, folder: &str) {
-        disk::sweep_left_behind(&self.0.join(folder), |_, _| true).unwrap_or_default();
+        let folder = self.0.join(folder);
+        if disk::refuse_special(&folder).is_ok() {
+            disk::sweep_left_behind(&folder, |_, _| true).unwrap_or_default();
+        }
     }
 
     pub(super) fn remove(&self, name: &str) -> Result<(), Error> {
-        disk::remove(&self.0.join(name))?;
+        disk::remove(&self.path(name)?)?;
         Ok(())
+    }
+
+    /// Where a thing is. A link in the place of a folder would lead reading, writing and removing out of the store.
+    fn path(&self, name: &str) -> Result<PathBuf, Error> {
+        if let Some((folder, _)) = name.split_once('/') {
+            disk::refuse_special(&self.0.join(folder))?;
+        }
+        Ok(self.0.join(name))
     }
 }

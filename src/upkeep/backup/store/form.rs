@@ -9,7 +9,7 @@ use crate::keys::passphrase::{Key, SALT_BYTES};
 use crate::name::Name;
 use crate::seal::KeyRing;
 use crate::secret::Secret;
-use crate::upkeep::backup;
+use crate::upkeep::backup::{self, Origin};
 use crate::upkeep::backup::form::{self, Text, hex};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -69,7 +69,7 @@ pub async fn head(objects: &Objects) -> Result<Option<Head>, Error> {
         return Err(backup::Error::Newer(least.version).into());
     }
     let head: Head = serde_json::from_slice(&bytes).map_err(not_ours)?;
-    head.kdf.parse::<Cost>().map_err(backup::Error::Bounds)?;
+    form::cost(&head.kdf)?;
     Ok(Some(head))
 }
 
@@ -108,7 +108,7 @@ impl Head {
     }
 
     fn keys(&self, passphrase: &Secret) -> Result<Keys, Error> {
-        let cost: Cost = self.kdf.parse().map_err(backup::Error::Bounds)?;
+        let cost = form::cost(&self.kdf)?;
         let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(backup::Error::NotABackup)?;
         Keys::of(&cost.derive(passphrase, &salt).map_err(backup::Error::from)?)
     }
@@ -220,7 +220,7 @@ pub(super) struct Part<'a> {
     pub(super) id: Name,
     /// The first is 0.
     pub(super) n: usize,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "form::few_records")]
     pub(super) records: Vec<&'a RawValue>,
 }
 
@@ -260,6 +260,27 @@ pub struct Snapshot {
     pub(super) lists: Vec<String>,
     /// The names of what goes along.
     pub(super) extras: Vec<String>,
+    /// By which the installation that made it knows it again.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(super) proofs: Vec<String>,
+}
+
+impl Snapshot {
+    /// Makes the proofs. What they are of is the whole backup: it names each object by a hash of what that seals.
+    pub(super) fn proved(mut self, origin: &Origin) -> Self {
+        self.proofs = origin.prove(&self.bare());
+        self
+    }
+
+    /// Whether it was made by this installation.
+    #[must_use]
+    pub fn is_made_by(&self, origin: &Origin) -> bool {
+        origin.has_proved(&self.bare(), &self.proofs)
+    }
+
+    fn bare(&self) -> Vec<u8> {
+        serde_json::to_vec(&(FORMAT, Self { proofs: Vec::new(), ..self.clone() })).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod marks;
 mod objects;
 mod prune;
 mod queue;
+mod seen;
 mod send;
 
 pub use address::{Address, Cloud, Kind};
@@ -27,6 +28,7 @@ pub use fetch::{Fetched, Seen, fetch, look};
 pub use form::{Head, Keys, Snapshot, head, is_a_place};
 pub use objects::{Objects, Surroundings};
 pub use prune::{Pruned, Snapshots, plan, prune, snapshots};
+pub use seen::{Newest, newest_missing, remember_newest};
 pub use send::{Sender, Sent, send};
 
 use crate::name::Name;

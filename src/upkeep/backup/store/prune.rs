@@ -5,7 +5,7 @@ use super::form::{Keys, OBJECTS, SNAPSHOTS, Snapshot, Thing, is_a_name, short};
 use super::marks::{Mark, Work};
 use super::objects::{Listed, Objects};
 use super::queue::{Queue, at_once, room};
-use crate::clock::Clock;
+use crate::clock::{Clock, Time};
 use crate::name::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
@@ -54,9 +54,11 @@ pub async fn snapshots(objects: &Objects, keys: &Keys, store: &Name) -> Result<S
 
 impl Snapshots {
     /// The one whose name begins so; without a name the newest.
-    pub fn choose(&self, wanted: Option<&str>) -> Result<&Snapshot, Error> {
+    pub fn choose(&self, wanted: Option<&str>, now: Time) -> Result<&Snapshot, Error> {
         let Some(wanted) = wanted else {
-            return match (self.open.last(), self.closed.first()) {
+            // A date in the future makes none the newest, unless all have one: then a clock is wrong.
+            let newest = self.open.iter().rfind(|s| s.created_at <= now).or(self.open.last());
+            return match (newest, self.closed.first()) {
                 (Some(newest), _) => Ok(newest),
                 (None, Some(closed)) => Err(Error::Damaged(short(closed.as_str()))),
                 (None, None) => Err(Error::Nothing),

@@ -1,0 +1,97 @@
+//! The API keys of a backup: listed by name, and restored only where that was said.
+
+use super::Options;
+use crate::archive::Trust;
+use crate::cli::app::App;
+use crate::cli::report::Problem;
+use crate::keys::Slot;
+use crate::ledger::{Event, Severity, What};
+use crate::secret::Secret;
+use crate::upkeep::backup::Plan;
+use anyhow::{Result, bail};
+use serde_json::{Value, json};
+
+/// A key of a backup, and what becomes of it.
+pub(super) struct Key<'a> {
+    slot: Slot,
+    secret: &'a Secret,
+    fingerprint: Option<String>,
+    wanted: bool,
+    outcome: &'static str,
+}
+
+impl Key<'_> {
+    /// `openrouter/default`
+    fn name(&self) -> String {
+        match &self.slot {
+            Slot::ApiKey { provider, profile } => format!("{provider}/{profile}"),
+            other => other.to_string(),
+        }
+    }
+
+    fn is_named(&self, name: &str) -> bool {
+        name == self.name() || matches!(&self.slot, Slot::ApiKey { provider, profile } if profile.as_str() == "default" && name == provider.as_str())
+    }
+
+    /// A line for a person.
+    pub(super) fn line(&self) -> String {
+        let fingerprint = self.fingerprint.as_deref().map_or_else(String::new, |f| format!(" ({f})"));
+        format!("key {}{fingerprint}: {}\n", self.name(), self.outcome)
+    }
+
+    pub(super) fn json(&self) -> Value {
+        json!({ "key": self.name(), "fingerprint": self.fingerprint, "outcome": self.outcome })
+    }
+}
+
+/// The keys of a backup, and which of them are wanted. Those of another installation are wanted one by one: whoever made the backup
+/// pays for what is asked with them, and may read it.
+pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed: bool) -> Result<Vec<Key<'a>>> {
+    let book = if keyed && !plan.keys.is_empty() { app.keys()?.custody().book()? } else { None };
+    let mut keys: Vec<Key<'_>> = Vec::new();
+    for (name, secret) in &plan.keys {
+        if let Ok(slot @ Slot::ApiKey { .. }) = name.parse::<Slot>() {
+            let fingerprint = book.as_ref().map(|book| book.fingerprint(secret));
+            keys.push(Key { slot, secret, fingerprint, wanted: false, outcome: "not restored" });
+        }
+    }
+    if let Some(missing) = options.key.iter().find(|name| !keys.iter().any(|key| key.is_named(name))) {
+        let missing = crate::privacy::Raw::from(missing.as_str()).printable();
+        bail!(Problem::misuse(format!("the backup has no key `{missing}`")).hint("`chatbot restore FILE --dry-run` lists them"));
+    }
+    let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Own && !options.dry_run;
+    if each && !keys.is_empty() && !app.ui.can_ask() {
+        bail!(
+            Problem::misuse("keys of another installation are restored one by one, and nobody can be asked")
+                .hint(format!("name each with `--key {}`, or say with `--mine` that the backup is yours", keys.first().map_or_else(String::new, Key::name)))
+        );
+    }
+    for key in &mut keys {
+        key.wanted = if options.key.is_empty() { options.with_keys } else { options.key.iter().any(|name| key.is_named(name)) };
+        if each {
+            app.ui.error_line(&format!("the backup has a key for {}", key.name()));
+            key.wanted = app.ui.confirm("store it here?", "`--key`")?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Puts the wanted keys where there are none. One that is here is never replaced.
+pub(super) fn store(app: &mut App, keys: &mut [Key<'_>]) -> Result<()> {
+    for key in keys.iter_mut() {
+        if !key.wanted {
+            continue;
+        }
+        let custody = app.keys()?.custody();
+        key.outcome = match custody.get(&key.slot)? {
+            Some(here) if crate::keys::same(&here, key.secret) => "here already",
+            Some(_) => "not restored: another key is here",
+            None => {
+                custody.put(&key.slot, key.secret)?;
+                app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &key.slot.to_string()));
+                "restored"
+            }
+        };
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! The proof that a backup was made by this installation.
+//!
+//! Who knows the passphrase of a backup can write one that says anything. What they cannot make is a MAC under a key that only this
+//! installation has: of the conversations or of the audit log, whichever is still there. The MAC covers the hash of everything in
+//! the backup, so that it cannot be taken over into another one.
+
+use super::form::hex;
+use crate::secret::Secret;
+use ring::hmac;
+use std::fmt;
+
+/// What the keys of the proofs are derived for: nothing else is ever made a MAC of with them.
+const PURPOSE: &[u8] = b"chatbot: proof that a backup was made here, 1";
+
+/// The keys of this installation that proofs are made with.
+#[derive(Default)]
+pub struct Origin(Vec<hmac::Key>);
+
+impl Origin {
+    /// A key for proofs follows from each of these secrets.
+    #[must_use]
+    pub fn new(secrets: &[Secret]) -> Self {
+        let key = |secret: &Secret| {
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
+        };
+        Self(secrets.iter().map(key).collect())
+    }
+
+    /// A proof for a statement under each of the keys.
+    pub(super) fn prove(&self, statement: &[u8]) -> Vec<String> {
+        self.0.iter().map(|key| hex(hmac::sign(key, statement).as_ref())).collect()
+    }
+
+    /// Whether one of the proofs is of this installation.
+    pub(super) fn has_proved(&self, statement: &[u8], proofs: &[String]) -> bool {
+        self.prove(statement).iter().any(|own| proofs.contains(own))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origin(_; {})", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(secrets: &[&str]) -> Origin {
+        Origin::new(&secrets.iter().map(|s| Secret::new((*s).to_owned())).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn backup_origin_is_proved_by_any_key_that_is_still_there_and_by_no_other() {
+        let proofs = origin(&["data", "audit"]).prove(b"statement");
+        assert!(origin(&["data"]).has_proved(b"statement", &proofs) && origin(&["new", "audit"]).has_proved(b"statement", &proofs));
+        assert!(!origin(&["new"]).has_proved(b"statement", &proofs), "another installation");
+        assert!(!origin(&["data"]).has_proved(b"another", &proofs), "another backup");
+        assert!(!origin(&["data"]).has_proved(b"statement", &[]), "no proof");
+        assert!(!origin(&[]).has_proved(b"statement", &proofs), "no key");
+        assert!(!origin(&[]).has_proved(b"statement", &[]), "neither");
+    }
+}
