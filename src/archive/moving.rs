@@ -139,9 +139,7 @@ fn admitted(record: &[u8], id: &Name, trust: Trust) -> Option<Plain> {
             Trust::Own if line.id == *id => Ok(record.to_vec()),
             Trust::Own => serde_json::to_vec(&Line { id: id.clone(), ..line }),
             // By which rules it was redacted is for nobody else to say.
-            Trust::Foreign(now) => {
-                serde_json::to_vec(&Line { id: id.clone(), at: line.at.min(now), foreign: true, rules: None, ..line })
-            }
+            Trust::Foreign(now) => serde_json::to_vec(&Line { id: id.clone(), at: line.at.min(now), foreign: true, rules: None, ..line }),
         },
         Err(_) => serde_json::from_slice::<Header>(record).and_then(|header| {
             let created_at = match trust {

@@ -1,6 +1,7 @@
 //! Reading a file line by line, however long it is.
 
-use super::{Error, io, open_regular};
+use super::irregular::open_regular;
+use super::{Error, io};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

@@ -76,8 +76,7 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
     let dry = other.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).passes();
     let given = json!([{ "key": "limits.requests_per_minute", "value": "7", "guarded": false }]);
     let settings = json!({ "installed": false, "file": null, "valid": true, "given": given });
-    let would =
-        json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
+    let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
     assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let came = "4 restored, 0 here already, 0 restored beside\nsettings in force: `[ROOT]/[..]config.toml`\n";
@@ -96,8 +95,8 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
 /// Settings that run a program, send words elsewhere and let everything pass.
 const HOSTILE: &str = "provider = \"own\"\n[providers.own]\nbase_url = \"https://elsewhere.example/v1\"\n[alerts]\ncommand = [\"sh\", \"-c\", \"id\"]\n\
                        [privacy]\nredact = false\n[limits]\nmax_messages = 5\n";
-const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n    limits.max_messages = 5\n  ! privacy.redact = false\n  ! provider = \"own\"\n  \
-                            ! providers.own.base_url = \"https://elsewhere.example/v1\"\n";
+const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n  ! privacy.redact = false\n  ! provider = \"own\"\n  \
+                            ! providers.own.base_url = \"https://elsewhere.example/v1\"\n    limits.max_messages = 5\n";
 
 #[test]
 fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
@@ -236,11 +235,7 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
             head("m=65536", "m=262145"),
             "the backup asks for what it may not: Argon2id's memory in KiB is 262145, and may be 19456 to 262144",
         ),
-        (
-            "many passes",
-            head("t=3", "t=11"),
-            "the backup asks for what it may not: Argon2id's number of passes is 11, and may be 2 to 10",
-        ),
+        ("many passes", head("t=3", "t=11"), "the backup asks for what it may not: Argon2id's number of passes is 11, and may be 2 to 10"),
         ("path-like", head("\"id\":\"", "\"id\":\"../../"), "hostile` is not a backup of chatbot's"),
         ("another salt", with(&|l| l[0].clone_from(&other[0])), "the passphrase does not open this backup"),
         ("cut", lines[..lines.len() - 1].join("\n") + "\n", "the backup is cut off: its last record is missing"),

@@ -1,9 +1,9 @@
 //! Backups of somebody who knows the passphrase: every seal is right, and what is sealed is not.
 
 use super::backup::{conversations, everything, house, parsed};
-use super::harness::screen::Screen;
 use super::harness::Sandbox;
 use super::harness::sandbox::PASSPHRASE;
+use super::harness::screen::Screen;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -313,7 +313,8 @@ fn backup_settings_that_are_guarded_come_first_and_too_many_are_refused() {
 fn backup_made_here_is_known_again_after_a_change_of_keys_and_otherwise_by_a_yes() {
     let sandbox = house(2);
     let file = backup(&sandbox);
-    let own = |sandbox: &Sandbox, args: &[&str]| parsed(&sandbox.run([&["restore", "--json"], args].concat()).arg(&file).passes())["own"].clone();
+    let own =
+        |sandbox: &Sandbox, args: &[&str]| parsed(&sandbox.run([&["restore", "--json"], args].concat()).arg(&file).passes())["own"].clone();
     assert_eq!(own(&sandbox, &[]), json!(true));
     sandbox.run(["history", "rekey", "--yes"]).passes();
     assert_eq!(own(&sandbox, &["--dry-run"]), json!(true));

@@ -107,7 +107,10 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).passes());
     let settings = dry.as_object_mut().unwrap().remove("settings").unwrap();
     assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
-    assert_eq!(dry, json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [] }));
+    assert_eq!(
+        dry,
+        json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [] })
+    );
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let restored = other.run(["restore", "--mine", &address]).passes();
     assert!(restored.stdout.starts_with("30 restored, 0 here already, 0 restored beside\n"), "{restored:#?}");
@@ -522,9 +525,12 @@ fn an_address_that_leads_nowhere_or_tells_a_secret_is_refused() {
         ("az://container/x", 3, "the credentials for `az` are not complete"),
         ("http://127.0.0.1:9/x", 7, "`webdav` is not there: nothing listens at `127.0.0.1:9`"),
     ] {
-        for args in
-            [["backup", "--json"].as_slice(), &["restore", "--mine", "--json"], &["backup", "--json", "--verify"], &["backup", "list", "--json"]]
-        {
+        for args in [
+            ["backup", "--json"].as_slice(),
+            &["restore", "--mine", "--json"],
+            &["backup", "--json", "--verify"],
+            &["backup", "list", "--json"],
+        ] {
             let refused = sandbox.run(args).arg(address).fails(code);
             assert!(error(&refused).contains(message), "{address}: {refused:#?}");
             assert!(!refused.stderr.contains("canary") && refused.stdout.is_empty(), "{refused:#?}");

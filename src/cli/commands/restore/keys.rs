@@ -30,7 +30,8 @@ impl Key<'_> {
     }
 
     fn is_named(&self, name: &str) -> bool {
-        name == self.name() || matches!(&self.slot, Slot::ApiKey { provider, profile } if profile.as_str() == "default" && name == provider.as_str())
+        name == self.name()
+            || matches!(&self.slot, Slot::ApiKey { provider, profile } if profile.as_str() == "default" && name == provider.as_str())
     }
 
     /// A line for a person.
@@ -61,10 +62,10 @@ pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed
     }
     let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Own && !options.dry_run;
     if each && !keys.is_empty() && !app.ui.can_ask() {
-        bail!(
-            Problem::misuse("keys of another installation are restored one by one, and nobody can be asked")
-                .hint(format!("name each with `--key {}`, or say with `--mine` that the backup is yours", keys.first().map_or_else(String::new, Key::name)))
-        );
+        bail!(Problem::misuse("keys of another installation are restored one by one, and nobody can be asked").hint(format!(
+            "name each with `--key {}`, or say with `--mine` that the backup is yours",
+            keys.first().map_or_else(String::new, Key::name)
+        )));
     }
     for key in &mut keys {
         key.wanted = if options.key.is_empty() { options.with_keys } else { options.key.iter().any(|name| key.is_named(name)) };

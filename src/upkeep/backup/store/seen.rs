@@ -29,7 +29,7 @@ pub struct Newest {
 pub fn newest_missing(state: &Path, store: &Name, found: &Snapshots, now: Time) -> Result<Option<Newest>, Error> {
     let newest = found.open.iter().rfind(|snapshot| snapshot.created_at <= now);
     if let Some(before) = read(state)?.remove(store)
-        && newest.is_none_or(|newest| newest.created_at < before.created_at)
+        && newest.is_some_and(|newest| newest.created_at < before.created_at)
     {
         let there = found.open.iter().map(|snapshot| &snapshot.id).chain(&found.closed).any(|id| *id == before.id);
         return Ok(Some(before).filter(|_| !there));

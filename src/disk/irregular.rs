@@ -1,0 +1,59 @@
+//! Files in folders that others may fill: only regular ones are read, and nothing else is waited for.
+
+use super::{Error, io, options, up_to};
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::path::Path;
+
+/// Reads a file from a folder that others may fill (a stick, a mounted store): a regular file, no link, at most so many bytes.
+pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let file = match options().read(true).open(path) {
+        Ok(file) => file,
+        Err(source) => return Err(refuse_special(path).err().unwrap_or_else(|| io("read", path)(source))),
+    };
+    let meta = file.metadata().map_err(io("read", path))?;
+    if !meta.is_file() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) });
+    }
+    up_to(file, &meta, most, path)
+}
+
+/// Refuses a link, a FIFO, a socket or a device. What is missing, a folder and a regular file pass.
+pub fn refuse_special(path: &Path) -> Result<(), Error> {
+    match fs::symlink_metadata(path) {
+        Ok(meta) if meta.file_type().is_symlink() => Err(Error::Symlink(path.to_path_buf())),
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }),
+        _ => Ok(()),
+    }
+}
+
+/// What a file is that is not a regular one.
+#[cfg(unix)]
+fn special(meta: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    match () {
+        () if kind.is_dir() => "a folder",
+        () if kind.is_fifo() => "a FIFO, not a regular file",
+        () if kind.is_socket() => "a socket, not a regular file",
+        () if kind.is_char_device() || kind.is_block_device() => "a device, not a regular file",
+        () => "not a regular file",
+    }
+}
+
+#[cfg(not(unix))]
+fn special(meta: &Metadata) -> &'static str {
+    if meta.is_dir() { "a folder" } else { "not a regular file" }
+}
+
+/// Opens a regular file by a path that the user gave: a link may lead to it. A FIFO or a device is refused and never waited for.
+pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
+    let mut options = OpenOptions::new();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0));
+    }
+    let file = options.read(true).open(path).map_err(io("read", path))?;
+    let meta = file.metadata().map_err(io("read", path))?;
+    if meta.is_file() { Ok(file) } else { Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }) }
+}
