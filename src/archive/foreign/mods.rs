@@ -198,7 +198,7 @@ mod tests {
             for mask in [1, 0x7f, 0x80, 0xff] {
                 let mut file = file.clone();
                 file[at] ^= mask;
-                let _ = read(&file);
+                drop(read(&file));
             }
         }
     }
