@@ -52,12 +52,12 @@ struct Object<'a> {
 }
 
 /// What is in an object; `None` if it is none.
-fn object<'a>(piece: Piece<'a>) -> Option<Object<'a>> {
+fn object(piece: Piece<'_>) -> Option<Object<'_>> {
     let text = piece.get();
     text.starts_with('{').then(|| serde_json::from_str(text).ok())?
 }
 
-fn string<'a>(piece: Option<Piece<'a>>) -> Option<Cow<'a, str>> {
+fn string(piece: Option<Piece<'_>>) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     let text = piece?.get();

@@ -13,6 +13,8 @@ const DEEPEST: usize = 48;
 const MOST_COLUMNS: usize = 64;
 /// No statement that makes such a table is as long.
 const LONGEST_STATEMENT: usize = 64 << 10;
+/// A log has a few dozen tables.
+const MOST_TABLES: usize = 1000;
 /// A row counts as so many bytes at least. Rows of the logs that are read have several hashes and times and are longer; keeping
 /// one takes about twice this.
 const LEAST_ROW: usize = 64;
@@ -124,10 +126,10 @@ impl<'a> Database<'a> {
             if row.text("type") == Some("table")
                 && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.whole("rootpage"), row.text("sql"))
                 && let Ok(root) = usize::try_from(root)
+                && sql.len() <= LONGEST_STATEMENT
+                && tables.len() < MOST_TABLES
             {
-                if sql.len() <= LONGEST_STATEMENT && tables.len() < 1000 {
-                    tables.push(Table { name: name.to_owned(), columns: columns(sql), root });
-                }
+                tables.push(Table { name: name.to_owned(), columns: columns(sql), root });
             }
         });
         tables
