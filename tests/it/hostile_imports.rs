@@ -8,7 +8,8 @@ use std::fs;
 /// the most messages there may be, each some hundred bytes).
 const BASE: usize = 96 << 20;
 
-/// Imports a file and holds it to four times its size and to ten times the processor time that is expected of the slow build.
+/// Imports a file and holds it to four times its size and to several times the processor time that
+/// the slow build takes: under one second for a megabyte.
 fn import(name: &str, bytes: &[u8], code: i32) {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
@@ -27,11 +28,10 @@ fn import(name: &str, bytes: &[u8], code: i32) {
     });
     let output = running.end();
     let (peak, ticks) = watcher.join().unwrap();
-    println!("{name}: {} bytes, peak {} MB, {} ms, {:?}", bytes.len(), peak >> 20, ticks * 10, output.code);
     assert_eq!(output.code, Some(code), "{name}: {}", output.stderr);
     assert!(peak > 0, "nothing was measured");
     assert!(peak <= BASE + 4 * bytes.len(), "{name}: {} bytes took {peak} bytes of memory", bytes.len());
-    assert!(ticks <= 1500 + 10 * (bytes.len() as u64 >> 10), "{name}: {} bytes took {ticks} hundredths of a second", bytes.len());
+    assert!(ticks <= 300 + 400 * (bytes.len() as u64) / (1 << 20), "{name}: {} bytes took {ticks} hundredths of a second", bytes.len());
 }
 
 /// A number as Go's `gob` writes it, and one with a sign.
@@ -71,8 +71,8 @@ fn gob(field: &str, count: usize, records: &[u8]) -> Vec<u8> {
 fn import_gob_shares_the_names_of_fields() {
     import("name.gob", &gob(&"n".repeat(1_000_000), 20_000, &b"\x02\x00\x00".repeat(20_000)), 2);
     import("short-name.gob", &gob(&"n".repeat(8_000), 20_000, &b"\x02\x00\x00".repeat(20_000)), 2);
-    import("empty.gob", &gob("Content", 4_000_000, &[0; 4_000_000]), 2);
-    import("lie.gob", &gob("Content", usize::MAX >> 1, &[0; 1_000_000]), 2);
+    import("empty.gob", &gob("Content", 4_000_000, &vec![0; 4_000_000]), 2);
+    import("lie.gob", &gob("Content", usize::MAX >> 1, &vec![0; 1_000_000]), 2);
     import("many.gob", &gob("Content", 300_000, &b"\x01\x04user\x01\x01a\x00".repeat(300_000)), 2);
     let mut invalid = b"\x01\x04user\x01".to_vec();
     length(3_000_000, &mut invalid);
