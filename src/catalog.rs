@@ -1,6 +1,7 @@
 //! The providers we know, as data: where they live, what their keys look like, which dialect they speak.
 
 use crate::name::Name;
+use std::net::{IpAddr, SocketAddr};
 
 /// The provider one gets without choosing.
 pub const DEFAULT_PROVIDER: &str = "openrouter";
@@ -391,6 +392,12 @@ pub struct Issuer {
     pub hosts: Vec<String>,
 }
 
+/// Whether a provider we know takes its key from a variable of this name.
+#[must_use]
+pub fn is_a_providers_variable(name: &str) -> bool {
+    ENTRIES.iter().filter_map(|entry| entry.env).any(|env| env.eq_ignore_ascii_case(name))
+}
+
 /// Whose key this is; `None` where neither its first letters nor its variable tells.
 #[must_use]
 pub fn issuer_of(key: &str, variable: Option<&str>) -> Option<Issuer> {
@@ -430,6 +437,17 @@ impl Endpoint {
         Self { title: name.to_string(), name, base_url, account: Account::Models, dialect: PLAIN }
     }
 
+    /// Whether it is on this machine, by its name: what a name server says does not count.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        let name = host
+            .strip_suffix(|c: char| c.is_ascii_digit())
+            .map_or(host.as_str(), |_| host.rsplit_once(':').map_or(host.as_str(), |(name, _)| name));
+        let address = host.parse::<SocketAddr>().map(|both| both.ip()).or_else(|_| host.trim_matches(['[', ']']).parse::<IpAddr>());
+        address.map_or(name == "localhost", |ip| ip.is_loopback())
+    }
+
     /// The host its key may be sent to, with the port where one is named.
     #[must_use]
     pub fn host(&self) -> String {
@@ -463,6 +481,25 @@ mod tests {
             ("openrouter.ai", ""),
         ] {
             assert_eq!(Endpoint::custom("own".parse().unwrap(), address.to_owned()).host(), host, "{address}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_by_the_address_alone() {
+        for (address, loopback) in [
+            ("http://127.0.0.1:4801/v1", true),
+            ("http://127.8.9.1/v1", true),
+            ("http://[::1]:80/v1", true),
+            ("http://[::1]/v1", true),
+            ("http://localhost:11434/v1", true),
+            ("http://localhost/v1", true),
+            ("https://localhost.evil.example/v1", false),
+            ("https://127.0.0.1.evil.example/v1", false),
+            ("https://localhost@evil.example:443/v1", false),
+            ("https://10.0.0.1/v1", false),
+            ("https:evil.example://localhost/v1", false),
+        ] {
+            assert_eq!(Endpoint::custom("own".parse().unwrap(), address.to_owned()).is_loopback(), loopback, "{address}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Whole, private files: owner-only from birth, never through a symlink, written whole or not at all, locked while in use.
 
+mod ancestors;
 mod appender;
 mod draft;
 mod irregular;
@@ -7,6 +8,7 @@ mod lines;
 mod listing;
 mod scratch;
 
+pub use ancestors::{inspect_ancestors, inspect_holder};
 pub use appender::{Appender, Lock};
 pub use draft::{Draft, sweep, sweep_left_behind};
 pub use irregular::{read_regular, refuse_special};
@@ -181,50 +183,6 @@ pub fn folder(path: &Path) -> Result<(), Error> {
 /// Looks at a folder of ours, if it is there: one that others can open is refused.
 pub fn inspect_folder_of_ours(path: &Path) -> Result<(), Error> {
     fs::symlink_metadata(path).map_or(Ok(()), |meta| inspect_folder(path, &meta))
-}
-
-/// Looks at a folder that holds ours, if it is there: others may look into it, but not change what stands where.
-pub fn inspect_holder(path: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    if let Ok(meta) = fs::metadata(path) {
-        use std::os::unix::fs::MetadataExt;
-        // In one like `/tmp` everyone may put things, and move only what is theirs.
-        let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
-        if theirs && !sticky {
-            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
-        }
-    }
-    #[cfg(not(unix))]
-    let _nobody_can_tell = path;
-    Ok(())
-}
-
-/// Looks at a folder of ours and at all that lie above it: whoever can rename one of them can put another home in its place.
-/// Allowed are folders that only their owner can write to, and sticky ones such as `/tmp`, in which everyone moves their own only.
-pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        // Of a path that is not there yet, the part that is. Links are followed: what counts is where the files are.
-        let (exists, real) = match fs::canonicalize(path) {
-            Ok(real) => (true, Some(real)),
-            Err(_) => (false, path.ancestors().find_map(|part| fs::canonicalize(part).ok())),
-        };
-        for (above, folder) in real.iter().flat_map(|real| real.ancestors()).enumerate() {
-            let Ok(meta) = fs::metadata(folder) else { continue };
-            // Homes are often open to a group of which the user is the only member. Our own folder never is.
-            let others = if exists && above == 0 { 0o022 } else { 0o002 };
-            if meta.mode() & others != 0 && meta.mode() & 0o1000 == 0 {
-                if exists && above == 0 {
-                    return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
-                }
-                return Err(Error::Ancestor { path: folder.to_path_buf(), mode: meta.mode() & 0o777 });
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    let _no_modes_here = path;
-    Ok(())
 }
 
 /// Makes a folder and those above it that are missing, each 0700 from birth; one that is there may be anybody's.

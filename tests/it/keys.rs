@@ -302,13 +302,9 @@ fn thief(variable: &str) -> (Sandbox, Server) {
 fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
     let router = super::harness::sandbox::key();
     let mistral = "m".repeat(32);
-    for (variable, value) in [
-        ("OPENROUTER_API_KEY", router.as_str()),
-        ("LLM_KEY", router.as_str()),
-        ("llm_key", "sk-ant-api03-short"),
-        ("MISTRAL_API_KEY", mistral.as_str()),
-        ("LLM_KEY", "ghp_0123456789"),
-    ] {
+    for (variable, value) in
+        [("OPENROUTER_API_KEY", router.as_str()), ("openrouter_api_key", router.as_str()), ("MISTRAL_API_KEY", mistral.as_str())]
+    {
         let (mut sandbox, server) = thief(variable);
         sandbox.set(variable, value);
         for args in [&["ask", "hi"][..], &["ask", "--no-log", "--yes", "hi"], &["models"], &["key", "validate", "--force"]] {
@@ -329,10 +325,27 @@ fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
         let edited = fs::read_to_string(&book).unwrap().replace(&host, "localhost:9");
         fs::write(&book, edited).unwrap();
         sandbox.run(["ask", "hi"]).fails(3);
-        sandbox
-            .configure("provider = \"own\"\n[providers.own]\nbase_url = \"http://localhost:9/v1\"\nkey = \"env:LLM_KEY\"\nmodel = \"m\"\n");
+        sandbox.configure(
+            "provider = \"own\"\n[providers.own]\nbase_url = \"https://api.example/v1\"\nkey = \"env:LLM_KEY\"\nmodel = \"m\"\n",
+        );
         sandbox.run(["ask", "hi"]).env("LLM_KEY", &router).fails(3);
         assert_eq!(server.requests().len(), asked);
+    }
+}
+
+#[test]
+fn foreign_key_by_its_looks_stays_on_this_machine() {
+    for (variable, value) in
+        [("LLM_KEY", super::harness::sandbox::key().as_str()), ("llm_key", "sk-ant-api03-short"), ("LLM_KEY", "ghp_0123456789")]
+    {
+        let (mut sandbox, server) = thief(variable);
+        sandbox.set(variable, value);
+        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).passes().stdout, "thanks\n");
+        assert_eq!(server.connections(), 1);
+        let elsewhere = "base_url = \"https://api.example/v1\"";
+        sandbox.configure(&format!("provider = \"own\"\n[providers.own]\n{elsewhere}\nkey = \"env:{variable}\"\nmodel = \"m\"\n"));
+        let output = sandbox.run(["ask", "--no-log", "--yes", "hi"]).fails(3);
+        assert!(output.stderr.contains(&format!("the key in `{variable}` looks like a")), "{}", output.stderr);
     }
 }
 

@@ -197,7 +197,7 @@ fn house(server: &Server) -> Sandbox {
         "provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin"]).stdin(format!("{}\n", key())).passes();
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(format!("{}\n", key())).passes();
     sandbox
 }
 

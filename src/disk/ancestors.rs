@@ -1,0 +1,49 @@
+//! Folders above ours: who can rename one of them can put another home in its place.
+
+use super::Error;
+use std::fs;
+use std::path::Path;
+
+/// Looks at a folder that holds ours, if it is there: others may look into it, but not change what stands where.
+pub fn inspect_holder(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    if let Ok(meta) = fs::metadata(path) {
+        use std::os::unix::fs::MetadataExt;
+        // In one like `/tmp` everyone may put things, and move only what is theirs.
+        let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
+        if theirs && !sticky {
+            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+        }
+    }
+    #[cfg(not(unix))]
+    let _nobody_can_tell = path;
+    Ok(())
+}
+
+/// Looks at a folder of ours and at all that lie above it: whoever can rename one of them can put another home in its place.
+/// Allowed are folders that only their owner can write to, and sticky ones such as `/tmp`, in which everyone moves their own only.
+pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        // Of a path that is not there yet, the part that is. Links are followed: what counts is where the files are.
+        let (exists, real) = match fs::canonicalize(path) {
+            Ok(real) => (true, Some(real)),
+            Err(_) => (false, path.ancestors().find_map(|part| fs::canonicalize(part).ok())),
+        };
+        for (above, folder) in real.iter().flat_map(|real| real.ancestors()).enumerate() {
+            let Ok(meta) = fs::metadata(folder) else { continue };
+            // Homes are often open to a group of which the user is the only member. Our own folder never is.
+            let others = if exists && above == 0 { 0o022 } else { 0o002 };
+            if meta.mode() & others != 0 && meta.mode() & 0o1000 == 0 {
+                if exists && above == 0 {
+                    return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+                }
+                return Err(Error::Ancestor { path: folder.to_path_buf(), mode: meta.mode() & 0o777 });
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    let _no_modes_here = path;
+    Ok(())
+}
