@@ -57,3 +57,12 @@ pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
     let meta = file.metadata().map_err(io("read", path))?;
     if meta.is_file() { Ok(file) } else { Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }) }
 }
+
+/// Opens a file that is the user's and not ours, to be read piece by piece.
+pub fn open_foreign(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(io("read", path))?;
+    if file.metadata().map_err(io("read", path))?.is_dir() {
+        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
+    }
+    Ok(file)
+}

@@ -11,7 +11,7 @@ mod scratch;
 pub use ancestors::{inspect_ancestors, inspect_holder};
 pub use appender::{Appender, Lock};
 pub use draft::{Draft, sweep, sweep_left_behind};
-pub use irregular::{read_regular, refuse_special};
+pub use irregular::{open_foreign, read_regular, refuse_special};
 pub use lines::Lines;
 pub use listing::{Entry, has_name, list, list_regular, modified_ms, names};
 pub use scratch::{ScratchFolder, sweep_scratch_folders};
@@ -307,15 +307,6 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
         return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
     }
     up_to(file, &meta, most, path)
-}
-
-/// Opens a file that is the user's and not ours, to be read piece by piece.
-pub fn open_foreign(path: &Path) -> Result<File, Error> {
-    let file = File::open(path).map_err(io("read", path))?;
-    if file.metadata().map_err(io("read", path))?.is_dir() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
-    }
-    Ok(file)
 }
 
 /// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the

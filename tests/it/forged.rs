@@ -329,3 +329,52 @@ fn backup_made_here_is_known_again_after_a_change_of_keys_and_otherwise_by_a_yes
     assert!(!screen.text().contains("as an import"), "{}", screen.text());
     assert_eq!(everything(&other), everything(&sandbox));
 }
+
+#[test]
+fn backup_of_tiny_records_needs_little_memory() {
+    let sandbox = house(1);
+    let source = backup(&sandbox);
+    let text = fs::read_to_string(&source).unwrap();
+    let fernet = key(&serde_json::from_str(text.lines().next().unwrap()).unwrap());
+    let first: Value = serde_json::from_slice(&fernet.decrypt(text.lines().nth(1).unwrap()).unwrap()).unwrap();
+    let (id, template) = (first["conversation"]["id"].clone(), first["conversation"]["records"][1].clone());
+    let record = |n: u64| {
+        let mut record = template.clone();
+        (record["n"], record["text"]) = (json!(n), json!(""));
+        record
+    };
+    // One conversation of 160,000 messages, in the form of ours; and a line of records that are none.
+    let long = forged(&source, sandbox.root().join("long.backup"), |records| {
+        let end = records.pop().unwrap();
+        let header = records[0]["conversation"]["records"][0].clone();
+        let backup = records[0]["backup"].clone();
+        records.clear();
+        for part in 0..40_u64 {
+            let mut said: Vec<Value> = (1..=4000).map(|n| record(part * 4000 + n)).collect();
+            if part == 0 {
+                said.insert(0, header.clone());
+            }
+            let conversation = json!({ "id": id, "records": said, "more": part < 39 });
+            records.push(json!({ "backup": backup, "i": part + 1, "conversation": conversation }));
+        }
+        records.push(end);
+        records[40]["i"] = json!(41);
+        records[40]["end"]["messages"] = json!(160_000);
+    });
+    let empty = forged(&source, sandbox.root().join("empty.backup"), |records| {
+        records[0]["conversation"]["records"] = json!(vec![json!({}); 1_000_000]);
+    });
+    // What the key derivation needs, 64 MiB, and what a program needs, is in it.
+    let most_kib = 160 * 1024;
+    let within = |args: &[&str], file: &Path| {
+        let limited = format!("ulimit -v $(({most_kib} + 400 * 1024)); exec \"$@\"");
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &limited, "sh", env!("CARGO_BIN_EXE_chatbot")]).args(args).arg(file).env_clear().envs(sandbox.env());
+        command.output().unwrap()
+    };
+    assert!(fs::metadata(&long).unwrap().len() > 20_000_000);
+    let verified = within(&["backup", "--verify"], &long);
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    let refused = within(&["backup", "--verify"], &empty);
+    assert_eq!(refused.status.code(), Some(8), "{}", String::from_utf8_lossy(&refused.stderr));
+}

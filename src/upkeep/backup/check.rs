@@ -167,7 +167,7 @@ impl Reader {
         }
         self.next += 1;
         match (record.conversation, record.text, record.key, record.end) {
-            (Some(conversation), None, None, None) => self.conversation(number, conversation, each).map(|()| false),
+            (Some(conversation), None, None, None) => self.conversation(number, &conversation, each).map(|()| false),
             _ if self.open.is_some() => Err(Error::Misplaced(number)),
             (None, Some(text), None, None) => {
                 noted(&text, &mut self.contents).ok_or(Error::Strange(number))?;
@@ -198,7 +198,7 @@ impl Reader {
     fn conversation(
         &mut self,
         number: usize,
-        part: Conversation<'_>,
+        part: &Conversation<'_>,
         each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let (id, mut judge, mut size) = match self.open.take() {

@@ -219,3 +219,18 @@ pub(super) fn few_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backup_record_with_more_parts_than_any_of_ours_is_refused_before_they_are_held() {
+        let record = |many: usize| {
+            let records = vec!["{}"; many].join(",");
+            format!(r#"{{"backup":"abc","i":1,"conversation":{{"id":"abc","records":[{records}]}}}}"#)
+        };
+        assert!(serde_json::from_str::<Record<'_>>(&record(MOST_RECORDS)).is_ok());
+        assert!(serde_json::from_str::<Record<'_>>(&record(MOST_RECORDS + 1)).is_err());
+    }
+}

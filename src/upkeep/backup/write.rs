@@ -28,6 +28,8 @@ pub struct Extras {
     pub usage: Option<Vec<u8>>,
     /// Keys of providers, where their owner said so.
     pub keys: Vec<(Slot, Secret)>,
+    /// What proves that the backup was made here.
+    pub origin: Origin,
 }
 
 /// What could not be opened, in whole or in part.
@@ -62,7 +64,6 @@ pub fn write(
     ids: &[Name],
     extras: &Extras,
     passphrase: &Secret,
-    origin: &Origin,
     now: Time,
     tell: &mut dyn FnMut(usize),
 ) -> Result<Written, Error> {
@@ -89,7 +90,7 @@ pub fn write(
     }
     writer.extras(extras)?;
     let reasons = left_out.iter().map(|l| (l.id.clone(), l.reason.clone())).collect();
-    writer.end(conversations, messages, extras.keys.len(), reasons, origin)?;
+    writer.end(conversations, messages, extras.keys.len(), reasons, &extras.origin)?;
     let checked = check::contents(path, &lock, &mut |_, _| Ok(()))?;
     if (checked.conversations, checked.messages) != (conversations, messages) {
         return Err(Error::Unlike);

@@ -178,10 +178,9 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     let chosen = Chosen::of(app, options)?;
     let Chosen { archive, ids, extras } = &chosen;
     let passphrase = new_secret(app, "the backup", options.weak)?;
-    let origin = backup_origin(app)?;
     let (ui, of) = (app.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("sealed", done, of);
-    let written = backup::write(&path, archive, ids, extras, &passphrase, &origin, app.clock.now(), bar);
+    let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
     app.ui.end_progress();
     let written = written.inspect_err(|_| failed(app))?;
     let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };
@@ -255,7 +254,7 @@ fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
 }
 
 fn extras(app: &mut App, options: &Options) -> Result<Extras> {
-    let mut extras = Extras::default();
+    let mut extras = Extras { origin: backup_origin(app)?, ..Extras::default() };
     if options.only.is_empty() {
         let text = app.settings_text()?;
         if !text.is_empty() {

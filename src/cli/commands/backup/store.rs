@@ -2,7 +2,7 @@
 
 use super::super::history::counted;
 use super::place::{Place, home_id, objects};
-use super::{Chosen, Options, backup_origin, damaged, failed, known_secret, new_secret, size};
+use super::{Chosen, Options, damaged, failed, known_secret, new_secret, size};
 use crate::cli::app::App;
 use crate::cli::network::runtime;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -64,16 +64,7 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
         }
     };
     let home = home_id(app)?;
-    let origin = backup_origin(app)?;
-    let sender = Sender {
-        objects: &objects,
-        head: &head,
-        keys: Arc::new(keys),
-        home: &home,
-        origin: &origin,
-        clock: &app.clock,
-        again: options.again,
-    };
+    let sender = Sender { objects: &objects, head: &head, keys: Arc::new(keys), home: &home, clock: &app.clock, again: options.again };
     let (ui, of) = (app.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("sent", done, of);
     let sent = runtime.block_on(store::send(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));

@@ -10,7 +10,7 @@ use crate::archive::{self, Archive};
 use crate::clock::Clock;
 use crate::name::Name;
 use crate::upkeep::backup::form::{Key, Text, Which};
-use crate::upkeep::backup::{Extras, LeftOut, Origin};
+use crate::upkeep::backup::{Extras, LeftOut};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -38,8 +38,6 @@ pub struct Sender<'a> {
     pub keys: Arc<Keys>,
     /// The house whose backup it is.
     pub home: &'a Name,
-    /// What proves that it was made here.
-    pub origin: &'a Origin,
     /// The time.
     pub clock: &'a Clock,
     /// Whether what is there already is sent again.
@@ -113,7 +111,7 @@ pub async fn send(
         extras: extra,
         proofs: Vec::new(),
     };
-    let snapshot = snapshot.proved(sender.origin);
+    let snapshot = snapshot.proved(&extras.origin);
     let (objects_sent, bytes_sent, objects) = (upload.objects_sent, upload.bytes_sent, upload.needed.len());
     let objects_opened = upload.end(&snapshot).await?;
     Ok(Sent { snapshot, of, conversations_sent, objects_sent, bytes_sent, objects, objects_opened, left_out })
