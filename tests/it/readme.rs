@@ -1,7 +1,7 @@
 //! Every command of the README runs.
 
 use super::harness::provider::{Reply, Server};
-use super::harness::sandbox::{PASSPHRASE, key};
+use super::harness::sandbox::{PASSPHRASE, own_key};
 use super::harness::{Sandbox, run, screen};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -77,7 +77,7 @@ fn every_command_runs() {
             }
             "chatbot key set" => {
                 let mut screen = sandbox.screen(["key", "set"]);
-                screen.wait_for("nothing is shown): ").line(&key()).wait_for("stored the key");
+                screen.wait_for("nothing is shown): ").line(&own_key()).wait_for("stored the key");
                 assert_eq!(screen.end(), 0, "{command}");
             }
             _ => {
