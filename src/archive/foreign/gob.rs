@@ -12,6 +12,8 @@ const BYTES: i64 = 5;
 const TEXT: i64 = 6;
 /// The type that describes types, and those it is made of.
 const WIRE: i64 = 16;
+/// Numbers below this are of types that every file knows.
+const FIRST_DEFINED: i64 = 64;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +85,9 @@ pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMu
                 return None;
             }
             let definition = message.value(WIRE, &types, 0)?;
-            types.insert(number.checked_neg()?, defined(&definition)?);
+            // What describes types is not described by a file.
+            let number = number.checked_neg().filter(|number| *number >= FIRST_DEFINED)?;
+            types.insert(number, defined(&definition)?);
             continue;
         }
         // A value that is no record stands behind an empty one.

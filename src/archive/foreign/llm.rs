@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 /// to say a great deal.
 const TIMES: usize = 4;
 const SOME: usize = 4 << 20;
+/// No more JSON of a part is read: as a tree of values it takes up to thirty times as much, and no message as large is kept.
+const LONGEST_PAYLOAD: usize = 4 << 20;
 
 /// The last change to its form that is known here, by the numbers of its own list of changes.
 const LAST: u32 = 27;
@@ -125,7 +127,7 @@ impl Log<'_> {
         if let Some(table) = self.table("conversations") {
             let all = self.database.rows(table, &mut |row| {
                 if let Some(id) = row.text("id") {
-                    about.insert(id.to_owned(), (own(row, "name"), own(row, "model")));
+                    about.insert(id.to_owned(), (title(row), model(row)));
                 }
             });
             all.then_some(()).ok_or_else(too_much)?;
@@ -133,10 +135,10 @@ impl Log<'_> {
         let mut exchanges: BTreeMap<String, Vec<Exchange>> = BTreeMap::new();
         let all = self.database.rows(responses, &mut |row| {
             let at = when(row);
-            let model = own(row, "model");
+            let by = model(row);
             let said = [("system", Role::System), ("prompt", Role::User), ("response", Role::Assistant)];
             let said = said.into_iter().filter_map(|(column, role)| {
-                let model = model.clone().filter(|_| role == Role::Assistant);
+                let model = by.clone().filter(|_| role == Role::Assistant);
                 Some(ForeignMessage { role, text: Raw::from(row.text(column)?), at, model })
             });
             // What belongs to no conversation is one of its own.
@@ -174,7 +176,7 @@ impl Log<'_> {
                     continue;
                 }
                 let mut foreign = Foreign {
-                    title: own(row, "name").map(Raw::from),
+                    title: title(row).map(Raw::from),
                     model: model.clone(),
                     said: Vec::new(),
                     here: None,
@@ -212,7 +214,7 @@ impl Log<'_> {
         })?;
         self.each("turns", &["id", "thread_id", "tip_message_hash", "parent_message_hash", "model", "datetime_utc"], &mut |row| {
             let (id, thread) = (own(row, "id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
-            let turn = Turn { at: when(row), model: own(row, "model") };
+            let turn = Turn { at: when(row), model: model(row) };
             let tip = own(row, "tip_message_hash");
             // Who asked named no model.
             let asked = own(row, "parent_message_hash").map(|hash| (hash, Turn { model: None, ..turn.clone() }));
@@ -244,10 +246,15 @@ impl Log<'_> {
         self.each("parts", &["message_hash", "position", "type", "text", "payload"], &mut |row| {
             let (Some(hash), Some(position)) = (row.text("message_hash"), row.whole("position")) else { return };
             let kind = row.text("type").unwrap_or_default();
-            let text = || row.text("text").map(Raw::from).or_else(|| borrowed(row.text("payload"), &fragments, left));
+            let mut text = || match row.text("text") {
+                Some(text) => {
+                    left = left.saturating_sub(text.len());
+                    Some(Raw::from(text))
+                }
+                None => borrowed(row.text("payload"), &fragments, &mut left),
+            };
             // What a model thought and what tools were asked and said is no part of a conversation here.
             let part = if kind == "text" { text() } else { None };
-            left = left.saturating_sub(part.as_ref().map_or(0, Raw::len));
             parts.entry(hash.to_owned()).or_default().insert(position, part.ok_or_else(|| kind.to_owned()));
         })?;
         if left == 0 {
@@ -293,9 +300,10 @@ impl Tree {
 
 /// A text that is put together from pieces of its own and from fragments that are kept once; `None` if one of them is not there. With
 /// `most` bytes of it, it ends.
-fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, most: usize) -> Option<Raw> {
+fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, left: &mut usize) -> Option<Raw> {
     let Some(payload) = payload else { return Some(Raw::from("")) };
-    let payload: Value = serde_json::from_str(payload).ok()?;
+    *left = left.saturating_sub(payload.len());
+    let payload: Value = serde_json::from_str(Some(payload).filter(|p| p.len() <= LONGEST_PAYLOAD)?).ok()?;
     if let Some(text) = payload.get("text") {
         return text.as_str().map(Raw::from);
     }
@@ -305,10 +313,12 @@ fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, most: usize
             Some(number) => fragments.get(&number.as_i64()?)?,
             None => piece.get("literal")?.as_str()?,
         };
-        whole.push(&Raw::from(text));
-        if whole.len() >= most {
-            break;
+        // Counted whether the whole comes to something or not.
+        *left = left.saturating_sub(text.len());
+        if *left == 0 {
+            return None;
         }
+        whole.push(&Raw::from(text));
     }
     Some(whole)
 }
@@ -317,7 +327,33 @@ fn own(row: &Row<'_>, column: &str) -> Option<String> {
     row.text(column).map(str::to_owned)
 }
 
+/// The name of a model: short, since each message has a copy of it.
+fn model(row: &Row<'_>) -> Option<String> {
+    row.text("model").filter(|model| model.len() <= 256).map(str::to_owned)
+}
+
+/// A title, no longer than one is kept: each end of a thread has a copy of it.
+fn title(row: &Row<'_>) -> Option<String> {
+    row.text("name").map(|name| name.chars().take(1000).collect())
+}
+
 fn when(row: &Row<'_>) -> Option<Time> {
     let when = row.text("datetime_utc")?;
     Time::parse(when).or_else(|| Time::parse(&format!("{when}Z")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn llm_fragments_count_when_the_part_comes_to_nothing() {
+        let fragments = HashMap::from([(7, "x".repeat(100))]);
+        let payload = r#"{"text_ref":[{"fragment":7},{"fragment":7},{"fragment":8}]}"#;
+        let mut left = 1000;
+        assert!(borrowed(Some(payload), &fragments, &mut left).is_none());
+        assert_eq!(left, 1000 - 200 - payload.len());
+        let long = format!(r#"{{"text":"x","more":[{}1]}}"#, "[],".repeat(LONGEST_PAYLOAD / 3));
+        assert!(borrowed(Some(&long), &fragments, &mut 1_000_000_000).is_none());
+    }
 }

@@ -6,6 +6,10 @@ use super::{Foreign, ForeignMessage, LeftOut, Unread, push, text_of};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
+use std::collections::HashSet;
+
+/// No name of a model is longer.
+const LONGEST_MODEL: usize = 256;
 
 /// A conversation in the index.
 #[derive(Debug)]
@@ -21,15 +25,18 @@ pub struct Listed {
 #[must_use]
 pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
     let database = Database::open(bytes)?;
-    let mut listed = Vec::new();
+    let (mut listed, mut files) = (Vec::new(), HashSet::new());
     let table = database.tables().into_iter().find(|table| table.name == "conversations")?;
     database.rows(&table, &mut |row| {
         // An id is a hash, and nothing that leads to another folder.
         let id = row.text("id").filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
-        if let Some(id) = id {
+        // A file is read once, however many rows name it.
+        if let Some(id) = id.filter(|id| files.insert(id.to_lowercase())) {
             let own = |column| row.text(column).map(str::to_owned);
+            // Each answer of the conversation has a copy of the model's name.
+            let model = own("model").filter(|model| model.len() <= LONGEST_MODEL);
             let at = own("updated_at").and_then(|at| Time::parse(&format!("{}Z", at.trim_end_matches('Z').replacen(' ', "T", 1))));
-            listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model: own("model"), at });
+            listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model, at });
         }
     });
     (!listed.is_empty()).then_some(listed)
