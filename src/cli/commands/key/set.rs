@@ -70,10 +70,11 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
 pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer) -> Result<()> {
     let now = app.clock.now();
     let custody = app.keys()?.custody();
-    custody.put(&target.slot, key)?;
     let host = target.endpoint.host();
+    // The permit comes first: a process that is killed between the two leaves a key that may be used.
+    custody.change_book(|book| book.allow_host(key, &host))?;
+    custody.put(&target.slot, key)?;
     custody.change_book(|book| {
-        book.allow_host(key, &host);
         if let Some(record) = book.record_mut(&target.slot) {
             record.host = Some(host);
             answer.write(record, now);
