@@ -20,15 +20,26 @@ const TOGETHER: usize = 400;
 /// What is known of a file as it was.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
-    pub(super) bytes: u64,
-    pub(super) modified_ms: i64,
+    pub(super) stamp: Stamp,
     pub(super) summary: Summary,
 }
 
-impl Known {
-    /// Whether the file is still what it was.
-    pub(super) fn holds(&self, entry: &Entry) -> bool {
-        (self.bytes, self.modified_ms) == (entry.bytes, entry.modified_ms)
+/// What tells one state of a file from another without a look into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    bytes: u64,
+    modified_ms: i64,
+}
+
+impl Stamp {
+    pub(super) const fn of(entry: &Entry) -> Self {
+        Self { bytes: entry.bytes, modified_ms: entry.modified_ms }
+    }
+
+    /// The same of two files that are read as one.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.modified_ms = self.modified_ms.max(other.modified_ms);
     }
 }
 
@@ -79,7 +90,7 @@ fn parse(line: &str) -> Option<Known> {
         let mut text = || next().map(str::to_owned);
         Some(Header { format: super::FORMAT, id: id.clone(), created_at, title: text()?, provider: text()?, model: text()?, origin: None })
     };
-    Some(Known { bytes, modified_ms, summary: Summary { header, id, updated_at, messages } })
+    Some(Known { stamp: Stamp { bytes, modified_ms }, summary: Summary { header, id, updated_at, messages } })
 }
 
 /// Writes the index anew. Where that fails, the next list takes longer, and that is all.
@@ -98,7 +109,7 @@ pub(super) fn write(path: &Path, all: &[&Known], ring: &KeyRing, now: Time) {
 }
 
 fn line(known: &Known, text: &mut String) {
-    let Known { bytes, modified_ms, summary } = known;
+    let Known { stamp: Stamp { bytes, modified_ms }, summary } = known;
     let created = summary.header.as_ref().map_or_else(String::new, |h| h.created_at.millis().to_string());
     // Writing to a string cannot fail.
     let _ = write!(text, "\n{}\t{bytes}\t{modified_ms}\t{}\t{}\t{created}", summary.id, summary.updated_at.millis(), summary.messages);

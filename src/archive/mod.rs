@@ -1,5 +1,8 @@
 //! Conversations at rest: one file each, one sealed line a record, only ever added to.
 //!
+//! While an answer comes, what has come of it is kept in a file of its own, replaced whole each time. It goes when the answer is in the
+//! conversation's file. Whoever was killed in between leaves it: it is read as the last message, and the next writer adds it.
+//!
 //! The first record is the header, each further one a message. What a record belongs to (`id`) and where it stands (`n`) is
 //! inside the seal, so that a line which was moved, repeated, dropped or taken from another file is noticed on reading.
 
@@ -16,7 +19,7 @@ mod tests;
 mod writing;
 
 pub use moving::{Arriving, Carried, Judge, Known, Plain, Trust, name_beside};
-pub use reading::{Damage, Stored, StoredMessage, read};
+pub use reading::{Damage, Ending, Stored, StoredMessage};
 pub use resealing::{Remaining, Resealed};
 pub use search::{Found, Searched, Wanted};
 pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, ids, new_id};
@@ -37,6 +40,8 @@ const FORMAT: u32 = 1;
 const MAX_FILE_BYTES: u64 = 384 << 20;
 /// How the file of a conversation ends.
 pub const ENDING: &str = ".jsonl.fernet";
+/// How the file of an answer that is still coming ends.
+pub const PARTIAL_ENDING: &str = ".jsonl.partial";
 
 /// What can go wrong with a conversation.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +133,7 @@ struct Line<'a> {
     /// The answer was stopped or broke off.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     cut: bool,
-    /// What had come so far; a later line with the same `n` takes its place.
+    /// What had come before the program was killed.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     partial: bool,
     /// It came from another program: standing instructions among it are shown and never sent unasked.

@@ -1,6 +1,6 @@
 //! What leaves for a backup and comes back: the records of a conversation as they were kept, opened.
 
-use super::reading::{Damage, Reader, feed};
+use super::reading::{Damage, Reader, feed, open};
 use super::store::Archive;
 use super::{Error, FORMAT, Header, Line};
 use crate::clock::Time;
@@ -58,14 +58,20 @@ pub enum Trust {
 impl Archive {
     /// Opens a conversation for a backup; `None` if it has gone meanwhile.
     pub fn carry(&self, id: &Name) -> Result<Option<Carried>, Error> {
+        let partial = self.partial(id)?;
         let Some(bytes) = disk::read(&self.path(id))? else { return Ok(None) };
         let whole = bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         let mut reader = Reader::new(id);
         let mut records = Vec::new();
         feed(&mut reader, bytes.get(..whole).unwrap_or_default(), self.ring(), |plain| records.push(plain))?;
+        if let Some(partial) = partial {
+            let plain = open(partial.trim_ascii_end(), self.ring());
+            let belongs = reader.partial(plain.as_ref().map(|p| p.as_slice()), &mut |_| Ok::<(), Error>(()))?;
+            records.extend(plain.filter(|_| belongs));
+        }
         // What is torn may be a line that is being written at this moment: it is in the next backup.
         let stored = reader.finish(0)?;
-        Ok(Some(Carried { records, messages: stored.messages.len(), damage: stored.damage }))
+        Ok(Some(Carried { records, messages: stored.messages, damage: stored.damage }))
     }
 
     /// Whether a conversation has everything that is known: the same messages, and perhaps more behind them. What comes back as one's
@@ -167,8 +173,7 @@ pub struct Judge {
     headers: usize,
     /// Runs of the places of messages: of the first, the last.
     places: BTreeMap<u32, u32>,
-    /// The highest place, and whether more of that message may come.
-    highest: (u32, bool),
+    highest: u32,
     in_order: bool,
 }
 
@@ -184,7 +189,7 @@ impl Judge {
             last: None,
             headers: 0,
             places: BTreeMap::new(),
-            highest: (0, false),
+            highest: 0,
             in_order: true,
         }
     }
@@ -201,7 +206,7 @@ impl Judge {
         self.records += 1;
         self.foreign += usize::from(line.foreign);
         self.last = self.last.max(Some(line.at));
-        self.place(line.n, line.partial);
+        self.place(line.n);
         let said = Line { at: Time::from_millis(0), foreign: false, rules: None, ..line };
         let said = Zeroizing::new(serde_json::to_vec(&said).ok()?);
         self.hash.update((said.len() as u64).to_be_bytes());
@@ -209,12 +214,9 @@ impl Judge {
         Some(())
     }
 
-    fn place(&mut self, n: u32, partial: bool) {
-        let (highest, more) = self.highest;
-        self.in_order &= n == highest + 1 || (n == highest && more);
-        if n >= highest {
-            self.highest = (n, partial);
-        }
+    fn place(&mut self, n: u32) {
+        self.in_order &= n == self.highest + 1;
+        self.highest = self.highest.max(n);
         let before = self.places.range(..=n).next_back().map(|(from, to)| (*from, *to));
         match before {
             _ if n == 0 => {}

@@ -6,7 +6,7 @@ use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Mark, Raw};
 use crate::seal::{self, KeyRing};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use zeroize::Zeroizing;
 
 /// A message as it was kept. It is `Raw` again: a rule made today looks at what was kept last year.
@@ -58,15 +58,34 @@ pub struct Stored {
     pub torn: usize,
 }
 
-/// Reads the bytes of a file.
-pub fn read(id: &Name, bytes: &[u8], ring: &KeyRing) -> Result<Stored, Error> {
-    let whole = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-    let mut reading = Reading::of(id, ring);
-    reading.take(bytes.get(..whole).unwrap_or_default())?;
-    reading.finish(bytes.len() - whole)
+/// What is known of a conversation when all of it has been read.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// Its header; `None` if that line is damaged.
+    pub header: Option<Header>,
+    /// How many messages it has.
+    pub messages: usize,
+    /// When the last of them was kept.
+    pub updated_at: Option<Time>,
+    /// The highest place that was seen.
+    pub last: u32,
+    /// What is not as it was written.
+    pub damage: Vec<Damage>,
+    /// How many bytes at the end are no whole line.
+    pub torn: usize,
 }
 
-/// A conversation that is read piece by piece, each piece on all cores.
+impl Stored {
+    /// A conversation that was read to its end.
+    pub(super) fn new(ending: Ending, mut messages: Vec<StoredMessage>) -> Self {
+        let Ending { header, last, damage, torn, .. } = ending;
+        messages.sort_by_key(|m| m.n);
+        Self { header, messages, last, damage, torn }
+    }
+}
+
+/// A conversation that is read piece by piece, each piece on all cores. Each message is given away as soon as it is read: in the order
+/// of the file, which is that of the messages unless it is damaged.
 pub(super) struct Reading<'a> {
     reader: Reader<'a>,
     ring: &'a KeyRing,
@@ -79,7 +98,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Takes the next lines, whole.
-    pub(super) fn take(&mut self, whole: &[u8]) -> Result<(), Error> {
+    pub(super) fn take<E: From<Error>>(&mut self, whole: &[u8], give: &mut dyn FnMut(StoredMessage) -> Result<(), E>) -> Result<(), E> {
         let lines: Vec<&[u8]> = lines(whole).collect();
         let opened = many::each(&lines, |line| {
             let plain = open(line, self.ring)?;
@@ -92,16 +111,26 @@ impl<'a> Reading<'a> {
         for (n, (line, record)) in lines.into_iter().zip(opened).enumerate().filter(|(_, (line, _))| !line.is_empty()) {
             let n = self.before + n + 1;
             match record {
-                Some(record) => self.reader.record(n, record)?,
-                None => self.reader.closed(n, line, self.ring, &mut drop)?,
+                Some(record) => self.reader.record(n, record)?.map_or(Ok(()), &mut *give)?,
+                None => self.reader.closed(n, line, self.ring, &mut drop, give)?,
             }
         }
         self.before += ends;
         Ok(())
     }
 
+    /// Takes, after everything else, what was kept of an answer; whether it belongs behind the rest.
+    pub(super) fn take_partial<E: From<Error>>(
+        &mut self,
+        bytes: &[u8],
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        let plain = open(bytes.trim_ascii_end(), self.ring);
+        self.reader.partial(plain.as_ref().map(|p| p.as_slice()), give)
+    }
+
     /// All of it, and so many bytes that are no whole line.
-    pub(super) fn finish(self, torn: usize) -> Result<Stored, Error> {
+    pub(super) fn finish(self, torn: usize) -> Result<Ending, Error> {
         self.reader.finish(torn)
     }
 }
@@ -118,7 +147,7 @@ pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut ke
             reader.line(n, Some(&plain))?;
             keep(plain);
         } else {
-            reader.closed(n, line, ring, &mut keep)?;
+            reader.closed(n, line, ring, &mut keep, &mut |_| Ok::<(), Error>(()))?;
         }
     }
     Ok(())
@@ -137,7 +166,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// How every sealed line begins: the version, and the years until 2242.
 const TOKEN: &[u8] = b"gAAAAA";
 
-fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
+pub(super) fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
     std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok())
 }
 
@@ -179,7 +208,8 @@ impl Record {
 pub(super) struct Reader<'a> {
     id: &'a Name,
     header: Option<Header>,
-    messages: BTreeMap<u32, (bool, StoredMessage)>,
+    seen: BTreeSet<u32>,
+    updated_at: Option<(u32, Time)>,
     damage: Vec<Damage>,
     unopened: Vec<usize>,
     last: u32,
@@ -188,22 +218,22 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) const fn new(id: &'a Name) -> Self {
-        Self { id, header: None, messages: BTreeMap::new(), damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 }
+        Self { id, header: None, seen: BTreeSet::new(), updated_at: None, damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 }
     }
 
     /// Takes a line; `None` if it does not open.
-    pub(super) fn line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<(), Error> {
+    pub(super) fn line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<Option<StoredMessage>, Error> {
         let Some(plain) = plain else {
             self.unopened.push(number);
-            return Ok(());
+            return Ok(None);
         };
         self.record(number, Record::of(plain))
     }
 
-    fn record(&mut self, number: usize, record: Record) -> Result<(), Error> {
+    fn record(&mut self, number: usize, record: Record) -> Result<Option<StoredMessage>, Error> {
         self.opened += 1;
         match record {
-            Record::Message(id, partial, message) => self.message(number, &id, partial, message),
+            Record::Message(id, _, message) => return Ok(self.message(number, &id, message)),
             Record::Header(header) if header.format > FORMAT => {
                 return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
@@ -212,11 +242,18 @@ impl<'a> Reader<'a> {
             Record::Header(header) => self.header = Some(header),
             Record::Nothing => self.note(number, None, "the line opens but is no record"),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Takes a line that does not open, and what opens of it.
-    fn closed(&mut self, number: usize, line: &[u8], ring: &KeyRing, keep: &mut impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
+    fn closed<E: From<Error>>(
+        &mut self,
+        number: usize,
+        line: &[u8],
+        ring: &KeyRing,
+        keep: &mut impl FnMut(Zeroizing<Vec<u8>>),
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<(), E> {
         let pieces = pieces(line, ring);
         if pieces.iter().all(Option::is_none) {
             // What does not begin as a line does is the rest of the damaged line before it.
@@ -227,28 +264,58 @@ impl<'a> Reader<'a> {
         }
         self.note(number, None, "the end of a line is damaged");
         for plain in pieces {
-            self.line(number, plain.as_ref().map(|p| p.as_slice()))?;
+            self.line(number, plain.as_ref().map(|p| p.as_slice()))?.map_or(Ok(()), &mut *give)?;
             plain.into_iter().for_each(&mut *keep);
         }
         Ok(())
     }
 
-    fn message(&mut self, number: usize, id: &Name, partial: bool, message: StoredMessage) {
+    /// Takes what was kept of an answer. One that is older than the last message was left behind when the whole answer was there.
+    pub(super) fn partial<E: From<Error>>(
+        &mut self,
+        plain: Option<&[u8]>,
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<bool, E> {
+        match plain.map(Record::of) {
+            Some(Record::Message(id, true, message)) if id == *self.id && message.n <= self.last => return Ok(false),
+            Some(Record::Message(id, true, message)) if id == *self.id => {
+                self.opened += 1;
+                self.count(&message);
+                give(message)?;
+            }
+            _ => {
+                let message = Some(self.last.saturating_add(1));
+                self.damage.push(Damage { message, through: None, line: None, reason: "what was kept of the answer is damaged" });
+            }
+        }
+        Ok(true)
+    }
+
+    fn message(&mut self, number: usize, id: &Name, message: StoredMessage) -> Option<StoredMessage> {
         let n = message.n;
         if id != self.id {
-            return self.note(number, None, "the line belongs to another conversation");
+            self.note(number, None, "the line belongs to another conversation");
+            return None;
         }
         if n == 0 {
-            return self.note(number, None, "the line opens but is no record");
+            self.note(number, None, "the line opens but is no record");
+            return None;
         }
-        match self.messages.get(&n) {
-            Some((false, _)) => return self.note(number, Some(n), "the message is repeated"),
-            Some((true, _)) => {}
-            None if n < self.last => self.note(number, Some(n), "the message is not in its place"),
-            None => {}
+        if self.seen.contains(&n) {
+            self.note(number, Some(n), "the message is repeated");
+            return None;
         }
-        self.last = self.last.max(n);
-        self.messages.insert(n, (partial, message));
+        if n < self.last {
+            self.note(number, Some(n), "the message is not in its place");
+        }
+        self.count(&message);
+        Some(message)
+    }
+
+    fn count(&mut self, message: &StoredMessage) {
+        self.seen.insert(message.n);
+        self.last = self.last.max(message.n);
+        self.updated_at = self.updated_at.max(Some((message.n, message.at)));
     }
 
     fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
@@ -259,7 +326,7 @@ impl<'a> Reader<'a> {
     fn gaps(&self) -> VecDeque<(u32, u32)> {
         let mut gaps = VecDeque::new();
         let mut next = 1;
-        for n in self.messages.keys().copied() {
+        for n in self.seen.iter().copied() {
             if n > next {
                 gaps.push_back((next, n - 1));
             }
@@ -268,7 +335,7 @@ impl<'a> Reader<'a> {
         gaps
     }
 
-    pub(super) fn finish(mut self, torn: usize) -> Result<Stored, Error> {
+    pub(super) fn finish(mut self, torn: usize) -> Result<Ending, Error> {
         if self.opened == 0 && !self.unopened.is_empty() {
             return Err(Error::Closed { id: self.id.clone(), why: seal::Error::Closed });
         }
@@ -298,8 +365,8 @@ impl<'a> Reader<'a> {
         if torn > 0 {
             self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is torn" });
         }
-        let messages = self.messages.into_values().map(|(_, m)| m).collect();
-        Ok(Stored { header: self.header, messages, last: self.last, damage: self.damage, torn })
+        let (messages, updated_at) = (self.seen.len(), self.updated_at.map(|(_, at)| at));
+        Ok(Ending { header: self.header, messages, updated_at, last: self.last, damage: self.damage, torn })
     }
 }
 

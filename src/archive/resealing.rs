@@ -1,7 +1,8 @@
 //! The same conversations under another key: line by line, file by file, whole at every moment.
 
 use super::store::Archive;
-use super::{Error, reading};
+use super::writing::partial_path;
+use super::{ENDING, Error, PARTIAL_ENDING, many, reading};
 use crate::clock::Time;
 use crate::disk::{self, Appender};
 use crate::name::Name;
@@ -63,7 +64,12 @@ impl Archive {
         if !file.try_lock()? || !file.is_current() {
             return Err(Error::Busy(id.clone()));
         }
-        reseal(&path, &file.read_all()?, file.modified_ms()?, self.ring(), self.now())
+        let resealed = reseal(&path, &mut file, self.ring(), self.now())?;
+        let partial = partial_path(&path);
+        if disk::exists(&partial) {
+            reseal(&partial, &mut Appender::open(&partial)?, self.ring(), self.now())?;
+        }
+        Ok(resealed)
     }
 
     /// Seals a file of sealed lines that is no conversation with the first key of the ring, if it is there.
@@ -72,13 +78,13 @@ impl Archive {
             return Ok(Resealed::Already);
         }
         let mut file = Appender::open(path)?;
-        reseal(path, &file.read_all()?, file.modified_ms()?, &self.ring_for(purpose)?, self.now())
+        reseal(path, &mut file, &self.ring_for(purpose)?, self.now())
     }
 
     /// Removes what writers that were killed left behind. Only for whom nobody else writes meanwhile.
     pub fn sweep(&self) -> Result<(), Error> {
         for name in disk::names(self.folder(), ".new")? {
-            if name.contains(super::ENDING) {
+            if name.contains(ENDING) || name.contains(PARTIAL_ENDING) {
                 disk::remove(&self.folder().join(format!("{name}.new")))?;
             }
         }
@@ -90,29 +96,37 @@ impl Archive {
         let mut ids = self.ids()?;
         ids.sort();
         let mut all = Vec::new();
-        let looked = self.for_each(&ids, |id, bytes| remaining(self.path(id), bytes, self.ring()));
-        for looked in looked {
-            all.extend(looked?.flatten());
+        for looked in many::each(&ids, |id| {
+            let path = self.path(id);
+            Ok::<_, Error>([remaining(&partial_path(&path), self.ring())?, remaining(&path, self.ring())?])
+        }) {
+            all.extend(looked?.into_iter().flatten());
         }
         for (path, purpose) in others {
-            let bytes = disk::read(path)?.unwrap_or_default();
-            all.extend(remaining(path.clone(), &bytes, &self.ring_for(*purpose)?));
+            all.extend(remaining(path, &self.ring_for(*purpose)?)?);
         }
         Ok(all)
     }
 }
 
-fn remaining(path: PathBuf, bytes: &[u8], ring: &KeyRing) -> Option<Remaining> {
-    let mut left = Remaining { path, opens: false, closed: Vec::new(), of: 0 };
-    for (n, line) in lines(bytes).enumerate() {
-        left.of += 1;
-        if needs(line, ring) {
-            left.opens = true;
-        } else if !token(line).is_some_and(|token| token.is_empty() || ring.is_first(token)) {
-            left.closed.push(n + 1);
+fn remaining(path: &Path, ring: &KeyRing) -> Result<Option<Remaining>, Error> {
+    let mut left = Remaining { path: path.to_path_buf(), opens: false, closed: Vec::new(), of: 0 };
+    let mut look = |bytes: &[u8]| {
+        for line in lines(bytes) {
+            left.of += 1;
+            if needs(line, ring) {
+                left.opens = true;
+            } else if !token(line).is_some_and(|token| token.is_empty() || ring.is_first(token)) {
+                left.closed.push(left.of);
+            }
         }
-    }
-    (left.opens || !left.closed.is_empty()).then_some(left)
+    };
+    let read = disk::read_lines(path, |bytes| {
+        look(bytes);
+        Ok::<(), disk::Error>(())
+    })?;
+    look(&read.map(|(_, torn)| torn).unwrap_or_default());
+    Ok((left.opens || !left.closed.is_empty()).then_some(left))
 }
 
 /// The lines of a file, each with its end if it has one.
@@ -139,30 +153,43 @@ fn needs(line: &[u8], ring: &KeyRing) -> bool {
 }
 
 /// The file keeps its place among the others: it is a moment younger than it was, so that a cache sees the change.
-fn reseal(path: &Path, bytes: &[u8], modified_ms: i64, ring: &KeyRing, now: Time) -> Result<Resealed, Error> {
-    if !lines(bytes).any(|l| needs(l, ring)) {
+fn reseal(path: &Path, file: &mut Appender, ring: &KeyRing, now: Time) -> Result<Resealed, Error> {
+    let mut anything = false;
+    let (_, torn) = file.read_lines(|bytes| {
+        anything = anything || lines(bytes).any(|l| needs(l, ring));
+        Ok::<(), Error>(())
+    })?;
+    if !anything && !needs(&torn, ring) {
         return Ok(Resealed::Already);
     }
-    let mut anew = Vec::with_capacity(bytes.len());
-    let seal = |plain: &[u8], anew: &mut Vec<u8>| {
-        anew.extend_from_slice(ring.seal(plain, now).as_bytes());
-        anew.push(b'\n');
-    };
-    for line in lines(bytes) {
-        if !needs(line, ring) {
-            anew.extend_from_slice(line);
-        } else if let Some(plain) = token(line).and_then(|t| ring.open(t).ok()) {
-            seal(&plain, &mut anew);
-        } else {
-            // What does not open stays, on a line of its own.
-            for part in reading::parts(line.trim_ascii_end()) {
-                match token(part).and_then(|t| ring.open(t).ok()) {
-                    Some(plain) => seal(&plain, &mut anew),
-                    None => [part, b"\n"].iter().for_each(|bytes| anew.extend_from_slice(bytes)),
-                }
-            }
+    let mut draft = disk::draft(path, &[], None)?;
+    let (_, torn) = file.read_lines(|bytes| {
+        for line in lines(bytes) {
+            draft.add(&resealed(line, ring, now))?;
+        }
+        Ok::<(), Error>(())
+    })?;
+    draft.add(&resealed(&torn, ring, now))?;
+    draft.date(file.modified_ms()? + 1)?;
+    draft.keep()?;
+    Ok(Resealed::Anew)
+}
+
+/// A line sealed with the first key. What does not open stays, on a line of its own.
+fn resealed(line: &[u8], ring: &KeyRing, now: Time) -> Vec<u8> {
+    let seal = |plain: &[u8]| ring.seal(plain, now) + "\n";
+    if !needs(line, ring) {
+        return line.to_vec();
+    }
+    if let Some(plain) = token(line).and_then(|t| ring.open(t).ok()) {
+        return seal(&plain).into_bytes();
+    }
+    let mut lines = Vec::with_capacity(line.len() + 2);
+    for part in reading::parts(line.trim_ascii_end()) {
+        match token(part).and_then(|t| ring.open(t).ok()) {
+            Some(plain) => lines.extend_from_slice(seal(&plain).as_bytes()),
+            None => lines.extend_from_slice(&[part, b"\n"].concat()),
         }
     }
-    disk::write_dated(path, &anew, Some(modified_ms + 1))?;
-    Ok(Resealed::Anew)
+    lines
 }

@@ -1,7 +1,7 @@
 //! Looking for something in everything that was kept: each file is opened, and read as messages only where a line may have it.
 
 use super::store::Archive;
-use super::{Error, StoredMessage, reading};
+use super::{Error, StoredMessage, many, reading};
 use crate::clock::Time;
 use crate::disk;
 use crate::message::Role;
@@ -45,11 +45,11 @@ impl Archive {
     /// Looks through these conversations, on all cores; [`super::ids`] has all of them.
     #[must_use]
     pub fn search(&self, ids: Vec<Name>, wanted: &Wanted) -> Searched {
-        let looked = self.for_each(&ids, |id, bytes| self.look(id, bytes, wanted));
+        let looked = many::each(&ids, |id| self.look(id, wanted));
         let mut searched = Searched::default();
         let mut found = Vec::new();
         for (id, looked) in ids.into_iter().zip(looked) {
-            match looked.and_then(Option::transpose) {
+            match looked {
                 Ok(Some(look)) => {
                     searched.damaged += usize::from(look.damaged);
                     if !look.found.is_empty() {
@@ -68,29 +68,42 @@ impl Archive {
         searched
     }
 
-    fn look(&self, id: &Name, bytes: &[u8], wanted: &Wanted) -> Result<Look, Error> {
-        let mut damaged = false;
-        let mut may_have = false;
-        for line in reading::lines(bytes).filter(|l| !l.is_empty()) {
-            match std::str::from_utf8(line).ok().and_then(|token| self.ring().open(token).ok()) {
-                Some(plain) if wanted.text.may_be_in(&plain) => {
-                    may_have = true;
-                    break;
+    fn look(&self, id: &Name, wanted: &Wanted) -> Result<Option<Look>, Error> {
+        let (mut damaged, mut may_have) = (false, false);
+        let mut see = |lines: &[u8]| {
+            for line in reading::lines(lines).filter(|l| !l.is_empty()) {
+                if may_have {
+                    return;
                 }
-                Some(_) => {}
-                None => damaged = true,
+                match reading::open(line, self.ring()) {
+                    Some(plain) => may_have = wanted.text.may_be_in(&plain),
+                    None => damaged = true,
+                }
             }
-        }
-        if !may_have && !damaged {
-            return Ok(Look::default());
-        }
-        let stored = reading::read(id, bytes, self.ring())?;
-        let title = stored.header.map(|h| h.title).unwrap_or_default();
-        let has = |m: &StoredMessage| {
-            wanted.role.is_none_or(|role| role == m.role) && wanted.since.is_none_or(|since| m.at >= since) && wanted.text.is_in(&m.text)
         };
-        let found = stored.messages.into_iter().filter(has).map(|message| Found { id: id.clone(), title: title.clone(), message });
-        Ok(Look { found: found.collect(), damaged: !stored.damage.is_empty() })
+        let partial = self.partial(id)?;
+        let read = disk::read_lines(&self.path(id), |lines| {
+            see(lines);
+            Ok::<(), Error>(())
+        })?;
+        let Some((_, torn)) = read else { return Ok(None) };
+        see(&torn);
+        see(&partial.unwrap_or_default());
+        if !may_have && !damaged {
+            return Ok(Some(Look::default()));
+        }
+        let mut messages = Vec::new();
+        let ending = self.stream_if_there(id, &mut |m| {
+            if wanted.role.is_none_or(|role| role == m.role) && wanted.since.is_none_or(|since| m.at >= since) && wanted.text.is_in(&m.text)
+            {
+                messages.push(m);
+            }
+            Ok::<(), Error>(())
+        })?;
+        let Some(ending) = ending else { return Ok(None) };
+        let title = ending.header.map(|h| h.title).unwrap_or_default();
+        let found = messages.into_iter().map(|message| Found { id: id.clone(), title: title.clone(), message });
+        Ok(Some(Look { found: found.collect(), damaged: !ending.damage.is_empty() }))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The folder of conversations: beginning one, reading it, finding it again.
 
-use super::index::{self, Known};
+use super::index::{self, Known, Stamp};
 use super::reading::Reading;
-use super::writing::Conversation;
-use super::{ENDING, Error, FORMAT, Header, Stored, many, reading};
+use super::writing::{Conversation, partial_path};
+use super::{ENDING, Ending, Error, FORMAT, Header, PARTIAL_ENDING, Stored, StoredMessage, many};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Entry};
 use crate::name::Name;
@@ -106,11 +106,28 @@ impl Archive {
             file.settle();
         }
         let mut reading = Reading::of(id, &self.ring);
-        let (whole, torn) = file.read_lines(|lines| reading.take(lines))?;
-        let stored = reading.finish(torn.len())?;
+        let mut messages = Vec::new();
+        let mut give = |message| {
+            messages.push(message);
+            Ok::<(), Error>(())
+        };
+        let (whole, torn) = file.read_lines(|lines| reading.take(lines, &mut give))?;
+        let partial = disk::read(&partial_path(&path))?;
+        let belongs = partial.as_deref().map_or(Ok(false), |bytes| reading.take_partial(bytes, &mut give))?;
+        let stored = Stored::new(reading.finish(torn.len())?, messages);
         if stored.torn > 0 {
             disk::write(&path.with_extension("torn"), &torn)?;
             file.cut(whole)?;
+        }
+        if let Some(mut partial) = partial {
+            if belongs {
+                if !partial.ends_with(b"\n") {
+                    partial.push(b'\n');
+                }
+                file.add(&partial)?;
+                file.sync()?;
+            }
+            disk::remove(&partial_path(&path))?;
         }
         let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
         let conversation =
@@ -120,19 +137,42 @@ impl Archive {
 
     /// Reads a conversation without touching it.
     pub fn read(&self, id: &Name) -> Result<Stored, Error> {
-        self.read_if_there(id)?.ok_or_else(|| Error::Missing(id.to_string()))
+        let mut messages = Vec::new();
+        let ending = self.stream(id, &mut |message| {
+            messages.push(message);
+            Ok::<(), Error>(())
+        })?;
+        Ok(Stored::new(ending, messages))
     }
 
-    fn read_if_there(&self, id: &Name) -> Result<Option<Stored>, Error> {
-        let path = self.path(id);
-        let Some(bytes) = disk::read(&path)? else { return Ok(None) };
-        let stored = reading::read(id, &bytes, &self.ring)?;
-        if stored.torn == 0 {
-            return Ok(Some(stored));
+    /// Reads a conversation without touching it, and gives each message away as soon as it is read: however many there are, no more than
+    /// a few are in memory. They come in the order of the file, which is their own unless that is damaged.
+    pub fn stream<E: From<Error> + From<disk::Error>>(
+        &self,
+        id: &Name,
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<Ending, E> {
+        self.stream_if_there(id, give)?.ok_or_else(|| Error::Missing(id.to_string()).into())
+    }
+
+    pub(super) fn stream_if_there<E: From<Error> + From<disk::Error>>(
+        &self,
+        id: &Name,
+        give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
+    ) -> Result<Option<Ending>, E> {
+        // First: when it is gone afterwards, the whole answer is in the file.
+        let partial = self.partial(id)?;
+        let mut reading = Reading::of(id, &self.ring);
+        let Some((_, torn)) = disk::read_lines(&self.path(id), |lines| reading.take(lines, give))? else { return Ok(None) };
+        if let Some(partial) = partial {
+            reading.take_partial(&partial, give)?;
         }
-        // Another process may be in the middle of a write: what is torn for good is torn on a second look.
-        let again = disk::read(&path)?.unwrap_or_default();
-        if again == bytes { Ok(Some(stored)) } else { reading::read(id, &again, &self.ring).map(Some) }
+        Ok(Some(reading.finish(torn.len())?))
+    }
+
+    /// What was kept of an answer that has not ended.
+    pub(super) fn partial(&self, id: &Name) -> Result<Option<Vec<u8>>, disk::Error> {
+        disk::read(&partial_path(&self.path(id)))
     }
 
     /// The header of a conversation, without reading the rest; `None` if that line does not open.
@@ -141,11 +181,6 @@ impl Archive {
         let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
         let plain = std::str::from_utf8(line).ok().and_then(|token| self.ring.open(token).ok());
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()).filter(|h: &Header| h.id == *id && h.format <= FORMAT))
-    }
-
-    /// Hands every conversation to `deed`, on all cores; the answers in the order of the ids.
-    pub(super) fn for_each<R: Send>(&self, ids: &[Name], deed: impl Fn(&Name, &[u8]) -> R + Sync) -> Vec<Result<Option<R>, Error>> {
-        many::each(ids, |id| Ok(disk::read(&self.path(id))?.map(|bytes| deed(id, &bytes))))
     }
 
     /// The ids of all conversations, the one that was added to last first.
@@ -197,12 +232,14 @@ impl Archive {
         if !file.try_lock()? {
             return Err(Error::Busy(id.clone()));
         }
-        disk::remove(&path)?;
-        disk::remove(&path.with_extension("torn"))?;
         // The index has the title, which is words that were said. It is a cache: the next list makes it again without them.
         if let Some(index) = &self.index {
             disk::remove(index)?;
         }
+        disk::remove(&partial_path(&path))?;
+        disk::remove(&path.with_extension("torn"))?;
+        // Last: stopped before it, the conversation is there and can be deleted again.
+        disk::remove(&path)?;
         Ok(())
     }
 
@@ -241,26 +278,31 @@ impl Archive {
         let index = self.index.as_ref().and_then(|path| Some((path, self.ring_for(Purpose::Index).ok()?)));
         let known = index.as_ref().map(|(path, ring)| index::read(path, ring)).unwrap_or_default();
         let before = known.len();
-        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(ENDING)?, Some(entry))));
-        let mut there: HashMap<&str, Option<&Entry>> = files.collect();
+        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(ENDING)?, Some(Stamp::of(entry)))));
+        let mut there: HashMap<&str, Option<Stamp>> = files.collect();
+        for entry in listing {
+            if let Some(Some(stamp)) = entry.name.strip_suffix(PARTIAL_ENDING).and_then(|id| there.get_mut(id)) {
+                stamp.join(&Stamp::of(entry));
+            }
+        }
         let mut holds = Vec::with_capacity(there.len());
         // In the order of the index, which is that of the list but for what has changed since.
         for known in known {
             if let Some(entry) = there.get_mut(known.summary.id.as_str())
-                && entry.is_some_and(|entry| known.holds(entry))
+                && entry.is_some_and(|entry| known.stamp == entry)
             {
                 *entry = None;
                 holds.push(known);
             }
         }
-        let mut fresh: Vec<(Name, &Entry)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
+        let mut fresh: Vec<(Name, Stamp)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
         fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
         let changed = before != holds.len() || !fresh.is_empty();
         let mut failed = Vec::new();
         let read = many::each(&fresh, |(id, _)| self.summary(id));
-        for ((id, entry), summary) in fresh.into_iter().zip(read) {
+        for ((id, stamp), summary) in fresh.into_iter().zip(read) {
             match summary {
-                Ok(Some(summary)) => holds.push(Known { bytes: entry.bytes, modified_ms: entry.modified_ms, summary }),
+                Ok(Some(summary)) => holds.push(Known { stamp, summary }),
                 Ok(None) => {}
                 Err(error) => failed.push((id, error)),
             }
@@ -273,21 +315,21 @@ impl Archive {
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(stored) = self.read_if_there(id)? else { return Ok(None) };
-        let updated_at = stored.messages.last().map(|m| m.at).or_else(|| Some(stored.header.as_ref()?.created_at));
+        let Some(ending) = self.stream_if_there(id, &mut |_| Ok::<(), Error>(()))? else { return Ok(None) };
+        let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at));
         let updated_at = updated_at.unwrap_or(Time::from_millis(0));
-        Ok(Some(Summary { header: stored.header, id: id.clone(), updated_at, messages: stored.messages.len() }))
+        Ok(Some(Summary { header: ending.header, id: id.clone(), updated_at, messages: ending.messages }))
     }
 
     /// Opens every conversation and counts. With each that is not as it was written, what is wrong.
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut ids = self.ids()?;
         ids.sort();
-        let read = many::each(&ids, |id| self.read_if_there(id).map(|stored| stored.map(|s| (s.messages.len(), s.damage))));
+        let read = many::each(&ids, |id| self.stream_if_there(id, &mut |_| Ok::<(), Error>(())));
         let mut verified = Verified::default();
         for (id, read) in ids.into_iter().zip(read) {
             match read {
-                Ok(Some((messages, damage))) => {
+                Ok(Some(Ending { messages, damage, .. })) => {
                     verified.conversations += 1;
                     verified.messages += messages;
                     verified.damaged.extend(damage.into_iter().map(|d| (id.clone(), d.message, d.sentence())));

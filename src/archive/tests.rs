@@ -203,6 +203,13 @@ fn what_is_partial_gives_way_and_what_is_forgotten_is_gone() {
     assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into()), (2, "anew".into())]);
 }
 
+/// The sizes of the files in the folder, and their names.
+fn folder(path: &Path) -> Vec<(String, u64)> {
+    let mut all: Vec<_> = disk::list(path.parent().unwrap()).unwrap().into_iter().map(|e| (e.name, e.bytes)).collect();
+    all.sort();
+    all
+}
+
 #[test]
 fn checkpoints_leave_the_answer_alone_in_the_file() {
     let place = Place::new();
@@ -210,22 +217,114 @@ fn checkpoints_leave_the_answer_alone_in_the_file() {
     let path = place.archive.path(&id);
     let before = std::fs::read(&path).unwrap();
     let mut conversation = place.archive.open(&id).unwrap().conversation;
-    let (mut text, mut largest) = (String::new(), 0);
+    let mut text = String::new();
     for _ in 0..100 {
         text.push_str(&"some words of it ".repeat(50));
         let partial = Note { partial: true, ..Note::default() };
         conversation.keep(&[(&message(Role::Assistant, &text), &partial)]).unwrap();
-        largest = largest.max(std::fs::metadata(&path).unwrap().len());
+        assert_eq!(std::fs::read(&path).unwrap(), before, "the earlier conversation has changed");
+        let size: u64 = folder(&path).iter().map(|(_, bytes)| bytes).sum();
+        let most = before.len() + 2 * text.len() + 1000;
+        assert!(usize::try_from(size).unwrap() < most, "{size} of {most}");
     }
     conversation.keep(&[(&message(Role::Assistant, &text), &Note::default())]).unwrap();
     let after = std::fs::read(&path).unwrap();
     assert!(after.starts_with(&before), "the earlier conversation has changed");
     let lines = |bytes: &[u8]| bytes.split(|b| *b == b'\n').count();
     assert_eq!(lines(&after), lines(&before) + 1);
-    let most = before.len() + 2 * text.len();
-    assert!(after.len().max(usize::try_from(largest).unwrap()) < most, "{} and {largest} of {most}", after.len());
+    assert_eq!(folder(&path).len(), 1, "{:?}", folder(&path));
     let stored = place.archive.read(&id).unwrap();
     assert!(stored.damage.is_empty() && texts(&stored)[1].1 == text);
+}
+
+#[test]
+fn checkpoint_survives_a_kill_at_every_step() {
+    let place = Place::new();
+    let (id, path) = place.conversation(1);
+    let partial = path.with_extension("partial");
+    assert!(partial.to_str().unwrap().ends_with(PARTIAL_ENDING));
+    let archive = place.archive.clone().with_index(place.dir.path().join("cache/index.fernet"));
+    let mut conversation = archive.open(&id).unwrap().conversation;
+    let note = Note { partial: true, ..Note::default() };
+    let mut states = Vec::new();
+    let mut state = |text: &str, cut: bool| {
+        states.push((std::fs::read(&path).unwrap(), std::fs::read(&partial).ok(), text.to_owned(), cut));
+    };
+    // Each step is whole or not there: a rename, one write to the end of the conversation's file, a removal.
+    for text in ["half", "half an"] {
+        conversation.keep(&[(&message(Role::Assistant, text), &note)]).unwrap();
+        state(text, true);
+    }
+    let checkpoint = std::fs::read(&partial).unwrap();
+    conversation.keep(&[(&message(Role::Assistant, "half an answer"), &Note::default())]).unwrap();
+    state("half an answer", false);
+    drop(conversation);
+    let whole = std::fs::read(&path).unwrap();
+    let before = states[0].0.len();
+    // The write of the whole answer, cut off after any number of bytes; then the checkpoint that was not removed any more.
+    for end in (before..whole.len()).step_by(41) {
+        states.push((whole[..end].to_vec(), Some(checkpoint.clone()), "half an".to_owned(), true));
+    }
+    states.push((whole, Some(checkpoint), "half an answer".to_owned(), false));
+    for (conversation, kept, text, cut) in states {
+        disk::write(&path, &conversation).unwrap();
+        disk::remove(&partial).unwrap();
+        kept.map(|kept| disk::write(&partial, &kept).unwrap());
+        let check = |stored: &Stored, reading: &str| {
+            let expected = [(1, "text 0".to_owned()), (2, text.clone())];
+            assert_eq!((&texts(stored)[..2], stored.messages[1].cut), (&expected[..], cut), "{reading}");
+        };
+        check(&archive.read(&id).unwrap(), "read");
+        assert_eq!(titles(&archive), [("text 0".to_owned(), 2)]);
+        assert_eq!(archive.verify().unwrap().messages, 2);
+        assert_eq!(archive.carry(&id).unwrap().unwrap().messages, 2);
+        let wanted = Wanted { text: crate::privacy::Sought::new(&text).unwrap(), role: None, since: None };
+        assert_eq!(archive.search(vec![id.clone()], &wanted).found.len(), 1);
+        // Whoever adds to it goes on behind what was kept.
+        let mut opened = archive.open(&id).unwrap();
+        check(&opened.stored, "open");
+        assert!(!partial.exists());
+        opened.conversation.keep(&[(&message(Role::User, "more"), &Note::default())]).unwrap();
+        drop(opened);
+        let stored = archive.read(&id).unwrap();
+        check(&stored, "open and read");
+        assert_eq!((texts(&stored)[2].clone(), sentences(&stored)), ((3, "more".to_owned()), vec![]));
+        assert_eq!(titles(&archive), [("text 0".to_owned(), 3)]);
+        disk::remove(&path.with_extension("torn")).unwrap();
+    }
+}
+
+#[test]
+fn checkpoint_of_another_conversation_or_none_is_damage_and_is_kept() {
+    let place = Place::new();
+    let (id, path) = place.conversation(1);
+    let (other, other_path) = place.conversation(1);
+    let partial = |path: &Path| path.with_extension("partial");
+    let note = Note { partial: true, ..Note::default() };
+    place.archive.open(&other).unwrap().conversation.keep(&[(&message(Role::Assistant, "of another"), &note)]).unwrap();
+    for foreign in [std::fs::read(partial(&other_path)).unwrap(), b"nonsense".to_vec(), std::fs::read(&path).unwrap()] {
+        disk::write(&partial(&path), &foreign).unwrap();
+        let stored = place.archive.read(&id).unwrap();
+        assert_eq!(texts(&stored), [(1, "text 0".into())]);
+        assert_eq!(sentences(&stored), ["message 2: what was kept of the answer is damaged"]);
+    }
+}
+
+#[test]
+fn full_conversation_refuses_a_question_and_keeps_an_answer() {
+    let place = Place::new();
+    let (id, path) = place.conversation(2);
+    let mut conversation = place.archive.open(&id).unwrap().conversation;
+    // A file with a hole: it has the length and takes no room.
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
+    let refused = conversation.keep(&[(&message(Role::User, "one more"), &Note::default())]);
+    let Err(Error::Full { bytes, .. }) = &refused else { panic!("{refused:?}") };
+    assert_eq!(*bytes, MAX_FILE_BYTES + 1);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), MAX_FILE_BYTES + 1, "something was written");
+    conversation.keep(&[(&message(Role::Assistant, "paid for"), &Note::default())]).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > MAX_FILE_BYTES + 1);
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES).unwrap();
+    conversation.keep(&[(&message(Role::User, "just fits"), &Note::default())]).unwrap();
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::name::Name;
 use crate::privacy::Redacted;
 use crate::seal::KeyRing;
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -20,8 +20,8 @@ pub struct Conversation {
     /// Not there before the first message: a conversation in which nothing was said leaves no file.
     file: Option<Appender>,
     next: u32,
-    /// A part of the next message is in the file, from here to its end.
-    partial_from: Option<u64>,
+    /// A part of the next message is in the file beside this one.
+    has_partial: bool,
     ring: Arc<KeyRing>,
     clock: Clock,
 }
@@ -33,7 +33,7 @@ pub struct Note {
     pub model: Option<String>,
     /// It was stopped or broke off.
     pub cut: bool,
-    /// More may come: a later line takes its place.
+    /// More may come: it is kept in a file of its own, and what comes next takes its place.
     pub partial: bool,
     /// It came from another program.
     pub foreign: bool,
@@ -41,7 +41,7 @@ pub struct Note {
 
 impl Conversation {
     pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self { header, path, file, next, partial_from: None, ring, clock }
+        Self { header, path, file, next, has_partial: false, ring, clock }
     }
 
     /// Its id.
@@ -77,51 +77,63 @@ impl Conversation {
         if self.file.is_none() && self.header.title.is_empty() {
             self.header.title = title(messages);
         }
+        let (whole, partial) = match messages.split_last() {
+            Some((last, whole)) if last.1.partial => (whole, Some(last)),
+            _ => (messages, None),
+        };
+        let first = self.next;
+        if !whole.is_empty() || self.file.is_none() {
+            self.add(whole, now)?;
+        }
+        if let Some(partial) = partial {
+            let (lines, _) = sealed(None, &self.header.id, self.next, &[*partial], &self.ring, now);
+            disk::write(&partial_path(&self.path), lines.as_bytes())?;
+            self.has_partial = true;
+        }
+        Ok(first)
+    }
+
+    fn add(&mut self, messages: &[(&Message, &Note)], now: Time) -> Result<(), Error> {
         let header = self.file.is_none().then_some(&self.header);
         let (lines, next) = sealed(header, &self.header.id, self.next, messages, &self.ring, now);
-        let partial = messages.last().is_some_and(|(_, note)| note.partial);
         match &mut self.file {
             Some(file) => {
-                let from = match self.partial_from {
-                    Some(from) => from,
-                    None => file.length()?,
-                };
                 // An answer is paid for and always saved; it is the next question that is refused.
-                if from > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
-                    return Err(Error::Full { path: self.path.clone(), bytes: from });
+                let bytes = file.length()?;
+                if bytes > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
+                    return Err(Error::Full { path: self.path.clone(), bytes });
                 }
-                // A partial record gives way to what follows it: an answer is in the file once, however long it took.
-                match self.partial_from {
-                    Some(from) => file.replace_end(from, lines.as_bytes())?,
-                    None => file.add(lines.as_bytes())?,
-                }
-                self.partial_from = partial.then_some(from);
+                file.add(lines.as_bytes())?;
                 file.sync()?;
             }
             // Born whole: a file without a header is never seen.
             None => self.replace(lines.as_bytes(), None)?,
         }
-        Ok(std::mem::replace(&mut self.next, next))
+        self.next = next;
+        // The whole answer is on the disk. A part that stays because it cannot be removed is ignored by its number.
+        self.forget_partial().or(Ok(()))
     }
 
     /// Takes back what was kept of a message that is not to be kept after all.
     pub fn forget_partial(&mut self) -> Result<(), Error> {
-        match (self.partial_from.take(), &mut self.file) {
-            (Some(from), Some(file)) => Ok(file.cut(from)?),
-            _ => Ok(()),
+        if self.has_partial {
+            disk::remove(&partial_path(&self.path))?;
+            self.has_partial = false;
         }
+        Ok(())
     }
 
     /// Takes back the last messages from `n` on: the file is written anew without them. Where none is left, nothing is: a title
     /// is words that were said, too.
     pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
+        self.forget_partial()?;
         let Some(file) = &mut self.file else {
             return Ok(());
         };
         if n <= 1 {
             disk::remove(&self.path)?;
             self.header.title.clear();
-            (self.file, self.next, self.partial_from) = (None, 1, None);
+            (self.file, self.next) = (None, 1);
             return Ok(());
         }
         let bytes = file.read_all()?;
@@ -134,7 +146,6 @@ impl Conversation {
         }
         self.replace(&kept, None)?;
         self.next = n;
-        self.partial_from = None;
         Ok(())
     }
 
@@ -173,6 +184,12 @@ impl Conversation {
         self.file = Some(file);
         Ok(())
     }
+}
+
+/// Where what has come of an answer is kept until all of it is there.
+pub(super) fn partial_path(conversation: &Path) -> PathBuf {
+    // From `.jsonl.fernet` to `PARTIAL_ENDING`.
+    conversation.with_extension("partial")
 }
 
 /// Sealed lines are handed over when they have so many bytes.

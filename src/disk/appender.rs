@@ -52,14 +52,6 @@ impl Appender {
         })
     }
 
-    /// Puts bytes in the place of everything from `from` on. Where they cannot be written (a full disk), what was there is put back.
-    /// What stands before `from` is not touched at any moment.
-    pub fn replace_end(&mut self, from: u64, bytes: &[u8]) -> Result<(), Error> {
-        let before = self.tail(self.length()?.saturating_sub(from))?;
-        self.file.set_len(from).map_err(io("write", &self.path))?;
-        self.add(bytes).inspect_err(|_| self.file.write_all(&before).unwrap_or_default())
-    }
-
     /// Makes sure that what was added survives a loss of power.
     pub fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(io("write", &self.path))
@@ -109,33 +101,8 @@ impl Appender {
     }
 
     /// Everything in it, in pieces that end where a line ends; how much that was, and what stands behind the last line end.
-    pub fn read_lines<E: From<Error>>(&mut self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
-        let length = usize::try_from(self.length()?).unwrap_or(PIECE);
-        let mut buffer = vec![0; length.min(PIECE) + 1];
-        let (mut filled, mut whole) = (0, 0);
-        self.file.rewind().map_err(io("read", &self.path))?;
-        loop {
-            if filled == buffer.len() {
-                buffer.resize(buffer.len() * 2, 0);
-            }
-            let read = match self.file.read(buffer.get_mut(filled..).unwrap_or_default()) {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                read => read.map_err(io("read", &self.path))?,
-            };
-            filled += read;
-            if read > 0 && filled < buffer.len() {
-                continue;
-            }
-            let end = memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
-            take(buffer.get(..end).unwrap_or_default())?;
-            whole += end as u64;
-            buffer.copy_within(end..filled, 0);
-            filled -= end;
-            if read == 0 {
-                buffer.truncate(filled);
-                return Ok((whole, buffer));
-            }
-        }
+    pub fn read_lines<E: From<Error>>(&mut self, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
+        read_pieces(&mut self.file, &self.path, take)
     }
 
     /// The last bytes of it, at most `most`.
@@ -149,6 +116,52 @@ impl Appender {
     /// Cuts it back to `length` bytes.
     pub fn cut(&mut self, length: u64) -> Result<(), Error> {
         self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
+    }
+}
+
+/// Reads a file of ours in pieces that end where a line ends, whatever its length: how much that was, and what stands behind the last
+/// line end; `None` if the file is not there.
+pub fn read_lines<E: From<Error>>(path: &Path, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<Option<(u64, Vec<u8>)>, E> {
+    match open(path, "read", options().read(true)) {
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(mut file) => read_pieces(&mut file, path, take).map(Some),
+    }
+}
+
+fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
+    let length = file.metadata().map_err(io("read", path))?.len();
+    let length = usize::try_from(length).unwrap_or(PIECE);
+    let mut buffer = vec![0; length.min(PIECE) + 1];
+    let (mut filled, mut whole, mut looked_again) = (0, 0, false);
+    file.rewind().map_err(io("read", path))?;
+    loop {
+        if filled == buffer.len() {
+            buffer.resize(buffer.len() * 2, 0);
+        }
+        let read = match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read.map_err(io("read", path))?,
+        };
+        filled += read;
+        if read > 0 && filled < buffer.len() {
+            continue;
+        }
+        let end = memchr::memrchr(b'\n', buffer.get(..filled).unwrap_or_default()).map_or(0, |at| at + 1);
+        if end > 0 {
+            take(buffer.get(..end).unwrap_or_default())?;
+        }
+        whole += end as u64;
+        buffer.copy_within(end..filled, 0);
+        filled -= end;
+        if read == 0 {
+            // Another process may be in the middle of a write: what is torn for good is torn on a second look.
+            if filled > 0 && !std::mem::replace(&mut looked_again, true) {
+                continue;
+            }
+            buffer.truncate(filled);
+            return Ok((whole, buffer));
+        }
     }
 }
 

@@ -9,7 +9,7 @@ mod listing;
 mod scratch;
 
 pub use ancestors::{inspect_ancestors, inspect_holder};
-pub use appender::{Appender, Lock};
+pub use appender::{Appender, Lock, read_lines};
 pub use draft::{Draft, sweep, sweep_left_behind};
 pub use irregular::{open_foreign, read_regular, refuse_special};
 pub use lines::Lines;
