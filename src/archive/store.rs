@@ -70,6 +70,15 @@ pub struct Summary {
     pub messages: usize,
 }
 
+impl Summary {
+    /// What is known of a conversation that was read to its end.
+    #[must_use]
+    pub fn of(id: &Name, ending: &Ending) -> Self {
+        let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at)).unwrap_or(Time::from_millis(0));
+        Self { header: ending.header.clone(), id: id.clone(), updated_at, messages: ending.messages }
+    }
+}
+
 impl Archive {
     /// The conversations in a folder, with the keys that open them.
     #[must_use]
@@ -316,9 +325,7 @@ impl Archive {
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
         let Some(ending) = self.stream_if_there(id, &mut |_| Ok::<(), Error>(()))? else { return Ok(None) };
-        let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at));
-        let updated_at = updated_at.unwrap_or(Time::from_millis(0));
-        Ok(Some(Summary { header: ending.header, id: id.clone(), updated_at, messages: ending.messages }))
+        Ok(Some(Summary::of(id, &ending)))
     }
 
     /// Opens every conversation and counts. With each that is not as it was written, what is wrong.

@@ -2,7 +2,7 @@
 
 use super::app::{App, Choice};
 use super::report::{Exit, Problem};
-use crate::archive::{Conversation, Opened, Stored};
+use crate::archive::{Conversation, Damage, Opened, Stored};
 use crate::chat::{Machines, Manners, Said, Session};
 use crate::ledger::{Event, Severity, What};
 use crate::name::Name;
@@ -141,7 +141,7 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, restore: Option<A
         {
             session.spent_before(spent_in(app, &id)?);
         }
-        tell_damage(app, &stored);
+        tell_damage(app, &stored.damage);
         session.remember(stored);
     }
     if let Some(system) = &talk.system {
@@ -333,12 +333,12 @@ fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish:
 }
 
 /// Tells its owner what is damaged in a conversation, and writes it down.
-pub(crate) fn tell_damage(app: &App, stored: &Stored) {
-    for damage in &stored.damage {
+pub(crate) fn tell_damage(app: &App, damage: &[Damage]) {
+    for damage in damage {
         app.ui.error_line(&format!("chatbot: warning: {}", damage.sentence()));
     }
-    if !stored.damage.is_empty() {
-        app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", stored.damage.len()));
+    if !damage.is_empty() {
+        app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", damage.len()));
     }
 }
 

@@ -79,6 +79,8 @@ mod rekey;
 mod remembered;
 /// A new key for an old one.
 mod rotation;
+/// Sealed files: read piece by piece, kept through kills, one taken for no other.
+mod sealed;
 /// The settings file and the audit log, from outside.
 mod settings;
 /// Backups in object storage: a folder, WebDAV, and a real server that speaks S3.

@@ -1,7 +1,7 @@
 //! `history export`: conversations in a form that others read, redacted once more.
 
 use super::{list, meant, redacted_title, show};
-use crate::archive::{Stored, StoredMessage, Summary};
+use crate::archive::{StoredMessage, Summary};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
 use crate::cli::talk::tell_damage;
@@ -13,8 +13,6 @@ use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Write conversations as Markdown, JSON or one HTML page
@@ -44,32 +42,35 @@ enum Form {
     Html,
 }
 
-/// A conversation as it may leave.
+/// What stands above the messages of a conversation, as it may leave.
 struct Page {
     summary: Summary,
     title: String,
-    messages: Vec<(StoredMessage, String)>,
 }
+
+/// Where it goes: a file that is there when it is whole, or standard output.
+struct Output {
+    draft: Option<Draft>,
+    waiting: Displayable,
+}
+
+/// So much is written at a time.
+const BATCH: usize = 64 * 1024;
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let ids = wanted(app, options)?;
     let mut out = open(options.output.as_deref())?;
     let mut damaged = false;
-    put(app, &mut out, head(options.format))?;
+    out.add(app, head(options.format))?;
     for (n, id) in ids.iter().enumerate() {
-        let stored = app.archive()?.read(id)?;
-        tell_damage(app, &stored);
-        damaged |= !stored.damage.is_empty();
-        let page = page(app, id, &stored)?;
-        let text = match options.format {
-            Form::Md => markdown(&page).into(),
-            Form::Html => html(&page).into(),
-            Form::Json => Displayable::from(if n > 0 { ",\n" } else { "" }) + Displayable::json(&in_json(app, &page)?)?,
-        };
-        put(app, &mut out, text)?;
+        if n > 0 && options.format == Form::Json {
+            out.add(app, ",\n")?;
+        }
+        damaged |= one(app, &mut out, id, options.format)?;
     }
-    put(app, &mut out, foot(options.format))?;
-    if let (Some(draft), Some(path)) = (out, &options.output) {
+    out.add(app, foot(options.format))?;
+    out.write(app)?;
+    if let (Some(draft), Some(path)) = (out.draft, &options.output) {
         draft.keep()?;
         app.ui.notice(&format!("{} written", shown(path)));
     }
@@ -78,6 +79,52 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         bail!(Quiet(Exit::Storage))
     }
     Ok(())
+}
+
+/// Writes one conversation, each message as it is read; whether it is damaged. What stands above the messages says how many there are:
+/// it is read twice.
+fn one(app: &mut App, out: &mut Output, id: &Name, form: Form) -> Result<bool> {
+    let archive = app.archive()?;
+    let ending = archive.stream(id, &mut |_| anyhow::Ok(()))?;
+    tell_damage(app, &ending.damage);
+    let title = redacted_title(app, ending.header.as_ref().map_or("", |h| h.title.as_str()))?;
+    let page = Page { summary: Summary::of(id, &ending), title };
+    let above = match form {
+        Form::Md => Displayable::from(format!("# {}\n\n{}\n", page.title, about(&page))),
+        Form::Html => {
+            Displayable::from(format!("<main>\n<h1>{}</h1>\n<p class=\"about\">{}</p>\n", escaped(&page.title), escaped(&about(&page))))
+        }
+        Form::Json => {
+            let mut object = list::summary_json(app, &page.summary)?;
+            object.as_object_mut().map(|object| object.remove("messages"));
+            let object = object.to_string();
+            Displayable::json_text(&format!("{},\"messages\":[", object.strip_suffix('}').unwrap_or(&object)))
+        }
+    };
+    out.add(app, above)?;
+    let redactor = app.redactor()?;
+    let mut table = Placeholders::default();
+    let mut comma = "";
+    archive.stream(id, &mut |m| {
+        let said = redactor.redact_again(m.text.clone(), m.rules, &mut table);
+        let said = said.as_str();
+        let text = match form {
+            Form::Md => format!("\n## {}\n\n{}\n", line(&m), said.trim_end()).into(),
+            Form::Html => section(&m, said).into(),
+            Form::Json => Displayable::json_text(&format!("{comma}{}", show::message_json(&m, said))),
+        };
+        comma = ",";
+        out.add(app, text)
+    })?;
+    out.add(
+        app,
+        match form {
+            Form::Md => "\n",
+            Form::Html => "</main>\n",
+            Form::Json => "]}",
+        },
+    )?;
+    Ok(!ending.damage.is_empty())
 }
 
 /// Writes one conversation to a file; its ending says in which form.
@@ -104,32 +151,29 @@ fn wanted(app: &mut App, options: &Options) -> Result<Vec<Name>> {
     options.ids.iter().map(|typed| Ok(meant(app, Some(typed))?.1)).collect()
 }
 
-fn open(path: Option<&Path>) -> Result<Option<Draft>> {
-    let Some(path) = path else { return Ok(None) };
+fn open(path: Option<&Path>) -> Result<Output> {
+    let Some(path) = path else { return Ok(Output { draft: None, waiting: Displayable::default() }) };
     if disk::exists(path) {
         bail!(Problem::misuse(format!("`{}` is there already", shown(path))).hint("name another file"));
     }
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_path_buf() };
-    Ok(Some(Draft::beside(&path)?))
+    Ok(Output { draft: Some(Draft::beside(&path)?), waiting: Displayable::default() })
 }
 
-/// A file is as harmless to show as the screen: it is made to be read, and `cat` shows it raw.
-fn put(app: &App, out: &mut Option<Draft>, text: impl Into<Displayable>) -> Result<()> {
-    let text = text.into();
-    match out {
-        Some(draft) => Ok(draft.add(&text.bytes(false))?),
-        None => app.ui.out(text),
+impl Output {
+    fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
+        self.waiting += text;
+        if self.waiting.as_ref().len() >= BATCH { self.write(app) } else { Ok(()) }
     }
-}
 
-fn page(app: &mut App, id: &Name, stored: &Stored) -> Result<Page> {
-    let title = redacted_title(app, stored.header.as_ref().map_or("", |h| h.title.as_str()))?;
-    let redactor = app.redactor()?;
-    let mut table = Placeholders::default();
-    let updated_at = stored.messages.last().map_or_else(|| app.clock.now(), |m| m.at);
-    let summary = Summary { header: stored.header.clone(), id: id.clone(), updated_at, messages: stored.messages.len() };
-    let safe = |m: &StoredMessage| (m.clone(), redactor.redact_again(m.text.clone(), m.rules, &mut table).as_str().to_owned());
-    Ok(Page { summary, title, messages: stored.messages.iter().map(safe).collect() })
+    /// A file is as harmless to show as the screen: it is made to be read, and `cat` shows it raw.
+    fn write(&mut self, app: &App) -> Result<()> {
+        let text = std::mem::take(&mut self.waiting);
+        match &mut self.draft {
+            Some(draft) => Ok(draft.add(&text.bytes(false))?),
+            None => app.ui.out(text),
+        }
+    }
 }
 
 const fn head(form: Form) -> &'static str {
@@ -148,29 +192,10 @@ const fn foot(form: Form) -> &'static str {
     }
 }
 
-fn in_json(app: &mut App, page: &Page) -> Result<Value> {
-    let mut object = list::summary_json(app, &page.summary)?;
-    let messages: Vec<Value> = page.messages.iter().map(|(m, text)| show::message_json(m, text)).collect();
-    if let Some(object) = object.as_object_mut() {
-        object.insert("messages".to_owned(), json!(messages));
-    }
-    Ok(object)
-}
-
-fn markdown(page: &Page) -> String {
-    let mut text = format!("# {}\n\n{}\n", page.title, about(page));
-    for (message, said) in &page.messages {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "\n## {}\n\n{}\n", line(message), said.trim_end());
-    }
-    text.push('\n');
-    text
-}
-
 fn about(page: &Page) -> String {
     let model = page.summary.header.as_ref().map_or("", |h| h.model.as_str());
     let model = crate::privacy::Raw::from(model).printable_line();
-    let messages = super::counted(page.messages.len(), "message");
+    let messages = super::counted(page.summary.messages, "message");
     let when = page.summary.header.as_ref().map_or(page.summary.updated_at, |h| h.created_at).local_minute();
     [when, model, messages, page.summary.id.to_string()].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" · ")
 }
@@ -180,21 +205,15 @@ fn line(message: &StoredMessage) -> String {
     format!("{} · {}{cut}", show::who(message), message.at.local_minute())
 }
 
-fn html(page: &Page) -> String {
-    let mut text = format!("<main>\n<h1>{}</h1>\n<p class=\"about\">{}</p>\n", escaped(&page.title), escaped(&about(page)));
-    for (message, said) in &page.messages {
-        let who = match message.role {
-            Role::User => "user",
-            Role::Assistant => "assistant",
-            Role::System => "system",
-        };
-        let head = escaped(&line(message));
-        let said = escaped(&crate::privacy::Raw::from(said.trim_end()).printable());
-        // Writing to a string cannot fail.
-        let _ = write!(text, "<section class=\"{who}\">\n<h2>{head}</h2>\n<div>{said}</div>\n</section>\n");
-    }
-    text.push_str("</main>\n");
-    text
+fn section(message: &StoredMessage, said: &str) -> String {
+    let who = match message.role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::System => "system",
+    };
+    let head = escaped(&line(message));
+    let said = escaped(&crate::privacy::Raw::from(said.trim_end()).printable());
+    format!("<section class=\"{who}\">\n<h2>{head}</h2>\n<div>{said}</div>\n</section>\n")
 }
 
 fn escaped(text: &str) -> String {

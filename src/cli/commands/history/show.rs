@@ -1,19 +1,20 @@
 //! `history show` and `history verify`: reading.
 
 use super::{counted, list, meant, nothing_sealed};
-use crate::archive::{StoredMessage, Summary, Verified};
+use crate::archive::{self, Archive, Ending, StoredMessage, Summary, Verified};
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Quiet};
 use crate::cli::talk::tell_damage;
 use crate::cli::ui::Style;
 use crate::ledger::{Event, Severity, What};
 use crate::message::Role;
+use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders, Raw};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::Write;
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, Stdio};
 
 /// Show a conversation
 #[derive(Clone, Debug, Args)]
@@ -38,48 +39,108 @@ pub(super) struct Verify {
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let (archive, id) = meant(app, options.id.as_deref())?;
-    let stored = archive.read(&id)?;
-    app.note(&Event::new(What::History).word("deed", "show").word("conversation", id.as_str()));
-    let redactor = app.redactor()?;
-    let mut table = Placeholders::default();
-    if options.json {
-        let updated_at = stored.messages.last().map_or_else(|| app.clock.now(), |m| m.at);
-        let summary = Summary { header: stored.header.clone(), id, updated_at, messages: stored.messages.len() };
-        let messages: Vec<Value> =
-            stored.messages.iter().map(|m| message_json(m, redactor.redact_again(m.text.clone(), m.rules, &mut table).as_str())).collect();
-        let mut object = list::summary_json(app, &summary)?;
-        if let Some(object) = object.as_object_mut() {
-            object.insert("schema_version".to_owned(), json!(1));
-            object.insert("messages".to_owned(), json!(messages));
-        }
-        app.ui.json(&object)?;
+    let ending = if options.json {
+        show_json(app, &archive, &id)?
+    } else if let Some(ending) = show_text(app, &archive, &id, Output::new(app, !options.raw), options.raw)? {
+        ending
     } else {
-        let mut text = Displayable::default();
-        for message in &stored.messages {
-            let redacted = redactor.redact_again(message.text.clone(), message.rules, &mut table);
-            text += readable(app, message, &redacted.printable(), options.raw);
-        }
-        if options.raw || !app.ui.overflows(&text) || !paged(app, &text)? {
-            app.ui.out(text)?;
-        }
-    }
-    tell_damage(app, &stored);
-    if stored.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+        // There is no such pager.
+        show_text(app, &archive, &id, Output::new(app, false), options.raw)?.ok_or_else(|| archive::Error::Missing(id.to_string()))?
+    };
+    app.note(&Event::new(What::History).word("deed", "show").word("conversation", id.as_str()));
+    tell_damage(app, &ending.damage);
+    if ending.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// Hands a text to the owner's pager; whether there was one.
-fn paged(app: &App, text: &Displayable) -> Result<bool> {
+/// Writes each message as it is read; what is known at the end comes behind them.
+fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
+    let redactor = app.redactor()?;
+    let mut table = Placeholders::default();
+    let mut out = Output::new(app, false);
+    let mut before = "{\"messages\":[";
+    let ending = archive.stream(id, &mut |m| {
+        let text = redactor.redact_again(m.text.clone(), m.rules, &mut table);
+        out.add(app, Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))))?;
+        before = ",";
+        anyhow::Ok(())
+    })?;
+    if ending.messages == 0 {
+        out.add(app, before)?;
+    }
+    let mut about = list::summary_json(app, &Summary::of(id, &ending))?;
+    if let Some(about) = about.as_object_mut() {
+        about.remove("messages");
+        about.insert("schema_version".to_owned(), json!(1));
+    }
+    let about = about.to_string();
+    out.add(app, Displayable::json_text(&format!("],{}", about.strip_prefix('{').unwrap_or(&about))) + "\n")?;
+    out.finish(app)?;
+    Ok(ending)
+}
+
+/// Writes each message as it is read; `None` if the pager that was to show them is not there.
+fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: Output, raw: bool) -> Result<Option<Ending>> {
+    let redactor = app.redactor()?;
+    let mut table = Placeholders::default();
+    let ending = archive.stream(id, &mut |m| {
+        let redacted = redactor.redact_again(m.text.clone(), m.rules, &mut table);
+        out.add(app, readable(app, &m, &redacted.printable(), raw))
+    })?;
+    Ok(out.finish(app)?.then_some(ending))
+}
+
+/// So much is written at a time.
+const BATCH: usize = 64 * 1024;
+
+/// Standard output, or the owner's pager as soon as there is more than fits on the screen.
+struct Output {
+    waiting: Displayable,
+    may_page: bool,
+    pager: Option<(Child, ChildStdin)>,
+}
+
+impl Output {
+    fn new(app: &App, may_page: bool) -> Self {
+        Self { waiting: Displayable::default(), may_page: may_page && app.ui.output_is_terminal(), pager: None }
+    }
+
+    fn add(&mut self, app: &App, text: impl Into<Displayable>) -> Result<()> {
+        self.waiting += text;
+        if self.may_page && app.ui.overflows(&self.waiting) {
+            self.may_page = false;
+            self.pager = start_pager(app)?;
+            self.write(app)?;
+        }
+        if self.waiting.as_ref().len() >= BATCH { self.write(app) } else { Ok(()) }
+    }
+
+    fn write(&mut self, app: &App) -> Result<()> {
+        let text = std::mem::take(&mut self.waiting);
+        match &mut self.pager {
+            // Who has read enough leaves before the end.
+            Some((_, pipe)) => pipe.write_all(&app.ui.output_bytes(&text)).or(Ok(())),
+            None => app.ui.out(text),
+        }
+    }
+
+    /// Writes the rest, and waits for the pager; `false` if there was none by that name.
+    fn finish(mut self, app: &App) -> Result<bool> {
+        self.write(app)?;
+        let Some((mut pager, pipe)) = self.pager else { return Ok(true) };
+        drop(pipe);
+        // The shell says 127 where there is no such program.
+        Ok(pager.wait().is_ok_and(|status| status.code() != Some(127)))
+    }
+}
+
+/// The owner's pager, if there is one and the terminal can show it.
+fn start_pager(app: &App) -> Result<Option<(Child, ChildStdin)>> {
     let pager = app.env.text("PAGER")?.unwrap_or_else(|| "less -R".to_owned());
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
-        return Ok(false);
+        return Ok(None);
     }
-    let Ok(mut child) = app.env.command("sh").arg("-c").arg(&pager).stdin(Stdio::piped()).spawn() else { return Ok(false) };
-    if let Some(mut pipe) = child.stdin.take() {
-        // Who has read enough leaves before the end.
-        pipe.write_all(&app.ui.output_bytes(text)).unwrap_or_default();
-    }
-    // The shell says 127 where there is no such program.
-    Ok(child.wait().is_ok_and(|status| status.code() != Some(127)))
+    let Ok(mut child) = app.env.command("sh").arg("-c").arg(&pager).stdin(Stdio::piped()).spawn() else { return Ok(None) };
+    Ok(child.stdin.take().map(|pipe| (child, pipe)))
 }
 
 /// A message in JSON, with its text as it may leave.
