@@ -435,6 +435,62 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
 }
 
 #[test]
+fn lines_typed_edited_and_deleted_leak_nothing() {
+    let server = Server::whatever(|request| echo(0, request));
+    let mut sandbox = house(&server);
+    let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
+    let notes = sandbox.write("desk/notes.md", sentences.join("\n"));
+    // An editor that leaves a copy and a swap file next to the message.
+    let script = format!("cat '{}' >>\"$1\"; cp \"$1\" \"$1~\"; cp \"$1\" \"$(dirname \"$1\")/.message.md.swp\"", notes.display());
+    let editor = sandbox.write("editor", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    sandbox.set("VISUAL", editor);
+    let mut chat = sandbox.screen(["chat"]);
+    chat.wait_for("\n> ");
+    for sentence in &sentences {
+        chat.paste(sentence).send(screen::key::ENTER).wait_for("\n> ");
+    }
+    chat.line("/edit").wait_for("\n> ").line(&format!("/edit {}", sentences[7])).wait_for("\n> ").send(screen::key::CTRL_D);
+    assert_eq!(chat.end(), 0);
+    let mut again = sandbox.screen(["chat"]);
+    again
+        .wait_for("\n> ")
+        .send(screen::key::UP)
+        .wait_for("client_secret=[SECRET_1]")
+        .send(screen::key::CTRL_C)
+        .wait_for("\n> ")
+        .send(screen::key::CTRL_D);
+    assert_eq!(again.end(), 0);
+    sandbox.run(["history", "list"]).passes();
+    let mut hunt = hunt();
+    search_sandbox(&mut hunt, &sandbox, true);
+
+    // What is deleted is gone with everything that was made of it.
+    let [conversation] = sandbox.conversations().try_into().unwrap();
+    let sealed = |file: &std::path::Path| -> Vec<String> { std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect() };
+    let history = sandbox.state().join("line-history.fernet");
+    let (said, typed) = (sealed(&conversation), sealed(&history));
+    assert!(said.len() > sentences.len() && typed.len() >= 10, "{} messages, {} lines", said.len(), typed.len());
+    for left in ["partial", "torn"] {
+        std::fs::copy(&conversation, conversation.with_extension(left)).unwrap();
+    }
+    let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+    sandbox.run(["history", "delete", "--yes", &id]).passes();
+    for line in said.iter().chain(&typed) {
+        let files = sandbox.files_with(line.as_bytes());
+        assert!(files.is_empty(), "still in {files:?}");
+    }
+    // What was done and what it cost stays on record, without a word of it.
+    let names: Vec<_> = sandbox.files_with(id.as_bytes()).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
+    assert!(names.iter().all(|name| name == "audit.jsonl" || name == "usage.jsonl"), "{names:?}");
+    sandbox.run(["history", "list"]).passes();
+    search_sandbox(&mut hunt, &sandbox, true);
+    search_requests(&mut hunt, &server);
+    hunt.end();
+    sandbox.is_private();
+}
+
+#[test]
 fn the_conversation_leaks_nothing_even_when_it_is_killed() {
     let came = Gate::default();
     let (told, never) = (came.clone(), Gate::default());

@@ -157,18 +157,22 @@ fn answer_kept_as_it_comes_survives_a_kill_at_every_change() {
     proof::ran("cuts");
 }
 
-/// Everything sealed that a file has.
-fn tokens(file: &Path) -> Vec<String> {
+/// Everything sealed that a file has: tokens, or what is as long as a sealed key at least and reads like one.
+fn tokens_of(file: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
-    let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '=');
-    text.split(|c| !is_token(c)).filter(|t| t.starts_with("gAAAAA")).map(str::to_owned).collect()
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "-_=+/".contains(c);
+    let long: Vec<&str> = text.split(|c| !is_token(c)).filter(|t| t.len() >= 48).collect();
+    let tokens = long.iter().filter(|t| t.starts_with("gAAAAA")).map(|t| (*t).to_owned()).collect::<Vec<_>>();
+    if tokens.is_empty() { long.into_iter().map(str::to_owned).collect() } else { tokens }
 }
 
-/// A file with the first thing sealed in it replaced.
+/// A file with the first thing sealed in it replaced, in the alphabet that is used there.
 fn with_first_replaced(file: &Path, token: &str) {
     let text = fs::read_to_string(file).unwrap();
-    let first = tokens(file).swap_remove(0);
-    fs::write(file, text.replacen(&first, token, 1)).unwrap();
+    let first = tokens_of(file).swap_remove(0);
+    let token =
+        if first.starts_with("gAAAAA") { token.replace('+', "-").replace('/', "_") } else { token.replace('-', "+").replace('_', "/") };
+    fs::write(file, text.replacen(&first, &token, 1)).unwrap();
 }
 
 #[test]
@@ -205,10 +209,9 @@ fn sealed_thing_opens_as_nothing_else() {
         ("evidence", sandbox.desk().join("evidence")),
     ]
     .into();
-    let sealed: BTreeMap<&str, Vec<String>> = places.iter().map(|(what, file)| (*what, tokens(file))).collect();
+    let sealed: BTreeMap<&str, Vec<String>> = places.iter().map(|(what, file)| (*what, tokens_of(file))).collect();
     let none: Vec<&&str> = sealed.iter().filter(|(_, tokens)| tokens.is_empty()).map(|(what, _)| what).collect();
-    // What is not made of such tokens cannot be put in their place.
-    assert!(none.len() <= 2, "nothing sealed in {none:?}");
+    assert_eq!(none, Vec::<&&str>::new(), "nothing sealed in them");
     let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
     let shown = |sandbox: &Sandbox| parsed(&sandbox.run(["history", "show", "--json", &id]).output().stdout)["messages"].clone();
     let listed = |sandbox: &Sandbox| parsed(&sandbox.run(["history", "list", "--json"]).passes().stdout);
@@ -230,7 +233,7 @@ fn sealed_thing_opens_as_nothing_else() {
                 fs::write(&conversation, &lines).unwrap();
                 fs::remove_file(conversation.with_extension("partial")).unwrap_or_default();
             }
-            for (to, file) in places.iter().filter(|(to, file)| *to != from && !super::sealed::tokens(file).is_empty()) {
+            for (to, file) in places.iter().filter(|(to, file)| *to != from && !tokens_of(file).is_empty()) {
                 with_first_replaced(file, token);
                 let kept = |sandbox: &Sandbox| (shown(sandbox), sandbox.run(["key", "get"]).output().stdout);
                 match *to {
@@ -265,8 +268,8 @@ fn sealed_thing_opens_as_nothing_else() {
     let foreign: String = sealed.values().flat_map(|t| t.iter().map(|t| t.clone() + "\n")).collect();
     fs::write(&conversation, [&lines, foreign.as_bytes()].concat()).unwrap();
     sandbox.ask_at(&server.base_url(), "[limits]\nmax_messages = 1000\n");
-    sandbox.run(["ask", "--continue", &id, "and now?"]).output();
-    sandbox.run(["chat", "--continue", &id]).stdin("and now?\n").output();
+    sandbox.run(["ask", "--continue", "and now?"]).output();
+    sandbox.run(["chat", "--continue"]).stdin("and now?\n").output();
     for request in server.requests() {
         let messages = request.json()["messages"].as_array().unwrap().clone();
         let texts: Vec<&str> = messages.iter().filter(|m| m["role"] != "system").filter_map(|m| m["content"].as_str()).collect();
