@@ -269,7 +269,9 @@ fn checkpoint_survives_a_kill_at_every_step() {
     for (conversation, kept, text, cut) in states {
         disk::write(&path, &conversation).unwrap();
         disk::remove(&partial).unwrap();
-        kept.map(|kept| disk::write(&partial, &kept).unwrap());
+        if let Some(kept) = kept {
+            disk::write(&partial, &kept).unwrap();
+        }
         let check = |stored: &Stored, reading: &str| {
             let expected = [(1, "text 0".to_owned()), (2, text.clone())];
             assert_eq!((&texts(stored)[..2], stored.messages[1].cut), (&expected[..], cut), "{reading}");
