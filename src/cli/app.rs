@@ -17,13 +17,12 @@ use crate::ledger::{Event, Severity, What};
 use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
-use crate::provider::{Net, Patience, Reach};
+use crate::provider::Reach;
 use crate::seal::{KeyRing, Purpose};
 use crate::settings::{self, KeyFrom, Settings, Store};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// The parts of the house.
 #[derive(Debug)]
@@ -133,27 +132,9 @@ impl App {
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
-        self.refuse_to_pass_our_keys_on(&settings)?;
-        self.env.inherit_also(settings.children.pass_env.clone());
+        self.let_children_inherit(&settings)?;
         self.note_changed_settings(&text);
         Ok(settings)
-    }
-
-    /// What a child process is to inherit besides the usual holds none of the keys that this program itself uses.
-    fn refuse_to_pass_our_keys_on(&self, settings: &Settings) -> Result<()> {
-        const OURS: [&str; 5] = ["CHATBOT_PASSPHRASE_FILE", "CHATBOT_PASSPHRASE_COMMAND", "WEBDAV_PASSWORD", "WEBDAV_TOKEN", "HTTPS_PROXY"];
-        let known = catalog::all().iter().filter_map(|entry| entry.env).chain(OURS);
-        let own = settings.providers.values().filter_map(|custom| match &custom.key {
-            KeyFrom::Env(name) => Some(name.as_str()),
-            KeyFrom::Nowhere | KeyFrom::Stored => None,
-        });
-        let keys: Vec<&str> = known.chain(own).collect();
-        let refused = settings.children.pass_env.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name)));
-        let Some(name) = refused else { return Ok(()) };
-        bail!(
-            Problem::new(Exit::Misuse, "settings", format!("`children.pass_env` names `{name}`, which holds a key of chatbot itself"))
-                .hint(format!("take it out of `{}`", shown(&self.settings_file)))
-        )
     }
 
     /// The text of the settings file; empty if there is none.
@@ -345,26 +326,6 @@ impl App {
             self.refuse_in_lockdown()?;
         }
         self.network()
-    }
-
-    fn network(&mut self) -> Result<Reach> {
-        let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
-            Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
-            None => None,
-        };
-        let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));
-        let https_proxy = match first(["HTTPS_PROXY", "https_proxy"]) {
-            Some(name) => self.env.secret(name)?,
-            None => None,
-        };
-        let no_proxy = match first(["NO_PROXY", "no_proxy"]) {
-            Some(name) => self.env.text(name)?,
-            None => None,
-        };
-        let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
-        let patience = Patience { deadline, ..Patience::default() };
-        let net = Net { extra_ca_pem, https_proxy, no_proxy, patience, ..Net::default() };
-        Ok(Reach { net: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
     }
 
     /// The provider that is meant: the option, then the environment, then the settings, then the default.

@@ -88,8 +88,10 @@ impl App {
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is named")?;
-        // The settings may be the file that is edited because it is wrong: whatever can be read of them counts.
-        self.env.inherit_also(settings::parse(&self.settings_text().unwrap_or_default()).0.children.pass_env);
+        // The settings may be the file that is edited because it is wrong: whatever can be read of them counts. A list that is
+        // refused passes nothing on.
+        let settings = settings::parse(&self.settings_text().unwrap_or_default()).0;
+        self.let_children_inherit(&settings).unwrap_or_default();
         let mut command = self.env.command(program);
         command.args(words);
         if copies == Copies::Avoided {

@@ -3,7 +3,9 @@
 mod app;
 mod attachment;
 mod binding;
+mod children;
 mod commands;
+mod connection;
 mod editor;
 mod env;
 mod folding;

@@ -251,7 +251,8 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
         KeyFrom::Env(_) => "from the environment",
         KeyFrom::Stored => "from the key store or the provider's variable",
     };
-    let proxied = choice.endpoint.base_url.starts_with("https") && ["HTTPS_PROXY", "https_proxy"].iter().any(|name| app.env.has(name));
+    let proxied = app.proxy_in_force(&choice.endpoint).is_some();
+    app.announce_connection(&choice.endpoint);
     app.step(&format!(
         "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
         choice.endpoint.name,

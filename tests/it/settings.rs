@@ -100,3 +100,24 @@ fn a_misspelt_limit_stops_everything_and_another_name_that_nobody_knows_does_not
     sandbox.configure("colour = 1\n");
     sandbox.run(["ask", "--demo", "hello"]).passes();
 }
+
+#[test]
+fn proxy_and_extra_certificates_in_force_are_said_without_the_password() {
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
+    sandbox.set("HTTPS_PROXY", "http://user:canary-of-the-proxy@127.0.0.1:9/");
+    let mut screen = sandbox.screen(["ask", "hi"]);
+    screen.wait_for("requests go through the proxy `127.0.0.1:9` (`HTTPS_PROXY`)");
+    assert_eq!(screen.end(), 7);
+    assert!(!screen.text().contains("canary-of-the-proxy"), "{}", screen.text());
+    let file = sandbox.write("extra.pem", "no certificate");
+    sandbox.set("SSL_CERT_FILE", &file);
+    sandbox.set("NO_PROXY", "openrouter.ai");
+    let mut screen = sandbox.screen(["ask", "hi"]);
+    screen.wait_for("extra.pem").wait_for("trusted as well");
+    assert_ne!(screen.end(), 0);
+    assert!(!screen.text().contains("requests go through"), "{}", screen.text());
+    // A script is told nothing, and neither is who asks a server on this machine.
+    let output = sandbox.run(["ask", "hi"]).output();
+    assert!(!output.stderr.contains("trusted as well"), "{}", output.stderr);
+}

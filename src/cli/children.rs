@@ -1,0 +1,44 @@
+//! Which variables the settings may pass on to the programs that are started from here.
+
+use super::app::App;
+use super::report::{Exit, Problem};
+use super::ui::shown;
+use crate::catalog;
+use crate::settings::{KeyFrom, Settings};
+use anyhow::{Result, bail};
+
+/// Variables with keys, passwords and credentials of this program, besides those of providers.
+const OURS: [&str; 11] = [
+    "CHATBOT_PASSPHRASE_FILE",
+    "CHATBOT_PASSPHRASE_COMMAND",
+    "WEBDAV_PASSWORD",
+    "WEBDAV_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "ALL_PROXY",
+];
+
+impl App {
+    /// Passes on what `children.pass_env` names. A name that holds a key of this program is refused, and then none is passed on.
+    pub(crate) fn let_children_inherit(&self, settings: &Settings) -> Result<()> {
+        let providers = catalog::all().iter().filter_map(|entry| entry.env);
+        let own = settings.providers.values().filter_map(|custom| match &custom.key {
+            KeyFrom::Env(name) => Some(name.as_str()),
+            KeyFrom::Nowhere | KeyFrom::Stored => None,
+        });
+        let keys: Vec<&str> = OURS.into_iter().chain(providers).chain(own).collect();
+        let named = &settings.children.pass_env;
+        if let Some(name) = named.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name))) {
+            bail!(
+                Problem::new(Exit::Misuse, "settings", format!("`children.pass_env` names `{name}`, which holds a key of chatbot itself"))
+                    .hint(format!("take it out of `{}`", shown(self.settings_file())))
+            );
+        }
+        self.env.inherit_also(named.clone());
+        Ok(())
+    }
+}
