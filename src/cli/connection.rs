@@ -38,13 +38,11 @@ impl App {
     pub(crate) fn proxy_in_force(&self, endpoint: &Endpoint) -> Option<String> {
         let value = |names: [&str; 2]| names.into_iter().find_map(|name| self.env.text(name).ok().flatten());
         let host = endpoint.host();
-        if !endpoint.base_url.starts_with("https") || endpoint.is_loopback() || is_excepted(&host, &value(NO_PROXY).unwrap_or_default()) {
+        if !is_https(endpoint) || endpoint.is_loopback() || is_excepted(&host, &value(NO_PROXY).unwrap_or_default()) {
             return None;
         }
         let address = value(PROXY)?;
-        let rest = address.split_once("://").map_or(address.as_str(), |(_, rest)| rest);
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        Some(authority.rsplit('@').next().unwrap_or_default().to_owned())
+        Some(without_credentials(&address).to_owned())
     }
 
     /// Says once, before the first request, who else sees or vouches for the connection: both can come from an environment that
@@ -53,10 +51,20 @@ impl App {
         if let Some(proxy) = self.proxy_in_force(endpoint) {
             self.ui.notice(&format!("requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"));
         }
-        if let Some(file) = self.env.path("SSL_CERT_FILE").filter(|_| endpoint.base_url.starts_with("https")) {
+        if let Some(file) = self.env.path("SSL_CERT_FILE").filter(|_| is_https(endpoint)) {
             self.ui.notice(&format!("the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)", shown(&file)));
         }
     }
+}
+
+fn is_https(endpoint: &Endpoint) -> bool {
+    endpoint.base_url.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
+}
+
+/// Host and port of a proxy's address. A password may hold any character: it ends at the last `@`.
+fn without_credentials(address: &str) -> &str {
+    let host = address.rsplit_once('@').map_or_else(|| address.split_once("://").map_or(address, |(_, rest)| rest), |(_, host)| host);
+    host.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
 /// Whether a host is in the list of those that are reached without the proxy: by its name, a domain above it, or `*`.
@@ -70,6 +78,13 @@ fn is_excepted(host: &str, list: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxy_is_shown_without_its_password() {
+        for address in ["http://user:pw@proxy:9/", "http://user:p/w#?@proxy:9", "http://p@w:p@w@proxy:9/x", "proxy:9", "http://proxy:9/"] {
+            assert_eq!(without_credentials(address), "proxy:9", "{address}");
+        }
+    }
 
     #[test]
     fn proxy_exceptions_are_names_domains_and_the_star() {
