@@ -5,6 +5,7 @@ use super::env::Env;
 use super::keys::{Keys, opens_anything};
 use super::log::{Level, Log};
 use super::report::{Exit, Problem};
+use super::rollback::When;
 use super::ui::{Ui, shown};
 use crate::archive::{self, Archive};
 use crate::catalog::{self, Endpoint};
@@ -42,6 +43,8 @@ pub(crate) struct App {
     log: Option<Log>,
     /// Providers may be asked about keys although nothing is sent.
     keys_reach_out: bool,
+    /// This command sends messages, and when it compares the state with its marks at its end.
+    pub(super) compare_at_end: Option<When>,
 }
 
 /// Who answers, and where the key comes from.
@@ -91,11 +94,15 @@ impl App {
             audit_key: None,
             log: None,
             keys_reach_out: false,
+            compare_at_end: None,
         })
     }
 
     /// What is to be done before the process ends.
     pub(crate) fn close(&mut self) {
+        if let Some(when) = self.compare_at_end {
+            self.compare_with_marks(when);
+        }
         self.keys = None;
         self.ring = None;
         self.sealing = None;
@@ -209,6 +216,11 @@ impl App {
             self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
         self.keys.as_mut().context("the keys are not there")
+    }
+
+    /// Whether the key store has been asked for something in this run.
+    pub(super) fn has_open_key_store(&self) -> bool {
+        self.keys.as_ref().is_some_and(|keys| keys.custody().is_open())
     }
 
     /// Before a key is had: what others can open or swap is no place for what it seals.

@@ -16,6 +16,7 @@ mod money;
 mod network;
 mod repl;
 mod report;
+mod rollback;
 mod slash;
 mod storage;
 mod talk;

@@ -2,6 +2,7 @@
 
 use super::app::{App, Choice};
 use super::report::{Exit, Problem};
+use super::rollback::When;
 use crate::archive::{Conversation, Damage, Opened, Stored};
 use crate::chat::{Machines, Manners, Said, Session};
 use crate::ledger::{Event, Severity, What};
@@ -134,6 +135,8 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, restore: Option<A
     app.step(&format!("conversation kept: {}", kept.is_some()));
     let model = wish.model.clone();
     let (conversation, stored) = kept.map_or((None, None), |(c, s)| (Some(c), s));
+    app.compare_at_end.get_or_insert(When::IfDue);
+    app.compare_with_marks(When::BeforeSending);
     let mut session = session(app, talk, provider, wish, choice.as_ref(), restore, conversation)?;
     if let Some(stored) = stored {
         if app.settings()?.budget.per_conversation.is_some()

@@ -126,6 +126,12 @@ impl Custody {
         Ok(self.chosen.get_or_init(|| Chosen { store, why }))
     }
 
+    /// Whether the store was chosen, and so has been asked for something.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.chosen.get().is_some()
+    }
+
     /// The OS keyring, whichever store is used.
     #[must_use]
     pub fn os_keyring(&self) -> OsKeyring {

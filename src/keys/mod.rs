@@ -63,6 +63,8 @@ pub enum Slot {
     PreviousDataKey,
     /// The key the audit log is chained with: `audit-key`.
     AuditKey,
+    /// Not a key: how far log, limits and budgets had come, see `cli::rollback`: `state-marks`.
+    StateMarks,
 }
 
 impl Slot {
@@ -75,13 +77,14 @@ impl Slot {
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A name has no slash in it: the five forms cannot meet.
+        // A name has no slash in it: the six forms cannot meet.
         match self {
             Self::ApiKey { provider, profile } => write!(f, "{profile}/{provider}"),
             Self::PreviousApiKey { provider, profile } => write!(f, "{profile}/{provider}/previous"),
             Self::DataKey => f.write_str("data-key"),
             Self::PreviousDataKey => f.write_str("data-key-previous"),
             Self::AuditKey => f.write_str("audit-key"),
+            Self::StateMarks => f.write_str("state-marks"),
         }
     }
 }
@@ -101,6 +104,7 @@ impl FromStr for Slot {
             (Some("data-key"), None, ..) => Ok(Self::DataKey),
             (Some("data-key-previous"), None, ..) => Ok(Self::PreviousDataKey),
             (Some("audit-key"), None, ..) => Ok(Self::AuditKey),
+            (Some("state-marks"), None, ..) => Ok(Self::StateMarks),
             (Some(profile), Some(provider), None, _) => Ok(Self::ApiKey { provider: name(provider)?, profile: name(profile)? }),
             (Some(profile), Some(provider), Some("previous"), None) => {
                 Ok(Self::PreviousApiKey { provider: name(provider)?, profile: name(profile)? })
@@ -268,6 +272,7 @@ mod tests {
             Slot::DataKey,
             Slot::PreviousDataKey,
             Slot::AuditKey,
+            Slot::StateMarks,
         ] {
             assert_eq!(slot.to_string().parse::<Slot>().unwrap(), slot);
         }

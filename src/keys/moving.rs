@@ -18,7 +18,7 @@ impl Custody {
     pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<Moved, Error> {
         let _lock = self.lock("move.lock")?;
         let mut slots: BTreeSet<Slot> = candidates.iter().cloned().collect();
-        slots.extend([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey]);
+        slots.extend([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey, Slot::StateMarks]);
         if let Some(book) = self.book()? {
             slots.extend(book.records().map(|(slot, _)| slot));
         }
@@ -27,8 +27,9 @@ impl Custody {
             let Some(secret) = source.get(&slot)? else { continue };
             match target.get(&slot)? {
                 Some(there) if same(&there, &secret) => {}
-                Some(_) => return Err(Error::Conflict { slot, target: target.kind() }),
-                None => {
+                // Those of the store that is in use count.
+                Some(_) if slot != Slot::StateMarks => return Err(Error::Conflict { slot, target: target.kind() }),
+                _ => {
                     target.set(&slot, &secret)?;
                     if target.get(&slot)?.is_none_or(|kept| !same(&kept, &secret)) {
                         return Err(Error::NotKept(target.kind()));

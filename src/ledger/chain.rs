@@ -37,6 +37,12 @@ impl Key {
         hex(hmac::sign(&self.key, bytes).as_ref())
     }
 
+    /// A MAC of some text that is no record: proof that it was written with the key at hand.
+    #[must_use]
+    pub fn tag(&self, label: &str, text: &str) -> String {
+        self.mac(format!("{label} {text}").as_bytes())
+    }
+
     /// The line with its MAC in it.
     pub(super) fn sign(&self, line: &str) -> String {
         let body = line.strip_suffix(UNSIGNED).unwrap_or(line);

@@ -83,6 +83,15 @@ impl Period {
     }
 }
 
+/// How much had been spent at some moment: what an older copy of the sums is recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpendingMark {
+    /// How many amounts had been set aside, ever.
+    pub(super) holds: u64,
+    day: Period,
+    month: Period,
+}
+
 type Row = (i64, i64, i64, u64, u64);
 
 impl From<Row> for Day {
@@ -220,6 +229,25 @@ impl Tally {
         let text = std::str::from_utf8(bytes).ok()?;
         let (body, sum) = text.split_once('\n')?;
         (sum.trim_end() == check_sum(body)).then(|| serde_json::from_str(body).ok()).flatten()
+    }
+
+    pub(super) const fn mark(&self) -> SpendingMark {
+        SpendingMark { holds: self.next, day: self.today, month: self.month }
+    }
+
+    /// Whether these sums are older than the mark.
+    pub(super) const fn is_older_than(&self, mark: &SpendingMark) -> bool {
+        self.next < mark.holds
+    }
+
+    /// Counts at least what had been spent when the mark was made.
+    pub(super) fn raise_to(&mut self, mark: &SpendingMark, now: Time) {
+        self.next = self.next.max(mark.holds);
+        for (period, mark) in [(&mut self.today, mark.day), (&mut self.month, mark.month)] {
+            if now < mark.until && period.nanos < mark.nanos {
+                *period = mark;
+            }
+        }
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {

@@ -12,6 +12,7 @@ pub use lockdown::Lockdown;
 
 use crate::clock::{Moment, Time, Uptime};
 use crate::disk::{self, Appender, Lock};
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -113,6 +114,15 @@ pub struct Passed {
     pub rebuilt: Option<usize>,
 }
 
+/// How far the counter had come at some moment: what an older copy of its file is recognised by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestMark {
+    /// When the newest request was counted.
+    newest: Time,
+    /// How many requests were in the longest window then.
+    used: u32,
+}
+
 /// The counter.
 #[derive(Clone, Debug)]
 pub struct Limiter {
@@ -163,6 +173,30 @@ impl Limiter {
     pub fn levels(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[Level; 2], Error> {
         let State { uses, .. } = self.read(disk::read(&self.path)?, now, seen);
         Ok(self.windows.map(|w| level(w, &uses, now)))
+    }
+
+    /// The newest request and how many there are; `None` where there is none.
+    pub fn mark(&self, now: Moment) -> Result<Option<RequestMark>, Error> {
+        let State { uses, .. } = self.read(disk::read(&self.path)?, now, &|_| Vec::new());
+        let used = u32::try_from(uses.len()).unwrap_or(u32::MAX);
+        Ok(uses.iter().map(|m| m.wall).max().map(|newest| RequestMark { newest, used }))
+    }
+
+    /// Counts what a file that is older than the mark lacks, each as late as it can have been; how many that were.
+    pub fn raise_to(&self, mark: &RequestMark, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<u32, Error> {
+        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+        let State { mut uses, .. } = self.read(disk::read(&self.path)?, now, seen);
+        let at = Moment { wall: mark.newest.min(now.wall), uptime: None };
+        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+        let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
+        let missing = mark.used.saturating_sub(known);
+        // Where the newest request is known, those that are missing have left the window since.
+        if missing == 0 || now.since(at) >= longest || uses.iter().any(|m| m.wall >= mark.newest) {
+            return Ok(0);
+        }
+        uses.extend((0..missing).map(|_| at));
+        self.write(&uses)?;
+        Ok(missing)
     }
 
     fn write(&self, uses: &[Moment]) -> Result<(), Error> {
@@ -353,6 +387,29 @@ mod tests {
         let (_dir, limiter) = limiter(9, 9);
         let passed = limiter.take(at(20), &seen).unwrap();
         assert_eq!((passed.rebuilt, passed.levels[1].used), (Some(2), 3));
+    }
+
+    #[test]
+    fn older_copy_of_the_file_is_raised_to_its_mark() {
+        let (dir, limiter) = limiter(9, 9);
+        let path = dir.path().join("state/requests");
+        let none = |_: Time| Vec::new();
+        assert_eq!(limiter.mark(at(0)).unwrap(), None);
+        limiter.take(at(0), &none).unwrap();
+        let copy = disk::read(&path).unwrap().unwrap();
+        limiter.take(at(10), &none).unwrap();
+        limiter.take(at(20), &none).unwrap();
+        let mark = limiter.mark(at(20)).unwrap().unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
+        disk::write(&path, &copy).unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 2);
+        let levels = limiter.levels(at(30), &none).unwrap();
+        assert_eq!(levels.map(|l| l.used), [3, 3]);
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
+        // An hour later none of them is in a window.
+        disk::remove(&path).unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(3620), &none).unwrap(), 0);
+        assert_eq!(limiter.raise_to(&mark, at(3619), &none).unwrap(), 3);
     }
 
     #[test]

@@ -63,6 +63,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
 /// Where secrets are opened, how often, and what for.
 const OPENERS: &[(&str, usize, &str)] = &[
     ("cli/binding", 2, "a key is looked at for whose it is"),
+    ("cli/rollback", 1, "the marks of the state are in the key store"),
     ("cli/commands/key/set", 1, "a new key is looked at"),
     ("cli/commands/key/show", 1, "a key is shown to its owner on a terminal"),
     ("cli/commands/vault", 1, "a passphrase that was made is shown once"),

@@ -77,6 +77,7 @@ mod recovery;
 mod rekey;
 /// What the OS keyring gave a moment ago, and when it is not given again.
 mod remembered;
+mod rollback;
 /// A new key for an old one.
 mod rotation;
 /// Sealed files: read piece by piece, kept through kills, one taken for no other.

@@ -2,6 +2,7 @@
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet, explain};
+use crate::cli::rollback::When;
 use crate::cli::ui::Style;
 use crate::clock::Time;
 use crate::ledger::alarm::Kind;
@@ -158,6 +159,9 @@ fn readable(app: &App, record: &Record) -> Displayable {
 pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
     let key = app.read_audit_key();
     let keyed = matches!(key, Ok(true));
+    if keyed {
+        app.compare_with_marks(When::Now);
+    }
     let report = app.audit().verify()?;
     let event = Event::new(What::Verified).number("records", report.records).flag("keyed", keyed);
     app.note(&match report.first_bad {

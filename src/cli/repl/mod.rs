@@ -7,6 +7,7 @@ use super::app::{App, Choice};
 use super::commands::ask::Screen;
 use super::network::{Stop, runtime};
 use super::report::{Problem, Quiet, mention};
+use super::rollback::When;
 use super::slash::{self, Deed, Line};
 use super::talk::{self, Begun, Talk};
 use crate::chat::{Error, Outcome, Said, Session};
@@ -37,6 +38,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
         Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false, spent: 0 };
     repl.app.sweep_edited_texts();
     repl.greet(unkept.as_deref());
+    repl.app.compare_at_end = Some(When::Now);
     let mut failed = None;
     loop {
         repl.app.keep_watch();
@@ -139,6 +141,7 @@ impl Repl<'_> {
     }
 
     fn say(&mut self, said: Said) -> Result<()> {
+        self.app.compare_with_marks(When::IfDue);
         let session = self.session.as_mut().context("the conversation has ended")?;
         let (mut screen, stop) = screen(self.app);
         let ends = Ends { window: self.keyboard.is_terminal(), program: false };
@@ -148,6 +151,7 @@ impl Repl<'_> {
     }
 
     fn retry(&mut self) -> Result<()> {
+        self.app.compare_with_marks(When::IfDue);
         let session = self.session.as_mut().context("the conversation has ended")?;
         let (mut screen, stop) = screen(self.app);
         let ends = Ends { window: self.keyboard.is_terminal(), program: false };

@@ -12,6 +12,7 @@
 //! that only a copy elsewhere (`backup`, `incident report`) protects.
 
 mod check;
+mod mark;
 
 pub use super::chain::Key;
 use super::chain::{BEGINNING, Head, Keyed, Session, hash};
@@ -20,6 +21,7 @@ use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender, Lock};
 use check::Check;
 pub use check::Report;
+pub use mark::LogMark;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

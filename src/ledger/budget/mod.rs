@@ -5,6 +5,7 @@
 //! long as it is in the day or month of the zone there is now, whichever is stricter. What a dead process had set aside counts as spent after a quarter of an hour: too much rather than too little.
 
 use super::audit::Audit;
+pub use super::tally::SpendingMark;
 use super::tally::{self, Hold, Intent, Pending, Tally};
 use super::usage::{Entry, Usage};
 use crate::clock::{Clock, Time};
@@ -301,6 +302,24 @@ impl Purse {
                 (nanos.saturating_add(d.nanos), requests + d.requests, unknown + d.unknown)
             })
         }))
+    }
+
+    /// How much has been spent so far.
+    pub fn mark(&self) -> Result<SpendingMark, Error> {
+        Ok(Tally::read(&self.tally, &self.usage, &self.audit, self.clock.moment())?.mark())
+    }
+
+    /// Counts at least what a mark says, where the sums are older than that; whether they were.
+    pub fn raise_to(&self, mark: &SpendingMark) -> Result<bool, Error> {
+        let now = self.clock.moment();
+        if !Tally::read(&self.tally, &self.usage, &self.audit, now)?.is_older_than(mark) {
+            return Ok(false);
+        }
+        self.locked(|tally, now| {
+            let older = tally.is_older_than(mark);
+            tally.raise_to(mark, now.wall);
+            Ok(older)
+        })
     }
 
     fn fills(&self, tally: &Tally, now: Time, own: Own) -> Vec<Fill> {

@@ -1,0 +1,157 @@
+//! Notices that an older copy of the `state` folder was put back.
+//!
+//! The chain of the audit log shows what was changed or cut, but an older copy of the whole folder is as consistent as it was
+//! when it was made: the requests and the spending since then would be forgotten. So the key store holds one more small item,
+//! the marks: the number and hash of the last audit record, how many requests were counted, what was spent this day and month.
+//! They are compared before a message is sent and when the program ends, and written after that. Writing to a key store takes
+//! milliseconds, so both happen once a minute at most, and at the end of every chat: what is put back within that minute cannot
+//! be noticed.
+
+use super::app::App;
+use crate::clock::Time;
+use crate::disk;
+use crate::keys::Slot;
+use crate::ledger::audit::LogMark;
+use crate::ledger::budget::SpendingMark;
+use crate::ledger::{Event, Severity, What};
+use crate::limit::RequestMark;
+use crate::secret::Secret;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The marks are compared and written this often at most.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// A file of the time and a MAC is shorter than this.
+const MAX_CHECKED_BYTES: u64 = 256;
+
+/// How far log, limits and budgets had come when this was written.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct StateMarks {
+    log: Option<LogMark>,
+    requests: Option<RequestMark>,
+    spending: Option<SpendingMark>,
+}
+
+/// When to compare the state with its marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum When {
+    /// If the marks were not written within the last minute, and to write them only if they had to be used.
+    BeforeSending,
+    /// If the marks were not written within the last minute.
+    IfDue,
+    /// In any case.
+    Now,
+}
+
+impl App {
+    /// Compares the state with the marks in the key store and raises what is behind. Without an open key store there is nothing
+    /// to compare with, and none is opened for it.
+    pub(crate) fn compare_with_marks(&mut self, when: When) {
+        if let Err(error) = self.try_compare(when) {
+            self.ui.warning(&format!("cannot tell whether `state` is an older copy: {error}"));
+        }
+    }
+
+    fn try_compare(&mut self, when: When) -> Result<()> {
+        if !self.has_open_key_store() || (self.audit_key.is_none() && !self.read_audit_key()?) {
+            return Ok(());
+        }
+        if when != When::Now && !self.is_compare_due() {
+            return Ok(());
+        }
+        let _lock = disk::Lock::wait(&self.home.state().join("marks.lock"))?;
+        if let Some(text) = self.keys()?.custody().chosen()?.store.get(&Slot::StateMarks)? {
+            // An item that cannot be read marks nothing, and is replaced below.
+            let marks = serde_json::from_str(text.expose()).unwrap_or_default();
+            if !self.raise_to(&marks)? && when == When::BeforeSending {
+                return Ok(());
+            }
+        }
+        self.write_marks()
+    }
+
+    /// Raises what is behind the marks; whether anything was.
+    fn raise_to(&mut self, marks: &StateMarks) -> Result<bool> {
+        let audit = self.audit();
+        let mut behind = false;
+        if let Some(mark) = &marks.log
+            && !audit.has_reached(mark)?
+        {
+            behind = true;
+            let found = audit.last_seq()?;
+            self.note(
+                &Event::new(What::Broken)
+                    .severity(Severity::Critical)
+                    .word("why", "rolled_back")
+                    .number("expected", mark.seq)
+                    .number("found", found),
+            );
+            self.ui.error_line(&format!(
+                "chatbot: warning: an older copy of the audit log was put back: it had {} records and now has {found}",
+                mark.seq
+            ));
+        }
+        let now = self.clock.moment();
+        if let Some(mark) = &marks.requests {
+            let missing = self.limiter()?.raise_to(mark, now, &|since| audit.sent_since(since))?;
+            if missing > 0 {
+                behind = true;
+                self.note_raised("requests", i64::from(missing));
+                self.ui.warning(&format!("the count of requests was older than the key store says: {missing} more are counted"));
+            }
+        }
+        if let Some(mark) = &marks.spending
+            && self.purse(None)?.raise_to(mark)?
+        {
+            behind = true;
+            self.note_raised("tally", 0);
+            self.ui.warning("the record of what was spent was older than the key store says: the larger amounts count");
+        }
+        Ok(behind)
+    }
+
+    fn note_raised(&self, file: &str, found: i64) {
+        let event = Event::new(What::Rebuilt).severity(Severity::Warning);
+        self.note(&event.word("file", file).number("found", found));
+    }
+
+    fn write_marks(&mut self) -> Result<()> {
+        let now = self.clock.moment();
+        let marks = StateMarks {
+            requests: self.limiter()?.mark(now)?,
+            spending: Some(self.purse(None)?.mark()?),
+            // Last, so that the records of what was raised are in it.
+            log: self.audit().mark()?,
+        };
+        let text = Secret::new(serde_json::to_string(&marks)?);
+        self.keys()?.custody().chosen()?.store.set(&Slot::StateMarks, &text)?;
+        if let Some(tag) = self.checked_tag(now.wall) {
+            let line = format!("{} {tag}", now.wall.millis());
+            disk::write_cache(&self.checked_file(), line.as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// When the marks were written last, with a MAC: without the key of the log no later time can be put there.
+    fn checked_file(&self) -> PathBuf {
+        self.home.state().join("marks.at")
+    }
+
+    fn checked_tag(&self, at: Time) -> Option<String> {
+        Some(self.audit_key.as_ref()?.tag("marks", &at.millis().to_string()))
+    }
+
+    fn is_compare_due(&self) -> bool {
+        let now = self.clock.now();
+        let bytes = disk::read_at_most(&self.checked_file(), MAX_CHECKED_BYTES).ok().flatten();
+        let checked = bytes.and_then(|bytes| {
+            let text = String::from_utf8(bytes).ok()?;
+            let (millis, tag) = text.split_once(' ')?;
+            let at = Time::from_millis(millis.parse().ok()?);
+            (self.checked_tag(at)? == tag).then_some(at)
+        });
+        checked.is_none_or(|at| at > now || now.since(at) >= INTERVAL)
+    }
+}

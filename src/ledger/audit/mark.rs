@@ -1,0 +1,72 @@
+//! How far the log had come: what is remembered of its end in a place that an older copy of the log cannot reach.
+
+use super::{Audit, Error, Head, PATIENCE};
+use crate::disk::{self, Appender};
+use serde::{Deserialize, Serialize};
+
+/// The last record at some moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogMark {
+    /// Its number.
+    pub seq: u64,
+    hash: String,
+}
+
+impl Audit {
+    /// The last record, after everything up to it was written through to the disk: a crash of the machine must not leave a log
+    /// that is older than its mark. `None` before the first record.
+    pub fn mark(&self) -> Result<Option<LogMark>, Error> {
+        let _lock = self.lock(PATIENCE)?;
+        let Some(head) = Head::read(&self.head())?.filter(|head| head.seq > 0) else {
+            return Ok(None);
+        };
+        if disk::exists(&self.path) {
+            Appender::open(&self.path)?.sync()?;
+        }
+        Ok(Some(LogMark { seq: head.seq, hash: head.hash }))
+    }
+
+    /// Whether the log still has the record of a mark, as it was. A log without any record is not judged here: that it is gone
+    /// is found when the next record is written.
+    pub fn has_reached(&self, mark: &LogMark) -> Result<bool, Error> {
+        let _lock = self.lock(PATIENCE)?;
+        if Head::read(&self.head())?.is_none_or(|head| head.seq == 0) {
+            return Ok(true);
+        }
+        let mut file = Appender::open(&self.path)?;
+        Ok(self.hash_of(&mut file, mark.seq)?.as_ref() == Some(&mark.hash))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{Event, What};
+    use super::*;
+    use crate::clock::{Clock, Time};
+
+    #[test]
+    fn log_that_was_put_back_has_not_reached_its_mark() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let audit = Audit::new(&state, Clock::fixed(Time::from_millis(0)));
+        assert_eq!(audit.mark().unwrap(), None);
+        let add = || audit.add(&Event::new(What::Sent)).unwrap();
+        add();
+        let first = audit.mark().unwrap().unwrap();
+        let copy = [state.join("audit.jsonl"), state.join("audit.head")].map(|path| (disk::read(&path).unwrap().unwrap(), path));
+        add();
+        add();
+        let third = audit.mark().unwrap().unwrap();
+        assert_eq!((first.seq, third.seq), (1, 3));
+        assert!(audit.has_reached(&first).unwrap() && audit.has_reached(&third).unwrap());
+        for (bytes, path) in copy {
+            disk::write(&path, &bytes).unwrap();
+        }
+        assert!(audit.has_reached(&first).unwrap() && !audit.has_reached(&third).unwrap());
+        // As long as it was, and of other records.
+        let later = Audit::new(&state, Clock::fixed(Time::from_millis(1)));
+        later.add(&Event::new(What::Request)).unwrap();
+        later.add(&Event::new(What::Request)).unwrap();
+        assert!(!audit.has_reached(&third).unwrap());
+    }
+}

@@ -1,0 +1,190 @@
+//! An older copy of the state that is put back is noticed, and frees neither limits nor budgets.
+
+use super::harness::Sandbox;
+use super::harness::provider::{Reply, Server};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const LIMITS: &str = "[limits]\nrequests_per_minute = 100\nrequests_per_hour = 5\n\
+                      [budget]\nper_day = 0.04\n";
+
+/// A provider whose every answer costs a cent.
+fn cent_each() -> Server {
+    Server::whatever(|request| match request.path.as_str() {
+        "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
+        _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
+    })
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+    }
+}
+
+/// Puts a copy back in the place of what is there now.
+fn put_back(sandbox: &Sandbox, from: &Path, wanted: impl Fn(&str) -> bool) {
+    for entry in fs::read_dir(sandbox.state()).unwrap() {
+        let path = entry.unwrap().path();
+        if wanted(path.file_name().unwrap().to_str().unwrap()) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        if wanted(path.file_name().unwrap().to_str().unwrap()) {
+            fs::copy(&path, sandbox.state().join(path.file_name().unwrap())).unwrap();
+        }
+    }
+}
+
+/// Makes the next command compare and write the marks, as it does after a minute.
+fn let_a_minute_pass(sandbox: &Sandbox) {
+    fs::remove_file(sandbox.state().join("marks.at")).unwrap();
+}
+
+fn ask(sandbox: &Sandbox) -> String {
+    sandbox.run(["ask", "hello"]).code(0).output().stderr
+}
+
+/// One message, a copy of the state, and three more messages.
+fn sandbox_with_a_copy(server: &Server) -> (Sandbox, std::path::PathBuf) {
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), LIMITS);
+    ask(&sandbox);
+    let copied = sandbox.root().join("copy");
+    copy(&sandbox.state(), &copied);
+    for _ in 0..3 {
+        let_a_minute_pass(&sandbox);
+        ask(&sandbox);
+    }
+    (sandbox, copied)
+}
+
+fn verified(sandbox: &Sandbox) -> (Option<i32>, Value) {
+    let output = sandbox.run(["audit", "verify", "--json"]).output();
+    (output.code, serde_json::from_str(&output.stdout).unwrap())
+}
+
+fn spent(sandbox: &Sandbox) -> f64 {
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
+}
+
+fn refusal(sandbox: &Sandbox) -> (Option<i32>, String) {
+    let output = sandbox.run(["ask", "hello"]).output();
+    let error = output.stderr.lines().find(|l| l.starts_with("chatbot: error:"));
+    (output.code, error.unwrap_or_default().to_owned())
+}
+
+#[test]
+fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
+    let server = cent_each();
+    let (sandbox, copied) = sandbox_with_a_copy(&server);
+    assert_eq!(verified(&sandbox).0, Some(0));
+    put_back(&sandbox, &copied, |_| true);
+    let_a_minute_pass(&sandbox);
+    let (code, error) = refusal(&sandbox);
+    assert_eq!(code, Some(5));
+    assert_eq!(
+        error,
+        "chatbot: error: the budget of $0.04 for today does not cover this: $0.04 are spent, \
+         and it may cost $0.01"
+    );
+    assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
+    let (code, report) = verified(&sandbox);
+    assert_eq!((code, &report["ok"]), (Some(9), &Value::Bool(false)));
+    assert_eq!(report["reason"], "here the log was found damaged; `chatbot audit alerts --acknowledge all` takes note of it");
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
+    assert_eq!(verified(&sandbox).0, Some(0));
+    // Four were counted before, and one may still pass.
+    sandbox.configure(&fs::read_to_string(sandbox.settings()).unwrap().replace("per_day = 0.04", "per_day = 9"));
+    ask(&sandbox);
+    assert_eq!(refusal(&sandbox), (Some(5), String::from("chatbot: error: the limit of 5 requests in 1 h is reached")));
+}
+
+#[test]
+fn state_folder_that_is_put_back_is_noticed_by_verify_alone() {
+    let server = cent_each();
+    let (sandbox, copied) = sandbox_with_a_copy(&server);
+    put_back(&sandbox, &copied, |_| true);
+    let output = sandbox.run(["audit", "verify"]).output();
+    assert_eq!(output.code, Some(9), "{output:?}");
+    let warnings: Vec<&str> = output.stderr.lines().filter(|l| l.contains("older copy")).collect();
+    assert_eq!(warnings.len(), 1, "{output:?}");
+    assert_eq!(refusal(&sandbox).0, Some(5));
+}
+
+#[test]
+fn audit_log_that_is_put_back_alone_is_noticed() {
+    let server = cent_each();
+    let (sandbox, copied) = sandbox_with_a_copy(&server);
+    put_back(&sandbox, &copied, |name| name.starts_with("audit."));
+    assert_eq!(verified(&sandbox).0, Some(9));
+    assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
+}
+
+#[test]
+fn counts_that_are_put_back_alone_count_what_the_key_store_knows() {
+    let server = cent_each();
+    let (sandbox, copied) = sandbox_with_a_copy(&server);
+    put_back(&sandbox, &copied, |name| ["requests", "tally", "usage.jsonl"].contains(&name));
+    let_a_minute_pass(&sandbox);
+    assert_eq!(refusal(&sandbox).0, Some(5));
+    assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
+    assert_eq!(verified(&sandbox).0, Some(0));
+}
+
+#[test]
+fn state_folder_that_is_removed_frees_nothing() {
+    let server = cent_each();
+    let (sandbox, _) = sandbox_with_a_copy(&server);
+    put_back(&sandbox, &sandbox.root().join("desk"), |_| true);
+    assert_eq!(refusal(&sandbox).0, Some(5));
+    assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
+    assert_eq!(verified(&sandbox).0, Some(9));
+}
+
+#[test]
+fn marks_are_written_once_a_minute_and_a_forged_time_does_not_stop_that() {
+    let server = cent_each();
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let vault = sandbox.data().join("vault.json");
+    ask(&sandbox);
+    let first = fs::read(&vault).unwrap();
+    ask(&sandbox);
+    assert_eq!(fs::read(&vault).unwrap(), first);
+    let at = sandbox.state().join("marks.at");
+    let text = fs::read_to_string(&at).unwrap();
+    let (millis, tag) = text.split_once(' ').unwrap();
+    let later = millis.parse::<i64>().unwrap() + 1;
+    fs::write(&at, format!("{later} {tag}")).unwrap();
+    ask(&sandbox);
+    assert_ne!(fs::read(&vault).unwrap(), first);
+}
+
+#[test]
+fn chat_writes_the_marks_when_it_ends() {
+    let server = cent_each();
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    let vault = sandbox.data().join("vault.json");
+    ask(&sandbox);
+    let first = fs::read(&vault).unwrap();
+    sandbox.run(["chat"]).stdin("hello\n/exit\n").passes();
+    assert_ne!(fs::read(&vault).unwrap(), first);
+}
+
+#[test]
+fn key_store_that_is_not_needed_is_not_opened_for_marks() {
+    let server = cent_each();
+    let mut sandbox = Sandbox::with_vault();
+    sandbox.ask_at(&server.base_url(), "");
+    sandbox.set("CHATBOT_PASSPHRASE_FILE", "/nonexistent");
+    sandbox.run(["ask", "--no-log", "hello"]).code(0).stdout("yes\n").check();
+    assert!(!sandbox.state().join("marks.at").exists());
+}
