@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 /// What moved.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// The slots whose secrets are in the new store and no longer in the old one.
+    /// The slots whose keys are in the new store and no longer in the old one.
     pub slots: Vec<Slot>,
 }
 
@@ -42,6 +42,7 @@ impl Custody {
         for slot in &there {
             source.delete(slot)?;
         }
+        there.retain(|slot| *slot != Slot::StateMarks);
         Ok(Moved { slots: there })
     }
 }
