@@ -3,8 +3,10 @@
 //!
 //! A key is put into the keyring of the session, where only processes of this session possess it, and its permissions give
 //! reading to its possessors alone: a process of the same user in another session sees its name and can invalidate it, as
-//! `vault lock` does, and cannot read it. A process without a session keyring of its own (a container, `cron`) uses the keyring
-//! of the user instead; every process of the user can link to that one, so there the permissions keep out less.
+//! `vault lock` does, and cannot read it.
+//!
+//! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing. The kernel
+//! would give it the keyring of the user, from which every process of the user can read.
 
 use super::passphrase::Key;
 use crate::clock::Time;
@@ -62,6 +64,11 @@ pub(super) fn forget_bytes(name: &str) -> bool {
     system::forget(name)
 }
 
+/// Whether this process has a session keyring in which keys can be cached.
+pub(super) fn has_private_keyring() -> bool {
+    system::has_private_keyring()
+}
+
 /// Forgets whatever is kept under a name that begins so.
 pub(super) fn forget_all(beginning: &str) {
     system::forget_all(beginning);
@@ -100,19 +107,35 @@ mod system {
             // `ENOSYS` has no name there.
             KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("it was built without keyrings"),
             KeyError::QuotaExceeded => String::from("this user's keyring is full"),
+            KeyError::KeyringDoesNotExist => {
+                String::from("this session has no keyring that only it can read, as under `cron` and in many containers")
+            }
             other => other.to_string(),
         })
     }
 
-    /// The session's keyring where it is one of our own, else the user's. A session keyring of another user is inherited through
-    /// `su` and `sudo`: what is put there, processes of that user possess.
-    fn ring(create: bool) -> Result<KeyRing, KeyError> {
+    /// What makes a process outside the session a possessor of the session's keyring: joining it by its name
+    /// takes `SEARCH`, a link to it takes `LINK`, and `SETATTR` gives itself both.
+    const OPEN: u32 = (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
+
+    /// The session's keyring, if only processes of this session can possess it. The user's default session
+    /// keyring, which the kernel gives to a process that has none, permits everything to every process of the
+    /// user. One of another user is inherited through `su` and `sudo`: what is put there, processes of that
+    /// user possess.
+    fn ring() -> Result<KeyRing, KeyError> {
         // Not created: a session keyring made now would end with this process.
         let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|ring| Ok((ring, ring.metadata()?)));
-        match session {
-            Ok((ring, known)) if known.get_uid() == geteuid().as_raw() && !known.get_description().starts_with("_uid_ses.") => Ok(ring),
-            _ => KeyRing::from_special_id(KeyRingIdentifier::User, create),
-        }
+        let (ring, known) = session.map_err(|error| match error {
+            KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => KeyError::KeyringDoesNotExist,
+            other => other,
+        })?;
+        let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
+        let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
+        if private { Ok(ring) } else { Err(KeyError::KeyringDoesNotExist) }
+    }
+
+    pub(super) fn has_private_keyring() -> bool {
+        ring().is_ok()
     }
 
     /// Possessors may do everything. The user's other processes see that it is there and can invalidate it, and may not read it,
@@ -124,6 +147,7 @@ mod system {
 
     pub(super) fn keep(name: &str, payload: &[u8], length: Duration) -> Result<(), Refused> {
         let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+        let ring = ring().map_err(refused)?;
         // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
         // process that was killed after either would leave a key for ever. This keyring ends with the thread.
         let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
@@ -131,7 +155,7 @@ mod system {
             key.set_timeout(seconds)?;
             key.set_perms(permissions())?;
             // The one of this name that was there goes.
-            ring(true)?.link_key(key)?;
+            ring.link_key(key)?;
             own.unlink_key(key)
         });
         kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop)).map_err(|error| {
@@ -141,7 +165,7 @@ mod system {
     }
 
     fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let key = ring(false).ok()?.search(name).ok()?;
+        let key = ring().ok()?.search(name).ok()?;
         let mut bytes = Zeroizing::new(vec![0; MOST]);
         // The kernel says how long it is, and writes what there is room for.
         let length = key.read(&mut *bytes).ok()?;
@@ -155,7 +179,7 @@ mod system {
 
     pub(super) fn renew(name: &str, length: Duration) {
         let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
-        if let Ok(key) = ring(false).and_then(|ring| ring.search(name)) {
+        if let Ok(key) = ring().and_then(|ring| ring.search(name)) {
             // Where it cannot be renewed it ends as it was to end.
             key.set_timeout(seconds).unwrap_or_default();
         }
@@ -205,6 +229,10 @@ mod system {
 
     pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
         None
+    }
+
+    pub(super) fn has_private_keyring() -> bool {
+        false
     }
 
     pub(super) fn renew(_: &str, _: Duration) {}

@@ -66,7 +66,8 @@ impl Recent {
 
     /// What the OS keyring says of an item, before its secret is got from it: what is changed in between is then not the same.
     pub(super) fn seen(&self, slot: &Slot, name: &str) -> Option<Item> {
-        if self.length.is_zero() {
+        // Where nothing can be cached, the question would only cost time.
+        if self.length.is_zero() || !kernel::has_private_keyring() {
             return None;
         }
         // The house's own keys are changed by this program alone, and whoever changes one forgets what is kept of it.

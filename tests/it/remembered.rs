@@ -2,28 +2,27 @@
 #![cfg(target_os = "linux")]
 
 use super::harness::keyring::Keyring;
+use super::harness::run::BINARY;
 use super::harness::sandbox::key;
-use super::harness::{Sandbox, proof};
-use linux_keyutils::{KeyRing, KeyRingIdentifier};
+use super::harness::{Sandbox, proof, session};
+use std::process::Command;
 
-/// A home with an open keyring and a conversation, if the kernel keeps keys here.
-fn lived_in() -> Option<(Sandbox, Keyring)> {
+/// A home with an open keyring and a conversation, in a session in which the kernel caches keys, if there can be one here.
+fn lived_in(test: &str) -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
         proof::left_out("remembered", &why);
         return None;
     }
-    let name = format!("chatbot:test:{}", std::process::id());
-    let kept = KeyRing::from_special_id(KeyRingIdentifier::User, true).and_then(|ring| ring.add_key(&name, b"x"));
-    if kept.and_then(|key| key.invalidate()).is_err() {
-        proof::left_out("remembered", "the kernel keeps no keys here");
-        return None;
-    }
+    session::is_private("remembered", &format!("remembered::{test}")).then(open_keyring)
+}
+
+fn open_keyring() -> (Sandbox, Keyring) {
     let mut sandbox = Sandbox::under_one_root();
     let keyring = Keyring::unlocked(&mut sandbox);
     sandbox.configure("[keys]\nkeyring_timeout_s = 2\n");
     sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
-    Some((sandbox, keyring))
+    (sandbox, keyring)
 }
 
 /// Runs a command until what it gets from the keyring is old enough to be remembered.
@@ -43,7 +42,7 @@ const LISTED: [&str; 2] = ["history", "list"];
 
 #[test]
 fn it_is_given_again_only_by_a_keyring_that_is_open() {
-    let Some((sandbox, keyring)) = lived_in() else { return };
+    let Some((sandbox, keyring)) = lived_in("it_is_given_again_only_by_a_keyring_that_is_open") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
         // Its possessors may do anything with it, other processes of the user see it and can make it invalid.
@@ -69,7 +68,7 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
 
 #[test]
 fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
-    let Some((sandbox, keyring)) = lived_in() else { return };
+    let Some((sandbox, keyring)) = lived_in("what_was_changed_or_removed_in_the_keyring_is_not_remembered") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another hand changes one item and removes the other.
@@ -97,7 +96,7 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
 
 #[test]
 fn a_lockdown_forgets_it_and_the_settings_switch_it_off() {
-    let Some((sandbox, keyring)) = lived_in() else { return };
+    let Some((sandbox, keyring)) = lived_in("a_lockdown_forgets_it_and_the_settings_switch_it_off") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Whatever is known about the keys.
@@ -113,7 +112,7 @@ fn a_lockdown_forgets_it_and_the_settings_switch_it_off() {
 
 #[test]
 fn kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked() {
-    let Some((sandbox, keyring)) = lived_in() else { return };
+    let Some((sandbox, keyring)) = lived_in("kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
     // None of our commands runs: the kernel alone drops it.
@@ -121,5 +120,71 @@ fn kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked() {
     while !slots(&keyring).is_empty() {
         assert!(locked.elapsed().as_secs() < 5, "{:?}", keyring.remembered());
         std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// Ways to start a command in a session whose keyring other processes of the user can read, or which has none.
+const OPEN_SESSIONS: [(&str, &str); 4] = [
+    ("revoked", "keyctl revoke @s && exec \"$@\""),
+    ("joinable by its name", "keyctl setperm @s 0x3f0b0000 && exec \"$@\""),
+    ("linkable", "keyctl setperm @s 0x3f130000 && exec \"$@\""),
+    ("open to the group", "keyctl setperm @s 0x3f032000 && exec \"$@\""),
+];
+
+/// Runs a command in such a session; what it says on standard error.
+fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
+    let mut command = Command::new("keyctl");
+    command.args(["session", "-", "sh", "-c", prepare, "sh", BINARY]).args(args);
+    command.env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.starts_with("chatbot: ")).map(|l| format!("{l}\n")).collect()
+}
+
+#[test]
+fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
+    if let Some(why) = Keyring::missing() {
+        return proof::left_out("remembered", &why);
+    }
+    if !session::can_start("remembered") {
+        return;
+    }
+    let (sandbox, keyring) = open_keyring();
+    // The data key is cached by the first command that gets it, in a session that is private.
+    let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
+    assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
+    assert_ne!(std::fs::read_to_string(sandbox.desk().join("cached")).unwrap(), "0\n");
+    for (what, prepare) in OPEN_SESSIONS {
+        keyring.forget_remembered();
+        for _ in 0..2 {
+            assert_eq!(in_open_session(&sandbox, prepare, &LISTED), "", "{what}");
+            assert_eq!(slots(&keyring), Vec::<String>::new(), "{what}");
+        }
+    }
+    // A process that was started without a session keyring gets the user's. One that was not cannot give its own back.
+    let ours = Command::new("keyctl").args(["describe", "@s"]).output().unwrap();
+    if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
+        sandbox.run(LISTED).passes();
+        assert_eq!(slots(&keyring), Vec::<String>::new());
+        proof::ran("remembered-user-session");
+    }
+}
+
+#[test]
+fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
+    if !session::can_start("remembered") {
+        return;
+    }
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    for (what, prepare) in OPEN_SESSIONS {
+        assert_eq!(
+            in_open_session(&sandbox, prepare, &["vault", "unlock", "--for", "10m"]),
+            "chatbot: error: the kernel keeps no keys here: this session has no keyring that only it can read, as under `cron` and in \
+             many containers\n\
+             chatbot: hint: name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead\n",
+            "{what}"
+        );
+        let status = sandbox.run(["vault", "status"]).passes().stdout;
+        assert!(status.contains("state:    locked\n"), "{what}: {status}");
     }
 }

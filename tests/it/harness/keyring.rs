@@ -186,7 +186,7 @@ impl Keyring {
 
     /// The kernel's room for keys is small, and that of whoever runs the tests.
     #[cfg(target_os = "linux")]
-    fn clear_the_kernel(&self) {
+    pub(crate) fn forget_remembered(&self) {
         for (number, ..) in self.in_the_kernel() {
             let number = u32::from_str_radix(&number, 16).ok().and_then(|number| i32::try_from(number).ok());
             let key = number.map(|number| linux_keyutils::Key::from_id(linux_keyutils::KeySerialId(number)));
@@ -199,7 +199,7 @@ impl Keyring {
 impl Drop for Keyring {
     fn drop(&mut self) {
         #[cfg(target_os = "linux")]
-        self.clear_the_kernel();
+        self.forget_remembered();
         self.stop();
         drop(self.bus.kill());
         drop(self.bus.wait());

@@ -12,6 +12,8 @@ pub(crate) mod python;
 pub(crate) mod run;
 pub(crate) mod sandbox;
 pub(crate) mod screen;
+#[cfg(target_os = "linux")]
+pub(crate) mod session;
 pub(crate) mod webdav;
 
 pub(crate) use run::{Output, Run};
