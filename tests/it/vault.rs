@@ -167,7 +167,7 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
 }
 
 #[test]
-fn vault_passwd_old_file_and_old_passphrase_open_nothing_stored_later() {
+fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     let (sandbox, _) = with_key();
     let old = fs::read(vault(&sandbox)).unwrap();
     let new = sandbox.write("new", "eleven brown horses on a hill");
