@@ -33,6 +33,9 @@ mod editor;
 mod faults;
 /// Backups whose seals are right, and what is sealed is not.
 mod forged;
+/// Another process of the same user tries to look into every command while it runs.
+#[cfg(target_os = "linux")]
+mod hardening;
 /// Every help page, and every command that a hint names.
 mod help;
 /// Conversations at rest, from outside: listed, shown, removed, damaged, closed.
