@@ -2,6 +2,9 @@
 //!
 //! `cli::run` calls it before anything else, in every command: arguments and piped text are private as soon as they are read. On
 //! macOS and other systems without `PR_SET_DUMPABLE` only the core limit is set; refusing debuggers there takes unsafe code.
+//!
+//! Children inherit the core limit: an editor, a pager and a passphrase command hold the same texts and secrets.
+//! They do not inherit that the process is not dumpable: the kernel resets that for a program that is started.
 
 /// Makes the process non-dumpable (no ptrace, no `/proc/<pid>/mem` or `environ` for other processes of the same user) and
 /// its core files empty. Where the system has no such thing, or refuses it, nothing is lost but this.
@@ -14,7 +17,7 @@ pub fn harden() {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-        // The upper limit stays, so that a child may ask for what is its own.
+        // The hard limit stays, so that a child can raise its own limit again if its user wants its core files.
         let maximum = getrlimit(Resource::Core).maximum;
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum }).unwrap_or_default();
     }

@@ -1,9 +1,11 @@
-//! What is started from here: the passphrase's program, the one for alarms, editor, pager, browser. None of them is given a key.
+//! What is started from here: the passphrase's program, the one for alarms, editor, pager, browser. None of them is given a key,
+//! and none leaves a core file.
 
 use super::harness::provider::{Reply, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
 use super::harness::screen::key::{CTRL_D, ENTER};
 use super::harness::{Sandbox, Screen};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ const CANARIES: [(&str, &str); 11] = [
 fn spy(sandbox: &Sandbox, name: &str, work: &str) -> (PathBuf, PathBuf) {
     let seen = sandbox.root().join(format!("{name}.seen"));
     let script = format!(
-        "#!/bin/sh\ncat </proc/self/environ >{0}.part\ncat </proc/self/cmdline >>{0}.part\ncat /proc/$$/environ /proc/$$/cmdline >>{0}.part\n{work}\nmv {0}.part {0}\n",
+        "#!/bin/sh\ncat </proc/self/environ >{0}.part\ncat </proc/self/cmdline >>{0}.part\ncat /proc/$$/environ /proc/$$/cmdline >>{0}.part\ngrep '^Max core' /proc/$$/limits >>{0}.part\n{work}\nmv {0}.part {0}\n",
         seen.display()
     );
     let program = sandbox.write(format!("bin/{name}"), script);
@@ -46,6 +48,8 @@ fn saw_nothing(seen: &Path) {
     }
     let text = String::from_utf8_lossy(&std::fs::read(seen).unwrap()).into_owned();
     assert!(text.contains("HOME=") && text.contains("PATH="), "it was not looked: {text:?}");
+    let core = text.lines().find_map(|line| line.split_once("Max core file size")).map(|(_, limits)| limits.split_whitespace().next());
+    assert_eq!(core, Some(Some("0")), "{}: its core file would hold a text or a secret", seen.display());
     for secret in CANARIES.map(|(_, value)| value).into_iter().chain([PASSPHRASE, key().as_str()]) {
         assert!(!text.contains(secret), "{}: {secret} in {text:?}", seen.display());
     }
@@ -54,6 +58,9 @@ fn saw_nothing(seen: &Path) {
 
 /// A home with a stored key, canaries in its environment, and a provider that refuses everything.
 fn house() -> (Sandbox, Server) {
+    // A limit that was 0 from the beginning would not show who set it.
+    let maximum = getrlimit(Resource::Core).maximum;
+    setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
     let server = Server::whatever(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
     let mut sandbox = Sandbox::under_one_root();
     for (variable, value) in CANARIES {
