@@ -312,6 +312,11 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
             "open_to_others",
             Some(format!("`chmod o-w {}`, or put your home where only you can change things (`CHATBOT_HOME`)", super::ui::shown(path))),
         )),
+        disk::Error::ForeignAncestor { .. } => meaning(
+            Exit::Storage,
+            "foreign_folder",
+            "put your home below folders that belong to you or to root (`CHATBOT_HOME`), or run chatbot as that user",
+        ),
         disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
         disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
             meaning(Exit::Storage, "odd_file", "a folder stands in its place: move it away and try again")

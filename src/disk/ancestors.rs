@@ -21,7 +21,9 @@ pub fn inspect_holder(path: &Path) -> Result<(), Error> {
 }
 
 /// Looks at a folder of ours and at all that lie above it: whoever can rename one of them can put another home in its place.
-/// Allowed are folders that only their owner can write to, and sticky ones such as `/tmp`, in which everyone moves their own only.
+/// Allowed are folders of this user and of root that only their owner can write to, and sticky ones such as
+/// `/tmp`, in which everyone moves their own only. The owner of a folder can always move what is in it, sticky
+/// or not.
 pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {
@@ -33,6 +35,9 @@ pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
         };
         for (above, folder) in real.iter().flat_map(|real| real.ancestors()).enumerate() {
             let Ok(meta) = fs::metadata(folder) else { continue };
+            if meta.uid() != 0 && meta.uid() != rustix::process::geteuid().as_raw() {
+                return Err(Error::ForeignAncestor { path: folder.to_path_buf(), uid: meta.uid() });
+            }
             // Homes are often open to a group of which the user is the only member. Our own folder never is.
             let others = if exists && above == 0 { 0o022 } else { 0o002 };
             if meta.mode() & others != 0 && meta.mode() & 0o1000 == 0 {

@@ -51,6 +51,14 @@ pub enum Error {
         /// Its mode now.
         mode: u32,
     },
+    /// A folder above one of ours whose owner can put another folder in its place.
+    #[error("`{}` belongs to another user (uid {uid}), who can change what lies below it", path.display())]
+    ForeignAncestor {
+        /// Which folder.
+        path: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
     /// A symlink where a file of ours should be.
     #[error("`{}` is a symbolic link", .0.display())]
     Symlink(PathBuf),
@@ -81,7 +89,8 @@ impl Error {
             | Self::Open { path, .. }
             | Self::Odd { path, .. }
             | Self::TooLarge { path, .. }
-            | Self::Ancestor { path, .. } => path,
+            | Self::Ancestor { path, .. }
+            | Self::ForeignAncestor { path, .. } => path,
             Self::Symlink(path) => path,
         }
     }

@@ -1,6 +1,7 @@
 //! Conversations from outside: listed, searched, renamed, exported, imported, removed; and what a file, a disk or a second process
 //! can do to them.
 
+use super::harness::sandbox::CHEAP;
 use super::harness::{Output, Sandbox, proof};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -634,4 +635,40 @@ fn home_below_a_folder_that_others_can_change_is_refused() {
             assert!(!output.stderr.contains("can be changed by others"), "{mode:o}: {}", output.stderr);
         }
     }
+}
+
+#[test]
+fn home_below_a_folder_of_another_user_is_refused() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    let mut sandbox = Sandbox::under_one_root();
+    let foreign = sandbox.root().join("foreign");
+    fs::create_dir_all(foreign.join("inner")).unwrap();
+    sandbox.set("CHATBOT_HOME", foreign.join("inner/home"));
+    sandbox.make_vault();
+    sandbox.run(["ask", "--demo", "hello"]).passes();
+    if fs::metadata(sandbox.root()).unwrap().uid() != 0 {
+        return proof::left_out("foreign-folder", "only root can give a folder to another user");
+    }
+    // The owner of a sticky folder can move what is in it as well.
+    for mode in [0o755, 0o700, 0o1777] {
+        fs::set_permissions(&foreign, fs::Permissions::from_mode(mode)).unwrap();
+        std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
+        for args in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "list"]] {
+            sandbox
+                .run(args)
+                .code(8)
+                .stderr(
+                    "chatbot: error: `[ROOT]/foreign` belongs to another user (uid 4242), who can change what lies below it\n\
+                     chatbot: hint: put your home below folders that belong to you or to root (`CHATBOT_HOME`), or run chatbot as \
+                     that user\n",
+                )
+                .check();
+        }
+        std::os::unix::fs::chown(&foreign, Some(0), None).unwrap();
+        sandbox.run(["history", "list"]).passes();
+    }
+    // A home that is not there yet is not made there.
+    std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
+    sandbox.set("CHATBOT_HOME", foreign.join("another"));
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).fails(8);
 }
