@@ -90,12 +90,13 @@ impl Recovery {
         Ok(Secret::new(text))
     }
 
-    /// The file: what it is, the form for a machine, the form in words.
+    /// The file: what it is, the form for a machine, the form in words. `fingerprint` is that of the key in it.
     #[must_use]
-    pub fn to_text(&self, made: Time) -> String {
+    pub fn to_text(&self, made: Time, fingerprint: &str) -> String {
         let mut text = format!(
             "{FIRST_LINE} {VERSION}\n\
              made: {}\n\
+             fingerprint: {fingerprint}\n\
              cost: {}\n\
              salt: {}\n\
              nonce: {}\n\
@@ -197,6 +198,14 @@ impl Recovery {
     }
 }
 
+/// Twelve hexadecimal digits that tell a data key from others, the same in every home: a person compares them
+/// with those on the sheet. They are part of a hash of 32 random bytes, so they do not help to find the key.
+pub fn fingerprint(data_key: &Secret) -> String {
+    let hash = Sha256::new().chain_update(b"chatbot data key 1\n").chain_update(data_key.expose()).finalize();
+    let digits: Vec<String> = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    digits.chunks(2).map(<[String]>::concat).collect::<Vec<_>>().join("-")
+}
+
 /// What the sealed key is bound to.
 fn header(cost: Cost, salt: &[u8; SALT_BYTES]) -> String {
     format!("{FIRST_LINE} {VERSION}\n{cost}\n{}\n", STANDARD.encode(salt))
@@ -232,8 +241,9 @@ mod tests {
     #[test]
     fn both_forms_bring_the_key_back() {
         let recovery = sealed();
-        let text = recovery.to_text(Time::from_millis(0));
+        let text = recovery.to_text(Time::from_millis(0), &fingerprint(&secret(KEY)));
         assert!(!text.contains(KEY));
+        assert!(text.contains("\nfingerprint: f677-cec9-7a14\n"), "{text}");
         assert_eq!(Recovery::read(&text).unwrap(), recovery);
         let words = recovery.to_words();
         assert_eq!(words.len(), 9);
@@ -263,7 +273,7 @@ mod tests {
     #[test]
     fn a_torn_or_changed_file_opens_nothing() {
         let recovery = sealed();
-        let text = recovery.to_text(Time::from_millis(0));
+        let text = recovery.to_text(Time::from_millis(0), "");
         let fields = text.split_once("\n\n").unwrap().0;
         for length in 0..fields.len() {
             let torn = Recovery::read(&fields[..length]);

@@ -77,7 +77,7 @@ const OPENERS: &[(&str, usize, &str)] = &[
     ("keys/os_keyring", 1, "a key goes into the OS keyring"),
     ("keys/recent", 2, "a key waits in the kernel's memory"),
     ("keys/passphrase", 1, "a passphrase becomes a key"),
-    ("keys/recovery", 1, "the data key is sealed for recovery"),
+    ("keys/recovery", 2, "the data key is sealed for recovery; its fingerprint is made"),
     ("keys/strength", 1, "a passphrase is weighed"),
     ("keys/vault", 1, "a key is sealed"),
     ("provider/management", 4, "a key's hash and mask; the two halves of a login's proof"),

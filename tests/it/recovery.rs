@@ -141,9 +141,47 @@ fn the_key_of_other_conversations_is_not_kept() {
         .check();
     lose_the_vault(&sandbox);
     sandbox.run(["key", "recovery", "import"]).arg(&file).fails(8);
-    // Where nothing is sealed yet, it is welcome: the conversations may follow.
-    let fresh = Sandbox::with_vault();
-    fresh.run(["key", "recovery", "import"]).arg(&file).passes();
+}
+
+/// The fingerprint that is printed on a recovery sheet.
+fn printed_fingerprint(file: &PathBuf) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    text.lines().find_map(|line| line.strip_prefix("fingerprint: ")).unwrap().to_owned()
+}
+
+#[test]
+fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
+    let (_other, file) = exported();
+    let fingerprint = printed_fingerprint(&file);
+    assert_eq!(fingerprint.len(), 14, "{fingerprint}");
+    let empty = Sandbox::with_vault();
+    let vault = || fs::read(empty.data().join("vault.json")).unwrap();
+    let before = vault();
+    empty
+        .run(["key", "recovery", "import"])
+        .arg(&file)
+        .code(2)
+        .stderr(format!(
+            "chatbot: error: this needs an answer, and nobody can be asked: Nothing here is sealed with this key yet; everything \
+             that is kept from now on would be. Its fingerprint is {fingerprint}: is that the one on your recovery sheet? [y/N]\n\
+             chatbot: hint: use `--yes`\n"
+        ))
+        .check();
+    let words = file.to_str().unwrap();
+    let mut screen = empty.screen(["key", "recovery", "import", words]);
+    screen.wait_for(&format!("{fingerprint}: is that")).wait_for("[y/N] ").line("n").wait_for("error: the key was not kept");
+    assert_eq!(screen.end(), 1);
+    assert_eq!(vault(), before);
+    let mut screen = empty.screen(["key", "recovery", "import", words]);
+    screen.wait_for("[y/N] ").line("y").wait_for("the key of your conversations is back");
+    assert_eq!(screen.end(), 0);
+    // One that is there already is not asked about.
+    let known = "the key of your conversations was there already; it is the same\n";
+    empty.run(["key", "recovery", "import"]).arg(&file).stdout(known).check();
+    let (_third, another) = exported();
+    assert_ne!(printed_fingerprint(&another), fingerprint);
+    let scripted = Sandbox::with_vault();
+    scripted.run(["key", "recovery", "import", "--yes"]).arg(&file).stdout("the key of your conversations is back\n").check();
 }
 
 #[test]

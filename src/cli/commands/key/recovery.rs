@@ -43,6 +43,9 @@ enum Command {
         weak: bool,
     },
     /// Bring the key back: from the file, or from the words typed in
+    ///
+    /// Where nothing is sealed yet that could show whose key it is, its fingerprint is shown, to be compared with
+    /// the one on the recovery sheet; `--yes` takes the key without a question.
     Import {
         /// Where from; `-` is standard input, nothing is the keyboard
         #[arg(value_name = "FILE")]
@@ -79,7 +82,7 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
     let passphrase = new_passphrase(app, wanted)?;
     let sealed = Recovery::seal(&key, &passphrase, cost)?;
     let now = app.clock.now();
-    let text = sealed.to_text(now);
+    let text = sealed.to_text(now, &recovery::fingerprint(&key));
     if to_screen {
         app.ui.out(&text)?;
     } else {
@@ -147,6 +150,9 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     with_store(app)?;
     let key = open(app, &sealed)?;
     let needed = opens_something(app, &key)?;
+    if !needed {
+        confirm_unproven(app, &key)?;
+    }
     let brought = app.keys()?.custody().bring_back(&key, needed)?;
     note(app, "import");
     app.ui.say(
@@ -160,6 +166,24 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
         },
         2,
     )
+}
+
+/// Nothing here shows whose key it is, and one that a stranger knows would seal everything that is kept from
+/// now on: the user compares its fingerprint with the one on the recovery sheet.
+fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
+    let current = app.keys()?.custody().existing_data_key(&Slot::DataKey).ok().flatten();
+    if app.yes || current.is_some_and(|current| crate::keys::same(&current, key)) {
+        return Ok(());
+    }
+    let fingerprint = recovery::fingerprint(key);
+    let question = format!(
+        "Nothing here is sealed with this key yet; everything that is kept from now on would be. Its fingerprint is \
+         {fingerprint}: is that the one on your recovery sheet?"
+    );
+    if !app.ui.confirm(&question, "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "the key was not kept"));
+    }
+    Ok(())
 }
 
 /// The words, line by line, until one is empty.
