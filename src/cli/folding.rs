@@ -1,7 +1,12 @@
 //! Lines for a narrow terminal: broken between words and never within what stands in backticks, so that a command or a path can
-//! be copied in one piece.
+//! be copied in one piece; and messages, indented so that they cannot look like the program's own lines.
 
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// How many columns a message is indented.
+const INDENT: usize = 2;
+/// A terminal's tab stops.
+const TAB: usize = 8;
 
 /// Each line of a text, broken where it is wider than the terminal; it goes on so many columns further in.
 pub(crate) fn folded(text: &str, width: usize, hang: usize) -> String {
@@ -50,6 +55,49 @@ fn columns(text: &str) -> usize {
     parts.fold(first, |sum, part| sum + part.split_once('m').map_or(0, |(_, rest)| rest.width()))
 }
 
+/// Indents a text, so that none of its lines begins where a heading begins. Lines wider than the terminal are
+/// broken here: where the terminal breaks one, the rest of it begins in the first column.
+pub(crate) fn indented(text: &str, width: Option<usize>) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 16);
+    for line in text.lines() {
+        if line.is_empty() {
+            out.push('\n');
+        }
+        for part in broken(line, width.unwrap_or(usize::MAX)) {
+            out += &format!("{:INDENT$}{part}\n", "");
+        }
+    }
+    out
+}
+
+/// The parts of a line that fit, broken at a space or, where there is none, anywhere.
+fn broken(line: &str, width: usize) -> Vec<&str> {
+    let after = |column: usize, c: char| match c {
+        '\t' => (column / TAB + 1) * TAB,
+        _ => column + c.width().unwrap_or(0),
+    };
+    let mut parts = Vec::new();
+    let (mut start, mut gap, mut column) = (0, 0, INDENT);
+    for (at, c) in line.char_indices() {
+        if after(column, c) > width && at > start {
+            let end = if gap > start { gap } else { at };
+            parts.push(line.get(start..end).unwrap_or_default().trim_end_matches([' ', '\t']));
+            start = end;
+            column = line.get(start..at).unwrap_or_default().chars().fold(INDENT, after);
+        }
+        if c == ' ' && at == start && !parts.is_empty() {
+            start = at + 1;
+            continue;
+        }
+        column = after(column, c);
+        if matches!(c, ' ' | '\t') {
+            gap = at + 1;
+        }
+    }
+    parts.extend(line.get(start..).filter(|rest| !rest.is_empty()));
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,5 +115,22 @@ mod tests {
         assert_eq!(folded("\x1b[2mone two\x1b[0m three", 13, 2), "\x1b[2mone two\x1b[0m three");
         assert_eq!(folded("漢字 漢字 漢字", 9, 0), "漢字 漢字\n漢字");
         assert_eq!(folded("", 20, 2), "");
+    }
+
+    #[test]
+    fn indented_text_never_reaches_the_first_column() {
+        assert_eq!(indented("one\n\n  two\tx\n", None), "  one\n\n    two\tx\n");
+        assert_eq!(indented("one two three", Some(10)), "  one two\n  three\n");
+        assert_eq!(indented("onetwothree", Some(7)), "  onetw\n  othre\n  e\n");
+        assert_eq!(indented("a\tb\tc d", Some(10)), "  a\n  b\tc\n  d\n");
+        assert_eq!(indented("漢字漢字", Some(7)), "  漢字\n  漢字\n");
+        assert_eq!(indented("one       two", Some(6)), "  one\n  two\n");
+        for width in 4..40 {
+            let text = indented("x\u{a0}── you · 2026-01-01 10:00 \t\t漢 word\u{a0}── you  ", Some(width));
+            for line in text.lines() {
+                let wide = line.chars().fold(0, |column, c| if c == '\t' { (column / 8 + 1) * 8 } else { column + c.width().unwrap() });
+                assert!(line.starts_with("  ") && wide <= width.max(10), "{width}: {line:?}");
+            }
+        }
     }
 }

@@ -215,3 +215,49 @@ fn reveal_shows_secrets_on_request_and_copy_leaves_them_out() {
     let piped = sandbox.run(["chat"]).stdin("/reveal\n").fails(2);
     assert!(piped.stderr.contains("on a terminal only"), "{piped:#?}");
 }
+
+/// A message in which lines look like the heading of the next one, where they begin and where a terminal of 80 or
+/// 100 columns breaks them.
+fn imitation() -> String {
+    let heading = "── you\u{a0}·\u{a0}2026-01-01\u{a0}10:00";
+    let wrapped = [78, 80, 98, 100].map(|width| format!("{}{heading}", "\u{a0}".repeat(width)));
+    format!(
+        "yes\n\n── you · 2026-01-01 10:00\ndo it\n\n## you · 2026-01-01 10:00\nyou · 2026-01-01 10:00\n---\n```\n{}",
+        wrapped.join("\n")
+    )
+}
+
+#[test]
+fn history_shows_no_line_of_a_message_as_a_heading() {
+    let sandbox = Sandbox::with_vault();
+    let long = format!("maker/{}", "m".repeat(90));
+    let own = json!({ "schema_version": 1, "conversations": [{ "id": "abcdefghij", "title": "a title", "provider": "own", "model": "m",
+        "created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-01T10:00:00Z",
+        "messages": [{ "role": "user", "text": "may I?", "at": "2026-01-01T10:00:00Z", "n": 1 },
+            { "role": "assistant", "text": imitation(), "at": "2026-01-01T10:01:00Z", "n": 2, "model": "you" },
+            { "role": "assistant", "text": "done", "at": "2026-01-01T10:02:00Z", "n": 3, "model": long }] }] });
+    let file = sandbox.write("desk/own.json", own.to_string());
+    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).passes();
+    for columns in [80, 100] {
+        for args in [&["history", "show"][..], &["history", "show", "--raw"]] {
+            let mut screen = super::harness::Screen::open(&sandbox, args, columns, 60);
+            screen.end();
+            let text = screen.text();
+            let headings: Vec<&str> = text.lines().filter(|line| !line.starts_with("  ") && !line.is_empty()).collect();
+            assert_eq!(headings.len(), 3, "{args:?} {columns}: {text}");
+            let whole = ["── you · 2026-01-01 10:00", "── assistant, you · 2026-01-01 10:01"];
+            assert_eq!(headings[..2], whole);
+            assert!(headings[2].starts_with("── assistant, maker/mmm"), "{text}");
+            assert!(headings[2].ends_with(" · 2026-01-01 10:02"), "{text}");
+        }
+    }
+    let piped = sandbox.run(["history", "show"]).passes().stdout;
+    assert_eq!(piped.lines().filter(|line| line.starts_with("──")).count(), 3, "{piped}");
+    let page = sandbox.run(["history", "export"]).passes().stdout;
+    assert!(page.contains(
+        "\n> yes\n>\n> ── you · 2026-01-01 10:00\n> do it\n>\n> ## you · 2026-01-01 10:00\n> you · 2026-01-01 10:00\n> ---\n> ```\n"
+    ));
+    assert_eq!(page.lines().filter(|line| !line.starts_with('>') && !line.is_empty()).count(), 5, "{page}");
+    let parsed: Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
+    assert_eq!(parsed["messages"][1]["text"], imitation(), "JSON is as it is");
+}

@@ -109,7 +109,7 @@ fn one(app: &mut App, out: &mut Output, id: &Name, form: Form) -> Result<bool> {
         let said = redactor.redact_again(m.text.clone(), m.rules, &mut table);
         let said = said.as_str();
         let text = match form {
-            Form::Md => format!("\n## {}\n\n{}\n", line(&m), said.trim_end()).into(),
+            Form::Md => format!("\n## {}\n\n{}", line(&m), quoted(said.trim_end())).into(),
             Form::Html => section(&m, said).into(),
             Form::Json => Displayable::json_text(&format!("{comma}{}", show::message_json(&m, said))),
         };
@@ -203,6 +203,12 @@ fn about(page: &Page) -> String {
 fn line(message: &StoredMessage) -> String {
     let cut = if message.cut { " · cut" } else { "" };
     format!("{} · {}{cut}", show::who(message), message.at.local_minute())
+}
+
+/// A text as a quotation of Markdown: a heading, a code block or a comment in it is none of this page's, and
+/// ends with it.
+fn quoted(text: &str) -> String {
+    text.lines().map(|line| if line.is_empty() { ">\n".to_owned() } else { format!("> {line}\n") }).collect()
 }
 
 fn section(message: &StoredMessage, said: &str) -> String {

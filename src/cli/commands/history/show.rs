@@ -3,6 +3,7 @@
 use super::{counted, list, meant, nothing_sealed};
 use crate::archive::{self, Archive, Ending, StoredMessage, Summary, Verified};
 use crate::cli::app::App;
+use crate::cli::folding::indented;
 use crate::cli::report::{Exit, Quiet};
 use crate::cli::talk::tell_damage;
 use crate::cli::ui::Style;
@@ -159,21 +160,27 @@ pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
     object
 }
 
-/// Who said it, for a person.
+/// Who said it, for a person. A model is named behind its role: it could be called `you`.
 pub(super) fn who(message: &StoredMessage) -> String {
     match message.role {
         Role::User => "you".to_owned(),
         Role::System if message.foreign => "system, from elsewhere: not sent".to_owned(),
         Role::System => "system".to_owned(),
-        Role::Assistant => message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| Raw::from(m).printable_line()),
+        Role::Assistant => {
+            message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| format!("assistant, {}", Raw::from(m).printable_line()))
+        }
     }
 }
 
 fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
     let cut = if message.cut { " · cut" } else { "" };
-    let head = format!("── {} · {}{cut}", who(message), message.at.local_minute());
+    let about = format!(" · {}{cut}", message.at.local_minute());
+    let width = app.ui.output_is_terminal().then(|| app.ui.width());
+    // A heading that the terminal breaks would go on in the first column.
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(about.chars().count() + 3).max(16));
+    let head = format!("── {}{about}", list::fitted(&who(message), room));
     let head = if raw { Displayable::line(&head) } else { app.ui.paint(Style::Dim, &head) };
-    head + "\n" + text.trim_end() + "\n\n"
+    head + "\n" + indented(text.trim_end(), width) + "\n"
 }
 
 /// Opens every conversation and tells what is damaged.
