@@ -45,6 +45,8 @@ pub(super) struct Kept {
     pub(super) first: Option<Duration>,
     /// How many bytes of thinking came.
     pub(super) thought: u64,
+    /// How many secrets were shown in part that are shown whole on request.
+    pub(super) masked: usize,
     /// It ended in a pause between two attempts: nothing was under way.
     pub(super) paused: bool,
 }
@@ -134,6 +136,7 @@ impl<'a> Hearing<'a> {
         if !rest.is_empty() {
             self.watcher.text(&rest);
         }
-        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first, thought: self.thought, paused }
+        let masked = self.screen.masked();
+        Kept { raw: self.raw, id: self.id, model: self.model, first: self.first, thought: self.thought, masked, paused }
     }
 }

@@ -135,6 +135,8 @@ pub struct Outcome {
     pub fills: Vec<Fill>,
     /// What could not be written down.
     pub trouble: Vec<String>,
+    /// How many secrets were shown in part that are shown whole on request.
+    pub masked: usize,
 }
 
 impl<P: Provider> Session<P> {
@@ -309,7 +311,7 @@ impl<P: Provider> Session<P> {
             None => (None, None),
         };
         let complete = answer.as_ref().is_some_and(|a| a.complete);
-        let Kept { raw, id, model, first, thought, paused } = hearing.finish();
+        let Kept { raw, id, model, first, thought, masked, paused } = hearing.finish();
         let took = watch.elapsed();
         let first = first.map_or_else(|| "none".to_owned(), |first| format!("after {} ms", first.as_millis()));
         watcher.step(&format!("answer: first text {first}, {} bytes in {} ms, complete: {complete}", raw.len(), took.as_millis()));
@@ -349,7 +351,7 @@ impl<P: Provider> Session<P> {
             (None, Err(error)) => Err(Error::Answer(error)),
             (None, Ok(())) => {
                 let levels = pass.levels;
-                Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, cost, levels, fills, trouble })
+                Ok(Outcome { text, findings: Findings::default(), answer, stopped, took, cost, levels, fills, trouble, masked })
             }
         }
     }

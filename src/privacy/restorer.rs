@@ -72,6 +72,7 @@ pub struct Restorer<'a> {
     markdown: Markdown,
     word: Word,
     left_out: usize,
+    masked: usize,
 }
 
 /// What a text that may be a placeholder turns out to be.
@@ -96,7 +97,7 @@ enum Ending {
 impl<'a> Restorer<'a> {
     pub(super) fn new(table: &'a Placeholders, audience: Audience) -> Self {
         let (markdown, word) = (Markdown::default(), Word::default());
-        Self { table, audience, held: String::new(), markdown, word, left_out: 0 }
+        Self { table, audience, held: String::new(), markdown, word, left_out: 0, masked: 0 }
     }
 
     /// Takes a piece (already made printable) and gives what can be shown now.
@@ -116,6 +117,11 @@ impl<'a> Restorer<'a> {
     /// How many values were not put back whole.
     pub(super) const fn left_out(&self) -> usize {
         self.left_out
+    }
+
+    /// How many of those are put back whole for those who ask for it.
+    pub(super) const fn masked(&self) -> usize {
+        self.masked
     }
 
     /// What is decided of the text that is held.
@@ -217,9 +223,11 @@ impl<'a> Restorer<'a> {
                 (false, true) => Place::Code,
                 (false, false) => Place::Prose,
             };
-            let action = action(entry.class(), place, self.audience);
-            self.left_out += usize::from(action != Action::Whole);
-            match action {
+            let chosen = action(entry.class(), place, self.audience);
+            let on_request = action(entry.class(), place, Audience::Revealed);
+            self.left_out += usize::from(chosen != Action::Whole);
+            self.masked += usize::from(chosen != Action::Whole && on_request == Action::Whole);
+            match chosen {
                 Action::Whole => out.push_str(&printable(entry.value())),
                 Action::Mask => out.push_str(Displayable::line(&entry.masked()).styled(Style::Underlined).as_styled()),
                 Action::Keep => out.push_str(rest.get(..length).unwrap_or_default()),

@@ -41,6 +41,12 @@ impl<'a> Screen<'a> {
         Displayable::sanitized(shown)
     }
 
+    /// How many values were not shown whole that are on request.
+    #[must_use]
+    pub fn masked(&self) -> usize {
+        self.restorer.as_ref().map_or(0, Restorer::masked)
+    }
+
     fn restored(&mut self, harmless: String) -> String {
         match &mut self.restorer {
             Some(restorer) => restorer.push(&harmless),

@@ -261,3 +261,26 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
     let parsed: Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
     assert_eq!(parsed["messages"][1]["text"], imitation(), "JSON is as it is");
 }
+
+#[test]
+fn masked_secrets_are_explained_once_in_a_session() {
+    let masked = || Reply::says("Key [API_KEY_1].");
+    let plain = || Reply::says("Mail [EMAIL_1], see https://a.example/[API_KEY_1].");
+    let (sandbox, _server) = asking([plain(), masked(), masked(), masked(), masked(), plain()]);
+    let chat = "secrets in the answer are masked; `/reveal` shows them";
+    let mut screen = sandbox.screen(["chat"]);
+    screen.wait_for("> ").paste(&question()).send(key::ENTER).wait_for("a.example/[API_KEY_1].").wait_for("> ");
+    assert!(!screen.text().contains("masked"), "{}", screen.text());
+    screen.line("one").wait_for("Key sk-or…cdef.").wait_for(chat).wait_for("> ");
+    screen.line("two").wait_for("Key sk-or…cdef.").wait_for("> ").send(key::CTRL_D);
+    screen.end();
+    assert_eq!(screen.text().matches(chat).count(), 1, "{}", screen.text());
+    assert!(String::from_utf8_lossy(&screen.transcript()).contains(&format!("\x1b[2m{chat}\x1b[0m")), "it is dim");
+
+    let ask = "secrets in the answer are masked; `chatbot ask --restore` shows them";
+    assert!(String::from_utf8_lossy(&on_terminal(&sandbox, &["ask", &question()])).contains(ask));
+    for args in [&["ask", "--restore", &question()][..], &["ask", &question()]] {
+        let shown = String::from_utf8(on_terminal(&sandbox, args)).unwrap();
+        assert!(!shown.contains("are masked"), "{shown}");
+    }
+}

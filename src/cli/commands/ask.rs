@@ -89,6 +89,9 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         bail!(ui::Gone);
     }
     talk::tell(app, &outcome, &begun.model, begun.choice.as_ref(), false);
+    if outcome.masked > 0 {
+        app.ui.notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
+    }
     if outcome.stopped {
         bail!(Quiet(Exit::Interrupted));
     }

@@ -26,6 +26,8 @@ struct Repl<'a> {
     runtime: tokio::runtime::Runtime,
     attached: Raw,
     cleared: bool,
+    /// Whether it was said how masked secrets are shown.
+    masks_explained: bool,
     /// What this run has spent in conversations before this one.
     spent: i64,
 }
@@ -34,8 +36,19 @@ struct Repl<'a> {
 pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
     let keyboard = Keyboard::of(app)?;
     let Begun { session, unkept, model, choice } = begun;
-    let mut repl =
-        Repl { app, session: Some(session), talk, model, choice, keyboard, runtime: runtime()?, attached, cleared: false, spent: 0 };
+    let mut repl = Repl {
+        app,
+        session: Some(session),
+        talk,
+        model,
+        choice,
+        keyboard,
+        runtime: runtime()?,
+        attached,
+        cleared: false,
+        masks_explained: false,
+        spent: 0,
+    };
     repl.app.sweep_edited_texts();
     repl.greet(unkept.as_deref());
     repl.app.compare_at_end = Some(When::Now);
@@ -169,6 +182,9 @@ impl Repl<'_> {
                     self.app.ui.notice("stopped; what came is kept");
                 }
                 talk::tell(self.app, &outcome, &self.model, self.choice.as_ref(), true);
+                if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
+                    self.app.ui.notice("secrets in the answer are masked; `/reveal` shows them");
+                }
                 self.remember(&outcome.findings);
                 talk::refuse_an_empty_answer(&outcome, &self.model)
             }
