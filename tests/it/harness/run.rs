@@ -70,6 +70,17 @@ impl Run {
         self
     }
 
+    /// Under limits of the kernel's, as a shell sets them before it becomes the command:
+    /// `ulimit -d 100000`.
+    pub(crate) fn limited(mut self, limits: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), BINARY]).args(self.command.get_args()).env_clear();
+        shell.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.current_dir(self.command.get_current_dir().expect("a folder to work in"));
+        self.command = shell;
+        self
+    }
+
     /// What comes through the pipe.
     pub(crate) fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stdin = bytes.as_ref().to_vec();
