@@ -190,7 +190,7 @@ fn import_chatgpt_keeps_no_tree_of_values() {
     import("empty-nodes.json", nodes(&|_| "{}".to_owned()).as_bytes(), 0);
     import("chain.json", nodes(&|n| format!(r#"{{"parent":"{}"}}"#, n + 1)).as_bytes(), 2);
     let same = format!(r#"[{{"current_node":"1","mapping":{{{}"2":{{}}}}}}]"#, r#""1":{"parent":"1"},"#.repeat(200_000));
-    import("same-node.json", same.as_bytes(), 0);
+    import("same-node.json", same.as_bytes(), 2);
 }
 
 #[test]
@@ -229,4 +229,50 @@ fn import_reads_every_seed_of_the_fuzz_targets() {
         }
         assert!(files > 0 && found > 0, "{target}");
     }
+}
+
+/// The messages of the only conversation that a file is imported as.
+fn imported(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.write(name, bytes);
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, [..]\n").check();
+    let shown: serde_json::Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    shown["messages"].as_array().unwrap().iter().map(|m| (text(&m["role"]), text(&m["text"]))).collect()
+}
+
+/// Imports a file with two fields of one name, of which nothing may be kept.
+fn refuses_duplicate(name: &str, bytes: &[u8], field: &str) {
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.write(name, bytes);
+    let told = format!(
+        "chatbot: error: `[ROOT]/{name}` has an object with two fields named `{field}`: which one is meant is not known\n\
+         chatbot: hint: export the conversations again, or remove one of the two\n"
+    );
+    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+    assert!(sandbox.conversations().is_empty(), "{name}");
+}
+
+#[test]
+fn import_refuses_two_fields_of_one_name() {
+    let good = r#"{"role":"user","content":"a"}"#;
+    for (name, field, text) in [
+        ("list.json", "content", format!(r#"[{good},{{"role":"user","content":"a","content":"b"}}]"#)),
+        ("escaped.json", "role", format!(r#"[{good},{{"role":"user","content":"a","\u0072ole":"system"}}]"#)),
+        ("own.json", "messages", format!(r#"{{"messages":[{good}],"messages":[]}}"#)),
+        ("many.json", "title", format!(r#"[{{"messages":[{good}]}},{{"title":"a","messages":[{good}],"title":"b"}}]"#)),
+        ("part.json", "text", format!(r#"[{good},{{"role":"user","content":[{{"type":"text","text":"a","text":"b"}}]}}]"#)),
+        (
+            "tree.json",
+            "parts",
+            r#"[{"current_node":"1","mapping":{"1":{"message":{"author":{"role":"user"},"content":{"parts":["a"],"parts":[]}}}}}]"#
+                .to_owned(),
+        ),
+        ("node.json", "1", r#"[{"current_node":"1","mapping":{"1":{"parent":"2"},"1":{"parent":"3"}}}]"#.to_owned()),
+    ] {
+        refuses_duplicate(name, text.as_bytes(), field);
+    }
+    // Of fields that are not read there may be two, and nothing is said where a field has no value.
+    let text = r#"[{"role":"user","content":null,"x":1,"content":"a","x":2}]"#;
+    assert_eq!(imported("unread.json", text), [("user".to_owned(), "a".to_owned())]);
 }

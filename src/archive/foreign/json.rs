@@ -7,7 +7,7 @@ use super::{Foreign, ForeignMessage, LeftOut, MOST_MESSAGES, Source, Unread, add
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
-use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -20,55 +20,100 @@ type Piece<'a> = &'a RawValue;
 /// A content within a content is read no deeper; real ones have two levels.
 const DEEPEST: usize = 4;
 
-/// What of an object tells its form, or is read. A value that has not the type it should have is passed over.
-#[derive(Deserialize)]
-struct Object<'a> {
-    #[serde(borrow)]
-    conversations: Option<Piece<'a>>,
-    mapping: Option<Piece<'a>>,
-    messages: Option<Piece<'a>>,
-    role: Option<Piece<'a>>,
-    content: Option<Piece<'a>>,
-    text: Option<Piece<'a>>,
-    at: Option<Piece<'a>>,
-    model: Option<Piece<'a>>,
-    tool_calls: Option<Piece<'a>>,
-    title: Option<Piece<'a>>,
-    name: Option<Piece<'a>>,
-    id: Option<Piece<'a>>,
-    current_node: Option<Piece<'a>>,
-    default_model_slug: Option<Piece<'a>>,
-    message: Option<Piece<'a>>,
-    parent: Option<Piece<'a>>,
-    author: Option<Piece<'a>>,
-    create_time: Option<Piece<'a>>,
-    metadata: Option<Piece<'a>>,
-    is_visually_hidden_from_conversation: Option<bool>,
-    model_slug: Option<Piece<'a>>,
-    parts: Option<Piece<'a>>,
-    #[serde(rename = "type")]
-    kind: Option<Piece<'a>>,
-    content_type: Option<Piece<'a>>,
+/// Declares [`Object`]: each field and its name in the file.
+macro_rules! object {
+    ($($field:ident: $name:literal,)+) => {
+        /// What of an object tells its form, or is read. A value that has not the type it should
+        /// have is passed over.
+        #[derive(Default)]
+        struct Object<'a> {
+            $($field: Option<Piece<'a>>,)+
+        }
+
+        impl<'a> Object<'a> {
+            /// The field of this name; `None` if it is not read.
+            fn field(&mut self, name: &str) -> Option<&mut Option<Piece<'a>>> {
+                match name {
+                    $($name => Some(&mut self.$field),)+
+                    _ => None,
+                }
+            }
+        }
+    };
 }
 
-/// What is in an object; `None` if it is none.
-fn object(piece: Piece<'_>) -> Option<Object<'_>> {
-    let text = piece.get();
-    text.starts_with('{').then(|| serde_json::from_str(text).ok())?
+object! {
+    conversations: "conversations",
+    mapping: "mapping",
+    messages: "messages",
+    role: "role",
+    content: "content",
+    text: "text",
+    at: "at",
+    model: "model",
+    tool_calls: "tool_calls",
+    title: "title",
+    name: "name",
+    id: "id",
+    current_node: "current_node",
+    default_model_slug: "default_model_slug",
+    message: "message",
+    parent: "parent",
+    author: "author",
+    create_time: "create_time",
+    metadata: "metadata",
+    is_hidden: "is_visually_hidden_from_conversation",
+    model_slug: "model_slug",
+    parts: "parts",
+    kind: "type",
+    content_type: "content_type",
 }
+
+/// What is in an object; `None` if it is none. Two fields of one name are refused: programs differ
+/// in which of them they take, so what one shows is not what another imports.
+fn object(piece: Piece<'_>) -> Result<Option<Object<'_>>, Unread> {
+    let mut found = Object::default();
+    let is_object = fields(piece.get(), &mut |name, value| {
+        match found.field(&name).filter(|_| value.get() != "null") {
+            Some(Some(_)) => return Err(Unread::DuplicateField(name.into_owned())),
+            Some(field) => *field = Some(value),
+            None => {}
+        }
+        Ok(())
+    })?;
+    Ok(is_object.then_some(found))
+}
+
+/// What is in an object that may be missing.
+fn inner(piece: Option<Piece<'_>>) -> Result<Option<Object<'_>>, Unread> {
+    piece.map_or(Ok(None), object)
+}
+
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn string(piece: Option<Piece<'_>>) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
     let text = piece?.get();
     text.starts_with('"').then(|| serde_json::from_str::<Text<'_>>(text).ok().map(|t| t.0))?
 }
 
-/// Calls `each` for every item of a list, or for every field of an object, until it says that it wants no more.
-struct Items<'f, 'a>(&'f mut dyn FnMut(Cow<'a, str>, Piece<'a>) -> bool);
+/// Takes an item of a list, whose name is empty, or a field of an object.
+type Each<'f, 'a> = &'f mut dyn FnMut(Cow<'a, str>, Piece<'a>) -> Result<(), Unread>;
 
-#[derive(Deserialize)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Calls `each` for every item or field until it fails, and keeps why.
+struct Items<'f, 'a> {
+    each: Each<'f, 'a>,
+    failed: &'f mut Option<Unread>,
+}
+
+impl<'a> Items<'_, 'a> {
+    fn take<E: de::Error>(&mut self, name: Cow<'a, str>, piece: Piece<'a>) -> Result<(), E> {
+        (self.each)(name, piece).map_err(|why| {
+            *self.failed = Some(why);
+            E::custom("enough")
+        })
+    }
+}
 
 impl<'a> Visitor<'a> for Items<'_, 'a> {
     type Value = ();
@@ -77,44 +122,46 @@ impl<'a> Visitor<'a> for Items<'_, 'a> {
         f.write_str("a list or an object")
     }
 
-    fn visit_seq<A: SeqAccess<'a>>(self, mut items: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'a>>(mut self, mut items: A) -> Result<(), A::Error> {
         while let Some(item) = items.next_element::<Piece<'a>>()? {
-            if !(self.0)(Cow::Borrowed(""), item) {
-                return Err(A::Error::custom("enough"));
-            }
+            self.take(Cow::Borrowed(""), item)?;
         }
         Ok(())
     }
 
-    fn visit_map<A: MapAccess<'a>>(self, mut fields: A) -> Result<(), A::Error> {
-        while let Some((Key(name), value)) = fields.next_entry::<Key<'a>, Piece<'a>>()? {
-            if !(self.0)(name, value) {
-                return Err(A::Error::custom("enough"));
-            }
+    fn visit_map<A: MapAccess<'a>>(mut self, mut fields: A) -> Result<(), A::Error> {
+        while let Some((Text(name), value)) = fields.next_entry::<Text<'a>, Piece<'a>>()? {
+            self.take(name, value)?;
         }
         Ok(())
     }
 }
 
-fn items<'a>(text: &'a str, each: &mut dyn FnMut(Piece<'a>) -> bool) -> Option<()> {
-    text.starts_with('[').then(|| walk(text, &mut |_, piece| each(piece)))?
+/// Whether it is a list, of which every item was taken.
+fn items<'a>(text: &'a str, each: &mut dyn FnMut(Piece<'a>) -> Result<(), Unread>) -> Result<bool, Unread> {
+    if text.starts_with('[') { walk(text, &mut |_, piece| each(piece)).map(|()| true) } else { Ok(false) }
 }
 
-fn fields<'a>(text: &'a str, each: &mut dyn FnMut(Cow<'a, str>, Piece<'a>) -> bool) -> Option<()> {
-    text.starts_with('{').then(|| walk(text, each))?
+/// Whether it is an object, of which every field was taken.
+fn fields<'a>(text: &'a str, each: Each<'_, 'a>) -> Result<bool, Unread> {
+    if text.starts_with('{') { walk(text, each).map(|()| true) } else { Ok(false) }
 }
 
-fn walk<'a>(text: &'a str, each: &mut dyn FnMut(Cow<'a, str>, Piece<'a>) -> bool) -> Option<()> {
+fn walk<'a>(text: &'a str, each: Each<'_, 'a>) -> Result<(), Unread> {
+    let mut failed = None;
     let mut reader = serde_json::Deserializer::from_str(text);
-    de::Deserializer::deserialize_any(&mut reader, Items(each)).ok()?;
-    reader.end().ok()
+    let read = de::Deserializer::deserialize_any(&mut reader, Items { each, failed: &mut failed });
+    match failed {
+        Some(why) => Err(why),
+        None => read.and_then(|()| reader.end()).map_err(|_| Unread::Form),
+    }
 }
 
 pub(super) fn read(text: &str, each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
     let text = text.trim();
     if text.starts_with('{') {
         let whole: Piece<'_> = serde_json::from_str(text).map_err(|_| Unread::Form)?;
-        let found = object(whole).ok_or(Unread::Form)?;
+        let found = object(whole)?.ok_or(Unread::Form)?;
         match found.conversations.filter(|all| all.get().starts_with('[')) {
             Some(all) => hand_over(all.get(), conversation, each)?,
             None => each(conversation(&found)?.ok_or(Unread::Form)?),
@@ -123,15 +170,17 @@ pub(super) fn read(text: &str, each: &mut dyn FnMut(Foreign)) -> Result<Source, 
     }
     // The form is known when all of it was seen.
     let (mut trees, mut lists, mut messages) = (false, false, false);
-    items(text, &mut |piece| {
-        if let Some(found) = object(piece) {
+    let is_list = items(text, &mut |piece| {
+        if let Some(found) = object(piece)? {
             trees |= found.mapping.is_some();
             lists |= found.messages.is_some();
             messages |= found.role.is_some();
         }
-        true
-    })
-    .ok_or(Unread::Form)?;
+        Ok(())
+    })?;
+    if !is_list {
+        return Err(Unread::Form);
+    }
     if trees {
         hand_over(text, tree, each)?;
         Ok(Source::ChatGpt)
@@ -153,18 +202,13 @@ fn hand_over<'a>(
     one: impl Fn(&Object<'a>) -> Result<Option<Foreign>, Unread>,
     each: &mut dyn FnMut(Foreign),
 ) -> Result<(), Unread> {
-    let mut failed = None;
-    let read = items(list, &mut |piece| {
-        match object(piece).map_or(Ok(None), |found| one(&found)) {
-            Ok(found) => found.into_iter().for_each(&mut *each),
-            Err(error) => failed = Some(error),
+    let is_list = items(list, &mut |piece| {
+        if let Some(found) = object(piece)? {
+            one(&found)?.into_iter().for_each(&mut *each);
         }
-        failed.is_none()
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => read.ok_or(Unread::Form),
-    }
+        Ok(())
+    })?;
+    is_list.then_some(()).ok_or(Unread::Form)
 }
 
 fn title(piece: Option<Piece<'_>>) -> Option<Raw> {
@@ -181,28 +225,28 @@ fn conversation(found: &Object<'_>) -> Result<Option<Foreign>, Unread> {
 
 /// The messages of a list; `None` if it is none.
 fn said(list: &str) -> Result<Option<(Vec<ForeignMessage>, LeftOut)>, Unread> {
-    let (mut said, mut left_out, mut full) = (Vec::new(), LeftOut::new(), Ok(()));
-    let read = items(list, &mut |piece| {
-        if let Some(one) = object(piece).and_then(|found| message(&found, &mut left_out)) {
-            full = push(&mut said, one);
+    let (mut said, mut left_out) = (Vec::new(), LeftOut::new());
+    let is_list = items(list, &mut |piece| {
+        let Some(found) = object(piece)? else { return Ok(()) };
+        match message(&found, &mut left_out)? {
+            Some(one) => push(&mut said, one),
+            None => Ok(()),
         }
-        full.is_ok()
-    });
-    full?;
-    Ok(read.map(|()| (said, left_out)))
+    })?;
+    Ok(is_list.then_some((said, left_out)))
 }
 
-fn message(found: &Object<'_>, left_out: &mut LeftOut) -> Option<ForeignMessage> {
-    let role = role(&string(found.role)?, left_out)?;
+fn message(found: &Object<'_>, left_out: &mut LeftOut) -> Result<Option<ForeignMessage>, Unread> {
+    let Some(role) = string(found.role).and_then(|word| role(&word, left_out)) else { return Ok(None) };
     if let Some(calls) = found.tool_calls {
         items(calls.get(), &mut |_| {
             add(left_out, "tool_call");
-            true
-        });
+            Ok(())
+        })?;
     }
-    let text = content(found.text.filter(|t| t.get().starts_with('"')).or(found.content)?, left_out, 0)?;
+    let text = content(found.text.filter(|t| t.get().starts_with('"')).or(found.content), left_out, 0)?;
     let at = string(found.at).and_then(|at| Time::parse(&at));
-    Some(ForeignMessage { role, text, at, model: model(found.model) })
+    Ok(text.map(|text| ForeignMessage { role, text, at, model: model(found.model) }))
 }
 
 fn role(word: &str, left_out: &mut LeftOut) -> Option<Role> {
@@ -226,76 +270,74 @@ fn model(piece: Option<Piece<'_>>) -> Option<String> {
 }
 
 /// A text, or the texts of its parts; `None` if there is nothing. What is no text is counted.
-fn content(piece: Piece<'_>, left_out: &mut LeftOut, depth: usize) -> Option<Raw> {
-    if depth > DEEPEST {
-        return None;
+fn content(piece: Option<Piece<'_>>, left_out: &mut LeftOut, depth: usize) -> Result<Option<Raw>, Unread> {
+    let Some(piece) = piece.filter(|_| depth <= DEEPEST) else { return Ok(None) };
+    if let Some(text) = string(Some(piece)) {
+        return Ok((!text.is_empty()).then(|| Raw::from(text.into_owned())));
     }
-    let whole = if let Some(text) = string(Some(piece)) {
-        Raw::from(text.into_owned())
-    } else if let Some(found) = object(piece) {
-        return match found.parts.or(found.text) {
-            Some(inside) => content(inside, left_out, depth + 1),
+    if let Some(found) = object(piece)? {
+        let inside = found.parts.or(found.text);
+        if inside.is_none() {
+            add(left_out, &string(found.content_type).unwrap_or_default());
+        }
+        return content(inside, left_out, depth + 1);
+    }
+    let mut whole = String::new();
+    items(piece.get(), &mut |part| {
+        let found = object(part)?;
+        match string(Some(part)).or_else(|| string(found.as_ref()?.text)) {
+            Some(text) => whole.push_str(&text),
             None => {
-                add(left_out, &string(found.content_type).unwrap_or_default());
-                None
+                let kind = found.and_then(|found| string(found.kind.or(found.content_type)));
+                add(left_out, &kind.unwrap_or_default());
             }
-        };
-    } else {
-        let mut whole = String::new();
-        items(piece.get(), &mut |part| {
-            let found = object(part);
-            match string(Some(part)).or_else(|| string(found.as_ref()?.text)) {
-                Some(text) => whole.push_str(&text),
-                None => {
-                    let kind = found.and_then(|found| string(found.kind.or(found.content_type)));
-                    add(left_out, &kind.unwrap_or_default());
-                }
-            }
-            true
-        })?;
-        Raw::from(whole)
-    };
-    (!whole.is_empty()).then_some(whole)
+        }
+        Ok(())
+    })?;
+    Ok((!whole.is_empty()).then(|| Raw::from(whole)))
 }
 
 /// A conversation as a tree of tries: from the last one back to the root.
 fn tree(found: &Object<'_>) -> Result<Option<Foreign>, Unread> {
     let Some(mapping) = found.mapping else { return Ok(None) };
     let mut nodes: HashMap<Cow<'_, str>, Piece<'_>> = HashMap::new();
-    let read = fields(mapping.get(), &mut |name, piece| {
+    let is_object = fields(mapping.get(), &mut |name, piece| {
+        if nodes.contains_key(&name) {
+            return Err(Unread::DuplicateField(name.chars().take(60).collect()));
+        }
         // `{}` leads nowhere and says nothing.
         if piece.get().len() > 2 {
             nodes.insert(name, piece);
         }
-        nodes.len() <= MOST_MESSAGES
-    });
-    if nodes.len() > MOST_MESSAGES {
-        return Err(too_many_messages());
-    }
-    if read.is_none() {
+        if nodes.len() > MOST_MESSAGES { Err(too_many_messages()) } else { Ok(()) }
+    })?;
+    if !is_object {
         return Ok(None);
     }
     let (mut said, mut left_out) = (Vec::new(), LeftOut::new());
     let mut been = HashSet::new();
     let mut at = string(found.current_node);
     while let Some(piece) = at.take().filter(|id| been.insert(id.clone())).and_then(|id| nodes.get(&id)) {
-        let Some(node) = object(piece) else { break };
-        said.extend(node.message.and_then(object).and_then(|message| branch(&message, &mut left_out)));
+        let Some(node) = object(piece)? else { break };
+        if let Some(message) = inner(node.message)? {
+            said.extend(branch(&message, &mut left_out)?);
+        }
         at = string(node.parent);
     }
     said.reverse();
     Ok(Some(Foreign { title: title(found.title), model: model(found.default_model_slug), said, here: None, left_out }))
 }
 
-fn branch(message: &Object<'_>, left_out: &mut LeftOut) -> Option<ForeignMessage> {
-    let about = message.metadata.and_then(object);
-    if about.as_ref().and_then(|m| m.is_visually_hidden_from_conversation) == Some(true) {
-        return None;
+fn branch(message: &Object<'_>, left_out: &mut LeftOut) -> Result<Option<ForeignMessage>, Unread> {
+    let about = inner(message.metadata)?.unwrap_or_default();
+    if about.is_hidden.is_some_and(|hidden| hidden.get() == "true") {
+        return Ok(None);
     }
-    let role = role(&string(object(message.author?)?.role)?, left_out)?;
+    let author = inner(message.author)?.unwrap_or_default();
+    let Some(role) = string(author.role).and_then(|word| role(&word, left_out)) else { return Ok(None) };
     let seconds = message.create_time.and_then(|s| s.get().parse::<f64>().ok()).filter(|s| (0.0..1e11).contains(s));
     #[expect(clippy::cast_possible_truncation, reason = "within the bounds asked for a line above")]
     let at = seconds.map(|s| Time::from_millis((s * 1000.0) as i64));
-    let text = content(message.content?, left_out, 0)?;
-    Some(ForeignMessage { role, text, at, model: model(about.and_then(|m| m.model_slug)) })
+    let text = content(message.content, left_out, 0)?;
+    Ok(text.map(|text| ForeignMessage { role, text, at, model: model(about.model_slug) }))
 }

@@ -132,6 +132,8 @@ pub enum Unread {
     Cut,
     /// It has more than is read: of what.
     TooMuch(String),
+    /// An object in it has two fields of this name.
+    DuplicateField(String),
 }
 
 /// Most messages of one conversation. The longest real ones have a few thousand; each costs a few hundred bytes of memory

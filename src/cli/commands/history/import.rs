@@ -111,6 +111,12 @@ fn unread(file: &Path, why: Unread) -> Problem {
             let what = format!("`{}` has {}: that is not imported", shown(file), Raw::from(what).printable());
             return Problem::new(Exit::Misuse, "too_much", what).hint("export fewer conversations at a time");
         }
+        Unread::DuplicateField(name) => {
+            let (file, name) = (shown(file), Raw::from(name).printable_line());
+            let what = format!("`{file}` has an object with two fields named `{name}`: which one is meant is not known");
+            let hint = "export the conversations again, or remove one of the two";
+            return Problem::new(Exit::Misuse, "duplicate_field", what).hint(hint);
+        }
         Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
         Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
     };
