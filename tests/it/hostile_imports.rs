@@ -179,6 +179,8 @@ fn import_json_keeps_no_tree_of_values() {
     import("empty.json", format!(r#"{{"conversations":{}}}"#, list(r#"{"messages":[]}"#, 300_000)).as_bytes(), 2);
     let whole = format!(r#"[{{"role":"user","content":"{}"}}]"#, "word ".repeat(700_000));
     import("one-message.json", whole.as_bytes(), 0);
+    let halves = format!(r#"[{{"role":"user","content":"{}"}}]"#, r"\ud800".repeat(600_000));
+    import("halves.json", halves.as_bytes(), 0);
 }
 
 #[test]
@@ -239,6 +241,26 @@ fn imported(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
     let shown: serde_json::Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     shown["messages"].as_array().unwrap().iter().map(|m| (text(&m["role"]), text(&m["text"]))).collect()
+}
+
+#[test]
+fn import_replaces_half_of_a_surrogate_pair() {
+    let halves = r#"\ud800|\udfff|\ud83d\ude00|\ud83d\ud83d\ude00|\ude00\ud83d|\ud83dx|\\ud83d|\\\ud83d"#;
+    let whole = "\u{fffd}|\u{fffd}|😀|\u{fffd}😀|\u{fffd}\u{fffd}|\u{fffd}x|\\ud83d|\\\u{fffd}";
+    let pair = vec![("user".to_owned(), whole.to_owned()), ("assistant".to_owned(), "an answer".to_owned())];
+    let messages = format!(
+        r#"[{{"role":"user","content":"{halves}","\ud83d":0}},{{"role":"assistant","content":[{{"type":"text","text":"an answer"}}]}}]"#
+    );
+    assert_eq!(imported("list.json", &messages), pair);
+    assert_eq!(imported("own.json", format!(r#"{{"title":"{halves}","messages":{messages}}}"#)), pair);
+    let node = |role: &str, text: &str, parent: &str| {
+        format!(r#"{{"message":{{"author":{{"role":"{role}"}},"content":{{"parts":["{text}"]}}}},"parent":"{parent}"}}"#)
+    };
+    let (first, second) = (node("user", halves, "root"), node("assistant", "an answer", r"\udfff"));
+    let tree = format!(r#"[{{"title":"t","current_node":"\ud800","mapping":{{"root":{{}},"\udfff":{first},"\ud800":{second}}}}}]"#);
+    // Both names are the same once the halves are replaced: which node is meant is not known.
+    refuses_duplicate("same-name.json", tree.as_bytes(), "\u{fffd}");
+    assert_eq!(imported("tree.json", tree.replace(r#""\udfff""#, r#""first""#)), pair);
 }
 
 /// Imports a file with two fields of one name, of which nothing may be kept.

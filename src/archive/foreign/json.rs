@@ -97,6 +97,36 @@ fn string(piece: Option<Piece<'_>>) -> Option<Cow<'_, str>> {
     text.starts_with('"').then(|| serde_json::from_str::<Text<'_>>(text).ok().map(|t| t.0))?
 }
 
+/// JSON in which each half of a surrogate pair, which is no character, is written as U+FFFD.
+/// Programs that cut a text in the middle of an emoji write such halves.
+pub(super) fn without_half_surrogates(json: &str) -> Cow<'_, str> {
+    let unit = |at: usize| {
+        let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let mut out = String::new();
+    let (mut at, mut copied) = (0, 0);
+    while let Some(step) = json.as_bytes().get(at..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+        at += step;
+        let pair = (unit(at), unit(at + 6));
+        at += match pair {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(0xd800..=0xdfff), _) => {
+                out.push_str(json.get(copied..at).unwrap_or_default());
+                out.push_str("\\ufffd");
+                copied = at + 6;
+                6
+            }
+            _ => 2,
+        };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.push_str(json.get(copied..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
 /// Takes an item of a list, whose name is empty, or a field of an object.
 type Each<'f, 'a> = &'f mut dyn FnMut(Cow<'a, str>, Piece<'a>) -> Result<(), Unread>;
 
@@ -158,7 +188,8 @@ fn walk<'a>(text: &'a str, each: Each<'_, 'a>) -> Result<(), Unread> {
 }
 
 pub(super) fn read(text: &str, each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
-    let text = text.trim();
+    let text = without_half_surrogates(text.trim());
+    let text = text.as_ref();
     if text.starts_with('{') {
         let whole: Piece<'_> = serde_json::from_str(text).map_err(|_| Unread::Form)?;
         let found = object(whole)?.ok_or(Unread::Form)?;

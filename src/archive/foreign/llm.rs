@@ -4,6 +4,7 @@
 //! one before them, so that what two threads have in common is kept once; a thread names its last one. A log that was begun before
 //! has both.
 
+use super::json::without_half_surrogates;
 use super::sqlite::{Database, Row, Table};
 use super::{Foreign, ForeignMessage, LeftOut, Unread, add, push};
 use crate::clock::Time;
@@ -303,7 +304,8 @@ impl Tree {
 fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, left: &mut usize) -> Option<Raw> {
     let Some(payload) = payload else { return Some(Raw::from("")) };
     *left = left.saturating_sub(payload.len());
-    let payload: Value = serde_json::from_str(Some(payload).filter(|p| p.len() <= LONGEST_PAYLOAD)?).ok()?;
+    let payload = Some(payload).filter(|p| p.len() <= LONGEST_PAYLOAD)?;
+    let payload: Value = serde_json::from_str(&without_half_surrogates(payload)).ok()?;
     if let Some(text) = payload.get("text") {
         return text.as_str().map(Raw::from);
     }
