@@ -367,6 +367,10 @@ pub(super) fn broken(result: io::Result<()>) -> Result<()> {
 
 /// A panic says where it happened and not what about: its message could hold a word of the conversation. The terminal is
 /// put back as it was found, because the process ends without unwinding.
+///
+/// An allocation that fails is no panic: the standard library prints its size, and a backtrace if
+/// `RUST_BACKTRACE` asks for one, and aborts. Its hook for that, `set_alloc_error_hook`, is not
+/// stable, and an allocator of our own would be unsafe code.
 pub(crate) fn keep_panics_quiet() {
     #[cfg(unix)]
     let found = rustix::termios::tcgetattr(io::stdin()).ok();

@@ -287,7 +287,10 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
 /// All of an open file, if that is at most so many bytes. What it says of its length is only where to begin: a pipe says
 /// nothing, and some say less than they have.
 fn up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len().min(most)).unwrap_or(0) + 1);
+    let mut bytes = Vec::new();
+    // A file that has no room in memory is an error here; later, it would end the program.
+    let size = usize::try_from(meta.len().min(most)).unwrap_or(usize::MAX).saturating_add(1);
+    bytes.try_reserve_exact(size).map_err(|full| io("read", path)(full.into()))?;
     file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
     if bytes.len() as u64 > most {
         return Err(Error::TooLarge { path: path.to_path_buf(), most });

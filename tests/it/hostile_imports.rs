@@ -298,3 +298,18 @@ fn import_refuses_two_fields_of_one_name() {
     let text = r#"[{"role":"user","content":null,"x":1,"content":"a","x":2}]"#;
     assert_eq!(imported("unread.json", text), [("user".to_owned(), "a".to_owned())]);
 }
+
+#[test]
+fn import_that_does_not_fit_into_memory_is_an_error() {
+    let sandbox = Sandbox::with_vault();
+    let file = sandbox.write("sparse.json", "");
+    // Holes take no place on the disk, and all of it would be read into memory.
+    fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(500 << 20).unwrap();
+    sandbox
+        .run(["history", "import"])
+        .arg(&file)
+        .limited("ulimit -d 200000")
+        .code(8)
+        .stderr("chatbot: error: cannot read `[ROOT]/sparse.json`: out of memory\n[..]")
+        .check();
+}
