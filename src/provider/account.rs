@@ -79,7 +79,7 @@ async fn ask(line: &Line, account: Account, key: &Secret) -> Result<Vec<u8>, Err
         Account::DeepSeek => (base.without("/v1"), "/user/balance", Auth::Bearer),
         Account::XAi => (base.clone(), "/api-key", Auth::Bearer),
     };
-    get(line, &at, path, auth, Some(key)).await
+    line.short(get(line, &at, path, auth, Some(key))).await
 }
 
 /// Whether it is one of `OpenAI`'s keys that make other keys.
@@ -94,7 +94,7 @@ async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key
     }
     reply.plain()?;
     match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.short(line.caps().whole).await,
+        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await,
         Sort::Page => Err(line.error(Kind::NotJson, "answered with a web page")),
         Sort::Stream => Err(line.error(Kind::NotJson, "answered with a stream instead of JSON")),
         Sort::Other(sort) => Err(line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON"))),
@@ -231,7 +231,8 @@ pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secre
     if account != Account::OpenRouter || !fit {
         return None;
     }
-    let body = get(line, &line.address, &format!("/generation?id={id}"), Auth::Bearer, key).await.ok()?;
+    let path = format!("/generation?id={id}");
+    let body = line.short(get(line, &line.address, &path, Auth::Bearer, key)).await.ok()?;
     let Generation { data } = serde_json::from_slice(&body).ok()?;
     let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
     Some(Usage {
@@ -253,7 +254,7 @@ pub async fn models(endpoint: &Endpoint, key: Option<&Secret>, reach: Reach) -> 
         Account::Anthropic => ("/models?limit=1000", Auth::Anthropic),
         _ => ("/models", Auth::Bearer),
     };
-    let body = get(&line, &line.address, path, auth, key).await?;
+    let body = line.short(get(&line, &line.address, path, auth, key)).await?;
     let list: List<'_> =
         serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a list of models"))?;
     let tidy = |word: &str| word.chars().filter(|c| !c.is_control()).take(128).collect::<String>();

@@ -87,8 +87,7 @@ impl<'a> Manager<'a> {
         let mut all = Vec::new();
         for page in 0..MOST_PAGES {
             let path = format!("/keys?include_disabled=true&offset={}", page * PAGE);
-            let reply = self.line.get(&self.line.address, &path, Auth::Bearer, Some(self.key)).await?;
-            let Page { data } = self.read(reply).await?;
+            let Page { data } = self.read(&path).await?;
             let last = data.len() < PAGE;
             all.extend(data);
             if last {
@@ -104,8 +103,7 @@ impl<'a> Manager<'a> {
         struct One {
             data: Managed,
         }
-        let reply = self.line.get(&self.line.address, &format!("/keys/{hash}"), Auth::Bearer, Some(self.key)).await?;
-        match self.read::<One>(reply).await {
+        match self.read::<One>(&format!("/keys/{hash}")).await {
             Ok(One { data }) => Ok(Some(data)),
             Err(error) if error.kind() == Kind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -139,8 +137,7 @@ impl<'a> Manager<'a> {
             ];
             wish.extend(carried.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)));
         }
-        let reply = self.line.change(Verb::Post, "/keys", Some(self.key), Some(wish.to_string())).await?;
-        let body = self.body(reply).await?;
+        let body = change(&self.line, Verb::Post, "/keys", Some(self.key), Some(wish.to_string())).await?;
         let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
         // It is said once, at the top or within the data.
         let key = match made.key {
@@ -153,41 +150,59 @@ impl<'a> Manager<'a> {
     /// Lets a key be refused, or taken again.
     pub async fn disable(&self, hash: &str, disabled: bool) -> Result<(), Error> {
         let body = json!({ "disabled": disabled }).to_string();
-        let reply = self.line.change(Verb::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await?;
-        self.body(reply).await.map(drop)
+        change(&self.line, Verb::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await.map(drop)
     }
 
     /// Deletes a key for good; one that is gone already is no error.
     pub async fn delete(&self, hash: &str) -> Result<(), Error> {
-        let reply = self.line.change(Verb::Delete, &format!("/keys/{hash}"), Some(self.key), None).await?;
-        match self.body(reply).await {
+        match change(&self.line, Verb::Delete, &format!("/keys/{hash}"), Some(self.key), None).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(()),
             other => other.map(drop),
         }
     }
 
-    async fn read<T: for<'de> Deserialize<'de>>(&self, reply: Reply<'_>) -> Result<T, Error> {
-        let body = self.body(reply).await?;
+    async fn read<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, Error> {
+        let body = get(&self.line, path, self.key).await?;
         serde_json::from_slice(&body).map_err(|_| self.unread())
     }
 
     fn unread(&self) -> Error {
         self.line.error(Kind::Malformed, "answered with something that is not understood")
     }
+}
 
-    async fn body(&self, reply: Reply<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
-        whole(&self.line, reply, Some(self.key)).await
-    }
+/// Asks for something; its whole answer.
+pub(super) async fn get(line: &Line, path: &str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
+    line.short(async {
+        let reply = line.get(&line.address, path, Auth::Bearer, Some(key)).await?;
+        whole(line, reply, Some(key)).await
+    })
+    .await
+}
+
+/// Changes something; the whole answer to that.
+pub(super) async fn change(
+    line: &Line,
+    verb: Verb,
+    path: &str,
+    key: Option<&Secret>,
+    body: Option<String>,
+) -> Result<Zeroizing<Vec<u8>>, Error> {
+    line.short(async {
+        let reply = line.change(verb, path, key, body).await?;
+        whole(line, reply, key).await
+    })
+    .await
 }
 
 /// The whole body of an answer that is not a refusal.
-pub(super) async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !matches!(reply.status(), 200 | 201 | 204) {
         return Err(refused(line, reply, key).await);
     }
     reply.plain()?;
     match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.short(line.caps().whole).await.map(Zeroizing::new),
+        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await.map(Zeroizing::new),
         _ => Err(line.error(Kind::NotJson, "answered with something that is not JSON")),
     }
 }
@@ -200,8 +215,7 @@ pub async fn exchange(endpoint: &Endpoint, code: &Secret, verifier: &Secret, rea
     }
     let line = Line::new(endpoint, reach)?;
     let body = json!({ "code": code.expose(), "code_verifier": verifier.expose(), "code_challenge_method": "S256" });
-    let reply = line.change(Verb::Post, "/auth/keys", None, Some(body.to_string())).await?;
-    let body = whole(&line, reply, None).await?;
+    let body = change(&line, Verb::Post, "/auth/keys", None, Some(body.to_string())).await?;
     let made: Made = serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a key"))?;
     Ok(Secret::new(made.key))
 }

@@ -1,8 +1,8 @@
 //! `OpenAI`'s keys of service accounts: found, made and deleted with an admin key. A person's own keys can only be made by hand.
 
 use super::error::{Error, Kind};
-use super::http::{Auth, Line, Reach, Verb};
-use super::management::whole;
+use super::http::{Line, Reach, Verb};
+use super::management::{change, get};
 use crate::catalog::Endpoint;
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -163,8 +163,7 @@ impl<'a> ServiceAccounts<'a> {
             wish.insert("expires_in_seconds".to_owned(), json!(seconds));
         }
         let path = format!("/organization/projects/{}/service_accounts/{}/api_keys", beside.project, beside.account);
-        let reply = self.line.change(Verb::Post, &path, Some(self.key), Some(wish.to_string())).await?;
-        let body = whole(&self.line, reply, Some(self.key)).await?;
+        let body = change(&self.line, Verb::Post, &path, Some(self.key), Some(wish.to_string())).await?;
         let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
         let key = Secret::new(made.value);
         let place = id(&made.id).map(|key| Place { key: key.to_owned(), ..beside.clone() });
@@ -175,8 +174,7 @@ impl<'a> ServiceAccounts<'a> {
     /// leave that to its own page.
     pub async fn delete(&self, place: &Place) -> Result<bool, Error> {
         let path = format!("/organization/projects/{}/api_keys/{}", place.project, place.key);
-        let reply = self.line.change(Verb::Delete, &path, Some(self.key), None).await?;
-        match whole(&self.line, reply, Some(self.key)).await {
+        match change(&self.line, Verb::Delete, &path, Some(self.key), None).await {
             Ok(_) => Ok(true),
             Err(error) => match error.kind() {
                 Kind::NotFound => Ok(true),
@@ -195,8 +193,7 @@ impl<'a> ServiceAccounts<'a> {
         let mut after = String::new();
         for _ in 0..MOST_PAGES {
             let address = format!("{path}?limit={PAGE}{after}");
-            let reply = self.line.get(&self.line.address, &address, Auth::Bearer, Some(self.key)).await?;
-            let body = whole(&self.line, reply, Some(self.key)).await?;
+            let body = get(&self.line, &address, self.key).await?;
             let Page { data, has_more, last_id } = serde_json::from_slice::<Page<T>>(&body).map_err(|_| self.unread())?;
             all.extend(data);
             match last_id.as_deref().and_then(id).filter(|_| has_more) {

@@ -4,7 +4,7 @@ use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::provider::{Gate, Reply, Server};
 use chatbot::catalog::{self, Endpoint};
 use chatbot::provider::{
-    Answer, Caps, Error, Heard, Kind, NanoDollars, Net, OpenAi, Patience, Provider, Reach, Usage, Verdict, Wish, models, verify,
+    Answer, Caps, Error, Heard, Kind, NanoDollars, Net, OpenAi, Patience, Provider, Reach, Usage, Verdict, Wish, exchange, models, verify,
 };
 use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
 use std::net::TcpListener;
@@ -778,6 +778,64 @@ fn deadline_ends_a_stream_that_is_alive_and_never_done() {
         let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
         assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"));
     }
+}
+
+/// The pause of a server that drips: far shorter than any limit in these tests.
+const DRIP: Duration = Duration::from_millis(20);
+
+/// Ways to begin an answer with this status and never come to its end.
+fn drips(status: &str) -> Vec<(&'static str, Reply)> {
+    let head = |header: &str| format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}\r\n");
+    let proceed = "HTTP/1.1 100 Continue\r\n\r\n";
+    vec![
+        ("silence", Reply::nothing().stall()),
+        ("100 Continue", Reply::nothing().repeated(proceed, DRIP)),
+        ("100 Continue without a pause", Reply::nothing().repeated(proceed, Duration::ZERO)),
+        ("headers", Reply::nothing().written(format!("HTTP/1.1 {status}\r\nx: ")).repeated("a", DRIP)),
+        ("body", Reply::nothing().written(head("content-length: 1000000\r\n")).repeated(" ", DRIP)),
+        ("chunks", Reply::nothing().written(head("transfer-encoding: chunked\r\n")).repeated("1\r\n \r\n", DRIP)),
+        ("framing", Reply::nothing().written(head("transfer-encoding: chunked\r\n")).repeated("0", DRIP)),
+    ]
+}
+
+#[test]
+fn deadline_ends_an_answer_that_drips() {
+    let net = || Net { patience: Patience { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+    let comments = Reply::stream().repeated("e\r\n: still here\n\n\r\n", DRIP);
+    for (name, reply) in drips("200 OK").into_iter().chain([("comments", comments)]) {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"), "{name}");
+    }
+}
+
+#[test]
+fn error_body_that_drips_is_cut_off() {
+    for (name, reply) in drips("500 Oops").into_iter().skip(4) {
+        let server = Server::replies([reply]);
+        let asked = ask_of(&own(server.base_url()), Net { patience: Patience { retries: 0, ..patience() }, ..net() }, &Wish::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Upstream, "`own` failed (500)"), "{name}");
+    }
+}
+
+#[test]
+fn short_exchanges_have_one_deadline_for_headers_and_body() {
+    let short = Duration::from_millis(300);
+    let net = || Net { patience: Patience { short, farewell: Duration::from_secs(20), ..patience() }, ..net() };
+    let sentence = "`own` did not end its answer within 1 s";
+    for (name, reply) in drips("200 OK").into_iter().chain(drips("500 Oops").split_off(4)) {
+        let server = Server::scripted([("GET /v1/models", reply)]);
+        let error = block_on(models(&own(server.base_url()), None, reach(net()))).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Timeout, sentence), "{name}");
+    }
+    let server = Server::scripted([("GET /v1/models", Reply::nothing().stall())]);
+    let verdict = block_on(verify(&own(server.base_url()), &key(), reach(net()))).unwrap();
+    assert_eq!(verdict, Verdict::Unknown(sentence.to_owned()));
+    let server = Server::scripted([("POST /v1/auth/keys", Reply::nothing().stall())]);
+    let (code, verifier) = (Secret::new("code".to_owned()), Secret::new("verifier".to_owned()));
+    let error = block_on(exchange(&own(server.base_url()), &code, &verifier, reach(net()))).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Timeout, sentence));
+    assert!(Patience::default().short <= Duration::from_secs(30));
 }
 
 #[test]

@@ -42,7 +42,8 @@ pub struct Patience {
     pub farewell: Duration,
     /// For a request as a whole, with its repetitions and all of its answer.
     pub deadline: Duration,
-    /// For a list, an account or the text of an error as a whole: these are short, and a person waits for them.
+    /// For a list or an account, from the request to the end of the answer or of its error: these
+    /// are short, and a person waits for them.
     pub short: Duration,
     /// How often a request is repeated.
     pub retries: u32,
@@ -60,7 +61,7 @@ impl Default for Patience {
             idle: Duration::from_secs(60),
             farewell: Duration::from_secs(3),
             deadline: Duration::from_secs(1800),
-            short: Duration::from_secs(60),
+            short: Duration::from_secs(30),
             retries: 3,
             pause: Duration::from_millis(500),
             longest_pause: Duration::from_secs(20),
@@ -153,6 +154,19 @@ impl Line {
 
     pub(super) fn error(&self, kind: Kind, rest: &str) -> Error {
         Error::new(kind, format!("{} {rest}", who(&self.name)))
+    }
+
+    /// Holds a short exchange, such as a list of models, to its deadline: a server that drips its
+    /// headers is as slow as one that drips its body.
+    pub(super) async fn short<T>(&self, exchange: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.patience().short;
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(result) => result,
+            Err(_) => {
+                let limit = in_words(limit);
+                Err(self.error(Kind::Timeout, &format!("did not end its answer within {limit}")))
+            }
+        }
     }
 
     /// Asks for something at an address of this provider.

@@ -97,15 +97,6 @@ impl Reply<'_> {
         }
     }
 
-    /// All of a short answer, such as a list, if it is not more than `cap` bytes and does not come too slowly.
-    pub(in crate::provider) async fn short(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
-        let limit = self.line.patience().short;
-        match tokio::time::timeout(limit, self.whole(cap)).await {
-            Ok(whole) => whole,
-            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(limit)))),
-        }
-    }
-
     /// All of it, if it is not more than `cap` bytes. Bounded in time by the deadline of the request.
     pub(in crate::provider) async fn whole(&mut self, cap: usize) -> Result<Vec<u8>, Error> {
         let mut whole = Vec::new();

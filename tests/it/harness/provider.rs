@@ -7,6 +7,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// One request as it came.
 #[derive(Clone, Debug)]
@@ -69,6 +70,8 @@ impl Gate {
 enum Step {
     /// Each a write of its own.
     Write(Vec<u8>),
+    /// The same again and again with a pause after each, until the other side has gone.
+    Repeat(Vec<u8>, Duration),
     Wait(Gate),
     /// Tells the test that everything before was written.
     Tell(Gate),
@@ -170,6 +173,18 @@ impl Reply {
             .finish("stop")
             .usage(r#"{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19,"cost":0.000147}"#)
             .done()
+    }
+
+    /// Exactly these bytes, outside of any chunk.
+    pub(crate) fn written(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.0.push(Step::Write(bytes.into()));
+        self
+    }
+
+    /// Exactly these bytes again and again with a pause after each, until the other side has gone.
+    pub(crate) fn repeated(mut self, bytes: impl Into<Vec<u8>>, pause: Duration) -> Self {
+        self.0.push(Step::Repeat(bytes.into(), pause));
+        self
     }
 
     /// Waits until the test opens the gate.
@@ -423,6 +438,14 @@ fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpSt
                     return false;
                 }
             }
+            Step::Repeat(bytes, pause) => {
+                while stream.get_mut().write_all(bytes).and_then(|()| stream.get_mut().flush()).is_ok() {
+                    if has_gone_within(raw, *pause) {
+                        break;
+                    }
+                }
+                return false;
+            }
             Step::Wait(gate) => gate.wait(),
             Step::Tell(gate) => gate.open(),
             Step::Stall => {
@@ -432,7 +455,7 @@ fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpSt
             }
             Step::Reset => {
                 #[cfg(unix)]
-                rustix::net::sockopt::set_socket_linger(raw, Some(std::time::Duration::ZERO)).expect("a reset");
+                rustix::net::sockopt::set_socket_linger(raw, Some(Duration::ZERO)).expect("a reset");
                 // The connection breaks when its last handle goes.
                 let peer = raw.peer_addr().ok();
                 lock(state).open.retain(|stream| stream.peer_addr().ok() != peer);
@@ -445,6 +468,18 @@ fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpSt
         }
     }
     true
+}
+
+/// Whether the other side ends the connection before so much time has passed.
+fn has_gone_within(raw: &TcpStream, time: Duration) -> bool {
+    if time.is_zero() {
+        return false;
+    }
+    raw.set_read_timeout(Some(time)).expect("a time limit");
+    match raw.peek(&mut [0]) {
+        Err(error) => !matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut),
+        Ok(count) => count == 0,
+    }
 }
 
 fn read_request(stream: &mut BufReader<impl Read>) -> io::Result<Option<Request>> {
