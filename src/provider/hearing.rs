@@ -85,7 +85,8 @@ impl SoFar {
             if let Some(reasoning) = choice.reasoning() {
                 self.reasoning.push_str(reasoning);
             }
-            self.tool_calls = self.tool_calls.saturating_add(choice.tool_calls());
+            let calls = choice.tool_calls();
+            self.tool_calls = self.tool_calls.saturating_add(calls.begun).max(usize::from(calls.any));
             if let Some(finish) = choice.finish_reason.get().and_then(clean_word) {
                 self.finish = Some(finish);
             }

@@ -58,9 +58,14 @@ struct Said<'a> {
     tool_calls: ToolCalls,
 }
 
-/// How many tool calls begin in a piece of an answer. A stream names each once and sends its arguments in further pieces.
+/// The tool calls in a piece of an answer.
 #[derive(Clone, Copy, Default)]
-struct ToolCalls(usize);
+pub(super) struct ToolCalls {
+    /// How many begin here. A stream names each once and sends its arguments in further pieces.
+    pub(super) begun: usize,
+    /// Whether there is any, be it with neither id nor name.
+    pub(super) any: bool,
+}
 
 impl<'de> Deserialize<'de> for ToolCalls {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
@@ -68,6 +73,13 @@ impl<'de> Deserialize<'de> for ToolCalls {
         struct Call<'a> {
             #[serde(borrow, default)]
             id: Text<'a>,
+            #[serde(borrow, default)]
+            function: Option<&'a RawValue>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Function<'a> {
+            #[serde(borrow, default)]
+            name: Text<'a>,
         }
         struct Any;
         impl<'de> Visitor<'de> for Any {
@@ -78,15 +90,18 @@ impl<'de> Deserialize<'de> for ToolCalls {
             }
 
             fn visit_unit<E>(self) -> Result<ToolCalls, E> {
-                Ok(ToolCalls(0))
+                Ok(ToolCalls::default())
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut calls: A) -> Result<ToolCalls, A::Error> {
-                let mut begun = 0;
+                let mut found = ToolCalls::default();
                 while let Some(call) = calls.next_element::<Call<'de>>()? {
-                    begun += usize::from(call.id.get().is_some_and(|id| !id.is_empty()));
+                    // Some providers give no ids.
+                    let is_named = || part::<Function<'_>>(call.function).is_some_and(|f| f.name.get().is_some());
+                    found.begun += usize::from(call.id.get().is_some() || is_named());
+                    found.any = true;
                 }
-                Ok(ToolCalls(begun))
+                Ok(found)
             }
         }
         d.deserialize_any(Any)
@@ -103,9 +118,8 @@ impl Choice<'_> {
         self.said().and_then(|said| said.content.get().or_else(|| said.refusal.get()))
     }
 
-    /// How many tool calls begin here.
-    pub(super) fn tool_calls(&self) -> usize {
-        self.said().map_or(0, |said| said.tool_calls.0)
+    pub(super) fn tool_calls(&self) -> ToolCalls {
+        self.said().map(|said| said.tool_calls).unwrap_or_default()
     }
 
     /// What is thought; some send it under two names at once.

@@ -168,8 +168,11 @@ fn a_key_that_is_echoed_is_not_repeated() {
 #[test]
 fn answer_without_text_is_an_error_that_names_the_tool_calls() {
     let call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    let unnamed =
+        r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"f"}},{"function":{"name":"f"}}]},"finish_reason":"stop"}]}"#;
     let server = Server::replies([
         Reply::stream().event(call).done(),
+        Reply::json(200, unnamed),
         Reply::stream().text("see ").event(call).done(),
         Reply::stream().finish("stop").done(),
     ]);
@@ -178,6 +181,8 @@ fn answer_without_text_is_an_error_that_names_the_tool_calls() {
     let hint = "chatbot: hint: chatbot makes no tool calls: ask in other words, or choose another model with `--model`\n";
     let output = sandbox.run(["ask", "hi"]).fails(7);
     assert!(output.stderr.contains("asked for 1 tool call and wrote no text\n") && output.stderr.ends_with(hint), "{}", output.stderr);
+    let output = sandbox.run(["ask", "hi"]).fails(7);
+    assert!(output.stderr.contains("asked for 2 tool calls and wrote no text\n") && output.stderr.ends_with(hint), "{}", output.stderr);
     assert_eq!(sandbox.run(["ask", "hi"]).output().stdout, "see \n");
     let output = sandbox.run(["ask", "hi"]).fails(7);
     assert!(output.stderr.contains("ended its answer without any text (stop)\n"), "{}", output.stderr);

@@ -860,3 +860,18 @@ fn tool_calls_are_counted_and_not_kept() {
     let answer = asked.end.expect("an answer");
     assert_eq!((answer.tool_calls, answer.finish.as_deref(), asked.text.as_str()), (300, Some("tool_calls"), ""));
 }
+
+#[test]
+fn tool_calls_without_an_id_are_counted() {
+    let two = r#"[{"function":{"name":"f","arguments":"{}"}},{"id":"","function":{"name":"g"}}]"#;
+    let nameless = r#"[{"index":0,"function":{"arguments":"{}"}}]"#;
+    let odd = r#"[{"index":0,"function":"f"}]"#;
+    for (calls, count) in [(two, 2), (nameless, 1), (odd, 1), ("[]", 0), ("null", 0)] {
+        let choice = |said: &str| format!(r#"{{"choices":[{{"{said}":{{"tool_calls":{calls}}},"finish_reason":"stop"}}]}}"#);
+        let server = Server::replies([Reply::stream().event(&choice("delta")).done(), Reply::json(200, &choice("message"))]);
+        for _ in 0..2 {
+            let answer = ask(&server).end.expect("an answer");
+            assert_eq!((answer.tool_calls, answer.finish.as_deref()), (count, Some("stop")), "{calls}");
+        }
+    }
+}
