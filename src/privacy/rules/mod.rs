@@ -69,7 +69,9 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     }
     let Some(rule) = THEMES.get(usize::from(theme)).and_then(|theme| theme.get(usize::from(place))) else { return };
     let Some(shape) = rule.shapes.get(usize::from(shape)) else { return };
-    let joined = |start| is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start);
+    // In the path of an address the token of a bot of Telegram stands right behind the word.
+    let bot = |start: usize| rule.name == "telegram" && start.checked_sub(3).is_some_and(|word| pass.text.has(word, b"bot"));
+    let joined = |start| is_word(pass.text.before(start)) && is_word(pass.text.at(start)) && !escaped(pass.text, start) && !bot(start);
     if !shape.contains('|') && joined(at) {
         return;
     }

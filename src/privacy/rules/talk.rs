@@ -104,10 +104,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "telegram",
         kind: API_KEY,
-        shapes: &["{d:8-10}|:AA{b:32-36}"],
+        shapes: &["{d:8-10}|:AA{b:32-36}", "{d:8-10}|%3AAA{b:32-36}"],
         check: Check::Form,
-        finds: &["bot 123456789:AA{b:33}"],
-        spares: &["12345678:AAA"],
+        finds: &["bot 123456789:AA{b:33}", "/bot123456789:AA{b:33}/getMe", "/bot123456789%3AAA{b:33}/getMe"],
+        spares: &["12345678:AAA", "/bot123456789/AA{b:33}", "/bot<token>:AA/getMe"],
     },
     Rule { name: "twilio", kind: API_KEY, shapes: &["SK{x:32}"], check: Check::Form, finds: &["SK{x:32}"], spares: &["SKU"] },
     Rule {
