@@ -103,5 +103,7 @@ pub(super) fn iban(text: Text<'_>, start: usize) -> Option<usize> {
         }
         i += 1;
     }
-    (!is_word(text.at(i)) && checksum::iban(&compact)).then_some(i)
+    // A token with small letters that goes on behind a sign has the checksum by chance.
+    let goes_on = matches!(text.at(i), b'_' | b'-') && is_word(text.at(i + 1)) && text.cut(start, i).iter().any(u8::is_ascii_lowercase);
+    (!is_word(text.at(i)) && !goes_on && checksum::iban(&compact)).then_some(i)
 }

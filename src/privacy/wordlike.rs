@@ -123,12 +123,18 @@ pub(super) fn stands_as_word(text: &[u8], at: usize, word: &str) -> bool {
     let begins = !before.is_ascii_alphanumeric() || capital && before.is_ascii_lowercase();
     let ends = !after.is_ascii_alphanumeric() || small(there.get(1..).unwrap_or_default()) && after.is_ascii_uppercase();
     // Six letters in a row come by chance once in ten million keys.
-    if begins && ends || there.len() >= 6 && (begins || ends) {
+    let apart = !before.is_ascii_alphanumeric() && !after.is_ascii_alphanumeric();
+    if apart || there.len() >= 6 && (begins || ends) {
         return true;
     }
     let from = text.get(..at).unwrap_or_default().iter().rposition(|b| !b.is_ascii_alphanumeric()).map_or(0, |p| p + 1);
     let rest = text.get(end..).unwrap_or_default();
     let to = end + rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    // Between capitals it stands by chance where there are numbers, or more letters than names have.
+    let part = text.get(from..to).unwrap_or_default();
+    if begins && ends && part.len() <= 24 && part.iter().all(u8::is_ascii_alphabetic) {
+        return true;
+    }
     to - from >= word.len() + 3 && reads_as_words(text.get(from..to).unwrap_or_default())
 }
 

@@ -201,8 +201,11 @@ fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
     let digits = tail.iter().filter(|b| b.is_ascii_digit()).count();
     let drawn = tail.len() >= 14 && digits >= 2 && digits < tail.len() && (super::value::is_random(tail) || tail.len() < 16);
     let made = super::value::made(body);
-    let mixed = made.lower > 0 && (made.upper > 0 || has_numbers_inside(body));
-    drawn || body.len() >= 14 && mixed && !reads_as_words(body)
+    let mixed = made.lower > 0 && made.upper > 0 || has_numbers_inside(body) || body.len() >= 16 && made.digits > 0;
+    // Parts too short for words, as `-Qk9_0ar0-Cjob-M` has by chance.
+    let part = |part: &&[u8]| part.len() >= 3 && part.iter().any(u8::is_ascii_digit) && part.iter().any(u8::is_ascii_alphabetic);
+    let short = made.lower > 0 && made.upper > 0 && body.split(|b| !b.is_ascii_alphanumeric()).filter(part).count() >= 2;
+    drawn || body.len() >= 14 && (mixed && !reads_as_words(body) || short)
 }
 
 /// Whether the first part of a token decodes to the beginning of a JSON object with a word in it.

@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
             "sk_test_{w:16-}",
             "rk_live_{w:16-}",
             "rk_test_{w:16-}",
-            "sk_prod_{w:16-}",
+            "sk_prod_{i:16-}",
             "rk_prod_{w:16-}",
             "sk_org_live_{w:16-}",
         ],
