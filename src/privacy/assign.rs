@@ -105,8 +105,8 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
     if (next.is_ascii_lowercase() && last.is_ascii_alphabetic()) || (next.is_ascii_uppercase() && last.is_ascii_uppercase()) {
         // A plural, or another word of which this is the beginning.
         let plural = next.eq_ignore_ascii_case(&b's') && !text.at(to + 1).is_ascii_alphanumeric();
-        let compound =
-            word == Word::Password || (to - at > 4 && matches!(text.cut(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
+        let compound = word == Word::Password && !glued_pass(text.cut(at, to))
+            || (to - at > 4 && matches!(text.cut(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
         if !plural && !compound {
             return None;
         }
@@ -120,6 +120,11 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
         end = text.run(end + 1, 48, is_ident);
     }
     Some(Name { text, word, start, end, at, to })
+}
+
+/// `userpass`: behind it more of another name may follow, `userPassword`, which tells more itself.
+fn glued_pass(word: &[u8]) -> bool {
+    word.len() > 4 && word.to_ascii_lowercase().ends_with(b"pass")
 }
 
 /// Looks for a sign of assignment behind the name and a value behind it. Says whether this place is settled.

@@ -156,6 +156,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::output::SENDERS, super::output::sent),
     (&["code"], super::output::code),
     (super::device::KEYWORDS, super::device::read),
+    (super::directory::KEYWORDS, super::directory::read),
     (super::wallet::SEEDS, super::wallet::words),
     (super::command::KEYWORDS, super::command::read),
     (super::dates::NAMES, super::dates::read),

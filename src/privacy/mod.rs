@@ -10,6 +10,7 @@ mod context;
 mod dates;
 mod detect;
 mod device;
+mod directory;
 mod displayable;
 mod documents;
 mod email;
