@@ -157,6 +157,10 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["code"], super::output::code),
     (super::device::KEYWORDS, super::device::read),
     (super::directory::KEYWORDS, super::directory::read),
+    (super::server::USERS, super::server::user),
+    (&["acl_setuser("], super::server::user_call),
+    (super::server::LOGINS, super::server::login),
+    (super::server::KEYS, super::server::key),
     (super::wallet::SEEDS, super::wallet::words),
     (super::command::KEYWORDS, super::command::read),
     (super::dates::NAMES, super::dates::read),
@@ -218,6 +222,8 @@ pub(super) struct Pass<'t> {
     pub(super) keyed: usize,
     /// Up to where lines below a word for passwords have been read.
     pub(super) noted: usize,
+    /// Up to where the rules for a user of Redis have been read.
+    pub(super) permitted: usize,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
     /// The word a value was last read from.
@@ -247,6 +253,7 @@ impl<'t> Pass<'t> {
             counted: 0,
             keyed: 0,
             noted: 0,
+            permitted: 0,
             refused: ((0, 0), 0),
             run: super::found::Run::default(),
         }

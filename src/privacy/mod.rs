@@ -46,6 +46,7 @@ mod screen;
 mod script;
 mod seek;
 mod sentence;
+mod server;
 mod shape;
 mod stand_in;
 mod stream;

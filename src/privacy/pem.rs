@@ -10,13 +10,14 @@ const LONGEST: usize = 32 * 1024;
 /// Reads a block from its `-----BEGIN`. Certificates and public keys are passed over, so that nothing is found in them.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     let text = pass.text;
-    let label_end = text.run(end, 64, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b.is_ascii_lowercase() || b == b' ');
+    let label_end = label_end(text, end);
     let label = text.cut(end, label_end).to_ascii_uppercase();
     if text.run(label_end, 5, |b| b == b'-') < label_end + 4 {
         return;
     }
     let body = text.run(label_end, 5, |b| b == b'-');
-    let private = label.windows(11).any(|w| w == b"PRIVATE KEY");
+    let shared = find(&label, b"OPENVPN").is_some() && find(&label, b" KEY").is_some();
+    let private = shared || label.windows(11).any(|w| w == b"PRIVATE KEY");
     let public =
         [&b"CERTIFICATE"[..], b"PUBLIC KEY", b"DH PARAMETERS", b"PGP SIGNATURE", b"PGP MESSAGE", b"EC PARAMETERS", b"SSH SIGNATURE"]
             .iter()
@@ -87,6 +88,12 @@ pub(super) fn web_key(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
+/// Where a label ends: before five dashes, as `OpenVPN tls-crypt-v2 client key` has some of its own.
+fn label_end(text: Text<'_>, from: usize) -> usize {
+    let end = text.run(from, 64, |b| b.is_ascii_alphanumeric() || b == b' ');
+    find(text.cut(end, end + 40), b"-----").map_or(end, |dashes| end + dashes)
+}
+
 /// The end of the block whose body begins here: behind its END line, or where the base64 ends.
 fn block_end(text: Text<'_>, body: usize) -> usize {
     let mut i = body;
@@ -105,8 +112,7 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
         if text.at(i) == b'-' {
             let dashes = text.run(i, 5, |b| b == b'-');
             if text.has_folded(dashes, b"end") {
-                let label = text.run(dashes, 64, |b| b.is_ascii_alphanumeric() || b == b' ');
-                return text.run(label, 5, |b| b == b'-');
+                return text.run(label_end(text, dashes), 5, |b| b == b'-');
             }
             return last;
         }
