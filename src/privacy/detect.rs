@@ -156,6 +156,8 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::output::SENDERS, super::output::sent),
     (&["code"], super::output::code),
     (super::device::KEYWORDS, super::device::read),
+    (super::device::SETTINGS, super::device::setting),
+    (super::device::SERVERS, super::device::server),
     (super::directory::KEYWORDS, super::directory::read),
     (super::server::USERS, super::server::user),
     (&["acl_setuser("], super::server::user_call),

@@ -12,10 +12,11 @@ pub(super) const KEYWORDS: &[&str] = &[
     " secret 0 ", " secret 4 ", " secret 5 ", " secret 8 ", " secret 9 ", "radius-server key ", "tacacs-server key ", "isakmp key ",
     " key 7 ", " key 6 ", "key-string ", " md5 7 ", " md5 0 ", "wpa-psk ascii ", "authentication-key ", "snmp community ",
     "pre-shared-key ascii-text ", "neighbor ", "set snmp community ", "md5-password ", "set psksecret ", "set passwd ",
+    "pre-shared-key address ", " auth sha ", " auth md5 ", " priv aes ", " priv des ", "authentication text ",
 ];
 
 /// What may stand behind a community.
-const RIGHTS: &[&[u8]] = &[b"ro", b"rw", b"view", b"ipv6", b"authorization", b"read-only", b"read-write", b"{"];
+const RIGHTS: &[&[u8]] = &[b"ro", b"rw", b"view", b"ipv6", b"authorization", b"read-only", b"read-write", b"{", b"priv"];
 
 /// Reads the secret behind such words, if nothing else stands in the line that a configuration would not have.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
@@ -29,15 +30,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     let mut from = to;
     let named = text.cut(at, to);
-    if named.starts_with(b"neighbor") || named.ends_with(b"host ") {
-        let rest = text.cut(to, end);
-        let sign = if named.starts_with(b"neighbor") {
-            find(rest, b" password ").map(|p| p + 10)
-        } else {
-            find(rest, b" version 2c ").map(|p| p + 12)
-        };
-        let Some(sign) = sign else { return };
-        from += sign;
+    // Behind an address comes the word that the secret stands behind.
+    let addressed = [(&b"neighbor "[..], &b" password "[..]), (b"server host ", b" version 2c "), (b"-key address ", b" key ")];
+    if let Some((_, sign)) = addressed.iter().find(|(words, _)| named.ends_with(words)) {
+        let Some(place) = find(text.cut(to, end), sign) else { return };
+        from += place + sign.len();
     }
     from = past_number(text, from);
     let stop = text.run(from, 160, |b| b.is_ascii_graphic());
@@ -63,5 +60,67 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
 fn past_number(text: Text<'_>, from: usize) -> usize {
     let from = text.blanks(from);
     let level = if text.has(from, b"level ") { text.blanks(text.run(from + 6, 2, |b| b.is_ascii_digit())) } else { from };
-    if text.at(level).is_ascii_digit() && text.at(level + 1) == b' ' { text.blanks(level + 2) } else { level }
+    let number = text.run(level, 3, |b| b.is_ascii_digit());
+    let behind = if number > level && text.at(number) == b' ' { text.blanks(number) } else { level };
+    if text.has(behind, b"md5 ") { text.blanks(behind + 4) } else { behind }
+}
+
+/// Beginnings of a block for a server, whose key stands in a line of its own.
+pub(super) const SERVERS: &[&str] = &["tacacs server ", "radius server ", "aaa-server "];
+
+/// Reads the key in the indented lines below.
+pub(super) fn server(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if !matches!(text.before(at), 0 | b'\n' | b'#') {
+        return;
+    }
+    let mut line = text.line_end(to, 160);
+    for _ in 0..6 {
+        let start = text.run(line, 2, |b| matches!(b, b'\r' | b'\n'));
+        let word = text.blanks(start);
+        line = text.line_end(word, 160);
+        if word == start {
+            return;
+        }
+        let from = past_number(text, word + 4);
+        let value = text.cut(from, line).trim_ascii_end();
+        if text.has(word, b"key ") && value.len() >= 4 && !value.contains(&b' ') && !value::is_placeholder(value) {
+            pass.hit(from, from + value.len(), PASSWORD, "device-password", NAMED);
+        }
+    }
+}
+
+/// Settings of RouterOS that hold a secret, whatever it looks like.
+pub(super) const SETTINGS: &[&str] = &[" password=", "-secret=", " secret=", "-pre-shared-key=", " passphrase=", "/snmp community "];
+
+/// Reads the value behind such a setting, in a command of RouterOS: `/ppp secret add name=bob password="two words"`.
+pub(super) fn setting(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let mut line = text.line_start(at, 300);
+    // A command goes on behind a backslash.
+    while line >= 2 && text.cut(line - 2, line) == b"\\\n" {
+        line = text.line_start(line - 2, 300);
+    }
+    let before = text.cut(line, at);
+    let prompt = find(before, b"] > ").map_or(0, |p| p + 4);
+    let command = before.get(prompt..).unwrap_or_default();
+    let path = |word: &&str| command.starts_with(word.as_bytes());
+    let told = ["/interface", "/ip ", "/ppp", "/user", "/radius", "/tool", "/caps", "add ", "set "].iter().any(path);
+    let from = if text.at(at) == b'/' {
+        let Some(name) = find(text.cut(to, text.line_end(to, 200)), b"name=") else { return };
+        to + name + 5
+    } else {
+        to
+    };
+    if !(told && command.contains(&b'=') || text.at(at) == b'/' && command.is_empty()) && !(told && command.starts_with(b"/")) {
+        return;
+    }
+    let from = if text.has(from, b"\\\n") { text.run(from + 2, 40, |b| b == b' ') } else { from };
+    let stop = text.run(from, 160, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b';' | b']'));
+    let (start, end) = super::quotation::quoted(text, from).unwrap_or((from, stop));
+    let bytes = text.cut(start, end);
+    if bytes.len() >= 3 && !value::is_placeholder(bytes) {
+        pass.hit(start, end, PASSWORD, "device-password", NAMED);
+        pass.named = pass.named.max(end);
+    }
 }
