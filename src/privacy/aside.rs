@@ -313,6 +313,55 @@ pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
     }
 }
 
+/// How a text says who signs in; what they sign in with comes behind the name.
+#[rustfmt::skip]
+pub(super) const SIGNED_IN: &[&str] = &[
+    "sign in as ", "signed in as ", "signing in as ", "sign on as ", "log in as ", "logged in as ", "logging in as ", "login as ",
+    "log on as ", "connect as ", "connects as ", "authenticate as ", "anmelden als ", "melde dich als ", "einloggen als ", "angemeldet als ",
+    "connecte-toi en tant que ", "connecter en tant que ", "sesión como ", "accedi come ", "entre como ", "entra como ", "get in with ",
+];
+
+/// Reads `sign in as kbrandt with Tulip-Harbor-4`.
+pub(super) fn signed_in(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if is_word(text.before(at)) || text.before(at) == b'-' {
+        return;
+    }
+    let limit = text.line_end(to, 120);
+    let named = !text.has_folded(at, b"get in with ");
+    let mut from = to;
+    if named {
+        let Some(name) = spoken(text, to, limit) else { return };
+        let Some(link) = spoken(text, name.next, limit) else { return };
+        from = link.next;
+        if !WITH.has_folded(&caseless(text.cut(link.start, link.end))) {
+            return;
+        }
+        // `and enter hunter2`, `and the password`
+        if let Some(verb) = spoken(text, from, limit)
+            && matches!(text.cut(verb.start, verb.end), b"enter" | b"type" | b"use" | b"give")
+        {
+            from = verb.next;
+        }
+    }
+    let Some(word) = spoken(text, from, limit) else { return };
+    let bytes = text.cut(word.start, word.end);
+    let sign = bytes.iter().any(|b| matches!(b, b'!' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'='));
+    let set = value::is_striking(bytes) && (value::made(bytes).digits > 0 || sign) && !is_versioned(bytes);
+    let spared = value::is_term(bytes) || value::is_placeholder(bytes) || value::is_code(bytes) || bytes.contains(&b'/');
+    if bytes.len() >= 6 && set && !spared && !looks_like_name(bytes) && !bytes.contains(&b'@') {
+        pass.hit(word.start, word.end, PASSWORD, "signed-in", SAID);
+    }
+}
+
+/// The name of a program or device with its number: `psql16`, `Firefox-128`, `YubiKey5`, `TLS1.3`.
+fn is_versioned(bytes: &[u8]) -> bool {
+    let end = bytes.iter().rposition(|b| !b.is_ascii_digit() && *b != b'.' && *b != b'-').map_or(0, |last| last + 1);
+    let stem = bytes.get(..end).unwrap_or_default();
+    let small = stem.iter().all(u8::is_ascii_lowercase);
+    end < bytes.len() && stem.iter().all(u8::is_ascii_alphabetic) && (small || stem.first().is_some_and(u8::is_ascii_uppercase))
+}
+
 /// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
 fn made_by_hand(bytes: &[u8]) -> bool {
     let made = value::made(bytes);

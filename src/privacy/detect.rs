@@ -163,6 +163,7 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["acl_setuser("], super::server::user_call),
     (super::server::LOGINS, super::server::login),
     (super::server::KEYS, super::server::key),
+    (super::aside::SIGNED_IN, super::aside::signed_in),
     (super::wallet::SEEDS, super::wallet::words),
     (super::command::KEYWORDS, super::command::read),
     (super::dates::NAMES, super::dates::read),
