@@ -65,6 +65,9 @@ pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Synta
             end
         }
     };
+    if syntax == Syntax::Line {
+        end = with_blanks(text, from, end, name);
+    }
     // Signs beyond ASCII that end a sentence or a quotation.
     while let Some(shorter) =
         text.cut(from, end).len().checked_sub(3).filter(|&n| matches!(text.cut(from + n, end), [0xE3 | 0xE2, 0x80, _] | [0xEF, 0xBC, _]))
@@ -113,6 +116,23 @@ pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Synta
         }
     }
     Some(found)
+}
+
+/// The end of a value with blanks in it: behind a backslash, to the quote before its name, or to the end of a line of properties.
+fn with_blanks(text: Text<'_>, from: usize, end: usize, name: &Name<'_>) -> usize {
+    let mut end = end;
+    while text.before(end) == b'\\' && text.at(end) == b' ' && end > from {
+        end = text.run(end + 1, 64, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`'));
+    }
+    let stop = text.line_end(from, 120);
+    let quote = text.before(name.start);
+    if name.is_upper() && matches!(quote, b'"' | b'\'') {
+        let close = text.run(from, stop - from, |b| b != quote);
+        return if text.at(close) == quote { close } else { end };
+    }
+    let words = text.cut(from, stop).trim_ascii_end();
+    let plain = words.iter().all(|&b| b.is_ascii_alphanumeric() || b == b' ') && words.split(|&b| b == b' ').count() <= 6;
+    if plain && super::judgement::is_property(text, name) { from + words.len() } else { end }
 }
 
 /// Where the next `name=` begins inside a value: `Password=x;Server=y`, `password=x,host=y`.

@@ -15,7 +15,8 @@ pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool 
         return false;
     }
     let quoted = found.syntax == Syntax::Quoted;
-    if !quoted && found.syntax != Syntax::Cell && value::is_code(bytes) {
+    let set = found.syntax == Syntax::Line && (name.is_upper() || is_property(text, name)) && is_pointed(bytes);
+    if !quoted && found.syntax != Syntax::Cell && !set && value::is_code(bytes) {
         return false;
     }
     match name.word {
@@ -37,6 +38,18 @@ pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool 
         Word::Opaque => value::is_random(bytes) && made.length >= 20 && !value::is_uuid(bytes) && made.spaces == 0,
         Word::Phrase => false,
     }
+}
+
+/// A name with points in it that begins its line, as in a file of properties: `spring.datasource.password=`.
+pub(super) fn is_property(text: Text<'_>, name: &Name<'_>) -> bool {
+    text.at(name.end) == b'=' && begins_line(text, name.start) && name.head().contains(&b'.')
+}
+
+/// Three or more small words with points between them, none of which says where a secret is: `lantern.gravel.heron`.
+fn is_pointed(bytes: &[u8]) -> bool {
+    let mut parts = bytes.split(|&b| b == b'.');
+    parts.clone().count() >= 3
+        && parts.all(|part| part.len() >= 3 && part.iter().all(u8::is_ascii_lowercase) && is_plain(part) && !MENTIONED.is_in(part))
 }
 
 /// Signs and nothing else, a type of C, an option of a mount: `?;`, `__u32`, `id=mysecret,src=file`.
@@ -66,7 +79,12 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
                 // `MAIL_PASSWORD="…"` of an environment: quotes are there because of the blank.
                 let set = name.is_upper() && text.at(name.end) == b'=' && name.end + 2 == found.start;
                 let words = bytes.split(|&b| b == b' ').filter(|word| !word.is_empty()).count();
+                let words_only = || words <= 4 && bytes.split(|&b| b == b' ').all(|word| is_plain(word));
+                let between = text.cut(name.end, found.start);
+                let upper = name.is_upper() && between.iter().all(|b| matches!(b, b'=' | b':' | b' ' | b'"' | b'\''));
+                let assigned = upper || between.first() == Some(&b'=') && between.len() == 2 && begins_line(text, name.start);
                 return passphrase(bytes, &made)
+                    || assigned && !SAYING.is_in(bytes) && words_only()
                     || set && words <= 6 && !SAYING.is_in(bytes) && !bytes.ends_with(b".") && !bytes.ends_with(b":");
             }
             let label = plain_word && made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase) && LABELS.has_folded(bytes);
@@ -150,6 +168,16 @@ static SAYING: Lexicon = lexicon!([
     "password", "passwort", "please", "must", "enter", "invalid", "required", "incorrect", "your", "forgot", "the ", "is ",
     "not ", "cannot", "contraseña", "mot de passe", "confirm", "new ", "character", "at least", "optional", "used ", " for ", " of ", " to ",
 ]);
+
+/// Whether a word is made of letters and stands for nothing that messages speak of.
+fn is_plain(word: &[u8]) -> bool {
+    word.iter().all(u8::is_ascii_alphabetic) && !super::vocabulary::is_common(&word.to_ascii_lowercase())
+}
+
+/// Whether a name begins its line.
+fn begins_line(text: Text<'_>, start: usize) -> bool {
+    matches!(text.before(start), 0 | b'\n' | b'\r')
+}
 
 /// Several words in quotes as one passphrase, not a sentence of a program.
 fn passphrase(bytes: &[u8], made: &value::Made) -> bool {

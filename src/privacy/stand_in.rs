@@ -100,7 +100,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     let first = lower.chars().next().unwrap_or(' ');
     let last = lower.chars().next_back().unwrap_or(' ');
     let inside = || lower.trim_matches(['<', '>', '[', ']', '{', '}', '(', ')', '_', '%', ':', '@']);
-    let wrapped = matches!((first, last), ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')'));
+    let wrapped = matches!((first, last), ('<', '>') | ('[', ']') | ('{', '}') | ('%', '%') | ('_', '_') | ('(', ')') | ('@', '@'));
     let words = || inside().chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '|' | '\'' | '"' | ',' | '?'));
     if wrapped && words() && (first != '_' || inside().chars().all(|c| c.is_alphabetic() || c == '_')) {
         return true;
