@@ -84,7 +84,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
         pass.named = pass.named.max(name.end);
         return;
     }
-    if word != Word::Pair && assigned(pass, &name) {
+    if super::output::grouped(pass, &name) || word != Word::Pair && assigned(pass, &name) {
         return;
     }
     pass.named = pass.named.max(name.end);

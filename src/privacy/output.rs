@@ -28,8 +28,20 @@ const PRINTERS: &[(&str, &[&str])] = &[
             ".secret",
             "_secret",
             "/token",
+            "secret_key",
+            "-token",
+            "pgpass",
+            "initialadminpassword",
+            "credentials/",
         ],
     ),
+    ("bw get ", &["password", "totp"]),
+    ("secrets get ", &["--plain"]),
+    ("gpg -d", &[]),
+    ("gpg --decrypt", &[]),
+    ("chamber read ", &[]),
+    ("view-secret ", &[]),
+    ("frombase64string(", &["secret", ".data.", "token", "password"]),
     ("pass show ", &[]),
     ("vault kv get ", &["-field"]),
     ("vault read ", &["-field"]),
@@ -54,8 +66,20 @@ const PRINTERS: &[(&str, &[&str])] = &[
 pub(super) const KEYWORDS: &[&str] = &[
     "base64 -d", "base64 --decode", "base64decode", "cat ", "pass show ", "vault kv get ", "vault read ", "secretsmanager get-secret-value",
     "ssm get-parameter", "op read ", "secrets versions access", "keyvault secret show", "find-generic-password", "secret-tool lookup",
+    "bw get ", "secrets get ", "gpg -d", "gpg --decrypt", "chamber read ", "view-secret ", "frombase64string(",
     "terraform output -raw ", "heroku config:get ", "gh auth token", "print-access-token", "printenv ", "openssl rand ", "pwgen ",
 ];
+
+/// Commands that print a file as `cat` does. Most of these words stand in prose: they count right behind a prompt only.
+pub(super) const VIEWERS: &[&str] = &["head -", "tail -", "less ", "more ", "type ", "bat ", "get-content "];
+
+/// Reads what such a command printed.
+pub(super) fn viewed(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if text.before(at) == b' ' && matches!(text.before(at - 1), b'$' | b'#' | b'%' | b'>') {
+        printed(pass, at, to);
+    }
+}
 
 /// Reads what a command printed, from the command: one word on the next line, with the next prompt behind it perhaps.
 pub(super) fn printed(pass: &mut Pass<'_>, at: usize, to: usize) {
@@ -63,14 +87,21 @@ pub(super) fn printed(pass: &mut Pass<'_>, at: usize, to: usize) {
     if is_word(text.before(at)) || text.at(text.line_end(at, 400)) == 0 {
         return;
     }
-    let (line, end) = (text.line_start(at, 400), text.line_end(to, 400));
+    let (mut line, end) = (text.line_start(at, 400), text.line_end(to, 400));
+    // It may have begun on a line before.
+    while line >= 2 && text.cut(line - 2, line) == b"\\\n" {
+        line = text.line_start(line - 2, 400);
+    }
     // A command is typed at a prompt; in a script what stands below it is the next command.
     let prompt = text.cut(line, at);
     let typed = prompt.trim_ascii_start().first().is_some_and(|b| matches!(b, b'$' | b'#' | b'%' | b'>'))
-        || [&b"$ "[..], b"# ", b"% "].iter().any(|sign| find(prompt, sign).is_some_and(|p| p <= 60));
+        || [&b"$ "[..], b"# ", b"% ", "❯ ".as_bytes(), "➜ ".as_bytes()].iter().any(|sign| find(prompt, sign).is_some_and(|p| p <= 60))
+        || (prompt.starts_with(b"PS ") || prompt.get(1..3) == Some(b":\\")) && find(prompt, b"> ").is_some();
     let command = text.cut(line, end).to_ascii_lowercase();
     let told = PRINTERS.iter().any(|(word, others)| {
-        text.has_folded(at, word.as_bytes()) && (others.is_empty() || others.iter().any(|other| find(&command, other.as_bytes()).is_some()))
+        let printer =
+            text.has_folded(at, word.as_bytes()) || *word == "cat " && VIEWERS.iter().any(|view| text.has_folded(at, view.as_bytes()));
+        printer && (others.is_empty() || others.iter().any(|other| find(&command, other.as_bytes()).is_some()))
     });
     if !typed || !told || text.cut(line, end).ends_with(b"\\") || command.contains(&b'>') && find(&command, b" > ").is_some() {
         return;
@@ -112,25 +143,47 @@ fn made_of_path(bytes: &[u8]) -> bool {
 }
 
 /// Words of scripts that type at a prompt.
-pub(super) const SENDERS: &[&str] = &["send \"", "send -- \"", "send '", "sendline(", "send_line(", "send_user_input("];
+pub(super) const SENDERS: &[&str] = &[
+    "send \"",
+    "send -- \"",
+    "send -- {",
+    "send {",
+    "send '",
+    "sendline(",
+    "send_line(",
+    "send_line \"",
+    "send_user_input(",
+    "send(\"",
+    "send('",
+    ".write(b\"",
+    ".write(b'",
+];
 
 /// Reads what a script types, if a password is asked for shortly before, or waited for right behind.
 pub(super) fn sent(pass: &mut Pass<'_>, at: usize, to: usize) {
     const ASKS: &[&[u8]] = &[b"assword", b"assphrase", b"asscode", b"ennwort", b"asswort"];
     let text = pass.text;
     let open = text.run_back(to, 1, |b| matches!(b, b'"' | b'\''));
-    let Some((start, end)) = quoted(text, open) else { return };
+    let braced = text.before(to) == b'{';
+    let inside = if braced { Some((to, text.run(to, 80, |b| b != b'}' && b != b'\n'))) } else { quoted(text, open) };
+    let Some((start, end)) = inside else { return };
     let escape = text.cut(start, end).windows(2).position(|w| matches!(w, b"\\r" | b"\\n")).map_or(end, |p| start + p);
     let asked = |from: usize, to: usize| {
         let window = text.cut(from, to);
-        let expect = memchr::memmem::rfind(window, b"expect").map(|p| window.get(p..).unwrap_or_default());
-        expect.is_some_and(|window| ASKS.iter().any(|ask| find(window, ask).is_some()))
+        let words = [&b"expect "[..], b"expect(", b"expect_", b"read_until("];
+        let wait = words.iter().filter_map(|word| memchr::memmem::rfind(window, word)).max();
+        let expect = wait.map(|p| window.get(p..).unwrap_or_default()).filter(|window| find(window, b"send").is_none());
+        // It waits for a text, which stands in quotes.
+        let opens = |before: &[u8]| before.iter().any(|b| matches!(b, b'"' | b'\'' | b'{'));
+        expect.is_some_and(|window| ASKS.iter().any(|ask| find(window, ask).is_some_and(|p| opens(window.get(..p).unwrap_or_default()))))
     };
     let bytes = text.cut(start, escape);
     let next = text.line_end(end, 80);
     let below = text.line_end(text.run(next, 2, |b| matches!(b, b'\r' | b'\n')), 80);
-    let command = bytes.contains(&b' ') && !value::is_striking(bytes);
-    if bytes.len() >= 4 && !command && !value::is_placeholder(bytes) && (asked(at.saturating_sub(120), at) || asked(next, below)) {
+    let command = bytes.contains(&b' ') && !value::is_striking(bytes) || matches!(bytes, b"exit" | b"quit" | b"logout" | [b'$', ..]);
+    // What is typed before another prompt may be a name.
+    let asked_behind = || asked(next, below) && value::is_striking(bytes) || asked(end, next) && value::is_striking(bytes);
+    if bytes.len() >= 4 && !command && !value::is_placeholder(bytes) && (asked(at.saturating_sub(120), at) || asked_behind()) {
         pass.hit(start, escape, PASSWORD, "typed", NAMED);
     }
 }
@@ -139,7 +192,9 @@ pub(super) fn sent(pass: &mut Pass<'_>, at: usize, to: usize) {
 #[rustfmt::skip]
 static SENT: Lexicon = lexicon!([
     "sent", "send", "sms", "texted", "text", "bank", "login", "log in", "verify", "verification", "confirm", "confirmation", "authenticator",
-    "2fa", "mfa", "otp", "received", "got", "whatsapp", "paypal", "google", "apple", "signal", "telegram", "unlock", "transfer",
+    "2fa", "mfa", "otp", "received", "got", "your", "envoyé", "reçu",
+    "banque", "bank", "banco", "banca", "mandó", "enviado", "recibí", "enviou", "inviato", "arrivato", "ricevuto", "geschickt", "bekommen",
+    "erhalten", "entered", "whatsapp", "paypal", "google", "apple", "signal", "telegram", "unlock", "transfer",
 ]);
 /// Codes that open nothing.
 #[rustfmt::skip]
@@ -151,7 +206,7 @@ static COUNTED: Lexicon = lexicon!([
 /// Reads the number behind the word "code", where a code is spoken of that somebody was sent.
 pub(super) fn code(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
-    if !super::context::is_whole(text, at, to) || pass.covered(at) {
+    if !super::context::is_whole(text, at, to) || pass.covered(at) || coded_before(pass, at, to) {
         return;
     }
     let mut from = text.blanks(to);
@@ -175,11 +230,61 @@ pub(super) fn code(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
+/// Words between a code and the word for it: `483920 is your verification code`, `texted me 483920 as code`.
+#[rustfmt::skip]
+static BEFORE_CODE: Lexicon = lexicon!([
+    "is", "as", "was", "the", "your", "my", "a", "our", "new", "google", "microsoft", "apple", "bank", "verification", "security", "login",
+    "access", "confirmation", "one-time", "sms", "ist", "als", "der", "dein", "ihr", "est", "es", "el", "tu", "su", "le", "votre", "ton",
+    "comme", "como", "come", "il", "tuo", "è", "é", "seu", "o",
+]);
+
+/// Reads a number before the word "code", with such words between. Says whether there was one.
+fn coded_before(pass: &mut Pass<'_>, at: usize, to: usize) -> bool {
+    let text = pass.text;
+    let mut end = text.run_back(at, 1, |b| b == b' ');
+    let mut between = 0;
+    while end > 0 && between < 6 {
+        let start = text.run_back(end, 24, |b| !b.is_ascii_whitespace());
+        let word = text.cut(start, end);
+        if !BEFORE_CODE.has_folded(&super::text::caseless(word)) {
+            break;
+        }
+        between += 1;
+        end = text.run_back(start, 1, |b| b == b' ');
+    }
+    let start = text.run_back(end, 8, |b| b.is_ascii_digit());
+    let lead = text.before(start);
+    let alone =
+        lead == 0 || lead.is_ascii_whitespace() || matches!(lead, b'"' | b'*' | b'`') || text.cut(start.saturating_sub(2), start) == b"G-";
+    let said = super::context::said_within(text, start, 40, &SENT) || super::context::holds(text, end, text.line_end(to, 40), &SENT);
+    let found = between > 0 && (4..=8).contains(&(end - start)) && alone && said && !text.has(start, b"20");
+    if found {
+        pass.hit(start, end, PASSWORD, "sent-code", SAID);
+    }
+    found
+}
+
+/// Reads the six digits behind `TAN`, which banks write in capitals.
+pub(super) fn transaction_number(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if text.cut(at, at + 3) != b"TAN" || is_word(text.before(at)) {
+        return;
+    }
+    let limit = text.line_end(to, 48);
+    let start = text.run(to, limit.saturating_sub(to), |b| !b.is_ascii_digit());
+    let end = text.run(start, 9, |b| b.is_ascii_digit());
+    if end - start == 6 && !is_word(text.before(start)) && !is_word(text.at(end)) {
+        pass.hit(start, end, PASSWORD, "sent-code", SAID);
+    }
+}
+
 /// A question for a password is answered in the next line: one word, with the name of its speaker and the time before it.
 pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let end = text.line_end(name.end, 80);
-    if !matches!(name.word, Word::Password | Word::Pass | Word::Pin) || !text.cut(name.end, end).contains(&b'?') {
+    let asks =
+        || super::context::holds(text, text.line_start(name.start, 60), name.start, &["what", "whats", "wie", "quel", "cuál", "qual"]);
+    if !matches!(name.word, Word::Password | Word::Pass | Word::Pin) || !text.cut(name.end, end).contains(&b'?') && !asks() {
         return;
     }
     let mut at = end;
@@ -187,6 +292,10 @@ pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
         at = text.run(at, 4, |b| matches!(b, b'\r' | b'\n'));
         let stop = text.line_end(at, 160);
         let (from, named) = past_speaker(text, at, stop);
+        let from = [&b"try "[..], b"use ", b"it's ", b"its "]
+            .iter()
+            .find(|word| text.has_folded(from, word))
+            .map_or(from, |word| from + word.len());
         let (from, stop_word) = (text.run(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')), stop);
         let word_end = super::found::trim_end(text, from, stop_word, b" `\"|*.");
         let bytes = text.cut(from, word_end);
@@ -204,8 +313,8 @@ pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
             pass.hit(from, word_end, kind_of(name), "answered", SAID);
             return;
         }
-        // A speaker who said something else has answered; an empty line has not.
-        if stop > at && named {
+        // A speaker who said something else has answered; an empty line or one word has not: `sure`.
+        if stop > at && named && !bytes.iter().all(u8::is_ascii_lowercase) {
             return;
         }
         at = stop;
@@ -219,15 +328,21 @@ fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
         let close = text.run(at, 32, |b| !matches!(b, b']' | b')' | b'\n'));
         at = text.blanks(close + 1);
     }
-    at = text.run(at, 24, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/')).max(at);
-    at = text.blanks(at);
+    at = text.run(at, 32, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/' | b' '));
     at = text.run(at, 2, |b| matches!(b, b'-' | b' ' | b'|'));
     if text.at(at) == b'<' {
         let close = text.run(at, 40, |b| b != b'>' && b != b'\n');
         return (text.blanks(close + 1).min(stop), true);
     }
     let name = text.run(at, 32, |b| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b' ' | b'_' | b'.' | b'-' | b'@'));
+    // `Hege (19:05): `
+    let name = if text.at(name) == b'(' { text.run(name, 24, |b| !matches!(b, b')' | b'\n')) + 1 } else { name };
     let sign = text.at(name);
+    let spoken_to = text.at(at) == b'@';
+    if spoken_to {
+        let handle = text.run(at + 1, 32, |b| is_word(b) || matches!(b, b'_' | b'.' | b'-'));
+        return (text.blanks(handle).min(stop), true);
+    }
     if matches!(sign, b':' | b'|' | b'>') && name > at && matches!(text.at(name + 1), b' ' | b'\n' | b'\r' | b'\t') {
         let next = text.run(name + 1, 2, |b| b == b' ');
         // The name alone on its line, the words below.
@@ -236,7 +351,7 @@ fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
         }
         return (next.min(stop), true);
     }
-    (from, false)
+    (text.run(from, 2, |b| matches!(b, b'-' | b' ')), false)
 }
 
 /// Four groups of four small letters, as an account gives them for one application: `qhwf batb xcuq wzew`.
@@ -245,26 +360,43 @@ pub(super) fn grouped(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     if !matches!(name.word, Word::Password | Word::Pass) {
         return false;
     }
-    let limit = text.line_end(name.end, 72);
-    let mut at = name.end;
+    // Behind the name, in the line below it if nothing else stands in its own, or before it.
+    let end = text.line_end(name.end, 72);
+    let below = text.line_end(text.run(end, 2, |b| matches!(b, b'\r' | b'\n')), 40);
+    let limit = if text.cut(name.end, end).iter().any(|&b| is_word(b)) { end } else { below };
+    let found = four_groups(text, name.end, limit).or_else(|| four_groups(text, text.line_start(name.start, 60), name.start));
+    let Some((start, end)) = found else { return false };
+    // Words of four letters have vowels; behind a sign of assignment letters drawn by lot may have them too.
+    let signs = text.cut(name.end, start);
+    let direct = signs.len() <= 12 && signs.iter().any(|b| matches!(b, b'=' | b':'));
+    let letters: Vec<u8> = text.cut(start, end).iter().copied().filter(u8::is_ascii_lowercase).collect();
+    let consonants = letters.chunks(4).any(|group| !group.iter().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')));
+    if !(direct || consonants) || super::wordlike::reads_as_words(&letters) {
+        return false;
+    }
+    pass.hit(start, end, PASSWORD, "grouped-password", SAID);
+    pass.named = pass.named.max(end);
+    true
+}
+
+/// The first four groups of four small letters between two places.
+fn four_groups(text: Text<'_>, from: usize, limit: usize) -> Option<(usize, usize)> {
+    let mut at = from;
     while at < limit {
-        let start = text.run(at, 72, |b| !is_word(b) && !matches!(b, b'\n' | b'\r'));
-        let (mut groups, mut end, mut letters) = (0, start, Vec::new());
+        let start = text.run(at, limit - at, |b| !is_word(b));
+        let (mut groups, mut end) = (0, start);
         while groups < 5 {
             let from = if groups == 0 { start } else { text.run(end, 1, |b| matches!(b, b' ' | b'-')) };
             let stop = text.run(from, 5, |b| b.is_ascii_lowercase());
             if stop - from != 4 || groups > 0 && from == end || is_word(text.at(stop)) {
                 break;
             }
-            letters.extend_from_slice(text.cut(from, stop));
             (groups, end) = (groups + 1, stop);
         }
-        if groups == 4 && !super::wordlike::reads_as_words(&letters) {
-            pass.hit(start, end, PASSWORD, "grouped-password", SAID);
-            pass.named = pass.named.max(end);
-            return true;
+        if groups == 4 {
+            return Some((start, end));
         }
         at = text.run(start, 72, is_word).max(start + 1);
     }
-    false
+    None
 }

@@ -113,9 +113,6 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
         super::aside::pair(pass, name);
         return;
     }
-    if super::output::grouped(pass, name) {
-        return;
-    }
     super::output::answered(pass, name);
     let speaks = speaks_on(text, name);
     if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)).filter(|_| speaks) {
