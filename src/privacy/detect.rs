@@ -157,6 +157,9 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     (super::output::VIEWERS, super::output::viewed),
     (&["code", "código", "codice"], super::output::code),
     (&["tan "], super::output::transaction_number),
+    (super::packed::REVERSED, super::packed::reversed),
+    (super::packed::CHUNKED, super::packed::chunked),
+    (&["chr("], super::packed::numbered),
     (super::device::KEYWORDS, super::device::read),
     (super::device::SETTINGS, super::device::setting),
     (super::device::SERVERS, super::device::server),
@@ -302,6 +305,10 @@ impl Seen for Pass<'_> {
     fn digits(&mut self, at: usize) -> usize {
         if at < self.block {
             return self.block;
+        }
+        // The dump of `od`, whose bytes would be read as a number.
+        if self.text.has(at, b"0000000 ") {
+            super::packed::dump(self, at, at);
         }
         numbers::read(self, at)
     }

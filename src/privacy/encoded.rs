@@ -55,7 +55,14 @@ pub(super) const KEYWORDS: &[&str] = &[
     "U0cu",
     // More of them, and JSON objects.
     "eyJ",
+    "eyAi",
     "ewog",
+    // "pass=" and addresses, which may hold a password.
+    "cGFzcz",
+    "Bhc3M9",
+    "wYXNzP",
+    "aHR0cHM6Ly",
+    "aHR0cDovL",
     "c2st",
     "QVNJQ",
     "FTSU",
@@ -167,20 +174,38 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
 }
 
 /// The beginnings of known tokens in hex digits.
-pub(super) const HEX: &[&str] =
-    &["736b2d", "736b5f", "6768705f", "6769746875625f", "676c7061742d", "414b4941", "41497a61", "786f78622d", "68665f", "67736b5f"];
+pub(super) const HEX: &[&str] = &[
+    "736b2d",
+    "736b5f",
+    "6768705f",
+    "6769746875625f",
+    "676c7061742d",
+    "414b4941",
+    "41497a61",
+    "786f78622d",
+    "68665f",
+    "67736b5f",
+    "73776f7264",
+    "6f6b656e",
+];
 
 /// Reads the run of hex digits around the beginning of an encoded token.
 pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
-    if at < pass.encoded || pass.covered(at) || text.before(at).is_ascii_alphanumeric() {
+    if at < pass.encoded || pass.covered(at) {
         return;
     }
+    // A name may stand before what begins known tokens.
+    let start = text.run_back(at, 64, |b| b.is_ascii_hexdigit());
+    if text.before(start).is_ascii_alphanumeric() || !(at - start).is_multiple_of(2) {
+        return;
+    }
+    let at = start;
     let end = text.run(at, 4096, |b| b.is_ascii_hexdigit());
     pass.encoded = end;
     let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
     let decoded: Vec<u8> = text.cut(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
-    if decoded.len() >= 16 && holds_token(&decoded) {
+    if decoded.len() >= 16 && holds_secret(&decoded) {
         pass.hit(at, end, API_KEY, "hex-token", FORMED);
     }
 }

@@ -13,14 +13,15 @@ pub(super) const LISTS: &[&str] = &[
     "'n','p','m'", "'n', 'p', 'm'", "'A','I','z'", "'A', 'I', 'z'", "\"g\", \"h\", \"p\"", "\"g\",\"h\",\"p\"", "\"s\",\"k\"", "\"s\", \"k\"",
     "0x67, 0x68, 0x70", "0x67,0x68,0x70", "0x73, 0x6b, 0x2d", "0x73,0x6b,0x2d", "0x73, 0x6b, 0x5f", "0x73,0x6b,0x5f",
     "0x41, 0x4b, 0x49", "0x41,0x4b,0x49", "103, 104, 112", "103,104,112", "115, 107, 45", "115,107,45", "115, 107, 95", "115,107,95",
-    "65, 75, 73, 65", "65,75,73,65", "\\x67\\x68\\x70", "\\x73\\x6b\\x2d", "\\x41\\x4b\\x49",
+    "65, 75, 73, 65", "65,75,73,65", "\\x67\\x68\\x70", "\\x73\\x6b\\x2d", "\\x41\\x4b\\x49", "0x6e, 0x70, 0x6d", "0x6e,0x70,0x6d", "110, 112, 109", "110,112,109",
+    "0x78, 0x6f, 0x78", "0x67, 0x6c, 0x70", "103, 108, 112", "120, 111, 120", "0x67\t0x68\t0x70", "0x73\t0x6b", "0x41\t0x4b\t0x49",
 ];
 
 /// Letters with blanks between them that begin known tokens.
 #[rustfmt::skip]
 pub(super) const SPACED: &[&str] = &[
     "g h p _", "g h o _", "g h s _", "g i t h u b _", "g l p a t -", "s k - ", "s k _ ", "A K I A ", "x o x b -", "x o x p -", "h f _ ",
-    "n p m _", "A I z a ",
+    "n p m _", "A I z a ", "g-h-p-_", "g-h-o-_", "g.h.p._", "g.h.o._", "g  h  p", "g  h  o", "s.k.-.", "s  k  ", "a-k-i-a", "a.k.i.a",
 ];
 
 /// How the lines of a dump begin.
@@ -44,10 +45,98 @@ pub(super) fn list(pass: &mut Pass<'_>, at: usize, _to: usize) {
         bytes.push(byte);
         end = next;
         i = text.run(next, 32, |b| b.is_ascii_whitespace() || b == b',');
+        // A debugger writes a place before the bytes of each line: `0x7ffe1008:`.
+        let place = text.run(i, 18, |b| b.is_ascii_hexdigit() || b == b'x');
+        if place > i + 4 && text.at(place) == b':' && text.has(i, b"0x") {
+            i = text.blanks(place + 1);
+        }
     }
     pass.packed = end.max(at + 1);
     if bytes.len() >= 16 && holds_secret(&bytes) {
         pass.hit(at, end, API_KEY, "listed-bytes", FORMED);
+    }
+}
+
+/// Reads the numbers of characters that are put together: `chr(103)+chr(104)`.
+pub(super) fn numbered(pass: &mut Pass<'_>, at: usize, _to: usize) {
+    let text = pass.text;
+    if at < pass.packed {
+        return;
+    }
+    let (mut bytes, mut i, mut end) = (Vec::new(), at, at);
+    while bytes.len() < 512 && text.has_folded(i, b"chr(") {
+        let close = text.run(i + 4, 3, |b| b.is_ascii_digit());
+        let digits = std::str::from_utf8(text.cut(i + 4, close)).unwrap_or_default();
+        let Some(byte) = digits.parse().ok().filter(|_| text.at(close) == b')') else { break };
+        bytes.push(byte);
+        end = close + 1;
+        i = text.run(end, 8, |b| matches!(b, b' ' | b'+' | b'.' | b'&' | b','));
+    }
+    pass.packed = end.max(at + 1);
+    let named = || super::context::said_within(text, at, 24, &["password", "passwd", "pwd", "secret", "token", "key"]);
+    if bytes.len() >= 6 && (holds_secret(&bytes) || named()) {
+        pass.hit(at, end, API_KEY, "numbered-characters", FORMED);
+    }
+}
+
+/// Ends of known tokens that are written backwards.
+pub(super) const REVERSED: &[&str] = &[
+    "_phg",
+    "_ohg",
+    "_shg",
+    "_mpn",
+    "aika",
+    "ysazia",
+    "evil_ks",
+    "tset_ks",
+    "-ro-ks",
+    "-tna-ks",
+    "-jorp-ks",
+    "-taplg",
+    "-bxox",
+    "-pxox",
+    "_tap_buhtig",
+];
+
+/// Reads a token from its right end.
+pub(super) fn reversed(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    let token = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    if at < pass.packed || text.at(to).is_ascii_alphanumeric() || !token(text.before(at)) {
+        return;
+    }
+    let start = text.run_back(at, 250, token);
+    let turned: Vec<u8> = text.cut(start, to).iter().rev().copied().collect();
+    if turned.len() >= 20 && holds_secret(&turned) {
+        pass.hit(start, to, API_KEY, "reversed-token", FORMED);
+    }
+}
+
+/// Beginnings of known tokens behind which a blank stands.
+pub(super) const CHUNKED: &[&str] = &["ghp_ ", "gho_ ", "ghs_ ", "npm_ ", "sk-or-v1- ", "sk_live_ ", "akia ", "glpat- "];
+
+/// Reads a token in groups with blanks between them, until they make one.
+pub(super) fn chunked(pass: &mut Pass<'_>, at: usize, to: usize) {
+    let text = pass.text;
+    if at < pass.packed || text.before(at).is_ascii_alphanumeric() {
+        return;
+    }
+    let mut bytes = text.cut(at, to - 1).to_vec();
+    let mut i = to;
+    for _ in 0..24 {
+        let end = text.run(i, 64, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        if end == i {
+            return;
+        }
+        bytes.extend_from_slice(text.cut(i, end));
+        if bytes.len() >= 20 && holds_secret(&bytes) {
+            pass.hit(at, end, API_KEY, "spaced-token", FORMED);
+            return;
+        }
+        i = text.run(end, 1, |b| b == b' ');
+        if i == end {
+            return;
+        }
     }
 }
 
@@ -74,14 +163,18 @@ pub(super) fn spaced(pass: &mut Pass<'_>, at: usize, _to: usize) {
     if at < pass.packed || !matches!(text.before(at), 0 | b' ' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'=' | b':') {
         return;
     }
+    // What stands between the first two letters stands between all.
+    let sign = text.at(at + 1);
+    let width = text.run(at + 1, 3, |b| b == sign) - at - 1;
     let (mut bytes, mut i) = (Vec::new(), at);
     while bytes.len() < 256 && text.at(i).is_ascii_graphic() {
         bytes.push(text.at(i));
         i += 1;
-        if text.at(i) != b' ' || !text.at(i + 1).is_ascii_graphic() || text.at(i + 2).is_ascii_alphanumeric() {
+        let next = text.run(i, width, |b| b == sign);
+        if next != i + width || !text.at(next).is_ascii_graphic() || text.at(next + 1).is_ascii_alphanumeric() {
             break;
         }
-        i += 1;
+        i = next;
     }
     pass.packed = i;
     if bytes.len() >= 16 && holds_secret(&bytes) {

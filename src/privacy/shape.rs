@@ -188,6 +188,8 @@ fn halves(text: Text<'_>, i: usize, beside: bool) -> Option<usize> {
     }
     let behind = if text.has(sign, b"||") { sign + 2 } else { text.run(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~')) };
     let next = text.run(behind, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+    // `f"…" f"…"`
+    let next = next + usize::from(next > i + 1 && matches!(text.at(next), b'f' | b'b' | b'r') && text.at(next + 1) == quote);
     (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.cut(i, next).contains(&b'\n'))).then_some(next + 1)
 }
 
@@ -198,9 +200,21 @@ fn is_joined(text: Text<'_>, i: usize) -> bool {
     let after = close.map(|p| behind.get(p + 1..(p + 24).min(behind.len())).unwrap_or_default());
     let before = text.cut(i.saturating_sub(160), i);
     after.is_some_and(|after| [&b".join("[..], b".concat(", b".reduce(", b"->join("].iter().any(|call| after.starts_with(call)))
-        || [&b".join(["[..], b".join((", b"implode(", b"concat(", b"Concat(", b"String.Join(", b"join0(", b"path.join("].iter().any(
-            |call| memchr::memmem::rfind(before, call).is_some_and(|p| !before.get(p + call.len()..).unwrap_or_default().contains(&b')')),
-        )
+        || [
+            &b".join(["[..],
+            b".join((",
+            b"implode(",
+            b"concat(",
+            b"Concat(",
+            b"String.Join(",
+            b"join0(",
+            b"path.join(",
+            b"concat!(",
+            b"strings.Join([]string{",
+            b"paste0(",
+        ]
+        .iter()
+        .any(|call| memchr::memmem::rfind(before, call).is_some_and(|p| !before.get(p + call.len()..).unwrap_or_default().contains(&b')')))
 }
 
 /// Past a line break inside a wrapped token, with the marks of quoting and continuation around it.
