@@ -68,7 +68,9 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     // Keywords that carry the sign behind them give it back.
     let to = at + text.cut(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
     let Some(name) = name_at(text, at, to, word) else { return };
-    if !super::beside::head_tells(name.head(), word) || !super::beside::tail_tells(name.tail(), word) {
+    // `webhook_secret`: the word behind tells more.
+    let opens = word == Word::Opaque && [&b"_secret"[..], b"Secret", b"-secret"].iter().any(|tail| name.tail().starts_with(tail));
+    if opens || !super::beside::head_tells(name.head(), word) || !super::beside::tail_tells(name.tail(), word) {
         // Another word of the same name may tell: `key-store-password`.
         pass.named = pass.named.max(to);
         return;

@@ -217,6 +217,8 @@ pub(super) struct Pass<'t> {
     pub(super) seeded: usize,
     /// Up to where tables have been read.
     pub(super) tabled: usize,
+    /// Where the head of the last of them ends.
+    pub(super) headed: usize,
     /// Up to where words near names have been weighed.
     pub(super) weighed: usize,
     /// Up to where manifests in YAML have been read, and in JSON.
@@ -254,6 +256,7 @@ impl<'t> Pass<'t> {
             packed: 0,
             seeded: 0,
             tabled: 0,
+            headed: 0,
             weighed: 0,
             listed: 0,
             objects: 0,

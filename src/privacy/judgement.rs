@@ -199,6 +199,10 @@ static OF_KEYS: Lexicon = lexicon!(["token", "key", "apikey"]);
 /// Whether a value beside the name of a secret is one.
 fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     let made = value::made(bytes);
+    // The name of the next column.
+    if found.syntax == Syntax::Cell && made.digits == 0 && MENTIONED.is_in(bytes) {
+        return false;
+    }
     if made.spaces > 0 || made.beyond > 0 || value::is_term(bytes) || bytes.len() < 6 {
         return false;
     }

@@ -3,8 +3,9 @@
 use super::assign::{Name, kind_of};
 use super::detect::{NAMED, Pass};
 use super::kind::{DATE_OF_BIRTH, MAC_ADDRESS, NATIONAL_ID, PASSPORT, PHONE};
+use super::names::Word;
 use super::quotation::quoted;
-use super::text::{Text, count, find, is_word};
+use super::text::{Text, count, find, is_ident, is_word};
 use super::value;
 
 /// What columns of numbers that name people are called, or begin with.
@@ -59,12 +60,20 @@ pub(super) const NUMBERS: &[&str] = &[
     "cedula",
 ];
 
+/// The last byte of `│`, which separates the cells of tables that are drawn.
+const DRAWN: u8 = 0x82;
+
 /// The most rows that are read below a head.
 const ROWS: usize = 200;
 
 /// Reads the column of a password, if its name stands in the head of a table: Markdown, CSV, or a list of SQL columns.
 pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
-    if name.start < pass.tabled || !ends_cell(pass.text, name.end) {
+    // A head may name several such columns.
+    let known = name.start < pass.tabled && name.start >= pass.headed;
+    if !known && aligned(pass, name) {
+        return true;
+    }
+    if known || !ends_cell(pass.text, name.end) {
         return false;
     }
     let found = inserted(pass, name);
@@ -72,9 +81,58 @@ pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         return true;
     }
     let Some(head) = head(pass.text, name.start, name.end, 2) else { return false };
-    let kind = kind_of(name);
-    let (found, end) = cells(pass, &head, kind, |text, from, to| is_value(text.cut(from, to)));
-    pass.tabled = end;
+    let (found, end) = cells(pass, &head, kind_of(name), |text, from, to| fits(name, text.cut(from, to)));
+    (pass.tabled, pass.headed) = (end, head.end);
+    found
+}
+
+/// Whether a cell below a name holds what the name promises: in a column of tokens numbers are counts.
+fn fits(name: &Name<'_>, bytes: &[u8]) -> bool {
+    is_value(bytes) && (name.word != Word::Secret || bytes.len() >= 8 && !bytes.iter().all(u8::is_ascii_digit))
+}
+
+/// Reads a column of a table that is set with blanks alone: what begins or ends where its name does.
+fn aligned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
+    let text = pass.text;
+    let gap = |at: usize, step: usize| text.at(at) == b' ' && text.at(at + step) == b' ';
+    let begins = matches!(text.before(name.start), 0 | b'\n') || name.start >= 2 && gap(name.start - 2, 1);
+    if !begins || !(matches!(text.at(name.end), 0 | b'\n' | b'\r') || gap(name.end, 1)) {
+        return false;
+    }
+    let (line, end) = (text.line_start(name.start, 200), text.line_end(name.end, 200));
+    let mut labels = text.cut(line, end).split(|&b| b == b' ').filter(|label| !label.is_empty()).peekable();
+    let single = text.cut(line, end).trim_ascii().windows(3).any(|w| matches!(w, [a, b' ', c] if *a != b' ' && *c != b' '));
+    let identifiers = labels.clone().count() >= 2 && labels.all(|label| label.iter().all(|&b| is_ident(b) || b == b'-'));
+    if single || !identifiers {
+        return false;
+    }
+    let (from, to) = (name.start - line, name.end - line);
+    let (mut at, mut found) = (end, false);
+    for _ in 0..ROWS {
+        at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
+        let stop = text.line_end(at, 400);
+        let row = text.cut(at, stop);
+        let (left, right) = (at + from, at + to);
+        at = stop;
+        if row.iter().all(|b| matches!(b, b'-' | b'=' | b' ')) && !row.is_empty() {
+            continue;
+        }
+        let word = |b: u8| b.is_ascii_graphic();
+        let cell = if word(text.at(left)) && text.before(left) == b' ' {
+            (left, text.run(left, 200, word))
+        } else if word(text.before(right)) && !word(text.at(right)) {
+            (text.run_back(right, 200, word), right)
+        } else {
+            break;
+        };
+        if cell.1 > stop {
+            break;
+        }
+        if fits(name, text.cut(cell.0, cell.1)) {
+            pass.hit(cell.0, cell.1, kind_of(name), "table", NAMED);
+            found = true;
+        }
+    }
     found
 }
 
@@ -129,25 +187,26 @@ struct Head {
 
 /// Whether a cell ends behind a name.
 fn ends_cell(text: Text<'_>, end: usize) -> bool {
-    let next = text.at(text.run(end, 6, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
-    matches!(next, b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0)
+    let next = text.at(text.run(end, 64, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
+    matches!(next, 0xE2 | b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0)
 }
 
 /// The head of a table in which a name stands nearly alone in its cell.
 fn head(text: Text<'_>, start: usize, stop: usize, slack: usize) -> Option<Head> {
     let (line, end) = (text.line_start(start, 300), text.line_end(stop, 300));
     let head = text.cut(line, end);
-    let &by = [b'|', b'\t', b';', b','].iter().find(|by| head.contains(by))?;
+    let drawn = find(head, "│".as_bytes()).map(|_| DRAWN);
+    let by = drawn.or_else(|| [b'|', b'\t', b';', b','].into_iter().find(|by| head.contains(by)))?;
     let place = count(text.cut(line, start), by);
     let cell = cell(text, line, end, by, place);
     let only = cell.is_some_and(|(from, to)| text.cut(from, to).len() <= stop - start + slack);
     let labels = head.split(|&b| b == by).all(|label| {
-        let label = label.trim_ascii();
+        let label = label.strip_suffix(&[0xE2, 0x94]).unwrap_or(label).trim_ascii();
         label.len() <= 32 && label.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'"' | b'.') || b >= 0x80)
     });
     // A list of words or of arguments has one to a line; a head has several names, written alike.
     let named = head.split(|&b| b == by).filter(|label| label.iter().any(u8::is_ascii_alphanumeric)).count();
-    let whole = by == b'|' || head.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
+    let whole = matches!(by, b'|' | DRAWN) || head.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
     let quotes = count(head, b'"');
     let fits = only && labels && named >= 2 && whole && (quotes == 0 || quotes == 2 * named);
     fits.then(|| Head { end, by, place, columns: count(head, by) })
@@ -163,7 +222,8 @@ fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Tex
         let stop = text.line_end(at, 600);
         // The line below the head of a table that a database prints: `----+-----`.
         let row = text.cut(at, stop);
-        if row.contains(&b'+') && row.iter().all(|b| matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':')) {
+        let lines = |b: &u8| matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':') || head.by == DRAWN && *b >= 0x80;
+        if (row.contains(&b'+') || head.by == DRAWN) && row.iter().all(lines) {
             at = stop;
             continue;
         }
@@ -191,7 +251,7 @@ fn cell(text: Text<'_>, from: usize, to: usize, by: u8, place: usize) -> Option<
         }
     }
     let end = text.run(start, to - start, |b| b != by);
-    let mark = |b: u8| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\t' | b'\'');
+    let mark = |b: u8| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\t' | b'\'') || by == DRAWN && matches!(b, 0xE2 | 0x94);
     let start = text.run(start, end - start, mark);
     let end = text.run_back(end, end - start, mark);
     (end > start).then_some((start, end))
