@@ -370,7 +370,9 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
             return text.cut(end, sign).iter().any(|b| matches!(b, b'=' | b':')).then(|| {
                 let open =
                     text.run(end, 6, |b| matches!(b, b'=' | b':' | b' ')).max(end + usize::from(matches!(text.at(end), b'"' | b'\'')));
-                (text.run(open, 3, |b| matches!(b, b'=' | b':' | b' ')), Syntax::Bare)
+                let from = text.run(open, 3, |b| matches!(b, b'=' | b':' | b' '));
+                // The same in YAML, where the value may stand in the lines below.
+                (if text.at(end) == b':' { next_line(text, from, false) } else { from }, Syntax::Bare)
             });
         }
         return None;
@@ -381,10 +383,9 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     if i == closed {
         // `- name: DB_PASSWORD` and `value: …` on the next line.
         let behind = |label: &[u8]| name.start.checked_sub(label.len()).is_some_and(|at| at >= line_start && text.has_folded(at, label));
-        if text.at(i) == b'\n' && (behind(b"name: ") || behind(b"key: ")) {
-            let next = text.run(i, 40, |b| b.is_ascii_whitespace());
-            if text.has_folded(next, b"value:") {
-                return Some((next_line(text, text.blanks(next + 6), false), Syntax::Bare));
+        if matches!(text.at(i), b'\n' | 0) && (behind(b"name: ") || behind(b"key: ")) {
+            if let Some(value) = value_below(text, i).or_else(|| value_above(text, line_start)) {
+                return Some((next_line(text, text.blanks(value + 6), false), Syntax::Bare));
             }
         }
         return None;
@@ -418,15 +419,51 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     (matches!(text.at(i), b'\'' | b'"') && name.word == Word::Password).then_some((i, Syntax::Bare))
 }
 
+/// The `value:` of the item of YAML whose `name:` ends at a place: within the next three lines, before the next item.
+fn value_below(text: Text<'_>, from: usize) -> Option<usize> {
+    let mut line = from;
+    for _ in 0..3 {
+        let next = text.run(line, 40, |b| b.is_ascii_whitespace());
+        if text.has_folded(next, b"value:") {
+            return Some(next);
+        }
+        if text.at(next) == b'-' || next == line {
+            return None;
+        }
+        line = text.line_end(next, 100);
+    }
+    None
+}
+
+/// The `value:` of the same item in the lines above, if the name does not begin the item.
+fn value_above(text: Text<'_>, line: usize) -> Option<usize> {
+    let mut line = line;
+    for _ in 0..4 {
+        if text.at(text.blanks(line)) == b'-' || line == 0 {
+            return None;
+        }
+        line = text.line_start(line - 1, 160);
+        let first = text.run(line, 40, |b| matches!(b, b' ' | b'-'));
+        if text.has_folded(first, b"value:") {
+            return Some(first);
+        }
+    }
+    None
+}
+
 /// Where a value begins that stands in the line below its name.
 fn next_line(text: Text<'_>, from: usize, quoted: bool) -> usize {
-    let block = text.run(from, 2, |b| matches!(b, b'|' | b'>' | b'-'));
+    let sign = text.run(from, 1, |b| matches!(b, b'|' | b'>'));
+    let block = text.run(sign, 2 * (sign - from), |b| matches!(b, b'-' | b'+' | b'0'..=b'9'));
+    // `|- # a comment`
+    let comment = text.blanks(block);
+    let block = if sign > from && text.at(comment) == b'#' { text.line_end(comment, 100) } else { block };
     if matches!(text.at(block), b'\n' | b'\r') && !quoted {
         let below = text.run(block, 60, |b| b.is_ascii_whitespace());
         let end = text.line_end(below, 200);
         let line = text.cut(below, end);
         let alone = !line.is_empty() && !line.contains(&b' ') && !line.contains(&b':') && !line.contains(&b'=');
-        let blank = count(text.cut(block, below), b'\n') > 1;
+        let blank = count(text.cut(block, below), b'\n') > if sign > from { 2 } else { 1 };
         if alone && !blank && (block > from || value::is_striking(line)) {
             return below;
         }
