@@ -82,7 +82,7 @@ pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
 #[rustfmt::skip]
 pub(super) const SEEDS: &[&str] = &[
     "wallet", "metamask", "ledger", "trezor", "exodus", "12 words", "24 words", "twelve words", "twenty-four words", "seed", "recovery words",
-    "bip39", "bip-39", "restore",
+    "bip39", "bip-39", "restore", "phrase", "mnemonic",
 ];
 
 /// Words that every English sentence has and no list of them.
@@ -101,7 +101,8 @@ pub(super) fn words(pass: &mut Pass<'_>, at: usize, to: usize) {
         return;
     }
     let limit = (to + 160).min(text.len());
-    let mut at = to;
+    // `import army van … into metamask`
+    let mut at = text.line_start(at, 120).max(pass.seeded);
     while at < limit {
         let start = text.run(at, 160, |b| !is_ident(b));
         let (mut count, mut i, mut end) = (0, start, start);
@@ -112,7 +113,7 @@ pub(super) fn words(pass: &mut Pass<'_>, at: usize, to: usize) {
                 break;
             }
             (count, end) = (count + 1, stop);
-            i = text.run(stop, 6, |b| matches!(b, b' ' | b'\n' | b'\r' | b',' | b'.' | b')') || b.is_ascii_digit());
+            i = text.run(stop, 6, |b| matches!(b, b' ' | b'\n' | b'\r' | b',' | b'.' | b')' | b'"' | b'\'') || b.is_ascii_digit());
             if i == stop {
                 break;
             }

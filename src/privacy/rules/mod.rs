@@ -117,7 +117,7 @@ fn secret_behind(pass: &mut Pass<'_>, from: usize) {
 /// The other half that stands right behind an account: `Client("AC…", "…")`.
 fn digits_behind(pass: &mut Pass<'_>, from: usize) {
     let text = pass.text;
-    let start = text.run(from, 8, |b| !b.is_ascii_alphanumeric() && b != b'\n');
+    let start = text.run(from, 24, |b| !b.is_ascii_alphanumeric());
     let end = text.run(start, 33, |b| b.is_ascii_hexdigit());
     if start > from && end - start == 32 {
         pass.hit(start, end, super::kind::API_KEY, "twilio-secret-behind", SURE);
