@@ -333,7 +333,7 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
             // A number and a comma stand before a street in French; elsewhere they are of a list, unless a town follows.
             let french = [&b"rue "[..], b"avenue ", b"boulevard ", b"chemin ", b"impasse ", b"all\xc3\xa9e ", b"quai ", b"place "];
             let listed = text.cut(lead, at).contains(&b',') && !french.iter().any(|word| text.has_folded(at, word));
-            if listed && town(text, stop) == stop {
+            if listed && town(text, stop) == stop && !(opens_line(text, start) && closes_line(text, stop)) {
                 return;
             }
             (start, stop)
@@ -343,6 +343,18 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     };
     let end = town(text, street_end);
     pass.hit(from, end, ADDRESS, "street", FORMED);
+}
+
+/// Whether a number begins its line, or stands behind a colon, a quote or a word for where a person lives.
+fn opens_line(text: Text<'_>, start: usize) -> bool {
+    let gap = text.run_back(start, 4, |b| b == b' ');
+    matches!(text.before(gap), 0 | b'\n' | b'\r' | b':' | b'"' | b'\'' | b'>' | b'|')
+        || super::context::said_within(text, start, 12, &["at", "live", "lives", "moro", "mora", "vivo", "vive", "abito", "endereço", "to"])
+}
+
+/// Whether a street ends its line or sentence: what goes on tells of the street.
+fn closes_line(text: Text<'_>, stop: usize) -> bool {
+    matches!(text.at(stop), 0 | b'\n' | b'\r' | b'.' | b',' | b';' | b'"' | b'\'' | b'<' | b'|')
 }
 
 /// Whether a word for a street counts in small letters: where it means nothing else, or where an address is spoken of.
