@@ -144,7 +144,6 @@ pub(super) const RULES: &[Rule] = &[
             ".webhook.office.com/webhook/{h:60-}",
             ".environment.api.powerplatform.com{h:60-}",
             ".logic.azure.com{h:60-}",
-            "hooks.zapier.com/hooks/catch/{w:12-}",
             "chat.googleapis.com/v1/spaces/{h:40-}",
             ".tines.com/webhook/{w:20-}/{w:20-}",
             "oapi.dingtalk.com/robot/send?access_token={x:64}",

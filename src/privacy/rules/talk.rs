@@ -224,6 +224,7 @@ pub(super) const RULES: &[Rule] = &[
         kind: API_KEY,
         shapes: &[
             "hooks.zapier.com/hooks/catch/{d:4-}/{w:6-}",
+            "hooks.zapier.com/hooks/catch/{w:12-}",
             "n8n_api_{w:40-}",
             "hook.make.com/{w:20-}",
             "hook.eu1.make.com/{w:20-}",
