@@ -36,19 +36,27 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use ui::Color;
 
-const ABOUT: &str = "A terminal chat client for people who treat their API key and their conversations as secrets";
+const ABOUT: &str = "Chat with AI models in the terminal; private data is redacted before it is sent";
 
 const AFTER: &str = "\
 First steps:
-  chatbot chat --demo        try it offline, without a key
-  chatbot key set            store your OpenRouter key in the OS keyring
-  chatbot chat               talk
+  chatbot chat --demo    try it offline, without a key
+  chatbot key set        save your OpenRouter key
+  chatbot chat           start a chat
   chatbot ask \"why is the sky blue?\"
 
 Exit codes:
-  0 done · 1 failure · 2 misuse · 3 no or invalid key · 4 refused by validation or privacy policy
-  5 local limit or budget · 6 the provider's limit or credit · 7 network · 8 storage or integrity
-  9 a check found something · 130 interrupted";
+    0  success
+    1  other failure
+    2  incorrect usage
+    3  no key, invalid key, or vault locked
+    4  refused by validation or by the privacy policy
+    5  local rate limit or budget reached
+    6  the provider's rate limit or credit reached
+    7  network, TLS or timeout error
+    8  storage, decryption or integrity error
+    9  a check found something
+  130  interrupted";
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
@@ -64,15 +72,15 @@ pub(crate) struct Cli {
 /// What may stand anywhere.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// When to use colour: auto, always or never
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Everywhere")]
+    /// Use colour: auto, always or never
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
     color: Color,
-    /// Use this settings file
-    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    /// Read the settings from this file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
     config: Option<PathBuf>,
-    /// Answer yes to every question
-    #[arg(short = 'y', long, global = true, help_heading = "Everywhere")]
+    /// Answer yes to confirmation prompts
+    #[arg(short = 'y', long, global = true, help_heading = "Global options")]
     yes: bool,
 }
 

@@ -18,49 +18,50 @@ use std::path::PathBuf;
 /// Options of a conversation.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Talk {
-    /// Which model answers
+    /// Use this model
     #[arg(short, long, value_name = "MODEL", value_parser = model)]
     pub(crate) model: Option<String>,
-    /// Who answers: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, ollama, or one of your own
+    /// Use this provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai,
+    /// ollama, or one from the settings
     #[arg(short, long, value_name = "NAME")]
     pub(crate) provider: Option<Name>,
-    /// Which of several keys for the provider
+    /// Use the key in this profile
     #[arg(long, value_name = "NAME")]
     pub(crate) profile: Option<Name>,
-    /// Standing instructions for the model
+    /// Set the system prompt
     #[arg(short, long, value_name = "TEXT")]
     pub(crate) system: Option<Raw>,
-    /// Attach a text file, or several by a pattern like 'notes-*.md'; may be repeated
+    /// Attach a text file, or all files that match a pattern such as 'notes-*.md'; can be repeated
     #[arg(short, long, value_name = "FILE")]
     pub(crate) file: Vec<PathBuf>,
-    /// Keep nothing of this conversation
+    /// Do not save this conversation
     #[arg(short, long)]
     pub(crate) no_log: bool,
-    /// Keep nothing here, and only ask endpoints that keep nothing there
+    /// Do not save this conversation, and use only endpoints with zero data retention
     #[arg(long)]
     pub(crate) private: bool,
-    /// How freely to answer, 0 to 2
+    /// Set the sampling temperature, from 0 to 2
     #[arg(long, value_name = "NUMBER", value_parser = temperature)]
     pub(crate) temperature: Option<f64>,
-    /// The longest answer, in tokens
+    /// Limit each answer to this many tokens
     #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) max_tokens: Option<u32>,
-    /// Spend at most so many dollars in this run
+    /// Spend at most this many US dollars in this run
     #[arg(long, value_name = "USD", value_parser = dollars_of, allow_negative_numbers = true)]
     pub(crate) budget: Option<i64>,
-    /// Where a limit is reached, wait for one's turn
+    /// When a limit is reached, wait instead of failing
     #[arg(long)]
     pub(crate) wait: bool,
-    /// Show the answer when it is whole
+    /// Show the answer only when it is complete
     #[arg(long)]
     pub(crate) no_stream: bool,
-    /// Talk to the offline assistant in this program: no key, no network
+    /// Use the built-in offline demo, which needs no key and no network
     #[arg(long)]
     pub(crate) demo: bool,
-    /// Log what happens on standard error, redacted; twice for every step
+    /// Log to standard error, redacted; repeat for more detail (-vv)
     #[arg(short, long, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// No notices, no statistics
+    /// Do not print notices and statistics
     #[arg(short, long)]
     pub(crate) quiet: bool,
 }

@@ -24,12 +24,12 @@ use std::path::Path;
 /// When there is colour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Color {
-    /// On a terminal that can.
+    /// Use colour if the terminal supports it
     #[default]
     Auto,
-    /// Everywhere.
+    /// Always use colour
     Always,
-    /// Nowhere.
+    /// Never use colour
     Never,
 }
 

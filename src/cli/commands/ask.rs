@@ -17,39 +17,45 @@ use serde_json::json;
 use std::sync::mpsc;
 use std::time::Duration;
 
+const EXAMPLES: &str = "\
+Examples:
+  chatbot ask \"why is the sky blue?\"
+  git diff | chatbot ask \"write a commit message\"
+  chatbot ask --file notes.md \"what is left to do?\"
+  chatbot ask --dry-run \"my mail is jo@initech.com\"";
+
 /// Ask one question and print the answer
 ///
-/// What is piped in goes along as context, after the question and a blank line; `-` means that what is piped in is the
-/// question. The answer goes to standard output and nothing else does.
+/// Piped input is added as context, after the question and a blank line. If the question is `-`, it
+/// is read from standard input. Only the answer is written to standard output.
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Examples:\n  chatbot ask \"why is the sky blue?\"\n  git diff | chatbot ask \"write a commit message\"\n  chatbot ask --file notes.md \"what is left to do?\"\n  chatbot ask --dry-run \"my mail is jo@initech.com\""
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// The question; `-` takes it from standard input
+    /// The question; `-` reads it from standard input
     #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
     prompt: Vec<Raw>,
     #[command(flatten)]
     talk: Talk,
-    /// Go on with the last conversation
+    /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
-    /// Go on with this conversation
+    /// Resume the conversation with this ID
     #[arg(short, long, value_name = "ID")]
     resume: Option<String>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print exactly what would be sent, and send nothing
+    /// Print the exact request body and send nothing
     #[arg(long)]
     dry_run: bool,
     /// Print only the first code block of the answer
     #[arg(short = 'x', long, conflicts_with = "json")]
     extract: bool,
-    /// Put the values back that were replaced, secrets too, except inside URLs; into a pipe as well
+    /// Put redacted values back into the answer, secrets included, even when it is piped; values
+    /// inside URLs stay redacted
     #[arg(long, conflicts_with = "dry_run")]
     restore: bool,
-    /// Do not look at standard input
+    /// Do not read standard input
     #[arg(long)]
     no_stdin: bool,
 }

@@ -15,9 +15,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use std::collections::VecDeque;
 
-/// Show what happened: keys, refusals, limits, requests
+/// Show the audit log: keys, refusals, limits, requests
 ///
-/// The log holds numbers and names, never a key and never a word of a conversation.
+/// The log holds numbers and names, never keys and never the text of a conversation.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
@@ -29,49 +29,49 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// List the records, oldest first
+    /// List records, oldest first
     List(List),
-    /// Check that nothing was changed, taken out, put in or cut off
+    /// Check that no record was changed, removed, inserted or cut off
     Verify(Verify),
-    /// List what was out of the ordinary, and take it off the list
+    /// List alerts about unusual events, and acknowledge them
     Alerts(Alerts),
 }
 
 #[derive(Clone, Debug, Args)]
 struct List {
-    /// Only what is at most so old: 90s, 30m, 12h, 7d, or since a day: 2026-11-21
+    /// Show only records newer than this age or date: 90s, 30m, 12h, 7d, 2026-11-21
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
-    /// Only events whose name begins like this, such as `key` or `limit.reached`
+    /// Show only events whose name starts with this, such as `key` or `limit.reached`
     #[arg(long, value_name = "NAME")]
     event: Option<String>,
-    /// Only what matters at least so much: info, notice, warning or critical
+    /// Show only records of at least this severity: info, notice, warning or critical
     #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
     severity: Option<Least>,
-    /// At most so many, the newest
+    /// Show at most this many records, the newest
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// One JSON record a line
+    /// Output one JSON record per line
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 struct Verify {
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 struct Alerts {
-    /// Take this one off the list, or `all`
+    /// Acknowledge the alert with this ID, or `all`
     #[arg(long, value_name = "ID")]
     acknowledge: Option<String>,
-    /// Also those that were taken off
+    /// Include acknowledged alerts
     #[arg(long)]
     all: bool,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     json: bool,
 }

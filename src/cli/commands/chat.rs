@@ -9,20 +9,25 @@ use crate::privacy::Audience;
 use anyhow::Result;
 use clap::Args;
 
-/// Talk, line by line, with streamed answers
+const EXAMPLES: &str = "\
+Examples:
+  chatbot chat --demo        try it offline, without a key
+  chatbot chat --continue    continue the most recent conversation
+  chatbot chat -m openai/gpt-5.2 -s \"answer briefly\"";
+
+/// Start an interactive chat
 ///
-/// Every message is validated, redacted, rate-limited and kept, sealed, before it is sent. Type /help inside.
+/// Every message is validated, redacted, checked against limits and budgets, encrypted and saved
+/// before it is sent. Type /help in the chat to list its commands.
 #[derive(Clone, Debug, Default, Args)]
-#[command(
-    after_help = "Examples:\n  chatbot chat --demo                 offline, without a key\n  chatbot chat --continue             go on where you left\n  chatbot chat -m openai/gpt-5.2 -s \"answer briefly\""
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     #[command(flatten)]
     pub(crate) talk: Talk,
-    /// Go on with the last conversation
+    /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
-    /// Go on with this conversation
+    /// Resume the conversation with this ID
     #[arg(short, long, value_name = "ID")]
     resume: Option<String>,
 }

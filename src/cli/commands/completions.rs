@@ -7,13 +7,16 @@ use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;
 
+const EXAMPLES: &str = "\
+Examples:
+  chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot
+  chatbot completions fish > ~/.config/fish/completions/chatbot.fish";
+
 /// Print a completion script for a shell
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Examples:\n  chatbot completions bash > ~/.local/share/bash-completion/completions/chatbot\n  chatbot completions fish > ~/.config/fish/completions/chatbot.fish"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// For which shell
+    /// Shell to generate the script for
     #[arg(value_enum)]
     shell: Shell,
 }

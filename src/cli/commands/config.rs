@@ -9,7 +9,7 @@ use crate::settings::{self, Settings, TEMPLATE};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-/// Look at the settings, or begin a settings file
+/// Show, edit and check the settings
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -18,15 +18,15 @@ pub(crate) struct Options {
 
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum Command {
-    /// Print where the settings file is
+    /// Print the path of the settings file
     Path,
-    /// Print the settings that are in force
+    /// Print the settings in effect
     Show,
-    /// Write a commented settings file
+    /// Create a settings file with every setting explained
     Init,
-    /// Change the settings file in your editor, then check it
+    /// Open the settings file in your editor, then check it
     Edit,
-    /// Read the settings file and the environment, and name every mistake
+    /// Check the settings file and the environment for mistakes
     Check,
 }
 

@@ -10,18 +10,18 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
-/// List the models of a provider, with prices in dollars per million tokens
+/// List a provider's models with their prices in US dollars per million tokens
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// Only those whose name has this in it
+    /// Show only models whose name contains this text
     pattern: Option<String>,
-    /// Whose models
+    /// List the models of this provider
     #[arg(short, long, value_name = "NAME")]
     provider: Option<Name>,
-    /// With which of several keys
+    /// Use the key in this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<Name>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

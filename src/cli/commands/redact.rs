@@ -18,23 +18,28 @@ const PIECE: usize = 64 * 1024;
 /// The longest line of `--json-lines`.
 const LONGEST_LINE: u64 = 64 << 20;
 
-/// Replace what is private in a file or a stream, byte for byte the same elsewhere
+const EXAMPLES: &str = "\
+Examples:
+  chatbot redact server.log > clean.log
+  git diff | chatbot redact --fail
+  chatbot redact --json .env";
+
+/// Redact private data in a file or stream; everything else is unchanged
 ///
-/// Any bytes and any size: text, logs, binary. Kinds, patterns and exceptions are those of the settings; nothing is sent or kept.
+/// The input can be text, logs or binary data of any size. Kinds, patterns and exceptions come from
+/// the settings. Nothing is sent or saved.
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Examples:\n  chatbot redact server.log > clean.log\n  git diff | chatbot redact --fail\n  chatbot redact --json .env"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
-    /// What to read; standard input if absent or `-`
+    /// File to read; standard input if omitted or `-`
     file: Option<PathBuf>,
-    /// Print what was found as one JSON object, with byte offsets, instead of the text
+    /// Output the findings as JSON, with byte offsets, instead of the text
     #[arg(long, conflicts_with = "json_lines")]
     pub(crate) json: bool,
-    /// Read one `{"id","text"}` a line, write one `{"id","text","findings"}` a line, at once
+    /// Read `{"id","text"}` lines and answer each at once with a `{"id","text","findings"}` line
     #[arg(long)]
     json_lines: bool,
-    /// End with code 9 if anything was found
+    /// Exit with code 9 if anything was found
     #[arg(long)]
     fail: bool,
 }

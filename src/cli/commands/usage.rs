@@ -15,25 +15,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Show requests, tokens and money
+/// Show requests, tokens and costs
 ///
-/// First how often and how much against the limits and budgets, then today, this week and this month, then sums. A `~` marks what
-/// is estimated in part; what nobody knows is `unknown`, never nothing.
+/// Shows usage against the limits and budgets, then today, this week and this month, then totals.
+/// `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`, not as 0.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
-    /// How far back: 12h, 7d, 30d, or since a day like 2026-11-21
+    /// Show totals for this period: 12h, 7d, 30d, or since a date such as 2026-11-21
     #[arg(long, value_name = "SPAN", default_value = "30d")]
     since: String,
-    /// Sums for each day, model, provider or profile
+    /// Group the totals by day, model, provider or profile
     #[arg(long, value_enum, default_value_t, value_name = "WHAT", hide_possible_values = true)]
     by: By,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long, conflicts_with_all = ["csv", "watch"])]
     pub(crate) json: bool,
-    /// Print the sums as comma-separated values
+    /// Output the totals as CSV
     #[arg(long, conflicts_with = "watch")]
     csv: bool,
-    /// Show it anew every two seconds, until Ctrl-C
+    /// Refresh every two seconds until Ctrl-C
     #[arg(long)]
     watch: bool,
 }

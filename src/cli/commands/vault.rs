@@ -19,10 +19,11 @@ use std::time::Duration;
 /// The longest the kernel is asked to keep a vault's key.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
-/// Look after the vault: keys in one file, sealed under a passphrase
+/// Manage the vault, an encrypted file for keys
 ///
-/// For machines without a keyring. The passphrase is asked for once a run, or taken from the file that `CHATBOT_PASSPHRASE_FILE`
-/// names or the program that `CHATBOT_PASSPHRASE_COMMAND` names. Who forgets it has lost what is in the vault.
+/// The vault replaces the OS keyring on machines that have none. Its passphrase is asked for once
+/// per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program named by
+/// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -31,18 +32,19 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Make a vault
+    /// Create a vault
     Create {
-        /// What it costs to try a passphrase: `argon2id:m=65536,t=3` (64 MiB, three passes; the default) or `pbkdf2:600000`
+        /// Set the key derivation, which decides how costly it is to guess the passphrase:
+        /// `argon2id:m=65536,t=3` (64 MiB, 3 passes; the default) or `pbkdf2:600000`
         #[arg(long, value_name = "KDF", value_parser = cost)]
         kdf: Option<Cost>,
         /// Accept a passphrase that is easy to guess
         #[arg(long)]
         weak: bool,
     },
-    /// Give it another passphrase and a new key: what is in it is sealed again
+    /// Change the passphrase and re-encrypt the vault with a new key
     Passwd {
-        /// Another cost as well
+        /// Change the key derivation too
         #[arg(long, value_name = "KDF", value_parser = cost)]
         kdf: Option<Cost>,
         /// Read the new passphrase from this file instead of asking for it
@@ -52,17 +54,17 @@ enum Command {
         #[arg(long)]
         weak: bool,
     },
-    /// Let it open without the passphrase for a while (Linux)
+    /// Keep the vault unlocked for a while (Linux)
     Unlock {
-        /// For how long: 15m, 8h
+        /// Keep it unlocked for this long: 15m, 8h
         #[arg(long = "for", value_name = "SPAN", default_value = "15m")]
         span: String,
     },
-    /// Ask for the passphrase again from now on
+    /// Lock the vault
     Lock,
-    /// Show where it is, what it costs, what is in it
+    /// Show the vault's location, key derivation and contents
     Status {
-        /// Print one JSON object
+        /// Output JSON
         #[arg(long)]
         json: bool,
     },

@@ -23,46 +23,58 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-/// Write everything that was kept into one sealed file, or into object storage, and check it
+const EXAMPLES: &str = "\
+Examples:
+  chatbot backup                             back up to the default folder
+  chatbot backup /media/stick                back up to a new file in this folder
+  chatbot backup mine.backup --only 7kq2     back up one conversation
+  chatbot backup --verify mine.backup        check a backup without restoring it
+  chatbot backup s3://bucket/chat            upload new data to object storage
+  chatbot backup file:/media/stick/chat      keep a repository in a folder
+  chatbot backup list s3://bucket/chat
+  chatbot backup prune s3://bucket/chat --keep 7";
+
+/// Back up conversations, settings and usage to an encrypted file or to object storage
 ///
-/// It opens with its passphrase alone, on any machine: `chatbot restore SOURCE`. The passphrase is asked for, or taken from
-/// what `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND` names. Conversations, settings and usage are in it; keys are not,
-/// unless you say so.
+/// The backup is encrypted with a passphrase and checked after it is written; `chatbot restore`
+/// restores it on any machine. The passphrase is asked for, or read from the file named by
+/// `CHATBOT_PASSPHRASE_FILE` or from the program named by `CHATBOT_PASSPHRASE_COMMAND`. API keys
+/// are included only with `--with-keys`.
 ///
-/// In object storage lie many backups, and what is there already is not sent again. Everything is sealed before it leaves, and
-/// names tell nothing. Credentials come from the usual variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
-/// `AWS_ENDPOINT_URL`; `GOOGLE_APPLICATION_CREDENTIALS`; `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`;
+/// A repository in object storage holds many backups, and only new data is uploaded. Everything is
+/// encrypted first, and object names reveal nothing. Credentials come from the standard environment
+/// variables: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`;
+/// `GOOGLE_APPLICATION_CREDENTIALS`; `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ACCOUNT_KEY`;
 /// `WEBDAV_USERNAME`, `WEBDAV_PASSWORD`.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-#[command(
-    after_help = "Examples:\n  chatbot backup                          into the folder of backups\n  chatbot backup /media/stick             a file in a folder of yours\n  chatbot backup --verify FILE            open it, count, change nothing\n  chatbot backup mine.backup --only 7kq2\n  chatbot backup s3://bucket/chat         what is not there yet, to object storage\n  chatbot backup file:/media/stick/chat   the same, in a folder\n  chatbot backup list s3://bucket/chat\n  chatbot backup prune s3://bucket/chat --keep 7"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     #[command(subcommand)]
     deed: Option<Deed>,
-    /// A file that is not there yet, a folder, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
+    /// File to create, folder, or repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or
+    /// `file:`
     #[arg(value_name = "DEST", conflicts_with = "verify")]
     dest: Option<PathBuf>,
-    /// Only open this backup, a file or the newest in object storage, and count what is in it
+    /// Check this backup (a file, or the newest in a repository) and count its contents
     #[arg(long, value_name = "FILE")]
     verify: Option<PathBuf>,
-    /// Of those in object storage, look at this one
+    /// Check this backup of the repository instead of the newest
     #[arg(long, value_name = "BACKUP", requires = "verify")]
     snapshot: Option<String>,
-    /// Only these conversations
+    /// Back up only these conversations
     #[arg(long, value_name = "ID", num_args = 1.., conflicts_with = "verify")]
     only: Vec<String>,
-    /// Put the API keys in as well: whoever has the backup and its passphrase has your keys
+    /// Include the API keys; anyone with the backup and its passphrase then has them
     #[arg(long, conflicts_with = "verify")]
     with_keys: bool,
-    /// Send everything, also what object storage has already: mends what was damaged there
+    /// Upload everything again, which repairs damaged data in the repository
     #[arg(long, conflicts_with = "verify")]
     again: bool,
     /// Accept a passphrase that is easy to guess
     #[arg(long, conflicts_with = "verify")]
     weak: bool,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     json: bool,
 }

@@ -17,32 +17,33 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// List the backups in object storage
+/// List the backups in a repository
 #[derive(Clone, Debug, Args)]
 pub(crate) struct List {
-    /// Where they are: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
+    /// Repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "URL")]
     url: PathBuf,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-/// Remove old backups from object storage, with everything that only they needed
+/// Delete old backups from a repository, and the data that only they need
 ///
-/// Of each house that keeps its backups there the newest stay. Nothing is removed while a backup is being sent.
+/// The newest backups of each installation are kept. Nothing is deleted while a backup is being
+/// uploaded.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Prune {
-    /// Where they are: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
+    /// Repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "URL")]
     url: PathBuf,
-    /// How many stay, of each house
+    /// Keep this many backups of each installation
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     keep: u32,
-    /// Only say what would happen
+    /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -19,36 +19,37 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A clock that has gone on by more than this since it was last looked at is not believed the first time.
 const LEAP: Duration = Duration::from_secs(45 * 86_400);
 
-/// Give a conversation another title
+/// Rename a conversation
 #[derive(Clone, Debug, Args)]
 pub(super) struct Rename {
-    /// Which: its id or the beginning of it
+    /// ID of the conversation, or the start of it
     id: String,
-    /// What it is called from now on
+    /// New title
     #[arg(required = true, value_name = "TITLE")]
     title: Vec<Raw>,
 }
 
-/// Remove conversations
+/// Delete conversations
 ///
-/// The file is gone, but a disk may keep what was in it: what is truly to be unreadable needs another key as well, see `history rekey`.
+/// This deletes the files, but their encrypted contents may survive on the disk. To make those
+/// unreadable, run `chatbot history rekey` afterwards.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Delete {
-    /// Which: ids, or beginnings of them
+    /// IDs of the conversations, or the start of each
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 }
 
-/// Remove conversations that nothing was added to for a while
+/// Delete conversations that have not changed for a while
 #[derive(Clone, Debug, Args)]
 pub(super) struct Prune {
-    /// How long: 90d, 12h
+    /// Delete conversations without a new message for this long: 90d, 12h
     #[arg(long, value_name = "AGE")]
     older_than: String,
-    /// Only say what would go
+    /// Show what would be deleted, and delete nothing
     #[arg(long)]
     dry_run: bool,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -15,19 +15,19 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use std::path::{Path, PathBuf};
 
-/// Write conversations as Markdown, JSON or one HTML page
+/// Export conversations as Markdown, JSON or HTML
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Which: ids or beginnings of them; the last one if left out
+    /// IDs of the conversations, or the start of each; the most recent one if omitted
     #[arg(value_name = "ID", conflicts_with = "all")]
     ids: Vec<String>,
-    /// All of them
+    /// Export all conversations
     #[arg(long)]
     all: bool,
-    /// The form
+    /// Select the format
     #[arg(long, value_name = "FORM", default_value = "md")]
     format: Form,
-    /// Write to this file, readable by you alone, instead of standard output
+    /// Write to this file, readable only by you, instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -36,9 +36,9 @@ pub(super) struct Options {
 enum Form {
     /// Markdown
     Md,
-    /// One JSON object, which `history import` reads
+    /// JSON, which `chatbot history import` can read
     Json,
-    /// One page with nothing from elsewhere in it
+    /// A self-contained HTML page
     Html,
 }
 

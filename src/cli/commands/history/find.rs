@@ -12,35 +12,36 @@ use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-/// Search everything that was said
+/// Search all messages
 ///
-/// All words must be in the message, in any case; "in quotes" they are a phrase; /between slashes/ stands a regular expression.
+/// A message matches if it contains all the words, in upper or lower case. Put a "phrase" in quotes
+/// and a /regular expression/ between slashes.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// What to look for: words, '"a phrase"' or '/a pattern/'
+    /// Words, '"a phrase"' or '/a regular expression/' to search for
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
-    /// Only what this one said
+    /// Search only messages with this role
     #[arg(long, value_name = "WHO")]
     role: Option<Who>,
-    /// Only what is at most so old: 12h, 7d, 30d, or since a day: 2026-11-21
+    /// Search only messages newer than this age or date: 12h, 7d, 30d, 2026-11-21
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// At most so many messages
+    /// Show at most this many messages
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Who {
-    /// You
+    /// Your messages
     User,
-    /// The model
+    /// Answers of the model
     Assistant,
-    /// Standing instructions
+    /// System prompts
     System,
 }
 

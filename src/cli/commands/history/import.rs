@@ -24,20 +24,23 @@ const LARGEST_MESSAGE: usize = 4 << 20;
 const MOST_AT_ONCE: usize = 256;
 const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 
-/// Take conversations of other programs in
+/// Import conversations from other programs
 ///
-/// Reads our own export, any list of messages with `role` and `content`, ChatGPT's `conversations.json`, sessions of aichat,
-/// chats of `shell_gpt`, the `logs.db` of llm and the `mods.db` of mods. All of it is redacted; standing instructions among it are
-/// shown and never sent. What came before is passed over.
+/// Supported formats: exports of this program, any list of messages with `role` and `content`,
+/// `conversations.json` from ChatGPT, aichat sessions, shell_gpt chats, `logs.db` from llm and
+/// `mods.db` from mods.
 ///
-/// A file has at most 512 MiB and 50,000 conversations, a conversation at most 100,000 messages; a message of more than 4 MiB is
-/// left out.
+/// Imported messages are redacted. Imported system prompts are shown but never sent. Conversations
+/// imported earlier are skipped.
+///
+/// Limits: 512 MiB and 50,000 conversations per file, 100,000 messages per conversation. Messages
+/// over 4 MiB are left out.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// The files
+    /// Files to import
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }

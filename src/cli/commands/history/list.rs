@@ -17,13 +17,13 @@ pub(super) const UNTITLED: &str = "(untitled)";
 /// List conversations, newest first
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// At most so many
+    /// List at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
-    /// Pass over so many first
+    /// Skip this many first
     #[arg(long, value_name = "N", default_value_t = 0)]
     skip: usize,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }

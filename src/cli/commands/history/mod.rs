@@ -22,11 +22,19 @@ use crate::privacy::{Placeholders, Raw};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-/// Look at, search and look after the conversations that were kept
+const EXAMPLES: &str = "\
+An ID can be shortened as long as only one conversation matches.
+
+Examples:
+  chatbot history list
+  chatbot history search borrow checker
+  chatbot history search '\"exact phrase\"' --role assistant --since 30d
+  chatbot history show 7kq2
+  chatbot history prune --older-than 90d --dry-run";
+
+/// Manage saved conversations
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "An ID may be cut short, as long as only one conversation begins with it.\n\nExamples:\n  chatbot history list\n  chatbot history search borrow checker\n  chatbot history search '\"exact phrase\"' --role assistant --since 30d\n  chatbot history show 7kq2\n  chatbot history prune --older-than 90d --dry-run"
-)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,

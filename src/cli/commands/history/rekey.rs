@@ -14,15 +14,19 @@ use clap::Args;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Seal everything with a new key
+/// Re-encrypt everything with a new key
 ///
-/// The old key is kept until everything opens with the new one alone: conversations, the lines typed before, and the sealed copies
-/// of files that keys were emptied out of. Stopped at any moment and run again, it goes on. What neither key opens is named, and
-/// the old key stays with it; `--drop-old-key` lets it go all the same.
-/// Copies of the files made before, on other disks too, cannot be read any more once the old key is gone.
+/// Conversations, the input history and the encrypted copies of scrubbed files are re-encrypted.
+/// The old key is deleted once everything can be decrypted with the new key. If the command is
+/// interrupted, run it again to continue.
+///
+/// If something cannot be decrypted with either key, it is listed and the old key is kept, unless
+/// you pass `--drop-old-key`. Once the old key is deleted, older copies of these files, such as
+/// those on other disks, can no longer be read.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Options {
-    /// Let the old key go although something opens with neither key: should it be mended one day, nothing opens it any more
+    /// Delete the old key even if something cannot be decrypted; it then stays unreadable even if
+    /// the file is repaired
     #[arg(long)]
     drop_old_key: bool,
 }

@@ -20,20 +20,20 @@ use std::process::{Child, ChildStdin, Stdio};
 /// Show a conversation
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Which: its id or the beginning of it; the last one if left out
+    /// ID of the conversation, or the start of it; the most recent one if omitted
     id: Option<String>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Without styling, without a pager
+    /// Print without styling and without a pager
     #[arg(long)]
     raw: bool,
 }
 
-/// Open every conversation, count, and name what is damaged
+/// Decrypt every conversation, count its messages and report damage
 #[derive(Clone, Debug, Args)]
 pub(super) struct Verify {
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }

@@ -18,11 +18,17 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// Something went wrong: stop everything, look, keep the evidence, come back
+const SEQUENCE: &str = "\
+Typical sequence:
+  chatbot incident lockdown    stop sending
+  chatbot incident assess      see what may have been exposed
+  chatbot incident report      save the evidence in an encrypted file
+  chatbot incident recover     verify, restore and replace keys, step by step
+  chatbot incident release     allow sending again";
+
+/// Respond to a suspected leak: stop sending, assess, collect evidence, recover
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "A way through it:\n  chatbot incident lockdown          nothing is sent from here on\n  chatbot incident assess            what was exposed\n  chatbot incident report            the evidence, sealed, in one file\n  chatbot incident recover           check, restore, new keys: step by step\n  chatbot incident release           sending is possible again"
-)]
+#[command(after_help = SEQUENCE)]
 pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,
@@ -30,42 +36,42 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Send nothing and hand out no key until `release`; needs no key store and no network
+    /// Stop sending and refuse to reveal keys until `release`; needs no key store and no network
     Lockdown,
-    /// End the lockdown; what was handed out before it stays revoked
+    /// End the lockdown
     Release,
     /// Count what may have been exposed: conversations, keys, backups, requests
     Assess(Assess),
-    /// Seal the evidence in one file: logs, sums, the hash of every file, no message text
+    /// Save the evidence in an encrypted file: logs, totals and file hashes, but no messages
     Report(Report),
     Recover(recover::Options),
 }
 
 #[derive(Clone, Debug, Args)]
 struct Assess {
-    /// Since when: 12h, 7d, or a day like 2026-11-21; without it, ever
+    /// Assess only this period: 12h, 7d, or since a date such as 2026-11-21
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
 struct Report {
-    /// A file that is not there yet; without it, one in the folder of backups
+    /// File to create; a new file in the backup folder if omitted
     #[arg(value_name = "DEST", conflicts_with = "open")]
     dest: Option<PathBuf>,
-    /// Since when
+    /// Assess only this period: 12h, 7d, or since a date such as 2026-11-21
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
-    /// Put the messages in as well, redacted
+    /// Include the messages, redacted
     #[arg(long)]
     with_messages: bool,
     /// Accept a passphrase that is easy to guess
     #[arg(long, conflicts_with = "open")]
     weak: bool,
-    /// Open such a file and print what is in it
+    /// Decrypt this evidence file and print its contents
     #[arg(long, value_name = "FILE")]
     open: Option<PathBuf>,
 }

@@ -17,16 +17,17 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
 
-/// Check, restore, seal anew, swap the keys, send again: each step is shown first and agreed to
+/// Recover step by step: verify, restore, re-encrypt, rotate keys, end the lockdown
 ///
-/// What was done is remembered: stopped and run again, it goes on where it ended. Each step is a command that can be run by
-/// itself; none of them needs this one.
+/// Each step is explained first and runs only if you agree. Completed steps are remembered: if the
+/// command is interrupted, run it again to continue. Each step is also available as a command of
+/// its own.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Bring back what is missing from this backup; without it, from the newest in the folder of backups
+    /// Restore missing conversations from this backup instead of the newest in the backup folder
     #[arg(long, value_name = "FILE")]
     backup: Option<PathBuf>,
-    /// Forget what an earlier run has done, and begin anew
+    /// Forget the progress of an earlier run and start over
     #[arg(long)]
     anew: bool,
 }

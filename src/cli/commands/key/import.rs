@@ -36,30 +36,33 @@ const BELOW_CONFIG: &[&str] = &[
 ];
 const BELOW_HOME: &[&str] = &[".codex/auth.json", ".local/share/crush/crush.json", ".config/goose/secrets.yaml"];
 
+const DETAILS: &str = "\
+Without a file and without --from-env, the settings of aichat, llm, shell_gpt, mods, crush, codex, \
+goose and ort are searched. You are asked before anything is imported or changed; without a \
+terminal, `--yes` is required.";
+
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "Without a file and without --from-env, the places of aichat, llm, shell_gpt, mods, crush, codex, goose and ort are looked\nat. Nothing is imported or changed without being told: on a terminal it asks, elsewhere it needs `--yes`."
-)]
+#[command(after_help = DETAILS)]
 pub(super) struct Options {
-    /// Files to look into: a `.env`, or another program's settings
+    /// Files to search: a `.env` file, or another program's settings
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Look into the environment
+    /// Search the environment variables
     #[arg(long)]
     from_env: bool,
-    /// Store them in this profile
+    /// Save the keys in this profile
     #[arg(long, value_name = "NAME")]
     profile: Option<Name>,
-    /// Do not ask the providers whether the keys are good
+    /// Do not check the keys with the providers
     #[arg(long)]
     no_validate: bool,
-    /// Replace a stored key that is another one, and take keys that are refused
+    /// Replace stored keys that differ, and save keys that are rejected
     #[arg(long)]
     force: bool,
-    /// Empty what was imported out of its file; a sealed copy of the file is kept
+    /// Remove imported keys from their file, and keep an encrypted copy of the file
     #[arg(long)]
     scrub: bool,
-    /// Bring back a file that was scrubbed, from its sealed copy
+    /// Restore a scrubbed file from its encrypted copy
     #[arg(long, value_name = "COPY", conflicts_with_all = ["files", "from_env", "scrub"])]
     restore: Option<PathBuf>,
 }

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Options {
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// At most so many
+    /// List at most this many keys
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }

@@ -24,13 +24,14 @@ const DEADLINE: Duration = Duration::from_secs(600);
 pub(super) struct Options {
     #[command(flatten)]
     whose: Whose,
-    /// Paste a code from the page instead of letting the browser bring it: for machines without one
+    /// Paste a code from the page instead of receiving it from the browser, for machines without a
+    /// browser
     #[arg(long)]
     headless: bool,
-    /// Only show the address of the page
+    /// Print the address of the login page instead of opening a browser
     #[arg(long)]
     no_browser: bool,
-    /// The most that may be spent with the key, in dollars
+    /// Limit what can be spent with the key, in US dollars
     #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
     limit: Option<String>,
 }

@@ -25,9 +25,10 @@ use crate::settings::KeyFrom;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
-/// Store, look at and remove the keys of providers
+/// Manage API keys
 ///
-/// Keys are kept in the OS keyring, or in a vault sealed under a passphrase. None is ever an argument, in a file of ours or in a log.
+/// Keys are stored in the OS keyring, or in a vault file encrypted with a passphrase. They are
+/// never accepted as arguments and never written to files or logs in plain text.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -36,37 +37,38 @@ pub(crate) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Store a key: asked for without echo, or taken from a pipe
+    /// Save a key, typed at a hidden prompt or read from a pipe
     Set(set::Options),
-    /// Show that there is a key; with --reveal, the key itself
+    /// Show where a key is stored; with --reveal, print the key itself
     Get(show::Get),
-    /// Remove a key
+    /// Delete a key
     Delete(show::Delete),
-    /// List the keys, where they are and what is known of them
+    /// List the stored keys with their location and status
     List(list::Options),
-    /// Ask providers whether their keys are good
+    /// Check with the provider whether a key is valid
     Validate(validate::Options),
-    /// Get a key by logging in with the browser (OpenRouter)
+    /// Get a key by logging in with a browser (OpenRouter)
     Login(login::Options),
-    /// Bring in keys from the environment and from other programs' files
+    /// Import keys from the environment and from other programs' files
     Import(import::Options),
-    /// Swap a key for a new one
+    /// Replace a key with a new one
     Rotate(rotate::Options),
-    /// Move every key to the other store
+    /// Move all keys between the OS keyring and the vault
     Move(moving::Move),
-    /// Remove every key of every provider
+    /// Delete all keys of all providers
     Clear,
-    /// Save the key of your conversations for the day the key store is lost, and bring it back
+    /// Back up or restore the encryption key of your conversations
     Recovery(recovery::Options),
 }
 
 /// Whose key.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct Whose {
-    /// Which provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or one of the settings
+    /// Select the provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or
+    /// one from the settings
     #[arg(short, long, value_name = "NAME")]
     pub(super) provider: Option<Name>,
-    /// Which of several keys of a provider
+    /// Select the profile, if the provider has several keys
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<Name>,
 }

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct Move {
-    /// Where to
+    /// Move the keys to this store
     #[arg(long, value_enum, value_name = "STORE")]
     to: To,
 }
@@ -22,7 +22,7 @@ pub(super) struct Move {
 enum To {
     /// The OS keyring
     Os,
-    /// The vault
+    /// The encrypted vault file
     Vault,
 }
 

@@ -27,27 +27,29 @@ pub(super) struct Options {
 
 #[derive(Clone, Debug, Subcommand)]
 enum Command {
-    /// Seal the key of your conversations under a passphrase, into a small text file that can be printed
+    /// Save the encryption key to a recovery file, a short text that is encrypted with a passphrase
+    /// and can be printed
     Export {
-        /// Where to; `-` is standard output
+        /// File to write; `-` for standard output
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// What it costs to try a passphrase: argon2id:m=65536,t=3 or pbkdf2:600000
+        /// Set the key derivation, which decides how costly it is to guess the passphrase:
+        /// argon2id:m=65536,t=3 or pbkdf2:600000
         #[arg(long, value_name = "KDF", value_parser = crate::cli::commands::vault::cost)]
         kdf: Option<Cost>,
-        /// Write over a file that is there
+        /// Overwrite an existing file
         #[arg(long)]
         force: bool,
         /// Accept a passphrase that is easy to guess
         #[arg(long)]
         weak: bool,
     },
-    /// Bring the key back: from the file, or from the words typed in
+    /// Restore the encryption key from a recovery file, or from its words typed in
     ///
-    /// Where nothing is sealed yet that could show whose key it is, its fingerprint is shown, to be compared with
-    /// the one on the recovery sheet; `--yes` takes the key without a question.
+    /// If there are no encrypted conversations yet that show whether it is the right key, its fingerprint is
+    /// shown and you confirm that it is the one on the recovery sheet; `--yes` restores the key without asking.
     Import {
-        /// Where from; `-` is standard input, nothing is the keyboard
+        /// File to read; `-` for standard input; without it, you type the words
         #[arg(value_name = "FILE")]
         file: Option<PathBuf>,
     },

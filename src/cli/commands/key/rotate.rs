@@ -16,32 +16,38 @@ use clap::Args;
 /// Where the key that makes other keys is, unless it is said.
 pub(super) const MANAGEMENT: &str = "management";
 
+const DETAILS: &str = "\
+With OpenRouter and a management key (`chatbot key set --profile management`), rotation is \
+automatic: a new key with the same limits is created, tested and saved, and the old key is \
+disabled. With OpenAI and an admin key in that profile, the same is done for keys of service \
+accounts. Otherwise, create the new key on the provider's website and enter it here.
+
+The old key is kept until you run the command again with --confirm or --undo.";
+
 #[derive(Clone, Debug, Args)]
-#[command(
-    after_help = "With OpenRouter and a management key (`chatbot key set --profile management`) it is automatic: a new key with the same limits\nis made, tried and stored, and the old one is disabled. With OpenAI and an admin key in that profile, so are the keys of service\naccounts. Otherwise you make the new key at your provider and give it here."
-)]
+#[command(after_help = DETAILS)]
 pub(super) struct Options {
     #[command(flatten)]
     whose: Whose,
-    /// Read the new key from standard input: its first line
+    /// Read the new key from the first line of standard input
     #[arg(long)]
     stdin: bool,
-    /// Do not ask the provider whether the new key is good
+    /// Do not check the new key with the provider
     #[arg(long)]
     no_validate: bool,
-    /// Take the new key even if it looks wrong or could not be validated
+    /// Save the new key even if it looks wrong or could not be checked
     #[arg(long)]
     force: bool,
-    /// The profile of the management key
+    /// Use the management key in this profile
     #[arg(long, value_name = "NAME", default_value = MANAGEMENT)]
     management_profile: Name,
-    /// Give the new key oneself, even if there is a management key
+    /// Enter the new key yourself, even if a management key is stored
     #[arg(long)]
     manual: bool,
-    /// The new key works: let the old one go
+    /// Confirm that the new key works, and delete the old key
     #[arg(long, conflicts_with = "undo")]
     confirm: bool,
-    /// Take the old key back
+    /// Go back to the old key
     #[arg(long)]
     undo: bool,
 }

@@ -12,20 +12,24 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 
+const EXAMPLES: &str = "\
+Examples:
+  chatbot key set
+  chatbot key set --provider openai --profile work
+  pass show openrouter | chatbot key set --stdin";
+
 #[derive(Clone, Debug, Default, Args)]
-#[command(
-    after_help = "Examples:\n  chatbot key set\n  chatbot key set --provider openai --profile work\n  pass show openrouter | chatbot key set --stdin"
-)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Options {
     #[command(flatten)]
     whose: Whose,
-    /// Read the key from standard input: its first line
+    /// Read the key from the first line of standard input
     #[arg(long)]
     stdin: bool,
-    /// Do not ask the provider whether the key is good
+    /// Do not check the key with the provider
     #[arg(long)]
     no_validate: bool,
-    /// Store it even if it looks wrong or like another provider's, or the provider refuses it
+    /// Save the key even if it looks wrong, looks like another provider's, or is rejected
     #[arg(long)]
     force: bool,
 }

@@ -13,7 +13,7 @@ use clap::Args;
 pub(super) struct Get {
     #[command(flatten)]
     whose: Whose,
-    /// Show the key itself; only on a terminal, and written down in the audit log
+    /// Print the key itself; works only in a terminal and is recorded in the audit log
     #[arg(long)]
     reveal: bool,
 }

@@ -24,13 +24,13 @@ const HOLDS: Duration = Duration::from_secs(3600);
 pub(super) struct Options {
     #[command(flatten)]
     whose: Whose,
-    /// Every key there is
+    /// Check all keys
     #[arg(long, conflicts_with_all = ["provider", "profile"])]
     all: bool,
-    /// Ask even if it was answered within the last hour
+    /// Check again even if the key was checked within the last hour
     #[arg(long)]
     force: bool,
-    /// Let this key go to this host from now on, although it looks like another provider's
+    /// Allow sending this key to this host, although it looks like another provider's key
     #[arg(long, value_name = "HOST", conflicts_with = "all")]
     allow_host: Option<String>,
 }

@@ -29,47 +29,50 @@ const NAMED: usize = 40;
 const FOREIGN: &str = "not proved to be made here, so taken in as an import: its system messages are never sent, its usage is not counted; \
                        `--mine` says that it is yours\n";
 
-/// Bring back what a backup holds
+/// Restore conversations, settings and usage from a backup
 ///
-/// Nothing that is here is overwritten: a conversation that has gone another way since comes back beside the one that is here.
-/// The whole backup is checked before anything is changed; stopped and run again, it ends in the same place.
+/// Nothing is overwritten: if a conversation has changed since the backup, the backup's version is
+/// restored as a copy. The whole backup is checked before anything is changed. If the command is
+/// interrupted, run it again to finish.
 ///
-/// Its settings are shown, and put in force only where there are none, and by your yes. `--yes` is one too, but not to those that
-/// run a program, say where requests go, or protect less: these come in `config.toml.restored`, beside.
+/// Settings in a backup are applied only if you have none and agree. Settings that run a program,
+/// redirect requests or weaken protection are never applied by `--yes`; they are written to
+/// `config.toml.restored` for you to review.
 ///
-/// A backup that this installation made proves it. Any other one is taken in as an import is: its system messages are never sent,
-/// nothing in it is dated later than now, its usage is not counted, and its keys are asked for one by one. `--mine` says that it is
-/// yours after all, as after the loss of a machine.
+/// A backup made by this installation is recognised. Any other backup is treated like an import:
+/// its system prompts are never sent, nothing in it is dated in the future, its usage is not
+/// counted, and its keys are asked for one by one. To trust your own backup after the loss of a
+/// machine, use `--mine`.
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Options {
-    /// The file of the backup, or `s3://`, `gs://`, `az://`, `https://` (WebDAV), `file:`
+    /// Backup file, or repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
-    /// Of those in object storage, this one and not the newest
+    /// Restore this backup of the repository instead of the newest
     #[arg(long, value_name = "BACKUP")]
     snapshot: Option<String>,
-    /// Only say what would happen
+    /// Show what would be restored, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Only these conversations
+    /// Restore only these conversations
     #[arg(long, value_name = "ID", num_args = 1..)]
     only: Vec<String>,
-    /// Of a damaged backup, bring back what opens and name what does not
+    /// Restore what can be decrypted from a damaged backup, and report the rest
     #[arg(long)]
     salvage: bool,
-    /// It is yours, though another installation made it: trust all of it
+    /// Trust this backup fully, although another installation made it
     #[arg(long)]
     mine: bool,
-    /// Count its usage, though another installation made it
+    /// Count its usage, although another installation made it
     #[arg(long)]
     with_usage: bool,
-    /// Bring back the API keys that are in it as well; those of another installation are asked for one by one
+    /// Restore the API keys too; those of another installation are asked for one by one
     #[arg(long)]
     with_keys: bool,
-    /// Bring back this API key
+    /// Restore this API key; can be repeated
     #[arg(long, value_name = "NAME")]
     key: Vec<String>,
-    /// Print one JSON object
+    /// Output JSON
     #[arg(long)]
     pub(crate) json: bool,
 }
