@@ -58,27 +58,27 @@ const fn command(name: &'static str, arguments: &'static str, help: &'static str
 
 /// All of them, in the order of the help.
 pub(crate) const TABLE: &[Command] = &[
-    command("/help", "", "show this", Deed::Help),
-    command("/exit", "", "leave (Ctrl-D)", Deed::Exit),
-    command("/new", "", "begin a new conversation", Deed::New),
-    command("/model", "[NAME]", "show or change who answers", Deed::Model),
-    command("/provider", "[NAME]", "show or change whose models answer", Deed::Provider),
-    command("/system", "TEXT", "give standing instructions", Deed::System),
+    command("/help", "", "show this help", Deed::Help),
+    command("/exit", "", "leave the chat (Ctrl-D)", Deed::Exit),
+    command("/new", "", "start a new conversation", Deed::New),
+    command("/model", "[NAME]", "show or change the model", Deed::Model),
+    command("/provider", "[NAME]", "show or change the provider", Deed::Provider),
+    command("/system", "TEXT", "set the system prompt", Deed::System),
     command("/retry", "", "ask the last question again", Deed::Retry),
-    command("/undo", "", "take the last question and its answer back", Deed::Undo),
+    command("/undo", "", "remove the last question and its answer", Deed::Undo),
     command("/edit", "[TEXT]", "write the next message in your editor (Ctrl-O)", Deed::Edit),
     command("/file", "PATH", "attach a text file to the next message", Deed::File),
     command("/history", "", "list conversations", Deed::History),
-    command("/resume", "ID", "go on with another conversation", Deed::Resume),
-    command("/rename", "TITLE", "give this conversation another title", Deed::Rename),
-    command("/delete", "", "remove this conversation", Deed::Delete),
-    command("/export", "[FILE]", "write it to a file: .md, .html or .json", Deed::Export),
-    command("/usage", "", "show requests, tokens and money", Deed::Usage),
-    command("/budget", "[USD|off]", "show the budgets, or set one for this conversation", Deed::Budget),
-    command("/redact", "[show|off KIND|on]", "show what was replaced, or let a kind pass", Deed::Redact),
-    command("/incognito", "", "keep nothing from here on", Deed::Incognito),
-    command("/save", "", "keep what was said in private after all", Deed::Save),
-    command("/reveal", "[NAME]", "show the secrets of the last answer, or one", Deed::Reveal),
+    command("/resume", "ID", "resume another conversation", Deed::Resume),
+    command("/rename", "TITLE", "rename this conversation", Deed::Rename),
+    command("/delete", "", "delete this conversation", Deed::Delete),
+    command("/export", "[FILE]", "export to a .md, .html or .json file", Deed::Export),
+    command("/usage", "", "show requests, tokens and costs", Deed::Usage),
+    command("/budget", "[USD|off]", "show budgets, or set one for this chat", Deed::Budget),
+    command("/redact", "[show|off KIND|on]", "list redacted values, or stop redacting a kind", Deed::Redact),
+    command("/incognito", "", "stop saving this chat", Deed::Incognito),
+    command("/save", "", "save this chat after all", Deed::Save),
+    command("/reveal", "[NAME]", "show secrets in the last answer, all or one", Deed::Reveal),
     command("/copy", "", "copy the last answer to the clipboard", Deed::Copy),
 ];
 
@@ -109,9 +109,10 @@ fn takes_nothing(deed: Deed) -> bool {
 }
 
 /// How the keys are.
-const KEYS: [&str; 2] = [
-    "Newline: Alt+Enter, Ctrl+J, a \\ at the end, or a \"\"\" block. // sends a slash.",
-    "Ctrl-C stops an answer and keeps what came; at the prompt it clears the line.",
+const KEYS: [&str; 3] = [
+    "New line: Alt-Enter, Ctrl-J, \\ at the end of a line, or a \"\"\" block.",
+    "To send a message that begins with a slash, type two slashes.",
+    "Ctrl-C stops an answer and saves its text; at the prompt it clears the line.",
 ];
 
 /// The help, one line a command, or more where the terminal is narrow.
