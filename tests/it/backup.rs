@@ -2,6 +2,7 @@
 
 use super::harness::screen::Screen;
 use super::harness::{Output, Sandbox, proof, python};
+use super::readme;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -373,33 +374,19 @@ fn keys_go_along_only_when_that_is_said() {
     assert!(sandbox.files_with(key.as_bytes()).is_empty() && other.files_with(key.as_bytes()).is_empty());
 }
 
-/// What the documentation shows: a backup, without this program.
-const PYTHON: &str = r#"
-import base64, json, re, sys
-from argon2.low_level import hash_secret_raw, Type
-from cryptography.fernet import Fernet
-
-lines = open(sys.argv[1], "rb").read().splitlines()
-head = json.loads(lines[0])
-m, t, p = map(int, re.findall(r"\d+", head["kdf"].split(":")[1]))
-salt = base64.b64decode(head["salt"])
-key = hash_secret_raw(open(sys.argv[2], "rb").read().strip(), salt, t, m, p, 32, Type.ID)
-fernet = Fernet(base64.urlsafe_b64encode(key))
-for line in lines[1:]:
-    record = json.loads(fernet.decrypt(line))
-    for said in record.get("conversation", {}).get("records", []):
-        if "text" in said:
-            print(said["id"], said["n"], said["role"], said["text"])
-"#;
-
 #[test]
-fn python_opens_a_backup() {
+fn the_documented_program_decrypts_a_backup() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
         return proof::left_out("python-backup", "no Python with `cryptography` and `argon2-cffi`");
     };
     let sandbox = house(2);
     let file = backup(&sandbox, "house.backup");
-    let output = Command::new(python).args(["-c", PYTHON]).arg(&file).arg(sandbox.root().join("passphrase")).output().unwrap();
+    let output = Command::new(python)
+        .args(["-c", &readme::python_that_reads("splitlines")])
+        .arg(&file)
+        .arg(sandbox.root().join("passphrase"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut got: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     got.sort();

@@ -1,10 +1,11 @@
-//! Every help page is what its file in `tests/it/help/` says, and every command that a hint names exists.
+//! Every help page equals its file in `tests/it/help/`, and every command that a text names exists.
 //!
-//! `CHATBOT_REFRESH=help cargo test --test it help` writes the files anew: read the difference before it is committed.
+//! `CHATBOT_REFRESH=help cargo test --test it help` rewrites the files: read the difference before you
+//! commit it.
 
 use super::harness::Sandbox;
 use super::harness::run::difference;
-use super::source;
+use super::{readme, source};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
@@ -115,7 +116,9 @@ fn every_command_that_a_hint_names_exists() {
     for file in source::read_all() {
         commands.extend(named_commands(&file.text));
     }
-    commands.extend(named_commands(&fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()));
+    for (_, text) in readme::documents() {
+        commands.extend(named_commands(&text));
+    }
     assert!(commands.len() > 10, "{commands:#?}");
     for command in &commands {
         let words = typed_words(command);

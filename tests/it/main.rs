@@ -68,9 +68,9 @@ mod privacy;
 mod privacy_filter;
 /// How a provider is asked, and every way in which it can fail.
 mod provider;
-/// Ten lines of Python open a conversation the binary wrote.
+/// A documented Python program decrypts a conversation.
 mod python;
-/// Every command of the README runs.
+/// The commands, settings and links in the README and in `docs/` work.
 mod readme;
 /// What the program keeps of itself, when it goes badly.
 mod records;

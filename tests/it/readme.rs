@@ -1,4 +1,4 @@
-//! Every command of the README runs.
+//! Every command in the README and in `docs/` runs, every setting is accepted and every link works.
 
 use super::harness::provider::{Reply, Server};
 use super::harness::sandbox::{PASSPHRASE, own_key};
@@ -8,29 +8,51 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README")
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The lines of its code blocks of a language, without their comments.
+/// The README and the pages in `docs/`: their paths and texts.
+pub(super) fn documents() -> Vec<(String, String)> {
+    let mut paths = vec![String::from("README.md")];
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        paths.push(format!("docs/{}", entry.unwrap().file_name().to_string_lossy()));
+    }
+    paths.sort();
+    let read = |path: String| {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        (path, text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+/// A code block in `docs/formats.md`: the Python program that contains `mark`.
+pub(super) fn python_that_reads(mark: &str) -> String {
+    let page = fs::read_to_string(root().join("docs/formats.md")).unwrap();
+    let mut blocks = page.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.find(|block| block.contains(mark)).expect("the page has such a program").to_owned()
+}
+
+/// The lines of the code blocks in one language, without their comments.
 fn lines(language: &str) -> Vec<String> {
-    let readme = readme();
-    let mut inside = false;
     let mut found = Vec::new();
-    for line in readme.lines() {
-        if line.starts_with("```") {
-            inside = !inside && line == format!("```{language}");
-        } else if inside {
-            let line = line.split(" #").next().unwrap_or_default().trim();
-            if !line.is_empty() {
-                found.push(line.to_owned());
+    for (_, text) in documents() {
+        let mut inside = false;
+        for line in text.lines() {
+            if line.starts_with("```") {
+                inside = !inside && line == format!("```{language}");
+            } else if inside {
+                let line = line.split(" #").next().unwrap_or_default().trim();
+                if !line.is_empty() {
+                    found.push(line.to_owned());
+                }
             }
         }
     }
     found
 }
 
-/// A provider that is asked by those who read the README.
+/// The provider that the commands talk to.
 fn provider() -> Server {
     Server::whatever(|request| {
         if request.method == "GET" { Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#) } else { Reply::says("an answer") }
@@ -45,7 +67,7 @@ fn every_command_runs() {
         "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
         server.base_url()
     ));
-    // What the README says of a machine without a keyring comes first here, as it does there.
+    // Stands in for a machine without a keyring, for which the README says to create a vault first.
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_KEYRING", "vault");
     let tools = sandbox.root().join("tools");
@@ -57,13 +79,13 @@ fn every_command_runs() {
 
     let mut commands = lines("sh");
     assert!(commands.len() >= 8, "{commands:#?}");
-    // A vault before a key, whatever the order of telling.
+    // The vault has to exist before the first key, wherever the text mentions it.
     commands.sort_by_key(|c| !c.starts_with("chatbot vault create"));
     let mut done = Vec::new();
     for command in &commands {
         match command.as_str() {
             "cargo test" | "cargo install --path ." => {}
-            "cargo run --release -- chat --demo" | "chatbot chat" => {
+            "cargo run -- chat --demo" | "chatbot chat" => {
                 let words: Vec<&str> = command.split_whitespace().skip_while(|w| *w != "chat").collect();
                 let mut screen = sandbox.screen(words);
                 screen.wait_for("\n> ").line("hello").wait_for(" tok").wait_for("\n> ").send(screen::key::CTRL_D);
@@ -96,7 +118,7 @@ fn every_command_runs() {
         }
         done.push(command.as_str());
     }
-    for needed in ["cargo test", "cargo run --release -- chat --demo"] {
+    for needed in ["cargo test", "cargo run -- chat --demo"] {
         assert!(done.contains(&needed), "the README no longer says `{needed}`");
     }
 }
@@ -112,6 +134,24 @@ fn the_settings_it_shows_are_settings() {
 
 #[test]
 fn what_ci_runs_is_what_it_says() {
-    let ci = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run")).expect("the check");
+    let ci = fs::read_to_string(root().join(".ci/run")).expect("the check");
     assert!(ci.lines().any(|line| line.trim_end().ends_with("cargo test")), "the README's `cargo test` is what is run");
+}
+
+#[test]
+fn the_readme_is_short_and_every_link_leads_somewhere() {
+    let mut wrong = Vec::new();
+    for (path, text) in documents() {
+        if path == "README.md" && text.lines().count() >= 200 {
+            wrong.push(format!("{path}: {} lines, move details to docs/", text.lines().count()));
+        }
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let file = target.split('#').next().unwrap_or_default();
+            if !target.contains("://") && !file.is_empty() && !folder.join(file).exists() {
+                wrong.push(format!("{path}: no such file: {target}"));
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }

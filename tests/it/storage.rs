@@ -8,6 +8,7 @@ use super::harness::provider::Reply;
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use super::harness::webdav::{PASSWORD, USER, WebDav};
 use super::harness::{Output, Sandbox, proof, python};
+use super::readme;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -753,23 +754,20 @@ fn a_real_server_that_speaks_s3_holds_backups() {
     proof::ran("object-storage");
 }
 
-/// The Python of the README that opens a place of backups.
-fn lines_of_the_readme() -> String {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let mut blocks = readme.split("```python\n").skip(1).filter_map(|rest| rest.split("```").next());
-    blocks.find(|block| block.contains("chatbot-store.json")).expect("the README shows how Python opens a place of backups").to_owned()
-}
-
 #[test]
-fn python_opens_a_place_of_backups() {
+fn the_documented_program_decrypts_a_repository() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
         return proof::left_out("python-storage", "no Python with `cryptography` and `argon2-cffi`");
     };
     let sandbox = house(3);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
-    let output =
-        Command::new(python).args(["-c", &lines_of_the_readme()]).arg(&place).arg(sandbox.root().join("passphrase")).output().unwrap();
+    let output = Command::new(python)
+        .args(["-c", &readme::python_that_reads("chatbot-store.json")])
+        .arg(&place)
+        .arg(sandbox.root().join("passphrase"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let mut got: Vec<String> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
     got.sort();
