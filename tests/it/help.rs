@@ -85,6 +85,49 @@ fn help_fits_a_terminal_and_says_what_each_thing_does() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// Words that a reader has to decipher, with the plain ones.
+const UNCLEAR: [(&str, &str); 18] = [
+    ("anew", "again"),
+    ("beside", "in the same folder, as a copy"),
+    ("goes along", "is attached"),
+    ("house", "installation, machine"),
+    ("its owner", "the user"),
+    ("mend", "fix, repair"),
+    ("nobody", "no one, or the active voice"),
+    ("of ours", "of this program"),
+    ("oneself", "yourself"),
+    ("seal", "encrypt"),
+    ("sealed", "encrypted"),
+    ("so many", "this many"),
+    ("so much", "this much"),
+    ("so old", "newer than"),
+    ("somebody", "someone"),
+    ("standing instructions", "system prompt"),
+    ("what came", "the text so far"),
+    ("whoever", "anyone who"),
+];
+
+/// The unclear words of a text, without its code blocks. Options such as `--anew` are not words.
+fn unclear(text: &str) -> String {
+    let prose: String = text.split("```").step_by(2).collect();
+    let trimmed = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();
+    let words: Vec<String> = prose.split_whitespace().map(trimmed).collect();
+    let words = format!(" {} ", words.join(" "));
+    let found = UNCLEAR.iter().filter(|(word, _)| words.contains(&format!(" {word} ")));
+    found.fold(String::new(), |found, (word, plain)| found + &format!("  {word} ({plain})\n"))
+}
+
+#[test]
+fn texts_for_users_are_in_plain_words() {
+    let mut texts = Vec::new();
+    pages(&Sandbox::new(), &[], &mut texts);
+    texts.extend(readme::documents());
+    texts.push((String::from("settings.toml"), chatbot::settings::TEMPLATE.to_owned()));
+    let wrong = texts.iter().map(|(name, text)| (name, unclear(text))).filter(|(_, words)| !words.is_empty());
+    let wrong: String = wrong.map(|(name, words)| format!("{name}:\n{words}")).collect();
+    assert!(wrong.is_empty(), "use the words in brackets:\n{wrong}");
+}
+
 /// The commands in back quotes of a text: `chatbot key set --provider NAME`.
 pub(super) fn named_commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
