@@ -200,6 +200,7 @@ impl Recovery {
 
 /// Twelve hexadecimal digits that tell a data key from others, the same in every home: a person compares them
 /// with those on the sheet. They are part of a hash of 32 random bytes, so they do not help to find the key.
+#[must_use]
 pub fn fingerprint(data_key: &Secret) -> String {
     let hash = Sha256::new().chain_update(b"chatbot data key 1\n").chain_update(data_key.expose()).finalize();
     let digits: Vec<String> = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();

@@ -383,10 +383,11 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     if i == closed {
         // `- name: DB_PASSWORD` and `value: …` on the next line.
         let behind = |label: &[u8]| name.start.checked_sub(label.len()).is_some_and(|at| at >= line_start && text.has_folded(at, label));
-        if matches!(text.at(i), b'\n' | 0) && (behind(b"name: ") || behind(b"key: ")) {
-            if let Some(value) = value_below(text, i).or_else(|| value_above(text, line_start)) {
-                return Some((next_line(text, text.blanks(value + 6), false), Syntax::Bare));
-            }
+        if matches!(text.at(i), b'\n' | 0)
+            && (behind(b"name: ") || behind(b"key: "))
+            && let Some(value) = value_below(text, i).or_else(|| value_above(text, line_start))
+        {
+            return Some((next_line(text, text.blanks(value + 6), false), Syntax::Bare));
         }
         return None;
     }

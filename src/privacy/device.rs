@@ -112,7 +112,9 @@ pub(super) fn setting(pass: &mut Pass<'_>, at: usize, to: usize) {
     } else {
         to
     };
-    if !(told && command.contains(&b'=') || text.at(at) == b'/' && command.is_empty()) && !(told && command.starts_with(b"/")) {
+    let is_command = told && (command.contains(&b'=') || command.starts_with(b"/"));
+    let is_at_start = text.at(at) == b'/' && command.is_empty();
+    if !is_command && !is_at_start {
         return;
     }
     let from = if text.has(from, b"\\\n") { text.run(from + 2, 40, |b| b == b' ') } else { from };

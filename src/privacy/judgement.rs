@@ -79,7 +79,7 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
                 // `MAIL_PASSWORD="…"` of an environment: quotes are there because of the blank.
                 let set = name.is_upper() && text.at(name.end) == b'=' && name.end + 2 == found.start;
                 let words = bytes.split(|&b| b == b' ').filter(|word| !word.is_empty()).count();
-                let words_only = || words <= 4 && bytes.split(|&b| b == b' ').all(|word| is_plain(word));
+                let words_only = || words <= 4 && bytes.split(|&b| b == b' ').all(is_plain);
                 let between = text.cut(name.end, found.start);
                 let upper = name.is_upper() && between.iter().all(|b| matches!(b, b'=' | b':' | b' ' | b'"' | b'\''));
                 let assigned = upper || between.first() == Some(&b'=') && between.len() == 2 && begins_line(text, name.start);

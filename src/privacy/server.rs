@@ -30,7 +30,8 @@ pub(super) fn user(pass: &mut Pass<'_>, at: usize, to: usize) {
         let start = word.iter().position(|&b| !mark(b)).unwrap_or(0);
         rule(word.get(start..).unwrap_or_default())
     });
-    if !command && !(list && ruled) {
+    let is_rule = list && ruled;
+    if !command && !is_rule {
         return;
     }
     let mut i = at;

@@ -53,7 +53,7 @@ fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     rustix::io::ioctl_fionbio(&writer, true).unwrap();
     for size in [4096, 1] {
-        while writer.write(&vec![b'.'; size]).is_ok() {}
+        while matches!(writer.write(&vec![b'.'; size]), Ok(1..)) {}
     }
     rustix::io::ioctl_fionbio(&writer, false).unwrap();
     (reader, writer)
@@ -138,7 +138,9 @@ fn hardening_keeps_other_processes_of_the_user_out_of_every_command() {
     let cores = open.abort(&sandbox);
     let pattern = std::fs::read_to_string("/proc/sys/kernel/core_pattern").unwrap_or_default();
     assert!(!cores.is_empty() || pattern.contains(['/', '|', '%']), "no core file by the name of {pattern:?}");
-    cores.iter().for_each(|core| std::fs::remove_file(core).unwrap());
+    for core in &cores {
+        std::fs::remove_file(core).unwrap();
+    }
 
     let commands = memory::commands(&sandbox);
     assert!(commands.len() > 10, "{commands:?}");

@@ -245,7 +245,7 @@ fn imported(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
 
 #[test]
 fn import_replaces_half_of_a_surrogate_pair() {
-    let halves = r#"\ud800|\udfff|\ud83d\ude00|\ud83d\ud83d\ude00|\ude00\ud83d|\ud83dx|\\ud83d|\\\ud83d"#;
+    let halves = r"\ud800|\udfff|\ud83d\ude00|\ud83d\ud83d\ude00|\ude00\ud83d|\ud83dx|\\ud83d|\\\ud83d";
     let whole = "\u{fffd}|\u{fffd}|😀|\u{fffd}😀|\u{fffd}\u{fffd}|\u{fffd}x|\\ud83d|\\\u{fffd}";
     let pair = vec![("user".to_owned(), whole.to_owned()), ("assistant".to_owned(), "an answer".to_owned())];
     let messages = format!(

@@ -3,7 +3,7 @@
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use super::harness::{Sandbox, proof, python};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A sandbox with a conversation, and its recovery file.
@@ -144,7 +144,7 @@ fn the_key_of_other_conversations_is_not_kept() {
 }
 
 /// The fingerprint that is printed on a recovery sheet.
-fn printed_fingerprint(file: &PathBuf) -> String {
+fn printed_fingerprint(file: &Path) -> String {
     let text = fs::read_to_string(file).unwrap();
     text.lines().find_map(|line| line.strip_prefix("fingerprint: ")).unwrap().to_owned()
 }

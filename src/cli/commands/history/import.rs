@@ -27,7 +27,7 @@ const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 /// Import conversations from other programs
 ///
 /// Supported formats: exports of this program, any list of messages with `role` and `content`,
-/// `conversations.json` from ChatGPT, aichat sessions, shell_gpt chats, `logs.db` from llm and
+/// `conversations.json` from ChatGPT, aichat sessions, `shell_gpt` chats, `logs.db` from llm and
 /// `mods.db` from mods.
 ///
 /// Imported messages are redacted. Imported system prompts are shown but never sent. Conversations
