@@ -56,10 +56,10 @@ pub enum Error {
     #[error("more than one conversation begins with `{0}`")]
     Ambiguous(String),
     /// Another process is writing to it.
-    #[error("conversation `{0}` is open in another chatbot")]
+    #[error("conversation `{0}` is open in another chatbot process")]
     Busy(Name),
     /// Not one line of it opens.
-    #[error("no line of conversation `{id}` can be opened: {why}")]
+    #[error("cannot decrypt any line of conversation `{id}`: {why}")]
     Closed {
         /// Which.
         id: Name,
@@ -67,7 +67,7 @@ pub enum Error {
         why: seal::Error,
     },
     /// Written by a newer program.
-    #[error("conversation `{id}` has format {format}, and this program knows formats up to {FORMAT}")]
+    #[error("conversation `{id}` has format version {format}, and this program supports up to {FORMAT}")]
     Newer {
         /// Which.
         id: Name,
@@ -75,16 +75,16 @@ pub enum Error {
         format: u32,
     },
     /// There is a file of that name already.
-    #[error("there is a conversation `{0}` already")]
+    #[error("conversation `{0}` already exists")]
     There(Name),
     /// The file was removed, moved or replaced while it was open.
-    #[error("the file of conversation `{0}` has been taken away while it was open")]
+    #[error("the file of conversation `{0}` was removed or replaced while it was open")]
     Vanished(Name),
     /// No subkey could be derived.
     #[error("{0}")]
     Key(#[from] seal::Error),
     /// The file has reached its largest size.
-    #[error("`{}` has {bytes} bytes, and a conversation has at most {}", path.display(), MAX_FILE_BYTES)]
+    #[error("`{}` has {bytes} bytes, and the limit for a conversation is {}", path.display(), MAX_FILE_BYTES)]
     Full {
         /// The file.
         path: std::path::PathBuf,
@@ -92,7 +92,7 @@ pub enum Error {
         bytes: u64,
     },
     /// No randomness for a name.
-    #[error("this system gives no random numbers")]
+    #[error("cannot get random numbers from the operating system")]
     Random,
 }
 

@@ -240,7 +240,7 @@ impl<'a> Reader<'a> {
             Record::Header(header) if header.id != *self.id => self.note(number, None, "the header belongs to another conversation"),
             Record::Header(_) if self.header.is_some() => self.note(number, None, "the header is repeated"),
             Record::Header(header) => self.header = Some(header),
-            Record::Nothing => self.note(number, None, "the line opens but is no record"),
+            Record::Nothing => self.note(number, None, "the line decrypts, but is not a record"),
         }
         Ok(None)
     }
@@ -285,7 +285,7 @@ impl<'a> Reader<'a> {
             }
             _ => {
                 let message = Some(self.last.saturating_add(1));
-                self.damage.push(Damage { message, through: None, line: None, reason: "what was kept of the answer is damaged" });
+                self.damage.push(Damage { message, through: None, line: None, reason: "the partially saved answer is damaged" });
             }
         }
         Ok(true)
@@ -298,7 +298,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         if n == 0 {
-            self.note(number, None, "the line opens but is no record");
+            self.note(number, None, "the line decrypts, but is not a record");
             return None;
         }
         if self.seen.contains(&n) {
@@ -306,7 +306,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         if n < self.last {
-            self.note(number, Some(n), "the message is not in its place");
+            self.note(number, Some(n), "the message is out of order");
         }
         self.count(&message);
         Some(message)
@@ -363,7 +363,7 @@ impl<'a> Reader<'a> {
             self.damage.push(Damage { message: None, through: None, line: None, reason: "the header is missing" });
         }
         if torn > 0 {
-            self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is torn" });
+            self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is incomplete" });
         }
         let (messages, updated_at) = (self.seen.len(), self.updated_at.map(|(_, at)| at));
         Ok(Ending { header: self.header, messages, updated_at, last: self.last, damage: self.damage, torn })

@@ -37,9 +37,9 @@ impl Remaining {
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.closed.len() == self.of {
-            return "no line of it".to_owned();
+            return "all lines".to_owned();
         }
-        let mut said = String::from(if self.closed.len() == 1 { "not line " } else { "not lines " });
+        let mut said = String::from(if self.closed.len() == 1 { "line " } else { "lines " });
         let mut comma = "";
         for run in self.closed.chunk_by(|a, b| a + 1 == *b) {
             // Writing to a string cannot fail.

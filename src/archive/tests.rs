@@ -136,7 +136,7 @@ fn a_torn_end_is_set_aside_and_the_next_message_is_whole() {
     let whole = disk::read(&path).unwrap().unwrap();
     disk::write(&path, &whole[..whole.len() - 10]).unwrap();
     let mut opened = place.archive.open(&id).unwrap();
-    assert_eq!(sentences(&opened.stored), ["the last line is torn"]);
+    assert_eq!(sentences(&opened.stored), ["the last line is incomplete"]);
     opened.conversation.keep(&[(&message(Role::User, "again"), &Note::default())]).unwrap();
     let stored = place.archive.read(&id).unwrap();
     assert_eq!(texts(&stored), [(1, "text 0".into()), (2, "again".into())]);
@@ -151,7 +151,7 @@ fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
     let (_, other) = place.conversation(3);
     let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap()).unwrap().lines().nth(2).unwrap().to_owned();
     let cases: Vec<(Change, Vec<&str>, usize)> = vec![
-        (Box::new(|l| l.swap(1, 2)), vec!["message 1 (line 3): the message is not in its place"], 4),
+        (Box::new(|l| l.swap(1, 2)), vec!["message 1 (line 3): the message is out of order"], 4),
         (Box::new(|l| l.push(l[2].clone())), vec!["message 2 (line 6): the message is repeated"], 4),
         (Box::new(|l| drop(l.remove(2))), vec!["message 2: the message is missing"], 3),
         (Box::new(|l| drop(l.remove(0))), vec!["the header is missing"], 4),
@@ -308,7 +308,7 @@ fn checkpoint_of_another_conversation_or_none_is_damage_and_is_kept() {
         disk::write(&partial(&path), &foreign).unwrap();
         let stored = place.archive.read(&id).unwrap();
         assert_eq!(texts(&stored), [(1, "text 0".into())]);
-        assert_eq!(sentences(&stored), ["message 2: what was kept of the answer is damaged"]);
+        assert_eq!(sentences(&stored), ["message 2: the partially saved answer is damaged"]);
     }
 }
 

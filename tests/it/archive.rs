@@ -180,7 +180,7 @@ fn a_second_writer_is_told_and_a_reader_reads() {
         }
     };
     let told = sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).fails(8);
-    assert!(told.stderr.starts_with(&format!("chatbot: error: conversation `{id}` is open in another chatbot\n")), "{told:#?}");
+    assert!(told.stderr.starts_with(&format!("chatbot: error: conversation `{id}` is open in another chatbot process\n")), "{told:#?}");
     assert_eq!(texts(&sandbox, &id)[0], "the first of us");
     let busy = sandbox.run(["history", "rekey", "--yes"]).fails(8);
     assert!(busy.stderr.contains("another chatbot is running"), "{busy:#?}");
@@ -214,7 +214,7 @@ fn damage_costs_one_message_and_is_told() {
     }
     fs::write(&file, &whole[..whole.len() - 20]).unwrap();
     let torn = sandbox.run(["history", "verify", "--json"]).fails(9);
-    assert_eq!(parsed(&torn)["damaged"][0]["reason"], json!("the last line is torn"));
+    assert_eq!(parsed(&torn)["damaged"][0]["reason"], json!("the last line is incomplete"));
     sandbox.run(["ask", "--demo", "--resume", &id, "go on"]).passes();
     sandbox.run(["history", "verify"]).stdout("1 conversation, 31 messages: nothing is damaged\n").check();
 }
@@ -293,7 +293,7 @@ fn a_conversation_that_is_taken_away_while_it_is_open_loses_nothing() {
     let folder = sandbox.data().join("conversations");
     let away = sandbox.root().join("away");
     fs::rename(&folder, &away).unwrap();
-    screen.line("while it is gone").wait_for("has been taken away while it was open").wait_for("`/save`").wait_for("\n> ");
+    screen.line("while it is gone").wait_for("was removed or replaced while it was open").wait_for("`/save`").wait_for("\n> ");
     assert!(!folder.exists(), "it was made anew");
     screen.line("/save").wait_for("kept from the beginning").wait_for("\n> ").line("after").wait_for("tok").wait_for("\n> ");
     screen.send(super::harness::screen::key::CTRL_D);
@@ -511,27 +511,27 @@ fn the_threads_of_llm_are_read() {
     // A form that is not known is no empty log.
     let hint = "chatbot: hint: `chatbot history import --help` names the forms\n";
     for (name, change, what) in [
-        ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "a log of llm's without a table `parts`"),
-        ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "a log of llm's whose table `parts` has no column `text`"),
-        ("hollow.db", "DELETE FROM parts;", "a log of llm's with 6 threads and no message that is understood"),
+        ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "an llm log without a table `parts`"),
+        ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "an llm log whose table `parts` has no column `text`"),
+        ("hollow.db", "DELETE FROM parts;", "an llm log with 6 threads and no readable message"),
         // A page of text that a hundred threads say again.
         (
             "echo.db",
             "UPDATE parts SET text = printf('%.*c', 1000000, 'x') WHERE message_hash = 'u2';
              WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 100) INSERT INTO threads SELECT 't' || n, 'echo', 'a3', NULL, '' FROM n;",
-            "more than a log of its size can have",
+            "more text than a log of its size can contain",
         ),
         (
             "borrowed.db",
             "UPDATE fragments SET content = printf('%.*c', 1000000, 'x');
              UPDATE parts SET payload = '{\"text_ref\":[' || (WITH RECURSIVE n(n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM n WHERE n < 100)
                  SELECT group_concat('{\"fragment\":7}') FROM n) || ']}' WHERE payload LIKE '%text_ref%';",
-            "more than a log of its size can have",
+            "more text than a log of its size can contain",
         ),
         (
             "later.db",
             "INSERT INTO _llm_migrations VALUES ('m027_turns_response_json', ''), ('m031_elsewhere', ''); DELETE FROM threads; DELETE FROM responses;",
-            "a log of llm's whose form was last changed by `m031_elsewhere`",
+            "an llm log whose last migration is `m031_elsewhere`",
         ),
     ] {
         let file = made(name, change);

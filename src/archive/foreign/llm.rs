@@ -48,14 +48,14 @@ pub(super) fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<(), Un
     // Nothing, where there are changes that nobody here knows of, may be all of it in another place.
     match log.last_change().filter(|_| count == 0) {
         Some(change) if number(&change).is_none_or(|n| n > LAST) => {
-            Err(Unread::Schema(format!("a log of llm's whose form was last changed by `{change}`")))
+            Err(Unread::Schema(format!("an llm log whose last migration is `{change}`")))
         }
         _ => Ok(()),
     }
 }
 
 fn too_much() -> Unread {
-    Unread::TooMuch("more than a log of its size can have".to_owned())
+    Unread::TooMuch("more text than a log of its size can contain".to_owned())
 }
 
 /// `m027_turns_response_json` is number 27.
@@ -114,9 +114,9 @@ impl Log<'_> {
 
     /// Hands each row of a table to `each`, if it is as it is known to be.
     fn each(&self, name: &str, columns: &[&str], each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
-        let table = self.table(name).ok_or_else(|| Unread::Schema(format!("a log of llm's without a table `{name}`")))?;
+        let table = self.table(name).ok_or_else(|| Unread::Schema(format!("an llm log without a table `{name}`")))?;
         if let Some(column) = columns.iter().find(|column| !table.columns.iter().any(|c| c == *column)) {
-            return Err(Unread::Schema(format!("a log of llm's whose table `{name}` has no column `{column}`")));
+            return Err(Unread::Schema(format!("an llm log whose table `{name}` has no column `{column}`")));
         }
         self.database.rows(table, each).then_some(()).ok_or_else(too_much)
     }
@@ -194,7 +194,7 @@ impl Log<'_> {
             return Err(too_much());
         }
         if rows > 0 && ids.is_empty() {
-            return Err(Unread::Schema(format!("a log of llm's with {rows} threads and no message that is understood")));
+            return Err(Unread::Schema(format!("an llm log with {rows} threads and no readable message")));
         }
         Ok(ids)
     }
