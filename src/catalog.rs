@@ -72,7 +72,7 @@ impl Body {
     const fn in_words(self) -> &'static str {
         match self {
             Self::LowerHex => "the digits 0-9 and a-f",
-            Self::LowerAlnum => "digits and small letters",
+            Self::LowerAlnum => "digits and lower-case letters",
             Self::Alnum => "letters and digits",
             Self::Url => "letters, digits, `_` and `-`",
         }
@@ -125,7 +125,7 @@ const fn shape(prefix: &'static str, body: Body, min: usize, max: usize) -> Shap
     Shape { prefix, body, min, max, useless: None }
 }
 
-const ADMIN: Option<&str> = Some("an administrator's key: it manages an organisation and cannot ask a model anything");
+const ADMIN: Option<&str> = Some("an admin key, which manages an organisation and cannot be used for chat");
 
 static ENTRIES: [Entry; 9] = [
     Entry {
@@ -292,9 +292,9 @@ pub fn check_any_key(key: &str) -> Result<(), BadKey> {
     let said = if key.is_empty() {
         "the key is empty"
     } else if key.bytes().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
-        "the key has a space or a line break in it"
+        "the key contains a space or a line break"
     } else if !key.bytes().all(|b| b.is_ascii_graphic()) {
-        "the key has a character that no key has: a control character or a letter outside ASCII"
+        "the key contains a control character or a character outside ASCII, which no key has"
     } else if key.len() > 4096 {
         "the key is longer than 4096 characters"
     } else {
@@ -559,14 +559,14 @@ mod tests {
             (
                 "anthropic",
                 key("sk-ant-admin01-", 'q', 95),
-                "this looks like an administrator's key: it manages an organisation and cannot ask a model anything",
+                "this looks like an admin key, which manages an organisation and cannot be used for chat",
             ),
             ("openrouter", String::new(), "the key is empty"),
-            ("ollama", String::from("a b"), "the key has a space or a line break in it"),
+            ("ollama", String::from("a b"), "the key contains a space or a line break"),
             (
                 "openrouter",
                 String::from("sk-or-v1-\u{e9}"),
-                "the key has a character that no key has: a control character or a letter outside ASCII",
+                "the key contains a control character or a character outside ASCII, which no key has",
             ),
         ] {
             let said = find(name).unwrap().check_key(&key).unwrap_err().to_string();

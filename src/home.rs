@@ -18,7 +18,7 @@ pub struct Home {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The system names no home folder.
-    #[error("this system names no home folder")]
+    #[error("this system defines no home folder")]
     Homeless,
     /// A root that is not absolute would move with the current folder.
     #[error("`{0}` is not an absolute path")]

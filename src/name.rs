@@ -46,10 +46,10 @@ impl TryFrom<String> for Name {
             return Err(NotAName("a name cannot be empty"));
         }
         if text.len() > 64 {
-            return Err(NotAName("a name has at most 64 characters"));
+            return Err(NotAName("a name can have at most 64 characters"));
         }
         if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            return Err(NotAName("a name has only the characters a-z, 0-9 and `-`"));
+            return Err(NotAName("a name can contain only the characters a-z, 0-9 and `-`"));
         }
         Ok(Self(text))
     }

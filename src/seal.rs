@@ -19,13 +19,13 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Not a key: 32 bytes in URL-safe base64.
-    #[error("this is not a sealing key")]
+    #[error("not an encryption key")]
     NotAKey,
     /// The operating system gave no randomness.
-    #[error("this system gives no random numbers")]
+    #[error("cannot get random numbers from the operating system")]
     Random,
     /// Damaged, or sealed with a key that is not on the ring: the two cannot be told apart.
-    #[error("damaged, or sealed with another key")]
+    #[error("damaged, or encrypted with a different key")]
     Closed,
 }
 

@@ -38,7 +38,7 @@ pub(super) fn seal(key: &Key, text: &[u8], belongs: &[u8]) -> io::Result<Sealed>
     let nonce: [u8; NONCE_BYTES] = random()?;
     let sealed = Aes256Gcm::new((&**key).into())
         .encrypt(&Nonce::from(nonce), Payload { msg: text, aad: belongs })
-        .map_err(|_| io::Error::other("the cipher refused"))?;
+        .map_err(|_| io::Error::other("AES-GCM encryption failed"))?;
     Ok(Sealed { nonce: STANDARD.encode(nonce), sealed: STANDARD.encode(sealed) })
 }
 

@@ -35,7 +35,7 @@ impl FromStr for Preference {
             "auto" => Ok(Self::Auto),
             "os" => Ok(Self::Os),
             "vault" => Ok(Self::Vault),
-            _ => Err("is one of `auto`, `os`, `vault`"),
+            _ => Err("must be `auto`, `os` or `vault`"),
         }
     }
 }
@@ -118,8 +118,9 @@ impl Custody {
         let store: Box<dyn KeyStore> = match kind {
             StoreKind::OsKeyring => Box::new(self.os_keyring()),
             StoreKind::Vault => {
-                let nobody =
-                    || -> Ask { Box::new(|_| Err(super::vault::NoPassphrase(String::from("its passphrase was asked for before")))) };
+                let nobody = || -> Ask {
+                    Box::new(|_| Err(super::vault::NoPassphrase(String::from("the passphrase was already requested in this run"))))
+                };
                 Box::new(Vault::at(self.vault.clone(), self.ask.take().unwrap_or_else(nobody)))
             }
         };
@@ -140,18 +141,18 @@ impl Custody {
 
     fn choose(&self) -> Result<(StoreKind, String), Error> {
         match self.preference {
-            Preference::Os => return Ok((StoreKind::OsKeyring, String::from("`CHATBOT_KEYRING` or `keys.store` asks for it"))),
-            Preference::Vault => return Ok((StoreKind::Vault, String::from("`CHATBOT_KEYRING` or `keys.store` asks for it"))),
+            Preference::Os => return Ok((StoreKind::OsKeyring, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
+            Preference::Vault => return Ok((StoreKind::Vault, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
             Preference::Auto => {}
         }
         if let Some(kept) = self.kept_in() {
-            return Ok((kept, String::from("the keys were put there")));
+            return Ok((kept, String::from("the keys are stored there")));
         }
         if disk::exists(&self.vault) {
             return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
         }
         self.os_keyring().probe()?;
-        Ok((StoreKind::OsKeyring, String::from("the OS keyring answers")))
+        Ok((StoreKind::OsKeyring, String::from("the OS keyring is available")))
     }
 
     /// The store the keys were put into, as far as is known. A damaged book knows nothing; the choice goes on without it.
@@ -283,7 +284,7 @@ mod tests {
         // Gone, it is not replaced by another store: what was in it is missed.
         disk::remove(&home.vault()).unwrap();
         let later = custody(&home, Preference::Auto);
-        assert_eq!(later.chosen().unwrap().why, "the keys were put there");
+        assert_eq!(later.chosen().unwrap().why, "the keys are stored there");
         assert!(matches!(later.get(&Slot::AuditKey), Err(Error::Vault(vault::Error::Missing(_)))));
     }
 

@@ -46,7 +46,7 @@ impl Drawer {
         getrandom::fill(&mut random).map_err(|_| Error::Random(std::io::ErrorKind::Other.into()))?;
         let mark: Vec<u8> = random.iter().map(|b| LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a')).collect();
         disk::write(&self.file, &mark)?;
-        self.name(slot)?.ok_or_else(|| Error::Failed { cause: format!("`{}` is not kept", self.file.display()) })
+        self.name(slot)?.ok_or_else(|| Error::Failed { cause: format!("cannot save `{}`", self.file.display()) })
     }
 
     /// One that is damaged is none: what it led to is looked for by what it opens.

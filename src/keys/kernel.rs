@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Why the kernel will not keep a key.
 #[derive(Debug, thiserror::Error)]
-#[error("the kernel keeps no keys here: {0}")]
+#[error("the kernel keyring cannot be used: {0}")]
 pub struct Refused(String);
 
 /// A vault's key that waits in the kernel.
@@ -103,9 +103,9 @@ mod system {
 
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
-            KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access to its keyring is denied, as in many containers"),
+            KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access is denied, as in many containers"),
             // `ENOSYS` has no name there.
-            KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("it was built without keyrings"),
+            KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("this kernel was built without keyrings"),
             KeyError::QuotaExceeded => String::from("this user's keyring is full"),
             KeyError::KeyringDoesNotExist => {
                 String::from("this session has no keyring that only it can read, as under `cron` and in many containers")
@@ -224,7 +224,7 @@ mod system {
     use std::time::Duration;
 
     pub(super) fn keep(_: &str, _: &[u8], _: Duration) -> Result<(), Refused> {
-        Err(Refused(String::from("only Linux has a keyring in its kernel")))
+        Err(Refused(String::from("only Linux has one")))
     }
 
     pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
@@ -260,7 +260,7 @@ mod tests {
                 assert!(waiting(&vault).is_none());
             }
             Err(refused) => {
-                assert!(refused.to_string().starts_with("the kernel keeps no keys here: "), "{refused}");
+                assert!(refused.to_string().starts_with("the kernel keyring cannot be used: "), "{refused}");
                 assert!(waiting(&vault).is_none());
             }
         }

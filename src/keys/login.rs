@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the browser shows at the end. It names no key and no code.
 const DONE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
-const NO: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>There is nothing here.</p>\n";
+const NO: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
 
 /// A proof: the secret half, and the half that may be seen.
 #[derive(Debug)]

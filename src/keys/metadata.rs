@@ -30,7 +30,7 @@ pub enum Error {
     #[error("{0}")]
     Disk(#[from] disk::Error),
     /// No random numbers.
-    #[error("the operating system gives no random numbers: {0}")]
+    #[error("cannot get random numbers from the operating system: {0}")]
     Random(std::io::Error),
 }
 

@@ -91,7 +91,7 @@ impl fmt::Display for Slot {
 
 /// Not the text of a slot.
 #[derive(Debug, thiserror::Error)]
-#[error("not the name of a key's place")]
+#[error("not the name of a key")]
 pub struct NotASlot;
 
 impl FromStr for Slot {
@@ -162,7 +162,7 @@ pub fn same(one: &Secret, other: &Secret) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such store on this machine.
-    #[error("no OS keyring answers here: {cause}")]
+    #[error("no OS keyring is available: {cause}")]
     Absent {
         /// Why.
         cause: String,
@@ -191,7 +191,7 @@ pub enum Error {
         cause: String,
     },
     /// What was written was not there when it was read back.
-    #[error("the {0} did not give back what it was given")]
+    #[error("the secret read back from the {0} differs from the one written")]
     NotKept(StoreKind),
     /// The vault's own troubles.
     #[error("{0}")]
@@ -203,28 +203,28 @@ pub enum Error {
     #[error("{0}")]
     Disk(#[from] disk::Error),
     /// No answer of the browser can be heard.
-    #[error("the answer of the browser cannot be heard: {0}")]
+    #[error("cannot listen for the browser's callback: {0}")]
     NoDoor(std::io::ErrorKind),
     /// No answer of the browser came.
-    #[error("no answer of the browser came")]
+    #[error("no callback from the browser arrived in time")]
     NoAnswer,
     /// A no came.
-    #[error("it was not allowed in the browser")]
+    #[error("access was denied in the browser")]
     Denied,
     /// The operating system gave no randomness.
-    #[error("the operating system gives no random numbers: {0}")]
+    #[error("cannot get random numbers from the operating system: {0}")]
     Random(std::io::Error),
     /// There are sealed conversations, and the key that opens them is not here.
-    #[error("there are sealed conversations, and the {store} has not the key that opens them")]
+    #[error("there are encrypted conversations, but their data key is not in the {store}")]
     DataKeyMissing {
         /// Which store was asked.
         store: StoreKind,
     },
     /// A data key came back, and there is another one already.
-    #[error("there is another data key already, and what it has sealed needs it")]
+    #[error("a different data key is already in use, and replacing it would make its conversations unreadable")]
     AnotherDataKey,
     /// Both stores have a secret of this name, and they differ.
-    #[error("the {target} has another secret named `{slot}` already")]
+    #[error("the {target} already has a different secret named `{slot}`")]
     Conflict {
         /// Which name.
         slot: Slot,
@@ -232,7 +232,7 @@ pub enum Error {
         target: StoreKind,
     },
     /// What is in the slot of a data key is not one.
-    #[error("what the {store} keeps as `{slot}` is not a data key")]
+    #[error("item `{slot}` in the {store} is not a data key")]
     NotADataKey {
         /// Which store.
         store: StoreKind,
@@ -240,7 +240,7 @@ pub enum Error {
         slot: Slot,
     },
     /// The keys are known to be in a store that cannot be used now.
-    #[error("the keys are in the {there}, which cannot be used now")]
+    #[error("the keys are in the {there}, which is not available")]
     Elsewhere {
         /// Where they are.
         there: StoreKind,

@@ -228,7 +228,7 @@ fn read(slot: &Slot, name: &str) -> Result<Option<Secret>, Error> {
 fn absent(error: &keyring::Error) -> Error {
     match error {
         keyring::Error::PlatformFailure(cause) | keyring::Error::NoStorageAccess(cause) => Error::Absent { cause: plainly(cause.as_ref()) },
-        _ => Error::Absent { cause: String::from("this platform has none") },
+        _ => Error::Absent { cause: String::from("this platform has no supported keyring") },
     }
 }
 
@@ -239,17 +239,17 @@ fn told(error: keyring::Error, slot: &Slot) -> Error {
         keyring::Error::PlatformFailure(cause) => Error::Failed { cause: plainly(cause.as_ref()) },
         keyring::Error::BadEncoding(bytes) => {
             drop(Zeroizing::new(bytes));
-            Error::Failed { cause: format!("its item `{slot}` is not text") }
+            Error::Failed { cause: format!("item `{slot}` is not text") }
         }
         keyring::Error::BadDataFormat(bytes, _) => {
             drop(Zeroizing::new(bytes));
-            Error::Failed { cause: format!("its item `{slot}` is not in a form we know") }
+            Error::Failed { cause: format!("item `{slot}` has an unknown format") }
         }
-        keyring::Error::BadStoreFormat(_) => Error::Failed { cause: String::from("what it keeps is damaged") },
-        keyring::Error::TooLong(_, most) => Error::Failed { cause: format!("it keeps at most {most} characters") },
+        keyring::Error::BadStoreFormat(_) => Error::Failed { cause: String::from("its storage is damaged") },
+        keyring::Error::TooLong(_, most) => Error::Failed { cause: format!("a secret can have at most {most} characters") },
         keyring::Error::Ambiguous(entries) => Error::Ambiguous { slot: slot.clone(), count: entries.len() },
-        keyring::Error::NoDefaultStore => Error::Absent { cause: String::from("it went away") },
-        _ => Error::Failed { cause: format!("it cannot do this for `{slot}`") },
+        keyring::Error::NoDefaultStore => Error::Absent { cause: String::from("it is no longer available") },
+        _ => Error::Failed { cause: format!("this operation is not supported for item `{slot}`") },
     }
 }
 
@@ -264,7 +264,7 @@ fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
     match io.map(Io::kind) {
         Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => String::from("there is no session bus"),
         _ => match innermost.to_string().strip_prefix("SS error: ") {
-            Some("prompt dismissed") => String::from("its question was dismissed"),
+            Some("prompt dismissed") => String::from("the prompt was dismissed"),
             Some(other) => one_line(other),
             None => one_line(&innermost.to_string()),
         },

@@ -52,10 +52,10 @@ pub enum Cost {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
     /// Not a cost at all.
-    #[error("`{0}` is not a key derivation: use `argon2id:m=65536,t=3` or `pbkdf2:600000`")]
+    #[error("unknown key derivation `{0}`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`")]
     Unknown(String),
     /// Cheaper than it should be for an attacker, or dearer than it may be for the owner.
-    #[error("{what} is {is}, and may be {least} to {most}")]
+    #[error("{what} is {is}; it must be {least} to {most}")]
     Bounds {
         /// Which figure.
         what: &'static str,
@@ -67,10 +67,10 @@ pub enum Error {
         most: u32,
     },
     /// Nothing, or more than anyone types.
-    #[error("a passphrase has 1 to {LONGEST} bytes")]
+    #[error("a passphrase must have 1 to {LONGEST} bytes")]
     Length,
     /// The machine could not do it.
-    #[error("the key cannot be derived: {0}")]
+    #[error("cannot derive the key: {0}")]
     Machine(&'static str),
 }
 
@@ -89,11 +89,11 @@ impl Cost {
         };
         match *self {
             Self::Argon2id { memory_kib, passes, lanes } => {
-                within("Argon2id's memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_MEMORY_KIB)?;
-                within("Argon2id's number of passes", passes, LEAST_PASSES, MOST_PASSES)?;
-                within("Argon2id's number of lanes", lanes, 1, MOST_LANES)
+                within("the Argon2id memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_MEMORY_KIB)?;
+                within("the number of Argon2id passes", passes, LEAST_PASSES, MOST_PASSES)?;
+                within("the number of Argon2id lanes", lanes, 1, MOST_LANES)
             }
-            Self::Pbkdf2 { rounds } => within("PBKDF2's number of rounds", rounds, LEAST_ROUNDS, MOST_ROUNDS),
+            Self::Pbkdf2 { rounds } => within("the number of PBKDF2 rounds", rounds, LEAST_ROUNDS, MOST_ROUNDS),
         }
     }
 
@@ -103,10 +103,10 @@ impl Cost {
         let at_most = |what, is, least, most| if is <= most { Ok(()) } else { Err(Error::Bounds { what, is, least, most }) };
         match *self {
             Self::Argon2id { memory_kib, passes, .. } => {
-                at_most("Argon2id's memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_FOREIGN_MEMORY_KIB)?;
-                at_most("Argon2id's number of passes", passes, LEAST_PASSES, MOST_FOREIGN_PASSES)
+                at_most("the Argon2id memory in KiB", memory_kib, LEAST_MEMORY_KIB, MOST_FOREIGN_MEMORY_KIB)?;
+                at_most("the number of Argon2id passes", passes, LEAST_PASSES, MOST_FOREIGN_PASSES)
             }
-            Self::Pbkdf2 { rounds } => at_most("PBKDF2's number of rounds", rounds, LEAST_ROUNDS, MOST_FOREIGN_ROUNDS),
+            Self::Pbkdf2 { rounds } => at_most("the number of PBKDF2 rounds", rounds, LEAST_ROUNDS, MOST_FOREIGN_ROUNDS),
         }
     }
 
@@ -117,8 +117,7 @@ impl Cost {
         let mut key = Key::default();
         match *self {
             Self::Argon2id { memory_kib, passes, lanes } => {
-                let params =
-                    Params::new(memory_kib, passes, lanes, Some(key.len())).map_err(|_| Error::Machine("its figures do not fit"))?;
+                let params = Params::new(memory_kib, passes, lanes, Some(key.len())).map_err(|_| Error::Machine("invalid parameters"))?;
                 Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
                     .hash_password_into(spelled.as_bytes(), salt, &mut *key)
                     .map_err(|_| Error::Machine("not enough memory"))?;

@@ -26,31 +26,31 @@ const WORDS_A_LINE: usize = LINE_BYTES / 2 + 1;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Neither form is in it.
-    #[error("this is not a recovery file, or it is torn")]
+    #[error("not a recovery file, or damaged")]
     Torn,
     /// A later version of this program wrote it.
-    #[error("this recovery file has version {0}, this program knows {VERSION}")]
+    #[error("the recovery file has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
     /// A word that cannot be.
     #[error("{0}")]
     Word(#[from] words::NotAWord),
     /// A line whose check is wrong.
-    #[error("line {0} of the words has a mistake in it")]
+    #[error("line {0} of the words contains a mistake")]
     Line(usize),
     /// It asks for work that no recovery file of ours asks for.
-    #[error("the recovery file asks for what it may not: {0}")]
+    #[error("refusing the key derivation parameters in the recovery file: {0}")]
     Bounds(#[source] passphrase::Error),
     /// Another passphrase, or another file.
-    #[error("the passphrase does not open the recovery file")]
+    #[error("wrong passphrase for the recovery file")]
     WrongPassphrase,
     /// What is to be sealed is no data key.
-    #[error("this is not a data key")]
+    #[error("not a data key")]
     NotADataKey,
     /// The passphrase cannot be one.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
     /// No random numbers, or a cipher that refuses.
-    #[error("the recovery file cannot be made: {0}")]
+    #[error("cannot create the recovery file: {0}")]
     Machine(#[from] std::io::Error),
 }
 
@@ -101,8 +101,8 @@ impl Recovery {
              salt: {}\n\
              nonce: {}\n\
              sealed: {}\n\n\
-             # This is the key of your conversations, sealed under a passphrase. With the passphrase it opens them; without it\n\
-             # it is of no use to anyone. `chatbot key recovery import` reads this file, or the words below typed from paper.\n\n",
+             # This is the encryption key of your conversations, itself encrypted with a passphrase. Without the\n\
+             # passphrase it is useless. `chatbot key recovery import` reads this file, or the words below.\n\n",
             made.local_day(),
             self.cost,
             STANDARD.encode(self.salt),

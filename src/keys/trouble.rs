@@ -61,12 +61,14 @@ impl Record {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid => f.write_str("was refused by its provider"),
-            Self::Ended(at) => write!(f, "ended on {}", at.local_day()),
-            Self::Ends(left) => write!(f, "ends in {}", in_words(*left)),
-            Self::Old { days, most } => write!(f, "is {days} days old, more than {most}: `chatbot key rotate` swaps it"),
-            Self::NearlySpent(left) if *left <= 0 => f.write_str("has nothing left to spend"),
-            Self::NearlySpent(left) => write!(f, "has only ${}.{:02} left to spend", left / DOLLAR, left % DOLLAR / (DOLLAR / 100)),
+            Self::Invalid => f.write_str("was rejected by its provider"),
+            Self::Ended(at) => write!(f, "expired on {}", at.local_day()),
+            Self::Ends(left) => write!(f, "expires in {}", in_words(*left)),
+            Self::Old { days, most } => write!(f, "is {days} days old (limit: {most}): run `chatbot key rotate`"),
+            Self::NearlySpent(left) if *left <= 0 => f.write_str("has used up its spending limit"),
+            Self::NearlySpent(left) => {
+                write!(f, "has only ${}.{:02} of its spending limit left", left / DOLLAR, left % DOLLAR / (DOLLAR / 100))
+            }
         }
     }
 }
@@ -104,13 +106,13 @@ mod tests {
     #[test]
     fn each_trouble_is_a_sentence() {
         let said = |record: Record| record.troubles(NOW, 89).iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(said(record()), ["is 90 days old, more than 89: `chatbot key rotate` swaps it"]);
+        assert_eq!(said(record()), ["is 90 days old (limit: 89): run `chatbot key rotate`"]);
         let young = Record { updated_at: NOW, ..record() };
-        assert_eq!(said(Record { status: Status::Invalid, ..young.clone() }), ["was refused by its provider"]);
-        assert_eq!(said(Record { expires_at: Some(NOW.plus(DAY * 2)), ..young.clone() }), ["ends in 2 days"]);
+        assert_eq!(said(Record { status: Status::Invalid, ..young.clone() }), ["was rejected by its provider"]);
+        assert_eq!(said(Record { expires_at: Some(NOW.plus(DAY * 2)), ..young.clone() }), ["expires in 2 days"]);
         assert_eq!(said(Record { expires_at: Some(Time::from_millis(1_794_916_800_000)), ..young.clone() }).len(), 1);
         let spent = Record { limit: Some(10 * DOLLAR), remaining: Some(DOLLAR / 4), ..young.clone() };
-        assert_eq!(said(spent), ["has only $0.25 left to spend"]);
-        assert_eq!(said(Record { limit: Some(DOLLAR), remaining: Some(-1), ..young }), ["has nothing left to spend"]);
+        assert_eq!(said(spent), ["has only $0.25 of its spending limit left"]);
+        assert_eq!(said(Record { limit: Some(DOLLAR), remaining: Some(-1), ..young }), ["has used up its spending limit"]);
     }
 }

@@ -37,13 +37,13 @@ pub enum Error {
     #[error("there is no vault at `{}`", .0.display())]
     Missing(PathBuf),
     /// There is one already.
-    #[error("there is a vault at `{}` already", .0.display())]
+    #[error("a vault already exists at `{}`", .0.display())]
     Exists(PathBuf),
     /// It is cut off, or not a vault.
-    #[error("the vault `{}` is torn or is not a vault", .0.display())]
+    #[error("the vault `{}` is damaged, or is not a vault", .0.display())]
     Torn(PathBuf),
     /// A later version of this program wrote it.
-    #[error("the vault `{}` has version {version}, this program knows {VERSION}", path.display())]
+    #[error("the vault `{}` has format version {version}, and this program supports up to {VERSION}", path.display())]
     Newer {
         /// Where it is.
         path: PathBuf,
@@ -51,10 +51,10 @@ pub enum Error {
         version: u64,
     },
     /// It opened, and something in it is not what was put there.
-    #[error("the vault `{}` was changed by something else", .0.display())]
+    #[error("the vault `{}` was modified by another program", .0.display())]
     Tampered(PathBuf),
     /// It asks for work that no vault of ours asks for.
-    #[error("the vault `{}` asks for what it may not: {source}", path.display())]
+    #[error("refusing the key derivation parameters in vault `{}`: {source}", path.display())]
     Bounds {
         /// Where it is.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum Error {
         source: passphrase::Error,
     },
     /// Another passphrase, or another header.
-    #[error("the passphrase does not open the vault")]
+    #[error("wrong passphrase for the vault")]
     WrongPassphrase,
     /// No passphrase is to be had.
     #[error("the vault is locked: {0}")]
@@ -78,7 +78,7 @@ pub enum Error {
     #[error("{0}")]
     Kernel(#[from] kernel::Refused),
     /// No random numbers, or a cipher that refuses.
-    #[error("the vault cannot be sealed: {0}")]
+    #[error("cannot encrypt the vault: {0}")]
     Machine(#[from] std::io::Error),
 }
 

@@ -22,15 +22,15 @@ pub(super) struct Witness;
 
 #[cfg(not(target_os = "linux"))]
 impl Witness {
-    #[expect(clippy::unused_self, reason = "it has the face of the other")]
+    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
     pub(super) fn connect(&self) {}
 
-    #[expect(clippy::unused_self, reason = "it has the face of the other")]
+    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
     pub(super) fn item(&self, _: &str) -> Option<Item> {
         None
     }
 
-    #[expect(clippy::unused_self, reason = "it has the face of the other")]
+    #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
     pub(super) fn confirms(&self, _: &str, _: &Item) -> bool {
         false
     }

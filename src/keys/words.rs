@@ -47,7 +47,7 @@ pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
 
 /// A word that is not one of ours: which, counted from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("word {0} is not one of these words: each has five letters, as `lusab`")]
+#[error("word {0} is not a recovery word: each has five letters, such as `lusab`")]
 pub struct NotAWord(pub usize);
 
 /// The bytes of words, however they are separated.

@@ -43,10 +43,10 @@ pub enum Error {
     #[error("{0}")]
     Seal(#[from] seal::Error),
     /// Not one of ours.
-    #[error("`{0}` is no bundle of evidence")]
+    #[error("`{0}` is not an evidence file")]
     NotABundle(String),
     /// No randomness.
-    #[error("this system gives no random numbers")]
+    #[error("cannot get random numbers from the operating system")]
     Random,
 }
 

@@ -44,7 +44,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     }
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
     let listed = sandbox.run(["key", "list"]).passes().stdout;
-    assert!(listed.ends_with("store: os-keyring, because the keys were put there\n"), "{listed}");
+    assert!(listed.ends_with("store: os-keyring, because the keys are stored there\n"), "{listed}");
     sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
     sandbox.run(["key", "delete", "--yes", "--profile", "work"]).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
@@ -109,7 +109,7 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
         let before = prompter.dismissed();
         let said = sandbox.run(command).stdin(key()).fails(3).stderr;
         assert!(
-            said.starts_with("chatbot: error: the OS keyring is locked or refuses access: its question was dismissed\n"),
+            said.starts_with("chatbot: error: the OS keyring is locked or refuses access: the prompt was dismissed\n"),
             "{command:?}: {said}"
         );
         assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing has been changed\n"), "{command:?}: {said}");
@@ -174,7 +174,7 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
     drop(keyring);
     let gone = sandbox.root().join("no-bus").display().to_string();
     sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
-    let said = "chatbot: error: the keys are in the os-keyring, which cannot be used now: no OS keyring answers here: there is no session bus\n\
+    let said = "chatbot: error: the keys are in the os-keyring, which is not available: no OS keyring is available: there is no session bus\n\
                 chatbot: hint: run it in the session where that keyring is, or choose with `CHATBOT_KEYRING`\n";
     for command in [&["key", "get"][..], &["ask", "--demo", "hello"], &["history", "list"], &["key", "set", "--stdin", "--no-validate"]] {
         sandbox.run(command).stdin(key()).code(3).stderr(said).check();
@@ -186,7 +186,7 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
     sandbox.make_vault();
     let files = sandbox.conversations();
     sandbox.run(["ask", "--demo", "hello"]).code(8).stderr(
-        "chatbot: error: there are sealed conversations, and the vault has not the key that opens them\n\
+        "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
          chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
     ).check();
     assert_eq!(sandbox.conversations(), files);
@@ -231,7 +231,7 @@ fn a_bus_without_a_keyring_is_no_keyring() {
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);
     let said = sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: no OS keyring answers here: "), "{said}");
+    assert!(said.starts_with("chatbot: error: no OS keyring is available: "), "{said}");
     assert!(said.contains("chatbot vault create"), "{said}");
 }
 
@@ -241,7 +241,7 @@ fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
     sandbox.store_key("openrouter", &key());
     sandbox.set("CHATBOT_KEYRING", "os");
     let said = sandbox.run(["key", "get"]).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: no OS keyring answers here: there is no session bus\n"), "{said}");
+    assert!(said.starts_with("chatbot: error: no OS keyring is available: there is no session bus\n"), "{said}");
     sandbox.set("CHATBOT_KEYRING", "auto");
     sandbox.run(["key", "get"]).passes();
     sandbox.set("CHATBOT_KEYRING", "file");
@@ -420,7 +420,7 @@ fn a_home_that_has_lost_its_drawer_finds_its_key_by_what_it_opens() {
     keyring.tool(&["clear", "service", "chatbot"], "");
     let files = first.conversations();
     first.run(["ask", "--demo", "more"]).code(8).stderr(
-        "chatbot: error: there are sealed conversations, and the os-keyring has not the key that opens them\n\
+        "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
          chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
     ).check();
     assert_eq!(first.conversations(), files);
@@ -442,7 +442,7 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
         .run(["history", "list"])
         .code(8)
         .stderr(
-            "chatbot: error: what the os-keyring keeps as `data-key` is not a data key\n\
+            "chatbot: error: item `data-key` in the os-keyring is not a data key\n\
              chatbot: hint: bring it back with `chatbot key recovery import`; nothing has been changed\n",
         )
         .check();

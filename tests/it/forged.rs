@@ -71,15 +71,15 @@ fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
         (
             "a gap",
             Box::new(far(7)),
-            format!("conversation `{id}` of the backup has gaps or is not in order, and was whole when the backup was made"),
+            format!("conversation `{id}` in the backup has gaps or is out of order, but was complete when the backup was made"),
         ),
         (
             "another order",
             Box::new(|said| said.swap(2, 3)),
-            format!("conversation `{id}` of the backup has gaps or is not in order, and was whole when the backup was made"),
+            format!("conversation `{id}` in the backup has gaps or is out of order, but was complete when the backup was made"),
         ),
-        ("the end of all numbers", Box::new(far(4_294_967_295)), "line 2 of the backup holds no record of ours".to_owned()),
-        ("more than there are", Box::new(far(5_000_000_000)), "line 2 of the backup holds no record of ours".to_owned()),
+        ("the end of all numbers", Box::new(far(4_294_967_295)), "line 2 of the backup is not a valid record".to_owned()),
+        ("more than there are", Box::new(far(5_000_000_000)), "line 2 of the backup is not a valid record".to_owned()),
     ];
     let empty = Sandbox::with_vault();
     for (what, change, message) in cases {
@@ -115,26 +115,26 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     let warning = |what: &str| format!("chatbot: warning: not all of it can be had: {what}\n");
     let flipped = format!("{}A{}", &lines[2][..60], &lines[2][61..]);
     let flipped = if flipped == lines[2] { format!("{}B{}", &lines[2][..60], &lines[2][61..]) } else { flipped };
-    let missing = |n: usize| format!("of 4 conversations and 16 messages, {n} and {} are there", n * 4);
+    let missing = |n: usize| format!("of 4 conversations and 16 messages, {n} and {} are left", n * 4);
     let cases: Vec<(&str, Vec<&str>, usize, Vec<String>)> = vec![
         (
             "a damaged line",
             vec![lines[0], lines[1], &flipped, lines[3], lines[4], lines[5]],
             3,
-            vec!["line 3 does not open".to_owned(), missing(3)],
+            vec!["line 3 cannot be decrypted".to_owned(), missing(3)],
         ),
         ("two of them, side by side", vec![lines[0], lines[1], "x", &flipped, lines[4], lines[5]], 2, {
-            vec!["lines 3 to 4 do not open".to_owned(), missing(2)]
+            vec!["lines 3 to 4 cannot be decrypted".to_owned(), missing(2)]
         }),
-        ("no end", lines[..4].to_vec(), 3, vec!["the last record, which counts everything, is missing".to_owned()]),
+        ("no end", lines[..4].to_vec(), 3, vec!["the last record, which contains the totals, is missing".to_owned()]),
         ("of another backup", vec![lines[0], lines[1], other[2], lines[3], lines[4], lines[5]], 3, {
-            vec!["line 3 does not open".to_owned(), missing(3)]
+            vec!["line 3 cannot be decrypted".to_owned(), missing(3)]
         }),
         ("swapped", vec![lines[0], lines[2], lines[1], lines[3], lines[4], lines[5]], 3, {
-            vec!["line 3 is not in its place: moved, repeated, or from another backup".to_owned(), missing(3)]
+            vec!["line 3 is out of place: it was moved or repeated, or is from another backup".to_owned(), missing(3)]
         }),
         ("repeated", vec![lines[0], lines[1], lines[1], lines[2], lines[3], lines[4], lines[5]], 4, {
-            vec!["line 3 is not in its place: moved, repeated, or from another backup".to_owned()]
+            vec!["line 3 is out of place: it was moved or repeated, or is from another backup".to_owned()]
         }),
     ];
     for (what, lines, back, lost) in cases {
@@ -166,7 +166,7 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     let alone = fs::read_to_string(backup(&house(1))).unwrap();
     let alone: Vec<&str> = alone.lines().collect();
     let damaged = sandbox.write("alone", [alone[0], "x", alone[2]].join("\n") + "\n");
-    let said = format!("{}{}", warning("line 2 does not open"), warning("of 1 conversation and 4 messages, 0 and 0 are there"));
+    let said = format!("{}{}", warning("line 2 cannot be decrypted"), warning("of 1 conversation and 4 messages, 0 and 0 are left"));
     let count = "0 restored, 0 here already, 0 restored beside\n";
     Sandbox::with_vault().run(["restore", "--mine", "--salvage"]).arg(&damaged).code(8).stdout(count).stderr(said).check();
     // Of a whole one everything comes back, and nothing is said.
@@ -174,7 +174,7 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     empty.run(["restore", "--mine", "--salvage"]).arg(&file).stdout("4 restored, 0 here already, 0 restored beside\n").check();
     let wrong = empty.write("wrong", "another passphrase altogether");
     let refused = empty.run(["restore", "--mine", "--salvage"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
-    assert!(refused.stderr.starts_with("chatbot: error: the passphrase does not open this backup\n"), "{refused:#?}");
+    assert!(refused.stderr.starts_with("chatbot: error: wrong passphrase for the backup\n"), "{refused:#?}");
     let prose = empty.write("prose", "hello\n");
     let named = "chatbot: error: `[ROOT]/prose` is not a backup of chatbot's\nchatbot: hint: check the path\n";
     empty.run(["restore", "--mine", "--salvage"]).arg(&prose).code(8).stderr(named).check();
@@ -196,7 +196,7 @@ fn of_a_long_conversation_the_parts_that_open_come_back() {
     let middle = empty.write("middle", without(3));
     let out = empty.run(["restore", "--mine", "--salvage"]).arg(&middle).fails(8);
     assert!(
-        out.stderr.contains("line 4 does not open\n") && out.stderr.contains(&format!("conversation `{id}` is not whole\n")),
+        out.stderr.contains("line 4 cannot be decrypted\n") && out.stderr.contains(&format!("conversation `{id}` is incomplete\n")),
         "{out:#?}"
     );
     // What is shown of a damaged conversation ends with 8 as well.
@@ -208,7 +208,7 @@ fn of_a_long_conversation_the_parts_that_open_come_back() {
     let last = lines.iter().rposition(|l| l.len() > 1000).unwrap();
     let end = empty.write("end", without(last));
     let out = empty.run(["restore", "--mine", "--salvage"]).arg(&end).fails(8);
-    assert!(out.stderr.contains(&format!("conversation `{id}` is cut off\n")), "{out:#?}");
+    assert!(out.stderr.contains(&format!("conversation `{id}` is incomplete: its end is missing\n")), "{out:#?}");
     let came = everything(&empty)[&id].1.len();
     assert!((1..6).contains(&came), "{came}");
 }

@@ -116,7 +116,7 @@ fn a_keyring_that_never_answers_is_left_at_the_deadline() {
 #[test]
 fn no_daemon_and_no_bus_are_said_and_nothing_is_lost() {
     let bare = Sandbox::under_one_root();
-    let no_store = "chatbot: error: no OS keyring answers here: [..]\nchatbot: hint: make a vault with `chatbot vault create`[..]\n";
+    let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: make a vault with `chatbot vault create`[..]\n";
     bare.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
     bare.run(["key", "get"]).stderr(no_store).code(3).check();
     assert!(files_of_ours(&bare).is_empty());

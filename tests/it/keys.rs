@@ -43,7 +43,7 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
             "provider    profile  source  fingerprint     status   since       validated\n\
          openrouter  default  vault   [..]  unknown  [..]  never\n\
          openrouter  work     vault   [..]  unknown  [..]  never\n\
-         store: vault, because `CHATBOT_KEYRING` or `keys.store` asks for it\n",
+         store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();
     let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
@@ -73,8 +73,8 @@ fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
     let alone = "chatbot: hint: copy the key alone, whole and on one line\n";
     for (given, why, hint) in [
         ("", "the key is empty", alone),
-        ("two words", "the key has a space or a line break in it", alone),
-        ("kéy", "the key has a character that no key has: a control character or a letter outside ASCII", alone),
+        ("two words", "the key contains a space or a line break", alone),
+        ("kéy", "the key contains a control character or a character outside ASCII, which no key has", alone),
         ("sk-or-v1-c0ffee", "a key of OpenRouter has 64 characters after `sk-or-v1-`, this one has 6", hint),
         ("canary", "a key of OpenRouter begins with `sk-or-v1-`", hint),
         ("ghp_canarycanarycanarycanarycanarycanary", "this looks like a GitHub token, not like a key of OpenRouter", hint),
@@ -128,7 +128,7 @@ fn a_provider_is_asked_before_its_key_is_kept_and_then_once_an_hour() {
     sandbox.run(["key", "validate", "--force"]).code(3).stdout("own: invalid: [..]\n").check();
     sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, as asked [..] ago\n").check();
     let listed = sandbox.run(["key", "list"]).passes().stdout;
-    assert!(listed.contains("! the key for `own` was refused by its provider\n"), "{listed}");
+    assert!(listed.contains("! the key for `own` was rejected by its provider\n"), "{listed}");
     let asked: Vec<String> = server.requests().iter().map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap())).collect();
     assert_eq!(asked, ["wrong", "right", "right", "right"].map(|key| format!("GET /v1/models Bearer {key}")));
 }
@@ -202,7 +202,7 @@ fn the_environment_is_the_second_source_and_is_never_written_down() {
         .stdout(
             "provider    profile  source  fingerprint     status   since  validated\n\
          openrouter  default  env     [..]  unknown  -      never\n\
-         store: vault, because `CHATBOT_KEYRING` or `keys.store` asks for it\n",
+         store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();
     with(&["key", "delete", "--yes"])

@@ -24,7 +24,7 @@ fn lose_the_vault(sandbox: &Sandbox) {
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
 }
 
-const LOST: &str = "chatbot: error: there are sealed conversations, and the vault has not the key that opens them\n\
+const LOST: &str = "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
     chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n";
 
 #[test]
@@ -58,9 +58,14 @@ fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
     let mut wrong: Vec<String> = lines.iter().map(|l| (*l).to_owned()).collect();
     let word = wrong[4].split(". ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     wrong[4] = wrong[4].replace(&word, if word == "lusab" { "babad" } else { "lusab" });
-    sandbox.run(["key", "recovery", "import", "-"]).stdin(wrong.join("\n")).code(8).stderr(
-        "chatbot: error: line 5 of the words has a mistake in it\nchatbot: hint: look at that line again and type the words once more\n",
-    ).check();
+    sandbox
+        .run(["key", "recovery", "import", "-"])
+        .stdin(wrong.join("\n"))
+        .code(8)
+        .stderr(
+            "chatbot: error: line 5 of the words contains a mistake\nchatbot: hint: look at that line again and type the words once more\n",
+        )
+        .check();
     let mut screen = sandbox.screen(["key", "recovery", "import"]);
     screen.wait_for("an empty line ends them.");
     for line in &lines {
@@ -110,17 +115,17 @@ fn a_wrong_passphrase_a_torn_file_and_a_hostile_one_change_nothing() {
     let import = |text: &str| sandbox.run(["key", "recovery", "import", "-"]).stdin(text);
     let wrong = sandbox.write("wrong", "another passphrase altogether");
     let refused = import(&text).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(3);
-    assert!(refused.stderr.starts_with("chatbot: error: the "), "{refused:#?}");
+    assert!(refused.stderr.starts_with("chatbot: error: wrong passphrase for the recovery file\n"), "{refused:#?}");
     import(&text[..120]).fails(8);
     import("").fails(8);
     import(&text.replace("recovery 1", "recovery 7"))
         .code(8)
         .stderr(
-            "chatbot: error: this recovery file has version 7, this program knows 1\nchatbot: hint: use the newer chatbot that wrote it\n",
+            "chatbot: error: the recovery file has format version 7, and this program supports up to 1\nchatbot: hint: use the newer chatbot that wrote it\n",
         )
         .check();
     import(&text.replace("m=19456", "m=67108864")).code(8).stderr(
-        "chatbot: error: the recovery file asks for what it may not: Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576\n\
+        "chatbot: error: refusing the key derivation parameters in the recovery file: the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576\n\
          chatbot: hint: this file was not written by chatbot\n",
     ).check();
     assert_eq!(fs::read(sandbox.data().join("vault.json")).unwrap(), vault);

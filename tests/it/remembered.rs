@@ -80,7 +80,7 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
         .run(LISTED)
         .code(8)
         .stderr(
-            "chatbot: error: there are sealed conversations, and the os-keyring has not the key that opens them\n\
+            "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
              chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
         )
         .check();

@@ -170,7 +170,10 @@ fn only_what_was_opened_is_called_verified() {
     bytes[50] ^= 1;
     fs::write(&object, bytes).unwrap();
     let refused = sandbox.run(["backup", &address]).fails(8);
-    assert!(refused.stderr.contains("is damaged, or is not what its name says") && refused.stderr.contains("--again"), "{refused:#?}");
+    assert!(
+        refused.stderr.contains("is damaged: its content does not match its name") && refused.stderr.contains("--again"),
+        "{refused:#?}"
+    );
     assert_eq!(names(&place, "snapshots").len(), 1);
     sandbox.run(["backup", "--again", &address]).passes();
     sandbox.run(["backup", &address]).passes();
@@ -211,7 +214,7 @@ fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
         assert!(conversations(&empty.data()).is_empty());
         let out = empty.run(["restore", "--mine", "--salvage", "--json", &address]).fails(8);
         let lost = parsed(&out)["lost"].clone();
-        assert!(lost[0].as_str().unwrap().contains("is damaged, or is not what its name says"), "{lost}");
+        assert!(lost[0].as_str().unwrap().contains("is damaged: its content does not match its name"), "{lost}");
         let counted = lost.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
         assert!(counted.starts_with("of 6 conversations and 24 messages, "), "{lost}");
         let came = everything(&empty);
@@ -336,7 +339,7 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
     stranger.run(["ask", "--demo", "hello"]).passes();
     let before = files(&place);
     let refused = stranger.run(["backup", "--json", &address]).fails(8);
-    assert_eq!(error(&refused), "the passphrase does not open this backup");
+    assert_eq!(error(&refused), "wrong passphrase for the backup");
     assert_eq!(files(&place), before);
 }
 
@@ -360,13 +363,13 @@ fn old_backups_go_with_what_only_they_needed() {
     let mark = place.join("uploads/0123456789abcdef0123456789abcdef");
     fs::write(&mark, "").unwrap();
     let busy = sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).fails(8);
-    assert_eq!(error(&busy), "a backup is being sent there, or was interrupted");
+    assert_eq!(error(&busy), "a backup is being uploaded to this repository, or an upload was interrupted");
     fs::remove_file(&mark).unwrap();
     assert_eq!(files(&place), before, "something was removed");
     fs::create_dir_all(place.join("prunes")).unwrap();
     let mark = place.join("prunes/0123456789abcdef0123456789abcdef");
     fs::write(&mark, "").unwrap();
-    assert_eq!(error(&sandbox.run(["backup", "--json", &address]).fails(8)), "old backups are being removed there");
+    assert_eq!(error(&sandbox.run(["backup", "--json", &address]).fails(8)), "old backups are being deleted from this repository");
     let old = std::time::SystemTime::now() - Duration::from_secs(2 * 86400);
     fs::File::options().write(true).open(&mark).unwrap().set_modified(old).unwrap();
     send(&sandbox, &address);
@@ -420,30 +423,27 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
     let mut flipped = read(&object(1));
     flipped[200] ^= 1;
     let snapshot = format!("snapshots/{id}");
-    let damaged = "object `[..]` is damaged, or is not what its name says";
-    let bounds = |is: &str| format!("the backup asks for what it may not: Argon2id's memory in KiB is {is}, and may be 19456 to 1048576");
+    let damaged = "object `[..]` is damaged: its content does not match its name";
+    let bounds = |is: &str| {
+        format!("refusing the key derivation parameters in the backup: the Argon2id memory in KiB is {is}; it must be 19456 to 1048576")
+    };
     let cases: Vec<(&str, String, Option<Vec<u8>>, String)> = vec![
-        ("no head", "chatbot-store.json".to_owned(), None, "there is no backup of chatbot's".to_owned()),
-        ("prose", "chatbot-store.json".to_owned(), Some(b"hello".to_vec()), "this is not a backup of chatbot's".to_owned()),
+        ("no head", "chatbot-store.json".to_owned(), None, "no chatbot backup found".to_owned()),
+        ("prose", "chatbot-store.json".to_owned(), Some(b"hello".to_vec()), "not a chatbot backup".to_owned()),
         (
             "newer",
             "chatbot-store.json".to_owned(),
             swap("\"version\":1", "\"version\":2"),
-            "this backup has version 2, and this program knows versions up to 1".to_owned(),
+            "the backup has format version 2, and this program supports up to 1".to_owned(),
         ),
         ("dear", "chatbot-store.json".to_owned(), swap("m=65536", "m=4294967295"), bounds("4294967295")),
         ("cheap", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=8,t=1"), bounds("8")),
-        (
-            "cheaper",
-            "chatbot-store.json".to_owned(),
-            swap("m=65536,t=3", "m=32768,t=3"),
-            "the passphrase does not open this backup".to_owned(),
-        ),
+        ("cheaper", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=32768,t=3"), "wrong passphrase for the backup".to_owned()),
         (
             "another date",
             "chatbot-store.json".to_owned(),
             swap("\"created_at\":\"2", "\"created_at\":\"1"),
-            "the passphrase does not open this backup".to_owned(),
+            "wrong passphrase for the backup".to_owned(),
         ),
         ("another head", "chatbot-store.json".to_owned(), Some(fs::read(strange.join("chatbot-store.json")).unwrap()), damaged.to_owned()),
         ("no objects", object(0), None, "object `[..]` is missing".to_owned()),
@@ -459,7 +459,7 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
             Some(fs::read(strange.join("snapshots").join(&names(&strange, "snapshots")[0])).unwrap()),
             damaged.to_owned(),
         ),
-        ("no snapshot", snapshot.clone(), None, "there is no backup of chatbot's".to_owned()),
+        ("no snapshot", snapshot.clone(), None, "no chatbot backup found".to_owned()),
     ];
     let empty = elsewhere();
     empty.run(["vault", "status"]).passes();
@@ -511,13 +511,13 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
 fn an_address_that_leads_nowhere_or_tells_a_secret_is_refused() {
     let sandbox = house(1);
     let (in_clear, incomplete) =
-        ("the address has a user name or a password in it", "the credentials for `s3` are not complete, or cannot be read");
+        ("the address contains a user name or a password", "the credentials for `s3` are incomplete or unreadable");
     for (address, code, message) in [
         ("s3://AKIDCANARY:canarysecret@bucket/x", 2, in_clear),
         ("https://me:canarysecret@dav.example.org/x", 2, in_clear),
         ("http://canarysecret@127.0.0.1:9/x", 2, in_clear),
-        ("https://account.example.org/x?sig=canarysecret", 2, "the address has a `?` or a `#` in it"),
-        ("ftp://example.org/x", 2, "backups cannot go to `ftp://`"),
+        ("https://account.example.org/x?sig=canarysecret", 2, "the address contains a `?` or `#`"),
+        ("ftp://example.org/x", 2, "backups to `ftp://` are not supported"),
         ("http://192.168.1.7/dav", 2, "`webdav` is at `192.168.1.7` with plain http"),
         ("s3://bucket/../x", 2, "the address has something in its path"),
         ("file://elsewhere/x", 2, "the address names another machine"),
@@ -576,7 +576,7 @@ fn webdav_holds_backups_as_well() {
     assert!(dav.files().keys().all(|path| path.starts_with("/dav/of/chatbot/")), "{:?}", dav.files().keys());
 
     let refused = sandbox.run(["backup", "--json", &address]).env("WEBDAV_PASSWORD", "canary-of-a-password").fails(3);
-    assert_eq!(error(&refused), "`webdav` refuses the credentials (401)");
+    assert_eq!(error(&refused), "`webdav` rejected the credentials (401)");
     assert!(!refused.stderr.contains("canary"));
     assert!(sandbox.files_with(PASSWORD.as_bytes()).is_empty());
     for request in dav.server.requests() {
@@ -636,7 +636,7 @@ fn amazons_and_googles_dialects_are_spoken() {
         sandbox.run(["backup", "--verify", address]).passes();
         assert!(bucket.names().iter().all(|name| name.starts_with("of/chatbot/")), "{:?}", bucket.names());
         let nowhere = sandbox.run(["backup", "--json", &address.replace("bucket", "another")]).fails(2);
-        assert_eq!(error(&nowhere), "there is no bucket, container or folder of that name (NoSuchBucket)");
+        assert_eq!(error(&nowhere), "the bucket, container or folder does not exist (NoSuchBucket)");
     }
 }
 
@@ -739,8 +739,8 @@ fn a_real_server_that_speaks_s3_holds_backups() {
     );
 
     for (variable, value, message) in [
-        ("AWS_SECRET_ACCESS_KEY", "canary-of-a-secret", "`s3` refuses the credentials (403, SignatureDoesNotMatch)"),
-        ("AWS_ACCESS_KEY_ID", "AKIDCANARYCANARY0000", "`s3` refuses the credentials (403, InvalidAccessKeyId)"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-of-a-secret", "`s3` rejected the credentials (403, SignatureDoesNotMatch)"),
+        ("AWS_ACCESS_KEY_ID", "AKIDCANARYCANARY0000", "`s3` rejected the credentials (403, InvalidAccessKeyId)"),
     ] {
         for args in [["backup", "--json"].as_slice(), &["restore", "--mine", "--json"], &["backup", "list", "--json"]] {
             let refused = sandbox.run(args).arg(address).env(variable, value).fails(3);
@@ -749,7 +749,7 @@ fn a_real_server_that_speaks_s3_holds_backups() {
         }
     }
     let nowhere = sandbox.run(["backup", "--json", "s3://nobucket/x"]).fails(2);
-    assert_eq!(error(&nowhere), "there is no bucket, container or folder of that name (NoSuchBucket)");
+    assert_eq!(error(&nowhere), "the bucket, container or folder does not exist (NoSuchBucket)");
     assert!(sandbox.files_with(s3.secret().as_bytes()).is_empty());
     proof::ran("object-storage");
 }

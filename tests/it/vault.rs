@@ -47,10 +47,10 @@ fn a_vault_is_made_once_and_on_purpose() {
         .stderr("chatbot: error: this seals the vault with nobody watching\nchatbot: hint: say so with `--yes`\n")
         .check();
     for (kdf, why) in [
-        ("argon2id:m=8,t=1", "Argon2id's memory in KiB is 8, and may be 19456 to 1048576"),
-        ("argon2id:m=67108864,t=3", "Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576"),
-        ("pbkdf2:1000", "PBKDF2's number of rounds is 1000, and may be 600000 to 10000000"),
-        ("md5", "`md5` is not a key derivation: use `argon2id:m=65536,t=3` or `pbkdf2:600000`"),
+        ("argon2id:m=8,t=1", "the Argon2id memory in KiB is 8; it must be 19456 to 1048576"),
+        ("argon2id:m=67108864,t=3", "the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576"),
+        ("pbkdf2:1000", "the number of PBKDF2 rounds is 1000; it must be 600000 to 10000000"),
+        ("md5", "unknown key derivation `md5`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`"),
     ] {
         let said = sandbox.run(["vault", "create", "--yes", "--kdf", kdf]).fails(2).stderr;
         assert!(said.contains(why), "{said}");
@@ -64,7 +64,7 @@ fn a_vault_is_made_once_and_on_purpose() {
         .run(["vault", "create", "--yes", "--kdf", CHEAP])
         .code(1)
         .stderr(
-            "chatbot: error: there is a vault at `[ROOT]/one-root/data/vault.json` already\n\
+            "chatbot: error: a vault already exists at `[ROOT]/one-root/data/vault.json`\n\
          chatbot: hint: `chatbot vault passwd` gives it another passphrase\n",
         )
         .check();
@@ -98,7 +98,7 @@ fn a_passphrase_is_typed_twice_weighed_or_made() {
     for _ in 0..3 {
         screen.wait_for("Passphrase of the vault: ").line("wrong");
     }
-    screen.wait_for("error: the passphrase does not open the vault");
+    screen.wait_for("error: wrong passphrase for the vault");
     assert_eq!(screen.end(), 3);
 }
 
@@ -107,7 +107,7 @@ fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen
-        .wait_for("There is no place for keys yet: no OS keyring answers here: there is no session bus.")
+        .wait_for("There is no place for keys yet: no OS keyring is available: there is no session bus.")
         .wait_for("Make one now? [y/N] ")
         .line("n");
     assert_eq!(screen.end(), 3);
@@ -136,7 +136,7 @@ fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing()
     command(&format!("echo '{PASSPHRASE}'")).passes();
     command("echo wrong")
         .code(3)
-        .stderr("chatbot: error: the passphrase does not open the vault\nchatbot: hint: try again; nothing was changed\n")
+        .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; nothing was changed\n")
         .check();
     for (line, why) in
         [("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"), ("true", "`CHATBOT_PASSPHRASE_COMMAND` gives nothing")]
@@ -187,7 +187,7 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
         fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
         for profile in ["default", "later"] {
             let said = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
-            assert!(said.contains("was changed by something else"), "{said}");
+            assert!(said.contains("was modified by another program"), "{said}");
         }
     }
 }
@@ -295,13 +295,13 @@ fn a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it() {
     let Some(strace) = super::cuts::strace() else { return proof::left_out("cuts", "no strace that may look") };
     let (sandbox, _) = with_key();
     for (call, why) in [
-        ("add_key:error=EACCES", "access to its keyring is denied, as in many containers"),
-        ("keyctl:error=EOPNOTSUPP", "it was built without keyrings"),
+        ("add_key:error=EACCES", "access is denied, as in many containers"),
+        ("keyctl:error=EOPNOTSUPP", "this kernel was built without keyrings"),
         ("add_key:error=EDQUOT", "this user's keyring is full"),
         // After the key was added: its timeout, its link into the session's keyring, and the call behind that.
-        ("keyctl:error=EACCES:when=7+", "access to its keyring is denied, as in many containers"),
-        ("keyctl:error=EACCES:when=9", "access to its keyring is denied, as in many containers"),
-        ("keyctl:error=EACCES:when=10", "access to its keyring is denied, as in many containers"),
+        ("keyctl:error=EACCES:when=7+", "access is denied, as in many containers"),
+        ("keyctl:error=EACCES:when=9", "access is denied, as in many containers"),
+        ("keyctl:error=EACCES:when=10", "access is denied, as in many containers"),
     ] {
         let output = Command::new(&strace)
             .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("inject={call}"), super::harness::run::BINARY, "vault", "unlock"])
@@ -310,7 +310,7 @@ fn a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it() {
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.starts_with(&format!("chatbot: error: the kernel keeps no keys here: {why}\n")), "{call}: {said}");
+        assert!(said.starts_with(&format!("chatbot: error: the kernel keyring cannot be used: {why}\n")), "{call}: {said}");
         let status = sandbox.run(["vault", "status"]).passes().stdout;
         assert!(status.contains("state:    locked\n"), "{call}: {status}");
     }
@@ -322,21 +322,21 @@ fn a_damaged_newer_or_hostile_vault_is_an_error_and_is_left_as_it_is() {
     let whole = fs::read_to_string(vault(&sandbox)).unwrap();
     let half = &whole[..whole.len() / 2];
     for (text, why) in [
-        (half.to_owned(), "the vault `[..]` is torn or is not a vault"),
-        (String::new(), "the vault `[..]` is torn or is not a vault"),
-        (whole.replace("\"version\": 1", "\"version\": 2"), "the vault `[..]` has version 2, this program knows 1"),
-        (whole.replace("default/openrouter", "default/openrouteR"), "the vault `[..]` was changed by something else"),
+        (half.to_owned(), "the vault `[..]` is damaged, or is not a vault"),
+        (String::new(), "the vault `[..]` is damaged, or is not a vault"),
+        (whole.replace("\"version\": 1", "\"version\": 2"), "the vault `[..]` has format version 2, and this program supports up to 1"),
+        (whole.replace("default/openrouter", "default/openrouteR"), "the vault `[..]` was modified by another program"),
         (
             whole.replace("\"m\": 19456", "\"m\": 67108864"),
-            "the vault `[..]` asks for what it may not: Argon2id's memory in KiB is 67108864, and may be 19456 to 1048576",
+            "refusing the key derivation parameters in vault `[..]`: the Argon2id memory in KiB is 67108864; it must be 19456 to 1048576",
         ),
         (
             whole.replace("\"m\": 19456", "\"m\": 8"),
-            "the vault `[..]` asks for what it may not: Argon2id's memory in KiB is 8, and may be 19456 to 1048576",
+            "refusing the key derivation parameters in vault `[..]`: the Argon2id memory in KiB is 8; it must be 19456 to 1048576",
         ),
         (
             whole.replace("\"t\": 2", "\"t\": 2147483648"),
-            "the vault `[..]` asks for what it may not: Argon2id's number of passes is 2147483648, and may be 2 to 16",
+            "refusing the key derivation parameters in vault `[..]`: the number of Argon2id passes is 2147483648; it must be 2 to 16",
         ),
     ] {
         assert_ne!(text, whole);

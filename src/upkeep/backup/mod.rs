@@ -37,57 +37,57 @@ pub enum Error {
     #[error("{0}")]
     Archive(#[from] archive::Error),
     /// Something else.
-    #[error("this is not a backup of chatbot's")]
+    #[error("not a chatbot backup")]
     NotABackup,
     /// Written by a newer program.
-    #[error("this backup has version {0}, and this program knows versions up to {VERSION}")]
+    #[error("the backup has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
     /// It asks for work that no backup of ours asks for.
-    #[error("the backup asks for what it may not: {0}")]
+    #[error("refusing the key derivation parameters in the backup: {0}")]
     Bounds(#[source] passphrase::Error),
     /// The passphrase cannot be one.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
     /// Another passphrase, or damaged from the beginning.
-    #[error("the passphrase does not open this backup")]
+    #[error("wrong passphrase for the backup")]
     WrongPassphrase,
     /// A line that does not open.
     #[error("line {0} of the backup is damaged")]
     Damaged(usize),
     /// A line that opens and stands where it may not.
-    #[error("line {0} of the backup is not in its place: moved, repeated, missing before it, or from another backup")]
+    #[error("line {0} of the backup is out of place: it was moved or repeated, lines before it are missing, or it is from another backup")]
     Misplaced(usize),
     /// A line that opens and is nothing of ours.
-    #[error("line {0} of the backup holds no record of ours")]
+    #[error("line {0} of the backup is not a valid record")]
     Strange(usize),
     /// A conversation that is not whole, and nothing says that it was not when the backup was made.
-    #[error("conversation `{0}` of the backup has gaps or is not in order, and was whole when the backup was made")]
+    #[error("conversation `{0}` in the backup has gaps or is out of order, but was complete when the backup was made")]
     Gaps(Name),
     /// The last record is not there.
-    #[error("the backup is cut off: its last record is missing")]
+    #[error("the backup is incomplete: its last record is missing")]
     CutOff,
     /// The last record counts something else than is there.
-    #[error("the backup is not what its last record says")]
+    #[error("the backup does not match the totals in its last record")]
     Mismatch,
     /// What came back is not what went in.
-    #[error("the backup was written, and opened again it is not what was written")]
+    #[error("verification failed: the backup differs from what was written")]
     Unlike,
     /// A conversation that is not in it.
-    #[error("the backup has no conversation `{0}`")]
+    #[error("the backup does not contain conversation `{0}`")]
     NotInIt(String),
     /// A key that cannot be made.
     #[error("{0}")]
     Seal(#[from] seal::Error),
     /// No randomness.
-    #[error("this system gives no random numbers")]
+    #[error("cannot get random numbers from the operating system")]
     Random,
     /// Its name is taken.
-    #[error("the backup changed while it was read (conversation `{0}`)")]
+    #[error("the backup changed while it was being read (conversation `{0}`)")]
     Changed(Name),
 }
 
 /// What of a damaged backup there is, by what it says there was.
 fn partly((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
     let counted = |many: usize, what: &str| if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") };
-    format!("of {} and {}, {} and {} are there", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)
+    format!("of {} and {}, {} and {} are left", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)
 }

@@ -52,7 +52,7 @@ pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Cont
         opened = true;
         match serde_json::from_slice(&plain) {
             Ok(record) => salvage.take(number, record, each)?,
-            Err(_) => salvage.lost.push(format!("line {number} holds no record of ours")),
+            Err(_) => salvage.lost.push(format!("line {number} is not a valid record")),
         }
     }
     if !opened {
@@ -105,7 +105,7 @@ impl Salvage {
 
     fn take(&mut self, number: usize, record: Record<'_>, each: Each<'_>) -> Result<(), Error> {
         if record.backup != self.backup || record.i <= self.last {
-            self.lost.push(format!("line {number} is not in its place: moved, repeated, or from another backup"));
+            self.lost.push(format!("line {number} is out of place: it was moved or repeated, or is from another backup"));
             return Ok(());
         }
         self.last = record.i;
@@ -114,7 +114,7 @@ impl Salvage {
             (None, Some(text), None, None) => {
                 self.cut_off(number, each)?;
                 if noted(&text, &mut self.contents).is_none() {
-                    self.lost.push(format!("line {number} holds no record of ours"));
+                    self.lost.push(format!("line {number} is not a valid record"));
                     return Ok(());
                 }
                 each(number, Item::Text(text.file, &text.text))
@@ -130,7 +130,7 @@ impl Salvage {
                 Ok(())
             }
             _ => {
-                self.lost.push(format!("line {number} holds no record of ours"));
+                self.lost.push(format!("line {number} is not a valid record"));
                 Ok(())
             }
         }
@@ -143,7 +143,7 @@ impl Salvage {
         let mut open = match self.open.take() {
             Some(open) => open,
             None if !self.seen.insert(part.id.clone()) => {
-                self.lost.push(format!("line {number} is not in its place: conversation `{}` has come already", part.id));
+                self.lost.push(format!("line {number} is out of place: conversation `{}` was already complete", part.id));
                 return Ok(());
             }
             None => Open { judge: Judge::new(&part.id), id: part.id, size: 0 },
@@ -156,8 +156,8 @@ impl Salvage {
                     good += 1;
                     continue;
                 }
-                ..=LARGEST => "has a record that is none of its own",
-                _ => "is larger than any of ours",
+                ..=LARGEST => "has a record of another conversation",
+                _ => "exceeds the size limit",
             };
             self.lost.push(format!("conversation `{}` {what}", open.id));
             break;
@@ -174,7 +174,7 @@ impl Salvage {
     /// The end of a conversation that is open has not come: what has, counts.
     fn cut_off(&mut self, number: usize, each: Each<'_>) -> Result<(), Error> {
         let Some(open) = self.open.take() else { return Ok(()) };
-        self.lost.push(format!("conversation `{}` is cut off", open.id));
+        self.lost.push(format!("conversation `{}` is incomplete: its end is missing", open.id));
         self.done(number, open, each)
     }
 
@@ -191,11 +191,17 @@ impl Salvage {
 
     fn finish(mut self, number: usize, sha256: &str, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
         self.cut_off(number, each)?;
-        let mut lost: Vec<String> = self
-            .runs
-            .iter()
-            .map(|(from, to)| if from == to { format!("line {from} does not open") } else { format!("lines {from} to {to} do not open") })
-            .collect();
+        let mut lost: Vec<String> =
+            self.runs
+                .iter()
+                .map(|(from, to)| {
+                    if from == to {
+                        format!("line {from} cannot be decrypted")
+                    } else {
+                        format!("lines {from} to {to} cannot be decrypted")
+                    }
+                })
+                .collect();
         lost.append(&mut self.lost);
         match self.end {
             Some(mut end) => {
@@ -206,10 +212,10 @@ impl Salvage {
                 }
                 self.contents.left_out = end.left_out;
             }
-            None => lost.push("the last record, which counts everything, is missing".to_owned()),
+            None => lost.push("the last record, which contains the totals, is missing".to_owned()),
         }
         let gaps = self.gaps.iter().filter(|id| !self.contents.left_out.contains_key(*id));
-        lost.extend(gaps.map(|id| format!("conversation `{id}` is not whole")));
+        lost.extend(gaps.map(|id| format!("conversation `{id}` is incomplete")));
         Ok((self.contents, lost))
     }
 }

@@ -72,13 +72,13 @@ impl Address {
             return Err(Error::Credentials);
         }
         if rest.contains(['?', '#']) {
-            return Err(Error::Address("has a `?` or a `#` in it"));
+            return Err(Error::Address("contains a `?` or `#`"));
         }
         if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b) || kind == Kind::WebDav && b":[]".contains(&b)) {
-            return Err(Error::Address("has a character in the name of the bucket or host that none has"));
+            return Err(Error::Address("contains an invalid character in the name of the bucket or host"));
         }
         if host.is_empty() || host.starts_with('.') {
-            return Err(Error::Address("names no bucket or host"));
+            return Err(Error::Address("contains no bucket or host"));
         }
         let bucket = if kind == Kind::WebDav { format!("{}://{host}", scheme.to_ascii_lowercase()) } else { host.to_owned() };
         Ok(Some(Self::Cloud(Cloud { kind, bucket, prefix: prefix(path)? })))
@@ -88,11 +88,11 @@ impl Address {
 fn folder(path: &str) -> Result<Address, Error> {
     let path = match path.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
-        Some(_) => return Err(Error::Address("names another machine: `file:///path` is a folder of this one")),
+        Some(_) => return Err(Error::Address("names another machine; use `file:///path` for a folder of this one")),
         None => path,
     };
     if path.is_empty() || path.contains('\0') {
-        return Err(Error::Address("names no folder"));
+        return Err(Error::Address("contains no folder"));
     }
     Ok(Address::Folder(PathBuf::from(path)))
 }
@@ -103,7 +103,7 @@ fn prefix(path: &str) -> Result<String, Error> {
     for word in &words {
         let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+=,@!".contains(&b));
         if !plain || *word == "." || *word == ".." {
-            return Err(Error::Address("has something in its path other than letters, digits and `._-+=,@!`"));
+            return Err(Error::Address("contains characters in its path other than letters, digits and `._-+=,@!`"));
         }
     }
     Ok(words.join("/"))

@@ -208,7 +208,7 @@ fn usable<'a>(name: &Name, variable: &str, value: &'a Secret, is_address: bool) 
     if is_address {
         Address::parse(name, value).map_err(|_| {
             Error::Setting(format!(
-                "`{variable}` is not an address such as `https://storage.example.org` (plain http is for this machine only)"
+                "`{variable}` must be a URL such as `https://storage.example.org` (plain http is accepted for this machine only)"
             ))
         })?;
     }
@@ -222,10 +222,12 @@ fn login(variables: &[(String, Secret)]) -> Result<Option<Arc<http::HeaderValue>
         (Some(user), Some(password), _) => zeroize::Zeroizing::new(format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))),
         (None, None, Some(token)) => zeroize::Zeroizing::new(format!("Bearer {token}")),
         (None, None, None) => return Ok(None),
-        _ => return Err(Error::Setting("`WEBDAV_USERNAME` and `WEBDAV_PASSWORD` belong together".to_owned())),
+        _ => return Err(Error::Setting("`WEBDAV_USERNAME` and `WEBDAV_PASSWORD` must be set together".to_owned())),
     };
     let mut header = http::HeaderValue::from_str(&text).map_err(|_| {
-        Error::Setting("`WEBDAV_USERNAME`, `WEBDAV_PASSWORD` or `WEBDAV_TOKEN` has a character that no header can carry".to_owned())
+        Error::Setting(
+            "`WEBDAV_USERNAME`, `WEBDAV_PASSWORD` or `WEBDAV_TOKEN` contains a character that is not allowed in a header".to_owned(),
+        )
     })?;
     header.set_sensitive(true);
     Ok(Some(Arc::new(header)))
@@ -307,7 +309,7 @@ impl Refusal {
 
 /// What went wrong on the way.
 #[derive(Debug, thiserror::Error)]
-#[error("not carried")]
+#[error("request not sent")]
 struct Carried(Arc<provider::Error>);
 
 impl Carried {

@@ -119,7 +119,7 @@ fn bear(lost: &mut Lost, id: Option<&Name>, error: Error) -> Result<(), Error> {
             | Error::Strange(_)
             | Error::Backup(backup::Error::Disk(disk::Error::Odd { .. } | disk::Error::Symlink(_))),
         ) => {
-            let whose = id.map_or_else(String::new, |id| format!("conversation `{id}` is not whole: "));
+            let whose = id.map_or_else(String::new, |id| format!("conversation `{id}` is incomplete: "));
             lost.push((id.cloned(), format!("{whose}{error}")));
             Ok(())
         }

@@ -45,28 +45,28 @@ pub enum Error {
     #[error("{0}")]
     Backup(#[from] super::Error),
     /// Not an address that leads anywhere.
-    #[error("backups cannot go to `{0}://`")]
+    #[error("backups to `{0}://` are not supported")]
     Scheme(String),
     /// An address with something odd in it.
     #[error("the address {0}")]
     Address(&'static str),
     /// An address with a user name or a password in it: it ends up in logs and in histories of shells.
-    #[error("the address has a user name or a password in it")]
+    #[error("the address contains a user name or a password")]
     Credentials,
     /// A build without it.
     #[error("this chatbot was built without object storage")]
     LeftOut,
     /// A variable that is not usable.
-    #[error("object storage cannot be asked: {0}")]
+    #[error("cannot use object storage: {0}")]
     Setting(String),
     /// Nothing to prove who one is.
     #[error("there are no credentials for `{}`", .0.word())]
     NoCredentials(Kind),
     /// Something is missing of what proves who one is.
-    #[error("the credentials for `{}` are not complete, or cannot be read", .0.word())]
+    #[error("the credentials for `{}` are incomplete or unreadable", .0.word())]
     Incomplete(Kind),
     /// The other side does not take what it was shown.
-    #[error("`{}` refuses the credentials ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
+    #[error("`{}` rejected the credentials ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
     Refused {
         /// Where.
         kind: Kind,
@@ -76,7 +76,7 @@ pub enum Error {
         code: String,
     },
     /// No such bucket.
-    #[error("there is no bucket, container or folder of that name ({0})")]
+    #[error("the bucket, container or folder does not exist ({0})")]
     NoBucket(String),
     /// The other side failed.
     #[error("`{}` failed ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
@@ -89,14 +89,14 @@ pub enum Error {
         code: String,
     },
     /// The other side answered, and not as one of its kind does.
-    #[error("`{}` answers with something that is not understood", .0.word())]
+    #[error("`{}` sent an unexpected response", .0.word())]
     Odd(Kind),
     /// The network.
     #[cfg(feature = "object-storage")]
     #[error("{0}")]
     Network(#[source] Arc<crate::provider::Error>),
     /// Nothing of ours is there.
-    #[error("there is no backup of chatbot's")]
+    #[error("no chatbot backup found")]
     Nothing,
     /// No such backup.
     #[error("there is no backup `{0}`")]
@@ -105,31 +105,31 @@ pub enum Error {
     #[error("more than one backup begins with `{0}`")]
     Ambiguous(String),
     /// What is there is not what its name says.
-    #[error("object `{0}` is damaged, or is not what its name says")]
+    #[error("object `{0}` is damaged: its content does not match its name")]
     Damaged(String),
     /// It is not there.
     #[error("object `{0}` is missing")]
     Missing(String),
     /// What opens and is nothing of ours.
-    #[error("object `{0}` holds nothing of ours")]
+    #[error("the content of object `{0}` is invalid")]
     Strange(String),
     /// Larger or more than anything of ours.
-    #[error("there is more than any backup of ours has")]
+    #[error("the repository exceeds the size limits of a backup")]
     TooMuch,
     /// What was sent is not what is there.
-    #[error("what was sent is not what is there: object `{0}`")]
+    #[error("object `{0}` does not match what was uploaded")]
     Unlike(String),
     /// Somebody is sending a backup, or was stopped while at it.
-    #[error("a backup is being sent there, or was interrupted")]
+    #[error("a backup is being uploaded to this repository, or an upload was interrupted")]
     Uploading,
     /// Somebody is removing old ones.
-    #[error("old backups are being removed there")]
+    #[error("old backups are being deleted from this repository")]
     Pruning,
     /// It was stopped for so long that others count it as gone.
-    #[error("this machine slept for too long in the middle of it")]
+    #[error("this machine was suspended for too long during the operation")]
     Slept,
     /// What cannot be opened may need any object.
-    #[error("backup `{0}` cannot be opened: what it needs is not known, and nothing was removed")]
+    #[error("cannot decrypt backup `{0}`, so it is unknown which objects it needs; nothing was deleted")]
     Unknown(Name),
 }
 
