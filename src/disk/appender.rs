@@ -168,7 +168,7 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
 /// A lock that lasts as long as this value. It is a file of its own beside what it guards, because what it guards is
 /// replaced by renaming.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it gives the lock back")] File);
+pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it releases the lock")] File);
 
 impl Lock {
     /// Waits for the lock.

@@ -34,7 +34,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Others can read or write it.
-    #[error("`{}` is open to others (mode {mode:o})", path.display())]
+    #[error("`{}` is accessible to other users (mode {mode:o})", path.display())]
     Open {
         /// Which file.
         path: PathBuf,
@@ -44,7 +44,7 @@ pub enum Error {
         should: u32,
     },
     /// A folder above one of ours in which others can put another folder in its place.
-    #[error("`{}` can be changed by others (mode {mode:o}), and with it what lies below it", path.display())]
+    #[error("`{}` can be changed by other users (mode {mode:o}), and so can everything in it", path.display())]
     Ancestor {
         /// Which folder.
         path: PathBuf,
@@ -164,7 +164,7 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return odd("not a regular file");
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return odd("owned by someone else");
+        return odd("owned by another user");
     }
     if meta.nlink() > 1 {
         return odd("a file with a second name (hard link)");
@@ -216,7 +216,7 @@ fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" });
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
+        return Err(Error::Odd { path: path.to_path_buf(), what: "owned by another user" });
     }
     if meta.mode() & 0o077 != 0 {
         return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
@@ -278,7 +278,7 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
             return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
         }
         if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
-            return Err(Error::Odd { path: path.to_path_buf(), what: "owned by someone else" });
+            return Err(Error::Odd { path: path.to_path_buf(), what: "owned by another user" });
         }
     }
     up_to(file, &meta, most, path).map(Some)
@@ -500,7 +500,7 @@ mod tests {
         let file = dir.path().join("d/file");
         write(&file, b"one").unwrap();
         chmod(&file, 0o640);
-        assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is open to others (mode 640)", file.display()));
+        assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is accessible to other users (mode 640)", file.display()));
         chmod(&file, 0o600);
         chmod(&dir.path().join("d"), 0o755);
         assert!(matches!(write(&file, b"two"), Err(Error::Open { mode: 0o755, should: 0o700, .. })));

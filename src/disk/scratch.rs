@@ -27,7 +27,7 @@ pub struct ScratchFolder {
 impl ScratchFolder {
     /// Makes one in the first of `bases` that can be used. A base that others can open, or that is not ours, is passed over.
     pub fn in_first_of(bases: &[PathBuf]) -> Result<Self, Error> {
-        let mut last = Error::Odd { path: PathBuf::from(PREFIX), what: "a folder without a place" };
+        let mut last = Error::Odd { path: PathBuf::from(PREFIX), what: "a temporary folder without a usable location" };
         for base in bases {
             match Self::inside(base) {
                 Ok(made) => return Ok(made),

@@ -231,7 +231,7 @@ pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
 impl Settings {
     fn fill(&mut self, s: &mut Section<'_, '_>) {
         s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
-        s.read("model", "a text", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
+        s.read("model", "a string", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
         let kept = [("required", true), ("best-effort", false)];
         s.read("audit", "`required` or `best-effort`", |v| one_of(v, &kept), &mut self.audit_required);
         s.section("limits", |s| {
@@ -268,7 +268,7 @@ impl Settings {
             );
             s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
         });
-        s.section("alerts", |s| s.read("command", "a list of texts: a program and its arguments", texts, &mut self.alerts.command));
+        s.section("alerts", |s| s.read("command", "a list of strings: a program and its arguments", texts, &mut self.alerts.command));
         s.section("network", |s| {
             s.read(
                 "deadline_s",
@@ -278,7 +278,7 @@ impl Settings {
             );
         });
         s.section("children", |s| {
-            s.read("pass_env", "a list of names of variables", variables, &mut self.children.pass_env);
+            s.read("pass_env", "a list of names of environment variables", variables, &mut self.children.pass_env);
         });
         s.sections("providers", |s, name| {
             let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None, like: None };
@@ -289,7 +289,7 @@ impl Settings {
                 &mut custom.base_url,
             );
             s.read("key", "`none`, `stored` or `env:NAME`", key_from, &mut custom.key);
-            s.read("model", "a text", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
+            s.read("model", "a string", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
             s.read("like", "the name of a provider, such as \"openrouter\"", |v| Some(Some(v.as_str()?.parse().ok()?)), &mut custom.like);
             if custom.base_url.is_empty() {
                 s.missing("base_url");
@@ -307,7 +307,7 @@ impl Privacy {
         s.read("redact", BOOLEAN, DeValue::as_bool, &mut redact);
         self.policy.off = !redact;
         s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", texts, &mut self.policy.disable);
-        s.read("allow", "a list of texts or patterns", texts, &mut self.policy.allow);
+        s.read("allow", "a list of strings or patterns", texts, &mut self.policy.allow);
         s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", patterns, &mut self.policy.patterns);
         s.read("suspicious", "`warn`, `block` or `off`", |v| one_of(v, &suspicious), &mut self.suspicious);
         s.read("on_secret", "`redact` or `ask`", |v| one_of(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
@@ -403,7 +403,7 @@ impl<'t> Section<'_, 't> {
         if let Some((span, value)) = self.take(name) {
             match meaning(&value) {
                 Some(value) => *target = value,
-                None => self.wrong(&span, name, format!("it should be {wanted}")),
+                None => self.wrong(&span, name, format!("must be {wanted}")),
             }
         }
     }
@@ -412,7 +412,7 @@ impl<'t> Section<'_, 't> {
         if let Some((span, value)) = self.take(name) {
             match value {
                 DeValue::Table(table) => self.enter(name, table, fill),
-                _ => self.wrong(&span, name, "it should be a table".to_owned()),
+                _ => self.wrong(&span, name, "must be a table".to_owned()),
             }
         }
     }
@@ -423,7 +423,7 @@ impl<'t> Section<'_, 't> {
                 let known = key.get_ref().parse::<Name>();
                 match (known, value.into_inner()) {
                     (Ok(name), DeValue::Table(table)) => tables.enter(key.get_ref(), table, |s| fill(s, name)),
-                    (Ok(_), _) => tables.wrong(&key.span(), key.get_ref(), "it should be a table".to_owned()),
+                    (Ok(_), _) => tables.wrong(&key.span(), key.get_ref(), "must be a table".to_owned()),
                     (Err(why), _) => tables.wrong(&key.span(), key.get_ref(), why.to_string()),
                 }
             }
@@ -445,7 +445,7 @@ impl<'t> Section<'_, 't> {
     fn missing(&mut self, name: &str) {
         let key = self.path.trim_end_matches('.').to_owned();
         let line = self.text.lines().position(|l| l.contains(&format!("[{key}]"))).map_or(1, |n| n + 1);
-        self.problems.push(Problem { line, key, reason: format!("it needs a `{name}`"), nearest: None, unknown: false });
+        self.problems.push(Problem { line, key, reason: format!("`{name}` is missing"), nearest: None, unknown: false });
     }
 
     fn finish(self) {
@@ -453,7 +453,7 @@ impl<'t> Section<'_, 't> {
             let name = key.get_ref().as_ref();
             let nearest = nearest(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
             let line = line_of(self.text, key.span().start);
-            let reason = "there is no such setting".to_owned();
+            let reason = "unknown setting".to_owned();
             self.problems.push(Problem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
         }
     }
@@ -536,16 +536,16 @@ mod tests {
         assert_eq!(
             problems(text),
             [
-                "1: provider: it should be a name of a-z, 0-9 and `-`",
-                "3: limits.request_per_minute: there is no such setting (limits.requests_per_minute?)",
-                "4: limits.requests_per_hour: it should be a whole number from 0 to 4294967295",
-                "5: limits.max_messages: it should be a whole number that is not negative",
-                "8: privacy.suspicious: it should be `warn`, `block` or `off`",
-                "9: privacy.retention.pii: it should be `redact` or `drop`",
-                "10: privcy: there is no such setting (privacy?)",
-                "12: providers.local: it needs a `base_url`",
-                "13: providers.local.key: it should be `none`, `stored` or `env:NAME`",
-                "14: providers.UP: a name has only the characters a-z, 0-9 and `-`",
+                "1: provider: must be a name of a-z, 0-9 and `-`",
+                "3: limits.request_per_minute: unknown setting (limits.requests_per_minute?)",
+                "4: limits.requests_per_hour: must be a whole number from 0 to 4294967295",
+                "5: limits.max_messages: must be a whole number that is not negative",
+                "8: privacy.suspicious: must be `warn`, `block` or `off`",
+                "9: privacy.retention.pii: must be `redact` or `drop`",
+                "10: privcy: unknown setting (privacy?)",
+                "12: providers.local: `base_url` is missing",
+                "13: providers.local.key: must be `none`, `stored` or `env:NAME`",
+                "14: providers.UP: a name can contain only the characters a-z, 0-9 and `-`",
             ]
         );
         assert_eq!(problems("a = = 1").len(), 1);

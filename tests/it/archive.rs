@@ -628,11 +628,11 @@ fn home_below_a_folder_that_others_can_change_is_refused() {
         let run = sandbox.run(["history", "list"]);
         if refused {
             let output = run.fails(8);
-            assert!(output.stderr.contains(&format!("shared` can be changed by others (mode {mode:o})")), "{}", output.stderr);
+            assert!(output.stderr.contains(&format!("shared` can be changed by other users (mode {mode:o})")), "{}", output.stderr);
             assert!(output.stderr.contains("hint: `chmod o-w"), "{}", output.stderr);
         } else {
             let output = run.output();
-            assert!(!output.stderr.contains("can be changed by others"), "{mode:o}: {}", output.stderr);
+            assert!(!output.stderr.contains("can be changed by other users"), "{mode:o}: {}", output.stderr);
         }
     }
 }

@@ -104,7 +104,7 @@ fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_h
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
         let shown = folder.display().to_string().replace(&sandbox.root().display().to_string(), "[ROOT]");
         let said = format!(
-            "chatbot: error: `{shown}` is open to others (mode {mode:o})\n\
+            "chatbot: error: `{shown}` is accessible to other users (mode {mode:o})\n\
              chatbot: hint: others may have read it; close it with `chmod 700 {shown}`\n",
         );
         for command in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "get"]] {
@@ -142,7 +142,8 @@ fn files_open_to_others_and_links_are_refused_with_what_mends_it() {
     fs::set_permissions(&first, fs::Permissions::from_mode(0o644)).unwrap();
     let output = sandbox.run(["history", "list"]).output();
     assert!(
-        output.stderr.contains("open to others") || sandbox.run(["history", "verify"]).output().stdout.contains("open to others"),
+        output.stderr.contains("accessible to other users")
+            || sandbox.run(["history", "verify"]).output().stdout.contains("accessible to other users"),
         "{output:#?}"
     );
     fs::set_permissions(&first, fs::Permissions::from_mode(0o600)).unwrap();
