@@ -1,5 +1,7 @@
-//! A few questions to the session bus over a plain socket. A connection of `zbus` has three threads and costs as much as all the
-//! rest of a short command; of it only the language is taken: addresses and how values are written.
+//! A minimal D-Bus client: a few method calls on the session bus over a plain socket.
+//!
+//! A connection of `zbus` starts three threads and takes as long as all the rest of a short
+//! command. Only the address parser and the wire encoding of `zbus` are used here.
 
 use rustix::process::geteuid;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,11 +12,11 @@ use zbus::address::transport::{Transport, UnixSocket};
 use zbus::zvariant::serialized::{Context, Data};
 use zbus::zvariant::{DynamicType, LE, ObjectPath, Type, Value, to_bytes};
 
-/// No answer to what is asked here is longer.
+/// The largest reply accepted. Real replies to these calls have a few kilobytes.
 const LONGEST: usize = 1 << 20;
 
-/// What a message says of itself: the order of bytes, which kind, flags, version, the length of its body, its number; and what
-/// is known of it, each by its code.
+/// The header of a D-Bus message: byte order, type, flags, protocol version, body length, serial,
+/// and the header fields by code.
 type Head<'a> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Value<'a>)>);
 
 const CALL: u8 = 1;
@@ -28,39 +30,41 @@ const DESTINATION: u8 = 6;
 const SENDER: u8 = 7;
 const SIGNATURE: u8 = 8;
 
-/// A connection. What it says is read when an answer is waited for, and not before: several things can be asked on one way.
+/// A connection to the session bus. Replies are read only while waiting for one, so several calls
+/// can be sent before the first reply is read.
 #[derive(Debug)]
 pub(super) struct Bus {
     stream: BufReader<UnixStream>,
-    /// Which bus it is: no other has this name, nor has it after it was started anew. Known from the first answer on.
+    /// The GUID of the bus, from the authentication reply; it changes each time the bus is started.
+    /// `None` until the first reply is read.
     pub(super) name: Option<String>,
     asked: u32,
 }
 
-/// A question that was asked.
+/// The serial of a call that was sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked(u32);
 
-/// A message.
+/// A message received from the bus.
 #[derive(Debug)]
 pub(super) struct Said {
     kind: u8,
-    /// Which call it answers.
+    /// The serial of the call that this is the reply to.
     answers: Option<u32>,
-    /// Whose it is.
+    /// The unique bus name of the sender.
     pub(super) sender: String,
     body: Vec<u8>,
 }
 
 impl Said {
-    /// What is in it.
+    /// Decodes the body.
     pub(super) fn read<T: for<'a> serde::Deserialize<'a> + Type>(&self) -> Option<T> {
         Data::new(self.body.as_slice(), little(0)).deserialize().ok().map(|(value, _)| value)
     }
 }
 
 impl Bus {
-    /// Connects to the session bus; `None` if there is none, or none on this machine.
+    /// Connects to the session bus; `None` if there is none or if it is on another machine.
     pub(super) fn connect() -> Option<Self> {
         let address = Address::session().ok()?;
         let Transport::Unix(unix) = address.transport() else { return None };
@@ -70,7 +74,7 @@ impl Bus {
             _ => return None,
         };
         let mut stream = UnixStream::connect_addr(&place.ok()?).ok()?;
-        // Who asks is told by the socket itself; here it is only said.
+        // The bus takes the user id from the socket's credentials; EXTERNAL only has to repeat it.
         let user: String = geteuid().as_raw().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         stream.write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes()).ok()?;
         let mut bus = Self { stream: BufReader::new(stream), name: None, asked: 0 };
@@ -78,7 +82,7 @@ impl Bus {
         Some(bus)
     }
 
-    /// Asks with one value or none.
+    /// Sends a method call with one argument, or with none (`&()`).
     pub(super) fn ask<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<Asked>
     where
         B: serde::Serialize + DynamicType,
@@ -102,7 +106,8 @@ impl Bus {
         Some(Asked(self.asked))
     }
 
-    /// Waits for an answer. Questions are answered in the order in which they were asked.
+    /// Waits for the reply to a call. Replies must be read in the order of the calls, because
+    /// replies to other calls are dropped.
     pub(super) fn answer(&mut self, asked: Asked) -> Option<Said> {
         if self.name.is_none() {
             let mut said = String::new();
@@ -110,7 +115,7 @@ impl Bus {
             self.name = Some(said.strip_prefix("OK ")?.trim_end().to_owned());
         }
         loop {
-            // What is said without being asked for is passed over.
+            // Signals are skipped.
             let said = self.hear()?;
             if said.answers == Some(asked.0) {
                 return (said.kind == ANSWER).then_some(said);
@@ -118,9 +123,9 @@ impl Bus {
         }
     }
 
-    /// The next message.
+    /// Reads the next message.
     fn hear(&mut self) -> Option<Said> {
-        // What is known of a message begins with its length, and this comes after twelve bytes.
+        // The fixed part has twelve bytes; the length of the header fields follows.
         let mut start = [0; 16];
         self.stream.read_exact(&mut start).ok()?;
         let number = |at: usize| usize::try_from(u32::from_le_bytes(start.get(at..at + 4)?.try_into().ok()?)).ok();

@@ -1,4 +1,5 @@
-//! AES-256-GCM as the vault uses it: a fresh nonce each time, and what a piece belongs to bound into it.
+//! AES-256-GCM for vault and recovery file: a fresh random nonce each time, and the context of the
+//! ciphertext as associated data, so that it decrypts only where it belongs.
 
 use super::passphrase::Key;
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 
 const NONCE_BYTES: usize = 12;
 
-/// A sealed piece: base64 of the nonce, and of the ciphertext with its tag.
+/// A ciphertext: base64 of the nonce, and of the encrypted text with its tag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Sealed {
@@ -19,21 +20,21 @@ pub(super) struct Sealed {
     pub(super) sealed: String,
 }
 
-/// Random bytes of the operating system.
+/// Returns random bytes from the operating system.
 pub(super) fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(bytes)
 }
 
-/// A key nobody has seen.
+/// Generates a random key.
 pub(super) fn fresh_key() -> io::Result<Key> {
     let mut key = Key::default();
     getrandom::fill(&mut *key).map_err(io::Error::other)?;
     Ok(key)
 }
 
-/// Seals `text` under `key`, bound to `belongs`.
+/// Encrypts `text` with `key`. `belongs` is authenticated, not stored.
 pub(super) fn seal(key: &Key, text: &[u8], belongs: &[u8]) -> io::Result<Sealed> {
     let nonce: [u8; NONCE_BYTES] = random()?;
     let sealed = Aes256Gcm::new((&**key).into())
@@ -42,7 +43,7 @@ pub(super) fn seal(key: &Key, text: &[u8], belongs: &[u8]) -> io::Result<Sealed>
     Ok(Sealed { nonce: STANDARD.encode(nonce), sealed: STANDARD.encode(sealed) })
 }
 
-/// Opens a piece; `None` for another key, another place or one changed bit.
+/// Decrypts a ciphertext; `None` if the key or `belongs` differs, or a bit was changed.
 pub(super) fn open(key: &Key, piece: &Sealed, belongs: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let nonce: [u8; NONCE_BYTES] = STANDARD.decode(&piece.nonce).ok()?.try_into().ok()?;
     let sealed = STANDARD.decode(&piece.sealed).ok()?;
@@ -61,7 +62,7 @@ mod tests {
         Sealed { nonce: STANDARD.encode(bytes(nonce)), sealed: STANDARD.encode(bytes(sealed)) }
     }
 
-    /// Test cases 13 to 16 of the specification of GCM, which NIST took over.
+    /// Test cases 13 to 16 of the GCM specification, which NIST adopted.
     #[test]
     fn the_published_answers_open() {
         let zero = Key::default();

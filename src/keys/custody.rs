@@ -1,4 +1,5 @@
-//! The choice of a store, and what must stay true whichever it is: never a weaker one unasked, never a second data key.
+//! The key manager of an installation. It chooses the key store and keeps two invariants: the
+//! program never falls back to another store unasked, and never creates a second data key.
 
 use super::drawer::Drawer;
 use super::metadata::{self, Book};
@@ -15,15 +16,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What the user asked for: `CHATBOT_KEYRING`.
+/// The store that the user wants: `CHATBOT_KEYRING` or the setting `keys.store`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preference {
-    /// Where the keys are; else a vault that is there; else the OS keyring.
+    /// The store that has the keys; else an existing vault; else the OS keyring.
     #[default]
     Auto,
-    /// The OS keyring or nothing.
+    /// Only the OS keyring.
     Os,
-    /// The vault or nothing.
+    /// Only the vault.
     Vault,
 }
 
@@ -40,27 +41,27 @@ impl FromStr for Preference {
     }
 }
 
-/// What time is given to the OS keyring.
+/// The time limits of the OS keyring.
 #[derive(Clone, Debug)]
 pub struct Patience {
-    /// A call may take so long.
+    /// The longest that one call can take.
     pub deadline: Duration,
-    /// What it gave is remembered for so long.
+    /// How long the kernel caches a secret that the OS keyring returned.
     pub remembered: Duration,
-    /// What is said meanwhile.
+    /// The notice for the user when a call takes longer than a moment.
     pub waits: Waits,
 }
 
-/// The store that is used, and the sentence that says why.
+/// The selected store, and the reason for the choice.
 #[derive(Debug)]
 pub struct Chosen {
-    /// The store.
+    /// The store that is used for all keys of this run.
     pub store: Box<dyn KeyStore>,
-    /// Why this one.
+    /// The reason for the choice, as a clause for the user.
     pub why: String,
 }
 
-/// Keeps the keys of one home.
+/// The key manager of one installation.
 pub struct Custody {
     pub(super) clock: Clock,
     preference: Preference,
@@ -81,8 +82,8 @@ impl std::fmt::Debug for Custody {
 }
 
 impl Custody {
-    /// The custody of a home: which store the user prefers, how long a call of the OS keyring may take and how long what it gave
-    /// is remembered, and how the vault's passphrase is had. Nothing is asked or read yet.
+    /// Creates the key manager of an installation. `ask` gets the passphrase of the vault. No file
+    /// is read and no store is contacted yet.
     #[must_use]
     pub fn new(home: &Home, clock: Clock, preference: Preference, patience: Patience, ask: Ask) -> Self {
         let book = Book::of(home);
@@ -102,14 +103,14 @@ impl Custody {
         }
     }
 
-    /// Begins to connect to the OS keyring, if that is where the keys are.
+    /// Starts to connect to the OS keyring in the background, if the keys are there.
     pub fn warm(&self) {
         if self.preference != Preference::Vault && self.kept_in() == Some(StoreKind::OsKeyring) {
             OsKeyring::warm(&self.recent);
         }
     }
 
-    /// The store, chosen by the first question and kept for the run.
+    /// Returns the store. The first call chooses it, for the whole run.
     pub fn chosen(&self) -> Result<&Chosen, Error> {
         if let Some(chosen) = self.chosen.get() {
             return Ok(chosen);
@@ -127,13 +128,13 @@ impl Custody {
         Ok(self.chosen.get_or_init(|| Chosen { store, why }))
     }
 
-    /// Whether the store was chosen, and so has been asked for something.
+    /// Whether a store was chosen, and so has been used in this run.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.chosen.get().is_some()
     }
 
-    /// The OS keyring, whichever store is used.
+    /// Returns the OS keyring, even if the vault is the chosen store.
     #[must_use]
     pub fn os_keyring(&self) -> OsKeyring {
         OsKeyring::new(self.deadline, self.recent.clone(), self.drawer.clone(), self.waits.clone())
@@ -155,22 +156,23 @@ impl Custody {
         Ok((StoreKind::OsKeyring, String::from("the OS keyring is available")))
     }
 
-    /// The store the keys were put into, as far as is known. A damaged book knows nothing; the choice goes on without it.
+    /// The store that the key metadata names. Damaged metadata is treated as missing, so that it
+    /// does not lock the user out.
     fn kept_in(&self) -> Option<StoreKind> {
         Book::read(&self.book).ok().flatten().and_then(|book| book.store)
     }
 
-    /// Whether secrets can be put into the store and taken out now.
+    /// Checks that the chosen store answers and is unlocked.
     pub fn probe(&self) -> Result<(), Error> {
         self.chosen()?.store.probe().map_err(|error| self.elsewhere(error))
     }
 
-    /// The secret of a slot.
+    /// Reads the secret of a slot from the chosen store.
     pub fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
         self.chosen()?.store.get(slot).map_err(|error| self.elsewhere(error))
     }
 
-    /// Keeps a secret, reads it back, and notes what can be told of it.
+    /// Stores a secret, reads it back, and updates the key metadata.
     pub fn put(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
         let store = &self.chosen()?.store;
         store.set(slot, secret).map_err(|error| self.elsewhere(error))?;
@@ -183,14 +185,14 @@ impl Custody {
         })
     }
 
-    /// Forgets a secret and what is known about it; whether there was one.
+    /// Deletes a secret and its metadata. Returns whether the secret existed.
     pub fn remove(&self, slot: &Slot) -> Result<bool, Error> {
         let was_there = self.chosen()?.store.delete(slot).map_err(|error| self.elsewhere(error))?;
         self.change_book(|book| book.forget(slot))?;
         Ok(was_there)
     }
 
-    /// The slots of providers that have something in them in a store, whatever is written down about them.
+    /// Lists the API keys that a store really has, whatever the key metadata says.
     pub fn slots_in(&self, store: StoreKind) -> Result<Vec<Slot>, Error> {
         match store {
             StoreKind::OsKeyring => self.os_keyring().slots(),
@@ -201,17 +203,18 @@ impl Custody {
         }
     }
 
-    /// What is known about the keys.
+    /// Reads the key metadata; `None` if there is none yet.
     pub fn book(&self) -> Result<Option<Book>, Error> {
         Ok(Book::read(&self.book)?)
     }
 
-    /// Changes what is known about the keys.
+    /// Updates the key metadata.
     pub fn change_book<T>(&self, deed: impl FnOnce(&mut Book) -> T) -> Result<T, Error> {
         Ok(Book::change(&self.book, deed)?)
     }
 
-    /// Says where the keys are when that place has gone: the user may be in another session than usual.
+    /// Adds to an error that the keys are in the OS keyring when that is missing: the user may be
+    /// in another session than usual, such as over SSH.
     fn elsewhere(&self, error: Error) -> Error {
         match error {
             Error::Absent { .. } if self.preference == Preference::Auto && self.kept_in() == Some(StoreKind::OsKeyring) => {
@@ -221,12 +224,12 @@ impl Custody {
         }
     }
 
-    /// A place beside what is known about the keys.
+    /// The path of a file in the folder of the key metadata.
     pub(super) fn beside_book(&self, name: &str) -> PathBuf {
         self.book.with_file_name(name)
     }
 
-    /// A lock of this home's keys, for those who must be alone.
+    /// Waits for an exclusive lock on the keys of this installation.
     pub(super) fn lock(&self, what: &str) -> Result<disk::Lock, Error> {
         Ok(disk::Lock::wait(&self.beside_book(what))?)
     }
@@ -281,7 +284,7 @@ mod tests {
         let first = custody(&home, Preference::Auto);
         assert_eq!(first.chosen().unwrap().store.kind(), StoreKind::Vault);
         first.put(&Slot::AuditKey, &secret("x")).unwrap();
-        // Gone, it is not replaced by another store: what was in it is missed.
+        // A missing vault is an error; it is not replaced by another store.
         disk::remove(&home.vault()).unwrap();
         let later = custody(&home, Preference::Auto);
         assert_eq!(later.chosen().unwrap().why, "the keys are stored there");

@@ -1,5 +1,8 @@
-//! The key of the conversations: made once, never beside files it does not open, and swapped so that either key is there at
-//! every moment.
+//! The data key, which encrypts the conversations.
+//!
+//! It is created once, and never when encrypted files already exist: a new key would hide that the
+//! old one is missing. A rotation stores the old key in a second slot before it replaces the first,
+//! so that at least one usable key is stored at every moment.
 
 use super::{Custody, Error, Slot, StoreKind, same};
 use crate::disk;
@@ -8,20 +11,20 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use zeroize::Zeroizing;
 
-/// The keys of the conversations: the one that seals, and while they are sealed anew the one before it.
+/// The data keys: the current one and, during a rotation, the previous one.
 #[derive(Debug)]
 pub struct DataKeys {
-    /// Seals and opens.
+    /// Encrypts and decrypts.
     pub current: Secret,
-    /// Opens.
+    /// Only decrypts.
     pub previous: Option<Secret>,
-    /// Whether it was made just now.
+    /// Whether the current key was created by this call.
     pub made: bool,
 }
 
 impl Custody {
-    /// The keys conversations are sealed with. The first is made the first time, and never when something sealed is there
-    /// already: then the key is lost or elsewhere, and a new one would hide that.
+    /// Returns the data keys, and creates the first one if `anything_sealed` finds no encrypted
+    /// file.
     pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<DataKeys, Error> {
         let previous = || if self.is_rekeying() { self.existing_data_key(&Slot::PreviousDataKey) } else { Ok(None) };
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
@@ -30,7 +33,7 @@ impl Custody {
             return Ok(DataKeys { current, previous, made: false });
         }
         let _lock = self.lock("data-key.lock")?;
-        // Another process may have made it while this one waited.
+        // Another process may have created it while this one waited for the lock.
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
             return Ok(DataKeys { current, previous: previous()?, made: false });
         }
@@ -42,8 +45,9 @@ impl Custody {
         Ok(DataKeys { current, previous: None, made: true })
     }
 
-    /// What is known about the keys may have been lost, or this is another home that shares the store. Where it cannot be written
-    /// down, the store is asked a little more the next time, and that is all.
+    /// Writes the metadata of the data key if it is missing: it was lost, or another installation
+    /// shares the store. A failure is ignored; it costs the next start one more request to the
+    /// store.
     fn note_if_new_here(&self, current: &Secret, previous: Option<&Secret>) {
         if self.book().is_ok_and(|book| book.is_some_and(|b| b.record(&Slot::DataKey).is_some())) {
             return;
@@ -61,13 +65,13 @@ impl Custody {
         .unwrap_or_default();
     }
 
-    /// Whether conversations are being sealed anew. What is known about the keys tells it, so that the store is not asked for
-    /// nothing at every start; if that is not known, it is asked.
+    /// Whether a rotation of the data key is under way. The key metadata says so, which saves each
+    /// start a request to the store; without metadata the store is asked.
     fn is_rekeying(&self) -> bool {
         self.book().ok().flatten().is_none_or(|book| book.record(&Slot::PreviousDataKey).is_some())
     }
 
-    /// A data key that is there, if it has the form of one.
+    /// Reads a data key; an error if the stored item does not have the format of one.
     pub fn existing_data_key(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
         let Some(key) = self.get(slot)? else { return Ok(None) };
         if is_data_key(&key) {
@@ -76,8 +80,8 @@ impl Custody {
         Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: slot.clone() })
     }
 
-    /// Brings a new data key in, and keeps the one before until [`Custody::end_rekey`]. Begun before and not ended, it goes on
-    /// with the key that was made then.
+    /// Creates a new data key and keeps the previous one until [`Custody::end_rekey`]. An
+    /// interrupted rotation continues with the key that it created.
     pub fn begin_rekey(&self) -> Result<DataKeys, Error> {
         let _lock = self.lock("data-key.lock")?;
         let Some(current) = self.existing_data_key(&Slot::DataKey)? else {
@@ -88,8 +92,8 @@ impl Custody {
             Some(previous) if !same(&previous, &current) => {
                 return Ok(DataKeys { current, previous: Some(previous), made: false });
             }
-            // It ended between the two steps: the old key is safe, the new one not made yet. Whether it was written down that
-            // there is an old key is not known: it is, before there is a new one.
+            // No rotation yet, or one that was interrupted before it created the new key. Store the
+            // old key again, because `put` also writes its metadata, which `is_rekeying` relies on.
             _ => self.put(&Slot::PreviousDataKey, &current)?,
         }
         let fresh = fresh()?;
@@ -97,21 +101,22 @@ impl Custody {
         Ok(DataKeys { current: fresh, previous: Some(current), made: true })
     }
 
-    /// Forgets the data key before this one. Only when every file opens with the new one alone.
+    /// Deletes the previous data key. Call it only when the current key decrypts every file.
     pub fn end_rekey(&self) -> Result<(), Error> {
         let _lock = self.lock("data-key.lock")?;
         self.remove(&Slot::PreviousDataKey).map(drop)
     }
 
-    /// Takes a data key that comes back from recovery. One that is there and is another is never replaced: what it has sealed
-    /// would be lost. If the one that comes back is needed too, it is kept beside, as the one before.
+    /// Restores a data key from a recovery file or a backup. A different current key is never
+    /// replaced, because its files would become unreadable. If the restored key is needed too, it
+    /// is stored as the previous key.
     pub fn bring_back(&self, key: &Secret, needed: bool) -> Result<Brought, Error> {
         if !is_data_key(key) {
             return Err(Error::NotADataKey { store: self.chosen()?.store.kind(), slot: Slot::DataKey });
         }
         let _lock = self.lock("data-key.lock")?;
         let usable = |slot: &Slot| match self.existing_data_key(slot) {
-            // What is no key opens nothing: it is in nobody's way.
+            // An item that is not a key decrypts nothing, so it can be overwritten.
             Err(Error::NotADataKey { .. }) => Ok(None),
             other => other,
         };
@@ -132,8 +137,8 @@ impl Custody {
         }
     }
 
-    /// Looks for the lost data key in every drawer of the OS keyring: a key that opens what is here is this home's, wherever it
-    /// is. Whether one was found.
+    /// Looks for a lost data key among the items of all installations in the OS keyring, and
+    /// restores those that decrypt the files of this one. Returns whether it found one.
     pub fn find_data_key(&self, opens: impl Fn(&Secret) -> bool) -> Result<bool, Error> {
         if self.chosen()?.store.kind() != StoreKind::OsKeyring {
             return Ok(false);
@@ -141,7 +146,7 @@ impl Custody {
         let mut found = false;
         for key in self.os_keyring().data_keys_of_all()? {
             if is_data_key(&key) && opens(&key) {
-                // A third one has no place: two are all a swap of keys leaves behind.
+                // There is no slot for a third key: a rotation leaves at most two.
                 found |= self.bring_back(&key, true).is_ok();
             }
         }
@@ -149,24 +154,24 @@ impl Custody {
     }
 }
 
-/// What became of a data key that was brought back.
+/// The outcome of restoring a data key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Brought {
-    /// It is the data key again.
+    /// It is the current data key again.
     Back,
-    /// It was there already.
+    /// It was already stored.
     Known,
-    /// Another one is the data key; it is kept as the one before.
+    /// Another key is current; it was stored as the previous key.
     Beside,
 }
 
-/// Whether a text has the form of a Fernet key: 32 bytes in base64url.
+/// Whether a text has the format of a Fernet key: 32 bytes in base64url.
 #[must_use]
 pub fn is_data_key(key: &Secret) -> bool {
     URL_SAFE.decode(key.expose()).is_ok_and(|bytes| Zeroizing::new(bytes).len() == 32)
 }
 
-/// A data key nobody has seen.
+/// Generates a random data key.
 fn fresh() -> Result<Secret, Error> {
     let key = super::cipher::fresh_key().map_err(Error::Random)?;
     let mut text = String::with_capacity(44);
@@ -235,7 +240,7 @@ mod tests {
         assert_eq!(read.previous.unwrap().expose(), first.expose());
         keys.end_rekey().unwrap();
         assert!(keys.data_keys(|| Ok(true)).unwrap().previous.is_none());
-        // Stopped between its two steps, and before the first was written down.
+        // Interrupted between its two steps, and before the metadata of the first was written.
         keys.put(&Slot::PreviousDataKey, &begun.current).unwrap();
         keys.change_book(|book| book.forget(&Slot::PreviousDataKey)).unwrap();
         let rest = keys.begin_rekey().unwrap();
@@ -257,7 +262,7 @@ mod tests {
         assert!(matches!(keys.bring_back(&fresh().unwrap(), true), Err(Error::AnotherDataKey)));
         let both = keys.data_keys(|| Ok(true)).unwrap();
         assert_eq!((both.current.expose(), both.previous.unwrap().expose()), (mine.expose(), other.expose()));
-        // What is no key is nothing to be kept.
+        // An item that is not a key is overwritten.
         keys.put(&Slot::DataKey, &secret("damaged")).unwrap();
         assert_eq!(keys.bring_back(&mine, true).unwrap(), Brought::Back);
     }

@@ -1,5 +1,8 @@
-//! A home's own drawer in the OS keyring. All homes of a user share that keyring: their keys of providers are one and the same,
-//! but a home that swaps or moves the keys it made itself must not take those of another away.
+//! The namespace of an installation in the OS keyring.
+//!
+//! All installations of a user share one OS keyring. They also share their API keys, but each has
+//! its own data key and audit key: rotating or moving those must not touch the keys of another one.
+//! The names of those items end in `@` and the random id of the installation.
 
 use super::{Error, Slot};
 use crate::disk;
@@ -9,7 +12,8 @@ use std::path::PathBuf;
 const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 const LENGTH: usize = 12;
 
-/// Which drawer it is stands beside the conversations, in `data/keyring-drawer`, and goes where they go.
+/// The id is stored next to the conversations, in `data/keyring-drawer`, so that it moves with
+/// them.
 #[derive(Clone, Debug)]
 pub struct Drawer {
     file: PathBuf,
@@ -17,28 +21,29 @@ pub struct Drawer {
 }
 
 impl Drawer {
-    /// The drawer of a home.
+    /// The namespace of an installation. The id is not read yet.
     #[must_use]
     pub fn of(home: &Home) -> Self {
         Self { file: home.data().join("keyring-drawer"), lock: home.state().join("keyring-drawer.lock") }
     }
 
-    /// The name of the item a slot has in the OS keyring; `None` if the home has put nothing of the kind there yet.
+    /// The item name of a slot; `None` if this installation has no id yet and so has stored
+    /// nothing.
     pub(super) fn name(&self, slot: &Slot) -> Result<Option<String>, Error> {
         if slot.is_of_a_provider() {
             return Ok(Some(slot.to_string()));
         }
-        // No name has that sign in it: it is nobody's key in a profile.
+        // A provider or profile name contains no `@`, so this cannot be the name of an API key.
         Ok(self.mark()?.map(|mark| format!("{slot}@{mark}")))
     }
 
-    /// The same, for something that is to be put there.
+    /// The same for an item that is about to be stored: creates the id if there is none.
     pub(super) fn name_anew(&self, slot: &Slot) -> Result<String, Error> {
         if let Some(name) = self.name(slot)? {
             return Ok(name);
         }
         let _lock = disk::Lock::wait(&self.lock)?;
-        // Another process may have been first: then its mark is the one.
+        // Another process may have created the id while this one waited for the lock.
         if let Some(name) = self.name(slot)? {
             return Ok(name);
         }
@@ -49,7 +54,7 @@ impl Drawer {
         self.name(slot)?.ok_or_else(|| Error::Failed { cause: format!("cannot save `{}`", self.file.display()) })
     }
 
-    /// One that is damaged is none: what it led to is looked for by what it opens.
+    /// The id. A damaged one counts as missing; `find_data_key` then recovers the data key.
     fn mark(&self) -> Result<Option<String>, Error> {
         let bytes = disk::read_at_most(&self.file, 64)?;
         Ok(bytes.filter(|b| b.len() == LENGTH && b.iter().all(|c| LETTERS.contains(c))).and_then(|b| String::from_utf8(b).ok()))

@@ -1,10 +1,11 @@
-//! Keys in other programs' plaintext files: found by the name they stand under and by their looks, whatever the format.
+//! Finds API keys in plaintext files of other programs, whatever their format: by the field name in
+//! front of the value and by the format of the key.
 
 use crate::catalog::{self, Entry};
 use crate::secret::Secret;
 use std::ops::Range;
 
-/// Other names for the variables and sections of providers we know.
+/// Other names of the variables and sections of known providers.
 const ALIASES: &[(&str, &str)] = &[
     ("google_api_key", "gemini"),
     ("google", "gemini"),
@@ -14,34 +15,35 @@ const ALIASES: &[(&str, &str)] = &[
     ("grok", "xai"),
     ("open_router", "openrouter"),
 ];
-/// What a field with a key in it may be called.
+/// Names of fields that contain a key.
 const FIELDS: &[&str] = &["api_key", "apikey", "api-key", "key", "value", "token", "secret"];
-/// What a field with the name of a provider in it may be called.
+/// Names of fields that contain the name of a provider.
 const NAMES: &[&str] = &["name", "type", "provider", "id", "client"];
-/// A prefix of at least so many letters says by itself whose key it is.
+/// The shortest key prefix that identifies the provider without a field name. `sk-` is shared by
+/// many providers, `xai-` by none.
 const TELLING: usize = 4;
 
-/// One key that was found.
+/// An API key in a file.
 #[derive(Debug)]
 pub struct Found {
-    /// Whose it is.
+    /// The provider that issued it.
     pub provider: &'static Entry,
-    /// The key.
+    /// The text of the key.
     pub secret: Secret,
-    /// Where it stands: each line, from 1, and the bytes of the text.
+    /// Each occurrence: the line, from 1, and the byte range in the text.
     pub places: Vec<(usize, Range<usize>)>,
 }
 
-/// A word of a file, whatever the format: what stands between quotes, blanks, brackets and marks.
+/// A token of a file: the text between quotes, white space, brackets and punctuation.
 struct Word<'a> {
     text: &'a str,
     from: usize,
     line: usize,
-    /// A value follows it: `name = …`, `"name": …`.
+    /// Whether a value follows: `name = …`, `"name": …`.
     names: bool,
 }
 
-/// Every key of a provider we know.
+/// Finds every key of a known provider.
 #[must_use]
 pub fn find(text: &str) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
@@ -50,7 +52,8 @@ pub fn find(text: &str) -> Vec<Found> {
     for word in words(text) {
         let lower = word.text.to_ascii_lowercase();
         if word.names {
-            // `openrouter:` and `"openrouter": {` begin a section; `OPENROUTER_API_KEY =` names a value. Both are a field.
+            // `openrouter:` and `"openrouter": {` begin a section; `OPENROUTER_API_KEY =` names a
+            // value. Both are a field.
             if let Some(entry) = provider(&lower) {
                 context = Some(entry);
             }
@@ -80,7 +83,7 @@ pub fn find(text: &str) -> Vec<Found> {
     found
 }
 
-/// The provider that a name of a field, a variable or a section belongs to.
+/// The provider that a field, a variable or a section is named after.
 fn provider(name: &str) -> Option<&'static Entry> {
     let known = || catalog::all().iter().find(|e| e.name == name || e.env.is_some_and(|env| env.eq_ignore_ascii_case(name)));
     let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).and_then(|(_, of)| catalog::find(of));
@@ -111,14 +114,14 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
             let begin = from;
             from += length;
             let word = rest.get(..length)?;
-            // What follows, past a closing quote and blanks of the same line, tells a name from a value.
+            // A name is followed by `=` or `:`, after an optional closing quote and blanks.
             let after = rest.get(length..).unwrap_or_default().trim_start_matches(['"', '\'', ' ', '\t']);
             return Some(Word { text: word, from: begin, line, names: after.starts_with(['=', ':']) && !after.starts_with("://") });
         }
     })
 }
 
-/// The text without those keys: each value is empty, and whatever stood around it stands.
+/// Returns the text without those keys: each value becomes empty, the rest is unchanged.
 #[must_use]
 pub fn scrubbed(text: &str, keys: &[&Found]) -> String {
     let mut spans: Vec<&Range<usize>> = keys.iter().flat_map(|k| &k.places).map(|(_, at)| at).collect();
@@ -141,7 +144,7 @@ mod tests {
         format!("{prefix}{}", letter.to_string().repeat(n))
     }
 
-    /// Each key that was found: its provider, its line, and the text without any of them.
+    /// The provider and line of each key found, and the text without the keys.
     fn found(text: &str) -> (Vec<(&'static str, usize)>, String) {
         let found = find(text);
         for f in &found {
@@ -206,7 +209,7 @@ mod tests {
         ] {
             assert_eq!(found(text).0, [], "{text}");
         }
-        // Twice the same is one, in two places.
+        // The same key twice is one result with two places.
         let twice = found(&format!("DEEPSEEK_API_KEY={deepseek}\nDEEPSEEK_API_KEY={deepseek}\n"));
         assert_eq!(twice, (vec![("deepseek", 1)], String::from("DEEPSEEK_API_KEY=\nDEEPSEEK_API_KEY=\n")));
     }

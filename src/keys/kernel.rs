@@ -1,5 +1,5 @@
-//! Where secrets wait between two runs: the Linux kernel's keyring, in memory that is never swapped, for as long as was said
-//! and no longer.
+//! The Linux kernel keyring, which caches secrets between two runs of the program: in memory that
+//! is never swapped, and only until a timeout.
 //!
 //! A key is put into the keyring of the session, where only processes of this session possess it, and its permissions give
 //! reading to its possessors alone: a process of the same user in another session sees its name and can invalidate it, as
@@ -12,26 +12,25 @@ use super::passphrase::Key;
 use crate::clock::Time;
 use std::time::Duration;
 
-/// Why the kernel will not keep a key.
+/// The reason why the kernel keyring cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the kernel keyring cannot be used: {0}")]
 pub struct Refused(String);
 
-/// A vault's key that waits in the kernel.
+/// A cached vault key.
 #[derive(Debug)]
 pub(super) struct Waiting {
-    /// The key.
     pub(super) key: Key,
-    /// Until when.
+    /// When the kernel discards it.
     pub(super) until: Time,
 }
 
-/// Keeps a vault's key until `now` and so much more.
+/// Caches a vault key for `length` from `now` on.
 pub(super) fn keep(vault: &str, key: &Key, now: Time, length: Duration) -> Result<(), Refused> {
     system::keep(&name(vault), &payload(key, now.plus(length)), length)
 }
 
-/// The key of a vault, if it waits there.
+/// The cached key of a vault.
 pub(super) fn waiting(vault: &str) -> Option<Waiting> {
     let bytes = system::find(&name(vault))?;
     let (key, until) = bytes.split_first_chunk::<32>()?;
@@ -39,27 +38,27 @@ pub(super) fn waiting(vault: &str) -> Option<Waiting> {
     Some(Waiting { key: Key::new(*key), until })
 }
 
-/// Forgets the key of a vault; whether it was there.
+/// Discards the cached key of a vault. Returns whether there was one.
 pub(super) fn forget(vault: &str) -> bool {
     system::forget(&name(vault))
 }
 
-/// Keeps any bytes under a name for so long.
+/// Caches bytes under a name for `length`.
 pub(super) fn keep_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), Refused> {
     system::keep(name, bytes, length)
 }
 
-/// The bytes kept under a name.
+/// The bytes cached under a name.
 pub(super) fn bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     system::find(name)
 }
 
-/// Lets the bytes kept under a name stay for so long from now on.
+/// Restarts the timeout of the bytes cached under a name.
 pub(super) fn renew_bytes(name: &str, length: Duration) {
     system::renew(name, length);
 }
 
-/// Forgets the bytes kept under a name; whether they were there.
+/// Discards the bytes cached under a name. Returns whether there were any.
 pub(super) fn forget_bytes(name: &str) -> bool {
     system::forget(name)
 }
@@ -95,16 +94,17 @@ mod system {
     use std::time::Duration;
     use zeroize::Zeroizing;
 
-    /// Longer is none of ours.
+    /// The largest payload read. This program caches less; a larger one was written by another
+    /// program.
     const MOST: usize = 4096;
-    /// The list of all keys this user may see: a line each, of about a hundred bytes, and 200 of them unless the machine's owner
-    /// allows more.
+    /// The largest `/proc/keys` read. It has a line of about 100 bytes for each key that the user
+    /// can see; the default quota is 200 keys.
     const MAX_LIST_BYTES: u64 = 4 << 20;
 
     fn refused(error: KeyError) -> Refused {
         Refused(match error {
             KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access is denied, as in many containers"),
-            // `ENOSYS` has no name there.
+            // 38 is `ENOSYS`, for which the crate has no variant.
             KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("this kernel was built without keyrings"),
             KeyError::QuotaExceeded => String::from("this user's keyring is full"),
             KeyError::KeyringDoesNotExist => {
@@ -138,8 +138,9 @@ mod system {
         ring().is_ok()
     }
 
-    /// Possessors may do everything. The user's other processes see that it is there and can invalidate it, and may not read it,
-    /// link to it (which would make them possessors) or change what is permitted.
+    /// Possessors have all permissions. Other processes of the user can see the key and invalidate
+    /// it. They cannot read it, link it (which would make them possessors) or change its
+    /// permissions.
     fn permissions() -> KeyPermissions {
         let seen = Permission::VIEW | Permission::SEARCH;
         KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(seen).build()
@@ -167,7 +168,7 @@ mod system {
     fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
         let key = ring().ok()?.search(name).ok()?;
         let mut bytes = Zeroizing::new(vec![0; MOST]);
-        // The kernel says how long it is, and writes what there is room for.
+        // The kernel returns the full length even if the buffer is too small.
         let length = key.read(&mut *bytes).ok()?;
         (length <= MOST).then(|| bytes.truncate(length))?;
         Some(bytes)
@@ -193,7 +194,8 @@ mod system {
         forget_where(|known| known.starts_with(beginning));
     }
 
-    /// Forgets those of every session: the list of keys names them all, and each permits this user to invalidate it.
+    /// Invalidates the keys of all sessions: `/proc/keys` lists them, and each permits this user to
+    /// invalidate it.
     fn forget_where(meant: impl Fn(&str) -> bool) -> bool {
         let list = disk::read_foreign(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
         let mut any = false;
@@ -203,8 +205,8 @@ mod system {
         any
     }
 
-    /// The number and the name of a key that can still be used. A line has the number, flags, uses, time left, permissions, owner,
-    /// group, type, and the name with a colon and the length behind it.
+    /// The id and the name of a usable key in `/proc/keys`. The columns are: id, flags, usage,
+    /// timeout, permissions, uid, gid, type, and the name followed by a colon and the length.
     fn listed(line: &str) -> Option<(KeySerialId, &str)> {
         let mut words = line.split_whitespace();
         let (id, flags) = (words.next()?, words.next()?);

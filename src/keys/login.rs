@@ -1,4 +1,8 @@
-//! The local half of a login in the browser: a proof that only this process can give (PKCE), and a door for one answer.
+//! The local half of a browser login (OAuth with PKCE): the verifier and its challenge, and an HTTP
+//! listener on the loopback address for one callback.
+//!
+//! The listener accepts only `GET` requests that name this address as `Host` and contain a random
+//! path. Other local users and web pages can connect to the port, but cannot know the path.
 
 use super::Error;
 use crate::secret::Secret;
@@ -12,28 +16,30 @@ use std::thread;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The longest head of a request that is read.
+/// The longest request head read. A callback of a browser has about 1 KiB.
 const LONGEST: usize = 8192;
-/// How many requests that are not the answer are sent away before the door is closed.
+/// How many requests other than the callback are answered with 404 before the login fails, so that
+/// a local program cannot keep the listener busy until a guess hits.
 const MOST_STRANGERS: u32 = 32;
-/// How long one of them may take.
+/// The timeout of one read or write, so that a silent client does not block the callback for long.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What the browser shows at the end. It names no key and no code.
+/// The page that the browser shows after the callback. It contains neither key nor code.
 const DONE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
 const NO: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
 
-/// A proof: the secret half, and the half that may be seen.
+/// A PKCE pair (RFC 7636).
 #[derive(Debug)]
 pub struct Proof {
-    /// Shown at the end, to the provider alone.
+    /// The secret half. Only the provider gets it, with the request that exchanges the code for a
+    /// key.
     pub verifier: Secret,
-    /// Shown at the beginning, in the address of the page.
+    /// The SHA-256 of the verifier, which is part of the login URL.
     pub challenge: String,
 }
 
 impl Proof {
-    /// One nobody has seen.
+    /// Generates a random verifier and its challenge.
     pub fn new() -> Result<Self, Error> {
         let random = Zeroizing::new(super::cipher::random::<32>().map_err(Error::Random)?);
         let mut verifier = String::with_capacity(43);
@@ -47,7 +53,7 @@ impl Proof {
     }
 }
 
-/// A door on this machine alone, with an address nobody can guess, for one answer.
+/// A listener on 127.0.0.1 with an unguessable path, for one callback.
 #[derive(Debug)]
 pub struct Door {
     listener: TcpListener,
@@ -56,7 +62,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// Opens it. From now on the answer can come.
+    /// Starts to listen on a free port.
     pub fn open() -> Result<Self, Error> {
         let nonce = URL_SAFE_NO_PAD.encode(super::cipher::random::<18>().map_err(Error::Random)?);
         let failed = |error: std::io::Error| Error::NoDoor(error.kind());
@@ -65,19 +71,19 @@ impl Door {
         Ok(Self { listener, port, nonce })
     }
 
-    /// Where the browser is to bring the answer.
+    /// The callback URL.
     #[must_use]
     pub fn address(&self) -> String {
         format!("http://127.0.0.1:{}/{}", self.port, self.nonce)
     }
 
-    /// Waits for the code, and closes the door.
+    /// Waits for the authorisation code, and stops listening.
     pub fn wait(self, deadline: Duration) -> Result<Secret, Error> {
         let (answer, hear) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name(String::from("login"))
             .spawn(move || {
-                // Nobody listens any more when the deadline is past.
+                // The receiver is gone once the deadline has passed.
                 drop(answer.send(self.answer()));
             })
             .map_err(|error| Error::NoDoor(error.kind()))?;
@@ -97,7 +103,7 @@ impl Door {
         Err(Error::NoAnswer)
     }
 
-    /// Answers one request; the code or the no, if it is the one that was waited for.
+    /// Answers one request. Returns the code or the denial if the request is the callback.
     fn hear(&self, mut stream: TcpStream) -> Option<Result<Secret, Error>> {
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         stream.set_write_timeout(Some(PATIENCE)).ok()?;
@@ -109,7 +115,7 @@ impl Door {
              Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n{page}",
             page.len()
         );
-        // Whether the page is seen matters less than the code.
+        // The code counts even if the page cannot be delivered.
         stream.write_all(reply.as_bytes()).unwrap_or_default();
         answer
     }
@@ -119,7 +125,8 @@ impl Door {
         let mut first = lines.next()?.split(' ');
         let (Some("GET"), Some(target), Some(_), None) = (first.next(), first.next(), first.next(), first.next()) else { return None };
         let host = lines.filter_map(|line| line.split_once(':')).find(|(name, _)| name.eq_ignore_ascii_case("host"))?.1.trim();
-        // Another name for this address is another site's page that was led here.
+        // A different `Host` means DNS rebinding: a page of another site that resolves to this
+        // address.
         if ![format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)].iter().any(|ours| ours == host) {
             return None;
         }
@@ -137,7 +144,7 @@ impl Door {
     }
 }
 
-/// The head of a request, if it comes in time and is not too long.
+/// Reads the head of a request; `None` if it is too slow or too long.
 fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
     let mut part = Zeroizing::new([0; 1024]);
@@ -155,7 +162,7 @@ fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
     std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
 }
 
-/// What percent-encoding stands for.
+/// Decodes percent-encoding.
 fn plain(text: &str) -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.bytes();
@@ -172,7 +179,7 @@ fn plain(text: &str) -> Option<Zeroizing<String>> {
     std::str::from_utf8(&bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
 }
 
-/// A text as it stands in an address.
+/// Percent-encodes a text for use in a URL.
 #[must_use]
 pub fn encoded(text: &str) -> String {
     use std::fmt::Write as _;

@@ -1,4 +1,6 @@
-//! What is known about the keys without having them: which there are, where, since when, and what their provider said.
+//! The key metadata, `state/keys.json`: which keys exist, in which store, since when, and the last
+//! status that the provider reported. It contains no key, so that lists and warnings need no key
+//! store.
 
 use super::{Slot, StoreKind};
 use crate::clock::Time;
@@ -17,32 +19,32 @@ use std::path::{Path, PathBuf};
 const VERSION: u32 = 1;
 const LARGEST: u64 = 1 << 20;
 
-/// What can go wrong with the book of keys.
+/// An error of the key metadata.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It cannot be read as one.
+    /// The file is damaged.
     #[error("what is known about the keys, `{}`, is damaged", .0.display())]
     Damaged(PathBuf),
-    /// A later version of this program wrote it.
+    /// A newer version of this program wrote the file.
     #[error("what is known about the keys, `{}`, was written by a newer version of this program", .0.display())]
     Newer(PathBuf),
-    /// Its file.
+    /// The file cannot be read or written.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// No random numbers.
+    /// The operating system provides no random numbers for the salt.
     #[error("cannot get random numbers from the operating system: {0}")]
     Random(std::io::Error),
 }
 
-/// What a provider said of a key when it was last asked.
+/// The result of the last validation of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It took it.
+    /// The provider accepted the key.
     Valid,
-    /// It refused it.
+    /// The provider rejected the key.
     Invalid,
-    /// It was not asked, or did not answer.
+    /// The provider was not asked, or did not answer.
     #[default]
     Unknown,
 }
@@ -57,42 +59,44 @@ impl fmt::Display for Status {
     }
 }
 
-/// What is known about one key.
+/// The metadata of one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Where it is kept.
+    /// The store that has the key.
     pub store: StoreKind,
-    /// Tells one key from another; see [`Book::fingerprint`].
+    /// Identifies the key without revealing it; see [`Book::fingerprint`].
     pub fingerprint: String,
-    /// When the first key came into this slot.
+    /// When the slot got its first key.
     pub created_at: Time,
-    /// When this key came.
+    /// When the slot got this key.
     pub updated_at: Time,
-    /// What its provider said.
+    /// The result of the last validation.
     #[serde(default)]
     pub status: Status,
-    /// When it said so.
+    /// When the key was last validated.
     #[serde(default)]
     pub last_validated: Option<Time>,
-    /// When it ends, if its provider told.
+    /// When the key expires, if the provider reports it.
     #[serde(default)]
     pub expires_at: Option<Time>,
-    /// The one host it may be sent to.
+    /// The only host that the key may be sent to.
     #[serde(default)]
     pub host: Option<String>,
-    /// What its provider calls it. Never the provider's masked form of the key itself.
+    /// The name of the key at the provider. Never the provider's masked form of the key itself,
+    /// which contains parts of it.
     #[serde(default)]
     pub label: Option<String>,
-    /// What may be spent with it in all, in billionths of a dollar, if its provider told.
+    /// The spending limit of the key in billionths of a dollar, if the provider reports one.
     #[serde(default)]
     pub limit: Option<i64>,
-    /// What of that was left when it was last validated.
+    /// What was left of the limit at the last validation.
     #[serde(default)]
     pub remaining: Option<i64>,
 }
 
-/// A remembered yes: this key may be sent to this host. The tag is an HMAC of the host under the key itself, so that only a
-/// process that holds the key can write one: an edited file or a copied line opens no other host.
+/// The user's consent to send a key to a host. The tag is an HMAC of the host with the key itself,
+/// so only a process that has the key can create one: an edited file or a copied line permits no
+/// other host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Permit {
     fingerprint: String,
@@ -100,18 +104,18 @@ struct Permit {
     tag: String,
 }
 
-/// The most permits that are kept. The oldest goes first, and is asked for again.
+/// Limits the size of the file. The oldest permit is dropped first, and the user is asked again.
 const MAX_PERMITS: usize = 200;
 
-/// The book of keys: `state/keys.json`.
+/// The content of `state/keys.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Book {
     schema_version: u32,
     salt: String,
-    /// The store keys were first put into, or moved to.
+    /// The store that has the keys: the one first used, or the destination of the last move.
     #[serde(default)]
     pub store: Option<StoreKind>,
-    /// When the key of the conversations was last sealed for recovery.
+    /// When the data key was last exported to a recovery file.
     #[serde(default)]
     pub recovery_at: Option<Time>,
     #[serde(default)]
@@ -121,13 +125,13 @@ pub struct Book {
 }
 
 impl Book {
-    /// Where a home has it.
+    /// The path of the file in an installation.
     #[must_use]
     pub fn of(home: &Home) -> PathBuf {
         home.state().join("keys.json")
     }
 
-    /// Reads it; `None` if nothing was written yet.
+    /// Reads the file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let Some(bytes) = disk::read_at_most(path, LARGEST)? else { return Ok(None) };
         let book: Self = serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
@@ -138,8 +142,8 @@ impl Book {
         }
     }
 
-    /// Changes it, alone: between reading and writing no other process does. A damaged one is set aside and begun again, because
-    /// all of it can be learnt again; a newer one is left alone.
+    /// Updates the file under a lock. A damaged file is renamed and replaced, because all of its
+    /// content can be collected again; a file of a newer version is an error.
     pub fn change<T>(path: &Path, deed: impl FnOnce(&mut Self) -> T) -> Result<T, Error> {
         let _lock = disk::Lock::wait(&path.with_extension("lock"))?;
         let mut book = match Self::read(path) {
@@ -175,8 +179,8 @@ impl Book {
         })
     }
 
-    /// Twelve hexadecimal digits that tell this key from others in this home, and say nothing about it: an HMAC under the
-    /// home's own salt, cut short.
+    /// Twelve hexadecimal digits that identify a key within this installation and reveal nothing
+    /// about it: an HMAC with the salt of the installation, truncated.
     #[must_use]
     pub fn fingerprint(&self, secret: &Secret) -> String {
         let salt = hmac::Key::new(hmac::HMAC_SHA256, self.salt.as_bytes());
@@ -267,8 +271,9 @@ impl Book {
     }
 }
 
-/// What the tag of a [`Permit`] is made with and of. The key's own bytes are the HMAC's key: they are at hand wherever the key is
-/// about to be sent, so the check fetches nothing else from the store.
+/// What the tag of a [`Permit`] is made with and of. The key's own bytes are the HMAC's key: they
+/// are at hand wherever the key is about to be sent, so the check fetches nothing else from the
+/// store.
 fn host_mac(key: &Secret, host: &str) -> (hmac::Key, Vec<u8>) {
     let message = format!("chatbot key may go to host 1\n{host}\n").into_bytes();
     (hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes()), message)
@@ -316,7 +321,7 @@ mod tests {
         book.allow_host(&one, "a.example");
         assert!(book.allows_host(&one, "a.example"));
         assert!(!book.allows_host(&two, "a.example") && !book.allows_host(&one, "b.example"));
-        // Who can edit the file, but has no key, cannot move the permit to another host.
+        // Editing the file without having the key cannot move the permit to another host.
         let mut edited = book.clone();
         edited.permits[0].host = String::from("b.example");
         assert!(!edited.allows_host(&one, "b.example") && !edited.allows_host(&one, "a.example"));

@@ -1,20 +1,22 @@
-//! From one store to the other: copied, read back, noted, and only then deleted.
+//! Moves all keys from one store to the other: copy each, read it back, record the new store, and
+//! only then delete the originals.
 
 use super::{Custody, Error, KeyStore, Slot, StoreKind, same};
 use std::collections::BTreeSet;
 
-/// What moved.
+/// The result of a move.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Moved {
-    /// The slots whose keys are in the new store and no longer in the old one.
+    /// The slots whose keys are now in the new store only.
     pub slots: Vec<Slot>,
 }
 
 impl Custody {
-    /// Moves every secret there is into `target`. Stopped anywhere and begun again, it goes on: until all are copied and read
-    /// back, the old store is the one that counts; from then on the new one is, and what is left in the old one is deleted.
+    /// Moves every secret to `target`. An interrupted move continues when it is started again:
+    /// until all secrets are copied and verified, the old store is in use; after that the new one
+    /// is, and what is left in the old one is deleted.
     ///
-    /// `candidates` are slots to look for beside those that are known of.
+    /// `candidates` are slots to move in addition to those in the key metadata.
     pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<Moved, Error> {
         let _lock = self.lock("move.lock")?;
         let mut slots: BTreeSet<Slot> = candidates.iter().cloned().collect();
@@ -27,7 +29,7 @@ impl Custody {
             let Some(secret) = source.get(&slot)? else { continue };
             match target.get(&slot)? {
                 Some(there) if same(&there, &secret) => {}
-                // Those of the store that is in use count.
+                // State marks of the target are stale: the store in use has the current ones.
                 Some(_) if slot != Slot::StateMarks => return Err(Error::Conflict { slot, target: target.kind() }),
                 _ => {
                     target.set(&slot, &secret)?;
@@ -48,7 +50,7 @@ impl Custody {
 }
 
 impl StoreKind {
-    /// The other one.
+    /// Returns the other kind of store.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -67,7 +69,7 @@ mod tests {
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
 
-    /// A store in memory that fails after so many changes.
+    /// A store in memory that fails after `changes_left` changes.
     #[derive(Debug, Default)]
     struct Fragile {
         kept: RefCell<BTreeMap<Slot, String>>,

@@ -1,5 +1,5 @@
-//! The operating system's keyring: every call in a thread of its own with a deadline, because a locked one waits for a prompt
-//! that may be on another screen.
+//! The OS keyring as a key store. Every call runs in its own thread with a deadline, because a
+//! locked keyring blocks until a prompt is answered that may be on another screen.
 
 use super::drawer::Drawer;
 use super::recent::Recent;
@@ -14,18 +14,18 @@ use std::thread;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The service all our items are under.
+/// The service name of all items of this program.
 pub(super) const SERVICE: &str = "chatbot";
 
-/// From here on whoever waits is told what for.
+/// A call that takes longer shows the user a notice.
 const LONG: Duration = Duration::from_secs(1);
 
-/// What is said when a call takes longer than a moment.
+/// The notice that is shown when a call takes longer than a moment.
 #[derive(Clone)]
 pub struct Waits(Rc<dyn Fn()>);
 
 impl Waits {
-    /// Says it like this.
+    /// Uses `say` to show the notice.
     pub fn new(say: impl Fn() + 'static) -> Self {
         Self(Rc::new(say))
     }
@@ -37,12 +37,13 @@ impl std::fmt::Debug for Waits {
     }
 }
 
-/// The store of the operating system: Secret Service, Keychain, Credential Manager. One connection a process, opened by the
-/// first call.
+/// The keyring of the operating system: Secret Service, Keychain or Credential Manager. The process
+/// has one connection, which the first call opens.
 #[derive(Debug)]
 pub struct OsKeyring {
     deadline: Duration,
-    /// A call that never came back still holds the connection: the next would only wait behind it.
+    /// Set after a timeout: the call still occupies the connection, and the next one would queue
+    /// behind it.
     stuck: Arc<AtomicBool>,
     recent: Recent,
     drawer: Drawer,
@@ -50,19 +51,21 @@ pub struct OsKeyring {
 }
 
 impl OsKeyring {
-    /// A store whose calls may each take so long, what it gave a moment ago, and which of its items are this home's own.
+    /// Creates a store with a deadline for each call, a cache, and the namespace of the
+    /// installation.
     #[must_use]
     pub fn new(deadline: Duration, recent: Recent, drawer: Drawer, waits: Waits) -> Self {
         Self { deadline, stuck: Arc::default(), recent, drawer, waits }
     }
 
-    /// The slots of providers that have something in it, whichever home put it there.
+    /// Lists the API keys in it, of all installations.
     pub fn slots(&self) -> Result<Vec<Slot>, Error> {
         let parsed = |(name, _): (String, _)| name.parse().ok().filter(Slot::is_of_a_provider);
         self.call(move || Ok(ours()?.into_iter().filter_map(parsed).collect()))
     }
 
-    /// Every data key in it, whichever home put it there: for a home that has lost its own drawer, or was copied from elsewhere.
+    /// Reads the data keys of all installations, for one that has lost its id or was copied from
+    /// another machine.
     pub fn data_keys_of_all(&self) -> Result<Vec<Secret>, Error> {
         self.call(move || {
             let found = ours()?.into_iter().filter(|(name, _)| is_for_data(name));
@@ -70,21 +73,22 @@ impl OsKeyring {
         })
     }
 
-    /// Begins to connect, so that the connection stands when the first call comes: it is mostly waiting for the other side.
+    /// Connects in the background, so that the first call does not wait. Connecting is mostly
+    /// waiting for the other side.
     pub fn warm(recent: &Recent) {
         let recent = recent.clone();
         let connect = move || {
             if recent.may_have(&Slot::DataKey) {
                 recent.warm();
             } else {
-                // The first call says what is wrong.
+                // The first call reports the error.
                 stands().unwrap_or_default();
             }
         };
         drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
     }
 
-    /// Does something with the store, once it stands.
+    /// Runs `deed` once the store is connected.
     fn call<T: Send + 'static>(&self, deed: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
         self.in_time(|| stands().and_then(|()| deed()))
     }
@@ -96,7 +100,7 @@ impl OsKeyring {
         let (answer, hear) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name(String::from("keyring"))
-            // Nobody listens any more when the deadline is past; what was found is wiped here.
+            // After the deadline the receiver is gone; the returned value is then wiped here.
             .spawn(move || drop(answer.send(deed())))
             .map_err(|error| Error::Failed { cause: one_line(&error.to_string()) })?;
         let short = LONG.min(self.deadline);
@@ -111,7 +115,7 @@ impl OsKeyring {
             self.stuck.store(true, Ordering::Release);
             Err(Error::TimedOut(self.deadline))
         });
-        // Locked or gone: what it gave before is not to outlive that.
+        // The keyring is locked or gone: secrets cached from it must not outlive that.
         if let Err(Error::Shut { .. } | Error::TimedOut(_) | Error::Absent { .. } | Error::Failed { .. }) = &answer {
             self.recent.forget_all();
         }
@@ -161,7 +165,7 @@ impl KeyStore for OsKeyring {
         })
     }
 
-    /// Deletes every item of that name: what is to be gone is to be gone from each collection.
+    /// Deletes all items of that name, because each collection can have one.
     fn delete(&self, slot: &Slot) -> Result<bool, Error> {
         self.recent.forget(slot);
         let Some(name) = self.drawer.name(slot)? else { return Ok(false) };
@@ -180,14 +184,14 @@ impl KeyStore for OsKeyring {
     }
 }
 
-/// Whether there is a store; the first question connects to it.
+/// Connects to the store if this is the first call, and returns why it is missing if it is.
 fn stands() -> Result<(), Error> {
     keyring::Entry::store_status().as_ref().copied().map_err(absent)
 }
 
-/// Everything we have in the store, by its names.
+/// All items of this program, with their names.
 fn ours() -> Result<Vec<(String, keyring_core::Entry)>, Error> {
-    // The Credential Manager is asked for what the names of its items are like.
+    // The Credential Manager searches by a pattern of the name, the other stores by attributes.
     let spec = HashMap::from([if cfg!(windows) { ("pattern", SERVICE) } else { ("service", SERVICE) }]);
     let found = keyring_core::Entry::search(&spec).map_err(|error| told(error, &Slot::DataKey))?;
     let named = |entry: keyring_core::Entry| {
@@ -197,19 +201,20 @@ fn ours() -> Result<Vec<(String, keyring_core::Entry)>, Error> {
     Ok(found.into_iter().filter_map(named).collect())
 }
 
-/// Whether this names a data key in some drawer.
+/// Whether an item name is that of a data key of any installation.
 fn is_for_data(name: &str) -> bool {
     let slot = name.split_once('@').map_or(name, |(slot, _)| slot).parse();
     matches!(slot, Ok(Slot::DataKey | Slot::PreviousDataKey))
 }
 
-/// Gets a secret by the name it has there.
+/// Reads the secret of an item.
 fn read(slot: &Slot, name: &str) -> Result<Option<Secret>, Error> {
     match keyring::Entry::new(SERVICE, name).and_then(|entry| entry.get_password()) {
         Ok(text) => Ok(Some(Secret::new(text))),
         Err(keyring::Error::NoEntry) => Ok(None),
         Err(keyring::Error::Ambiguous(entries)) => {
-            // The same secret twice, in two collections, is no question; two secrets are.
+            // Two collections with the same secret are harmless; with two secrets the user must
+            // decide.
             let count = entries.len();
             let mut texts = entries.iter().map(|entry| entry.get_password().map(Secret::new));
             let first = texts.next().transpose().map_err(|error| told(error, slot))?;
@@ -232,7 +237,8 @@ fn absent(error: &keyring::Error) -> Error {
     }
 }
 
-/// The crate's errors in the house's words. Two of them carry the secret's own bytes: those are wiped, and never formatted.
+/// Converts errors of the crate. Two of them contain the bytes of the secret: those are wiped and
+/// never formatted.
 fn told(error: keyring::Error, slot: &Slot) -> Error {
     match error {
         keyring::Error::NoStorageAccess(cause) => Error::Shut { cause: plainly(cause.as_ref()) },
@@ -253,7 +259,7 @@ fn told(error: keyring::Error, slot: &Slot) -> Error {
     }
 }
 
-/// The innermost cause: the layers above it say `zbus error` and `D-Bus error`.
+/// The innermost cause as text: the layers above it only add `zbus error` and `D-Bus error`.
 fn plainly(error: &(dyn std::error::Error + 'static)) -> String {
     use std::io::{Error as Io, ErrorKind};
     let mut innermost = error;
@@ -308,7 +314,7 @@ mod tests {
         let recent = Recent::of(&home, Duration::ZERO, crate::Clock::system());
         let store = OsKeyring::new(Duration::from_millis(20), recent, Drawer::of(&home), Waits::new(|| ()));
         let (_keep, never) = mpsc::channel::<()>();
-        // Whether a bus is there or not, either the call waits here or it says at once that there is none.
+        // With a session bus the call blocks here; without one it fails at once.
         let answer = store.call(move || {
             never.recv().unwrap_or_default();
             Ok(())

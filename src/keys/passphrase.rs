@@ -1,4 +1,5 @@
-//! From a passphrase to a key: what it costs, within which bounds, and in which spelling.
+//! Derives keys from passphrases: the cost parameters, their limits, and the normalisation of the
+//! passphrase.
 
 use crate::secret::Secret;
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -7,74 +8,76 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
-/// Key material that is wiped when it goes.
+/// Key material that is wiped when it is dropped.
 pub type Key = Zeroizing<[u8; 32]>;
 
-/// The least that is accepted, for Argon2id: OWASP's second line (19 MiB, two passes, one lane).
+/// The least memory accepted for Argon2id. With two passes and one lane this is one of the minimum
+/// configurations that OWASP recommends.
 pub const LEAST_MEMORY_KIB: u32 = 19_456;
 const LEAST_PASSES: u32 = 2;
-/// The least that is accepted, for PBKDF2-HMAC-SHA256.
+/// The fewest rounds accepted for PBKDF2-HMAC-SHA256: the OWASP recommendation.
 pub const LEAST_ROUNDS: u32 = 600_000;
 const MOST_MEMORY_KIB: u32 = 1_048_576;
 const MOST_PASSES: u32 = 16;
 const MOST_LANES: u32 = 8;
 const MOST_ROUNDS: u32 = 10_000_000;
-/// The most that a file from elsewhere may ask for before its passphrase is known to be right: four times the memory and three
-/// times the passes that this program writes, which is about 3 s. Whoever made the file decides what it costs to refuse it.
+/// The highest cost accepted for a file from elsewhere, because the derivation runs before the
+/// passphrase is known to be right, and the author of the file chooses its cost. This is four times
+/// the memory and three times the passes that this program uses, about 3 s.
 const MOST_FOREIGN_MEMORY_KIB: u32 = 262_144;
 const MOST_FOREIGN_PASSES: u32 = 10;
 const MOST_FOREIGN_ROUNDS: u32 = 2_000_000;
-/// The longest passphrase, so that a file given by mistake is refused rather than hashed.
+/// The longest passphrase in bytes, so that a file given by mistake is refused rather than hashed.
 const LONGEST: usize = 4096;
-/// How many bytes of salt.
+/// The length of the salt: 128 bits, as RFC 9106 recommends.
 pub const SALT_BYTES: usize = 16;
 
-/// What it costs to try one passphrase.
+/// The key derivation function and its cost parameters: how expensive it is to guess a passphrase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cost {
-    /// Argon2id, version 0x13.
+    /// Argon2id, version 0x13 (RFC 9106).
     Argon2id {
-        /// KiB of memory.
+        /// The memory in KiB.
         memory_kib: u32,
-        /// Passes over it.
+        /// The number of passes over the memory.
         passes: u32,
-        /// Lanes.
+        /// The degree of parallelism.
         lanes: u32,
     },
-    /// PBKDF2 with HMAC-SHA256, for those who must.
+    /// PBKDF2 with HMAC-SHA256, for users who must comply with a standard that requires it.
     Pbkdf2 {
-        /// Rounds.
+        /// The number of iterations.
         rounds: u32,
     },
 }
 
-/// What is wrong with a cost or a passphrase.
+/// An error in cost parameters or a passphrase.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum Error {
-    /// Not a cost at all.
+    /// The text does not name a key derivation.
     #[error("unknown key derivation `{0}`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`")]
     Unknown(String),
-    /// Cheaper than it should be for an attacker, or dearer than it may be for the owner.
+    /// A parameter is too low to resist an attacker, or too high for this machine.
     #[error("{what} is {is}; it must be {least} to {most}")]
     Bounds {
-        /// Which figure.
+        /// The name of the parameter.
         what: &'static str,
-        /// What it is.
+        /// Its value.
         is: u32,
-        /// The least it may be.
+        /// The lowest accepted value.
         least: u32,
-        /// The most it may be.
+        /// The highest accepted value.
         most: u32,
     },
-    /// Nothing, or more than anyone types.
+    /// The passphrase is empty or too long.
     #[error("a passphrase must have 1 to {LONGEST} bytes")]
     Length,
-    /// The machine could not do it.
+    /// The derivation failed.
     #[error("cannot derive the key: {0}")]
     Machine(&'static str),
 }
 
-/// RFC 9106's profile for little memory, on one lane: 64 MiB, three passes.
+/// The low-memory profile of RFC 9106, but with one lane: 64 MiB, three passes.
 impl Default for Cost {
     fn default() -> Self {
         Self::Argon2id { memory_kib: 65_536, passes: 3, lanes: 1 }
@@ -82,7 +85,8 @@ impl Default for Cost {
 }
 
 impl Cost {
-    /// Whether its figures are within bounds: asked before any work is done, because a file can ask for anything.
+    /// Checks that the parameters are within the limits. Call it before deriving a key, because a
+    /// file can contain any value.
     pub fn check(&self) -> Result<(), Error> {
         let within = |what, is, least, most| {
             if (least..=most).contains(&is) { Ok(()) } else { Err(Error::Bounds { what, is, least, most }) }
@@ -97,7 +101,7 @@ impl Cost {
         }
     }
 
-    /// The same for a file that somebody else may have made.
+    /// Checks the parameters of a file that may come from someone else.
     pub fn check_foreign(&self) -> Result<(), Error> {
         self.check()?;
         let at_most = |what, is, least, most| if is <= most { Ok(()) } else { Err(Error::Bounds { what, is, least, most }) };
@@ -110,7 +114,8 @@ impl Cost {
         }
     }
 
-    /// Derives the key. The memory Argon2 worked in goes back to the system when it is done, which never hands it on unwiped.
+    /// Derives the key. The working memory of Argon2 is not wiped: the kernel zeroes it before
+    /// another process gets it.
     pub fn derive(&self, passphrase: &Secret, salt: &[u8; SALT_BYTES]) -> Result<Key, Error> {
         self.check()?;
         let spelled = spelled(passphrase)?;
@@ -133,8 +138,8 @@ fn pbkdf2(rounds: u32, salt: &[u8], passphrase: &[u8], key: &mut [u8]) {
     ring::pbkdf2::derive(ring::pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, passphrase, key);
 }
 
-/// One spelling for what looks the same: NFC, because one keyboard sends `é` as one character and another as two. One newline
-/// at the end, as an editor or `echo` leaves it, does not count.
+/// Normalises a passphrase to NFC, because one keyboard sends `é` as one character and another as
+/// two, and removes one newline at the end, as an editor or `echo` adds it.
 fn spelled(passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
     let text = passphrase.expose();
     let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
@@ -147,7 +152,7 @@ fn spelled(passphrase: &Secret) -> Result<Zeroizing<String>, Error> {
     Ok(Zeroizing::new(icu_normalizer::ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()))
 }
 
-/// `argon2id:m=65536,t=3,p=1`, `pbkdf2:600000`: as it is asked for and as it is shown.
+/// `argon2id:m=65536,t=3,p=1` or `pbkdf2:600000`; `--kdf` accepts the same text.
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,13 @@
-//! What the OS keyring gave a moment ago. Getting a secret out of the Secret Service costs a key exchange, ten times what the
-//! rest of a short command takes. So the Linux kernel keeps for two seconds what was got, and it is given again while the OS
-//! keyring says, asked each time, that it is open and the item is the same: locked, removed or changed there, it is not given.
+//! A cache for secrets of the OS keyring, in the Linux kernel keyring.
 //!
-//! Nothing of this program runs between two commands, so nothing hears that the keyring was locked. Instead the kernel drops
-//! what it keeps two seconds after the keyring last said that it is open.
+//! Reading a secret from the Secret Service needs a key exchange, which takes ten times as long as
+//! the rest of a short command. So the kernel caches it for two seconds. Before each use, the
+//! Secret Service is asked whether the keyring is still unlocked and the item unchanged, which
+//! needs no key exchange. If it is locked, removed or changed, the cached secret is not used.
+//!
+//! No part of this program runs between two commands, so none can notice that the keyring was
+//! locked. Instead, the kernel drops the secret two seconds after the keyring was last known to be
+//! unlocked.
 
 use super::Slot;
 use super::kernel;
@@ -16,13 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// The Secret Service tells to the second when an item was changed. One that has just been may be changed again unseen.
+/// The Secret Service reports modification times in seconds, so a second change within the same
+/// second is invisible. An item is cached only when its last change is older than this.
 const SETTLED_S: i64 = 2;
 
-/// The secrets of one home that were got a moment ago.
+/// The cache of one installation.
 #[derive(Clone, Debug)]
 pub struct Recent {
-    /// Part of the name of each, so that no home sees those of another.
+    /// A hash of the state folder. It is part of each name, so that installations do not share
+    /// entries.
     home: String,
     length: Duration,
     clock: Clock,
@@ -30,7 +36,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Those of a home, each kept for so long; for no time, none are.
+    /// Creates the cache of an installation. An entry lives for `length`; zero disables the cache.
     #[must_use]
     pub fn of(home: &Home, length: Duration, clock: Clock) -> Self {
         let sum = Sha256::digest(home.state().as_os_str().as_encoded_bytes());
@@ -38,22 +44,22 @@ impl Recent {
         Self { home, length, clock, witness: Arc::default() }
     }
 
-    /// Forgets every one of the home, without asking anyone.
+    /// Discards all entries of the installation, without contacting the OS keyring.
     pub fn forget_all(&self) {
         kernel::forget_all(&format!("chatbot:recent:{}:", self.home));
     }
 
-    /// Whether a secret may be here. Nobody is asked.
+    /// Whether a secret may be cached. Does not contact the OS keyring.
     pub(super) fn may_have(&self, slot: &Slot) -> bool {
         self.found(slot).is_some()
     }
 
-    /// Connects to the one who is asked, so that the connection stands when the first question comes.
+    /// Connects to the Secret Service, so that the first request does not wait.
     pub(super) fn warm(&self) {
         self.witness.connect();
     }
 
-    /// The secret of a slot, if the OS keyring would give the same under this name.
+    /// The cached secret of a slot, if the item of this name is unlocked and unchanged.
     pub(super) fn get(&self, slot: &Slot, name: &str) -> Option<Secret> {
         let (item, secret) = self.found(slot)?;
         if self.witness.confirms(name, &item) {
@@ -64,19 +70,21 @@ impl Recent {
         None
     }
 
-    /// What the OS keyring says of an item, before its secret is got from it: what is changed in between is then not the same.
+    /// The state of an item. Take it before reading the secret: a change in between then
+    /// invalidates the entry.
     pub(super) fn seen(&self, slot: &Slot, name: &str) -> Option<Item> {
         // Where nothing can be cached, the question would only cost time.
         if self.length.is_zero() || !kernel::has_private_keyring() {
             return None;
         }
-        // The house's own keys are changed by this program alone, and whoever changes one forgets what is kept of it.
+        // Keys other than API keys are changed by this program alone, which then discards their
+        // entry.
         let unsettled = if slot.is_of_a_provider() { SETTLED_S } else { 0 };
         let settled = self.clock.now().seconds().saturating_sub(unsettled);
         self.witness.item(name).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
     }
 
-    /// Keeps a secret that was got from an item. Where the kernel keeps none, the next command is slower and that is all.
+    /// Caches the secret of an item. A failure is ignored: it only makes the next command slower.
     pub(super) fn keep(&self, slot: &Slot, item: &Item, secret: &Secret) {
         let Item { bus, owner, path, modified } = item;
         let mut bytes = Zeroizing::new(Vec::with_capacity(512 + secret.len()));
@@ -85,7 +93,7 @@ impl Recent {
         kernel::keep_bytes(&self.name(slot), &bytes, self.length).unwrap_or_default();
     }
 
-    /// Forgets a secret.
+    /// Discards the entry of a slot.
     pub(super) fn forget(&self, slot: &Slot) {
         kernel::forget_bytes(&self.name(slot));
     }
@@ -120,7 +128,8 @@ mod tests {
         let item = Item { bus: String::from("b"), owner: String::from(":1.2"), path: String::from("/a/1"), modified: 7 };
         recent.keep(&Slot::DataKey, &item, &Secret::new(String::from("two\nlines")));
         let Some((found, secret)) = recent.found(&Slot::DataKey) else {
-            // The kernel keeps no keys here: then nothing is remembered, and that is no error.
+            // The kernel keyring cannot be used here; then nothing is cached, which is not an
+            // error.
             return assert!(!recent.may_have(&Slot::DataKey));
         };
         assert_eq!((found, secret.expose()), (item, "two\nlines"));

@@ -1,5 +1,6 @@
-//! The recovery of the data key: sealed under a passphrase of its own into a text small enough to print, in two forms that
-//! say the same, one for a machine and one in words.
+//! The recovery file: the data key, encrypted with a passphrase of its own, as a text small enough
+//! to print. It contains the same data twice: as base64 fields, and as words that can be typed from
+//! paper.
 
 use super::cipher::{self, Sealed};
 use super::passphrase::{self, Cost, SALT_BYTES};
@@ -14,47 +15,46 @@ use zeroize::Zeroizing;
 
 const FIRST_LINE: &str = "chatbot recovery";
 const VERSION: u8 = 1;
-/// Bytes of the data key, of its nonce, and of it sealed with its tag.
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 const SEALED_BYTES: usize = KEY_BYTES + 16;
-/// Bytes a line of words carries; its last word is a check on them.
+/// Bytes in one line of words, without the last word, which is a checksum of the line.
 const LINE_BYTES: usize = 10;
 const WORDS_A_LINE: usize = LINE_BYTES / 2 + 1;
 
-/// What can go wrong with a recovery file.
+/// An error of a recovery file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Neither form is in it.
+    /// The text contains neither form, or a field is missing or damaged.
     #[error("not a recovery file, or damaged")]
     Torn,
-    /// A later version of this program wrote it.
+    /// A newer version of this program wrote it.
     #[error("the recovery file has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
-    /// A word that cannot be.
+    /// A word that does not exist.
     #[error("{0}")]
     Word(#[from] words::NotAWord),
-    /// A line whose check is wrong.
+    /// The checksum of a line of words does not match.
     #[error("line {0} of the words contains a mistake")]
     Line(usize),
-    /// It asks for work that no recovery file of ours asks for.
+    /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in the recovery file: {0}")]
     Bounds(#[source] passphrase::Error),
-    /// Another passphrase, or another file.
+    /// The passphrase is wrong, or the header was changed.
     #[error("wrong passphrase for the recovery file")]
     WrongPassphrase,
-    /// What is to be sealed is no data key.
+    /// The key to export does not have the format of a data key.
     #[error("not a data key")]
     NotADataKey,
-    /// The passphrase cannot be one.
+    /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
-    /// No random numbers, or a cipher that refuses.
+    /// There are no random numbers, or the encryption failed.
     #[error("cannot create the recovery file: {0}")]
     Machine(#[from] std::io::Error),
 }
 
-/// A sealed data key, in neither form yet.
+/// An encrypted data key, independent of its textual form.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Recovery {
     cost: Cost,
@@ -64,7 +64,7 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Seals a data key.
+    /// Encrypts a data key.
     pub fn seal(data_key: &Secret, passphrase: &Secret, cost: Cost) -> Result<Self, Error> {
         let raw = URL_SAFE.decode(data_key.expose()).map(Zeroizing::new).map_err(|_| Error::NotADataKey)?;
         if raw.len() != KEY_BYTES {
@@ -80,7 +80,7 @@ impl Recovery {
         Ok(Self { cost, salt, nonce, sealed })
     }
 
-    /// Opens it: the data key.
+    /// Decrypts the data key.
     pub fn open(&self, passphrase: &Secret) -> Result<Secret, Error> {
         let wrapping = self.cost.derive(passphrase, &self.salt)?;
         let piece = Sealed { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
@@ -115,7 +115,7 @@ impl Recovery {
         text
     }
 
-    /// The form in words: lines of six, the last of which checks the other five.
+    /// Renders the words: lines of six, the last of which is the checksum of the other five.
     #[must_use]
     pub fn to_words(&self) -> Vec<String> {
         let mut bytes = vec![VERSION];
@@ -123,7 +123,7 @@ impl Recovery {
             Cost::Argon2id { memory_kib, passes, lanes } => {
                 bytes.push(0);
                 bytes.extend_from_slice(&memory_kib.to_be_bytes());
-                // Within bounds these are small.
+                // The limits of both are below 256.
                 bytes.extend([passes, lanes].map(|n| u8::try_from(n).unwrap_or(u8::MAX)));
             }
             Cost::Pbkdf2 { rounds } => {
@@ -140,7 +140,7 @@ impl Recovery {
         bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
     }
 
-    /// Two of its lines of words, to be typed back; another two each time.
+    /// Picks two different random lines, which the user is asked to retype.
     pub fn some_lines(&self) -> Result<[usize; 2], Error> {
         let lines = self.to_words().len().max(2);
         let [one, other] = cipher::random::<2>()?.map(usize::from);
@@ -148,7 +148,7 @@ impl Recovery {
         Ok([first, (first + 1 + other % (lines - 1)) % lines])
     }
 
-    /// Reads a file, or words typed from paper.
+    /// Parses a file, or words typed from paper.
     pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim_start();
         let Some(rest) = text.strip_prefix(FIRST_LINE) else { return Self::from_words(text) };
@@ -212,7 +212,7 @@ fn header(cost: Cost, salt: &[u8; SALT_BYTES]) -> String {
     format!("{FIRST_LINE} {VERSION}\n{cost}\n{}\n", STANDARD.encode(salt))
 }
 
-/// Two bytes that notice a wrong word, or a line in another's place.
+/// A checksum of two bytes, which detects a wrong word and a line in the wrong place.
 fn check(line: usize, part: &[u8]) -> [u8; 2] {
     let hash = Sha256::new().chain_update(line.to_be_bytes()).chain_update(part).finalize();
     hash.first_chunk::<2>().copied().unwrap_or_default()

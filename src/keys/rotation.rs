@@ -1,4 +1,5 @@
-//! What a rotation is about to do, written down before it does it, so that a run that was cut off is ended by the next.
+//! The persisted state of an API key rotation, `state/rotations/SLOT.json`: each step is recorded
+//! before it is executed, so that the next run can complete an interrupted rotation.
 
 use super::custody::Custody;
 use super::{Error, Slot, metadata};
@@ -10,42 +11,43 @@ use std::path::PathBuf;
 const VERSION: u32 = 1;
 const LARGEST: u64 = 64 * 1024;
 
-/// How far it has come. Each is written before what it names is done.
+/// The step that a rotation has reached. It is recorded before its action is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
-    /// The provider is asked for a new key of the name in the record. If that was cut off, a key of that name is nobody's.
+    /// Create a new key at the provider, with the name in the record. After an interruption, a key
+    /// of that name is unused and can be deleted.
     Create,
-    /// The new key takes the old one's place in the store.
+    /// Replace the old key in the key store with the new one.
     Switch,
-    /// The old key is disabled at the provider.
+    /// Disable the old key at the provider.
     Disable,
-    /// It is done; the old key can still be taken back.
+    /// Wait for confirmation; until then the old key can be restored.
     Confirm,
 }
 
-/// The record. It holds no key.
+/// The record of a rotation. It contains no key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
     schema_version: u32,
-    /// The name the new key is given at the provider: nobody else's.
+    /// The unique name of the new key at the provider.
     pub name: String,
-    /// When it began.
+    /// When the rotation started.
     pub begun_at: Time,
-    /// How far it has come.
+    /// The step that it has reached.
     pub step: Step,
-    /// What the provider calls the old key.
+    /// The provider's id of the old key.
     pub old_hash: String,
-    /// What the provider calls the new one.
+    /// The provider's id of the new key.
     #[serde(default)]
     pub new_hash: Option<String>,
-    /// How the new key is told in this home.
+    /// The fingerprint of the new key in the key metadata.
     #[serde(default)]
     pub new_fingerprint: Option<String>,
 }
 
 impl Intent {
-    /// A rotation that begins now.
+    /// Starts a record at the first step.
     pub fn new(slot: &Slot, old_hash: String, now: Time) -> Result<Self, Error> {
         let random = super::cipher::random::<4>().map_err(Error::Random)?;
         let name = format!("chatbot {} {} {:08x}", slot, now.local_day(), u32::from_be_bytes(random));
@@ -55,11 +57,11 @@ impl Intent {
 
 impl Custody {
     fn intent_path(&self, slot: &Slot) -> PathBuf {
-        // A name has no dot in it.
+        // A name contains no dot, so different slots have different files.
         self.beside_book("rotations").join(format!("{}.json", slot.to_string().replace('/', ".")))
     }
 
-    /// The rotation of a slot that has begun and is not confirmed.
+    /// Reads the rotation of a slot that was started and not confirmed.
     pub fn intent(&self, slot: &Slot) -> Result<Option<Intent>, Error> {
         let path = self.intent_path(slot);
         let Some(bytes) = disk::read_at_most(&path, LARGEST)? else { return Ok(None) };
@@ -70,14 +72,14 @@ impl Custody {
         }
     }
 
-    /// Writes down what is about to be done.
+    /// Saves the record. Call it before the action of the step.
     pub fn intend(&self, slot: &Slot, intent: &Intent) -> Result<(), Error> {
         let path = self.intent_path(slot);
         let bytes = serde_json::to_vec_pretty(intent).map_err(|_| metadata::Error::Damaged(path.clone()))?;
         Ok(disk::write(&path, &bytes)?)
     }
 
-    /// Forgets it: it is confirmed or undone.
+    /// Deletes the record, after the rotation was confirmed or undone.
     pub fn intend_nothing(&self, slot: &Slot) -> Result<(), Error> {
         let path = self.intent_path(slot);
         if disk::exists(&path) {
@@ -86,7 +88,7 @@ impl Custody {
         Ok(())
     }
 
-    /// Alone with the rotations of this home.
+    /// Waits for an exclusive lock on the rotations of this installation.
     pub fn rotating(&self) -> Result<disk::Lock, Error> {
         self.lock("rotate.lock")
     }

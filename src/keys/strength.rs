@@ -1,16 +1,17 @@
-//! How hard a passphrase is to guess, as far as its looks tell: a guess on the low side.
+//! Estimates the entropy of a passphrase from its characters. The estimate is deliberately low.
 
 use crate::secret::Secret;
 
-/// Below this, a stolen vault is opened in days, whatever the derivation costs.
+/// Bits below which a stolen vault can be decrypted within days, whatever the cost of the
+/// derivation.
 pub const WEAK_BELOW: u32 = 45;
-/// From this on, it is not opened.
+/// Bits from which guessing is not feasible.
 pub const STRONG_FROM: u32 = 70;
-/// What a word of a language is worth: one of some eight thousand.
+/// Bits of a word of a language: one of about 8000.
 const WORD: f64 = 13.0;
 
-/// The bits of a passphrase: a run of letters that may be a word counts as a word, digits and signs each for what they are,
-/// and what repeats or counts up for nothing.
+/// Estimates the bits of a passphrase. A run of letters that may be a word counts as one word,
+/// digits and signs count one by one, and repeated or consecutive characters count almost nothing.
 #[must_use]
 pub fn bits(passphrase: &Secret) -> u32 {
     let text = passphrase.expose().trim_end_matches(['\n', '\r']);
@@ -44,12 +45,12 @@ fn letters(run: &[char]) -> f64 {
     let mixed = run.iter().skip(1).any(|c| c.is_uppercase());
     let each = fresh * if mixed { 5.7 } else { 4.7 };
     let vowels = run.iter().filter(|c| "aeiouyAEIOUY".contains(**c)).count();
-    // What can hardly be spoken is no word.
+    // A run with few vowels is not a word.
     let word = vowels * 4 >= run.len() && !mixed;
     if word { each.min(WORD) } else { each }
 }
 
-/// In words.
+/// Rates a number of bits.
 #[must_use]
 pub const fn in_words(bits: u32) -> &'static str {
     match bits {

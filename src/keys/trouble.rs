@@ -1,4 +1,5 @@
-//! What is to be said of a key before it fails: too old, ended, refused, nearly spent.
+//! Warnings about API keys before a request fails: too old, expired, rejected, nearly out of
+//! credit.
 
 use super::metadata::{Record, Status};
 use crate::clock::{Time, in_words};
@@ -6,33 +7,33 @@ use std::fmt;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// How long before its end a key is spoken of.
+/// How long before its expiry a key is reported.
 const SOON: Duration = Duration::from_secs(7 * 86_400);
 /// A dollar in billionths.
 const DOLLAR: i64 = 1_000_000_000;
 
-/// One thing about a key that its owner should know.
+/// A warning about a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// Its provider refuses it.
+    /// The provider rejected it.
     Invalid,
-    /// Its time is over.
+    /// It has expired.
     Ended(Time),
-    /// Its time is nearly over.
+    /// It expires soon.
     Ends(Duration),
-    /// It is older than the settings want it.
+    /// It is older than the setting `keys.rotate_after_days` allows.
     Old {
-        /// How old.
+        /// Its age.
         days: u64,
-        /// How old it may be.
+        /// The limit in the settings.
         most: u32,
     },
-    /// Little or nothing of what may be spent with it is left, in billionths of a dollar.
+    /// Its spending limit is nearly or fully used; what is left, in billionths of a dollar.
     NearlySpent(i64),
 }
 
 impl Record {
-    /// What is wrong with the key, the worst first.
+    /// Returns the warnings about a key, the most serious first.
     #[must_use]
     pub fn troubles(&self, now: Time, rotate_after_days: u32) -> Vec<Trouble> {
         let mut troubles = Vec::new();
@@ -57,7 +58,7 @@ impl Record {
     }
 }
 
-/// The rest of a sentence that begins with `the key for …`.
+/// The end of a sentence that starts with `the key for …`.
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,12 +1,14 @@
-//! The vault: one owner-only file whose entries are sealed under a random key, which is sealed under the passphrase.
+//! The vault: a file that only the user can read. Its entries are encrypted with a random vault
+//! key, and the vault key is encrypted with the passphrase.
 //!
 //! ```text
-//! passphrase ─ Argon2id or PBKDF2 ─► wrapping key ─ opens ─► the vault's key ─ opens ─► each entry
+//! passphrase ─ Argon2id or PBKDF2 ─► wrapping key ─ decrypts ─► vault key ─ decrypts ─► entries
 //! ```
 //!
-//! Each sealed piece is bound to what it is: the wrapped key to the whole header, an entry to its vault and its name. A last
-//! piece, the `check`, seals nothing and is bound to all the rest, so that an entry taken out or put back is noticed. What
-//! is not noticed is the whole file put back as it was at an earlier time.
+//! Each ciphertext is bound to its context by associated data: the wrapped key to the whole header,
+//! an entry to its vault and its name. The last ciphertext, `check`, has an empty plaintext and is
+//! bound to all the rest, so that a removed or restored entry is detected. An earlier version of
+//! the whole file is not detected.
 
 use super::cipher::{self, Sealed};
 use super::kernel;
@@ -27,69 +29,71 @@ use std::time::Duration;
 
 const FORMAT: &str = "chatbot-vault";
 const VERSION: u64 = 1;
-/// Far more than any number of keys; a larger file is not ours.
+/// An entry has about 200 bytes, so this has room for thousands of keys; a larger file is not a
+/// vault.
 const LARGEST: u64 = 1 << 20;
 
-/// What can go wrong with the vault.
+/// An error of the vault.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is none.
+    /// The file does not exist.
     #[error("there is no vault at `{}`", .0.display())]
     Missing(PathBuf),
-    /// There is one already.
+    /// The file already exists.
     #[error("a vault already exists at `{}`", .0.display())]
     Exists(PathBuf),
-    /// It is cut off, or not a vault.
+    /// The file is truncated, or is not a vault.
     #[error("the vault `{}` is damaged, or is not a vault", .0.display())]
     Torn(PathBuf),
-    /// A later version of this program wrote it.
+    /// A newer version of this program wrote it.
     #[error("the vault `{}` has format version {version}, and this program supports up to {VERSION}", path.display())]
     Newer {
-        /// Where it is.
+        /// The path of the vault.
         path: PathBuf,
-        /// Its version.
+        /// The format version in the file.
         version: u64,
     },
-    /// It opened, and something in it is not what was put there.
+    /// The key fits, but the content was modified.
     #[error("the vault `{}` was modified by another program", .0.display())]
     Tampered(PathBuf),
-    /// It asks for work that no vault of ours asks for.
+    /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in vault `{}`: {source}", path.display())]
     Bounds {
-        /// Where it is.
+        /// The path of the vault.
         path: PathBuf,
-        /// Which figure.
+        /// The parameter and its limits.
         #[source]
         source: passphrase::Error,
     },
-    /// Another passphrase, or another header.
+    /// The passphrase is wrong, or the header was changed.
     #[error("wrong passphrase for the vault")]
     WrongPassphrase,
-    /// No passphrase is to be had.
+    /// No passphrase can be obtained.
     #[error("the vault is locked: {0}")]
     Locked(String),
-    /// The passphrase cannot be one.
+    /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
-    /// Its file.
+    /// The file cannot be read or written.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// The kernel will not keep its key.
+    /// The kernel keyring cannot cache the vault key.
     #[error("{0}")]
     Kernel(#[from] kernel::Refused),
-    /// No random numbers, or a cipher that refuses.
+    /// There are no random numbers, or the encryption failed.
     #[error("cannot encrypt the vault: {0}")]
     Machine(#[from] std::io::Error),
 }
 
-/// Why there is no passphrase, for the user: `standard input is not a terminal`.
+/// The reason why no passphrase can be obtained, for the user: `standard input is not a terminal`.
 #[derive(Debug)]
 pub struct NoPassphrase(pub String);
 
-/// Where the passphrase comes from. It is told how many were wrong before; the third wrong one is the last.
+/// Gets the passphrase. The argument is the number of wrong ones so far; after the third the caller
+/// stops.
 pub type Ask = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
 
-/// How many passphrases may be tried in a run.
+/// How many passphrases can be tried in a run.
 const TRIES: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +117,7 @@ struct Content {
     check: Sealed,
 }
 
-/// What a file says of itself before anything else of it is believed.
+/// The fields that are read first, to decide whether this version can read the rest.
 #[derive(Deserialize)]
 struct Claim {
     format: String,
@@ -148,17 +152,17 @@ impl Derivation {
 }
 
 impl Content {
-    /// What the wrapped key is bound to: all that is said about how to open it.
+    /// The associated data of the wrapped key: everything that says how to decrypt it.
     fn header(&self) -> String {
         format!("{FORMAT} {VERSION}\nid {}\nkdf {} {}\n", self.id, self.kdf.cost(), self.kdf.salt_text())
     }
 
-    /// What an entry is bound to.
+    /// The associated data of an entry.
     fn place(&self, name: &str) -> String {
         format!("{FORMAT} {VERSION}\nid {}\nentry {name}\n", self.id)
     }
 
-    /// What the check is bound to: everything else.
+    /// The associated data of the check: everything else.
     fn whole(&self) -> String {
         let mut text = self.header();
         let mut line = |what: &str, piece: &Sealed| writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
@@ -216,7 +220,7 @@ fn write(path: &Path, content: &Content) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec_pretty(content).map_err(std::io::Error::other)?;
     bytes.push(b'\n');
     disk::write(path, &bytes)?;
-    // Whoever writes has the lock: what else lies there was left by a process that was killed.
+    // The caller has the lock, so other temporary files are left over from killed processes.
     Ok(disk::sweep(path)?)
 }
 
@@ -224,22 +228,22 @@ fn lock(path: &Path) -> Result<disk::Lock, Error> {
     Ok(disk::Lock::wait(&path.with_extension("lock"))?)
 }
 
-/// What can be told of a vault without its passphrase.
+/// What is known about a vault without its passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// Where it is.
+    /// The path of the vault.
     pub path: PathBuf,
-    /// Which one it is: random text, made with it.
+    /// The random id that it was created with.
     pub id: String,
-    /// What it costs to try a passphrase.
+    /// Its key derivation.
     pub cost: Cost,
-    /// The names of its entries.
+    /// The names of its entries, which are not encrypted.
     pub entries: Vec<String>,
-    /// Until when it is open without its passphrase, if it is.
+    /// When the cached vault key expires, if the vault is unlocked.
     pub open_until: Option<Time>,
 }
 
-/// What can be told of the vault at `path`; `None` if there is none.
+/// Describes the vault at `path`; `None` if there is none.
 pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
     match read(path) {
         Err(Error::Missing(_)) => Ok(None),
@@ -254,25 +258,25 @@ pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
     }
 }
 
-/// The key that waits in the kernel, if it is this vault's.
+/// The cached vault key, if it really belongs to this vault.
 fn waiting_key(content: &Content) -> Option<kernel::Waiting> {
     kernel::waiting(&content.id).filter(|waiting| content.is_whole(&waiting.key))
 }
 
-/// Forgets the key that waits in the kernel; whether one did.
+/// Discards the cached vault key. Returns whether there was one.
 pub fn lock_again(path: &Path) -> Result<bool, Error> {
     Ok(kernel::forget(&read(path)?.id))
 }
 
-/// A vault on disk, opened with the first question that needs it.
+/// A vault on disk, unlocked by the first call that needs it.
 pub struct Vault {
     path: PathBuf,
     ask: Ask,
     opened: Mutex<Option<Opened>>,
 }
 
-/// The vault's key, and the wrapped key it came out of: another process that gives the vault a new passphrase wraps a new key,
-/// and the file then differs from what was opened without having been tampered with.
+/// The vault key, and the wrapped key that it was decrypted from. When another process changes the
+/// passphrase, the wrapped key changes too: this distinguishes a new vault key from tampering.
 struct Opened {
     key: Key,
     wrapped: Sealed,
@@ -285,13 +289,13 @@ impl fmt::Debug for Vault {
 }
 
 impl Vault {
-    /// The vault at `path`, to be opened with the passphrase `ask` finds. Nothing is read yet.
+    /// The vault at `path`; `ask` gets its passphrase. The file is not read yet.
     #[must_use]
     pub fn at(path: PathBuf, ask: Ask) -> Self {
         Self { path, ask, opened: Mutex::new(None) }
     }
 
-    /// Makes a vault. One that is there, whole or not, is left alone.
+    /// Creates a vault. An existing file is never overwritten, even if it is damaged.
     pub fn create(path: &Path, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
         let _lock = lock(path)?;
         if disk::exists(path) {
@@ -312,8 +316,9 @@ impl Vault {
         write(path, &content.checked(&key)?)
     }
 
-    /// Makes a new vault key, wraps it under `passphrase` and seals every entry with it, in one replacement of the file. An older
-    /// copy of the file with the older passphrase opens nothing that is stored from now on.
+    /// Creates a new vault key, wraps it with `passphrase` and re-encrypts every entry, in one
+    /// replacement of the file. An older copy of the file and its passphrase decrypt nothing that
+    /// is stored from now on.
     pub fn change_passphrase(&self, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
         cost.check()?;
         self.opened()?;
@@ -327,8 +332,8 @@ impl Vault {
         });
         content.entries = sealed.collect::<Result<_, Error>>()?;
         content.wrap(&new, passphrase, cost)?;
-        // Before the file changes: a process killed in between leaves a vault that asks for its passphrase, not an old key that
-        // waits on.
+        // Before the file changes: a process killed in between leaves a locked vault, not an old
+        // key in the cache.
         kernel::forget(&content.id);
         let content = content.checked(&new)?;
         write(&self.path, &content)?;
@@ -336,22 +341,23 @@ impl Vault {
         Ok(())
     }
 
-    /// Lets its key wait in the kernel, so that it is open for so long without the passphrase; until when.
+    /// Caches the vault key in the kernel keyring for `length`. Returns when it expires.
     pub fn unlock_for(&self, now: Time, length: Duration) -> Result<Time, Error> {
         self.opened()?;
-        // Under the lock: a new passphrase in another process forgets the key that waits, and this must not bring it back.
+        // Under the lock: a change of the passphrase in another process discards the cached key,
+        // and this must not cache the old one again.
         let _lock = lock(&self.path)?;
         let (content, key) = self.opened()?;
         kernel::keep(&content.id, &key, now, length)?;
         Ok(now.plus(length))
     }
 
-    /// The names of its entries, once the passphrase has shown that they are what was put there.
+    /// The names of the entries, verified with the vault key.
     pub fn names(&self) -> Result<Vec<String>, Error> {
         Ok(self.opened()?.0.entries.into_keys().collect())
     }
 
-    /// Its content, found whole, and the key to it.
+    /// The verified content, and the vault key.
     fn opened(&self) -> Result<(Content, Key), Error> {
         let content = read(&self.path)?;
         let held = self.held(&content);
@@ -366,7 +372,7 @@ impl Vault {
         Ok((content, key))
     }
 
-    /// The key that was used before, unless another process has changed the passphrase since.
+    /// The vault key from an earlier call, unless another process has changed the passphrase since.
     fn held(&self, content: &Content) -> Option<Key> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.as_ref().filter(|opened| opened.wrapped == content.key).map(|opened| opened.key.clone())
@@ -388,7 +394,8 @@ impl Vault {
                     Err(Error::WrongPassphrase) if tried + 1 < TRIES => tried += 1,
                     other => return other,
                 },
-                // Who can give but one passphrase hears that it was wrong, not that there is no second.
+                // A passphrase from a file or command cannot be asked for twice: report that it was
+                // wrong.
                 Err(_) if tried > 0 => return Err(Error::WrongPassphrase),
                 Err(NoPassphrase(why)) => return Err(Error::Locked(why)),
             }
@@ -396,7 +403,7 @@ impl Vault {
     }
 
     fn change<T>(&self, deed: impl FnOnce(&mut Content, &Key) -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
-        // The passphrase is asked for before the lock is taken: another process does not wait for someone to type.
+        // Unlock before taking the lock, so that no other process waits while the user types.
         self.opened()?;
         let _lock = lock(&self.path)?;
         let (mut content, key) = self.opened()?;
@@ -545,7 +552,8 @@ mod tests {
         before.change_passphrase(&secret("another"), cost).unwrap();
         before.set(&slot("later"), &secret("sk-three")).unwrap();
         assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
-        // Whoever had the old file and its passphrase tries its key on everything in the new one.
+        // An attacker with the old file and its passphrase tries its key on everything in the new
+        // one.
         let new_file = read(&path).unwrap();
         assert_eq!(new_file.entries.len(), 3);
         assert!(!new_file.is_whole(&old_key));
@@ -555,7 +563,7 @@ mod tests {
             }
         }
         assert!(matches!(new_file.unwrap(&path, &secret(WORDS)), Err(Error::WrongPassphrase)));
-        // An entry of the old file does not fit into the new one.
+        // An entry of the old file is not accepted in the new one.
         let mut mixed = new_file.clone();
         mixed.entries.insert(String::from("work/openrouter"), old_file.entries["work/openrouter"].clone());
         write(&path, &mixed).unwrap();
@@ -609,7 +617,7 @@ mod tests {
         let open = vault(&path);
         open.set(&slot("default"), &secret("sk-one")).unwrap();
         let whole = disk::read(&path).unwrap().unwrap();
-        // Without its last byte, a newline, it is whole still.
+        // The last byte is a newline; the file is complete without it.
         for length in 0..whole.len() - 1 {
             assert!(matches!(parsed(&path, &whole[..length]), Err(Error::Torn(_))), "{length}");
         }
@@ -637,7 +645,8 @@ mod tests {
             for change in [0x01, 0x20, 0x80] {
                 let mut bytes = whole.clone();
                 bytes[at] ^= change;
-                // With the key in hand, as a process that has it open: the header's binding is the derivation's matter.
+                // Checked with the vault key, as in a process that has unlocked the vault. Changes
+                // of the header are tested with the derivation.
                 match parsed(&path, &bytes) {
                     Ok(other) if other.is_whole(&key) => {
                         assert_eq!(other, content, "byte {at} ^ {change}");
@@ -648,7 +657,7 @@ mod tests {
                 }
             }
         }
-        // White space of the file, and nothing else.
+        // Only white space of the file can change unnoticed.
         assert!(unnoticed < 60, "{unnoticed}");
     }
 

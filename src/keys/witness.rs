@@ -1,15 +1,16 @@
-//! Who says what the Secret Service holds, without a secret: which item has a name, whether it is open, when it was changed.
+//! Asks the Secret Service about an item without reading its secret: whether it exists, whether it
+//! is unlocked, and when it was last modified.
 
-/// An item as it stood when it was asked about.
+/// The state of an item at the time of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Item {
-    /// The bus it was asked on: another one each session.
+    /// The GUID of the session bus, which changes with each session.
     pub(super) bus: String,
-    /// Who answered there: another one each time the keyring starts.
+    /// The bus name of the keyring, which changes each time it starts.
     pub(super) owner: String,
-    /// Which item.
+    /// The object path of the item.
     pub(super) path: String,
-    /// When it was last changed, in seconds.
+    /// When it was last modified, in seconds since 1970.
     pub(super) modified: u64,
 }
 
@@ -48,7 +49,7 @@ mod service {
     const NAME: &str = "org.freedesktop.secrets";
     const PLACE: &str = "/org/freedesktop/secrets";
 
-    /// Asks on the session bus, over one connection a process.
+    /// Sends requests over one connection, which the first request opens.
     #[derive(Debug, Default)]
     pub(in crate::keys) struct Witness(Mutex<State>);
 
@@ -65,7 +66,8 @@ mod service {
             self.ask(|_| None::<()>);
         }
 
-        /// The one open item of a name; `None` if there is none, more than one, or one that is locked.
+        /// The only unlocked item of a name; `None` if there is none, more than one, or a locked
+        /// one.
         pub(in crate::keys) fn item(&self, name: &str) -> Option<Item> {
             self.ask(|bus| {
                 let found = search(bus, name)?;
@@ -75,7 +77,8 @@ mod service {
             })
         }
 
-        /// Whether the one open item of a name is still this one, and unchanged. Both are asked on one way.
+        /// Whether the only unlocked item of a name is still this one, and unchanged. Sends both
+        /// requests before it waits, which saves a round trip.
         pub(in crate::keys) fn confirms(&self, name: &str, item: &Item) -> bool {
             let now = self.ask(|bus| {
                 let (found, about) = (search(bus, name)?, about(bus, &item.path)?);
@@ -103,7 +106,7 @@ mod service {
         bus.ask(NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")
     }
 
-    /// The one item that was found, and who has it.
+    /// The only item of a search, and the bus name of the keyring.
     fn only(bus: &mut Bus, found: Asked) -> Option<(String, String)> {
         let said = bus.answer(found)?;
         let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = said.read()?;
@@ -118,7 +121,8 @@ mod service {
         let mut known: HashMap<String, OwnedValue> = said.read()?;
         let mut at = |what: &str| u64::try_from(known.remove(what)?).ok();
         let (created, modified) = (at("Created")?, at("Modified")?);
-        // Who does not keep account of changes cannot say that there was none.
+        // A keyring that does not maintain modification times cannot tell that an item is
+        // unchanged.
         if modified == 0 || modified < created {
             return None;
         }

@@ -1,13 +1,15 @@
-//! Bytes as words one can read aloud, write down and type back: sixteen bits a word, each five letters long, consonants and
-//! vowels in turn. Passphrases are made of them, and the printed form of a recovery file.
+//! Encodes bytes as pronounceable words (proquints): 16 bits a word, five letters, alternating
+//! consonants and vowels. They can be read aloud, written down and typed. Generated passphrases and
+//! the printed form of a recovery file consist of them.
 
 use zeroize::Zeroizing;
 
 const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
 const VOWELS: &[u8; 4] = b"aiou";
-/// How many bits a word carries.
+/// How many bits a word encodes.
 pub const BITS_A_WORD: u32 = 16;
-/// How many words a passphrase of ours has: 80 bits, which nobody tries out, whatever the derivation costs.
+/// How many words a generated passphrase has: 80 bits are beyond guessing, whatever the derivation
+/// costs.
 const PASSPHRASE_WORDS: usize = 5;
 
 /// One word: consonant (4 bits), vowel (2), consonant (4), vowel (2), consonant (4).
@@ -28,7 +30,7 @@ fn bits(word: &str) -> Option<u16> {
     })
 }
 
-/// Words for bytes, two bytes a word; a last odd byte is followed by a zero.
+/// Encodes bytes, two in each word. A zero byte is appended to an odd length.
 #[must_use]
 pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3 + 6));
@@ -45,12 +47,12 @@ pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
     text
 }
 
-/// A word that is not one of ours: which, counted from 1.
+/// A word that is not a proquint: its number, from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("word {0} is not a recovery word: each has five letters, such as `lusab`")]
 pub struct NotAWord(pub usize);
 
-/// The bytes of words, however they are separated.
+/// Decodes words that are separated by anything but letters.
 pub fn read(text: &str) -> Result<Zeroizing<Vec<u8>>, NotAWord> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 3 + 2));
     let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
@@ -60,7 +62,7 @@ pub fn read(text: &str) -> Result<Zeroizing<Vec<u8>>, NotAWord> {
     Ok(bytes)
 }
 
-/// A passphrase nobody has thought of, and its bits.
+/// Generates a random passphrase. Returns it with its entropy in bits.
 pub fn passphrase() -> std::io::Result<(crate::secret::Secret, u32)> {
     let random = Zeroizing::new(super::cipher::random::<{ PASSPHRASE_WORDS * 2 }>()?);
     let words = spell(&*random);
