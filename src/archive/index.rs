@@ -1,7 +1,18 @@
-//! The index: what a list shows of each conversation, sealed, so that not every file need be opened for it.
+//! The encrypted index of conversations: everything that `history list` shows, so that a list does
+//! not have to decrypt every file.
 //!
-//! It is a cache and nothing more. What it says of a file holds only while the file has the length and the time it had then;
-//! of any other the file itself is read. Lost, torn, sealed with another key or of another format, it is made again.
+//! It is only a cache. An entry is valid while its file has the recorded length and modification
+//! time; any other file is read again. An index that is lost, damaged, encrypted with another key
+//! or of another format is rebuilt.
+//!
+//! Each line of the file is a Fernet token, which decrypts to a header (format, part, number of
+//! parts) and up to 400 lines with tab-separated fields:
+//!
+//! ```text
+//! chatbot-index 1 0/2
+//! ID  BYTES  MODIFIED_MS  UPDATED_MS  MESSAGES  CREATED_MS  TITLE  PROVIDER  MODEL
+//! ```
+//! If the header of a conversation is damaged, `CREATED_MS` is empty and the rest is missing.
 
 use super::Header;
 use super::store::Summary;
@@ -12,19 +23,19 @@ use crate::seal::KeyRing;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What stands before each part: the form, which part, of how many.
+/// The format and version, at the beginning of each decrypted part.
 const FORM: &str = "chatbot-index 1";
-/// So many conversations are sealed together: pieces of this size are opened fastest.
+/// How many conversations are encrypted in one token. Parts of this size decrypt fastest.
 const TOGETHER: usize = 400;
 
-/// What is known of a file as it was.
+/// An entry of the index: the summary, and the state of the file that it was made from.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) stamp: Stamp,
     pub(super) summary: Summary,
 }
 
-/// What tells one state of a file from another without a look into it.
+/// Length and modification time, which detect that a file has changed without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
     bytes: u64,
@@ -36,14 +47,14 @@ impl Stamp {
         Self { bytes: entry.bytes, modified_ms: entry.modified_ms }
     }
 
-    /// The same of two files that are read as one.
+    /// Combines the stamps of two files that are read as one conversation.
     pub(super) fn join(&mut self, other: &Self) {
         self.bytes += other.bytes;
         self.modified_ms = self.modified_ms.max(other.modified_ms);
     }
 }
 
-/// What the index says, as it was written: newest first; nothing if it cannot be used.
+/// Reads the entries, newest first; an unusable index is empty.
 pub(super) fn read(path: &Path, ring: &KeyRing) -> Vec<Known> {
     let bytes = disk::read(path).ok().flatten().unwrap_or_default();
     open(&bytes, ring).unwrap_or_default()
@@ -93,7 +104,7 @@ fn parse(line: &str) -> Option<Known> {
     Some(Known { stamp: Stamp { bytes, modified_ms }, summary: Summary { header, id, updated_at, messages } })
 }
 
-/// Writes the index anew. Where that fails, the next list takes longer, and that is all.
+/// Rewrites the index. A failure is ignored: it only makes the next list slower.
 pub(super) fn write(path: &Path, all: &[&Known], ring: &KeyRing, now: Time) {
     let parts = all.len().div_ceil(TOGETHER);
     let mut text = String::new();

@@ -1,14 +1,14 @@
-//! The same deed for many things at once, on as many threads as there are cores.
+//! A parallel map over a slice, on as many threads as there are cores.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Fewer than this are done before a second thread has begun.
+/// Fewer items are processed before a second thread has started.
 const WORTH_A_THREAD: usize = 64;
 
-/// Does `deed` with each item; the answers are in the order of the items.
+/// Calls `deed` for each item and returns the results in the order of the items.
 pub(super) fn each<T: Sync, R: Send>(items: &[T], deed: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let worth = items.len().div_ceil(WORTH_A_THREAD);
-    // How many cores there are takes the system several files to say: it is asked where it matters.
+    // Finding the number of cores reads several files, so do it only for enough items.
     let threads = if worth < 2 { 1 } else { std::thread::available_parallelism().map_or(1, usize::from).min(worth) };
     if threads < 2 {
         return items.iter().map(deed).collect();
@@ -25,7 +25,7 @@ pub(super) fn each<T: Sync, R: Send>(items: &[T], deed: impl Fn(&T) -> R + Sync)
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
         let mut all = work();
         for other in others {
-            // A thread that panicked ends the process: there is nothing to be had from it here.
+            // A panic aborts the process, so no thread returns an error here.
             all.extend(other.join().unwrap_or_default());
         }
         all

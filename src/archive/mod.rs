@@ -1,10 +1,13 @@
-//! Conversations at rest: one file each, one sealed line a record, only ever added to.
+//! Conversations on disk: one append-only file each, in which every line is an encrypted record.
 //!
-//! While an answer comes, what has come of it is kept in a file of its own, replaced whole each time. It goes when the answer is in the
-//! conversation's file. Whoever was killed in between leaves it: it is read as the last message, and the next writer adds it.
+//! The first record is the header, each further one a message. Every record contains the id of its
+//! conversation (`id`) and messages their number (`n`), both encrypted, so that reading detects a
+//! line that was moved, repeated, removed or copied from another file.
 //!
-//! The first record is the header, each further one a message. What a record belongs to (`id`) and where it stands (`n`) is
-//! inside the seal, so that a line which was moved, repeated, dropped or taken from another file is noticed on reading.
+//! While an answer arrives, its text so far is saved in a second file (`.jsonl.partial`), which is
+//! replaced as a whole each time and removed when the complete answer is in the conversation file.
+//! If the process is killed in between, the partial file is read as the last message, and the next
+//! writer appends it to the conversation.
 
 pub mod foreign;
 mod index;
@@ -33,90 +36,91 @@ use crate::{disk, seal};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
-/// The format this program writes.
+/// The format version that this program writes.
 const FORMAT: u32 = 1;
-/// The largest file of a conversation: four answers of the 64 MiB that a provider may send, sealed. A file that grows past it was not
-/// written by a person and a model, and reading it would take gigabytes of memory.
+/// The largest conversation file: room for four encrypted answers of 64 MiB, the limit of one
+/// answer. A larger file is not a conversation between a person and a model, and reading it would
+/// take gigabytes of memory.
 const MAX_FILE_BYTES: u64 = 384 << 20;
-/// How the file of a conversation ends.
+/// The file name ending of a conversation.
 pub const ENDING: &str = ".jsonl.fernet";
-/// How the file of an answer that is still coming ends.
+/// The file name ending of a partial answer.
 pub const PARTIAL_ENDING: &str = ".jsonl.partial";
 
-/// What can go wrong with a conversation.
+/// An error of a conversation.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file.
+    /// A file cannot be read or written.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// Nothing by that name.
+    /// No conversation has this id.
     #[error("there is no conversation `{0}`")]
     Missing(String),
-    /// More than one begins like that.
+    /// Several ids start with this text.
     #[error("more than one conversation begins with `{0}`")]
     Ambiguous(String),
     /// Another process is writing to it.
     #[error("conversation `{0}` is open in another chatbot process")]
     Busy(Name),
-    /// Not one line of it opens.
+    /// None of its lines can be decrypted.
     #[error("cannot decrypt any line of conversation `{id}`: {why}")]
     Closed {
-        /// Which.
+        /// The conversation.
         id: Name,
-        /// Damaged, or another key.
+        /// The reason: the two possible ones cannot be told apart.
         why: seal::Error,
     },
-    /// Written by a newer program.
+    /// A newer version of this program wrote it.
     #[error("conversation `{id}` has format version {format}, and this program supports up to {FORMAT}")]
     Newer {
-        /// Which.
+        /// The conversation.
         id: Name,
-        /// Its format.
+        /// Its format version.
         format: u32,
     },
-    /// There is a file of that name already.
+    /// A conversation with this id already exists.
     #[error("conversation `{0}` already exists")]
     There(Name),
-    /// The file was removed, moved or replaced while it was open.
+    /// The file was removed or replaced while it was open.
     #[error("the file of conversation `{0}` was removed or replaced while it was open")]
     Vanished(Name),
-    /// No subkey could be derived.
+    /// A subkey cannot be derived from the data key.
     #[error("{0}")]
     Key(#[from] seal::Error),
-    /// The file has reached its largest size.
+    /// The file has reached the size limit.
     #[error("`{}` has {bytes} bytes, and the limit for a conversation is {}", path.display(), MAX_FILE_BYTES)]
     Full {
-        /// The file.
+        /// The path of the file.
         path: std::path::PathBuf,
-        /// How long it is.
+        /// Its length.
         bytes: u64,
     },
-    /// No randomness for a name.
+    /// The operating system provides no random numbers for an id.
     #[error("cannot get random numbers from the operating system")]
     Random,
 }
 
-/// The first record of a file.
+/// The first record of a conversation file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Header {
-    /// The format of the file.
+    /// The format version of the file.
     pub format: u32,
-    /// The conversation.
+    /// The id of the conversation.
     pub id: Name,
-    /// When it began.
+    /// When the conversation was started.
     pub created_at: Time,
-    /// What it is called.
+    /// Its title, redacted.
     pub title: String,
-    /// Who answered at the beginning.
+    /// The provider of the first answer.
     pub provider: String,
-    /// With which model.
+    /// The model of the first answer.
     pub model: String,
-    /// What told it from others where it came from, if it came from elsewhere.
+    /// A hash that identifies an imported conversation, so that it is not imported twice.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub origin: Option<String>,
 }
 
-/// A message in the file.
+/// A message as a record of the file.
 #[derive(Clone, Serialize, Deserialize)]
 struct Line<'a> {
     id: Name,
@@ -125,18 +129,19 @@ struct Line<'a> {
     #[serde(borrow)]
     text: Cow<'a, str>,
     at: Time,
-    /// The rules it was redacted by.
+    /// The ruleset that redacted it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     rules: Option<Mark>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     model: Option<String>,
-    /// The answer was stopped or broke off.
+    /// The answer was stopped or interrupted.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     cut: bool,
-    /// What had come before the program was killed.
+    /// The beginning of an answer, from the partial file.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     partial: bool,
-    /// It came from another program: standing instructions among it are shown and never sent unasked.
+    /// It was imported: system prompts among such messages are shown, and never sent without the
+    /// user's consent.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     foreign: bool,
 }

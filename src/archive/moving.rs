@@ -1,4 +1,5 @@
-//! What leaves for a backup and comes back: the records of a conversation as they were kept, opened.
+//! Exports the decrypted records of a conversation for a backup, and imports them when one is
+//! restored.
 
 use super::reading::{Damage, Reader, feed, open};
 use super::store::Archive;
@@ -10,53 +11,54 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// No conversation has more messages: so many are larger than any that is read.
+/// The highest message number accepted. A conversation with so many messages would exceed the
+/// largest file that is read.
 const MOST: u32 = 1 << 24;
 
-/// An opened record.
+/// A decrypted record.
 pub type Plain = Zeroizing<Vec<u8>>;
 
-/// A conversation, opened.
+/// A decrypted conversation.
 #[derive(Debug)]
 pub struct Carried {
-    /// Its records in order: those that open.
+    /// The records that can be decrypted, in order.
     pub records: Vec<Plain>,
-    /// How many messages they make.
+    /// The number of messages in them.
     pub messages: usize,
-    /// What is not as it was written.
+    /// What is damaged or missing.
     pub damage: Vec<Damage>,
 }
 
-/// What tells one state of a conversation from another.
+/// Identifies a state of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// How many messages it has.
+    /// The number of messages.
     pub messages: usize,
-    /// How many records say so.
+    /// The number of records of messages, repeated ones included.
     pub records: usize,
-    /// How many of them are marked as coming from elsewhere.
+    /// How many of these records are marked as imported.
     pub foreign: usize,
-    /// A hash of those records but for their times, their marks and the rules they were redacted by; the header, with its title,
-    /// is not among them.
+    /// A hash of these records without their times, marks and rulesets. The header is not included,
+    /// so a new title does not make another conversation.
     pub hash: [u8; 32],
-    /// When the last message was kept.
+    /// When the last message was saved.
     pub last: Option<Time>,
-    /// Its header is there, and each message in its place.
+    /// Whether it has exactly one header, and no message is missing or out of order.
     pub whole: bool,
 }
 
-/// How far what comes in is believed.
+/// How far the content of a backup is trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// It was kept by this user: it comes back as it was.
+    /// This installation wrote it: it is restored unchanged.
     Own,
-    /// Somebody else may have written it: as with an import, its system messages are never sent, and nothing in it is later than
-    /// this time.
+    /// Someone else may have written it. As with an import, its system prompts are never sent, and
+    /// times after this one are replaced by it.
     Foreign(Time),
 }
 
 impl Archive {
-    /// Opens a conversation for a backup; `None` if it has gone meanwhile.
+    /// Decrypts a conversation for a backup; `None` if it was deleted meanwhile.
     pub fn carry(&self, id: &Name) -> Result<Option<Carried>, Error> {
         let partial = self.partial(id)?;
         let Some(bytes) = disk::read(&self.path(id))? else { return Ok(None) };
@@ -69,13 +71,14 @@ impl Archive {
             let belongs = reader.partial(plain.as_ref().map(|p| p.as_slice()), &mut |_| Ok::<(), Error>(()))?;
             records.extend(plain.filter(|_| belongs));
         }
-        // What is torn may be a line that is being written at this moment: it is in the next backup.
+        // An incomplete last line may be one that is being written at this moment; the next backup
+        // has it.
         let stored = reader.finish(0)?;
         Ok(Some(Carried { records, messages: stored.messages, damage: stored.damage }))
     }
 
-    /// Whether a conversation has everything that is known: the same messages, and perhaps more behind them. What comes back as one's
-    /// own is not there yet where it is only marked as coming from elsewhere.
+    /// Whether a conversation already has these messages, with or without further ones after them.
+    /// With [`Trust::Own`] a copy that is marked as imported does not count.
     pub fn has(&self, id: &Name, known: &Known, trust: Trust) -> Result<bool, Error> {
         let carried = match self.carry(id) {
             Ok(Some(carried)) => carried,
@@ -91,14 +94,15 @@ impl Archive {
         Ok(here.hash == known.hash && (trust != Trust::Own || here.foreign <= known.foreign))
     }
 
-    /// Whether there is a file of that name.
+    /// Whether a conversation file with this id exists.
     #[must_use]
     pub fn is_there(&self, id: &Name) -> bool {
         disk::exists(&self.path(id))
     }
 
-    /// Begins a conversation for the folder, sealed with the key of this house; it is there when the draft is kept. One that is there
-    /// is never replaced. Its records may bear another name and get this one.
+    /// Starts to write a restored conversation, encrypted with the data key of this installation.
+    /// It appears when the draft is committed, and never replaces an existing one. Records with
+    /// another id get this one.
     pub fn arriving(&self, id: &Name, trust: Trust) -> Result<Arriving<'_>, Error> {
         let path = self.path(id);
         if disk::exists(&path) {
@@ -108,7 +112,7 @@ impl Archive {
     }
 }
 
-/// A conversation that comes in record by record: none of it is kept in memory.
+/// A conversation that is restored record by record, so that it never is in memory as a whole.
 #[derive(Debug)]
 pub struct Arriving<'a> {
     archive: &'a Archive,
@@ -118,7 +122,7 @@ pub struct Arriving<'a> {
 }
 
 impl Arriving<'_> {
-    /// Takes the next records, each of which was judged.
+    /// Appends records, which [`Judge`] has checked.
     pub fn take<'r>(&mut self, records: impl IntoIterator<Item = &'r [u8]>) -> Result<(), Error> {
         let mut lines = String::new();
         for record in records {
@@ -129,7 +133,8 @@ impl Arriving<'_> {
         Ok(self.draft.add(lines.as_bytes())?)
     }
 
-    /// All of it has come; the file is dated like its last message, and never later than now.
+    /// Completes the file. Its modification time becomes that of the last message, but not a future
+    /// one.
     pub fn end(self, last: Option<Time>) -> Result<Draft, Error> {
         if let Some(last) = last {
             self.draft.date(last.min(self.archive.now()).millis())?;
@@ -138,13 +143,13 @@ impl Arriving<'_> {
     }
 }
 
-/// A record as it is kept here.
+/// Converts a record for this installation.
 fn admitted(record: &[u8], id: &Name, trust: Trust) -> Option<Plain> {
     let written = match serde_json::from_slice::<Line<'_>>(record) {
         Ok(line) => match trust {
             Trust::Own if line.id == *id => Ok(record.to_vec()),
             Trust::Own => serde_json::to_vec(&Line { id: id.clone(), ..line }),
-            // By which rules it was redacted is for nobody else to say.
+            // The claim that a ruleset redacted it is not trusted: it will be redacted again.
             Trust::Foreign(now) => serde_json::to_vec(&Line { id: id.clone(), at: line.at.min(now), foreign: true, rules: None, ..line }),
         },
         Err(_) => serde_json::from_slice::<Header>(record).and_then(|header| {
@@ -162,7 +167,7 @@ fn is_message(record: &[u8]) -> bool {
     serde_json::from_slice::<Line<'_>>(record).is_ok()
 }
 
-/// Looks at the records of a conversation that come from outside, one after the other, and keeps none of them.
+/// Checks the records of a conversation from a backup one by one, without keeping any of them.
 #[derive(Debug)]
 pub struct Judge {
     id: Name,
@@ -171,14 +176,15 @@ pub struct Judge {
     foreign: usize,
     last: Option<Time>,
     headers: usize,
-    /// Runs of the places of messages: of the first, the last.
+    /// The message numbers seen, as ranges: first to last. Ranges, because a hostile backup could
+    /// contain millions of numbers.
     places: BTreeMap<u32, u32>,
     highest: u32,
     in_order: bool,
 }
 
 impl Judge {
-    /// Of the conversation with this name.
+    /// Starts to check the conversation with this id.
     #[must_use]
     pub fn new(id: &Name) -> Self {
         Self {
@@ -194,7 +200,7 @@ impl Judge {
         }
     }
 
-    /// Takes a record; `None` if it is none of this conversation.
+    /// Checks a record; `None` if it does not belong to this conversation.
     pub fn take(&mut self, record: &[u8]) -> Option<()> {
         let Ok(line) = serde_json::from_slice::<Line<'_>>(record) else {
             let header = serde_json::from_slice::<Header>(record).ok()?;
@@ -229,7 +235,7 @@ impl Judge {
         }
     }
 
-    /// All of it has come.
+    /// Returns the result after the last record.
     #[must_use]
     pub fn end(self) -> Known {
         Known {
@@ -243,8 +249,8 @@ impl Judge {
     }
 }
 
-/// The name of the place beside one that is taken. It follows from what is in it and how far that is believed, so that the second
-/// time it is the same.
+/// The id of the copy when a different conversation already has this id. It is derived from content
+/// and trust, so that restoring twice does not create two copies.
 pub fn name_beside(id: &Name, known: &Known, trust: Trust) -> Result<Name, Error> {
     let mut hash = Sha256::new();
     hash.update(id.as_str());

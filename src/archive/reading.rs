@@ -1,4 +1,5 @@
-//! Reading a conversation's lines: everything that opens is kept, everything that does not is named.
+//! Reads the lines of a conversation file: keeps every record that can be decrypted, and reports
+//! the rest as damage.
 
 use super::{Error, FORMAT, Header, Line, many};
 use crate::clock::Time;
@@ -9,74 +10,75 @@ use crate::seal::{self, KeyRing};
 use std::collections::{BTreeSet, VecDeque};
 use zeroize::Zeroizing;
 
-/// A message as it was kept. It is `Raw` again: a rule made today looks at what was kept last year.
+/// A saved message. Its text is `Raw` again, so that rules that were added later are applied before
+/// it is sent.
 #[derive(Clone, Debug)]
 pub struct StoredMessage {
-    /// Its place, from 1.
+    /// Its number in the conversation, from 1.
     pub n: u32,
-    /// Who said it.
+    /// The author.
     pub role: Role,
-    /// What was said.
+    /// The text.
     pub text: Raw,
-    /// The rules it was redacted by then.
+    /// The ruleset that redacted it when it was saved.
     pub rules: Option<Mark>,
-    /// When.
+    /// When it was written or received.
     pub at: Time,
-    /// Which model said it.
+    /// The model that wrote it.
     pub model: Option<String>,
-    /// It was stopped or broke off.
+    /// Whether the answer was stopped or interrupted.
     pub cut: bool,
-    /// It came from another program.
+    /// Whether it was imported.
     pub foreign: bool,
 }
 
-/// Something that is not as it was written.
+/// A damaged or missing part of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// The message it costs or concerns, where that is known.
+    /// The affected message, if known.
     pub message: Option<u32>,
-    /// The last of those it concerns, where it is more than that one.
+    /// The last affected message, if there are several.
     pub through: Option<u32>,
-    /// The line of the file, from 1, where there is one.
+    /// The line of the file, from 1, unless the line is missing.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// What is wrong, as a clause for the user.
     pub reason: &'static str,
 }
 
-/// A conversation as it was read.
+/// A conversation read from disk.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// Its header; `None` if that line is damaged.
+    /// The header; `None` if its line is damaged.
     pub header: Option<Header>,
-    /// Its messages in order.
+    /// The messages in order.
     pub messages: Vec<StoredMessage>,
-    /// The highest place that was seen.
+    /// The highest message number.
     pub last: u32,
-    /// What is not as it was written.
+    /// What is damaged or missing.
     pub damage: Vec<Damage>,
-    /// How many bytes at the end are no whole line.
+    /// The length of the incomplete line at the end.
     pub torn: usize,
 }
 
-/// What is known of a conversation when all of it has been read.
+/// The result of reading a conversation whose messages were handed over one by one.
 #[derive(Clone, Debug)]
 pub struct Ending {
-    /// Its header; `None` if that line is damaged.
+    /// The header; `None` if its line is damaged.
     pub header: Option<Header>,
-    /// How many messages it has.
+    /// The number of messages.
     pub messages: usize,
-    /// When the last of them was kept.
+    /// When the last message was saved.
     pub updated_at: Option<Time>,
-    /// The highest place that was seen.
+    /// The highest message number.
     pub last: u32,
-    /// What is not as it was written.
+    /// What is damaged or missing.
     pub damage: Vec<Damage>,
-    /// How many bytes at the end are no whole line.
+    /// The length of the incomplete line at the end.
     pub torn: usize,
 }
 
 impl Stored {
-    /// A conversation that was read to its end.
+    /// Combines the result with the messages.
     pub(super) fn new(ending: Ending, mut messages: Vec<StoredMessage>) -> Self {
         let Ending { header, last, damage, torn, .. } = ending;
         messages.sort_by_key(|m| m.n);
@@ -84,8 +86,8 @@ impl Stored {
     }
 }
 
-/// A conversation that is read piece by piece, each piece on all cores. Each message is given away as soon as it is read: in the order
-/// of the file, which is that of the messages unless it is damaged.
+/// Reads a conversation in chunks, each of which is decrypted on all cores. Messages are handed
+/// over as soon as they are read, in the order of the file.
 pub(super) struct Reading<'a> {
     reader: Reader<'a>,
     ring: &'a KeyRing,
@@ -97,7 +99,7 @@ impl<'a> Reading<'a> {
         Self { reader: Reader::new(id), ring, before: 0 }
     }
 
-    /// Takes the next lines, whole.
+    /// Reads the next chunk, which ends with a complete line.
     pub(super) fn take<E: From<Error>>(&mut self, whole: &[u8], give: &mut dyn FnMut(StoredMessage) -> Result<(), E>) -> Result<(), E> {
         let lines: Vec<&[u8]> = lines(whole).collect();
         let opened = many::each(&lines, |line| {
@@ -106,7 +108,7 @@ impl<'a> Reading<'a> {
             seal::wipe(plain);
             Some(record)
         });
-        // Behind the last line end there is nothing.
+        // The part after the last newline is empty.
         let ends = lines.len().saturating_sub(1);
         for (n, (line, record)) in lines.into_iter().zip(opened).enumerate().filter(|(_, (line, _))| !line.is_empty()) {
             let n = self.before + n + 1;
@@ -119,7 +121,8 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Takes, after everything else, what was kept of an answer; whether it belongs behind the rest.
+    /// Reads the partial answer, after everything else. Returns whether it continues the
+    /// conversation.
     pub(super) fn take_partial<E: From<Error>>(
         &mut self,
         bytes: &[u8],
@@ -129,18 +132,18 @@ impl<'a> Reading<'a> {
         self.reader.partial(plain.as_ref().map(|p| p.as_slice()), give)
     }
 
-    /// All of it, and so many bytes that are no whole line.
+    /// Returns the result; `torn` is the length of the incomplete last line.
     pub(super) fn finish(self, torn: usize) -> Result<Ending, Error> {
         self.reader.finish(torn)
     }
 }
 
-/// The lines that have something in them, with their numbers from 1.
+/// The lines that are not empty, numbered from 1.
 fn numbered(whole: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     lines(whole).enumerate().filter(|(_, line)| !line.is_empty()).map(|(n, line)| (n + 1, line))
 }
 
-/// Opens whole lines and gives them to a reader; each that opens, then to `keep`.
+/// Decrypts complete lines for a reader, and passes each decrypted record to `keep`.
 pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
     for (n, line) in numbered(whole) {
         if let Some(plain) = open(line, ring) {
@@ -153,7 +156,7 @@ pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut ke
     Ok(())
 }
 
-/// The lines of a file, without their ends.
+/// The lines of a file, without newlines.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
     memchr::memchr_iter(b'\n', bytes).chain([bytes.len()]).map(move |end| {
@@ -163,19 +166,21 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// How every sealed line begins: the version, and the years until 2242.
+/// The beginning of every Fernet token until the year 2242: the version, and the high bytes of the
+/// time.
 const TOKEN: &[u8] = b"gAAAAA";
 
 pub(super) fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
     std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok())
 }
 
-/// The lines in a line that does not open: where a line end was damaged, two stand together.
+/// Decrypts the parts of a line that cannot be decrypted as a whole: a damaged newline joins two
+/// lines.
 pub(super) fn pieces(line: &[u8], ring: &KeyRing) -> Vec<Option<Zeroizing<Vec<u8>>>> {
     parts(line).map(|part| open(part, ring)).collect()
 }
 
-/// A line cut before everything in it that begins as a line does.
+/// Splits a line before everything in it that looks like the beginning of a token.
 pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
     memchr::memmem::find_iter(line, TOKEN).filter(|at| *at > 0).chain([line.len() + 1]).filter_map(move |at| {
@@ -185,9 +190,9 @@ pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What an opened line is.
+/// The content of a decrypted line.
 enum Record {
-    /// A message: whose, whether there is more of it to come, and itself.
+    /// The id of the conversation, whether the message is partial, and the message.
     Message(Name, bool, StoredMessage),
     Header(Header),
     Nothing,
@@ -204,7 +209,7 @@ impl Record {
     }
 }
 
-/// Takes the opened lines of a conversation, one after the other.
+/// Collects the decrypted lines of a conversation.
 pub(super) struct Reader<'a> {
     id: &'a Name,
     header: Option<Header>,
@@ -221,7 +226,7 @@ impl<'a> Reader<'a> {
         Self { id, header: None, seen: BTreeSet::new(), updated_at: None, damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 }
     }
 
-    /// Takes a line; `None` if it does not open.
+    /// Reads a line; `plain` is `None` if it cannot be decrypted.
     pub(super) fn line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<Option<StoredMessage>, Error> {
         let Some(plain) = plain else {
             self.unopened.push(number);
@@ -245,7 +250,7 @@ impl<'a> Reader<'a> {
         Ok(None)
     }
 
-    /// Takes a line that does not open, and what opens of it.
+    /// Reads a line that cannot be decrypted as a whole, and the parts of it that can.
     fn closed<E: From<Error>>(
         &mut self,
         number: usize,
@@ -256,7 +261,7 @@ impl<'a> Reader<'a> {
     ) -> Result<(), E> {
         let pieces = pieces(line, ring);
         if pieces.iter().all(Option::is_none) {
-            // What does not begin as a line does is the rest of the damaged line before it.
+            // A line that does not look like a token is the rest of the damaged line before it.
             if line.starts_with(TOKEN) || self.unopened.last() != Some(&(number - 1)) {
                 self.unopened.push(number);
             }
@@ -270,7 +275,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Takes what was kept of an answer. One that is older than the last message was left behind when the whole answer was there.
+    /// Reads the partial answer. If its number is not higher than that of the last message, the
+    /// complete answer was saved and the partial file is a leftover.
     pub(super) fn partial<E: From<Error>>(
         &mut self,
         plain: Option<&[u8]>,
@@ -322,7 +328,7 @@ impl<'a> Reader<'a> {
         self.damage.push(Damage { message, through: None, line: Some(line), reason });
     }
 
-    /// The runs of messages that are missing: how long one is, a record decides, and it may say anything.
+    /// The ranges of missing messages. Ranges, because a damaged record can contain any number.
     fn gaps(&self) -> VecDeque<(u32, u32)> {
         let mut gaps = VecDeque::new();
         let mut next = 1;
@@ -344,7 +350,7 @@ impl<'a> Reader<'a> {
             if line == 1 && self.header.is_none() {
                 self.note(1, None, "the header is damaged");
             } else {
-                // Which message a damaged line held is told by the gap it left; at the end of the file there is none.
+                // A damaged line corresponds to a gap in the numbers, unless it is the last one.
                 let message = gaps.pop_front().map_or(self.last.saturating_add(1), |(from, to)| {
                     if from < to {
                         gaps.push_front((from + 1, to));
@@ -371,7 +377,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Damage {
-    /// A sentence for the owner.
+    /// The damage as a sentence for the user.
     #[must_use]
     pub fn sentence(&self) -> String {
         match (self.message, self.line) {

@@ -1,4 +1,5 @@
-//! The same conversations under another key: line by line, file by file, whole at every moment.
+//! Re-encrypts conversations with a new data key, line by line. Each file is replaced atomically,
+//! and until the end both keys are needed.
 
 use super::store::Archive;
 use super::writing::partial_path;
@@ -10,30 +11,30 @@ use crate::seal::{KeyRing, Purpose};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What became of a file.
+/// The result for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resealed {
-    /// Everything that opens opened with the first key already.
+    /// Nothing in it needed re-encryption.
     Already,
-    /// It was written anew.
+    /// It was re-encrypted.
     Anew,
 }
 
-/// What the first key alone does not open of a file.
+/// What the first key cannot decrypt in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remaining {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
-    /// Whether one of the other keys opens a line of it.
+    /// Whether another key decrypts some of its lines.
     pub opens: bool,
-    /// The lines, from 1, that no key of the ring opens.
+    /// The lines, from 1, that no key decrypts.
     pub closed: Vec<usize>,
-    /// How many lines there are.
+    /// The number of lines.
     pub of: usize,
 }
 
 impl Remaining {
-    /// Which lines stay closed, in words.
+    /// The lines that no key decrypts, as text.
     #[must_use]
     pub fn sentence(&self) -> String {
         if self.closed.len() == self.of {
@@ -54,7 +55,7 @@ impl Remaining {
 }
 
 impl Archive {
-    /// Seals a conversation with the first key of the ring. Lines that no key opens stay as they are.
+    /// Re-encrypts a conversation with the first key. Lines that no key decrypts stay unchanged.
     pub fn reseal(&self, id: &Name) -> Result<Resealed, Error> {
         let path = self.path(id);
         if !disk::exists(&path) {
@@ -72,7 +73,7 @@ impl Archive {
         Ok(resealed)
     }
 
-    /// Seals a file of sealed lines that is no conversation with the first key of the ring, if it is there.
+    /// Re-encrypts another file of encrypted lines, if it exists.
     pub fn reseal_lines(&self, path: &Path, purpose: Purpose) -> Result<Resealed, Error> {
         if !disk::exists(path) {
             return Ok(Resealed::Already);
@@ -81,7 +82,7 @@ impl Archive {
         reseal(path, &mut file, &self.ring_for(purpose)?, self.now())
     }
 
-    /// Removes what writers that were killed left behind. Only for whom nobody else writes meanwhile.
+    /// Removes temporary files of killed processes. The caller must be the only writer.
     pub fn sweep(&self) -> Result<(), Error> {
         for name in disk::names(self.folder(), ".new")? {
             if name.contains(ENDING) || name.contains(PARTIAL_ENDING) {
@@ -91,7 +92,8 @@ impl Archive {
         Ok(())
     }
 
-    /// What stands in the way of forgetting every key but the first: of the conversations, and of these other files of sealed lines.
+    /// The files that the first key alone does not decrypt, among the conversations and `others`.
+    /// Only if there are none can the other keys be deleted.
     pub fn remaining(&self, others: &[(PathBuf, Purpose)]) -> Result<Vec<Remaining>, Error> {
         let mut ids = self.ids()?;
         ids.sort();
@@ -129,7 +131,7 @@ fn remaining(path: &Path, ring: &KeyRing) -> Result<Option<Remaining>, Error> {
     Ok((left.opens || !left.closed.is_empty()).then_some(left))
 }
 
-/// The lines of a file, each with its end if it has one.
+/// The lines of a file, including newlines.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
     memchr::memchr_iter(b'\n', bytes).map(|at| at + 1).chain([bytes.len()]).filter_map(move |end| {
@@ -143,7 +145,8 @@ fn token(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok().map(str::trim_end)
 }
 
-/// Whether a line opens, and not with the first key. Two that stand together for want of a line end need to be taken apart.
+/// Whether a line must be re-encrypted: it decrypts, but not with the first key, or it consists of
+/// two lines that have lost the newline between them.
 fn needs(line: &[u8], ring: &KeyRing) -> bool {
     match token(line) {
         Some(token) if ring.is_first(token) => false,
@@ -152,7 +155,8 @@ fn needs(line: &[u8], ring: &KeyRing) -> bool {
     }
 }
 
-/// The file keeps its place among the others: it is a moment younger than it was, so that a cache sees the change.
+/// Re-encrypts a file. Its modification time grows by only 1 ms: it keeps its place in lists that
+/// are sorted by time, and the index notices the change.
 fn reseal(path: &Path, file: &mut Appender, ring: &KeyRing, now: Time) -> Result<Resealed, Error> {
     let mut anything = false;
     let (_, torn) = file.read_lines(|bytes| {
@@ -175,7 +179,8 @@ fn reseal(path: &Path, file: &mut Appender, ring: &KeyRing, now: Time) -> Result
     Ok(Resealed::Anew)
 }
 
-/// A line sealed with the first key. What does not open stays, on a line of its own.
+/// Re-encrypts a line with the first key. A part that does not decrypt stays unchanged, on its own
+/// line.
 fn resealed(line: &[u8], ring: &KeyRing, now: Time) -> Vec<u8> {
     let seal = |plain: &[u8]| ring.seal(plain, now) + "\n";
     if !needs(line, ring) {

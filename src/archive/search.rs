@@ -1,4 +1,5 @@
-//! Looking for something in everything that was kept: each file is opened, and read as messages only where a line may have it.
+//! Full-text search in all conversations. Each file is decrypted, but parsed only if a line can
+//! contain a match.
 
 use super::store::Archive;
 use super::{Error, StoredMessage, many, reading};
@@ -8,41 +9,41 @@ use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::Sought;
 
-/// What is looked for.
+/// A search query.
 #[derive(Debug)]
 pub struct Wanted {
-    /// The text.
+    /// The text to search for.
     pub text: Sought,
-    /// Said by whom.
+    /// Only messages of this author.
     pub role: Option<Role>,
-    /// Not before.
+    /// Only messages from this time on.
     pub since: Option<Time>,
 }
 
-/// A message that has it.
+/// A search hit.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// The conversation.
     pub id: Name,
-    /// What that is called.
+    /// The title of the conversation.
     pub title: String,
-    /// The message.
+    /// The message that matches.
     pub message: StoredMessage,
 }
 
-/// What came of a search.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct Searched {
-    /// The messages, of the newest conversation first.
+    /// The hits, those of the newest conversation first.
     pub found: Vec<Found>,
-    /// How many conversations are damaged, so that something may not have been found.
+    /// The number of damaged conversations, in which matches may be missing.
     pub damaged: usize,
-    /// The conversations that could not be read at all.
+    /// The conversations that cannot be read at all.
     pub failed: Vec<(Name, Error)>,
 }
 
 impl Archive {
-    /// Looks through these conversations, on all cores; [`super::ids`] has all of them.
+    /// Searches these conversations on all cores. [`super::ids`] returns all of them.
     #[must_use]
     pub fn search(&self, ids: Vec<Name>, wanted: &Wanted) -> Searched {
         let looked = many::each(&ids, |id| self.look(id, wanted));
@@ -53,7 +54,7 @@ impl Archive {
                 Ok(Some(look)) => {
                     searched.damaged += usize::from(look.damaged);
                     if !look.found.is_empty() {
-                        // Only of those that have it is asked how old they are.
+                        // Only conversations with hits need a modification time.
                         found.push((disk::modified_ms(&self.path(&id)), look.found));
                     }
                 }

@@ -1,4 +1,4 @@
-//! The folder of conversations: beginning one, reading it, finding it again.
+//! The folder of conversations: creates, opens, lists, renames and deletes them.
 
 use super::index::{self, Known, Stamp};
 use super::reading::Reading;
@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A header with the longest title, sealed, is shorter than this.
+/// An encrypted header with the longest title is shorter than this.
 const HEADER_LINE: u64 = 16 * 1024;
 
-/// A file that is shorter is on the disk in no time.
+/// Files shorter than this are synced so fast that flushing them in the background gains nothing.
 const WORTH_SETTLING: u64 = 256 * 1024;
 
-/// All conversations.
+/// The conversations of an installation.
 #[derive(Clone, Debug)]
 pub struct Archive {
     folder: PathBuf,
@@ -28,50 +28,50 @@ pub struct Archive {
     clock: Clock,
 }
 
-/// A conversation taken up again.
+/// A conversation that was opened for appending.
 #[derive(Debug)]
 pub struct Opened {
-    /// To add to it.
+    /// The handle for appending.
     pub conversation: Conversation,
-    /// What was said so far, and what is damaged.
+    /// The messages so far, and the damage.
     pub stored: Stored,
 }
 
-/// What is in the folder.
+/// A list of the conversations.
 #[derive(Debug, Default)]
 pub struct Summaries {
-    /// A line about each conversation, newest first.
+    /// The summaries, newest first.
     pub found: Vec<Summary>,
-    /// What cannot be read, and why.
+    /// The conversations that cannot be read, and why.
     pub failed: Vec<(Name, Error)>,
 }
 
-/// What came of opening everything.
+/// The result of verifying all conversations.
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// How many conversations could be read.
+    /// The number of readable conversations.
     pub conversations: usize,
-    /// How many messages they have.
+    /// The number of messages in them.
     pub messages: usize,
-    /// What is not as it was written: the conversation, the message where that is known, the reason.
+    /// The damage: the conversation, the message if known, and the reason.
     pub damaged: Vec<(Name, Option<u32>, String)>,
 }
 
-/// What a list shows of a conversation.
+/// What a list shows about a conversation.
 #[derive(Clone, Debug)]
 pub struct Summary {
-    /// Its header; `None` if that is damaged.
+    /// The header; `None` if it is damaged.
     pub header: Option<Header>,
-    /// Its id, which is also its file's.
+    /// The id, which is also the file name.
     pub id: Name,
-    /// When the last message was kept.
+    /// When the last message was saved.
     pub updated_at: Time,
-    /// How many messages it has.
+    /// The number of messages.
     pub messages: usize,
 }
 
 impl Summary {
-    /// What is known of a conversation that was read to its end.
+    /// Summarises a conversation that was read completely.
     #[must_use]
     pub fn of(id: &Name, ending: &Ending) -> Self {
         let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at)).unwrap_or(Time::from_millis(0));
@@ -80,19 +80,19 @@ impl Summary {
 }
 
 impl Archive {
-    /// The conversations in a folder, with the keys that open them.
+    /// The conversations in a folder, with the keys that decrypt them.
     #[must_use]
     pub const fn new(folder: PathBuf, ring: Arc<KeyRing>, clock: Clock) -> Self {
         Self { folder, index: None, ring, clock }
     }
 
-    /// The same, with a place for the index that makes lists fast.
+    /// Adds the path of the index, which makes lists fast.
     #[must_use]
     pub fn with_index(self, index: PathBuf) -> Self {
         Self { index: Some(index), ..self }
     }
 
-    /// Begins a conversation. Nothing is written before something is said.
+    /// Starts a conversation. Its file is created with the first message.
     pub fn begin(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
         let id = new_id()?;
         let (provider, model) = (provider.to_owned(), model.to_owned());
@@ -101,7 +101,8 @@ impl Archive {
         Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.ring), self.clock.clone()))
     }
 
-    /// Takes a conversation up again, to add to it. A torn end is set aside first.
+    /// Opens a conversation for appending. An incomplete last line is moved to a `.torn` file
+    /// first.
     pub fn open(&self, id: &Name) -> Result<Opened, Error> {
         let path = self.path(id);
         if !disk::exists(&path) {
@@ -144,7 +145,7 @@ impl Archive {
         Ok(Opened { conversation, stored })
     }
 
-    /// Reads a conversation without touching it.
+    /// Reads a conversation without changing it.
     pub fn read(&self, id: &Name) -> Result<Stored, Error> {
         let mut messages = Vec::new();
         let ending = self.stream(id, &mut |message| {
@@ -154,8 +155,9 @@ impl Archive {
         Ok(Stored::new(ending, messages))
     }
 
-    /// Reads a conversation without touching it, and gives each message away as soon as it is read: however many there are, no more than
-    /// a few are in memory. They come in the order of the file, which is their own unless that is damaged.
+    /// Reads a conversation without changing it, and hands over each message as soon as it is read,
+    /// so that only a few are in memory. They have the order of the file, which is that of their
+    /// numbers unless the file is damaged.
     pub fn stream<E: From<Error> + From<disk::Error>>(
         &self,
         id: &Name,
@@ -169,7 +171,8 @@ impl Archive {
         id: &Name,
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<Option<Ending>, E> {
-        // First: when it is gone afterwards, the whole answer is in the file.
+        // Read the partial answer first: if it is removed meanwhile, the conversation file has the
+        // complete answer.
         let partial = self.partial(id)?;
         let mut reading = Reading::of(id, &self.ring);
         let Some((_, torn)) = disk::read_lines(&self.path(id), |lines| reading.take(lines, give))? else { return Ok(None) };
@@ -179,12 +182,12 @@ impl Archive {
         Ok(Some(reading.finish(torn.len())?))
     }
 
-    /// What was kept of an answer that has not ended.
+    /// Reads the partial answer.
     pub(super) fn partial(&self, id: &Name) -> Result<Option<Vec<u8>>, disk::Error> {
         disk::read(&partial_path(&self.path(id)))
     }
 
-    /// The header of a conversation, without reading the rest; `None` if that line does not open.
+    /// Reads only the header of a conversation; `None` if that line cannot be decrypted.
     pub fn header(&self, id: &Name) -> Result<Option<Header>, Error> {
         let start = disk::read_start(&self.path(id), HEADER_LINE)?.ok_or_else(|| Error::Missing(id.to_string()))?;
         let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
@@ -192,7 +195,7 @@ impl Archive {
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()).filter(|h: &Header| h.id == *id && h.format <= FORMAT))
     }
 
-    /// The ids of all conversations, the one that was added to last first.
+    /// The ids of all conversations, the one modified last first.
     pub fn newest_first(&self) -> Result<Vec<Name>, Error> {
         let mut entries = self.entries()?;
         entries.sort_by(|(a, x), (b, y)| y.modified_ms.cmp(&x.modified_ms).then_with(|| a.cmp(b)));
@@ -211,7 +214,7 @@ impl Archive {
         &self.ring
     }
 
-    /// The keys for files of sealed lines that are no conversations.
+    /// The subkeys for files other than conversations.
     pub(super) fn ring_for(&self, purpose: Purpose) -> Result<KeyRing, Error> {
         Ok(self.ring.for_purpose(purpose)?)
     }
@@ -233,31 +236,32 @@ impl Archive {
         }
     }
 
-    /// Removes a conversation. What is gone from the folder may still be on the disk; what it was sealed with decides
-    /// whether anybody can read it there.
+    /// Deletes a conversation. Its encrypted bytes may survive on the disk; they are unreadable
+    /// once the data key is replaced too.
     pub fn delete(&self, id: &Name) -> Result<(), Error> {
         let path = self.path(id);
         let file = Appender::open(&path)?;
         if !file.try_lock()? {
             return Err(Error::Busy(id.clone()));
         }
-        // The index has the title, which is words that were said. It is a cache: the next list makes it again without them.
+        // The index contains the title, which quotes the first message. The next list rebuilds the
+        // index.
         if let Some(index) = &self.index {
             disk::remove(index)?;
         }
         disk::remove(&partial_path(&path))?;
         disk::remove(&path.with_extension("torn"))?;
-        // Last: stopped before it, the conversation is there and can be deleted again.
+        // Last, so that an interrupted deletion can be repeated.
         disk::remove(&path)?;
         Ok(())
     }
 
-    /// The ids of all conversations, in no particular order.
+    /// The ids of all conversations, unsorted.
     pub fn ids(&self) -> Result<Vec<Name>, Error> {
         ids(&self.folder)
     }
 
-    /// The id that is meant by what was typed: the whole of one, or a beginning that only one has.
+    /// Resolves what the user typed: a complete id, or a unique prefix of one.
     pub fn find(&self, typed: &str) -> Result<Name, Error> {
         let mut ids: Vec<Name> = self.ids()?.into_iter().filter(|id| id.as_str().starts_with(typed)).collect();
         if let Some(at) = ids.iter().position(|id| id.as_str() == typed) {
@@ -270,18 +274,18 @@ impl Archive {
         }
     }
 
-    /// The conversation that was added to last.
+    /// The conversation that was modified last.
     pub fn latest(&self) -> Result<Option<Name>, Error> {
         Ok(self.entries()?.into_iter().max_by_key(|(_, e)| e.modified_ms).map(|(id, _)| id))
     }
 
-    /// A line about each conversation, newest first; with them, what could not be read.
+    /// Lists all conversations.
     pub fn summaries(&self) -> Result<Summaries, Error> {
         Ok(self.summaries_of(&disk::list(&self.folder)?))
     }
 
-    /// The same, of a listing of the folder that was made while the keys were fetched. What the index knows of a file that is
-    /// still what it was is taken from there; the others are read, and known from then on.
+    /// Lists the conversations of a folder listing, which can be made while the keys are fetched.
+    /// Unchanged files come from the index; the others are read and added to it.
     #[must_use]
     pub fn summaries_of(&self, listing: &[Entry]) -> Summaries {
         let index = self.index.as_ref().and_then(|path| Some((path, self.ring_for(Purpose::Index).ok()?)));
@@ -295,7 +299,7 @@ impl Archive {
             }
         }
         let mut holds = Vec::with_capacity(there.len());
-        // In the order of the index, which is that of the list but for what has changed since.
+        // The index has the order of the list, except for conversations that changed since.
         for known in known {
             if let Some(entry) = there.get_mut(known.summary.id.as_str())
                 && entry.is_some_and(|entry| known.stamp == entry)
@@ -328,7 +332,7 @@ impl Archive {
         Ok(Some(Summary::of(id, &ending)))
     }
 
-    /// Opens every conversation and counts. With each that is not as it was written, what is wrong.
+    /// Decrypts every conversation, counts the messages and collects the damage.
     pub fn verify(&self) -> Result<Verified, Error> {
         let mut ids = self.ids()?;
         ids.sort();
@@ -348,7 +352,7 @@ impl Archive {
         Ok(verified)
     }
 
-    /// Gives a conversation another title. It keeps its place among the others.
+    /// Changes the title of a conversation. It keeps its place in the list.
     pub fn rename(&self, id: &Name, title: &Redacted) -> Result<(), Error> {
         self.open(id)?.conversation.rename(title)
     }
@@ -358,30 +362,32 @@ impl Archive {
     }
 }
 
-/// The ids of all conversations in a folder, in no particular order. It needs no key, and can be asked for while the key is
-/// fetched.
+/// The ids of all conversations in a folder, unsorted. This needs no key, so it can run while the
+/// key is fetched.
 pub fn ids(folder: &Path) -> Result<Vec<Name>, Error> {
     Ok(disk::names(folder, ENDING)?.into_iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-/// The files of a listing that are conversations.
 fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
     listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(ENDING)?.parse().ok()?, e))).collect()
 }
 
-/// Whether a folder has any sealed conversation: asked before a data key is made, without any key.
+/// Whether a folder contains any conversation. This needs no key; it is checked before a data key
+/// is created.
 pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
     disk::has_name(folder, ENDING)
 }
 
-/// A name nobody has.
+/// Generates a random id: collisions are not checked, because 50 bits make them practically
+/// impossible.
 pub fn new_id() -> Result<Name, Error> {
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
     letters(random.into_iter())
 }
 
-/// Ten letters and digits without those that look alike: 50 bits.
+/// Encodes bytes as lower-case letters and digits, 5 bits each, without those that look alike. Ten
+/// of them make an id.
 pub(super) fn letters(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
     let id: String = bytes.map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();

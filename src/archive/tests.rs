@@ -1,4 +1,4 @@
-//! What a file can go through, in-process: flips, cuts, lines moved about.
+//! Tests of damaged conversation files: flipped bytes, truncation, moved lines, interrupted writes.
 
 use super::*;
 use crate::clock::Clock;
@@ -25,7 +25,7 @@ impl Place {
         self.dir.path().join("conversations").join(format!("{id}{ENDING}"))
     }
 
-    /// A conversation of so many messages, and its file.
+    /// Creates a conversation of `count` messages. Returns its id and file.
     fn conversation(&self, messages: usize) -> (Name, PathBuf) {
         let mut conversation = self.archive.begin("demo", "demo").unwrap();
         for n in 0..messages {
@@ -203,7 +203,7 @@ fn what_is_partial_gives_way_and_what_is_forgotten_is_gone() {
     assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into()), (2, "anew".into())]);
 }
 
-/// The sizes of the files in the folder, and their names.
+/// The names and sizes of the files in the folder.
 fn folder(path: &Path) -> Vec<(String, u64)> {
     let mut all: Vec<_> = disk::list(path.parent().unwrap()).unwrap().into_iter().map(|e| (e.name, e.bytes)).collect();
     all.sort();
@@ -250,7 +250,7 @@ fn checkpoint_survives_a_kill_at_every_step() {
     let mut state = |text: &str, cut: bool| {
         states.push((std::fs::read(&path).unwrap(), std::fs::read(&partial).ok(), text.to_owned(), cut));
     };
-    // Each step is whole or not there: a rename, one write to the end of the conversation's file, a removal.
+    // Each step is atomic: a rename, one append to the conversation file, a removal.
     for text in ["half", "half an"] {
         conversation.keep(&[(&message(Role::Assistant, text), &note)]).unwrap();
         state(text, true);
@@ -261,7 +261,8 @@ fn checkpoint_survives_a_kill_at_every_step() {
     drop(conversation);
     let whole = std::fs::read(&path).unwrap();
     let before = states[0].0.len();
-    // The write of the whole answer, cut off after any number of bytes; then the checkpoint that was not removed any more.
+    // The append of the complete answer, interrupted after any number of bytes; then the partial
+    // file that was not removed.
     for end in (before..whole.len()).step_by(41) {
         states.push((whole[..end].to_vec(), Some(checkpoint.clone()), "half an".to_owned(), true));
     }
@@ -282,7 +283,7 @@ fn checkpoint_survives_a_kill_at_every_step() {
         assert_eq!(archive.carry(&id).unwrap().unwrap().messages, 2);
         let wanted = Wanted { text: crate::privacy::Sought::new(&text).unwrap(), role: None, since: None };
         assert_eq!(archive.search(vec![id.clone()], &wanted).found.len(), 1);
-        // Whoever adds to it goes on behind what was kept.
+        // The next writer appends after what was saved.
         let mut opened = archive.open(&id).unwrap();
         check(&opened.stored, "open");
         assert!(!partial.exists());
@@ -317,7 +318,7 @@ fn full_conversation_refuses_a_question_and_keeps_an_answer() {
     let place = Place::new();
     let (id, path) = place.conversation(2);
     let mut conversation = place.archive.open(&id).unwrap().conversation;
-    // A file with a hole: it has the length and takes no room.
+    // A sparse file: it has the length, but takes no disk space.
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
     let refused = conversation.keep(&[(&message(Role::User, "one more"), &Note::default())]);
     let Err(Error::Full { bytes, .. }) = &refused else { panic!("{refused:?}") };
@@ -340,7 +341,7 @@ fn line_made_for_another_purpose_is_no_record_of_a_conversation() {
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [before.as_slice(), token.as_bytes(), b"\n"].concat()).unwrap();
         let stored = place.archive.read(&id).unwrap();
-        // The last one shows that the record itself would be taken.
+        // The last one shows that the record itself is acceptable.
         assert_eq!(stored.messages.len(), if purpose == Purpose::Conversation { 2 } else { 1 }, "{purpose:?}");
         assert_eq!(stored.damage.is_empty(), purpose == Purpose::Conversation, "{purpose:?}");
         std::fs::write(&path, before).unwrap();

@@ -1,4 +1,5 @@
-//! A conversation that is added to: each turn one write and one sync; rare changes are a new file in the old one's place.
+//! Appends to a conversation: one write and one sync for each turn. Other changes, which are rare,
+//! replace the file.
 
 use super::{Error, Header, Line, MAX_FILE_BYTES};
 use crate::clock::{Clock, Time};
@@ -12,30 +13,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// One conversation that can be added to. No other process can, meanwhile.
+/// A conversation that is open for appending. It is locked against other processes.
 #[derive(Debug)]
 pub struct Conversation {
     header: Header,
     path: PathBuf,
-    /// Not there before the first message: a conversation in which nothing was said leaves no file.
+    /// `None` before the first message, so that an empty conversation leaves no file.
     file: Option<Appender>,
     next: u32,
-    /// A part of the next message is in the file beside this one.
+    /// Whether the partial file contains the beginning of the next message.
     has_partial: bool,
     ring: Arc<KeyRing>,
     clock: Clock,
 }
 
-/// What is kept beside a message.
+/// Metadata that is saved with a message.
 #[derive(Clone, Debug, Default)]
 pub struct Note {
-    /// Which model said it.
+    /// The model that wrote it.
     pub model: Option<String>,
-    /// It was stopped or broke off.
+    /// Whether the answer was stopped or interrupted.
     pub cut: bool,
-    /// More may come: it is kept in a file of its own, and what comes next takes its place.
+    /// Whether more of it may arrive. It is then saved in the partial file, which the next part
+    /// replaces.
     pub partial: bool,
-    /// It came from another program.
+    /// Whether it was imported.
     pub foreign: bool,
 }
 
@@ -44,31 +46,33 @@ impl Conversation {
         Self { header, path, file, next, has_partial: false, ring, clock }
     }
 
-    /// Its id.
+    /// The id of the conversation.
     #[must_use]
     pub const fn id(&self) -> &Name {
         &self.header.id
     }
 
-    /// Its header.
+    /// The header of the conversation.
     #[must_use]
     pub const fn header(&self) -> &Header {
         &self.header
     }
 
-    /// Whether anything of it is on disk.
+    /// Whether the conversation has a file.
     #[must_use]
     pub const fn is_kept(&self) -> bool {
         self.file.is_some()
     }
 
-    /// Whether what is added goes where it will be found: its file may have been removed or replaced since it was opened.
+    /// Whether the path still leads to the open file: it may have been removed or replaced
+    /// meanwhile, and what is appended would be lost.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.file.as_ref().is_none_or(Appender::is_current)
     }
 
-    /// Keeps messages: one write, one sync. When this returns, they survive whatever comes. Gives the place of the first.
+    /// Saves messages with one write and one sync. After it returns they survive a crash and a
+    /// power failure. Returns the number of the first message.
     pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
         if !self.is_there() {
             return Err(Error::Vanished(self.header.id.clone()));
@@ -98,7 +102,7 @@ impl Conversation {
         let (lines, next) = sealed(header, &self.header.id, self.next, messages, &self.ring, now);
         match &mut self.file {
             Some(file) => {
-                // An answer is paid for and always saved; it is the next question that is refused.
+                // An answer is paid for, so it is always saved; only the next question is refused.
                 let bytes = file.length()?;
                 if bytes > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
                     return Err(Error::Full { path: self.path.clone(), bytes });
@@ -106,15 +110,16 @@ impl Conversation {
                 file.add(lines.as_bytes())?;
                 file.sync()?;
             }
-            // Born whole: a file without a header is never seen.
+            // Written as a new file, so that a file without a header never exists.
             None => self.replace(lines.as_bytes(), None)?,
         }
         self.next = next;
-        // The whole answer is on the disk. A part that stays because it cannot be removed is ignored by its number.
+        // The complete answer is on the disk. If the partial file cannot be removed, its number
+        // shows that it is a leftover.
         self.forget_partial().or(Ok(()))
     }
 
-    /// Takes back what was kept of a message that is not to be kept after all.
+    /// Deletes the partial answer.
     pub fn forget_partial(&mut self) -> Result<(), Error> {
         if self.has_partial {
             disk::remove(&partial_path(&self.path))?;
@@ -123,8 +128,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Takes back the last messages from `n` on: the file is written anew without them. Where none is left, nothing is: a title
-    /// is words that were said, too.
+    /// Removes the messages from `n` on by rewriting the file. If none is left, the file is
+    /// deleted, because the title quotes the first message.
     pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
         self.forget_partial()?;
         let Some(file) = &mut self.file else {
@@ -149,8 +154,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Gives it another title. The file keeps its place among the others: it is a moment younger than it was, so that a
-    /// cache sees the change.
+    /// Changes the title. The modification time grows by only 1 ms: the conversation keeps its
+    /// place in lists that are sorted by time, and the index notices the change.
     pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
         title.as_str().clone_into(&mut self.header.title);
         let Some(file) = &mut self.file else {
@@ -174,7 +179,7 @@ impl Conversation {
         std::str::from_utf8(line).ok().and_then(|l| self.ring.open(l.trim_end()).ok())
     }
 
-    /// Writes the file anew and goes on with the new one.
+    /// Replaces the file, and opens and locks the new one.
     fn replace(&mut self, bytes: &[u8], dated: Option<i64>) -> Result<(), Error> {
         disk::write_dated(&self.path, bytes, dated)?;
         let file = Appender::open(&self.path)?;
@@ -186,16 +191,17 @@ impl Conversation {
     }
 }
 
-/// Where what has come of an answer is kept until all of it is there.
+/// The path of the partial file.
 pub(super) fn partial_path(conversation: &Path) -> PathBuf {
     // From `.jsonl.fernet` to `PARTIAL_ENDING`.
     conversation.with_extension("partial")
 }
 
-/// Sealed lines are handed over when they have so many bytes.
+/// Encrypted lines are written when they reach this size.
 const CHUNK: usize = 256 << 10;
 
-/// Hands over the lines of a whole conversation, some at a time: sealed, a message of a word has hundreds of bytes.
+/// Encrypts a whole conversation and writes it in chunks: encrypted, even a message of one word has
+/// hundreds of bytes.
 pub(super) fn write_lines(
     mut header: Header,
     messages: &[(&Message, &Note)],
@@ -220,7 +226,7 @@ pub(super) fn write_lines(
     Ok(())
 }
 
-/// Lines for a file, and the place of the message after them.
+/// Encrypts lines. Returns them with the number of the next message.
 fn sealed(header: Option<&Header>, id: &Name, first: u32, messages: &[(&Message, &Note)], ring: &KeyRing, now: Time) -> (String, u32) {
     let mut lines = String::new();
     if let Some(header) = header {
@@ -251,7 +257,8 @@ fn seal(record: &impl serde::Serialize, ring: &KeyRing, now: Time, lines: &mut S
     lines.push('\n');
 }
 
-/// What a conversation is called: the beginning of what its owner first said in it, already redacted.
+/// The title of a conversation: the beginning of the user's first message, which is already
+/// redacted.
 fn title(messages: &[(&Message, &Note)]) -> String {
     let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
     let mut title = String::new();

@@ -1,4 +1,4 @@
-//! Sessions of aichat's: YAML as its one writer writes it, and no other.
+//! Reads sessions of aichat: the subset of YAML that aichat itself writes.
 
 use super::{Foreign, ForeignMessage, LeftOut, Unread, add, push};
 use crate::message::Role;
@@ -38,10 +38,12 @@ pub(super) fn read(text: &str) -> Result<Foreign, Unread> {
     (!session.said.is_empty()).then_some(session).ok_or(Unread::Form)
 }
 
-/// The lines of the file that are still to be read. A list of them would have many times the size of a file of short lines.
+/// The remaining lines. An iterator, because a list of short lines takes many times the size of the
+/// file.
 type Lines<'a> = Peekable<std::str::Lines<'a>>;
 
-/// A content of several parts: a list, or the tools that were called and a text. The texts among them, a line each.
+/// Reads content of several parts: a list, or tool calls and a text. Returns the texts, one on each
+/// line.
 fn parts(lines: &mut Lines<'_>, left_out: &mut LeftOut) -> Option<String> {
     let mut texts: Option<String> = None;
     while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
@@ -62,7 +64,7 @@ fn parts(lines: &mut Lines<'_>, left_out: &mut LeftOut) -> Option<String> {
     Some(texts.unwrap_or_default())
 }
 
-/// A text on one line: plain, in single or in double quotes.
+/// Parses a scalar on one line: plain, single-quoted or double-quoted.
 fn scalar(text: &str) -> Option<String> {
     if let Some(inside) = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\'')) {
         return Some(inside.replace("''", "'"));
@@ -109,14 +111,15 @@ fn scalar(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// A text of several lines. `how` says how deep it stands below its name, which stands at `name`, and how it ends.
+/// Parses a block scalar. `how` is its header (indentation and chomping), `name` the column of its
+/// key.
 fn block(lines: &mut Lines<'_>, how: &str, name: usize) -> String {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let said = how.chars().find_map(|c| c.to_digit(10)).map(|depth| depth as usize + name);
     let mut depth = said.map(|depth| depth.max(name + 1));
     let (mut text, mut blank) = (String::new(), 0);
-    // How deep it stands is known from the first line that is not blank; those before it have nothing at that depth, unless
-    // they are longer.
+    // The first line that is not blank determines the indentation. Blank lines before it are empty,
+    // unless they are longer.
     while let Some(line) = lines.next_if(|line| line.trim().is_empty() || indent(line) >= depth.unwrap_or(name + 1)) {
         if depth.is_none() && line.trim().is_empty() {
             blank += 1;

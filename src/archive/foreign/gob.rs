@@ -1,24 +1,25 @@
-//! Just enough of Go's `gob` to read values out of a file: it describes its own types, and nothing of that is believed.
+//! A minimal reader of Go's `gob` encoding, which contains the definitions of its own types.
 //!
-//! A file is messages, each with its length: definitions of types (numbers below zero) and values of them. Whatever does not
-//! fit ends the reading; numbers, truths and the like are passed over, since only texts are wanted.
+//! A file is a sequence of messages, each with its length: type definitions (negative ids) and
+//! values. The file is not trusted: anything invalid ends the reading. Only texts are needed, so
+//! numbers and booleans are skipped.
 
 use std::collections::BTreeMap;
 
-/// Types within types are read no deeper than this.
+/// The deepest nesting of types.
 const DEEPEST: usize = 24;
-/// Types that every file knows.
+/// The predefined types.
 const BYTES: i64 = 5;
 const TEXT: i64 = 6;
-/// The type that describes types, and those it is made of.
+/// The type `wireType`, which describes types, and its parts.
 const WIRE: i64 = 16;
-/// Numbers below this are of types that every file knows.
+/// The lowest id of a type that a file defines.
 const FIRST_DEFINED: i64 = 64;
 
-/// A value.
+/// A decoded value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
-    /// What is no text, list or record.
+    /// Anything but a text, list or record.
     Other,
     Number(i64),
     Text(String),
@@ -52,25 +53,27 @@ impl Value {
     }
 }
 
-/// A type.
+/// A type definition.
 #[derive(Clone, Debug)]
 enum Type {
     List(i64),
     Map(i64, i64),
     Record(Vec<(String, i64)>),
-    /// Bytes that a program of its own makes sense of.
+    /// Opaque bytes of a type with its own encoding (`GobEncoder` and the like).
     Own,
 }
 
-/// A definition is no longer than this, and a file has no more of them: those of `mods` have a hundred bytes, and there are
-/// half a dozen. What they say is kept as a tree of many times their size.
+/// The longest definition, and the most definitions of a file. Those of `mods` have about a hundred
+/// bytes, and there are half a dozen. Each is decoded into a tree of many times its size, so this
+/// limits the memory.
 const LONGEST_DEFINITION: usize = 16 << 10;
 const MOST_DEFINITIONS: usize = 256;
 
-/// Reads the first value of a file, which must be a list of records, and hands over the two named texts of each.
+/// Reads the first value of a file, which must be a list of records, and hands over the two named
+/// texts of each.
 ///
-/// Nothing of the value is kept here, and whatever is read has a byte of its own in the file at least: the time is bounded by
-/// the file's size.
+/// Nothing of the value is kept, and every item takes at least one byte of the file, so the time is
+/// bounded by the size of the file.
 pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMut([&'a [u8]; 2]) -> Option<()>) -> Option<()> {
     let mut types = known();
     let mut rest = Reader(bytes);
@@ -85,12 +88,12 @@ pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMu
                 return None;
             }
             let definition = message.value(WIRE, &types, 0)?;
-            // What describes types is not described by a file.
+            // A file cannot redefine the predefined types.
             let number = number.checked_neg().filter(|number| *number >= FIRST_DEFINED)?;
             types.insert(number, defined(&definition)?);
             continue;
         }
-        // A value that is no record stands behind an empty one.
+        // A value that is not a record has an empty byte in front.
         let Type::List(item) = types.get(&number)? else { return None };
         let Type::Record(fields) = types.get(item)? else { return None };
         if message.whole()? != 0 {
@@ -113,9 +116,9 @@ pub(super) fn records<'a>(bytes: &'a [u8], names: [&str; 2], each: &mut dyn FnMu
     None
 }
 
-/// The types that describe types: `wireType` and what it is made of.
+/// The definitions of `wireType` and its parts.
 fn known() -> BTreeMap<i64, Type> {
-    // Of these the file never speaks by number: any that no definition can have will do.
+    // A file never refers to this type by id, so any id that no definition can have will do.
     const COMMON: i64 = -1;
     const LISTED: i64 = -2;
     const ARRAY: i64 = -3;
@@ -141,7 +144,7 @@ fn known() -> BTreeMap<i64, Type> {
     ])
 }
 
-/// The type that a definition defines.
+/// Converts a decoded definition into a type.
 fn defined(definition: &Value) -> Option<Type> {
     if let Some(record) = definition.field("struct") {
         let Some(Value::List(fields)) = record.field("fields") else { return Some(Type::Record(Vec::new())) };
@@ -166,7 +169,8 @@ impl<'a> Reader<'a> {
         Some(taken)
     }
 
-    /// A number: itself if it is small, else how many bytes it has, counted down from zero, and those.
+    /// Decodes an unsigned integer: one byte if it is below 128, else the negated number of bytes,
+    /// followed by them.
     fn whole(&mut self) -> Option<u64> {
         let first = *self.take(1)?.first()?;
         if first < 0x80 {
@@ -177,7 +181,7 @@ impl<'a> Reader<'a> {
         Some(bytes.iter().fold(0, |number, byte| (number << 8) | u64::from(*byte)))
     }
 
-    /// A number with a sign, which is its lowest bit.
+    /// Decodes a signed integer, whose lowest bit is the sign.
     fn signed(&mut self) -> Option<i64> {
         let whole = self.whole()?;
         let half = (whole >> 1).cast_signed();
@@ -206,7 +210,8 @@ impl<'a> Reader<'a> {
                 let count = self.whole()?;
                 let mut list = Vec::new();
                 for _ in 0..count {
-                    // Every item has a byte at least: a count that lies ends at the end of the file.
+                    // Every item has at least one byte, so a false count ends at the end of the
+                    // file.
                     if self.0.is_empty() {
                         return None;
                     }
@@ -246,7 +251,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Passes over a value.
+    /// Skips a value.
     fn skip(&mut self, of: i64, types: &BTreeMap<i64, Type>, depth: usize) -> Option<()> {
         if depth > DEEPEST {
             return None;

@@ -1,7 +1,10 @@
-//! Conversations in JSON: our own export, lists of messages, ChatGPT's tree.
+//! Reads conversations in JSON: exports of this program, lists of messages, and the tree of
+//! ChatGPT.
 //!
-//! No value is kept as a tree: it is passed over as a piece of the file, and only what is wanted of it is read. A piece is read
-//! again for each level of the form, of which there is a fixed number, so the time is bounded by the file's size.
+//! Values are not parsed into trees, which would take many times the size of the file. Each is kept
+//! as a slice of the file, and only what is needed of it is parsed. A slice is parsed again for
+//! each level of the format, and the number of levels is fixed, so the time is bounded by the size
+//! of the file.
 
 use super::{Foreign, ForeignMessage, LeftOut, MOST_MESSAGES, Source, Unread, add, push, too_many_messages};
 use crate::clock::Time;
@@ -14,10 +17,10 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// A piece of the file: any value, not yet read.
+/// A slice of the file: any value, not yet parsed.
 type Piece<'a> = &'a RawValue;
 
-/// A content within a content is read no deeper; real ones have two levels.
+/// The deepest nesting of content; real files have two levels.
 const DEEPEST: usize = 4;
 
 /// Declares [`Object`]: each field and its name in the file.
@@ -199,7 +202,7 @@ pub(super) fn read(text: &str, each: &mut dyn FnMut(Foreign)) -> Result<Source, 
         }
         return Ok(Source::Json);
     }
-    // The form is known when all of it was seen.
+    // All items must be seen before the format is known.
     let (mut trees, mut lists, mut messages) = (false, false, false);
     let is_list = items(text, &mut |piece| {
         if let Some(found) = object(piece)? {
@@ -227,7 +230,7 @@ pub(super) fn read(text: &str, each: &mut dyn FnMut(Foreign)) -> Result<Source, 
     }
 }
 
-/// Reads the conversations of a list, one after the other.
+/// Hands over the conversations of a list one by one.
 fn hand_over<'a>(
     list: &'a str,
     one: impl Fn(&Object<'a>) -> Result<Option<Foreign>, Unread>,
@@ -254,7 +257,7 @@ fn conversation(found: &Object<'_>) -> Result<Option<Foreign>, Unread> {
     Ok(Some(Foreign { title, model: model(found.model), said, here, left_out }))
 }
 
-/// The messages of a list; `None` if it is none.
+/// Reads a list of messages; `None` if the value is not one.
 fn said(list: &str) -> Result<Option<(Vec<ForeignMessage>, LeftOut)>, Unread> {
     let (mut said, mut left_out) = (Vec::new(), LeftOut::new());
     let is_list = items(list, &mut |piece| {
@@ -285,7 +288,7 @@ fn role(word: &str, left_out: &mut LeftOut) -> Option<Role> {
         "user" | "human" => Some(Role::User),
         "assistant" | "model" | "ai" => Some(Role::Assistant),
         "system" | "developer" => Some(Role::System),
-        // What tools said is no part of a conversation here.
+        // Tool results are not part of a conversation in this program.
         "tool" | "function" => {
             add(left_out, "tool_result");
             None
@@ -294,7 +297,7 @@ fn role(word: &str, left_out: &mut LeftOut) -> Option<Role> {
     }
 }
 
-/// A model's name, if it looks like one.
+/// The name of a model, if it looks like one.
 fn model(piece: Option<Piece<'_>>) -> Option<String> {
     let name = string(piece)?;
     (!name.is_empty() && name.len() <= 256 && name.bytes().all(|b| b.is_ascii_graphic())).then(|| name.into_owned())
@@ -328,7 +331,8 @@ fn content(piece: Option<Piece<'_>>, left_out: &mut LeftOut, depth: usize) -> Re
     Ok((!whole.is_empty()).then(|| Raw::from(whole)))
 }
 
-/// A conversation as a tree of tries: from the last one back to the root.
+/// Reads a conversation that is a tree of alternative answers: the path from the current node back
+/// to the root.
 fn tree(found: &Object<'_>) -> Result<Option<Foreign>, Unread> {
     let Some(mapping) = found.mapping else { return Ok(None) };
     let mut nodes: HashMap<Cow<'_, str>, Piece<'_>> = HashMap::new();

@@ -1,8 +1,9 @@
-//! The log of the `llm` tool: `logs.db`.
+//! Reads the log of the `llm` tool: `logs.db`.
 //!
-//! It used to have a row an exchange (`responses`, in `conversations`). Since version 0.36 at the latest it has messages that name the
-//! one before them, so that what two threads have in common is kept once; a thread names its last one. A log that was begun before
-//! has both.
+//! The older schema has one row for each exchange (`responses`, grouped by `conversations`). Since
+//! version 0.36 at the latest, each row of `messages` refers to its parent, so that threads share
+//! their common history, and a thread refers to its last message. A log that was started before
+//! that has both.
 
 use super::json::without_half_surrogates;
 use super::sqlite::{Database, Row, Table};
@@ -13,17 +14,18 @@ use crate::privacy::Raw;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-/// No more comes out of a log than this many times what it has, and some: threads may share messages, and a few rows could be made
-/// to say a great deal.
+/// The extracted text can be at most this many times the size of the log, plus an allowance.
+/// Threads share messages, so a crafted log of a few rows could expand to any size.
 const TIMES: usize = 4;
 const SOME: usize = 4 << 20;
-/// No more JSON of a part is read: as a tree of values it takes up to thirty times as much, and no message as large is kept.
+/// The largest JSON payload parsed. As a tree of values it takes up to thirty times as much memory,
+/// and a message of this size is not imported anyway.
 const LONGEST_PAYLOAD: usize = 4 << 20;
 
-/// The last change to its form that is known here, by the numbers of its own list of changes.
+/// The last known migration of the schema, as numbered by `llm`.
 const LAST: u32 = 27;
 
-/// An exchange: when, and its messages.
+/// An exchange: its time and its messages.
 type Exchange = (String, Vec<ForeignMessage>);
 
 pub(super) fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<(), Unread> {
@@ -39,13 +41,14 @@ pub(super) fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<(), Un
     };
     let newer = log.table("threads").is_some() || log.table("turns").is_some();
     let known = if newer { log.threads(&mut each)? } else { BTreeSet::new() };
-    // What is in both is whole in the newer form: a thread has what went before it.
+    // A conversation in both schemas is complete in the newer one.
     let older = log.exchanges(&known, &mut each)?;
     if !newer && !older {
         let names: Vec<String> = log.tables.iter().take(12).map(|t| format!("`{}`", t.name.chars().take(60).collect::<String>())).collect();
         return Err(Unread::Schema(format!("a database with the tables {}", names.join(", "))));
     }
-    // Nothing, where there are changes that nobody here knows of, may be all of it in another place.
+    // If nothing was found and there are unknown migrations, the conversations may be in another
+    // table.
     match log.last_change().filter(|_| count == 0) {
         Some(change) if number(&change).is_none_or(|n| n > LAST) => {
             Err(Unread::Schema(format!("an llm log whose last migration is `{change}`")))
@@ -58,45 +61,46 @@ fn too_much() -> Unread {
     Unread::TooMuch("more text than a log of its size can contain".to_owned())
 }
 
-/// `m027_turns_response_json` is number 27.
+/// The number of a migration: 27 for `m027_turns_response_json`.
 fn number(change: &str) -> Option<u32> {
     change.strip_prefix('m')?.split('_').next()?.parse().ok()
 }
 
 struct Log<'a> {
-    /// No more bytes than this come out of it.
+    /// The limit for the extracted text, in bytes.
     most: usize,
     database: Database<'a>,
     tables: Vec<Table>,
 }
 
-/// A message that names the one before it.
+/// A message and its parent.
 struct Link {
     before: Option<String>,
     role: Option<Role>,
 }
 
-/// What is known of the moment a message was said.
+/// Time and model of a message.
 #[derive(Clone, Default)]
 struct Turn {
     at: Option<Time>,
     model: Option<String>,
 }
 
-/// A call of a model: the turn, and the last message of it.
+/// A call of a model: the turn and its last message.
 struct Call {
     id: String,
     tip: String,
     model: Option<String>,
 }
 
-/// All messages, and what is known of them.
+/// All messages of the newer schema, and their metadata.
 struct Tree {
     links: HashMap<String, Link>,
     texts: HashMap<String, (Raw, LeftOut)>,
-    /// By thread and message; a thread that began as another's has that one's messages, under no thread.
+    /// By thread and message. The thread is empty for messages that a thread inherited from another
+    /// one.
     turns: HashMap<(String, String), Turn>,
-    /// The calls of each thread.
+    /// By thread.
     calls: HashMap<String, Vec<Call>>,
 }
 
@@ -105,14 +109,14 @@ impl Log<'_> {
         self.tables.iter().find(|t| t.name == name)
     }
 
-    /// The last of the changes to its form that it lists.
+    /// The name of the last migration.
     fn last_change(&self) -> Option<String> {
         let mut last = None;
         self.database.rows(self.table("_llm_migrations")?, &mut |row| last = last.take().max(own(row, "name")));
         last
     }
 
-    /// Hands each row of a table to `each`, if it is as it is known to be.
+    /// Hands over each row of a table, if the table has these columns.
     fn each(&self, name: &str, columns: &[&str], each: &mut dyn FnMut(&Row<'_>)) -> Result<(), Unread> {
         let table = self.table(name).ok_or_else(|| Unread::Schema(format!("an llm log without a table `{name}`")))?;
         if let Some(column) = columns.iter().find(|column| !table.columns.iter().any(|c| c == *column)) {
@@ -121,7 +125,7 @@ impl Log<'_> {
         self.database.rows(table, each).then_some(()).ok_or_else(too_much)
     }
 
-    /// The conversations of the older form, by their ids.
+    /// Hands over the conversations of the older schema, except those in `known`.
     fn exchanges(&self, known: &BTreeSet<String>, each: &mut dyn FnMut(Foreign)) -> Result<bool, Unread> {
         let Some(responses) = self.table("responses") else { return Ok(false) };
         let mut about: BTreeMap<String, (Option<String>, Option<String>)> = BTreeMap::new();
@@ -142,7 +146,7 @@ impl Log<'_> {
                 let model = by.clone().filter(|_| role == Role::Assistant);
                 Some(ForeignMessage { role, text: Raw::from(row.text(column)?), at, model })
             });
-            // What belongs to no conversation is one of its own.
+            // A response without a conversation becomes a conversation of its own.
             let id = row.text("conversation_id").or_else(|| row.text("id")).unwrap_or_default();
             let order = row.text("datetime_utc").unwrap_or_default();
             exchanges.entry(id.to_owned()).or_default().push((order.to_owned(), said.collect()));
@@ -160,7 +164,7 @@ impl Log<'_> {
         Ok(true)
     }
 
-    /// Hands over the threads of the newer form; their ids.
+    /// Hands over the threads of the newer schema. Returns their ids.
     fn threads(&self, each: &mut dyn FnMut(Foreign)) -> Result<BTreeSet<String>, Unread> {
         let tree = self.tree()?;
         let (mut ids, mut many, mut rows) = (BTreeSet::new(), 0, 0);
@@ -169,7 +173,8 @@ impl Log<'_> {
             let Some(id) = row.text("id") else { return };
             let calls = tree.calls.get(id).map_or(&[][..], Vec::as_slice);
             let model = calls.last().and_then(|call| call.model.clone());
-            // Its end, and the ends it was turned away from: what two windows said at once is in neither's past.
+            // The current end of the thread and its abandoned ends: if two windows continue a
+            // thread at the same time, neither branch contains the other.
             let ends = row.text("tip_message_hash").into_iter().chain(calls.iter().rev().map(|call| call.tip.as_str()));
             let mut been = HashSet::new();
             for end in ends {
@@ -206,7 +211,7 @@ impl Log<'_> {
                 Some("user") => Some(Role::User),
                 Some("assistant") => Some(Role::Assistant),
                 Some("system") => Some(Role::System),
-                // What tools said is no part of a conversation here.
+                // Tool results are not part of a conversation in this program.
                 _ => None,
             };
             if let Some(hash) = row.text("hash") {
@@ -217,7 +222,7 @@ impl Log<'_> {
             let (id, thread) = (own(row, "id").unwrap_or_default(), row.text("thread_id").unwrap_or_default());
             let turn = Turn { at: when(row), model: model(row) };
             let tip = own(row, "tip_message_hash");
-            // Who asked named no model.
+            // The question has no model.
             let asked = own(row, "parent_message_hash").map(|hash| (hash, Turn { model: None, ..turn.clone() }));
             for (hash, turn) in asked.into_iter().chain(tip.clone().map(|hash| (hash, turn.clone()))) {
                 tree.turns.entry((String::new(), hash.clone())).or_insert_with(|| turn.clone());
@@ -233,7 +238,7 @@ impl Log<'_> {
         Ok(tree)
     }
 
-    /// The text of each message, and what of it is none.
+    /// The text of each message, and its parts that are not text.
     fn texts(&self) -> Result<HashMap<String, (Raw, LeftOut)>, Unread> {
         let mut fragments: HashMap<i64, String> = HashMap::new();
         if let Some(table) = self.table("fragments") {
@@ -254,7 +259,8 @@ impl Log<'_> {
                 }
                 None => borrowed(row.text("payload"), &fragments, &mut left),
             };
-            // What a model thought and what tools were asked and said is no part of a conversation here.
+            // Reasoning, tool calls and tool results are not part of a conversation in this
+            // program.
             let part = if kind == "text" { text() } else { None };
             parts.entry(hash.to_owned()).or_default().insert(position, part.ok_or_else(|| kind.to_owned()));
         })?;
@@ -276,7 +282,8 @@ impl Log<'_> {
 }
 
 impl Tree {
-    /// Adds what leads to `end`, the first of it first, and no more than `most`; how much that is.
+    /// Adds the messages that lead to `end`, oldest first, up to `most` bytes. Returns how many
+    /// bytes it added.
     fn follow(&self, thread: &str, end: &str, foreign: &mut Foreign, been: &mut HashSet<String>, most: usize) -> usize {
         let (mut many, mut here) = (0, HashSet::new());
         let mut next = Some(end);
@@ -299,8 +306,8 @@ impl Tree {
     }
 }
 
-/// A text that is put together from pieces of its own and from fragments that are kept once; `None` if one of them is not there. With
-/// `most` bytes of it, it ends.
+/// Assembles a text from its own pieces and shared fragments; `None` if a fragment is missing or
+/// `left` is used up.
 fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, left: &mut usize) -> Option<Raw> {
     let Some(payload) = payload else { return Some(Raw::from("")) };
     *left = left.saturating_sub(payload.len());
@@ -315,7 +322,7 @@ fn borrowed(payload: Option<&str>, fragments: &HashMap<i64, String>, left: &mut 
             Some(number) => fragments.get(&number.as_i64()?)?,
             None => piece.get("literal")?.as_str()?,
         };
-        // Counted whether the whole comes to something or not.
+        // Counted even if the text is discarded.
         *left = left.saturating_sub(text.len());
         if *left == 0 {
             return None;
@@ -329,12 +336,12 @@ fn own(row: &Row<'_>, column: &str) -> Option<String> {
     row.text(column).map(str::to_owned)
 }
 
-/// The name of a model: short, since each message has a copy of it.
+/// The name of a model, limited in length because each message gets a copy.
 fn model(row: &Row<'_>) -> Option<String> {
     row.text("model").filter(|model| model.len() <= 256).map(str::to_owned)
 }
 
-/// A title, no longer than one is kept: each end of a thread has a copy of it.
+/// A title, limited in length because each end of a thread gets a copy.
 fn title(row: &Row<'_>) -> Option<String> {
     row.text("name").map(|name| name.chars().take(1000).collect())
 }

@@ -1,7 +1,8 @@
-//! Conversations of other programs: what is read from their files, and how it comes to be ours.
+//! Imports conversations of other programs.
 //!
-//! Nothing of it is believed: texts are raw until the redactor has seen them, the ids are ours, and standing instructions are
-//! marked, so that they are shown and never sent unasked.
+//! The files are not trusted: texts are `Raw` until they are redacted, ids are generated, and
+//! messages are marked as imported, so that system prompts among them are shown but never sent
+//! without the user's consent.
 
 mod aichat;
 mod gob;
@@ -25,25 +26,25 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use zeroize::Zeroizing;
 
-/// A conversation as another program kept it.
+/// A conversation as another program saved it.
 #[derive(Debug)]
 pub struct Foreign {
-    /// What it is called there.
+    /// Its title there.
     pub title: Option<Raw>,
-    /// The model it was with.
+    /// The model that answered.
     pub model: Option<String>,
-    /// What was said.
+    /// The messages in order.
     pub said: Vec<ForeignMessage>,
-    /// The conversation it was exported from, if it was exported by this program.
+    /// The id of the original, if this program exported it.
     pub here: Option<Name>,
-    /// What of its messages is no text.
+    /// The parts of its messages that are not text.
     pub left_out: LeftOut,
 }
 
-/// What has no place here, by its kind, and how often it was met.
+/// Skipped parts: how many of each kind.
 pub type LeftOut = BTreeMap<&'static str, usize>;
 
-/// Counts a part that is no text, by what its own program calls it.
+/// Counts a part that is not text. `kind` is the name that the other program uses.
 fn add(left_out: &mut LeftOut, kind: &str) {
     let kinds: [(&[&str], &'static str); 6] = [
         (&["tool_result", "function_call_output", "execution_output"], "tool result"),
@@ -58,7 +59,7 @@ fn add(left_out: &mut LeftOut, kind: &str) {
 }
 
 impl Foreign {
-    /// What tells this conversation from every other that comes from there: the same when it comes again.
+    /// A hash that identifies the conversation, so that it is not imported twice.
     #[must_use]
     pub fn origin(&self, source: Source) -> String {
         let mut hash = Sha256::new();
@@ -77,29 +78,29 @@ impl Foreign {
     }
 }
 
-/// A message of it.
+/// A message of an imported conversation.
 #[derive(Debug)]
 pub struct ForeignMessage {
-    /// Who said it.
+    /// The author.
     pub role: Role,
-    /// What.
+    /// The text.
     pub text: Raw,
-    /// When, if that was kept.
+    /// When it was written, if known.
     pub at: Option<Time>,
-    /// Which model said it, if that was kept.
+    /// The model that wrote it, if known.
     pub model: Option<String>,
 }
 
-/// Whose file it is.
+/// The program or format that a file comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Our own export, or anything with `messages` of `role` and `content`.
+    /// An export of this program, or any JSON with `messages` of `role` and `content`.
     Json,
-    /// ChatGPT's export: `conversations.json`.
+    /// The export of ChatGPT: `conversations.json`.
     ChatGpt,
-    /// A session of aichat's.
+    /// A session of aichat.
     Aichat,
-    /// A chat of `shell_gpt`'s.
+    /// A chat of `shell_gpt`.
     ShellGpt,
     /// The log of the `llm` tool.
     Llm,
@@ -107,7 +108,7 @@ pub enum Source {
     Mods,
 }
 
-/// The name of the program, as it stands where a provider would.
+/// The name of the program, which is saved in place of a provider.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -121,28 +122,30 @@ impl fmt::Display for Source {
     }
 }
 
-/// Why nothing is read.
+/// The reason why a file cannot be imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unread {
-    /// It has no form that is known.
+    /// The format is unknown.
     Form,
-    /// It is a database, and none as it is known: what it is.
+    /// A database with an unknown schema: a noun phrase that describes it.
     Schema(String),
-    /// It is a database of which pages are missing.
+    /// A truncated database.
     Cut,
-    /// It has more than is read: of what.
+    /// A limit is exceeded: a noun phrase that says which.
     TooMuch(String),
     /// An object in it has two fields of this name.
     DuplicateField(String),
 }
 
-/// Most messages of one conversation. The longest real ones have a few thousand; each costs a few hundred bytes of memory
-/// however short its text is, and this bounds that at some tens of megabytes.
+/// The most messages of one conversation. The longest real ones have a few thousand. Each message
+/// takes a few hundred bytes of memory however short its text is, so this limits it to some tens of
+/// megabytes.
 pub(crate) const MOST_MESSAGES: usize = 100_000;
-/// Most conversations of one file: each becomes a file of its own, synced, and heavy users of `ChatGPT` have a tenth of it.
+/// The most conversations of one file. Each becomes a file that must be synced. Heavy users of
+/// ChatGPT have a tenth of this.
 const MOST_CONVERSATIONS: usize = 50_000;
 
-/// Adds a message, if there is room for one more.
+/// Adds a message, unless the limit is reached.
 fn push(said: &mut Vec<ForeignMessage>, message: ForeignMessage) -> Result<(), Unread> {
     if said.len() >= MOST_MESSAGES {
         return Err(too_many_messages());
@@ -155,7 +158,8 @@ fn too_many_messages() -> Unread {
     Unread::TooMuch(format!("a conversation of more than {MOST_MESSAGES} messages"))
 }
 
-/// A text that may not be UTF-8. Never longer than its bytes: the usual replacement character has three for one.
+/// Converts bytes that may not be UTF-8. Replaces invalid ones by `?`, because the usual
+/// replacement character has three bytes and would make the text longer than its source.
 fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -170,13 +174,14 @@ fn text_of(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// Reads a file of another program's and hands over one conversation after the other: all of them at once are never in
-/// memory. Some may have been handed over before an error is found; a reading that is thrown away tells beforehand.
+/// Reads a file of another program and hands over its conversations one by one, so that they are
+/// never all in memory. Some may be handed over before an error is found; to avoid that, read the
+/// file once and discard the result.
 pub fn read(bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
     read_as(kind_of(bytes), bytes, each)
 }
 
-/// Whose file it looks like.
+/// Guesses the program from the content of a file.
 fn kind_of(bytes: &[u8]) -> Source {
     if bytes.starts_with(b"SQLite format 3\0") {
         return Source::Llm;
@@ -186,7 +191,7 @@ fn kind_of(bytes: &[u8]) -> Source {
     if json { Source::Json } else { Source::Aichat }
 }
 
-/// Reads a file with the reader for one program, whatever the file looks like.
+/// Reads a file with the reader for one program, whatever its content looks like.
 pub fn read_as(source: Source, bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> Result<Source, Unread> {
     let mut count = 0_usize;
     let mut each = |foreign: Foreign| {
@@ -208,31 +213,31 @@ pub fn read_as(source: Source, bytes: &[u8], each: &mut dyn FnMut(Foreign)) -> R
     Ok(source)
 }
 
-/// What becomes of the texts.
+/// How imported texts are treated.
 #[derive(Debug)]
 pub struct Gate<'a> {
-    /// Finds what is private.
+    /// The redactor for all texts.
     pub redactor: &'a Redactor,
-    /// A message with findings is not kept.
+    /// Whether a message with private data is dropped instead of redacted.
     pub drop_findings: bool,
 }
 
-/// What became of a conversation.
+/// The result for one conversation.
 #[derive(Debug)]
 pub struct TakenIn {
-    /// Its name here.
+    /// Its new id.
     pub id: Name,
-    /// How many messages it has here.
+    /// The number of imported messages.
     pub messages: usize,
-    /// How many were left out because of what is private in them.
+    /// The number of messages dropped because they contain private data.
     pub dropped: usize,
 }
 
 impl Archive {
-    /// The origins of all conversations that were taken in, and how many have each: every header is read, on all cores.
+    /// Counts the imported conversations by origin. Reads every header, on all cores.
     pub fn origins(&self) -> Result<BTreeMap<String, usize>, Error> {
         let ids = self.newest_first()?;
-        // What cannot be opened has no origin that could be known.
+        // The origin of a conversation that cannot be decrypted is unknown.
         let found = many::each(&ids, |id| self.header(id).ok().flatten().and_then(|header| header.origin));
         let mut origins = BTreeMap::new();
         for origin in found.into_iter().flatten() {
@@ -241,12 +246,13 @@ impl Archive {
         Ok(origins)
     }
 
-    /// Takes conversations in, on all cores, a few hundred at a time: their files are open until all are written. One of which no
-    /// message is left makes no file.
+    /// Saves imported conversations, on all cores. Call it with a few hundred at a time, because
+    /// their files stay open until all are written. A conversation without any remaining message is
+    /// not saved.
     #[must_use]
     pub fn take_in(&self, source: Source, foreign: Vec<Foreign>, gate: &Gate<'_>) -> Vec<Result<Option<TakenIn>, Error>> {
         let mut drafts = Vec::new();
-        // Each is taken out of its place by the thread that writes it, so that its texts are not there twice.
+        // The writing thread takes the conversation out, so that its texts are not in memory twice.
         let foreign: Vec<Mutex<Option<Foreign>>> = foreign.into_iter().map(|one| Mutex::new(Some(one))).collect();
         let take = |one: &Mutex<Option<Foreign>>| {
             let one = one.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -275,7 +281,7 @@ impl Archive {
         let mut table = Placeholders::default();
         let mut messages: Vec<(Message, Note)> = Vec::with_capacity(foreign.said.len());
         let (mut dropped, mut at) = (0, foreign.said.iter().find_map(|m| m.at).unwrap_or(now));
-        // The one that answered last, where nothing is said of the whole.
+        // Without a model for the conversation, use that of the last answer.
         let model = foreign.model.or_else(|| foreign.said.iter().rev().find_map(|m| m.model.clone())).unwrap_or_default();
         for said in foreign.said {
             let (text, findings) = gate.redactor.redact(said.text, &mut table);

@@ -1,4 +1,5 @@
-//! What `mods` kept: an index in SQLite, and beside it a file of Go's for each conversation.
+//! Reads the conversations of `mods`: an index in SQLite, and in the same folder a file in Go's
+//! `gob` encoding for each conversation.
 
 use super::gob;
 use super::sqlite::Database;
@@ -8,32 +9,32 @@ use crate::message::Role;
 use crate::privacy::Raw;
 use std::collections::HashSet;
 
-/// No name of a model is longer.
+/// The longest model name.
 const LONGEST_MODEL: usize = 256;
 
-/// A conversation in the index.
+/// An entry of the index.
 #[derive(Debug)]
 pub struct Listed {
-    /// The name of its file, beside the index.
+    /// The name of its file, in the folder of the index.
     pub file: String,
     title: Option<String>,
     model: Option<String>,
     at: Option<Time>,
 }
 
-/// Reads the index, `mods.db`; `None` if it is none.
+/// Reads the index, `mods.db`; `None` if the file is not one.
 #[must_use]
 pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
     let database = Database::open(bytes)?;
     let (mut listed, mut files) = (Vec::new(), HashSet::new());
     let table = database.tables().into_iter().find(|table| table.name == "conversations")?;
     database.rows(&table, &mut |row| {
-        // An id is a hash, and nothing that leads to another folder.
+        // The id becomes a file name: accept only a hash, which cannot lead to another folder.
         let id = row.text("id").filter(|id| id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()));
-        // A file is read once, however many rows name it.
+        // Read a file once, however many rows name it.
         if let Some(id) = id.filter(|id| files.insert(id.to_lowercase())) {
             let own = |column| row.text(column).map(str::to_owned);
-            // Each answer of the conversation has a copy of the model's name.
+            // Each answer gets a copy of the model name, so a long one would multiply.
             let model = own("model").filter(|model| model.len() <= LONGEST_MODEL);
             let at = own("updated_at").and_then(|at| Time::parse(&format!("{}Z", at.trim_end_matches('Z').replacen(' ', "T", 1))));
             listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model, at });
@@ -43,7 +44,7 @@ pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
 }
 
 impl Listed {
-    /// Its conversation, read from its file.
+    /// Reads the conversation from the content of its file.
     #[must_use]
     pub fn conversation(&self, bytes: &[u8]) -> Option<Foreign> {
         let mut found = read(bytes).ok()?;
@@ -66,7 +67,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Foreign, Unread> {
             b"user" => Role::User,
             b"assistant" => Role::Assistant,
             b"system" => Role::System,
-            // What tools said is no part of a conversation here.
+            // Tool results are not part of a conversation in this program.
             _ => return Some(()),
         };
         if !content.is_empty() {
@@ -84,7 +85,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Foreign, Unread> {
 mod tests {
     use super::*;
 
-    /// Writes as Go does: a number, a text, a message with its length.
+    /// Encodes as Go does: an integer, a text, a message with its length.
     fn number(n: i64, out: &mut Vec<u8>) {
         let whole = if n < 0 { (u64::try_from(!n).unwrap() << 1) | 1 } else { u64::try_from(n).unwrap() << 1 };
         length(whole, out);
@@ -110,11 +111,11 @@ mod tests {
         out.extend(body);
     }
 
-    /// `type Name struct { … }` or `[]Of`, under a number.
+    /// The definition of `type Name struct { … }` or `[]Of` with an id.
     fn defined(id: i64, name: &str, fields: &[(&str, i64)], of: Option<i64>, out: &mut Vec<u8>) {
         let mut body = Vec::new();
         number(-id, &mut body);
-        // The field of `wireType`, then `CommonType`: its name, if it has one, and its number.
+        // The field of `wireType`, then `CommonType`: its name, if it has one, and its id.
         body.extend([if of.is_some() { 2 } else { 3 }, 1]);
         if name.is_empty() {
             body.push(2);
@@ -143,7 +144,7 @@ mod tests {
         message(&body, out);
     }
 
-    /// What `gob.NewEncoder(w).Encode(&messages)` writes of messages of `mods`.
+    /// What `gob.NewEncoder(w).Encode(&messages)` writes for messages of `mods`.
     pub(super) fn kept(said: &[(&str, &str)]) -> Vec<u8> {
         let mut file = Vec::new();
         defined(65, "", &[], Some(66), &mut file);
@@ -159,7 +160,7 @@ mod tests {
             body.push(1);
             text(role, &mut body);
             if content.is_empty() {
-                // Nothing is not written; a tool that was called is.
+                // Empty fields are not written; tool calls are.
                 body.extend([2, 1]);
                 for part in [b"\x01\x02id\x01".as_slice(), b"\x01\x03run\x01\x02{}\x00", b"\x01\x01\x00"] {
                     body.extend(part);
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn the_example_of_gos_own_documentation() {
         let point = b"\x1f\xff\x81\x03\x01\x01\x05Point\x01\xff\x82\x00\x01\x02\x01\x01X\x01\x04\x00\x01\x01Y\x01\x04\x00\x00\x00\x07\xff\x82\x01\x2c\x01\x42\x00";
-        // A record where a list is wanted: its definition is understood, and then it is refused.
+        // A record instead of a list: its definition is read, and then it is refused.
         let mut seen = 0;
         let read = gob::records(point, ["X", "Y"], &mut |_| {
             seen += 1;

@@ -1,27 +1,29 @@
-//! Just enough of SQLite's file format to read the rows of a table: no writing, no queries, nothing believed.
+//! A minimal reader of the SQLite file format: it reads the rows of a table, without queries.
 //!
-//! Every number in the file is a claim. A page that is not there, a record that ends early or a tree that turns back on itself
-//! ends the reading of that branch; there is nothing to be had from a damaged log that is worth more.
+//! The file is not trusted. A missing page, a truncated record or a cycle in a tree ends the
+//! reading of that branch; the rest of the file is still read.
 
 use super::text_of;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// No tree is deeper: each level has a good many times the rows of the one above.
+/// The deepest B-tree accepted. A real one grows by a large factor with each level, so it has only
+/// a few.
 const DEEPEST: usize = 48;
-/// No table that is read here has half as many columns; what a row says beyond them is not looked at.
+/// The most columns read; the rest of a row is ignored. The tables read here have less than half as
+/// many.
 const MOST_COLUMNS: usize = 64;
-/// No statement that makes such a table is as long.
+/// The longest `CREATE TABLE` statement parsed. Those of the tables read here are far shorter.
 const LONGEST_STATEMENT: usize = 64 << 10;
-/// A log has a few dozen tables.
+/// The most tables read. A log has a few dozen.
 const MOST_TABLES: usize = 1000;
-/// A row counts as so many bytes at least. Rows of the logs that are read have several hashes and times and are longer; keeping
-/// one takes about twice this.
+/// The least that a row counts towards the size of the file. Real rows contain several hashes and
+/// times and are longer; keeping one in memory takes about twice this.
 const LEAST_ROW: usize = 64;
-/// So much is had for short rows before that counts: some 16,000 rows.
+/// Added to the size of the file, so that about 16,000 rows can be shorter than that.
 const ALLOWANCE: usize = 1 << 20;
 
-/// A value of a row. Numbers other than whole ones and blobs are of no use here.
+/// A value of a row. Floating-point numbers and blobs are not needed here.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value<'a> {
     Nothing,
@@ -29,10 +31,10 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
 }
 
-/// A row: the values by the names of their columns.
+/// A row, whose values are accessed by column name.
 #[derive(Debug)]
 pub(super) struct Row<'a> {
-    /// Its number, which is also the value of a column that is an `INTEGER PRIMARY KEY`.
+    /// The rowid, which is also the value of an `INTEGER PRIMARY KEY` column.
     pub(super) number: i64,
     columns: &'a [String],
     values: Vec<Value<'a>>,
@@ -60,26 +62,27 @@ impl Row<'_> {
     }
 }
 
-/// A table as the schema has it.
+/// A table of the schema.
 pub(super) struct Table {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
     root: usize,
 }
 
-/// A way through a tree.
+/// The state of a walk through a tree.
 struct Walk {
     been: HashSet<usize>,
     depth: usize,
-    /// So many bytes of records are still to come: two never share a byte, and a file that says so could be made to say anything.
-    /// What a cell claims is taken from it before anything is copied, whether it can be read or not.
+    /// How many bytes of records the file can still contain. Records of a valid file never overlap;
+    /// in a crafted one, millions could share the same bytes. Each claimed length is subtracted
+    /// before anything is copied.
     left: usize,
-    /// More was claimed.
+    /// Whether more was claimed than the file can contain.
     spent: bool,
 }
 
 impl Walk {
-    /// Counts a record of so many bytes, and the four that name it and say how long it is.
+    /// Subtracts a record of `length` bytes, and four for its cell header.
     fn claim(&mut self, length: usize) -> Option<()> {
         let left = self.left.checked_sub(length.checked_add(4)?.max(LEAST_ROW));
         self.spent |= left.is_none();
@@ -92,7 +95,7 @@ impl Walk {
     }
 }
 
-/// A database.
+/// An open database file.
 pub(super) struct Database<'a> {
     bytes: &'a [u8],
     page: usize,
@@ -100,7 +103,7 @@ pub(super) struct Database<'a> {
 }
 
 impl<'a> Database<'a> {
-    /// A file that says it is one and keeps its texts in UTF-8.
+    /// Opens a database with UTF-8 encoding.
     pub(super) fn open(bytes: &'a [u8]) -> Option<Self> {
         let page = match u16_at(bytes, 16)? {
             1 => 65_536,
@@ -111,13 +114,14 @@ impl<'a> Database<'a> {
         (page >= 512 && usable >= 480 && encoding == [0, 0, 0, 1]).then_some(Self { bytes, page, usable })
     }
 
-    /// Whether every page is there that it says it has; a program that wrote it long ago did not say.
+    /// Whether the file has all pages that its header claims. Old versions of SQLite do not write
+    /// that number.
     pub(super) fn is_whole(&self) -> bool {
         let says = u32_at(self.bytes, 28).filter(|_| self.bytes.get(24..28) == self.bytes.get(92..96)).unwrap_or(0);
         says.checked_mul(self.page).is_some_and(|length| length <= self.bytes.len())
     }
 
-    /// The tables there are.
+    /// Reads the schema.
     pub(super) fn tables(&self) -> Vec<Table> {
         let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
         let mut tables = Vec::new();
@@ -135,7 +139,8 @@ impl<'a> Database<'a> {
         tables
     }
 
-    /// Hands each row of a table to `each`; whether that were all. More rows than the file has room for are not read.
+    /// Hands over each row of a table. Returns false if the table claims more rows than fit into
+    /// the file.
     pub(super) fn rows(&self, table: &Table, each: &mut dyn FnMut(&Row<'_>)) -> bool {
         let mut walk = Walk::through(self.bytes);
         self.walk(table.root, &mut walk, &mut |number, values| each(&Row { number, columns: &table.columns, values }));
@@ -147,9 +152,9 @@ impl<'a> Database<'a> {
         self.bytes.get(from..from.checked_add(self.page)?)
     }
 
-    /// Every record of a tree of tables, in order.
+    /// Walks through the records of a table B-tree, in order.
     fn walk(&self, number: usize, walk: &mut Walk, each: &mut dyn FnMut(i64, Vec<Value<'_>>)) -> Option<()> {
-        // Only a page that is there is remembered: any number can be named.
+        // Remember only existing pages: a crafted file can name any number.
         self.page(number)?;
         if walk.spent || walk.depth == DEEPEST || !walk.been.insert(number) {
             return None;
@@ -178,7 +183,7 @@ impl<'a> Database<'a> {
             0x05 => {
                 for cell in 0..count {
                     let at = u16_at(page, head + 12 + cell * 2)?;
-                    // A branch that is damaged costs what is on it.
+                    // A damaged branch only loses its own rows.
                     let _ = self.walk(u32_at(page, at)?, walk, each);
                 }
                 self.walk(u32_at(page, head + 8)?, walk, each)?;
@@ -188,7 +193,7 @@ impl<'a> Database<'a> {
         Some(())
     }
 
-    /// The record in a leaf's cell and its number, with what of it overflows into other pages.
+    /// Reads the rowid and the record of a leaf cell, including its overflow pages.
     fn payload(&self, page: &'a [u8], at: usize, walk: &mut Walk) -> Option<(i64, Cow<'a, [u8]>)> {
         let (length, at) = varint(page, at)?;
         let (number, at) = varint(page, at)?;
@@ -209,7 +214,7 @@ impl<'a> Database<'a> {
         let mut record = Vec::with_capacity(length);
         record.extend_from_slice(here);
         let mut next = u32_at(page, at + local)?;
-        // A chain that turns back on itself ends with the record's length, which was counted.
+        // A cycle in the chain ends too, because the length of the record is limited.
         while record.len() < length {
             let more = self.page(next)?;
             let take = (length - record.len()).min(self.usable - 4);
@@ -228,7 +233,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?)).ok()
 }
 
-/// A number of one to nine bytes, and where it ends.
+/// Decodes a variable-length integer of one to nine bytes. Returns it with its end.
 fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let mut number = 0_u64;
     for n in 0..9 {
@@ -274,7 +279,7 @@ fn record_of(record: &[u8]) -> Vec<Value<'_>> {
     values
 }
 
-/// The names of the columns, as the statement that made the table has them.
+/// Parses the column names of a `CREATE TABLE` statement.
 fn columns(sql: &str) -> Vec<String> {
     let inside = sql.split_once('(').map_or("", |(_, rest)| rest);
     let (mut depth, mut quote, mut item) = (0, None, String::new());
@@ -328,7 +333,7 @@ mod tests {
         assert_eq!(varint(&[0x80], 0), None);
     }
 
-    /// Pages of 512 bytes, of which the first names a table that begins on the second.
+    /// Pages of 512 bytes; the schema on the first refers to a table on the second.
     fn pages(count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count * 512];
         bytes[..16].copy_from_slice(b"SQLite format 3\0");
@@ -369,7 +374,7 @@ mod tests {
     fn records_that_share_their_bytes_do_not_multiply() {
         let mut bytes = pages(2);
         bytes[512] = 0x0d;
-        // A hundred rows, all of them the same two hundred bytes.
+        // A hundred rows that share the same two hundred bytes.
         bytes[512 + 4] = 100;
         for cell in 0..100 {
             bytes[512 + 8 + cell * 2..512 + 10 + cell * 2].copy_from_slice(&210_u16.to_be_bytes());
