@@ -1,4 +1,5 @@
-//! After something went wrong: what was exposed since when, and the evidence of it in one sealed file.
+//! The response to a suspected leak: an assessment of what may have been exposed, and the evidence
+//! as one encrypted file.
 
 use crate::archive::{self, Archive};
 use crate::clock::Time;
@@ -21,61 +22,62 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What the first line of a bundle says it is.
+/// The format name in the first line of an evidence file.
 const FORMAT: &str = "chatbot-evidence";
 
-/// What can go wrong.
+/// An error of an assessment or of an evidence file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file.
+    /// A file cannot be read or written.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// The conversations.
+    /// The conversations cannot be read.
     #[error("{0}")]
     Archive(#[from] archive::Error),
-    /// The log.
+    /// The audit log cannot be read.
     #[error("{0}")]
     Audit(#[from] audit::Error),
-    /// The passphrase cannot be made a key.
+    /// No key can be derived from the passphrase.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
-    /// Damaged, or another passphrase.
+    /// The file is damaged, or the passphrase is wrong.
     #[error("{0}")]
     Seal(#[from] seal::Error),
-    /// Not one of ours.
+    /// The file is not an evidence file.
     #[error("`{0}` is not an evidence file")]
     NotABundle(String),
-    /// No randomness.
+    /// The operating system provides no random numbers.
     #[error("cannot get random numbers from the operating system")]
     Random,
 }
 
-/// What may have been exposed.
+/// An assessment: what may have been exposed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Assessment {
-    /// Since when.
+    /// The beginning of the period; `None` for everything.
     pub since: Option<Time>,
-    /// Conversations there are.
+    /// The number of conversations.
     pub conversations: usize,
-    /// Those written to since then.
+    /// How many of them changed in the period.
     pub changed: usize,
-    /// Those that could be opened, to be looked at.
+    /// How many of those could be decrypted.
     pub opened: usize,
-    /// Messages in them.
+    /// The number of messages in them.
     pub messages: usize,
-    /// Messages of their owner in which today's rules find something.
+    /// How many messages of the user contain private data by the current rules.
     pub unredacted: usize,
-    /// What they find, by kind.
+    /// The number of findings in them, by kind.
     pub values: BTreeMap<String, usize>,
-    /// Backups in the folder of backups, and how many of them were made since then.
+    /// The number of backups in the backup folder, and how many of them were made in the period.
     pub backups: [usize; 2],
-    /// Requests since then, by provider.
+    /// The requests in the period, by provider.
     pub requests: BTreeMap<String, u64>,
-    /// Noteworthy events since then, by name.
+    /// The noteworthy audit events in the period, by name.
     pub events: BTreeMap<String, usize>,
 }
 
-/// Looks at everything that was kept. Without an archive (no key store answers) only what needs no key is counted.
+/// Assesses all saved data. Without an archive (no key store is available) it counts only what
+/// needs no key.
 pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: &Audit, since: Option<Time>) -> Result<Assessment, Error> {
     let from = since.unwrap_or(Time::from_millis(0));
     let late = |ms: i64| ms >= from.millis();
@@ -85,7 +87,7 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
     for file in files.iter().filter(|f| late(f.modified_ms)) {
         found.changed += 1;
         let id = file.name.strip_suffix(archive::ENDING).and_then(|id| id.parse().ok());
-        // One that does not open is counted by the difference.
+        // The difference between `changed` and `opened` is the number that cannot be decrypted.
         let Some(Ok(stored)) = archive.zip(id).map(|(archive, id)| archive.read(&id)) else { continue };
         found.opened += 1;
         for message in stored.messages {
@@ -107,7 +109,7 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
             *found.requests.entry(entry.provider).or_default() += 1;
         }
     })?;
-    // What was sent and not answered was sent.
+    // A request without an answer is not in the usage log, but was sent: take the higher count.
     let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     log.read(|record, _| {
         if record.at >= from && record.event == What::Sent.name() {
@@ -144,7 +146,8 @@ impl Head {
     }
 }
 
-/// The evidence: logs, sums, the hash of every file; of conversations only their hashes. `more` is what the desk knows.
+/// Collects the evidence: logs, the assessment, and size and hash of every file. The content of
+/// conversations is not included. `more` is added by the caller.
 pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -> Result<Value, Error> {
     let mut files = BTreeMap::new();
     let mut logs = BTreeMap::new();
@@ -152,7 +155,7 @@ pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -
         for file in disk::list(&folder)? {
             let path = folder.join(&file.name);
             let open = disk::is_open_to_others(&path);
-            // What cannot be read is named all the same.
+            // An unreadable file is evidence too.
             let Ok(bytes) = disk::read_foreign(&path, u64::MAX - 1) else {
                 files.insert(path.display().to_string(), json!({ "unreadable": true }));
                 continue;
@@ -172,20 +175,20 @@ pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -
     }))
 }
 
-/// Seals the evidence under a passphrase: a line that says how, and one token.
+/// Encrypts the evidence with a passphrase. The file has two lines: a header in JSON, and a token.
 pub fn seal(path: &Path, evidence: &Value, passphrase: &Secret, cost: Cost, now: Time) -> Result<(), Error> {
     let mut salt = [0_u8; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
     let head = Head { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
     let token = head.ring(passphrase)?.seal(evidence.to_string().as_bytes(), now);
     let line = serde_json::to_string(&head).unwrap_or_default();
-    // It may go into a folder that is not ours; the file itself is private from birth.
+    // The user can choose any folder; the file itself is created private.
     let mut draft = disk::Draft::beside(path)?;
     draft.add(format!("{line}\n{token}\n").as_bytes())?;
     Ok(draft.keep()?)
 }
 
-/// Opens a bundle again.
+/// Decrypts an evidence file.
 pub fn open(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, Error>) -> Result<String, Error> {
     let not_ours = || Error::NotABundle(path.display().to_string());
     let bytes = disk::read_foreign(path, 1 << 30)?;

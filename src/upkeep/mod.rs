@@ -1,4 +1,4 @@
-//! Looking after the house.
+//! Backup, restore, and the response to incidents.
 
 pub mod backup;
 pub mod incident;

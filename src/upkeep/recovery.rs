@@ -1,11 +1,12 @@
-//! How far the way back from an incident has been gone: what was done stays done when it is stopped and taken up again.
+//! The progress of `incident recover`, `state/recovery.json`: completed steps are not repeated when
+//! an interrupted recovery is continued.
 
 use crate::clock::Time;
 use crate::disk;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// The way back.
+/// The progress of a recovery.
 #[derive(Clone, Debug)]
 pub struct Recovery {
     path: PathBuf,
@@ -16,44 +17,44 @@ pub struct Recovery {
 struct SoFar {
     began: Time,
     done: Vec<String>,
-    /// A check found something.
+    /// Whether a check found anything suspicious.
     bad: bool,
 }
 
 impl Recovery {
-    /// The way back as it was left in the folder of state, or its beginning. A record that cannot be understood is no record:
-    /// every step may be done twice.
+    /// Loads the progress, or starts from the beginning. A damaged file counts as missing, because
+    /// every step can safely be repeated.
     pub fn resume(state: &Path, now: Time) -> Result<Self, disk::Error> {
         let path = state.join("recovery.json");
         let found = disk::read_at_most(&path, 1 << 16)?.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         Ok(Self { path, so_far: found.unwrap_or(SoFar { began: now, done: Vec::new(), bad: false }) })
     }
 
-    /// Forgets what was done: the way begins anew.
+    /// Discards the progress.
     pub fn begin_anew(&mut self, now: Time) -> Result<(), disk::Error> {
         self.so_far = SoFar { began: now, done: Vec::new(), bad: false };
         disk::remove(&self.path).map(drop)
     }
 
-    /// When it was begun, if it was left on the way.
+    /// When the interrupted recovery was started; `None` if there is none.
     #[must_use]
     pub fn left_on_the_way(&self) -> Option<Time> {
         (!self.so_far.done.is_empty()).then_some(self.so_far.began)
     }
 
-    /// Whether this was done.
+    /// Whether a step is completed.
     #[must_use]
     pub fn is_done(&self, step: &str) -> bool {
         self.so_far.done.iter().any(|done| done == step)
     }
 
-    /// Whether a check found something.
+    /// Whether a check found anything suspicious.
     #[must_use]
     pub const fn is_bad(&self) -> bool {
         self.so_far.bad
     }
 
-    /// This was done, and found something bad or nothing.
+    /// Records that a step is completed, and whether it found anything suspicious.
     pub fn done(&mut self, step: &str, bad: bool) -> Result<(), disk::Error> {
         if !self.is_done(step) {
             self.so_far.done.push(step.to_owned());
@@ -62,7 +63,7 @@ impl Recovery {
         disk::write(&self.path, &serde_json::to_vec(&self.so_far).unwrap_or_default())
     }
 
-    /// The end of the way.
+    /// Deletes the progress after the last step.
     pub fn end(self) -> Result<(), disk::Error> {
         disk::remove(&self.path).map(drop)
     }

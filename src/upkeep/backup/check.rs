@@ -1,4 +1,5 @@
-//! Reading a backup: every line opened, in its place, counted; nothing believed that is not proved.
+//! Reads and verifies a backup: decrypts every line, checks its place, and compares the totals with
+//! the last record.
 
 use super::form::{Conversation, End, HEAD, Head, Key, LARGEST_SETTINGS, LONGEST, Lock, Record, Text, Which, hex, open_head};
 use super::{Error, Origin, salvage};
@@ -11,24 +12,24 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A conversation in a backup may be this large: it becomes one file here, which is read whole.
+/// The largest conversation in a backup. It becomes one file, which is read as a whole.
 pub(super) const LARGEST: usize = 1 << 30;
 
-/// A backup that opens and is whole.
+/// A backup that was decrypted and verified.
 #[derive(Debug)]
 pub struct Checked {
-    /// Its first line.
+    /// The first line of the file.
     pub head: Head,
-    /// Its key.
+    /// The key of the backup.
     pub lock: Lock,
-    /// What is in it.
+    /// The content.
     pub contents: Contents,
-    /// What of a damaged one could not be had; `None` if nothing but a whole one will do.
+    /// The losses of a damaged backup; `None` if any loss would have been an error.
     pub lost: Option<Vec<String>>,
 }
 
 impl Checked {
-    /// Whether it is whole and was made by this installation.
+    /// Whether the backup is complete and was made by this installation.
     #[must_use]
     pub fn is_made_by(&self, origin: &Origin) -> bool {
         let lost = self.lost.as_ref().is_some_and(|lost| !lost.is_empty());
@@ -36,7 +37,7 @@ impl Checked {
         !lost && self.contents.proof.as_ref().is_some_and(proved)
     }
 
-    /// Hands each thing in it to `each` once more.
+    /// Reads the backup again and hands over each item.
     pub(super) fn each(&self, path: &Path, each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>) -> Result<(), Error> {
         match self.lost {
             Some(_) => salvage::contents(path, &self.lock, each).map(drop),
@@ -45,27 +46,27 @@ impl Checked {
     }
 }
 
-/// What is in a backup.
+/// The totals of a backup.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// How many conversations.
+    /// The number of conversations.
     pub conversations: usize,
-    /// How many messages.
+    /// The number of messages.
     pub messages: usize,
-    /// How many keys of providers.
+    /// The number of API keys.
     pub keys: usize,
-    /// Whether the settings are in it.
+    /// Whether it contains settings.
     pub settings: bool,
-    /// Whether usage is in it.
+    /// Whether it contains a usage log.
     pub usage: bool,
-    /// What could not be opened when it was made, and why.
+    /// What could not be decrypted when the backup was made, and why.
     pub left_out: BTreeMap<Name, String>,
-    /// What its last record proves about it, if that fits what is there: the statement, and the proofs.
+    /// The statement and proofs of the last record, if its hash matches the file.
     pub(super) proof: Option<(Vec<u8>, Vec<String>)>,
 }
 
 impl Contents {
-    /// Believes the last record as far as its hash is the one of everything before it.
+    /// Accepts the proofs of the last record if its hash matches everything before it.
     pub(super) fn proved_by(&mut self, end: &mut End, backup: &Name, sha256: &str) {
         if end.sha256 == sha256 {
             self.proof = Some((end.statement(backup), std::mem::take(&mut end.proofs)));
@@ -73,17 +74,17 @@ impl Contents {
     }
 }
 
-/// A thing that is found in a backup.
+/// An item of a backup.
 pub(super) enum Item<'a> {
-    /// The next records of a conversation, each of which is its own.
+    /// The next records of a conversation.
     Records(&'a Name, &'a [&'a RawValue]),
-    /// All of its records have come.
+    /// The end of a conversation.
     Conversation(&'a Name, &'a Known),
     Text(Which, &'a str),
     Key(&'a str, Secret),
 }
 
-/// Opens a backup with a passphrase and looks at all of it.
+/// Decrypts and verifies a whole backup.
 pub fn check(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
     let head = head_of(path)?;
     let lock = head.lock(&passphrase(&head)?)?;
@@ -91,7 +92,7 @@ pub fn check(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Er
     Ok(Checked { head, lock, contents, lost: None })
 }
 
-/// The first line of a file.
+/// Reads the first line of a file.
 pub(super) fn head_of(path: &Path) -> Result<Head, Error> {
     let mut lines = Lines::open(path, HEAD as u64).map_err(too_long)?;
     let mut line = Vec::new();
@@ -99,7 +100,7 @@ pub(super) fn head_of(path: &Path) -> Result<Head, Error> {
     open_head(&line)
 }
 
-/// A first line that has no end is not one of ours.
+/// A file whose first line exceeds the limit is not a backup.
 fn too_long(error: crate::disk::Error) -> Error {
     match error {
         crate::disk::Error::TooLarge { .. } => Error::NotABackup,
@@ -107,7 +108,7 @@ fn too_long(error: crate::disk::Error) -> Error {
     }
 }
 
-/// Looks at all of a backup and hands each thing in it to `each`, with the number of its line.
+/// Verifies a whole backup, and hands over each item with its line number.
 pub(super) fn contents(path: &Path, lock: &Lock, each: &mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>) -> Result<Contents, Error> {
     let mut lines = Lines::open(path, LONGEST)?;
     let (mut line, mut hash) = (Vec::new(), Sha256::new());
@@ -144,7 +145,7 @@ struct Reader {
     next: u64,
     open: Option<(Name, Judge, usize)>,
     seen: BTreeSet<Name>,
-    /// Those that have gaps: the last record has to own up to each.
+    /// The conversations with gaps. The last record must list each of them.
     gaps: BTreeSet<Name>,
     contents: Contents,
 }
@@ -154,7 +155,7 @@ impl Reader {
         Self { backup, next: 1, open: None, seen: BTreeSet::new(), gaps: BTreeSet::new(), contents: Contents::default() }
     }
 
-    /// Takes a record; whether it was the last.
+    /// Processes a record. Returns whether it was the last.
     fn take(
         &mut self,
         number: usize,
@@ -229,7 +230,7 @@ impl Reader {
     }
 }
 
-/// Counts a text among the contents; `None` if it is larger than one of its kind is.
+/// Adds a text to the totals; `None` if it exceeds its size limit.
 pub(super) fn noted(text: &Text<'_>, contents: &mut Contents) -> Option<()> {
     match text.file {
         Which::Settings if contents.settings || text.text.len() > LARGEST_SETTINGS => return None,

@@ -1,4 +1,12 @@
-//! The form of a backup: its first line, its records, and the key that opens them.
+//! The format of a backup file: its first line, its records, and the key that decrypts them.
+//!
+//! ```text
+//! {"format":"chatbot-backup","version":1,"id":ID,"created_at":"…","kdf":"…","salt":"…",…}
+//! token of {"backup":ID,"i":0,"conversation":{"id":"…","records":[…],"more":true}}
+//! token of {"backup":ID,"i":1,"text":{"file":"settings","text":"…"}}
+//! token of {"backup":ID,"i":2,"key":{"slot":"default/openrouter","secret":"…"}}
+//! token of {"backup":ID,"i":3,"end":{"conversations":1,"messages":2,"keys":1,…,"sha256":"…"}}
+//! ```
 
 use super::{Error, VERSION};
 use crate::clock::Time;
@@ -14,29 +22,29 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// What the first line says it is.
+/// The format name in the first line.
 const FORMAT: &str = "chatbot-backup";
-/// The first line is never longer than this.
+/// The longest first line.
 pub(super) const HEAD: usize = 4096;
-/// No line is longer than this: it is read into memory whole.
+/// The longest line, which is read into memory as a whole.
 pub(super) const LONGEST: u64 = 96 << 20;
 
-/// The first line: in the clear, and part of what the last record's hash covers.
+/// The first line. It is not encrypted, but the hash in the last record covers it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Head {
     format: String,
     version: u32,
-    /// The name of the backup.
+    /// The id of the backup.
     pub id: Name,
     /// When it was made.
     pub created_at: Time,
-    /// By which version of the program.
+    /// The version of the program that made it.
     pub program: String,
     kdf: String,
     salt: String,
 }
 
-/// The key of a backup.
+/// The key that a backup is encrypted with.
 #[derive(Debug)]
 pub struct Lock(pub(super) KeyRing);
 
@@ -55,7 +63,7 @@ impl Head {
         })
     }
 
-    /// The key that follows from a passphrase. What the file asks for was looked at before any work is done.
+    /// Derives the key from a passphrase. `open_head` has checked the cost parameters.
     pub fn lock(&self, passphrase: &Secret) -> Result<Lock, Error> {
         let cost = cost(&self.kdf)?;
         let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::NotABackup)?;
@@ -66,12 +74,12 @@ impl Head {
     }
 }
 
-/// Whether bytes are the beginning of a backup of ours: the first thing it says is what it is.
+/// Whether bytes are the beginning of a backup.
 pub(super) fn begins_as_ours(start: &[u8]) -> bool {
     start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT.as_bytes()))
 }
 
-/// Reads the first line.
+/// Parses and checks the first line.
 pub fn open_head(line: &[u8]) -> Result<Head, Error> {
     #[derive(Deserialize)]
     struct Least {
@@ -90,14 +98,14 @@ pub fn open_head(line: &[u8]) -> Result<Head, Error> {
     Ok(head)
 }
 
-/// What it costs to try a passphrase, within what a file of somebody else may ask for.
+/// Parses the key derivation, within the limits for files from elsewhere.
 pub(super) fn cost(kdf: &str) -> Result<Cost, Error> {
     let cost: Cost = kdf.parse().map_err(Error::Bounds)?;
     cost.check_foreign().map_err(Error::Bounds)?;
     Ok(cost)
 }
 
-/// A record: where it belongs, and one of the things a backup holds.
+/// A record: the id of the backup, its number, and one kind of content.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record<'a> {
     pub(super) backup: Name,
@@ -112,22 +120,22 @@ pub(super) struct Record<'a> {
     pub(super) end: Option<End>,
 }
 
-/// A conversation, or a part of one that is long.
+/// A conversation, or a part of a long one.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Conversation<'a> {
     pub(super) id: Name,
-    /// Its records as they were kept.
+    /// Its decrypted records.
     #[serde(borrow, deserialize_with = "few_records")]
     pub(super) records: Vec<&'a RawValue>,
-    /// More of it follows in the next record.
+    /// Whether the next record continues it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub(super) more: bool,
 }
 
-/// The settings of a backup are never larger than this: a person has to read them.
+/// The largest settings file. The user has to read it before it is applied.
 pub(super) const LARGEST_SETTINGS: usize = 1 << 20;
 
-/// A part of a text file of the house.
+/// A part of a text file of the installation.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Text<'a> {
     pub(super) file: Which,
@@ -135,7 +143,7 @@ pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
 }
 
-/// Which text file.
+/// The kind of text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Which {
@@ -143,7 +151,7 @@ pub(super) enum Which {
     Usage,
 }
 
-/// The key of a provider: only where its owner said so.
+/// An API key, only if the user asked for it.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Key<'a> {
     #[serde(borrow)]
@@ -170,17 +178,17 @@ pub(super) struct End {
     pub(super) conversations: usize,
     pub(super) messages: usize,
     pub(super) keys: usize,
-    /// What could not be opened when it was made, and why.
+    /// What could not be decrypted when the backup was made, and why.
     pub(super) left_out: BTreeMap<Name, String>,
-    /// Of every byte before this line.
+    /// The hash of every byte before this line.
     pub(super) sha256: String,
-    /// By which the installation that made it knows it again.
+    /// The proofs by which the installation that made the backup recognises it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(super) proofs: Vec<String>,
 }
 
 impl End {
-    /// What the proofs are of: everything in the backup, by its hash.
+    /// The statement that the proofs cover: everything in the backup, by its hash.
     pub(super) fn statement(&self, backup: &Name) -> Vec<u8> {
         let Self { conversations, messages, keys, left_out, sha256, .. } = self;
         let counted = (FORMAT, backup, conversations, messages, keys, left_out, sha256);
@@ -188,11 +196,12 @@ impl End {
     }
 }
 
-/// In one line or object this program puts one record, or as many as have 512 KiB together, and none is shorter than 60 bytes. More
-/// than this are none of its, and refused before they take many times the memory that they take in the file.
+/// The most records in one line or object. This program writes at most 512 KiB of records of at
+/// least 60 bytes, so it never writes more. More are refused, because parsed records take many
+/// times the memory that they take in the file.
 const MOST_RECORDS: usize = 16_384;
 
-/// Records, as long as they are not too many.
+/// Deserialises records, up to the limit.
 pub(super) fn few_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
     struct Few;
     impl<'de> serde::de::Visitor<'de> for Few {

@@ -1,9 +1,11 @@
-//! Backups: one text file that holds everything and opens with a passphrase alone, on any machine.
+//! Backups: one text file that contains everything, and that the passphrase alone decrypts on any
+//! machine.
 //!
-//! The first line is JSON in the clear: what it is, and how the key follows from the passphrase. Each further line is one Fernet
-//! token that seals one record. In every record stand the name of the backup and its place in it, so that a line which was moved,
-//! repeated, dropped or taken from another backup is noticed; the last record counts all of it and holds the hash of every byte
-//! before. A backup without its last record is no backup.
+//! The first line is JSON in the clear: the format, and how the key is derived from the passphrase.
+//! Each further line is a Fernet token of one record. Every record contains the id of the backup
+//! and its own number, so that a line that was moved, repeated, removed or copied from another
+//! backup is detected. The last record contains the totals and the hash of every byte before it; a
+//! backup without it is incomplete. See `form.rs` for an example.
 
 mod check;
 mod form;
@@ -24,69 +26,70 @@ use crate::keys::passphrase;
 use crate::name::Name;
 use crate::{archive, disk, seal};
 
-/// The form this program writes.
+/// The format version that this program writes.
 pub const VERSION: u32 = 1;
 
-/// What can go wrong with a backup.
+/// An error of a backup.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file.
+    /// A file cannot be read or written.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// A conversation of this house.
+    /// A conversation of this installation cannot be read or written.
     #[error("{0}")]
     Archive(#[from] archive::Error),
-    /// Something else.
+    /// The file is not a backup.
     #[error("not a chatbot backup")]
     NotABackup,
-    /// Written by a newer program.
+    /// A newer version of this program wrote it.
     #[error("the backup has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
-    /// It asks for work that no backup of ours asks for.
+    /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in the backup: {0}")]
     Bounds(#[source] passphrase::Error),
-    /// The passphrase cannot be one.
+    /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
-    /// Another passphrase, or damaged from the beginning.
+    /// The passphrase is wrong, or the first record is damaged.
     #[error("wrong passphrase for the backup")]
     WrongPassphrase,
-    /// A line that does not open.
+    /// A line cannot be decrypted.
     #[error("line {0} of the backup is damaged")]
     Damaged(usize),
-    /// A line that opens and stands where it may not.
+    /// A line decrypts, but does not belong at its place.
     #[error("line {0} of the backup is out of place: it was moved or repeated, lines before it are missing, or it is from another backup")]
     Misplaced(usize),
-    /// A line that opens and is nothing of ours.
+    /// A line decrypts, but is not a valid record.
     #[error("line {0} of the backup is not a valid record")]
     Strange(usize),
-    /// A conversation that is not whole, and nothing says that it was not when the backup was made.
+    /// A conversation is incomplete, and the last record does not say that it was so when the
+    /// backup was made.
     #[error("conversation `{0}` in the backup has gaps or is out of order, but was complete when the backup was made")]
     Gaps(Name),
-    /// The last record is not there.
+    /// The last record is missing.
     #[error("the backup is incomplete: its last record is missing")]
     CutOff,
-    /// The last record counts something else than is there.
+    /// The totals or the hash in the last record do not match the content.
     #[error("the backup does not match the totals in its last record")]
     Mismatch,
-    /// What came back is not what went in.
+    /// The verification after writing found a difference.
     #[error("verification failed: the backup differs from what was written")]
     Unlike,
-    /// A conversation that is not in it.
+    /// The backup does not contain this conversation.
     #[error("the backup does not contain conversation `{0}`")]
     NotInIt(String),
-    /// A key that cannot be made.
+    /// A key cannot be derived.
     #[error("{0}")]
     Seal(#[from] seal::Error),
-    /// No randomness.
+    /// The operating system provides no random numbers.
     #[error("cannot get random numbers from the operating system")]
     Random,
-    /// Its name is taken.
+    /// The file changed between the verification and the restore.
     #[error("the backup changed while it was being read (conversation `{0}`)")]
     Changed(Name),
 }
 
-/// What of a damaged backup there is, by what it says there was.
+/// Describes how much of a damaged backup is left, compared with the totals that it states.
 fn partly((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
     let counted = |many: usize, what: &str| if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") };
     format!("of {} and {}, {} and {} are left", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)

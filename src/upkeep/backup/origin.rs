@@ -1,23 +1,24 @@
-//! The proof that a backup was made by this installation.
+//! The proof that this installation made a backup.
 //!
-//! Who knows the passphrase of a backup can write one that says anything. What they cannot make is a MAC under a key that only this
-//! installation has: of the conversations or of the audit log, whichever is still there. The MAC covers the hash of everything in
-//! the backup, so that it cannot be taken over into another one.
+//! Anyone who knows the passphrase can write a backup with any content. What they cannot create is
+//! a MAC with a key that only this installation has: one derived from the data key or the audit
+//! key, whichever still exists. The MAC covers the hash of everything in the backup, so it cannot
+//! be copied to another one.
 
 use super::form::hex;
 use crate::secret::Secret;
 use ring::hmac;
 use std::fmt;
 
-/// What the keys of the proofs are derived for: nothing else is ever made a MAC of with them.
+/// The derivation label of the keys for proofs, which are used for nothing else.
 const PURPOSE: &[u8] = b"chatbot: proof that a backup was made here, 1";
 
-/// The keys of this installation that proofs are made with.
+/// The keys of this installation for proofs.
 #[derive(Default)]
 pub struct Origin(Vec<hmac::Key>);
 
 impl Origin {
-    /// A key for proofs follows from each of these secrets.
+    /// Derives a key for proofs from each of these secrets.
     #[must_use]
     pub fn new(secrets: &[Secret]) -> Self {
         let key = |secret: &Secret| {
@@ -27,12 +28,12 @@ impl Origin {
         Self(secrets.iter().map(key).collect())
     }
 
-    /// A proof for a statement under each of the keys.
+    /// Creates a proof of a statement with each key.
     pub(super) fn prove(&self, statement: &[u8]) -> Vec<String> {
         self.0.iter().map(|key| hex(hmac::sign(key, statement).as_ref())).collect()
     }
 
-    /// Whether one of the proofs is of this installation.
+    /// Whether one of the proofs was created by this installation.
     pub(super) fn has_proved(&self, statement: &[u8], proofs: &[String]) -> bool {
         self.prove(statement).iter().any(|own| proofs.contains(own))
     }

@@ -1,4 +1,5 @@
-//! Restoring: first what would happen, then the same. It adds and never overwrites; run again, it ends in the same place.
+//! Restores a backup: makes a plan, which `--dry-run` shows, and then executes it. It never
+//! overwrites anything, and restoring twice changes nothing.
 
 use super::Error;
 use super::check::{Checked, Item};
@@ -11,49 +12,49 @@ use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// So many files wait for the disk together.
+/// How many files are synced together.
 const TOGETHER: usize = 256;
 
-/// What is to be done with a conversation.
+/// What happens to a conversation of the backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// It is not here: it comes back.
+    /// It does not exist here, and is restored.
     Back,
-    /// It is here, with everything the backup has of it.
+    /// It exists here with all messages of the backup, and is skipped.
     Here,
-    /// Another one of its name is here: it comes back beside it, under this name.
+    /// A different conversation with this id exists; it is restored as a copy with another id.
     Beside(Name),
-    /// It came back beside another one before.
+    /// The copy exists already from an earlier restore, and is skipped.
     BesideAlready(Name),
 }
 
-/// What would happen.
+/// What a restore will do.
 #[derive(Debug)]
 pub struct Plan {
-    /// How far what is in the backup is believed.
+    /// How far the backup is trusted.
     pub trust: Trust,
-    /// To each conversation of the backup that is wanted.
+    /// The action for each selected conversation.
     pub conversations: BTreeMap<Name, (Deed, Known)>,
-    /// The settings of the backup.
+    /// The settings in the backup.
     pub settings: Option<Raw>,
-    /// The lines of its usage record, where they are wanted.
+    /// The lines of its usage log, if they were requested.
     pub usage: String,
-    /// Its keys of providers: the name of the place and the key.
+    /// Its API keys: the name of the slot and the key.
     pub keys: Vec<(String, Secret)>,
 }
 
-/// What of a backup is wanted, and how far it is believed.
+/// What to restore, and how far the backup is trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    /// Nothing but these conversations; all, if it is empty.
+    /// Only these conversations; all if it is empty.
     pub only: &'a [String],
-    /// How far it is believed.
+    /// How far the backup is trusted.
     pub trust: Trust,
-    /// Its usage is counted.
+    /// Whether to restore its usage log.
     pub usage: bool,
 }
 
-/// Looks at what is in a backup and at what is here. Without an archive nothing is here.
+/// Compares a backup with the existing conversations. Without an archive there are none.
 pub fn plan(path: &Path, checked: &Checked, archive: Option<&Archive>, wish: Wish<'_>) -> Result<Plan, Error> {
     let Wish { only, trust, usage } = wish;
     let mut plan = Plan { trust, conversations: BTreeMap::new(), settings: None, usage: String::new(), keys: Vec::new() };
@@ -86,7 +87,7 @@ fn deed(archive: Option<&Archive>, id: &Name, known: &Known, trust: Trust) -> Re
     Ok(if archive.is_there(&other) { Deed::BesideAlready(other) } else { Deed::Beside(other) })
 }
 
-/// Does what the plan says with the conversations. `tell` hears how many are done.
+/// Restores the conversations of the plan. Calls `tell` with the number done.
 pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, tell: &mut dyn FnMut(usize)) -> Result<(), Error> {
     let mut done = 0;
     let mut drafts = Vec::new();
@@ -106,7 +107,7 @@ pub fn restore(path: &Path, checked: &Checked, archive: &Archive, plan: &Plan, t
             }
             match coming.take() {
                 Some(coming) => drafts.push(coming.end(known.last)?),
-                // One without any record.
+                // A conversation without any records.
                 None if matches!(deed, Deed::Back | Deed::Beside(_)) => drafts.push(begin(archive, plan, id)?.end(known.last)?),
                 None => {}
             }

@@ -1,7 +1,9 @@
-//! Reading a damaged backup: what opens and is in its place, and a word about everything else.
+//! Reads a damaged backup: keeps every record that can be decrypted and is in its place, and
+//! reports the rest.
 //!
-//! Nothing else is believed than in a whole one: a record of another backup, one that comes again, or one that stands before
-//! those that came is passed over and named. Only that something is missing is borne with.
+//! A damaged backup is not trusted more than a complete one: a record that belongs to another
+//! backup, is repeated or is out of order is skipped and reported. Only missing records are
+//! tolerated.
 
 use super::check::{Checked, Contents, Item, LARGEST, head_of, noted};
 use super::form::{Conversation, End, Head, Key, LONGEST, Lock, Record, hex, open_head};
@@ -14,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Opens what can be opened of a backup with a passphrase, and names what cannot.
+/// Decrypts what can be decrypted of a backup, and reports what cannot.
 pub fn salvage(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, Error>) -> Result<Checked, Error> {
     let head = head_of(path)?;
     let lock = head.lock(&passphrase(&head)?)?;
@@ -24,7 +26,7 @@ pub fn salvage(path: &Path, passphrase: &mut dyn FnMut(&Head) -> Result<Secret, 
 
 type Each<'a> = &'a mut dyn FnMut(usize, Item<'_>) -> Result<(), Error>;
 
-/// Hands each thing that opens to `each`; with what was found, a sentence for everything that was not.
+/// Hands over each item that can be decrypted. Returns the totals, and a sentence for each loss.
 pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Contents, Vec<String>), Error> {
     let mut lines = Lines::open(path, LONGEST)?;
     let (mut line, mut hash) = (Vec::new(), Sha256::new());
@@ -37,7 +39,8 @@ pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Cont
         match lines.next(&mut line) {
             Ok(true) => {}
             Ok(false) => break,
-            // What has no end in sight is no line of ours, and where the next one begins nobody knows.
+            // The line exceeds the size limit, so this program did not write it, and the beginning
+            // of the next record is unknown. Stop here.
             Err(disk::Error::TooLarge { .. }) => {
                 salvage.closed(number);
                 break;
@@ -61,7 +64,7 @@ pub(super) fn contents(path: &Path, lock: &Lock, each: Each<'_>) -> Result<(Cont
     salvage.finish(number, &hex(&hash.finalize()), each)
 }
 
-/// A conversation of which parts have come.
+/// A conversation that is not complete yet.
 struct Open {
     id: Name,
     judge: Judge,
@@ -74,7 +77,7 @@ struct Salvage {
     open: Option<Open>,
     seen: BTreeSet<Name>,
     gaps: BTreeSet<Name>,
-    /// Runs of lines that do not open.
+    /// Ranges of lines that cannot be decrypted.
     runs: Vec<(usize, usize)>,
     contents: Contents,
     end: Option<End>,
@@ -171,7 +174,7 @@ impl Salvage {
         self.done(number, open, each)
     }
 
-    /// The end of a conversation that is open has not come: what has, counts.
+    /// Ends a conversation whose last part is missing. The parts that were read are kept.
     fn cut_off(&mut self, number: usize, each: Each<'_>) -> Result<(), Error> {
         let Some(open) = self.open.take() else { return Ok(()) };
         self.lost.push(format!("conversation `{}` is incomplete: its end is missing", open.id));

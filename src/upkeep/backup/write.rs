@@ -1,4 +1,4 @@
-//! Writing a backup: conversation by conversation, so that it needs no more memory than the longest of them.
+//! Writes a backup file, one conversation at a time, so that only one is in memory.
 
 use super::form::{Conversation, End, Head, Key, Lock, Record, Text, Which, begins_as_ours, hex};
 use super::{Error, Origin, check};
@@ -16,48 +16,48 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// Pieces of about this size are sealed fastest.
+/// The size of an encrypted chunk. Chunks of about this size are encrypted fastest.
 const TOGETHER: usize = 64 * 1024;
 
-/// What goes along with the conversations.
+/// What a backup contains in addition to conversations.
 #[derive(Debug, Default)]
 pub struct Extras {
-    /// The settings file, without what is private in it.
+    /// The settings file, redacted.
     pub settings: Option<Redacted>,
-    /// The lines of the usage record.
+    /// The lines of the usage log.
     pub usage: Option<Vec<u8>>,
-    /// Keys of providers, where their owner said so.
+    /// API keys, if the user asked for them.
     pub keys: Vec<(Slot, Secret)>,
-    /// What proves that the backup was made here.
+    /// The keys that prove that this installation made the backup.
     pub origin: Origin,
 }
 
-/// What could not be opened, in whole or in part.
+/// A conversation that cannot be decrypted, in whole or in part.
 #[derive(Clone, Debug)]
 pub struct LeftOut {
     /// The conversation.
     pub id: Name,
-    /// The message, where it is known.
+    /// The affected message, if known.
     pub message: Option<u32>,
-    /// Why.
+    /// The reason, as a clause for the user.
     pub reason: String,
 }
 
-/// A backup that was written, opened again and counted.
+/// The result of a backup that was written and verified.
 #[derive(Debug)]
 pub struct Written {
-    /// How many conversations are in it.
+    /// The number of conversations in it.
     pub conversations: usize,
-    /// How many there were to be.
+    /// The number of conversations to back up.
     pub of: usize,
-    /// How many messages.
+    /// The number of messages in it.
     pub messages: usize,
-    /// What could not be opened.
+    /// What could not be decrypted.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Writes a backup of these conversations to `path`, whole or not at all; then opens it again and counts. `tell` hears how many
-/// conversations are done.
+/// Writes a backup of these conversations to `path` atomically, then decrypts and counts all of it.
+/// Calls `tell` with the number of conversations done.
 pub fn write(
     path: &Path,
     archive: &Archive,
@@ -82,7 +82,7 @@ pub fn write(
                 let damage = carried.damage.into_iter();
                 left_out.extend(damage.map(|d| LeftOut { id: id.clone(), message: d.message, reason: d.sentence() }));
             }
-            // Removed since the list was made.
+            // Deleted since the list was made.
             Ok(None) => of -= 1,
             Err(error) => left_out.push(LeftOut { id: id.clone(), message: None, reason: error.to_string() }),
         }
@@ -98,20 +98,20 @@ pub fn write(
     Ok(Written { conversations, of, messages, left_out })
 }
 
-/// Removes what backups into the same folder that were broken off left there: as large as they are, and of no use.
-/// A folder that does not say what is in it can still take a backup.
+/// Deletes the temporary files of interrupted backups in the same folder, which can be large.
+/// Errors are ignored: a folder that cannot be listed can still take a backup.
 fn sweep(path: &Path) {
     let Some(folder) = path.parent() else { return };
     let own = path.file_name().and_then(|name| name.to_str());
     disk::sweep_left_behind(folder, |name, start| {
-        // One that was broken off before its first line tells it by its name alone.
+        // If it is empty, only its name can show that it is ours.
         let named = own == Some(name) || (name.starts_with("chatbot-") && name.ends_with(".backup"));
         if start.is_empty() { named } else { begins_as_ours(start) }
     })
     .unwrap_or_default();
 }
 
-/// A backup that is being written, record by record.
+/// Writes a backup record by record.
 pub(super) struct Writer<'a> {
     draft: Draft,
     hash: Sha256,
@@ -158,7 +158,7 @@ impl<'a> Writer<'a> {
                 first || size <= TOGETHER
             });
             let (now, later) = rest.split_at(fit.count());
-            // What the archive opened, it has read as a record: it is JSON.
+            // The archive has parsed each record, so it is valid JSON.
             let records: Vec<&RawValue> = now.iter().filter_map(|r| serde_json::from_slice(r).ok()).collect();
             self.part(id, &records, !later.is_empty())?;
             if later.is_empty() {
@@ -187,7 +187,7 @@ impl<'a> Writer<'a> {
         extras.keys.iter().try_for_each(|(slot, secret)| self.key(&slot.to_string(), secret))
     }
 
-    /// Records of a conversation, and whether more of it follows.
+    /// Writes records of a conversation. `more` says that further ones follow.
     pub(super) fn part(&mut self, id: &Name, records: &[&RawValue], more: bool) -> Result<(), Error> {
         let conversation = Conversation { id: id.clone(), records: records.to_vec(), more };
         let record = Record { conversation: Some(conversation), ..self.blank() };

@@ -1,44 +1,44 @@
-//! Where a backup can go besides a file: `s3://`, `gs://`, `az://`, `https://` and `file:`.
+//! Addresses of backup repositories: `s3://`, `gs://`, `az://`, `https://` (WebDAV) and `file:`.
 
 use super::Error;
 use std::fmt;
 use std::path::PathBuf;
 
-/// A place of many backups.
+/// The address of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
     /// A folder: `file:/media/stick/backups`.
     Folder(PathBuf),
-    /// Somewhere in the network.
+    /// Object storage in the network.
     Cloud(Cloud),
 }
 
-/// A place in the network.
+/// The address of object storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cloud {
-    /// Which language is spoken there.
+    /// The protocol.
     pub kind: Kind,
-    /// The bucket, the container, or of WebDAV the address up to the path.
+    /// The bucket or container; for WebDAV the URL without its path.
     pub bucket: String,
-    /// Under which path there; empty for all of it.
+    /// The path within the bucket; can be empty.
     pub prefix: String,
 }
 
-/// Which language is spoken.
+/// The protocol of object storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Amazon's and everybody's who speaks it.
+    /// Amazon S3 and compatible servers.
     S3,
-    /// Google's.
+    /// Google Cloud Storage.
     Google,
-    /// Microsoft's.
+    /// Azure Blob Storage.
     Azure,
     /// WebDAV.
     WebDav,
 }
 
 impl Kind {
-    /// Its word, for names and logs.
+    /// The URL scheme, for messages and logs.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl Kind {
 }
 
 impl Address {
-    /// Reads an address; `None` if it is the path of a file or a folder.
+    /// Parses an address; `None` if it is the path of a file or folder.
     pub fn parse(text: &str) -> Result<Option<Self>, Error> {
         if let Some(path) = text.strip_prefix("file:") {
             return folder(path).map(Some);
@@ -97,7 +97,7 @@ fn folder(path: &str) -> Result<Address, Error> {
     Ok(Address::Folder(PathBuf::from(path)))
 }
 
-/// A path of plain words: nothing that one server understands so and another otherwise.
+/// Checks a path: it can contain only characters that all servers interpret in the same way.
 fn prefix(path: &str) -> Result<String, Error> {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     for word in &words {

@@ -1,4 +1,5 @@
-//! Things in the clouds, through the `object_store` engine; every request goes through the one door to the network.
+//! Objects in object storage, accessed with the `object_store` crate. Its requests are sent with
+//! this program's own HTTP client, so that proxy settings and network rules apply to them.
 
 use super::Error;
 use super::address::{Cloud, Kind};
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-/// A bucket, a container, or a folder of WebDAV.
+/// A bucket, a container, or a WebDAV folder.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     store: Arc<dyn ObjectStore>,
@@ -34,7 +35,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    /// Nothing is reached yet.
+    /// Configures the client. Nothing is accessed yet.
     pub(super) fn open(place: &Cloud, surroundings: Surroundings) -> Result<Self, Error> {
         let kind = place.kind;
         let name: Name = kind.word().parse().map_err(|_| Error::LeftOut)?;
@@ -48,7 +49,7 @@ impl Bucket {
             retry_timeout: Duration::from_secs(60),
         };
         let bad = |_| Error::Incomplete(kind);
-        // Plain http is judged where the request is carried: this machine only.
+        // The HTTP client allows plain http for this machine only.
         let options = ClientOptions::new().with_allow_http(true);
         let store: Arc<dyn ObjectStore> = match kind {
             Kind::S3 => {
@@ -110,7 +111,7 @@ impl Bucket {
         let folder = self.path(folder);
         let mut listed = Vec::new();
         if self.place.kind == Kind::WebDav {
-            // Few servers of WebDAV list more than a level at once, and there is but one.
+            // Few WebDAV servers list recursively, and one level is enough.
             match self.store.list_with_delimiter(Some(&folder)).await {
                 Err(object_store::Error::NotFound { .. }) => {}
                 level => level.map_err(|e| self.trouble(&e))?.objects.iter().try_for_each(|meta| take(&mut listed, &folder, meta))?,
@@ -142,7 +143,7 @@ impl Bucket {
 
     pub(super) async fn put_first(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         let done = if self.place.kind == Kind::WebDav {
-            // WebDAV has no way to put a thing only where none is, but one to copy so.
+            // WebDAV has no conditional PUT, but a conditional COPY.
             let draft = self.path(&format!("{name}.{}", crate::archive::new_id()?));
             self.store.put(&draft, bytes.into()).await.map_err(|e| self.trouble(&e))?;
             let copied = self.store.copy_opts(&draft, &self.path(name), CopyOptions::new().with_mode(CopyMode::Create)).await;
@@ -151,7 +152,8 @@ impl Bucket {
         } else {
             let first = self.store.put_opts(&self.path(name), bytes.clone().into(), PutMode::Create.into()).await.map(drop);
             match first {
-                // One that does not know the condition: then who comes last stays, and both go by what they read.
+                // The server does not support conditional puts (501). The last writer wins; both
+                // read the object back and use what they find.
                 Err(error) if Refusal::of(&error).is_some_and(|r| r.status == 501) => {
                     self.store.put(&self.path(name), bytes.into()).await.map(drop)
                 }
@@ -171,7 +173,7 @@ impl Bucket {
         }
     }
 
-    /// What went wrong, in words that hold nothing of what was sent or answered.
+    /// Converts an error, without any text of request or response, which can contain credentials.
     fn trouble(&self, error: &object_store::Error) -> Error {
         let kind = self.place.kind;
         if let Some(refusal) = Refusal::of(error) {
@@ -193,7 +195,7 @@ impl Bucket {
     }
 }
 
-/// Takes what is in a folder and not below it.
+/// Adds an object that is directly in the folder, not in a subfolder.
 fn take(listed: &mut Vec<Listed>, folder: &Path, meta: &ObjectMeta) -> Result<(), Error> {
     let name = meta.location.as_ref().strip_prefix(folder.as_ref()).and_then(|rest| rest.strip_prefix('/'));
     if let Some(name) = name.filter(|name| !name.contains('/')) {
@@ -202,7 +204,7 @@ fn take(listed: &mut Vec<Listed>, folder: &Path, meta: &ObjectMeta) -> Result<()
     if listed.len() < MOST { Ok(()) } else { Err(Error::TooMuch) }
 }
 
-/// A variable's value; an address among them is looked at before anything is sent there.
+/// The value of a variable. A URL is checked before anything is sent there.
 fn usable<'a>(name: &Name, variable: &str, value: &'a Secret, is_address: bool) -> Result<&'a str, Error> {
     let value = value.expose();
     if is_address {
@@ -215,7 +217,7 @@ fn usable<'a>(name: &Name, variable: &str, value: &'a Secret, is_address: bool) 
     Ok(value)
 }
 
-/// The header that WebDAV asks for: of a user and a password, or of a token.
+/// The `Authorization` header for WebDAV, from user and password or from a token.
 fn login(variables: &[(String, Secret)]) -> Result<Option<Arc<http::HeaderValue>>, Error> {
     let value = |name: &str| variables.iter().find(|(n, _)| n == name).map(|(_, v)| v.expose());
     let text = match (value("WEBDAV_USERNAME"), value("WEBDAV_PASSWORD"), value("WEBDAV_TOKEN")) {
@@ -233,13 +235,13 @@ fn login(variables: &[(String, Secret)]) -> Result<Option<Arc<http::HeaderValue>
     Ok(Some(Arc::new(header)))
 }
 
-/// What the engine's requests go through.
+/// Sends the requests of the `object_store` crate.
 #[derive(Clone)]
 struct Post {
     kind: Kind,
     carrier: Arc<Carrier>,
     login: Option<Arc<http::HeaderValue>>,
-    /// The last status by which the other side said that it failed.
+    /// The last HTTP status with which the server reported a failure.
     failed: Arc<AtomicU16>,
 }
 
@@ -267,7 +269,7 @@ impl HttpService for Post {
         let answer = self.carrier.carry(http::Request::from_parts(parts, body.to_vec()), LONGEST + (1 << 20)).await;
         let (mut parts, body) = answer.map_err(Carried::error)?.into_parts();
         if makes_folder && parts.status == http::StatusCode::METHOD_NOT_ALLOWED {
-            // Another was faster: the folder is there.
+            // The folder exists, possibly created by another process: treat it as success.
             parts.status = http::StatusCode::CREATED;
         }
         let status = parts.status.as_u16();
@@ -275,7 +277,7 @@ impl HttpService for Post {
             ..300 | 304 | 409 | 412 | 416 => {}
             404 | 405 if !names_a_missing_bucket(&body) => {}
             408 | 429 | 500.. if status != 501 => self.failed.store(status, Ordering::Relaxed),
-            // The engine's own errors quote the other side, which may quote what it was shown.
+            // Errors of the crate quote the response, which can quote the credentials.
             _ => return Err(HttpError::new(HttpErrorKind::Unknown, Refusal { status, code: code(&body) })),
         }
         Ok(http::Response::from_parts(parts, HttpResponseBody::from(body)))
@@ -286,14 +288,14 @@ fn names_a_missing_bucket(body: &[u8]) -> bool {
     matches!(code(body).as_str(), "NoSuchBucket" | "ContainerNotFound" | "BucketNotFound")
 }
 
-/// The storage's own word for what is wrong: nothing but letters.
+/// The error code of the server, if it consists of letters and digits only.
 fn code(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let word = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>")).map_or("", |(word, _)| word);
     if word.len() <= 60 && word.bytes().all(|b| b.is_ascii_alphanumeric()) { word.to_owned() } else { String::new() }
 }
 
-/// What the other side refused; status 0: it was never asked, for want of credentials.
+/// A request that the server refused. Status 0: it was not sent, because there are no credentials.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("refused")]
 struct Refusal {
@@ -307,7 +309,7 @@ impl Refusal {
     }
 }
 
-/// What went wrong on the way.
+/// A request that failed on the way.
 #[derive(Debug, thiserror::Error)]
 #[error("request not sent")]
 struct Carried(Arc<provider::Error>);
@@ -315,7 +317,8 @@ struct Carried(Arc<provider::Error>);
 impl Carried {
     fn error(error: provider::Error) -> HttpError {
         let kind = match error.kind() {
-            // Credentials of a machine in a cloud are asked for at an address that is plain http: ours is not one.
+            // The crate asks the metadata server of cloud machines for credentials, at a plain http
+            // URL. This is not supported.
             Trouble::PlainHttp => return HttpError::new(HttpErrorKind::Unknown, Refusal { status: 0, code: String::new() }),
             Trouble::Timeout => HttpErrorKind::Timeout,
             Trouble::Reset | Trouble::Truncated => HttpErrorKind::Interrupted,
@@ -326,7 +329,7 @@ impl Carried {
     }
 }
 
-/// Looks for an error of ours among the causes of another's.
+/// Finds an error of this program among the causes of an error of the crate.
 fn found<T: std::error::Error + 'static>(error: &object_store::Error) -> Option<&T> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(one) = next {

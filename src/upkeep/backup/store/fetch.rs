@@ -1,4 +1,5 @@
-//! Reading a backup that lies in object storage: everything opened, held against its name, and counted.
+//! Reads a backup from a repository: decrypts every object, checks it against its name, and counts
+//! the content.
 
 use super::Error;
 use super::form::{Entry, Head, Keys, OBJECTS, Part, Snapshot, Thing, is_a_name, short};
@@ -21,32 +22,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// A conversation may be this large: it becomes one file here, which is read whole.
+/// The largest conversation. It becomes one file, which is read as a whole.
 const LARGEST: usize = 1 << 30;
 
-/// What is read, and with which keys.
+/// The backup to read, and the keys for it.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// The place.
+    /// The objects of the repository.
     pub objects: &'a Objects,
-    /// Its head.
+    /// The header of the repository.
     pub head: &'a Head,
-    /// Its keys.
+    /// The keys of the repository.
     pub keys: Arc<Keys>,
-    /// The backup.
+    /// The description of the backup.
     pub snapshot: &'a Snapshot,
 }
 
-/// A backup that was brought here: a file, sealed with a key that nobody keeps, and gone when this goes.
+/// A downloaded backup: a temporary file, encrypted with a key that exists only in memory, and
+/// deleted when this value is dropped.
 #[derive(Debug)]
 pub struct Fetched {
     path: PathBuf,
-    /// What is in it.
+    /// The verified content.
     pub checked: Checked,
 }
 
 impl Fetched {
-    /// Where it is.
+    /// The path of the file.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -55,18 +57,19 @@ impl Fetched {
 
 impl Drop for Fetched {
     fn drop(&mut self) {
-        // Nobody can open it any more; it only takes room.
+        // Without its key the file is useless and only takes space.
         disk::remove(&self.path).unwrap_or_default();
     }
 }
 
-/// Opens all of a backup and counts. `tell` hears how many conversations are done.
+/// Decrypts and counts all of a backup. Calls `tell` with the number of conversations done.
 pub async fn look(seen: &Seen<'_>, tell: &mut dyn FnMut(usize)) -> Result<Contents, Error> {
     contents(seen, &[], tell, &mut None, &mut |_| Ok(())).await
 }
 
-/// Brings a backup here, to be restored by the same rules as any other. With `only`, nothing but these conversations; with `salvage`,
-/// what opens, and a word about what does not.
+/// Downloads a backup as a file, so that it is restored by the same code as any other. With `only`,
+/// downloads only these conversations. With `salvage`, skips what cannot be decrypted and reports
+/// it.
 pub async fn fetch(
     seen: &Seen<'_>,
     path: &Path,
@@ -91,12 +94,12 @@ pub async fn fetch(
         lost.push((None, backup::partly((*conversations, *messages), (found.conversations, found.messages))));
     }
     for (id, what) in lost.iter().flatten() {
-        // It has gaps, and says so.
+        // Record in the file that this conversation is incomplete.
         if let Some(id) = id {
             found.left_out.insert(id.clone(), what.clone());
         }
     }
-    // It is opened again, and counted, before anything of it is restored.
+    // The file is decrypted and counted again before anything is restored.
     writer.end(found.conversations, found.messages, found.keys, found.left_out.clone(), &Origin::default())?;
     Ok(Fetched {
         path: path.to_path_buf(),
@@ -106,10 +109,10 @@ pub async fn fetch(
 
 type Each<'a> = &'a mut dyn FnMut(Item<'_>) -> Result<(), backup::Error>;
 
-/// What could not be had, and of which conversation; `None` where nothing but the whole will do.
+/// What is missing, and the conversation that it belongs to; `None` if any loss is an error.
 type Lost = Option<Vec<(Option<Name>, String)>>;
 
-/// What is to be done about something that cannot be had: what does not open or is not there may be borne with.
+/// Handles a loss: records one that salvage tolerates, returns any other as an error.
 fn bear(lost: &mut Lost, id: Option<&Name>, error: Error) -> Result<(), Error> {
     match (lost, &error) {
         (
@@ -127,7 +130,7 @@ fn bear(lost: &mut Lost, id: Option<&Name>, error: Error) -> Result<(), Error> {
     }
 }
 
-/// Hands on each thing of a backup.
+/// Hands over each item of a backup.
 async fn contents(
     seen: &Seen<'_>,
     only: &[String],
@@ -149,7 +152,8 @@ async fn contents(
             Err(error) => Err(error),
         };
         match named {
-            // A list that is named twice is none of ours, and could be named as often as there is memory.
+            // Refuse repeated conversations: a crafted backup could name a list until the memory is
+            // full.
             Ok(named) if named.iter().all(|entry| ids.insert(entry.id.clone())) => entries.extend(named),
             Ok(_) => return Err(Error::Strange(short(seen.snapshot.id.as_str()))),
             Err(error) => bear(lost, None, error)?,
@@ -172,7 +176,7 @@ async fn contents(
         tell(found.conversations);
     }
     if only.is_empty() {
-        // Each is another: one that is named again and again would fill the disk.
+        // Refuse repeated objects, which could fill the disk.
         if seen.snapshot.extras.iter().collect::<BTreeSet<_>>().len() != seen.snapshot.extras.len() {
             return Err(Error::Strange(short(seen.snapshot.id.as_str())));
         }
@@ -194,7 +198,8 @@ async fn contents(
     Ok(found)
 }
 
-/// Puts a conversation together out of its parts; how many messages it has, `None` if nothing of it could be had.
+/// Assembles a conversation from its parts. Returns the number of messages; `None` if all of it is
+/// lost.
 async fn conversation(
     entry: &Entry,
     parts: &mut Parts<'_>,
@@ -235,7 +240,7 @@ async fn conversation(
     Ok(Some(known.messages))
 }
 
-/// The records of a part that is in its place.
+/// Parses a part, and checks that it is the expected one.
 fn part<'a>(entry: &Entry, n: usize, name: &str, plain: &'a [u8], size: &mut usize) -> Result<Vec<&'a RawValue>, Error> {
     let Ok(Thing::Conversation(part)) = serde_json::from_slice::<Thing<'_>>(plain) else {
         return Err(Error::Strange(short(name)));
@@ -268,7 +273,7 @@ fn extra(name: &str, plain: &[u8], found: &mut Contents, each: Each<'_>) -> Resu
     }
 }
 
-/// Objects in their order, each held against its name.
+/// Objects in order, each checked against its name.
 struct Parts<'a> {
     keys: &'a Keys,
     queue: Queue,
@@ -282,7 +287,7 @@ impl<'a> Parts<'a> {
         Ok(Self { keys: &seen.keys, queue: Queue::new(seen.objects, OBJECTS, names.iter().cloned()) })
     }
 
-    /// The next object: its name and what it seals.
+    /// The name and plaintext of the next object.
     async fn next(&mut self) -> Result<Option<(String, Zeroizing<Vec<u8>>)>, Error> {
         let Some((name, sealed)) = self.queue.next().await? else { return Ok(None) };
         let sealed = sealed.ok_or_else(|| Error::Missing(short(&name)))?;

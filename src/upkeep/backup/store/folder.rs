@@ -1,4 +1,4 @@
-//! Things in a folder of this machine: files that are their owner's alone from birth.
+//! Objects in a folder of this machine, as files that only the user can read.
 
 use super::Error;
 use super::objects::{LONGEST, Listed};
@@ -33,7 +33,7 @@ impl Folder {
         Ok(self.draft(name, bytes)?.keep()?)
     }
 
-    /// Puts many things there and waits for the disk once.
+    /// Writes several objects and syncs them together.
     pub(super) fn put_together(&self, things: &[(String, Vec<u8>)]) -> Result<(), Error> {
         let drafts = things.iter().map(|(name, bytes)| self.draft(name, bytes)).collect::<Result<Vec<_>, _>>()?;
         Ok(Draft::keep_all(drafts)?)
@@ -43,7 +43,8 @@ impl Folder {
         Ok(self.draft(name, bytes)?.keep_first()?)
     }
 
-    /// The folder may be anybody's: what is in it is sealed, and a stick knows no owners.
+    /// The permissions of the folder are not checked: its content is encrypted, and a USB stick
+    /// often has no owners.
     fn draft(&self, name: &str, bytes: &[u8]) -> Result<Draft, Error> {
         let path = self.path(name)?;
         disk::folder_anywhere(path.parent().unwrap_or(&self.0))?;
@@ -52,8 +53,8 @@ impl Folder {
         Ok(draft)
     }
 
-    /// Removes what senders that were killed left in a folder of the place: there everything is ours. Where that cannot be done, the
-    /// backup is none the worse.
+    /// Deletes temporary files of killed processes in a folder of the repository, where all files
+    /// are ours. Errors are ignored, because leftovers do no harm.
     pub(super) fn sweep(&self, folder: &str) {
         let folder = self.0.join(folder);
         if disk::refuse_special(&folder).is_ok() {
@@ -66,7 +67,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Where a thing is. A link in the place of a folder would lead reading, writing and removing out of the store.
+    /// The path of an object. Refuses a link in place of its folder, which would redirect all
+    /// access to somewhere outside the repository.
     fn path(&self, name: &str) -> Result<PathBuf, Error> {
         if let Some((folder, _)) = name.split_once('/') {
             disk::refuse_special(&self.0.join(folder))?;

@@ -1,4 +1,15 @@
-//! The form of what lies in object storage: the head in the clear, the keys that follow from it, and what objects hold.
+//! The format of a repository: its header in the clear, the keys derived from it, and the content
+//! of objects.
+//!
+//! Decrypted, an object or snapshot is one of these JSON values, followed by spaces:
+//!
+//! ```text
+//! {"conversation":{"id":"…","n":0,"records":[…]}}                   a part, numbered from 0
+//! {"text":{"file":"usage","text":"…"}}
+//! {"keys":[{"slot":"default/openrouter","secret":"…"}]}
+//! {"list":[{"id":"…","parts":["OBJECT",…],…}]}                      conversations and their parts
+//! {"snapshot":{"id":"…","store":"…","home":"…","lists":["OBJECT",…],"extras":["OBJECT",…],…}}
+//! ```
 
 use super::objects::Objects;
 use super::{Error, VERSION};
@@ -21,38 +32,38 @@ use std::fmt;
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// What the head says it is.
+/// The format name in the header.
 const FORMAT: &str = "chatbot-store";
-/// Where the head is.
+/// The name of the header.
 const HEAD: &str = "chatbot-store.json";
 /// The folder of objects.
 pub(super) const OBJECTS: &str = "objects";
 /// The folder of snapshots.
 pub(super) const SNAPSHOTS: &str = "snapshots";
 
-/// What stands in the clear: what it is, and how the key follows from the passphrase.
+/// The header, which is not encrypted: the format, and how the key is derived from the passphrase.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Head {
     format: String,
     version: u32,
-    /// The name of the place.
+    /// The id of the repository.
     pub id: Name,
-    /// When it was begun.
+    /// When it was created.
     pub created_at: Time,
     kdf: String,
     salt: String,
-    /// All of the above, sealed: a passphrase that does not open it is another.
+    /// The fields above, encrypted. A passphrase that does not decrypt this is wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     check: String,
 }
 
-/// Whether a folder of this machine is a place of backups.
+/// Whether a folder of this machine is a repository.
 #[must_use]
 pub fn is_a_place(folder: &Path) -> bool {
     disk::exists(&folder.join(HEAD))
 }
 
-/// The head of a place, looked at before any work is done; `None` if nothing has been begun there.
+/// Reads the header and checks its cost parameters; `None` if there is no repository.
 pub async fn head(objects: &Objects) -> Result<Option<Head>, Error> {
     #[derive(Deserialize)]
     struct Least {
@@ -74,7 +85,8 @@ pub async fn head(objects: &Objects) -> Result<Option<Head>, Error> {
 }
 
 impl Head {
-    /// Begins a place, if nobody else does in the same moment; then theirs counts, if the passphrase is the same.
+    /// Creates a repository. If another process creates it at the same time, its header is used,
+    /// provided that the passphrase is the same.
     pub async fn begin(objects: &Objects, passphrase: &Secret, now: Time) -> Result<(Self, Keys), Error> {
         let mut salt = [0_u8; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|_| backup::Error::Random)?;
@@ -98,7 +110,7 @@ impl Head {
         Ok((there, keys))
     }
 
-    /// The keys that follow from a passphrase, if it is the right one.
+    /// Derives the keys from a passphrase; an error if it is wrong.
     pub fn open(&self, passphrase: &Secret) -> Result<Keys, Error> {
         let keys = self.keys(passphrase)?;
         match keys.ring.open(&self.check) {
@@ -118,7 +130,7 @@ impl Head {
     }
 }
 
-/// What seals objects, and what names them.
+/// The key that encrypts objects, and the key that names them.
 pub struct Keys {
     ring: KeyRing,
     names: hmac::Key,
@@ -140,12 +152,12 @@ impl Keys {
         Ok(Self { ring, names })
     }
 
-    /// The name of what seals this.
+    /// The name of the object with this plaintext.
     pub(super) fn name(&self, plain: &[u8]) -> String {
         hex(hmac::sign(&self.names, plain).as_ref())
     }
 
-    /// Seals, with as many spaces behind as hide the length.
+    /// Encrypts, after padding with spaces to hide the length.
     pub(super) fn seal(&self, plain: &[u8], now: Time) -> Vec<u8> {
         let mut padded = Zeroizing::new(Vec::with_capacity(padded(plain.len())));
         padded.extend_from_slice(plain);
@@ -153,7 +165,7 @@ impl Keys {
         self.ring.seal(&padded, now).into_bytes()
     }
 
-    /// Opens, and takes the spaces off.
+    /// Decrypts, and removes the padding.
     pub(super) fn open(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let mut plain = self.ring.open(std::str::from_utf8(sealed).ok()?).ok()?;
         let length = plain.iter().rposition(|b| *b != b' ').map_or(0, |at| at + 1);
@@ -161,13 +173,14 @@ impl Keys {
         Some(plain)
     }
 
-    /// Opens what has a name, if it is what the name says.
+    /// Decrypts an object, and checks that its name matches the plaintext.
     pub(super) fn open_named(&self, name: &str, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         self.open(sealed).filter(|plain| self.name(plain) == name).ok_or_else(|| Error::Damaged(short(name)))
     }
 }
 
-/// The length that a text is given: one of few, so that it tells little, and at most an eighth more than it has.
+/// The padded length: one of a few steps, so that it reveals little, and at most an eighth longer
+/// than the text.
 fn padded(length: usize) -> usize {
     let digits = usize::BITS - length.max(2).leading_zeros() - 1;
     let counted = usize::BITS - (digits as usize).leading_zeros();
@@ -175,36 +188,36 @@ fn padded(length: usize) -> usize {
     (length + mask) & !mask
 }
 
-/// How long something is once it is sealed.
+/// The length of a token for a plaintext of this length.
 pub(super) fn sealed_length(plain: usize) -> u64 {
-    // Version, time, first block; whole blocks; the code that proves it; then four characters for every three bytes.
+    // Version, time and IV; padded blocks; HMAC; then base64.
     let token = 25 + (padded(plain) / 16 + 1) * 16 + 32;
     (token.div_ceil(3) * 4) as u64
 }
 
-/// Enough of a name to tell it from others.
+/// The beginning of an object name, for messages.
 pub(super) fn short(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).take(12).collect()
 }
 
-/// Whether it is the name of an object.
+/// Whether a text is a valid object name.
 pub(super) fn is_a_name(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// What an object seals.
+/// The content of an object.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Thing<'a> {
-    /// Records of a conversation, as they were kept.
+    /// Decrypted records of a conversation.
     Conversation(#[serde(borrow)] Part<'a>),
-    /// A part of a text file of the house.
+    /// A part of a text file of the installation.
     Text(#[serde(borrow)] Text<'a>),
-    /// Keys of providers.
+    /// API keys.
     Keys(#[serde(borrow)] Vec<form::Key<'a>>),
-    /// Which conversations there are, and what they are made of.
+    /// A list of conversations and their parts.
     List(Vec<Entry>),
-    /// A backup.
+    /// The description of a backup.
     Snapshot(Snapshot),
 }
 
@@ -218,7 +231,7 @@ impl Thing<'_> {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Part<'a> {
     pub(super) id: Name,
-    /// The first is 0.
+    /// The number of the part, from 0.
     pub(super) n: usize,
     #[serde(borrow, deserialize_with = "form::few_records")]
     pub(super) records: Vec<&'a RawValue>,
@@ -229,50 +242,51 @@ pub(super) struct Part<'a> {
 pub(super) struct Entry {
     pub(super) id: Name,
     pub(super) messages: usize,
-    /// The names of its parts, in order.
+    /// The object names of its parts, in order.
     pub(super) parts: Vec<String>,
 }
 
-/// A backup: what it consists of.
+/// The description of a backup: the objects that it consists of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
-    /// Its name.
+    /// The id of the backup.
     pub id: Name,
-    /// The place it was made for.
+    /// The id of the repository.
     pub(super) store: Name,
-    /// The house it is of.
+    /// The id of the installation.
     pub home: Name,
     /// When it was made.
     pub created_at: Time,
-    /// By which version of the program.
+    /// The version of the program that made it.
     pub program: String,
-    /// How many conversations.
+    /// The number of conversations.
     pub conversations: usize,
-    /// How many messages.
+    /// The number of messages.
     pub messages: usize,
-    /// How many keys of providers.
+    /// The number of API keys.
     pub keys: usize,
-    /// What could not be opened when it was made, and why.
+    /// What could not be decrypted when the backup was made, and why.
     pub left_out: BTreeMap<Name, String>,
-    /// How much it is, sealed.
+    /// The total size of its objects.
     pub bytes: u64,
-    /// The names of the lists of conversations.
+    /// The object names of the lists of conversations.
     pub(super) lists: Vec<String>,
-    /// The names of what goes along.
+    /// The object names of settings, usage log and API keys.
     pub(super) extras: Vec<String>,
-    /// By which the installation that made it knows it again.
+    /// The proofs by which the installation that made the backup recognises it.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub(super) proofs: Vec<String>,
 }
 
 impl Snapshot {
-    /// Makes the proofs. What they are of is the whole backup: it names each object by a hash of what that seals.
+    /// Adds the proofs. They cover the whole backup, because the description names each object by a
+    /// hash of its plaintext.
     pub(super) fn proved(mut self, origin: &Origin) -> Self {
         self.proofs = origin.prove(&self.bare());
         self
     }
 
-    /// Whether it was made by this installation.
+    /// Whether this installation made the backup.
     #[must_use]
     pub fn is_made_by(&self, origin: &Origin) -> bool {
         origin.has_proved(&self.bare(), &self.proofs)
@@ -301,7 +315,7 @@ mod tests {
             assert!(padded(length) >= length && padded(length) <= length + length / 8 + 1, "{length}: {}", padded(length));
             assert_eq!(*keys.open_named(&keys.name(&plain), &sealed).unwrap(), plain);
         }
-        // A hundred lengths look like few.
+        // A hundred lengths are padded to few.
         let looks: std::collections::BTreeSet<u64> = (40_000..50_000).map(sealed_length).collect();
         assert!(looks.len() < 12, "{looks:?}");
     }

@@ -1,7 +1,22 @@
-//! Marks that say somebody is at work: while a backup is being sent, nothing that it may rely on is removed.
+//! Marks in a repository that show running work, so that no object is deleted while an upload may
+//! rely on it.
 //!
-//! Both sides set their mark first and look for the other's then: one of them sees it, whoever came first. A mark is set anew
-//! while the work goes on; who finds that it has slept in the middle of it goes no further, for others may have counted it as gone.
+//! Uploads and prunes exclude each other. Object storage has no locks, so both sides write their
+//! own mark first and look for the other kind afterwards. Whatever the order, at least one side
+//! sees the other:
+//!
+//! ```text
+//! time   upload                          prune
+//!  1     write uploads/A
+//!  2                                     write prunes/B
+//!  3     list prunes: B, so stop         list uploads: A, so stop
+//! ```
+//! If one side writes its mark after the other has listed, the other has already written its own,
+//! so the late side sees it and stops. Both may stop; then the user tries again.
+//!
+//! A mark is rewritten every ten minutes. One that is older than `left_behind_after` is a leftover of
+//! a killed process and is ignored. So a process that finds its own mark nearly that old, because the
+//! machine was suspended, must abort: another process may ignore the mark and start.
 
 use super::Error;
 use super::form::Keys;
@@ -10,10 +25,10 @@ use crate::clock::{Clock, Time};
 use crate::name::Name;
 use std::time::Duration;
 
-/// So often it is set anew.
+/// The renewal interval of a mark.
 const FRESH: Duration = Duration::from_secs(600);
 
-/// What somebody is at.
+/// The kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Upload,
@@ -28,8 +43,8 @@ impl Work {
         }
     }
 
-    /// How old a mark of it is, by the clock of the place itself, that was left behind. What was uploaded may be gone on with
-    /// tomorrow; what was to be removed can wait.
+    /// The age, by the clock of the storage, from which a mark is a leftover. An interrupted upload
+    /// keeps its objects for a day, so that it can resume.
     const fn left_behind_after(self) -> Duration {
         match self {
             Self::Upload => Duration::from_secs(24 * 3600),
@@ -38,7 +53,7 @@ impl Work {
     }
 }
 
-/// A mark that is set.
+/// A mark that this process has written.
 #[derive(Debug)]
 pub(super) struct Mark {
     objects: Objects,
@@ -50,7 +65,8 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Sets the mark of this house, unless the other work is going on. Of this house nobody else is at work: a lock sees to that.
+    /// Writes the mark of this installation, unless work of the other kind is running. The caller
+    /// holds a lock against other processes of this installation.
     pub(super) async fn set(objects: &Objects, keys: &Keys, home: &Name, work: Work, clock: &Clock) -> Result<Self, Error> {
         let own: String = keys.name(home.as_str().as_bytes()).chars().take(32).collect();
         let token = keys.seal(b"{}", clock.now());
@@ -67,7 +83,7 @@ impl Mark {
         let other = if work == Work::Upload { Work::Prune } else { Work::Upload };
         let mut others = objects.list(other.folder()).await?;
         if other == Work::Prune && others.iter().any(|l| l.name == own) {
-            // A mark of this house is of a removal that was broken off.
+            // A prune mark of this installation is a leftover of an interrupted prune.
             others.retain(|l| l.name != own);
             objects.remove(&format!("{}/{own}", other.folder())).await?;
         }
@@ -83,7 +99,7 @@ impl Mark {
         self.objects.put(&self.name, self.token.clone()).await
     }
 
-    /// Sets it anew, if it has grown old.
+    /// Renews the mark when the interval has passed.
     pub(super) async fn freshen(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let age = now.since(self.since);
@@ -97,7 +113,7 @@ impl Mark {
         Ok(())
     }
 
-    /// Takes it away: the work is done.
+    /// Deletes the mark at the end of the work.
     pub(super) async fn lift(self) -> Result<(), Error> {
         self.objects.remove(&self.name).await
     }

@@ -1,14 +1,19 @@
-//! Backups in object storage: many in one place, and what is there already is not sent again.
+//! Backup repositories in object storage or in a folder. A repository holds many backups, and only
+//! new data is uploaded.
 //!
-//! In the place stand
-//! - `chatbot-store.json`: JSON in the clear: what it is, and how the key follows from the passphrase. Written once.
-//! - `objects/NAME`: one Fernet token each. It seals JSON: a part of a conversation, of the settings, of the usage record, or of
-//!   a list of those. Its name is the HMAC of what it seals, under a key that follows from the same passphrase: who has not the
-//!   passphrase learns nothing from it, and two machines that send the same send one object. Spaces at its end hide its length.
-//! - `snapshots/NAME`: one Fernet token each: what a backup consists of. It is written last: a backup without it is none.
-//! - `uploads/NAME` and `prunes/NAME`: somebody is at work here.
+//! It consists of:
+//! - `chatbot-store.json`: JSON in the clear: the format, and how the key is derived from the
+//!   passphrase. Written once.
+//! - `objects/NAME`: a Fernet token of JSON: a part of a conversation, of the settings or of the
+//!   usage log, or a list of conversations. The name is an HMAC of the plaintext with a key that is
+//!   derived from the same passphrase. Without the passphrase it reveals nothing, and machines that
+//!   upload the same data share one object. Spaces at the end of the plaintext hide its length.
+//! - `snapshots/NAME`: a Fernet token of a description: the objects that a backup consists of. It
+//!   is written last; a backup without it does not exist.
+//! - `uploads/NAME` and `prunes/NAME`: marks of running work, see `marks.rs`.
 //!
-//! Objects are never changed, so writers cannot hurt each other, and who was stopped goes on where it was.
+//! Objects are never modified, so concurrent writers cannot damage each other's data, and an
+//! interrupted upload resumes.
 
 mod address;
 #[cfg(feature = "object-storage")]
@@ -35,100 +40,101 @@ use crate::name::Name;
 #[cfg(feature = "object-storage")]
 use std::sync::Arc;
 
-/// The form this program writes.
+/// The format version that this program writes.
 pub const VERSION: u32 = 1;
 
-/// What can go wrong with object storage.
+/// An error of a backup repository.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Something that has nothing to do with where it is.
+    /// An error of the backup itself, independent of its location.
     #[error("{0}")]
     Backup(#[from] super::Error),
-    /// Not an address that leads anywhere.
+    /// The URL scheme is not supported.
     #[error("backups to `{0}://` are not supported")]
     Scheme(String),
-    /// An address with something odd in it.
+    /// The address is invalid; a verb phrase that says why.
     #[error("the address {0}")]
     Address(&'static str),
-    /// An address with a user name or a password in it: it ends up in logs and in histories of shells.
+    /// The address contains a user name or a password, which would end up in logs and shell
+    /// histories.
     #[error("the address contains a user name or a password")]
     Credentials,
-    /// A build without it.
+    /// This build does not support object storage.
     #[error("this chatbot was built without object storage")]
     LeftOut,
-    /// A variable that is not usable.
+    /// An environment variable is invalid.
     #[error("cannot use object storage: {0}")]
     Setting(String),
-    /// Nothing to prove who one is.
+    /// No credentials are set.
     #[error("there are no credentials for `{}`", .0.word())]
     NoCredentials(Kind),
-    /// Something is missing of what proves who one is.
+    /// Some credentials are missing or unreadable.
     #[error("the credentials for `{}` are incomplete or unreadable", .0.word())]
     Incomplete(Kind),
-    /// The other side does not take what it was shown.
+    /// The server rejects the credentials.
     #[error("`{}` rejected the credentials ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
     Refused {
-        /// Where.
+        /// The protocol of the server.
         kind: Kind,
-        /// The status of the answer.
+        /// The HTTP status.
         status: u16,
-        /// The storage's own word for it.
+        /// The error code of the server.
         code: String,
     },
-    /// No such bucket.
+    /// The bucket, container or folder does not exist.
     #[error("the bucket, container or folder does not exist ({0})")]
     NoBucket(String),
-    /// The other side failed.
+    /// The server failed.
     #[error("`{}` failed ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
     Failed {
-        /// Where.
+        /// The protocol of the server.
         kind: Kind,
-        /// The status of the answer.
+        /// The HTTP status.
         status: u16,
-        /// The storage's own word for it.
+        /// The error code of the server.
         code: String,
     },
-    /// The other side answered, and not as one of its kind does.
+    /// The response does not follow the protocol.
     #[error("`{}` sent an unexpected response", .0.word())]
     Odd(Kind),
     /// The network.
     #[cfg(feature = "object-storage")]
     #[error("{0}")]
     Network(#[source] Arc<crate::provider::Error>),
-    /// Nothing of ours is there.
+    /// The address contains no repository.
     #[error("no chatbot backup found")]
     Nothing,
-    /// No such backup.
+    /// No backup has this id.
     #[error("there is no backup `{0}`")]
     NoSnapshot(String),
-    /// A name that fits more than one.
+    /// Several ids start with this text.
     #[error("more than one backup begins with `{0}`")]
     Ambiguous(String),
-    /// What is there is not what its name says.
+    /// The content of an object does not match its name.
     #[error("object `{0}` is damaged: its content does not match its name")]
     Damaged(String),
-    /// It is not there.
+    /// An object does not exist.
     #[error("object `{0}` is missing")]
     Missing(String),
-    /// What opens and is nothing of ours.
+    /// An object decrypts, but its content is invalid.
     #[error("the content of object `{0}` is invalid")]
     Strange(String),
-    /// Larger or more than anything of ours.
+    /// A size limit is exceeded.
     #[error("the repository exceeds the size limits of a backup")]
     TooMuch,
-    /// What was sent is not what is there.
+    /// An object that was read back differs from the one uploaded.
     #[error("object `{0}` does not match what was uploaded")]
     Unlike(String),
-    /// Somebody is sending a backup, or was stopped while at it.
+    /// A process is uploading a backup, or was interrupted.
     #[error("a backup is being uploaded to this repository, or an upload was interrupted")]
     Uploading,
-    /// Somebody is removing old ones.
+    /// A process is deleting old backups.
     #[error("old backups are being deleted from this repository")]
     Pruning,
-    /// It was stopped for so long that others count it as gone.
+    /// This process was suspended for so long that others may consider its mark a leftover.
     #[error("this machine was suspended for too long during the operation")]
     Slept,
-    /// What cannot be opened may need any object.
+    /// A backup cannot be decrypted, so any object may be needed.
     #[error("cannot decrypt backup `{0}`, so it is unknown which objects it needs; nothing was deleted")]
     Unknown(Name),
 }

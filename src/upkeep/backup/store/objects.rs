@@ -1,4 +1,4 @@
-//! Things with names, wherever they lie: listed, read, written, removed.
+//! Lists, reads, writes and deletes named objects, in a folder or in object storage.
 
 #![cfg_attr(
     not(feature = "object-storage"),
@@ -10,33 +10,33 @@ use super::{Address, Error};
 use crate::provider::Reach;
 use crate::secret::Secret;
 
-/// No object is longer than this: it is read into memory whole.
+/// The longest object, which is read into memory as a whole.
 pub(super) const LONGEST: usize = 96 << 20;
-/// No place has more things than this.
+/// The most objects of a repository.
 #[cfg(feature = "object-storage")]
 pub(super) const MOST: usize = 4_000_000;
 
-/// A thing in a list.
+/// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Listed {
-    /// Its name within its folder.
+    /// The name within its folder.
     pub(super) name: String,
-    /// How long it is.
+    /// The length in bytes.
     pub(super) bytes: u64,
-    /// When it was written, by the clock of where it lies, in milliseconds since 1970.
+    /// The modification time by the clock of the storage, in milliseconds since 1970.
     pub(super) modified_ms: i64,
 }
 
-/// What it takes to reach the network.
+/// What is needed to access object storage.
 #[derive(Debug)]
 pub struct Surroundings {
-    /// The network.
+    /// The network configuration.
     pub reach: Reach,
-    /// What the environment says about the storage, by the names of its variables.
+    /// The environment variables that configure the storage, such as credentials.
     pub variables: Vec<(String, Secret)>,
 }
 
-/// A place of things. Names are `folder/name`, or a name alone.
+/// The objects of a repository. A name is `folder/name` or `name`.
 #[derive(Clone, Debug)]
 pub struct Objects(Where);
 
@@ -48,7 +48,8 @@ enum Where {
 }
 
 impl Objects {
-    /// The things at an address. Nothing is reached yet. What the network needs is only asked for if it is needed.
+    /// The objects at an address. Nothing is accessed yet, and `surroundings` is called only for
+    /// object storage.
     pub fn at<E: From<Error>>(address: &Address, surroundings: impl FnOnce() -> Result<Surroundings, E>) -> Result<Self, E> {
         match address {
             Address::Folder(path) => Ok(Self(Where::Folder(Folder::at(path.clone())))),
@@ -62,12 +63,12 @@ impl Objects {
         }
     }
 
-    /// Whether asking takes so long that many are better asked for at once.
+    /// Whether access is so slow that several requests should be sent at once.
     pub(super) fn is_far(&self) -> bool {
         !matches!(self.0, Where::Folder(_))
     }
 
-    /// What is in a folder; nothing if it is not there.
+    /// Lists a folder; a missing one is empty.
     pub(super) async fn list(&self, folder: &str) -> Result<Vec<Listed>, Error> {
         match &self.0 {
             Where::Folder(place) => place.list(folder),
@@ -76,7 +77,7 @@ impl Objects {
         }
     }
 
-    /// The bytes of a thing; `None` if it is not there.
+    /// Reads an object; `None` if it does not exist.
     pub(super) async fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         match &self.0 {
             Where::Folder(place) => place.get(name),
@@ -85,7 +86,7 @@ impl Objects {
         }
     }
 
-    /// Puts a thing there, whole, over whatever has its name.
+    /// Writes an object atomically, and overwrites an existing one.
     pub(super) async fn put(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         match &self.0 {
             Where::Folder(place) => place.put(name, &bytes),
@@ -94,7 +95,7 @@ impl Objects {
         }
     }
 
-    /// Puts many things of one folder there, each whole.
+    /// Writes several objects of one folder, each atomically.
     pub(super) async fn put_together(&self, things: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
         match &self.0 {
             Where::Folder(place) => place.put_together(&things),
@@ -108,7 +109,8 @@ impl Objects {
         }
     }
 
-    /// Puts a thing there if nothing has its name. Whether it was this one can only be told by reading it.
+    /// Writes an object if it does not exist. Read it afterwards to find out whether this process
+    /// or another one wrote it.
     pub(super) async fn put_first(&self, name: &str, bytes: Vec<u8>) -> Result<(), Error> {
         match &self.0 {
             Where::Folder(place) => place.put_first(name, &bytes),
@@ -117,7 +119,7 @@ impl Objects {
         }
     }
 
-    /// Removes from a folder what is not whole and whose sender is dead. Far away nothing is there that is not whole.
+    /// Deletes temporary files of killed processes. Object storage has none.
     pub(super) fn sweep(&self, folder: &str) {
         match &self.0 {
             Where::Folder(place) => place.sweep(folder),
@@ -126,7 +128,7 @@ impl Objects {
         }
     }
 
-    /// Removes a thing, if it is there.
+    /// Deletes an object, if it exists.
     pub(super) async fn remove(&self, name: &str) -> Result<(), Error> {
         match &self.0 {
             Where::Folder(place) => place.remove(name),

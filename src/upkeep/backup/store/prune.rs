@@ -1,4 +1,4 @@
-//! Which backups there are, and removing old ones with everything that only they needed.
+//! Lists the backups of a repository, and deletes old ones with the objects that only they need.
 
 use super::Error;
 use super::form::{Keys, OBJECTS, SNAPSHOTS, Snapshot, Thing, is_a_name, short};
@@ -10,36 +10,36 @@ use crate::name::Name;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::task::JoinSet;
 
-/// The backups of a place.
+/// The backups of a repository.
 #[derive(Debug, Default)]
 pub struct Snapshots {
-    /// Those that open, oldest first.
+    /// Those that can be decrypted, oldest first.
     pub open: Vec<Snapshot>,
-    /// Those that do not.
+    /// Those that cannot.
     pub closed: Vec<Name>,
 }
 
-/// What was removed, or would be.
+/// What was deleted, or would be.
 #[derive(Debug, Default)]
 pub struct Pruned {
-    /// Old backups.
+    /// The deleted backups.
     pub snapshots: Vec<Snapshot>,
-    /// How many stay.
+    /// The number of remaining backups.
     pub kept: usize,
-    /// How many objects that nothing needs any more.
+    /// The number of deleted objects.
     pub objects: usize,
-    /// How many bytes they have.
+    /// The size of these objects.
     pub bytes: u64,
     gone: Vec<String>,
 }
 
-/// Opens every backup's list of what it is.
+/// Decrypts the description of every backup.
 pub async fn snapshots(objects: &Objects, keys: &Keys, store: &Name) -> Result<Snapshots, Error> {
     let mut found = Snapshots::default();
     let names = objects.list(SNAPSHOTS).await?.into_iter().map(|l| l.name).filter(|name| name.parse::<Name>().is_ok());
     let mut coming = Queue::new(objects, SNAPSHOTS, names);
     while let Some((name, sealed)) = coming.next().await? {
-        // Removed since it was listed.
+        // Deleted since it was listed.
         let (Ok(id), Some(sealed)) = (name.parse::<Name>(), sealed) else { continue };
         let plain = keys.open(&sealed);
         match plain.as_ref().and_then(|plain| serde_json::from_slice(plain).ok()) {
@@ -53,10 +53,11 @@ pub async fn snapshots(objects: &Objects, keys: &Keys, store: &Name) -> Result<S
 }
 
 impl Snapshots {
-    /// The one whose name begins so; without a name the newest.
+    /// Finds a backup by a prefix of its id; without one, the newest.
     pub fn choose(&self, wanted: Option<&str>, now: Time) -> Result<&Snapshot, Error> {
         let Some(wanted) = wanted else {
-            // A date in the future makes none the newest, unless all have one: then a clock is wrong.
+            // Ignore backups dated in the future, unless all are: then this machine's clock is
+            // wrong.
             let newest = self.open.iter().rfind(|s| s.created_at <= now).or(self.open.last());
             return match (newest, self.closed.first()) {
                 (Some(newest), _) => Ok(newest),
@@ -77,7 +78,7 @@ impl Snapshots {
     }
 }
 
-/// What would be removed if of each house only the newest `keep` backups stayed.
+/// Finds what to delete to keep only the newest `keep` backups of each installation.
 pub async fn plan(objects: &Objects, keys: &Keys, store: &Name, keep: usize) -> Result<Pruned, Error> {
     let found = snapshots(objects, keys, store).await?;
     if let Some(closed) = found.closed.first() {
@@ -108,13 +109,13 @@ pub async fn plan(objects: &Objects, keys: &Keys, store: &Name, keep: usize) -> 
     Ok(pruned)
 }
 
-/// What a writer that was killed has left behind in a folder of this machine.
+/// Whether a name is that of a temporary file of a killed process.
 fn is_a_draft(name: &str) -> bool {
     let ending = name.split_once('.').and_then(|(_, ending)| ending.strip_suffix(".new"));
     ending.is_some_and(|random| random.len() == 16 && random.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Adds the names of everything that a backup consists of.
+/// Adds the names of all objects of a backup.
 async fn needs(objects: &Objects, keys: &Keys, snapshot: &Snapshot, needed: &mut BTreeSet<String>) -> Result<(), Error> {
     needed.extend(snapshot.extras.iter().cloned());
     let lists: Vec<String> = snapshot.lists.iter().filter(|name| needed.insert((*name).clone())).cloned().collect();
@@ -130,7 +131,8 @@ async fn needs(objects: &Objects, keys: &Keys, snapshot: &Snapshot, needed: &mut
     Ok(())
 }
 
-/// Removes what [`plan`] says: the backups first, so that none is ever there without its objects. `tell` hears how many are done.
+/// Deletes old backups. Their descriptions go first, so that no backup ever lacks its objects.
+/// Calls `tell` with the number of objects done.
 pub async fn prune(
     objects: &Objects,
     keys: &Keys,
@@ -141,7 +143,7 @@ pub async fn prune(
     tell: &mut dyn FnMut(usize, usize),
 ) -> Result<Pruned, Error> {
     let mut mark = Mark::set(objects, keys, home, Work::Prune, clock).await?;
-    // What was there before the mark was set may not be what is there now.
+    // Plan only under the mark: before it was set, another process may have added a backup.
     let pruned = plan(objects, keys, store, keep).await;
     let Ok(pruned) = pruned else {
         mark.lift().await?;

@@ -1,22 +1,22 @@
-//! Many things asked for in their order, several of them on their way at once.
+//! Downloads objects in order, several at the same time.
 
 use super::Error;
 use super::objects::Objects;
 use std::collections::VecDeque;
 use tokio::task::{JoinHandle, JoinSet};
 
-/// So many things are on their way at once.
+/// The number of simultaneous requests.
 const AT_ONCE: usize = 8;
 
-/// How many things may be on their way to or from a place.
+/// How many requests to a repository can run at the same time.
 pub(super) fn at_once(objects: &Objects) -> usize {
     if objects.is_far() { AT_ONCE } else { 1 }
 }
 
-/// The bytes of a thing that was asked for.
+/// A running download.
 type Coming = JoinHandle<Result<Option<Vec<u8>>, Error>>;
 
-/// Things of one folder, asked for in their order.
+/// Downloads of objects of one folder.
 pub(super) struct Queue {
     objects: Objects,
     folder: &'static str,
@@ -29,7 +29,7 @@ impl Queue {
         Self { objects: objects.clone(), folder, names: names.into_iter().collect(), asked: VecDeque::new() }
     }
 
-    /// The next thing: its name and its bytes, if it is there.
+    /// The name and content of the next object. The content is `None` if it does not exist.
     pub(super) async fn next(&mut self) -> Result<Option<(String, Option<Vec<u8>>)>, Error> {
         while self.asked.len() < at_once(&self.objects)
             && let Some(name) = self.names.pop_front()
@@ -38,13 +38,13 @@ impl Queue {
             self.asked.push_back((name, tokio::spawn(async move { objects.get(&place).await })));
         }
         let Some((name, coming)) = self.asked.pop_front() else { return Ok(None) };
-        // Nothing stops a request but the end of this program.
+        // A task is aborted only when the program ends.
         let bytes = coming.await.map_err(|_| Error::Missing(super::form::short(&name)))??;
         Ok(Some((name, bytes)))
     }
 }
 
-/// Waits until fewer than `most` are under way.
+/// Waits until fewer than `most` requests are running.
 pub(super) async fn room(under_way: &mut JoinSet<Result<(), Error>>, most: usize) -> Result<(), Error> {
     while under_way.len() >= most.max(1) {
         match under_way.join_next().await {

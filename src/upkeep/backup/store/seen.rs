@@ -1,5 +1,5 @@
-//! What this installation remembers of the stores it has used: an older copy of a store is whole in itself, and only somebody who
-//! saw the newer one can tell.
+//! Remembers the newest backup of each repository, to detect a rollback: an older copy of a
+//! repository is complete in itself, so only an installation that has seen a newer state can tell.
 
 use super::prune::Snapshots;
 use super::{Error, Snapshot};
@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The file in the folder of state.
+/// The name of the file in the state folder.
 const FILE: &str = "backup-stores.json";
-/// It is never longer than this: about 600 stores.
+/// The largest file: room for about 600 repositories.
 const LARGEST: u64 = 1 << 16;
 
-/// The newest backup that was seen in a store.
+/// The newest backup that was seen in a repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Newest {
-    /// Its name.
+    /// The id of the backup.
     pub id: Name,
     /// When it was made.
     pub created_at: Time,
 }
 
-/// The backup that was the newest of a store before, if it has gone and nothing newer is there. What is there now is remembered,
-/// unless it claims to be from the future.
+/// Returns the backup that used to be the newest of a repository, if it is missing and there is no
+/// newer one. Otherwise remembers the current newest, unless it is dated in the future.
 pub fn newest_missing(state: &Path, store: &Name, found: &Snapshots, now: Time) -> Result<Option<Newest>, Error> {
     let newest = found.open.iter().rfind(|snapshot| snapshot.created_at <= now);
     if let Some(before) = read(state)?.remove(store)
@@ -38,7 +38,7 @@ pub fn newest_missing(state: &Path, store: &Name, found: &Snapshots, now: Time) 
     Ok(None)
 }
 
-/// Remembers a backup as the newest of its store.
+/// Remembers a backup as the newest of its repository.
 pub fn remember_newest(state: &Path, store: &Name, newest: &Snapshot) -> Result<(), Error> {
     let mut stores = read(state)?;
     let newest = Newest { id: newest.id.clone(), created_at: newest.created_at };
@@ -51,6 +51,6 @@ pub fn remember_newest(state: &Path, store: &Name, newest: &Snapshot) -> Result<
 
 fn read(state: &Path) -> Result<BTreeMap<Name, Newest>, Error> {
     let bytes = disk::read_at_most(&state.join(FILE), LARGEST)?.unwrap_or_default();
-    // One that is damaged remembers nothing; it is written again.
+    // A damaged file counts as empty and is overwritten.
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Sending a backup: what is there already stays, what is missing goes, and the snapshot comes last.
+//! Uploads a backup to a repository: missing objects first, the snapshot last.
 
 use super::Error;
 use super::fetch::{Seen, look};
@@ -19,53 +19,55 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-/// A part of a conversation has about this many bytes. What was sent of a conversation that only grew is not sent again.
+/// The size of a part of a conversation. When a conversation grows, only its last part is uploaded
+/// again.
 const PART: usize = 512 * 1024;
-/// So many files wait for the disk together, or so many bytes.
+/// How many files, or bytes, are synced together.
 const TOGETHER: usize = 256;
 const TOGETHER_BYTES: usize = 32 << 20;
-/// A list is never longer.
+/// The most conversations of one list.
 const LIST: usize = 2000;
 
-/// Who sends, and where to.
+/// Source and destination of an upload.
 #[derive(Debug)]
 pub struct Sender<'a> {
-    /// The place.
+    /// The objects of the repository.
     pub objects: &'a Objects,
-    /// Its head.
+    /// The header of the repository.
     pub head: &'a Head,
-    /// Its keys.
+    /// The keys of the repository.
     pub keys: Arc<Keys>,
-    /// The house whose backup it is.
+    /// The id of this installation.
     pub home: &'a Name,
-    /// The time.
+    /// The clock.
     pub clock: &'a Clock,
-    /// Whether what is there already is sent again.
+    /// Whether existing objects are uploaded again.
     pub again: bool,
 }
 
-/// A backup that was sent and looked at again.
+/// The result of an upload that was verified.
 #[derive(Debug)]
 pub struct Sent {
-    /// What it consists of.
+    /// The description of the backup.
     pub snapshot: Snapshot,
-    /// How many conversations there were to be.
+    /// The number of conversations to back up.
     pub of: usize,
-    /// Conversations of which something had to be sent.
+    /// The number of conversations with uploaded objects.
     pub conversations_sent: usize,
-    /// How many objects were sent, lists and what goes along included.
+    /// The number of uploaded objects, of all kinds.
     pub objects_sent: usize,
-    /// How many bytes.
+    /// The number of uploaded bytes.
     pub bytes_sent: u64,
-    /// Of how many objects the backup consists.
+    /// The number of objects of the backup.
     pub objects: usize,
-    /// How many of them were opened, or read back as they were sent; of the others only the length was looked at.
+    /// How many of them were decrypted, or compared after the upload. Of the others only the length
+    /// was checked.
     pub objects_opened: usize,
-    /// What could not be opened.
+    /// What could not be decrypted.
     pub left_out: Vec<LeftOut>,
 }
 
-/// Sends a backup of these conversations. `tell` hears how many are done.
+/// Uploads a backup of these conversations. Calls `tell` with the number done.
 pub async fn send(
     sender: &Sender<'_>,
     archive: &Archive,
@@ -86,7 +88,7 @@ pub async fn send(
                 let damage = carried.damage.into_iter();
                 left_out.extend(damage.map(|d| LeftOut { id: id.clone(), message: d.message, reason: d.sentence() }));
             }
-            // Removed since the list was made.
+            // Deleted since the list was made.
             Ok(None) => of -= 1,
             Err(error) => left_out.push(LeftOut { id: id.clone(), message: None, reason: error.to_string() }),
         }
@@ -120,9 +122,9 @@ pub async fn send(
 struct Upload<'a> {
     sender: &'a Sender<'a>,
     mark: Mark,
-    /// What was there at the beginning, and how long it is.
+    /// The objects that existed before the upload, and their lengths.
     there: BTreeMap<String, u64>,
-    /// What the backup consists of.
+    /// The objects of the backup, and their lengths.
     needed: BTreeMap<String, u64>,
     under_way: JoinSet<Result<(), Error>>,
     waiting: Vec<(String, Vec<u8>)>,
@@ -154,13 +156,13 @@ impl<'a> Upload<'a> {
         })
     }
 
-    /// Sees to it that a thing is there; its name, and whether it had to be sent.
+    /// Ensures that an object exists. Returns its name and whether it had to be uploaded.
     async fn add(&mut self, thing: &Thing<'_>) -> Result<(String, bool), Error> {
         let plain = thing.plain();
         let name = self.sender.keys.name(&plain);
         let length = sealed_length(plain.len());
         let twice = self.needed.insert(name.clone(), length).is_some();
-        // One of another length is one that broke off.
+        // An existing object of another length is an interrupted upload: overwrite it.
         if twice || self.there.get(&name) == Some(&length) {
             return Ok((name, false));
         }
@@ -176,7 +178,7 @@ impl<'a> Upload<'a> {
         Ok((name, true))
     }
 
-    /// What waits goes, as soon as there is room on the way.
+    /// Starts to upload the waiting objects, once a request slot is free.
     async fn set_out(&mut self) -> Result<(), Error> {
         if self.waiting.is_empty() {
             return Ok(());
@@ -191,7 +193,7 @@ impl<'a> Upload<'a> {
     async fn conversation(&mut self, id: &Name, records: &[archive::Plain]) -> Result<Vec<String>, Error> {
         let (mut names, mut any) = (Vec::new(), false);
         for (n, part) in parts(records).into_iter().enumerate() {
-            // What the archive opened, it has read as a record: it is JSON.
+            // The archive has parsed each record, so it is valid JSON.
             let records = part.iter().filter_map(|r| serde_json::from_slice::<&RawValue>(r).ok()).collect();
             let (name, sent) = self.add(&Thing::Conversation(Part { id: id.clone(), n, records })).await?;
             any |= sent;
@@ -222,7 +224,8 @@ impl<'a> Upload<'a> {
         Ok(names)
     }
 
-    /// Lists that stay the same where nothing has changed: they are cut where the names say so, not where the count does.
+    /// Splits the list of conversations at positions that depend on the ids, not on the count, so
+    /// that an added conversation changes only one list.
     async fn lists(&mut self, mut entries: Vec<Entry>) -> Result<Vec<String>, Error> {
         entries.sort_by(|a, b| a.id.cmp(&b.id));
         let mut names = Vec::new();
@@ -238,8 +241,9 @@ impl<'a> Upload<'a> {
         Ok(names)
     }
 
-    /// Waits for what is under way, looks whether everything is there, and only then says that it is. Where that costs no travel,
-    /// what was there already is opened too. How many objects were.
+    /// Waits for all uploads, checks that every object exists, and writes the snapshot only then.
+    /// In a local repository it also decrypts the objects that existed before. Returns how many
+    /// objects were decrypted.
     async fn end(mut self, snapshot: &Snapshot) -> Result<usize, Error> {
         self.set_out().await?;
         room(&mut self.under_way, 1).await?;
@@ -266,13 +270,14 @@ impl<'a> Upload<'a> {
     }
 }
 
-/// Sends objects and reads them back.
+/// Uploads objects and reads them back.
 async fn deliver(objects: Objects, keys: Arc<Keys>, sealed: Vec<(String, Vec<u8>)>) -> Result<(), Error> {
     let place = |name: &String| format!("{OBJECTS}/{name}");
     objects.put_together(sealed.iter().map(|(name, bytes)| (place(name), bytes.clone())).collect()).await?;
     for (name, sealed) in sealed {
         let there = objects.get(&place(&name)).await?.unwrap_or_default();
-        // Another house may have sent the same in the same moment: sealed otherwise, and as good.
+        // Another installation may have uploaded the same object at the same time, with another IV.
+        // That one is as good.
         if there != sealed && keys.open_named(&name, &there).is_err() {
             return Err(Error::Unlike(short(&name)));
         }
@@ -280,7 +285,8 @@ async fn deliver(objects: Objects, keys: Arc<Keys>, sealed: Vec<(String, Vec<u8>
     Ok(())
 }
 
-/// Cuts what only grows, from its beginning: all but the last piece stay the same.
+/// Splits records into parts from the beginning, so that all parts but the last stay the same when
+/// records are appended.
 fn parts(all: &[archive::Plain]) -> Vec<&[archive::Plain]> {
     let mut parts = Vec::new();
     let mut rest = all;
