@@ -1,52 +1,53 @@
-//! The providers we know, as data: where they live, what their keys look like, which dialect they speak.
+//! The catalogue of known providers: base URL, key format, default model and API dialect of each.
 
 use crate::name::Name;
 use std::net::{IpAddr, SocketAddr};
 
-/// The provider one gets without choosing.
+/// The provider that is used if the user chooses none.
 pub const DEFAULT_PROVIDER: &str = "openrouter";
 
-/// One provider we know.
+/// A known provider.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its name in commands and files.
+    /// The name in commands and files.
     pub name: &'static str,
-    /// Its name for people.
+    /// The display name.
     pub title: &'static str,
-    /// Where its API begins.
+    /// The base URL of the API.
     pub base_url: &'static str,
-    /// The environment variable its key is commonly found in.
+    /// The environment variable that usually contains the key.
     pub env: Option<&'static str>,
-    /// Whether it needs a key at all.
+    /// Whether requests need a key.
     pub needs_key: bool,
-    /// Where one gets a key.
+    /// The page where users create keys.
     pub key_page: &'static str,
-    /// What its keys look like; the first that fits counts. Empty: anything goes.
+    /// The formats of its keys; the one with the longest matching prefix applies. If empty, any key
+    /// is accepted.
     pub shapes: &'static [Shape],
-    /// The cheap question that tells whether a key is good.
+    /// The request that validates a key without cost.
     pub account: Account,
-    /// The model one gets without choosing.
+    /// The model that is used if the user chooses none.
     pub model: &'static str,
-    /// How it differs from the others on the wire.
+    /// How its API differs from those of the others.
     pub dialect: Dialect,
 }
 
-/// What a key looks like.
+/// The format of a key.
 #[derive(Debug)]
 pub struct Shape {
-    /// How it begins.
+    /// The beginning of the key.
     pub prefix: &'static str,
-    /// Which characters follow.
+    /// The characters after the prefix.
     pub body: Body,
-    /// How many of them at least.
+    /// The least number of characters after the prefix.
     pub min: usize,
-    /// How many of them at most.
+    /// The greatest number of characters after the prefix.
     pub max: usize,
-    /// Why such a key is of no use here, if it is none: an administrator's key cannot ask a model anything.
+    /// The reason why such a key is refused, if it is: an admin key cannot send messages.
     pub useless: Option<&'static str>,
 }
 
-/// Which characters a key is made of.
+/// The characters of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
     /// `0`–`9`, `a`–`f`.
@@ -79,14 +80,14 @@ impl Body {
     }
 }
 
-/// How a provider's account is asked, and how its answer is to be read.
+/// The request that validates a key, and the format of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
     /// `GET /key`: limit, expiry, kind of key.
     OpenRouter,
-    /// `GET /models`, and for an admin key `GET /organization/projects`: a list, or a refusal.
+    /// `GET /models`, and for an admin key `GET /organization/projects`: a list, or an error.
     OpenAi,
-    /// `GET /models`: a list, or a refusal.
+    /// `GET /models`: a list, or an error.
     Models,
     /// `GET /models` of the native API with the key in `x-goog-api-key`.
     Gemini,
@@ -98,18 +99,19 @@ pub enum Account {
     XAi,
 }
 
-/// How one OpenAI-compatible API differs from the next.
+/// How OpenAI-compatible APIs differ from each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
-    /// The name of the field that limits an answer's length.
+    /// The name of the field that limits the length of an answer.
     pub length: Length,
-    /// Whether `stream_options` is understood; without it usage may never come.
+    /// Whether `stream_options` is accepted. Without it, streams may contain no usage.
     pub stream_options: bool,
-    /// Whether requests are routed to others and may say how (`provider`, `plugins`).
+    /// Whether the provider routes requests to others and accepts options for that (`provider`,
+    /// `plugins`).
     pub routing: bool,
 }
 
-/// The field that limits an answer's length.
+/// The name of the field that limits the length of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
     /// `max_tokens`
@@ -137,7 +139,7 @@ static ENTRIES: [Entry; 9] = [
         key_page: "https://openrouter.ai/settings/keys",
         shapes: &[shape("sk-or-v1-", Body::LowerHex, 64, 64)],
         account: Account::OpenRouter,
-        // An alias that the router keeps pointing at the newest of the family; the answer names what really ran.
+        // An alias for the newest model of the family; the response names the one that answered.
         model: "~anthropic/claude-sonnet-latest",
         dialect: Dialect { length: Length::MaxCompletionTokens, stream_options: false, routing: true },
     },
@@ -208,7 +210,7 @@ static ENTRIES: [Entry; 9] = [
         shapes: &[shape("", Body::Alnum, 32, 64)],
         account: Account::Models,
         model: "mistral-medium-latest",
-        // It refuses fields it does not know, and gives usage without being asked.
+        // Mistral rejects unknown fields, and reports usage without `stream_options`.
         dialect: Dialect { length: Length::MaxTokens, stream_options: false, routing: false },
     },
     Entry {
@@ -249,7 +251,7 @@ static ENTRIES: [Entry; 9] = [
     },
 ];
 
-/// Beginnings of keys that belong to someone else altogether, so that one pasted by mistake is named.
+/// Prefixes of keys for other services, so that the error names a key that was pasted by mistake.
 const STRANGERS: &[(&str, &str)] = &[
     ("ghp_", "a GitHub token"),
     ("github_pat_", "a GitHub token"),
@@ -270,24 +272,24 @@ const STRANGERS: &[(&str, &str)] = &[
     ("ek_", "a short-lived realtime secret"),
 ];
 
-/// All the providers we know, the default one first.
+/// All known providers, the default one first.
 #[must_use]
 pub fn all() -> &'static [Entry] {
     &ENTRIES
 }
 
-/// The provider of that name, if we know it.
+/// Finds a provider by name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Entry> {
     ENTRIES.iter().find(|entry| entry.name == name)
 }
 
-/// Why a text is not a key for a provider. It never holds any part of the text.
+/// The reason why a text is not a key for a provider. It never contains any part of the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct BadKey(String);
 
-/// What any key must be, whoever it is for: one printable word.
+/// Checks what holds for the keys of all providers: one printable word.
 pub fn check_any_key(key: &str) -> Result<(), BadKey> {
     let said = if key.is_empty() {
         "the key is empty"
@@ -304,7 +306,8 @@ pub fn check_any_key(key: &str) -> Result<(), BadKey> {
 }
 
 impl Entry {
-    /// Whether a text looks like one of this provider's keys; if not, why not, in words without any part of it.
+    /// Checks that a text has the format of a key of this provider. The error contains no part of
+    /// the text.
     pub fn check_key(&self, key: &str) -> Result<(), BadKey> {
         check_any_key(key)?;
         if self.shapes.is_empty() {
@@ -328,20 +331,20 @@ impl Entry {
         }
     }
 
-    /// Whether a text looks like a key that makes other keys of this provider, and can do nothing else.
+    /// Whether a text has the format of an admin key of this provider.
     #[must_use]
     pub fn is_admin_key(&self, key: &str) -> bool {
         self.shapes.iter().any(|shape| shape.useless == ADMIN && key.starts_with(shape.prefix) && shape.check(key).is_ok())
     }
 
-    /// "`a`, `b` or `c`"
+    /// The accepted prefixes: "`a`, `b` or `c`".
     fn prefixes(&self) -> String {
         let mut all: Vec<String> = self.shapes.iter().filter(|s| s.useless.is_none()).map(|s| format!("`{}`", s.prefix)).collect();
         let last = all.pop().unwrap_or_default();
         if all.is_empty() { last } else { format!("{} or {last}", all.join(", ")) }
     }
 
-    /// Where to ask it.
+    /// The endpoint of this provider.
     #[must_use]
     pub fn endpoint(&self) -> Option<Endpoint> {
         Some(Endpoint {
@@ -369,8 +372,9 @@ impl Shape {
     }
 }
 
-/// Whose key this is by its looks: those with the longest prefix that it begins with. A prefix as short as `sk-` is shared by many
-/// and counts only together with the rest of the shape.
+/// The providers that a key can belong to, by its format: those with the longest matching prefix. A
+/// prefix as short as `sk-` is shared by many providers, so it counts only if the rest of the
+/// format matches.
 fn owners(key: &str) -> Vec<&'static Entry> {
     let shapes = || ENTRIES.iter().flat_map(|entry| entry.shapes.iter().map(move |shape| (entry, shape)));
     let begins = |shape: &Shape| !shape.prefix.is_empty() && key.starts_with(shape.prefix);
@@ -383,22 +387,22 @@ fn owners(key: &str) -> Vec<&'static Entry> {
     owners
 }
 
-/// Whose key a text is, by its looks or by the variable it was in.
+/// The issuer of a key, by its format or by the variable that contained it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Issuer {
-    /// For people: "a key of OpenRouter", "a GitHub token".
+    /// A noun phrase for messages: "a key of OpenRouter", "a GitHub token".
     pub title: String,
-    /// The hosts that such a key is for. Empty where the issuer is not a provider of ours.
+    /// The hosts that accept the key. Empty if the issuer is not a known provider.
     pub hosts: Vec<String>,
 }
 
-/// Whether a provider we know takes its key from a variable of this name.
+/// Whether this environment variable usually contains the key of a known provider.
 #[must_use]
 pub fn is_a_providers_variable(name: &str) -> bool {
     ENTRIES.iter().filter_map(|entry| entry.env).any(|env| env.eq_ignore_ascii_case(name))
 }
 
-/// Whose key this is; `None` where neither its first letters nor its variable tells.
+/// The issuer of a key; `None` if neither its format nor its variable identifies one.
 #[must_use]
 pub fn issuer_of(key: &str, variable: Option<&str>) -> Option<Issuer> {
     let named = |entry: &&'static Entry| entry.env.is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)));
@@ -415,29 +419,31 @@ pub fn issuer_of(key: &str, variable: Option<&str>) -> Option<Issuer> {
     stranger.map(|(_, what)| Issuer { title: (*what).to_owned(), hosts: Vec::new() })
 }
 
-/// Where and how a provider is asked: made from an [`Entry`], or from the settings for one of the user's own.
+/// Address and dialect of a provider: from an [`Entry`], or from the settings for a server of the
+/// user's own.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Its name in commands and files.
+    /// The name in commands and files.
     pub name: Name,
-    /// Its name for people.
+    /// The display name.
     pub title: String,
-    /// Where its API begins.
+    /// The base URL of the API.
     pub base_url: String,
-    /// How its account is asked.
+    /// The request that validates a key.
     pub account: Account,
-    /// How it differs on the wire.
+    /// How the API differs from others.
     pub dialect: Dialect,
 }
 
 impl Endpoint {
-    /// A server of the user's own that speaks the common language.
+    /// An OpenAI-compatible server of the user's own.
     #[must_use]
     pub fn custom(name: Name, base_url: String) -> Self {
         Self { title: name.to_string(), name, base_url, account: Account::Models, dialect: PLAIN }
     }
 
-    /// Whether it is on this machine, by its name: what a name server says does not count.
+    /// Whether the host is this machine, judged by the URL alone: an answer of a name server could
+    /// be forged.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         let host = self.host();
@@ -448,11 +454,11 @@ impl Endpoint {
         address.map_or(name == "localhost", |ip| ip.is_loopback())
     }
 
-    /// The host its key may be sent to, with the port where one is named.
+    /// The host that the key may be sent to, with the port if the URL has one.
     #[must_use]
     pub fn host(&self) -> String {
-        // Read as URLs are: `https:a.example://b.example` leads to the first of the two. What does not begin as it should has no
-        // host here, and no key goes to it.
+        // Parsed as HTTP clients do: `https:a.example://b.example` leads to `a.example`. A URL that
+        // does not start with `https://` or `http://` has no host here, so no key is sent to it.
         let address = self.base_url.to_ascii_lowercase();
         let rest = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")).unwrap_or_default();
         rest.split(['/', '\\', '?', '#']).next().unwrap_or_default().to_owned()

@@ -1,4 +1,4 @@
-//! `Clock`: the time, asked of a value.
+//! Time: moments, calendar days, and a clock that tests can replace.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
-/// Where its owner lives, if that has a name; looked up once, because a search among all names would take longer than the answer.
+/// The time zone that `TZ` names. Set once at the start: without it, `jiff` would search all zone
+/// names, which takes longer than a short command.
 static ZONE: OnceLock<TimeZone> = OnceLock::new();
 
-/// Days begin and end as they do in this zone from here on: what `TZ` names, by its file.
+/// Sets the local time zone: its name in `TZ`, and the content of its time zone file (`TZif`).
 pub fn live_in(name: &str, rules: &[u8]) {
     if let Ok(zone) = TimeZone::tzif(name, rules) {
         ZONE.get_or_init(|| zone);
@@ -22,12 +23,12 @@ fn zone() -> TimeZone {
     ZONE.get().cloned().unwrap_or_else(TimeZone::system)
 }
 
-/// A moment: milliseconds since 1970 in UTC. In files and in JSON it is RFC 3339 text.
+/// A moment: milliseconds since 1970 in UTC. In files and in JSON it is an RFC 3339 text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Time(i64);
 
 impl Time {
-    /// The moment so many milliseconds after the beginning of 1970.
+    /// Converts from milliseconds since the beginning of 1970.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
@@ -45,19 +46,19 @@ impl Time {
         self.0.div_euclid(1000)
     }
 
-    /// How long after `earlier` this is; nothing if it is not after.
+    /// The time since `earlier`; zero if this moment is not later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
-    /// This moment and so much more.
+    /// The moment after this one by `more`.
     #[must_use]
     pub fn plus(self, more: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// This moment less so much.
+    /// The moment before this one by `less`.
     #[must_use]
     pub fn minus(self, less: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)))
@@ -71,7 +72,7 @@ impl Time {
     #[must_use]
     pub fn local_minute(self) -> String {
         let at = self.timestamp().to_zoned(zone());
-        // By hand: a list of ten thousand asks ten thousand times.
+        // Formatted by hand, because `strftime` is slow and a list may have ten thousand lines.
         let (year, of) = (at.year(), i16::from);
         let digit = |n: i16| u32::try_from(n).ok().and_then(|n| char::from_digit(n, 10)).unwrap_or('?');
         let mut text = String::with_capacity(16);
@@ -107,7 +108,7 @@ impl Time {
         day.to_zoned(zone).map_or(self, |z| Self(z.timestamp().as_millisecond()))
     }
 
-    /// The beginnings of this day, of the next one and of this month in the user's own time zone.
+    /// The day, week and month of this moment in the user's own time zone.
     #[must_use]
     pub fn calendar(self) -> Calendar {
         let zone = zone();
@@ -124,7 +125,7 @@ impl Time {
         }
     }
 
-    /// Reads RFC 3339 text.
+    /// Parses an RFC 3339 text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<Timestamp>().ok().map(|t| Self(t.as_millisecond()))
@@ -151,42 +152,42 @@ impl<'de> Deserialize<'de> for Time {
     }
 }
 
-/// Where a moment lies in the user's own calendar.
+/// The calendar periods of a moment, in the user's own time zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Calendar {
-    /// The beginning of its day.
+    /// The beginning of the day.
     pub day: Time,
     /// The beginning of the next day.
     pub next_day: Time,
-    /// The beginning of its week, a Monday.
+    /// The beginning of the week, a Monday.
     pub week: Time,
-    /// The beginning of its month.
+    /// The beginning of the month.
     pub month: Time,
     /// The beginning of the next month.
     pub next_month: Time,
 }
 
-/// How long this machine has been running, and which of its runs this is. Nobody can set it.
+/// How long the machine has been running. Unlike the wall clock it cannot be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uptime {
-    /// Which run: the same number until the machine starts anew.
+    /// Identifies the boot: the number changes when the machine is restarted.
     pub run: u32,
-    /// Milliseconds since it began, sleep included.
+    /// Milliseconds since the boot, including time asleep.
     pub millis: i64,
 }
 
-/// A moment on both clocks: the one on the wall, which can be set, and the one that cannot, where the system has it.
+/// A moment on two clocks: the wall clock, which can be set, and the uptime, which cannot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// On the wall.
+    /// The wall clock.
     pub wall: Time,
-    /// Since the machine was started.
+    /// The uptime, on systems that report it.
     pub uptime: Option<Uptime>,
 }
 
 impl Moment {
-    /// How long after `earlier` this is, whatever was done to the wall clock in between. Across a start of the machine the
-    /// wall clock is all there is, and this run of it a lower bound.
+    /// The time since `earlier`, even if the wall clock was set in between. After a restart of the
+    /// machine only the wall clock is left, with the uptime as a lower bound.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         let millis = |m: i64| Duration::from_millis(u64::try_from(m).unwrap_or(0));
@@ -198,7 +199,8 @@ impl Moment {
     }
 }
 
-/// Tells the time. The house is handed one; a test hands it another.
+/// The source of the current time. It is passed to everything that needs the time, so that tests
+/// can pass a fixed one.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
@@ -209,7 +211,7 @@ enum Source {
     Fixed(Arc<Hands>),
 }
 
-/// What a clock that does not run shows.
+/// The readings of a fixed clock.
 #[derive(Debug, Default)]
 struct Hands {
     wall: AtomicI64,
@@ -224,20 +226,20 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still at `at`, until it is [set](Self::set).
+    /// A clock that is fixed at `at` until it is [set](Self::set).
     #[must_use]
     pub fn fixed(at: Time) -> Self {
         Self(Source::Fixed(Arc::new(Hands { wall: AtomicI64::new(at.0), ..Hands::default() })))
     }
 
-    /// Moves a fixed clock; the machine's own cannot be moved from here.
+    /// Sets a fixed clock. Has no effect on the system clock.
     pub fn set(&self, at: Time) {
         if let Source::Fixed(now) = &self.0 {
             now.wall.store(at.0, Ordering::SeqCst);
         }
     }
 
-    /// Gives a fixed clock a second one, which nobody sets but this.
+    /// Sets the uptime of a fixed clock.
     pub fn set_uptime(&self, uptime: Uptime) {
         if let Source::Fixed(now) = &self.0 {
             now.run.store(i64::from(uptime.run), Ordering::SeqCst);
@@ -245,7 +247,7 @@ impl Clock {
         }
     }
 
-    /// The time it is, on both clocks.
+    /// The current time on both clocks.
     #[must_use]
     pub fn moment(&self) -> Moment {
         let uptime = match &self.0 {
@@ -258,7 +260,7 @@ impl Clock {
         Moment { wall: self.now(), uptime }
     }
 
-    /// The time it is.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Time {
         match &self.0 {
@@ -274,7 +276,7 @@ impl Clock {
         }
     }
 
-    /// Starts measuring a stretch of time, whatever the wall clock does meanwhile.
+    /// Starts to measure a duration with the monotonic clock.
     #[must_use]
     pub fn stopwatch(&self) -> Stopwatch {
         Stopwatch(Instant::now())
@@ -285,11 +287,11 @@ impl Clock {
 fn uptime() -> Option<Uptime> {
     use rustix::time::{ClockId, clock_gettime};
     use std::sync::OnceLock;
-    /// Which run of the machine this is.
+    /// The id of this boot.
     static RUN: OnceLock<Option<u32>> = OnceLock::new();
     let read = || {
         let id = crate::disk::read_foreign(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64).ok()?;
-        // 36 characters of which the first eight are random enough to tell one run from the next.
+        // A UUID, whose first 32 bits are enough to tell one boot from the next.
         u32::from_str_radix(std::str::from_utf8(id.get(..8)?).ok()?, 16).ok().filter(|run| *run != 0)
     };
     let run = (*RUN.get_or_init(read))?;
@@ -302,19 +304,19 @@ fn uptime() -> Option<Uptime> {
     None
 }
 
-/// Measures a stretch of time.
+/// Measures a duration.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// How long it has run.
+    /// The time since the start.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
 }
 
-/// Says a stretch of time as a person would: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 days`.
+/// Formats a duration for people: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 days`.
 #[must_use]
 pub fn in_words(length: Duration) -> String {
     let rounded = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);

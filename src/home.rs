@@ -1,10 +1,11 @@
-//! `Home`: where everything lives, worked out once.
+//! The folders of an installation, determined once at the start.
 
 use crate::name::Name;
 use std::path::{Path, PathBuf};
 
-/// The five folders of the house, by what happens to them: settings are edited, data is kept, state may be rebuilt, the
-/// cache may go at any time, and what runs is gone at logout.
+/// The folders of an installation, by the lifetime of their content: settings are edited by the
+/// user, data is permanent, state can be rebuilt, the cache can be deleted at any time, and `run`
+/// ends at logout.
 #[derive(Clone, Debug)]
 pub struct Home {
     config: PathBuf,
@@ -14,19 +15,19 @@ pub struct Home {
     run: PathBuf,
 }
 
-/// Why there is no home.
+/// The reason why the folders cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system names no home folder.
+    /// The environment names no home folder.
     #[error("this system defines no home folder")]
     Homeless,
-    /// A root that is not absolute would move with the current folder.
+    /// The root is relative, so it would depend on the current folder.
     #[error("`{0}` is not an absolute path")]
     Relative(PathBuf),
 }
 
 impl Home {
-    /// Everything under one root.
+    /// Places all folders under one root.
     pub fn under(root: &Path) -> Result<Self, Error> {
         if !root.is_absolute() {
             return Err(Error::Relative(root.to_path_buf()));
@@ -35,23 +36,25 @@ impl Home {
         Ok(Self { config, data, state, cache, run })
     }
 
-    /// The platform's own places: XDG on Linux, `Library` on macOS, `AppData` on Windows.
+    /// Uses the platform's standard folders: XDG on Linux, `Library` on macOS, `AppData` on
+    /// Windows.
     pub fn of_the_platform() -> Result<Self, Error> {
         let ours = |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::Homeless);
         let data = ours(dirs::data_local_dir())?;
-        // Only Linux has a place for state and for what runs; elsewhere they live beside the data.
+        // Only Linux has standard folders for state and runtime files; elsewhere use the data
+        // folder.
         let state = ours(dirs::state_dir()).unwrap_or_else(|_| data.join("state"));
         let run = ours(dirs::runtime_dir()).unwrap_or_else(|_| state.join("run"));
         Ok(Self { config: ours(dirs::config_dir())?, data, state, cache: ours(dirs::cache_dir())?, run })
     }
 
-    /// The settings file.
+    /// The path of the settings file.
     #[must_use]
     pub fn settings(&self) -> PathBuf {
         self.config.join("config.toml")
     }
 
-    /// The folder of what is kept.
+    /// The folder of permanent data.
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
@@ -63,31 +66,31 @@ impl Home {
         self.data.join("conversations")
     }
 
-    /// The file of one conversation.
+    /// The path of a conversation file.
     #[must_use]
     pub fn conversation(&self, id: &Name) -> PathBuf {
         self.conversations().join(format!("{id}.jsonl.fernet"))
     }
 
-    /// The vault.
+    /// The path of the vault.
     #[must_use]
     pub fn vault(&self) -> PathBuf {
         self.data.join("vault.json")
     }
 
-    /// Where backups go when nothing else is said.
+    /// The default folder of backups.
     #[must_use]
     pub fn backups(&self) -> PathBuf {
         self.data.join("backups")
     }
 
-    /// The folder of limits, usage, the audit log and what is known about keys.
+    /// The folder of limits, usage, audit log and key metadata.
     #[must_use]
     pub fn state(&self) -> &Path {
         &self.state
     }
 
-    /// The folder of what can be fetched again.
+    /// The folder of files that can be downloaded again.
     #[must_use]
     pub fn cache(&self) -> &Path {
         &self.cache

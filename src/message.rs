@@ -1,23 +1,23 @@
-//! `Message`: the word the house passes around.
+//! A message of a conversation, redacted: the only form in which text is sent or saved.
 
 use crate::clock::Time;
 use crate::privacy::Redacted;
 use serde::{Deserialize, Serialize};
 
-/// Who said it.
+/// The author of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Standing instructions.
+    /// The system prompt.
     System,
-    /// The owner.
+    /// The user.
     User,
     /// The model.
     Assistant,
 }
 
 impl Role {
-    /// The word of the wire and of the files.
+    /// The name of the role in requests and in files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -28,13 +28,13 @@ impl Role {
     }
 }
 
-/// One thing that was said, fit to be sent and to be kept.
+/// A message that can be sent and saved.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Who said it.
+    /// The author.
     pub role: Role,
-    /// What was said, redacted.
+    /// The redacted text.
     pub text: Redacted,
-    /// When.
+    /// When it was written or received.
     pub at: Time,
 }

@@ -1,10 +1,11 @@
-//! `Name`: a word that is safe in a path, in a log and on a screen.
+//! A name that is safe in a path, in a log and on a terminal.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// 1 to 64 of `a`–`z`, `0`–`9` and `-`. Ids of conversations, names of providers and profiles.
+/// 1 to 64 characters of `a`–`z`, `0`–`9` and `-`: ids of conversations, names of providers and
+/// profiles.
 ///
 /// ```
 /// use chatbot::Name;
@@ -17,7 +18,7 @@ use std::str::FromStr;
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
-/// Why a text is not a [`Name`].
+/// The reason why a text is not a [`Name`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct NotAName(&'static str);

@@ -1,4 +1,5 @@
-//! Process hardening: no other process of the same user can look into this one, and a crash leaves no core file.
+//! Process hardening: no other process of the same user can look into this one, and a crash leaves
+//! no core file.
 //!
 //! `cli::run` calls it before anything else, in every command: arguments and piped text are private as soon as they are read. On
 //! macOS and other systems without `PR_SET_DUMPABLE` only the core limit is set; refusing debuggers there takes unsafe code.
@@ -6,8 +7,8 @@
 //! Children inherit the core limit: an editor, a pager and a passphrase command hold the same texts and secrets.
 //! They do not inherit that the process is not dumpable: the kernel resets that for a program that is started.
 
-/// Makes the process non-dumpable (no ptrace, no `/proc/<pid>/mem` or `environ` for other processes of the same user) and
-/// its core files empty. Where the system has no such thing, or refuses it, nothing is lost but this.
+/// Makes the process non-dumpable (no ptrace, no `/proc/<pid>/mem` or `environ` for other processes
+/// of the same user) and its core files empty. Best effort: ignored where unsupported.
 pub fn harden() {
     #[cfg(target_os = "linux")]
     {

@@ -1,10 +1,11 @@
-//! Sealing: Fernet tokens, a ring of keys (the first seals, all open).
+//! Encryption with Fernet tokens and a ring of keys: the first key encrypts, all of them decrypt.
 //!
-//! Fernet is AES-128-CBC with HMAC-SHA256, encrypt-then-MAC, with the time of sealing in the clear inside the token. It has
-//! no associated data: whoever seals puts the context (which conversation, which place in it) inside and checks it on opening.
+//! Fernet is AES-128-CBC with HMAC-SHA256 (encrypt-then-MAC). A token contains the time of
+//! encryption in the clear. Fernet has no associated data, so callers put the context (id of the
+//! conversation, number of the message) into the plaintext and check it after decryption.
 //!
-//! What a token was made for is in its key: each [`Purpose`] but that of conversations has a subkey of its own, so that a token
-//! that was made for one purpose does not open for another, whatever it contains.
+//! Each [`Purpose`] except conversations has its own subkey, so a token for one purpose cannot be
+//! decrypted for another, whatever it contains.
 
 use crate::clock::Time;
 use crate::secret::Secret;
@@ -15,44 +16,46 @@ use ring::hkdf;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Why something cannot be sealed or opened.
+/// The reason why encryption or decryption failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not a key: 32 bytes in URL-safe base64.
+    /// The key is not 32 bytes in URL-safe base64.
     #[error("not an encryption key")]
     NotAKey,
-    /// The operating system gave no randomness.
+    /// The operating system provides no random numbers.
     #[error("cannot get random numbers from the operating system")]
     Random,
-    /// Damaged, or sealed with a key that is not on the ring: the two cannot be told apart.
+    /// The token is damaged, or was encrypted with a key that is not in the ring; the two cannot be
+    /// told apart.
     #[error("damaged, or encrypted with a different key")]
     Closed,
 }
 
-/// A fresh random key: 32 bytes in URL-safe base64.
+/// Generates a random key: 32 bytes in URL-safe base64.
 pub fn new_key() -> Result<Secret, Error> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     getrandom::fill(bytes.as_mut_slice()).map_err(|_| Error::Random)?;
     Ok(Secret::new(URL_SAFE.encode(*bytes)))
 }
 
-/// What a token is made for.
+/// What a token is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The records of conversations. They are sealed with the data key itself, so that a few lines of Python open them.
+    /// Records of conversations. They are encrypted with the data key itself, so that a few lines
+    /// of Python can decrypt them.
     Conversation,
-    /// The lines that were typed.
+    /// The input history.
     LineHistory,
     /// The index of the conversations.
     Index,
-    /// The copy of a file that keys were removed from.
+    /// The encrypted original of a file that API keys were removed from.
     ImportCopy,
     /// The evidence of an incident.
     Evidence,
 }
 
 impl Purpose {
-    /// The label that the subkey is derived with; `None` for the key itself.
+    /// The HKDF label of the subkey; `None` if the key itself is used.
     const fn label(self) -> Option<&'static str> {
         match self {
             Self::Conversation => None,
@@ -63,7 +66,8 @@ impl Purpose {
         }
     }
 
-    /// Makes the Fernet of this purpose: HKDF-SHA256 without a salt, because the key is random or came out of Argon2 already.
+    /// Derives the subkey with HKDF-SHA256. No salt is needed, because the key is random or was
+    /// derived with Argon2.
     fn fernet(self, key: &[u8]) -> Result<Fernet, Error> {
         let mut subkey = Zeroizing::new([0_u8; 32]);
         let bytes = match self.label() {
@@ -80,22 +84,22 @@ impl Purpose {
     }
 }
 
-/// Keys that open, the first of which seals.
+/// Keys for decryption, the first of which also encrypts.
 pub struct KeyRing {
     first: Fernet,
     others: Vec<Fernet>,
-    /// The keys themselves: subkeys are derived from them.
+    /// The raw keys, from which subkeys are derived.
     keys: Vec<Zeroizing<Vec<u8>>>,
 }
 
 impl KeyRing {
-    /// A ring of one key, for conversations.
+    /// Creates a ring with one key, for conversations.
     pub fn new(key: &Secret) -> Result<Self, Error> {
         let key = decoded(key)?;
         Ok(Self { first: Purpose::Conversation.fernet(&key)?, others: Vec::new(), keys: vec![key] })
     }
 
-    /// Adds a key that only opens.
+    /// Adds a key that only decrypts.
     pub fn also(mut self, key: &Secret) -> Result<Self, Error> {
         let key = decoded(key)?;
         self.others.push(Purpose::Conversation.fernet(&key)?);
@@ -103,38 +107,39 @@ impl KeyRing {
         Ok(self)
     }
 
-    /// The ring for another purpose: its tokens open with it alone.
+    /// The ring of subkeys for another purpose.
     pub fn for_purpose(&self, purpose: Purpose) -> Result<Self, Error> {
         let mut fernets = self.keys.iter().map(|key| purpose.fernet(key)).collect::<Result<Vec<_>, _>>()?.into_iter();
         let first = fernets.next().ok_or(Error::NotAKey)?;
         Ok(Self { first, others: fernets.collect(), keys: self.keys.clone() })
     }
 
-    /// Seals with the first key.
+    /// Encrypts with the first key.
     #[must_use]
     pub fn seal(&self, plain: &[u8], now: Time) -> String {
         self.first.encrypt_at_time(plain, u64::try_from(now.seconds()).unwrap_or(0))
     }
 
-    /// Whether the first key opens it: what was sealed before a change of keys, only the others open.
+    /// Whether the first key decrypts the token. If not, it dates from before the last rotation of
+    /// the key.
     #[must_use]
     pub fn is_first(&self, token: &str) -> bool {
         opened(&self.first, token).is_some()
     }
 
-    /// Opens with whichever key fits. The time inside is not held against it: a clock that was wrong once must not lock
-    /// anybody out of what they kept.
+    /// Decrypts with the first key that fits. The time in the token is ignored: a clock that was
+    /// wrong once must not make saved data unreadable.
     pub fn open(&self, token: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         std::iter::once(&self.first).chain(&self.others).find_map(|key| opened(key, token)).ok_or(Error::Closed)
     }
 }
 
-/// Wipes what was opened and is not needed any more, a page at a time: byte by byte, as it is done where it is forgotten, takes as
-/// long as opening it.
+/// Wipes decrypted text with one `memset`. `Zeroizing` does it byte by byte when it is dropped,
+/// which takes as long as the decryption.
 pub fn wipe(mut plain: Zeroizing<Vec<u8>>) {
     let mut bytes = std::mem::take(&mut *plain);
     bytes.fill(0);
-    // Somebody may be looking: it is not left out.
+    // Keeps the compiler from removing the write as dead.
     std::hint::black_box(bytes.as_slice());
 }
 
@@ -143,7 +148,7 @@ fn decoded(key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
 }
 
 fn opened(key: &Fernet, token: &str) -> Option<Zeroizing<Vec<u8>>> {
-    // The crate refuses tokens from the future; told that it is the end of time, it finds none.
+    // The crate refuses tokens from the future. With the largest possible time there are none.
     const END_OF_TIME: u64 = u64::MAX - 60;
     key.decrypt_at_time(token, None, END_OF_TIME).ok().map(Zeroizing::new)
 }
@@ -180,7 +185,8 @@ mod tests {
         for token in invalid {
             assert_eq!(ring().open(token).unwrap_err(), Error::Closed, "{token}");
         }
-        // The two that are only too old or too new for a time to live: what is stored has none, and opens.
+        // These two are only too old or too new for a time to live. Stored tokens have none, so
+        // they decrypt.
         let stored = [
             "gAAAAAAdwStRAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAnja1xKYyhd-Y6mSkTOyTGJmw2Xc2a6kBd-iX9b_qXQcw==",
             "gAAAAAAdwJ6xAAECAwQFBgcICQoLDA0OD3HkMATM5lFqGaerZ-fWPAl1-szkFVzXTuGb4hR8AKtwcaX1YdykRtfsH-p1YsUD2Q==",
@@ -216,7 +222,8 @@ mod tests {
             token[at] = if old == b'A' { b'B' } else { b'A' };
             let token = String::from_utf8(token).unwrap();
             if let Ok(plain) = ring().open(&token) {
-                // Only the spare bits before the padding can change without changing a byte.
+                // Only the unused bits before the base64 padding can change without changing a
+                // byte.
                 assert_eq!(plain.as_slice(), b"hello");
                 assert!(at >= HELLO.len() - 4, "byte {at}");
             }

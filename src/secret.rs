@@ -1,17 +1,19 @@
-//! `Secret`: text that cannot be printed, copied, compared or saved, and is wiped when it goes.
+//! A secret text that cannot be printed, copied, compared or serialised by accident, and is wiped
+//! when it is dropped.
 
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// A key, a passphrase, a token. It has no `Display`, `Serialize`, `Clone`, `PartialEq` or `Deref`: the one way to
-/// its text is [`Secret::expose`], and the house's plan lists every place that may call it.
+/// A key, a passphrase or a token. It has no `Display`, `Serialize`, `Clone`, `PartialEq` or
+/// `Deref`: the only way to its text is [`Secret::expose`], and a test (`tests/it/house.rs`) lists
+/// all modules that may call it.
 ///
 /// Printing one does not compile:
 /// ```compile_fail
 /// let key = chatbot::Secret::new(String::from("canary"));
 /// println!("{key}");
 /// ```
-/// while its `Debug` says nothing:
+/// Its `Debug` output reveals nothing:
 /// ```
 /// let key = chatbot::Secret::new(String::from("canary"));
 /// assert_eq!(format!("{key:?}"), "Secret(_)");
@@ -21,7 +23,7 @@ use zeroize::Zeroizing;
 /// let key = chatbot::Secret::new(String::from("canary"));
 /// serde_json::to_string(&key);
 /// ```
-/// where its length would:
+/// Serialising its length does:
 /// ```
 /// let key = chatbot::Secret::new(String::from("canary"));
 /// serde_json::to_string(&key.len());
@@ -29,10 +31,12 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<Box<str>>);
 
 impl Secret {
-    /// Takes the text over; the caller's string is moved, not copied, unless it had spare room.
+    /// Takes ownership of a text. It is moved, not copied, unless the string has spare capacity;
+    /// then the original is wiped.
     #[must_use]
     pub fn new(text: String) -> Self {
-        // `into_boxed_str` reallocates when capacity and length differ and would leave the old bytes behind.
+        // `into_boxed_str` reallocates if capacity and length differ, and would leave the old bytes
+        // behind.
         if text.capacity() == text.len() {
             return Self(Zeroizing::new(text.into_boxed_str()));
         }
@@ -40,19 +44,19 @@ impl Secret {
         Self(Zeroizing::new(Box::from(text.as_str())))
     }
 
-    /// The one opener.
+    /// Returns the text.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// How many bytes it has.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,15 +1,17 @@
-//! Folders above ours: who can rename one of them can put another home in its place.
+//! Checks the folders above the data: a user who can rename one of them can substitute all files
+//! below it.
 
 use super::Error;
 use std::fs;
 use std::path::Path;
 
-/// Looks at a folder that holds ours, if it is there: others may look into it, but not change what stands where.
+/// Checks the parent folder of a user-edited file, if it exists: others may read it, but must not
+/// be able to replace entries.
 pub fn inspect_holder(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     if let Ok(meta) = fs::metadata(path) {
         use std::os::unix::fs::MetadataExt;
-        // In one like `/tmp` everyone may put things, and move only what is theirs.
+        // In a sticky folder such as `/tmp` everyone can create files, but rename only their own.
         let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
         if theirs && !sticky {
             return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
@@ -28,7 +30,8 @@ pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        // Of a path that is not there yet, the part that is. Links are followed: what counts is where the files are.
+        // Of a missing path, check the part that exists. Follow links, because the real location
+        // counts.
         let (exists, real) = match fs::canonicalize(path) {
             Ok(real) => (true, Some(real)),
             Err(_) => (false, path.ancestors().find_map(|part| fs::canonicalize(part).ok())),

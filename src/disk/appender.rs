@@ -1,4 +1,4 @@
-//! Files that are added to, and locks: one process at a time, one write at a time.
+//! Append-only files, and file locks between processes.
 
 use super::listing::written_ms;
 use super::{Error, folder, folder_of, io, open, options, sync_folder};
@@ -6,10 +6,10 @@ use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// A file of lines is read in pieces of this size: each fits into the processor's own memory.
+/// The chunk size for reading lines. One chunk fits into the cache of the processor.
 const PIECE: usize = 1 << 20;
 
-/// Adds to a file with one write and one sync.
+/// An append-only file.
 #[derive(Debug)]
 pub struct Appender {
     path: PathBuf,
@@ -17,7 +17,7 @@ pub struct Appender {
 }
 
 impl Appender {
-    /// Opens a file to add to; it and its folder are made if they are missing.
+    /// Opens a file for appending. Creates it and its folder if they are missing.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let parent = folder_of(path)?;
         let existing = open(path, "write", options().read(true).append(true));
@@ -33,17 +33,17 @@ impl Appender {
         Ok(Self { path: path.to_path_buf(), file })
     }
 
-    /// How long it is.
+    /// The length of the file in bytes.
     pub fn length(&self) -> Result<u64, Error> {
         Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
     }
 
-    /// When it was last written, in milliseconds since 1970.
+    /// The modification time, in milliseconds since 1970.
     pub fn modified_ms(&self) -> Result<i64, Error> {
         Ok(written_ms(&self.file.metadata().map_err(io("read", &self.path))?))
     }
 
-    /// Adds bytes in one write. What was written in part (a full disk) is taken back.
+    /// Appends bytes in one write. A partial write, as on a full disk, is undone.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let before = self.length()?;
         self.file.write_all(bytes).map_err(|source| {
@@ -52,23 +52,24 @@ impl Appender {
         })
     }
 
-    /// Makes sure that what was added survives a loss of power.
+    /// Waits until the appended bytes are on the disk, so that they survive a power failure.
     pub fn sync(&self) -> Result<(), Error> {
         self.file.sync_data().map_err(io("write", &self.path))
     }
 
-    /// Begins to bring to the disk what another program wrote and did not sync, such as a copy that was just put back, while this
-    /// one reads the file: the sync after the next line then waits for that line alone. Elsewhere than on Linux a sync waits for
-    /// the whole disk.
+    /// Starts to flush, in the background, what another program wrote without syncing, such as a
+    /// copy that was just restored. The sync after the next append then waits only for the appended
+    /// line. Only on Linux: elsewhere a sync may wait for the whole disk.
     pub fn settle(&self) {
         #[cfg(target_os = "linux")]
         if let Ok(file) = File::open(&self.path) {
-            // An end of its own, not a second handle of this one: the lock goes when this one does.
+            // A separate open file, not a clone of the handle: a clone would hold the lock after
+            // this value is dropped.
             drop(std::thread::Builder::new().spawn(move || file.sync_data().unwrap_or_default()));
         }
     }
 
-    /// Takes the file's lock, or says `false` when another process has it. It is given back when this is dropped.
+    /// Locks the file until this value is dropped. Returns `false` if another process has the lock.
     pub fn try_lock(&self) -> Result<bool, Error> {
         match self.file.try_lock() {
             Ok(()) => Ok(true),
@@ -77,7 +78,8 @@ impl Appender {
         }
     }
 
-    /// Whether the path still leads to this very file: it may have been replaced between opening and locking.
+    /// Whether the path still leads to the open file: it may have been replaced between opening and
+    /// locking.
     #[must_use]
     pub fn is_current(&self) -> bool {
         #[cfg(unix)]
@@ -88,24 +90,25 @@ impl Appender {
         }
         #[cfg(not(unix))]
         {
-            // A file that is open here cannot be replaced there.
+            // Windows does not replace a file that is open.
             self.path.exists()
         }
     }
 
-    /// Everything in it.
+    /// Reads the whole file.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
         self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
         Ok(bytes)
     }
 
-    /// Everything in it, in pieces that end where a line ends; how much that was, and what stands behind the last line end.
+    /// Reads the file in chunks of complete lines. Returns their total length and the incomplete
+    /// line at the end.
     pub fn read_lines<E: From<Error>>(&mut self, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
         read_pieces(&mut self.file, &self.path, take)
     }
 
-    /// The last bytes of it, at most `most`.
+    /// Reads the last bytes, at most `most`.
     pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
         let from = self.length()?.saturating_sub(most);
         let mut bytes = Vec::new();
@@ -113,14 +116,14 @@ impl Appender {
         Ok(bytes)
     }
 
-    /// Cuts it back to `length` bytes.
+    /// Truncates the file to `length` bytes.
     pub fn cut(&mut self, length: u64) -> Result<(), Error> {
         self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
     }
 }
 
-/// Reads a file of ours in pieces that end where a line ends, whatever its length: how much that was, and what stands behind the last
-/// line end; `None` if the file is not there.
+/// Reads a private file of any length in chunks of complete lines. Returns their total length and
+/// the incomplete line at the end; `None` if the file does not exist.
 pub fn read_lines<E: From<Error>>(path: &Path, take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<Option<(u64, Vec<u8>)>, E> {
     match open(path, "read", options().read(true)) {
         Err(error) if error.is_missing() => Ok(None),
@@ -155,7 +158,8 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
         buffer.copy_within(end..filled, 0);
         filled -= end;
         if read == 0 {
-            // Another process may be in the middle of a write: what is torn for good is torn on a second look.
+            // Another process may be in the middle of a write: only a line that is incomplete on a
+            // second read is really incomplete.
             if filled > 0 && !std::mem::replace(&mut looked_again, true) {
                 continue;
             }
@@ -165,27 +169,27 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
     }
 }
 
-/// A lock that lasts as long as this value. It is a file of its own beside what it guards, because what it guards is
-/// replaced by renaming.
+/// A lock that is held until this value is dropped. It is a separate file, because the protected
+/// file is replaced by renaming.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it releases the lock")] File);
 
 impl Lock {
-    /// Waits for the lock.
+    /// Waits for an exclusive lock.
     pub fn wait(path: &Path) -> Result<Self, Error> {
         let file = Self::file(path)?;
         file.lock().map_err(io("lock", path))?;
         Ok(Self(file))
     }
 
-    /// Waits until nobody has the lock alone, and shares it with whoever else shares it.
+    /// Waits for a shared lock.
     pub fn share(path: &Path) -> Result<Self, Error> {
         let file = Self::file(path)?;
         file.lock_shared().map_err(io("lock", path))?;
         Ok(Self(file))
     }
 
-    /// Takes the lock, or `None` when another has it.
+    /// Takes an exclusive lock without waiting; `None` if another process has the lock.
     pub fn try_now(path: &Path) -> Result<Option<Self>, Error> {
         let file = Self::file(path)?;
         match file.try_lock() {

@@ -1,4 +1,7 @@
-//! A file on its way: written beside its place under a name nobody can guess, and there only when it is whole.
+//! Atomic writes: a file is written under an unguessable temporary name in the same folder, and
+//! renamed when it is complete.
+//!
+//! A temporary file is named `NAME.<16 hex digits>.new`.
 
 use super::{Error, folder_of, io, options, sync_folder};
 use std::fs::{self, File, TryLockError};
@@ -6,7 +9,8 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// A file that is not there yet. Dropped before it is kept, it leaves nothing behind.
+/// A temporary file that will replace `path`. If it is dropped before it is committed, it is
+/// deleted.
 #[derive(Debug)]
 pub struct Draft {
     path: PathBuf,
@@ -16,7 +20,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// A new file beside `path`, owner-only from birth. The folder may be anybody's: a backup goes where its owner says.
+    /// Creates a temporary file for `path` that only the user can read. The folder is not checked,
+    /// because the user chooses where a backup goes.
     pub fn beside(path: &Path) -> Result<Self, Error> {
         let mut random = [0_u8; 8];
         getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "write", path: path.to_path_buf(), source: io::Error::other(e) })?;
@@ -27,12 +32,12 @@ impl Draft {
         Ok(Self { path: path.to_path_buf(), temporary, file, kept: false })
     }
 
-    /// The same, locked as long as it is one: whoever finds it can tell that it is not left behind. Where the file system has no
-    /// locks it is not, and stays.
+    /// The same, and holds a lock on it, so that a sweep can tell it from a leftover of a killed
+    /// process. On a file system without locks it is not locked, and a sweep does not delete it.
     pub fn held(path: &Path) -> Result<Self, Error> {
         loop {
             let draft = Self::beside(path)?;
-            // Who sweeps may have come between its making and its lock.
+            // A sweep may have locked or deleted the file before this process locked it.
             let taken = matches!(draft.file.try_lock(), Err(TryLockError::WouldBlock)) || !super::exists(&draft.temporary);
             if !taken {
                 return Ok(draft);
@@ -40,18 +45,18 @@ impl Draft {
         }
     }
 
-    /// Adds to it.
+    /// Appends bytes.
     pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.file.write_all(bytes).map_err(io("write", &self.path))
     }
 
-    /// Says when it was last written.
+    /// Sets the modification time.
     pub fn date(&self, modified_ms: i64) -> Result<(), Error> {
         let after = Duration::from_millis(u64::try_from(modified_ms).unwrap_or(0));
         self.file.set_modified(UNIX_EPOCH + after).map_err(io("write", &self.path))
     }
 
-    /// Puts it in its place: synced, renamed over whatever was there, the folder synced.
+    /// Commits the file: syncs it, renames it over `path`, and syncs the folder.
     pub fn keep(self) -> Result<(), Error> {
         self.file.sync_all().map_err(io("write", &self.path))?;
         let folder = folder_of(&self.path)?.to_path_buf();
@@ -59,20 +64,21 @@ impl Draft {
         sync_folder(&folder)
     }
 
-    /// Puts it in its place, synced, if nothing is there yet; otherwise it goes, and what is there stays.
+    /// Commits the file only if `path` does not exist; otherwise deletes it.
     pub fn keep_first(self) -> Result<(), Error> {
         self.file.sync_all().map_err(io("write", &self.path))?;
         match fs::hard_link(&self.temporary, &self.path) {
             Ok(()) => sync_folder(folder_of(&self.path)?),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            // A file system without second names: then who comes first is not told to the moment.
+            // A file system without hard links. Checking and renaming are then two steps, between
+            // which another process may create the file.
             Err(_) if super::exists(&self.path) => Ok(()),
             Err(_) => self.keep(),
         }
     }
 
-    /// Puts many in their places, all in one folder: the disk is waited for once, then they are renamed, then the folder is synced.
-    /// Whatever happens, each is whole or not there.
+    /// Commits many files of one folder: one sync of all contents, then the renames, then one sync
+    /// of the folder. After a crash each file is complete or missing.
     pub fn keep_all(drafts: Vec<Self>) -> Result<(), Error> {
         let Some(folder) = drafts.first().map(|d| folder_of(&d.path).map(Path::to_path_buf)).transpose()? else { return Ok(()) };
         sync_together(&drafts)?;
@@ -82,7 +88,7 @@ impl Draft {
         sync_folder(&folder)
     }
 
-    /// Puts it in its place without waiting for the disk.
+    /// Renames the file without syncing it.
     pub(super) fn keep_unsynced(mut self) -> Result<(), Error> {
         fs::rename(&self.temporary, &self.path).map_err(io("write", &self.path))?;
         self.kept = true;
@@ -90,8 +96,8 @@ impl Draft {
     }
 }
 
-/// Removes what writers of `path` that were killed left beside it. Only for whoever writes it alone: another's draft is not
-/// told from a dead one's.
+/// Deletes temporary files for `path` that killed processes left behind. The caller must be the
+/// only writer of `path`, because a temporary file in use looks the same.
 pub fn sweep(path: &Path) -> Result<(), Error> {
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     for entry in super::list(folder_of(path)?)? {
@@ -102,8 +108,8 @@ pub fn sweep(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes the drafts of a folder that nobody holds and that are `ours`, told by the name they were to have and by how they begin.
-/// What cannot be looked at is somebody else's.
+/// Deletes the temporary files of a folder that are not locked and that `ours` recognises by target
+/// name and first bytes. Files that cannot be opened belong to someone else and are skipped.
 pub fn sweep_left_behind(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> Result<(), Error> {
     for entry in super::list(folder)? {
         let Some(name) = wanted(&entry.name) else { continue };
@@ -111,7 +117,8 @@ pub fn sweep_left_behind(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> R
         let Ok(mut file) = options().read(true).write(true).open(&path) else { continue };
         let mut start = Vec::new();
         let read = Read::by_ref(&mut file).take(START).read_to_end(&mut start);
-        // Held until it is gone: who has just made it sees that, and makes another.
+        // Keep the lock while deleting: a process that has just created the file notices it and
+        // creates another.
         if read.is_ok() && ours(name, &start) && file.try_lock().is_ok() {
             fs::remove_file(&path).unwrap_or_default();
         }
@@ -119,10 +126,10 @@ pub fn sweep_left_behind(folder: &Path, ours: impl Fn(&str, &[u8]) -> bool) -> R
     Ok(())
 }
 
-/// So much of a draft tells what it is.
+/// How many bytes of a temporary file are read to recognise it.
 const START: u64 = 64;
 
-/// The name a draft was to have.
+/// The target name of a temporary file.
 fn wanted(draft: &str) -> Option<&str> {
     let (name, middle) = draft.strip_suffix(".new")?.rsplit_once('.')?;
     (middle.len() == 16 && middle.bytes().all(|b| b.is_ascii_hexdigit())).then_some(name)

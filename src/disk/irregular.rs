@@ -1,10 +1,12 @@
-//! Files in folders that others may fill: only regular ones are read, and nothing else is waited for.
+//! Reads files from folders that others can write to. Only regular files are read; opening a FIFO
+//! or a device never blocks.
 
 use super::{Error, io, options, up_to};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::Path;
 
-/// Reads a file from a folder that others may fill (a stick, a mounted store): a regular file, no link, at most so many bytes.
+/// Reads a file from a folder that others can write to (a USB stick, a mounted store). It must be a
+/// regular file, not a link, with at most `most` bytes.
 pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = match options().read(true).open(path) {
         Ok(file) => file,
@@ -17,7 +19,8 @@ pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     up_to(file, &meta, most, path)
 }
 
-/// Refuses a link, a FIFO, a socket or a device. What is missing, a folder and a regular file pass.
+/// Refuses a link, a FIFO, a socket or a device. Accepts a folder, a regular file and a missing
+/// path.
 pub fn refuse_special(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_symlink() => Err(Error::Symlink(path.to_path_buf())),
@@ -26,7 +29,7 @@ pub fn refuse_special(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// What a file is that is not a regular one.
+/// Describes a file that is not regular.
 #[cfg(unix)]
 fn special(meta: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
@@ -45,7 +48,8 @@ fn special(meta: &Metadata) -> &'static str {
     if meta.is_dir() { "a folder" } else { "not a regular file" }
 }
 
-/// Opens a regular file by a path that the user gave: a link may lead to it. A FIFO or a device is refused and never waited for.
+/// Opens a regular file at a path that the user gave, following links. Refuses a FIFO or a device
+/// without blocking.
 pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -58,7 +62,7 @@ pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
     if meta.is_file() { Ok(file) } else { Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }) }
 }
 
-/// Opens a file that is the user's and not ours, to be read piece by piece.
+/// Opens a file of the user, which can be a FIFO, for reading in chunks.
 pub fn open_foreign(path: &Path) -> Result<File, Error> {
     let file = File::open(path).map_err(io("read", path))?;
     if file.metadata().map_err(io("read", path))?.is_dir() {

@@ -1,4 +1,4 @@
-//! Reading a file line by line, however long it is.
+//! Reads a file of any length line by line.
 
 use super::irregular::open_regular;
 use super::{Error, io};
@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// A file that is its owner's and not ours, read from its beginning, a line at a time.
+/// A file of the user that is read line by line.
 #[derive(Debug)]
 pub struct Lines {
     path: PathBuf,
@@ -15,13 +15,14 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Opens a file of which no line may have more than `most` bytes.
+    /// Opens a file. A line of more than `most` bytes is an error.
     pub fn open(path: &Path, most: u64) -> Result<Self, Error> {
         let file = open_regular(path)?;
         Ok(Self { path: path.to_path_buf(), file: BufReader::with_capacity(1 << 16, file), most })
     }
 
-    /// The next line, with its end if it has one; whether there was any.
+    /// Reads the next line into `line`, including its newline. Returns `false` at the end of the
+    /// file.
     pub fn next(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
         line.clear();
         let read = (&mut self.file).take(self.most).read_until(b'\n', line).map_err(io("read", &self.path))?;

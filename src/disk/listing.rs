@@ -1,4 +1,4 @@
-//! What is in a folder.
+//! Lists folders.
 
 use super::{Error, io, refuse_special};
 use std::fs;
@@ -6,24 +6,25 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-/// One entry of a folder.
+/// A file in a folder.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its name.
+    /// The file name.
     pub name: String,
-    /// How long it is.
+    /// The length of the file.
     pub bytes: u64,
-    /// When it was last written, in milliseconds since 1970.
+    /// The modification time, in milliseconds since 1970.
     pub modified_ms: i64,
 }
 
-/// The files of a folder, in no particular order; none if the folder is not there. Names that are not text are left out:
-/// none of ours is.
+/// Lists the regular files of a folder, unsorted; a missing folder is empty. Names that are not
+/// UTF-8 are skipped, because this program creates none.
 pub fn list(path: &Path) -> Result<Vec<Entry>, Error> {
     list_with(path, |_, _| Ok(()))
 }
 
-/// The same for a folder that others may fill: a link, a FIFO, a socket or a device in it is an error that names it.
+/// The same for a folder that others can write to: a link, a FIFO, a socket or a device in it is an
+/// error.
 pub fn list_regular(path: &Path) -> Result<Vec<Entry>, Error> {
     list_with(path, |name, meta| if meta.is_dir() { Ok(()) } else { refuse_special(&path.join(name)) })
 }
@@ -40,7 +41,7 @@ fn list_with(path: &Path, irregular: impl Fn(&str, &fs::Metadata) -> Result<(), 
         let Ok(name) = entry.file_name().into_string() else {
             continue;
         };
-        // Gone between the listing and the look: not an error, it is simply no longer there.
+        // The file was deleted after it was listed, so it does not belong to the list.
         let Ok(meta) = entry.metadata() else { continue };
         if meta.is_file() {
             files.push(Entry { name, bytes: meta.len(), modified_ms: written_ms(&meta) });
@@ -51,7 +52,7 @@ fn list_with(path: &Path, irregular: impl Fn(&str, &fs::Metadata) -> Result<(), 
     Ok(files)
 }
 
-/// Whether any name in a folder ends in `ending`: it looks no further than the first.
+/// Whether any name in a folder ends with `ending`. Stops at the first one.
 pub fn has_name(path: &Path, ending: &str) -> Result<bool, Error> {
     let mut entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -61,7 +62,8 @@ pub fn has_name(path: &Path, ending: &str) -> Result<bool, Error> {
     Ok(entries.any(|entry| entry.is_ok_and(|e| e.file_name().to_str().is_some_and(|n| n.ends_with(ending)))))
 }
 
-/// The names in a folder that end in `ending`, without looking at the files themselves.
+/// The names in a folder that end with `ending`, without that ending. Does not access the files
+/// themselves.
 pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
@@ -78,7 +80,7 @@ pub fn names(path: &Path, ending: &str) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// When a file was last written, in milliseconds since 1970; `None` if it is not there.
+/// The modification time of a file, in milliseconds since 1970; `None` if it does not exist.
 #[must_use]
 pub fn modified_ms(path: &Path) -> Option<i64> {
     fs::symlink_metadata(path).ok().map(|meta| written_ms(&meta))

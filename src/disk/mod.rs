@@ -1,4 +1,5 @@
-//! Whole, private files: owner-only from birth, never through a symlink, written whole or not at all, locked while in use.
+//! Private files: created readable for the user only, never opened through a symlink, replaced
+//! atomically, and locked while in use.
 
 mod ancestors;
 mod appender;
@@ -20,35 +21,36 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// What can go wrong with a file.
+/// An error of a file or folder.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system's own answer.
+    /// The operating system reports an error.
     #[error("cannot {deed} `{}`: {}", path.display(), said(source))]
     Io {
-        /// What was tried: `read`, `write`, ...
+        /// The failed action as a verb: `read`, `write`, …
         deed: &'static str,
-        /// With which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Others can read or write it.
+    /// Other users can read or write a private file or folder.
     #[error("`{}` is accessible to other users (mode {mode:o})", path.display())]
     Open {
-        /// Which file.
+        /// The path of the file or folder.
         path: PathBuf,
-        /// Its mode now.
+        /// Its current mode.
         mode: u32,
         /// The mode it should have.
         should: u32,
     },
-    /// A folder above one of ours in which others can put another folder in its place.
+    /// Other users can rename entries of an ancestor folder, and so replace the private folder
+    /// below it.
     #[error("`{}` can be changed by other users (mode {mode:o}), and so can everything in it", path.display())]
     Ancestor {
-        /// Which folder.
+        /// The path of the ancestor.
         path: PathBuf,
-        /// Its mode now.
+        /// Its current mode.
         mode: u32,
     },
     /// A folder above one of ours whose owner can put another folder in its place.
@@ -62,26 +64,26 @@ pub enum Error {
     /// A symlink where a file of ours should be.
     #[error("`{}` is a symbolic link", .0.display())]
     Symlink(PathBuf),
-    /// Not a regular file, or one with a second name elsewhere.
+    /// Not a regular file of this user with a single hard link.
     #[error("`{}` is {what}", path.display())]
     Odd {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// What it is.
+        /// What it is instead, as a noun phrase.
         what: &'static str,
     },
-    /// Larger than anything of ours.
+    /// The file exceeds a size limit.
     #[error("`{}` is larger than {most} bytes", path.display())]
     TooLarge {
-        /// Which file.
+        /// The path of the file.
         path: PathBuf,
-        /// The most that would be read.
+        /// The size limit in bytes.
         most: u64,
     },
 }
 
 impl Error {
-    /// The file it is about.
+    /// The path that the error is about.
     #[must_use]
     pub fn path(&self) -> &Path {
         match self {
@@ -95,13 +97,13 @@ impl Error {
         }
     }
 
-    /// Whether the file is simply not there.
+    /// Whether the file does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether there is no room left.
+    /// Whether the disk or the quota is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Io { source, .. }
@@ -109,7 +111,8 @@ impl Error {
     }
 }
 
-/// The system's words without its number: `No such file or directory (os error 2)` → `no such file or directory`.
+/// The system's message without its number: `No such file or directory (os error 2)` becomes `no
+/// such file or directory`.
 fn said(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
@@ -122,7 +125,8 @@ fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::Io { deed, path, source }
 }
 
-/// Options that make a file ours alone when it is born and follow no symlink when it is not.
+/// Open options for private files: mode 0600 on creation, symlinks not followed, FIFOs not waited
+/// for.
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     #[cfg(unix)]
@@ -133,13 +137,13 @@ fn options() -> OpenOptions {
     options
 }
 
-/// Opens a file of ours and looks at it before anything is read or written: through the descriptor, so that nobody can
-/// change it in between.
+/// Opens a private file and checks it before anything is read or written. The check uses the open
+/// descriptor, so that the file cannot be exchanged in between.
 fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, Error> {
     open_and_measure(path, deed, options).map(|(file, _)| file)
 }
 
-/// The same, and how long it is.
+/// The same; also returns the length of the file.
 fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<(File, u64), Error> {
     let file = match options.open(path) {
         Ok(file) => file,
@@ -177,11 +181,12 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
 
 #[cfg(not(unix))]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
-    // No modes here: a profile's files inherit an access list that already names their owner alone.
+    // Windows has no modes; files in a user profile inherit an access list with only that user.
     if meta.is_file() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" }) }
 }
 
-/// Makes a folder and those above it that are missing, each 0700 from birth; one that is there and open to others is refused.
+/// Creates a private folder and its missing ancestors, each with mode 0700. Refuses an existing
+/// folder that others can access.
 pub fn folder(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Err(_) => folder_anywhere(path),
@@ -189,12 +194,13 @@ pub fn folder(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Looks at a folder of ours, if it is there: one that others can open is refused.
+/// Checks a private folder, if it exists: refuses one that others can access.
 pub fn inspect_folder_of_ours(path: &Path) -> Result<(), Error> {
     fs::symlink_metadata(path).map_or(Ok(()), |meta| inspect_folder(path, &meta))
 }
 
-/// Makes a folder and those above it that are missing, each 0700 from birth; one that is there may be anybody's.
+/// Creates a folder and its missing ancestors, each with mode 0700. Does not check an existing
+/// folder.
 pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -236,12 +242,12 @@ fn folder_of(path: &Path) -> Result<&Path, Error> {
     }
 }
 
-/// Reads a file of ours; `None` if it is not there.
+/// Reads a private file; `None` if it does not exist.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     read_at_most(path, u64::MAX)
 }
 
-/// Reads a file of ours if it has at most so many bytes; `None` if it is not there.
+/// Reads a private file of at most `most` bytes; `None` if it does not exist.
 pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     match open_and_measure(path, "read", options().read(true)) {
         Err(error) if error.is_missing() => Ok(None),
@@ -251,15 +257,16 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
                 return Err(Error::TooLarge { path: path.to_path_buf(), most });
             }
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-            // As long as it was when it was opened: what is added meanwhile is for the next look, and asking for it is a call more.
+            // Read only the length at the time of opening: what is appended meanwhile is not
+            // needed, and checking for it costs a system call.
             file.take(length).read_to_end(&mut bytes).map_err(io("read", path))?;
             Ok(Some(bytes))
         }
     }
 }
 
-/// Reads a file that its owner writes by hand and that holds no secret: others may read it and a link may lead to it, but
-/// nobody else may be able to change what it says. `None` if it is not there.
+/// Reads a file that the user edits and that contains no secret: links are followed and others may
+/// read it, but must not be able to change it. `None` if it does not exist.
 pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let file = match File::open(path) {
         Ok(file) => file,
@@ -284,8 +291,8 @@ pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     up_to(file, &meta, most, path).map(Some)
 }
 
-/// All of an open file, if that is at most so many bytes. What it says of its length is only where to begin: a pipe says
-/// nothing, and some say less than they have.
+/// Reads an open file of at most `most` bytes. Its reported length is only a hint for the buffer:
+/// that of a pipe is 0, and a file can grow.
 fn up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // A file that has no room in memory is an error here; later, it would end the program.
@@ -298,7 +305,7 @@ fn up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>,
     Ok(bytes)
 }
 
-/// Reads the first bytes of a file of ours; `None` if it is not there.
+/// Reads the first bytes of a private file; `None` if it does not exist.
 pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     match open(path, "read", options().read(true)) {
         Err(error) if error.is_missing() => Ok(None),
@@ -311,7 +318,8 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-/// Reads a file that is the user's and not ours (an attachment, an import): any mode, symlinks followed, at most so many bytes.
+/// Reads a file of the user, such as an attachment or an import: with any mode, following symlinks,
+/// at most `most` bytes.
 pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = File::open(path).map_err(io("read", path))?;
     let meta = file.metadata().map_err(io("read", path))?;
@@ -321,18 +329,20 @@ pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     up_to(file, &meta, most, path)
 }
 
-/// Writes a file whole: a new one beside it, synced, then renamed over it, then the folder synced. Whatever happens, the
-/// old or the new one is there.
+/// Replaces a private file atomically: writes and syncs a temporary file in the same folder,
+/// renames it, and syncs the folder. After a crash either the old or the new content is there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     write_dated(path, bytes, None)
 }
 
-/// The same, with another time of last writing than now: what is only written in another form is not younger for it.
+/// The same, and sets the modification time: a file that is only re-encrypted keeps its place in
+/// lists that are sorted by time.
 pub fn write_dated(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<(), Error> {
     draft(path, bytes, modified_ms)?.keep()
 }
 
-/// A file with everything in it that is not in its place yet; its folder is ours, and made if it is missing.
+/// Creates a temporary file with this content that can replace `path` later. Creates the private
+/// folder of `path` if it is missing.
 pub fn draft(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<Draft, Error> {
     folder(folder_of(path)?)?;
     let mut draft = Draft::beside(path)?;
@@ -343,8 +353,8 @@ pub fn draft(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<Draf
     Ok(draft)
 }
 
-/// Writes a file that may be lost with the power: what is in it can be worked out again. It is whole or it is not there,
-/// unless the machine itself stops.
+/// Replaces a file without syncing it. It is complete after a kill, but may be lost in a power
+/// failure; use it only for content that can be rebuilt.
 pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     folder(folder_of(path)?)?;
     let mut draft = Draft::beside(path)?;
@@ -352,8 +362,8 @@ pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     draft.keep_unsynced()
 }
 
-/// The same, for who writes it alone, under a lock: the draft has one name, so that what a killed writer left is written over
-/// by the next, and no folder is looked through for it.
+/// The same for a caller that holds a lock. The temporary file has a fixed name, so the next writer
+/// overwrites a leftover of a killed one, and no sweep is needed.
 pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     folder(folder_of(path)?)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
@@ -362,17 +372,23 @@ pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let mut file = open(&draft, "write", options().write(true).create(true).truncate(true))?;
     let written = file.write_all(bytes).and_then(|()| fs::rename(&draft, path));
     written.map_err(|source| {
-        // A full disk is not kept fuller than it was.
+        // Do not let a partial temporary file occupy a full disk.
         fs::remove_file(&draft).unwrap_or_default();
         io("write", path)(source)
     })
 }
 
-/// How much a write puts into its place in one piece.
+/// The size of a page of the page cache.
 const PAGE: usize = 4096;
 
-/// The same for what fits into one page: it is padded and written over in one piece, which no kill cuts in two, and no file is
-/// made for it. Whoever reads it without the lock may meet the moment of writing.
+/// The same for content that fits into one page: pads it with spaces and overwrites the file in
+/// place, which is faster because no file is created or renamed.
+///
+/// On local file systems of Linux (ext4, XFS, Btrfs, tmpfs) a kill cannot interrupt the write in
+/// the middle, because the kernel checks for signals only between pages. This does not hold for
+/// network and FUSE file systems, and a power failure can leave a mix of old and new sectors
+/// anywhere. So the content needs a checksum, or must be of a kind that can be rebuilt. A reader
+/// without the lock can see a partial write.
 pub fn write_page_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     if bytes.len() > PAGE {
         return write_cache_alone(path, bytes);
@@ -388,35 +404,35 @@ pub fn write_page_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 }
 
 fn sync_folder(path: &Path) -> Result<(), Error> {
-    // Elsewhere a folder cannot be opened, and the rename is as durable as the system makes it.
+    // Windows cannot open a folder; there the rename is as durable as the system makes it.
     if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }
 }
 
-/// Whether anything has this name.
+/// Whether anything exists at this path. Does not follow a symlink.
 #[must_use]
 pub fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Where a path leads once every link in it was followed; `None` if it leads nowhere.
+/// Resolves all links of a path; `None` if it does not exist.
 #[must_use]
 pub fn real_path(path: &Path) -> Option<PathBuf> {
     fs::canonicalize(path).ok()
 }
 
-/// How long a file is; nothing if it is not there.
+/// The length of a file; 0 if it does not exist.
 #[must_use]
 pub fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())
 }
 
-/// Whether it is a symbolic link.
+/// Whether the path is a symbolic link.
 #[must_use]
 pub fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink())
 }
 
-/// Whether others can read or write it.
+/// Whether other users can read or write the file.
 #[must_use]
 pub fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
@@ -431,13 +447,13 @@ pub fn is_open_to_others(path: &Path) -> bool {
     }
 }
 
-/// Whether it is a folder.
+/// Whether the path is a folder. Follows symlinks.
 #[must_use]
 pub fn is_folder(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|m| m.is_dir())
 }
 
-/// Removes a file; whether it was there.
+/// Deletes a file. Returns whether it existed.
 pub fn remove(path: &Path) -> Result<bool, Error> {
     match fs::remove_file(path) {
         Ok(()) => {
@@ -449,12 +465,13 @@ pub fn remove(path: &Path) -> Result<bool, Error> {
     }
 }
 
-/// Makes an empty file, if there is none: it needs no room but a name.
+/// Creates an empty file if it does not exist. This works on a full disk, because it needs no data
+/// block.
 pub fn mark(path: &Path) -> Result<(), Error> {
     open(path, "write", options().write(true).create(true)).map(drop)
 }
 
-/// Gives a file another name, over whatever had it.
+/// Renames a file, replacing an existing one.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
     fs::rename(from, to).map_err(io("rename", from))?;
     sync_folder(folder_of(to)?)

@@ -1,10 +1,12 @@
-//! A folder for plain text that another program must see for a while: random name, owner-only, wiped and removed afterwards.
+//! A private folder for plaintext that another program must read for a while, such as an editor. It
+//! has a random name, and is wiped and removed afterwards.
 //!
 //! ```text
-//! BASE/edit-<16 hex digits>/lock       locked as long as the folder is in use
-//! BASE/edit-<16 hex digits>/<file>     the text, and whatever the other program writes next to it
+//! BASE/edit-<16 hex digits>/lock       locked while the folder is in use
+//! BASE/edit-<16 hex digits>/<file>     the text, and anything else that the other program writes
 //! ```
-//! A process that is killed leaves its folder behind. Its lock is gone with it, so that the next sweep recognises the folder.
+//! A killed process leaves its folder behind, but not its lock. So the next sweep recognises the
+//! folder and wipes it.
 
 use super::{Error, folder, io, options};
 use std::fs::{self, File, TryLockError};
@@ -13,7 +15,8 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "edit-";
 const LOCK: &str = "lock";
-/// Overwriting happens in blocks of this size: one page-cache page times four, small enough for the stack.
+/// Overwriting happens in blocks of this size: one page-cache page times four, small enough for the
+/// stack.
 const WIPE_BLOCK_BYTES: usize = 16 * 1024;
 
 /// A folder that is wiped and removed when it is dropped.
@@ -25,7 +28,8 @@ pub struct ScratchFolder {
 }
 
 impl ScratchFolder {
-    /// Makes one in the first of `bases` that can be used. A base that others can open, or that is not ours, is passed over.
+    /// Creates a folder in the first usable one of `bases`. A base that others can access, or that
+    /// belongs to another user, is skipped.
     pub fn in_first_of(bases: &[PathBuf]) -> Result<Self, Error> {
         let mut last = Error::Odd { path: PathBuf::from(PREFIX), what: "a temporary folder without a usable location" };
         for base in bases {
@@ -45,7 +49,8 @@ impl ScratchFolder {
         folder(&path)?;
         let lock_file = path.join(LOCK);
         let lock = options().write(true).create_new(true).open(&lock_file).map_err(io("create", &lock_file))?;
-        // A file system without locks gives an error other than `WouldBlock`: the folder is used all the same.
+        // A file system without locks gives an error other than `WouldBlock`: the folder is used
+        // all the same.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
             return Err(Error::Odd { path: lock_file, what: "locked by another process" });
         }
@@ -65,14 +70,16 @@ impl Drop for ScratchFolder {
     }
 }
 
-/// Wipes the scratch folders that killed processes left in `bases`. Those in use are locked and stay.
+/// Wipes the scratch folders that killed processes left in `bases`. Those in use are locked and
+/// stay.
 pub fn sweep_scratch_folders(bases: &[PathBuf]) {
     for base in bases {
-        // A base that is not ours alone holds nothing of ours, and what lies there is not touched.
+        // This program never uses a base that others can access, so its content is left alone.
         if folder_is_ours(base) {
             for path in scratch_folders(base) {
                 let lock = options().write(true).open(path.join(LOCK));
-                // Without a lock file the process was killed between making the folder and the file: there is no text yet.
+                // Without a lock file the process was killed between making the folder and the
+                // file: there is no text yet.
                 if lock.as_ref().map_or(true, |file| file.try_lock().is_ok()) {
                     wipe(&path);
                 }
@@ -97,7 +104,8 @@ fn scratch_folders(base: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Overwrites and removes every file of a folder, then the folder. Failing is no reason to stop: the rest is still to go.
+/// Overwrites and removes every file of a folder, then the folder. Errors are ignored, so that one
+/// does not keep the rest.
 fn wipe(path: &Path) {
     let Ok(entries) = fs::read_dir(path) else { return };
     for entry in entries.flatten() {
@@ -115,8 +123,8 @@ fn wipe(path: &Path) {
     fs::remove_dir(path).unwrap_or_default();
 }
 
-/// Writes zeros over a file's bytes and waits until the disk has them. On a journalling or copying file system, and on flash, old
-/// blocks may survive: this is why a folder in memory comes first.
+/// Overwrites a file with zeros and syncs it. On a journalling or copy-on-write file system, and on
+/// flash, old blocks may survive; so callers list a folder in memory first.
 fn overwrite(path: &Path) -> io::Result<()> {
     let mut file = options().write(true).open(path)?;
     let mut left = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -151,7 +159,7 @@ mod tests {
         fs::write(scratch.file("backups").join("message.md~"), "plain text").unwrap();
         drop(scratch);
         assert!(scratch_folders(&bases[0]).is_empty());
-        // What the file's blocks hold, seen through another name.
+        // The content of the file's blocks, read through a hard link.
         assert_eq!(fs::read(second_name).unwrap(), [0; 10]);
     }
 

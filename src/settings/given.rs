@@ -1,21 +1,24 @@
-//! Settings from elsewhere: what a file says, and what of it nobody but its owner may say.
+//! The settings of a backup, which someone else may have written: each one as text, and whether
+//! only the user may accept it.
 
 use super::{Settings, parse};
 use crate::privacy::validate::Suspicious;
 use toml::de::{DeTable, DeValue};
 
-/// A setting as a file has it.
+/// A setting as it is written in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Given {
-    /// Its key with its path.
+    /// The full key, such as `limits.max_messages`.
     pub key: String,
-    /// Its value, in the words of the file.
+    /// The value as written in the file.
     pub value: String,
-    /// It runs a program, says where requests go, or protects less than the default does: only its owner's own eyes let it in.
+    /// Whether it runs a program, redirects requests or protects less than the default. Only the
+    /// user can apply such a setting, after reading it.
     pub guarded: bool,
 }
 
-/// Every setting in the text of a file; `None` if that stops the program: then none of it may be put in force.
+/// Lists every setting in the text of a file; `None` if the text is invalid, so that none of it may
+/// be applied.
 #[must_use]
 pub fn given(text: &str) -> Option<Vec<Given>> {
     let (settings, problems) = parse(text);
@@ -38,8 +41,8 @@ fn leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all:
 }
 
 impl Settings {
-    /// Whether a setting that was given protects less than where it is not, or does what no stranger may decide. What is not
-    /// known to be harmless is not.
+    /// Whether a setting protects less than its default, or is one that a stranger must not choose.
+    /// Anything not known to be harmless counts as such.
     fn weakened(&self, key: &str) -> bool {
         let (here, usual) = (self, Self::default());
         let more = |here: u64, usual: u64| here == 0 || here > usual;
@@ -58,7 +61,8 @@ impl Settings {
             "privacy.data_collection" => !here.privacy.deny_collection,
             "keys.rotate_after_days" => more(here.keys.rotate_after_days.into(), usual.keys.rotate_after_days.into()),
             "keys.keyring_remember_s" => here.keys.keyring_remember_s > usual.keys.keyring_remember_s,
-            // Absent, a budget is none; what is redacted or sent to fewer protects more.
+            // Without the setting there is no budget at all, so any budget protects more. So does
+            // redacting more or sending to fewer providers.
             "budget.per_day" | "budget.per_month" | "budget.per_conversation" => false,
             "privacy.patterns" | "privacy.on_secret" | "privacy.retention.pii" | "privacy.zdr" => false,
             _ => true,

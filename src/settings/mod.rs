@@ -1,4 +1,4 @@
-//! The settings file, as data: typed, with defaults, and every mistake named by line, key and reason.
+//! The settings file: typed, with defaults, and every mistake reported with line, key and reason.
 
 mod given;
 
@@ -11,133 +11,133 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
-/// What `config init` writes: every setting with its default, commented out.
+/// The file that `config init` writes: every setting with its default, commented out.
 pub const TEMPLATE: &str = include_str!("settings.toml");
 
 /// All settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Who answers.
+    /// The default provider.
     pub provider: Option<Name>,
-    /// With which model; each provider has a default of its own.
+    /// The default model; otherwise that of the provider.
     pub model: Option<String>,
-    /// Nothing is sent that cannot be written into the audit log.
+    /// Whether a message that cannot be recorded in the audit log is refused.
     pub audit_required: bool,
-    /// How much and how often.
+    /// Limits on the number of requests and the size of messages.
     pub limits: Limits,
-    /// How much money.
+    /// Limits on costs.
     pub budget: Budget,
-    /// What may leave and what may stay.
+    /// What is redacted, sent and saved.
     pub privacy: Privacy,
-    /// Where keys sleep and for how long.
+    /// Where and how long keys are stored.
     pub keys: Keys,
-    /// Who is told about alarms.
+    /// Who is notified about alerts.
     pub alerts: Alerts,
-    /// How long a request may take.
+    /// Time limits of requests.
     pub network: Network,
-    /// What programs started from here inherit.
+    /// The environment of child processes.
     pub children: Children,
-    /// Servers of the user's own.
+    /// Servers of the user's own, by name.
     pub providers: BTreeMap<Name, Custom>,
 }
 
 /// `[limits]`
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests within any minute.
+    /// The most requests within any 60 seconds.
     pub requests_per_minute: u32,
-    /// Requests within any hour.
+    /// The most requests within any 60 minutes.
     pub requests_per_hour: u32,
-    /// Characters of what is typed.
+    /// The most characters of a typed message.
     pub max_message_chars: usize,
-    /// Bytes of what is attached or piped.
+    /// The most bytes of attachments or piped input.
     pub max_attachment_bytes: u64,
-    /// Messages of a conversation.
+    /// The most messages of a conversation.
     pub max_messages: usize,
 }
 
 /// `[budget]`, in billionths of a dollar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Budget {
-    /// A day.
+    /// The limit for a day.
     pub per_day: Option<i64>,
-    /// A month.
+    /// The limit for a month.
     pub per_month: Option<i64>,
-    /// A conversation.
+    /// The limit for a conversation.
     pub per_conversation: Option<i64>,
-    /// A model whose price nobody knows may be asked although there is a budget.
+    /// Whether a model with an unknown price can be used although a budget is set.
     pub allow_unknown_price: bool,
 }
 
 /// `[privacy]`
 #[derive(Clone, Debug)]
 pub struct Privacy {
-    /// What is redacted.
+    /// The rules of redaction.
     pub policy: Policy,
-    /// What happens with suspicious text.
+    /// How suspicious text is treated.
     pub suspicious: Suspicious,
-    /// A message with findings is not kept at all.
+    /// Whether a message with private data is not saved at all.
     pub drop_findings: bool,
-    /// Ask before anything with a secret in it is sent.
+    /// Whether the user is asked before a message that contains a secret is sent.
     pub ask_on_secret: bool,
-    /// Conversations older than this go; 0 keeps them.
+    /// Conversations older than this are deleted; 0 keeps them.
     pub retention_days: u32,
-    /// Only providers that neither keep nor train on what they are sent.
+    /// Whether only providers are used that neither store messages nor train on them.
     pub deny_collection: bool,
-    /// Only endpoints that keep nothing at all.
+    /// Whether only endpoints with zero data retention are used.
     pub zdr: bool,
 }
 
-/// Where keys are kept.
+/// The key store that the user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Store {
-    /// The OS keyring if it answers.
+    /// The store that has the keys; else an existing vault; else the OS keyring.
     #[default]
     Auto,
-    /// The OS keyring and nothing else.
+    /// Only the OS keyring.
     Os,
-    /// The vault and nothing else.
+    /// Only the vault.
     Vault,
 }
 
 /// `[keys]`
 #[derive(Clone, Copy, Debug)]
 pub struct Keys {
-    /// A key older than this should be swapped.
+    /// The user is warned about an API key older than this; 0 turns the warning off.
     pub rotate_after_days: u32,
-    /// How long the keyring may take.
+    /// The longest that a call of the OS keyring can take.
     pub keyring_timeout_s: u32,
-    /// How long the kernel keeps what the keyring gave.
+    /// How long the kernel caches a secret from the OS keyring.
     pub keyring_remember_s: u32,
-    /// Which store.
+    /// The key store.
     pub store: Store,
 }
 
 /// `[alerts]`
 #[derive(Clone, Debug, Default)]
 pub struct Alerts {
-    /// A program and its arguments that get each alarm as JSON on standard input.
+    /// A program and its arguments. It receives each alert as JSON on standard input.
     pub command: Vec<String>,
 }
 
 /// `[network]`
 #[derive(Clone, Copy, Debug)]
 pub struct Network {
-    /// The longest that one request may take, repetitions included.
+    /// The longest that one request can take, including retries.
     pub deadline_s: u32,
 }
 
 /// `[children]`
 #[derive(Clone, Debug, Default)]
 pub struct Children {
-    /// Variables that they inherit besides the usual ones.
+    /// Variables that child processes inherit in addition to the usual ones.
     pub pass_env: Vec<String>,
 }
 
-/// Where a server of the user's own gets its key from.
+/// The source of the key for a server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyFrom {
-    /// It needs none.
+    /// The server needs no key.
     Nowhere,
     /// The key store.
     Stored,
@@ -148,13 +148,13 @@ pub enum KeyFrom {
 /// `[providers.NAME]`
 #[derive(Clone, Debug)]
 pub struct Custom {
-    /// Where it is.
+    /// The base URL of its API.
     pub base_url: String,
-    /// Its key.
+    /// The source of its key.
     pub key: KeyFrom,
-    /// Its default model.
+    /// The default model.
     pub model: Option<String>,
-    /// The provider we know whose ways it has, such as a gateway in front of it.
+    /// The known provider that it is compatible with, for a gateway in front of one.
     pub like: Option<Name>,
 }
 
@@ -190,22 +190,22 @@ impl Default for Settings {
     }
 }
 
-/// Something wrong with the file.
+/// A mistake in the settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The line, from 1.
     pub line: usize,
-    /// The key with its path; empty where the file cannot even be read as TOML.
+    /// The full key; empty if the file is not valid TOML.
     pub key: String,
-    /// What is wrong.
+    /// What is wrong, as a clause after the key.
     pub reason: String,
-    /// A name that was probably meant.
+    /// The key that was probably meant.
     pub nearest: Option<String>,
-    /// A key nobody knows: worth a warning, while a wrong value is refused.
+    /// Whether the key is unknown, which is only a warning; an invalid value is an error.
     pub unknown: bool,
 }
 
-/// Reads the text of a settings file: what could be understood, and everything that could not.
+/// Parses a settings file. Returns the settings that are valid, and all mistakes.
 #[must_use]
 pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
     let mut settings = Settings::default();
@@ -262,7 +262,7 @@ impl Settings {
             s.read(
                 "keyring_remember_s",
                 "0, 1 or 2",
-                // Nothing hears that the keyring was locked: what it gave must end by itself soon after.
+                // No process notices that the keyring was locked: a cached secret must expire soon.
                 |v| whole(v).filter(|n| (0..=2).contains(n)),
                 &mut self.keys.keyring_remember_s,
             );
@@ -335,7 +335,7 @@ fn dollars(value: &DeValue<'_>) -> Option<i64> {
     nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(whole)?)
 }
 
-/// Reads an amount of dollars, exactly: `1.25` is 1,250,000,000 billionths.
+/// Parses an amount of dollars exactly: `1.25` is 1,250,000,000 billionths.
 #[must_use]
 pub fn nanos(text: &str) -> Option<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
@@ -348,7 +348,7 @@ pub fn nanos(text: &str) -> Option<i64> {
     whole.checked_mul(1_000_000_000)?.checked_add(part)
 }
 
-/// Names of environment variables.
+/// Parses a list of names of environment variables.
 fn variables(value: &DeValue<'_>) -> Option<Vec<String>> {
     let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     texts(value).filter(|names| names.iter().all(is_name))
@@ -383,7 +383,7 @@ fn key_from(value: &DeValue<'_>) -> Option<KeyFrom> {
     }
 }
 
-/// A table of the file while it is being read: what is taken out is known, what is left over is not.
+/// A table that is being parsed. Known keys are removed; those left at the end are unknown.
 struct Section<'p, 't> {
     text: &'t str,
     path: String,
@@ -463,7 +463,7 @@ fn line_of(text: &str, at: usize) -> usize {
     1 + text.bytes().take(at).filter(|b| *b == b'\n').count()
 }
 
-/// Whether an unknown name was meant to limit something: what is misspelt there would limit nothing.
+/// Whether an unknown key is probably a misspelt limit or budget, so that ignoring it is unsafe.
 #[must_use]
 pub fn guards(key: &str) -> bool {
     let names = ["budget", "limits", "per_day", "per_month", "per_conversation", "requests_per_minute", "requests_per_hour"];
@@ -471,13 +471,13 @@ pub fn guards(key: &str) -> bool {
     key.starts_with("budget.") || key.starts_with("limits.") || key.split('.').any(meant)
 }
 
-/// The name that `word` was probably meant to be: at most a third of it wrong.
+/// The name that `word` was probably meant to be: at most a third of its letters differ.
 pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = names.into_iter().map(|name| (distance(word, name), name)).min()?;
     (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
 }
 
-/// How many letters must be added, left out, changed or swapped with their neighbour.
+/// The Damerau-Levenshtein distance: letters added, removed, replaced or swapped with the next.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
