@@ -1,11 +1,12 @@
-//! Street addresses: a street by its word, the number before or behind it, and the town that follows.
+//! Street addresses: a street recognised by its word, the number before or after it, and the town
+//! that follows.
 
 use super::context::begins_word;
 use super::detect::{FORMED, Pass, SAID};
 use super::kind::ADDRESS;
 use super::text::{Text, count, find, is_word};
 
-/// Words that end the name of a street in English, after its number: `742 Evergreen Terrace`.
+/// Words that end an English street name, after its number: `742 Evergreen Terrace`.
 #[rustfmt::skip]
 pub(super) const AFTER: &[&str] = &[
     "street", "avenue", "road", "boulevard", "lane", "drive", "court", "terrace", "square", "highway", "parkway", " circle", " way",
@@ -13,7 +14,8 @@ pub(super) const AFTER: &[&str] = &[
     " cir", " trail", " loop", " alley", " row", " mews", " grove", " broadway",
 ];
 
-/// Words that begin the name of a street, with its number before or behind: `12 Rue de Rivoli`, `Calle Mayor 5`.
+/// Words that begin a street name, with the number before or after: `12 Rue de Rivoli`, `Calle
+/// Mayor 5`.
 #[rustfmt::skip]
 pub(super) const BEFORE: &[&str] = &[
     "rue ", "avenue ", "boulevard ", "chemin ", "impasse ", "allée ", "quai ", "place ", "calle ", "c/ ", "avenida ", "avda. ", "av. ",
@@ -21,13 +23,13 @@ pub(super) const BEFORE: &[&str] = &[
     "ulica ", "aleja ", "al. ", "os. ", "osiedle ", "plac ", "pl. ", "улица ", "ул. ", "strada ", "str. ", "rynek ",
 ];
 
-/// Endings of the names of streets in German, Dutch and the north, with the number behind: `Hauptstraße 12`.
+/// Endings of German, Dutch and Nordic street names, with the number after: `Hauptstraße 12`.
 pub(super) const ENDINGS: &[&str] = &[
     "straße ", "strasse ", "str. ", "weg ", "allee ", "gasse ", "platz ", "ufer ", "damm ", "ring ", "straat ", "laan ", "gracht ",
     "plein ", "kade ", "dijk ", "gatan ", "vägen ", "gade ", "vej ", "veien ", "katu ", "gata ", "tie ",
 ];
 
-/// How addresses are announced where streets have no words of their own that are known here.
+/// Words that announce an address in languages whose street words are not in the lists above.
 pub(super) const SPOKEN: &[&str] = &[
     "العنوان",
     "عنواني",
@@ -61,14 +63,15 @@ pub(super) const SPOKEN: &[&str] = &[
     "rechnungsadresse",
 ];
 
-/// Reads what is announced as an address: to the end of the line or of the sentence, if there is a number in it.
+/// Reads what follows an announcing word, to the end of the line or sentence, if it contains a
+/// number.
 pub(super) fn spoken(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if text.at(at) < 0x80 && is_word(text.before(at)) || pass.covered(at) || text.before(at) == b'-' {
         return;
     }
     let limit = text.line_end(to, 160);
-    // Up to the sign or the particle that announces it.
+    // Skip to the sign or particle that ends the announcement.
     let signs: [&str; 10] = [":", "：", "は", "是", "为", "는", "은", "है", "—", "–"];
     let window = text.cut(to, (to + 16).min(limit));
     let sign = signs.iter().filter_map(|sign| find(window, sign.as_bytes()).map(|p| (p, sign.len()))).min();
@@ -100,13 +103,13 @@ pub(super) fn spoken(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Whether a point stands behind an abbreviation: `ул.`, `д.`, `кв.`
+/// Whether the dot at `point` ends an abbreviation: `ул.`, `д.`, `кв.`
 fn short_word(text: Text<'_>, point: usize) -> bool {
     let start = text.run_back(point, 12, |b| b.is_ascii_alphabetic() || b >= 0x80);
     point > start && point - start <= 6
 }
 
-/// Reads an address around a word like `Street`.
+/// Detects an address around a word such as `Street`.
 pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let word = text.run(at, 1, |b| b == b' ');
@@ -117,7 +120,7 @@ pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
     {
         return;
     }
-    // Up to four words of a name, then the number.
+    // Up to four words of a name, and before them the number.
     let mut i = text.run_back(word, 2, |b| b == b' ');
     let mut number = None;
     for words in 0..5 {
@@ -149,14 +152,14 @@ pub(super) fn english(pass: &mut Pass<'_>, at: usize, to: usize) {
     if is_word(text.before(start)) || matches!(text.before(start), b'-' | b'.' | b'$' | b'/') {
         return;
     }
-    // The address of the licences of free software.
+    // The FSF address in free software licences is not private.
     if find(text.cut(start.saturating_sub(60), start), b"Foundation, Inc").is_some() {
         return;
     }
     pass.hit(start, end, ADDRESS, "street", FORMED);
 }
 
-/// `street` in small letters counts behind a capitalised or numbered name only.
+/// Lower-case `street` counts only after a capitalised or numbered name.
 fn lower_street(text: Text<'_>, word: usize) -> bool {
     [&b"street"[..], b"avenue", b"road", b"boulevard", b"lane"].iter().any(|name| text.has(word, name)) && {
         let i = text.run_back(word, 2, |b| b == b' ');
@@ -179,13 +182,13 @@ fn house_number(piece: &[u8]) -> bool {
                     || rest.len() == 2 && rest.iter().skip(1).all(u8::is_ascii_alphabetic)))
 }
 
-/// The end of what follows a street: a direction, a flat, a town, a state, a postcode.
+/// Returns the end of what follows a street: direction, flat, town, state, postcode.
 fn town(text: Text<'_>, from: usize) -> usize {
     let mut end = from;
     let mut i = from;
     for _ in 0..12 {
         let gap = text.run(i, 4, |b| matches!(b, b' ' | b',' | b'.' | b'\n'));
-        // ` - Centro` behind a Brazilian street.
+        // ` - Centro` after a Brazilian street.
         let gap = if text.has(gap, b"- ") && gap > i && text.at(gap + 2).is_ascii_uppercase() { gap + 2 } else { gap };
         let point = text.cut(i, gap).contains(&b'.') && !text.cut(i, gap).contains(&b',');
         let unit = || UNITS.iter().any(|unit| text.cut(from, i).to_ascii_lowercase().ends_with(unit));
@@ -199,13 +202,13 @@ fn town(text: Text<'_>, from: usize) -> usize {
             break;
         }
         i = stop;
-        // Ends with a postcode, a state or a flat, or with the word behind a comma.
+        // The address can end here: after a postcode, a state, a flat, or a word after a comma.
         end = stop;
     }
     end
 }
 
-/// Words for a part of a house, before or behind its number.
+/// Words for a part of a building, before or after its number.
 #[rustfmt::skip]
 const UNITS: &[&[u8]] = &[
     b"apt", b"suite", b"ste", b"unit", b"flat", b"floor", b"fl", b"room", b"apartment", b"no", b"po", b"box", b"piso", b"apto", b"bloco",
@@ -213,7 +216,7 @@ const UNITS: &[&[u8]] = &[
     b"appt", b"etage", b"stiege", b"top", b"wohnung", b"whg", b"bus", b"app", b"mieszkanie", b"lok", b"kv", b"lgh", b"sala", b"casa",
 ];
 
-/// Whether a word can be part of the town's line.
+/// Whether a word can be part of the town line.
 fn part(word: &[u8], comma: bool, before: &[u8]) -> bool {
     const DIRECTIONS: &[&[u8]] = &[b"N", b"S", b"E", b"W", b"NE", b"NW", b"SE", b"SW", b"North", b"South", b"East", b"West"];
     let lower = word.to_ascii_lowercase();
@@ -245,7 +248,7 @@ fn part(word: &[u8], comma: bool, before: &[u8]) -> bool {
     postcode || unit || floor || behind_floor || state || DIRECTIONS.contains(&word) || name || joins
 }
 
-/// Words with capitals that begin something else behind a comma.
+/// Capitalised words after a comma that begin something other than a town.
 const STOPS: &[&[u8]] = &[
     b"and", b"i", b"my", b"the", b"please", b"phone", b"tel", b"email", b"call", b"we", b"he", b"she", b"they", b"it", b"is", b"thanks",
     b"but", b"or", b"dob", b"ssn", b"born", b"und", b"ich", b"mein", b"meine", b"telefon", b"et", b"mon", b"y", b"mi", b"e", b"contact",
@@ -253,7 +256,7 @@ const STOPS: &[&[u8]] = &[
     b"city", b"state", b"zip",
 ];
 
-/// Reads an address that begins with a word like `Rue`, its number before or behind.
+/// Detects an address that begins with a word such as `Rue`, with the number before or after.
 pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if is_word(text.before(at)) || text.before(at) >= 0x80 || pass.covered(at) {
@@ -270,7 +273,7 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
         && !is_word(text.before(start))
         && text.before(start) != b'-'
         && text.before(start) != b'.';
-    // The name: words with capitals and the small words between them.
+    // The name: capitalised words and the small words between them.
     let mut i = to;
     let mut capitals = 0;
     let mut behind = None;
@@ -330,7 +333,8 @@ pub(super) fn romance(pass: &mut Pass<'_>, at: usize, to: usize) {
     let (from, street_end) = match (numbered, behind) {
         (true, _) => {
             let stop = text.run_back(i, 2, |b| matches!(b, b' ' | b','));
-            // A number and a comma stand before a street in French; elsewhere they are of a list, unless a town follows.
+            // Only French writes a number and a comma before a street. In other languages that is a
+            // list item, unless a town follows.
             let french = [&b"rue "[..], b"avenue ", b"boulevard ", b"chemin ", b"impasse ", b"all\xc3\xa9e ", b"quai ", b"place "];
             let listed = text.cut(lead, at).contains(&b',') && !french.iter().any(|word| text.has_folded(at, word));
             if listed && town(text, stop) == stop && !(opens_line(text, start) && closes_line(text, stop)) {
@@ -387,7 +391,8 @@ fn written_small(text: Text<'_>, at: usize, end: usize) -> bool {
         || text.at(end) == b',' && text.cut(end + 2, end + 7).len() == 5 && text.cut(end + 2, end + 7).iter().all(u8::is_ascii_digit)
 }
 
-/// Reads `Am Bahnhof 12`, `Unter den Linden 5`: streets without a word for one, where a home is spoken of or a town follows.
+/// Detects German streets without a street word (`Am Bahnhof 12`, `Unter den Linden 5`), only near
+/// words about a home or before a town.
 pub(super) fn prepositional(pass: &mut Pass<'_>, at: usize, to: usize) {
     const HOME: &[&str] = &[
         "wohne",
@@ -431,14 +436,14 @@ pub(super) fn prepositional(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads an address whose street ends like `…straße`, the number behind.
+/// Detects an address whose street ends in `…straße` or the like, with the number after it.
 pub(super) fn germanic(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if pass.covered(at) {
         return;
     }
     let mut start = text.run_back(at, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
-    // `Berliner Straße`, `Unter den Linden` have their names before.
+    // `Berliner Straße`, `Unter den Linden`: the name is in the words before.
     if start == at || start + 1 == at {
         let gap = text.run_back(at, 1, |b| b == b' ');
         start = text.run_back(gap, 32, |b| b.is_ascii_alphabetic() || b == b'-' || b >= 0x80);
@@ -464,7 +469,7 @@ pub(super) fn germanic(pass: &mut Pass<'_>, at: usize, to: usize) {
     pass.hit(start, end, ADDRESS, "street", FORMED);
 }
 
-/// Reads a post office box and its town.
+/// Detects a post office box and its town.
 pub(super) fn box_number(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let end = text.run(text.blanks(to), 6, |b| b.is_ascii_digit());

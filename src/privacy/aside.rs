@@ -1,4 +1,9 @@
-//! Passwords beside their names: said before them, in a pair with a user, or near enough that nothing else can be meant.
+//! Passwords near their names but not assigned to them: written before the name, in a pair with a
+//! user, or alone nearby.
+//!
+//! Every function here is a fallback of `assign` and `sentence`, so each limits how far it looks
+//! (100 bytes of the line, 40 words): a distant match would more often be a false alarm than a
+//! password.
 
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
@@ -9,7 +14,8 @@ use super::sentence::{Spoken, looks_like_name, spoken};
 use super::text::{caseless, count, find, is_word, lowered};
 use super::value;
 
-/// In a sentence about a password, a word that can hardly be anything else: `I typed hunTer#2 when it asked for the password`.
+/// Finds a word that is hardly anything but a password in a sentence about one: `I typed hunTer#2
+/// when it asked for the password`.
 pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     if name.word != Word::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
@@ -21,7 +27,7 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
     pass.weighed = to;
     let line = text.cut(from, to);
-    // Sentences have spaces and no signs of code.
+    // Prose has spaces and no code punctuation. Lines that look like code are left to `assign`.
     if line.iter().any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))
         || line.windows(2).any(|w| w == b"()")
         || count(line, b' ') < 4
@@ -42,14 +48,14 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     false
 }
 
-/// Words that connect a value with the name behind it.
+/// Words that connect a value with a name after it.
 #[rustfmt::skip]
 static LINKS: Lexicon = lexicon!([
     " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
     " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
 ]);
 
-/// Words that may stand between the connection and the name.
+/// Words that may occur between the connecting word and the name.
 #[rustfmt::skip]
 static BETWEEN: Lexicon = lexicon!([
     "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
@@ -58,11 +64,13 @@ static BETWEEN: Lexicon = lexicon!([
     "moje", "nowe", "a", "minha", "nova", "het", "mijn", "nieuwe", "mitt", "mit", "ssh", "ftp", "gmail", "email", "bank", "same", "one",
 ]);
 
-/// Words for how good a password is: what they speak of may be a sample.
+/// Words that rate a password: a sentence with one may quote an example rather than a real
+/// password.
 static GRADES: Lexicon =
     lexicon!(["strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes", "segura", "bon", "sicura"]);
 
-/// `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin password`
+/// Reads `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin
+/// password`.
 pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     let start = text.line_start(name.start, 90);
@@ -74,7 +82,7 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     if before.len() != lower.len() {
         return false;
     }
-    // Back over the words between, to the link.
+    // Skip the words between, backwards, to the connecting word.
     let mut rest = &*lower;
     let (mut parenthesis, mut graded) = (false, false);
     for _ in 0..4 {
@@ -94,7 +102,7 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let Some(link) = LINKS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max().or_else(|| parenthesis.then_some(0)) else {
         return false;
     };
-    // A dash or a comma may stand before the link.
+    // A dash or a comma may precede the connecting word.
     let mut end = start + rest.len() - link;
     for sign in ["—", "–", "-", ","] {
         let cut = text.cut(start, end);
@@ -134,19 +142,20 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     false
 }
 
-/// Words that connect what one logs in with.
+/// Words that introduce login credentials.
 static WITH: Lexicon = lexicon!([
     "with", "using", "mit", "avec", "con", "com", "and", "then", "und", "dann", "et", "puis", "y", "e", "en", "och", "i", "met", "z",
 ]);
 
-/// Words that connect a value with the one that comes in its place.
+/// Words that connect a value with its replacement.
 #[rustfmt::skip]
 static INSTEAD: Lexicon = lexicon!([
     "to", "is", "with", "into", "par", "est", "por", "es", "durch", "ist", "zu", "auf", "con", "è", "met", "naar", "na", "jest", "till", "til",
     "är", "er", "на", "это", "→", "->", "=>", "now", "new", "é", "para", "una", "new:", "now:", "neu:",
 ]);
 
-/// What came in the place of a password that was found: `(hunter2) a été remplacé par hunter3`, `from hunter2 to hunter3`.
+/// Finds the replacement of a password found before: `(hunter2) a été remplacé par hunter3`, `from
+/// hunter2 to hunter3`.
 pub(super) fn turned(pass: &mut Pass<'_>, name: &Name<'_>, from: usize) {
     let text = pass.text;
     if name.word != Word::Password {
@@ -177,7 +186,8 @@ pub(super) fn turned(pass: &mut Pass<'_>, name: &Name<'_>, from: usize) {
     }
 }
 
-/// Whether a word is what a person would set: signs or capitals among letters and digits, a number behind a word, joined words.
+/// Whether a word looks chosen by a person: signs or capitals among letters and digits, a number
+/// after a word, joined words.
 fn set_by_hand(bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     let sign = made.signs > 0 && bytes.iter().all(|&b| b != b'/' && b != b'\\' && b != b'(');
@@ -191,11 +201,12 @@ fn set_by_hand(bytes: &[u8]) -> bool {
         && !looks_like_name(bytes)
 }
 
-/// Accounts whose password is written behind a slash: `admin/hunter2`, `root / hunter2 on all three boxes`.
+/// Account names that people write before a slash and a password: `admin/hunter2`, `root / hunter2
+/// on all three boxes`.
 pub(super) const ACCOUNTS: &[&str] =
     &["admin/", "admin / ", "root/", "root / ", "administrator/", "administrator / ", "guest/", "guest / ", "pi/", "postgres/", "ubuntu/"];
 
-/// Reads what stands behind the name of an account and a slash.
+/// Reads the password after an account name and a slash.
 pub(super) fn account(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let before = text.before(at);
@@ -212,7 +223,8 @@ pub(super) fn account(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Lines below a line that speaks of passwords: `gmail: hunter2`, `amazon — hunter3`, or one word alone, as an answer.
+/// Reads the lines below a line about passwords: `gmail: hunter2`, `amazon — hunter3`, or a single
+/// word as an answer.
 pub(super) fn listed(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let (line, stop) = (text.line_start(name.start, 80), text.line_end(name.end, 60));
@@ -249,7 +261,7 @@ pub(super) fn listed(pass: &mut Pass<'_>, name: &Name<'_>) {
     pass.noted = at;
 }
 
-/// `bob / hunter2`, `admin:S3cret!` behind words about logging in.
+/// Reads `bob / hunter2` or `admin:S3cret!` after words about logging in.
 pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let limit = text.line_end(name.end, 100);

@@ -1,4 +1,9 @@
-//! Values beside a telling name, in any syntax: settings, code, markup, tables, commands. Sentences are read by `sentence`.
+//! Values assigned to a secret's field name, in any syntax: settings, code, markup, tables,
+//! commands.
+//!
+//! `read` is called where the index saw a field name. It tries, in order: seed phrase, column of
+//! a table, assignment (`connected`, then `found` and `judgement`); only if none of these
+//! decides, the prose readers in `sentence`, `script` and `aside`.
 
 use super::context::begins_word;
 use super::detect::{NAMED, Pass};
@@ -10,24 +15,22 @@ use super::sentence;
 use super::text::{Text, count, find, is_ident};
 use super::value;
 
-/// How a value is written.
+/// The syntax a value is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Syntax {
-    /// Between quotes.
     Quoted,
     /// `NAME=value` to the end of the line, as in `.env` files and shells.
     Line,
-    /// Behind `name: ` or `name = `, without quotes.
+    /// After `name: ` or `name = `, without quotes.
     Bare,
-    /// In a query string or a connection string.
     Query,
-    /// An argument of a command.
+    /// A command-line argument.
     Argument,
     /// The text of an XML element or a cell of a table.
     Cell,
 }
 
-/// A name in its place.
+/// A field name with its position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name<'t> {
     pub(super) text: Text<'t>,
@@ -35,7 +38,7 @@ pub(super) struct Name<'t> {
     /// The whole identifier.
     pub(super) start: usize,
     pub(super) end: usize,
-    /// The telling word in it.
+    /// The word in it that marks a secret.
     pub(super) at: usize,
     pub(super) to: usize,
 }
@@ -49,23 +52,23 @@ impl<'t> Name<'t> {
         self.text.cut(self.to, self.end)
     }
 
-    /// Whether it is written as names in settings are: `DB_PASSWORD`.
+    /// Whether it is written in the style of environment variables: `DB_PASSWORD`.
     pub(super) fn is_upper(&self) -> bool {
         let name = self.text.cut(self.start, self.end);
         !name.iter().any(u8::is_ascii_lowercase) && name.iter().any(u8::is_ascii_uppercase)
     }
 }
 
-/// Words that make a key the password of a network.
+/// Words that make a `key` the password of a wireless network.
 static WIRELESS: Lexicon = lexicon!(["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
 
-/// Reads on from a telling word.
+/// Looks for a value after a field name.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     let text = pass.text;
     if at < pass.named || pass.covered(at) {
         return;
     }
-    // Keywords that carry the sign behind them give it back.
+    // Some keywords include the sign after the name; exclude it.
     let to = at + text.cut(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
     let Some(name) = name_at(text, at, to, word) else { return };
     // `webhook_secret`: the word behind tells more.
@@ -93,7 +96,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize, word: Word) {
     sentence::read(pass, &name);
 }
 
-/// The identifier around a telling word, if the word is one in it.
+/// Returns the identifier around a word, if the word is a whole part of it.
 fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>> {
     let start = text.run_back(at, 48, |b| is_ident(b) || b == b'-' || b == b'.');
     let short = to - at <= 6;
@@ -105,7 +108,7 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
     }
     let (next, last) = (text.at(to), text.before(to));
     if (next.is_ascii_lowercase() && last.is_ascii_alphabetic()) || (next.is_ascii_uppercase() && last.is_ascii_uppercase()) {
-        // A plural, or another word of which this is the beginning.
+        // A plural, or the beginning of another word.
         let plural = next.eq_ignore_ascii_case(&b's') && !text.at(to + 1).is_ascii_alphanumeric();
         let compound = word == Word::Password && !glued_pass(text.cut(at, to))
             || (to - at > 4 && matches!(text.cut(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
@@ -117,7 +120,8 @@ fn name_at(text: Text<'_>, at: usize, to: usize, word: Word) -> Option<Name<'_>>
         }
     }
     let mut end = text.run(to, 48, is_ident);
-    // `password-hash`, `spring.datasource.password.old`, but not the end of a sentence.
+    // Include `-hash` of `password-hash` and `.old` of `spring.datasource.password.old`, but not
+    // the end of a sentence.
     while matches!(text.at(end), b'-' | b'.') && text.at(end + 1).is_ascii_alphabetic() && end - to < 48 {
         end = text.run(end + 1, 48, is_ident);
     }
@@ -142,7 +146,7 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         return false;
     };
     pass.named = name.end;
-    // The name again, over and over.
+    // The name repeated.
     let own = text.cut(name.at, name.to);
     if !own.is_empty() && text.cut(from, from + own.len()).eq_ignore_ascii_case(own) && matches!(text.at(from + own.len()), b':' | b'=') {
         return true;
@@ -153,7 +157,7 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
         return true;
     }
     let mut from = from;
-    // Up to three values: a type, a value, the other half of a comparison.
+    // Up to two more values: after a type, or the other side of a comparison.
     for _ in 0..2 {
         let Some(found) = value_at(text, &mut pass.run, from, syntax, name) else {
             return syntax != Syntax::Bare;
@@ -172,15 +176,16 @@ fn assigned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
             pass.named = found.end;
             return true;
         }
-        // `password: the one on the fridge is hunter2` is a sentence.
+        // `password: the one on the fridge is hunter2` is a sentence: leave it to `sentence`.
         return found.syntax != Syntax::Bare;
     }
     true
 }
 
-/// A list of at least sixteen bytes: `[17, 203, …]`, `{0x11, 0xcb, …}`.
+/// Finds a list of at least 16 bytes: `[17, 203, …]`, `{0x11, 0xcb, …}`.
 fn bytes_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
-    // Behind what may stand before the list: `[u8; 32] = [`, `[]byte{`, `new byte[] {`, `Uint8Array.from([`.
+    // Skip what may precede the list: `[u8; 32] = [`, `[]byte{`, `new byte[] {`,
+    // `Uint8Array.from([`.
     let head = text.cut(from, from + 40);
     let list = head.windows(2).position(|w| matches!(w, [b'[' | b'{', b'0'..=b'9' | b' ' | b'\n']))?;
     let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'[' | b']' | b' ' | b';' | b'=' | b'&' | b'.' | b'(' | b'!' | b'*');
@@ -199,16 +204,16 @@ fn bytes_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
     (many && matches!(text.at(end), b']' | b'}')).then_some((from + 1, end))
 }
 
-/// Types that no secret has.
+/// Types that a secret never has.
 const NUMERIC: &[&[u8]] = &[
     b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32", b"f64", b"bool", b"int", b"long", b"float",
     b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
 ];
 
-/// What the names of the keys to services have in them.
+/// Words in the names of service keys, which are of kind `API_KEY`.
 static OF_SERVICES: Lexicon = lexicon!(["api", "token", "access"]);
 
-/// What a value beside a name is called.
+/// The kind reported for a value of this name.
 pub(super) fn kind_of(name: &Name<'_>) -> &'static str {
     match name.word {
         Word::Password | Word::Pass | Word::Pin | Word::Pair => PASSWORD,
@@ -232,7 +237,7 @@ fn rule_of(word: Word) -> &'static str {
     }
 }
 
-/// Past the signs that close a name, and the sign that connects it to a value.
+/// Skips the signs that close a name and the sign that connects it with a value.
 fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     let closed = text.run(name.end, 12, |b| matches!(b, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*' | b')' | b'}'));
     let quoted = text.cut(name.end, closed).iter().any(|b| matches!(b, b'"' | b'\'' | b'`'));
@@ -291,7 +296,7 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             Some((next_line(text, from, quoted), Syntax::Bare))
         }
         [0xEF, 0xBC, 0x9A, ..] => Some((text.blanks(i + 3), Syntax::Bare)),
-        // `set("password", "hunter2")`, not one of a list of words.
+        // `set("password", "hunter2")`, but not an item of a list of words.
         [b',', ..] if quoted => {
             // `fill('input[name=password]', '…')`
             let open = text.run_back(name.start, 40, |b| !matches!(b, b'"' | b'\'' | b'`' | b'\n' | b',' | b'('));
@@ -303,7 +308,7 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
             let opened = text.before(name.start);
             (matches!(opened, b'<' | b':') || quoted).then_some((text.run(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
         }
-        // `{{ .Values.password | b64enc }}`, `echo $password | wc`: what a value is put through.
+        // `{{ .Values.password | b64enc }}`, `echo $password | wc`: a pipe, not a value.
         [b'|', ..] if in_expression(text, name.start) => None,
         [b'|' | b'\t', ..] if !quoted => Some((text.run(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
             .filter(|_| rest.first() == Some(&b'|')),
@@ -312,14 +317,14 @@ fn connected(text: Text<'_>, name: &Name<'_>) -> Option<(usize, Syntax)> {
     }
 }
 
-/// Whether a place is inside an expression of a template, or the name there that of a variable of a shell.
+/// Whether a position is inside a template expression, or the name there is a shell variable.
 fn in_expression(text: Text<'_>, at: usize) -> bool {
     let before = text.cut(text.line_start(at, 80), at);
     let open = before.windows(2).rposition(|w| matches!(w, b"{{" | b"{%" | b"<%"));
     matches!(before.last(), Some(b'$')) || open.is_some_and(|p| !before.windows(2).skip(p).any(|w| matches!(w, b"}}" | b"%}" | b"%>")))
 }
 
-/// A list of characters: `{'h', 'u', 'n', 't'}`.
+/// Finds a list of characters: `{'h', 'u', 'n', 't'}`.
 fn characters_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
     let head = text.cut(from, from + 24);
     let plain = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'[' | b']' | b'=' | b'(' | b'"' | b'\'' | b':');
@@ -336,7 +341,8 @@ fn characters_of(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
     (count >= 4).then_some((start, end))
 }
 
-/// Past the tags and the sign between a name and its value in markup: `<b>Password:</b> <code>`, `<key>password</key><string>`.
+/// Skips the tags and the sign between a name and its value in markup: `<b>Password:</b> <code>`,
+/// `<key>password</key><string>`.
 fn past_tags(text: Text<'_>, from: usize) -> Option<usize> {
     let mut i = text.run(from, 1, |b| b == b':');
     if text.at(i) != b'<' || text.at(i + 1) != b'/' {
@@ -354,11 +360,13 @@ fn past_tags(text: Text<'_>, from: usize) -> Option<usize> {
     (opened && text.at(i) != b'<').then_some(i)
 }
 
-/// Words before a name whose value stands behind a space; and those of them before names in small letters.
+/// Words before a name whose value follows after a space; and those that also count before
+/// lower-case names.
 static SETTING: Lexicon = lexicon!(["env ", "arg ", "machine ", "login ", "setenv ", "requirepass", "masterauth", "config set ", "set "]);
 static LOGGING_IN: Lexicon = lexicon!(["machine ", "login ", "config set"]);
 
-/// A value behind nothing but a space: flags, SQL, Docker files, `.netrc`, `value="…"` of markup.
+/// Finds a value separated by a space only: flags, SQL, Dockerfiles, `.netrc`, `value="…"` in
+/// markup.
 fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Option<(usize, Syntax)> {
     let i = text.run(closed, 40, |b| b == b' ' || b == b'\t' || b == b'\n' || b == b'\r' || (quoted && matches!(b, b',' | b'-')));
     if quoted || text.before(name.start) == b':' {
@@ -403,7 +411,7 @@ fn spaced(text: Text<'_>, name: &Name<'_>, closed: usize, quoted: bool) -> Optio
     // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
     let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
     let to = words.iter().any(|word| text.has_folded(i, word));
-    // `ENV NAME value`: nothing follows the value, as words would in a sentence.
+    // `ENV NAME value`: nothing follows the value, unlike in a sentence.
     let alone = || {
         let value = text.run(i, 256, |b| !b.is_ascii_whitespace());
         text.cut(value, text.line_end(value, 16)).trim_ascii().is_empty()

@@ -1,9 +1,11 @@
-//! Words beside a telling name in the same identifier, which make it the name of something else or leave it telling.
+//! Words next to a secret word in the same identifier. They can make it the name of something else
+//! (`password_length`) or leave it a secret's.
 
 use super::lexicon::{Lexicon, lexicon};
 use super::names::{Word, words};
 
-/// Words behind a telling name that make it the name of something else: `password_length`, `token_type`, `secretName`.
+/// Words after a secret word that make it the name of something else: `password_length`,
+/// `token_type`, `secretName`.
 #[rustfmt::skip]
 static OTHER_TAILS: Lexicon = lexicon!([
     "length", "len", "min", "max", "size", "count", "policy", "policies", "type", "types", "name", "names", "field", "fields", "label",
@@ -23,7 +25,8 @@ static OTHER_TAILS: Lexicon = lexicon!([
     "config", "settings", "options", "stdin", "fd", "request", "response", "callback", "event", "entropy", "uuid",
 ]);
 
-/// Words before a telling name that make it the name of something else: `max_tokens`, `next_page_token`, `public_key`.
+/// Words before a secret word that make it the name of something else: `max_tokens`,
+/// `next_page_token`, `public_key`.
 #[rustfmt::skip]
 static OTHER_HEADS: Lexicon = lexicon!([
     "max", "min", "num", "n", "total", "reset", "forgot", "forgotten", "change", "is", "has", "no", "require", "requires", "need",
@@ -38,7 +41,7 @@ static OTHER_HEADS: Lexicon = lexicon!([
     "entity", "access_key_id",
 ]);
 
-/// Words before `key` that make it a secret's.
+/// Words before `key` that make it a secret.
 #[rustfmt::skip]
 static KEY_HEADS: Lexicon = lexicon!([
     "api", "access", "auth", "secret", "private", "encryption", "signing", "master", "service", "account", "storage", "shared", "license",
@@ -51,7 +54,7 @@ static KEY_HEADS: Lexicon = lexicon!([
     "decrypt", "decryption", "hash", "flask", "django", "rails", "laravel", "nextauth",
 ]);
 
-/// Words glued before short telling words without a mark between: `dbpass`, `authtoken`.
+/// Words written together with a following secret word: `dbpass`, `authtoken`.
 #[rustfmt::skip]
 static GLUED: Lexicon = lexicon!([
     "db", "my", "user", "root", "admin", "auth", "access", "api", "app", "ftp", "smtp", "mail", "email", "ssh", "bot", "sql", "pg",
@@ -61,13 +64,14 @@ static GLUED: Lexicon = lexicon!([
     "signing", "account", "storage", "license", "consumer", "shared",
 ]);
 
-/// Words behind `pass` that say that a password is meant; any other makes it something else: `PassManager`, `pass_by_value`.
+/// Words after `pass` that confirm a password; with any other word it is something else:
+/// `PassManager`, `pass_by_value`.
 static OF_PASS: Lexicon =
     lexicon!(
         ["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash",]
     );
 
-/// Whether the words behind a telling name leave it telling.
+/// Whether the identifier still names a secret, given the words after the secret word.
 pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
     words(tail).all(|w| {
         if word == Word::Pass {
@@ -80,7 +84,7 @@ pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
     })
 }
 
-/// Words before the name of a secret that make it something that is counted, asked for or shown.
+/// Words before a secret word for something that is counted, requested or displayed.
 #[rustfmt::skip]
 static COUNTING: Lexicon = lexicon!([
     "max", "min", "num", "total", "is", "has", "require", "requires", "reset", "forgot", "next", "page", "continuation", "sync",
@@ -89,17 +93,17 @@ static COUNTING: Lexicon = lexicon!([
     "cancellation", "cancel",
 ]);
 
-/// Whether the words before a telling name leave it telling.
+/// Whether the identifier still names a secret, given the words before the secret word.
 pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
     match word {
-        // `FunctionPass`, `renderPass` are no passwords, `dbPass` is.
+        // `FunctionPass`, `renderPass` are not passwords, `dbPass` is one.
         Word::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => words(head).last().is_some_and(is_glued),
         Word::Key => words(head).all(|w| !OTHER_HEADS.has_folded(w)),
         _ => !words(head).any(|w| COUNTING.has_folded(w)),
     }
 }
 
-/// Words before `key` that leave it open whether it is a secret's: names of records, of places, of what is counted.
+/// Words before `key` that make it a record, a location or a counter rather than a secret.
 #[rustfmt::skip]
 static OPEN_HEADS: Lexicon = lexicon!([
     "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
@@ -115,7 +119,8 @@ static OPEN_HEADS: Lexicon = lexicon!([
     "git", "sha", "hash", "md", "content_", "integrity", "figure", "translation_", "test",
 ]);
 
-/// Whether the words before `key` make it a secret's: one of those that are known to, or a name that says nothing else.
+/// Whether the words before `key` make it a secret: a listed word, or a name that means nothing
+/// else.
 pub(super) fn head_is_secret(head: &[u8]) -> bool {
     words(head).last().is_some_and(|last| {
         KEY_HEADS.has_folded(last)
@@ -127,7 +132,7 @@ pub(super) fn head_is_secret(head: &[u8]) -> bool {
     })
 }
 
-/// Whether a short telling word may stand glued behind these letters.
+/// Whether a short secret word may directly follow these letters.
 pub(super) fn is_glued(letters: &[u8]) -> bool {
     GLUED.has_folded(letters)
 }

@@ -1,6 +1,7 @@
-//! Checksums: what tells a number that was issued from one that only looks like it.
+//! Checksums. They separate issued numbers from random digits, so a number with a valid checksum
+//! needs no word of context.
 
-/// Luhn's check: payment cards, Canadian SIN, IMEI.
+/// Luhn: payment cards, Canadian SIN, IMEI.
 pub(super) fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
@@ -14,7 +15,7 @@ pub(super) fn luhn(digits: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// The remainder of a long decimal number; letters count from 10 as in IBAN.
+/// The remainder of a long decimal number. Letters count from 10, as in IBAN.
 pub(super) fn remainder(bytes: impl Iterator<Item = u8>, by: u32) -> Option<u32> {
     let mut rest = 0u32;
     for b in bytes {
@@ -27,18 +28,18 @@ pub(super) fn remainder(bytes: impl Iterator<Item = u8>, by: u32) -> Option<u32>
     Some(rest)
 }
 
-/// The weighted sum of digits.
 pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
     digits.iter().zip(weights).map(|(&d, w)| u32::from(d) * w).sum()
 }
 
-/// IBAN: the first four characters go to the end, letters become numbers, and the rest modulo 97 is 1.
+/// IBAN (ISO 7064 mod 97-10): first four characters moved to the end, letters as numbers, remainder
+/// 1.
 pub(super) fn iban(compact: &[u8]) -> bool {
     let (head, tail) = compact.split_at(4.min(compact.len()));
     remainder(tail.iter().chain(head).copied(), 97) == Some(1)
 }
 
-/// Verhoeff's check (Aadhaar).
+/// Verhoeff: Aadhaar.
 pub(super) fn verhoeff(digits: &[u8]) -> bool {
     const D: [[u8; 10]; 10] = [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
@@ -70,7 +71,7 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
     c == 0
 }
 
-/// ISO 7064 mod 11,10: the German tax number, the German VAT number.
+/// ISO 7064 mod 11,10: German tax number, German VAT number.
 pub(super) fn mod_11_10(digits: &[u8]) -> bool {
     let Some((&check, body)) = digits.split_last() else { return false };
     let mut product = 10u32;
@@ -81,7 +82,7 @@ pub(super) fn mod_11_10(digits: &[u8]) -> bool {
     (11 - product) % 10 == u32::from(check)
 }
 
-/// Keccak-256 of up to 135 bytes, as Ethereum uses it: one block.
+/// Keccak-256 as Ethereum uses it, for inputs of up to 135 bytes (one block).
 pub(super) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
     const ROUNDS: [u64; 24] = [
         0x0000_0000_0000_0001,

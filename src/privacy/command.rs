@@ -6,10 +6,11 @@ use super::quotation::quoted;
 use super::text::{Text, find, is_ident};
 use super::value;
 
-/// A command, its flags for a password, for a pair, and with the password glued.
+/// A command; its flags for a password, for `user:password`, and with the password attached.
 type Command = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
-/// Commands and how they take a password: flags with the password itself, flags with `user:password`, flags with the password glued.
+/// Commands and the flags by which they take a password: separate, as `user:password`, or attached
+/// to the flag.
 const COMMANDS: &[Command] = &[
     ("mysql", &[], &[], &["-p"]),
     ("mysqldump", &[], &[], &["-p"]),
@@ -78,7 +79,7 @@ const COMMANDS: &[Command] = &[
     ("security add-generic-password", &["-w"], &[], &[]),
 ];
 
-/// The names of the commands, for the index.
+/// The command names, for the index.
 #[rustfmt::skip]
 pub(super) const KEYWORDS: &[&str] = &[
     "mysql ", "mysqldump ", "mysqladmin ", "mariadb ", "sshpass ", "curl ", "http ", "docker ", "podman ", "redis-cli ", "mongo ",
@@ -88,7 +89,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "ssh-keygen ", "mongorestore ", "mongoexport ", "useradd ", "rdesktop ", "hydra ", "security add-generic-password ",
 ];
 
-/// Reads the flags behind a command.
+/// Reads the flags after a command.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if at < pass.commanded || is_ident(text.before(at)) || matches!(text.before(at), b'-' | b'.') {
@@ -97,7 +98,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let name = String::from_utf8_lossy(text.cut(at, to)).trim_end().to_ascii_lowercase();
     let Some((_, plain, pairs, glued)) = COMMANDS.iter().find(|(command, ..)| *command == name) else { return };
     let login = !matches!(name.as_str(), "docker" | "podman" | "helm") || find(text.cut(to, to + 24), b"login").is_some();
-    // A command goes on over lines that end with a backslash.
+    // A trailing backslash continues the command on the next line.
     let mut limit = text.line_end(to, 400);
     for _ in 0..8 {
         let next = text.run(limit, 2, |b| b == b'\n' || b == b'\r');
@@ -132,7 +133,8 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads commands that take a password by its place among the words behind them. Says whether the command is one of them.
+/// Reads commands that take a password as a positional argument. Returns whether the command is one
+/// of them.
 fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool {
     let text = pass.text;
     let mut words: Vec<(usize, usize)> = Vec::new();
@@ -188,7 +190,7 @@ fn positional(pass: &mut Pass<'_>, name: &str, to: usize, limit: usize) -> bool 
     true
 }
 
-/// Reads a line of a file of passwords: `host:5432:base:user:hunter2`.
+/// Reads a line of a `.pgpass` file: `host:5432:base:user:hunter2`.
 pub(super) fn password_file(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     let (start, end) = (text.line_start(at, 100), text.line_end(at, 200));
@@ -200,7 +202,8 @@ pub(super) fn password_file(pass: &mut Pass<'_>, at: usize, _to: usize) {
     }
 }
 
-/// Reads what is echoed into a command that takes a password: `echo 'hunter2' | sudo -S`, `echo bob:hunter2 | chpasswd`.
+/// Reads input piped into a command that takes a password: `echo 'hunter2' | sudo -S`, `echo
+/// bob:hunter2 | chpasswd`.
 pub(super) fn piped(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let chpasswd = text.has_folded(at, b"chpasswd");
@@ -221,13 +224,14 @@ pub(super) fn piped(pass: &mut Pass<'_>, at: usize, to: usize) {
     if chpasswd { pair(pass, found) } else { alone(pass, found) }
 }
 
-/// Reads the key of a call that signs or encrypts: `jwt.encode(payload, "…")`, `hmac.new(b"…", …)`, `createHmac("sha256", "…")`.
+/// Reads the key argument of a call that signs or encrypts: `jwt.encode(payload, "…")`,
+/// `hmac.new(b"…", …)`, `createHmac("sha256", "…")`.
 pub(super) fn signing(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let first = [&b"hmac.new("[..], b"aes.new(", b"fernet(", b"signer("].iter().any(|call| text.has_folded(at, call));
     let mut i = to;
     if !first {
-        // Past the first argument, whatever it is.
+        // Skip the first argument.
         let mut depth = 0usize;
         let limit = (to + 160).min(text.len());
         while i < limit {
@@ -251,17 +255,18 @@ pub(super) fn signing(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads the second literal of a call that takes a name and a password: `auth=("bob", "hunter2")`.
+/// Reads the second literal of a call that takes user and password: `auth=("bob", "hunter2")`.
 pub(super) fn call(pass: &mut Pass<'_>, _at: usize, to: usize) {
     argument_behind(pass, to, 1);
 }
 
-/// Reads the third argument of a call that takes a place, a name and a password: `mysqli("host", "bob", "hunter2")`.
+/// Reads the third argument of a call that takes host, user and password: `mysqli("host", "bob",
+/// "hunter2")`.
 pub(super) fn third(pass: &mut Pass<'_>, _at: usize, to: usize) {
     argument_behind(pass, to, 2);
 }
 
-/// Reads the literal behind so many arguments.
+/// Reads the literal after `before` arguments.
 fn argument_behind(pass: &mut Pass<'_>, to: usize, before: usize) {
     let text = pass.text;
     let mut i = to;
@@ -281,14 +286,15 @@ fn argument_behind(pass: &mut Pass<'_>, to: usize, before: usize) {
     }
 }
 
-/// Reads a pair as a literal of its own: `CURLOPT_USERPWD, "bob:hunter2"`.
+/// Reads `user:password` as a separate literal: `CURLOPT_USERPWD, "bob:hunter2"`.
 pub(super) fn pair_behind(pass: &mut Pass<'_>, _at: usize, to: usize) {
     if let Some(found) = quoted(pass.text, pass.text.blanks(to)) {
         pair(pass, found);
     }
 }
 
-/// Reads the pair before the protocol of a Go data source: `bob:hunter2@tcp(host:3306)/base`.
+/// Reads the credentials before the protocol of a Go data source:
+/// `bob:hunter2@tcp(host:3306)/base`.
 pub(super) fn data_source(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     let start = text.run_back(at, 120, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'`' | b'='));
@@ -298,7 +304,7 @@ pub(super) fn data_source(pass: &mut Pass<'_>, at: usize, _to: usize) {
     }
 }
 
-/// Reads a pair with a slash before the host: `jdbc:oracle:thin:bob/hunter2@host`.
+/// Reads Oracle credentials before the host: `jdbc:oracle:thin:bob/hunter2@host`.
 pub(super) fn oracle(pass: &mut Pass<'_>, _at: usize, to: usize) {
     let text = pass.text;
     let slash = text.run(to, 40, |b| is_ident(b) || matches!(b, b'-' | b'$'));
@@ -309,7 +315,7 @@ pub(super) fn oracle(pass: &mut Pass<'_>, _at: usize, to: usize) {
     }
 }
 
-/// Reads the literal behind `IDENTIFIED BY`.
+/// Reads the literal after `IDENTIFIED BY`.
 pub(super) fn identified(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let limit = text.line_end(to, 60);
@@ -332,7 +338,7 @@ pub(super) fn identified(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// An argument, without its quotes.
+/// Returns an argument without its quotes.
 fn argument(text: Text<'_>, at: usize) -> (usize, usize) {
     quoted(text, at).unwrap_or_else(|| (at, text.run(at, 256, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`'))))
 }

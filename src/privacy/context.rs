@@ -1,21 +1,22 @@
-//! Context: the words beside a number, which say what it is when its form does not.
+//! Context words near a number, which decide what it is when its form does not.
 
 use super::lexicon::{Lexicon, Words, lexicon};
 use super::text::{Text, is_ident};
 
-/// How far before a number its name is looked for.
+/// How many bytes before a number its name is searched for: about one line of text.
 const BEFORE: usize = 72;
 
-/// Whether one of these words (in lower case) stands shortly before a place, or in parentheses right behind it.
+/// Whether one of these words (in lower case) occurs shortly before a position, or in parentheses
+/// right after it.
 pub(super) fn said(text: Text<'_>, at: usize, words: impl Words) -> bool {
     said_within(text, at, BEFORE, words)
 }
 
-/// Whether one of these words stands at most so many bytes before a place.
+/// Whether one of these words occurs at most `reach` bytes before a position.
 pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: impl Words) -> bool {
     let from = at.saturating_sub(reach);
     let window = text.cut(from, at);
-    // A name stands in the same line or alone in the one before.
+    // A name is on the same line, or alone on the line before.
     let line = window.iter().rposition(|&b| b == b'\n').map_or(0, |last| {
         let above = window.get(..last).unwrap_or_default();
         let bare = window.get(last + 1..).unwrap_or_default().iter().filter(|b| b.is_ascii_alphanumeric()).count() < 3;
@@ -25,13 +26,14 @@ pub(super) fn said_within(text: Text<'_>, at: usize, reach: usize, words: impl W
     holds(text, start, at, words)
 }
 
-/// Whether one of these words stands shortly behind a place.
+/// Whether one of these words occurs shortly after a position.
 pub(super) fn follows(text: Text<'_>, at: usize, words: impl Words) -> bool {
     let end = text.line_end(at, 32);
     holds(text, at, end, words)
 }
 
-/// Whether one of these words stands between two places, as a word of its own or of an identifier.
+/// Whether one of these words occurs between two positions, as a word or as a part of an
+/// identifier.
 pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: impl Words) -> bool {
     let window = text.cut(from, to);
     let firsts = words.firsts();
@@ -55,12 +57,13 @@ pub(super) fn holds(text: Text<'_>, from: usize, to: usize, words: impl Words) -
     false
 }
 
-/// What a byte is at the beginning of a word, and in the bits above it what may begin behind it.
+/// Low four bits: class of a byte that may start a word. High four bits: classes that may follow it
+/// at a word boundary.
 static WORDS: [u8; 256] = words();
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
 const fn words() -> [u8; 256] {
-    // Words begin behind what is no letter, and at capitals; beyond ASCII at any character.
+    // Words begin after anything but a letter, and at capitals; beyond ASCII, at any character.
     const DIGIT: u8 = 0x10;
     const SMALL: u8 = 0x20;
     const CAPITAL: u8 = 0x40;
@@ -73,7 +76,7 @@ const fn words() -> [u8; 256] {
             b'a'..=b'z' => 5 | CAPITAL | BEYOND,
             b'A'..=b'Z' => 6 | BEYOND,
             0xC0.. => 7 | DIGIT | SMALL | CAPITAL | BEYOND,
-            // Bit 3 is of no byte: such a one begins nothing.
+            // No byte has class bit 3, so such a byte starts no word.
             _ => 3 | DIGIT | SMALL | CAPITAL | BEYOND,
         };
         b += 1;
@@ -81,7 +84,7 @@ const fn words() -> [u8; 256] {
     table
 }
 
-/// Whether a word may begin with a byte behind another.
+/// Whether a word may begin with a byte that follows another.
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 fn begins(before: u8, first: u8) -> bool {
@@ -94,7 +97,8 @@ pub(super) fn begins_word(text: Text<'_>, at: usize) -> bool {
     !before.is_ascii_alphabetic() || (first.is_ascii_uppercase() && before.is_ascii_lowercase()) || first >= 0x80
 }
 
-/// Whether a place is inside a placeholder, whose words say nothing about what stands beside it.
+/// Whether a position is inside a placeholder. The words of a placeholder say nothing about the
+/// text around it.
 pub(super) fn in_placeholder(text: Text<'_>, at: usize) -> bool {
     let start = text.run_back(at, 40, is_ident);
     if text.before(start) != b'[' {
@@ -104,7 +108,7 @@ pub(super) fn in_placeholder(text: Text<'_>, at: usize) -> bool {
     text.at(end) == b']' && text.before(end).is_ascii_digit()
 }
 
-/// Whether what stands between two places is a word of its own or of an identifier.
+/// Whether the bytes between two positions are a word, or a whole part of an identifier.
 pub(super) fn is_whole(text: Text<'_>, at: usize, to: usize) -> bool {
     begins_word(text, at) && ends_word(text, to)
 }
@@ -116,7 +120,7 @@ fn ends_word(text: Text<'_>, at: usize) -> bool {
         || (next == b's' && !text.at(at + 1).is_ascii_alphabetic())
 }
 
-/// What numbers are called that are nobody's telephone or card.
+/// Names of numbers that are neither a telephone number nor a card number.
 #[rustfmt::skip]
 pub(super) static COUNTED: Lexicon = lexicon!([
     "order", "invoice", "ticket", "tracking", "isbn", "issn", "sku", "serial", "ref", "reference", "version", "build", "epoch",

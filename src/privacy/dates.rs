@@ -1,11 +1,12 @@
-//! Dates of birth: a date behind (or before) a word that says so, in several languages.
+//! Dates of birth: a date after (or before) a word for birth, in several languages. A date alone is
+//! not private.
 
 use super::context::begins_word;
 use super::detect::{NAMED, Pass};
 use super::kind::DATE_OF_BIRTH;
 use super::text::{Text, is_word};
 
-/// Words that say that a date of birth follows.
+/// Words that announce a date of birth.
 #[rustfmt::skip]
 pub(super) const NAMES: &[&str] = &[
     "born", "dob", "d.o.b", "date of birth", "birth date", "birthdate", "birthday", "bday", "b-day", "birth_date", "date_of_birth",
@@ -20,7 +21,7 @@ pub(super) const NAMES: &[&str] = &[
     "γέννησης", "ngày sinh", "tanggal lahir", "تاريخ الميلاد", "anniversaire",
 ];
 
-/// Months by the beginnings of their names.
+/// Month names by their first letters.
 const MONTHS: &[&[&str]] = &[
     &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam", "січ", "ينا", "जनव", "ιαν"],
     &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel", "лют", "فبر", "फर", "φεβ"],
@@ -36,7 +37,7 @@ const MONTHS: &[&[&str]] = &[
     &["dec", "dez", "déc", "dic", "дек", "gru", "pro", "ara", "jou", "гру", "ديس", "दिस", "δεκ"],
 ];
 
-/// Reads on from a word for birth.
+/// Looks for a date near a word for birth.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if text.at(at) < 0x80 && !begins_word(text, at) || pass.covered(at) {
@@ -45,12 +46,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     if text.at(to).is_ascii_lowercase() && text.before(to).is_ascii_lowercase() && text.run(to, 8, |b| b.is_ascii_lowercase()) > to + 3 {
         return;
     }
-    // Words that stand behind their date.
+    // Words that follow their date.
     let behind = ["doğumlu", "doğdum", "geboren", "född", "født"].iter().any(|word| text.has_folded(at, word.as_bytes()));
     if behind && text.before(at) == b' ' && before(pass, at) {
         return;
     }
-    // In the same line, or in the next if the word stands alone.
+    // On the same line, or on the next if the word is alone on its line.
     let mut limit = text.line_end(to, 64);
     if text.cut(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
         limit = text.line_end(text.run(limit, 4, |b| b.is_ascii_whitespace()), 40);
@@ -61,7 +62,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
     while i < limit {
         let b = text.at(i);
-        // What the word spoke of has been replaced.
+        // The value this word announced has already been replaced.
         if b == b'[' && !super::placeholders::spans(text.cut(i, i + 40)).is_empty() {
             break;
         }
@@ -73,7 +74,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
             pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
             return;
         }
-        // The sentence is over.
+        // The sentence has ended.
         if matches!(b, b'.' | b';' | b'?' | b'!')
             && text.at(i + 1) == b' '
             && !(text.before(i).is_ascii_digit() || text.before(i) == b'.')
@@ -87,7 +88,8 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     before(pass, at);
 }
 
-/// `am 14.05.1982 geboren`, `1982-05-14 (born)`. Says whether a date was found.
+/// Reads a date before the word: `am 14.05.1982 geboren`, `1982-05-14 (born)`. Returns whether it
+/// found one.
 fn before(pass: &mut Pass<'_>, at: usize) -> bool {
     let text = pass.text;
     let from = text.line_start(at, 26);
@@ -109,7 +111,7 @@ fn before(pass: &mut Pass<'_>, at: usize) -> bool {
     false
 }
 
-/// The end of a date that begins at a place.
+/// Returns the end of a date that begins at a position.
 pub(super) fn date(text: Text<'_>, at: usize) -> Option<usize> {
     if text.at(at).is_ascii_digit() { numeric(text, at).or_else(|| worded(text, at)) } else { month_first(text, at) }
 }
@@ -210,7 +212,7 @@ fn year_behind(text: Text<'_>, from: usize) -> Option<usize> {
         .then_some(end)
 }
 
-/// The end of the name of a month.
+/// Returns the end of a month name.
 fn month(text: Text<'_>, at: usize) -> Option<usize> {
     let end = text.run(at, 24, |b| b.is_ascii_alphabetic() || b >= 0x80);
     let bytes = text.cut(at, end);

@@ -1,4 +1,21 @@
-//! Detection: one pass over a text, and the settling of what overlaps.
+//! Detection: one pass over a text, and how overlapping hits are merged.
+//!
+//! Order: detectors run where the index meets their keyword, so from the beginning of the text to
+//! its end. At the same position, tokens and longer names come before shorter names. The order
+//! matters only where a detector asks for earlier hits ([`Pass::covered`]) or skips what it has read
+//! already (the cursors of [`Pass`]); overlaps are decided afterwards by [`settle`], by rank and
+//! length and not by order.
+//!
+//! To add a detector:
+//! - A token with a fixed prefix: a `Rule` with samples in `rules/`. Nothing else is needed.
+//! - A field name of a secret, in any language: an entry of `names::WORDS`.
+//! - Any other form: a function of type [`Reader`] and an entry with its keywords in [`READERS`].
+//!   It calls [`Pass::hit`] and must read a bounded number of bytes per keyword, or move a cursor
+//!   past what it read, so that a text of nothing but its keyword takes linear time.
+//! - A number: a function in the chain of `numbers::known`, placed by its certainty.
+//! - A new kind: a constant and a description in `kind`.
+//!
+//! Then add documents to `tests/corpus`, both with the value and with text that only looks like it.
 
 pub(super) use super::index::Act;
 use super::index::{Seen, walk};
@@ -6,30 +23,30 @@ use super::manifest::{Open, Region};
 use super::text::Text;
 use super::{Kind, context, email, fold, numbers, rules};
 
-/// Something that was found, before overlaps are settled.
+/// A hit of one detector, before overlaps are merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) kind: Kind,
     pub(super) rule: &'static str,
-    /// How sure the rule is of the kind: the smaller names what overlaps.
+    /// How certain the kind is, [`SURE`] to [`SAID`]: in an overlap the smaller decides the kind.
     pub(super) rank: u8,
 }
 
-/// The form of a known service says it all.
+/// The token format of a known service.
 pub(super) const SURE: u8 = 0;
-/// A checksum or a fixed form says it.
+/// A checksum or a fixed form.
 pub(super) const FORMED: u8 = 1;
-/// The name beside it says it.
+/// The field name it is assigned to.
 pub(super) const NAMED: u8 = 2;
-/// The words around it say it.
+/// The words around it.
 pub(super) const SAID: u8 = 3;
 
-/// What reads on from a keyword that stands from one place to another.
+/// A detector. It is called with the start and the end of its keyword.
 pub(super) type Reader = for<'p, 't> fn(&'p mut Pass<'t>, usize, usize);
 
-/// The keywords that have readers of their own. They are looked for in any case.
+/// The detectors with their keywords, which are in lower case and match any case.
 pub(super) const READERS: &[(&[&str], Reader)] = &[
     (&["-----begin"], super::pem::read),
     (super::pem::BARE, super::pem::bare),
@@ -191,52 +208,56 @@ pub(super) const READERS: &[(&[&str], Reader)] = &[
     ),
 ];
 
-/// One pass over one text.
+/// The state of one pass over one text.
+///
+/// The `usize` fields are cursors: each is moved only by the detector that is named, and only
+/// forward. A detector returns at once for a keyword before its cursor, because it has read that
+/// part of the text already.
 #[derive(Debug)]
 pub(super) struct Pass<'t> {
     pub(super) text: Text<'t>,
     pub(super) hits: Vec<Hit>,
-    /// Up to where names have been judged.
+    /// `assign` and the readers it calls, `device`, `output`: up to where field names are decided.
     pub(super) named: usize,
-    /// Up to where a block has been read.
+    /// `pem`: the end of a key block, in which no other detector runs.
     pub(super) block: usize,
-    /// Where bytes stand for others; not asked for when they have been folded already.
+    /// Positions that fold; not collected while scanning text that was folded before.
     pub(super) folds: Vec<usize>,
     pub(super) unfolded: bool,
-    /// Behind the last word that calls a number a telephone number.
+    /// The end of the last word for a telephone number.
     pub(super) telephone: Option<usize>,
-    /// Up to where dates of birth have been looked for.
+    /// `dates`
     pub(super) dated: usize,
-    /// Up to where the flags of a command have been read.
+    /// `command`: the flags.
     pub(super) commanded: usize,
-    /// Up to where base64 has been decoded.
+    /// `encoded`
     pub(super) encoded: usize,
-    /// Up to where lists and dumps of bytes have been read.
+    /// `packed`
     pub(super) packed: usize,
-    /// Up to where words that may restore a wallet have been looked for.
+    /// `wallet`: seed phrases.
     pub(super) seeded: usize,
-    /// Up to where tables have been read.
+    /// `table`
     pub(super) tabled: usize,
     /// Where the head of the last of them ends.
     pub(super) headed: usize,
     /// Up to where words near names have been weighed.
     pub(super) weighed: usize,
-    /// Up to where manifests in YAML have been read, and in JSON.
+    /// `manifest`: YAML, and JSON.
     pub(super) listed: usize,
     pub(super) objects: usize,
-    /// Where they were read.
+    /// The manifests that were read.
     pub(super) manifests: Vec<Region>,
-    /// Up to where a list of numbers has been looked at for its name.
+    /// `ids`: up to where a list of numbers was checked for a name.
     pub(super) counted: usize,
-    /// Up to where a JSON web key has been read.
+    /// `pem::web_key`
     pub(super) keyed: usize,
-    /// Up to where lines below a word for passwords have been read.
+    /// `aside::listed`
     pub(super) noted: usize,
     /// Up to where the rules for a user of Redis have been read.
     pub(super) permitted: usize,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
-    /// The word a value was last read from.
+    /// The word that a value was last read from.
     pub(super) run: super::found::Run,
 }
 
@@ -270,7 +291,6 @@ impl<'t> Pass<'t> {
         }
     }
 
-    /// Notes a hit.
     pub(super) fn hit(&mut self, start: usize, end: usize, kind: &'static str, rule: &'static str, rank: u8) {
         let end = end.min(self.text.len());
         if start < end {
@@ -278,7 +298,7 @@ impl<'t> Pass<'t> {
         }
     }
 
-    /// Whether the last hit covers a place already.
+    /// Whether the last hit covers a position.
     pub(super) fn covered(&self, at: usize) -> bool {
         self.hits.last().is_some_and(|hit| hit.start <= at && at < hit.end)
     }
@@ -327,13 +347,14 @@ impl Seen for Pass<'_> {
     }
 }
 
-/// Everything found in a text: in its bytes, and in what its bytes stand for.
+/// All hits in a text, folded text included.
 #[cfg(test)]
 pub(super) fn detect(bytes: &[u8]) -> Vec<Hit> {
     detect_from(bytes, None).0
 }
 
-/// Everything found in a part of a stream in which a manifest may be open at a place; also where manifests stand in it.
+/// All hits in a part of a stream, folded text included, and the manifests in it. A manifest may be
+/// open at a position.
 pub(super) fn detect_from(bytes: &[u8], open: Option<(usize, Open)>) -> (Vec<Hit>, Vec<Region>) {
     let mut pass = Pass::new(Text(bytes));
     if let Some((from, open)) = open {
@@ -347,7 +368,7 @@ pub(super) fn detect_from(bytes: &[u8], open: Option<(usize, Open)>) -> (Vec<Hit
     (hits, pass.manifests)
 }
 
-/// What is found in the bytes as they are.
+/// The hits in the bytes as they are, without folding.
 pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
     pass.unfolded = true;
@@ -355,7 +376,7 @@ pub(super) fn plain(bytes: &[u8]) -> Vec<Hit> {
     pass.hits
 }
 
-/// What is found in bytes that were decoded: nothing in them is decoded again.
+/// The hits in decoded bytes. Nothing in them is decoded again.
 pub(super) fn named(bytes: &[u8]) -> Vec<Hit> {
     let mut pass = Pass::new(Text(bytes));
     pass.unfolded = true;
@@ -364,7 +385,10 @@ pub(super) fn named(bytes: &[u8]) -> Vec<Hit> {
     pass.hits
 }
 
-/// Puts hits in order, makes one of those that overlap, and leaves out what is a placeholder already.
+/// Sorts hits, merges those that overlap, and leaves out existing placeholders.
+///
+/// A merged hit covers all of its parts. Its kind is that of the first and longest part, unless
+/// another has a better rank and is as long or reaches further.
 pub(super) fn settle(mut hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec<Hit> {
     hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end), hit.rank));
     let mut settled: Vec<Hit> = Vec::with_capacity(hits.len());
@@ -384,7 +408,7 @@ pub(super) fn settle(mut hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec
     if placeholders.is_empty() { settled } else { around(settled, placeholders) }
 }
 
-/// The parts of hits that are not placeholders.
+/// The parts of hits outside of placeholders.
 fn around(hits: Vec<Hit>, placeholders: &[(usize, usize)]) -> Vec<Hit> {
     let mut parts = Vec::with_capacity(hits.len());
     let mut next = placeholders;

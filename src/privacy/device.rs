@@ -1,11 +1,12 @@
-//! The configuration of routers and switches, where a secret stands behind words and a number: `enable password 7 0822455D0A16`.
+//! Router and switch configurations, where a secret follows keywords and a number: `enable password
+//! 7 0822455D0A16`.
 
 use super::detect::{NAMED, Pass};
 use super::kind::PASSWORD;
 use super::text::{Text, find};
 use super::value;
 
-/// Words behind which the secret stands.
+/// Keywords before the secret.
 #[rustfmt::skip]
 pub(super) const KEYWORDS: &[&str] = &[
     "snmp-server community ", "snmp-server host ", "enable password ", "enable secret ", " password 0 ", " password 5 ", " password 7 ",
@@ -18,12 +19,13 @@ pub(super) const KEYWORDS: &[&str] = &[
 /// What may stand behind a community.
 const RIGHTS: &[&[u8]] = &[b"ro", b"rw", b"view", b"ipv6", b"authorization", b"read-only", b"read-write", b"{", b"priv"];
 
-/// Reads the secret behind such words, if nothing else stands in the line that a configuration would not have.
+/// Reads the secret after such a keyword, if the rest of the line is what a configuration would
+/// contain.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let (line, end) = (text.line_start(at, 160), text.line_end(to, 200));
     let before = text.cut(line, at).trim_ascii();
-    // A command stands alone in its line, behind a prompt at most.
+    // A command is alone on its line, after a prompt at most.
     let prompt = before.rsplit(|b| matches!(b, b'#' | b'>')).next().unwrap_or_default();
     if prompt.len() > 60 || prompt.iter().any(|b| matches!(b, b'"' | b'`' | b'.' | b',' | b'?')) && text.at(at) != b' ' {
         return;
@@ -56,7 +58,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Past the number that says how the secret is encrypted.
+/// Skips the number of the encryption type.
 fn past_number(text: Text<'_>, from: usize) -> usize {
     let from = text.blanks(from);
     let level = if text.has(from, b"level ") { text.blanks(text.run(from + 6, 2, |b| b.is_ascii_digit())) } else { from };

@@ -1,21 +1,23 @@
-//! Text that a terminal may be given. Only the sanitizer makes it, and only this file adds colours to it.
+//! Text that is safe to print on a terminal. Only the sanitizer creates it, and only this file adds
+//! styles to it.
 //!
-//! A text is made harmless when it becomes [`Displayable`], after everything that was done to it before: restored,
-//! extracted, cut, formatted. There is no way back in: it has no `Display`, so it cannot be formatted into another text.
+//! Text is sanitized when it becomes [`Displayable`], as the last step: after restoring,
+//! extracting, cutting and formatting. There is no way back, because it does not implement
+//! `Display` and so cannot be formatted into another text that would be sanitized less.
 
 use super::printable::{is_plain, printable};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How a text looks on a terminal that has colours.
+/// A text style, for terminals that support colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Less important than the rest.
+    /// Less important than the surrounding text.
     Dim,
     /// A heading or a name.
     Bold,
-    /// A secret that is shown in part only.
+    /// A partly masked secret.
     Underlined,
     /// An error.
     Red,
@@ -40,9 +42,10 @@ impl Style {
 
 const RESET: &str = "\x1b[0m";
 
-/// Text without control, escape, bidirectional and invisible characters, except newlines, tabs and this program's own styles.
+/// Text without control, escape, bidirectional and invisible characters, except newlines, tabs and
+/// this program's own styles.
 ///
-/// It is made from text, which sanitizes it, and nothing puts anything into it unsanitized:
+/// Every conversion from text sanitizes it, so nothing unsanitized gets in:
 /// ```
 /// use chatbot::{Displayable, Style};
 /// let text = Displayable::from("a\x1b[2Jb").styled(Style::Bold) + "\u{202e}c";
@@ -58,23 +61,26 @@ const RESET: &str = "\x1b[0m";
 pub struct Displayable(String);
 
 impl Displayable {
-    /// A text that was sanitized piece by piece, where to sanitize it again would cut what belongs together.
+    /// Wraps text that was sanitized piece by piece. To sanitize it again would break sequences
+    /// that span pieces.
     pub(super) const fn sanitized(text: String) -> Self {
         Self(text)
     }
 
-    /// A text for a field of one line: line breaks and tabs are visible characters, so that it cannot fake another line.
+    /// A text for a one-line field: line breaks and tabs become visible characters, so that it
+    /// cannot fake a second line.
     #[must_use]
     pub fn line(text: &str) -> Self {
         Self::from(text).one_line()
     }
 
-    /// JSON in which everything harmful is escaped as `\uXXXX`: the same JSON for whoever parses it.
+    /// JSON in which every unsafe character is escaped as `\uXXXX`; a parser reads the same value.
     pub fn json(value: &impl Serialize) -> serde_json::Result<Self> {
         Ok(Self::json_text(&serde_json::to_string(value)?))
     }
 
-    /// The same for JSON that is text already. Outside of its strings JSON has nothing that is escaped here.
+    /// Like [`Self::json`], for text that is JSON already. Outside of strings JSON has no character
+    /// that is escaped here.
     #[must_use]
     pub fn json_text(text: &str) -> Self {
         let mut out = String::with_capacity(text.len());
@@ -90,24 +96,24 @@ impl Displayable {
         Self(out)
     }
 
-    /// The text with a style, where the terminal has styles.
+    /// Applies a style; terminals without styles show the plain text.
     #[must_use]
     pub fn styled(self, style: Style) -> Self {
         Self(format!("{}{}{RESET}", style.code(), self.0))
     }
 
-    /// Line breaks and tabs as visible characters.
+    /// Makes line breaks and tabs visible.
     #[must_use]
     pub fn one_line(self) -> Self {
         if self.0.contains(['\n', '\t']) { Self(self.0.replace('\n', "\u{240A}").replace('\t', "\u{2409}")) } else { self }
     }
 
-    /// Adds more.
+    /// Appends text.
     pub fn push(&mut self, more: impl Into<Self>) {
         if self.0.is_empty() { self.0 = more.into().0 } else { self.0.push_str(&more.into().0) }
     }
 
-    /// The text as a terminal with styles is given it.
+    /// The text with escape sequences for its styles.
     #[must_use]
     pub fn as_styled(&self) -> &str {
         &self.0
@@ -124,12 +130,13 @@ impl Displayable {
         Cow::Owned(parts.fold(first, |out, part| out + part.split_once('m').map_or("", |(_, rest)| rest)))
     }
 
-    /// Each line by itself. No style goes over the end of a line in a text that is cut into lines.
+    /// Each line separately. A style never spans lines in a text that is split into lines.
     pub fn lines(&self) -> impl Iterator<Item = Self> {
         self.0.lines().map(|line| Self(line.to_owned()))
     }
 
-    /// The text laid out anew. A layout that changes anything but spaces and line breaks is not taken.
+    /// Replaces the text by a new layout of it. A layout that changes anything but spaces and line
+    /// breaks is rejected.
     #[must_use]
     pub fn laid_out(self, layout: impl FnOnce(&str) -> String) -> Self {
         let out = layout(&self.0);
@@ -137,20 +144,20 @@ impl Displayable {
         if out != self.0 && letters(&out) != letters(&self.0) { self } else { Self(out) }
     }
 
-    /// Without the white space at the end.
+    /// The text without trailing white space.
     #[must_use]
     pub fn trim_end(mut self) -> Self {
         self.0.truncate(self.0.trim_end().len());
         self
     }
 
-    /// Whether nothing is in it.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether the last line has ended.
+    /// Whether the text ends with a line break.
     #[must_use]
     pub fn ends_line(&self) -> bool {
         self.0.ends_with('\n')
@@ -211,9 +218,8 @@ impl FromIterator<Self> for Displayable {
     }
 }
 
-/// So that it can be given to a program that shows it, such as a pager.
 impl Displayable {
-    /// The bytes for a program that shows them on this terminal.
+    /// The bytes for a program that displays them on this terminal, such as a pager.
     #[must_use]
     pub fn bytes(&self, styles: bool) -> Cow<'_, [u8]> {
         match if styles { Cow::Borrowed(self.as_styled()) } else { self.plain() } {

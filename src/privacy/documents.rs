@@ -1,11 +1,12 @@
-//! Passports, licences and identity cards: numbers without a checksum, known by the word beside them.
+//! Passports, driving licences and identity cards: numbers without a checksum, recognised by a word
+//! nearby.
 
 use super::context::{follows, said_within};
 use super::kind::{DRIVER_LICENSE, NATIONAL_ID, PASSPORT};
 use super::lexicon::{Lexicon, lexicon};
 use super::text::{Text, is_ident};
 
-/// A token with digits behind the word for it.
+/// Checks a token with digits against the document names near it.
 pub(super) fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     if !(6..=20).contains(&token.len()) {
         return None;
@@ -20,7 +21,7 @@ pub(super) fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'
     named_document(text, start).or_else(behind)
 }
 
-/// `aaa123456`: letters and then nothing but digits.
+/// `aaa123456`: lower-case letters followed by digits only.
 fn small_document(token: &[u8]) -> bool {
     let letters = token.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     (1..=3).contains(&letters) && token.len() - letters >= 6 && token.iter().skip(letters).all(u8::is_ascii_digit)
@@ -62,14 +63,14 @@ static CARDS: Lexicon = lexicon!([
     "tarjeta de identidad", "sv-nummer", "rijksregisternummer", "fødselsnummer", "henkilötunnus", "oib", "egn", "jmbg", "amka", "afm", "cnp", "ssn",
 ]);
 
-/// Names that are other words when they are not written in capitals.
+/// Names that are ordinary words unless written in capitals.
 const CAPITALS: &[&[u8]] =
     &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN", b"BTW", b"VAT"];
 
-/// All that documents are called.
+/// All document names.
 static NAMES: Lexicon = lexicon!(PASSPORTS, LICENCES, CARDS);
 
-/// What document the words before a place name.
+/// Which document the words before a position name.
 pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
     let reach = reach(text, start);
     if said_within(text, start, reach, &NAMES) {
@@ -86,7 +87,8 @@ pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static s
     in_capitals(text, start, reach.min(24)).then_some((NATIONAL_ID, "identity-card"))
 }
 
-/// How far before a number its name is looked for: not beyond another number, whose name it would be.
+/// How far before a number its name is searched for: not past another number, which the name would
+/// belong to.
 fn reach(text: Text<'_>, start: usize) -> usize {
     let before = text.cut(start.saturating_sub(44), start);
     let other = before.windows(4).rposition(|four| four.iter().all(u8::is_ascii_digit));
@@ -94,7 +96,7 @@ fn reach(text: Text<'_>, start: usize) -> usize {
     other.map(|p| p + 4).max(placeholder).map_or(40, |p| before.len() - p).min(40)
 }
 
-/// Words that make a licence one to drive.
+/// Words that make a licence a driving licence.
 const LICENSED: &[&str] = &[
     "driver",
     "drivers",
@@ -134,10 +136,10 @@ const LICENSED: &[&str] = &[
     "permiso de conducir",
 ];
 
-/// Words that make it one of something else.
+/// Words that make a licence something else.
 const PRODUCTS: &[&str] = &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
 
-/// Whether a name in capitals stands shortly before a place.
+/// Whether a document name in capitals occurs shortly before a position.
 fn in_capitals(text: Text<'_>, start: usize, reach: usize) -> bool {
     let from = text.line_start(start, reach);
     text.cut(from, start).windows(3).enumerate().any(|(i, word)| {

@@ -4,7 +4,7 @@ use super::detect::{FORMED, Pass};
 use super::kind::EMAIL;
 use super::text::{Text, find, is_word};
 
-/// Whether a byte may stand in the part before the `@`. Bytes of UTF-8 may: `jürgen@example.com` is an address.
+/// Whether a byte may occur before the `@`. UTF-8 bytes may: `jürgen@example.com` is an address.
 fn is_local(b: u8) -> bool {
     is_word(b) || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'' | b'&' | b'#' | b'~' | b'!' | b'*') || b >= 0x80
 }
@@ -13,7 +13,7 @@ fn is_domain(b: u8) -> bool {
     is_word(b) || matches!(b, b'-' | b'.') || b >= 0x80
 }
 
-/// Endings that are files or package versions, not domains.
+/// Endings that are file names or package versions, not domains.
 #[rustfmt::skip]
 const FILES: &[&[u8]] = &[
     b"png", b"jpg", b"jpeg", b"gif", b"svg", b"webp", b"ico", b"js", b"mjs", b"cjs", b"ts", b"jsx", b"tsx", b"css", b"scss", b"json",
@@ -21,7 +21,7 @@ const FILES: &[&[u8]] = &[
     b"lock", b"md", b"txt", b"service", b"local", b"localhost", b"localdomain", b"internal", b"timer", b"socket", b"target", b"mount",
 ];
 
-/// Reads an address around the `@` at a place.
+/// Reads the address around the `@` at a position.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize) {
     let text = pass.text;
     if !(is_local(text.before(at)) || text.before(at) == b'"') || !(is_domain(text.at(at + 1)) || text.at(at + 1) == b'[') {
@@ -40,14 +40,14 @@ fn local_start(text: Text<'_>, at: usize) -> Option<usize> {
     if at - start > 64 {
         return None;
     }
-    // Marks of quoting and punctuation before it are not part of it, nor are characters that are no letters of a name.
+    // Quotes, punctuation and symbols before the address are not part of it.
     start = text.run(start, 64, |b| !is_word(b) && b != b'_' && b < 0x80);
-    // Words run into each other where no spaces are written: the address is the ASCII part, if there is one.
+    // Scripts without spaces run into the address: take its ASCII part, if it has one.
     let ascii = text.run_back(at, 64, |b| is_local(b) && b < 0x80);
     if ascii > start && ascii < at && !latin(text.cut(start, ascii)) {
         start = text.run(ascii, 64, |b| !is_word(b) && b != b'_');
     }
-    // `%3D` and `%3A` before an address are encoded signs.
+    // `%3D` and `%3A` before an address are percent-encoded signs.
     if text.before(start) == b'%' {
         let rest = text.cut(start, start + 2);
         if rest.len() == 2 && rest.iter().all(u8::is_ascii_hexdigit) && start + 2 < at {
@@ -58,14 +58,15 @@ fn local_start(text: Text<'_>, at: usize) -> Option<usize> {
     (start < at && !local.ends_with(b".") && local.iter().any(|&b| is_word(b) || b >= 0x80)).then_some(start)
 }
 
-/// Whether bytes beyond ASCII are Latin letters with marks, as in names, rather than another script.
+/// Whether non-ASCII bytes are Latin letters with diacritics, as in names, rather than another
+/// script.
 fn latin(bytes: &[u8]) -> bool {
     bytes.iter().all(|&b| b < 0x80 || (0x80..=0xbf).contains(&b) || (0xc3..=0xc9).contains(&b))
 }
 
 fn domain_end(text: Text<'_>, from: usize) -> Option<usize> {
     let mut end = text.run(from, 254, is_domain);
-    // The sentence goes on, or ends, behind the address.
+    // Strip the punctuation of the sentence after the address.
     while end > from && !(is_word(text.before(end)) || text.before(end) >= 0x80) {
         end -= 1;
     }
@@ -88,11 +89,12 @@ fn domain_end(text: Text<'_>, from: usize) -> Option<usize> {
     if FILES.iter().any(|file| tld.eq_ignore_ascii_case(file)) || host.iter().all(|&b| b.is_ascii_digit() || b == b'.') {
         return None;
     }
-    // `name@sub.host.com:path` of version control is looked at by the caller; `user@1.2.3-rc.x` was a version.
+    // The caller handles `name@sub.host.com:path` of version control; `user@1.2.3-rc.x` was a
+    // version.
     Some(end)
 }
 
-/// `https://user:word@host` and `ssh://git@host` are addresses of machines.
+/// Whether it is the user and host of a URL: `https://user:word@host`, `ssh://git@host`.
 fn in_url(text: Text<'_>, start: usize, end: usize) -> bool {
     let before = text.cut(text.run_back(start, 256, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'\'' && b != b'<'), start);
     let scheme = before
@@ -112,7 +114,7 @@ fn in_url(text: Text<'_>, start: usize, end: usize) -> bool {
     versioned && !text.at(end + 1).is_ascii_digit() && (local == b"git" || local == b"hg" || path_follows(text, end + 1)) || local == b"git"
 }
 
-/// Whether `dir/name` or `/dir` follows, as after `scp file host:`.
+/// Whether `dir/name` or `/dir` follows, as in `scp file host:`.
 fn path_follows(text: Text<'_>, from: usize) -> bool {
     let end = text.run(from, 128, |b| is_word(b) || matches!(b, b'/' | b'.' | b'_' | b'-' | b'~'));
     text.cut(from, end).contains(&b'/')
@@ -184,7 +186,8 @@ pub(super) fn dotted(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads `bob.miller @ initech.com`, where the part before is no mere word or mail is spoken of.
+/// Reads `bob.miller @ initech.com`, if the part before is more than a plain word or the text is
+/// about mail.
 pub(super) fn apart(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let start = text.run_back(at, 64, |b| is_local(b) && b < 0x80);
@@ -199,7 +202,7 @@ pub(super) fn apart(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// `ssh -i key bob@host.example`: a name at a machine, not an address for mail.
+/// Whether it is a user at a host in a command, not a mail address: `ssh -i key bob@host.example`.
 fn in_command(text: Text<'_>, start: usize) -> bool {
     const COMMANDS: &[&[u8]] = &[b"ssh", b"scp", b"sftp", b"mosh", b"rsync", b"ssh-copy-id", b"autossh", b"sshfs"];
     let line = text.cut(text.line_start(start, 120), start);
@@ -207,7 +210,7 @@ fn in_command(text: Text<'_>, start: usize) -> bool {
     if !line.ends_with(b" ") {
         return false;
     }
-    // Flags and their values, files that are copied.
+    // Skip flags and their values, and files that are copied.
     for _ in 0..8 {
         let Some(word) = words.next() else { return false };
         let word = word
@@ -227,7 +230,7 @@ fn in_command(text: Text<'_>, start: usize) -> bool {
     false
 }
 
-/// Addresses that are no one's: those of documentation that say so themselves, and those that nobody reads.
+/// Addresses that belong to no person: documentation examples, and addresses that only send.
 fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
     const NOBODY: &[&[u8]] = &[
         b"noreply",
@@ -262,7 +265,7 @@ fn is_no_ones(local: &[u8], domain: &[u8]) -> bool {
         b"mail.com",
         b"provider.com",
     ];
-    // Set aside for examples (RFC 2606): they are nobody's.
+    // Reserved for examples by RFC 2606.
     const RESERVED: &[&[u8]] = &[b"example.com", b"example.org", b"example.net", b"example", b"invalid", b"test"];
     let local = local.to_ascii_lowercase();
     let domain = domain.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Tokens inside base64: found by how their beginnings look when encoded.
+//! Secrets inside base64 and hex, recognised by how known prefixes look when encoded.
 
 use super::detect::{Act, FORMED, Pass};
 use super::header::run_of_base64;
@@ -8,7 +8,7 @@ use super::rules;
 use super::text::Text;
 use base64::Engine;
 
-/// The beginnings of known tokens as they look in base64, wherever in three bytes they start.
+/// Encoded forms of known prefixes, one for each of the three alignments base64 can give them.
 pub(super) const KEYWORDS: &[&str] = &[
     // sk-or-, sk-ant, sk-proj, sk_live
     "c2stb3It",
@@ -53,7 +53,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "ucG1f",
     "aGZf",
     "U0cu",
-    // More of them, and JSON objects.
+    // Further prefixes, and JSON objects.
     "eyJ",
     "eyAi",
     "ewog",
@@ -115,7 +115,8 @@ pub(super) const KEYWORDS: &[&str] = &[
     "NrLWFud",
     "zay1hbn",
     "c2stcHJva",
-    // Names of secrets, and addresses that hold them: "password", "secret", PASSWORD, mysql://, postgres, redis://, mongodb, amqp://
+    // Secret names, and URLs with credentials: "password", "secret", PASSWORD, mysql://, postgres,
+    // redis://, mongodb, amqp://
     "cGFzc3dvcmQ",
     "Bhc3N3b3Jk",
     "wYXNzd29yZ",
@@ -136,7 +137,7 @@ pub(super) const KEYWORDS: &[&str] = &[
     "tLS0tLUJFR0lOI",
 ];
 
-/// Reads the run of base64 around the beginning of an encoded token.
+/// Decodes the base64 run around an encoded prefix.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
     if pass.covered(at) || at < pass.encoded {
         return;
@@ -189,7 +190,7 @@ pub(super) const HEX: &[&str] = &[
     "6f6b656e",
 ];
 
-/// Reads the run of hex digits around the beginning of an encoded token.
+/// Decodes the run of hex digits around an encoded prefix.
 pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     if at < pass.encoded || pass.covered(at) {
@@ -210,20 +211,21 @@ pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
     }
 }
 
-/// Whether decoded bytes hold a token, a private key, or, where they are text, a password or secret beside its name.
+/// Whether decoded bytes contain a token, a private key or, if they are text, a secret assigned to
+/// its name.
 pub(super) fn holds_secret(decoded: &[u8]) -> bool {
     use super::kind;
     const SECRETS: [&str; 5] = [kind::PASSWORD, API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
     if holds_token(decoded) {
         return true;
     }
-    // What is base64 again is not decoded again: a text nests no deeper than this.
+    // Decoded text is not decoded again, so nesting cannot cost more than one level.
     let text =
         decoded.len() <= 8192 && std::str::from_utf8(decoded).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
     text && super::detect::named(decoded).iter().any(|hit| SECRETS.contains(&hit.kind.as_str()))
 }
 
-/// Whether a token of the table or a private key stands in decoded bytes.
+/// Whether decoded bytes contain a known token or a private key.
 fn holds_token(decoded: &[u8]) -> bool {
     struct Tokens<'t>(Pass<'t>);
     impl Seen for Tokens<'_> {

@@ -1,45 +1,45 @@
-//! Findings: what was found and where, never the text itself.
+//! Findings: what was found and where, never the value.
 
 use super::Kind;
 use serde::Serialize;
 
-/// One thing that was found. Never the text itself.
+/// One finding. It never contains the value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// `EMAIL`, `API_KEY`, ...
+    /// The kind of value: `EMAIL`, `API_KEY`, ...
     pub kind: Kind,
-    /// The rule that found it.
+    /// The name of the rule that found it.
     pub rule: &'static str,
-    /// Where it begins, in bytes of the original.
+    /// Start, in bytes of the original text.
     pub start: usize,
-    /// Where it ends.
+    /// End (exclusive), in bytes of the original text.
     pub end: usize,
 }
 
-/// What was found in a text.
+/// The findings of one or more texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    /// How many.
+    /// The number of findings.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Whether nothing was found.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Each of them, in the order of the text.
+    /// The findings, in text order.
     pub fn iter(&self) -> std::slice::Iter<'_, Finding> {
         self.0.iter()
     }
 
-    /// Kinds and how often each was found, in the order of first sight.
+    /// Each kind with its count, in order of first occurrence.
     #[must_use]
     pub fn counts(&self) -> Vec<(String, usize)> {
         let mut counts: Vec<(&Kind, usize)> = Vec::new();
@@ -52,7 +52,7 @@ impl Findings {
         counts.into_iter().map(|(kind, n)| (kind.to_string(), n)).collect()
     }
 
-    /// Adds what was found in another text.
+    /// Appends the findings of another text.
     pub fn extend(&mut self, more: Self) {
         self.0.extend(more.0);
     }

@@ -1,26 +1,28 @@
-//! Folding: the plain text that disguised bytes stand for, and the way back to the bytes.
+//! Folding: decodes disguised text to plain ASCII, and maps hits in it back to the original bytes.
 //!
-//! Full-width and other digits, look-alike letters, invisible characters, escape sequences, `%40`, `\u0040`, `&#64;`, `\_`: each
-//! is folded to the ASCII it stands for or dropped. Only the parts of a text around such places are folded and read again; a text
-//! without any costs one look.
+//! Full-width and other digits, look-alike letters, invisible characters, escape sequences, `%40`,
+//! `\u0040`, `&#64;`, `\_` are replaced by the ASCII they stand for, or dropped. Only the
+//! surroundings of such places are decoded and scanned again, so that plain text costs a single
+//! pass.
 
 use super::detect::{self, Hit};
 use super::text::{Text, is_word};
 
-/// How much around a folded place is read again.
+/// Bytes before a folded place that are scanned again: enough for a name or a word of context.
 const BEFORE: usize = 160;
 const AFTER: usize = 400;
-/// The most that is folded in one piece.
+/// The largest part that is decoded at once. It bounds the memory of a text that is disguised
+/// throughout.
 const PIECE: usize = 64 * 1024;
 
-/// What a place in the text stands for: so many bytes, and the ASCII for them or nothing.
+/// One folded place: how many bytes it takes, and the ASCII they stand for, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Fold {
     length: usize,
     to: Option<u8>,
 }
 
-/// Whether the byte at a place begins, or is in the middle of, what stands for something else.
+/// Whether the byte at a position begins or is inside something that folds.
 pub(super) fn is_fold(text: Text<'_>, at: usize) -> bool {
     match text.at(at) {
         b'+' => {
@@ -32,14 +34,14 @@ pub(super) fn is_fold(text: Text<'_>, at: usize) -> bool {
     }
 }
 
-/// What is found in the parts of a text that do not say what they mean: those around the given places.
+/// Scans the folded surroundings of the given positions.
 pub(super) fn hits(bytes: &[u8], folds: &[usize]) -> Vec<Hit> {
     let text = Text(bytes);
     let mut found = Vec::new();
     let mut next = folds;
     while let Some((&first, rest)) = next.split_first() {
         next = rest;
-        // The part to read: from before the first fold to well behind the last one.
+        // From before the first fold to well after the last one of this group.
         let start = text.line_start(first, BEFORE);
         let mut end = first + AFTER;
         while let Some((&fold, rest)) = next.split_first() {
@@ -55,7 +57,7 @@ pub(super) fn hits(bytes: &[u8], folds: &[usize]) -> Vec<Hit> {
     found
 }
 
-/// Reads the folded form of a part of the text.
+/// Scans one folded part of the text.
 fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
     let mut bytes = Vec::with_capacity(stop - start);
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(stop - start);
@@ -77,7 +79,7 @@ fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
     }
     let mut hits = detect::plain(&bytes);
     hits.retain_mut(|hit| {
-        // Only what a fold has to do with; the rest is found in the bytes as they are.
+        // Keep only hits that involve a fold; the others were found in the original bytes.
         let near = changes.partition_point(|&change| change + 100 < hit.start);
         let concerned = changes.get(near).is_some_and(|&change| change < hit.end);
         let span = places.get(hit.start).zip(hit.end.checked_sub(1).and_then(|last| places.get(last)));
@@ -88,10 +90,10 @@ fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
     hits
 }
 
-/// What a place stands for, if not for itself.
+/// What the bytes at a position fold to, if they do.
 fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
     match text.at(i) {
-        // Encoded twice.
+        // Percent-encoded twice.
         b'%' if text.has(i, b"%25") && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) => {
             printable(hex(text, i + 3, 2)?, 5)
         }
@@ -104,7 +106,7 @@ fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
         0x1b => Some(escape(text, i)),
         b'"' | b'\'' => joined_strings(text, i),
         b'*' => {
-            // Stress in the middle of a token: `sk-or-**v1**-…`
+            // Markdown emphasis inside a token: `sk-or-**v1**-…`
             let run = text.run(i, 3, |b| b == b'*') - i;
             let inside = |b: u8| is_word(b) || matches!(b, b'-' | b'_');
             let tokenlike = matches!(text.before(i), b'-' | b'_') || matches!(text.at(i + run), b'-' | b'_');
@@ -125,7 +127,7 @@ fn hex(text: Text<'_>, at: usize, digits: usize) -> Option<u32> {
     span.iter().try_fold(0, |all, &b| Some(all << 4 | char::from(b).to_digit(16)?))
 }
 
-/// `\u0040`, `\u{40}`, `\x40`, and signs that Markdown and JSON escape.
+/// `\u0040`, `\u{40}`, `\x40`, and signs escaped in Markdown and JSON.
 fn backslash(text: Text<'_>, i: usize) -> Option<Fold> {
     match text.at(i + 1) {
         b'u' if text.at(i + 2) == b'{' => {
@@ -193,7 +195,7 @@ fn entity(text: Text<'_>, i: usize) -> Option<Fold> {
     Some(Fold { length: end + 1 - i, to: Some(to).filter(|&b| b != 0) })
 }
 
-/// Escape sequences of terminals: colours and titles.
+/// Terminal escape sequences: colours and titles.
 fn escape(text: Text<'_>, i: usize) -> Fold {
     let end = match text.at(i + 1) {
         b'[' => text.run(i + 2, 24, |b| (0x20..0x40).contains(&b)) + 1,
@@ -206,7 +208,7 @@ fn escape(text: Text<'_>, i: usize) -> Fold {
     Fold { length: end.min(text.len()) - i, to: None }
 }
 
-/// `"ghp_" + "…"`: the signs between two halves of a string.
+/// `"ghp_" + "…"`: the signs between two parts of a string.
 fn joined_strings(text: Text<'_>, i: usize) -> Option<Fold> {
     let quote = text.at(i);
     let before = text.run(i + 1, 40, |b| b.is_ascii_whitespace());
@@ -218,7 +220,7 @@ fn joined_strings(text: Text<'_>, i: usize) -> Option<Fold> {
     joins.then_some(Fold { length: after + 1 - i, to: None })
 }
 
-/// Characters beyond ASCII.
+/// Folds non-ASCII characters.
 fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
     let span = text.cut(i, i + 4);
     let length = match span.first()? {
@@ -227,7 +229,7 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
         0xF0..=0xF4 => 4,
         _ => return None,
     };
-    // Greek and Cyrillic among their own: not where a word of them stands alone.
+    // A Greek or Cyrillic letter among others of its script is an ordinary word.
     let other = |b: u8| is_word(b) || matches!(b, b'-' | b'_' | b'@' | b'.');
     let behind = text.at(text.run(i + length, 8, |b| b >= 0x80));
     if matches!(span.first(), Some(0xCE..=0xD4)) && !other(text.before(i)) && !other(behind) {
@@ -235,7 +237,7 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
     }
     let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
     if let Some(letter) = look_alike(c) {
-        // Only in a word that is otherwise Latin: a Cyrillic word is a Cyrillic word.
+        // Fold look-alikes only inside otherwise Latin words: a Cyrillic word stays Cyrillic.
         let mixed = is_word(text.before(i))
             || is_word(text.at(i + length))
             || matches!(text.before(i), b'-' | b'_' | b'@' | b'.')
@@ -247,7 +249,7 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
     Some(Fold { length, to })
 }
 
-/// The ASCII a character stands for; nothing for one that is not seen.
+/// The ASCII for a character; `Some(None)` for an invisible one.
 #[expect(clippy::option_option, reason = "for itself, for nothing, or for a sign")]
 fn stands_for(code: u32) -> Option<Option<u8>> {
     let ascii = |code: u32| u8::try_from(code).ok().map(Some);
@@ -290,7 +292,7 @@ fn digit_of(code: u32) -> u32 {
     }
 }
 
-/// Letters of other scripts that look like Latin ones.
+/// Letters of other scripts that look like Latin letters.
 fn look_alike(c: char) -> Option<u8> {
     const PAIRS: &[(&str, &str)] = &[
         ("аеорсухіјѕԁһԛԝкмтгпви", "aeopcyxijsdhqwkmtrnbu"),

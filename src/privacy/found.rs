@@ -1,24 +1,25 @@
-//! Values behind the sign that connects them with a name: where they begin and end, in any syntax.
+//! Finds the value after the sign that connects it with a name: where it begins and ends, in any
+//! syntax.
 
 use super::assign::{Name, Syntax};
 use super::quotation::quoted;
 use super::text::{Text, is_ident};
 use super::value;
 
-/// A value in its place.
+/// A value with its position.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Found {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) syntax: Syntax,
-    /// It was a type: the value comes at `next`.
+    /// It was a type; the value follows at `next`.
     pub(super) typed: bool,
     pub(super) next: usize,
-    /// It came as the argument of a call of this name.
+    /// It was the argument of a call such as `Secret::new("…")`.
     pub(super) wrapped: bool,
 }
 
-/// Where the word ends that was read last.
+/// The end of the word that was read last, cached for later names in the same word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Run {
     syntax: Option<Syntax>,
@@ -26,10 +27,14 @@ pub(super) struct Run {
     end: usize,
 }
 
-/// More than this is not read twice.
+/// A value of a later name in the same word may be this long; the rest would be most of that word
+/// again.
+///
+/// Without the limit a word made of names (`a=b=c=…`) is read once for each of them, which is
+/// quadratic.
 const MUCH: usize = 256;
 
-/// The value that begins at a place.
+/// Returns the value that begins at a position.
 pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Syntax, name: &Name<'_>) -> Option<Found> {
     // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
     let literal = text.run(from, 3, |b| matches!(b, b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'));
@@ -51,7 +56,8 @@ pub(super) fn value_at(text: Text<'_>, run: &mut Run, from: usize, syntax: Synta
         Syntax::Line | Syntax::Argument => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`'),
         _ => |b| b.is_ascii_whitespace() || matches!(b, b'"' | b'`' | b'|'),
     };
-    // One word may hold many names: where it ends is looked for once, and what is much of it is no value of a later one.
+    // A long word can contain many field names. Cache its end, and do not accept most of it again
+    // as the value of a later name: this keeps the scan linear.
     let mut end = match run {
         Run { syntax: known, from: first, end } if *known == Some(syntax) && *first < from && from < *end => {
             if *end - from > MUCH {
@@ -163,7 +169,7 @@ fn next_pair(text: Text<'_>, from: usize, end: usize) -> Option<usize> {
 pub(super) fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
     let mut end = end;
     while end > from && signs.contains(&text.before(end)) {
-        // A closing sign that was opened inside belongs to the value.
+        // A closing bracket opened inside the value belongs to it.
         let close = text.before(end);
         let open = match close {
             b')' => b'(',
@@ -180,7 +186,8 @@ pub(super) fn trim_end(text: Text<'_>, from: usize, end: usize, signs: &[u8]) ->
     end
 }
 
-/// What is taken when nothing is set: `getenv("PASSWORD", "hunter2")`, `get("PASSWORD") or "hunter2"`, `env("X") ?? "hunter2"`.
+/// The default of an unset variable: `getenv("PASSWORD", "hunter2")`, `get("PASSWORD") or
+/// "hunter2"`, `env("X") ?? "hunter2"`.
 fn fallback(text: Text<'_>, open: usize) -> Option<(usize, usize)> {
     let first = text.run(open + 1, 4, |b| b == b' ');
     let (_, stop) = quoted(text, first)?;
@@ -192,7 +199,7 @@ fn fallback(text: Text<'_>, open: usize) -> Option<(usize, usize)> {
     alternative(text, comma + 1)
 }
 
-/// The literal behind `or`, `||`, `??`.
+/// The literal after `or`, `||`, `??`.
 fn alternative(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
     let at = text.blanks(from);
     let signs: [&[u8]; 4] = [b"or ", b"||", b"??", b"?:"];
@@ -200,7 +207,7 @@ fn alternative(text: Text<'_>, from: usize) -> Option<(usize, usize)> {
     quoted(text, text.blanks(at + length))
 }
 
-/// A literal as the argument of a call that only wraps it: `Secret::new("…")`, `String.valueOf('…')`.
+/// A literal as the argument of a wrapping call: `Secret::new("…")`, `String.valueOf('…')`.
 fn wrapped(text: Text<'_>, from: usize) -> Option<Found> {
     const FETCHES: &[&[u8]] = &[
         b"env",

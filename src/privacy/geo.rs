@@ -1,4 +1,5 @@
-//! Coordinates: two decimal numbers with a comma between them, or beside the names of latitude and longitude.
+//! Coordinates: two decimal numbers with a comma between them, or a number next to `latitude` or
+//! `longitude`.
 
 use super::context;
 use super::detect::{FORMED, NAMED, Pass};
@@ -29,7 +30,8 @@ pub(super) fn pair(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     if first.abs() < 1.0 && second.abs() < 1.0 && !named(text, start) {
         return None;
     }
-    // Lists of numbers are not places: many decimals, or words that say so.
+    // Number lists are not coordinates: require four decimals and no list, or words for coordinates
+    // nearby.
     if (places < 4 || more < 4 || is_listed(text, start, stop)) && !named(text, start) {
         return None;
     }
@@ -71,7 +73,8 @@ fn is_listed(text: Text<'_>, start: usize, end: usize) -> bool {
         || (text.cut(before, start).contains(&b',') && text.before(before).is_ascii_digit())
 }
 
-/// A decimal number: its end, and how many decimal places it has: three or more, as coordinates have.
+/// The end of a decimal number and its number of decimal places: at least three, as coordinates
+/// have.
 fn decimal(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     let digits = at + usize::from(matches!(text.at(at), b'-' | b'+'));
     let point = text.run(digits, 4, |b| b.is_ascii_digit());
@@ -83,12 +86,11 @@ fn decimal(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     (places >= 3).then_some((end, places))
 }
 
-/// The value of a decimal number.
 fn value(text: Text<'_>, at: usize, end: usize) -> Option<f64> {
     std::str::from_utf8(text.cut(at, end)).ok()?.parse().ok()
 }
 
-/// Reads one coordinate behind the name of its axis.
+/// Reads one coordinate after the name of its axis.
 pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if !context::begins_word(text, at) || text.at(to).is_ascii_lowercase() {
@@ -106,7 +108,7 @@ pub(super) fn axis(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads degrees: `48°51'30.1"N 2°17'40.2"E`, `48.8584° N, 2.2945° E`. Called at the degree sign.
+/// Reads `48°51'30.1"N 2°17'40.2"E` or `48.8584° N, 2.2945° E`, starting at the degree sign.
 pub(super) fn degrees(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     if pass.covered(at) {

@@ -1,4 +1,4 @@
-//! Headers that carry credentials: authorization, cookies.
+//! HTTP headers that carry credentials: authorization, cookies.
 
 use super::context::begins_word;
 use super::detect::{FORMED, NAMED, Pass};
@@ -7,7 +7,7 @@ use super::text::{Text, find, is_ident, is_word};
 use super::value;
 use base64::Engine;
 
-/// Reads the token behind `Bearer`, `Token`, `Negotiate` and the like.
+/// Reads the token after `Bearer`, `Token`, `Negotiate` and the like.
 pub(super) fn bearer(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if is_ident(text.before(at)) && !text.before(at).is_ascii_digit() {
@@ -30,7 +30,7 @@ pub(super) fn bearer(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads the pair behind `Basic`, if it decodes to one.
+/// Reads the credentials after `Basic`, if they decode to `name:password`.
 pub(super) fn basic(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if is_ident(text.before(at)) {
@@ -51,7 +51,7 @@ pub(super) fn decodes_to_pair(token: &[u8]) -> bool {
     colon.is_some_and(|p| p > 0 && p + 1 < decoded.len()) && decoded.iter().all(|b| b.is_ascii_graphic() || *b == b' ' || *b >= 0x80)
 }
 
-/// Names of cookies that say whose session it is.
+/// Names of session cookies.
 #[rustfmt::skip]
 const SESSIONS: &[&str] = &[
     "sess", "sid", "token", "auth", "jwt", "login", "remember", "csrf", "xsrf", "identity", "access", "refresh", "secure", "key",
@@ -59,7 +59,7 @@ const SESSIONS: &[&str] = &[
     "li_at",
 ];
 
-/// Reads the cookies behind `Cookie:` and `Set-Cookie:`.
+/// Reads the cookies after `Cookie:` and `Set-Cookie:`.
 pub(super) fn cookies(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if !begins_word(text, at) && text.before(at) != b'-' {
@@ -91,7 +91,7 @@ pub(super) fn cookies(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Whether a cookie is worth stealing, by its name and value.
+/// Whether a cookie grants a session, judged by its name and value.
 fn opens_session(name: &[u8], bytes: &[u8], first: bool) -> bool {
     const OTHERS: &[&[u8]] = &[
         b"_ga",
@@ -124,7 +124,7 @@ fn opens_session(name: &[u8], bytes: &[u8], first: bool) -> bool {
         || first && made.length >= 24 && made.digits > 0 && value::distinct(bytes) > 10
 }
 
-/// Whether a text is base64 and long enough to hold something.
+/// The run of base64 characters around a position.
 pub(super) fn run_of_base64(text: Text<'_>, at: usize) -> (usize, usize) {
     let start = text.run_back(at, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
     let end = text.run(at, 16 * 1024, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));

@@ -1,9 +1,10 @@
-//! Bank accounts in their international form: the country says how long one is, and the check digits that it is one.
+//! International bank account numbers (IBAN): the country fixes the length, the check digits
+//! confirm it.
 
 use super::checksum;
 use super::text::{Text, is_word};
 
-/// Countries and the lengths of their IBANs.
+/// Countries and their IBAN lengths.
 const IBANS: &[(&[u8; 2], usize)] = &[
     (b"AD", 24),
     (b"AE", 23),
@@ -84,7 +85,7 @@ const IBANS: &[(&[u8; 2], usize)] = &[
     (b"XK", 20),
 ];
 
-/// The end of an IBAN that begins at a place, in one piece or in groups.
+/// Returns the end of an IBAN that begins at a position, in one piece or in groups.
 pub(super) fn iban(text: Text<'_>, start: usize) -> Option<usize> {
     let country = text.cut(start, start + 2).to_ascii_uppercase();
     let &(_, length) = IBANS.iter().find(|(code, _)| code.as_slice() == country)?;

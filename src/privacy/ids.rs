@@ -1,4 +1,4 @@
-//! National numbers: identity, tax and health, by their checksums and forms.
+//! National identity, tax and health numbers, recognised by checksum and form.
 
 use super::context::{follows, said, said_within};
 use super::detect::{FORMED, NAMED, Pass};
@@ -10,7 +10,8 @@ use super::lexicon::{Lexicon, lexicon};
 use super::numbers::Number;
 use super::text::{is_ident, is_word};
 
-/// Reads a token of letters and digits whose first digit is at a place; gives where to go on.
+/// Reads a token of letters and digits whose first digit is at a position. Returns where to
+/// continue.
 pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     let text = pass.text;
     let start = text.run_back(at, 7, |b| b.is_ascii_alphabetic());
@@ -18,7 +19,7 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
         return at + 1;
     }
     if is_ident(text.before(start)) {
-        // An address of a currency may have many letters before its first digit.
+        // A wallet address may have many letters before its first digit.
         if at - start < 7 || !text.at(at + 1).is_ascii_alphanumeric() {
             return at + 1;
         }
@@ -35,9 +36,9 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
         pass.hit(start, end, IBAN, "iban", FORMED);
         return end;
     }
-    // Nothing that is looked for is longer.
+    // No number in this file is longer.
     let end = text.run(start, 40, is_word);
-    // Pairs and fours of an address, and UUIDs, are no longer than that.
+    // Pairs and fours may belong to a MAC address; a UUID is not private.
     if matches!(end - start, 2 | 4) && super::net::hardware(pass, at).is_some() {
         return at + 1;
     }
@@ -82,7 +83,7 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     if let Some((kind, name)) = document(text, start, token) {
         pass.hit(start, end, kind, name, NAMED);
     } else if text.at(end) == b'-' && at - start <= 2 {
-        // Licences are written in groups: `F255-921-50-094-0`.
+        // Some driving licences are written in groups: `F255-921-50-094-0`.
         let whole = text.run(start, 24, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
         let digits = text.cut(start, whole).iter().filter(|b| b.is_ascii_digit()).count();
         if let Some((kind, name)) =
@@ -94,7 +95,7 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     at + 1
 }
 
-/// UK national insurance: two letters, six digits, a letter from A to D.
+/// UK national insurance number: two letters, six digits, a letter from A to D.
 fn is_nino(token: &[u8]) -> bool {
     let [a, b, digits @ .., last] = token else { return false };
     let first = !matches!(a, b'D' | b'F' | b'I' | b'Q' | b'U' | b'V');
@@ -133,7 +134,7 @@ pub(super) fn nino_at(pass: &mut Pass<'_>, start: usize) -> bool {
     false
 }
 
-/// The letter of a Spanish number.
+/// The check letter of a Spanish number.
 fn spanish_letter(number: u32) -> u8 {
     let place = usize::try_from(number % 23).unwrap_or(0);
     b"TRWAGMYFPDXBNJZSQVHLCKE".get(place).copied().unwrap_or(0)
@@ -148,7 +149,7 @@ fn is_nie(token: &[u8]) -> bool {
     spanish_letter(number) == *last
 }
 
-/// Indian tax number: five letters, the fourth of which says what the holder is, four digits, a letter.
+/// Indian PAN: five letters, of which the fourth is the type of holder, four digits, a letter.
 fn is_pan(token: &[u8]) -> bool {
     let letters = token.get(..5).is_some_and(|t| t.iter().all(u8::is_ascii_uppercase));
     let digits = token.get(5..9).is_some_and(|t| t.iter().all(u8::is_ascii_digit));
@@ -156,10 +157,10 @@ fn is_pan(token: &[u8]) -> bool {
     letters && digits && holder && token.get(9).is_some_and(u8::is_ascii_uppercase)
 }
 
-/// Italian tax code: its form, and the letter that checks it.
+/// Italian tax code: its form and its check letter.
 fn is_codice_fiscale(token: &[u8]) -> bool {
     const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
-    // Most tokens of that length are hashes and parts of other things.
+    // Quick exit: most tokens of this length are hashes or parts of something else.
     if !token.iter().take(6).all(u8::is_ascii_alphabetic) {
         return false;
     }
@@ -191,7 +192,7 @@ fn is_codice_fiscale(token: &[u8]) -> bool {
     token.last().is_some_and(|&b| u32::from(b - b'A') == sum % 26)
 }
 
-/// Indian tax number of a business: a state, the number of its holder, and a `Z` before the check.
+/// Indian GSTIN: state, PAN of the holder, and a `Z` before the check digit.
 fn is_gstin(token: &[u8]) -> bool {
     let [a, b, pan @ .., entity, b'Z', check] = token else { return false };
     a.is_ascii_digit()
@@ -204,7 +205,7 @@ fn is_gstin(token: &[u8]) -> bool {
         && check.is_ascii_alphanumeric()
 }
 
-/// British driving licence: five letters of the name, the date of birth turned about, initials, check.
+/// British driving licence: five letters of the name, date of birth rearranged, initials, check.
 fn is_uk_licence(token: &[u8]) -> bool {
     let name = token.get(..5).is_some_and(|t| {
         let letters = t.iter().take_while(|b| b.is_ascii_alphabetic()).count();
@@ -225,7 +226,7 @@ fn is_uk_licence(token: &[u8]) -> bool {
         && token.get(14..).is_some_and(|t| t.iter().all(u8::is_ascii_alphabetic))
 }
 
-/// US Medicare: letters and digits in places of their own, without the letters that look like digits.
+/// US Medicare: letters and digits at fixed positions, without letters that look like digits.
 fn is_medicare_beneficiary(token: &[u8]) -> bool {
     let letter = |b: u8| b.is_ascii_uppercase() && !b"SLOIBZ".contains(&b);
     token.len() == 11
@@ -237,10 +238,10 @@ fn is_medicare_beneficiary(token: &[u8]) -> bool {
         })
 }
 
-/// Reads digits with a letter behind them: `12345678Z`, and documents behind their names.
+/// Reads digits followed by a letter: `12345678Z`, and documents after their names.
 pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize, stop: usize) {
     let text = pass.text;
-    // All but a Spanish number are written in capitals.
+    // All of these but Spanish numbers are written in capitals.
     let capitals = !text.cut(end, stop).iter().any(u8::is_ascii_lowercase);
     let spanish = end - at == 8 && stop == end + 1;
     if !capitals && !spanish {
@@ -282,7 +283,7 @@ pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize, sto
     }
 }
 
-/// Numbers whose grouping and checksum say what they are.
+/// Numbers recognised by grouping and checksum.
 pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let total = number.digits_in(number.groups());
     if total < 8 || !number.begins() {
@@ -293,7 +294,7 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
         if !number.grouped(form.lengths) || !number.ends(groups) || !joined(number, groups) || !(form.check)(number.digits(groups)) {
             continue;
         }
-        // Without a word the form must stand alone, and be written as such numbers are.
+        // A form that needs no word must be alone and grouped as such numbers are.
         if form.words.is_empty() && groups > 1 {
             let dotted =
                 number.between(0) == b"." && !form.name.starts_with("br-") && form.name != "ch-ahv" && form.name != "be-rijksregister";
@@ -315,7 +316,7 @@ pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize>
 
 /// `208-702-026 33`, `7179 1211 1565`
 fn in_groups(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
-    // What follows in a list of numbers has no name that the first had not.
+    // The first number of a list was checked for a name; the others share it.
     if number.start < pass.counted {
         return None;
     }
@@ -329,7 +330,7 @@ fn in_groups(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     Some(number.end(groups))
 }
 
-/// `76657929-X`, `47.760.181-Z`: the letter behind a dash checks the digits.
+/// `76657929-X`, `47.760.181-Z`: the check letter follows a dash.
 fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
     let dotted = number.grouped(&[2, 3, 3]) && number.separated(3, b'.');
@@ -348,7 +349,7 @@ fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     })
 }
 
-/// Whether groups are joined as one number: by single signs.
+/// Whether the groups are joined to one number: by single signs.
 fn joined(number: &Number<'_>, groups: usize) -> bool {
     (0..groups - 1).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"/"))
 }
@@ -360,7 +361,7 @@ static ACCOUNTS: Lexicon = lexicon!([
     "numer konta",
 ]);
 
-/// Numbers that the words before them name: documents, bank accounts.
+/// Numbers named by the words before them: documents, bank accounts.
 pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
     if !number.begins() {

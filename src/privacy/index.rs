@@ -1,83 +1,82 @@
-//! The index: finds every keyword of every rule in one walk over the text, overlapping ones too.
+//! The keyword index: finds every keyword of every rule in one pass over the text, overlapping ones
+//! included.
 //!
-//! Each keyword is filed under its rarest four letters. The walk keeps the last four bytes as a 20-bit number and asks a bitmap;
-//! only where a bit is set are the keywords filed there compared. Digits and the few signs that are told of wherever they stand are
-//! marked in the class of their byte. The compiler makes all of it: a program that answers one message builds nothing.
+//! Each keyword is filed under its rarest four letters. The pass keeps the last four bytes as a
+//! 20-bit number and looks it up in a bitmap; only where a bit is set are the keywords filed there
+//! compared. Digits, and signs that are reported wherever they occur, have a mark in the class of
+//! their byte. All tables are built at compile time, because a process that sends a single message
+//! would otherwise build them for that message alone.
 
 use super::detect::READERS;
 use super::names::WORDS;
 use super::rules::THEMES;
 use super::text::{Text, is_word};
 
-/// What to do where a keyword stands.
+/// What to do at a keyword.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
-    /// A token of this rule may begin here (theme, rule and shape by their places in the table).
+    /// A token of this rule may begin here. The numbers are the indexes of theme, rule and shape.
     Token(u8, u8, u8),
-    /// A name that values are assigned to.
+    /// The name of a field that holds a secret.
     Name(super::names::Word),
-    /// A word that calls the number behind it a telephone number.
+    /// A word that marks the following number as a telephone number.
     Telephone,
-    /// A word with a reader of its own, by its place among them.
+    /// A keyword with its own reader, by its index in `READERS`.
     Call(u8),
 }
 
-/// One keyword.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    /// Where the word begins in the pool, and how long it is.
+    /// The offset and length of the word in the pool.
     from: u16,
     length: u8,
     first: u8,
     last: u8,
-    /// From the beginning of the word to the end of the letters it is filed under.
+    /// Bytes from the beginning of the word to the end of the letters it is filed under.
     back: u8,
-    /// Whether capitals count.
+    /// Whether the match is case-sensitive.
     exact: bool,
     act: Act,
-    /// The letters it is filed under.
     code: u32,
-    /// One more than the place of the keyword before it that begins with the same letter.
+    /// One more than the index of the previous keyword with the same first letter; 0 for none.
     next: u16,
 }
 
-/// All keywords.
 pub(super) struct Index {
-    /// A bit for every four letters at whose end something is to be done.
+    /// One bit for each combination of four letters at whose end a keyword is filed.
     bits: [u64; CODES / 64],
-    /// For each slot, the place of its first entry; one more for the end.
+    /// For each slot, the index of its first entry; one more for the end.
     firsts: [u16; SLOTS + 1],
     entries: [Entry; COUNT],
     pool: [u8; POOL],
 }
 
-/// Four letters of five bits.
+/// Combinations of four letters of five bits each.
 const CODES: usize = 1 << 20;
 const FOUR: u32 = 0xf_ffff;
 const THREE: u32 = 0x7fff;
-/// Set in the code of a keyword of three letters, which has no fourth.
+/// Set in the code of a three-letter keyword.
 const SHORT: u32 = 1 << 20;
-/// In how many slots the entries are filed.
 const SLOTS: usize = 4096;
-/// The most keywords there may be.
+/// Upper limit for the number of keywords; compilation fails above it.
 const MOST: usize = 4096;
-/// How many keywords are filed, and how many letters they have together.
+/// The number of keywords and the sum of their lengths.
 const COUNT: usize = FILED.count;
 const POOL: usize = FILED.letters;
 
 static FILED: Filing = filed();
 static INDEX: Index = laid_out();
 
-/// Five bits for a byte: letters without case, and the few signs that keywords have.
+/// Five bits for each byte: letters without case, and the few signs that keywords contain.
 const CLASS: [u8; 256] = classes();
-/// The bits of a class without marks.
+/// The bits of a class without its marks.
 const LETTER: u8 = 0x1f;
-/// The mark of what ends a word.
+/// The mark of bytes that end a word.
 const BREAK: u8 = 0x20;
-/// The class of digits, with their mark.
+/// The class of digits, with its mark.
 const DIGIT: u8 = 0x1b | NUMBER;
 const NUMBER: u8 = 0x40;
-/// The class of what is told of wherever it stands, with its mark: `@`, and bytes that may stand for others.
+/// The class and mark of bytes that are reported wherever they occur: `@`, and bytes that may fold.
 const TOLD: u8 = 0x1e | ALWAYS;
 const ALWAYS: u8 = 0x80;
 
@@ -95,7 +94,7 @@ const fn classes() -> [u8; 256] {
             b'/' => 29,
             b'@' | b'%' | b'\\' | b'&' | b'+' | b'*' | 0x1b => TOLD,
             b'.' | b':' | b'=' | b'$' | b'<' | b'"' => 31,
-            // First bytes of characters that stand for others or are not seen; the rest are what they are.
+            // First bytes of characters that fold or are invisible.
             0xc2 | 0xcc..=0xd4 | 0xd8 | 0xd9 | 0xdb | 0xe0..=0xe3 | 0xea | 0xef | 0xf0 | 0xf3 => TOLD,
             0x80..=0xff => 1 + byte % 26,
             _ => 0,
@@ -108,7 +107,8 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-/// The classes without the marks, and the marks without the classes: what is asked of every byte is in reach at once.
+/// Classes without marks and marks without classes, in two tables, so that what is needed for every
+/// byte is in the cache.
 static LETTERS: [u32; 256] = apart().0;
 static MARKS: [u8; 256] = apart().1;
 
@@ -138,7 +138,8 @@ const fn marked(b: u8) -> u8 {
     MARKS[b as usize]
 }
 
-/// How common a class is in text, roughly, in logarithms: the rarest letters have the smallest sum.
+/// How common a class is in text, roughly, as a logarithm. The rarest letters have the smallest
+/// sum.
 const fn commonness(class: u32) -> u8 {
     const LETTERS: [u8; 26] = [8, 3, 5, 5, 10, 4, 4, 5, 8, 1, 2, 6, 4, 8, 8, 4, 1, 8, 8, 9, 5, 3, 3, 1, 4, 1];
     match class {
@@ -151,18 +152,19 @@ const fn commonness(class: u32) -> u8 {
     }
 }
 
-/// The keywords as they are gathered.
+/// The keywords while they are collected.
 struct Filing {
     entries: [Entry; MOST],
     count: usize,
     pool: [u8; 8 * MOST],
     letters: usize,
-    /// One more than the place of the last keyword that begins with a letter.
+    /// One more than the index of the last keyword with each first letter.
     by_first: [u16; 256],
 }
 
 impl Filing {
-    /// Files a keyword under its rarest letters; one of two letters under every third that tokens go on with.
+    /// Files a keyword under its rarest letters. A two-letter keyword is filed once for each third
+    /// letter that tokens continue with.
     #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
     const fn file(&mut self, word: &[u8], exact: bool, act: Act) {
         assert!(word.len() >= 2, "a keyword of one letter would be everywhere");
@@ -218,7 +220,7 @@ impl Filing {
     }
 }
 
-/// Letters of a word as a code, and how common they are.
+/// The code of some letters of a word, and how common they are.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
     let (mut code, mut cost) = (0, 0);
@@ -232,7 +234,7 @@ const fn code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
     (code, cost)
 }
 
-/// Every keyword of every table.
+/// Collects the keywords of all tables.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn filed() -> Filing {
     let blank = Entry { from: 0, length: 0, first: 0, last: 0, back: 0, exact: true, act: Act::Telephone, code: 0, next: 0 };
@@ -265,23 +267,24 @@ const fn filed() -> Filing {
     filing
 }
 
-/// The slot of a code, by its last three letters.
+/// The slot of a code, from its last three letters.
 #[inline]
 const fn slot(code: u32) -> usize {
     ((code & THREE).wrapping_mul(0x9E37_79B1) >> 20) as usize & (SLOTS - 1)
 }
 
-/// Whether two entries are both names.
+/// Whether both entries are field names.
 const fn alike(one: Entry, other: Entry) -> bool {
     matches!((one.act, other.act), (Act::Name(_), Act::Name(_)))
 }
 
-/// Whether one entry is to be seen before another.
+/// Whether an entry must be reported before another.
 const fn precedes(one: Entry, other: Entry) -> bool {
     alike(one, other) && one.length > other.length
 }
 
-/// Files a name that begins as another does under the same letters, so that the longer one is seen first: `token_secret`.
+/// Files a name under the letters of a shorter name that it begins with, so that the longer one is
+/// reported first: `token_secret`.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn beside_its_beginning(entry: Entry) -> Entry {
     let mut first = entry;
@@ -302,7 +305,7 @@ const fn beside_its_beginning(entry: Entry) -> Entry {
     Entry { code: first.code, back: first.back, ..entry }
 }
 
-/// The keywords in the order of their slots, and the bits.
+/// Sorts the keywords by slot and sets the bits.
 #[expect(clippy::indexing_slicing, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
 const fn laid_out() -> Index {
     let mut index = Index { bits: [0; CODES / 64], firsts: [0; SLOTS + 1], entries: [FILED.entries[0]; COUNT], pool: [0; POOL] };
@@ -311,7 +314,8 @@ const fn laid_out() -> Index {
         index.pool[i] = FILED.pool[i];
         i += 1;
     }
-    // How many are in each slot, then where each slot begins, then each entry in its place: of names the longer first.
+    // Counting sort: entries per slot, start of each slot, then each entry, with longer names
+    // first.
     let mut entries = [FILED.entries[0]; COUNT];
     let mut i = 0;
     while i < COUNT {
@@ -342,7 +346,8 @@ const fn laid_out() -> Index {
     index
 }
 
-/// Sets the bit of a code; before three letters any may stand.
+/// Sets the bit of a code. A three-letter code gets the bits of all four-letter combinations that
+/// end with it.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn set(bits: &mut [u64; CODES / 64], code: u32) {
     let mut before = 0;
@@ -354,7 +359,7 @@ const fn set(bits: &mut [u64; CODES / 64], code: u32) {
 }
 
 impl Index {
-    /// Whether anything is to be done behind these four bytes.
+    /// Whether a keyword is filed under these four bytes.
     #[inline]
     fn holds(&self, code: u32) -> bool {
         self.bits.get((code & FOUR) as usize >> 6).is_some_and(|word| word >> (code & 63) & 1 == 1)
@@ -372,12 +377,12 @@ impl Index {
             .filter(move |entry| entry.code == code || entry.code == code & THREE | SHORT)
     }
 
-    /// Reports the keywords that are filed under the four bytes that end at a place.
+    /// Reports the keywords that are filed under the four bytes before `end`.
     fn keywords(&self, text: Text<'_>, code: u32, end: usize, seen: &mut impl Seen) {
         for entry in self.filed(code) {
             let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
             let length = usize::from(entry.length);
-            // The first byte and the last tell most of them apart.
+            // The first and the last byte rule out most candidates.
             let case = if entry.exact { 0 } else { 0x20 };
             if ((text.at(at) ^ entry.first) | (text.at(at + length - 1) ^ entry.last)) & !case != 0 {
                 continue;
@@ -392,16 +397,18 @@ impl Index {
     }
 }
 
-/// Walks a text and reports keywords, the beginnings of runs of digits, every `@`, and bytes that may stand for others.
+/// Scans a text and reports keywords, the beginnings of digit runs, every `@`, and bytes that may
+/// fold.
 pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
     let mut code = 0u32;
     let mut i = 0;
-    // What is looked out for beside keywords. Of a word with digits in it the first run of them tells all: then its end.
+    // What stops the scan besides keywords. After the first digit run of a word, only its end:
+    // later runs belong to the same token.
     let mut marks = ALWAYS | NUMBER;
     while let Some(rest) = text.0.get(i..).filter(|rest| !rest.is_empty()) {
-        // Over all that is nothing.
+        // Skip bytes at which nothing happens.
         let told = rest.iter().position(|&b| {
-            // What is shifted out of the last four letters is cut off where the code is used.
+            // Bits of older letters are masked off where the code is used.
             code = code << 5 | letter(b);
             marked(b) & marks != 0 || INDEX.holds(code)
         });
@@ -425,7 +432,8 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
         if mark & NUMBER != 0 {
             let next = seen.digits(at);
             if next > i {
-                // What was read as a number is not looked at again, but for its last bytes: a keyword may begin there.
+                // Continue after the number, but keep its last bytes in the code: a keyword may
+                // begin there.
                 i = next;
                 code = text.cut(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | letter(b));
             }
@@ -434,14 +442,13 @@ pub(super) fn walk(text: Text<'_>, seen: &mut impl Seen) {
     }
 }
 
-/// What is told of what the walk comes by.
+/// Receives what the scan finds.
 pub(super) trait Seen {
-    /// A keyword stands from `at` to `end`.
+    /// A keyword spans `at` to `end`.
     fn keyword(&mut self, at: usize, end: usize, act: Act);
-    /// A run of digits begins; gives the place up to which only digits were read.
+    /// A run of digits begins. Returns the position up to which only digits were read.
     fn digits(&mut self, at: usize) -> usize;
-    /// A byte that may stand for another.
+    /// A byte that may be part of a fold.
     fn odd(&mut self, at: usize);
-    /// An `@`.
     fn commercial_at(&mut self, at: usize);
 }

@@ -1,19 +1,19 @@
-//! National numbers as they are issued: how they are grouped, what checks them, and the words beside them.
+//! National numbers: their grouping, their checksum, and the words near them.
 
 use super::checksum::{self, mod_11_10, weighted};
 use super::numbers::distinct;
 
-/// A form or checksum and the words that are asked for when it says too little alone.
+/// A form or checksum, and the context words required where it is not specific enough.
 #[derive(Debug)]
 pub(super) struct Form {
     pub(super) name: &'static str,
     pub(super) lengths: &'static [usize],
     pub(super) check: fn(&[u8]) -> bool,
-    /// Words beside it; none needed if empty.
+    /// Words required nearby; none if empty.
     pub(super) words: &'static [&'static str],
 }
 
-/// What is written in groups.
+/// The forms written in digit groups.
 pub(super) const FORMS: &[Form] = &[
     Form {
         name: "us-ein",
@@ -130,7 +130,7 @@ fn value(digits: &[u8]) -> u64 {
     digits.iter().take(18).fold(0, |all, &d| all * 10 + u64::from(d))
 }
 
-/// Whether the first six digits are a year, a month and a day.
+/// Whether the first six digits are a date (YYMMDD).
 fn is_date(digits: &[u8]) -> bool {
     let two = |i: usize| digits.get(i..i + 2).map_or(99, value);
     (1..=12).contains(&two(2)) && (1..=31).contains(&two(4))

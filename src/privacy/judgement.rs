@@ -1,4 +1,13 @@
-//! Judgement: whether the value beside a telling name is a secret.
+//! Decides whether the value of a secret's field name is a secret.
+//!
+//! The order is from cheap to costly: placeholders and code are rejected first, then the kind of
+//! name decides how much the value itself has to look like a secret. A `password` may have almost
+//! any value; a `key` must look random, because most keys in code are names.
+//!
+//! The limits on length, digits and entropy have no theory behind them: they were chosen on the
+//! labelled documents in `tests/corpus`, of which the test requires that every label is covered and
+//! that nothing else is touched, so a changed limit shows up there. Documents outside of the corpus
+//! are found less completely.
 
 use super::assign::{Name, Syntax};
 use super::found::Found;
@@ -7,7 +16,6 @@ use super::names::{self, Word};
 use super::text::Text;
 use super::value;
 
-/// Whether the value beside a name is a secret.
 pub(super) fn is_secret(text: Text<'_>, name: &Name<'_>, found: &Found) -> bool {
     let bytes = text.cut(found.start, found.end);
     let made = value::made(bytes);
@@ -60,23 +68,24 @@ fn is_plumbing(bytes: &[u8], made: &value::Made) -> bool {
         || option.is_some_and(|word| matches!(word, b"id" | b"type" | b"src" | b"source" | b"name" | b"env" | b"from" | b"file"))
 }
 
-/// `"password": "password_field"`, `token = token_value`: a value that only repeats the name.
+/// A value that repeats the name: `"password": "password_field"`, `token = token_value`.
 fn is_own_name(name: &Name<'_>, bytes: &[u8]) -> bool {
     let own = name.text.cut(name.start, name.end);
     bytes.eq_ignore_ascii_case(own) || bytes.eq_ignore_ascii_case(name.text.cut(name.at, name.to))
 }
 
-/// Words that values have in them which name a secret rather than are one.
+/// Words in values that mention a secret rather than being one.
 static MENTIONED: Lexicon = lexicon!(["password", "passwd", "secret", "token", "credential"]);
 
-/// Whether a value beside the name of a password is one.
+/// Whether the value of a password's name is a password.
 fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     let plain_word = made.length == made.lower + made.upper + made.beyond;
     match found.syntax {
         Syntax::Quoted => {
             if made.spaces > 0 {
-                // `MAIL_PASSWORD="…"` of an environment: quotes are there because of the blank.
+                // `MAIL_PASSWORD="…"` in an environment file: quoted only because it contains a
+                // space.
                 let set = name.is_upper() && text.at(name.end) == b'=' && name.end + 2 == found.start;
                 let words = bytes.split(|&b| b == b' ').filter(|word| !word.is_empty()).count();
                 let words_only = || words <= 4 && bytes.split(|&b| b == b' ').all(is_plain);
@@ -120,7 +129,7 @@ fn password(text: Text<'_>, name: &Name<'_>, found: &Found, bytes: &[u8]) -> boo
 }
 
 impl Found {
-    /// A plain word as the argument of a call is a name of something more often than a value.
+    /// Whether it is a plain word as a call argument, which is more often a name than a value.
     fn wrapped_word(&self, plain_word: bool) -> bool {
         self.wrapped && plain_word
     }
@@ -134,7 +143,7 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
     if bytes.first().is_some_and(|b| matches!(b, b'{' | b'[' | b'(' | b'<' | b'|' | b'/' | b'\\' | b'\'')) && !value::is_striking(bytes) {
         return false;
     }
-    // A cast of C.
+    // A C cast.
     if bytes.first() == Some(&b'(') && bytes.iter().skip(1).all(|&b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'*' | b' ')) {
         return false;
     }
@@ -142,10 +151,10 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
     let rest = text.cut(found.end, line_end);
     let alone = rest.iter().all(u8::is_ascii_whitespace) || rest.trim_ascii_start().starts_with(b"#") || rest.starts_with(b"\\n");
     if plain_word {
-        // A variable is followed by the signs of code; the word of a sentence by other words.
+        // A variable is followed by code, a word of a sentence by other words.
         let made = value::made(bytes);
         let capital = made.upper == 1 && bytes.first().is_some_and(u8::is_ascii_uppercase);
-        // `user, password = split`: the names of several things, and a variable.
+        // `user, password = split`: several names and a variable.
         let tuple = text.before(text.run_back(found.start, 3, |b| b == b' ')) == b'=' && {
             let line = text.cut(text.line_start(found.start, 80), found.start);
             line.windows(2).any(|w| w == b", ")
@@ -162,7 +171,7 @@ fn bare_password(text: Text<'_>, found: &Found, bytes: &[u8], plain_word: bool) 
         || bytes.iter().all(u8::is_ascii_digit) && bytes.len() >= 4
 }
 
-/// What sentences about passwords have in them.
+/// Words typical of sentences about passwords.
 #[rustfmt::skip]
 static SAYING: Lexicon = lexicon!([
     "password", "passwort", "please", "must", "enter", "invalid", "required", "incorrect", "your", "forgot", "the ", "is ",
@@ -190,13 +199,14 @@ fn passphrase(bytes: &[u8], made: &value::Made) -> bool {
             || made.digits >= 2 && made.spaces == 1)
 }
 
-/// Words in the name of a secret that say it is one; of what keeps secrets; of what a digest may be of; of what may be a UUID.
+/// Words in a name: of a certain secret, of a place that stores secrets, of something with a
+/// digest, of a key that may be a UUID.
 static STRONG: Lexicon = lexicon!(["secret", "credential", "credentials", "geheimnis"]);
 static OF_PLACES: Lexicon = lexicon!(["secrets", "manager"]);
 static OF_DIGESTS: Lexicon = lexicon!(["commit", "sha", "etag", "trace", "id"]);
 static OF_KEYS: Lexicon = lexicon!(["token", "key", "apikey"]);
 
-/// Whether a value beside the name of a secret is one.
+/// Whether the value of a secret's name is a secret.
 fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     // The name of the next column.
@@ -226,12 +236,12 @@ fn secret(name: &Name<'_>, found: &Found, bytes: &[u8]) -> bool {
         let quoted_word = written && bytes.len() >= 8 && !of_words;
         return quoted_word || value::is_striking(bytes) && bytes.len() >= 6;
     }
-    // A token, an API key: letters and digits, of some length.
+    // A token or an API key: letters and digits, long enough.
     let solid = made.digits >= 2 && letters >= 2 && bytes.len() >= 10 && value::distinct(bytes) >= 6;
     solid && !of_words || made.digits >= 8 && bytes.len() >= 16
 }
 
-/// Whether a value beside the name of a key is one.
+/// Whether the value of a key's name is a key.
 fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
     let made = value::made(bytes);
     if made.spaces > 0 || made.beyond > 0 || bytes.len() < 16 || bytes.iter().any(|b| matches!(b, b'/' | b':' | b',')) && bytes.len() < 30 {
@@ -242,7 +252,7 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
         return told && bytes.len() >= 32;
     }
     let _ = quoted;
-    // `node-modules-v2-0d757aa3…`: the key of something kept, with a digest at its end.
+    // `node-modules-v2-0d757aa3…`: a cache key with a digest at its end.
     let mut parts = bytes.rsplit(|&b| b == b'-');
     let cached = parts.next().is_some_and(value::is_digest) && parts.next().is_some();
     if cached && !value::is_uuid(bytes) {
@@ -261,7 +271,7 @@ fn key(name: &Name<'_>, bytes: &[u8], quoted: bool) -> bool {
             || bytes.len() >= 32 && made.upper > 0 && made.lower > 0 && !bytes.contains(&b'/') && !bytes.contains(&b'.'))
 }
 
-/// What stands behind `password:` in schemas and types.
+/// Types in schemas after `password:`.
 #[rustfmt::skip]
 static TYPES: Lexicon = lexicon!([
     "string", "str", "text", "varchar", "char", "bytes", "bool", "boolean", "int", "integer", "number", "any", "object",
@@ -273,7 +283,7 @@ static TYPES: Lexicon = lexicon!([
     "file", "stdin", "env", "prompt", "ask", "interactive", "random", "auto", "generated",
 ]);
 
-/// What fields for passwords are labelled with.
+/// Labels of password fields.
 #[rustfmt::skip]
 static LABELS: Lexicon = lexicon!([
     "password", "passwort", "kennwort", "passwd", "contraseña", "senha", "wachtwoord", "parola", "email", "username",

@@ -1,21 +1,22 @@
-//! Kinds: the short words that say what a found value is, and the list of all of them.
+//! Kinds: the short names for what a value is (`EMAIL`, `API_KEY`), and the list of all of them.
 
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a value is: `EMAIL`, `API_KEY`, or a kind of the user's own.
+/// The kind of a value: built in, such as `EMAIL`, or defined by the user.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Kind(Cow<'static, str>);
 
 impl Kind {
-    /// A kind of the house.
+    /// A built-in kind.
     pub(super) const fn of(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 
-    /// A kind of the user's own: capitals, digits and `_`, beginning with a capital; anything else is refused.
+    /// A kind defined by the user: letters, digits and `_`, at most 32, beginning with a letter;
+    /// `None` for anything else.
     pub(super) fn named(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
         let fits = name.len() <= 32
@@ -24,7 +25,7 @@ impl Kind {
         fits.then_some(Self(Cow::Owned(name)))
     }
 
-    /// The word itself.
+    /// The name of the kind.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -59,7 +60,7 @@ impl PartialEq<&str> for Kind {
 pub(super) const API_KEY: &str = "API_KEY";
 /// A password, passphrase, PIN or one-time code.
 pub(super) const PASSWORD: &str = "PASSWORD";
-/// A secret by its name: signing keys, client secrets and the like.
+/// A value assigned to a secret's name: signing keys, client secrets and the like.
 pub(super) const SECRET: &str = "SECRET";
 /// A private key block.
 pub(super) const PRIVATE_KEY: &str = "PRIVATE_KEY";
@@ -73,7 +74,7 @@ pub(super) const URL_CREDENTIALS: &str = "URL_CREDENTIALS";
 pub(super) const EMAIL: &str = "EMAIL";
 /// A telephone number.
 pub(super) const PHONE: &str = "PHONE";
-/// A payment card number.
+/// A payment card number or security code.
 pub(super) const CREDIT_CARD: &str = "CREDIT_CARD";
 /// A US social security number or ITIN.
 pub(super) const SSN: &str = "SSN";
@@ -83,7 +84,7 @@ pub(super) const IBAN: &str = "IBAN";
 pub(super) const IP_ADDRESS: &str = "IP_ADDRESS";
 /// A hardware address.
 pub(super) const MAC_ADDRESS: &str = "MAC_ADDRESS";
-/// An address of a crypto currency.
+/// A cryptocurrency address or seed phrase.
 pub(super) const CRYPTO_WALLET: &str = "CRYPTO_WALLET";
 /// A national identity, tax or health number.
 pub(super) const NATIONAL_ID: &str = "NATIONAL_ID";
@@ -97,10 +98,10 @@ pub(super) const DATE_OF_BIRTH: &str = "DATE_OF_BIRTH";
 pub(super) const ADDRESS: &str = "ADDRESS";
 /// A pair of coordinates.
 pub(super) const GPS: &str = "GPS";
-/// A bank account or routing number by its name.
+/// A bank account or routing number, recognised by its name.
 pub(super) const BANK_ACCOUNT: &str = "BANK_ACCOUNT";
 
-/// Every kind of the house with what it stands for, for help pages and for checking settings.
+/// All built-in kinds with a description, for help texts and to check settings.
 pub const KINDS: &[(&str, &str)] = &[
     (API_KEY, "keys and tokens of AI providers, clouds, code hosts, payment, messaging and other services"),
     (PASSWORD, "passwords, passphrases, PINs and one-time codes: in settings, code, commands and plain sentences"),

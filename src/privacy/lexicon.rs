@@ -1,24 +1,28 @@
-//! Lists of words that are asked often: a few bits say at once that a word is on no list.
+//! Word lists that are looked up often. Bit sets over the first bytes of the words reject most
+//! lookups without comparing a word.
+//!
+//! Use a [`Lexicon`] where the lookup happens at many positions of a text (context words,
+//! vocabularies). A plain slice is enough where a lookup is rare or the list has only a few words.
 
-/// A list of words in lower case, with sieves over the first three bytes of each.
+/// A list of words in lower case, with bit sets over the first three bytes of each word.
 #[derive(Debug)]
 pub(super) struct Lexicon {
     words: &'static [&'static str],
-    /// Of words of one byte or two, if there are any.
+    /// The bit set for words of one or two bytes, and whether there are any.
     short: [u64; 32],
     shorts: bool,
     long: [u64; 64],
-    /// The places of the words in the order of their first bytes, and where each of these begins.
+    /// The indexes of the words, sorted by first byte, and where each first byte begins.
     order: &'static [u16],
     firsts: [u16; FIRSTS + 1],
-    /// A bit for each first byte.
+    /// One bit for each first byte.
     begun: u32,
 }
 
-/// How many first bytes are told apart.
+/// The number of different first bytes, by their low five bits.
 const FIRSTS: usize = 32;
 
-/// A lexicon of a list of words, or of all words of several lexicons.
+/// Makes a lexicon of a list of words, or of all words of several lexicons.
 macro_rules! lexicon {
     ([$($word:expr),* $(,)?]) => {{
         const WORDS: &[&str] = &[$($word),*];
@@ -33,7 +37,7 @@ macro_rules! lexicon {
 }
 pub(super) use lexicon;
 
-/// The words of several lists as one.
+/// Concatenates several lists.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 pub(super) const fn joined<const N: usize>(lists: &[&'static [&'static str]]) -> [&'static str; N] {
     let mut words = [""; N];
@@ -51,7 +55,7 @@ pub(super) const fn joined<const N: usize>(lists: &[&'static [&'static str]]) ->
     words
 }
 
-/// The places of words in the order of their first bytes.
+/// The indexes of words, sorted by first byte.
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
 pub(super) const fn ordered<const N: usize>(words: &[&str]) -> [u16; N] {
     let mut order = [0; N];
@@ -70,27 +74,28 @@ pub(super) const fn ordered<const N: usize>(words: &[&str]) -> [u16; N] {
     order
 }
 
-/// Which first byte some bytes have.
+/// The low bits of the first byte.
 #[inline]
 const fn first(bytes: &[u8]) -> usize {
     match bytes {
-        // The bits in which a capital is another than its small letter are not among these.
+        // Capital and small letters have the same low five bits.
         [first, ..] => *first as usize % FIRSTS,
         [] => 0,
     }
 }
 
-/// The bit that tells small letters from capitals. Signs that it makes one pass the sieve together.
+/// The case bit. Signs that differ only in this bit pass the filter together, which costs one more
+/// comparison.
 const CASE: u8 = 0x20;
 
-/// The place of two bytes in the sieve of short words, capitals like small letters.
+/// The position of two bytes in the bit set of short words, ignoring case.
 #[inline]
 const fn two(first: u8, second: u8) -> (usize, u64) {
     let hash = ((first | CASE) as usize * 37) ^ ((second | CASE) as usize * 5);
     ((hash >> 6) & 31, 1 << (hash & 63))
 }
 
-/// The place of three bytes in the sieve of the others.
+/// The position of three bytes in the bit set of longer words, ignoring case.
 #[inline]
 const fn three(first: u8, second: u8, third: u8) -> (usize, u64) {
     let letters = ((first | CASE) as u32) << 16 | ((second | CASE) as u32) << 8 | (third | CASE) as u32;
@@ -99,7 +104,7 @@ const fn three(first: u8, second: u8, third: u8) -> (usize, u64) {
 }
 
 impl Lexicon {
-    /// The list, its order and its sieves, made by the compiler.
+    /// Builds the order and the bit sets at compile time.
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
     pub(super) const fn new(words: &'static [&'static str], order: &'static [u16]) -> Self {
         let mut lexicon = Self { words, short: [0; 32], shorts: false, long: [0; 64], order, firsts: [0; FIRSTS + 1], begun: 0 };
@@ -120,7 +125,7 @@ impl Lexicon {
                 }
                 [first] => {
                     lexicon.shorts = true;
-                    // Anything may follow a word of one byte.
+                    // Any byte may follow a word of one byte.
                     let mut second = 0u8;
                     loop {
                         let (slot, bit) = two(*first, second);
@@ -143,7 +148,7 @@ impl Lexicon {
         lexicon
     }
 
-    /// Whether a word of the list may begin with these bytes.
+    /// Whether a word of the list may begin with these bytes; false positives are possible.
     #[inline]
     pub(super) fn may_begin(&self, bytes: &[u8]) -> bool {
         let (first, second, third) = match bytes {
@@ -160,7 +165,7 @@ impl Lexicon {
             }
     }
 
-    /// The words of the list that have the first byte of these, if any may begin with them.
+    /// The words with the same first byte, if any word may begin with these bytes.
     #[inline]
     fn near(&self, bytes: &[u8]) -> impl Iterator<Item = &'static str> {
         let first = first(bytes);
@@ -180,12 +185,12 @@ impl Lexicon {
         self.near(word).any(|known| known.as_bytes().eq_ignore_ascii_case(word))
     }
 
-    /// Whether a word of the list, in any case, stands anywhere in these bytes.
+    /// Whether a word of the list, in any case, occurs anywhere in these bytes.
     pub(super) fn is_in(&self, bytes: &[u8]) -> bool {
         self.any_in(bytes, |_, _| true)
     }
 
-    /// Whether a word of the list, in any case, stands anywhere in these bytes and `fits` there.
+    /// Whether a word of the list, in any case, occurs anywhere in these bytes and `fits` there.
     pub(super) fn any_in(&self, bytes: &[u8], fits: impl Fn(usize, &'static str) -> bool) -> bool {
         let stands = |i: usize| {
             let rest = bytes.get(i..).unwrap_or_default();
@@ -195,7 +200,7 @@ impl Lexicon {
         if self.shorts {
             return (0..bytes.len()).any(stands);
         }
-        // Of most lists three bytes say that nothing begins with them.
+        // For most positions three bytes rule out the whole list.
         let may = |(first, second, third)| {
             let (slot, bit) = three(first, second, third);
             self.long.get(slot).is_some_and(|word| word & bit != 0)
@@ -203,28 +208,26 @@ impl Lexicon {
         bytes.windows(3).enumerate().any(|(i, three)| matches!(*three, [a, b, c] if may((a, b, c))) && stands(i))
     }
 
-    /// The first word of the list that `fits`, of those that may begin with these bytes.
+    /// The first word that may begin with these bytes and `fits`.
     #[inline]
     pub(super) fn find(&self, bytes: &[u8], fits: impl Fn(&'static str) -> bool) -> Option<&'static str> {
         self.near(bytes).find(|word| fits(word))
     }
 
-    /// The list.
     pub(super) const fn words(&self) -> &'static [&'static str] {
         self.words
     }
 
-    /// Each word.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'static str> {
         self.words.iter().copied()
     }
 }
 
-/// A list of words to be looked for in a text.
+/// Words to search a text for: a [`Lexicon`] or a slice.
 pub(super) trait Words: Copy {
-    /// Whether one of them that may begin with these bytes `fits`.
+    /// Whether a word that may begin with these bytes `fits`.
     fn any(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool;
-    /// A bit for each byte that one of them begins with, by its last five bits.
+    /// One bit for each first byte, by its low five bits.
     fn firsts(self) -> u32;
 }
 

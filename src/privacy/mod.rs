@@ -1,4 +1,57 @@
-//! Nothing private leaves: `Raw` is text nobody has looked at, `Redacted` is what may go on, and the way from one to the other.
+//! Redaction: finds private values and replaces them, so that nothing private is sent or saved.
+//!
+//! [`Raw`] is unchecked text, [`Redacted`] may be sent and saved. [`Redactor::redact`] is the only
+//! conversion. Detectors read bytes (`text`) and need no model and no network.
+//!
+//! ```text
+//! typed, file, pipe, reply (Raw)
+//!  │
+//!  ├─ validate::validate          length, hidden characters, injected instructions: warn or refuse
+//!  │
+//!  └─ Redactor::redact                                                            redactor.rs
+//!      1. placeholders::spans     reserve the numbers of placeholders already in the text
+//!      2. Redactor::settled       scan, at most 8 more rounds, until a round finds nothing new
+//!          └─ hits_from
+//!              ├─ detect::detect_from                                             detect.rs
+//!              │   ├─ index::walk          one pass over the bytes, which reports   index.rs
+//!              │   │   ├─ Token      rules::try_token                known tokens
+//!              │   │   ├─ Name       assign::read, see below         fields of secrets
+//!              │   │   ├─ Telephone  remembered for phone
+//!              │   │   ├─ Call       detect::READERS                 all other forms
+//!              │   │   ├─ digits     numbers::read                   all sorts of numbers
+//!              │   │   ├─ `@`        email::read
+//!              │   │   └─ odd byte   fold::is_fold, remembered
+//!              │   └─ fold::hits           scan the surroundings of disguised text, decoded
+//!              ├─ user-defined patterns; then drop kinds in `disable`, values in `allow`
+//!              ├─ snap                     extend hits to character boundaries
+//!              └─ detect::settle           merge overlaps: SURE, FORMED, NAMED, SAID
+//!      3. Placeholders::stand_in  the same value gets the same number
+//!      → Redacted { text, mark: hash of rules and policy }, Findings
+//!
+//! assign::read                    a field name was seen
+//!  ├─ name_at, beside             is the identifier really the name of a secret?
+//!  ├─ sentence::phrase            seed phrases
+//!  ├─ table::column               head of a Markdown, CSV or SQL table
+//!  ├─ assigned                    connected → found::value_at → judgement::is_secret
+//!  │                                  (value: statistics, stand_in: dummies, striking, vocabulary)
+//!  └─ sentence::read              prose, if nothing above has decided
+//!      ├─ script::read            non-Latin scripts
+//!      ├─ aside::pair             `bob / hunter2`
+//!      ├─ output                  app passwords in groups, answers to a question
+//!      ├─ said, named_later       `the password is hunter2`, then aside::turned
+//!      └─ aside                   said_before, near, listed
+//!
+//! other entry points
+//!  Redactor::stream               filters and logs: blocks of 256 KiB, bounded memory  stream.rs
+//!  Redactor::redact_again         stored text; not scanned if its mark is up to date
+//!  encoded, packed                decode base64, hex and dumps, and scan the result once
+//!  Sought                         search in stored text, with redacted excerpts        seek.rs
+//!
+//! reply (Raw) → Screen: Printer (sanitize) → Restorer (placeholders → values) → terminal
+//! ```
+//!
+//! How to add a detector is described in `detect`. The rules are hashed by `build.rs`, so after any
+//! change here stored text is scanned again when it is next sent.
 
 mod address;
 mod aside;
@@ -74,12 +127,12 @@ use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
 
-/// Text nobody has looked at: typed, read from a file, come from the network.
+/// Unchecked text: typed, read from a file, or received from the network.
 ///
-/// Three doors lead out and no fourth: [`Redactor::redact`] (to leave or to be kept), [`Raw::printable`] (to its owner's own
-/// terminal, made harmless), and drop (wiped).
+/// There are three ways out: [`Redactor::redact`] (to be sent or saved), [`Raw::printable`]
+/// (sanitized, for the user's own terminal), and drop (wiped).
 ///
-/// It cannot be saved or sent:
+/// It cannot be serialized, so it cannot be saved or sent:
 /// ```compile_fail
 /// let typed = chatbot::Raw::from(String::from("hello"));
 /// serde_json::to_string(&typed);
@@ -91,36 +144,38 @@ use zeroize::Zeroizing;
 pub struct Raw(Zeroizing<String>);
 
 impl Raw {
-    /// How many bytes it has.
+    /// The length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the text is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether it is the single dash that stands for standard input.
+    /// Whether the text is `-`, which means standard input.
     #[must_use]
     pub fn is_dash(&self) -> bool {
         self.0.as_str() == "-"
     }
 
-    /// Adds more to the end.
+    /// Appends a text.
     pub fn push(&mut self, more: &Self) {
         self.0.push_str(&more.0);
     }
 
-    /// The text for its owner's own terminal: control, escape and bidirectional characters made harmless.
+    /// The text for the user's own terminal, with control, escape and bidirectional characters made
+    /// harmless.
     #[must_use]
     pub fn printable(&self) -> String {
         printable::printable(&self.0).into_owned()
     }
 
-    /// The same for a field of one line: line breaks and tabs are visible, so that it cannot fake another line.
+    /// Like [`Self::printable`], for a one-line field: line breaks and tabs become visible, so that
+    /// the text cannot fake a second line.
     #[must_use]
     pub fn printable_line(&self) -> String {
         Displayable::line(&self.0).plain().into_owned()
@@ -139,7 +194,7 @@ impl From<&str> for Raw {
     }
 }
 
-/// So that a prompt on the command line is `Raw` from its first moment.
+/// Lets clap parse a prompt argument directly into `Raw`.
 impl FromStr for Raw {
     type Err = std::convert::Infallible;
 
@@ -148,7 +203,7 @@ impl FromStr for Raw {
     }
 }
 
-/// A copy is as raw as its original, and wiped as surely.
+/// The copy is wiped on drop, too.
 impl Clone for Raw {
     fn clone(&self) -> Self {
         Self(self.0.clone())
@@ -161,9 +216,9 @@ impl fmt::Debug for Raw {
     }
 }
 
-/// Text that has been through [`Redactor::redact`]. It may be kept and it may be sent.
+/// Text that was redacted by [`Redactor::redact`]. It may be saved and sent.
 ///
-/// Nothing else makes one:
+/// There is no other way to create one:
 /// ```compile_fail
 /// let text = chatbot::Redacted::from(String::from("bob@example.org"));
 /// ```
@@ -181,42 +236,43 @@ impl fmt::Debug for Raw {
 #[serde(transparent)]
 pub struct Redacted {
     text: String,
-    /// Which rules, under which policy, it went through.
+    /// The rules and the policy that were applied.
     #[serde(skip)]
     mark: Mark,
 }
 
-/// Which rules a text went through, and under which policy: the same mark means that looking again would find nothing.
+/// A hash of the rules and the policy that were applied to a text. If it equals that of the current
+/// redactor, scanning the text again would find nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Mark(u64);
 
 impl Redacted {
-    /// The text: safe to send and to keep.
+    /// The text, which may be sent and saved.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Which rules it went through, to be kept beside it.
+    /// The rules and policy that were applied, to be saved with the text.
     #[must_use]
     pub const fn mark(&self) -> Mark {
         self.mark
     }
 
-    /// What the owner may see on their own screen. Still without what was replaced: [`Placeholders`] know that.
+    /// The text sanitized for a terminal. Placeholders stay; [`Placeholders`] can restore them.
     #[must_use]
     pub fn printable(&self) -> String {
         printable::printable(&self.text).into_owned()
     }
 
-    /// The same for a field of one line.
+    /// Like [`Self::printable`], for a one-line field.
     #[must_use]
     pub fn printable_line(&self) -> String {
         Displayable::line(&self.text).plain().into_owned()
     }
 
-    /// Back to be looked at again, as everything that was stored is before it is sent.
+    /// Turns it back into unchecked text, to redact it again under the current rules.
     #[must_use]
     pub fn into_raw(self) -> Raw {
         Raw::from(self.text)

@@ -1,27 +1,26 @@
-//! Names that secrets are given, in several languages, and the words beside them that change what they mean.
+//! Field names of secrets, in several languages, and how much each says about its value.
 
-/// What a name says of the value beside it.
+/// How much a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Word {
-    /// A password: any value may be one.
+    /// A password: almost any value counts.
     Password,
     /// A word that often means a password: only a value that looks like one counts.
     Pass,
-    /// A secret or token: a value with some weight.
+    /// A secret or token: the value must look like one.
     Secret,
-    /// Some key: only what looks drawn by lot, unless the words before it tell more.
+    /// A key of some sort: only random values count, unless the words before it are more specific.
     Key,
-    /// A number that opens something.
+    /// A numeric code that grants access.
     Pin,
-    /// A pair of name and password may follow.
+    /// A name and password pair may follow.
     Pair,
-    /// Words that restore a wallet.
+    /// The seed phrase of a wallet.
     Phrase,
-    /// Something that is random if it is anything: signatures, sessions, codes in URLs.
+    /// Opaque data, private only if random: signatures, sessions, codes in URLs.
     Opaque,
 }
 
-/// The names and what they say.
 pub(super) const WORDS: &[(&[&str], Word)] = &[
     (
         &[
@@ -454,7 +453,7 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
     ),
 ];
 
-/// The words of an identifier, in the case they have: split at signs, at capitals, and at digits.
+/// Splits an identifier into words, at signs, capitals and digits. Case is kept.
 pub(super) fn words(identifier: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = identifier;
     std::iter::from_fn(move || {

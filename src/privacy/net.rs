@@ -1,4 +1,5 @@
-//! Addresses of machines: IPv4, IPv6 and hardware addresses, the public ones.
+//! Public IPv4 and IPv6 addresses, and hardware addresses. Private and reserved ranges identify
+//! nothing outside their network.
 
 use super::context;
 use super::detect::{FORMED, Pass};
@@ -6,7 +7,7 @@ use super::kind::{IP_ADDRESS, MAC_ADDRESS};
 use super::text::{Text, count, is_word};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Reads four numbers with points between them.
+/// Reads four numbers separated by dots.
 pub(super) fn version_4(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
     let end = text.run(at, 16, |b| b.is_ascii_digit() || b == b'.');
@@ -31,7 +32,7 @@ pub(super) fn version_4(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     Some(stop)
 }
 
-/// Four numbers behind `Chrome/`, `version` or `v` are no address.
+/// Whether four numbers are a version: after `Chrome/`, `version` or `v`.
 fn is_version(text: Text<'_>, at: usize) -> bool {
     let before = text.before(at);
     if matches!(before, b'v' | b'V' | b'~' | b'^') {
@@ -44,7 +45,7 @@ fn is_version(text: Text<'_>, at: usize) -> bool {
     if before == b'=' && text.before(at - 1) == b'=' {
         return true;
     }
-    // A numbered part of a book.
+    // A section number of a book.
     let small = text.run(at, 16, |b| b.is_ascii_digit() || b == b'.') <= at + 9;
     if small && context::said_within(text, at, 12, &["table", "figure", "clause"]) {
         return true;
@@ -72,7 +73,7 @@ fn is_version(text: Text<'_>, at: usize) -> bool {
     )
 }
 
-/// Whether an address may be somebody's.
+/// Whether an address may identify someone: public and not reserved.
 fn public_4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let shared = a == 100 && (64..128).contains(&b);
@@ -112,7 +113,7 @@ pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     }
     let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
     let [first, second, ..] = address.segments();
-    // A network, not a machine in it.
+    // A network, not a host.
     let network = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit() && address.segments().iter().skip(4).all(|&part| part == 0);
     if network {
         return Some(end);
@@ -124,7 +125,7 @@ pub(super) fn version_6(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     Some(end)
 }
 
-/// Reads six pairs of hex digits; the digit given may be the second of the first pair.
+/// Reads six pairs of hex digits. `at` may be the second digit of the first pair.
 pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
     if text.at(text.run(at, 4, |b| b.is_ascii_hexdigit())) == b'.'
@@ -132,7 +133,8 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     {
         return Some(end);
     }
-    // The digit is the first or the second of a pair; pairs stand three bytes apart, and the first of them has none before it.
+    // `at` is the first or the second digit of a pair. Pairs are three bytes apart; nothing may
+    // come before the first.
     for first in [Some(at), at.checked_sub(1)].into_iter().flatten() {
         let by = if matches!(text.at(first + 2), b':' | b'-') { text.at(first + 2) } else { text.before(first) };
         if !matches!(by, b':' | b'-') {
@@ -159,14 +161,14 @@ pub(super) fn hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     None
 }
 
-/// Reads an address of pairs of letters alone, which no digit announces.
+/// Reads a hardware address whose pairs are letters only, since no digit triggers it.
 pub(super) fn lettered_hardware(pass: &mut Pass<'_>, at: usize, _to: usize) {
     if let Some(end) = six_pairs(pass.text, at).filter(|_| !pass.covered(at)) {
         pass.hit(at, end, MAC_ADDRESS, "mac", FORMED);
     }
 }
 
-/// Reads three groups of four hex digits with points between them, as some routers write.
+/// Reads three groups of four hex digits separated by dots, as some routers write them.
 fn dotted_hardware(pass: &mut Pass<'_>, at: usize) -> Option<usize> {
     let text = pass.text;
     let start = text.run_back(at, 4, |b| b.is_ascii_hexdigit());
@@ -207,6 +209,6 @@ fn six_pairs(text: Text<'_>, from: usize) -> Option<usize> {
         }
     }
     let end = from + 17;
-    // Eight pairs are a fingerprint or an EUI-64, not this.
+    // Eight pairs are a fingerprint or an EUI-64.
     (!(is_word(text.at(end)) || text.at(end) == by && text.at(end + 1).is_ascii_hexdigit())).then_some(end)
 }

@@ -1,4 +1,10 @@
-//! Numbers: a run of digits with what separates them, read once and shown to those who know numbers.
+//! Numbers: groups of digits with their separators, read once and passed to the number detectors.
+//!
+//! `read` tries, in this order: letters glued to the digits (national numbers with letters, UUIDs,
+//! wallets), MAC and IPv6 addresses, IPv4 addresses, long wallet addresses, dates (skipped, with
+//! their time of day), coordinates; then `known` tries cards, US social security numbers, national
+//! numbers by form, telephone numbers, national numbers by context. The first detector that accepts
+//! a number consumes it, so checksums and fixed forms come before loose forms and context.
 
 use super::detect::{FORMED, NAMED, Pass};
 use super::kind::{CREDIT_CARD, DATE_OF_BIRTH, SSN};
@@ -6,17 +12,16 @@ use super::lexicon::{Lexicon, lexicon};
 use super::text::{Text, is_word};
 use super::{checksum, context, ids, net, phone, wallet};
 
-/// The most groups and digits a number is read for.
+/// The most groups and digits read as one number.
 const GROUPS: usize = 20;
 const DIGITS: usize = 36;
 
-/// A number as it is written: groups of digits with little between them.
+/// A number as written: groups of digits with few separators.
 #[derive(Debug)]
 pub(super) struct Number<'t> {
     pub(super) text: Text<'t>,
-    /// Where the digits begin.
     pub(super) start: usize,
-    /// Where each group begins and ends, from there.
+    /// The start and end of each group, relative to `start`.
     groups: [(u8, u8); GROUPS],
     count: usize,
     digits: [u8; DIGITS],
@@ -51,12 +56,11 @@ impl<'t> Number<'t> {
         number
     }
 
-    /// How many groups.
     pub(super) fn groups(&self) -> usize {
         self.count
     }
 
-    /// How many digits the first groups have together.
+    /// The number of digits in the first groups.
     pub(super) fn digits_in(&self, groups: usize) -> usize {
         self.groups.iter().take(groups.min(self.count)).map(|(start, end)| usize::from(end - start)).sum()
     }
@@ -81,7 +85,7 @@ impl<'t> Number<'t> {
         self.count >= lengths.len() && self.lengths().zip(lengths).all(|(a, b)| a == *b)
     }
 
-    /// What separates group `g` from the next.
+    /// The separator between group `g` and the next.
     pub(super) fn between(&self, g: usize) -> &'t [u8] {
         match (self.groups.get(g), self.groups.get(g + 1)) {
             (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => {
@@ -91,12 +95,12 @@ impl<'t> Number<'t> {
         }
     }
 
-    /// Whether the first groups are separated by this one byte each.
+    /// Whether the first groups are separated by exactly this byte.
     pub(super) fn separated(&self, groups: usize, by: u8) -> bool {
         (0..groups.saturating_sub(1)).all(|g| self.between(g) == [by])
     }
 
-    /// Whether the number can end behind its first groups: no more digits or letters are joined on.
+    /// Whether the number can end after its first groups: no digits or letters follow directly.
     pub(super) fn ends(&self, groups: usize) -> bool {
         let end = self.end(groups);
         let next = self.text.at(end);
@@ -107,7 +111,7 @@ impl<'t> Number<'t> {
         !(joined || next == b'-' && is_word(self.text.at(end + 1)))
     }
 
-    /// Whether the number stands in a table of codes of four: `676E 6763 6764 6789`.
+    /// Whether the number is part of a table of four-digit codes: `676E 6763 6764 6789`.
     pub(super) fn tabled(&self, groups: usize) -> bool {
         // 1 for four digits, 2 for four hex digits with a letter.
         let code = |from: usize, to: usize| {
@@ -127,7 +131,7 @@ impl<'t> Number<'t> {
         before + after >= 2 || self.text.has(end, b" ;")
     }
 
-    /// Whether the number can begin where it does: not inside an identifier, a path or another number.
+    /// Whether the number can begin here: not inside an identifier, a path or another number.
     pub(super) fn begins(&self) -> bool {
         let before = self.text.before(self.start);
         let second = self.text.before(self.start.saturating_sub(1));
@@ -138,7 +142,7 @@ impl<'t> Number<'t> {
     }
 }
 
-/// Reads what begins with the digit at a place, and gives where to go on.
+/// Reads what begins with the digit at a position. Returns where to continue.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     let text = pass.text;
     let before = text.before(at);
@@ -176,9 +180,9 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     if digits >= 25 && wallet::read(pass, at) > at {
         return end;
     }
-    // Most numbers are dates, or short: nobody's.
+    // Quick exit: most numbers are dates or short, and not private.
     if let Some(stop) = dated(text, at, end) {
-        // `Max, *10/06/1965`: a star for birth.
+        // `Max, *10/06/1965`: an asterisk means born.
         if before == b'*' && matches!(text.before(at - 1), b' ' | b'(') && !text.cut(stop, stop + 2).contains(&b'*') {
             pass.hit(at, stop, DATE_OF_BIRTH, "date-of-birth", NAMED);
         }
@@ -194,14 +198,15 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
         return number.end(3);
     }
     if number.grouped(&[1, 1]) && matches!(number.between(0), b" " | b"-" | b".") {
-        // Digit by digit: a card that was spaced out, or a list.
+        // Digit by digit: a card number with spaces, or a list.
         let last = number.lengths().take_while(|&n| n == 1).count();
         return card(pass, &number).unwrap_or_else(|| number.end(last));
     }
     known(pass, &number).or_else(|| super::geo::pair(pass, at).filter(|_| point)).unwrap_or(end).max(end)
 }
 
-/// How many groups a number of fewer than six digits has, and how long the second is; no groups if it has more digits.
+/// The number of groups and the length of the second, for a number of fewer than six digits; no
+/// groups if it has more digits.
 fn short(text: Text<'_>, at: usize, end: usize) -> (usize, usize) {
     let (mut digits, mut groups, mut second, mut end) = (end - at, 1, 0, end);
     while digits < 6 {
@@ -219,7 +224,7 @@ fn short(text: Text<'_>, at: usize, end: usize) -> (usize, usize) {
     (0, second)
 }
 
-/// Behind a date that begins here: `2024-05-14`, `14.05.2024`.
+/// Returns the end of a date that begins here: `2024-05-14`, `14.05.2024`.
 fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
     let by = text.at(end);
     if !matches!(end - at, 1 | 2 | 4) || !matches!(by, b'-' | b'.' | b'/') {
@@ -238,7 +243,8 @@ fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
     (year_first || year_last).then_some(third)
 }
 
-/// Behind the time that follows a date: `T12:34:56.789Z`, ` 12:34:56,789`. Logs are full of them.
+/// Returns the end of the time after a date: `T12:34:56.789Z`, ` 12:34:56,789`. Logs are full of
+/// them, so skipping them saves most of the work.
 fn timed(text: Text<'_>, from: usize) -> Option<usize> {
     let [b'T' | b' ', b'0'..=b'2', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9', b':', b'0'..=b'6', b'0'..=b'9', ..] =
         text.cut(from, from + 9)
@@ -249,13 +255,13 @@ fn timed(text: Text<'_>, from: usize) -> Option<usize> {
     let parts = text.run(seconds + 1, 9, |b| b.is_ascii_digit());
     let end = if matches!(text.at(seconds), b'.' | b',') && parts > seconds + 1 { parts } else { seconds };
     let end = end + usize::from(text.at(end) == b'Z');
-    // What goes on is something else: an address of a machine, a number.
+    // Something else continues here: an IP address, a number.
     let (next, second) = (text.at(end), text.at(end + 1));
     let goes_on = is_word(next) || next == b'_' || next.is_ascii_punctuation() && (second.is_ascii_hexdigit() || second == b':');
     (!goes_on).then_some(end)
 }
 
-/// Shows a number to those who know numbers of its length.
+/// Passes a number to the detectors for numbers of its length.
 fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if number.total < 6 {
         return None;
@@ -268,7 +274,8 @@ fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         .or_else(|| ids::spoken(pass, number))
 }
 
-/// Reads digits on which letters follow, and gives where to go on: only forms that the length of the word allows are asked for.
+/// Reads digits followed by letters. Returns where to continue. Only forms that the length of the
+/// token allows are tried.
 fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) -> usize {
     let text = pass.text;
     let stop = text.run(end, 40, is_word);
@@ -283,7 +290,7 @@ fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) -> usize {
     end
 }
 
-/// Behind a UUID that begins at a place.
+/// Returns the end of a UUID that begins at a position.
 pub(super) fn uuid_end(text: Text<'_>, at: usize) -> Option<usize> {
     let end = at + 36;
     let fits = text.at(at + 8) == b'-'
@@ -296,12 +303,12 @@ pub(super) fn uuid_end(text: Text<'_>, at: usize) -> Option<usize> {
     fits.then_some(end)
 }
 
-/// What may stand between the groups of a number.
+/// Whether a byte may separate the groups of a number.
 fn is_between(b: u8) -> bool {
     matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'_')
 }
 
-/// Payment cards: an issuer's range, a length, and Luhn's check.
+/// Payment cards: issuer range, length and Luhn checksum.
 fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if number.total < 13 || !number.begins() {
         return None;
@@ -325,7 +332,7 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         if is_word(number.text.at(end)) || distinct(digits) < 2 {
             continue;
         }
-        // Ranges of few cards: a word must say that one is meant.
+        // Ranges with few cards: require a word for a card nearby.
         let rare = digits.len() == 16 && matches!(digits.first(), Some(8)) || digits.len() == 13;
         if rare && !context::said(number.text, start, &CARD) {
             continue;
@@ -339,7 +346,7 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     None
 }
 
-/// `4111 1111` in one line and `1111 1111` in the next.
+/// `4111 1111` on one line and `1111 1111` on the next.
 fn card_over_lines(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let text = number.text;
     let end = number.end(number.groups());
@@ -362,14 +369,15 @@ fn card_over_lines(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     })
 }
 
-/// How cards are called.
+/// Names of cards.
 #[rustfmt::skip]
 static CARD: Lexicon = lexicon!([
     "card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão",
     "kaart", "karta", "maestro", "payment",
 ]);
 
-/// In one piece, in fours, as American Express writes them, or digit by digit.
+/// Whether a number is grouped like a card: in one piece, in fours, as American Express writes
+/// them, or digit by digit.
 fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
     let last = groups - 1;
     let fours = number.lengths().take(last).all(|n| n == 4) && number.lengths().nth(last).is_some_and(|n| n <= 4);
@@ -381,7 +389,7 @@ fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
     groups == 1 || plain && (fours || single || pairs || amex || eights)
 }
 
-/// The ranges of the issuers and the lengths they use.
+/// Whether issuer range and length match.
 fn issued(digits: &[u8]) -> bool {
     let first = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
     let (two, three, four) = (first(2), first(3), first(4));
@@ -404,7 +412,7 @@ fn issued(digits: &[u8]) -> bool {
     }
 }
 
-/// How many different digits.
+/// The number of different digits.
 pub(super) fn distinct(digits: &[u8]) -> u32 {
     digits.iter().fold(0u16, |seen, &d| seen | 1 << (d & 15)).count_ones()
 }

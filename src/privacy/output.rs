@@ -1,4 +1,5 @@
-//! Secrets by their place: what a command printed, what a script types at a prompt, what the next speaker answers.
+//! Secrets recognised by position: the output of a command, the input of a script at a prompt, the
+//! next speaker's answer.
 
 use super::assign::{Name, kind_of};
 use super::detect::{NAMED, Pass, SAID};
@@ -9,7 +10,7 @@ use super::quotation::quoted;
 use super::text::{Text, find, is_word};
 use super::value;
 
-/// Commands that print a secret; some only if other words stand in their line.
+/// Commands that print a secret; some only with other words on their line.
 const PRINTERS: &[(&str, &[&str])] = &[
     ("base64 -d", &["secret", ".data.", "token", "password"]),
     ("base64 --decode", &["secret", ".data.", "token", "password"]),
@@ -61,7 +62,7 @@ const PRINTERS: &[(&str, &[&str])] = &[
     ("pwgen ", &[]),
 ];
 
-/// What they begin with, for the index.
+/// Their first words, for the index.
 #[rustfmt::skip]
 pub(super) const KEYWORDS: &[&str] = &[
     "base64 -d", "base64 --decode", "base64decode", "cat ", "pass show ", "vault kv get ", "vault read ", "secretsmanager get-secret-value",
@@ -123,7 +124,7 @@ pub(super) fn printed(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// `bob@host:~$` behind what was printed without a line feed.
+/// Returns where `bob@host:~$` begins after output without a line feed.
 fn prompt_behind(text: Text<'_>, start: usize, stop: usize) -> usize {
     let bytes = text.cut(start, stop);
     let Some(at) = bytes.iter().rposition(|&b| b == b'@').filter(|_| matches!(text.before(stop), b'$' | b'#' | b'%')) else { return stop };
@@ -132,7 +133,8 @@ fn prompt_behind(text: Text<'_>, start: usize, stop: usize) -> usize {
     if host.is_empty() || !host.iter().all(|&b| is_word(b) || matches!(b, b'-' | b'.')) {
         return stop;
     }
-    // The user's name is glued to the value: a name that is common, else nobody can say where it begins.
+    // The user name follows the value directly. Unless it is a common one, there is no telling
+    // where it begins.
     let before = bytes.get(..at).unwrap_or_default();
     let user = [&b"root"[..], b"ubuntu", b"admin", b"user", b"vagrant", b"debian", b"ec2-user", b"pi", b"deploy", b"app"];
     user.iter().filter(|user| before.ends_with(user)).map(|user| start + at - user.len()).max().unwrap_or(start + at)
@@ -159,7 +161,8 @@ pub(super) const SENDERS: &[&str] = &[
     ".write(b'",
 ];
 
-/// Reads what a script types, if a password is asked for shortly before, or waited for right behind.
+/// Reads what a script types, if a password prompt is mentioned shortly before or awaited right
+/// after.
 pub(super) fn sent(pass: &mut Pass<'_>, at: usize, to: usize) {
     const ASKS: &[&[u8]] = &[b"assword", b"assphrase", b"asscode", b"ennwort", b"asswort"];
     let text = pass.text;
@@ -188,7 +191,7 @@ pub(super) fn sent(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// What numbers are sent by, and what codes are asked for by.
+/// Words for how codes are sent, and for asking for one.
 #[rustfmt::skip]
 static SENT: Lexicon = lexicon!([
     "sent", "send", "sms", "texted", "text", "bank", "login", "log in", "verify", "verification", "confirm", "confirmation", "authenticator",
@@ -196,14 +199,14 @@ static SENT: Lexicon = lexicon!([
     "banque", "bank", "banco", "banca", "mandó", "enviado", "recibí", "enviou", "inviato", "arrivato", "ricevuto", "geschickt", "bekommen",
     "erhalten", "entered", "whatsapp", "paypal", "google", "apple", "signal", "telegram", "unlock", "transfer",
 ]);
-/// Codes that open nothing.
+/// Codes that grant no access.
 #[rustfmt::skip]
 static COUNTED: Lexicon = lexicon!([
     "error", "exit", "status", "http", "return", "response", "country", "area", "zip", "postal", "post", "qr", "source", "promo", "discount",
     "product", "color", "colour", "build", "version", "line", "key", "char", "op", "machine", "fault", "stop", "reason", "language", "dial",
 ]);
 
-/// Reads the number behind the word "code", where a code is spoken of that somebody was sent.
+/// Reads the number after the word "code", if the text is about a code that was sent to someone.
 pub(super) fn code(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if !super::context::is_whole(text, at, to) || pass.covered(at) || coded_before(pass, at, to) {
@@ -321,7 +324,7 @@ pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
     }
 }
 
-/// Past `[19:05] Hege: `, `<bo> `, `bo: `, `19:05 bo | `; says whether anybody was named.
+/// Skips `[19:05] Hege: `, `<bo> `, `bo: `, `19:05 bo | `. Returns whether it contained a name.
 fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
     let mut at = text.run(from, 4, |b| matches!(b, b' ' | b'>' | b'\t'));
     if matches!(text.at(at), b'[' | b'(') {
@@ -345,7 +348,7 @@ fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
     }
     if matches!(sign, b':' | b'|' | b'>') && name > at && matches!(text.at(name + 1), b' ' | b'\n' | b'\r' | b'\t') {
         let next = text.run(name + 1, 2, |b| b == b' ');
-        // The name alone on its line, the words below.
+        // The name is alone on its line, with the answer below.
         if matches!(text.at(next), b'\n' | b'\r') {
             return (next, false);
         }
@@ -354,7 +357,8 @@ fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
     (text.run(from, 2, |b| matches!(b, b'-' | b' ')), false)
 }
 
-/// Four groups of four small letters, as an account gives them for one application: `qhwf batb xcuq wzew`.
+/// Reads four groups of four lower-case letters, as app passwords are displayed: `qhwf batb xcuq
+/// wzew`.
 pub(super) fn grouped(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     if !matches!(name.word, Word::Password | Word::Pass) {

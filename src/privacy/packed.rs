@@ -1,11 +1,13 @@
-//! Secrets byte by byte: in dumps, in lists of characters and numbers, with a blank behind every letter.
+//! Secrets written byte by byte: hex dumps, lists of characters or numbers, and letters separated
+//! by spaces.
 
 use super::detect::{FORMED, Pass};
 use super::encoded::holds_secret;
 use super::kind::API_KEY;
 use super::text::Text;
 
-/// How lists of bytes begin that hold known tokens of GitHub, GitLab, AWS, Slack, Google, npm and those who write `sk-`.
+/// How lists of bytes begin that contain a token of GitHub, GitLab, AWS, Slack, Google, npm, or
+/// with the prefix `sk-`.
 #[rustfmt::skip]
 pub(super) const LISTS: &[&str] = &[
     "'g','h','p'", "'g', 'h', 'p'", "'g','h','o'", "'g', 'h', 'o'", "'g','i','t'", "'g', 'i', 't'", "'g','l','p'", "'g', 'l', 'p'",
@@ -17,7 +19,7 @@ pub(super) const LISTS: &[&str] = &[
     "0x78, 0x6f, 0x78", "0x67, 0x6c, 0x70", "103, 108, 112", "120, 111, 120", "0x67\t0x68\t0x70", "0x73\t0x6b", "0x41\t0x4b\t0x49",
 ];
 
-/// Letters with blanks between them that begin known tokens.
+/// How known tokens begin when written with spaces between the letters.
 #[rustfmt::skip]
 pub(super) const SPACED: &[&str] = &[
     "g h p _", "g h o _", "g h s _", "g i t h u b _", "g l p a t -", "s k - ", "s k _ ", "A K I A ", "x o x b -", "x o x p -", "h f _ ",
@@ -27,10 +29,10 @@ pub(super) const SPACED: &[&str] = &[
 /// How the lines of a dump begin.
 pub(super) const DUMPS: &[&str] = &["00000000  ", "00000000: ", "0000000 ", "00000010  ", "00000010: ", "0000  ", "0000: ", "0x0000: "];
 
-/// How the lines of one end whose last column is framed, and the next begins.
+/// How the lines of a dump with a framed text column end, and the next begin.
 pub(super) const FRAMES: &[&str] = &["|\n0"];
 
-/// The most bytes that are gathered.
+/// The most bytes collected from one list or dump.
 const MOST: usize = 16 * 1024;
 
 /// Reads a list of characters or numbers.
@@ -157,7 +159,7 @@ pub(super) fn element(text: Text<'_>, at: usize) -> Option<(u8, usize)> {
     u8::from_str_radix(digits, radix).ok().filter(|_| whole).map(|byte| (byte, end))
 }
 
-/// Reads a token with a blank behind every letter.
+/// Reads a token with a space after every letter.
 pub(super) fn spaced(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     if at < pass.packed || !matches!(text.before(at), 0 | b' ' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'=' | b':') {
@@ -182,7 +184,7 @@ pub(super) fn spaced(pass: &mut Pass<'_>, at: usize, _to: usize) {
     }
 }
 
-/// Reads a dump line by line: a place, bytes in hex, and perhaps what they look like.
+/// Reads a dump line by line: offset, bytes in hex, and possibly a text column.
 pub(super) fn dump(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     if at < pass.packed || text.line_start(at, 24) + 12 < at {
@@ -191,7 +193,7 @@ pub(super) fn dump(pass: &mut Pass<'_>, at: usize, _to: usize) {
     dumped(pass, text.line_start(at, 24));
 }
 
-/// Reads a dump from the end of its first line, where the column of what its bytes look like is framed.
+/// Reads a dump with a framed text column, starting at the end of its first line.
 pub(super) fn framed_dump(pass: &mut Pass<'_>, at: usize, _to: usize) {
     if at >= pass.packed {
         dumped(pass, pass.text.line_start(at, 120));
@@ -218,7 +220,7 @@ fn dumped(pass: &mut Pass<'_>, start: usize) {
     }
 }
 
-/// Adds the bytes of a line of a dump; gives where they begin.
+/// Appends the bytes of a dump line. Returns where they begin.
 fn dump_line(text: Text<'_>, line: usize, stop: usize, bytes: &mut Vec<u8>) -> Option<usize> {
     let start = text.run(line, 8, |b| matches!(b, b' ' | b'\t' | b'>'));
     let start = if text.has(start, b"0x") { start + 2 } else { start };
@@ -239,7 +241,7 @@ fn dump_line(text: Text<'_>, line: usize, stop: usize, bytes: &mut Vec<u8>) -> O
             bytes.push(std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())?);
         }
         let gap = text.run(end, 3, |b| b == b' ');
-        // Two blanks stand in the middle, more before the column of what the bytes look like.
+        // Two spaces separate the halves of a line, more come before the text column.
         if gap - end > 2 || gap - end == 2 && bytes.len() - before != 8 {
             break;
         }

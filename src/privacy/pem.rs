@@ -1,13 +1,15 @@
-//! Private key blocks: from BEGIN to END, else to the first line that is no base64.
+//! Private key blocks: from BEGIN to END, or to the first line that is not base64 if the END is
+//! missing.
 
 use super::detect::{Pass, SURE};
 use super::kind::PRIVATE_KEY;
 use super::text::{Text, find, is_word};
 
-/// The longest block that is believed.
+/// The longest block; even RSA keys of 16384 bits are shorter than 13 KiB.
 const LONGEST: usize = 32 * 1024;
 
-/// Reads a block from its `-----BEGIN`. Certificates and public keys are passed over, so that nothing is found in them.
+/// Reads a block from its `-----BEGIN`. Certificates and public keys are skipped whole, so that
+/// nothing inside them is reported.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     let text = pass.text;
     let label_end = label_end(text, end);
@@ -28,7 +30,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     let stop = block_end(text, body);
     if private {
         let lead = text.run_back(at, 5, |b| b == b'-');
-        // A header alone, as in prose and code that speaks of keys, holds no key.
+        // A header without a body, as in prose and code about keys.
         if stop > body && text.cut(body, stop).iter().filter(|&&b| is_word(b)).count() >= 16 {
             pass.hit(lead, stop, PRIVATE_KEY, "private-key-block", SURE);
         }
@@ -36,7 +38,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, end: usize) {
     pass.block = pass.block.max(stop);
 }
 
-/// Beginnings of private keys that have lost their BEGIN line. Certificates go on in another way.
+/// How private keys begin that lost their BEGIN line. Certificates continue differently.
 pub(super) const BARE: &[&str] = &["MII", "MIG", "MHcCAQEE", "MHQCAQEE", "b3BlbnNzaC1rZXktdjE"];
 
 /// Reads a key from the first letters of its body.
@@ -62,7 +64,7 @@ pub(super) fn bare(pass: &mut Pass<'_>, at: usize, end: usize) {
     }
 }
 
-/// The members of a JSON web key that are private.
+/// The private members of a JSON web key.
 const PRIVATE_MEMBERS: &[&[u8]] = &[b"d", b"p", b"q", b"dp", b"dq", b"qi", b"k"];
 
 /// Reads the private members of a JSON web key from its `"kty"`.
@@ -104,7 +106,8 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
         i = text.run(i, 64, |b| {
             b.is_ascii_whitespace() || matches!(b, b'>' | b'|' | b'"' | b'\'' | b'\\' | b'+' | b',' | b';' | b'#' | b'*' | b'`')
         });
-        // `\n` and `\r` as they stand in JSON and in code.
+        // `
+        // ` and `\r` as written in JSON and in code.
         if text.before(i) == b'\\' && matches!(text.at(i), b'n' | b'r' | b't') {
             i += 1;
             continue;
@@ -144,7 +147,7 @@ fn block_end(text: Text<'_>, body: usize) -> usize {
     last
 }
 
-/// Where the line of a block begins behind what a log writes before each of its lines: a time, a step, a name.
+/// Returns where a line of the block begins after a log prefix: time, step, name.
 fn behind_prefix(text: Text<'_>, from: usize, known: usize) -> Option<usize> {
     let before = text.before(from);
     if !matches!(before, b'\n' | b'n' | b'"' | b'\'' | b' ' | b'>' | b'|') {
@@ -162,12 +165,12 @@ fn behind_prefix(text: Text<'_>, from: usize, known: usize) -> Option<usize> {
     (base64 && told && (body.len() >= 40 || known > 0 && start.abs_diff(known) <= 3 && body.len() >= 4)).then_some(from + start)
 }
 
-/// Whether what follows is the END line, so that a last short line belongs to the block.
+/// Whether the END line follows, so that a short last line belongs to the block.
 fn closes(text: Text<'_>, from: usize) -> bool {
     text.cut(from, from + 16).windows(5).any(|w| w == b"-----")
 }
 
-/// A run of letters without digits or capitals is a word of the text behind a truncated block.
+/// Whether a line without digits and capitals is text after a truncated block.
 fn looks_like_words(line: &[u8]) -> bool {
     line.len() < 20 && !line.ends_with(b"=") && line.iter().skip(1).all(u8::is_ascii_lowercase)
 }

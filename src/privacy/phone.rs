@@ -1,4 +1,4 @@
-//! Telephone numbers: international, national by their form, and others by the word beside them.
+//! Telephone numbers: international, national by their form, and others by the word near them.
 
 use super::context;
 use super::detect::{FORMED, Pass, SAID};
@@ -7,7 +7,7 @@ use super::lexicon::{Lexicon, lexicon};
 use super::numbers::{Number, distinct};
 use super::text::{Text, is_word};
 
-/// How telephone numbers are called.
+/// Names of telephone numbers.
 #[rustfmt::skip]
 pub(super) static NAMES: Lexicon = lexicon!([
     "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax",
@@ -21,10 +21,9 @@ pub(super) static NAMES: Lexicon = lexicon!([
     "puhelin", "puhelinnumero", "telefonszám", "telefonnr", "tlf", "telefonní",
 ]);
 
-/// What a number read as a telephone number could be instead.
+/// Words for other numbers of the same form.
 const NOT: &[&str] = &["account", "acct", "iban", "routing", "konto", "kontonummer", "id", "ids"];
 
-/// Reads a telephone number.
 pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     if number.digits_in(number.groups()) < 7 {
         return None;
@@ -59,12 +58,12 @@ pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     Some(end)
 }
 
-/// Whether something counted is meant, by the words before it.
+/// Whether the words before it say that something is counted.
 fn counted(number: &Number<'_>) -> bool {
     context::said_within(number.text, number.start, 20, &context::COUNTED) || context::said_within(number.text, number.start, 14, NOT)
 }
 
-/// The longest international number of a country, with its code.
+/// The longest international number of a country, including its code.
 fn longest(digits: &[u8]) -> Option<usize> {
     let code = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
     Some(match (code(1), code(2), code(3)) {
@@ -112,7 +111,7 @@ fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     }
     let most = longest(number.digits(number.groups()))?;
     let groups = fitting(number, 8, most + trunk_zero(number))?;
-    // A sum, or a line of a difference: a number in one piece needs at least ten digits to be called.
+    // A sum or a line of a diff: a number in one piece needs at least ten digits.
     if groups == 1 && number.digits_in(1) < 9 || number.between(0).starts_with(b".") && number.digits_in(1) < 2 {
         return None;
     }
@@ -123,7 +122,7 @@ fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     Some(end)
 }
 
-/// Behind ` ext. 475`, `x475`, ` Durchwahl 12`, if that follows.
+/// Includes ` ext. 475`, `x475`, ` Durchwahl 12`, if present.
 fn extension(text: Text<'_>, end: usize) -> usize {
     let from = text.run(end, 2, |b| matches!(b, b' ' | b','));
     for word in [&b"extension"[..], b"ext.", b"ext", b"x", b"durchwahl", b"poste", b"#"] {
@@ -138,12 +137,13 @@ fn extension(text: Text<'_>, end: usize) -> usize {
     end
 }
 
-/// `(0)` behind the country code is one digit more.
+/// `(0)` after the country code adds one digit.
 fn trunk_zero(number: &Number<'_>) -> usize {
     usize::from(number.between(0).ends_with(b"(") && number.digits(number.groups()).get(number.digits_in(1)) == Some(&0))
 }
 
-/// The most groups that together have between so many digits, with nothing but telephone punctuation between them.
+/// The most groups that together have `least` to `most` digits and only telephone punctuation
+/// between them.
 fn fitting(number: &Number<'_>, least: usize, most: usize) -> Option<usize> {
     let mut best = None;
     for groups in 1..=number.groups() {
@@ -167,7 +167,7 @@ fn exit_code(number: &Number<'_>) -> Option<usize> {
     let digits = number.digits(number.groups());
     let rest = digits.strip_prefix(&[0, 0])?;
     let most = longest(rest)? + 2;
-    // Behind the code of a country no number begins with a zero, but in Italy.
+    // No number begins with a zero after its country code, except in Italy.
     let code = number.digits_in(1);
     if (4..=5).contains(&code)
         && number.digits(number.groups()).get(code) == Some(&0)
@@ -200,7 +200,7 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
     }
     let digits = number.digits(groups);
     let (area, exchange) = (*digits.get(skip)?, *digits.get(skip + 3)?);
-    // One of many numbers with nothing but spaces between them.
+    // One of many numbers separated by spaces only.
     let listed = between == b" "
         && (number.groups() > groups && number.between(groups - 1) == b" "
             || number.text.before(number.start) == b' ' && number.text.before(number.start - 1).is_ascii_digit());
@@ -213,14 +213,14 @@ fn north_american(number: &Number<'_>) -> Option<usize> {
     (issued && (usual || between == b" ") || sample && usual || context::said(number.text, number.start, &NAMES)).then_some(groups)
 }
 
-/// National numbers that begin with the trunk digit: `030 1234567`, `06 12 34 56 78`, `07700 900123`.
+/// National numbers that begin with a trunk digit: `030 1234567`, `06 12 34 56 78`, `07700 900123`.
 fn trunk(number: &Number<'_>) -> Option<usize> {
     let digits = number.digits(number.groups());
     if digits.first() != Some(&0) || digits.get(1) == Some(&0) {
         return None;
     }
     let groups = fitting(number, 9, 12)?;
-    // A postcode of the US with four digits more.
+    // A US ZIP+4 code.
     if groups == 2 && number.grouped(&[5, 4]) && number.between(0) == b"-" {
         return None;
     }
@@ -237,7 +237,7 @@ fn trunk(number: &Number<'_>) -> Option<usize> {
     (pairs || (2..=5).contains(&first) && even && number.lengths().take(groups).skip(1).all(|n| n >= 2)).then_some(groups)
 }
 
-/// Forms that are used for telephone numbers in one country and for little else.
+/// Forms that one country uses for telephone numbers and that have little other use.
 fn by_country(number: &Number<'_>) -> Option<usize> {
     let text = number.text;
     let digits = number.digits(number.groups());
@@ -282,7 +282,7 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
     }
     let groups = fitting(number, 7, 13)?;
     let digits = number.digits(groups);
-    // Times in seconds since 1970, and round figures, are not dialled.
+    // Unix timestamps and round figures are not telephone numbers.
     let epoch = groups == 1
         && matches!(digits.len(), 10 | 13)
         && digits.first() == Some(&1)
@@ -293,7 +293,7 @@ fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
     (!epoch && !decimal && !far && distinct(digits) > 2 && !date_first(number)).then_some(groups)
 }
 
-/// Whether the word stands right before, as in `phone: `.
+/// Whether the word is directly before, as in `phone: `.
 fn nearby(text: Text<'_>, at: usize) -> bool {
     context::said_within(text, at, 14, &NAMES)
 }

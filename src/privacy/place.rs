@@ -1,40 +1,41 @@
-//! Where in an answer a placeholder stands: in prose, in code, or in something that a click or a shell takes to a host.
+//! Classifies the position of a placeholder in a reply: in prose, in code, or in a URL or host
+//! name.
 //!
-//! It reads the answer once, character by character, as it streams in, and remembers a fixed amount of it.
+//! The reply is read once, character by character, as it streams in, with a fixed amount of state.
 
-/// The place of a placeholder.
+/// The position of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     /// Sentences, lists, tables.
     Prose,
-    /// A fenced block, inline code, an indented line, a line after a shell's prompt.
+    /// A fenced block, inline code, an indented line, a line after a shell prompt.
     Code,
-    /// A word that has a URL, a host, a query or percent-encoded text in it.
+    /// A word that contains a URL, a host, a query or percent-encoded text.
     Url,
 }
 
-/// Whether the text is inside code, by the rules of Markdown. What is not certain counts as code.
+/// Tracks whether the text is inside code, by the rules of Markdown. In doubt it counts as code.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Markdown {
-    /// The sign and the length of the fence that is open.
+    /// The character and length of the open fence.
     fence: Option<(char, usize)>,
-    /// The length of the run of backticks that opened inline code.
+    /// The length of the backtick run that opened inline code.
     inline: Option<usize>,
-    /// A run of backticks or tildes that may go on.
+    /// A run of backticks or tildes that may continue.
     run: Option<(char, usize)>,
-    /// How many columns the line is indented.
+    /// The indentation of the line, in columns.
     indent: usize,
-    /// Something other than space, list marks and quotation marks has come in this line.
+    /// The line contains more than space, list markers and quote marks.
     begun: bool,
-    /// Only a closing fence has come in this line.
+    /// The line contains only a closing fence so far.
     closing: bool,
-    /// The line of an opening fence: what follows is its language.
+    /// The line of an opening fence; the rest of it is the language.
     opening: bool,
-    /// The line is indented like code, or begins with a shell's prompt.
+    /// The line is indented like code, or begins with a shell prompt.
     command: bool,
-    /// The first sign of the line may be a shell's prompt.
+    /// The first character of the line may be a shell prompt.
     prompt: bool,
-    /// Nothing but space has come in this line.
+    /// The line contains only white space so far.
     blank: bool,
 }
 
@@ -43,7 +44,6 @@ impl Markdown {
         self.fence.is_some() || self.command || self.inline.is_some()
     }
 
-    /// A character of the answer.
     pub(super) fn push(&mut self, c: char) {
         if let Some((sign, length)) = self.run {
             if c == sign {
@@ -74,7 +74,7 @@ impl Markdown {
         self.closing = false;
         if !self.begun {
             match c {
-                // A quotation or a list item: what follows is indented from here.
+                // A quote or a list item: indentation counts from here.
                 '>' | '-' | '*' | '+' => self.indent = 0,
                 '0'..='9' | '.' | ')' if self.indent < 4 => {}
                 '$' | '%' => (self.begun, self.prompt) = (true, true),
@@ -86,7 +86,7 @@ impl Markdown {
         }
     }
 
-    /// A placeholder, which is never a part of a run or of a line's mark.
+    /// Records a placeholder, which is never part of a run or of a line marker.
     pub(super) fn push_placeholder(&mut self) {
         self.push('x');
     }
@@ -98,7 +98,7 @@ impl Markdown {
         match self.fence {
             Some((open, least)) => {
                 if self.opening && sign == '`' {
-                    // A fence has no backtick behind it in its line: it was inline code.
+                    // A fence has no backtick after it on its line: it was inline code.
                     (self.fence, self.opening, self.inline) = (None, false, Some(least));
                     self.toggle(length);
                 } else {
@@ -123,7 +123,7 @@ impl Markdown {
         if std::mem::take(&mut self.closing) {
             self.fence = None;
         }
-        // Inline code goes over the end of a line, and not over an empty one.
+        // Inline code spans line ends, but not an empty line.
         if self.blank {
             self.inline = None;
         }
@@ -131,32 +131,33 @@ impl Markdown {
     }
 }
 
-/// Schemes that need no `//` to take what follows somewhere.
+/// URL schemes that need no `//`.
 const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "ws", "wss", "mailto", "javascript", "ssh", "sftp", "git"];
 
-/// Whether a word leads to a host: it ends at white space only, as a shell and most terminals have it.
+/// Tracks whether a word leads to a host. It ends at white space only, as in a shell and in most
+/// terminals.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Word {
-    /// A scheme, a host with a path, a query, or something percent-encoded has been seen.
+    /// A scheme, a host with a path, a query, or percent-encoded text was seen.
     url: bool,
-    /// It has a `<` that is not closed: within `<…>` a URL goes on over spaces.
+    /// A `<` is open: within `<…>` a URL continues over spaces.
     angle: bool,
-    /// The last letters, for schemes.
+    /// The last letters, to recognise schemes.
     letters: String,
-    /// The label of a host that is being read: how long it is, and whether it is letters only, digits only.
+    /// The current host label: its length, and whether it is letters only or digits only.
     label: usize,
     alphabetic: bool,
     numeric: bool,
-    /// How many labels came before it, joined by dots, and whether all were numbers.
+    /// The number of labels before it, joined by dots, and whether all were numbers.
     labels: usize,
     all_numeric: bool,
-    /// A placeholder is a part of this run of labels.
+    /// A placeholder is part of this run of labels.
     placeholder: bool,
-    /// A host has just ended, by a `:`: a port, a path or a password may follow.
+    /// A host has just ended with `:`; a port, a path or a password may follow.
     host_colon: bool,
     /// A `?` or `&` and the name of a parameter.
     query: bool,
-    /// A `%` and how many hexadecimal digits came behind it.
+    /// A `%` and the number of hex digits after it.
     percent: Option<usize>,
     last: Option<char>,
 }
@@ -166,22 +167,21 @@ impl Word {
         self.url
     }
 
-    /// So much without an end is not a word of prose.
+    /// Treats the word as a URL because it is too long for a word of prose.
     pub(super) const fn give_up(&mut self) {
         self.url = true;
     }
 
-    /// Whether a character ends the word. A backslash before the end of a line joins words in a shell.
+    /// Whether a character ends the word. A backslash before a line end joins words in a shell.
     pub(super) fn ends_at(&self, c: char) -> bool {
         if c.is_whitespace() {
             let joined = c == '\n' && self.last == Some('\\');
             return !(joined || self.url && self.angle && c != '\n');
         }
-        // Scripts without spaces end their clauses like this. A URL that has begun goes on.
+        // Clause punctuation of scripts without spaces. A URL that has begun continues.
         !self.url && !c.is_ascii() && !c.is_alphanumeric() && !is_mark(c)
     }
 
-    /// A character of the answer.
     pub(super) fn push(&mut self, c: char) {
         if self.ends_at(c) {
             *self = Self::default();
@@ -219,7 +219,6 @@ impl Word {
         self.last = Some(c);
     }
 
-    /// A placeholder stands here.
     pub(super) fn push_placeholder(&mut self) {
         self.url |= self.host_colon;
         (self.label, self.alphabetic, self.numeric) = (self.label + 1, false, false);
@@ -229,7 +228,7 @@ impl Word {
         self.last = Some('x');
     }
 
-    /// The end of the word.
+    /// Ends the word.
     pub(super) fn finish(&mut self) {
         self.url |= self.placeholder && self.is_host();
     }
@@ -245,7 +244,8 @@ impl Word {
         }
     }
 
-    /// Labels of a host: `evil.example`, `[NAME_1].evil.example`, `"[NAME_1]"@evil.example`, `192.0.2.7`.
+    /// Reads host labels: `evil.example`, `[NAME_1].evil.example`, `"[NAME_1]"@evil.example`,
+    /// `192.0.2.7`.
     fn read_label(&mut self, c: char) {
         match c {
             '.' if self.label > 0 => {
@@ -262,7 +262,7 @@ impl Word {
                 self.alphabetic &= !c.is_ascii_digit() && c != '_';
                 self.numeric &= c.is_ascii_digit();
             }
-            // A placeholder before these is still joined to the host behind them.
+            // A placeholder before these is still joined to the host after them.
             '@' | ':' | '+' | '~' | '*' | '"' | '\'' | ')' | '}' | '\\' | ']' if self.placeholder => {
                 self.url |= self.is_host();
                 (self.labels, self.label) = (0, usize::from(!matches!(c, '@' | ':')));
@@ -275,13 +275,13 @@ impl Word {
         }
     }
 
-    /// Whether the run of labels so far is a host: it ends with letters, or it is four numbers.
+    /// Whether the labels so far are a host: the last is letters, or they are four numbers.
     const fn is_host(&self) -> bool {
         (self.labels >= 1 && self.label >= 2 && self.alphabetic) || (self.labels == 3 && self.all_numeric && self.label > 0 && self.numeric)
     }
 }
 
-/// Accents and vowel signs that belong to the letter before them.
+/// Whether a character is a combining accent or vowel sign.
 fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}' | '\u{900}'..='\u{DFF}' | '\u{E30}'..='\u{EFF}')
 }

@@ -1,4 +1,5 @@
-//! Placeholders: which value stands behind `[EMAIL_1]`, in memory only, for its owner's screen only.
+//! Placeholders: which value `[EMAIL_1]` stands for. Kept in memory only, and restored on the
+//! user's own screen only.
 
 use super::restorer::Class;
 use super::{Displayable, Kind, kind, printable};
@@ -9,15 +10,17 @@ use zeroize::Zeroizing;
 
 pub use super::restorer::{Audience, Restorer};
 
-/// The table of one conversation: the same value gets the same placeholder for as long as it lives. It is never saved.
+/// The placeholders of one conversation. The same value gets the same placeholder for its lifetime.
+/// It is never saved.
 #[derive(Clone, Default)]
 pub struct Placeholders {
     entries: Vec<Entry>,
-    /// Entries by the hash of their kind and value, so that no second copy of a value is kept.
+    /// Entries by a hash of kind and value, so that no second copy of a value is stored.
     by_value: HashMap<u64, Vec<usize>>,
-    /// Entries by `EMAIL_1`.
+    /// Entries by name, such as `EMAIL_1`.
     by_name: HashMap<String, usize>,
-    /// The highest number that a kind has used, or that must not be used because a text has it already.
+    /// The highest number of each kind that is in use, or reserved because a text already contains
+    /// it.
     highest: HashMap<String, u32>,
     hasher: RandomState,
 }
@@ -39,15 +42,17 @@ impl Entry {
         &self.value
     }
 
-    /// A wallet is an address, which anybody may know, or a phrase of words, which opens it.
+    /// Whether the value is secret or personal. A wallet address is public; a seed phrase grants
+    /// access.
     pub(super) fn class(&self) -> Class {
         let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
         if phrase || is_secret(&self.kind) { Class::Secret } else { Class::Personal }
     }
 
-    /// The ends of a long key; of what is short or may be made of words, nothing but which one it is.
+    /// The first and last characters of a long key. Short values and values that may contain words
+    /// are not shown at all.
     pub(super) fn masked(&self) -> String {
-        // Nine characters of 24 leave 15 unknown, which is more than can be tried.
+        // Nine of 24 characters leave 15 unknown, too many to guess.
         let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE].iter().any(|key| self.kind == *key);
         if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
             return format!("[{}_{} ••••]", self.kind, self.number);
@@ -58,7 +63,8 @@ impl Entry {
 }
 
 impl Placeholders {
-    /// The placeholder for a value: the one it has, or the next free number of its kind.
+    /// Returns the placeholder of a value: its existing one, or one with the next free number of
+    /// its kind.
     pub(super) fn stand_in(&mut self, kind: &Kind, value: &str) -> String {
         let hash = self.hasher.hash_one((kind, value));
         let known = self.by_value.get(&hash).into_iter().flatten().filter_map(|&i| self.entries.get(i));
@@ -75,7 +81,8 @@ impl Placeholders {
         placeholder
     }
 
-    /// Keeps the number of a placeholder that a text has already (`[EMAIL_3]`) from being given to another value.
+    /// Reserves the number of a placeholder that a text already contains (`[EMAIL_3]`), so that no
+    /// other value gets it.
     pub(super) fn reserve(&mut self, placeholder: &str) {
         let name = placeholder.trim_matches(['[', ']']).to_ascii_uppercase();
         if self.by_name.contains_key(&name) {
@@ -88,37 +95,38 @@ impl Placeholders {
         }
     }
 
-    /// Whether nothing has been replaced so far.
+    /// Whether no value has been replaced so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many values have been replaced so far.
+    /// The number of values replaced so far.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// What stands behind a name like `EMAIL_1`.
+    /// The entry for a name such as `EMAIL_1`.
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
         self.by_name.get(name).and_then(|&i| self.entries.get(i))
     }
 
-    /// The value behind a name like `EMAIL_1` or `[email_1]`, whole. For the owner's screen, when they ask for it.
+    /// The full value of a name such as `EMAIL_1` or `[email_1]`, for the user's screen when they
+    /// ask for it.
     #[must_use]
     pub fn reveal(&self, name: &str) -> Option<Displayable> {
         let name = name.trim_matches(['[', ']']).to_ascii_uppercase();
         self.entry(&name).map(|entry| Displayable::from(entry.value.as_str()))
     }
 
-    /// A restorer for one answer as it streams in.
+    /// Restores a reply while it streams in.
     #[must_use]
     pub fn restorer(&self, audience: Audience) -> Restorer<'_> {
         Restorer::new(self, audience)
     }
 
-    /// A whole text with the owner's own words back in it, made harmless, and how many values were not put back whole.
+    /// Restores a whole text for display, and returns how many values were not restored in full.
     #[must_use]
     pub fn restore(&self, text: &str, audience: Audience) -> (Displayable, usize) {
         let mut restorer = self.restorer(audience);
@@ -127,7 +135,7 @@ impl Placeholders {
         (Displayable::sanitized(out), restorer.left_out())
     }
 
-    /// Every placeholder replaced wherever it stands.
+    /// Replaces every placeholder, wherever it occurs.
     #[cfg(test)]
     pub(super) fn substituted(&self, text: &str) -> String {
         spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
@@ -138,7 +146,8 @@ impl Placeholders {
         })
     }
 
-    /// Each placeholder with what it stands for, for the owner's terminal: secrets masked, the rest made harmless to print.
+    /// Each placeholder with its value, for the user's terminal: secrets masked, other values safe
+    /// to print.
     #[must_use]
     pub fn listing(&self) -> Vec<(String, String)> {
         let shown = |entry: &Entry| match entry.class() {
@@ -155,14 +164,14 @@ impl fmt::Debug for Placeholders {
     }
 }
 
-/// Whether values of a kind are not shown whole even to their owner.
+/// Whether values of a kind are masked even for the user.
 fn is_secret(kind: &Kind) -> bool {
     [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS]
         .iter()
         .any(|secret| kind == secret)
 }
 
-/// Where in a text placeholders stand: `[`, a kind, `_`, a number, `]`.
+/// The positions of placeholders in a text: `[`, a kind, `_`, a number, `]`.
 pub(super) fn spans(bytes: &[u8]) -> Vec<(usize, usize)> {
     memchr::memchr_iter(b'[', bytes)
         .filter_map(|open| {

@@ -1,9 +1,10 @@
-//! What may reach a terminal: escape sequences, control, invisible and bidirectional characters made harmless and visible.
+//! Sanitizing for terminals: makes escape sequences, control, invisible and bidirectional
+//! characters harmless and visible.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// A whole text made harmless.
+/// Sanitizes a whole text.
 pub(super) fn printable(text: &str) -> Cow<'_, str> {
     if is_harmless(text) {
         return Cow::Borrowed(text);
@@ -15,21 +16,24 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Makes a stream of text harmless, wherever its pieces are cut. Every control character but newline and tab is shown as its
-/// picture (`␛`), so no sequence can begin and what would have been swallowed by one stays visible; `\r\n` becomes `\n`;
-/// invisible characters are shown by their numbers, except where a script or an emoji needs them.
+/// Sanitizes a stream of text, cut anywhere. Every control character except newline and tab is
+/// replaced by its picture (`␛`), so that no escape sequence can begin and its text stays visible.
+/// `\r
+/// ` becomes `
+/// `. Invisible characters are shown by their numbers, except where a script or an emoji needs
+/// them.
 #[derive(Debug, Default)]
 pub struct Printer {
-    /// A `\r` was the last character: only the next tells whether it ends a line.
+    /// The last character was `\r`; the next one decides whether it ends a line.
     carriage: bool,
-    /// The last character, for joiners, which are allowed between characters that join.
+    /// The last character, because joiners are allowed between characters that join.
     last: Option<char>,
-    /// A joiner that waits for what it joins.
+    /// A joiner whose next character is not known yet.
     joiner: Option<char>,
 }
 
 impl Printer {
-    /// The harmless form of the next piece.
+    /// Returns the sanitized next piece.
     #[must_use]
     pub fn push(&mut self, piece: &str) -> String {
         let mut out = String::with_capacity(piece.len() + 8);
@@ -37,7 +41,7 @@ impl Printer {
         out
     }
 
-    /// Adds the harmless form of the next piece to `out`.
+    /// Appends the sanitized next piece to `out`.
     pub fn push_into(&mut self, piece: &str, out: &mut String) {
         if !self.carriage && self.joiner.is_none() && is_harmless(piece) {
             out.push_str(piece);
@@ -49,7 +53,7 @@ impl Printer {
         }
     }
 
-    /// What was still held back at the end of the stream.
+    /// Appends what was held back until the end of the stream.
     pub fn finish_into(&mut self, out: &mut String) {
         if std::mem::take(&mut self.carriage) {
             out.push('\u{240D}');
@@ -81,7 +85,7 @@ impl Printer {
     }
 }
 
-/// Whether a text can be shown as it is. Plain ASCII costs one look a byte.
+/// Whether a text needs no change. Plain ASCII costs one comparison per byte.
 fn is_harmless(text: &str) -> bool {
     let plain = text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t'));
     plain
@@ -90,7 +94,7 @@ fn is_harmless(text: &str) -> bool {
         })
 }
 
-/// Whether a character is harmless wherever it stands, and not a line break or a tab.
+/// Whether a character is harmless in any position, and not a line break or a tab.
 pub(super) fn is_plain(c: char) -> bool {
     !matches!(c, '\n' | '\t' | '\u{200C}' | '\u{200D}' | '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}') && is_harmless_character(c)
 }
@@ -103,26 +107,27 @@ fn is_harmless_character(c: char) -> bool {
     }
 }
 
-/// Characters that show nothing, or change the order of others: soft hyphen, marks of direction, zero-width characters, tags.
+/// Characters without a visible form, or that reorder others: soft hyphen, direction marks,
+/// zero-width characters, tags.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200E}' | '\u{200F}'
         | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF9}'..='\u{FFFB}' | '\u{13430}'..='\u{1343F}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E00FF}' | '\u{E01F0}'..='\u{E0FFF}')
 }
 
-/// Whether a joiner between two characters does what it is for: scripts that join letters, and emoji.
+/// Whether a joiner between two characters has an effect: scripts that join letters, and emoji.
 fn joins(before: Option<char>, after: char) -> bool {
     let joining = |c: char| matches!(c, '\u{600}'..='\u{8FF}' | '\u{900}'..='\u{DFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{18AF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}');
     let emoji = |c: char| matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}');
     before.is_some_and(|before| (joining(before) && (joining(after) || !after.is_alphanumeric())) || (emoji(before) && emoji(after)))
 }
 
-/// Whether a variation selector behind a character does what it is for.
+/// Whether a variation selector after a character has an effect.
 fn takes_variation(c: char) -> bool {
     matches!(c, '#' | '*' | '0'..='9' | '\u{A9}' | '\u{AE}' | '\u{203C}'..='\u{3299}' | '\u{3400}'..='\u{9FFF}' | '\u{1000}'..='\u{109F}' | '\u{1800}'..='\u{18AF}' | '\u{F900}'..='\u{FAFF}' | '\u{1F000}'..='\u{1FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
-/// Shows a character for what it is.
+/// Writes the number of a character.
 fn show(c: char, out: &mut String) {
     match c {
         '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + u32::from(c))),

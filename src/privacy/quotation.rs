@@ -1,9 +1,9 @@
-//! Quotations: where the text between two marks begins and ends, in code and in print.
+//! Quotations: where the text between quotes begins and ends, in code and in print.
 
 use super::found::trim_end;
 use super::text::{Text, find};
 
-/// The inside of a quotation that begins at a place, escaped or not.
+/// The inside of a quotation that begins at a position, with or without escapes.
 pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     let slashes = text.run(at, 4, |b| b == b'\\') - at;
     let quote = text.at(at + slashes);
@@ -40,7 +40,7 @@ pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
         }
         i += 1;
     }
-    // A quotation that is not closed ends with the line, or with the text, in the middle of an escape even.
+    // An unclosed quotation ends with the line, or with the text, even in the middle of an escape.
     let i = i.min(text.len());
     (i > start && i < start + 2048 && slashes == 0 && !text.cut(start, i).contains(&b' ')).then_some((start, i))
 }

@@ -1,4 +1,5 @@
-//! The redactor: finds what is private, by the user's policy, and puts a numbered placeholder in its place.
+//! The redactor: finds private values according to the user's policy and replaces each by a
+//! numbered placeholder.
 
 use super::detect::{self, Hit};
 use super::manifest::{Open, Region};
@@ -6,26 +7,27 @@ use super::placeholders::{self, Placeholders};
 use super::{Finding, Findings, KINDS, Kind, Mark, Raw, Redacted};
 use regex::bytes::{Regex, RegexBuilder};
 
-/// What the user wants redacted.
+/// What to redact.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// Nothing is redacted at all.
+    /// Turns redaction off.
     pub off: bool,
-    /// Kinds that may pass.
+    /// Kinds that are not redacted.
     pub disable: Vec<String>,
-    /// What is never redacted: exact strings, strings with `*` for anything, or a pattern between slashes (`/^[a-z]+$/`).
+    /// Values that are never redacted: exact strings, strings with `*` for any text, or a regular
+    /// expression between slashes (`/^[a-z]+$/`).
     pub allow: Vec<String>,
-    /// Patterns of the user's own: kind and pattern.
+    /// User-defined patterns: kind and regular expression.
     pub patterns: Vec<(String, String)>,
 }
 
-/// Why a policy cannot be used.
+/// Why a policy is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{pattern}` {reason}")]
 pub struct BadPattern {
     /// The pattern, or the name of the kind.
     pub pattern: String,
-    /// What is wrong with it.
+    /// What is wrong with it, as the rest of a sentence that begins with the pattern.
     pub reason: String,
 }
 
@@ -35,12 +37,12 @@ impl BadPattern {
     }
 }
 
-/// The longest pattern of a user's own.
+/// The longest user-defined pattern, in bytes.
 const LONGEST_PATTERN: usize = 1000;
-/// The memory a compiled pattern may take.
+/// The most memory a compiled pattern may take, in bytes. A short pattern can compile to a
+/// huge program: `(.{999}){999}`.
 const PATTERN_MEMORY: usize = 1 << 20;
 
-/// What is never redacted.
 #[derive(Debug)]
 enum Allowed {
     Exactly(String),
@@ -57,7 +59,7 @@ impl Allowed {
             return compile(entry, &format!("(?is)^{}$", pattern.join(".*"))).map(Self::Like);
         }
         if entry.trim_matches(['*', ' ']).is_empty() {
-            return Err(BadPattern::new(entry, "would allow everything; use `redact = false` if that is meant"));
+            return Err(BadPattern::new(entry, "would allow everything; to turn redaction off, set `redact = false`"));
         }
         Ok(Self::Exactly(entry.to_owned()))
     }
@@ -70,31 +72,31 @@ impl Allowed {
     }
 }
 
-/// Compiles a pattern of the user's, within limits.
+/// Compiles a user-defined pattern, within limits on length, memory and nesting.
 pub(super) fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
     if shown.len() > LONGEST_PATTERN {
         return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {LONGEST_PATTERN} characters")));
     }
     RegexBuilder::new(pattern).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).nest_limit(50).build().map_err(|error| {
         let reason = match error {
-            regex::Error::CompiledTooBig(_) => "is too big once compiled".to_owned(),
+            regex::Error::CompiledTooBig(_) => "takes too much memory when compiled".to_owned(),
             other => {
                 let text = other.to_string();
                 let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
-                format!("is not a usable pattern: {last}")
+                format!("is not a valid regular expression: {last}")
             }
         };
         BadPattern::new(shown, reason)
     })
 }
 
-/// The rules this program was built with, and a policy, as one number.
+/// A hash of this build's rules and of a policy.
 fn mark(policy: &Policy) -> Mark {
     let all = format!("{} {policy:?}", env!("CHATBOT_RULES"));
     Mark(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
 }
 
-/// Finds and replaces, by the user's policy.
+/// Finds and replaces private values according to a policy.
 #[derive(Debug)]
 pub struct Redactor {
     off: bool,
@@ -105,13 +107,13 @@ pub struct Redactor {
 }
 
 impl Redactor {
-    /// A redactor for a policy; a pattern that cannot be used is refused with the reason. Nothing but the user's own patterns is
-    /// compiled.
+    /// Creates a redactor for a policy, or returns the first invalid pattern. Only the user's own
+    /// patterns are compiled at run time.
     pub fn new(policy: &Policy) -> Result<Self, BadPattern> {
         let mut own = Vec::with_capacity(policy.patterns.len());
         for (kind, pattern) in &policy.patterns {
             let Some(kind) = Kind::named(kind) else {
-                return Err(BadPattern::new(kind, "is not a name for a kind: use letters, digits and `_`, at most 32"));
+                return Err(BadPattern::new(kind, "is not a valid name for a kind: use at most 32 letters, digits and `_`"));
             };
             let compiled = compile(pattern, pattern)?;
             if compiled.is_match(b"") {
@@ -123,7 +125,7 @@ impl Redactor {
         for name in &policy.disable {
             let kind = Kind::named(name).filter(|kind| KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind));
             let Some(kind) = kind else {
-                return Err(BadPattern::new(name, "is not a kind that is looked for"));
+                return Err(BadPattern::new(name, "is not a known kind"));
             };
             disabled.push(kind);
         }
@@ -131,14 +133,14 @@ impl Redactor {
         Ok(Self { off: policy.off, disabled, allowed, own, mark: mark(policy) })
     }
 
-    /// What is found in any bytes, in order and without overlaps.
+    /// The findings in any bytes, in order and without overlaps.
     #[must_use]
     pub fn findings(&self, bytes: &[u8]) -> Findings {
         let found = self.settled(bytes, &placeholders::spans(bytes)).into_iter();
         Findings(found.map(|hit| Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end }).collect())
     }
 
-    /// Takes the text, which is gone after, and gives what may leave and be kept.
+    /// Replaces private values. Takes the text by value, so that only the redacted one remains.
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "the text is gone after: that is the promise")]
     pub fn redact(&self, raw: Raw, table: &mut Placeholders) -> (Redacted, Findings) {
@@ -159,8 +161,9 @@ impl Redactor {
         (Redacted { text: out, mark: self.mark }, findings)
     }
 
-    /// Looks again at what was redacted before and kept with its mark. The same rules under the same policy would find nothing:
-    /// then only the numbers of its placeholders are taken note of.
+    /// Redacts stored text again. If its mark shows that the same rules and policy were applied
+    /// before, only the numbers of its placeholders are reserved, because another scan would find
+    /// nothing.
     #[must_use]
     pub fn redact_again(&self, mut raw: Raw, mark: Option<Mark>, table: &mut Placeholders) -> Redacted {
         if mark != Some(self.mark) {
@@ -172,8 +175,13 @@ impl Redactor {
         Redacted { text: std::mem::take(&mut *raw.0), mark: self.mark }
     }
 
-    /// What is found, until nothing more is found in the text that is left: a placeholder changes the words around it, and what
-    /// was redacted once must stay as it is when it is redacted again. Looked at again is only what lies near a placeholder.
+    /// Scans in rounds until a round finds nothing new. A placeholder changes the context of the
+    /// words around it, and a text that was redacted must not change when it is redacted again. A
+    /// later round scans only the surroundings of placeholders.
+    ///
+    /// Each round can only find more, so rounds end by themselves; the limit of eight bounds the
+    /// time for a text made to need many. Texts that people write need one or two. After the eighth
+    /// round the hits so far are returned: a value that only a ninth would find stays in the text.
     pub(super) fn settled(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
         let mut hits = self.hits(bytes, taken);
         for _ in 0..8 {
@@ -196,7 +204,7 @@ impl Redactor {
         hits
     }
 
-    /// What is found in a part of a text, but for what touches a place where the part was cut.
+    /// Scans a part of a text. Drops hits that touch a cut, because their other half is missing.
     fn found_within(&self, text: &[u8], from: usize, to: usize) -> Vec<Hit> {
         let part = text.get(from..to).unwrap_or_default();
         let mut hits = self.hits(part, &placeholders::spans(part));
@@ -208,12 +216,13 @@ impl Redactor {
         hits
     }
 
-    /// What is found in bytes of which some parts are placeholders already.
+    /// The hits in bytes that already contain placeholders at the `taken` positions.
     pub(super) fn hits(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
         self.hits_from(bytes, taken, None).0
     }
 
-    /// What is found in a part of a stream in which a manifest may be open at a place, and where manifests stand in it.
+    /// The hits in a part of a stream, where a manifest may be open at a position, and the
+    /// manifests in it.
     pub(super) fn hits_from(&self, bytes: &[u8], taken: &[(usize, usize)], open: Option<(usize, Open)>) -> (Vec<Hit>, Vec<Region>) {
         if self.off {
             return (Vec::new(), Vec::new());
@@ -241,7 +250,8 @@ impl Redactor {
     }
 }
 
-/// The bytes with placeholders for what was found, and where each part between them came from.
+/// Replaces the hits by placeholders, and returns where each part between them begins in the result
+/// and in the original.
 fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
     let mut left = Vec::with_capacity(bytes.len());
     let mut seams = Vec::with_capacity(hits.len() + 1);
@@ -257,22 +267,24 @@ fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
     (left, seams)
 }
 
-/// How much before and behind a placeholder is looked at again, and how near to a cut nothing is believed.
+/// Bytes before and after a placeholder that are scanned again, and how close to a cut a hit is
+/// dropped.
 const BEFORE: usize = 256;
 const BEHIND: usize = 512;
 const SEAM: usize = 64;
-/// What may stand between quotes beside a name.
+/// The longest value in quotes: a part is extended to the line end by at most this much.
 const LONGEST_VALUE: usize = 2304;
 
-/// The parts of a text that lie near its placeholders, each of which ends where a seam is; all of it if they are most of it.
+/// The parts of a text around its placeholders, extended to whole lines; all of the text if they
+/// cover most of it.
 fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     for &(behind, _) in seams.iter().skip(1) {
         let from = behind.saturating_sub(BEFORE);
-        // From the beginning of a line, if one begins near.
+        // Extend to the beginning of the line, if it is near.
         let lead = left.get(from.saturating_sub(BEFORE)..from).unwrap_or_default();
         let from = lead.iter().rposition(|&b| b == b'\n').map_or(from, |p| from - lead.len() + p + 1);
-        // To the end of a line, as far as a value may reach.
+        // Extend to the end of the line, as far as a value may reach.
         let to = (behind + BEHIND).min(left.len());
         let tail = left.get(to..(to + LONGEST_VALUE).min(left.len())).unwrap_or_default();
         let to = to + tail.iter().position(|&b| b == b'\n').map_or(tail.len(), |p| p + 1);
@@ -285,7 +297,7 @@ fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> 
     if covered * 4 > left.len() * 3 { vec![(0, left.len())] } else { parts }
 }
 
-/// Moves the ends of a hit outwards to where characters begin and end.
+/// Extends a hit to character boundaries.
 fn snap(bytes: &[u8], hit: &mut Hit) {
     let inside = |i: usize| bytes.get(i).is_some_and(|b| b & 0xc0 == 0x80);
     for _ in 0..3 {
@@ -366,13 +378,13 @@ mod tests {
     fn what_cannot_be_used_is_refused_with_the_reason() {
         let refusal = |policy: Policy| Redactor::new(&policy).unwrap_err().to_string();
         let pattern = |p: &str| Policy { patterns: vec![("X".into(), p.into())], ..Policy::default() };
-        assert_eq!(refusal(pattern("(")), "`(` is not a usable pattern: unclosed group");
+        assert_eq!(refusal(pattern("(")), "`(` is not a valid regular expression: unclosed group");
         assert_eq!(refusal(pattern("x*")), "`x*` matches the empty string");
-        assert_eq!(refusal(pattern(r"\w{900}{900}")), r"`\w{900}{900}` is too big once compiled");
-        assert_eq!(refusal(Policy { disable: vec!["EMAILS".into()], ..Policy::default() }), "`EMAILS` is not a kind that is looked for");
+        assert_eq!(refusal(pattern(r"\w{900}{900}")), r"`\w{900}{900}` takes too much memory when compiled");
+        assert_eq!(refusal(Policy { disable: vec!["EMAILS".into()], ..Policy::default() }), "`EMAILS` is not a known kind");
         assert_eq!(
             refusal(Policy { allow: vec!["*".into()], ..Policy::default() }),
-            "`*` would allow everything; use `redact = false` if that is meant"
+            "`*` would allow everything; to turn redaction off, set `redact = false`"
         );
     }
 

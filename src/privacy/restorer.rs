@@ -1,50 +1,50 @@
-//! Restoring: the owner's own words put back into an answer, however the placeholder comes back, and where that is safe.
+//! Restoring: puts the user's own values back into a reply, however the model spells the
+//! placeholder, and only where that is safe.
 //!
-//! The answer is the model's: it chooses what stands around a placeholder. A value inside a URL, a host or a query would be
-//! one click away from that host, and a secret inside a command one paste. [`RULES`] says what is put back where.
+//! The model chooses what surrounds a placeholder. A value inside a URL, a host or a query would be
+//! one click away from that host, and a secret inside a command one paste away. [`RULES`] says what
+//! is restored where.
 
 use super::place::{Markdown, Place, Word};
 use super::printable::printable;
 use super::{Displayable, Placeholders, Style};
 use std::fmt;
 
-/// The longest placeholder in its longest spelling.
+/// The longest placeholder in its longest spelling, in bytes.
 const LONGEST: usize = 96;
 
-/// So many bytes of a word are held back to see whether it is a URL; a longer one is taken for one.
+/// Bytes of a word that are held back to see whether it is a URL; a longer word is treated as one.
 const WORD: usize = 512;
 
-/// For whom values are put back.
+/// Who sees the restored values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Audience {
-    /// The owner's screen.
+    /// The user's screen.
     Screen,
-    /// The owner's clipboard, from where it is pasted into something else.
+    /// The user's clipboard, which is pasted into other programs.
     Clipboard,
-    /// The owner asked for the values themselves: `/reveal`, `ask --restore`.
+    /// The user asked for the values: `/reveal`, `ask --restore`.
     Revealed,
 }
 
-/// What a value is worth to a thief.
+/// How much harm a value can do in the wrong hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// Whoever has it can act with it.
+    /// Grants access by itself.
     Secret,
-    /// It says something about a person.
+    /// Identifies a person.
     Personal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
-    /// The value itself.
     Whole,
-    /// Its ends at most, underlined.
+    /// At most its first and last characters, underlined.
     Mask,
-    /// The placeholder stays.
     Keep,
 }
 
-/// What is put back: for each class of value and each place, on the screen, in the clipboard, and when it was asked for.
+/// What is restored, by class of value and position: on the screen, in the clipboard, on request.
 const RULES: [(Class, Place, [Action; 3]); 6] = [
     (Class::Personal, Place::Prose, [Action::Whole, Action::Whole, Action::Whole]),
     (Class::Personal, Place::Code, [Action::Whole, Action::Whole, Action::Whole]),
@@ -63,8 +63,8 @@ fn action(class: Class, place: Place, audience: Audience) -> Action {
     })
 }
 
-/// Restores placeholders in a stream. What may be the beginning of one is held back until the next piece decides, and a word
-/// with one in it until the word ends.
+/// Restores placeholders in a stream. Text that may begin a placeholder is held back until the next
+/// piece decides, and a word that contains one until the word ends.
 pub struct Restorer<'a> {
     table: &'a Placeholders,
     audience: Audience,
@@ -75,21 +75,21 @@ pub struct Restorer<'a> {
     masked: usize,
 }
 
-/// What a text that may be a placeholder turns out to be.
+/// The result of reading a possible placeholder.
 enum Reading<'a> {
-    /// A placeholder of so many bytes.
+    /// A placeholder of this many bytes.
     Value(usize, &'a super::placeholders::Entry),
-    /// Nothing of ours.
+    /// Not a placeholder of this conversation.
     Other,
-    /// More of the text is needed to tell.
+    /// More text is needed to decide.
     Open,
 }
 
-/// Where a word ends that has a placeholder in it.
+/// Where the word around a placeholder ends.
 enum Ending {
-    /// After so many bytes.
+    /// After this many bytes.
     At(usize, Word),
-    /// More of the text is needed to tell.
+    /// More text is needed to decide.
     Open,
     TooLong,
 }
@@ -100,7 +100,7 @@ impl<'a> Restorer<'a> {
         Self { table, audience, held: String::new(), markdown, word, left_out: 0, masked: 0 }
     }
 
-    /// Takes a piece (already made printable) and gives what can be shown now.
+    /// Takes a sanitized piece and returns what can be shown now.
     pub(super) fn push(&mut self, piece: &str) -> String {
         if self.table.is_empty() {
             return piece.to_owned();
@@ -109,12 +109,12 @@ impl<'a> Restorer<'a> {
         self.decided(false)
     }
 
-    /// The end of the stream: what was still held back.
+    /// Returns what was held back until the end of the stream.
     pub(super) fn finish(&mut self) -> String {
         self.decided(true)
     }
 
-    /// How many values were not put back whole.
+    /// The number of values that were not restored in full.
     pub(super) const fn left_out(&self) -> usize {
         self.left_out
     }
@@ -160,7 +160,6 @@ impl<'a> Restorer<'a> {
         out
     }
 
-    /// Text without a placeholder.
     fn plain(&mut self, text: &str, out: &mut String) {
         for c in text.chars() {
             self.markdown.push(c);
@@ -206,7 +205,7 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    /// A word with placeholders in it.
+    /// Restores a word that contains placeholders.
     fn restore(&mut self, text: &str, is_url: bool, end: bool, out: &mut String) {
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
@@ -241,7 +240,7 @@ impl<'a> Restorer<'a> {
         if !text.starts_with(['[', '\\', '%']) {
             return Reading::Other;
         }
-        // At the end of the answer nothing is open any more, and past its longest spelling no placeholder is.
+        // At the end of the reply, and past the longest spelling, there is nothing to wait for.
         let open = || if end || text.len() >= LONGEST { Reading::Other } else { Reading::Open };
         let mut signs = Signs { text: text.as_bytes(), at: 0 };
         match signs.next() {
@@ -257,7 +256,8 @@ impl<'a> Restorer<'a> {
                 Some(Some(b)) if (b.is_ascii_alphanumeric() || b == b'_') && name.len() < 48 => {
                     name.push(char::from(b.to_ascii_uppercase()));
                 }
-                // A model may write a space for the `_` before the number, or stress the name.
+                // A model may write a space instead of the `_` before the number, or emphasise the
+                // name.
                 Some(Some(b' ' | b'-')) if !name.is_empty() => name.push('_'),
                 Some(Some(b'*' | b'`')) => {}
                 Some(_) => return Reading::Other,
@@ -277,14 +277,15 @@ impl fmt::Debug for Restorer<'_> {
     }
 }
 
-/// The signs of a text with escapes of Markdown and URLs undone.
+/// The characters of a text, with Markdown and URL escapes decoded.
 struct Signs<'t> {
     text: &'t [u8],
     at: usize,
 }
 
 impl Signs<'_> {
-    /// The next sign; `None` at the end or in the middle of an escape, `Some(None)` for what no placeholder has.
+    /// The next character; `None` at the end or inside an escape, `Some(None)` for one that no
+    /// placeholder contains.
     #[expect(clippy::option_option, reason = "not yet, none of ours, or a sign")]
     fn next(&mut self) -> Option<Option<u8>> {
         while self.text.get(self.at) == Some(&b'\\') {

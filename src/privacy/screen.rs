@@ -1,10 +1,14 @@
-//! The way to the owner's screen: made harmless, then their own words back in their places, piece by piece.
+//! Prepares a reply for the user's screen, piece by piece: sanitizes it, then restores
+//! placeholders.
+//!
+//! In this order, because restored values are the user's own and sanitized separately, and because
+//! an escape sequence must not be able to hide inside a placeholder.
 
 use super::placeholders::{Audience, Placeholders, Restorer};
 use super::printable::Printer;
 use super::{Displayable, Raw};
 
-/// What comes from a model, on its way to a terminal or a pipe.
+/// A model's reply on its way to a terminal or a pipe.
 #[derive(Debug)]
 pub struct Screen<'a> {
     printer: Printer,
@@ -12,25 +16,25 @@ pub struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    /// A way on which placeholders become the owner's words again.
+    /// Restores placeholders, for the user's terminal.
     #[must_use]
     pub fn restoring(table: &'a Placeholders, audience: Audience) -> Self {
         Self { printer: Printer::default(), restorer: Some(table.restorer(audience)) }
     }
 
-    /// A way on which placeholders stay: to a pipe or a file.
+    /// Leaves placeholders as they are, for a pipe or a file.
     #[must_use]
     pub fn elsewhere() -> Self {
         Self { printer: Printer::default(), restorer: None }
     }
 
-    /// Takes the next piece and gives what can be shown of it now.
+    /// Takes the next piece and returns what can be shown now.
     pub fn show(&mut self, piece: &Raw) -> Displayable {
         let harmless = self.printer.push(&piece.0);
         Displayable::sanitized(self.restored(harmless))
     }
 
-    /// The end: what was still held back.
+    /// Returns what was held back until the end.
     pub fn finish(&mut self) -> Displayable {
         let mut rest = String::new();
         self.printer.finish_into(&mut rest);

@@ -1,4 +1,5 @@
-//! Secrets behind names in other scripts: past the words and signs of that script, a run of ASCII that stands out.
+//! Secrets after names in non-Latin scripts: skips words and punctuation of the script and takes
+//! the next ASCII run that is not an ordinary word.
 
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
@@ -6,7 +7,8 @@ use super::names::Word;
 use super::sentence::looks_like_name;
 use super::value;
 
-/// Behind a name in another script: particles and signs of that script, then a run of ASCII that stands out.
+/// Reads the value after a name in a non-Latin script: particles and punctuation, then a striking
+/// ASCII run.
 pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let limit = text.line_end(name.to, 90);

@@ -1,21 +1,22 @@
-//! Looking for something in text that stays where it is: whether it is there, and the words around it in what may be shown.
+//! Search in stored text: whether it matches, and an excerpt that is safe to show.
 
 use super::{BadPattern, Raw, Redacted};
 use regex::bytes::{Regex, RegexBuilder};
 
-/// So many characters are shown on either side.
+/// Characters shown on either side of a match.
 const AROUND: usize = 60;
 
-/// What is looked for: all of some words and phrases, in any case, or a pattern.
+/// A query: all of some words and phrases, in any case, or a regular expression.
 #[derive(Debug)]
 pub struct Sought {
     parts: Vec<Regex>,
-    /// What stands in the JSON of any message that has the first part, as far as that can be said.
+    /// Matches the JSON of any message that contains the first part, as far as one pattern can
+    /// tell.
     gate: Option<Regex>,
 }
 
 impl Sought {
-    /// Reads `words "a phrase"`, or `/a pattern/`.
+    /// Parses `words "a phrase"`, or `/a regular expression/`.
     pub fn new(typed: &str) -> Result<Self, BadPattern> {
         let typed = typed.trim();
         if let Some(pattern) = typed.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|p| !p.is_empty()) {
@@ -32,25 +33,28 @@ impl Sought {
                 .build()
                 .map_err(|_| BadPattern { pattern: text.chars().take(40).collect(), reason: "is too long to look for".to_owned() })
         };
-        // The longest word is the rarest, as a rule. What JSON writes in another way cannot be part of a gate.
+        // Take the longest word, which is usually the rarest. Characters that JSON escapes cannot
+        // be part of the gate.
         let pieces = words.iter().flat_map(|w| w.split(|c: char| c == '"' || c == '\\' || c.is_control()));
         let gate = pieces.max_by_key(|p| p.len()).filter(|p| !p.is_empty()).map(literal).transpose()?;
         Ok(Self { parts: words.iter().map(|w| literal(w)).collect::<Result<_, _>>()?, gate })
     }
 
-    /// Whether a message whose JSON this is may have it: a quick no, or a perhaps.
+    /// Whether a message with this JSON may match: a quick no, or a maybe that saves decoding most
+    /// messages.
     #[must_use]
     pub fn may_be_in(&self, json: &[u8]) -> bool {
         self.gate.as_ref().is_none_or(|gate| gate.is_match(json))
     }
 
-    /// Whether a text has all of it.
+    /// Whether a text matches completely.
     #[must_use]
     pub fn is_in(&self, text: &Raw) -> bool {
         self.parts.iter().all(|part| part.is_match(text.0.as_bytes()))
     }
 
-    /// The words around it, on one line; `None` if it is not there once what is private has been replaced.
+    /// The text around the match, on one line; `None` if the match disappears once private values
+    /// are redacted.
     #[must_use]
     pub fn snippet(&self, text: &Redacted) -> Option<String> {
         let bytes = text.text.as_bytes();
@@ -70,7 +74,7 @@ impl Sought {
     }
 }
 
-/// The words of a query; what stands in quotes is one.
+/// Splits a query into words; a quoted phrase is one.
 fn words(typed: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (n, part) in typed.split('"').enumerate() {

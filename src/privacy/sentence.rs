@@ -1,4 +1,5 @@
-//! Secrets in plain sentences, in several languages: `the wifi password is hunter2`, `mein Passwort lautet …`.
+//! Secrets in sentences, in several languages: `the wifi password is hunter2`, `mein Passwort
+//! lautet …`.
 
 use super::assign::{Name, kind_of};
 use super::detect::{Pass, SAID};
@@ -10,7 +11,7 @@ use super::text::{Text, caseless, count, find, is_word, lowered};
 use super::value;
 use super::vocabulary;
 
-/// How far a sentence is followed.
+/// How far a sentence is followed, in bytes: about the length of a long sentence.
 const REACH: usize = 120;
 
 /// Words that connect a name with its value.
@@ -24,7 +25,7 @@ static CONNECTORS: Lexicon = lexicon!([
     "byl", "byla", "bila", "bilo", "ήταν", "đổi", "thành", "jadi", "menjadi",
 ]);
 
-/// Words that may stand between the connection and the value.
+/// Words that may come between the connecting word and the value.
 #[rustfmt::skip]
 static FILLERS: Lexicon = lexicon!([
     "now", "currently", "still", "just", "simply", "set", "changed", "updated", "reset", "again", "probably", "also", "always",
@@ -34,35 +35,35 @@ static FILLERS: Lexicon = lexicon!([
     "temporarily", "for", "today",
 ]);
 
-/// Words for changing a password into another.
+/// Words for changing a password.
 #[rustfmt::skip]
 static TURNED: Lexicon = lexicon!([
     "changed", "change", "reset", "rotated", "updated", "cambiato", "cambiata", "cambiare", "changé", "changer",
     "cambié", "cambiado", "cambiar", "alterei", "mudei", "alterado", "geändert", "gewijzigd", "veranderd", "zmieniłem", "zmieniłam", "zmieniono", "ändrade", "bytte",
 ]);
 
-/// Words behind which comes what something was changed into.
+/// Words before the new value of a change.
 static INTO: Lexicon =
     lexicon!(["from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na", "till", "into", "auf", "zu",]);
 
-/// A word of a sentence in its place, without the punctuation around it.
+/// A word of a sentence with its position, without the punctuation around it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spoken {
     pub(super) start: usize,
     pub(super) end: usize,
-    /// Where the word ends with its punctuation.
+    /// Where the word ends, including its punctuation.
     pub(super) next: usize,
     quoted: bool,
 }
 
-/// The word of a sentence that begins at a place.
+/// Returns the word of a sentence that begins at a position.
 pub(super) fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
     let i = text.run(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
     let i = if text.has(i, b"\xc2\xa0") { i + 2 } else { i };
     if i >= limit {
         return None;
     }
-    // A quote before a sign closes one that was opened before.
+    // A quote before punctuation closes one that was opened earlier.
     let closes = matches!(text.at(i + 1), b',' | b';' | b')' | b'.' | b'+' | b' ' | b'\n' | b']' | b'}' | b'\\' | b':');
     if let Some((start, end)) = quoted(text, i)
         && !(closes && i > 0 && text.before(i) != b' ' || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
@@ -92,7 +93,8 @@ pub(super) fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken
     Some(Spoken { start: i, end: stop.max(i), next: end, quoted: false })
 }
 
-/// Reads a sentence on from a telling name.
+/// Reads a sentence from a secret's name on. Tries the value after the name, then before it, then
+/// nearby.
 pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     if matches!(name.word, Word::Key | Word::Opaque) {
@@ -127,7 +129,7 @@ pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
     }
 }
 
-/// Whether a sentence can go on behind a name: a space or a sign of the sentence comes next, not one of code.
+/// Whether a sentence can continue after a name: a space or sentence punctuation follows, not code.
 fn speaks_on(text: Text<'_>, name: &Name<'_>) -> bool {
     let closed = text.run(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
     let next = text.at(closed);
@@ -164,7 +166,7 @@ fn is_cjk(text: Text<'_>, name: &Name<'_>) -> bool {
     text.at(name.at) >= 0xE0 && text.at(name.to) >= 0xE0
 }
 
-/// The value behind `name is`, `name for the router:`, or right behind the name.
+/// Returns the value after `name is`, `name for the router:`, or directly after the name.
 fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     let limit = text.line_end(name.end, REACH);
     let mut at = name.end;
@@ -173,12 +175,13 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     if connected {
         at += 1;
     }
-    // How many words ago the connector was, and whether something was changed.
+    // Words since the connecting word, and whether a word for a change occurred.
     let (mut since, mut turning) = (0, false);
     for n in 0..10 {
         let word = spoken(text, at, limit)?;
         let bytes = text.cut(word.start, word.end);
-        // The name again: what follows is read from there. A placeholder: the value was found before.
+        // At the same name, stop: reading starts there again. At a placeholder, stop: the value was
+        // found.
         let whole = text.cut(word.start, word.next);
         if whole.contains(&b'[') && !super::placeholders::spans(whole).is_empty() || bytes.eq_ignore_ascii_case(text.cut(name.at, name.to))
         {
@@ -207,7 +210,8 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
                 connected = closing.contains(&b':');
                 continue;
             }
-            // `the root password on that box is still hunter2`: words, until something connects again.
+            // `the root password on that box is still hunter2`: skip words until something connects
+            // again.
             if !word.quoted
                 && !sentence_ends
                 && n < 7
@@ -232,7 +236,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     None
 }
 
-/// Whether a word of a sentence can be passed over on the way to the value.
+/// Whether a word of a sentence can be skipped on the way to the value.
 fn filler(word: &[u8], connected: bool, since: usize) -> bool {
     let sign = |c: char| matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit();
     let letters = if word.is_ascii() {
@@ -244,15 +248,15 @@ fn filler(word: &[u8], connected: bool, since: usize) -> bool {
     letters && (!connected || FILLERS.has_folded(word) || since < 1)
 }
 
-/// Whether a word of a sentence is the value that a name promised.
+/// Whether a word of a sentence is the value of the name.
 fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
     let made = value::made(bytes);
     let is_said = connected && place <= 3 && since == 0 && name.word == Word::Password;
-    // Most words are words.
+    // Quick exit: most words are ordinary.
     if made.lower == made.length && !word.quoted && !is_said {
         return false;
     }
-    // What closes something, and the types of code, are no values.
+    // Closing tags and types in code are not values.
     let generic = bytes.contains(&b'<') && bytes.first().is_some_and(u8::is_ascii_uppercase);
     if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && made.digits == 0 {
         return false;
@@ -301,7 +305,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
             && !looks_like_name(bytes);
     }
     if value::is_striking(bytes) && !looks_like_name(bytes) {
-        // Without a digit it may be the name of something in code: only right behind `is`.
+        // Without a digit it may be an identifier in code: accept it only directly after `is`.
         let identifier = made.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
         if identifier && (name.word == Word::Pass || since > 0 || !said_to_be(text, name, word)) {
             return false;
@@ -318,7 +322,8 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
     if digits {
         return (connected || place == 0 && made.length >= 6) && since == 0 && !is_year_like(bytes, connected && place <= 2);
     }
-    // A plain word: only right behind `is`, at the end of what is said, and if it is not a common one.
+    // A plain word: only directly after `is`, at the end of the statement, and if it is not a
+    // common word.
     let plain = made.length == made.lower + made.upper && made.length >= 5 && made.upper <= 1;
     let ends = {
         let next = text.at(word.next);
@@ -329,7 +334,7 @@ fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected
     is_said && plain && ends && !vocabulary::is_common(&bytes.to_ascii_lowercase()) && !capital_only && direct(text, name, word)
 }
 
-/// Whether a word of speech, not a sign, connects name and value: code has signs there.
+/// Whether a word of speech connects name and value, rather than a sign as in code.
 fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
     let between = text.cut(name.end, word.start);
     word.quoted
@@ -338,7 +343,7 @@ fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
         || name.start == name.at && name.end <= name.to + 1 && between.iter().all(|b| matches!(b, b':' | b' ' | b'='))
 }
 
-/// Whether only a form of "is" stands between name and value.
+/// Whether only a form of "is" comes between name and value.
 fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
     let between = lowered(text.cut(name.end, word.start));
     matches!(
@@ -386,14 +391,14 @@ fn is_year_like(bytes: &[u8], connected: bool) -> bool {
     !connected && bytes.len() == 4 && (bytes.starts_with(b"19") || bytes.starts_with(b"20"))
 }
 
-/// What is numbered.
+/// Words for things that are numbered.
 #[rustfmt::skip]
 static THINGS: Lexicon = lexicon!([
     "server", "host", "node", "d", "user", "prod", "staging", "vm", "we", "app", "router", "version", "step", "chapter",
     "section", "rfc", "issue", "windows", "python", "phase", "level", "test", "env", "us-east", "eu-west", "build", "page",
 ]);
 
-/// Names of things with digits in them: `db1`, `node-3`, `server01`, `user2`.
+/// Whether a word is a name with digits: `db1`, `node-3`, `server01`, `user2`.
 pub(super) fn looks_like_name(bytes: &[u8]) -> bool {
     let made = value::made(bytes);
     let stem = bytes.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| bytes.get(..=p)).unwrap_or_default();
@@ -420,7 +425,7 @@ fn is_label(bytes: &[u8]) -> bool {
             || lower.contains("token"))
 }
 
-/// Twelve to twenty-four plain words behind the name of a seed phrase.
+/// Reads 12 to 24 plain words after the name of a seed phrase.
 pub(super) fn phrase(pass: &mut Pass<'_>, name: &Name<'_>) {
     let text = pass.text;
     let mut at = text.run(name.end, 24, |b| !b.is_ascii_alphabetic());

@@ -1,12 +1,14 @@
-//! Shapes: the forms of tokens in a small language that needs no compiling.
+//! Shapes: a small pattern language for tokens. It is matched without compiling anything, and
+//! without backtracking, so a match takes linear time.
 //!
-//! A shape is literal text with runs in braces: `sk-or-v1-{x:64}` is the literal and 64 lower-case hex digits,
-//! `{b:20-90}` is 20 to 90 characters of base64url. A run takes what it can get and never gives back, so matching is one walk.
-//! What stands before a `|` is read backwards from the literal after it: `{x:32}|-us{d:1-2}`.
+//! A shape is literal text with runs in braces: `sk-or-v1-{x:64}` is the literal and 64 lower-case
+//! hex digits, `{b:20-90}` is 20 to 90 characters of base64url. A run takes as many characters as
+//! it can and never gives one back. What comes before a `|` is read backwards from the literal
+//! after it: `{x:32}|-us{d:1-2}`.
 
 use super::text::Text;
 
-/// Whether a byte belongs to a class of the language.
+/// Whether a byte belongs to a character class.
 fn belongs(class: u8, b: u8) -> bool {
     match class {
         b'd' => b.is_ascii_digit(),
@@ -20,7 +22,7 @@ fn belongs(class: u8, b: u8) -> bool {
         b'i' => b.is_ascii_alphanumeric() || b == b'_',
         b'b' => b.is_ascii_alphanumeric() || b == b'_' || b == b'-',
         b'~' => b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'~'),
-        // What crypt writes.
+        // The alphabet of crypt(3).
         b'.' => b.is_ascii_alphanumeric() || matches!(b, b'.' | b'/'),
         b'h' => b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b'\\' | b'|' | b','),
         b'B' => b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='),
@@ -30,13 +32,12 @@ fn belongs(class: u8, b: u8) -> bool {
     }
 }
 
-/// One piece of a shape.
 enum Piece<'s> {
     Literal(&'s [u8]),
     Run { class: u8, least: usize, most: usize },
 }
 
-/// The pieces of a shape, one after the other.
+/// Iterates over the pieces of a shape.
 struct Pieces<'s>(&'s [u8]);
 
 impl<'s> Iterator for Pieces<'s> {
@@ -58,7 +59,7 @@ impl<'s> Iterator for Pieces<'s> {
     }
 }
 
-/// A run at the beginning of a shape, and what follows it.
+/// Parses a run at the beginning of a shape. Returns it and the rest.
 fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     let inside = shape.strip_prefix(b"{")?;
     let end = inside.iter().take(12).position(|&b| b == b'}')?;
@@ -73,7 +74,7 @@ fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
     Some((Piece::Run { class, least, most }, rest.get(1..)?))
 }
 
-/// The literal a shape is looked for by: from behind a `|` to the next run.
+/// The keyword of a shape: the literal after a `|`, or at the beginning, up to the next run.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 pub(super) const fn keyword(shape: &str) -> &[u8] {
     let shape = shape.as_bytes();
@@ -93,7 +94,7 @@ pub(super) const fn keyword(shape: &str) -> &[u8] {
     shape.split_at(end).0.split_at(from).1
 }
 
-/// Where a shape whose keyword stands at `at` begins and ends.
+/// Returns start and end of a token whose keyword begins at `at`.
 pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, usize)> {
     let (head, tail) = match shape.split_once('|') {
         Some((head, tail)) => (Some(head), tail),
@@ -102,11 +103,13 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     let start = match head.map(|head| Pieces(head.as_bytes()).next()) {
         Some(Some(Piece::Run { class, least, most })) => {
             let mut start = text.run_back(at, most + 1, |b| belongs(class, b));
-            // The letter of an escape (`\\n`) before the run is not of it.
+            // The letter of an escape (`\
+            // `) before the run is not part of it.
             if text.before(start) == b'\\' && matches!(text.at(start), b'n' | b'r' | b't') {
                 start += 1;
             }
-            // What stands before so many characters may be a sign that joins nothing.
+            // The character before a run of the full length may be a sign that belongs to something
+            // else.
             if at - start > most && !text.before(at - most).is_ascii_alphanumeric() {
                 start = at - most;
             }
@@ -120,7 +123,7 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     for piece in Pieces(tail.as_bytes()) {
         match piece {
             Piece::Literal(literal) => {
-                // The run before it goes on behind a line break.
+                // The run before the literal continues after a line break.
                 for _ in 0..40 {
                     let Some(next) = line_break(text, i).filter(|_| last != 0 && !text.has(i, literal)) else { break };
                     let stop = text.run(next, 4096, |b| belongs(last, b));
@@ -141,25 +144,26 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
             }
         }
     }
-    // A token that goes on is another token: one that is too long for its kind.
+    // A longer run is a different token.
     if last != 0 && belongs(last, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
         return None;
     }
     Some((start, i))
 }
 
-/// The end of a run, which may be wrapped over lines as long as it is still too short; in the middle of a token, anywhere.
+/// Returns the end of a run. It may be wrapped over lines while it is too short; in the middle of a
+/// token, anywhere.
 fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), inside: bool) -> Option<usize> {
     let mut end = text.run(from, most, |b| belongs(class, b));
     let mut have = end - from;
     for _ in 0..8 {
         if have >= least {
-            // Behind a token that was wrapped its line ends.
+            // A wrapped token ends with its line.
             let wrapped = end - from > have;
             return (!wrapped || inside || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
         }
         let halved = halves(text, end, true);
-        // Too little on its first line to be called wrapped.
+        // Too short on its first line to be a wrapped token.
         if halved.is_none() && !inside && (have < 8 || least < 20) {
             return None;
         }
@@ -174,7 +178,7 @@ fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), in
     None
 }
 
-/// Past the signs between two halves of a string: `"ghp_…" + "…"`, and those of other languages.
+/// Skips the signs between two parts of a string, in several languages: `"ghp_…" + "…"`.
 fn halves(text: Text<'_>, i: usize, beside: bool) -> Option<usize> {
     let quote = text.at(i);
     if !matches!(quote, b'"' | b'\'') {
@@ -193,7 +197,7 @@ fn halves(text: Text<'_>, i: usize, beside: bool) -> Option<usize> {
     (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.cut(i, next).contains(&b'\n'))).then_some(next + 1)
 }
 
-/// Whether the list that a literal ends in is put together to one string.
+/// Whether the list that a literal ends in is joined to one string.
 fn is_joined(text: Text<'_>, i: usize) -> bool {
     let behind = text.cut(i, i + 400);
     let close = behind.iter().position(|b| matches!(b, b']' | b')' | b'}'));
@@ -217,7 +221,7 @@ fn is_joined(text: Text<'_>, i: usize) -> bool {
         .any(|call| memchr::memmem::rfind(before, call).is_some_and(|p| !before.get(p + call.len()..).unwrap_or_default().contains(&b')')))
 }
 
-/// Past a line break inside a wrapped token, with the marks of quoting and continuation around it.
+/// Skips a line break inside a wrapped token, with the quote and continuation marks around it.
 pub(super) fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
     if let Some(next) = halves(text, i, false) {
         return Some(next);
@@ -235,12 +239,12 @@ pub(super) fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
 
 #[cfg(test)]
 pub(super) mod samples {
-    //! Samples are written as shapes too and filled here, so that no token-like text stands in the source.
 
     use super::{Piece, Pieces};
 
-    /// A token of a shape with every character drawn uniformly by `draw` from its class, but for signs that only end or escape;
-    /// runs get their least length. `keep` narrows the characters, if any of a class are left by it.
+    /// A token of a shape, each character drawn uniformly by `draw` from its class, except signs
+    /// that only end or escape. Runs get their minimum length. `keep` narrows a class, unless
+    /// nothing would remain.
     pub(in super::super) fn drawn(shape: &str, draw: &mut impl FnMut(usize) -> usize, keep: fn(u8) -> bool) -> String {
         let mut out = String::new();
         for piece in Pieces(shape.replace('|', "").as_bytes()) {
@@ -260,7 +264,7 @@ pub(super) mod samples {
         out
     }
 
-    /// A text in which every run is filled with characters of its class that look random and are always the same.
+    /// Fills every run of a text with characters of its class that look random and never change.
     pub(in super::super) fn fill(shape: &str) -> String {
         let mut out = String::new();
         let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ shape.len() as u64;

@@ -1,10 +1,11 @@
-//! Values that stand for others: placeholders of documentation, references to what is somewhere else, masks.
+//! Values that are not secrets themselves: placeholders of documentation, references to a secret
+//! stored elsewhere, masks.
 
 use super::lexicon::{Lexicon, lexicon};
 use super::text::{find, lowered};
 use super::wordlike::stands_as_word;
 
-/// Values that say of themselves that they are none, whole and in lower case.
+/// Values that are placeholders as a whole, in lower case.
 #[rustfmt::skip]
 static NOTHING: Lexicon = lexicon!([
     "", "null", "none", "nil", "undefined", "true", "false", "yes", "no", "on", "off", "n/a", "na", "tbd", "todo", "fixme", "password",
@@ -19,7 +20,7 @@ static NOTHING: Lexicon = lexicon!([
     "caching_sha2_password", "sha256_password",
 ]);
 
-/// Parts by which a value says that it is a placeholder, in lower case.
+/// Parts that mark a placeholder, in lower case.
 #[rustfmt::skip]
 static PLACEHOLDER_PARTS: Lexicon = lexicon!([
     "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
@@ -29,13 +30,13 @@ static PLACEHOLDER_PARTS: Lexicon = lexicon!([
     "00000000000", "-goes-", "supersecretkey", "lorem",
 ]);
 
-/// Those of them that must begin a word.
+/// Those of the parts that must begin a word.
 static BOUNDED: Lexicon = lexicon!([
     "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
     "dummy", "your",
 ]);
 
-/// Beginnings of references to a secret that is somewhere else.
+/// Prefixes of references to a secret stored elsewhere.
 #[rustfmt::skip]
 static REFERENCES: Lexicon = lexicon!([
     "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
@@ -48,21 +49,21 @@ static REFERENCES: Lexicon = lexicon!([
     "akv://", "azurekv", "lookup(",
 ]);
 
-/// Whether one of the parts stands in a value, as a word and not by chance inside a key.
+/// Whether one of the parts occurs as a word, and not by chance inside a key.
 fn has_placeholder_part(value: &[u8]) -> bool {
     PLACEHOLDER_PARTS.any_in(value, |i, part| {
-        // Inside another word some of them come by chance: `cENTER-9`.
+        // Some of them occur by chance inside another word: `cENTER-9`.
         let inside = || i.checked_sub(1).and_then(|p| value.get(p)).is_some_and(u8::is_ascii_alphabetic);
         !(BOUNDED.has(part) && inside() || part.ends_with("here") && value.len() > i + part.len()) && stands_as_word(value, i, part)
     })
 }
 
-/// `xxxx` and `XXXX`, in one case: in random text they come by chance in mixed case.
+/// `xxxx` or `XXXX`. In mixed case it occurs by chance in random text.
 fn has_run_of_x(value: &[u8]) -> bool {
     find(value, b"xxxx").is_some() || find(value, b"XXXX").is_some()
 }
 
-/// A regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
+/// Whether it is a regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
 fn is_pattern(lower: &[u8]) -> bool {
     if !lower.iter().any(|b| matches!(b, b'(' | b'-' | b'\\' | b'*' | b'[')) {
         return false;
@@ -73,7 +74,7 @@ fn is_pattern(lower: &[u8]) -> bool {
             >= if lower.starts_with(b"^") || lower.starts_with(b"/^") || lower.contains(&b'[') { 1 } else { 2 }
 }
 
-/// Whether a value stands for another or says that it is none.
+/// Whether a value is a placeholder, a mask or a reference.
 pub(super) fn is_placeholder(value: &[u8]) -> bool {
     if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
         return true;
@@ -114,17 +115,18 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
         || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
 }
 
-/// How many different bytes are in a value, as far as two.
+/// The number of different bytes in a value, counted up to two.
 fn few(value: &[u8]) -> usize {
     let Some(&one) = value.first() else { return 0 };
     let Some(&other) = value.iter().find(|&&b| b != one) else { return 1 };
     if value.iter().all(|&b| b == one || b == other) { 2 } else { 3 }
 }
 
-/// `$2b$12$…` and `$ecret9` are values, `$VAR`, `${VAR}`, `$(cmd)` and `$1` are not.
+/// Whether a value with `$` is a secret: `$2b$12$…` and `$ecret9` are, `$VAR`, `${VAR}`, `$(cmd)`
+/// and `$1` are not.
 fn looks_like_dollar_secret(lower: &str) -> bool {
     let rest = lower.get(1..).unwrap_or_default();
-    // No variable begins with a digit, but for those of a script's arguments.
+    // Only positional parameters of a script begin with a digit.
     let within = rest.as_bytes().windows(2).filter(|w| matches!(w, [b'0'..=b'9', b'a'..=b'z'])).count();
     if rest.len() > 3 && (rest.starts_with(|c: char| c.is_ascii_digit()) || within >= 2) && !rest.contains('_') {
         return true;

@@ -1,7 +1,12 @@
-//! Redacting a stream: bytes of any kind and number go in, the same bytes with placeholders come out, in bounded memory.
+//! Redacts a stream of any bytes and any length in bounded memory.
 //!
-//! A block is looked at whole; what lies near its end waits for the next block, which begins a little earlier so that nothing
-//! loses the words before it. Where the pieces that are pushed end changes nothing: blocks are cut by their bytes alone.
+//! The stream is scanned in blocks. The end of a block waits for the next block, which begins a
+//! little earlier so that it has the context before the cut. Cuts depend only on the bytes, not on
+//! the sizes of the pushed pieces, so that the same input always gives the same output.
+//!
+//! A stream can miss what a message would not: a value whose context is more than 1 KiB before a
+//! cut (a row of a long table whose head is in the block before), and values that only a second
+//! round of scanning would find (see `Redactor::settled`).
 
 use super::detect::{self, Hit};
 use super::text::Text;
@@ -11,32 +16,33 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
-/// How much is looked at at once.
+/// Bytes scanned at once. Large enough that scanning tails twice (16 of 256 KiB) costs little.
 const BLOCK: usize = 256 * 1024;
-/// How much of its end waits: longer than anything that is found, but for the longest key blocks.
+/// The end of a block that waits for the next one. Longer than any value except large private keys
+/// (up to 32 KiB); a key that reaches the cut moves the cut to its beginning.
 const TAIL: usize = 16 * 1024;
-/// How much of what is done with is kept before the next block.
+/// Bytes before a cut that are scanned again as context.
 const CONTEXT: usize = 1024;
-/// How many values are remembered by their hashes.
+/// The most values whose numbers are remembered.
 const REMEMBERED: usize = 200_000;
 
-/// A stream being redacted.
+/// A stream in the process of being redacted.
 pub struct Stream<'r> {
     redactor: &'r Redactor,
     buffer: Vec<u8>,
-    /// Up to where the buffer has gone out.
+    /// The part of the buffer that was already written out.
     done: usize,
-    /// Where the buffer begins in the stream.
+    /// The offset of the buffer in the stream.
     offset: usize,
-    /// The manifest in which the last block was cut.
+    /// The parser state of a manifest that the last cut divided.
     open: Option<manifest::Open>,
-    /// What was found up to the end of the last block, longer than it.
+    /// A hit longer than the last block, which continues.
     goes_on: Option<Hit>,
     numbers: Numbers,
 }
 
 impl Redactor {
-    /// A stream to push bytes into.
+    /// Starts redacting a stream.
     #[must_use]
     pub fn stream(&self) -> Stream<'_> {
         Stream { redactor: self, buffer: Vec::new(), done: 0, offset: 0, open: None, goes_on: None, numbers: Numbers::default() }
@@ -44,7 +50,8 @@ impl Redactor {
 }
 
 impl Stream<'_> {
-    /// Takes the next bytes; what is decided goes to `out` and to `found`, with offsets into the whole stream.
+    /// Takes the next bytes. Redacted bytes are appended to `out`; `found` is called with each
+    /// finding, with offsets into the stream.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
         while !bytes.is_empty() {
             let room = (self.done + BLOCK).saturating_sub(self.buffer.len()).min(bytes.len());
@@ -57,7 +64,7 @@ impl Stream<'_> {
         }
     }
 
-    /// The end of the stream: what still waited.
+    /// Ends the stream: writes out what was held back.
     pub fn finish(mut self, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
         self.block(true, out, found);
     }
@@ -67,7 +74,8 @@ impl Stream<'_> {
         for &(start, end) in taken.iter().filter(|(start, _)| *start >= self.done) {
             self.numbers.reserve(self.buffer.get(start..end).unwrap_or_default());
         }
-        // A text of one block is settled as messages are; longer ones are looked at once, which is a third faster.
+        // A text of a single block is redacted like a message. Longer ones are scanned once only,
+        // which is a third faster.
         let whole = last && self.offset == 0 && self.done == 0;
         let (hits, manifests) = if whole {
             (self.redactor.settled(&self.buffer, &taken), Vec::new())
@@ -77,7 +85,7 @@ impl Stream<'_> {
         let hits = self.continued(hits);
         let mut cut = if last { self.buffer.len() } else { self.seam() };
         if let Some(across) = hits.iter().find(|hit| hit.start < cut && cut < hit.end) {
-            // Longer than a block is nothing that would have to be whole.
+            // No value longer than a block has to be replaced as a whole.
             cut = if across.start > self.done { across.start } else { across.end };
         }
         let at_cut = hits.iter().find(|hit| hit.end == cut && cut == self.buffer.len() && !last);
@@ -103,7 +111,8 @@ impl Stream<'_> {
         self.done = cut - keep;
     }
 
-    /// What was found, with the rest of what was too long for the block before it: the word there goes on to white space or a quote.
+    /// The hits, with the rest of a value that was too long for the block before: up to white space
+    /// or a quote.
     fn continued(&mut self, mut hits: Vec<Hit>) -> Vec<Hit> {
         let Some(found) = self.goes_on.take() else { return hits };
         let word = |b: &u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'<');
@@ -115,7 +124,8 @@ impl Stream<'_> {
         detect::settle(hits, &[])
     }
 
-    /// Where the block is cut: at the last line end that leaves a tail, else at white space, else anywhere.
+    /// Where the block is cut: at the last line end that leaves a tail, else at white space, else
+    /// anywhere.
     fn seam(&self) -> usize {
         let most = self.buffer.len().saturating_sub(TAIL);
         let least = most.saturating_sub(TAIL).max(self.done + 1);
@@ -124,7 +134,7 @@ impl Stream<'_> {
         place.map_or(most, |place| least + place + 1)
     }
 
-    /// Where the kept part begins that goes before the next block: at a line, if one begins near.
+    /// Where the context for the next block begins: at a line start, if one is near.
     fn context(&self, cut: usize) -> usize {
         let from = cut.saturating_sub(CONTEXT);
         let before = self.buffer.get(from..cut).unwrap_or_default();
@@ -138,8 +148,8 @@ impl fmt::Debug for Stream<'_> {
     }
 }
 
-/// Numbers for values of which nothing is kept but a hash, and those only as long as there is room: a value that comes back after
-/// two hundred thousand others may get another number.
+/// Numbers the values. Only hashes are kept, and at most [`REMEMBERED`]: a value that comes back
+/// after 200 000 others may get another number.
 #[derive(Default)]
 struct Numbers {
     known: HashMap<u64, u32>,

@@ -1,10 +1,14 @@
-//! Words that stand out of a sentence: made of letters, digits and signs as passwords are, and what only looks like it.
+//! Words that do not look like ordinary words, as passwords do not, and terms that only look like
+//! it.
+//!
+//! The test is lenient on purpose: it is asked only about words that a secret's name already points
+//! to.
 
 use super::lexicon::{Lexicon, lexicon};
 use super::text::lowered;
 use super::value::made;
 
-/// Whether a word of a sentence is plainly not a word of the language: digits or signs inside, or capitals.
+/// Whether a word cannot be an ordinary word: it contains digits or signs, or capitals inside.
 pub(super) fn is_striking(value: &[u8]) -> bool {
     let made = made(value);
     let letters = made.lower + made.upper;
@@ -22,7 +26,7 @@ pub(super) fn is_striking(value: &[u8]) -> bool {
         || (made.signs >= 2 && letters >= 3 && inner_sign)
 }
 
-/// Words that speak of things, in names that are joined with dashes.
+/// Words for things, which occur in hyphenated names.
 #[rustfmt::skip]
 static JOINED: Lexicon = lexicon!([
     "password", "passwords", "secret", "secrets", "token", "tokens", "credentials", "manager", "service", "server", "client", "config",
@@ -31,7 +35,8 @@ static JOINED: Lexicon = lexicon!([
     "sign", "time", "step", "based", "case", "page", "form", "local", "system", "network", "group", "role", "policy", "node", "modules",
 ]);
 
-/// Four or more words with dashes between them, as people make passphrases.
+/// Whether it is four or more hyphenated words, as in passphrases: no generated name of that many
+/// words is free of the words above.
 fn is_joined(value: &[u8]) -> bool {
     let mut words = 0;
     value.len() >= 16
@@ -57,12 +62,12 @@ static TERMS: Lexicon = lexicon!([
     "12+", "16+",
 ]);
 
-/// Things with digits or signs in them that are written in sentences about passwords and are none.
+/// Whether it is a technical term with digits or signs, as it occurs in sentences about passwords.
 pub(super) fn is_term(value: &[u8]) -> bool {
     if TERMS.has_folded(value) {
         return true;
     }
-    // What begins with none of these and has none of those is nothing below.
+    // Quick exit: none of the forms below begins or continues like this.
     let opens = value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'=' | b'-' | b'.' | b'v' | b'V'));
     if !opens && !value.iter().any(|b| matches!(b, b'.' | b'/' | b'@'))
         || !value.iter().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'/' | b'@' | b'%' | b'-'))

@@ -1,4 +1,4 @@
-//! Tables: what stands in the column of a password, below its name or in the values of a statement.
+//! Tables: values in the column of a secret's name, below its head or in an SQL statement.
 
 use super::assign::{Name, kind_of};
 use super::detect::{NAMED, Pass};
@@ -8,7 +8,7 @@ use super::quotation::quoted;
 use super::text::{Text, count, find, is_ident, is_word};
 use super::value;
 
-/// What columns of numbers that name people are called, or begin with.
+/// Column names (or their beginnings) for numbers that identify people.
 pub(super) const NUMBERS: &[&str] = &[
     "pesel",
     "cpf",
@@ -66,7 +66,8 @@ const DRAWN: u8 = 0x82;
 /// The most rows that are read below a head.
 const ROWS: usize = 200;
 
-/// Reads the column of a password, if its name stands in the head of a table: Markdown, CSV, or a list of SQL columns.
+/// Reads the column of a secret, if its name is in the head of a table: Markdown, CSV, or a list of
+/// SQL columns.
 pub(super) fn column(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     // A head may name several such columns.
     let known = name.start < pass.tabled && name.start >= pass.headed;
@@ -136,7 +137,8 @@ fn aligned(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     found
 }
 
-/// Reads the column of numbers that name people, or of dates of birth, if a name for them heads one.
+/// Reads the column of a number that identifies people, or of dates of birth, if its name is in a
+/// head.
 pub(super) fn numbers(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if is_word(text.before(at)) || text.before(at) >= 0x80 {
@@ -177,7 +179,8 @@ pub(super) fn numbers(pass: &mut Pass<'_>, at: usize, to: usize) {
     cells(pass, &head, kind, fits);
 }
 
-/// The head of a table: where its rows begin, what separates its cells, which of how many it is.
+/// The head of a table: where its rows begin, its separator, and the index of the column and the
+/// number of columns.
 struct Head {
     end: usize,
     by: u8,
@@ -185,13 +188,13 @@ struct Head {
     columns: usize,
 }
 
-/// Whether a cell ends behind a name.
+/// Whether a cell ends after a name.
 fn ends_cell(text: Text<'_>, end: usize) -> bool {
     let next = text.at(text.run(end, 64, |b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\'')));
     matches!(next, 0xE2 | b'|' | b',' | b';' | b'\t' | b'\n' | b'\r' | b')' | 0)
 }
 
-/// The head of a table in which a name stands nearly alone in its cell.
+/// Returns the head of a table in which a name is (nearly) alone in its cell.
 fn head(text: Text<'_>, start: usize, stop: usize, slack: usize) -> Option<Head> {
     let (line, end) = (text.line_start(start, 300), text.line_end(stop, 300));
     let head = text.cut(line, end);
@@ -204,7 +207,8 @@ fn head(text: Text<'_>, start: usize, stop: usize, slack: usize) -> Option<Head>
         let label = label.strip_suffix(&[0xE2, 0x94]).unwrap_or(label).trim_ascii();
         label.len() <= 32 && label.iter().all(|&b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_' | b'-' | b'"' | b'.') || b >= 0x80)
     });
-    // A list of words or of arguments has one to a line; a head has several names, written alike.
+    // A list of words or arguments has one item per line; a head has several names, written in the
+    // same style.
     let named = head.split(|&b| b == by).filter(|label| label.iter().any(u8::is_ascii_alphanumeric)).count();
     let whole = matches!(by, b'|' | DRAWN) || head.split(|&b| b == by).all(|label| !label.trim_ascii().is_empty());
     let quotes = count(head, b'"');
@@ -212,7 +216,8 @@ fn head(text: Text<'_>, start: usize, stop: usize, slack: usize) -> Option<Head>
     fits.then(|| Head { end, by, place, columns: count(head, by) })
 }
 
-/// Reads the cells below a head that fit; says whether any did, and where the table ends.
+/// Records the cells below a head that `fits` accepts. Returns whether there were any, and where
+/// the table ends.
 fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Text<'_>, usize, usize) -> bool) -> (bool, usize) {
     let text = pass.text;
     let mut at = head.end;
@@ -220,7 +225,7 @@ fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Tex
     for _ in 0..ROWS {
         at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
         let stop = text.line_end(at, 600);
-        // The line below the head of a table that a database prints: `----+-----`.
+        // The line below the head of a table printed by a database: `----+-----`.
         let row = text.cut(at, stop);
         let lines = |b: &u8| matches!(b, b'-' | b'+' | b'|' | b' ' | b'=' | b':') || head.by == DRAWN && *b >= 0x80;
         if (row.contains(&b'+') || head.by == DRAWN) && row.iter().all(lines) {
@@ -241,7 +246,7 @@ fn cells(pass: &mut Pass<'_>, head: &Head, kind: &'static str, fits: impl Fn(Tex
     (found, at)
 }
 
-/// A cell of a row, without the blanks and quotes around it.
+/// A cell of a row, without spaces and quotes around it.
 fn cell(text: Text<'_>, from: usize, to: usize, by: u8, place: usize) -> Option<(usize, usize)> {
     let mut start = from;
     for _ in 0..place {
@@ -257,7 +262,8 @@ fn cell(text: Text<'_>, from: usize, to: usize, by: u8, place: usize) -> Option<
     (end > start).then_some((start, end))
 }
 
-/// `(name, password) VALUES ('bob', 'hunter2'), ('ann', 'hunter3')`. Says whether it is such a statement.
+/// Reads `(name, password) VALUES ('bob', 'hunter2'), ('ann', 'hunter3')`. Returns whether it is
+/// such a statement.
 fn inserted(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     let text = pass.text;
     let open = text.run_back(name.start, 200, |b| !matches!(b, b'(' | b')' | b'\n' | b';'));
@@ -277,7 +283,7 @@ fn inserted(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
             pass.hit(start, end, kind_of(name), "table", NAMED);
         }
         found = true;
-        // Past what is left of the row.
+        // Skip the rest of the row.
         let mut i = end + 1;
         while i < end + 400 && !matches!(text.at(i), b')' | b'\n' | 0) {
             i = quoted(text, i).map_or(i + 1, |(_, end)| end + 1);
@@ -291,7 +297,7 @@ fn inserted(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     found
 }
 
-/// The literal at a place among the values of a row.
+/// The literal at an index among the values of a row.
 fn inserted_value(text: Text<'_>, row: usize, place: usize) -> Option<(usize, usize)> {
     (text.at(row) == b'(').then_some(())?;
     let mut i = row + 1;

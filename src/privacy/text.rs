@@ -1,83 +1,84 @@
-//! Bytes that can be looked at anywhere: outside of the text there is nothing, and asking never fails.
+//! A byte string with total access: any position can be read, and outside of the text there is
+//! nothing. Detectors need no bounds checks and cannot panic.
 
 use std::borrow::Cow;
 
-/// A text as bytes, whatever is in them.
+/// A text as bytes. It need not be UTF-8.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Text<'a>(pub(super) &'a [u8]);
 
 impl<'a> Text<'a> {
-    /// How many bytes.
     pub(super) fn len(self) -> usize {
         self.0.len()
     }
 
-    /// The byte at a place; 0 outside.
+    /// The byte at a position; 0 outside.
     #[inline]
     pub(super) fn at(self, i: usize) -> u8 {
         self.0.get(i).copied().unwrap_or(0)
     }
 
-    /// The byte before a place; 0 at the beginning.
+    /// The byte before a position; 0 at the beginning.
     #[inline]
     pub(super) fn before(self, i: usize) -> u8 {
         i.checked_sub(1).map_or(0, |i| self.at(i))
     }
 
-    /// The bytes between two places, as far as there are any.
+    /// The bytes between two positions, as far as they exist.
     #[inline]
     pub(super) fn cut(self, from: usize, to: usize) -> &'a [u8] {
         let to = to.min(self.0.len());
         self.0.get(from.min(to)..to).unwrap_or_default()
     }
 
-    /// Whether these bytes stand at a place.
+    /// Whether these bytes are at a position.
     #[inline]
     pub(super) fn has(self, i: usize, word: &[u8]) -> bool {
         self.0.get(i..).is_some_and(|rest| rest.starts_with(word))
     }
 
-    /// Whether this word stands at a place in any case; `word` is in lower case.
+    /// Whether this word is at a position, in any case. `word` is in lower case.
     pub(super) fn has_folded(self, i: usize, word: &[u8]) -> bool {
         self.0.get(i..i + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
     }
 
-    /// The end of the run of bytes that `keep` wants, from `i`, at most `most` bytes.
+    /// The end of the run of bytes that `keep` accepts, from `i`, at most `most` bytes.
     #[inline]
     pub(super) fn run(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
         let rest = self.cut(i, i.saturating_add(most));
         i + rest.iter().position(|&b| !keep(b)).unwrap_or(rest.len())
     }
 
-    /// The start of the run of bytes that `keep` wants and that ends before `i`, at most `most` bytes.
+    /// The start of the run of bytes that `keep` accepts and that ends before `i`, at most `most`
+    /// bytes.
     #[inline]
     pub(super) fn run_back(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
         let before = self.cut(i.saturating_sub(most), i);
         i - before.iter().rev().position(|&b| !keep(b)).unwrap_or(before.len())
     }
 
-    /// Past spaces and tabs.
+    /// Skips spaces and tabs.
     pub(super) fn blanks(self, i: usize) -> usize {
         self.run(i, 64, |b| b == b' ' || b == b'\t')
     }
 
-    /// The end of the line a place is in, at most `most` bytes away.
+    /// The end of the line around a position, at most `most` bytes away.
     pub(super) fn line_end(self, i: usize, most: usize) -> usize {
         self.run(i, most, |b| b != b'\n' && b != b'\r')
     }
 
-    /// The start of the line a place is in, at most `most` bytes away.
+    /// The start of the line around a position, at most `most` bytes away.
     pub(super) fn line_start(self, i: usize, most: usize) -> usize {
         self.run_back(i, most, |b| b != b'\n' && b != b'\r')
     }
 }
 
-/// How often a byte stands in some bytes.
 pub(super) fn count(bytes: &[u8], b: u8) -> usize {
     memchr::memchr_iter(b, bytes).count()
 }
 
-/// What identifiers are made of: 1 for letters and digits, 2 for `_`. It is asked more often than anything else.
+/// Bytes of identifiers: 1 for letters and digits, 2 for `_`. A table, because this is the most
+/// frequent test.
 static IDENT: [u8; 256] = ident();
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
@@ -95,21 +96,21 @@ const fn ident() -> [u8; 256] {
     table
 }
 
-/// A letter or digit of ASCII.
+/// Whether a byte is an ASCII letter or digit.
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_word(b: u8) -> bool {
     IDENT[usize::from(b)] == 1
 }
 
-/// A letter or digit of ASCII or `_`, as identifiers have them.
+/// Whether a byte is an ASCII letter, a digit or `_`.
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_ident(b: u8) -> bool {
     IDENT[usize::from(b)] != 0
 }
 
-/// Text in lower case, copied only if it has to be.
+/// Text in lower case, copied only if necessary.
 pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
     let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii() & !b.is_ascii_uppercase());
     match std::str::from_utf8(bytes) {
@@ -119,12 +120,13 @@ pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// A word to be looked up in any case: as it is if it is ASCII, which lists see through, else in lower case.
+/// A word for a case-insensitive lookup: unchanged if it is ASCII, whose case lexicons ignore, else
+/// in lower case.
 pub(super) fn caseless(bytes: &[u8]) -> Cow<'_, [u8]> {
     if bytes.is_ascii() { Cow::Borrowed(bytes) } else { Cow::Owned(lowered(bytes).into_owned().into_bytes()) }
 }
 
-/// Where some bytes first stand in others: for short ones, where preparing a search would cost more than searching.
+/// The position of a short needle. For these, preparing a search would cost more than searching.
 pub(super) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, rest) = needle.split_first()?;
     memchr::memchr_iter(first, bytes).find(|&i| bytes.get(i + 1..).is_some_and(|behind| behind.starts_with(rest)))

@@ -1,4 +1,4 @@
-//! Passwords and tokens inside URLs and connection strings.
+//! Passwords and tokens in URLs and connection strings.
 
 use super::detect::{FORMED, Pass};
 use super::kind::URL_CREDENTIALS;
@@ -11,11 +11,11 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     if !text.before(at).is_ascii_alphanumeric() {
         return;
     }
-    // Up to the last `@` before the host: passwords hold `@`, `/`, `#` where people forgot to encode them.
+    // Up to the last `@` before the host, because unencoded passwords may contain `@`, `/`, `#`.
     let stop = text.run(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
     let span = text.cut(to, stop);
     let span = span.split(|&b| b == b'\'').next().unwrap_or_default();
-    // Another URL begins: what belongs to this one ends before it.
+    // Another URL begins; this one ends before it.
     let span = find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
     let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
     let in_authority = span.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
@@ -37,7 +37,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     pass.hit(to + colon + 1, to + last, URL_CREDENTIALS, "url-password", FORMED);
 }
 
-/// The `@` before the host when the password holds a `/`, `?` or `#`: only where a user and a colon come first.
+/// The `@` before the host if the password contains `/`, `?` or `#`: only after a user and a colon.
 fn forgotten(span: &[u8]) -> Option<usize> {
     let colon = span.iter().position(|&b| b == b':')?;
     let first = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#'))?;
@@ -48,7 +48,8 @@ fn forgotten(span: &[u8]) -> Option<usize> {
     (colon < first && !port && at > first && path_before <= 1 && host.first().is_some_and(u8::is_ascii_alphanumeric)).then_some(at)
 }
 
-/// Whether a password in a URL stands for another: `${DB_PASS}`, `<password>`, `password`, `***`.
+/// Whether a password in a URL is a reference or a mask: `${DB_PASS}`, `<password>`, `password`,
+/// `***`.
 fn is_reference(secret: &[u8]) -> bool {
     let lower = secret.to_ascii_lowercase();
     let plain = [
@@ -86,19 +87,19 @@ fn is_reference(secret: &[u8]) -> bool {
     plain || variable || interpolated || masked || shown
 }
 
-/// Whether a place is inside a URL that began in the same word.
+/// Whether a position is inside a URL that began in the same word.
 pub(super) fn inside(text: Text<'_>, at: usize) -> bool {
     let start = text.run_back(at, 400, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'<' | b'`' | b'('));
     find(text.cut(start, at), b"://").is_some()
 }
 
-/// Reads the value of a parameter of a URL that opens something: `?sig=`, `&X-Amz-Signature=`, `?code=`.
+/// Reads the value of a URL parameter that grants access: `?sig=`, `&X-Amz-Signature=`, `?code=`.
 pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if !matches!(text.before(at), b'?' | b'&' | b';' | b'#') && !inside(text, at) || pass.covered(to) {
         return;
     }
-    // A sign of equality ends a value; behind one that goes on there was none.
+    // An equals sign ends a base64 value; before further characters it does not.
     let goes_on = |b: u8| {
         !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';' | b'=' | b'?' | b'[' | b'\\')
     };

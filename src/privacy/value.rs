@@ -1,27 +1,29 @@
-//! Values: what one is made of, and whether it is drawn by lot, a digest, made of words, or code.
+//! Statistics of a value: what it consists of, and whether it is random, a digest, made of words,
+//! or code.
 
 use super::lexicon::{Lexicon, lexicon};
 pub(super) use super::stand_in::is_placeholder;
 pub(super) use super::striking::{is_striking, is_term};
 use super::text::is_ident;
 
-/// What a value is made of.
+/// Counts of what a value consists of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Made {
     pub(super) length: usize,
     pub(super) lower: usize,
     pub(super) upper: usize,
     pub(super) digits: usize,
-    /// Everything else of ASCII but spaces.
+    /// Other ASCII characters except spaces.
     pub(super) signs: usize,
     pub(super) spaces: usize,
-    /// Bytes beyond ASCII.
+    /// Non-ASCII bytes.
     pub(super) beyond: usize,
     /// Changes between letters, capitals and digits.
     pub(super) changes: usize,
 }
 
-/// What a byte is: one of six, by ten bits each to shift a count by. Values drawn by lot would make any branch guess in vain.
+/// Classes of bytes, as the shift of a ten-bit counter. A table, because branches on random values
+/// are mispredicted.
 static CLASS: [u8; 256] = classes();
 const LOWER: u8 = 0;
 const UPPER: u8 = 10;
@@ -48,7 +50,7 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-/// Counts what a value is made of.
+/// Counts what a value consists of.
 pub(super) fn made(value: &[u8]) -> Made {
     let mut made = Made { length: value.len(), ..Made::default() };
     let class = |b: u8| {
@@ -56,7 +58,7 @@ pub(super) fn made(value: &[u8]) -> Made {
         CLASS[usize::from(b)]
     };
     let mut last = value.first().map_or(SIGN, |&b| class(b));
-    // As many as ten bits can count.
+    // A ten-bit counter holds at most 1023.
     for part in value.chunks(1023) {
         let mut counts = 0u64;
         for &b in part {
@@ -76,7 +78,7 @@ pub(super) fn made(value: &[u8]) -> Made {
     made
 }
 
-/// Which bytes are in a value, a bit for each.
+/// The set of bytes in a value, one bit each.
 fn seen(value: &[u8]) -> [u64; 4] {
     let mut seen = [0u64; 4];
     for &b in value {
@@ -87,7 +89,7 @@ fn seen(value: &[u8]) -> [u64; 4] {
     seen
 }
 
-/// The bytes that bits stand for, in order.
+/// The bytes of a set, in order.
 fn each(seen: [u64; 4]) -> impl Iterator<Item = usize> {
     seen.into_iter().zip([0, 64, 128, 192]).flat_map(|(mut bits, first)| {
         std::iter::from_fn(move || {
@@ -98,12 +100,12 @@ fn each(seen: [u64; 4]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How many different bytes are in a value.
+/// The number of different bytes in a value.
 pub(super) fn distinct(value: &[u8]) -> u32 {
     seen(value).iter().map(|word| word.count_ones()).sum()
 }
 
-/// Shannon's entropy in bits a character.
+/// Shannon entropy, in bits per character.
 pub(super) fn entropy(value: &[u8]) -> f64 {
     let mut counts = [0u32; 256];
     for &b in value {
@@ -116,7 +118,7 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
         let share = f64::from(count) / length;
         -share * share.log2()
     };
-    // Most bytes are there a few times: a logarithm is taken once for each number of times.
+    // Most bytes occur a few times: compute one logarithm for each count.
     let mut parts = [f64::NAN; 16];
     let mut sum = 0.0;
     for count in each(seen(value)).filter_map(|b| counts.get(b).copied()) {
@@ -133,20 +135,20 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
     sum
 }
 
-/// Hex digits of the length of a hash, a UUID, or an encoded hash with its name before it.
+/// Hex digits of the length of a hash, a UUID, or an encoded hash after its name.
 pub(super) fn is_digest(value: &[u8]) -> bool {
     let hex = value.iter().all(u8::is_ascii_hexdigit);
     (hex && matches!(value.len(), 7 | 8 | 12 | 32 | 40 | 56 | 64 | 96 | 128)) || is_uuid(value)
 }
 
-/// Eight, four, four, four and twelve hex digits.
+/// 8, 4, 4, 4 and 12 hex digits.
 pub(super) fn is_uuid(value: &[u8]) -> bool {
     value.len() == 36
         && [8, 13, 18, 23].iter().all(|&i| value.get(i) == Some(&b'-'))
         && value.iter().filter(|b| b.is_ascii_hexdigit()).count() == 32
 }
 
-/// Whether a value is made of words: `user_authentication_key_2`, `HTTP2ServerConnection`.
+/// Whether a value consists of words: `user_authentication_key_2`, `HTTP2ServerConnection`.
 pub(super) fn is_wordy(value: &[u8]) -> bool {
     let (mut pieces, mut letters, mut long) = (0usize, 0usize, 0usize);
     for part in value.split(|b| !b.is_ascii_alphanumeric()) {
@@ -163,12 +165,16 @@ pub(super) fn is_wordy(value: &[u8]) -> bool {
     pieces > 0 && long == 0 && letters * 2 >= pieces * 7
 }
 
-/// Whether a letter is a vowel.
 fn is_vowel(b: &u8) -> bool {
     matches!(b | 0x20, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
 }
 
-/// Whether a value looks as if it was drawn by lot: many kinds of characters, many changes between them, much entropy.
+/// Whether a value looks random: several character classes, many changes between them, high
+/// entropy.
+///
+/// The entropy limits are low, because a short random value repeats few characters: a 16-digit hex
+/// value has at most 4 bits per character, 3.2 on average. Alone they would accept most words; the
+/// changes between classes do the work.
 pub(super) fn is_random(value: &[u8]) -> bool {
     let made = made(value);
     let mixed = made.length >= 16 && made.spaces == 0 && made.digits > 0 && made.lower + made.upper > 0;
@@ -190,11 +196,12 @@ pub(super) fn is_random(value: &[u8]) -> bool {
     (changed || entropy > 3.7) && entropy >= least
 }
 
-/// Whether a value without quotes is an expression: a call, a member, an index, a variable with a telling name.
+/// Whether an unquoted value is an expression: a call, a member, an index, a variable with the name
+/// of a secret.
 pub(super) fn is_code(value: &[u8]) -> bool {
-    // `secrets[0`, `password:`: what the punctuation was cut off from.
+    // `secrets[0`, `password:`: the value was cut at punctuation.
     let value = value.strip_suffix(b":").unwrap_or(value);
-    // One word has nothing of what is looked for first.
+    // Quick exit: a single word contains no signs of code.
     let word = value.iter().all(|&b| is_ident(b));
     if !word && is_expression(value) {
         return true;
@@ -204,7 +211,7 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     if !identifier || value.first().is_some_and(u8::is_ascii_digit) {
         return false;
     }
-    // `a.b.c`: names with points between them.
+    // `a.b.c`: names separated by dots.
     let members = !word
         && value.contains(&b'.')
         && value.split(|&b| b == b'.').all(|part| {
@@ -217,7 +224,7 @@ pub(super) fn is_code(value: &[u8]) -> bool {
     members || indexed || word && !value.iter().any(u8::is_ascii_digit) && NAMING.is_in(value)
 }
 
-/// Whether a value is a call, an index or a type, or has the signs of one.
+/// Whether a value is a call, an index or a type, or contains the signs of one.
 fn is_expression(value: &[u8]) -> bool {
     let index = value.iter().position(|&b| b == b'[').filter(|&p| p > 0);
     if index.is_some_and(|p| {
@@ -249,7 +256,8 @@ fn is_expression(value: &[u8]) -> bool {
     })
 }
 
-/// Whether an identifier falls into words rather than into letters: `config.dbUser`, not `TXLqfh.eHEyaP`.
+/// Whether an identifier consists of words rather than random letters: `config.dbUser`, not
+/// `TXLqfh.eHEyaP`.
 fn is_worded(value: &[u8]) -> bool {
     let (mut words, mut letters) = (0, 0);
     for word in super::names::words(value) {
@@ -262,7 +270,7 @@ fn is_worded(value: &[u8]) -> bool {
     letters * 2 >= words * 5
 }
 
-/// Words that values of secrets are called by.
+/// Words that name the value of a secret.
 #[rustfmt::skip]
 static NAMING: Lexicon = lexicon!([
     "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "credential", "pwd", "passwort", "hash", "input", "value",

@@ -1,8 +1,9 @@
-//! Common words, which stand where a password could and are none.
+//! Common words that occur where a password could.
 
 use super::lexicon::{Lexicon, lexicon};
 
-/// Common words that stand where a password could, and are none. Plain words are taken for passwords only if they are not here.
+/// Common words that occur where a password could. A plain word counts as a password only if it is
+/// not on this list.
 #[rustfmt::skip]
 static COMMON: Lexicon = lexicon!([
     "a", "an", "the", "my", "your", "our", "his", "her", "their", "its", "it", "this", "that", "these", "those", "there", "here", "where",
@@ -52,7 +53,7 @@ static COMMON: Lexicon = lexicon!([
     "wymagane", "słabe", "silne", "zbyt", "nie", "moje", "twoje", "nowe", "stare",
 ]);
 
-/// Whether a word, in lower case, is a common one or ends as participles and adverbs do.
+/// Whether a word, in lower case, is a common one or has the ending of a participle or an adverb.
 pub(super) fn is_common(word: &[u8]) -> bool {
     let Ok(word) = std::str::from_utf8(word) else { return true };
     COMMON.has(word)

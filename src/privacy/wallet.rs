@@ -1,4 +1,4 @@
-//! Addresses of crypto currencies, by their checksums.
+//! Cryptocurrency addresses, recognised by their checksums, and seed phrases.
 
 use super::context;
 use super::detect::{FORMED, Pass};
@@ -7,7 +7,7 @@ use super::lexicon::{Lexicon, lexicon};
 use super::text::{count, is_ident, is_word};
 use sha2::{Digest, Sha256};
 
-/// How wallets are spoken of.
+/// Names of wallets.
 #[rustfmt::skip]
 static NAMES: Lexicon = lexicon!([
     "wallet", "address", "addr", "eth", "ethereum", "btc", "bitcoin", "usdt", "usdc", "metamask", "send", "donate", "deposit", "payout",
@@ -15,7 +15,8 @@ static NAMES: Lexicon = lexicon!([
     "to", "solana", "monero", "ripple", "xrp", "cardano",
 ]);
 
-/// Reads an address that begins with the digit at a place (`0x…`, `1…`, `3…`); gives its end, or the place itself.
+/// Reads an address that begins with the digit at a position (`0x…`, `1…`, `3…`). Returns its end,
+/// or the position itself.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     let text = pass.text;
     if !matches!(text.at(at), b'0' | b'1' | b'3') || is_ident(text.before(at)) {
@@ -40,7 +41,8 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
     at
 }
 
-/// Reads an address from a telling beginning: `bc1`, `ltc1`, `addr1`, and base58 ones behind a letter.
+/// Reads an address after a distinctive prefix: `bc1`, `ltc1`, `addr1`, and base58 addresses after
+/// a letter.
 pub(super) fn prefixed(pass: &mut Pass<'_>, at: usize, _to: usize) {
     let text = pass.text;
     if is_ident(text.before(at)) || text.before(at) == b'/' || pass.covered(at) {
@@ -53,7 +55,8 @@ pub(super) fn prefixed(pass: &mut Pass<'_>, at: usize, _to: usize) {
     }
 }
 
-/// Reads base58 addresses behind the name of their currency: Litecoin, Dogecoin, Tron, Ripple, Solana, Monero.
+/// Reads a base58 address after the name of its currency: Litecoin, Dogecoin, Tron, Ripple, Solana,
+/// Monero.
 pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if !context::begins_word(text, at) {
@@ -78,14 +81,14 @@ pub(super) fn named(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Words near which the words that restore a wallet may stand.
+/// Words near a seed phrase.
 #[rustfmt::skip]
 pub(super) const SEEDS: &[&str] = &[
     "wallet", "metamask", "ledger", "trezor", "exodus", "12 words", "24 words", "twelve words", "twenty-four words", "seed", "recovery words",
     "bip39", "bip-39", "restore", "phrase", "mnemonic",
 ];
 
-/// Words that every English sentence has and no list of them.
+/// Words of every English sentence that are not on the list of seed words.
 #[rustfmt::skip]
 static JOINING: Lexicon = lexicon!([
     "the", "and", "for", "are", "was", "but", "not", "you", "all", "can", "had", "her", "his", "our", "out", "has", "him", "how", "its",
@@ -94,7 +97,7 @@ static JOINING: Lexicon = lexicon!([
     "die", "der", "das", "und", "ist", "den", "mit", "von", "que", "los", "las", "por", "con", "les", "des", "une", "est", "per", "che",
 ]);
 
-/// Reads twelve or more plain words in a row that make no sentence, behind a word for a wallet.
+/// Reads 12 or more plain words that do not form a sentence, after a word for a wallet.
 pub(super) fn words(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if at < pass.seeded || is_word(text.before(at)) {
@@ -128,7 +131,8 @@ pub(super) fn words(pass: &mut Pass<'_>, at: usize, to: usize) {
     pass.seeded = to + 80;
 }
 
-/// Reads a token that may be an address in base58 with a checksum and begins with a letter. Says whether it is one.
+/// Reads a token that may be a base58 address with a checksum and begins with a letter. Returns
+/// whether it is one.
 pub(super) fn base58(pass: &mut Pass<'_>, start: usize, end: usize) -> bool {
     let token = pass.text.cut(start, end);
     let found = matches!(token.first(), Some(b'T' | b'L' | b'M' | b'D' | b'A' | b'X' | b't' | b'm' | b'n' | b'2')) && base58_check(token);
@@ -138,15 +142,15 @@ pub(super) fn base58(pass: &mut Pass<'_>, start: usize, end: usize) -> bool {
     found
 }
 
-/// The value of a character in base58.
+/// The value of a base58 character.
 fn value_of(b: u8) -> Option<u32> {
     const ALPHABET: &[u8] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     ALPHABET.iter().position(|&a| a == b).and_then(|p| u32::try_from(p).ok())
 }
 
-/// Base58 with four bytes of a double SHA-256 at the end.
+/// Base58Check: four bytes of a double SHA-256 at the end.
 fn base58_check(token: &[u8]) -> bool {
-    // Most of what is as long are hashes.
+    // Quick exit: most tokens of this length are hashes.
     if !token.iter().any(u8::is_ascii_uppercase) {
         return false;
     }
@@ -167,7 +171,7 @@ fn base58_check(token: &[u8]) -> bool {
     hash.starts_with(check)
 }
 
-/// Bech32 and bech32m: the checksum over the readable part and the data.
+/// Bech32 and Bech32m: checksum over the human-readable part and the data.
 fn bech32(token: &[u8]) -> bool {
     const CHARSET: &[u8] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
     let lower = token.to_ascii_lowercase();
@@ -204,7 +208,7 @@ fn bech32(token: &[u8]) -> bool {
     sum == 1 || sum == 0x2bc8_30a3
 }
 
-/// Forty hex digits; if in both cases, the capitals must agree with the hash of the address (EIP-55).
+/// Forty hex digits; in mixed case, the capitals must match the hash of the address (EIP-55).
 fn ethereum(hex: &[u8]) -> bool {
     if !hex.iter().all(u8::is_ascii_hexdigit) || count(hex, b'0') > 30 {
         return false;

@@ -1,9 +1,11 @@
-//! Whether letters and digits read as words, as names in code and sample keys do, or were drawn by lot, as keys are.
+//! Decides whether letters and digits read as words, as in identifiers and sample keys, or are
+//! random, as in keys.
 
 use super::names::words;
 
-/// The letters that often follow each letter inside the words of code and prose: 290 of 676 pairs, from the words of this
-/// repository and of the standard libraries around it. Of words nearly all pairs are among them, of letters drawn by lot four in ten.
+/// The letters that often follow each letter inside words of code and prose: 290 of 676 pairs,
+/// counted in this repository and the standard libraries around it. Nearly all pairs of a word are
+/// among them, but only four in ten pairs of random letters.
 const FOLLOWING: [&str; 26] = [
     "bcdfgiklmnprstuvwxy",
     "aceilorsu",
@@ -33,7 +35,7 @@ const FOLLOWING: [&str; 26] = [
     "e",
 ];
 
-/// A bit for each letter that often follows.
+/// One bit for each letter that often follows.
 static FOLLOWERS: [u32; 26] = followers();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over 26 letters")]
@@ -57,20 +59,22 @@ fn follows(first: u8, second: u8) -> bool {
     FOLLOWERS.get(row).is_some_and(|row| row >> (second.to_ascii_lowercase().wrapping_sub(b'a') & 31) & 1 == 1)
 }
 
-/// Whether a run reads as words joined by signs, capitals or numbers: `user_authentication_key_2`, `goesHereForNow`.
+/// Whether a run reads as words joined by signs, capitals or numbers: `user_authentication_key_2`,
+/// `goesHereForNow`.
 ///
-/// Twelve letters and digits drawn by lot do so about once in a hundred thousand times, longer ones never in practice.
+/// Twelve random letters and digits do so about once in 100 000 times, longer ones never in
+/// practice.
 pub(super) fn reads_as_words(run: &[u8]) -> bool {
     let (mut pairs, mut rare) = (0, 0);
     for part in run.split(|b| !b.is_ascii_alphanumeric()) {
-        // Abbreviations and numbers say nothing, but for capitals in the middle of them.
+        // Abbreviations and numbers prove nothing, except for capitals inside them.
         if part.len() <= 4 || part.len() <= 8 && part.iter().all(u8::is_ascii_digit) {
             let mixed = usize::from(words(part).nth(1).is_some());
             pairs += mixed;
             rare += mixed;
             continue;
         }
-        // Six letters make no words of this length.
+        // Six different letters form no words of this length.
         if part.len() >= 12 && part.iter().all(u8::is_ascii_hexdigit) {
             return false;
         }
@@ -82,14 +86,14 @@ pub(super) fn reads_as_words(run: &[u8]) -> bool {
         let (mut pieces, mut letters) = (0, 0);
         let one_case = !part.iter().any(u8::is_ascii_lowercase);
         for word in words(part) {
-            // An acronym between words has few letters.
+            // An acronym between words is short.
             if !one_case && word.len() > 5 && word.iter().all(u8::is_ascii_uppercase) {
                 return false;
             }
             pieces += 1;
             letters += word.len();
             pairs += word.len() - 1;
-            // Between capitals letters drawn by lot are one or two at a time.
+            // Between capitals, random lower-case letters come one or two at a time.
             if !one_case && word.len() < 3 {
                 (pairs, rare) = (pairs + 1, rare + 2);
             }
@@ -102,7 +106,8 @@ pub(super) fn reads_as_words(run: &[u8]) -> bool {
     rare * 10 <= pairs
 }
 
-/// Whether a word that marks samples stands at a place as a word, in one case, and not by chance inside letters drawn by lot.
+/// Whether a word that marks samples occurs as a word, in one case, and not by chance inside random
+/// letters.
 pub(super) fn stands_as_word(text: &[u8], at: usize, word: &str) -> bool {
     if !word.bytes().all(|b| b.is_ascii_alphabetic()) {
         return true;
@@ -113,7 +118,7 @@ pub(super) fn stands_as_word(text: &[u8], at: usize, word: &str) -> bool {
     if !small(there) && !there.iter().all(u8::is_ascii_uppercase) && !small(there.get(1..).unwrap_or_default()) {
         return false;
     }
-    // A run of one letter is no word and needs no bounds.
+    // A run of one letter needs no word boundaries.
     if there.iter().all(|b| Some(b) == there.first()) {
         return true;
     }
@@ -138,7 +143,8 @@ pub(super) fn stands_as_word(text: &[u8], at: usize, word: &str) -> bool {
     to - from >= word.len() + 3 && reads_as_words(text.get(from..to).unwrap_or_default())
 }
 
-/// Whether a part of a run has letters with two numbers among them, as names have not: `fri6c5`, but not `k8s`, `e2e`.
+/// Whether a part of a run contains letters with two numbers among them, which names do not:
+/// `fri6c5`, but not `k8s`, `e2e`.
 pub(super) fn has_numbers_inside(run: &[u8]) -> bool {
     run.split(|b| !b.is_ascii_alphanumeric()).any(|part| {
         let groups = part.split(|b| !b.is_ascii_digit()).filter(|group| !group.is_empty()).count();

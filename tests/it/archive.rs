@@ -86,7 +86,7 @@ fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
     sandbox.run(["history", "search", "strop", "--role", "user"]).check();
     sandbox
         .run(["history", "search", "/(/"])
-        .stderr("chatbot: error: `/(/`: is not a usable pattern: unclosed group\nchatbot: hint: [..]\n")
+        .stderr("chatbot: error: `/(/`: is not a valid regular expression: unclosed group\nchatbot: hint: [..]\n")
         .fails(2);
     sandbox.is_private();
 }

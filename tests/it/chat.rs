@@ -185,7 +185,7 @@ fn a_slip_in_a_command_is_told_and_what_helps() {
     let said = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
     let told = "chatbot: error: `/usage` takes nothing behind it
 chatbot: hint: `/usage` alone, or `//usage …` to send it as a message
-chatbot: error: `EMIAL` is not a kind that is looked for
+chatbot: error: `EMIAL` is not a known kind
 chatbot: hint: did you mean `EMAIL`?
 chatbot: error: that is no amount of dollars
 chatbot: hint: `/budget 0.50`, or `/budget off`\n";

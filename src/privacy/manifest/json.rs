@@ -1,22 +1,22 @@
-//! The object of a manifest in JSON, plain or inside of a string of another.
+//! A JSON manifest, either plain or inside a string of another JSON document.
 
 use super::super::text::Text;
 use super::Take;
 
-/// What has been read of an object.
+/// The parser state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct State {
-    /// How many backslashes stand before each quote: the object may stand in a string of another.
+    /// Backslashes before each quote: the object may be inside a string.
     level: usize,
-    /// How many braces are open.
+    /// Open braces.
     depth: usize,
-    /// How many are open around `data` or `stringData`, inside of it.
+    /// Open braces around `data` or `stringData`, while inside it.
     block: Option<usize>,
-    /// The text ended inside of a value.
+    /// The text ended inside a value.
     inside: bool,
 }
 
-/// The brace that opens the object a place stands in, not before `limit`.
+/// Returns the brace that opens the object around a position, not before `limit`.
 pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, State) {
     let quote = text.run(at, 16, |b| b != b'"');
     let level = quote - text.run_back(quote, 16, |b| b == b'\\');
@@ -36,7 +36,7 @@ pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, Stat
     (start, State { level, depth, block: None, inside: false })
 }
 
-/// Reads on to the brace that closes the object, or to the end of the text.
+/// Reads to the closing brace of the object, or to the end of the text.
 pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>) -> (usize, Option<State>) {
     let mut at = from;
     if state.inside {
@@ -88,7 +88,7 @@ pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>
     (text.len(), Some(state))
 }
 
-/// The end of a string: where its quote stands behind exactly so many backslashes as all quotes of this object do.
+/// The end of a string: the quote with exactly as many backslashes as all quotes of this object.
 fn closing(text: Text<'_>, from: usize, level: usize) -> Option<usize> {
     let mut at = from;
     while let Some(found) = memchr::memchr(b'"', text.cut(at, text.len())) {

@@ -1,8 +1,8 @@
-//! Manifests of Kubernetes: whatever stands in the data of a secret is one, by any name.
+//! Kubernetes manifests: every value in the data of a `Secret` is a secret, whatever its name.
 //!
-//! A manifest is read from its first line to its last, whatever its size: a mapping in YAML from the column of its `kind:`, an
-//! object in JSON from brace to brace. In a stream it may go on in the next block: then what was read of it is carried along as a
-//! few numbers ([`Open`]), not as text.
+//! A manifest is read from its first line to its last, at any size: a YAML mapping from the column
+//! of its `kind:`, a JSON object from brace to brace. In a stream it may continue in the next
+//! block; then its parser state ([`Open`]), a few numbers, is passed on instead of its text.
 
 use super::detect::{FORMED, NAMED, Pass};
 use super::kind::SECRET;
@@ -12,16 +12,14 @@ use super::value;
 mod json;
 mod yaml;
 
-/// A manifest that has begun and not ended.
+/// The state of a manifest that has begun and not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Open {
-    /// A mapping of YAML.
     Yaml(yaml::State),
-    /// An object of JSON.
     Json(json::State),
 }
 
-/// Where a manifest was read, and in which state its reading began.
+/// Where a manifest was read, and the parser state at its beginning.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Region {
     start: usize,
@@ -29,11 +27,12 @@ pub(super) struct Region {
     open: Open,
 }
 
-/// What a place in a manifest is to be taken for.
+/// Called with the start and end of each value.
 type Take<'a> = &'a mut dyn FnMut(usize, usize);
 
 impl Open {
-    /// Reads on from a place; gives where the manifest ends and the state in which the text ended before it, if it did.
+    /// Reads on from a position. Returns where the manifest ends, and the state if the text ended
+    /// first.
     fn read(self, text: Text<'_>, from: usize, take: Take<'_>) -> (usize, Option<Self>) {
         match self {
             Self::Yaml(state) => {
@@ -48,7 +47,7 @@ impl Open {
     }
 }
 
-/// Reads a manifest from its `kind: Secret`, or from the type of a release of Helm.
+/// Reads a manifest from its `kind: Secret`, or from the type of a Helm release.
 pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     let sign = text.run(to, 4, |b| matches!(b, b'"' | b'\'' | b'\\'));
@@ -61,7 +60,7 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads a manifest in JSON from its `"kind": "Secret"`.
+/// Reads a JSON manifest from its `"kind": "Secret"`.
 pub(super) fn read_object(pass: &mut Pass<'_>, at: usize, to: usize) {
     let sign = pass.text.run(to, 4, |b| matches!(b, b'"' | b'\\'));
     if sign > to && at >= pass.objects {
@@ -70,8 +69,8 @@ pub(super) fn read_object(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads a manifest that begins with its data, as the server writes them, and of which the rest is not there: it may be a secret if
-/// all its values are base64.
+/// Reads a manifest that begins with its data, as the API server writes it, and whose `kind` is
+/// missing. It may be a `Secret` if all its values are base64.
 pub(super) fn read_unfinished(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if at < pass.listed || !matches!(text.at(to), b'\n' | b'\r') {
@@ -81,7 +80,7 @@ pub(super) fn read_unfinished(pass: &mut Pass<'_>, at: usize, to: usize) {
     let (mut values, mut encoded) = (0, true);
     let (_, open) = yaml::read(text, start, state, &mut |from, to| {
         values += 1;
-        // The last one may have been cut off.
+        // The last value may be truncated.
         encoded &= is_base64(text.cut(from, to)) || to == text.len();
     });
     if open.is_some() && values > 0 && encoded {
@@ -89,10 +88,10 @@ pub(super) fn read_unfinished(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// How the payload of a release of Helm begins: values and manifests, packed and encoded twice.
+/// Prefix of a Helm release payload: values and manifests, compressed and base64-encoded twice.
 pub(super) const RELEASE: &[&str] = &["SDRzSUF"];
 
-/// Reads the payload of a release of Helm, wherever it stands.
+/// Reads a Helm release payload anywhere in a text.
 pub(super) fn release(pass: &mut Pass<'_>, at: usize, to: usize) {
     let text = pass.text;
     if at < pass.encoded {
@@ -106,12 +105,12 @@ pub(super) fn release(pass: &mut Pass<'_>, at: usize, to: usize) {
     }
 }
 
-/// Reads on with a manifest that began in an earlier block.
+/// Continues a manifest that began in an earlier block.
 pub(super) fn resume(pass: &mut Pass<'_>, from: usize, open: Open) {
     begin(pass, from, open);
 }
 
-/// The state at a place that cuts a manifest in two.
+/// The parser state at a position that cuts a manifest in two.
 pub(super) fn state_at(text: Text<'_>, regions: &[Region], cut: usize) -> Option<Open> {
     let region = regions.iter().rev().find(|region| region.start < cut && (cut < region.end || region.end >= text.len()))?;
     region.open.read(Text(text.cut(0, cut)), region.start, &mut |_, _| {}).1
@@ -135,16 +134,16 @@ fn begin(pass: &mut Pass<'_>, start: usize, open: Open) {
     pass.manifests.push(Region { start, end, open });
 }
 
-/// Whether a value of a secret's data is worth hiding: certificates are public, short words and references hide nothing. The rest of a
-/// value whose beginning is gone already is hidden whatever it is.
+/// Whether a value of a `Secret` needs redaction. Certificates are public; short words and
+/// references hold no secret. The rest of a value whose beginning was redacted is always redacted.
 fn is_secret(bytes: &[u8], rest: bool) -> bool {
     let solid = value::made(bytes).length >= 8 && bytes.iter().any(u8::is_ascii_alphanumeric);
-    // Chance may write any word in long base64.
+    // Long base64 may contain any word by chance.
     let stands_for_another = || !(bytes.len() >= 24 && is_base64(bytes)) && value::is_placeholder(bytes);
     (solid || rest) && !stands_for_another() && !is_certificate(bytes)
 }
 
-/// Whether base64 decodes to certificates and nothing else.
+/// Whether base64 decodes to certificates only.
 fn is_certificate(bytes: &[u8]) -> bool {
     use base64::Engine;
     if !bytes.starts_with(b"LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS") {

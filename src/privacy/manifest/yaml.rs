@@ -1,39 +1,39 @@
-//! The mapping of a manifest in YAML, line by line.
+//! A YAML manifest, read line by line.
 
 use super::super::text::Text;
 use super::Take;
 
-/// What has been read of a mapping.
+/// The parser state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct State {
-    /// The column of its names.
+    /// The column of the mapping's names.
     column: usize,
-    /// The column of `data:` or `stringData:`, inside of it.
+    /// The column of `data:` or `stringData:`, while inside it.
     block: Option<usize>,
-    /// The column of the last name in it: what stands deeper belongs to its value.
+    /// The column of the last name in it. Deeper lines belong to its value.
     name: Option<usize>,
-    /// Inside of a certificate in plain text, which is public.
+    /// Inside a plain-text certificate, which is public.
     public: bool,
-    /// The text ended inside of a line of data, or of another line.
+    /// The text ended inside a line of data, or inside another line.
     inside: bool,
     skips: bool,
-    /// Nothing has said yet that it is a secret.
+    /// Nothing has confirmed yet that it is a `Secret`.
     assumed: bool,
-    /// The first line, which may begin with the mark of a list.
+    /// The first line, which may begin with a list dash.
     first: bool,
 }
 
-/// A line: where its content begins and ends, and in which column it begins.
+/// A line: start and end of its content, and the column it starts in.
 struct Line<'t> {
     start: usize,
     stop: usize,
     column: usize,
     content: &'t [u8],
-    /// It begins an item of a list, in this column.
+    /// The column of its list dash, if it begins an item.
     dash: Option<usize>,
 }
 
-/// What quotations, frames and differences put before every line stands for blanks.
+/// Quote marks, frames and diff signs before a line count as blanks.
 fn line(text: Text<'_>, from: usize, end: usize) -> Line<'_> {
     let stop = text.run_back(end, 1, |b| b == b'\r').max(from);
     let mut start = text.run(from, stop - from, |b| matches!(b, b' ' | b'\t' | b'>' | b'+'));
@@ -45,7 +45,7 @@ fn line(text: Text<'_>, from: usize, end: usize) -> Line<'_> {
     Line { start, stop, column: start - from, content: text.cut(start, stop), dash }
 }
 
-/// Where a line ends: at the next line feed, however far.
+/// The end of a line, at any distance.
 fn line_end(text: Text<'_>, from: usize) -> usize {
     memchr::memchr(b'\n', text.cut(from, text.len())).map_or(text.len(), |p| from + p)
 }
@@ -54,7 +54,7 @@ fn ends_document(content: &[u8]) -> bool {
     content.starts_with(b"---") && !content.starts_with(b"-----") || content.starts_with(b"```") || content == b"..."
 }
 
-/// The first line of the mapping that a place stands in, not before `limit`.
+/// The first line of the mapping around a position, not before `limit`.
 pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, State) {
     let mut from = memchr::memrchr(b'\n', text.cut(limit, at)).map_or(limit, |p| limit + p + 1);
     let own = line(text, from, line_end(text, at));
@@ -66,14 +66,14 @@ pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, Stat
         if !above.content.is_empty() && (above.column < column || ends_document(above.content)) {
             break;
         }
-        // An item of a list inside of the mapping begins no mapping of its own.
+        // A list item inside the mapping does not begin a mapping of its own.
         dash = above.dash.filter(|_| above.column == column);
         from = before;
     }
     (from, State { column, block: None, name: None, public: false, inside: false, skips: false, assumed: false, first: true })
 }
 
-/// The mapping that begins with a version and goes on with its data.
+/// The mapping that begins with an API version followed by its data.
 pub(super) fn data_first(text: Text<'_>, at: usize, to: usize) -> Option<(usize, State)> {
     let from = text.line_start(at, 64);
     let first = line(text, from, to);
@@ -90,7 +90,7 @@ pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>
         let end = line_end(text, at);
         let last = end == text.len();
         if state.inside {
-            // The rest of a line that an earlier block began.
+            // The rest of a line from an earlier block.
             let stop = text.run_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\'')).max(at);
             if stop > at {
                 take(at, stop);
@@ -110,7 +110,7 @@ pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>
 }
 
 impl State {
-    /// Reads a line; says whether the mapping goes on.
+    /// Reads a line. Returns whether the mapping continues.
     fn line(&mut self, text: Text<'_>, from: usize, end: usize, take: Take<'_>) -> bool {
         let line = line(text, from, end);
         let first = std::mem::replace(&mut self.first, false);
@@ -142,7 +142,7 @@ impl State {
         true
     }
 
-    /// Reads `name: value`, or a line of a value below its name.
+    /// Reads `name: value`, or a line of a multi-line value.
     fn entry(&mut self, text: Text<'_>, line: &Line<'_>, take: Take<'_>) {
         if self.name.is_some_and(|name| line.column > name) {
             self.public = match line.content {
@@ -163,7 +163,7 @@ impl State {
         }
         let from = if text.has(from, b"!!binary") { text.blanks(from + 8) } else { from };
         let (start, stop) = scalar(text, from.min(line.stop), line.stop);
-        // The marks of a value that stands in the lines below.
+        // The block scalar indicators of a value on the following lines.
         let below = matches!(text.cut(start, stop), [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]);
         if stop > start && !below {
             take(start, stop);
@@ -171,7 +171,7 @@ impl State {
     }
 }
 
-/// A value on one line, without its quotes and the comment behind it.
+/// A value on one line, without quotes and trailing comment.
 fn scalar(text: Text<'_>, from: usize, stop: usize) -> (usize, usize) {
     let quote = text.at(from);
     if matches!(quote, b'"' | b'\'') {

@@ -1,9 +1,8 @@
-//! Tokens of those who serve models.
+//! Tokens of AI providers.
 
 use super::super::kind::API_KEY;
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "openrouter",

@@ -1,9 +1,8 @@
-//! Tokens of clouds and of what runs in them.
+//! Tokens of cloud providers and of services that run in clouds.
 
 use super::super::kind::API_KEY;
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "aws-id",

@@ -1,9 +1,8 @@
-//! Tokens of code hosts, of builds, and of package registries.
+//! Tokens of code hosts, CI services and package registries.
 
 use super::super::kind::{API_KEY, JWT, PRIVATE_KEY, SECRET};
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "github",

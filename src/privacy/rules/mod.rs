@@ -1,4 +1,7 @@
-//! The table of tokens that are known by their form: who issues them, how they look, and samples of both sides.
+//! The table of tokens recognised by their form: issuer, shape, and samples that must and must not
+//! match.
+//!
+//! To add a token, add a [`Rule`] with samples to a theme; the index and the tests pick it up.
 
 mod ai;
 mod cloud;
@@ -13,56 +16,57 @@ use super::shape;
 use super::text::{Text, find, is_word};
 use super::wordlike::{has_numbers_inside, reads_as_words, stands_as_word};
 
-/// What is asked of a token beyond its shape.
+/// The condition on a token besides its shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Check {
-    /// Nothing: its prefix and length say enough.
+    /// None: prefix and length are specific enough.
     Form,
-    /// It must look random: capitals, small letters and digits, or letters and digits that do not read as words.
+    /// Must look random: capitals, lower case and digits, or letters and digits that do not read as
+    /// words.
     Mixed,
-    /// It must hold capitals and small letters, or letters that do not read as words.
+    /// Must contain both cases, or letters that do not read as words.
     Cased,
-    /// It must hold a digit, or letters that do not read as words.
+    /// Must contain a digit, or letters that do not read as words.
     Digit,
-    /// What stands behind its prefix must be random: the prefix is a word that names in code have too.
+    /// The part after the prefix must look random, because names in code begin with the same
+    /// prefix.
     Random,
-    /// One of these words must stand before it.
+    /// One of these words must occur before it.
     Near(&'static [&'static str]),
-    /// It must decode to a JSON object.
+    /// Must decode to a JSON object.
     Jwt,
 }
 
-/// A rule: one kind of token.
+/// One kind of token.
 #[derive(Debug)]
 pub(super) struct Rule {
-    /// What its findings are called.
+    /// The rule name in findings.
     pub(super) name: &'static str,
-    /// The kind.
+    /// The kind in findings.
     pub(super) kind: &'static str,
-    /// The forms; the first literal of each is the keyword it is looked for by.
+    /// The shapes. The first literal of each is its keyword in the index.
     pub(super) shapes: &'static [&'static str],
-    /// What is asked beyond the form.
+    /// The condition besides the shape.
     pub(super) check: Check,
-    /// Texts in which it finds a token; runs in braces are filled.
+    /// Texts in which the rule must find a token; runs in braces are filled by the tests.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
     pub(super) finds: &'static [&'static str],
-    /// Texts it leaves alone.
+    /// Texts in which the rule must find nothing.
     #[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the table"))]
     pub(super) spares: &'static [&'static str],
 }
 
-/// The rules of every theme, one after the other.
+/// The rules of every theme, in order.
 pub(super) const THEMES: &[&[Rule]] = &[ai::RULES, cloud::RULES, code::RULES, pay::RULES, talk::RULES, more::RULES];
 
-/// Every rule.
 #[cfg(test)]
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
     THEMES.iter().flat_map(|theme| theme.iter())
 }
 
-/// Looks whether a token of a rule begins at its keyword, and notes it.
+/// Checks whether a token of a rule begins at its keyword, and records it.
 pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (u8, u8, u8)) {
-    // Of several forms that begin at one place the longest is the token.
+    // Of several shapes that begin at the same position the longest wins.
     let known = pass.hits.last().filter(|hit| hit.rank == SURE && hit.start <= at && at < hit.end).map(|hit| (hit.start, hit.end));
     if known.is_some_and(|(start, _)| start < at) {
         return;
@@ -75,7 +79,8 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     if !shape.contains('|') && joined(at) {
         return;
     }
-    // Inside a long run of what was none of this rule's tokens there is none either.
+    // A long run that this rule rejected contains none of its tokens further on either. Without
+    // this, a megabyte of one prefix takes quadratic time.
     if pass.refused.0 == (theme, place) && at < pass.refused.1 {
         return;
     }
@@ -83,7 +88,7 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     if joined(start) || known.is_some_and(|(_, known_end)| end <= known_end) {
         return;
     }
-    // Of an address that is a secret as a whole nothing is left standing.
+    // If a whole URL is a secret, redact it with its scheme.
     let start = if shape.contains(".com/") || shape.contains(".com{") { scheme_before(pass.text, start) } else { start };
     if passes(pass.text, (start, at + shape::keyword(shape).len(), end), rule) {
         let end = wrapped_end(pass.text, start, end);
@@ -99,7 +104,7 @@ pub(super) fn try_token(pass: &mut Pass<'_>, at: usize, (theme, place, shape): (
     }
 }
 
-/// The secret that stands shortly behind the public half of a key: `AKIA… / wJalr…`.
+/// Records the secret key shortly after an access key id: `AKIA… / wJalr…`.
 fn secret_behind(pass: &mut Pass<'_>, from: usize) {
     let text = pass.text;
     let mut i = from;
@@ -114,7 +119,7 @@ fn secret_behind(pass: &mut Pass<'_>, from: usize) {
     }
 }
 
-/// The other half that stands right behind an account: `Client("AC…", "…")`.
+/// Records the token directly after an account id: `Client("AC…", "…")`.
 fn digits_behind(pass: &mut Pass<'_>, from: usize) {
     let text = pass.text;
     let start = text.run(from, 24, |b| !b.is_ascii_alphanumeric());
@@ -124,12 +129,13 @@ fn digits_behind(pass: &mut Pass<'_>, from: usize) {
     }
 }
 
-/// Where a token ends whose rest was wrapped to the next lines: one word there that looks drawn by lot, and nothing else.
+/// Returns the end of a token that is wrapped over several lines: each further line must be a
+/// single random-looking word.
 fn wrapped_end(text: Text<'_>, start: usize, end: usize) -> usize {
     let (mut end, mut wrapped) = (end, text.cut(start, end).contains(&b'\n'));
     for _ in 0..40 {
         let Some(next) = shape::line_break(text, end) else { break };
-        // A sign says that the line goes on.
+        // A continuation sign at the line end.
         let signed = matches!(text.at(end), b'\\' | b'=' | b'"' | b'\'');
         let stop = text.run(next, 200, |b| is_word(b) || matches!(b, b'_' | b'-' | b'.'));
         let stop = text.run_back(stop, 1, |b| b == b'.').max(next);
@@ -137,7 +143,7 @@ fn wrapped_end(text: Text<'_>, start: usize, end: usize) -> usize {
         let made = super::value::made(rest);
         let alone = matches!(text.at(stop), 0 | b'\n' | b'\r' | b' ' | b'"' | b'\'' | b'`' | b'\\' | b'=' | b'.');
         let drawn = made.length >= 8 && made.digits >= 1 && made.lower + made.upper >= 3 && made.changes * 3 >= made.length;
-        // The last line of several.
+        // The last of several lines.
         let rest_of_it = wrapped && made.length >= 2 && made.digits + made.upper > 0;
         if !alone
             || made.length == 0
@@ -153,7 +159,7 @@ fn wrapped_end(text: Text<'_>, start: usize, end: usize) -> usize {
     end
 }
 
-/// Where the address begins that holds a place: at its `https://`, if there is one.
+/// Returns where the URL around a position begins, if it has a scheme.
 fn scheme_before(text: Text<'_>, at: usize) -> usize {
     let host = text.run_back(at, 100, |b| is_word(b) || matches!(b, b'.' | b'-'));
     let scheme = text.run_back(host, 3, |b| matches!(b, b':' | b'/'));
@@ -161,17 +167,19 @@ fn scheme_before(text: Text<'_>, at: usize) -> usize {
     if host - scheme == 3 && text.cut(start, scheme).starts_with(b"http") { start } else { at }
 }
 
-/// Whether the letter before a token is the end of an escape: `\n`, `\t`, `%3D`.
+/// Whether the letter before a token ends an escape: `
+/// `, `\t`, `%3D`.
 fn escaped(text: Text<'_>, start: usize) -> bool {
     let (first, second, third) = (text.before(start), text.before(start.saturating_sub(1)), text.before(start.saturating_sub(2)));
     second == b'\\' && matches!(first, b'n' | b't' | b'r') || third == b'%' && first.is_ascii_hexdigit() && second.is_ascii_hexdigit()
 }
 
-/// Whether a token passes what its rule asks beyond the shape, and is no one's placeholder. No real token may be refused because of
-/// the characters that chance gave it: letters without a digit or of one case pass unless they read as words.
+/// Whether a token meets the condition of its rule and is not a placeholder. A real token must
+/// never be rejected for the characters chance gave it: letters without a digit or of one case pass
+/// unless they read as words.
 fn passes(text: Text<'_>, (start, prefix_end, end): (usize, usize, usize), rule: &Rule) -> bool {
     let token = text.cut(start, end);
-    // What stands before the keyword of a form that has its random part there is part of the body.
+    // If the random part comes before the keyword, it is part of the body.
     let behind = text.cut(prefix_end.min(end), end);
     let body = if behind.len() * 2 < token.len() { token } else { behind };
     let has = |class: fn(&u8) -> bool| token.iter().any(class);
@@ -180,7 +188,7 @@ fn passes(text: Text<'_>, (start, prefix_end, end): (usize, usize, usize), rule:
         Check::Form => true,
         Check::Mixed => {
             has(digit) && has(lower) && has(upper)
-                // A digest behind a word that happens to be a prefix: `app-7d9f…`.
+                // A digest after a word that happens to be a prefix: `app-7d9f…`.
                 || !body.iter().all(|&b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) && !reads_as_words(body)
         }
         Check::Cased => has(lower) && has(upper) || !reads_as_words(body),
@@ -192,7 +200,8 @@ fn passes(text: Text<'_>, (start, prefix_end, end): (usize, usize, usize), rule:
     fits && !is_sample(token)
 }
 
-/// Whether what stands behind a word like `_live_` is a key: drawn by lot, or with both cases or numbers and no words in it.
+/// Whether the text after a word such as `_live_` is a key: random, or with both cases or numbers
+/// and no words in it.
 fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
     if token.starts_with(b"pk_") || find(head, b"pub").is_some() {
         return false;
@@ -208,7 +217,7 @@ fn is_random_behind_word(token: &[u8], head: &[u8], body: &[u8]) -> bool {
     drawn || body.len() >= 14 && (mixed && !reads_as_words(body) || short)
 }
 
-/// Whether the first part of a token decodes to the beginning of a JSON object with a word in it.
+/// Whether the first part of a token decodes to the beginning of a JSON object with a member.
 fn jwt(token: &[u8]) -> bool {
     use base64::Engine;
     let first = token.split(|&b| b == b'.').next().unwrap_or_default();
@@ -216,7 +225,7 @@ fn jwt(token: &[u8]) -> bool {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(whole).is_ok_and(|json| json.starts_with(b"{") && json.contains(&b'"'))
 }
 
-/// What samples have in them.
+/// Words typical of sample tokens.
 static SAMPLES: Lexicon = lexicon!([
     "example",
     "your",
@@ -235,7 +244,7 @@ static SAMPLES: Lexicon = lexicon!([
     "*****",
 ]);
 
-/// Whether a token is a sample: it says so, or it is one character over and over.
+/// Whether a token is a sample: it contains such a word, or repeats one character.
 pub(super) fn is_sample(token: &[u8]) -> bool {
     let tail = token.get(token.len().min(8)..).unwrap_or_default();
     (tail.len() >= 12 && super::value::distinct(&tail.to_ascii_lowercase()) < 4)
@@ -298,7 +307,8 @@ mod tests {
         }
     }
 
-    /// Every form of every rule: each of its shapes, and the tokens in its samples. What decodes to something is not drawn.
+    /// Every form of every rule: its shapes, and the tokens in its samples. Tokens that decode to
+    /// something cannot be drawn at random.
     fn templates() -> Vec<(&'static Rule, &'static str)> {
         let mut templates = Vec::new();
         for rule in all().filter(|rule| rule.check != Check::Jwt) {
@@ -308,7 +318,7 @@ mod tests {
         templates
     }
 
-    /// Draws tokens of every form and gives those of which something is left, with how many were drawn.
+    /// Draws tokens of every form. Returns those that are not redacted whole, and the number drawn.
     fn leaks(each: usize, keep: fn(u8) -> bool, among: fn(&Rule) -> bool) -> (Vec<String>, usize) {
         let (mut leaked, mut count) = (Vec::new(), 0);
         for (n, (rule, template)) in templates().into_iter().filter(|(rule, _)| among(rule)).enumerate() {
@@ -342,7 +352,7 @@ mod tests {
         (leaked, count)
     }
 
-    /// How many tokens of each form are drawn: few in the usual run, as many as `TOKEN_DRAWS` says by hand.
+    /// Tokens drawn per form: few by default, more with the variable `TOKEN_DRAWS`.
     fn draws(usual: usize) -> usize {
         std::env::var("TOKEN_DRAWS").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
     }

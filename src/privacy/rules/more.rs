@@ -1,9 +1,9 @@
-//! Tokens of smaller services, and of those who write `name_live_…`: what stands behind such a prefix need only be random.
+//! Tokens of smaller services, and the general form `name_live_…`, for which the part after the
+//! prefix only has to be random.
 
 use super::super::kind::{API_KEY, SECRET};
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "prefixed",

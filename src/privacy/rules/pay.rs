@@ -1,9 +1,8 @@
-//! Tokens of payment, trade and money.
+//! Tokens of payment, commerce and finance services.
 
 use super::super::kind::{API_KEY, PRIVATE_KEY};
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "stripe",

@@ -3,7 +3,6 @@
 use super::super::kind::API_KEY;
 use super::{Check, Rule};
 
-/// The rules.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         name: "slack",
