@@ -1,4 +1,4 @@
-//! What a provider says of a key and of its models, asked at its cheap endpoints.
+//! Checks keys and lists models, through the providers' endpoints that cost nothing.
 
 use super::Usage;
 use super::error::{Error, Kind};
@@ -11,48 +11,49 @@ use crate::secret::Secret;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// What a provider says of a key.
+/// The result of checking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is good.
+    /// The key is accepted.
     Valid(Standing),
-    /// It is not accepted.
+    /// The key is rejected.
     Invalid(String),
-    /// It is accepted, but not for asking a model.
+    /// The key is accepted, but cannot be used to call models.
     Restricted(String),
-    /// It could not be found out: no network, or the provider has troubles of its own. Never a reason to give a key up.
+    /// The check failed: no network, or an error at the provider. Never a reason to discard a key.
     Unknown(String),
 }
 
-/// What else is known of a good key, where the provider tells.
+/// Details of a valid key, if the provider reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
-    /// The provider's own masked name of it.
+    /// The provider's masked name of the key.
     pub label: Option<String>,
-    /// When it ends.
+    /// When the key expires.
     pub expires_at: Option<Time>,
-    /// What may be spent with it in all.
+    /// The spending limit of the key.
     pub limit: Option<NanoDollars>,
-    /// What of that is left.
+    /// What is left of the limit.
     pub remaining: Option<NanoDollars>,
-    /// Whether the account never paid.
+    /// Whether the account has never paid.
     pub is_free_tier: bool,
 }
 
-/// One of a provider's models.
+/// A model of a provider.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// What it is asked by.
+    /// The name used in requests.
     pub id: String,
-    /// Its name for people.
+    /// The name for display.
     pub name: Option<String>,
-    /// How many tokens it can look at.
+    /// The context window, in tokens.
     pub context_length: Option<u64>,
-    /// What it costs.
+    /// The prices.
     pub prices: Option<Prices>,
 }
 
-/// Asks what a key is worth. An error is a mistake in address or settings; whatever happens on the way there is [`Verdict::Unknown`].
+/// Checks a key. Errors are invalid addresses or settings; failures on the way are
+/// [`Verdict::Unknown`].
 pub async fn verify(endpoint: &Endpoint, key: &Secret, reach: Reach) -> Result<Verdict, Error> {
     let line = Line::new(endpoint, reach)?;
     match ask(&line, endpoint.account, key).await {
@@ -60,7 +61,7 @@ pub async fn verify(endpoint: &Endpoint, key: &Secret, reach: Reach) -> Result<V
         Err(error) => match error.kind() {
             Kind::BadAddress | Kind::PlainHttp | Kind::BadNet => Err(error),
             Kind::InvalidKey => Ok(Verdict::Invalid(error.to_string())),
-            // xAI calls a wrong key a bad request.
+            // xAI answers 400 to an invalid key.
             Kind::BadRequest if endpoint.account == Account::XAi => Ok(Verdict::Invalid(error.to_string())),
             Kind::Forbidden | Kind::NoCredit => Ok(Verdict::Restricted(error.to_string())),
             _ => Ok(Verdict::Unknown(error.to_string())),
@@ -82,7 +83,7 @@ async fn ask(line: &Line, account: Account, key: &Secret) -> Result<Vec<u8>, Err
     line.short(get(line, &at, path, auth, Some(key))).await
 }
 
-/// Whether it is one of `OpenAI`'s keys that make other keys.
+/// Whether it is an `OpenAI` admin key, which creates other keys.
 fn is_admin(key: &Secret) -> bool {
     key.expose().starts_with("sk-admin-")
 }
@@ -101,7 +102,7 @@ async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key
     }
 }
 
-/// OpenRouter's words about a key.
+/// OpenRouter's description of a key.
 #[derive(Deserialize)]
 struct About<'a> {
     #[serde(borrow)]
@@ -142,14 +143,14 @@ struct XAiKey {
 }
 
 fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
-    let unread = || Verdict::Unknown(line.error(Kind::Malformed, "answered with something that is not understood").to_string());
+    let unread = || Verdict::Unknown(line.error(Kind::Malformed, "sent an answer that cannot be parsed").to_string());
     match account {
         Account::OpenRouter => {
             let Ok(About { data }) = serde_json::from_slice::<About<'_>>(body) else {
                 return unread();
             };
             if data.is_management_key == Some(true) || data.is_provisioning_key == Some(true) {
-                return Verdict::Restricted("it is a management key: it makes other keys and cannot ask a model anything".to_owned());
+                return Verdict::Restricted("it is a management key: it can create other keys but not call models".to_owned());
             }
             let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
             Verdict::Valid(Standing {
@@ -173,7 +174,7 @@ fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
             Err(_) => unread(),
         },
         Account::OpenAi if is_admin(key) => {
-            Verdict::Restricted("it is an admin key: it makes other keys and cannot ask a model anything".to_owned())
+            Verdict::Restricted("it is an admin key: it can create other keys but not call models".to_owned())
         }
         Account::Models | Account::OpenAi | Account::Gemini | Account::Anthropic => {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
@@ -225,7 +226,8 @@ struct Generated<'a> {
     is_byok: Option<bool>,
 }
 
-/// What an answer took, asked after it was given; `None` where the provider does not tell, or not yet.
+/// The usage of an answer, requested afterwards; `None` if the provider does not report it, or not
+/// yet.
 pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secret>, id: &str) -> Option<Usage> {
     let fit = !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if account != Account::OpenRouter || !fit {
@@ -247,7 +249,7 @@ pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secre
     })
 }
 
-/// The provider's models, in its own order. Some tell them to anyone, without a key.
+/// The provider's models, in its own order. Some providers list them without a key.
 pub async fn models(endpoint: &Endpoint, key: Option<&Secret>, reach: Reach) -> Result<Vec<Model>, Error> {
     let line = Line::new(endpoint, reach)?;
     let (path, auth) = match endpoint.account {
@@ -256,7 +258,7 @@ pub async fn models(endpoint: &Endpoint, key: Option<&Secret>, reach: Reach) -> 
     };
     let body = line.short(get(&line, &line.address, path, auth, key)).await?;
     let list: List<'_> =
-        serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a list of models"))?;
+        serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "sent an answer that is not a list of models"))?;
     let tidy = |word: &str| word.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
     Ok(list
         .data

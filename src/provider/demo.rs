@@ -1,4 +1,5 @@
-//! The assistant in the house: no network, no model, and it says so. It shows a newcomer what the program does with their words.
+//! The built-in demo: no network and no model. It shows new users what the program does with their
+//! text.
 
 use super::{Answer, Error, Heard, NanoDollars, Provider, Usage, Wish};
 use crate::message::{Message, Role};
@@ -7,7 +8,7 @@ use crate::privacy::Raw;
 use serde::Serialize;
 use std::time::Duration;
 
-/// Answers offline, always the same to the same.
+/// Answers offline. The same input always gets the same answer.
 #[derive(Debug)]
 pub struct Demo {
     name: Name,
@@ -21,15 +22,15 @@ impl Default for Demo {
 }
 
 impl Demo {
-    /// One that answers at once.
+    /// Creates a demo that answers at once.
     #[must_use]
     pub fn new() -> Self {
-        // The name is one by its letters; the other arm is never taken.
+        // "demo" is a valid name, so the other arm is unreachable.
         let name = "demo".parse().unwrap_or_else(|_| unreachable!());
         Self { name, pace: Duration::ZERO }
     }
 
-    /// One that answers word by word, for someone who watches.
+    /// Creates a demo that answers word by word, for an interactive chat.
     #[must_use]
     pub fn paced() -> Self {
         Self { pace: Duration::from_millis(12), ..Self::new() }
@@ -53,7 +54,7 @@ impl Demo {
             Some(answer) => answer.to_owned(),
             None if turns <= 1 => String::from(WELCOME),
             None => format!(
-                "You wrote {} words. A model would answer them now; I cannot, I am only the demo.\n\n{NEXT}",
+                "You wrote {} words. A model would answer now; I cannot, because I am only the demo.\n\n{NEXT}",
                 words.split_whitespace().count()
             ),
         }
@@ -62,9 +63,9 @@ impl Demo {
 
 const WELCOME: &str = "Hello. This is the demo: no model, no network, nothing to pay. I answer from a few lines in the program, so that you can see \
 what happens to your words.\n\nTry this: paste an e-mail address or a card number, such as 4111 1111 1111 1111, and send it. I will show you what a provider \
-would have got to see.\n\nOr ask me about *storage*, *keys*, *backup*, *privacy* or *cost*.";
+would see.\n\nOr ask me about *storage*, *keys*, *backup*, *privacy* or *cost*.";
 
-const NEXT: &str = "Paste an e-mail address or a card number to see it taken out, or ask about *storage*, *keys*, *backup*, *privacy* or *cost*. \
+const NEXT: &str = "Paste an e-mail address or a card number to see it replaced, or ask about *storage*, *keys*, *backup*, *privacy* or *cost*. \
 `/help` lists the commands, `/exit` leaves.";
 
 type Topic = (&'static [&'static str], &'static str);
@@ -73,7 +74,7 @@ const TOPICS: &[Topic] = &[
     (
         &["backup", "restore", "lost", "new machine"],
         "Backup: `chatbot backup` writes one encrypted file with your conversations and checks that it can be opened again; `chatbot restore FILE` brings it back. \
-It needs your passphrase, and nobody else can open it. This is the demo speaking, but those commands are real.",
+It needs your passphrase, and no one else can open it. This is the demo speaking, but those commands are real.",
     ),
     (
         &["api key", "key", "secret", "password", "keyring", "vault"],
@@ -83,18 +84,18 @@ This is the demo speaking; it has no key and needs none.",
     ),
     (
         &["cost", "price", "budget", "pay", "money", "usage"],
-        "Cost: the provider's own figure is counted for each answer, and `chatbot usage` adds it up. With a budget in the settings a request that would break it is \
+        "Cost: the provider's own figure is counted for each answer, and `chatbot usage` adds it up. If you set a budget, a request that would exceed it is \
 not sent. This demo costs nothing.",
     ),
     (
         &["store", "storage", "stored", "saved", "disk", "file", "history", "encrypt", "where"],
-        "Storage: each conversation is one file, and each message in it is sealed (encrypted and signed) before it is written, readable by your user alone. What was taken out \
-of a message is not in the file either. `chatbot history list` shows them, `--no-log` writes nothing at all. \
+        "Storage: each conversation is one file, and each message in it is encrypted and authenticated before it is written, readable by your user alone. What was replaced \
+in a message is not in the file either. `chatbot history list` shows them, `--no-log` writes nothing at all. \
 This is the demo speaking, but what you write here is treated the same way.",
     ),
     (
         &["privacy", "redact", "private", "leak", "personal", "data", "pii"],
-        "Privacy: before a message is kept or sent, e-mail addresses, phone numbers, card numbers, keys and the like are replaced by placeholders such as `[ EMAIL_1 ]`. \
+        "Privacy: before a message is saved or sent, e-mail addresses, phone numbers, card numbers, keys and the like are replaced by placeholders such as `[ EMAIL_1 ]`. \
 The provider sees the placeholder; your own screen shows the real value again when an answer mentions it. Try it: send me an e-mail address. \
 It is done by rules, and rules miss things: do not send what must never leave. This demo gets the placeholders, too.",
     ),
@@ -105,15 +106,15 @@ Everything else stays as you see it in this demo.",
     ),
     (
         &["help", "what can", "commands", "who are you", "what are you"],
-        "I am the demo: a few prepared lines, not a model. Paste an e-mail address or a card number to see it taken out, or ask about *storage*, *keys*, *backup*, *privacy* \
+        "I am the demo: a few prepared lines, not a model. Paste an e-mail address or a card number to see it replaced, or ask about *storage*, *keys*, *backup*, *privacy* \
 or *cost*. `/help` lists the commands of the chat, `/exit` leaves.",
     ),
 ];
 
-/// The placeholders in a text, each once, in the order of first sight: `[EMAIL_1]`.
+/// The placeholders in a text, without duplicates, in order of first occurrence: `[EMAIL_1]`.
 fn placeholders(text: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
-    // What stands after the last `[` before each `]`.
+    // The text after the last `[` before each `]`.
     for part in text.split_inclusive(']') {
         let Some(whole) = part.rfind('[').and_then(|open| part.get(open..)).filter(|whole| whole.ends_with(']')) else {
             continue;
@@ -133,24 +134,25 @@ fn placeholders(text: &str) -> Vec<&str> {
 
 fn about_placeholders(words: &str, hidden: &[&str]) -> String {
     let things = match hidden {
-        [_] => "one thing".to_owned(),
-        more => format!("{} things", more.len()),
+        [_] => "one value".to_owned(),
+        more => format!("{} values", more.len()),
     };
-    // With spaces inside the brackets the screen does not put the real value back: this is what the provider sees.
+    // Spaces inside the brackets keep the screen from restoring the value: this is what a provider
+    // sees.
     let mut seen: String = words.chars().take(400).collect();
     for one in hidden {
         seen = seen.replace(one, &apart(one));
     }
     let list: Vec<String> = hidden.iter().map(|one| format!("`{}` stands for {one}", apart(one))).collect();
     format!(
-        "I (the demo) was not given your words as you typed them: {things} had been taken out before they went anywhere. A provider would have got this:\n\n> {}\n\n\
-On your screen the real value is put back: {}. Only this program, on this machine, knows which is which, and only while it runs: the file on disk has the placeholder too.",
+        "I (the demo) did not get your text as you typed it: {things} had been replaced first. A provider would get this:\n\n> {}\n\n\
+Your screen shows the real value again: {}. Only this program, on this machine, knows which placeholder stands for which value, and only while it runs: the file on disk contains the placeholder too.",
         seen.replace('\n', "\n> "),
         list.join("; ")
     )
 }
 
-/// `[ EMAIL_1 ]`
+/// Writes a placeholder with spaces: `[ EMAIL_1 ]`.
 fn apart(placeholder: &str) -> String {
     format!("[ {} ]", placeholder.trim_matches(['[', ']']))
 }
@@ -244,7 +246,7 @@ mod tests {
             assert_eq!(answer, Demo::answer_to(&said(&[words])));
         }
         let later = Demo::answer_to(&said(&["hi", "tell me a joke please"]));
-        assert!(later.starts_with("You wrote 5 words. A model would answer them now; I cannot, I am only the demo."), "{later}");
+        assert!(later.starts_with("You wrote 5 words. A model would answer now; I cannot, because I am only the demo."), "{later}");
         assert!(Demo::answer_to(&[]).contains("demo"));
     }
 }

@@ -1,11 +1,11 @@
-//! What can go wrong when a provider is asked.
+//! The errors of provider requests.
 
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redactor};
 use crate::secret::Secret;
 use std::time::Duration;
 
-/// What went wrong. The front desk makes exit codes and hints of these.
+/// The kind of an error. The command line maps it to an exit code and a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
@@ -19,51 +19,52 @@ pub enum Kind {
     NotFound,
     /// The model is there, but not under the privacy the request asks for (404).
     PrivacyRestricted,
-    /// The request itself was refused (400, 413, 422): too long, or a parameter the model does not take.
+    /// The request was refused (400, 413, 422): too long, or a parameter that the model does not
+    /// support.
     BadRequest,
-    /// It took too long: 408, or silence.
+    /// A timeout: 408, or no data for too long.
     Timeout,
     /// Too many requests (429).
     RateLimited {
-        /// How long to wait, if the provider said so.
+        /// The waiting time, if the provider named one.
         retry_after: Option<Duration>,
     },
-    /// The provider or the one behind it failed (5xx, or an error in the middle of an answer).
+    /// The provider, or the one it routes to, failed (5xx, or an error in the middle of an answer).
     Upstream,
-    /// Nobody listens at the address.
+    /// The connection was refused.
     Refused,
-    /// The name of the host cannot be found.
+    /// The host name does not resolve.
     Dns,
-    /// The connection could not be made for another reason.
+    /// The connection failed for another reason.
     Connect,
-    /// The other side could not prove who it is, or encryption failed.
+    /// The certificate is not trusted, or the TLS connection failed.
     Tls,
-    /// The connection was broken in the middle.
+    /// The connection was reset.
     Reset,
-    /// The answer ended before it was finished.
+    /// The answer ended early.
     Truncated,
-    /// There was no answer in the answer.
+    /// The answer was empty.
     Empty,
-    /// What came makes no sense.
+    /// The answer cannot be parsed.
     Malformed,
-    /// What came is larger than any honest answer.
+    /// The answer exceeds the size limit.
     TooLarge,
-    /// A web page or something else came instead of an answer.
+    /// The answer is a web page or another type that is not JSON.
     NotJson,
-    /// What came is compressed, which was not asked for.
+    /// The answer is compressed, which was not requested.
     Compressed,
-    /// The provider wants the request sent elsewhere, which would take the key along.
+    /// The provider redirects the request, which would take the key to another address.
     Redirect,
-    /// The address would send the key unencrypted over a network.
+    /// The address would send the key unencrypted over the network.
     PlainHttp,
-    /// The address is not one.
+    /// The address is invalid.
     BadAddress,
-    /// The extra certificates or the proxy that were given are not usable.
+    /// The extra certificates or the proxy are invalid.
     BadNet,
 }
 
 impl Kind {
-    /// The word for scripts and for the ledger.
+    /// The code for scripts and for the ledger.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -95,7 +96,8 @@ impl Kind {
     }
 }
 
-/// What went wrong, in words that may be shown and logged: they hold no key and no text of the conversation.
+/// An error of a provider request. Its message is safe to show and to log: it contains no key and
+/// no text of the conversation.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Error {
@@ -103,7 +105,7 @@ pub struct Error {
     status: Option<u16>,
     sentence: String,
     wait: Option<Duration>,
-    /// Whether the same request may be sent again without being answered, or paid for, twice.
+    /// Whether the request can be repeated without being answered, or paid for, twice.
     pub(super) again: bool,
 }
 
@@ -112,25 +114,25 @@ impl Error {
         Self { kind, status: None, sentence, wait: None, again: false }
     }
 
-    /// What went wrong.
+    /// The kind of error.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was a response.
     #[must_use]
     pub const fn status(&self) -> Option<u16> {
         self.status
     }
 
-    /// How long to wait, if the provider said so.
+    /// The waiting time, if the provider named one.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         self.wait
     }
 
-    /// Whether the same request may be sent again without being answered, or paid for, twice.
+    /// Whether the request can be repeated without being answered, or paid for, twice.
     #[must_use]
     pub const fn may_be_repeated(&self) -> bool {
         self.again
@@ -152,15 +154,16 @@ impl Error {
     }
 }
 
-/// How much of a provider's own words an error repeats, in characters.
+/// The most characters of a provider's message that an error repeats.
 const SAID: usize = 200;
 
-/// So many characters of a key in a row are more than its well-known beginning.
+/// As many characters of a key in a row are more than its public prefix.
 const KEY_RUN: usize = 12;
 
-/// A provider's own words, made fit to be shown: no part of the key, nothing private, nothing that moves a cursor, one line, not long.
+/// Makes a provider's message safe to show: redacted, without any part of the key, sanitized, one
+/// line, short.
 pub(super) fn quote(said: &str, key: Option<&Secret>, redactor: &Redactor) -> String {
-    // Whatever is beyond this would be cut off anyway.
+    // The rest would be cut off below in any case.
     let said: String = said.chars().take(SAID * 10).collect();
     let said = match key {
         Some(key) => mask(&said, key.expose()),
@@ -181,7 +184,8 @@ pub(super) fn quote(said: &str, key: Option<&Secret>, redactor: &Redactor) -> St
     line
 }
 
-/// Every run of [`KEY_RUN`] or more characters that also stands in the key is replaced, so that an echo is caught when it is cut short, too.
+/// Masks every run of [`KEY_RUN`] or more characters that also occurs in the key, so that a
+/// truncated echo of the key is caught too.
 fn mask(said: &str, key: &str) -> String {
     let (said_bytes, key_bytes) = (said.as_bytes(), key.as_bytes());
     let run = KEY_RUN.min(key_bytes.len());
@@ -208,13 +212,13 @@ fn mask(said: &str, key: &str) -> String {
     out
 }
 
-/// `openrouter` said nothing more / said so and so: the tail of a sentence.
+/// Appends the provider's message to a sentence, if there is one.
 pub(super) fn tail(quoted: &str) -> String {
     let quoted = quoted.trim_end_matches('.');
     if quoted.is_empty() { String::new() } else { format!(": {quoted}") }
 }
 
-/// The beginning of a sentence about a provider.
+/// The subject of a sentence about a provider.
 pub(super) fn who(name: &Name) -> String {
     format!("`{name}`")
 }

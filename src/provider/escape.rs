@@ -1,9 +1,10 @@
-//! Text as a string of JSON, a stretch at a time: a long conversation is written out with every question.
+//! Escapes text for JSON in pieces, rather than byte by byte: the whole
+//! conversation is written with every question.
 
-/// So much is looked at in one step.
+/// Bytes tested at once.
 const PIECE: usize = 32;
 
-/// Adds a text to JSON, in quotes.
+/// Appends a text to JSON, in quotes.
 pub(super) fn quoted(text: &str, json: &mut String) {
     json.push('"');
     let mut rest = text;
@@ -18,11 +19,11 @@ pub(super) fn quoted(text: &str, json: &mut String) {
     json.push('"');
 }
 
-/// Where the first byte is that does not stand for itself.
+/// The position of the first byte that must be escaped.
 fn first_other(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
     for piece in bytes.chunks(PIECE) {
-        // No branch within the piece: the compiler looks at all of it at once.
+        // No branch inside a piece, so that the compiler vectorizes the test.
         if piece.iter().fold(0, |others, byte| others | u8::from(!is_plain(*byte))) != 0 {
             return piece.iter().position(|byte| !is_plain(*byte)).map(|at| from + at);
         }
@@ -31,7 +32,7 @@ fn first_other(bytes: &[u8]) -> Option<usize> {
     None
 }
 
-/// What stands for itself in a string. The bytes of a longer character all do.
+/// Whether a byte needs no escape. All bytes of multi-byte characters need none.
 const fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..=0x1F | b'"' | b'\\')
 }

@@ -1,32 +1,32 @@
-//! What has come of an answer so far, gathered event by event and told piece by piece.
+//! Collects an answer event by event and passes it on piece by piece.
 
 use super::stream::{Caps, Event, Parser, TooLarge};
 use super::{Answer, Heard, Usage, clean_word, wire};
 use crate::privacy::Raw;
 
-/// What has come of an answer so far.
+/// The answer so far.
 pub(super) struct SoFar {
     id: Option<String>,
     model: Option<String>,
     pub(super) finish: Option<String>,
     usage: Option<Usage>,
-    /// The end was said.
+    /// The end marker was received.
     pub(super) done: bool,
-    /// Something of the answer came.
+    /// Something of the answer was received.
     pub(super) begun: bool,
     announced: bool,
     text: String,
     reasoning: String,
     tool_calls: usize,
-    /// Signs of life that the hearer has not been told of.
+    /// Keep-alive signs not yet passed on.
     pub(super) signs: u32,
 }
 
-/// Why an answer cannot be read on.
+/// Why an answer cannot be read further.
 pub(super) enum Stop {
     TooLarge(TooLarge),
     NotJson,
-    /// An error object, as JSON.
+    /// The error object that the provider sent, as JSON.
     Said(String),
 }
 
@@ -53,17 +53,17 @@ impl SoFar {
         }
     }
 
-    /// One event of a stream, or an answer that came whole.
+    /// Takes one event of a stream, or a whole answer.
     pub(super) fn take(&mut self, data: &[u8]) -> Result<(), Stop> {
         if data.starts_with(b"[DONE]") {
             self.done = true;
             return Ok(());
         }
-        // Some wrap an error in a list.
+        // Some servers wrap an error in a list.
         if data.trim_ascii_start().first() == Some(&b'[') {
             return Err(wire::error_in_list(data).map_or(Stop::NotJson, Stop::Said));
         }
-        // Looked at once as UTF-8, not once for each string in it.
+        // Validate UTF-8 once here, not for each string in it.
         let chunk = std::str::from_utf8(data).ok().and_then(|data| serde_json::from_str::<wire::Chunk<'_>>(data).ok());
         let Some(chunk) = chunk else {
             return Err(Stop::NotJson);
@@ -100,7 +100,7 @@ impl SoFar {
         Ok(())
     }
 
-    /// Tells the hearer what has gathered.
+    /// Passes on what was collected.
     pub(super) fn tell(&mut self, hear: &mut dyn FnMut(Heard)) {
         if !self.announced && (self.model.is_some() || !self.text.is_empty() || !self.reasoning.is_empty()) {
             self.announced = true;
@@ -120,7 +120,7 @@ impl SoFar {
         self.signs = 0;
     }
 
-    /// The end, if anything came at all.
+    /// The finished answer, if anything was received.
     pub(super) fn answer(self, asked: &str) -> Option<Answer> {
         if !self.begun && self.finish.is_none() {
             return None;
@@ -137,7 +137,7 @@ impl SoFar {
     }
 }
 
-/// Hears a recorded stream as if it came in pieces of so many bytes: what it takes without a network.
+/// Replays a recorded stream in pieces of `piece` bytes, to measure decoding without a network.
 pub fn replay(recorded: &[u8], piece: usize, hear: &mut dyn FnMut(Heard)) -> Option<Answer> {
     let mut parser = Parser::new(Caps::default());
     let mut so_far = SoFar::new(None);

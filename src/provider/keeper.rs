@@ -1,4 +1,5 @@
-//! Those who make and delete keys at a provider, as one: a key is called by a word of the provider's own.
+//! Creates and deletes keys at providers that have an API for it. A key is identified by the
+//! provider's own id.
 
 use super::error::Error;
 use super::http::Reach;
@@ -7,7 +8,7 @@ use super::service_accounts::{Found, Place, ServiceAccounts};
 use crate::catalog::{Account, Endpoint};
 use crate::secret::Secret;
 
-/// Makes and deletes keys with a key that may.
+/// Creates and deletes keys with a management key.
 #[derive(Debug)]
 pub enum Keeper<'a> {
     /// `OpenRouter`, with a management key.
@@ -16,25 +17,25 @@ pub enum Keeper<'a> {
     ServiceAccounts(ServiceAccounts<'a>),
 }
 
-/// Why a key cannot be swapped for another by a program.
+/// Why a key cannot be rotated by a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfit {
     /// The account has no such key.
     Unknown,
-    /// Several look like it.
+    /// Several keys match.
     Several,
-    /// It belongs to a person, and only that person can make another.
+    /// It belongs to a person, who must create another by hand.
     Persons,
 }
 
 impl<'a> Keeper<'a> {
-    /// Whether there is one for this kind of account.
+    /// Whether this kind of account has such an API.
     #[must_use]
     pub const fn is_for(account: Account) -> bool {
         matches!(account, Account::OpenRouter | Account::OpenAi)
     }
 
-    /// The one for an endpoint.
+    /// The manager for an endpoint.
     pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
         Ok(match endpoint.account {
             Account::OpenAi => Self::ServiceAccounts(ServiceAccounts::new(endpoint, key, reach)?),
@@ -42,14 +43,15 @@ impl<'a> Keeper<'a> {
         })
     }
 
-    /// What the provider calls a key.
+    /// The provider's id of a key.
     pub async fn call(&self, key: &Secret) -> Result<Result<String, Unfit>, Error> {
         match self {
             Self::Manager(manager) => {
                 if let Some(found) = manager.find(&hash_of(key)).await? {
                     return Ok(Ok(found.hash));
                 }
-                // The hash may be made otherwise than the links say; the masked form is the next best, if it is one key's alone.
+                // The hash may be computed in a way that is not documented. The masked form is the
+                // fallback, if it matches one key only.
                 let mut like: Vec<Managed> = manager.list().await?.into_iter().filter(|listed| listed.is_mask_of(key)).collect();
                 Ok(if like.len() == 1 { like.pop().map(|found| found.hash).ok_or(Unfit::Unknown) } else { Err(Unfit::Unknown) })
             }
@@ -62,8 +64,9 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// A new key of that name, which may do what the old one may; what the provider calls it. Keys of the same name are
-    /// left from a run that was cut off, and nobody's: they go first.
+    /// Creates a key with this name and the permissions of the old one, and returns its id too.
+    /// Keys with the same name are left over from an interrupted run and belong to no one, so they
+    /// are deleted first.
     pub async fn create(&self, name: &str, old: &str) -> Result<(String, Secret), Error> {
         match self {
             Self::Manager(manager) => {
@@ -87,7 +90,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Lets a key be refused, or taken again. One that cannot do that leaves it as it is.
+    /// Disables a key, or enables it again. Does nothing if the provider cannot disable keys.
     pub async fn disable(&self, called: &str, disabled: bool) -> Result<(), Error> {
         match self {
             Self::Manager(manager) => manager.disable(called, disabled).await,
@@ -95,7 +98,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Deletes a key for good; whether the provider did.
+    /// Deletes a key permanently. Returns whether the provider did.
     pub async fn delete(&self, called: &str) -> Result<bool, Error> {
         match self {
             Self::Manager(manager) => manager.delete(called).await.map(|()| true),
@@ -106,7 +109,7 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    /// Deletes every key of that name; whether the provider did.
+    /// Deletes every key with this name. Returns whether the provider did.
     pub async fn delete_named(&self, name: &str, old: &str) -> Result<bool, Error> {
         match self {
             Self::Manager(manager) => {
@@ -127,7 +130,7 @@ impl<'a> Keeper<'a> {
     }
 }
 
-/// Where a key is, and how long one like it lives.
+/// The location of a key in its id, and the lifetime of its kind.
 fn placed(called: &str) -> Option<(Place, Option<i64>)> {
     let (place, lives) = called.split_once(' ').map_or((called, None), |(place, seconds)| (place, seconds.parse().ok()));
     Some((place.parse().ok()?, lives))

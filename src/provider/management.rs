@@ -1,4 +1,5 @@
-//! `OpenRouter`'s management of keys: made, looked up, disabled, deleted with a management key; and the exchange that ends a login.
+//! `OpenRouter` key management with a management key (create, find, disable, delete), and the code
+//! exchange at the end of a login.
 
 use super::error::{Error, Kind};
 use super::http::{Auth, Line, Reach, Reply, Sort, Verb};
@@ -11,44 +12,45 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
-/// How many keys a page of the list has.
+/// Keys on one page of the list.
 const PAGE: usize = 100;
-/// More pages than anyone has.
+/// An upper limit far above any real account, so that a server cannot keep the client listing
+/// forever.
 const MOST_PAGES: usize = 100;
 
 /// A key as the account lists it; never the key itself.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Managed {
-    /// What it is called by in requests.
+    /// Its id in requests.
     pub hash: String,
-    /// The name its owner gave it.
+    /// The name given by the user.
     #[serde(default)]
     pub name: String,
-    /// The provider's masked form of it.
+    /// The provider's masked form.
     #[serde(default)]
     pub label: String,
-    /// Whether it is refused for now.
+    /// Whether it is disabled.
     #[serde(default)]
     pub disabled: bool,
-    /// What may be spent with it: a number of dollars, or null.
+    /// The spending limit: a number of dollars, or null.
     #[serde(default)]
     pub limit: serde_json::Value,
-    /// How often that begins anew.
+    /// How often the limit resets.
     #[serde(default)]
     pub limit_reset: Option<String>,
-    /// When it ends.
+    /// When it expires.
     #[serde(default)]
     pub expires_at: Option<String>,
-    /// Whether what is paid elsewhere counts too.
+    /// Whether usage of the user's own upstream keys counts towards the limit.
     #[serde(default)]
     pub include_byok_in_limit: Option<bool>,
-    /// Where it belongs.
+    /// Its workspace.
     #[serde(default)]
     pub workspace_id: Option<String>,
 }
 
 impl Managed {
-    /// Whether its masked form, `sk-or-v1-0a1...9f0`, can be that of this key.
+    /// Whether its masked form, `sk-or-v1-0a1...9f0`, matches this key.
     #[must_use]
     pub fn is_mask_of(&self, key: &Secret) -> bool {
         let text = key.expose();
@@ -63,7 +65,7 @@ pub struct Manager<'a> {
     key: &'a Secret,
 }
 
-/// The hash a key is called by, as the provider's own links make it.
+/// The hash that identifies a key, computed as the provider's links do.
 #[must_use]
 pub(super) fn hash_of(key: &Secret) -> String {
     Sha256::digest(key.expose().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
@@ -73,12 +75,12 @@ pub(super) fn hash_of(key: &Secret) -> String {
 }
 
 impl<'a> Manager<'a> {
-    /// With a management key.
+    /// Creates a manager with a management key.
     pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
         Ok(Self { line: Line::new(endpoint, reach)?, key })
     }
 
-    /// Every key of the account, the disabled ones too.
+    /// All keys of the account, including disabled ones.
     pub async fn list(&self) -> Result<Vec<Managed>, Error> {
         #[derive(Deserialize)]
         struct Page {
@@ -97,7 +99,7 @@ impl<'a> Manager<'a> {
         Ok(all)
     }
 
-    /// The key of that hash; `None` if the account has none.
+    /// The key with this hash; `None` if the account has none.
     pub async fn find(&self, hash: &str) -> Result<Option<Managed>, Error> {
         #[derive(Deserialize)]
         struct One {
@@ -110,7 +112,7 @@ impl<'a> Manager<'a> {
         }
     }
 
-    /// Makes a key of that name that may do what `like` may.
+    /// Creates a key with this name and the permissions of `like`.
     pub async fn create(&self, name: &str, like: &Managed) -> Result<(Managed, Secret), Error> {
         #[derive(Deserialize)]
         struct Made {
@@ -139,7 +141,7 @@ impl<'a> Manager<'a> {
         }
         let body = change(&self.line, Verb::Post, "/keys", Some(self.key), Some(wish.to_string())).await?;
         let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
-        // It is said once, at the top or within the data.
+        // The key is returned once, either at the top level or in the data.
         let key = match made.key {
             Some(key) => key,
             None => serde_json::from_slice::<Within>(&body).map_err(|_| self.unread())?.data.key,
@@ -147,13 +149,13 @@ impl<'a> Manager<'a> {
         Ok((made.data, Secret::new(key)))
     }
 
-    /// Lets a key be refused, or taken again.
+    /// Disables a key, or enables it again.
     pub async fn disable(&self, hash: &str, disabled: bool) -> Result<(), Error> {
         let body = json!({ "disabled": disabled }).to_string();
         change(&self.line, Verb::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await.map(drop)
     }
 
-    /// Deletes a key for good; one that is gone already is no error.
+    /// Deletes a key permanently. A key that does not exist is not an error.
     pub async fn delete(&self, hash: &str) -> Result<(), Error> {
         match change(&self.line, Verb::Delete, &format!("/keys/{hash}"), Some(self.key), None).await {
             Err(error) if error.kind() == Kind::NotFound => Ok(()),
@@ -167,7 +169,7 @@ impl<'a> Manager<'a> {
     }
 
     fn unread(&self) -> Error {
-        self.line.error(Kind::Malformed, "answered with something that is not understood")
+        self.line.error(Kind::Malformed, "sent an answer that cannot be parsed")
     }
 }
 
@@ -207,7 +209,7 @@ async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Resul
     }
 }
 
-/// Ends a login: the code that the browser brought, and the proof that it was asked for here, become a key.
+/// Ends a login: exchanges the code from the browser and the PKCE verifier for a key.
 pub async fn exchange(endpoint: &Endpoint, code: &Secret, verifier: &Secret, reach: Reach) -> Result<Secret, Error> {
     #[derive(Deserialize)]
     struct Made {

@@ -1,4 +1,4 @@
-//! Those who answer: the one way out of the house takes `Message`s, and what comes back is `Raw`.
+//! Providers: the only way to send a conversation. Requests take [`Message`]s, answers are `Raw`.
 
 pub mod account;
 pub mod demo;
@@ -31,9 +31,10 @@ use crate::name::Name;
 use crate::privacy::Raw;
 use std::time::Duration;
 
-/// One who answers.
+/// A provider.
 ///
-/// What is asked is a slice of [`Message`]s, whose text is `Redacted`: nothing else can be given to a provider.
+/// It takes a slice of [`Message`]s, whose text is `Redacted`; there is no way to pass it anything
+/// else.
 /// ```compile_fail
 /// use chatbot::{Raw, provider::{Demo, Provider, Wish}};
 /// let said = [Raw::from("my card is 4111 1111 1111 1111")];
@@ -58,108 +59,111 @@ pub trait Provider {
     /// Exactly what would be sent.
     fn body(&self, said: &[Message], wish: &Wish) -> String;
 
-    /// Asks, and tells `hear` what comes as it comes. To stop it, drop the future: what was heard is with the hearer.
+    /// Sends a request and calls `hear` with each part of the answer as it is received. Drop the
+    /// future to stop it; `hear` has what was received until then.
     fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> impl Future<Output = Result<Answer, Error>>;
 
-    /// What an answer took that was not heard to its end, by its id; `None` where nobody tells, or not yet.
+    /// The usage of an answer that was stopped, by its id; `None` if the provider does not report
+    /// it, or not yet.
     fn account(&self, _id: &str) -> impl Future<Output = Option<Usage>> {
         std::future::ready(None)
     }
 }
 
-/// How one wishes to be answered.
+/// The options of a chat request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wish {
-    /// By which model.
+    /// The model.
     pub model: String,
-    /// How freely; the model's own default if `None`.
+    /// The sampling temperature; `None` for the model's default.
     pub temperature: Option<f64>,
-    /// At what length at most, in tokens.
+    /// The maximum length of the answer, in tokens.
     pub max_tokens: Option<u32>,
-    /// Piece by piece rather than whole.
+    /// Whether the answer is streamed.
     pub stream: bool,
-    /// Only by those who neither keep nor learn from what they are asked (where requests are routed).
+    /// Route only to providers that neither store nor train on requests.
     pub deny_data_collection: bool,
-    /// Only by those who retain nothing at all (where requests are routed).
+    /// Route only to providers with zero data retention.
     pub zdr: bool,
 }
 
 impl Wish {
-    /// To be answered by this model, streamed, by those who do not collect data.
+    /// Options for a model: streamed, routed to providers that do not collect data.
     #[must_use]
     pub fn new(model: &str) -> Self {
         Self { model: model.to_owned(), temperature: None, max_tokens: None, stream: true, deny_data_collection: true, zdr: false }
     }
 }
 
-/// What is heard while an answer comes.
+/// A part of an answer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Heard {
-    /// The answer has begun: its id and the model that gives it, as far as the provider names them.
+    /// The answer has begun.
     Begun {
-        /// The provider's id of the answer, by which its cost can be asked later.
+        /// The provider's id of the answer, to request its cost later.
         id: Option<String>,
-        /// The model that really answers.
+        /// The model that answers, if the provider names it.
         model: Option<String>,
     },
-    /// More of the answer.
+    /// The next text.
     Text(Raw),
-    /// More of what the model thinks before it answers.
+    /// The next part of the reasoning.
     Reasoning(Raw),
-    /// Nothing yet, but the other side is there.
+    /// A keep-alive without content.
     Alive,
-    /// It did not work and will be tried again.
+    /// An attempt failed and will be repeated.
     Retrying {
-        /// After so long.
+        /// The pause before it.
         after: Duration,
-        /// The first repetition is 1.
+        /// The number of the retry, from 1.
         attempt: u32,
-        /// What went wrong.
+        /// The kind of failure.
         why: Kind,
     },
 }
 
-/// The end of an answer; its text was heard.
+/// The end of an answer, whose text was passed on before.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
-    /// The provider's id of it.
+    /// The provider's id of the answer.
     pub id: Option<String>,
-    /// The model that gave it, by the provider's word, or the one that was asked.
+    /// The model that answered, as named by the provider, else the requested one.
     pub model: String,
-    /// Why it ended: `stop`, `length`, `content_filter`, ...
+    /// The finish reason: `stop`, `length`, `content_filter`, ...
     pub finish: Option<String>,
-    /// What it took.
+    /// The usage.
     pub usage: Option<Usage>,
-    /// Whether the model ended it of its own accord; not if it grew too long or was filtered.
+    /// Whether the model ended the answer itself, rather than the length limit or a filter.
     pub complete: bool,
-    /// How many calls of tools the model asked for. None is made: this program has no tools.
+    /// The number of tool calls the model made. None is executed, because this program has no
+    /// tools.
     pub tool_calls: usize,
 }
 
-/// What an answer took, by the provider's own count.
+/// The usage of a request, as counted by the provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens of what was asked, those in the cache included.
+    /// Tokens of the prompt, including cached ones.
     pub prompt_tokens: u64,
-    /// Tokens of what was answered, the reasoning included.
+    /// Tokens of the answer, including reasoning.
     pub completion_tokens: u64,
-    /// Of the prompt: read from the provider's cache.
+    /// Prompt tokens read from the provider's cache.
     pub cached_tokens: u64,
-    /// Of the prompt: written to the provider's cache.
+    /// Prompt tokens written to the provider's cache.
     pub cache_write_tokens: u64,
-    /// Of the answer: reasoning.
+    /// Answer tokens used for reasoning.
     pub reasoning_tokens: u64,
-    /// What the account was charged. `None` is unknown, which is not nothing.
+    /// The amount charged to the account. `None` is unknown, which is different from 0.
     pub cost: Option<NanoDollars>,
-    /// What the one behind the router charges on the user's own key there.
+    /// The amount charged by the upstream provider on the user's own key there.
     pub upstream_cost: Option<NanoDollars>,
-    /// Whether the user's own key at the one behind the router was used.
+    /// Whether the user's own upstream key was used.
     pub is_byok: bool,
 }
 
 impl Usage {
-    /// What it really cost: with a key of one's own behind the router, the fee and what the other charges.
+    /// The real cost: with a key of one's own upstream, the fee and the upstream charge.
     #[must_use]
     pub fn spent(&self) -> Option<NanoDollars> {
         match (self.is_byok, self.cost, self.upstream_cost) {
@@ -170,12 +174,12 @@ impl Usage {
     }
 }
 
-/// Any of those we have.
+/// A provider of either kind.
 #[derive(Debug)]
 pub enum AnyProvider {
-    /// One that speaks the common language over the network.
+    /// A provider with an OpenAI-compatible API.
     OpenAi(Box<OpenAi>),
-    /// The one in the house.
+    /// The built-in demo.
     Demo(Demo),
 }
 
@@ -221,7 +225,7 @@ impl Provider for AnyProvider {
     }
 }
 
-/// A word that came from the network, fit for a log or a header: an id, the name of a model, a reason.
+/// A word from the network, made safe for a log or a header: an id, a model name, a finish reason.
 fn clean_word(word: &str) -> Option<String> {
     let word: String = word.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')).take(128).collect();
     (!word.is_empty()).then_some(word)

@@ -1,4 +1,4 @@
-//! The common language of chat completions: OpenRouter's, OpenAI's and that of all who speak it after them.
+//! The chat completions API: OpenRouter's, OpenAI's and compatible ones.
 
 use super::error::{Error, Kind};
 use super::escape::quoted;
@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use serde::Serialize;
 use std::time::Duration;
 
-/// A provider that speaks the common language.
+/// A provider with an OpenAI-compatible API.
 #[derive(Debug)]
 pub struct OpenAi {
     dialect: Dialect,
@@ -24,7 +24,7 @@ pub struct OpenAi {
     line: Line,
 }
 
-/// What is asked, but for the model and the messages, which stand before it.
+/// The request without model and messages, which precede it.
 #[derive(Serialize)]
 struct Manner {
     stream: bool,
@@ -47,7 +47,7 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-/// Whom a router may hand the request to.
+/// The routing options of OpenRouter.
 #[derive(Serialize)]
 struct Routing {
     data_collection: &'static str,
@@ -55,29 +55,30 @@ struct Routing {
     zdr: bool,
 }
 
-/// What a router may do with the request on the way.
+/// A plugin of OpenRouter.
 #[derive(Serialize)]
 struct Plugin {
     id: &'static str,
     enabled: bool,
 }
 
-/// On by default for small models, and it silently drops the middle of a conversation.
+/// Disables a plugin that is on by default for small models and silently drops the middle of a
+/// conversation.
 const NO_COMPRESSION: Plugin = Plugin { id: "context-compression", enabled: false };
 
 impl OpenAi {
-    /// One who is asked at `endpoint` with `key`. The address is checked; nothing is built or reached yet.
+    /// Creates a provider. The address is validated; nothing is connected yet.
     pub fn new(endpoint: &Endpoint, key: Option<Secret>, reach: Reach) -> Result<Self, Error> {
         Ok(Self { dialect: endpoint.dialect, account: endpoint.account, key, line: Line::new(endpoint, reach)? })
     }
 
-    /// The address in the form in which it is asked.
+    /// The normalized address.
     #[must_use]
     pub fn address(&self) -> &super::http::Address {
         &self.line.address
     }
 
-    /// One attempt.
+    /// A single attempt.
     async fn once(&self, post: &Post, wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
         let mut reply = self.line.send_post(post).await?;
         if reply.status() != 200 {
@@ -95,10 +96,10 @@ impl OpenAi {
             }
             Sort::Unsaid => reading.unsaid(&mut reply).await?,
         }
-        reading.so_far.answer(&wish.model).ok_or_else(|| self.line.error(Kind::Empty, "answered with nothing"))
+        reading.so_far.answer(&wish.model).ok_or_else(|| self.line.error(Kind::Empty, "sent an empty answer"))
     }
 
-    /// How long to wait before the next attempt; `None` if it is not worth it.
+    /// The pause before the next attempt; `None` if a retry is pointless.
     fn pause(&self, error: &Error, attempt: u32) -> Option<Duration> {
         let patience = self.line.patience();
         if !error.again || attempt >= patience.retries {
@@ -108,7 +109,8 @@ impl OpenAi {
             return (asked <= patience.longest_pause).then_some(asked);
         }
         let pause = patience.pause.saturating_mul(1 << attempt.min(8)).min(patience.longest_pause);
-        // Between half of it and all of it, so that many who were refused together do not come back together.
+        // Random between half and all of it, so that clients that failed together do not return
+        // together.
         let chance = getrandom::u32().unwrap_or(u32::MAX / 2) % 1000;
         Some(pause / 2 + (pause / 2) * chance / 1000)
     }
@@ -132,7 +134,8 @@ impl Provider for OpenAi {
                 .then_some(Routing { data_collection: if wish.deny_data_collection { "deny" } else { "allow" }, zdr: wish.zdr }),
             plugins: dialect.routing.then_some([NO_COMPRESSION]),
         };
-        // A long past is copied once and not each time the room for it has run out: quotes and line ends take a little more.
+        // Reserve the size in advance, so that a long history is copied once. Quotes and line ends
+        // take a little more.
         let words: usize = said.iter().map(|m| m.text.as_str().len() + 64).sum();
         let mut json = String::with_capacity(words + words / 16 + 512);
         json.push_str(r#"{"model":"#);
@@ -146,7 +149,7 @@ impl Provider for OpenAi {
             json.push('}');
         }
         json.push_str("],");
-        // Words, numbers and flags: there is nothing in it that JSON could not say.
+        // Words, numbers and flags always serialize.
         let manner = serde_json::to_string(&manner).unwrap_or_default();
         json.push_str(manner.trim_start_matches('{'));
         json
@@ -156,7 +159,7 @@ impl Provider for OpenAi {
         let deadline = self.line.patience().deadline;
         match tokio::time::timeout(deadline, self.attempts(said, wish, hear)).await {
             Ok(result) => result,
-            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(deadline)))),
+            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not finish its answer within {}", in_words(deadline)))),
         }
     }
 
@@ -166,7 +169,7 @@ impl Provider for OpenAi {
 }
 
 impl OpenAi {
-    /// Asks until there is an answer, or until another attempt is not worth it.
+    /// Repeats attempts until there is an answer or a retry is pointless.
     async fn attempts(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
         let post = self.line.post("/chat/completions", self.key.as_ref(), self.body(said, wish))?;
         let mut attempt = 0;
@@ -185,7 +188,7 @@ impl OpenAi {
     }
 }
 
-/// One answer being read.
+/// An answer being read.
 struct Reading<'a> {
     line: &'a Line,
     key: Option<&'a Secret>,
@@ -194,14 +197,14 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// A stream of events; `first` is what was already taken of it.
+    /// Reads a stream of events; `first` are the bytes that were already read.
     async fn stream(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
         let mut parser = Parser::new(*self.line.caps());
         if let Some(first) = first {
             self.feed(&mut parser, first)?;
         }
         while !self.so_far.done {
-            // Whoever has said why the answer ended has only the bill left to bring.
+            // After `finish_reason` only the usage is still expected; do not wait long for it.
             let wait = self.so_far.finish.as_ref().map(|_| self.line.patience().farewell);
             let piece = match reply.piece(wait).await {
                 Ok(Some(piece)) => piece,
@@ -211,7 +214,7 @@ impl Reading<'_> {
             };
             self.feed(&mut parser, piece.as_ref())?;
         }
-        // The very end is usually here already: with it taken, the connection can be used again.
+        // The end of the body is usually here already. With it read, the connection can be reused.
         let _ = reply.piece(Some(Duration::from_millis(5))).await.is_ok();
         Ok(())
     }
@@ -230,7 +233,7 @@ impl Reading<'_> {
         fed.map_err(|stop| self.stopped(&stop))
     }
 
-    /// The connection has ended before the end was said.
+    /// Handles a connection that ended before the end marker.
     fn ended(&mut self, parser: Parser) -> Result<(), Error> {
         let so_far = &mut self.so_far;
         let rest = parser.finish(|event| match event {
@@ -242,18 +245,18 @@ impl Reading<'_> {
             Err(stop @ Stop::Said(_)) => Err(self.stopped(&stop)),
             _ if self.so_far.done || self.so_far.finish.is_some() => Ok(()),
             _ if self.so_far.begun => Err(self.line.error(Kind::Truncated, "stopped in the middle of the answer")),
-            _ => Err(self.line.error(Kind::Empty, "answered with nothing")),
+            _ => Err(self.line.error(Kind::Empty, "sent an empty answer")),
         }
     }
 
-    /// An answer that comes whole; `first` is what was already taken of it.
+    /// Reads an answer that is not streamed; `first` are the bytes that were already read.
     async fn whole(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
         let mut whole = first.unwrap_or_default().to_owned();
         whole.append(&mut reply.whole(self.line.caps().whole).await?);
         if whole.trim_ascii().is_empty() {
-            return Err(self.line.error(Kind::Empty, "answered with nothing"));
+            return Err(self.line.error(Kind::Empty, "sent an empty answer"));
         }
-        // A stream under the wrong name.
+        // A stream with the wrong content type.
         if whole.starts_with(b"data:") || whole.starts_with(b":") {
             let mut parser = Parser::new(*self.line.caps());
             self.feed(&mut parser, &whole)?;
@@ -267,10 +270,10 @@ impl Reading<'_> {
         })
     }
 
-    /// An answer that does not say what it is: its first bytes do.
+    /// Reads an answer without content type, by its first bytes.
     async fn unsaid(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
         let Some(first) = reply.piece(None).await? else {
-            return Err(self.line.error(Kind::Empty, "answered with nothing"));
+            return Err(self.line.error(Kind::Empty, "sent an empty answer"));
         };
         let first = first.as_ref();
         match first.trim_ascii_start().first() {
@@ -283,7 +286,7 @@ impl Reading<'_> {
     fn stopped(&self, stop: &Stop) -> Error {
         match stop {
             Stop::Said(error) => broke_off(self.line, error, self.key, self.so_far.begun),
-            Stop::NotJson => self.line.error(Kind::Malformed, "sent something that is not JSON as a part of its answer"),
+            Stop::NotJson => self.line.error(Kind::Malformed, "sent invalid JSON as part of its answer"),
             Stop::TooLarge(TooLarge::Line | TooLarge::Event) => {
                 self.line.error(Kind::TooLarge, &format!("sent more than {} KB in one piece", self.line.caps().line / 1024))
             }

@@ -1,4 +1,7 @@
-//! What an answer costs, in whole nano-dollars: the provider's own figure read exactly, or an estimate from its price list.
+//! Costs in whole nano-dollars: the provider's figure, parsed exactly, or an estimate from its
+//! price list.
+//!
+//! Integers rather than floats, so that sums of small amounts are exact.
 
 use super::Usage;
 use serde::de::IgnoredAny;
@@ -6,25 +9,26 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use std::fmt;
 
-/// Billionths of a dollar. Written as a decimal number of dollars.
+/// Billionths of a dollar, written as a decimal number of dollars.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NanoDollars(pub i64);
 
 impl NanoDollars {
-    /// Reads a decimal number of dollars, `0.000147` or `1.47e-4`, exactly; what is finer than a billionth is rounded.
+    /// Parses a decimal number of dollars exactly, `0.000147` or `1.47e-4`. Digits beyond a
+    /// billionth are rounded.
     #[must_use]
     pub fn parse(dollars: &str) -> Option<Self> {
         i64::try_from(decimal(dollars, 9)?).ok().map(Self)
     }
 
-    /// Both together; an impossible sum stays at the greatest amount.
+    /// The sum; an overflow stays at the largest amount.
     #[must_use]
     pub const fn plus(self, more: Self) -> Self {
         Self(self.0.saturating_add(more.0))
     }
 }
 
-/// `0.000147`: a decimal number of dollars without an exponent and without needless zeros.
+/// Writes a decimal number of dollars without exponent and trailing zeros: `0.000147`.
 impl fmt::Display for NanoDollars {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -44,7 +48,7 @@ impl Serialize for NanoDollars {
     }
 }
 
-/// From a JSON number or a string with one.
+/// From a JSON number, or a string with one.
 impl<'de> Deserialize<'de> for NanoDollars {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(d)?;
@@ -52,12 +56,12 @@ impl<'de> Deserialize<'de> for NanoDollars {
     }
 }
 
-/// The text of a JSON number, or of a JSON string that holds one.
+/// The text of a JSON number, or of a JSON string that contains one.
 pub(super) fn unquoted(raw: &RawValue) -> &str {
     raw.get().trim_matches('"')
 }
 
-/// A decimal number times ten to the power of `places`, rounded to the nearest whole.
+/// A decimal number times ten to the power of `places`, rounded to the nearest integer.
 fn decimal(text: &str, places: i32) -> Option<i128> {
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
@@ -74,10 +78,10 @@ fn decimal(text: &str, places: i32) -> Option<i128> {
     {
         return None;
     }
-    // How many of the digits stand before the point of the scaled number.
+    // The number of digits before the point after scaling.
     let before = i32::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(places)?;
     if before > 36 {
-        // Far beyond any price; a zero with many digits is still a zero.
+        // Far beyond any price; a zero with many digits is still zero.
         return whole.bytes().chain(part.bytes()).all(|b| b == b'0').then_some(0);
     }
     let mut digits = whole.bytes().chain(part.bytes());
@@ -96,7 +100,8 @@ fn decimal(text: &str, places: i32) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
-/// The price of one token (or one request): millionths of a nano-dollar, because prices a token are that fine.
+/// The price of one token (or request), in millionths of a nano-dollar, because prices per token
+/// are that small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rate(i128);
 
@@ -105,13 +110,14 @@ const RATE_PLACES: i32 = 15;
 const RATE_IN_NANO: i128 = 1_000_000;
 
 impl Rate {
-    /// Reads a decimal number of dollars. A negative one is a router's way to say it does not know.
+    /// Parses a decimal number of dollars. A negative number is a router's way to say that the
+    /// price varies.
     #[must_use]
     pub fn parse(dollars: &str) -> Option<Self> {
         decimal(dollars, RATE_PLACES).filter(|r| *r >= 0).map(Self)
     }
 
-    /// What a million of them cost.
+    /// The price of a million tokens.
     #[must_use]
     pub fn per_million(self) -> NanoDollars {
         NanoDollars(i64::try_from(self.0).unwrap_or(i64::MAX))
@@ -122,16 +128,16 @@ impl Rate {
     }
 }
 
-/// A model's prices, as its provider lists them.
+/// A model's prices, as listed by its provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prices {
     base: Row,
-    /// What is taken off all of it, in millionths.
+    /// The discount on the total, in millionths.
     discount: u32,
     tiers: Vec<Tier>,
 }
 
-/// One row of a price list; what is absent in a tier is as in the base.
+/// One row of a price list. In a tier, absent prices are those of the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Row {
     prompt: Option<Rate>,
@@ -142,11 +148,11 @@ struct Row {
     reasoning: Option<Rate>,
 }
 
-/// Prices for long prompts or certain hours.
+/// Prices for long prompts or for certain hours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Tier {
     min_prompt_tokens: u64,
-    /// Bound to a time of day, which an estimate does not know: it is left out of it.
+    /// Applies at certain hours only. An estimate does not know them and ignores this tier.
     timed: bool,
     row: Row,
 }
@@ -191,7 +197,7 @@ impl Wire<'_> {
 }
 
 impl Row {
-    /// This row with what the tier says instead.
+    /// This row with the prices of a tier in place of its own.
     fn under(self, tier: &Self) -> Self {
         Self {
             prompt: tier.prompt.or(self.prompt),
@@ -205,12 +211,12 @@ impl Row {
 }
 
 impl Prices {
-    /// Reads a `pricing` object of a model list; `None` if there is no price in it.
+    /// Parses a `pricing` object of a model list; `None` if it contains no price.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
         let wire: Wire<'_> = serde_json::from_str(json).ok()?;
         let base = wire.row();
-        // Both must be known: an estimate from half a list would be a wrong one.
+        // Require both: an estimate from half a list would be wrong.
         base.prompt.and(base.completion)?;
         let tiers = wire.overrides.iter().flatten().map(|tier| Tier {
             min_prompt_tokens: tier.min_prompt_tokens.unwrap_or(0),
@@ -222,25 +228,26 @@ impl Prices {
         Some(Self { base, discount, tiers: tiers.collect() })
     }
 
-    /// What a million tokens of prompt cost, before tiers and discount.
+    /// The price of a million prompt tokens, before tiers and discount.
     #[must_use]
     pub fn prompt(&self) -> Option<NanoDollars> {
         self.base.prompt.map(Rate::per_million)
     }
 
-    /// What a million tokens of answer cost, before tiers and discount.
+    /// The price of a million answer tokens, before tiers and discount.
     #[must_use]
     pub fn completion(&self) -> Option<NanoDollars> {
         self.base.completion.map(Rate::per_million)
     }
 
-    /// Whether neither prompt nor answer costs anything.
+    /// Whether prompt and answer are free.
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.tiers.is_empty() && self.base.prompt == Some(Rate(0)) && self.base.completion == Some(Rate(0))
     }
 
-    /// What a use of the model would cost by this list: an estimate, since the one who serves may have other prices.
+    /// Estimates the cost of a request by this list. The provider that serves it may charge other
+    /// prices.
     #[must_use]
     pub fn estimate(&self, usage: &Usage) -> Option<NanoDollars> {
         let row = (self.tiers.iter())
@@ -260,8 +267,8 @@ impl Prices {
         i64::try_from((sum + RATE_IN_NANO / 2) / RATE_IN_NANO).ok().map(NanoDollars)
     }
 
-    /// The most that so many tokens could cost by this list: the dearest price of any tier, all of the prompt written to a cache, all of
-    /// the answer reasoned. A discount is not relied upon.
+    /// The most a request can cost by this list: the highest price of any tier, all of the prompt
+    /// written to a cache, all of the answer reasoning, no discount.
     #[must_use]
     pub fn at_most(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
         let rows = || std::iter::once(&self.base).chain(self.tiers.iter().map(|tier| &tier.row));
@@ -272,7 +279,8 @@ impl Prices {
         Some(NanoDollars(i64::try_from((most + RATE_IN_NANO - 1) / RATE_IN_NANO).unwrap_or(i64::MAX)))
     }
 
-    /// How many tokens of answer to such a prompt that much money surely pays for, at most `most`.
+    /// The number of answer tokens, at most `most`, that an amount certainly pays for after such a
+    /// prompt.
     #[must_use]
     pub fn affordable(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
         let fits = |completion| self.at_most(prompt, completion).is_some_and(|cost| cost <= money);
@@ -288,8 +296,9 @@ impl Prices {
     }
 }
 
-/// How many tokens a text could be at most, in any common vocabulary: words come in pieces of three letters and more, what is no
-/// word in smaller ones, signs and digits one by one, other scripts in up to as many as a character has bytes.
+/// An upper limit for the number of tokens of a text, in any common vocabulary: words have tokens
+/// of three letters or more, other letter runs shorter ones, signs and digits one each, and other
+/// scripts up to one per byte.
 #[must_use]
 pub fn tokens_at_most(text: &str) -> u64 {
     let (mut tokens, mut spaces) = (0, 0_u64);
@@ -310,7 +319,7 @@ pub fn tokens_at_most(text: &str) -> u64 {
     tokens + word.tokens() + spaces.div_ceil(3)
 }
 
-/// Letters in a row.
+/// A run of letters.
 #[derive(Default)]
 struct Run {
     letters: u64,
@@ -325,14 +334,14 @@ impl Run {
         self.letters += 1;
     }
 
-    /// Long ones, ones in capitals and ones that cannot be spoken are no words.
+    /// Long, all-capital and unpronounceable runs are not words.
     fn tokens(&self) -> u64 {
         let is_word = self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
         if is_word { self.letters.div_ceil(3) } else { (self.letters * 2).div_ceil(3) }
     }
 }
 
-/// How many tokens a text likely is.
+/// The probable number of tokens of a text.
 #[must_use]
 pub fn tokens_likely(text: &str) -> u64 {
     let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| if c.is_ascii() { (a + 1, o) } else { (a, o + 1) });

@@ -1,4 +1,4 @@
-//! A provider's refusal, read: the status and whatever shape of words came with it, made into one error.
+//! Reads error responses: turns the status and a body in any of many shapes into one error.
 
 use super::error::{Error, Kind, tail, who};
 use super::http::{Line, Reply};
@@ -7,21 +7,22 @@ use crate::secret::Secret;
 use serde_json::Value;
 use std::time::Duration;
 
-/// How much of a refusal is read, in bytes: half of it is not JSON any more.
+/// The bytes of an error response that are read. Half of it would no longer parse as JSON, so this
+/// is generous.
 const WORDS: usize = 1 << 20;
 
-/// What a refusal says, in whichever of the many shapes.
+/// The content of an error response.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// In words, as they came.
+    /// The message, unchanged.
     pub(super) message: String,
-    /// The provider's own word for it, or a number.
+    /// The provider's code, or a number.
     pub(super) code: String,
-    /// Whether the same may be asked again, if it says so.
+    /// Whether a retry is allowed, if it says so.
     retryable: Option<bool>,
-    /// How long to wait, if it says so.
+    /// The waiting time, if it names one.
     wait: Option<Duration>,
-    /// What privacy has to do with it.
+    /// The privacy setting that caused it.
     privacy: Option<Privacy>,
     page: bool,
 }
@@ -33,7 +34,7 @@ enum Privacy {
 }
 
 impl Refusal {
-    /// Reads the body of a refusal: JSON of some kind, a web page, or plain words.
+    /// Parses the body of an error response: JSON in some shape, a web page, or plain text.
     pub(super) fn read(body: &[u8]) -> Self {
         match serde_json::from_slice::<Value>(body) {
             Ok(value) => Self::of(&value),
@@ -42,7 +43,7 @@ impl Refusal {
         }
     }
 
-    /// Reads what stands in the `error` of something that came in the middle.
+    /// Parses the `error` of an event in a stream.
     pub(super) fn of_error(error: &str) -> Self {
         serde_json::from_str::<Value>(error).map_or_else(|_| Self::default(), |value| Self::of_part(&value))
     }
@@ -68,7 +69,8 @@ impl Refusal {
             _ => return Self::default(),
         }
         let mut message = word(error.get("message").or_else(|| error.get("msg")));
-        // A router's "provider returned error" has the provider's words, themselves in some shape, beside it.
+        // A router's "provider returned error" contains the upstream message, which has a shape of
+        // its own.
         if let Some(Value::String(raw)) = error.pointer("/metadata/raw")
             && message.eq_ignore_ascii_case("provider returned error")
         {
@@ -103,7 +105,7 @@ impl Refusal {
         }
     }
 
-    /// Whether this says that the key is wrong, whatever the status.
+    /// Whether it says that the key is invalid, whatever the status.
     fn blames_key(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         matches!(self.code.as_str(), "invalid_api_key" | "API_KEY_INVALID" | "authentication_error")
@@ -135,13 +137,13 @@ impl Refusal {
     }
 }
 
-/// The error that a reply with a status other than 200 is.
+/// The error for a response with a status other than 200.
 pub(super) async fn refused(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Error {
     let status = reply.status();
     if (300..400).contains(&status) {
         let to = reply.elsewhere().map_or_else(|| "elsewhere".to_owned(), |host| format!("to `{host}`"));
         return line
-            .error(Kind::Redirect, &format!("sends the request {to} ({status}), and keys are not taken elsewhere"))
+            .error(Kind::Redirect, &format!("redirects {to} ({status}); not followed, because the key must not go to another address"))
             .with_status(status);
     }
     if let Err(error) = reply.plain() {
@@ -164,26 +166,26 @@ fn sentence(line: &Line, kind: Kind, status: u16, privacy: Option<Privacy>, wait
     match kind {
         Kind::InvalidKey => format!("{who} does not accept the key ({status}){said}"),
         Kind::NoCredit => format!("the credit or limit at {who} is used up ({status}){said}"),
-        Kind::Forbidden => format!("{who} refuses the request ({status}){said}"),
-        Kind::NotFound => format!("{who} knows no such model or address ({status}){said}"),
+        Kind::Forbidden => format!("{who} denies the request ({status}){said}"),
+        Kind::NotFound => format!("{who} does not know this model or address ({status}){said}"),
         Kind::PrivacyRestricted => {
             let setting = match privacy {
                 Some(Privacy::Zdr) => "`privacy.zdr = true`",
                 _ => "`privacy.data_collection = \"deny\"`",
             };
-            format!("{who} has nobody who serves this model under {setting} ({status}){said}")
+            format!("{who} has no endpoint for this model that meets {setting} ({status}){said}")
         }
         Kind::Timeout => format!("{who} took too long ({status}){said}"),
         Kind::RateLimited { .. } => {
-            let wait = wait.map_or_else(String::new, |wait| format!(", and asks to wait {}", in_words(wait)));
-            format!("{who} has had too many requests ({status}){wait}{said}")
+            let wait = wait.map_or_else(String::new, |wait| format!(", retry after {}", in_words(wait)));
+            format!("{who} rejects the request: too many requests ({status}){wait}{said}")
         }
-        Kind::BadRequest => format!("{who} does not take the request ({status}){said}"),
+        Kind::BadRequest => format!("{who} rejects the request ({status}){said}"),
         _ => format!("{who} failed ({status}){said}"),
     }
 }
 
-/// The error that an error object in an answer is: with status 200, or in the middle of a stream.
+/// The error for an error object in an answer: with status 200, or in the middle of a stream.
 pub(super) fn broke_off(line: &Line, error: &str, key: Option<&Secret>, begun: bool) -> Error {
     let refusal = Refusal::of_error(error);
     let status = refusal.code.parse::<u16>().ok().filter(|code| (400..600).contains(code));

@@ -1,4 +1,5 @@
-//! `OpenAI`'s keys of service accounts: found, made and deleted with an admin key. A person's own keys can only be made by hand.
+//! `OpenAI` keys of service accounts: finds, creates and deletes them with an admin key. Personal
+//! keys can only be created by hand.
 
 use super::error::{Error, Kind};
 use super::http::{Line, Reach, Verb};
@@ -11,12 +12,13 @@ use serde_json::json;
 use std::fmt;
 use std::str::FromStr;
 
-/// How many entries a page of a list has.
+/// Entries on one page of a list.
 const PAGE: usize = 100;
-/// More pages than anyone has.
+/// An upper limit far above any real organization, so that a server cannot keep the client listing
+/// forever.
 const MOST_PAGES: usize = 50;
 
-/// Where a key is at the provider: its project, the service account it belongs to, itself.
+/// The location of a key: its project, its service account, its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     project: String,
@@ -42,26 +44,26 @@ impl FromStr for Place {
     }
 }
 
-/// An id that is safe in an address.
+/// An id that is safe in a URL.
 fn id(text: &str) -> Option<&str> {
     let fit = !text.is_empty() && text.len() <= 128 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     fit.then_some(text)
 }
 
-/// What was found for a key.
+/// The result of searching for a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// It is here, and it lives so many seconds, if it ends.
+    /// Its location, and its lifetime in seconds if it expires.
     Here(Place, Option<i64>),
-    /// It belongs to a person: the provider makes no such key for a program.
+    /// It belongs to a person; the provider has no API to create another.
     Persons,
-    /// Several look like it.
+    /// Several keys match.
     Several,
-    /// None looks like it.
+    /// No key matches.
     Nowhere,
 }
 
-/// The keys of service accounts of one organisation.
+/// The service account keys of one organization.
 #[derive(Debug)]
 pub struct ServiceAccounts<'a> {
     line: Line,
@@ -105,7 +107,7 @@ struct Owner {
 }
 
 impl Listed {
-    /// Whether its masked form, `sk-svcac...9f0A`, can be that of this key.
+    /// Whether its masked form, `sk-svcac...9f0A`, matches this key.
     fn is_mask_of(&self, key: &Secret) -> bool {
         let hidden = |c: char| matches!(c, '.' | '*' | '…');
         let (begin, end) = (self.redacted_value.split(hidden).next(), self.redacted_value.rsplit(hidden).next());
@@ -117,12 +119,12 @@ impl Listed {
 }
 
 impl<'a> ServiceAccounts<'a> {
-    /// With an admin key.
+    /// Creates a client with an admin key.
     pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
         Ok(Self { line: Line::new(endpoint, reach)?, key })
     }
 
-    /// Looks for a key in every project.
+    /// Searches all projects for a key.
     pub async fn find(&self, key: &Secret) -> Result<Found, Error> {
         let mut found = Found::Nowhere;
         for project in self.all::<Project>("/organization/projects").await? {
@@ -144,14 +146,14 @@ impl<'a> ServiceAccounts<'a> {
         Ok(found)
     }
 
-    /// The keys of that name beside this one.
+    /// The other keys with this name in the service account of a key.
     pub async fn named(&self, name: &str, beside: &Place) -> Result<Vec<Place>, Error> {
         let keys = self.keys(&beside.project).await?;
         let named = keys.into_iter().filter(|listed| listed.name.as_deref() == Some(name));
         Ok(named.filter_map(|listed| id(&listed.id).map(|key| Place { key: key.to_owned(), ..beside.clone() })).collect())
     }
 
-    /// Makes a key of that name for the service account of this one.
+    /// Creates a key with this name for the service account of a key.
     pub async fn create(&self, name: &str, beside: &Place, lives: Option<i64>) -> Result<(Place, Secret), Error> {
         #[derive(Deserialize)]
         struct Made {
@@ -170,8 +172,8 @@ impl<'a> ServiceAccounts<'a> {
         Ok((place.ok_or_else(|| self.unread())?, key))
     }
 
-    /// Deletes a key for good; one that is gone already is no error. Whether the provider did: of service accounts it may
-    /// leave that to its own page.
+    /// Deletes a key permanently. A key that does not exist is not an error. Returns whether the
+    /// provider did it: for some service accounts it can only be done on its web page.
     pub async fn delete(&self, place: &Place) -> Result<bool, Error> {
         let path = format!("/organization/projects/{}/api_keys/{}", place.project, place.key);
         match change(&self.line, Verb::Delete, &path, Some(self.key), None).await {
@@ -204,9 +206,9 @@ impl<'a> ServiceAccounts<'a> {
         Ok(all)
     }
 
-    /// What it said is not understood.
+    /// The error for an answer that cannot be parsed.
     pub(super) fn unread(&self) -> Error {
-        self.line.error(Kind::Malformed, "answered with something that is not understood")
+        self.line.error(Kind::Malformed, "sent an answer that cannot be parsed")
     }
 }
 

@@ -1,17 +1,17 @@
-//! Server-sent events out of bytes, wherever the bytes were cut.
+//! Parses server-sent events from bytes that are cut anywhere.
 
 use memchr::memchr2;
 
-/// How much of anything is believed to be an answer, in bytes.
+/// The size limits of an answer, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Caps {
     /// One line of a stream.
     pub line: usize,
-    /// One event of a stream, all its lines.
+    /// One event of a stream, all its lines together.
     pub event: usize,
     /// A whole stream.
     pub total: usize,
-    /// An answer that comes whole.
+    /// An answer that is not streamed.
     pub whole: usize,
 }
 
@@ -21,37 +21,37 @@ impl Default for Caps {
     }
 }
 
-/// What a stream says.
+/// An event of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The data of one event, its lines joined.
+    /// The data of one event, with its lines joined.
     Data(&'a [u8]),
-    /// A comment: the other side is alive.
+    /// A comment, which shows that the connection is alive.
     Comment,
 }
 
-/// Which cap was broken.
+/// Which size limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TooLarge {
     /// A line.
     Line,
     /// An event.
     Event,
-    /// The stream.
+    /// The whole stream.
     Total,
 }
 
-/// Takes bytes as they come and gives events as they are whole.
+/// Takes bytes as they are received and returns complete events.
 #[derive(Debug)]
 pub struct Parser {
     caps: Caps,
     total: usize,
-    /// The beginning of a line whose end has not come.
+    /// The beginning of an incomplete line.
     line: Vec<u8>,
-    /// The data of an event whose end has not come.
+    /// The data of an incomplete event.
     data: Vec<u8>,
     has_data: bool,
-    /// The last byte was a carriage return: a line feed now belongs to it.
+    /// The last byte was a carriage return; a line feed after it belongs to it.
     after_cr: bool,
     first_line: bool,
 }
@@ -63,13 +63,14 @@ impl Parser {
         Self { caps, total: 0, line: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true }
     }
 
-    /// Takes the next bytes and calls `hear` with each event that is whole; what `hear` refuses ends it.
+    /// Takes the next bytes and calls `hear` with each complete event. An error of `hear` ends it.
     pub fn feed<'a, E: From<TooLarge>>(&mut self, mut bytes: &'a [u8], mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
         self.total += bytes.len();
         if self.total > self.caps.total {
             return Err(TooLarge::Total.into());
         }
-        // The data of the current event while it is one line of `bytes`: nothing is copied then.
+        // The data of the current event while it is a single line of `bytes`; nothing is copied
+        // then.
         let mut borrowed: Option<&'a [u8]> = None;
         if self.after_cr && !bytes.is_empty() {
             self.after_cr = false;
@@ -106,7 +107,7 @@ impl Parser {
         Ok(())
     }
 
-    /// One line is whole. `lasting` is the same line if it outlives this call.
+    /// Processes a complete line. `lasting` is the same line if it outlives this call.
     fn whole_line<'a, E: From<TooLarge>>(
         &mut self,
         mut line: &[u8],
@@ -136,7 +137,8 @@ impl Parser {
         if line.first() == Some(&b':') {
             return hear(Event::Comment);
         }
-        // Some servers answer a stream's request with a bare JSON error and call it a stream all the same.
+        // Some servers answer a streaming request with a bare JSON error but the content type of a
+        // stream.
         let Some(field) = line.strip_prefix(b"data:").or_else(|| line.starts_with(b"{").then_some(line)) else {
             return Ok(());
         };
@@ -161,7 +163,8 @@ impl Parser {
         Ok(())
     }
 
-    /// The stream has ended: what is left of it, for some servers forget the last blank line. It may be half an event.
+    /// Ends the stream with what is left, because some servers omit the last blank line. The rest
+    /// may be half an event.
     pub fn finish<E: From<TooLarge>>(mut self, mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
         let line = std::mem::take(&mut self.line);
         let mut none = None;

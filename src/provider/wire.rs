@@ -1,4 +1,5 @@
-//! The pieces of an answer as they are on the wire, borrowed from it: tolerant of every dialect.
+//! The JSON of answers, borrowed from the received bytes. It accepts the variations of all known
+//! servers.
 
 use super::Usage;
 use super::price::{NanoDollars, unquoted};
@@ -25,13 +26,12 @@ pub(super) struct Chunk<'a> {
     x_groq: Option<&'a RawValue>,
 }
 
-/// The first of the choices.
+/// The first choice.
 #[derive(Default)]
 pub(super) struct First<'a> {
     pub(super) first: Option<Choice<'a>>,
 }
 
-/// One choice.
 #[derive(serde::Deserialize)]
 pub(super) struct Choice<'a> {
     #[serde(borrow, default)]
@@ -113,7 +113,7 @@ impl Choice<'_> {
         self.delta.as_ref().or(self.message.as_ref())
     }
 
-    /// What is said, or why nothing is.
+    /// The text, or the refusal if there is no text.
     pub(super) fn text(&self) -> Option<&str> {
         self.said().and_then(|said| said.content.get().or_else(|| said.refusal.get()))
     }
@@ -122,14 +122,14 @@ impl Choice<'_> {
         self.said().map(|said| said.tool_calls).unwrap_or_default()
     }
 
-    /// What is thought; some send it under two names at once.
+    /// The reasoning. Some servers send it under two names at once.
     pub(super) fn reasoning(&self) -> Option<&str> {
         self.said().and_then(|said| said.reasoning.get().or_else(|| said.reasoning_content.get()))
     }
 }
 
 impl Chunk<'_> {
-    /// What it took, wherever that stands.
+    /// The usage, in any of its positions.
     pub(super) fn usage(&self) -> Option<Usage> {
         #[derive(serde::Deserialize)]
         struct Groq<'a> {
@@ -143,7 +143,7 @@ impl Chunk<'_> {
         groq.usage.and_then(read_usage)
     }
 
-    /// An error, wherever that stands, as JSON.
+    /// An error, in any of its positions, as JSON.
     pub(super) fn error(&self) -> Option<&str> {
         #[derive(serde::Deserialize)]
         struct Groq<'a> {
@@ -158,13 +158,13 @@ impl Chunk<'_> {
     }
 }
 
-/// The error in a list that holds one, as JSON.
+/// The error in a list that contains one, as JSON.
 pub(super) fn error_in_list(data: &[u8]) -> Option<String> {
     let list = serde_json::from_slice::<Vec<Value>>(data).ok()?;
     list.first()?.get("error").map(Value::to_string)
 }
 
-/// A part of a larger thing: one of an odd shape takes nothing away from the others.
+/// Parses a part by itself, so that one of unexpected shape does not invalidate the rest.
 fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
 }
@@ -210,7 +210,7 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
     let prompt: Option<PromptDetails> = part(counts.prompt_tokens_details);
     let completion: Option<CompletionDetails> = part(counts.completion_tokens_details);
     let costs: Option<CostDetails<'_>> = part(counts.cost_details);
-    // Nobody pays to be asked: less than nothing is a mistake, and unknown.
+    // A negative cost is a mistake, so the cost is unknown.
     let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw))).filter(|cost| cost.0 >= 0);
     Some(Usage {
         prompt_tokens: counts.prompt_tokens.0,
@@ -224,7 +224,7 @@ fn read_usage(usage: &RawValue) -> Option<Usage> {
     })
 }
 
-/// A number of tokens; whatever is not one counts as none.
+/// A number of tokens; anything else counts as none.
 #[derive(Default)]
 struct Count(u64);
 
@@ -241,7 +241,7 @@ impl<'de> Deserialize<'de> for Count {
     }
 }
 
-/// Text that may be absent, null, a string, a list of parts, or something that is not text at all.
+/// Text that may be absent, null, a string, a list of parts, or not text at all.
 #[derive(Default)]
 pub(super) struct Text<'a>(Option<Cow<'a, str>>);
 

@@ -44,34 +44,34 @@ fn nothing_came() -> Vec<Fault> {
     vec![
         fault("401", refused(401, "User not found."), 3, "`own` does not accept the key (401): User not found"),
         fault("402", refused(402, "Insufficient credits"), 6, "the credit or limit at `own` is used up (402): Insufficient credits"),
-        fault("403", refused(403, "Flagged"), 6, "`own` refuses the request (403): Flagged"),
-        fault("404", refused(404, "No such model"), 1, "`own` knows no such model or address (404): No such model"),
+        fault("403", refused(403, "Flagged"), 6, "`own` denies the request (403): Flagged"),
+        fault("404", refused(404, "No such model"), 1, "`own` does not know this model or address (404): No such model"),
         fault(
             "404 by privacy",
             Reply::json(404, private),
             4,
-            "`own` has nobody who serves this model under `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
+            "`own` has no endpoint for this model that meets `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
         ),
         passing("408", 408, 7, "`own` took too long (408): Not now"),
-        passing("429", 429, 6, "`own` has had too many requests (429): Not now"),
+        passing("429", 429, 6, "`own` rejects the request: too many requests (429): Not now"),
         fault(
             "429, for long",
             Reply::full(429, &wait, r#"{"error":{"message":"Slow down"}}"#),
             6,
-            "`own` has had too many requests (429), and asks to wait 1 min 30 s: Slow down",
+            "`own` rejects the request: too many requests (429), retry after 1 min 30 s: Slow down",
         ),
         passing("500", 500, 7, "`own` failed (500): Not now"),
         passing("503", 503, 7, "`own` failed (503): Not now"),
         fault("a page", typed("text/html", "<html>Please log in</html>"), 7, "`own` answered with a web page"),
         fault("another type", typed("text/plain", "hello"), 7, "`own` answered with `text/plain` instead of JSON or a stream"),
-        fault("gzip", Reply::full(200, &gzip, "\u{1f}"), 7, "`own` sent a compressed answer, which was not asked for"),
-        fault("nothing", Reply::stream().end(), 7, "`own` answered with nothing"),
-        fault("not HTTP", Reply::raw("220 mail.example ESMTP\r\n"), 7, "`own` answered with something that is not HTTP"),
+        fault("gzip", Reply::full(200, &gzip, "\u{1f}"), 7, "`own` sent a compressed answer, although none was requested"),
+        fault("nothing", Reply::stream().end(), 7, "`own` sent an empty answer"),
+        fault("not HTTP", Reply::raw("220 mail.example ESMTP\r\n"), 7, "`own` sent an answer that is not HTTP"),
         fault(
             "a redirect",
             Reply::full(307, &[("location", "https://elsewhere.example/v1")], ""),
             7,
-            "`own` sends the request to `elsewhere.example` (307), and keys are not taken elsewhere",
+            "`own` redirects to `elsewhere.example` (307); not followed, because the key must not go to another address",
         ),
     ]
 }
@@ -83,10 +83,10 @@ fn something_came() -> Vec<Fault> {
     let error = r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#;
     let giant = "x".repeat(2 << 20);
     vec![
-        came(fault("reset", begun().reset(), 7, "`own` broke the connection in the middle of the answer")),
+        came(fault("reset", begun().reset(), 7, "`own` reset the connection in the middle of the answer")),
         came(fault("closed", begun().close(), 7, "`own` stopped in the middle of the answer")),
         came(fault("no [DONE]", begun().end(), 7, "`own` stopped in the middle of the answer")),
-        came(fault("not JSON", begun().event("{oops").done(), 7, "`own` sent something that is not JSON as a part of its answer")),
+        came(fault("not JSON", begun().event("{oops").done(), 7, "`own` sent invalid JSON as part of its answer")),
         came(fault("an error", begun().event(error).done(), 7, "`own` broke off the answer (502): Provider disconnected")),
         came(fault("a giant line", begun().text(&giant).done(), 7, "`own` sent more than 1024 KB in one piece")),
     ]
@@ -125,13 +125,9 @@ fn who_cannot_be_reached_or_trusted_is_named() {
         sandbox.run(["ask", "x"]).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
     };
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    fails(&format!("http://127.0.0.1:{port}/v1"), 7, format!("`own` is not there: nothing listens at `127.0.0.1:{port}`"));
+    fails(&format!("http://127.0.0.1:{port}/v1"), 7, format!("`own` is not running: nothing listens at `127.0.0.1:{port}`"));
     let untrusted = Server::encrypted(Certificate::new(Flaw::None), []);
-    fails(
-        &untrusted.base_url(),
-        7,
-        String::from("`own` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known"),
-    );
+    fails(&untrusted.base_url(), 7, String::from("`own` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer"));
 }
 
 #[test]
@@ -147,7 +143,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
     sandbox
         .run(["ask", "x"])
         .env("SSL_CERT_FILE", file)
-        .stderr("chatbot: error: `own` cannot be asked: there is no usable certificate in the extra certificates (`SSL_CERT_FILE`)\nchatbot: hint: [..]\n")
+        .stderr("chatbot: error: `own` cannot be reached: no usable certificate in the extra certificates (`SSL_CERT_FILE`)\nchatbot: hint: [..]\n")
         .code(2)
         .check();
 }

@@ -267,11 +267,11 @@ fn a_refusal_is_one_clear_sentence() {
     };
     let limited = |seconds| Kind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
     each_fails_as_told([
-        ("400", json(400, "too long"), Kind::BadRequest, "`own` does not take the request (400): too long", ""),
+        ("400", json(400, "too long"), Kind::BadRequest, "`own` rejects the request (400): too long", ""),
         ("401", json(401, "User not found."), Kind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
         ("402", json(402, "Buy more"), Kind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
-        ("403", json(403, "Not you"), Kind::Forbidden, "`own` refuses the request (403): Not you", ""),
-        ("404", json(404, "No such model"), Kind::NotFound, "`own` knows no such model or address (404): No such model", ""),
+        ("403", json(403, "Not you"), Kind::Forbidden, "`own` denies the request (403): Not you", ""),
+        ("404", json(404, "No such model"), Kind::NotFound, "`own` does not know this model or address (404): No such model", ""),
         (
             "404 by privacy",
             Reply::json(
@@ -279,23 +279,29 @@ fn a_refusal_is_one_clear_sentence() {
                 r#"{"error":{"code":404,"message":"No endpoints match your data policy.","availability":{"code":"privacy_restricted","excluded_by":["data_policy:training"]}}}"#,
             ),
             Kind::PrivacyRestricted,
-            "`own` has nobody who serves this model under `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
+            "`own` has no endpoint for this model that meets `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
             "",
         ),
         ("408", json(408, "late"), Kind::Timeout, "`own` took too long (408): late", ""),
-        ("429", json(429, "Slow down"), Kind::RateLimited { retry_after: None }, "`own` has had too many requests (429): Slow down", ""),
+        (
+            "429",
+            json(429, "Slow down"),
+            Kind::RateLimited { retry_after: None },
+            "`own` rejects the request: too many requests (429): Slow down",
+            "",
+        ),
         (
             "429 in seconds",
             later(429, "90"),
             limited(90),
-            "`own` has had too many requests (429), and asks to wait 1 min 30 s: Slow down",
+            "`own` rejects the request: too many requests (429), retry after 1 min 30 s: Slow down",
             "",
         ),
         (
             "429 until a date",
             later(429, "Thu, 01 Jan 1970 00:00:12 GMT"),
             limited(12),
-            "`own` has had too many requests (429), and asks to wait 12 s: Slow down",
+            "`own` rejects the request: too many requests (429), retry after 12 s: Slow down",
             "",
         ),
         (
@@ -318,21 +324,21 @@ fn a_refusal_is_one_clear_sentence() {
             "a bare string",
             Reply::json(404, r#"{"error":"model not found"}"#),
             Kind::NotFound,
-            "`own` knows no such model or address (404): model not found",
+            "`own` does not know this model or address (404): model not found",
             "",
         ),
         (
             "escapes",
             Reply::json(400, r#"{"error":{"message":"\u001b]0;pwned\u0007 write to jo.doe@initech.com"}}"#),
             Kind::BadRequest,
-            "`own` does not take the request (400): ␛]0;pwned␇ write to [EMAIL_1]",
+            "`own` rejects the request (400): ␛]0;pwned␇ write to [EMAIL_1]",
             "",
         ),
         (
             "a redirect",
             Reply::full(307, &[("location", "https://elsewhere.example/v1/chat/completions?x=1")], ""),
             Kind::Redirect,
-            "`own` sends the request to `elsewhere.example` (307), and keys are not taken elsewhere",
+            "`own` redirects to `elsewhere.example` (307); not followed, because the key must not go to another address",
             "",
         ),
     ]);
@@ -356,23 +362,23 @@ fn an_answer_that_is_none_is_one_clear_sentence() {
             "half of JSON",
             typed("application/json", r#"{"choices":[{"#),
             Kind::Malformed,
-            "`own` sent something that is not JSON as a part of its answer",
+            "`own` sent invalid JSON as part of its answer",
             "",
         ),
-        ("nothing", typed("application/json", ""), Kind::Empty, "`own` answered with nothing", ""),
-        ("an empty stream", Reply::stream().end(), Kind::Empty, "`own` answered with nothing", ""),
-        ("only [DONE]", Reply::stream().done(), Kind::Empty, "`own` answered with nothing", ""),
-        ("JSON of something else", typed("application/json", r#"{"status":"fine"}"#), Kind::Empty, "`own` answered with nothing", ""),
+        ("nothing", typed("application/json", ""), Kind::Empty, "`own` sent an empty answer", ""),
+        ("an empty stream", Reply::stream().end(), Kind::Empty, "`own` sent an empty answer", ""),
+        ("only [DONE]", Reply::stream().done(), Kind::Empty, "`own` sent an empty answer", ""),
+        ("JSON of something else", typed("application/json", r#"{"status":"fine"}"#), Kind::Empty, "`own` sent an empty answer", ""),
         (
             "compressed",
             Reply::full(200, &[("content-type", "application/json"), ("content-encoding", "gzip")], "\u{1f}"),
             Kind::Compressed,
-            "`own` sent a compressed answer, which was not asked for",
+            "`own` sent a compressed answer, although none was requested",
             "",
         ),
-        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), Kind::Malformed, "`own` answered with something that is not HTTP", ""),
+        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), Kind::Malformed, "`own` sent an answer that is not HTTP", ""),
         ("a closed door", Reply::nothing().close(), Kind::Reset, "`own` closed the connection without an answer", ""),
-        ("a slammed door", Reply::nothing().reset(), Kind::Reset, "`own` broke the connection before it answered", ""),
+        ("a slammed door", Reply::nothing().reset(), Kind::Reset, "`own` reset the connection before it answered", ""),
     ]);
 }
 
@@ -382,11 +388,11 @@ fn what_came_before_a_failure_is_kept() {
     let kept = "Once upon a time";
     let huge = "x".repeat(2 << 20);
     each_fails_as_told([
-        ("reset", begun().reset(), Kind::Reset, "`own` broke the connection in the middle of the answer", kept),
+        ("reset", begun().reset(), Kind::Reset, "`own` reset the connection in the middle of the answer", kept),
         ("closed", begun().close(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
         ("ended without an end", begun().end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
         ("half an event", begun().bytes("data: {\"choices\":[{\"del").end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
-        ("not JSON", begun().event("{oops").done(), Kind::Malformed, "`own` sent something that is not JSON as a part of its answer", kept),
+        ("not JSON", begun().event("{oops").done(), Kind::Malformed, "`own` sent invalid JSON as part of its answer", kept),
         (
             "an error",
             begun().event(r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#).done(),
@@ -421,7 +427,7 @@ fn what_came_before_a_failure_is_kept() {
 #[test]
 fn a_long_refusal_is_read_and_cut() {
     let server = Server::replies([Reply::json(400, &format!(r#"{{"error":{{"message":"No{}"}}}}"#, "o".repeat(100_000)))]);
-    assert_eq!(ask(&server).error(), format!("`own` does not take the request (400): No{}…", "o".repeat(197)));
+    assert_eq!(ask(&server).error(), format!("`own` rejects the request (400): No{}…", "o".repeat(197)));
 }
 
 #[test]
@@ -435,9 +441,9 @@ fn silence_ends_in_time_and_comments_are_not_silence() {
     let hasty =
         || Net { patience: Patience { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..patience() }, ..net() };
     for (reply, sentence, kept) in [
-        (Reply::nothing().stall(), "`own` did not begin to answer within 1 s", ""),
-        (Reply::stream().stall(), "`own` went silent: nothing came for 1 s", ""),
-        (Reply::stream().text("so far").stall(), "`own` went silent: nothing came for 1 s", "so far"),
+        (Reply::nothing().stall(), "`own` did not start to answer within 1 s", ""),
+        (Reply::stream().stall(), "`own` stopped sending: no data for 1 s", ""),
+        (Reply::stream().text("so far").stall(), "`own` stopped sending: no data for 1 s", "so far"),
     ] {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), hasty(), &Wish::new("m"));
@@ -499,7 +505,7 @@ fn nobody_there_is_said_at_once() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let asked = ask_of(&own(format!("http://127.0.0.1:{port}/v1")), net(), &Wish::new("m"));
     assert_eq!(asked.kind(), Kind::Refused);
-    assert_eq!(asked.error(), format!("`own` is not there: nothing listens at `127.0.0.1:{port}`"));
+    assert_eq!(asked.error(), format!("`own` is not running: nothing listens at `127.0.0.1:{port}`"));
     assert_eq!(asked.retries, []);
 
     let quick = Net { patience: Patience { retries: 1, ..patience() }, ..net() };
@@ -537,10 +543,7 @@ fn a_certificate_is_always_looked_at() {
         }
     };
     assert_eq!(encrypted(Flaw::None, true, vec![Reply::nothing()]), "in private");
-    assert_eq!(
-        encrypted(Flaw::None, false, vec![]),
-        "`own` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known"
-    );
+    assert_eq!(encrypted(Flaw::None, false, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer");
     assert_eq!(encrypted(Flaw::Expired, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate has expired");
     assert_eq!(encrypted(Flaw::OtherHost, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is for another host");
     for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
@@ -776,7 +779,7 @@ fn deadline_ends_a_stream_that_is_alive_and_never_done() {
     for reply in [Reply::stream().bytes(": still here\n\n").stall(), Reply::stream().text("so far").stall(), Reply::nothing().stall()] {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not finish its answer within 1 s"));
     }
 }
 
@@ -844,7 +847,7 @@ fn deadline_counts_the_pauses_between_attempts() {
         Net { patience: Patience { deadline: Duration::from_millis(300), longest_pause: Duration::from_secs(60), ..patience() }, ..net() };
     let server = Server::whatever(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
     let asked = ask_of(&own(server.base_url()), net, &Wish::new("m"));
-    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"));
+    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not finish its answer within 1 s"));
 }
 
 #[test]

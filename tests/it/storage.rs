@@ -524,7 +524,7 @@ fn an_address_that_leads_nowhere_or_tells_a_secret_is_refused() {
         ("s3://bucket/x", 3, "there are no credentials for `s3`"),
         ("gs://bucket/x", 3, "there are no credentials for `gs`"),
         ("az://container/x", 3, "the credentials for `az` are not complete"),
-        ("http://127.0.0.1:9/x", 7, "`webdav` is not there: nothing listens at `127.0.0.1:9`"),
+        ("http://127.0.0.1:9/x", 7, "`webdav` is not running: nothing listens at `127.0.0.1:9`"),
     ] {
         for args in [
             ["backup", "--json"].as_slice(),
@@ -592,7 +592,7 @@ fn https_is_verified_and_nobody_is_sent_elsewhere() {
     let dav = WebDav::encrypted(certificate.clone());
     let mut sandbox = admitted(house(2));
     let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
-    assert_eq!(error(&refused), "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an issuer that is not known");
+    assert_eq!(error(&refused), "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer");
     assert!(dav.server.requests().is_empty());
     let authority = sandbox.write("authority.pem", certificate.pem());
     sandbox.set("SSL_CERT_FILE", authority);

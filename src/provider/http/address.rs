@@ -1,4 +1,4 @@
-//! Where an API begins: a base URL checked and brought into one form.
+//! Base URLs of APIs, validated and normalized.
 
 use crate::name::Name;
 use crate::provider::error::{Error, Kind, who};
@@ -6,35 +6,40 @@ use reqwest::Url;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Where an API begins, checked and in one form.
+/// A validated and normalized base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(pub(super) Url);
 
 impl Address {
-    /// Reads a base URL. Without a path it gets the customary `/v1`; plain http is for this machine only.
+    /// Parses a base URL. Without a path it gets `/v1`; plain http is allowed for this machine
+    /// only.
     pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
         let bad = |why: &str| Error::new(Kind::BadAddress, format!("the address of {} {why}", who(name)));
         if !base_url.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(bad("has a space, a control character or a letter outside ASCII in it"));
+            return Err(bad("contains a space, a control character or a non-ASCII character"));
         }
         let mut url = Url::parse(base_url).map_err(|_| bad("is not a URL such as `https://example.org/v1`"))?;
-        // URL parsers take `https:a.example://b.example` and backslashes as well; which host is meant must not be a riddle.
+        // URL parsers also accept `https:a.example://b.example` and backslashes, which disguise the
+        // host.
         let begins = |scheme: &str| base_url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
         if !(begins("https://") || begins("http://")) || base_url.contains('\\') || url.host_str().is_none() {
             return Err(bad("does not begin with `https://`"));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad("has a user name or a password in it: store the key instead"));
+            return Err(bad("contains a user name or a password: store the key instead"));
         }
         if url.query().is_some() || url.fragment().is_some() {
-            return Err(bad("has a `?` or a `#` in it"));
+            return Err(bad("contains a `?` or a `#`"));
         }
         let address = Self(url.clone());
         if url.scheme() == "http" && !address.is_loopback() {
             let host = url.host_str().unwrap_or_default();
             return Err(Error::new(
                 Kind::PlainHttp,
-                format!("{} is at `{host}` with plain http, which would show key and conversation to the network: use https", who(name)),
+                format!(
+                    "{} uses plain http at `{host}`, which would expose the key and the conversation on the network: use https",
+                    who(name)
+                ),
             ));
         }
         let path = url.path().trim_end_matches('/');
@@ -44,13 +49,13 @@ impl Address {
         Ok(Self(url))
     }
 
-    /// The address in its one form.
+    /// The normalized address.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The host that the key goes to.
+    /// The host that receives the key.
     #[must_use]
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
@@ -66,12 +71,12 @@ impl Address {
             || bare.parse::<Ipv6Addr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    /// The address of something there; `path` begins with `/`.
+    /// The URL of a path, which begins with `/`.
     pub(super) fn join(&self, path: &str) -> Option<Url> {
         Url::parse(&format!("{}{path}", self.as_str().trim_end_matches('/'))).ok()
     }
 
-    /// The same host with the base path's end taken off.
+    /// The same host, with a suffix of the base path removed.
     #[must_use]
     pub(in crate::provider) fn without(&self, end: &str) -> Self {
         let mut url = self.0.clone();

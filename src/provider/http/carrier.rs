@@ -1,4 +1,5 @@
-//! What carries sealed things to object storage and back: the same client, the same TLS and the same patience as for providers.
+//! Transfers encrypted objects to and from object storage, with the same client, TLS and timeouts
+//! as for providers.
 
 use super::{Address, Line};
 use crate::clock::in_words;
@@ -9,7 +10,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// Carries requests and answers, whole. Where they go, what they say and who signs them is others' business.
+/// Sends requests and returns whole responses. The caller decides about address, content and
+/// signature.
 pub struct Carrier {
     name: Name,
     reach: Reach,
@@ -23,16 +25,17 @@ impl fmt::Debug for Carrier {
 }
 
 impl Carrier {
-    /// One that speaks of the other side by this name. Nothing is reached before the first request.
+    /// Creates a carrier; `name` is used in error messages. It connects with the first request.
     #[must_use]
     pub fn new(name: Name, reach: Reach) -> Self {
         Self { name, reach, lines: Mutex::default() }
     }
 
-    /// Carries a request there and its answer back, if that has no more than `most` bytes. Plain http is for this machine only.
+    /// Sends a request and returns its response of at most `most` bytes. Plain http is allowed for
+    /// this machine only.
     pub async fn carry(&self, request: http::Request<Vec<u8>>, most: usize) -> Result<http::Response<Vec<u8>>, Error> {
         let line = self.line(request.uri())?;
-        let request = reqwest::Request::try_from(request).map_err(|_| line.error(Kind::BadAddress, "has no usable address"))?;
+        let request = reqwest::Request::try_from(request).map_err(|_| line.error(Kind::BadAddress, "has an invalid address"))?;
         let deadline = line.patience().deadline;
         let carried = async {
             let mut reply = line.send(request).await?;
@@ -44,14 +47,14 @@ impl Carrier {
         };
         match tokio::time::timeout(deadline, carried).await {
             Ok(result) => result,
-            Err(_) => Err(line.error(Kind::Timeout, &format!("did not end its answer within {}", in_words(deadline)))),
+            Err(_) => Err(line.error(Kind::Timeout, &format!("did not finish its answer within {}", in_words(deadline)))),
         }
     }
 
-    /// The line to where an address is: one for each host.
+    /// The connection for an address: one for each host.
     fn line(&self, uri: &http::Uri) -> Result<Arc<Line>, Error> {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(Error::new(Kind::BadAddress, format!("the address of `{}` is not one", self.name)));
+            return Err(Error::new(Kind::BadAddress, format!("the address of `{}` is not valid", self.name)));
         };
         let origin = format!("{scheme}://{authority}");
         let mut lines = self.lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -1,4 +1,4 @@
-//! What a failure of the network was, found at the bottom of what the libraries say.
+//! Classifies network failures by the innermost error of the libraries.
 
 use super::Line;
 use crate::clock::in_words;
@@ -7,46 +7,45 @@ use std::error::Error as _;
 use std::io;
 
 impl Line {
-    /// What a failure of the network was.
+    /// The error for a network failure.
     pub(super) fn failed(&self, failure: &reqwest::Error, stage: Stage) -> Error {
         let cause = Cause::of(failure);
         let host = self.address.host();
         match cause {
             Cause::Certificate(why) => self.error(Kind::Tls, &format!("at `{host}` cannot be trusted: {why}")),
-            Cause::Tls => self.error(Kind::Tls, &format!("at `{host}` cannot be reached safely: the encrypted connection failed")),
+            Cause::Tls => self.error(Kind::Tls, &format!("at `{host}` cannot be reached: the TLS connection failed")),
             Cause::Dns => self.error(Kind::Dns, &format!("cannot be found: no address for `{host}`")).again(),
-            // On this machine nobody is about to come: it is not running.
+            // On this machine, a retry would not help: the server is not running.
             Cause::Refused if self.address.is_loopback() => {
                 let port = self.address.0.port_or_known_default().unwrap_or(0);
-                self.error(Kind::Refused, &format!("is not there: nothing listens at `{host}:{port}`"))
+                self.error(Kind::Refused, &format!("is not running: nothing listens at `{host}:{port}`"))
             }
             Cause::Refused => self.error(Kind::Refused, &format!("cannot be reached: `{host}` refuses the connection")).again(),
             Cause::Timeout => {
                 let wait = in_words(self.patience().connect);
-                self.error(Kind::Timeout, &format!("cannot be reached: `{host}` did not take the connection within {wait}")).again()
+                self.error(Kind::Timeout, &format!("cannot be reached: `{host}` did not accept the connection within {wait}")).again()
             }
-            Cause::NotHttp => self.error(Kind::Malformed, "answered with something that is not HTTP"),
+            Cause::NotHttp => self.error(Kind::Malformed, "sent an answer that is not HTTP"),
             _ if stage == Stage::Before && failure.is_connect() => {
                 self.error(Kind::Connect, &format!("cannot be reached at `{host}`")).again()
             }
-            Cause::Reset if stage == Stage::Before => self.error(Kind::Reset, "broke the connection before it answered"),
-            Cause::Reset => self.error(Kind::Reset, "broke the connection in the middle of the answer"),
+            Cause::Reset if stage == Stage::Before => self.error(Kind::Reset, "reset the connection before it answered"),
+            Cause::Reset => self.error(Kind::Reset, "reset the connection in the middle of the answer"),
             Cause::Ended | Cause::Other if stage == Stage::Before => self.error(Kind::Reset, "closed the connection without an answer"),
             Cause::Ended | Cause::Other => self.error(Kind::Truncated, "stopped in the middle of the answer"),
         }
     }
 }
 
-/// When it happened.
+/// When the failure happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Before the answer began.
     Before,
-    /// After.
     Middle,
 }
 
-/// What is at the bottom of a failure.
+/// The innermost cause of a failure.
 enum Cause {
     Certificate(&'static str),
     Tls,
@@ -69,7 +68,7 @@ impl Cause {
             }
             let mut inner = one.downcast_ref::<io::Error>();
             while let Some(io) = inner {
-                // What such an error holds is not among its sources, but the sources of that are.
+                // Such an error does not report what it holds as a source.
                 if let Some(tls) = io.get_ref().and_then(|held| held.downcast_ref::<rustls::Error>()) {
                     return Self::of_tls(tls);
                 }
@@ -82,7 +81,7 @@ impl Cause {
                     _ => {}
                 }
             }
-            // The types of these are private to those who made them: their words are all there is.
+            // The types of these errors are private to their crates, so only their text is left.
             let words = one.to_string();
             if words.starts_with("dns error") {
                 return Self::Dns;
@@ -105,7 +104,7 @@ impl Cause {
                 Bad::Expired | Bad::ExpiredContext { .. } => "its certificate has expired",
                 Bad::NotValidYet | Bad::NotValidYetContext { .. } => "its certificate is not valid yet",
                 Bad::NotValidForName | Bad::NotValidForNameContext { .. } => "its certificate is for another host",
-                Bad::UnknownIssuer => "its certificate is from an issuer that is not known",
+                Bad::UnknownIssuer => "its certificate is from an unknown issuer",
                 Bad::Revoked => "its certificate was revoked",
                 _ => "its certificate is not valid",
             }),

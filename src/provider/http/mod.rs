@@ -1,4 +1,5 @@
-//! The only door to the network: one client, TLS always verified, the key to its own host alone, and no waiting for ever.
+//! The only module that connects to the network. One client: TLS always verified, the key sent to
+//! its own host only, and every wait bounded.
 
 mod address;
 #[cfg(feature = "object-storage")]
@@ -29,27 +30,27 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// How long to wait, and how often.
+/// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a connection.
+    /// For the connection.
     pub connect: Duration,
     /// For the first byte of an answer.
     pub first_byte: Duration,
     /// For the next byte; a comment counts.
     pub idle: Duration,
-    /// For the stream's end once the answer has ended.
+    /// For the end of a stream after the answer has ended.
     pub farewell: Duration,
-    /// For a request as a whole, with its repetitions and all of its answer.
+    /// For a whole request, with its retries and all of its answer.
     pub deadline: Duration,
     /// For a list or an account, from the request to the end of the answer or of its error: these
     /// are short, and a person waits for them.
     pub short: Duration,
-    /// How often a request is repeated.
+    /// The number of retries.
     pub retries: u32,
-    /// The pause before the first repetition; it doubles.
+    /// The pause before the first retry; it doubles each time.
     pub pause: Duration,
-    /// The longest pause a provider may ask for that is waited out.
+    /// The longest waiting time of a provider that is waited for.
     pub longest_pause: Duration,
 }
 
@@ -69,55 +70,56 @@ impl Default for Patience {
     }
 }
 
-/// What the surroundings say about the network.
+/// The network settings of the environment.
 #[derive(Debug, Default)]
 pub struct Net {
-    /// Certificates (PEM) to trust besides those that are built in: the content of `SSL_CERT_FILE`.
+    /// Certificates (PEM) to trust in addition to the built-in ones: the content of
+    /// `SSL_CERT_FILE`.
     pub extra_ca_pem: Option<Vec<u8>>,
-    /// The proxy for https, which may hold a password: `HTTPS_PROXY`.
+    /// The proxy for https, which may contain a password: `HTTPS_PROXY`.
     pub https_proxy: Option<Secret>,
-    /// Hosts that are reached without it: `NO_PROXY`.
+    /// Hosts reached without the proxy: `NO_PROXY`.
     pub no_proxy: Option<String>,
-    /// How long to wait.
+    /// Timeouts and retries.
     pub patience: Patience,
-    /// How much to believe.
+    /// Size limits of answers.
     pub caps: Caps,
 }
 
-/// What it takes to ask someone out there.
+/// What a connection needs.
 #[derive(Clone, Debug)]
 pub struct Reach {
-    /// The network.
+    /// The network settings.
     pub net: Arc<Net>,
-    /// Looks at what a provider says in its errors.
+    /// Redacts the providers' messages in errors.
     pub redactor: Arc<Redactor>,
-    /// Tells how far away a date in `Retry-After` is.
+    /// Reads the time, to interpret a date in `Retry-After`.
     pub clock: Clock,
 }
 
-/// How a key is shown to its provider. Never in the address: addresses end up in logs.
+/// How a key is sent to its provider. Never in the URL, because URLs end up in logs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Auth {
     /// `Authorization: Bearer …`
     Bearer,
     /// `x-goog-api-key: …`
     Google,
-    /// `x-api-key: …`, with the version of the API this speaks.
+    /// `x-api-key: …`, with the API version of this client.
     Anthropic,
 }
 
-/// What is done to something at a provider's side.
+/// The method of a request that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
-    /// Made.
+    /// Creates.
     Post,
-    /// Changed.
+    /// Updates.
     Patch,
-    /// Removed.
+    /// Deletes.
     Delete,
 }
 
-/// A line to one provider.
+/// A connection to one provider.
 pub(super) struct Line {
     pub(super) name: Name,
     pub(super) address: Address,
@@ -132,13 +134,13 @@ impl fmt::Debug for Line {
 }
 
 impl Line {
-    /// A line to an endpoint. Nothing is built or reached before the first request.
+    /// A connection to an endpoint. It connects with the first request.
     pub(super) fn new(endpoint: &Endpoint, reach: Reach) -> Result<Self, Error> {
         let address = Address::parse(&endpoint.name, &endpoint.base_url)?;
         Ok(Self { name: endpoint.name.clone(), address, reach, client: OnceLock::new() })
     }
 
-    /// The patience there is.
+    /// The timeouts and retries.
     pub(super) fn patience(&self) -> &Patience {
         &self.reach.net.patience
     }
@@ -147,7 +149,7 @@ impl Line {
         &self.reach.net.caps
     }
 
-    /// A provider's own words made fit to be shown.
+    /// A provider's message, made safe to show.
     pub(super) fn quote(&self, said: &str, key: Option<&Secret>) -> String {
         quote(said, key, &self.reach.redactor)
     }
@@ -175,7 +177,7 @@ impl Line {
         self.send(request).await
     }
 
-    /// A request that asks for a chat's continuation. It can be sent more than once.
+    /// A chat completion request. It can be sent more than once.
     pub(super) fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<Post, Error> {
         let mut request = self.request(Method::POST, &self.address, path, Auth::Bearer, key)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -183,7 +185,7 @@ impl Line {
         Ok(Post(request))
     }
 
-    /// Changes something at this provider's side: asked once and never again, for it may have been done.
+    /// Sends a request that changes something. It is never repeated, because it may have succeeded.
     pub(super) async fn change(&self, verb: Verb, path: &str, key: Option<&Secret>, body: Option<String>) -> Result<Reply<'_>, Error> {
         let method = match verb {
             Verb::Post => Method::POST,
@@ -198,14 +200,14 @@ impl Line {
         self.send(request).await
     }
 
-    /// Sends a request; its answer has begun when this returns.
+    /// Sends a request. The answer has begun when this returns.
     pub(super) async fn send_post(&self, post: &Post) -> Result<Reply<'_>, Error> {
-        let request = post.0.try_clone().ok_or_else(|| self.error(Kind::Malformed, "cannot be asked twice"))?;
+        let request = post.0.try_clone().ok_or_else(|| self.error(Kind::Malformed, "cannot repeat the request"))?;
         self.send(request).await
     }
 
     fn request(&self, method: Method, at: &Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<reqwest::Request, Error> {
-        let url = at.join(path).ok_or_else(|| self.error(Kind::BadAddress, "has no usable address"))?;
+        let url = at.join(path).ok_or_else(|| self.error(Kind::BadAddress, "has an invalid address"))?;
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
@@ -220,9 +222,9 @@ impl Line {
                     (HeaderName::from_static("x-api-key"), Zeroizing::new(key.to_owned()))
                 }
             };
-            // The error of a bad value is not passed on: it might hold it.
+            // The error of an invalid value is not passed on, because it might contain the key.
             let Ok(mut value) = HeaderValue::from_str(&value) else {
-                return Err(self.error(Kind::InvalidKey, "has a key with a character in it that no header can carry"));
+                return Err(self.error(Kind::InvalidKey, "has a key with a character that is not allowed in a header"));
             };
             value.set_sensitive(true);
             headers.insert(header, value);
@@ -234,7 +236,7 @@ impl Line {
         let client = self.client()?;
         let wait = self.patience().first_byte;
         let response = match tokio::time::timeout(wait, client.execute(request)).await {
-            Err(_) => return Err(self.error(Kind::Timeout, &format!("did not begin to answer within {}", in_words(wait)))),
+            Err(_) => return Err(self.error(Kind::Timeout, &format!("did not start to answer within {}", in_words(wait)))),
             Ok(Err(failure)) => return Err(self.failed(&failure, Stage::Before)),
             Ok(Ok(response)) => response,
         };
@@ -261,7 +263,7 @@ impl Line {
         }
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|_| self.error(Kind::Tls, "cannot be reached: encryption is not available"))?
+            .map_err(|_| self.error(Kind::Tls, "cannot be reached: TLS is not available"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
@@ -276,26 +278,26 @@ impl Line {
             builder = builder.proxy(self.proxy(proxy)?);
         }
         if self.address.is_loopback() {
-            // What `localhost` means is not asked of anyone: the key stays on this machine.
+            // `localhost` is not resolved by DNS, so that the key stays on this machine.
             let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
             builder = builder.resolve_to_addrs("localhost", &loopback);
         }
-        builder.build().map_err(|_| self.error(Kind::BadNet, "cannot be reached: the network client cannot be made"))
+        builder.build().map_err(|_| self.error(Kind::BadNet, "cannot be reached: cannot create the HTTP client"))
     }
 
     fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
-        let bad = |why: &str| self.error(Kind::BadNet, &format!("cannot be asked: {why} in the extra certificates (`SSL_CERT_FILE`)"));
+        let bad = |why: &str| self.error(Kind::BadNet, &format!("cannot be reached: {why} in the extra certificates (`SSL_CERT_FILE`)"));
         let mut certificates = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
-            certificates.push(certificate.map_err(|_| bad("something is not PEM"))?);
+            certificates.push(certificate.map_err(|_| bad("invalid PEM"))?);
         }
-        // A system's bundle may hold some that are too old to be read: the others count.
+        // A system's bundle may contain certificates too old to be parsed; the others count.
         let (usable, _) = roots.add_parsable_certificates(certificates);
-        if usable > 0 { Ok(()) } else { Err(bad("there is no usable certificate")) }
+        if usable > 0 { Ok(()) } else { Err(bad("no usable certificate")) }
     }
 
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
-        let bad = |_| self.error(Kind::BadNet, "cannot be asked: the proxy (`HTTPS_PROXY`) is not a usable address");
+        let bad = |_| self.error(Kind::BadNet, "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address");
         let exceptions = self.reach.net.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
         Ok(reqwest::Proxy::https(proxy.expose()).map_err(bad)?.no_proxy(exceptions))
     }

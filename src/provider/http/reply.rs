@@ -1,4 +1,4 @@
-//! An answer that has begun: what it says it is, and its bytes, neither too late nor too many.
+//! A response that has begun: its content type, and its bytes within time and size limits.
 
 use super::Line;
 use super::failure::Stage;
@@ -7,13 +7,13 @@ use crate::provider::error::{Error, Kind};
 use reqwest::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use std::time::Duration;
 
-/// Nobody is asked to wait longer than this.
+/// The longest waiting time that is believed.
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// How many times the wait for one piece the words of a refusal may take as a whole.
+/// The text of an error may take this many times the timeout of one piece.
 const SLOW_WORDS: u32 = 3;
 
-/// What kind of thing an answer is.
+/// The content type of a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::provider) enum Sort {
     /// A stream of events.
@@ -22,13 +22,13 @@ pub(in crate::provider) enum Sort {
     Json,
     /// A web page.
     Page,
-    /// It does not say.
+    /// No content type.
     Unsaid,
-    /// Something else.
+    /// Any other type.
     Other(String),
 }
 
-/// An answer that has begun.
+/// A response that has begun.
 pub(in crate::provider) struct Reply<'a> {
     pub(super) line: &'a Line,
     pub(super) response: reqwest::Response,
@@ -48,7 +48,7 @@ impl Reply<'_> {
         self.header(name)
     }
 
-    /// What it says it is.
+    /// Its content type.
     pub(in crate::provider) fn sort(&self) -> Sort {
         let said = self.header(CONTENT_TYPE).unwrap_or_default();
         let sort = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -62,24 +62,25 @@ impl Reply<'_> {
         }
     }
 
-    /// Refuses what is compressed: nobody asked for it, and an eavesdropper learns from its length.
+    /// Rejects compression: it was not requested, and the compressed length of a secret leaks
+    /// information about it.
     pub(in crate::provider) fn plain(&self) -> Result<(), Error> {
         match self.header(CONTENT_ENCODING).map(str::trim) {
             None | Some("" | "identity") => Ok(()),
-            Some(_) => Err(self.line.error(Kind::Compressed, "sent a compressed answer, which was not asked for")),
+            Some(_) => Err(self.line.error(Kind::Compressed, "sent a compressed answer, although none was requested")),
         }
     }
 
-    /// The host it wants the request sent to instead.
+    /// The host of a redirect.
     pub(in crate::provider) fn elsewhere(&self) -> Option<String> {
         let to = self.header(LOCATION)?;
         let to = self.response.url().join(to).ok()?;
         Some(to.host_str()?.chars().filter(char::is_ascii_graphic).take(100).collect())
     }
 
-    /// How long it says to wait: seconds, or until a date.
+    /// The waiting time it names: seconds, or until a date.
     pub(in crate::provider) fn retry_after(&self) -> Option<Duration> {
-        // Nothing is no length of time, and beyond a day it is a slip.
+        // Zero is not a waiting time, and more than a day is a mistake.
         wait_of(self.response.headers(), &self.line.reach.clock).filter(|wait| !wait.is_zero()).map(|wait| wait.min(DAY))
     }
 
@@ -88,7 +89,7 @@ impl Reply<'_> {
         let patience = self.line.patience();
         let wait = wait.unwrap_or(if self.begun { patience.idle } else { patience.first_byte });
         match tokio::time::timeout(wait, self.response.chunk()).await {
-            Err(_) => Err(self.line.error(Kind::Timeout, &format!("went silent: nothing came for {}", in_words(wait)))),
+            Err(_) => Err(self.line.error(Kind::Timeout, &format!("stopped sending: no data for {}", in_words(wait)))),
             Ok(Err(failure)) => Err(self.line.failed(&failure, Stage::Middle)),
             Ok(Ok(piece)) => {
                 self.begun = true;
@@ -110,7 +111,7 @@ impl Reply<'_> {
         Ok(whole)
     }
 
-    /// As much of it as there is, up to `cap` bytes: for the words of a refusal, which need not be whole.
+    /// As much as there is, up to `cap` bytes: the text of an error need not be complete.
     pub(in crate::provider) async fn some(&mut self, cap: usize) -> Vec<u8> {
         let mut some = Vec::new();
         let wait = self.line.patience().farewell;
@@ -123,13 +124,13 @@ impl Reply<'_> {
                 }
             }
         };
-        // Too slow: what came until then is shown.
+        // Too slow: use what was received until then.
         tokio::time::timeout(wait * SLOW_WORDS, read).await.unwrap_or_default();
         some
     }
 }
 
-/// How long the headers say to wait.
+/// The waiting time in the headers.
 fn wait_of(headers: &HeaderMap, clock: &Clock) -> Option<Duration> {
     let said = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = said.parse::<u32>() {
