@@ -1,15 +1,17 @@
 //! A terminal chat client for people who treat their API key and their conversations as secrets.
 //!
-//! One message goes this way, and no other (`chat::Session::say`):
+//! Every message takes the same path (`chat::Session::say`):
 //!
 //! ```text
-//! typed ─► Raw ─► validate ─► redact ─► limits and budget ─► keep (sealed, synced) ─► send ─► hear piece by piece
-//!                                                                                       │
-//!         screen ◄─ restore placeholders ◄─ printable ◄─────────────────────────────────┤
-//!         disk   ◄─ seal ◄─ redact ◄── reply ◄───────────────────────────────────────────┘  ─► ledger (numbers only)
+//! typed ─► Raw ─► validate ─► redact ─► limits, budget ─► save (encrypted) ─► send ─► stream answer
+//!                                                                                      │
+//!         screen ◄─ restore placeholders ◄─ sanitize ◄─────────────────────────────────┤
+//!         disk   ◄─ encrypt ◄─ redact ◄── answer ◄─────────────────────────────────────┘
+//!                                          └─► ledger (numbers only)
 //! ```
 //!
-//! Nothing leaves that was not kept first; nothing is kept that was not redacted; nothing is shown that was not made harmless.
+//! Nothing is sent before it is saved, nothing is saved before it is redacted, and nothing is
+//! displayed before it is sanitized.
 
 pub mod archive;
 pub mod catalog;

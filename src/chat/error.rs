@@ -1,4 +1,4 @@
-//! Why a message went no further.
+//! The errors of sending a message.
 
 use crate::archive;
 use crate::ledger::{audit, budget};
@@ -6,48 +6,48 @@ use crate::limit;
 use crate::privacy::validate::Refusal;
 use crate::provider;
 
-/// Why a message went no further.
+/// Why a message was not sent, or its answer not saved.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It is not fit to be sent.
+    /// Validation refused it.
     #[error("{0}")]
     Refused(#[from] Refusal),
-    /// The conversation is as long as it may become.
-    #[error("the conversation has {have} messages, and at most {most} are allowed")]
+    /// The conversation has reached its maximum length.
+    #[error("the conversation has {have} messages; at most {most} are allowed")]
     TooLong {
-        /// How many it has.
+        /// The messages it has.
         have: usize,
-        /// How many it may have.
+        /// The most messages it may have.
         most: usize,
     },
-    /// Its owner did not want it sent.
+    /// The user declined to send a message with findings.
     #[error("the message was not sent")]
     Declined,
-    /// Too often.
+    /// A rate limit, the provider's waiting time, or lockdown.
     #[error("{0}")]
     Limit(#[from] limit::Error),
-    /// Too much.
+    /// A budget does not cover it.
     #[error("{0}")]
     Budget(#[from] budget::Error),
-    /// Its owner did not want to wait any longer.
-    #[error("the wait was stopped, and nothing was sent")]
+    /// The user cancelled the wait for a limit.
+    #[error("waiting was cancelled; nothing was sent")]
     Stopped,
-    /// It cannot be kept, and what is not kept is not sent.
-    #[error("the message cannot be kept, so it was not sent")]
+    /// The message could not be saved. A message is saved before it is sent, so it was not sent.
+    #[error("cannot save the message, so it was not sent")]
     Question(#[source] archive::Error),
-    /// What leaves is written down first, and that cannot be.
-    #[error("the audit log cannot be written, so the message was not sent")]
+    /// The audit log could not be written. Sending is recorded first, so the message was not sent.
+    #[error("cannot write the audit log, so the message was not sent")]
     Audit(#[source] audit::Error),
-    /// The answer came but cannot be kept.
-    #[error("the answer cannot be kept")]
+    /// The answer was received but could not be saved.
+    #[error("cannot save the answer")]
     Answer(#[source] archive::Error),
-    /// The file cannot be changed.
+    /// The conversation file cannot be changed.
     #[error("{0}")]
     Archive(#[from] archive::Error),
-    /// The provider failed; what came before is kept.
+    /// The provider failed. Text received before the failure is saved.
     #[error("{0}")]
     Provider(#[from] provider::Error),
-    /// There is nothing that could be asked again or taken back.
-    #[error("nothing has been said yet")]
+    /// There is no message to retry or undo.
+    #[error("the conversation has no messages yet")]
     NothingSaid,
 }

@@ -1,4 +1,5 @@
-//! What is heard while an answer comes: gathered, shown, and kept every two seconds in case nothing more comes.
+//! Receives a streamed answer: collects it, displays it, and saves it every two seconds, so that a
+//! crash loses at most that much.
 
 use super::{Machines, Manners, Watcher};
 use crate::archive::{Conversation, Note};
@@ -8,13 +9,14 @@ use crate::privacy::{Placeholders, Raw, Screen};
 use crate::provider::Heard;
 use std::time::Duration;
 
-/// How long what came may be on the screen only.
+/// The longest time received text is only on the screen.
 const CHECKPOINT: Duration = Duration::from_secs(2);
-/// A checkpoint redacts and writes everything that came so far. The next one waits this many times as long as the last one took, so
-/// that checkpoints take a twentieth of the time of an answer, however long it grows.
+/// A checkpoint redacts and writes the whole answer so far. The next one waits this many times as
+/// long as the last one took, so that checkpoints use a twentieth of the time of an answer, however
+/// long it is.
 const REST_PER_CHECKPOINT: u32 = 20;
 
-/// An answer as it comes.
+/// An answer while it is received.
 pub(super) struct Hearing<'a> {
     machines: &'a Machines,
     table: &'a Placeholders,
@@ -25,25 +27,25 @@ pub(super) struct Hearing<'a> {
     id: Option<String>,
     model: Option<String>,
     since: Stopwatch,
-    /// How long after the last checkpoint the next one is due.
+    /// When the next checkpoint is due, as time after the last one.
     due: Duration,
     asked: Stopwatch,
     first: Option<Duration>,
     thought: u64,
-    /// Nothing is under way for so long: it is going to be tried again.
+    /// The pause before the next attempt: no request is under way.
     pause: Option<(Stopwatch, Duration)>,
-    /// What has findings in it is not kept, not even in part.
+    /// An answer with findings is not saved, not even in part.
     drop_findings: bool,
 }
 
-/// What is left when it ends.
+/// The result at the end of an answer.
 pub(super) struct Kept {
     pub(super) raw: Raw,
     pub(super) id: Option<String>,
     pub(super) model: Option<String>,
-    /// How long the first text took.
+    /// The time to the first text.
     pub(super) first: Option<Duration>,
-    /// How many bytes of thinking came.
+    /// The bytes of reasoning received.
     pub(super) thought: u64,
     /// How many secrets were shown in part that are shown whole on request.
     pub(super) masked: usize,
@@ -95,7 +97,7 @@ impl<'a> Hearing<'a> {
                 }
             }
             Heard::Begun { id, model } => {
-                self.watcher.step(&format!("it begins after {} ms", self.asked.elapsed().as_millis()));
+                self.watcher.step(&format!("answer begins after {} ms", self.asked.elapsed().as_millis()));
                 self.id = id;
                 self.model = model;
             }
@@ -110,7 +112,8 @@ impl<'a> Hearing<'a> {
         }
     }
 
-    /// Keeps what came so far. If that fails, the answer goes on: its end is kept or the failure is said then.
+    /// Saves what was received so far. An error here does not stop the answer: the final save will
+    /// work or report it.
     fn checkpoint(&mut self) {
         let begun = self.machines.clock.stopwatch();
         self.save_partial();

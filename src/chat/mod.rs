@@ -1,4 +1,4 @@
-//! One conversation as it happens: [`Session::say`] is the only way a message takes.
+//! A conversation in progress. [`Session::say`] is the only way to send a message.
 
 mod error;
 mod hearing;
@@ -28,23 +28,23 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What its owner says: typed by hand, and what goes along with it.
+/// The user's input: typed text and attached text.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// What was typed.
+    /// Typed text.
     pub typed: Raw,
-    /// What was attached or piped.
+    /// Attached or piped text.
     pub attached: Raw,
 }
 
 impl Said {
-    /// Only typed.
+    /// Input without an attachment.
     #[must_use]
     pub fn typed(text: Raw) -> Self {
         Self { typed: text, attached: Raw::from(String::new()) }
     }
 
-    /// As one text: what was typed, a blank line, what goes along.
+    /// Typed text, a blank line, and the attachment as a single text.
     fn whole(mut self) -> Raw {
         if self.typed.is_empty() {
             return self.attached;
@@ -57,49 +57,49 @@ impl Said {
     }
 }
 
-/// What is the same for every message of a session.
+/// Settings that apply to every message of a session.
 #[derive(Clone, Debug)]
 pub struct Manners {
-    /// The limits of what is typed.
+    /// The limits of typed text.
     pub rules: Rules,
-    /// The most messages of a conversation.
+    /// The most messages in a conversation.
     pub max_messages: usize,
-    /// A message with findings is not kept.
+    /// Do not save messages with findings.
     pub drop_findings: bool,
-    /// Ask before a message with findings is sent.
+    /// Ask before sending a message with findings.
     pub ask_on_secret: bool,
-    /// For whom placeholders become the owner's words again; for a pipe they stay.
+    /// Who sees restored values; `None` (a pipe) leaves placeholders as they are.
     pub restore: Option<Audience>,
-    /// The profile of the key, for the record.
+    /// The profile of the key, for the usage record.
     pub profile: String,
-    /// Where a limit is reached, wait rather than refuse.
+    /// Wait when a limit is reached, instead of failing.
     pub wait: bool,
-    /// A model whose price nobody knows may be asked although there is a budget.
+    /// Allow a model with unknown price although a budget is set.
     pub allow_unknown_price: bool,
 }
 
-/// The small machines a message passes.
+/// The components that process a message.
 #[derive(Debug)]
 pub struct Machines {
-    /// Finds what is private.
+    /// Finds and replaces private values.
     pub redactor: Arc<Redactor>,
-    /// Says whether anything is sent at all.
+    /// Stops all sending during an incident.
     pub lockdown: Lockdown,
-    /// Counts.
+    /// Enforces the rate limits.
     pub limiter: Limiter,
-    /// Remembers who wants to be left alone.
+    /// Remembers the waiting times that providers asked for.
     pub backoff: Backoff,
-    /// Holds the money.
+    /// Enforces the budgets.
     pub purse: Purse,
-    /// Knows what models cost.
+    /// Looks up the prices of models.
     pub pricing: Pricing,
-    /// Writes down what happened.
+    /// Writes the audit log.
     pub audit: Audit,
-    /// Tells the time.
+    /// Reads the time.
     pub clock: Clock,
 }
 
-/// A conversation with somebody who answers.
+/// A conversation with a provider.
 #[derive(Debug)]
 pub struct Session<P> {
     provider: P,
@@ -110,59 +110,61 @@ pub struct Session<P> {
     past: Past,
     conversation: Option<Conversation>,
     own: Own,
-    /// The answers of this session whose cost was estimated, by their names there.
+    /// The ids of this session's answers whose cost is estimated.
     own_estimates: Vec<String>,
 }
 
-/// What became of a message.
+/// The result of a message.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The answer as it is kept: redacted.
+    /// The answer as it was saved: redacted.
     pub text: Redacted,
-    /// What was replaced in the question.
+    /// What was replaced in the message.
     pub findings: Findings,
-    /// The provider's closing words; `None` if it was stopped.
+    /// The provider's closing data; `None` if the user stopped the answer.
     pub answer: Option<Answer>,
-    /// Its owner stopped it.
+    /// The user stopped the answer.
     pub stopped: bool,
-    /// How long it took.
+    /// The duration of the request.
     pub took: Duration,
-    /// What it cost, as far as is known.
+    /// The cost, if known or estimated.
     pub cost: Option<Cost>,
-    /// What each window has seen, this message included.
+    /// The state of each rate limit, this message included.
     pub levels: [Level; 2],
-    /// How full the budgets are.
+    /// The state of the budgets.
     pub fills: Vec<Fill>,
-    /// What could not be written down.
+    /// What could not be recorded, as sentences for the user.
     pub trouble: Vec<String>,
     /// How many secrets were shown in part that are shown whole on request.
     pub masked: usize,
 }
 
 impl<P: Provider> Session<P> {
-    /// A session that keeps what is said in `conversation`, or nothing if there is none.
+    /// Creates a session that saves messages in `conversation`, or nowhere if it is `None`.
     pub fn new(provider: P, wish: Wish, manners: Manners, machines: Machines, conversation: Option<Conversation>) -> Self {
         let (placeholders, past, own) = (Placeholders::default(), Past::default(), Own::default());
         Self { provider, wish, manners, machines, placeholders, past, conversation, own, own_estimates: Vec::new() }
     }
 
-    /// Takes up what was said before. All of it is looked at again: the rules may have learnt since.
+    /// Loads stored messages. All of them are redacted again, because rules may have been added
+    /// since they were stored.
     pub fn remember(&mut self, stored: Stored) {
-        // Standing instructions from another program are there to be read; they go nowhere unasked.
+        // A system prompt imported from another program is only displayed: sending it would change
+        // answers without the user's knowledge.
         for message in stored.messages.into_iter().filter(|m| !(m.foreign && m.role == Role::System)) {
             let text = self.machines.redactor.redact_again(message.text, message.rules, &mut self.placeholders);
             self.past.add(Some(message.n), Message { role: message.role, text, at: message.at });
         }
     }
 
-    /// Gives standing instructions; they are kept with the next message.
+    /// Sets the system prompt. It is saved with the next message.
     pub fn instruct(&mut self, text: Raw) -> Findings {
         let (text, findings) = self.machines.redactor.redact(text, &mut self.placeholders);
         self.past.instruct(Message { role: Role::System, text, at: self.machines.clock.now() });
         findings
     }
 
-    /// Exactly what would be sent for this message. Nothing is counted, kept or sent.
+    /// Returns exactly what would be sent for this message. Nothing is counted, saved or sent.
     pub fn preview(&mut self, said: Said) -> Result<String, Error> {
         self.check(&said)?;
         let (text, _) = self.machines.redactor.redact(said.whole(), &mut self.placeholders);
@@ -174,7 +176,11 @@ impl<P: Provider> Session<P> {
         Ok(self.provider.body(&said, &wish))
     }
 
-    /// The path of one message.
+    /// Sends one message: validate, redact, check limits and budgets, save, send, stream the
+    /// answer.
+    ///
+    /// The message is saved before it is sent, so that a crash never loses what has left the
+    /// machine.
     pub async fn say(&mut self, said: Said, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let mut stop = pin!(stop);
         self.machines.lockdown.check()?;
@@ -183,7 +189,7 @@ impl<P: Provider> Session<P> {
             watcher.warned(warning);
         }
         let (message, findings) = self.redact(said.whole(), watcher)?;
-        watcher.step(&format!("message: {} bytes as it leaves, {} findings", message.text.as_str().len(), findings.len()));
+        watcher.step(&format!("message: {} bytes after redaction, {} findings", message.text.as_str().len(), findings.len()));
         let pass = self.pass(Some(&message), watcher, stop.as_mut()).await?;
         if let Err(error) = self.keep_question(message, &findings) {
             self.hand_back(&pass);
@@ -193,7 +199,7 @@ impl<P: Provider> Session<P> {
         Ok(Outcome { findings, ..kept })
     }
 
-    /// Asks the last question again; the answer it had is taken back.
+    /// Asks the last question again. Its previous answer is removed.
     pub async fn retry(&mut self, watcher: &mut dyn Watcher, stop: impl Future<Output = ()>) -> Result<Outcome, Error> {
         let mut stop = pin!(stop);
         let question = self.past.last_question().ok_or(Error::NothingSaid)?;
@@ -205,7 +211,7 @@ impl<P: Provider> Session<P> {
         self.hear(pass, watcher, stop).await
     }
 
-    /// Takes the last question and its answer back; gives the question.
+    /// Removes the last question and its answer. Returns the question.
     pub fn undo(&mut self) -> Result<Redacted, Error> {
         let question = self.past.last_question().ok_or(Error::NothingSaid)?;
         let text = self.past.text(question).ok_or(Error::NothingSaid)?;
@@ -226,7 +232,7 @@ impl<P: Provider> Session<P> {
             Error::Refused(refusal)
         };
         let rules = &self.manners.rules;
-        // What goes along has a limit of its own, in bytes, where it is read.
+        // Attachments are limited in bytes where they are read.
         let along = Rules { max_chars: usize::MAX, ..*rules };
         let mut warnings = Vec::new();
         if !said.typed.is_empty() || said.attached.is_empty() {
@@ -271,8 +277,8 @@ impl<P: Provider> Session<P> {
         Ok(())
     }
 
-    /// Writes down that a message is about to leave. Where that cannot be done it does not leave, unless the settings say that the
-    /// log is kept as well as can be.
+    /// Records that a message is about to be sent. If that fails the message is not sent, unless
+    /// the settings say that a missing record does not stop messages.
     async fn note_leaving(&self) -> Result<(), audit::Error> {
         let bytes: usize = self.past.messages().iter().map(|m| m.text.as_str().len()).sum();
         let leaving = Event::new(What::Sent).word("provider", self.provider.name().as_str()).word("model", &self.wish.model);
@@ -281,7 +287,8 @@ impl<P: Provider> Session<P> {
         let noted = match log.add_at_once(&leaving) {
             Err(audit::Error::Busy(path)) => {
                 let waiting = log.clone();
-                // Another process is at the log just now, and this thread has other things to do meanwhile.
+                // Another process holds the log. Wait on another thread, because this one runs the
+                // event loop.
                 tokio::task::spawn_blocking(move || waiting.add(&leaving)).await.unwrap_or(Err(audit::Error::Busy(path)))
             }
             noted => noted,
@@ -298,7 +305,7 @@ impl<P: Provider> Session<P> {
         let said = self.past.messages();
         let wish = Wish { max_tokens: pass.max_tokens.or(self.wish.max_tokens), ..self.wish.clone() };
         let bytes: usize = said.iter().map(|m| m.text.as_str().len()).sum();
-        watcher.step(&format!("asks {} with {} messages, {bytes} bytes, streaming: {}", self.who(), said.len(), wish.stream));
+        watcher.step(&format!("request to {}: {} messages, {bytes} bytes, streaming: {}", self.who(), said.len(), wish.stream));
         let mut hearing = Hearing::new(&self.machines, &self.placeholders, &self.manners, self.conversation.as_mut(), watcher);
         let mut hear = |heard| hearing.hear(heard);
         let result = tokio::select! {
@@ -330,16 +337,16 @@ impl<P: Provider> Session<P> {
             id,
         };
         let money::Booked { cost, fills, mut trouble } = self.book(&pass, &told);
-        let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} billionths, estimated: {}", c.nanos, c.estimated));
-        watcher.step(&format!("booked: cost {spent}; {} troubles", trouble.len()));
+        let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} nano-dollars, estimated: {}", c.nanos, c.estimated));
+        watcher.step(&format!("booked: cost {spent}; {} problems", trouble.len()));
         if !found.is_empty() && self.manners.drop_findings {
-            trouble.push("the answer has private data in it and was not kept".to_owned());
+            trouble.push("the answer contains private data and was not saved".to_owned());
         }
         let keep = !self.manners.drop_findings || found.is_empty();
         let since = self.machines.clock.stopwatch();
         let kept = self.keep_answer(&text, &Note { model: Some(usage::model(&model)), cut: !complete, ..Note::default() }, keep);
         watcher.step(&format!(
-            "answer kept: {}, in {} us",
+            "answer saved: {}, in {} us",
             kept.is_ok() && keep && self.conversation.is_some(),
             since.elapsed().as_micros()
         ));
@@ -356,7 +363,7 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// The model that answered, as it was named there; a name that has something private in it is no name.
+    /// The model that answered, as the provider named it. A name with findings is not recorded.
     fn answered_by(&self, named: Option<String>) -> String {
         let fit = |name: &String| self.machines.redactor.redact(Raw::from(name.as_str()), &mut Placeholders::default()).1.is_empty();
         named.filter(|name| *name == self.wish.model || fit(name)).unwrap_or_else(|| self.wish.model.clone())
@@ -377,7 +384,8 @@ impl<P: Provider> Session<P> {
     }
 
     fn note(&self, event: &Event) {
-        // A log that cannot be written stops no conversation; the request's own record says so to the owner.
+        // An unwritable log does not stop the conversation here: recording the request itself
+        // reports the error.
         self.machines.audit.add(event).unwrap_or_default();
     }
 
@@ -401,24 +409,24 @@ impl<P: Provider> Session<P> {
 }
 
 impl<P> Session<P> {
-    /// Who answers.
+    /// The provider.
     #[must_use]
     pub const fn provider(&self) -> &P {
         &self.provider
     }
 
-    /// The conversation that is kept, if it is.
+    /// The conversation that messages are saved in, if any.
     #[must_use]
     pub const fn conversation(&self) -> Option<&Conversation> {
         self.conversation.as_ref()
     }
 
-    /// Gives the conversation that is kept another title.
+    /// Renames the saved conversation.
     pub fn rename(&mut self, title: &Redacted) -> Result<(), Error> {
         self.conversation.as_mut().map_or(Ok(()), |c| c.rename(title).map_err(Error::Archive))
     }
 
-    /// Keeps what was said so far, and what will be, in a conversation that begins with it.
+    /// Saves all messages so far, and those to come, in a new conversation.
     pub fn keep_in(&mut self, mut conversation: Conversation) -> Result<(), Error> {
         let note = Note::default();
         let lines: Vec<(&Message, &Note)> = self.past.iter().map(|m| (m, &note)).collect();
@@ -430,60 +438,60 @@ impl<P> Session<P> {
         Ok(())
     }
 
-    /// Another one answers from here on.
+    /// Switches provider and model for the following messages.
     pub fn turn_to(&mut self, provider: P, wish: Wish, pricing: Pricing, profile: String) {
         (self.provider, self.wish, self.machines.pricing, self.manners.profile) = (provider, wish, pricing, profile);
     }
 
-    /// What was said so far.
+    /// The messages so far.
     #[must_use]
     pub const fn past(&self) -> &Past {
         &self.past
     }
 
-    /// What stands behind the placeholders.
+    /// The placeholders of this conversation.
     #[must_use]
     pub const fn placeholders(&self) -> &Placeholders {
         &self.placeholders
     }
 
-    /// How one wishes to be answered.
+    /// The options of the next requests.
     pub const fn wish(&mut self) -> &mut Wish {
         &mut self.wish
     }
 
-    /// What is the same for every message.
+    /// The settings of the session.
     pub const fn manners(&mut self) -> &mut Manners {
         &mut self.manners
     }
 
-    /// Takes up what this conversation has cost before.
+    /// Sets what this conversation cost before this session.
     pub const fn spent_before(&mut self, nanos: i64) {
         self.own.conversation = nanos;
     }
 
-    /// Takes up what this run of the program has cost before.
+    /// Sets what this run of the program spent before this session.
     pub const fn spent_by_command(&mut self, nanos: i64) {
         self.own.command = nanos;
     }
 
-    /// The money.
+    /// The budgets.
     pub const fn purse(&mut self) -> &mut Purse {
         &mut self.machines.purse
     }
 
-    /// What was spent here.
+    /// What was spent in this session.
     #[must_use]
     pub const fn own(&self) -> Own {
         self.own
     }
 
-    /// Another redactor from now on: the owner has switched a kind off or on.
+    /// Replaces the redactor, after the user changed what is redacted.
     pub fn use_redactor(&mut self, redactor: Arc<Redactor>) {
         self.machines.redactor = redactor;
     }
 
-    /// Gives the parts back that the next conversation needs.
+    /// Returns the parts that the next conversation needs.
     pub fn into_parts(self) -> (P, Wish, Manners, Machines) {
         (self.provider, self.wish, self.manners, self.machines)
     }

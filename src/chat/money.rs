@@ -1,4 +1,5 @@
-//! What a message cost: the provider's own figure, else an estimate, else unknown; booked, and mended when more is known.
+//! Records the cost of a message: the provider's figure, else an estimate, else unknown. Estimates
+//! are corrected when the provider reports the real cost.
 
 use super::passage::Pass;
 use super::{Error, Session};
@@ -9,30 +10,30 @@ use crate::provider::{self, Answer, Kind, Prices, Provider, price};
 use std::fmt;
 use std::time::Duration;
 
-/// How long a provider may take to say what an earlier answer cost.
+/// How long a provider may take to report the cost of an earlier answer. The user waits for this.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What is known of a model's price.
+/// What is known about a model's price.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Price {
-    /// It runs on the user's own machine.
+    /// It runs on the user's machine.
     Free,
-    /// It is in the provider's list.
+    /// The provider's list has its price.
     Known(Box<Prices>),
-    /// Nobody said.
+    /// The provider's list has no price for it.
     Unknown,
 }
 
-/// Knows what models cost, by their names.
+/// Looks up the price of a model by its name.
 pub struct Pricing(Box<dyn Fn(&str) -> Price>);
 
 impl Pricing {
-    /// One that is asked for each model anew.
+    /// Creates one from a function that is called for each model.
     pub fn new(of: impl Fn(&str) -> Price + 'static) -> Self {
         Self(Box::new(of))
     }
 
-    /// What this model costs.
+    /// The price of a model.
     #[must_use]
     pub fn of(&self, model: &str) -> Price {
         (self.0)(model)
@@ -45,39 +46,39 @@ impl fmt::Debug for Pricing {
     }
 }
 
-/// What a message cost.
+/// The cost of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
-    /// In billionths of a dollar.
+    /// The amount, in billionths of a dollar.
     pub nanos: i64,
-    /// It is our own estimate.
+    /// Whether it is an estimate of this program.
     pub estimated: bool,
 }
 
-/// What is told of an answer.
+/// An answer as it was received.
 pub(super) struct Told<'a> {
     pub(super) answer: Option<&'a Answer>,
     pub(super) failure: Option<&'a provider::Error>,
     pub(super) model: &'a str,
     pub(super) took: Duration,
     pub(super) heard: &'a str,
-    /// How many bytes of thinking came before it.
+    /// The bytes of reasoning before it.
     pub(super) thought: u64,
     /// It was stopped between two attempts.
     pub(super) paused: bool,
     pub(super) id: Option<String>,
 }
 
-/// What was written down.
+/// The result of recording.
 #[derive(Default)]
 pub(super) struct Booked {
     pub(super) cost: Option<Cost>,
     pub(super) fills: Vec<Fill>,
-    /// What could not be written down, which stops nothing.
+    /// What could not be recorded, as sentences for the user. This does not stop the conversation.
     pub(super) trouble: Vec<String>,
 }
 
-/// Tokens and money, counted or guessed.
+/// Tokens and cost, reported or estimated.
 struct Figures {
     prompt: u64,
     completion: u64,
@@ -85,7 +86,7 @@ struct Figures {
 }
 
 impl<P: Provider> Session<P> {
-    /// Writes down what the request took.
+    /// Records the usage and cost of the request.
     pub(super) fn book(&mut self, pass: &Pass, told: &Told<'_>) -> Booked {
         let mut booked = Booked::default();
         let figures = self.figures(told);
@@ -93,9 +94,9 @@ impl<P: Provider> Session<P> {
         let event = self.event(told, figures.as_ref());
         if let Some(Kind::RateLimited { retry_after: Some(wait) }) = told.failure.map(provider::Error::kind) {
             let learnt = self.machines.backoff.learn(&self.who(), wait);
-            booked.trouble.extend(learnt.err().map(|e| format!("what the provider asked for cannot be written down: {e}")));
+            booked.trouble.extend(learnt.err().map(|e| format!("cannot save the waiting time the provider asked for: {e}")));
         }
-        let trouble = |error| format!("the audit log cannot be written: {error}");
+        let trouble = |error| format!("cannot write the audit log: {error}");
         let Some(figures) = figures else {
             booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
             self.hand_back(pass);
@@ -117,9 +118,10 @@ impl<P: Provider> Session<P> {
         };
         match self.machines.purse.settle(pass.hold.as_ref(), &entry, told.id.as_deref(), self.own) {
             Ok(fills) => booked.fills = fills,
-            Err(error) => booked.trouble.push(format!("the usage record cannot be written: {}", reason(error))),
+            Err(error) => booked.trouble.push(format!("cannot write the usage record: {}", reason(error))),
         }
-        // After the usage record: where that is lost, the sums are worked out from the log, and this would count twice.
+        // After the usage record: if that is lost, totals are recalculated from the log, and the
+        // other order would count the request twice.
         booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
         if let Some(id) = told.id.as_ref().filter(|_| entry.estimated || entry.nanos.is_none()) {
             self.own_estimates.push(id.clone());
@@ -130,9 +132,9 @@ impl<P: Provider> Session<P> {
         booked
     }
 
-    /// Tokens and money; `None` if nothing was asked for that could have cost anything.
+    /// Tokens and cost; `None` if no request was made that could have cost anything.
     fn figures(&self, told: &Told<'_>) -> Option<Figures> {
-        // Figures in which nothing is counted are none.
+        // Usage in which every count is zero was not reported.
         let counts = |used: &&provider::Usage| used.spent().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0;
         if let Some(used) = told.answer.and_then(|a| a.usage.as_ref()).filter(counts) {
             let exact = used.spent().map(|n| Cost { nanos: n.0, estimated: false });
@@ -142,7 +144,8 @@ impl<P: Provider> Session<P> {
         if (told.failure.is_some() || told.paused) && told.heard.is_empty() && told.thought == 0 {
             return None;
         }
-        // Nobody counted: it was stopped, broke off, or the server does not count.
+        // No usage was reported: the answer was stopped, broke off, or the server does not report
+        // usage. Estimate it from the text.
         let prompt = self.past.iter().map(|m| price::tokens_likely(m.text.as_str()) + 4).sum();
         let completion = price::tokens_likely(told.heard) + told.thought.div_ceil(4);
         let used = provider::Usage { prompt_tokens: prompt, completion_tokens: completion, ..provider::Usage::default() };
@@ -166,7 +169,7 @@ impl<P: Provider> Session<P> {
         let mut event =
             Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", told.model).word("outcome", outcome);
         event = event.number("milliseconds", told.took.as_millis());
-        // Where a conversation has a budget, what it cost is known in two places.
+        // If the conversation has a budget, its cost is recorded in two files.
         if self.machines.purse.caps().per_conversation.is_some()
             && let Some(id) = self.conversation_id()
         {
@@ -187,16 +190,17 @@ impl<P: Provider> Session<P> {
         event
     }
 
-    /// The conversation that is kept, by its name.
+    /// The id of the saved conversation.
     pub(super) fn conversation_id(&self) -> Option<String> {
         self.conversation.as_ref().map(|c| c.id().to_string())
     }
 
-    /// Asks what stopped answers really cost, where somebody can tell, and books the difference.
+    /// Asks the provider for the real cost of stopped answers, and books the difference to the
+    /// estimate.
     pub(super) async fn correct(&mut self) -> Option<String> {
         let pending = match self.machines.purse.pending(self.provider.name().as_str(), &self.manners.profile) {
             Ok(pending) => pending,
-            Err(error) => return Some(format!("estimates cannot be mended: {}", reason(error))),
+            Err(error) => return Some(format!("cannot correct estimated costs: {}", reason(error))),
         };
         for one in pending {
             let asked = tokio::time::timeout(PATIENCE, self.provider.account(&one.id)).await;
@@ -204,7 +208,7 @@ impl<P: Provider> Session<P> {
             let Some(spent) = used.spent() else { continue };
             let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
             match self.machines.purse.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
-                Err(error) => return Some(format!("estimates cannot be mended: {}", reason(error))),
+                Err(error) => return Some(format!("cannot correct estimated costs: {}", reason(error))),
                 Ok(false) => continue,
                 Ok(true) => {}
             }
@@ -213,7 +217,7 @@ impl<P: Provider> Session<P> {
             if own {
                 self.own.command = self.own.command.saturating_add(more);
             }
-            // One that is not kept has no name to be known by.
+            // A conversation that is not saved has no id to compare.
             if own || (one.booked.conversation.is_some() && one.booked.conversation == self.conversation_id()) {
                 self.own.conversation = self.own.conversation.saturating_add(more);
             }

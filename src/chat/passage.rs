@@ -1,4 +1,5 @@
-//! What stands between a message and the network: lockdown, a provider that wants to be left alone, budgets, limits.
+//! The checks before a message is sent: lockdown, the provider's waiting time, budgets, rate
+//! limits.
 
 use super::money::Price;
 use super::{Error, Session, Watcher};
@@ -12,23 +13,24 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::time::Duration;
 
-/// How long an answer may become where there is a budget and nobody said how long, in tokens.
+/// The assumed maximum length of an answer for the budget if none is set, in tokens.
 const ANSWER: u64 = 8192;
-/// An answer cut shorter than this for want of money is not worth asking for.
+/// An answer that the budget would cut shorter than this is not requested.
 const WORTHWHILE: u64 = 256;
 
-/// A message may go.
+/// Permission to send one message.
 #[derive(Debug)]
 pub(super) struct Pass {
     pub(super) levels: [Level; 2],
-    /// How long the answer may become so that the money suffices.
+    /// The longest answer that the budget pays for.
     pub(super) max_tokens: Option<u32>,
-    /// The money that was set aside.
+    /// The reserved amount.
     pub(super) hold: Option<Hold>,
 }
 
 impl<P: Provider> Session<P> {
-    /// Lets a message pass, or says why not. Where its owner prefers that, it waits for its turn.
+    /// Admits a message or returns why not. If the user chose `--wait`, waits until a limit allows
+    /// it.
     pub(super) async fn pass(
         &mut self,
         message: Option<&Message>,
@@ -40,8 +42,8 @@ impl<P: Provider> Session<P> {
             let error = match self.try_pass(message, watcher) {
                 Ok(pass) => {
                     let levels = pass.levels.map(|l| format!("{} of {} in the {}", l.used, l.window.most, l.window.name)).join(", ");
-                    let money = pass.hold.as_ref().map_or_else(|| "no money".to_owned(), |h| format!("{} billionths", h.nanos()));
-                    watcher.step(&format!("may pass: {levels}; {money} set aside; in {} us", since.elapsed().as_micros()));
+                    let money = pass.hold.as_ref().map_or_else(|| "nothing".to_owned(), |h| format!("{} nano-dollars", h.nanos()));
+                    watcher.step(&format!("admitted: {levels}; {money} reserved; in {} us", since.elapsed().as_micros()));
                     return Ok(pass);
                 }
                 Err(error) => error,
@@ -63,7 +65,7 @@ impl<P: Provider> Session<P> {
                 return Err(limit::Error::Asked { who, wait }.into());
             }
             let wait = crate::clock::in_words(wait);
-            watcher.warned(&format!("`{who}` asked not to be asked before {wait} have passed; `--wait` waits"));
+            watcher.warned(&format!("`{who}` asked to wait {wait}; use `--wait` to wait for it"));
         }
         let (hold, max_tokens) = self.afford(message, watcher)?;
         let now = self.machines.clock.moment();
@@ -77,7 +79,9 @@ impl<P: Provider> Session<P> {
         if found.get() > 0 || matches!(taken, Ok(Passed { rebuilt: Some(_), .. })) {
             let found = found.get();
             self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "requests").number("found", found));
-            watcher.warned(&format!("the count of requests was gone or damaged; {found} of the last hour are in the audit log, and count"));
+            watcher.warned(&format!(
+                "the request counter was missing or damaged; restored {found} requests of the last hour from the audit log"
+            ));
         }
         match taken {
             Ok(Passed { levels, .. }) => Ok(Pass { levels, max_tokens, hold }),
@@ -90,20 +94,20 @@ impl<P: Provider> Session<P> {
         }
     }
 
-    /// The name under which a provider's wish to be left alone is kept.
+    /// The key under which a provider's waiting time is stored.
     pub(super) fn who(&self) -> String {
         format!("{}/{}/{}", self.provider.name(), self.manners.profile, self.wish.model)
     }
 
-    /// Gives back what was set aside, because nothing is asked after all.
+    /// Releases the reservation if no request is made.
     pub(super) fn hand_back(&self, pass: &Pass) {
         if let Some(hold) = &pass.hold {
-            // If even this fails, it counts as spent after a while.
+            // If this fails too, the amount counts as spent after a quarter of an hour.
             self.machines.purse.release(hold).unwrap_or_default();
         }
     }
 
-    /// Sets the money aside that this message may cost at most, if there is a budget.
+    /// Reserves the most this message can cost, if a budget is set.
     fn afford(&self, message: Option<&Message>, watcher: &mut dyn Watcher) -> Result<(Option<Hold>, Option<u32>), Error> {
         if !self.machines.purse.caps().any() {
             return Ok((None, None));
@@ -122,9 +126,10 @@ impl<P: Provider> Session<P> {
         let free = matches!(self.machines.pricing.of(&self.wish.model), Price::Known(_));
         let (least, want) = match &need {
             Some(need) => (need.least, need.want),
-            // It is in the list with nothing, and never asked for more.
+            // The list says it is free, and it never charged anything.
             None if free && self.machines.purse.dearest(&intent, false)? == 0 => return Ok((None, None)),
-            // Of one whose prices nobody knows, and who did ask for money, no more is known than what it asked for.
+            // The prices are unknown, but the provider did charge before: reserve the most it
+            // charged.
             None => {
                 let asked = self.machines.purse.dearest(&intent, true)?.max(1);
                 (asked, asked)
@@ -133,19 +138,19 @@ impl<P: Provider> Session<P> {
         let grant = self.machines.purse.reserve(&intent, least, want, self.own)?;
         if grant.rebuilt {
             self.note(&Event::new(What::Rebuilt).severity(Severity::Warning).word("file", "tally"));
-            watcher.warned("the sums of what was spent were gone or damaged, and were worked out anew");
+            watcher.warned("the spending totals were missing or damaged; recalculated them from the usage record");
         }
         Ok((Some(grant.hold), need.and_then(|n| n.tokens(grant.nanos))))
     }
 
-    /// How long the answer to this message might become; nothing is set aside.
+    /// The longest answer the budget would pay for. Nothing is reserved.
     pub(super) fn would_afford(&self, message: &Message) -> Result<Option<u32>, Error> {
         if !self.machines.purse.caps().any() {
             return Ok(None);
         }
         let need = match self.need(Some(message)) {
             Ok(Some(need)) => need,
-            // What is not sent costs nothing: it may be looked at without a price.
+            // A preview costs nothing, so it needs no price.
             Ok(None) | Err(Error::Budget(budget::Error::NoPrice { .. })) => return Ok(None),
             Err(error) => return Err(error),
         };
@@ -157,7 +162,7 @@ impl<P: Provider> Session<P> {
         Ok(need.tokens(need.want.min(fill.room())))
     }
 
-    /// What this message may cost; `None` if nothing.
+    /// The possible cost of this message; `None` if it is free.
     fn need(&self, message: Option<&Message>) -> Result<Option<Need>, Error> {
         let model = &self.wish.model;
         let prices = match self.machines.pricing.of(model) {
@@ -167,7 +172,7 @@ impl<P: Provider> Session<P> {
             Price::Unknown => return Err(budget::Error::NoPrice { model: crate::ledger::usage::model(model) }.into()),
         };
         let texts = self.past.iter().chain(message);
-        // Each message is wrapped in a few tokens of its own.
+        // Each message adds a few tokens of its own.
         let prompt = texts.fold(16, |sum, m| sum + 8 + price::tokens_at_most(m.text.as_str()));
         let most = self.wish.max_tokens.map_or(ANSWER, u64::from);
         let least = if self.wish.max_tokens.is_some() { most } else { WORTHWHILE };
@@ -192,7 +197,7 @@ impl<P: Provider> Session<P> {
         self.note(&event.severity(Severity::Warning));
     }
 
-    /// Waits, and says every second how long still.
+    /// Waits, and reports the remaining time every second.
     async fn sit_out(&self, wait: Duration, watcher: &mut dyn Watcher, mut stop: Pin<&mut impl Future<Output = ()>>) -> Result<(), Error> {
         let watch = self.machines.clock.stopwatch();
         while let Some(left) = wait.checked_sub(watch.elapsed()).filter(|left| !left.is_zero()) {
@@ -210,7 +215,7 @@ impl<P: Provider> Session<P> {
     }
 }
 
-/// What a message may cost.
+/// The possible cost of a message.
 struct Need {
     prices: Box<Prices>,
     prompt: u64,
@@ -220,7 +225,7 @@ struct Need {
 }
 
 impl Need {
-    /// How many tokens of answer so much money pays for.
+    /// The number of answer tokens an amount pays for.
     fn tokens(&self, nanos: i64) -> Option<u32> {
         self.prices.affordable(self.prompt, NanoDollars(nanos), self.most).and_then(|n| u32::try_from(n).ok())
     }

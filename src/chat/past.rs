@@ -1,36 +1,36 @@
-//! How much of the past goes along: what was said so far, and where each message is kept.
+//! The history of a conversation: its messages and the position of each in the file.
 
 use crate::message::{Message, Role};
 use crate::privacy::Redacted;
 
-/// What was said so far.
+/// The messages of a conversation.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     said: Vec<Message>,
-    /// Where each of them is kept, if it is.
+    /// The position of each message in the file, if it is saved.
     places: Vec<Option<u32>>,
 }
 
 impl Past {
-    /// How many messages.
+    /// The number of messages.
     #[must_use]
     pub fn len(&self) -> usize {
         self.said.len()
     }
 
-    /// Whether nothing has been said.
+    /// Whether there are no messages.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.said.is_empty()
     }
 
-    /// Each message, oldest first.
+    /// The messages, oldest first.
     #[must_use]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.said.iter()
     }
 
-    /// Everything that goes along with the next question.
+    /// All messages that are sent with the next question.
     pub(super) fn messages(&self) -> &[Message] {
         &self.said
     }
@@ -40,7 +40,8 @@ impl Past {
         self.places.push(place);
     }
 
-    /// Standing instructions hold from where they are given; a second thought takes the first one's place.
+    /// Sets the system prompt from here on. One that was set just before, with no message since, is
+    /// replaced.
     pub(super) fn instruct(&mut self, message: Message) {
         if self.unkept_instruction().is_some() {
             self.said.pop();
@@ -49,7 +50,7 @@ impl Past {
         self.add(None, message);
     }
 
-    /// Instructions that are not kept yet: they go to the file with the next question.
+    /// A system prompt that is not saved yet: it is saved with the next question.
     pub(super) fn unkept_instruction(&self) -> Option<&Message> {
         self.said.last().filter(|last| last.role == Role::System && self.places.last() == Some(&None))
     }
@@ -60,12 +61,12 @@ impl Past {
         }
     }
 
-    /// All of it has been kept, one after another.
+    /// Marks all messages as saved, at consecutive positions from `first` on.
     pub(super) fn all_kept(&mut self, first: u32) {
         self.places = (first..).take(self.said.len()).map(Some).collect();
     }
 
-    /// Where the last question stands.
+    /// The index of the last question.
     pub(super) fn last_question(&self) -> Option<usize> {
         self.said.iter().rposition(|m| m.role == Role::User)
     }
@@ -74,12 +75,12 @@ impl Past {
         self.said.get(at).map(|m| m.text.clone())
     }
 
-    /// Drops what comes after `at`; gives the first place in the file that goes with it.
+    /// Removes the messages after `at`. Returns the first removed position in the file.
     pub(super) fn forget_after(&mut self, at: usize) -> Option<u32> {
         self.forget_from(at + 1)
     }
 
-    /// Drops everything.
+    /// Removes all messages. Returns the first removed position in the file.
     pub(super) fn forget_all(&mut self) -> Option<u32> {
         self.forget_from(0)
     }

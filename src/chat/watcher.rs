@@ -1,23 +1,24 @@
-//! Who watches a message on its way.
+//! The interface through which the user interface follows a message.
 
 use crate::privacy::{Displayable, Findings};
 use crate::provider::Heard;
 use std::time::Duration;
 
-/// Who watches a message on its way.
+/// Follows a message from input to answer.
 pub trait Watcher {
-    /// Validation or a limit has something to say.
+    /// A warning of validation or of a limit.
     fn warned(&mut self, warning: &str);
-    /// Something was replaced.
+    /// Values were replaced.
     fn redacted(&mut self, findings: &Findings);
-    /// Whether a message with these findings may be sent at all; asked only where the policy says so.
+    /// Asks whether a message with these findings may be sent. Called only if the policy requires
+    /// it.
     fn approves(&mut self, findings: &Findings) -> bool;
-    /// More of the answer, fit to be shown.
+    /// The next part of the answer, safe to display.
     fn text(&mut self, shown: &Displayable);
-    /// Something other than text was heard.
+    /// Something other than text was received.
     fn sign(&mut self, heard: &Heard);
-    /// Nothing is sent for so long still; said again and again, at last with nothing left.
+    /// A wait for a limit has this much time left. Called every second, at last with zero.
     fn waiting(&mut self, left: Duration);
-    /// A step on the way, in numbers and names, for whoever looks for a fault.
+    /// A trace message for debugging: numbers and names only.
     fn step(&mut self, _what: &str) {}
 }
