@@ -1,4 +1,5 @@
-//! The chain of the audit log: what binds a record to the one before it, and what is kept of its end outside the file.
+//! The chain of the audit log: how a record is bound to the one before, and what the head file
+//! contains.
 
 use crate::clock::Time;
 use crate::disk;
@@ -8,26 +9,26 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
-/// What `prev` of the first record says.
+/// `prev` of the first record.
 pub(super) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-/// How a record without a MAC ends.
+/// The end of a record without a MAC.
 const UNSIGNED: &str = "\"mac\":null}";
 
-/// The key of the chain.
+/// The audit key.
 pub struct Key {
     key: hmac::Key,
-    /// It was made just now: nothing has been written with it yet.
+    /// It was just created: no record has a MAC of it yet.
     pub(super) fresh: bool,
 }
 
 impl Key {
-    /// The key as it is kept in the key store: its text is what counts.
+    /// The key as stored in the key store, as text.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()), fresh: false }
     }
 
-    /// The same, made just now.
+    /// A key that was just created.
     #[must_use]
     pub fn fresh(secret: &Secret) -> Self {
         Self { fresh: true, ..Self::new(secret) }
@@ -37,19 +38,19 @@ impl Key {
         hex(hmac::sign(&self.key, bytes).as_ref())
     }
 
-    /// A MAC of some text that is no record: proof that it was written with the key at hand.
+    /// A MAC of a text that is not a record, to prove that it was written with the key.
     #[must_use]
     pub fn tag(&self, label: &str, text: &str) -> String {
         self.mac(format!("{label} {text}").as_bytes())
     }
 
-    /// The line with its MAC in it.
+    /// Puts the MAC into a line.
     pub(super) fn sign(&self, line: &str) -> String {
         let body = line.strip_suffix(UNSIGNED).unwrap_or(line);
         format!("{body}\"mac\":\"{}\"}}", self.mac(line.as_bytes()))
     }
 
-    /// Whether the MAC in the line is the one of the line.
+    /// Whether the MAC of a line is valid.
     pub(super) fn fits(&self, line: &str, mac: &str) -> bool {
         let Some(body) = line.strip_suffix(&format!("\"mac\":\"{mac}\"}}")) else { return false };
         self.mac(format!("{body}{UNSIGNED}").as_bytes()) == mac
@@ -62,23 +63,24 @@ impl fmt::Debug for Key {
     }
 }
 
-/// The end of the log as it was left.
+/// The end of the log when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     /// The number of the last record.
     pub(super) seq: u64,
     /// Its hash.
     pub(super) hash: String,
-    /// How long the file was then.
+    /// The length of the file.
     pub(super) bytes: u64,
-    /// The last record that was written with the key.
+    /// The last record with a MAC.
     pub(super) keyed: Option<Keyed>,
-    /// The word of the day.
+    /// The session id of the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) session: Option<Session>,
 }
 
-/// A word for all of one day that says nothing about who or where: random, kept for that day.
+/// A random identifier that changes daily. It groups the records of a day without identifying user
+/// or machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Session {
     day: i64,
@@ -86,19 +88,20 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// The word of the day it is: the one that is kept, or a new one.
+    /// The stored identifier if it is of today, or a new one.
     pub(super) fn of(now: Time, kept: Option<Self>) -> Self {
         let day = now.seconds().div_euclid(86_400);
         kept.filter(|session| session.day == day).unwrap_or_else(|| {
             let mut random = [0_u8; 6];
-            // Without randomness a day has no word of its own: better than one that could be guessed from who it is.
+            // Without randomness the identifier is all zeros, which is better than one that
+            // identifies the user.
             getrandom::fill(&mut random).unwrap_or_default();
             Self { day, word: hex(&random) }
         })
     }
 }
 
-/// A place in the chain to which the key bears witness.
+/// The last position of the chain with a MAC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Keyed {
     pub(super) seq: u64,

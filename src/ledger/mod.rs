@@ -1,4 +1,4 @@
-//! What happened: events of numbers and names, never text.
+//! Records of what happened: events of numbers and names, never of text.
 
 pub mod alarm;
 pub mod audit;
@@ -11,13 +11,13 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
 
-/// How much an event matters.
+/// The severity of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// What happens every day.
+    /// Routine.
     Info,
-    /// Worth a look.
+    /// Noteworthy.
     Notice,
     /// Something was refused or failed.
     Warning,
@@ -25,13 +25,14 @@ pub enum Severity {
     Critical,
 }
 
-/// The word of an outsider (a model, a host, a kind), cut down to what cannot be prose: no white space, no quotes, 128 characters.
+/// A name from outside (a model, a host, a kind), restricted so that it cannot be prose: no white
+/// space, no quotes, at most 128 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Word(String);
 
 impl Word {
-    /// Takes the harmless characters of a text; each other one becomes `_`.
+    /// Keeps the allowed characters of a text; every other becomes `_`.
     #[must_use]
     pub fn new(text: &str) -> Self {
         let fit = |c: char| {
@@ -40,7 +41,7 @@ impl Word {
         Self(text.chars().take(128).map(fit).collect())
     }
 
-    /// Its text.
+    /// The text of the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -53,29 +54,29 @@ impl fmt::Display for Word {
     }
 }
 
-/// A detail of an event: a number, a word, or whether.
+/// A detail of an event: a number, a name or a flag.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Detail {
-    /// How many.
+    /// A number.
     Number(i64),
-    /// Which.
+    /// A name.
     Word(Word),
-    /// Whether.
+    /// A flag.
     Flag(bool),
 }
 
 macro_rules! events {
     ($($(#[$doc:meta])* $what:ident = $name:literal,)*) => {
-        /// Everything that is written down. The names are those of the file, for ever.
+        /// All events. The names are stored in the log and must never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum What { $($(#[$doc])* $what,)* }
 
         impl What {
-            /// Every name there is, for those who filter by it.
+            /// All names, for filters.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
 
-            /// The name in the file.
+            /// The name in the log.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$what => $name,)* }
@@ -87,117 +88,117 @@ macro_rules! events {
 events! {
     /// A key was stored.
     KeySet = "key.set",
-    /// A key was shown to its owner.
+    /// A key was revealed to the user.
     KeyRevealed = "key.reveal",
-    /// A key was asked for, and shown masked.
+    /// A key was displayed masked.
     KeyShown = "key.get",
     /// A key was removed.
     KeyDeleted = "key.delete",
-    /// A provider was asked about a key.
+    /// A key was checked with its provider.
     KeyValidated = "key.validate",
-    /// A key was swapped for another.
+    /// A key was replaced by a new one.
     KeyRotated = "key.rotate",
-    /// A key came from elsewhere.
+    /// A key was imported.
     KeyImported = "key.import",
-    /// A key went to the other store.
+    /// A key was moved to the other key store.
     KeyMoved = "key.move",
-    /// The data key was made.
+    /// The data key was created.
     DataKeyMade = "datakey.make",
-    /// The key of this log was made.
+    /// The audit key was created.
     AuditKeyMade = "auditkey.make",
-    /// The data key left or came back, sealed for recovery.
+    /// A recovery copy of the data key was created or used.
     DataKeyRecovery = "datakey.recovery",
-    /// The vault was made, opened, closed or got another passphrase.
+    /// The vault was created, unlocked, locked or got a new passphrase.
     Vault = "vault",
-    /// A message was refused by validation.
+    /// Validation refused a message.
     Refused = "message.refused",
-    /// Values were replaced in a message.
+    /// Values were redacted in a message.
     Redacted = "message.redacted",
-    /// A rate limit stopped a request.
+    /// A rate limit refused a request.
     Limited = "limit.reached",
-    /// A budget stopped a request.
+    /// A budget refused a request.
     Budget = "budget.reached",
-    /// A message is about to leave for a provider: written down before anybody can answer it.
+    /// A message is about to be sent. Recorded first, so that no message is sent without a record.
     Sent = "message.sent",
     /// A request was answered, failed or was stopped.
     Request = "request",
-    /// A conversation file was found damaged.
+    /// A conversation file is damaged.
     Damage = "archive.damage",
-    /// A conversation was removed, renamed, exported or imported.
+    /// A conversation was deleted, renamed, exported or imported.
     History = "history",
-    /// A backup was written or checked.
+    /// A backup was written or verified.
     Backup = "backup",
     /// A backup was restored.
     Restore = "restore",
-    /// The settings were changed through the program.
+    /// The settings were changed by this program.
     Config = "config",
-    /// The settings are not what they were when they were last read.
+    /// The settings were changed outside of this program.
     ConfigChanged = "config.changed",
-    /// Logging was on.
+    /// Logging was switched on.
     Debug = "debug",
     /// An alarm was raised or acknowledged.
     Alarm = "alarm",
-    /// Something about an incident: lockdown, release, report, recovery.
+    /// A step of an incident: lockdown, release, report, recovery.
     Incident = "incident",
-    /// Counts or sums were gone or damaged, and were worked out anew.
+    /// Counts or totals were missing or damaged, and were recalculated.
     Rebuilt = "state.rebuilt",
-    /// The audit log was looked through.
+    /// The audit log was verified.
     Verified = "audit.verify",
-    /// The end of the audit log was not where it was left.
+    /// The end of the audit log does not match the head file.
     Broken = "audit.broken",
-    /// A token of the proxy was handed out or revoked.
+    /// A token of the proxy was issued or revoked.
     ProxyToken = "proxy.token",
-    /// The proxy passed a request on, or refused it.
+    /// The proxy forwarded a request, or refused it.
     ProxyRequest = "proxy.request",
 }
 
-/// One thing that happened. There is no field that could hold free text.
+/// An event. It has no field that could contain free text.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// What.
+    /// What happened.
     pub what: What,
-    /// How much it matters.
+    /// Its severity.
     pub severity: Severity,
     /// Numbers and names.
     pub details: Vec<(Cow<'static, str>, Detail)>,
 }
 
 impl Event {
-    /// An everyday event.
+    /// A routine event.
     #[must_use]
     pub const fn new(what: What) -> Self {
         Self { what, severity: Severity::Info, details: Vec::new() }
     }
 
-    /// The same, of that severity.
+    /// Sets the severity.
     #[must_use]
     pub const fn severity(mut self, severity: Severity) -> Self {
         self.severity = severity;
         self
     }
 
-    /// With a number.
+    /// Adds a number.
     #[must_use]
     pub fn number(mut self, name: &'static str, number: impl TryInto<i64>) -> Self {
         self.details.push((Cow::Borrowed(name), Detail::Number(number.try_into().unwrap_or(i64::MAX))));
         self
     }
 
-    /// With how many of a kind; the kind may be a name of the user's own.
+    /// Adds the count of a kind, which may be one defined by the user.
     #[must_use]
     pub fn count(mut self, kind: &str, many: usize) -> Self {
         self.details.push((Cow::Owned(Word::new(kind).0), Detail::Number(i64::try_from(many).unwrap_or(i64::MAX))));
         self
     }
 
-    /// With a word.
+    /// Adds a name.
     #[must_use]
     pub fn word(mut self, name: &'static str, word: &str) -> Self {
         self.details.push((Cow::Borrowed(name), Detail::Word(Word::new(word))));
         self
     }
 
-    /// With a yes or no.
+    /// Adds a flag.
     #[must_use]
     pub fn flag(mut self, name: &'static str, flag: bool) -> Self {
         self.details.push((Cow::Borrowed(name), Detail::Flag(flag)));

@@ -1,7 +1,28 @@
-//! The tally: running sums of days, what is held for requests under way, and what is still to be corrected.
+//! The tally: running totals per day, reservations for running requests, and pending corrections.
 //!
-//! One small file beside the record of usage, with a check sum. Whatever it lacks is read from the end of the record; gone or
-//! damaged, it is worked out anew from all of it, and where that is gone too, from the audit log.
+//! It is one small file with a checksum, next to the usage record. Entries it lacks are read from the
+//! end of the record; if it is missing or damaged it is recalculated from the whole record, and if
+//! that is missing too, from the audit log.
+//!
+//! The life of a reservation ([`Hold`]), always under the lock of the tally:
+//!
+//! ```text
+//! reserve ──► request sent ──► settle ──────────────► correct
+//! hold added   (no lock)       entry in the record,    entry with the difference in the record,
+//! to tally                     then tally: counted,    then tally: counted, no longer pending
+//!    │                         hold removed
+//!    └──► release: no request was made, hold removed
+//! ```
+//!
+//! What a crash leaves:
+//!
+//! - Before the tally is written in `reserve`: nothing, and no request was sent.
+//! - After `reserve`: the hold. After a quarter of an hour it is booked as spent, as an estimate. If
+//!   its process is alive after all, `settle` or `release` cancels that with a negative entry.
+//! - In `settle`, after the record is written: an entry the tally has not counted, which the next read
+//!   counts, and the hold, which is later booked as well: too much rather than too little.
+//! - After `settle`: an estimate instead of the real cost. The correction stays pending for up to two
+//!   days, and any process of the same provider and profile can make it.
 
 use super::audit::Audit;
 use super::usage::{Entry, Usage};
@@ -11,40 +32,43 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
-/// How many days are kept: a month and the one before it.
+/// The number of days kept: this month and the one before.
 const DAYS: usize = 62;
-/// A request that takes longer than this is taken for one whose process has died.
+/// A request that takes longer is assumed to belong to a crashed process.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 const A_DAY: Duration = Duration::from_secs(86_400);
-/// A local day with a change to summer time has 23 hours, and the shortest month 28 days.
+/// The shortest local day: 23 hours when summer time begins. The shortest month: 28 days, less that
+/// hour.
 const LEAST_DAY: Duration = Duration::from_secs(23 * 3600);
 const LEAST_MONTH: Duration = Duration::from_secs(28 * 86_400 - 3600);
-/// No more corrections than this wait at a time, none longer than two days.
+/// The most corrections that wait at a time; none waits longer than two days.
 const PENDING: usize = 20;
 
-/// One day of the user's own calendar. In the file it is a row of numbers: there are many, read and written at every turn.
+/// A local calendar day. In the file it is a row of numbers, because there are many and the file is
+/// read for every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Row", into = "Row")]
 pub struct Day {
     /// Its beginning.
     pub start: Time,
-    /// The beginning of the next.
+    /// The beginning of the next day.
     pub end: Time,
-    /// What was spent.
+    /// The amount spent.
     pub nanos: i64,
-    /// How many requests.
+    /// The number of requests.
     pub requests: u64,
-    /// How many of them have no known cost.
+    /// How many of them have an unknown cost.
     pub unknown: u64,
 }
 
-/// A budget's day or month as it was begun. Where a day begins is a matter of the time zone, which `TZ` may change at any moment:
-/// this one goes on until the end that it was given, and the next ends no sooner than `least` after that.
+/// The current day or month of a budget. When a day begins depends on the time zone, which `TZ` may
+/// change at any moment: therefore a period keeps the end it was given, and the next one ends at
+/// least `least` after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Period {
     start: Time,
     pub(super) until: Time,
-    /// What was spent in it.
+    /// The amount spent in it.
     pub(super) nanos: i64,
 }
 
@@ -65,11 +89,12 @@ impl Period {
         }
     }
 
-    /// Begins the next one where this one has ended. `begins` and `ends` are those of the calendar as the zone has it now.
+    /// Begins the next period if this one has ended. `begins` and `ends` are those of the calendar
+    /// in the current zone.
     pub(super) fn roll(&mut self, now: Time, least: Duration, begins: Time, ends: impl Fn(Time) -> Time) {
         let first = ends(now);
         if now < self.until {
-            // An end further away than any day or month has is one of a clock that was wrong.
+            // An end further away than any period is long comes from a wrong clock.
             if self.until > first.plus(least).plus(A_DAY * 2) {
                 self.until = first;
             }
@@ -83,10 +108,10 @@ impl Period {
     }
 }
 
-/// How much had been spent at some moment: what an older copy of the sums is recognised by.
+/// The amount spent at some moment, by which older totals are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SpendingMark {
-    /// How many amounts had been set aside, ever.
+    /// The number of reservations ever made.
     pub(super) holds: u64,
     day: Period,
     month: Period,
@@ -106,7 +131,7 @@ impl From<Day> for Row {
     }
 }
 
-/// Money set aside for a request under way.
+/// An amount reserved for a running request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     pub(super) id: u64,
@@ -122,7 +147,7 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// How much.
+    /// The amount.
     #[must_use]
     pub const fn nanos(&self) -> i64 {
         self.nanos
@@ -133,27 +158,27 @@ impl Hold {
     }
 }
 
-/// An estimate that its provider can mend later.
+/// An estimate that the provider can correct later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pending {
     /// The provider's id of the answer.
     pub id: String,
-    /// What was booked.
+    /// The entry that was booked.
     pub booked: Entry,
-    /// How often it was asked for.
+    /// How often the provider was asked.
     pub tries: u32,
 }
 
-/// Who asks for money.
+/// What an amount is reserved for.
 #[derive(Clone, Debug)]
 pub struct Intent {
-    /// Who is to answer.
+    /// The provider.
     pub provider: String,
-    /// With which key.
+    /// The profile of the key.
     pub profile: String,
-    /// Which model.
+    /// The model.
     pub model: String,
-    /// In which conversation.
+    /// The conversation.
     pub conversation: Option<String>,
 }
 
@@ -166,16 +191,16 @@ pub(super) struct Tally {
     pub(super) month: Period,
     pub(super) held: Vec<Hold>,
     pub(super) pending: Vec<Pending>,
-    /// Who ever asked for money.
+    /// The providers that ever charged anything.
     #[serde(default)]
     pub(super) paid: Vec<String>,
-    /// It was worked out anew.
+    /// Whether it was recalculated.
     #[serde(skip)]
     pub(super) rebuilt: bool,
 }
 
 impl Tally {
-    /// The tally as of now. To be called with the lock held; whoever changes it writes it.
+    /// Reads the tally as of now. The caller holds the lock, and writes it after a change.
     pub(super) fn read(path: &Path, usage: &Usage, audit: &Audit, now: Moment) -> Result<Self, disk::Error> {
         let bytes = disk::read_at_most(path, 1 << 22)?;
         let length = usage.len();
@@ -183,8 +208,8 @@ impl Tally {
             Some(Some(tally)) => tally,
             found => {
                 let mut tally = Self::default();
-                // Which day was begun, and in which zone, is not known any more: what the last 24 hours cost counts, until as
-                // long from now.
+                // When the lost day began, and in which zone, is unknown: count what the last 24
+                // hours cost, for the next 23 hours.
                 let since = now.wall.minus(A_DAY);
                 tally.today = Period::begun(since, now.wall.plus(LEAST_DAY));
                 tally.month = Period::begun(since.calendar().month, now.wall.calendar().next_month);
@@ -203,19 +228,20 @@ impl Tally {
         tally.month.roll(now.wall, LEAST_MONTH, calendar.month, |at| at.calendar().next_month);
         match tally.counted {
             counted if counted < length => {
-                // Another process, or this one, died between the record and the tally.
+                // A process crashed after writing the record and before writing the tally.
                 for entry in usage.after(counted)? {
                     tally.count(&entry);
                 }
                 tally.counted = length;
             }
-            // The record became shorter than it was: what was counted stays counted.
+            // The record became shorter. What was counted stays counted.
             _ => tally.counted = length,
         }
         let today = calendar.day;
         let known = tally.days.last().is_none_or(|last| last.end <= today) || tally.days.iter().any(|d| d.start == today);
         if !known {
-            // Another time zone: days begin elsewhere now. Those of the budget go on.
+            // Another time zone: days begin at other moments now. The periods of the budgets
+            // continue.
             tally.days.clear();
             let spans = (tally.today, tally.month);
             tally.rebuild(usage, audit, now)?;
@@ -235,12 +261,12 @@ impl Tally {
         SpendingMark { holds: self.next, day: self.today, month: self.month }
     }
 
-    /// Whether these sums are older than the mark.
+    /// Whether these totals are older than a mark.
     pub(super) const fn is_older_than(&self, mark: &SpendingMark) -> bool {
         self.next < mark.holds
     }
 
-    /// Counts at least what had been spent when the mark was made.
+    /// Raises the totals to at least those of a mark.
     pub(super) fn raise_to(&mut self, mark: &SpendingMark, now: Time) {
         self.next = self.next.max(mark.holds);
         for (period, mark) in [(&mut self.today, mark.day), (&mut self.month, mark.month)] {
@@ -259,7 +285,8 @@ impl Tally {
         let since = now.wall.minus(Duration::from_secs(86_400 * DAYS as u64));
         self.counted = usage.len();
         usage.read(since, |entry| self.count(&entry))?;
-        // The log knows it too: what was taken out of one of the two, or was made less there, still counts.
+        // The log has the costs too, so an entry that was removed from, or lowered in, one of the
+        // two files still counts.
         let mut logged = Self { today: Period { nanos: 0, ..self.today }, month: Period { nanos: 0, ..self.month }, ..Self::default() };
         for (at, nanos) in audit.costs_since(since) {
             let empty = String::new;
@@ -292,7 +319,7 @@ impl Tally {
         Ok(())
     }
 
-    /// The day a moment lies in; it is begun if it is not there.
+    /// The day that contains a moment, added if missing.
     pub(super) fn day(&mut self, at: Time) -> Option<&mut Day> {
         let inside = |d: &Day| d.start <= at && at < d.end;
         if !self.days.iter().any(inside) {
@@ -351,14 +378,16 @@ impl Tally {
         hold
     }
 
-    /// What was held by those who are gone, as entries: it may have been spent, so it counts as spent.
+    /// Removes reservations of crashed processes and returns them as entries: the amount may have
+    /// been spent, so it counts.
     pub(super) fn abandoned(&mut self, now: Moment) -> Vec<Entry> {
         let (gone, alive): (Vec<Hold>, Vec<Hold>) = self.held.drain(..).partition(|h| now.since(h.moment()) >= PATIENCE);
         self.held = alive;
         gone.into_iter().map(|hold| entry_of(hold, now.wall)).collect()
     }
 
-    /// What mends that a hold was booked as spent in the meantime, because it took so long.
+    /// An entry that cancels a reservation that was booked as spent meanwhile, because its request
+    /// took so long.
     pub(super) fn mend_of(&self, hold: &Hold, now: Moment) -> Option<Entry> {
         let gone = !self.held.iter().any(|h| h.id == hold.id);
         gone.then(|| {
@@ -367,7 +396,7 @@ impl Tally {
         })
     }
 
-    /// Gives a hold back.
+    /// Removes a reservation.
     pub(super) fn let_go(&mut self, hold: &Hold) {
         self.held.retain(|h| h.id != hold.id);
     }

@@ -1,4 +1,4 @@
-//! Usage: tokens and money, summed over what the providers themselves said.
+//! The usage record: tokens and costs of every request, as the providers reported them.
 
 use super::Word;
 use crate::clock::Time;
@@ -6,37 +6,39 @@ use crate::disk::{self, Appender};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// How much of the end of the record is looked at for what a request may cost, in bytes.
+/// The bytes at the end of the record that are searched for the costs of recent requests.
 const LAST: u64 = 1 << 16;
 
-/// What one request took. Money is in billionths of a dollar; what is not known is absent, never nothing.
+/// The usage of one request. Amounts are in billionths of a dollar. What is unknown is absent,
+/// never 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// When it was answered.
     pub at: Time,
-    /// By whom.
+    /// The provider.
     pub provider: String,
-    /// With which key.
+    /// The profile of the key.
     pub profile: String,
-    /// The model that ran.
+    /// The model that answered.
     pub model: String,
-    /// In which conversation, where one is kept.
+    /// The conversation, if it is saved.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub conversation: Option<String>,
-    /// Tokens sent.
+    /// Prompt tokens.
     pub prompt: i64,
-    /// Tokens heard.
+    /// Answer tokens.
     pub completion: i64,
-    /// What it cost, in billionths of a dollar.
+    /// The cost, in billionths of a dollar.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub nanos: Option<i64>,
-    /// The cost is our own estimate.
+    /// Whether the cost is an estimate of this program.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub estimated: bool,
-    /// No request of its own: it mends an entry before it by this much, which then is no estimate any more.
+    /// Whether this is not a request but corrects an earlier entry by this difference, which is
+    /// then no longer an estimate.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub correction: bool,
-    /// And what it mends was not known at all.
+    /// Whether the cost of the corrected entry was unknown.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub was_unknown: bool,
 }
@@ -44,22 +46,22 @@ pub struct Entry {
 /// Sums of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
-    /// How many requests.
+    /// The number of requests.
     pub requests: u64,
-    /// Tokens sent.
+    /// Prompt tokens.
     pub prompt: i64,
-    /// Tokens heard.
+    /// Answer tokens.
     pub completion: i64,
-    /// Known cost in billionths of a dollar.
+    /// The known costs, in billionths of a dollar.
     pub nanos: i64,
-    /// How many requests have no known cost.
+    /// The number of requests with unknown cost.
     pub unknown: u64,
-    /// How many costs are estimates.
+    /// The number of estimated costs.
     pub estimated: u64,
 }
 
 impl Sum {
-    /// Counts one more.
+    /// Adds an entry.
     pub fn add(&mut self, entry: &Entry) {
         self.prompt = self.prompt.saturating_add(entry.prompt);
         self.completion = self.completion.saturating_add(entry.completion);
@@ -78,30 +80,30 @@ impl Sum {
     }
 }
 
-/// The record of usage.
+/// The usage record.
 #[derive(Clone, Debug)]
 pub struct Usage {
     path: PathBuf,
 }
 
 impl Usage {
-    /// The record in the folder of state.
+    /// The record in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
         Self { path: state.join("usage.jsonl") }
     }
 
-    /// Where it is.
+    /// The path of the record.
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
-    /// Adds entries; how long the record is then.
+    /// Appends entries. Returns the new length of the record.
     pub(super) fn add(&self, entries: &[Entry]) -> Result<u64, disk::Error> {
         let mut file = Appender::open(&self.path)?;
         let mut lines = Vec::new();
-        // A process died in the middle of a line: it stays to be seen, and what follows is whole.
+        // A process crashed while writing a line. Leave it visible, and begin a new line.
         if file.tail(1)?.first().is_some_and(|b| *b != b'\n') {
             lines.push(b'\n');
         }
@@ -113,12 +115,12 @@ impl Usage {
         file.length()
     }
 
-    /// How long the record is.
+    /// The length of the record.
     pub(super) fn len(&self) -> u64 {
         disk::length(&self.path)
     }
 
-    /// The entries past the first `from` bytes.
+    /// The entries after the first `from` bytes.
     pub(super) fn after(&self, from: u64) -> Result<Vec<Entry>, disk::Error> {
         let mut file = Appender::open(&self.path)?;
         let more = file.length()?.saturating_sub(from);
@@ -126,7 +128,7 @@ impl Usage {
         Ok(bytes.split(|b| *b == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect())
     }
 
-    /// Hands each entry since `since` to `each`; how many lines could not be read is the answer.
+    /// Calls `each` with every entry since `since`. Returns the number of invalid lines.
     pub fn read(&self, since: Time, mut each: impl FnMut(Entry)) -> Result<usize, disk::Error> {
         let mut unreadable = 0;
         for line in disk::read(&self.path)?.unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
@@ -139,8 +141,8 @@ impl Usage {
         Ok(unreadable)
     }
 
-    /// The most that one of the last requests to a model cost; of a model that never answered, or under another name than it was
-    /// asked by, one to `any` of its provider's.
+    /// The highest cost among the last requests to a model. If the model has no record under that
+    /// name and `any` is set, among those to its provider.
     pub(super) fn dearest(&self, provider: &str, model: &str, any: bool) -> Result<i64, disk::Error> {
         let mut last = self.after(self.len().saturating_sub(LAST))?;
         last.retain(|e| !e.correction && e.provider == provider);
@@ -148,7 +150,7 @@ impl Usage {
         Ok(most(model).or_else(|| any.then(|| most("")).flatten()).unwrap_or(0))
     }
 
-    /// What one conversation has cost so far.
+    /// The cost of a conversation so far.
     pub fn of_conversation(&self, id: &str) -> Result<i64, disk::Error> {
         let mut sum = 0_i64;
         let Some(bytes) = disk::read(&self.path)? else { return Ok(0) };
@@ -163,7 +165,7 @@ impl Usage {
     }
 }
 
-/// The model's name as an outsider gave it, made fit for the record.
+/// A model name from outside, made safe for the record.
 #[must_use]
 pub fn model(name: &str) -> String {
     Word::new(name).as_str().to_owned()

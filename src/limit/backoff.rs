@@ -1,4 +1,4 @@
-//! What providers asked for when they were asked too often: to be left alone for a while.
+//! Remembers how long providers asked to wait after too many requests.
 
 use crate::clock::{Clock, Moment, Time, Uptime};
 use crate::disk::{self, Lock};
@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Nobody is left alone for longer than this, whatever they ask.
+/// The longest waiting time that is honoured.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// What was asked, by whom.
+/// The waiting times that providers asked for.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     path: PathBuf,
@@ -34,13 +34,13 @@ impl Wish {
 }
 
 impl Backoff {
-    /// What is written in the folder of state.
+    /// The waiting times in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
         Self { path: state.join("backoff.json"), clock }
     }
 
-    /// Writes down that `who` wants to be left alone for so long.
+    /// Records that `who` asked to wait.
     pub fn learn(&self, who: &str, wait: Duration) -> Result<(), disk::Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let now = self.clock.moment();
@@ -52,19 +52,19 @@ impl Backoff {
         disk::write(&self.path, &serde_json::to_vec(&wishes).unwrap_or_default())
     }
 
-    /// How long `who` still wants to be left alone.
+    /// The remaining waiting time of `who`.
     pub fn remaining(&self, who: &str) -> Result<Option<Duration>, disk::Error> {
         let now = self.clock.moment();
         Ok(self.read()?.get(who).and_then(|wish| wish.remaining(now)))
     }
 
-    /// All who want to be left alone, and how long still.
+    /// All remaining waiting times.
     pub fn all(&self) -> Result<Vec<(String, Duration)>, disk::Error> {
         let now = self.clock.moment();
         Ok(self.read()?.into_iter().filter_map(|(who, wish)| Some((who, wish.remaining(now)?))).collect())
     }
 
-    /// A file that cannot be understood asks for nothing: the provider will say it again.
+    /// A file that cannot be parsed counts as empty, because the provider will ask again.
     fn read(&self) -> Result<BTreeMap<String, Wish>, disk::Error> {
         let bytes = disk::read_at_most(&self.path, 1 << 20)?.unwrap_or_default();
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())

@@ -1,4 +1,5 @@
-//! Lockdown: while one file is there, nothing is sent and no key is handed out. It needs no key, no keyring, no network.
+//! Lockdown: while its file exists, nothing is sent and no key is handed out. It needs no key, no
+//! key store and no network, so that it works in every incident.
 
 use super::Error;
 use crate::clock::Time;
@@ -6,7 +7,7 @@ use crate::disk;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// The switch.
+/// The lockdown switch.
 #[derive(Clone, Debug)]
 pub struct Lockdown {
     path: PathBuf,
@@ -18,13 +19,14 @@ struct Word {
 }
 
 impl Lockdown {
-    /// The switch in the folder of state.
+    /// The switch in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
         Self { path: state.join("lockdown") }
     }
 
-    /// Refuses while it is on. Whatever is in the file, and even where it cannot be read: if it is there, it is on.
+    /// Fails while lockdown is active, which it is if the file exists, whatever it contains and
+    /// even if it cannot be read.
     pub fn check(&self) -> Result<(), Error> {
         match disk::read_at_most(&self.path, 4096) {
             Ok(None) => Ok(()),
@@ -33,17 +35,18 @@ impl Lockdown {
         }
     }
 
-    /// Switches it on; whether it was off before.
+    /// Starts lockdown. Returns whether it was off before.
     pub fn begin(&self, now: Time) -> Result<bool, disk::Error> {
         if self.check().is_err() {
             return Ok(false);
         }
-        // On a full disk there is still room for a name.
+        // On a full disk an empty file can still be created.
         disk::write(&self.path, &serde_json::to_vec(&Word { since: now }).unwrap_or_default()).or_else(|_| disk::mark(&self.path))?;
         Ok(true)
     }
 
-    /// Switches it off; whether it was on before. What was handed out before it began stays revoked: see [`Self::revoked_before`].
+    /// Ends lockdown. Returns whether it was active. Proxy tokens issued before it stay revoked:
+    /// see [`Self::revoked_before`].
     pub fn end(&self, now: Time) -> Result<bool, disk::Error> {
         let since = match self.check() {
             Ok(()) => return Ok(false),
@@ -52,13 +55,13 @@ impl Lockdown {
         };
         disk::write(&self.path.with_extension("released"), &serde_json::to_vec(&Word { since }).unwrap_or_default())?;
         match disk::remove(&self.path) {
-            // Whatever stands there in its place.
+            // Something else occupies its path: move it away.
             Err(_) => disk::rename(&self.path, &self.path.with_extension(format!("was-{}", now.millis()))).map(|()| true),
             removed => removed,
         }
     }
 
-    /// Whatever was handed out to others before this moment is no longer good.
+    /// Tokens issued before this moment are invalid.
     pub fn revoked_before(&self) -> Result<Option<Time>, disk::Error> {
         if self.check().is_err() {
             return Ok(Some(Time::from_millis(i64::MAX)));

@@ -1,8 +1,9 @@
-//! How often: two sliding windows, counted across processes, restarts and changes of the clock.
+//! Rate limits: two sliding windows, counted across processes, restarts and changes of the clock.
 //!
-//! The state is a file of fixed-width lines, one a request that passed: its moment on the wall clock, and on the clock that
-//! cannot be set where there is one. Within one run of the machine only the second counts, so that setting the wall clock
-//! neither frees nor blocks anybody. A state that is gone or damaged is counted anew from what others wrote down.
+//! The state is a file of fixed-width lines, one for each admitted request: its time on the wall
+//! clock and, if available, on the monotonic clock. Within one boot only the monotonic clock
+//! counts, so that setting the wall clock neither frees nor blocks requests. A missing or damaged
+//! file is restored from the audit log.
 
 mod backoff;
 mod lockdown;
@@ -17,69 +18,70 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Width of a line: two times of 13 digits (they serve until the year 2286), the run of the machine, the signs between.
+/// The width of a line: two times of 13 digits (sufficient until the year 2286), the boot id, and
+/// the separators.
 const LINE: usize = 37;
-/// Past this many lines the file is looked at for what can go.
+/// The number of lines above which expired ones are removed.
 const LONG: usize = 1024;
 
-/// One window: at most so many requests within so long.
+/// A window: at most `most` requests in `length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
-    /// How many may pass.
+    /// The most requests.
     pub most: u32,
-    /// Within how long.
+    /// Its length.
     pub length: Duration,
 }
 
-/// What a window has seen.
+/// The state of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
     /// The window.
     pub window: Window,
-    /// How many passed within it.
+    /// The requests in it.
     pub used: u32,
-    /// When the oldest of them passed: when it leaves, there is room for one more.
+    /// The time of the oldest request: when it leaves the window, one more is allowed.
     pub oldest: Option<Time>,
     /// How long until then.
     pub frees: Option<Duration>,
 }
 
 impl Level {
-    /// Whether four fifths of it are used.
+    /// Whether at least four fifths are used.
     #[must_use]
     pub fn is_high(&self) -> bool {
         u64::from(self.used) * 5 >= u64::from(self.window.most) * 4
     }
 }
 
-/// Why a request may not pass now, or nothing can be said.
+/// Why a request is not allowed now.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A window is full.
     #[error("{}", full(level.window))]
     Full {
-        /// The window that is full the longest.
+        /// The window that stays full the longest.
         level: Level,
-        /// How long until there is room.
+        /// How long until a request is allowed.
         wait: Duration,
     },
-    /// The state cannot be read or written: nothing passes uncounted.
+    /// The state cannot be read or written, so no request is allowed.
     #[error("cannot count requests")]
     Disk(#[from] disk::Error),
-    /// The provider asked to be left alone for a while.
-    #[error("`{who}` asked not to be asked before {} have passed", crate::clock::in_words(*wait))]
+    /// The provider asked to wait.
+    #[error("`{who}` asked to wait {} before the next request", crate::clock::in_words(*wait))]
     Asked {
-        /// Who.
+        /// The provider, profile and model.
         who: String,
-        /// How long still.
+        /// The remaining waiting time.
         wait: Duration,
     },
-    /// Nothing is sent until its owner says so.
-    #[error("nothing is sent: this chatbot has been in lockdown{}", since.map_or(String::new(), |s| format!(" since {}", s.local_minute())))]
+    /// Lockdown is active.
+    #[error("lockdown is active{}: nothing is sent", since.map_or(String::new(), |s| format!(" since {}", s.local_minute())))]
     Lockdown {
-        /// Since when, if that can be read.
+        /// Since when, if known.
         since: Option<Time>,
     },
 }
@@ -87,17 +89,17 @@ pub enum Error {
 fn full(window: Window) -> String {
     let length = crate::clock::in_words(window.length);
     match window.most {
-        0 => format!("the limit is 0 requests in {length}: nothing passes"),
-        most => format!("the limit of {most} requests in {length} is reached"),
+        0 => format!("the rate limit is 0 requests in {length}: no request is allowed"),
+        most => format!("rate limit of {most} requests in {length} reached"),
     }
 }
 
 impl Error {
-    /// How long until it is worth another try.
+    /// How long until a retry makes sense.
     #[must_use]
     pub const fn wait(&self) -> Option<Duration> {
         match self {
-            // Where nothing is allowed, no wait helps.
+            // With a limit of 0, waiting does not help.
             Self::Full { level, .. } if level.window.most == 0 => None,
             Self::Full { wait, .. } | Self::Asked { wait, .. } => Some(*wait),
             Self::Disk(_) | Self::Lockdown { .. } => None,
@@ -105,21 +107,21 @@ impl Error {
     }
 }
 
-/// A request that passed.
+/// An admitted request.
 #[derive(Clone, Copy, Debug)]
 pub struct Passed {
-    /// What each window has seen, this request included.
+    /// The state of each window, this request included.
     pub levels: [Level; 2],
-    /// The state was gone or damaged, and so many requests were found elsewhere.
+    /// The number of requests restored from elsewhere, if the state was missing or damaged.
     pub rebuilt: Option<usize>,
 }
 
-/// How far the counter had come at some moment: what an older copy of its file is recognised by.
+/// The counter at some moment, by which an older copy of its file is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestMark {
     /// When the newest request was counted.
     newest: Time,
-    /// How many requests were in the longest window then.
+    /// The number of requests in the longest window then.
     used: u32,
 }
 
@@ -130,10 +132,10 @@ pub struct Limiter {
     windows: [Window; 2],
 }
 
-/// What the file says.
+/// The content of the file.
 struct State {
     uses: Vec<Moment>,
-    /// It has to be written whole.
+    /// Whether the whole file has to be written.
     rewrite: bool,
     rebuilt: Option<usize>,
 }
@@ -147,8 +149,9 @@ impl Limiter {
         Self { path, windows: [minute, hour] }
     }
 
-    /// Counts one request if it may pass. Two processes cannot both take the last place. `seen` gives the times of requests
-    /// since a moment as others wrote them down; it is asked only where the state is gone or damaged.
+    /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
+    /// the last slot. `seen` returns the times of requests since a moment from another source; it
+    /// is called only if the state is missing or damaged.
     pub fn take(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<Passed, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let mut file = if disk::exists(&self.path) { Some(Appender::open(&self.path)?) } else { None };
@@ -169,20 +172,21 @@ impl Limiter {
         Ok(Passed { levels: self.windows.map(|w| level(w, &uses, now)), rebuilt })
     }
 
-    /// What the windows have seen, without counting anything.
+    /// The state of the windows. Nothing is counted.
     pub fn levels(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[Level; 2], Error> {
         let State { uses, .. } = self.read(disk::read(&self.path)?, now, seen);
         Ok(self.windows.map(|w| level(w, &uses, now)))
     }
 
-    /// The newest request and how many there are; `None` where there is none.
+    /// The newest request and the number of requests; `None` if there are none.
     pub fn mark(&self, now: Moment) -> Result<Option<RequestMark>, Error> {
         let State { uses, .. } = self.read(disk::read(&self.path)?, now, &|_| Vec::new());
         let used = u32::try_from(uses.len()).unwrap_or(u32::MAX);
         Ok(uses.iter().map(|m| m.wall).max().map(|newest| RequestMark { newest, used }))
     }
 
-    /// Counts what a file that is older than the mark lacks, each as late as it can have been; how many that were.
+    /// Adds the requests that a file older than the mark lacks, each as late as possible. Returns
+    /// their number.
     pub fn raise_to(&self, mark: &RequestMark, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<u32, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let State { mut uses, .. } = self.read(disk::read(&self.path)?, now, seen);
@@ -190,7 +194,7 @@ impl Limiter {
         let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
         let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
         let missing = mark.used.saturating_sub(known);
-        // Where the newest request is known, those that are missing have left the window since.
+        // If the newest request is in the file, the missing ones have left the window since.
         if missing == 0 || now.since(at) >= longest || uses.iter().any(|m| m.wall >= mark.newest) {
             return Ok(0);
         }
@@ -208,8 +212,8 @@ impl Limiter {
         let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
-        // A process died in the middle of a line, and what it was about to count never passed; or the disk lost a part, and
-        // what was counted did: others know.
+        // A process crashed while writing a line, whose request was never admitted; or the disk
+        // lost a part, whose requests were. The audit log knows which.
         let torn = bytes.len() % LINE;
         let mut uses = Vec::new();
         let mut lines = 0;
@@ -218,9 +222,10 @@ impl Limiter {
         for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE) {
             lines += 1;
             match moment(chunk) {
-                // The wall clock was set back: what passed counts from now, so that nobody waits for a time that is far away.
+                // The wall clock was set back: count the request from now on, so that no request
+                // waits for a distant time.
                 Some(m) if now.since(m).is_zero() => {
-                    // Another process may have looked at the clock a moment later and come here first.
+                    // Another process may have read the clock a moment later and written first.
                     ahead |= m.wall.since(now.wall) > Duration::from_secs(1);
                     uses.push(now);
                 }
@@ -248,7 +253,7 @@ impl Limiter {
     }
 }
 
-/// `1800000000000 5f3a9c01 0000123456789`
+/// Formats a line: `1800000000000 5f3a9c01 0000123456789`.
 fn line(moment: Moment) -> String {
     let fit = |millis: i64| millis.clamp(0, 9_999_999_999_999);
     let uptime = moment.uptime.unwrap_or(Uptime { run: 0, millis: 0 });

@@ -212,14 +212,14 @@ fn logging_says_what_happens_and_nothing_private() {
         "route: own at http://127.0.0.1:",
         "key from the environment, proxy: false",
         "message.redacted",
-        "message: 29 bytes as it leaves, 1 findings",
-        "may pass: 1 of 20 in the minute, 1 of 100 in the hour; no money set aside",
-        "asks own/default/maker/model-1 with 1 messages, 29 bytes",
-        "it begins after ",
+        "message: 29 bytes after redaction, 1 findings",
+        "admitted: 1 of 20 in the minute, 1 of 100 in the hour; nothing reserved",
+        "request to own/default/maker/model-1: 1 messages, 29 bytes",
+        "answer begins after ",
         "answer: first text after ",
         "request {",
         "\"outcome\":\"answered\"",
-        "booked: cost 147000 billionths, estimated: false; 0 troubles",
+        "booked: cost 147000 nano-dollars, estimated: false; 0 problems",
     ] {
         assert!(logged.contains(part), "{part}: {logged}");
     }
@@ -450,7 +450,7 @@ fn a_log_that_was_removed_or_replaced_is_missed_until_its_owner_says_so() {
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
     let whole = std::fs::read_to_string(&log).unwrap();
-    let gone = "0 records, 0 of them under the key; record 1 is bad: nothing is under the key of the log: it was replaced or removed\n";
+    let gone = "0 records, 0 of them under the key; record 1 is bad: no record has a MAC: the log was replaced or removed\n";
     std::fs::remove_file(&log).unwrap();
     std::fs::remove_file(&head).unwrap();
     sandbox.run(["audit", "verify"]).code(9).stdout(gone).check();
@@ -653,7 +653,7 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         let asked = server.requests().len();
         for mode in ["--no-log", "--private"] {
             let said = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
-            assert!(said.starts_with("chatbot: error: the audit log cannot be written, so the message was not sent"), "{what}: {said}");
+            assert!(said.starts_with("chatbot: error: cannot write the audit log, so the message was not sent"), "{what}: {said}");
             assert!(said.contains("\nchatbot: hint: make room or mend the file, or set `audit = \"best-effort\"`"), "{what}: {said}");
             assert_eq!(said.lines().count(), 2, "{what}: {said}");
         }

@@ -97,7 +97,7 @@ fn one_that_names_no_price_and_asks_for_money_is_held_to_what_it_asked() {
         sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
     }
     let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
-    assert!(refused.stderr.contains("$0.10 are spent, and it may cost $0.05"), "{refused:?}");
+    assert!(refused.stderr.contains("$0.10 spent, and this request may cost up to $0.05"), "{refused:?}");
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn a_spent_budget_says_what_to_do() {
     sandbox
         .run(["ask", "--no-log", "hello"])
         .code(5)
-        .stderr("chatbot: error: the budget of $0.01 for today does not cover this: $0.01 are spent, and it may cost $0.01\nchatbot: hint: it begins anew at [..] 00:00; raise `budget.per_day` in the settings, ask for less with `--max-tokens`, or ask a cheaper model\n")
+        .stderr("chatbot: error: budget of $0.01 for today reached: $0.01 spent, and this request may cost up to $0.01\nchatbot: hint: it begins anew at [..] 00:00; raise `budget.per_day` in the settings, ask for less with `--max-tokens`, or ask a cheaper model\n")
         .check();
     sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: ask a model of which `chatbot models` shows the price, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
 }

@@ -52,16 +52,16 @@ fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
     // What leaves is written down first.
     let mut asked = (0..3).map(|_| sandbox.run(["ask", "--demo", "--no-log", "hello"]).output());
     let refused = asked.find(|asked| asked.code == Some(8)).unwrap().stderr;
-    assert!(refused.contains("error: the audit log cannot be written, so the message was not sent"), "{refused}");
+    assert!(refused.contains("error: cannot write the audit log, so the message was not sent"), "{refused}");
     sandbox.configure("audit = \"best-effort\"\n[limits]\nrequests_per_minute = 1000\n");
     let mut screen = Screen::open(&sandbox, ["chat", "--demo", "--no-log"], 120, 40);
     screen.wait_for("> ");
     for _ in 0..2 {
-        screen.line("hello").wait_for("warning: the audit log cannot be written: ").wait_for("demo · ").wait_for("> ");
+        screen.line("hello").wait_for("warning: cannot write the audit log: ").wait_for("demo · ").wait_for("> ");
     }
     screen.send(super::harness::screen::key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    assert!(screen.text().contains("the audit log cannot be written: cannot write"), "{}", screen.text());
+    assert!(screen.text().contains("cannot write the audit log: cannot write"), "{}", screen.text());
     // Where there is no room to count at all, nothing passes uncounted.
     std::fs::remove_file(state.join("requests")).unwrap();
     let mut more = std::fs::OpenOptions::new().append(true).open(&stuffing).unwrap();
@@ -96,7 +96,7 @@ fn doors_that_were_opened_to_others_are_told_once() {
         std::fs::set_permissions(sandbox.data().join(open), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut screen = sandbox.screen(["history", "list"]);
-    screen.wait_for("alarm: 2 files or folders of this program are open to others");
+    screen.wait_for("alarm: 2 files or folders of this program are accessible to other users");
     assert_eq!(screen.end(), 8);
     sandbox.run(["ask", "--demo", "hello"]).output();
     assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);

@@ -91,13 +91,13 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
     assert_eq!(code, Some(5));
     assert_eq!(
         error,
-        "chatbot: error: the budget of $0.04 for today does not cover this: $0.04 are spent, \
-         and it may cost $0.01"
+        "chatbot: error: budget of $0.04 for today reached: $0.04 spent, \
+         and this request may cost up to $0.01"
     );
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
     let (code, report) = verified(&sandbox);
     assert_eq!((code, &report["ok"]), (Some(9), &Value::Bool(false)));
-    assert_eq!(report["reason"], "here the log was found damaged; `chatbot audit alerts --acknowledge all` takes note of it");
+    assert_eq!(report["reason"], "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
     assert_eq!(verified(&sandbox).0, Some(0));
     // Four were counted before, and one may still pass.

@@ -1,7 +1,8 @@
-//! Alarms: what in the log is out of the ordinary for this user. Few and true, and each cause once.
+//! Alarms: events in the audit log that are unusual for this user. Few and reliable, and one for
+//! each cause.
 //!
-//! The log is read on from where it was read to before, so that a look costs little. What is ordinary is learnt from the last
-//! thirty days; before there are a few of them, the thresholds are wide.
+//! The log is read from where the last look ended, so that a look is cheap. What is usual is learnt
+//! from the last thirty days; until there are a few days of history, the thresholds are wide.
 
 use super::audit::{self, Audit, Record};
 use super::{What, Word};
@@ -13,38 +14,40 @@ use std::path::{Path, PathBuf};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// What is learnt from.
+/// The history from which the usual values are learnt.
 const PAST: i64 = 30 * DAY;
-/// So many records are looked at again rather than written about at every turn.
+/// Up to this many new records are read again next time, rather than writing the state for every
+/// command.
 const UNWRITTEN: u64 = 12;
-/// What goes on without a pause of this length is one cause.
+/// Events of the same sort belong to one cause until there is a pause of this length.
 const PAUSE: i64 = HOUR;
-/// Nobody waits for another who looks for longer than this many times two milliseconds.
+/// The lock of another process is waited for at most this many times two milliseconds: that process
+/// looks for alarms itself.
 const PATIENCE: u32 = 100;
-/// No more alarms than this are remembered.
+/// The most alarms that are stored.
 const REMEMBERED: usize = 200;
 
-/// What an alarm is about.
+/// The subject of an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Many more requests in an hour than ever.
+    /// Many more requests in an hour than ever before.
     Burst,
-    /// The key was refused again and again.
+    /// The provider rejected the key several times.
     Authentication,
-    /// Much more money in a day than ever.
+    /// Much more spent in a day than ever before.
     Spend,
-    /// Keys were looked at again and again.
+    /// Keys were read several times in a short time.
     KeyReads,
-    /// Very many values were replaced in one message.
+    /// Very many values were redacted in one message.
     Redactions,
-    /// Files that others can open.
+    /// Files are accessible to other users.
     Modes,
-    /// The audit log was changed or cut.
+    /// The audit log was modified or truncated.
     Chain,
-    /// A backup failed or is not complete.
+    /// A backup failed or is incomplete.
     Backup,
-    /// A key ends soon.
+    /// A key expires soon.
     Expiry,
 }
 
@@ -65,139 +68,139 @@ impl Kind {
         }
     }
 
-    /// Whether its figure says how bad it is.
+    /// Whether a larger figure means a worse alarm.
     const fn grows(self) -> bool {
         matches!(self, Self::Burst | Self::Authentication | Self::Spend | Self::KeyReads | Self::Modes)
     }
 }
 
-/// One alarm.
+/// An alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Alarm {
     /// Its number, from 1.
     pub id: u64,
-    /// When what it is about happened.
+    /// When the event happened.
     pub at: Time,
-    /// What it is about.
+    /// The subject.
     pub kind: Kind,
-    /// What exactly, in numbers and names. There is a second alarm with the same cause only where the first was acknowledged and
-    /// it has become twice as bad since.
+    /// What exactly happened, in numbers and names. A second alarm with the same cause is raised
+    /// only if the first was acknowledged and the figure has doubled since.
     pub cause: String,
-    /// How many, how much: its meaning is the kind's.
+    /// A count or an amount, depending on the kind.
     pub figure: i64,
-    /// It was shown on a terminal.
+    /// Whether it was displayed on a terminal.
     #[serde(default)]
     shown: bool,
-    /// Its owner has seen it.
+    /// Whether the user acknowledged it.
     pub acknowledged: bool,
 }
 
 impl Alarm {
-    /// It in a sentence.
+    /// The alarm as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
         let n = self.figure;
         match self.kind {
-            Kind::Burst => format!("{n} requests within an hour, many more than you ever make"),
+            Kind::Burst => format!("{n} requests within an hour, many more than ever before"),
             Kind::Authentication => format!("the provider refused the key {n} times within a quarter of an hour"),
             Kind::Spend => {
                 let cents = n.saturating_add(5_000_000) / 10_000_000;
-                format!("${}.{:02} spent in a day, much more than you ever spend", cents / 100, cents % 100)
+                format!("${}.{:02} spent in a day, much more than ever before", cents / 100, cents % 100)
             }
-            Kind::KeyReads => format!("keys were looked at {n} times within ten minutes"),
+            Kind::KeyReads => format!("keys were read {n} times within ten minutes"),
             Kind::Redactions => format!("{n} private values in one message"),
-            Kind::Modes if n == 1 => String::from("1 file or folder of this program is open to others"),
-            Kind::Modes => format!("{n} files or folders of this program are open to others"),
+            Kind::Modes if n == 1 => String::from("1 file or folder of this program is accessible to other users"),
+            Kind::Modes => format!("{n} files or folders of this program are accessible to other users"),
             Kind::Chain => format!("the audit log was changed, cut or damaged near record {n}"),
-            Kind::Backup => "a backup failed, or is not complete".to_owned(),
-            Kind::Expiry => format!("the key {} ends in {n} days", self.cause.split(' ').nth(1).unwrap_or_default()),
+            Kind::Backup => "a backup failed or is incomplete".to_owned(),
+            Kind::Expiry => format!("the key {} expires in {n} days", self.cause.split(' ').nth(1).unwrap_or_default()),
         }
     }
 }
 
-/// Something that is not in the log.
+/// A fact that is not in the log.
 #[derive(Clone, Debug)]
 pub enum Fact {
-    /// So many of our files and folders are open to others.
+    /// Some of this program's files and folders are accessible to other users.
     Open {
-        /// Those that are looked at every time, or those that are looked at once a day.
+        /// Which files were checked.
         among: Among,
-        /// How many.
+        /// The number of such files.
         files: usize,
     },
-    /// This key ends then.
+    /// A key expires.
     Ends {
-        /// Which key, by its name.
+        /// The name of the key.
         key: Word,
-        /// When.
+        /// The expiry.
         at: Time,
     },
 }
 
-/// Which files were looked at.
+/// Which files were checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Among {
-    /// Our folders, and the few files that everything hangs on.
+    /// The folders, and the files that all others depend on. Checked every time.
     House,
-    /// Each conversation and each backup.
+    /// Every conversation and backup. Checked once a day.
     Kept,
 }
 
-/// Something that goes on.
+/// Something that continues over several events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Going {
     cause: String,
     last: Time,
 }
 
-/// What is known of the past.
+/// What has been learnt from the log.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 struct State {
-    /// The number of the last record that was looked at, and the hash of its line.
+    /// The number of the last record that was read, and the hash of its line.
     seq: u64,
     hash: String,
-    /// How often the log was found broken: what is found after that is found anew.
+    /// How often the log was found damaged. Damage found after that is a new cause.
     broken: u64,
-    /// Requests an hour, by the hour.
+    /// Requests per hour.
     hours: BTreeMap<i64, u32>,
-    /// Money a day, by the day.
+    /// Amounts per day.
     days: BTreeMap<i64, i64>,
-    /// Refused keys of late.
+    /// Recent rejections of keys.
     refused: Vec<Time>,
-    /// Looks at keys of late.
+    /// Recent reads of keys.
     reads: Vec<Time>,
-    /// The most values in one message so far.
+    /// The most values redacted in one message so far.
     redactions: i64,
-    /// What was out of the ordinary when it was last looked at, by its kind.
+    /// Causes that were continuing at the last look, by kind.
     going: BTreeMap<String, Going>,
-    /// When everything that is kept was last looked at.
+    /// When every conversation and backup was last checked.
     walked: Option<Time>,
     alarms: Vec<Alarm>,
     next: u64,
 }
 
-/// What a look has found.
+/// The result of a look.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
-    /// What nobody has been told of.
+    /// New alarms.
     pub new: Vec<Alarm>,
-    /// What no terminal has shown yet, where this one is a terminal.
+    /// Alarms that no terminal has displayed yet, if this is a terminal.
     pub to_show: Vec<Alarm>,
 }
 
-/// Why alarms cannot be looked for.
+/// Why alarms cannot be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The log.
+    /// The audit log.
     #[error("{0}")]
     Audit(#[from] audit::Error),
-    /// The file of what is known.
+    /// The file of the learnt state.
     #[error("{0}")]
     Disk(#[from] disk::Error),
 }
 
-/// Looks for what is out of the ordinary.
+/// Checks for unusual events.
 #[derive(Clone, Debug)]
 pub struct Alarms {
     path: PathBuf,
@@ -206,16 +209,16 @@ pub struct Alarms {
 }
 
 impl Alarms {
-    /// Those of the folder of state.
+    /// The alarms of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: Audit, clock: Clock) -> Self {
         Self { path: state.join("alarms.json"), audit, clock }
     }
 
-    /// Looks at what happened since the last look. `facts` is told whether it is time to look at everything that is kept;
-    /// `watched` says whether somebody sees what is shown.
+    /// Checks the events since the last look. `facts` is called with whether to check every stored
+    /// file; `watched` says whether the output is seen by a person.
     pub fn look(&self, watched: bool, facts: impl FnOnce(bool) -> Vec<Fact>) -> Result<Found, Error> {
-        // Whoever looks just now sees it as well: nobody waits for long.
+        // A process that holds the lock is checking just now, so there is nothing to wait for.
         let Some(_lock) = self.lock()? else { return Ok(Found::default()) };
         let mut state = self.read()?;
         let before = (state.seq, state.next);
@@ -245,7 +248,7 @@ impl Alarms {
                 })
                 .collect();
         }
-        // What was learnt and is not written down is learnt again from the same records, as long as they are few.
+        // While there are few unwritten records, the same are simply read again next time.
         let few = state.seq < before.0 + UNWRITTEN && state.seq >= before.0;
         if walk || mended || !found.new.is_empty() || !found.to_show.is_empty() || !few {
             state.forget();
@@ -254,13 +257,13 @@ impl Alarms {
         Ok(found)
     }
 
-    /// Takes in what is new in the log; `false` if it is another log than the one of the last look.
+    /// Reads the new records; `false` if the log is not the one of the last look.
     fn learn(&self, state: &mut State) -> Result<bool, Error> {
         let (seq, known) = (state.seq, state.hash.clone());
         let mut same = self.audit.still_has(seq, &known)?;
         if same {
             self.audit.read_after(seq, |record, line| {
-                // The first one says what it follows.
+                // The first new record names the hash it follows.
                 same &= state.seq != seq || seq == 0 || known.is_empty() || record.prev == known;
                 if same {
                     state.record(record);
@@ -281,16 +284,16 @@ impl Alarms {
         Ok(None)
     }
 
-    /// All that are remembered, oldest first.
+    /// All stored alarms, oldest first.
     pub fn all(&self) -> Result<Vec<Alarm>, Error> {
         Ok(self.read()?.alarms)
     }
 
-    /// Its owner has seen this one, or all of them; how many that were new to them.
+    /// Acknowledges one alarm, or all. Returns how many were not acknowledged before.
     pub fn acknowledge(&self, id: Option<u64>) -> Result<usize, Error> {
         let _lock = Lock::wait(&self.path.with_extension("lock"))?;
         let mut state = self.read()?;
-        // What was before this is not found anew after it.
+        // Damage before this moment is not reported again after it.
         self.learn(&mut state)?;
         let mut seen = 0;
         for alarm in state.alarms.iter_mut().filter(|a| !a.acknowledged && id.is_none_or(|id| a.id == id)) {
@@ -301,7 +304,7 @@ impl Alarms {
         Ok(seen)
     }
 
-    /// A state that cannot be understood is learnt anew from the log.
+    /// Reads the state. If it cannot be parsed, it is learnt again from the log.
     fn read(&self) -> Result<State, Error> {
         let bytes = disk::read_at_most(&self.path, 1 << 22)?.unwrap_or_default();
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
@@ -316,7 +319,7 @@ impl State {
     fn raise(&mut self, kind: Kind, at: Time, cause: String, figure: i64) {
         if let Some(told) = self.alarms.iter_mut().rev().find(|a| a.kind == kind && a.cause == cause) {
             if !told.acknowledged && kind.grows() {
-                // What its owner is going to see is how bad it has become.
+                // Show the latest figure.
                 told.figure = told.figure.max(figure);
             }
             if !told.acknowledged || !kind.grows() || figure < told.figure.saturating_mul(2) {
@@ -327,14 +330,14 @@ impl State {
         self.alarms.push(Alarm { id: self.next, at, kind, cause, figure, shown: false, acknowledged: false });
     }
 
-    /// The log is broken: whoever has been told so and has not seen to it is not told again.
+    /// Raises an alarm about a damaged log, unless the last one has not been acknowledged yet.
     fn raise_broken(&mut self, at: Time, how: &str, place: i64) {
         if !self.alarms.iter().any(|a| a.kind == Kind::Chain && !a.acknowledged) {
             self.raise(Kind::Chain, at, format!("{how} {place} {}", self.broken), place);
         }
     }
 
-    /// The same of something that may go on for a while: it has one cause until there is a pause.
+    /// Raises an alarm about something that may continue: it is one cause until there is a pause.
     fn raise_ongoing(&mut self, kind: Kind, which: &str, at: Time, pause: i64, figure: i64) {
         let goes_on = |going: &&Going| (at.millis() - going.last.millis()).abs() < pause;
         let cause = self.going.get(which).filter(goes_on).map_or_else(|| format!("{which} {}", at.millis()), |going| going.cause.clone());
@@ -350,7 +353,7 @@ impl State {
         self.alarms.drain(..over);
     }
 
-    /// Takes note of a fact; whether something has been mended.
+    /// Records a fact. Returns whether it was resolved.
     fn fact(&mut self, fact: &Fact, now: Time) -> bool {
         match fact {
             Fact::Open { among, files } => {
@@ -443,7 +446,7 @@ impl State {
     }
 }
 
-/// One more; how many there are within so many milliseconds.
+/// Adds a moment. Returns how many there are in the last `within` milliseconds.
 fn recent(times: &mut Vec<Time>, at: Time, within: i64) -> i64 {
     times.push(at);
     times.retain(|t| at.millis() - t.millis() < within && t.millis() <= at.millis());

@@ -233,8 +233,8 @@ fn facts_are_raised_once_and_acknowledged_once() {
     let look = |facts: &[Fact]| life.alarms.look(true, |_| facts.to_vec()).unwrap().new.iter().map(Alarm::sentence).collect::<Vec<_>>();
     let open = |files| Fact::Open { among: Among::House, files };
     assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
-    assert_eq!(look(&[ends(5)]), ["the key default/openrouter ends in 5 days"]);
-    assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are open to others"]);
+    assert_eq!(look(&[ends(5)]), ["the key default/openrouter expires in 5 days"]);
+    assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are accessible to other users"]);
     assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
     assert_eq!(life.alarms.acknowledge(Some(1)).unwrap(), 1);
     assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
@@ -242,12 +242,15 @@ fn facts_are_raised_once_and_acknowledged_once() {
     assert!(life.alarms.all().unwrap().iter().all(|a| a.acknowledged));
     // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
     assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
-    assert_eq!(look(&[open(4)]), ["4 files or folders of this program are open to others"]);
+    assert_eq!(look(&[open(4)]), ["4 files or folders of this program are accessible to other users"]);
     assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
     assert_eq!(look(&[open(0)]), [""; 0]);
     life.wait(1);
-    assert_eq!(look(&[open(1)]), ["1 file or folder of this program is open to others"]);
-    assert_eq!(look(&[open(1), Fact::Open { among: Among::Kept, files: 5 }]), ["5 files or folders of this program are open to others"]);
+    assert_eq!(look(&[open(1)]), ["1 file or folder of this program is accessible to other users"]);
+    assert_eq!(
+        look(&[open(1), Fact::Open { among: Among::Kept, files: 5 }]),
+        ["5 files or folders of this program are accessible to other users"]
+    );
 }
 
 #[test]

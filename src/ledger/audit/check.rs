@@ -1,19 +1,19 @@
-//! Looking through the log: the first record that is not as it was written.
+//! Verification of the log: finds the first record that was changed, removed or misplaced.
 
 use super::super::What;
 use super::super::chain::{BEGINNING, Head, Key, hash};
 use super::Record;
 
-/// What looking through the log found.
+/// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many records are as they were written.
+    /// The number of unchanged records.
     pub records: u64,
     /// How many of them have a MAC.
     pub signed: u64,
-    /// How many of these fit.
+    /// How many of the MACs are valid.
     pub keyed: u64,
-    /// The number of the first record that is not, and what is wrong with it.
+    /// The number of the first bad record, and what is wrong with it.
     pub first_bad: Option<(u64, &'static str)>,
 }
 
@@ -23,9 +23,9 @@ pub(super) struct Check<'k> {
     seq: u64,
     prev: String,
     keyed: Option<(u64, String)>,
-    /// The hash of the record that the second file says was the last under the key.
+    /// The hash of the last record with a MAC, according to the head file.
     witnessed: Option<String>,
-    /// The first record that says the log was found damaged, until its owner has acknowledged that.
+    /// The first record of a damage that the user has not acknowledged.
     known: Option<u64>,
     report: Report,
 }
@@ -35,7 +35,7 @@ impl<'k> Check<'k> {
         Check { key, seq: 0, prev: BEGINNING.to_owned(), keyed: None, witnessed: None, known: None, report: Report::default() }
     }
 
-    /// The lines from here on, and the end.
+    /// Checks all lines from here on, and the end.
     pub(super) fn all(mut self, text: &str, head: Option<&Head>) -> Report {
         let mut lines = text.split_inclusive('\n').peekable();
         while let Some(line) = lines.next() {
@@ -52,17 +52,18 @@ impl<'k> Check<'k> {
         false
     }
 
-    /// One line, and the one after it or the end; whether it is well.
+    /// Checks a line against the next one, or the end. Returns whether it is valid.
     pub(super) fn record(&mut self, text: &str, next: Option<&str>, head: Option<&Head>) -> bool {
         let expected = self.seq + 1;
         let line = text.strip_suffix('\n').unwrap_or(text);
-        let Ok(record) = serde_json::from_str::<Record>(line) else { return self.bad(expected, "it is no record") };
+        let Ok(record) = serde_json::from_str::<Record>(line) else { return self.bad(expected, "it is not a record") };
         if record.seq != expected {
             return self.bad(expected, "it is missing or out of place");
         }
         let own = hash(line.as_bytes());
         if record.prev != self.prev {
-            // Either this one was changed, or the one before: whoever does not fit what comes after it.
+            // Either this record was changed or the one before: the one that does not match its
+            // successor.
             let fits = match next {
                 Some(next) => serde_json::from_str::<Record>(next).is_ok_and(|n| n.prev == own),
                 None => head.is_some_and(|h| h.hash == own),
@@ -93,26 +94,26 @@ impl<'k> Check<'k> {
         true
     }
 
-    /// What the second file says of the end.
+    /// Checks the end of the log against the head file.
     fn end(&mut self, head: Option<&Head>) {
         self.ending(head);
         if let (None, Some(seq)) = (self.report.first_bad, self.known) {
-            self.bad(seq, "here the log was found damaged; `chatbot audit alerts --acknowledge all` takes note of it");
+            self.bad(seq, "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`");
         }
     }
 
     fn ending(&mut self, head: Option<&Head>) {
         if self.key.is_some_and(|key| !key.fresh) && self.keyed.is_none() {
-            self.bad(self.seq.max(1), "nothing is under the key of the log: it was replaced or removed");
+            self.bad(self.seq.max(1), "no record has a MAC: the log was replaced or removed");
             return;
         }
         let Some(head) = head else {
             if self.seq > 0 {
-                self.bad(self.seq, "the file that keeps the end of the log is gone or damaged");
+                self.bad(self.seq, "the file that records the end of the log is missing or damaged");
             }
             return;
         };
-        // A process may have died after one write of at most two records, and before the head.
+        // A process may have crashed after writing at most two records and before the head file.
         let lags = head.seq < self.seq && self.seq - head.seq <= 2;
         if head.seq > self.seq {
             self.bad(self.seq + 1, "it is missing: the end of the log was cut");

@@ -1,4 +1,4 @@
-//! How far the log had come: what is remembered of its end in a place that an older copy of the log cannot reach.
+//! The end of the log, to be stored where an older copy of the log cannot reach it.
 
 use super::{Audit, Error, Head, PATIENCE};
 use crate::disk::{self, Appender};
@@ -13,8 +13,8 @@ pub struct LogMark {
 }
 
 impl Audit {
-    /// The last record, after everything up to it was written through to the disk: a crash of the machine must not leave a log
-    /// that is older than its mark. `None` before the first record.
+    /// The last record, after flushing the log to disk: after a crash the log must not be older
+    /// than its mark. `None` before the first record.
     pub fn mark(&self) -> Result<Option<LogMark>, Error> {
         let _lock = self.lock(PATIENCE)?;
         let Some(head) = Head::read(&self.head())?.filter(|head| head.seq > 0) else {
@@ -26,8 +26,8 @@ impl Audit {
         Ok(Some(LogMark { seq: head.seq, hash: head.hash }))
     }
 
-    /// Whether the log still has the record of a mark, as it was. A log without any record is not judged here: that it is gone
-    /// is found when the next record is written.
+    /// Whether the log still contains the marked record unchanged. An empty log is not judged here:
+    /// writing the next record detects that the log is gone.
     pub fn has_reached(&self, mark: &LogMark) -> Result<bool, Error> {
         let _lock = self.lock(PATIENCE)?;
         if Head::read(&self.head())?.is_none_or(|head| head.seq == 0) {

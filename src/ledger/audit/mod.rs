@@ -1,15 +1,22 @@
-//! The audit log: JSON lines, only ever added to, each bound to the one before it.
+//! The audit log: append-only JSON lines, each bound to the one before.
 //!
-//! What the chain promises, exactly. Every record carries the SHA-256 of the line before it (`prev`), so that an edit, a
-//! removal or a swap in the middle does not fit any more; the end (number, hash, length) is kept in a second file, so that a cut
-//! tail does not fit either. Whenever the key of the log is at hand, which it is in every process that opened the keys of the
-//! conversations, the record also carries an HMAC-SHA256 of itself, and with its `prev` that of everything before it; the
-//! second file keeps a MAC of the place. Without the key nobody can make a log that ends at or after that place and passes.
-//! Records after the last keyed one are bound by hashes alone, which anybody can compute: they are safe from accidents, and
-//! from forgers as soon as the next keyed record follows. Before that one is written, the last place under the key is looked
-//! at: a log that does not have it, or has none although the key is not new, is said to be broken, in the log itself, and stays
-//! so until its owner acknowledges it under the key. Who can write both files can put older copies of both in their place; from
-//! that only a copy elsewhere (`backup`, `incident report`) protects.
+//! What the chain guarantees:
+//!
+//! - Every record contains the SHA-256 of the line before it (`prev`), so an edited, removed or
+//! swapped record no longer matches. The end (number, hash, length) is stored in a second file, the
+//! head, so a truncated tail does not match either.
+//! - If the audit key is available, which it is in every process that unlocked the key store, the
+//! record also has an HMAC-SHA256 of itself and, through `prev`, of everything before it. The head
+//! has a MAC of that position. Without the key it is impossible to make a log that ends at or after
+//! that position and verifies.
+//! - Records after the last MAC are bound by hashes only, which anyone can compute. They are safe
+//! from accidents, and from forgery as soon as the next record with a MAC is written. Before that
+//! one is written, the last position with a MAC is checked: a log without it, or without any MAC
+//! although the key is not new, is reported as damaged, in the log itself, until the user
+//! acknowledges it with the key.
+//!
+//! Someone who can write both files can replace both by older copies. Only a copy elsewhere
+//! (`backup`, `incident report`) protects from that.
 
 mod check;
 mod mark;
@@ -28,11 +35,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A record is never longer than this.
+/// The maximum size of a record, in bytes.
 const RECORD: u64 = 16_384;
-/// A file is never much longer than this: then the next one begins, and the chain goes on in it.
+/// The size at which the next file begins, in bytes. The chain continues in it.
 const FILE: u64 = 4 << 20;
-/// The log is never waited for longer than this many times two milliseconds.
+/// The lock is waited for at most this many times two milliseconds.
 const PATIENCE: u32 = 250;
 
 /// Why the log cannot be written or read.
@@ -41,8 +48,8 @@ pub enum Error {
     /// The file.
     #[error("{0}")]
     Disk(#[from] disk::Error),
-    /// Another process does not let go of it.
-    #[error("another process does not let go of `{}`", .0.display())]
+    /// Another process holds the lock for too long.
+    #[error("another process holds the lock of `{}`", .0.display())]
     Busy(PathBuf),
 }
 
@@ -66,48 +73,48 @@ impl Serialize for Details<'_> {
     }
 }
 
-/// A record as it is read back.
+/// A record of the log.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
     /// Its number, from 1.
     pub seq: u64,
-    /// When.
+    /// When it was written.
     pub at: Time,
-    /// What: a name of the table in [`super::What`].
+    /// The event: a name of the table in [`super::What`].
     pub event: String,
-    /// How much it matters.
+    /// Its severity.
     pub severity: String,
-    /// The day's session.
+    /// The random session id of its day.
     pub session: String,
     /// Numbers and names.
     pub details: serde_json::Map<String, serde_json::Value>,
     /// The hash of the record before.
     pub prev: String,
-    /// The HMAC, where the key was at hand.
+    /// The HMAC, if the key was available.
     pub mac: Option<String>,
 }
 
 impl Record {
-    /// A word among its details.
+    /// A detail that is a word.
     #[must_use]
     pub fn word(&self, name: &str) -> &str {
         self.details.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
     }
 
-    /// A number among its details.
+    /// A detail that is a number.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<i64> {
         self.details.get(name).and_then(serde_json::Value::as_i64)
     }
 
-    /// A yes among its details.
+    /// A detail that is a flag.
     #[must_use]
     pub fn says(&self, name: &str) -> bool {
         self.details.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
     }
 }
 
-/// The log.
+/// The audit log.
 #[derive(Clone, Debug)]
 pub struct Audit {
     path: PathBuf,
@@ -117,12 +124,13 @@ pub struct Audit {
     required: bool,
 }
 
-/// Hears every event as it is written down.
+/// Receives every event as it is written.
 #[derive(Clone)]
 pub struct Echo(Arc<dyn Fn(&str) + Send + Sync>);
 
 impl Echo {
-    /// One that hears lines such as `request {"outcome":"answered","milliseconds":812}`.
+    /// Creates one from a function for lines such as `request
+    /// {"outcome":"answered","milliseconds":812}`.
     pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self(Arc::new(hear))
     }
@@ -135,37 +143,37 @@ impl std::fmt::Debug for Echo {
 }
 
 impl Audit {
-    /// The log in the folder of state.
+    /// The log in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
         Self { path: state.join("audit.jsonl"), clock, key: None, echo: None, required: true }
     }
 
-    /// The same, with the key at hand.
+    /// Adds the audit key.
     #[must_use]
     pub fn with_key(self, key: Option<Arc<Key>>) -> Self {
         Self { key, ..self }
     }
 
-    /// The same, heard by another.
+    /// Adds an observer.
     #[must_use]
     pub fn with_echo(self, echo: Option<Echo>) -> Self {
         Self { echo, ..self }
     }
 
-    /// The same, and whether a message may leave only when that was written down.
+    /// Sets whether a message may be sent only if this was recorded first.
     #[must_use]
     pub fn required(self, required: bool) -> Self {
         Self { required, ..self }
     }
 
-    /// Whether a message may leave only when that was written down.
+    /// Whether a message may be sent only if this was recorded first.
     #[must_use]
     pub const fn is_required(&self) -> bool {
         self.required
     }
 
-    /// Where it is.
+    /// The path of the log.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -188,12 +196,12 @@ impl Audit {
         Err(Error::Busy(self.path.clone()))
     }
 
-    /// Writes an event down.
+    /// Writes an event.
     pub fn add(&self, event: &Event) -> Result<(), Error> {
         self.add_within(event, PATIENCE)
     }
 
-    /// Writes an event down, unless another process is at the log just now.
+    /// Writes an event, unless another process holds the lock.
     pub fn add_at_once(&self, event: &Event) -> Result<(), Error> {
         self.add_within(event, 0)
     }
@@ -224,7 +232,7 @@ impl Audit {
         Ok(end.head.write(&self.head())?)
     }
 
-    /// The next line, and the head that it leaves.
+    /// The next line, and the head after it.
     fn line(&self, head: &mut Head, event: &Event, at: Time, session: &str) -> String {
         let line = Line {
             seq: head.seq + 1,
@@ -249,7 +257,7 @@ impl Audit {
         text
     }
 
-    /// Where the chain goes on. If the file is not as it was left, that is written down.
+    /// Where the chain continues. If the file is not as it was left, records that.
     fn end(&self, file: &mut Appender) -> Result<End, Error> {
         let head = Head::read(&self.head())?;
         let bytes = file.length()?;
@@ -259,11 +267,12 @@ impl Audit {
         {
             return Ok(End { head: head.clone(), broken: self.suspect(file, head)? });
         }
-        // A process died in the middle of a line: what it was about to say is lost, what was said before is not.
+        // A process crashed while writing a line. That record is lost, the ones before it are not.
         let mut tail = file.tail(RECORD)?;
         let line_end = |tail: &[u8]| tail.iter().rposition(|b| *b == b'\n');
         if line_end(&tail).is_none() && bytes > RECORD {
-            // No record is as long as that: it is none of ours, and the last of ours is before it.
+            // No record is that long, so it was not written by this program; search the whole file
+            // for the last record.
             tail = file.read_all()?;
         }
         let whole = line_end(&tail).map_or(0, |at| at + 1);
@@ -288,7 +297,7 @@ impl Audit {
             (None, Some((seq, hash))) => {
                 End { head: Head { seq, hash, bytes, keyed: None, session: None }, broken: Some(broken("no_head").number("found", seq)) }
             }
-            // The end of the log was written, and then no more.
+            // The end of the log was written, but not the head.
             (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
                 let head = Head { seq, hash, bytes, ..head };
                 let broken = self.suspect(file, &head)?;
@@ -302,7 +311,8 @@ impl Audit {
         Ok(End { broken: end.broken.or(foreign), ..end })
     }
 
-    /// Before the key bears witness to a new place, the last one is looked at: else one more record would make a forged log good.
+    /// Checks the last position with a MAC before a new MAC is written, which would make a forged
+    /// log valid.
     fn suspect(&self, file: &mut Appender, head: &Head) -> Result<Option<Event>, Error> {
         let Some(key) = &self.key else { return Ok(None) };
         let why = match &head.keyed {
@@ -316,7 +326,7 @@ impl Audit {
         Ok(Some(broken(why).number("found", head.seq)))
     }
 
-    /// The hash of the record of a number: mostly the last one.
+    /// The hash of the record with a number, which is usually the last one.
     fn hash_of(&self, file: &mut Appender, seq: u64) -> Result<Option<String>, Error> {
         let of = |bytes: &[u8]| {
             let mut lines = bytes.split(|b| *b == b'\n').rev();
@@ -344,7 +354,8 @@ impl Audit {
         Ok(files)
     }
 
-    /// Hands each record to `each`, oldest first, with its own line; how many lines are no records is the answer.
+    /// Calls `each` with every record and its line, oldest first. Returns the number of invalid
+    /// lines.
     pub fn read(&self, mut each: impl FnMut(Record, &str)) -> Result<usize, Error> {
         let mut unreadable = 0;
         for file in self.files()? {
@@ -359,13 +370,13 @@ impl Audit {
         Ok(unreadable)
     }
 
-    /// The number of the last record, as it was left.
+    /// The number of the last record, according to the head.
     pub fn last_seq(&self) -> Result<u64, Error> {
         Ok(Head::read(&self.head())?.map_or(0, |head| head.seq))
     }
 
-    /// Whether a log that is no longer than it was still ends with, or has, the record of this number and hash. Of one that has
-    /// become longer, and where nothing is known, it is said to.
+    /// Whether a log that has not grown still contains the record with this number and hash.
+    /// Returns true for a log that has grown, and if nothing is known.
     pub fn still_has(&self, seq: u64, known: &str) -> Result<bool, Error> {
         if seq == 0 || known.is_empty() {
             return Ok(true);
@@ -373,7 +384,7 @@ impl Audit {
         Ok(match Head::read(&self.head())? {
             Some(head) if head.seq > seq => true,
             Some(head) if head.seq == seq => head.hash == known,
-            // Another process may have written the end of the log, and not yet where that is.
+            // Another process may have written a record but not the head yet.
             _ => {
                 let end = if disk::exists(&self.path) { Appender::open(&self.path)?.tail(RECORD)? } else { Vec::new() };
                 last(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
@@ -381,12 +392,13 @@ impl Audit {
         })
     }
 
-    /// Hands the records past number `seq` to `each`, with their lines, oldest first. Only files that can have some are read.
+    /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
+    /// some.
     pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record, &[u8])) -> Result<(), Error> {
         if self.last_seq()? <= seq {
             return Ok(());
         }
-        // What is new is mostly a few lines at the end of the last file.
+        // New records are usually a few lines at the end of the last file.
         if disk::exists(&self.path) {
             let tail = Appender::open(&self.path)?.tail(RECORD)?;
             let new = after(&tail, seq);
@@ -406,7 +418,7 @@ impl Audit {
         Ok(())
     }
 
-    /// When requests were made since a moment, and what they cost, as far as is known. Where the log cannot be read there are none.
+    /// The times and known costs of requests since a moment; none if the log cannot be read.
     #[must_use]
     pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
         let mut found = Vec::new();
@@ -418,8 +430,8 @@ impl Audit {
         found
     }
 
-    /// When messages left since a moment. The count is that of those who left or of those who came back, whichever is larger: each
-    /// of the two can be lost without the other.
+    /// The times at which messages were sent since a moment. Uses the larger of the two counts, of
+    /// records before sending and of records after it, because either can be missing.
     #[must_use]
     pub fn sent_since(&self, since: Time) -> Vec<Time> {
         let times = |what| {
@@ -431,7 +443,7 @@ impl Audit {
         if left.len() >= back.len() { left } else { back }
     }
 
-    /// What the requests of a conversation cost, where it had a budget then.
+    /// The cost of the requests of a conversation that had a budget then.
     #[must_use]
     pub fn cost_of(&self, conversation: &str) -> i64 {
         let mut sum = 0_i64;
@@ -455,7 +467,7 @@ impl Audit {
         }
     }
 
-    /// Looks through all of it. With the key every MAC is checked too.
+    /// Verifies the whole log, including every MAC if the key is available.
     pub fn verify(&self) -> Result<Report, Error> {
         let _lock = self.lock(PATIENCE)?;
         let mut text = String::new();
@@ -476,13 +488,14 @@ fn broken(why: &str) -> Event {
     Event::new(What::Broken).severity(Severity::Critical).word("why", why)
 }
 
-/// The records past number `seq`, newest first. From the end, so that what is known already is not read again.
+/// The records after `seq`, newest first. Read from the end, so that known records are not parsed
+/// again.
 fn after(lines: &[u8], seq: u64) -> Vec<(Record, &[u8])> {
     let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<Record>(line).ok()?, line)));
     records.take_while(|(record, _)| record.seq > seq).collect()
 }
 
-/// What the record after a line says of it.
+/// The hash of a line, as the next record contains it.
 pub(super) fn hash_of(line: &[u8]) -> String {
     hash(line)
 }

@@ -1,8 +1,13 @@
-//! Budgets: how much money, asked before it is spent. Two processes cannot spend the same dollar.
+//! Budgets: spending limits that are checked before a request. Two processes cannot spend the same
+//! amount.
 //!
-//! Whoever is about to ask a provider has the most it can cost set aside first, under a lock; what it did cost is booked in its
-//! place. A day or month that was begun goes on when the time zone changes: what was spent in it counts until its own end, or as
-//! long as it is in the day or month of the zone there is now, whichever is stricter. What a dead process had set aside counts as spent after a quarter of an hour: too much rather than too little.
+//! The most a request can cost is reserved first, under a lock; afterwards its real cost is booked
+//! in place of the reservation. See `tally` for what a crash leaves.
+//!
+//! A day or month that has begun continues when the time zone changes: its spending counts until
+//! its own end, and also for the day or month of the current zone, whichever is stricter. A
+//! reservation of a crashed process counts as spent after a quarter of an hour, so that errors are
+//! on the side of too much.
 
 use super::audit::Audit;
 pub use super::tally::SpendingMark;
@@ -13,16 +18,16 @@ use crate::disk::{self, Lock};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// What a budget is for.
+/// The period or scope of a budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
-    /// A day of the user's own calendar.
+    /// A calendar day in local time.
     Day,
-    /// A month of the user's own calendar.
+    /// A calendar month in local time.
     Month,
-    /// One conversation.
+    /// A conversation.
     Conversation,
-    /// One run of the program.
+    /// A run of the program.
     Command,
 }
 
@@ -50,28 +55,28 @@ impl fmt::Display for Span {
     }
 }
 
-/// Budgets, in billionths of a dollar; absent is none.
+/// The budgets, in billionths of a dollar; `None` is no budget.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps {
-    /// For a day.
+    /// Per day.
     pub per_day: Option<i64>,
-    /// For a month.
+    /// Per month.
     pub per_month: Option<i64>,
-    /// For a conversation.
+    /// Per conversation.
     pub per_conversation: Option<i64>,
-    /// For one run of the program.
+    /// Per run of the program.
     pub per_command: Option<i64>,
 }
 
 impl Caps {
-    /// Whether there is any.
+    /// Whether any budget is set.
     #[must_use]
     pub const fn any(&self) -> bool {
         self.per_day.is_some() || self.per_month.is_some() || self.per_conversation.is_some() || self.per_command.is_some()
     }
 }
 
-/// What the asker itself knows to have spent.
+/// What the caller itself knows to have spent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Own {
     /// In this conversation.
@@ -80,63 +85,63 @@ pub struct Own {
     pub command: i64,
 }
 
-/// How full one budget is.
+/// The state of one budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fill {
-    /// Which.
+    /// The budget.
     pub span: Span,
-    /// How much may be spent.
+    /// The limit.
     pub limit: i64,
-    /// How much is.
+    /// The amount spent.
     pub spent: i64,
-    /// How much is set aside for requests under way.
+    /// The amount reserved for running requests.
     pub held: i64,
-    /// When it begins anew.
+    /// When it resets.
     pub resets: Option<Time>,
 }
 
 impl Fill {
-    /// What is left.
+    /// The remaining amount.
     #[must_use]
     pub const fn room(&self) -> i64 {
         self.limit.saturating_sub(self.spent).saturating_sub(self.held)
     }
 
-    /// Whether four fifths are spent.
+    /// Whether at least four fifths are spent.
     #[must_use]
     pub fn is_high(&self) -> bool {
         i128::from(self.spent) * 5 >= i128::from(self.limit) * 4
     }
 }
 
-/// Why there is no money.
+/// Why a reservation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It would cost more than is left.
-    #[error("the budget of {} for {} does not cover this: {} are spent{}, and it may cost {}",
+    /// The request may cost more than is left.
+    #[error("budget of {} for {} reached: {} spent{}, and this request may cost up to {}",
         Dollars(fill.limit), fill.span, Dollars(fill.spent), held(fill), Dollars(*need))]
     Spent {
         /// The budget that is too small.
         fill: Fill,
-        /// The least that is needed.
+        /// The least amount that is needed.
         need: i64,
     },
-    /// There is a budget, and nobody knows what this model costs.
-    #[error("there is a budget, and the price of `{model}` is not known")]
+    /// A budget is set, but the price of the model is unknown.
+    #[error("a budget is set, but the price of `{model}` is unknown")]
     NoPrice {
-        /// Which model.
+        /// The model.
         model: String,
     },
-    /// The sums cannot be read or written: nothing is spent uncounted.
-    #[error("cannot count what is spent")]
+    /// The totals cannot be read or written, so nothing can be spent.
+    #[error("cannot update the spending totals")]
     Disk(#[from] disk::Error),
 }
 
 fn held(fill: &Fill) -> String {
-    if fill.held == 0 { String::new() } else { format!(" and {} set aside for requests under way", Dollars(fill.held)) }
+    if fill.held == 0 { String::new() } else { format!(" and {} reserved for running requests", Dollars(fill.held)) }
 }
 
-/// Exactly so many billionths: `$0.0031`.
+/// Formats an amount exactly: `$0.0031`.
 struct Dollars(i64);
 
 impl fmt::Display for Dollars {
@@ -148,18 +153,18 @@ impl fmt::Display for Dollars {
     }
 }
 
-/// What came of asking for money.
+/// A successful reservation.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// What was set aside.
+    /// The reservation.
     pub hold: Hold,
-    /// How much.
+    /// The reserved amount.
     pub nanos: i64,
-    /// The sums had to be worked out anew first.
+    /// Whether the totals had to be recalculated.
     pub rebuilt: bool,
 }
 
-/// Holds the money.
+/// Checks the budgets and records spending.
 #[derive(Clone, Debug)]
 pub struct Purse {
     usage: Usage,
@@ -170,7 +175,7 @@ pub struct Purse {
 }
 
 impl Purse {
-    /// The purse in the folder of state.
+    /// The budgets of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: Audit, clock: Clock, caps: Caps) -> Self {
         Self { usage: Usage::new(state), audit, tally: state.join("tally"), clock, caps }
@@ -182,12 +187,12 @@ impl Purse {
         self.caps
     }
 
-    /// Another budget for this run or conversation: its owner changed their mind.
+    /// Changes the budgets of this run or conversation, on request of the user.
     pub const fn set_caps(&mut self, caps: Caps) {
         self.caps = caps;
     }
 
-    /// Sets money aside: `want` if there is so much, else what is left, but not less than `least`.
+    /// Reserves `want` if that much is left, else what is left, but at least `least`.
     pub fn reserve(&self, intent: &Intent, least: i64, want: i64, own: Own) -> Result<Grant, Error> {
         self.locked(|tally, now| {
             let fills = self.fills(tally, now.wall, own);
@@ -201,19 +206,19 @@ impl Purse {
         })
     }
 
-    /// Whether this provider ever asked for money.
+    /// Whether this provider ever charged anything.
     pub fn has_paid(&self, provider: &str) -> Result<bool, Error> {
         let tally = Tally::read(&self.tally, &self.usage, &self.audit, self.clock.moment())?;
         Ok(tally.paid.iter().any(|p| p == provider))
     }
 
-    /// The most that one of the last requests to a model cost; of one that never answered by that name, one to `any` of its
-    /// provider's.
+    /// The highest cost among the last requests to a model. If the model has no record under that
+    /// name and `any` is set, among those to its provider.
     pub fn dearest(&self, intent: &Intent, any: bool) -> Result<i64, Error> {
         Ok(self.usage.dearest(&intent.provider, &super::usage::model(&intent.model), any)?)
     }
 
-    /// Gives back what was set aside, because nothing was asked after all.
+    /// Releases a reservation, because no request was made.
     pub fn release(&self, hold: &Hold) -> Result<(), Error> {
         self.locked(|tally, now| {
             let mend = tally.mend_of(hold, now);
@@ -223,11 +228,11 @@ impl Purse {
         })
     }
 
-    /// Books what a request took in place of what was set aside; how full the budgets are then. With the provider's `id` of
-    /// the answer, an estimate is kept in mind to be corrected.
+    /// Books the cost of a request in place of its reservation, and returns the state of the
+    /// budgets. An estimate with an `id` is kept for a later correction.
     pub fn settle(&self, hold: Option<&Hold>, entry: &Entry, id: Option<&str>, own: Own) -> Result<Vec<Fill>, Error> {
         self.locked(|tally, now| {
-            // What cannot be booked stays set aside: it was spent.
+            // If booking fails the reservation stays, because the amount was spent.
             let mut entries: Vec<Entry> = hold.and_then(|h| tally.mend_of(h, now)).into_iter().collect();
             entries.push(entry.clone());
             tally.book(&self.usage, &entries)?;
@@ -243,7 +248,8 @@ impl Purse {
         })
     }
 
-    /// Up to two estimates for which this provider can be asked what they really were. Each is given out at most five times.
+    /// Up to two estimates of this provider that can be corrected. Each is returned at most five
+    /// times.
     pub fn pending(&self, provider: &str, profile: &str) -> Result<Vec<Pending>, Error> {
         if Tally::read(&self.tally, &self.usage, &self.audit, self.clock.moment())?.pending.is_empty() {
             return Ok(Vec::new());
@@ -261,8 +267,8 @@ impl Purse {
         })
     }
 
-    /// Puts what it really was in the place of an estimate. What was already spent stays so, the difference is booked.
-    /// Whether it was still to be done: another process may have asked meanwhile.
+    /// Replaces an estimate by the real cost, by booking the difference. Returns `false` if another
+    /// process has done that already.
     pub fn correct(&self, pending: &Pending, prompt: i64, completion: i64, nanos: i64) -> Result<bool, Error> {
         self.locked(|tally, _| {
             if !tally.pending.iter().any(|p| p.id == pending.id) {
@@ -284,14 +290,15 @@ impl Purse {
         })
     }
 
-    /// How full the budgets are; nothing is written.
+    /// The state of the budgets. Nothing is written.
     pub fn standing(&self, own: Own) -> Result<Vec<Fill>, Error> {
         let now = self.clock.moment();
         let tally = Tally::read(&self.tally, &self.usage, &self.audit, now)?;
         Ok(self.fills(&tally, now.wall, own))
     }
 
-    /// What was spent today, this week and this month, and with how many requests, whether there is a budget or not.
+    /// Amounts and numbers of requests of today, this week and this month, with or without a
+    /// budget.
     pub fn spent(&self) -> Result<[(i64, u64, u64); 3], Error> {
         let now = self.clock.moment();
         let tally = Tally::read(&self.tally, &self.usage, &self.audit, now)?;
@@ -304,12 +311,12 @@ impl Purse {
         }))
     }
 
-    /// How much has been spent so far.
+    /// The amount spent so far.
     pub fn mark(&self) -> Result<SpendingMark, Error> {
         Ok(Tally::read(&self.tally, &self.usage, &self.audit, self.clock.moment())?.mark())
     }
 
-    /// Counts at least what a mark says, where the sums are older than that; whether they were.
+    /// Raises totals that are older than a mark to it. Returns whether they were.
     pub fn raise_to(&self, mark: &SpendingMark) -> Result<bool, Error> {
         let now = self.clock.moment();
         if !Tally::read(&self.tally, &self.usage, &self.audit, now)?.is_older_than(mark) {
@@ -329,7 +336,8 @@ impl Purse {
         let calendar = now.calendar();
         let since = |start: Time| tally.days.iter().filter(|d| d.start >= start).fold(0_i64, |sum, d| sum.saturating_add(d.nanos));
         let held = tally.held.iter().fold(0_i64, |sum, h| sum.saturating_add(h.nanos));
-        // The calendar of the zone there is now, or the day and month that were begun, whichever has seen more.
+        // The period of the current time zone or the one that has begun, whichever has more
+        // spending.
         let stricter = |start: Time, end: Time, begun: &tally::Period| {
             let spent = since(start);
             if begun.nanos > spent { (begun.nanos, begun.until) } else { (spent, end) }
@@ -356,7 +364,7 @@ impl Purse {
         let abandoned = tally.abandoned(now);
         tally.book(&self.usage, &abandoned)?;
         let done = deed(&mut tally, now);
-        // Also after a refusal: what was booked for the abandoned must not be booked again.
+        // Also after a refusal, so that abandoned reservations are not booked again.
         tally.write(&self.tally)?;
         done
     }

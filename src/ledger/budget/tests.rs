@@ -54,7 +54,7 @@ fn what_is_set_aside_cannot_be_spent_twice() {
     let refused = purse.reserve(&intent(), 1, 60, Own::default()).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the budget of $0.0000001 for today does not cover this: $0.00 are spent and $0.0000001 set aside for requests under way, and it may cost $0.000000001"
+        "budget of $0.0000001 for today reached: $0.00 spent and $0.0000001 reserved for running requests, and this request may cost up to $0.000000001"
     );
     let fills = purse.settle(Some(&first.hold), &entry(&clock, Some(25)), None, Own::default()).unwrap();
     assert_eq!((fills[0].spent, fills[0].held, fills[0].room(), fills[0].is_high()), (25, 40, 35, false));
