@@ -133,7 +133,7 @@ impl App {
             } else {
                 bail!(
                     Problem::new(Exit::Misuse, "settings", self.sentence(&problem))
-                        .hint(format!("mend it, then try `chatbot config check` (`{}`)", shown(&self.settings_file)))
+                        .hint(format!("fix it, then run `chatbot config check` (`{}`)", shown(&self.settings_file)))
                 );
             }
         }
@@ -150,7 +150,7 @@ impl App {
         if bytes.is_none() && self.settings_file != self.home.settings() {
             bail!(
                 Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file)))
-                    .hint("`chatbot config init` writes one")
+                    .hint("create one with `chatbot config init`")
             );
         }
         String::from_utf8(bytes.unwrap_or_default())
@@ -174,7 +174,7 @@ impl App {
     /// Writes an event down; where that fails, its owner is told and the work goes on.
     pub(crate) fn note(&self, event: &Event) {
         if let Err(error) = self.audit().add(event) {
-            self.ui.warning(&format!("the audit log cannot be written: {error}"));
+            self.ui.warning(&format!("cannot write the audit log: {error}"));
         }
     }
 
@@ -201,7 +201,7 @@ impl App {
 
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
         let redactor = Redactor::new(policy).map_err(|e| {
-            Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("mend `[privacy]` in `{}`", shown(&self.settings_file)))
+            Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("fix `[privacy]` in `{}`", shown(&self.settings_file)))
         })?;
         Ok(Arc::new(redactor))
     }
@@ -215,7 +215,7 @@ impl App {
             let settings = settings::Keys { store, ..settings.keys };
             self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
-        self.keys.as_mut().context("the keys are not there")
+        self.keys.as_mut().context("the keys are not open")
     }
 
     /// Whether the key store has been asked for something in this run.
@@ -354,7 +354,7 @@ impl App {
             let model = asked.or_else(|| custom.model.clone()).or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
             let Some(model) = model else {
                 bail!(
-                    Problem::misuse(format!("no model is named for `{name}`"))
+                    Problem::misuse(format!("no model set for `{name}`"))
                         .hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`"))
                 );
             };
@@ -382,8 +382,8 @@ impl App {
         let (_, found) = self.redactor()?.redact(Raw::from(model.as_str()), &mut Placeholders::default());
         if let Some((kind, _)) = found.counts().into_iter().find(|(kind, _)| PRIVATE.contains(&kind.as_str())) {
             bail!(
-                Problem::new(Exit::Refused, "private_model", format!("the name of the model has something private in it ({kind})"))
-                    .hint("`chatbot models` lists the names of models")
+                Problem::new(Exit::Refused, "private_model", format!("the model name contains private data ({kind})"))
+                    .hint("list the model names with `chatbot models`")
             );
         }
         Ok(model)
@@ -420,8 +420,8 @@ impl App {
             if let Some(like) = &custom.like {
                 let Some(entry) = catalog::find(like.as_str()) else {
                     bail!(
-                        Problem::misuse(format!("`[providers.{name}]` is to be like `{like}`, and there is no such provider"))
-                            .hint("`like` names one that chatbot knows, such as \"openrouter\"")
+                        Problem::misuse(format!("`[providers.{name}]` is like `{like}`, which is not a known provider"))
+                            .hint("set `like` to a provider that chatbot knows, such as \"openrouter\"")
                     );
                 };
                 (endpoint.account, endpoint.dialect) = (entry.account, entry.dialect);
@@ -435,7 +435,9 @@ impl App {
         let nearest = settings::nearest(name.as_str(), names.clone());
         let hint = match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
-            None => format!("known are {}; add others as `[providers.{name}]` to the settings", names.collect::<Vec<_>>().join(", ")),
+            None => {
+                format!("known providers: {}; add others as `[providers.{name}]` in the settings", names.collect::<Vec<_>>().join(", "))
+            }
         };
         bail!(Problem::misuse(format!("there is no provider `{name}`")).hint(hint))
     }
@@ -457,6 +459,6 @@ impl App {
         let Some(text) = self.env.text(variable)? else { return Ok(None) };
         text.parse()
             .map(Some)
-            .map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("set `{variable}` anew, or unset it")).into())
+            .map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("change `{variable}`, or unset it")).into())
     }
 }

@@ -15,9 +15,7 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
             let room = most.saturating_sub(whole.len() as u64);
             let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
             let Ok(text) = String::from_utf8(bytes) else {
-                bail!(
-                    Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach text; other kinds of files are not sent")
-                );
+                bail!(Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach a text file"));
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !whole.is_empty() {

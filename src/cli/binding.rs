@@ -44,15 +44,15 @@ impl App {
         }
         let (name, shown_host) = (&endpoint.name, Raw::from(host.as_str()).printable());
         let from = variable.map_or_else(|| String::from("this key"), |variable| format!("the key in `{variable}`"));
-        let what = format!("{from} looks like {}, and `{name}` is at `{shown_host}`", issuer.title);
+        let what = format!("{from} looks like a key of {}, but `{name}` is at `{shown_host}`", issuer.title);
         // `--yes` does not answer this: it is in many scripts, and the settings may have been edited by someone else.
-        if self.ui.can_ask() && self.ui.confirm(&format!("{what}; send it there, from now on?"), "`--allow-host`")? {
+        if self.ui.can_ask() && self.ui.confirm(&format!("{what}; always send it there?"), "`--allow-host`")? {
             return self.allow_host(endpoint, key);
         }
         let command = format!("chatbot key validate --provider {name} --allow-host {shown_host}");
         let hint = match variable {
-            Some(_) => format!("if it belongs there, `{command}` says so once; nothing was sent"),
-            None => String::from("if it belongs there, store it with `--force`; nothing was sent"),
+            Some(_) => format!("nothing was sent; if it belongs there, run `{command}` once"),
+            None => String::from("nothing was sent; if it belongs there, save it with `--force`"),
         };
         bail!(Problem::new(Exit::Key, "foreign_key", what).hint(hint))
     }
@@ -97,7 +97,7 @@ impl App {
         let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
         bail!(
             Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
-                .hint(format!("store one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
+                .hint(format!("save one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
         )
     }
 }
@@ -114,8 +114,8 @@ impl App {
         if let Some(bound) = record.and_then(|record| record.host.as_ref()) {
             if *bound != host {
                 bail!(
-                    Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was stored for `{bound}`, not for `{host}`"))
-                        .hint(format!("store the key of `{host}` with `chatbot key set --provider {name}`"))
+                    Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was saved for `{bound}`, not for `{host}`"))
+                        .hint(format!("save the key for `{host}` with `chatbot key set --provider {name}`"))
                 );
             }
             // Anyone who can write the file can write a name into it; the permit takes the key itself to make.
@@ -125,8 +125,8 @@ impl App {
         }
         if catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_none_or(|own| own.host() != host) {
             bail!(
-                Problem::new(Exit::Key, "unbound", format!("it is not known whether the key for `{name}` was stored for `{host}`"))
-                    .hint(format!("store it again with `chatbot key set --provider {name}`; nothing was sent"))
+                Problem::new(Exit::Key, "unbound", format!("cannot tell whether the key for `{name}` was saved for `{host}`"))
+                    .hint(format!("nothing was sent; save it again with `chatbot key set --provider {name}`"))
             );
         }
         // What was put there by another home, or was forgotten, is known from now on. Where it cannot be written down, the next

@@ -34,8 +34,12 @@ impl App {
         let named = &settings.children.pass_env;
         if let Some(name) = named.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name))) {
             bail!(
-                Problem::new(Exit::Misuse, "settings", format!("`children.pass_env` names `{name}`, which holds a key of chatbot itself"))
-                    .hint(format!("take it out of `{}`", shown(self.settings_file())))
+                Problem::new(
+                    Exit::Misuse,
+                    "settings",
+                    format!("`children.pass_env` names `{name}`, which holds a secret of chatbot itself")
+                )
+                .hint(format!("remove it from `{}`", shown(self.settings_file())))
             );
         }
         self.env.inherit_also(named.clone());

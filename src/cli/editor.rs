@@ -87,7 +87,7 @@ impl App {
         };
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
-        let program = words.next().context("no editor is named")?;
+        let program = words.next().context("no editor is set")?;
         // The settings may be the file that is edited because it is wrong: whatever can be read of them counts. A list that is
         // refused passes nothing on.
         let settings = settings::parse(&self.settings_text().unwrap_or_default()).0;
@@ -98,13 +98,13 @@ impl App {
             command.args(options_against_copies(program, &self.env.program_folders()));
         }
         let child = command.arg(path).spawn().map_err(|error| {
-            Problem::misuse(format!("the editor `{program}` cannot be started: {}", error.kind())).hint("name one in `VISUAL` or `EDITOR`")
+            Problem::misuse(format!("cannot start the editor `{program}`: {}", error.kind())).hint("set `VISUAL` or `EDITOR`")
         })?;
         match wait_for(child)? {
             Some(status) if status.success() => Ok(()),
             Some(_) => bail!(
-                Problem::misuse("the editor ended with an error, and nothing was sent")
-                    .hint("the arrow-up key brings the text back; name another editor in `VISUAL`")
+                Problem::misuse("the editor exited with an error; nothing was sent")
+                    .hint("press Up to get the text back, or set another editor in `VISUAL`")
             ),
             None => bail!(Quiet(Exit::Interrupted)),
         }
@@ -193,7 +193,7 @@ fn end_at_the_prompt() {
                     #[expect(
                         clippy::exit,
                         clippy::disallowed_methods,
-                        reason = "what SIGTERM did before: every file is whole at every moment"
+                        reason = "the default action of SIGTERM; no file is ever left half-written"
                     )]
                     std::process::exit(128 + 15);
                 }

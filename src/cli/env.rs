@@ -122,7 +122,7 @@ impl Env {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(text)) if !text.contains(['\n', '\r', '\0']) => Ok(Some(text)),
-            Some(_) => bail!(Problem::misuse(format!("`{name}` is not one line of text")).hint(format!("set `{name}` anew, or unset it"))),
+            Some(_) => bail!(Problem::misuse(format!("`{name}` is not one line of text")).hint(format!("change `{name}`, or unset it"))),
         }
     }
 
@@ -144,8 +144,8 @@ impl Env {
             Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(text))),
             Some(_) => {
                 bail!(
-                    Problem::misuse(format!("`{name}` does not hold a key: it has white space or odd characters"))
-                        .hint(format!("set `{name}` anew, or unset it"))
+                    Problem::misuse(format!("`{name}` does not contain a valid key: it has white space or unexpected characters"))
+                        .hint(format!("change `{name}`, or unset it"))
                 )
             }
         }
@@ -171,8 +171,8 @@ impl Env {
                 let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 let shown = crate::privacy::Raw::from(text).printable();
                 bail!(
-                    Problem::misuse(format!("`{name}` is `{shown}`, and should be {}", list.join(", ")))
-                        .hint(format!("set `{name}` anew, or unset it"))
+                    Problem::misuse(format!("`{name}` is `{shown}`, but must be one of {}", list.join(", ")))
+                        .hint(format!("change `{name}`, or unset it"))
                 )
             }
         }

@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(folded(path, 20, 2), "kept in\n  `/a folder/of one/whose path/is too long`.");
         assert_eq!(folded("one two\nthree four five", 10, 0), "one two\nthree four\nfive");
         assert_eq!(folded("  wide   gaps  stay", 13, 4), "  wide   gaps\n    stay");
-        // Colours and wide letters count as what they take.
+        // Colour sequences count as 0 columns and wide letters as 2.
         assert_eq!(folded("\x1b[2mone two\x1b[0m three", 13, 2), "\x1b[2mone two\x1b[0m three");
         assert_eq!(folded("漢字 漢字 漢字", 9, 0), "漢字 漢字\n漢字");
         assert_eq!(folded("", 20, 2), "");

@@ -48,7 +48,7 @@ impl Keys {
         let patience = Patience {
             deadline: seconds(settings.keyring_timeout_s),
             remembered: seconds(settings.keyring_remember_s),
-            waits: Waits::new(move || ui.notice("Waiting for the OS keyring; it may be asking for its password on another screen …")),
+            waits: Waits::new(move || ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …")),
         };
         let custody = Custody::new(home, clock.clone(), preference, patience, ask(ui, env, &given));
         custody.warm();
@@ -125,7 +125,7 @@ fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
 pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         if disk::is_open_to_others(&path) {
-            ui.warning(&format!("others can read `{}`, and with it the passphrase", shown(&path)));
+            ui.warning(&format!("other users can read the passphrase file `{}`", shown(&path)));
         }
         let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
         return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
@@ -135,7 +135,7 @@ pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPass
         Err(error) => return Some(Err(NoPassphrase(error.to_string()))),
     };
     Some(match env.shell(&command) {
-        Err(error) => Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` cannot be run: {}", error.kind()))),
+        Err(error) => Err(NoPassphrase(format!("cannot run `CHATBOT_PASSPHRASE_COMMAND`: {}", error.kind()))),
         Ok(output) if !output.status.success() => Err(NoPassphrase(format!("`CHATBOT_PASSPHRASE_COMMAND` failed ({})", output.status))),
         Ok(output) => passphrase_line("`CHATBOT_PASSPHRASE_COMMAND`", output.stdout),
     })
@@ -149,13 +149,13 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
         return named;
     }
     if env.has("CHATBOT_PASSPHRASE_FILE") || env.has("CHATBOT_PASSPHRASE_COMMAND") {
-        return Err(NoPassphrase("what was given does not open it".to_owned()));
+        return Err(NoPassphrase("the given passphrase is wrong".to_owned()));
     }
     if !ui.can_ask() {
-        return Err(NoPassphrase("its passphrase is asked for on a terminal, and this is none".to_owned()));
+        return Err(NoPassphrase("there is no terminal to ask for its passphrase".to_owned()));
     }
     if wrong_before > 0 {
-        ui.error_line("That does not open it. Once more.");
+        ui.error_line("Wrong passphrase, try again.");
     }
     ui.hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
 }
@@ -163,13 +163,13 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
 /// What was read as a passphrase: without the one line end that files and commands put behind it.
 pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
     if bytes.len() as u64 > LONGEST {
-        return Err(NoPassphrase(format!("{name} gives more than {LONGEST} bytes")));
+        return Err(NoPassphrase(format!("{name} provides more than {LONGEST} bytes")));
     }
     let bytes = zeroize::Zeroizing::new(bytes);
-    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("{name} does not give UTF-8 text")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("{name} does not provide UTF-8 text")))?;
     let text = text.strip_suffix('\n').map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
     if text.is_empty() {
-        return Err(NoPassphrase(format!("{name} gives nothing")));
+        return Err(NoPassphrase(format!("{name} provides an empty passphrase")));
     }
     Ok(Secret::new(text.to_owned()))
 }
@@ -193,36 +193,34 @@ pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
     }
     let error = cause.downcast_ref::<keys::Error>()?;
     Some(match error {
-        keys::Error::Absent { .. } => meaning(
-            Exit::Key,
-            "no_store",
-            "make a vault with `chatbot vault create`: one file, sealed under a passphrase; or try `chatbot chat --demo`",
-        ),
+        keys::Error::Absent { .. } => {
+            meaning(Exit::Key, "no_store", "create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`")
+        }
         keys::Error::Elsewhere { .. } => {
-            meaning(Exit::Key, "store_unreachable", "run it in the session where that keyring is, or choose with `CHATBOT_KEYRING`")
+            meaning(Exit::Key, "store_unreachable", "run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`")
         }
-        keys::Error::Shut { .. } => meaning(Exit::Key, "keyring_locked", "unlock the keyring, then try again; nothing has been changed"),
+        keys::Error::Shut { .. } => meaning(Exit::Key, "keyring_locked", "unlock the keyring, then try again; nothing was changed"),
         keys::Error::TimedOut(_) => {
-            meaning(Exit::Key, "keyring_timeout", "answer the prompt of the keyring on its screen, or raise `keys.keyring_timeout_s`")
+            meaning(Exit::Key, "keyring_timeout", "answer the keyring's prompt on its screen, or raise `keys.keyring_timeout_s`")
         }
-        keys::Error::Ambiguous { .. } => meaning(Exit::Key, "keyring_ambiguous", "remove one of them with your keyring's own program"),
+        keys::Error::Ambiguous { .. } => meaning(Exit::Key, "keyring_ambiguous", "delete one of them in your keyring's own program"),
         keys::Error::DataKeyMissing { .. } => meaning(
             Exit::Storage,
             "data_key_missing",
-            "bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed",
+            "restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed",
         ),
         keys::Error::NotADataKey { .. } => {
-            meaning(Exit::Storage, "data_key_damaged", "bring it back with `chatbot key recovery import`; nothing has been changed")
+            meaning(Exit::Storage, "data_key_damaged", "restore it with `chatbot key recovery import`; nothing was changed")
         }
         keys::Error::AnotherDataKey => meaning(
             Exit::Storage,
             "another_data_key",
-            "move `conversations/` away first, or choose the store this key belongs in; nothing was changed",
+            "move `conversations/` away first, or select the store this key belongs to; nothing was changed",
         ),
         keys::Error::NoDoor(_) | keys::Error::NoAnswer | keys::Error::Denied => {
-            meaning(Exit::Failure, "no_login", "try again, or `chatbot key login --headless`")
+            meaning(Exit::Failure, "no_login", "try again, or run `chatbot key login --headless`")
         }
-        keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "remove the one you do not need; nothing was moved"),
+        keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "delete the one you do not need; nothing was moved"),
         keys::Error::Vault(error) => of_the_vault(error),
         keys::Error::Disk(_) => None,
         _ => meaning(Exit::Key, "key_store", ""),
@@ -234,31 +232,29 @@ fn of_recovery(error: &recovery::Error) -> Meaning {
     match error {
         Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
         Error::Torn => meaning(Exit::Storage, "torn", "name the file that `chatbot key recovery export` wrote, or type its words"),
-        Error::Word(_) | Error::Line(_) => meaning(Exit::Storage, "wrong_words", "look at that line again and type the words once more"),
+        Error::Word(_) | Error::Line(_) => meaning(Exit::Storage, "wrong_words", "check that line and type the words again"),
         Error::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
         Error::Bounds(_) => meaning(Exit::Storage, "hostile", "this file was not written by chatbot"),
-        Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "use another one"),
+        Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "choose another passphrase"),
         Error::NotADataKey | Error::Machine(_) => meaning(Exit::Failure, "failed", ""),
     }
 }
 
 fn of_the_vault(error: &vault::Error) -> Meaning {
     match error {
-        vault::Error::Missing { .. } => meaning(Exit::Key, "no_vault", "make one with `chatbot vault create`"),
+        vault::Error::Missing { .. } => meaning(Exit::Key, "no_vault", "create one with `chatbot vault create`"),
         vault::Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
-        vault::Error::Locked(_) => meaning(
-            Exit::Key,
-            "vault_locked",
-            "run it in a terminal, or name the passphrase's file in `CHATBOT_PASSPHRASE_FILE` or its program in `CHATBOT_PASSPHRASE_COMMAND`",
-        ),
-        vault::Error::Exists(_) => meaning(Exit::Failure, "vault_exists", "`chatbot vault passwd` gives it another passphrase"),
-        vault::Error::Kernel(_) => {
-            meaning(Exit::Failure, "kernel_refuses", "name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead")
+        vault::Error::Locked(_) => {
+            meaning(Exit::Key, "vault_locked", "run it in a terminal, or set `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND`")
         }
-        vault::Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "use another one"),
+        vault::Error::Exists(_) => meaning(Exit::Failure, "vault_exists", "change its passphrase with `chatbot vault passwd`"),
+        vault::Error::Kernel(_) => {
+            meaning(Exit::Failure, "kernel_refuses", "set `CHATBOT_PASSPHRASE_COMMAND` to a program that prints the passphrase")
+        }
+        vault::Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "choose another passphrase"),
         vault::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
         vault::Error::Machine(_) => meaning(Exit::Failure, "no_randomness", ""),
         vault::Error::Disk(_) => None,
-        _ => meaning(Exit::Storage, "vault_damaged", "put a copy of `vault.json` back; this one has not been changed"),
+        _ => meaning(Exit::Storage, "vault_damaged", "restore a copy of `vault.json`; this one was not changed"),
     }
 }

@@ -87,7 +87,7 @@ impl App {
             disk::write(&path, bytes.get(half..).unwrap_or_default())
         });
         if let Err(error) = kept {
-            self.ui.warning(&format!("the line history cannot be written: {error}"));
+            self.ui.warning(&format!("cannot save the input history: {error}"));
         }
     }
 

@@ -65,7 +65,7 @@ impl App {
     /// Logs where that is possible, for those who have to go on whatever is amiss.
     pub(crate) fn log_if_it_can(&mut self) {
         if let Err(error) = self.log_as_the_environment_says() {
-            self.ui.warning(&format!("nothing is logged: {error}"));
+            self.ui.warning(&format!("cannot start logging: {error}"));
         }
     }
 
@@ -79,10 +79,10 @@ impl App {
             path if PathBuf::from(path).is_absolute() => self.log(Level::Debug, Sink::File(PathBuf::from(path))),
             other => bail!(
                 Problem::misuse(format!(
-                    "`CHATBOT_LOG` is `{}`, and should be `off`, `info`, `debug` or an absolute path",
+                    "`CHATBOT_LOG` is `{}`, but must be `off`, `info`, `debug` or an absolute path",
                     Raw::from(other).printable()
                 ))
-                .hint("set `CHATBOT_LOG` anew, or unset it")
+                .hint("change `CHATBOT_LOG`, or unset it")
             ),
         }
     }
@@ -101,14 +101,14 @@ impl App {
             return Ok(());
         }
         let to = match &sink {
-            Sink::Errors => "here".to_owned(),
+            Sink::Errors => "to standard error".to_owned(),
             Sink::File(path) => {
                 self.must_be_a_log(path)?;
                 // What cannot be written to is told now, and not passed over line by line. A folder is not made for a slip.
                 if let Some(folder) = path.parent().filter(|folder| !disk::exists(folder)) {
                     bail!(
-                        Problem::misuse(format!("`CHATBOT_LOG` names a file in `{}`, and there is no such folder", shown(folder)))
-                            .hint("make the folder, or name a file elsewhere")
+                        Problem::misuse(format!("`CHATBOT_LOG` names a file in `{}`, which does not exist", shown(folder)))
+                            .hint("create the folder, or name a file elsewhere")
                     );
                 }
                 Appender::open(path)?;
@@ -116,7 +116,7 @@ impl App {
             }
         };
         let redactor = self.redactor()?;
-        self.ui.error_line(&format!("chatbot: warning: logging is on, {to}: no text and no key, but what was asked when and of whom"));
+        self.ui.error_line(&format!("chatbot: warning: logging {to}: times, providers and models, never message text or keys"));
         self.use_log(Log { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
         let level = if level == Level::Debug { "debug" } else { "info" };
         self.note(&Event::new(What::Debug).severity(Severity::Notice).word("level", level));
@@ -138,8 +138,8 @@ impl App {
         let other = !begins.is_empty() && Time::parse(String::from_utf8_lossy(&begins).split(' ').next().unwrap_or_default()).is_none();
         if (ours && !named) || other {
             bail!(
-                Problem::misuse(format!("`CHATBOT_LOG` names `{}`, which is something else than a log", shown(path)))
-                    .hint("name a file that is not there yet")
+                Problem::misuse(format!("`CHATBOT_LOG` names `{}`, which is not a log file", shown(path)))
+                    .hint("name a file that does not exist yet")
             );
         }
         Ok(())

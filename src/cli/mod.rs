@@ -150,7 +150,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn no_command() -> clap::Error {
     use clap::CommandFactory;
-    Cli::command().error(ErrorKind::MissingSubcommand, "a command is needed when nobody is at the terminal")
+    Cli::command().error(ErrorKind::MissingSubcommand, "missing command")
 }
 
 /// Help and version are answers; the rest is a mistake, said in our own form.

@@ -59,7 +59,7 @@ impl App {
             Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
             Err(_) => {}
             Ok(Err(_)) if choice.key == KeyFrom::Nowhere => {}
-            Ok(Err(error)) => self.ui.warning(&format!("the price list of `{}` cannot be fetched: {error}", choice.endpoint.name)),
+            Ok(Err(error)) => self.ui.warning(&format!("cannot fetch the price list of `{}`: {error}", choice.endpoint.name)),
         }
         Ok(())
     }
@@ -128,7 +128,7 @@ pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &
     if !arguments.is_empty() {
         let amount = if arguments == "off" { Some(None) } else { settings::nanos(arguments.trim_start_matches('$')).map(Some) };
         let Some(amount) = amount else {
-            bail!(Problem::misuse("that is no amount of dollars").hint("`/budget 0.50`, or `/budget off`"));
+            bail!(Problem::misuse("not an amount in dollars").hint("type `/budget 0.50` or `/budget off`"));
         };
         let caps = session.purse().caps();
         session.purse().set_caps(Caps { per_conversation: amount, ..caps });
@@ -136,10 +136,10 @@ pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &
     let own = session.own();
     let fills = session.purse().standing(own)?;
     if fills.is_empty() {
-        ui.notice("there is no budget; `/budget 0.50` sets one for this conversation");
+        ui.notice("no budget is set; `/budget 0.50` sets one for this conversation");
     }
     for fill in fills {
-        let anew = fill.resets.map_or(String::new(), |at| format!(", anew {}", at.local_day()));
+        let anew = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
         ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit)))?;
     }
     Ok(())

@@ -54,35 +54,34 @@ impl Stop {
 /// What a provider's error means, and what to do.
 pub(crate) fn explain(error: &Error) -> Meaning {
     let (exit, hint) = match error.kind() {
-        Kind::InvalidKey => (Exit::Key, "store another with `chatbot key set`"),
+        Kind::InvalidKey => (Exit::Key, "save another one with `chatbot key set`"),
         Kind::NoCredit => (Exit::Provider, "add credit at the provider, or raise the key's own limit there"),
-        Kind::Forbidden => (Exit::Provider, "look at the key's permissions and limits at the provider"),
-        Kind::NotFound => (Exit::Failure, "`chatbot models` lists what there is"),
+        Kind::Forbidden => (Exit::Provider, "check the key's permissions and limits at the provider"),
+        Kind::NotFound => (Exit::Failure, "list the models with `chatbot models`"),
         Kind::PrivacyRestricted => (
             Exit::Refused,
-            "choose another model, or accept providers that keep your words: `privacy.data_collection = \"allow\"` in the settings",
+            "choose another model, or allow providers that store your messages: `privacy.data_collection = \"allow\"` in the settings",
         ),
-        Kind::BadRequest => (Exit::Failure, "change the question or the options"),
+        Kind::BadRequest => (Exit::Failure, "change the message or the options"),
         Kind::Timeout => (Exit::Network, "try again, or choose another model"),
-        Kind::RateLimited { .. } => (Exit::Provider, "wait, then ask again"),
+        Kind::RateLimited { .. } => (Exit::Provider, "wait, then try again"),
         Kind::Upstream => (Exit::Network, "try again, or choose another model"),
-        Kind::Refused => (Exit::Network, "is the server running, and is `base_url` right?"),
-        Kind::Dns => (Exit::Network, "check the network, and `base_url` if it is your own"),
+        Kind::Refused => (Exit::Network, "check that the server is running and that `base_url` is right"),
+        Kind::Dns => (Exit::Network, "check the network, and `base_url` if you set it"),
         Kind::Connect => (Exit::Network, "check the network"),
-        Kind::Tls => (
-            Exit::Network,
-            "if a certificate authority of your own is used here, name it in `SSL_CERT_FILE`; verification cannot be switched off",
-        ),
-        Kind::Reset => (Exit::Network, "what came is kept; ask again"),
-        Kind::Truncated => (Exit::Network, "what came is kept; ask again"),
-        Kind::Empty => (Exit::Network, "ask again, or choose another model"),
-        Kind::Malformed => (Exit::Network, "what came is kept; check that `base_url` is an OpenAI-compatible server"),
-        Kind::TooLarge => (Exit::Network, "what came is kept"),
-        Kind::NotJson => (Exit::Network, "check that `base_url` is an OpenAI-compatible server, and that no login page is in between"),
-        Kind::Compressed => (Exit::Network, "switch compression off at the server or the proxy in between"),
-        Kind::Redirect => (Exit::Network, "set `base_url` to where it leads, if you trust that host with your key"),
-        Kind::PlainHttp => (Exit::Misuse, "use https; plain http is for this machine only"),
-        Kind::BadAddress => (Exit::Misuse, "mend `base_url` in the settings"),
+        Kind::Tls => (Exit::Network, "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off"),
+        Kind::Reset => (Exit::Network, "the partial answer is kept; try again"),
+        Kind::Truncated => (Exit::Network, "the partial answer is kept; try again"),
+        Kind::Empty => (Exit::Network, "try again, or choose another model"),
+        Kind::Malformed => (Exit::Network, "the partial answer is kept; check that `base_url` is an OpenAI-compatible server"),
+        Kind::TooLarge => (Exit::Network, "the partial answer is kept"),
+        Kind::NotJson => {
+            (Exit::Network, "check that `base_url` is an OpenAI-compatible server, and that no login page intercepts the connection")
+        }
+        Kind::Compressed => (Exit::Network, "turn off compression at the server or the proxy in between"),
+        Kind::Redirect => (Exit::Network, "if you trust the new host with your key, set `base_url` to its address"),
+        Kind::PlainHttp => (Exit::Misuse, "use https; plain http is allowed for this machine only"),
+        Kind::BadAddress => (Exit::Misuse, "fix `base_url` in the settings"),
         Kind::BadNet => (Exit::Misuse, "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`"),
     };
     meaning(exit, error.kind().code(), hint)

@@ -194,19 +194,19 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
         chat::Error::Refused(Refusal::TooLong { .. }) => {
             meaning(Exit::Refused, "too_long", "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings")
         }
-        chat::Error::Refused(Refusal::Empty) => meaning(Exit::Refused, "empty", "say something"),
+        chat::Error::Refused(Refusal::Empty) => meaning(Exit::Refused, "empty", "type a message"),
         chat::Error::Refused(_) => meaning(Exit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
         chat::Error::TooLong { .. } => {
-            meaning(Exit::Refused, "conversation_too_long", "begin a new one, or raise `limits.max_messages` in the settings")
+            meaning(Exit::Refused, "conversation_too_long", "start a new conversation, or raise `limits.max_messages` in the settings")
         }
         chat::Error::Audit(_) => meaning(
             Exit::Storage,
             "audit_log",
-            "make room or mend the file, or set `audit = \"best-effort\"` in the settings to send all the same",
+            "free some space or fix the file, or set `audit = \"best-effort\"` in the settings to send without the log",
         ),
         chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
         chat::Error::Stopped => meaning(Exit::Interrupted, "interrupted", ""),
-        chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "say something first"),
+        chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "send a message first"),
         // The cause says more.
         _ => None,
     }
@@ -222,8 +222,8 @@ fn of_the_limits(error: &limit::Error) -> Meaning {
             let wait = crate::clock::in_words(*wait);
             Some((Exit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))
         }
-        limit::Error::Asked { .. } => meaning(Exit::Provider, "provider_rate_limited", "wait, use `--wait`, or ask another model"),
-        limit::Error::Lockdown { .. } => meaning(Exit::Refused, "lockdown", "`chatbot incident release` ends it"),
+        limit::Error::Asked { .. } => meaning(Exit::Provider, "provider_rate_limited", "wait, use `--wait`, or choose another model"),
+        limit::Error::Lockdown { .. } => meaning(Exit::Refused, "lockdown", "end it with `chatbot incident release`"),
         limit::Error::Disk(_) => None,
     }
 }
@@ -232,24 +232,24 @@ fn of_the_budget(error: &budget::Error) -> Meaning {
     use budget::{Error, Span};
     match error {
         Error::Spent { fill, need } if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need => {
-            meaning(Exit::Limit, "budget_spent", "a request under way has it set aside: try again when it has ended")
+            meaning(Exit::Limit, "budget_spent", "a running request has reserved the rest: try again when it has finished")
         }
         Error::Spent { fill, .. } => {
             let setting = match fill.span {
                 Span::Day => "raise `budget.per_day` in the settings",
                 Span::Month => "raise `budget.per_month` in the settings",
                 Span::Conversation => {
-                    "begin a new conversation, raise it with `/budget` in the chat or `budget.per_conversation` in the settings"
+                    "start a new conversation, raise it with `/budget` in the chat or `budget.per_conversation` in the settings"
                 }
                 Span::Command => "raise `--budget`",
             };
-            let anew = fill.resets.map_or(String::new(), |at| format!("it begins anew at {}; ", at.local_minute()));
-            Some((Exit::Limit, "budget_spent", Some(format!("{anew}{setting}, ask for less with `--max-tokens`, or ask a cheaper model"))))
+            let anew = fill.resets.map_or(String::new(), |at| format!("it resets at {}; ", at.local_minute()));
+            Some((Exit::Limit, "budget_spent", Some(format!("{anew}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
         }
         Error::NoPrice { .. } => meaning(
             Exit::Limit,
             "price_unknown",
-            "ask a model of which `chatbot models` shows the price, or set `budget.unknown_price = \"allow\"` in the settings",
+            "choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings",
         ),
         Error::Disk(_) => None,
     }
@@ -258,21 +258,23 @@ fn of_the_budget(error: &budget::Error) -> Meaning {
 fn of_the_archive(error: &archive::Error) -> Meaning {
     match error {
         archive::Error::Missing(_) | archive::Error::Ambiguous(_) => {
-            meaning(Exit::Misuse, "no_such_conversation", "`chatbot history list` shows them all")
+            meaning(Exit::Misuse, "no_such_conversation", "list them with `chatbot history list`")
         }
         archive::Error::Busy(_) => meaning(Exit::Storage, "busy", "close it there, or read it here with `chatbot history show`"),
         archive::Error::Closed { .. } => meaning(
             Exit::Storage,
             "cannot_open",
-            "bring back the key it was sealed with (`chatbot key recovery import`); nothing has been changed",
+            "restore the key it was encrypted with (`chatbot key recovery import`); nothing was changed",
         ),
         archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        archive::Error::Vanished(_) => meaning(Exit::Storage, "vanished", "put it back, or keep what was said in a new one with `/save`"),
+        archive::Error::Vanished(_) => {
+            meaning(Exit::Storage, "vanished", "restore the file, or save the chat as a new conversation with `/save`")
+        }
         archive::Error::There(_) => meaning(Exit::Storage, "there_already", "nothing was replaced"),
         archive::Error::Full { .. } => meaning(
             Exit::Storage,
             "conversation_full",
-            "begin another with `/new` or `chatbot ask`, and keep this one elsewhere with `chatbot history export`",
+            "start another one with `/new` or `chatbot ask`; `chatbot history export` copies this one to a file",
         ),
         archive::Error::Key(_) => meaning(Exit::Failure, "cannot_seal", ""),
         archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
@@ -285,17 +287,19 @@ fn of_a_backup(error: &crate::upkeep::backup::Error) -> Meaning {
     match error {
         E::NotABackup => meaning(Exit::Storage, "not_a_backup", "check the path"),
         E::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        E::WrongPassphrase => {
-            meaning(Exit::Storage, "wrong_passphrase", "try another; if it is the right one, the file is damaged; nothing has been changed")
-        }
-        E::NotInIt(_) => meaning(Exit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts what is in it"),
+        E::WrongPassphrase => meaning(
+            Exit::Storage,
+            "wrong_passphrase",
+            "try another passphrase; if it is the right one, the file is damaged; nothing was changed",
+        ),
+        E::NotInIt(_) => meaning(Exit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts its contents"),
         E::Passphrase(_) => meaning(Exit::Misuse, "passphrase", ""),
         E::Random => meaning(Exit::Failure, "no_randomness", ""),
         E::Disk(_) | E::Archive(_) => None,
         _ => meaning(
             Exit::Storage,
             "backup_damaged",
-            "use another copy, or bring back what opens with `chatbot restore FILE --salvage`; nothing has been changed",
+            "use another copy, or restore what can be decrypted with `chatbot restore FILE --salvage`; nothing was changed",
         ),
     }
 }
@@ -305,12 +309,12 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
         disk::Error::Open { path, should, .. } => Some((
             Exit::Storage,
             "open_to_others",
-            Some(format!("others may have read it; close it with `chmod {should:o} {}`", super::ui::shown(path))),
+            Some(format!("other users may have read it; restrict it with `chmod {should:o} {}`", super::ui::shown(path))),
         )),
         disk::Error::Ancestor { path, .. } => Some((
             Exit::Storage,
             "open_to_others",
-            Some(format!("`chmod o-w {}`, or put your home where only you can change things (`CHATBOT_HOME`)", super::ui::shown(path))),
+            Some(format!("run `chmod o-w {}`, or set `CHATBOT_HOME` to a folder that only you can change", super::ui::shown(path))),
         )),
         disk::Error::ForeignAncestor { .. } => meaning(
             Exit::Storage,
@@ -319,10 +323,10 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
         ),
         disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
         disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-            meaning(Exit::Storage, "odd_file", "a folder stands in its place: move it away and try again")
+            meaning(Exit::Storage, "odd_file", "a folder has this name: move it away and try again")
         }
         disk::Error::Odd { .. } => meaning(Exit::Storage, "odd_file", "move it away and try again"),
-        _ if error.is_full() => meaning(Exit::Storage, "disk_full", "make room and try again; nothing that was there is damaged"),
+        _ if error.is_full() => meaning(Exit::Storage, "disk_full", "free some space and try again; existing files are not damaged"),
         _ => meaning(Exit::Storage, "storage", ""),
     }
 }
@@ -348,10 +352,10 @@ fn retry_after(error: &anyhow::Error) -> Option<Duration> {
 /// What clap said, in our form: the sentence and the hint.
 pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
     let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
-    let what = paragraphs.next().unwrap_or("the command line is wrong").trim_start_matches("error: ");
+    let what = paragraphs.next().unwrap_or("invalid command line").trim_start_matches("error: ");
     let what: Vec<&str> = what.lines().map(str::trim).collect();
     let tips: Vec<&str> = rendered.lines().map(str::trim).filter_map(|l| l.strip_prefix("tip: ")).collect();
-    let hint = tips.first().map_or_else(|| "`chatbot --help` shows what there is".to_owned(), |t| (*t).to_owned());
+    let hint = tips.first().map_or_else(|| "see `chatbot --help`".to_owned(), |t| (*t).to_owned());
     (Raw::from(what.join(" ")).printable(), Raw::from(hint).printable())
 }
 

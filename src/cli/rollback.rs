@@ -99,7 +99,7 @@ impl App {
             if missing > 0 {
                 behind = true;
                 self.note_raised("requests", i64::from(missing));
-                self.ui.warning(&format!("the count of requests was older than the key store says: {missing} more are counted"));
+                self.ui.warning(&format!("the request counter was older than the mark in the key store: {missing} requests were added"));
             }
         }
         if let Some(mark) = &marks.spending
@@ -107,7 +107,7 @@ impl App {
         {
             behind = true;
             self.note_raised("tally", 0);
-            self.ui.warning("the record of what was spent was older than the key store says: the larger amounts count");
+            self.ui.warning("the record of spending was older than the mark in the key store: the larger amounts are used");
         }
         Ok(behind)
     }

@@ -11,41 +11,43 @@ pub(crate) fn explain(error: &Error) -> Meaning {
         // The cause says more.
         Error::Backup(_) => None,
         Error::Scheme(_) | Error::Address(_) => meaning(Exit::Misuse, "bad_address", ADDRESSES),
-        Error::Credentials => {
-            meaning(Exit::Misuse, "credentials_in_address", "take them out: they belong into variables, and these may have been seen")
-        }
-        Error::LeftOut => meaning(Exit::Misuse, "left_out", "back up to a file or to `file:`, and copy that: it is sealed"),
-        Error::Setting(_) => meaning(Exit::Misuse, "bad_variable", "set it anew, or unset it"),
+        Error::Credentials => meaning(
+            Exit::Misuse,
+            "credentials_in_address",
+            "remove them: credentials belong in environment variables, and these may have been seen",
+        ),
+        Error::LeftOut => meaning(Exit::Misuse, "left_out", "back up to a file or to `file:`, and copy that: it is encrypted"),
+        Error::Setting(_) => meaning(Exit::Misuse, "bad_variable", "change it, or unset it"),
         Error::NoCredentials(kind) | Error::Incomplete(kind) => meaning(Exit::Key, "no_credentials", variables(*kind)),
         Error::Refused { kind, status, .. } => meaning(Exit::Key, "credentials_refused", refused(*kind, *status)),
-        Error::NoBucket(_) => meaning(Exit::Misuse, "no_bucket", "make it first, or mend its name"),
+        Error::NoBucket(_) => meaning(Exit::Misuse, "no_bucket", "create it first, or fix its name"),
         Error::Failed { status: 301 | 302 | 307 | 308, .. } => {
-            meaning(Exit::Network, "elsewhere", "it is elsewhere: for S3 set `AWS_REGION`, for others mend the address")
+            meaning(Exit::Network, "elsewhere", "it is elsewhere: for S3 set `AWS_REGION`, for others fix the address")
         }
         Error::Failed { status: 400, code, .. } if code == "AuthorizationHeaderMalformed" => {
             meaning(Exit::Network, "elsewhere", "it is in another region: set `AWS_REGION`")
         }
-        Error::Odd(_) => meaning(Exit::Network, "storage_odd", "check the address: something else may be there"),
-        Error::Failed { .. } => meaning(Exit::Network, "storage_failed", "try again: what has been sent is not sent twice"),
+        Error::Odd(_) => meaning(Exit::Network, "storage_odd", "check the address: it may be another kind of server"),
+        Error::Failed { .. } => meaning(Exit::Network, "storage_failed", "try again: uploaded data is not sent twice"),
         #[cfg(feature = "object-storage")]
         Error::Network(error) => {
             let (exit, code, _) = super::network::explain(error)?;
             meaning(exit, code, network(error.kind()))
         }
-        Error::Nothing => meaning(Exit::Misuse, "no_backup", "check the address; `chatbot backup URL` makes the first"),
-        Error::NoSnapshot(_) | Error::Ambiguous(_) => meaning(Exit::Misuse, "no_such_backup", "`chatbot backup list URL` shows them all"),
+        Error::Nothing => meaning(Exit::Misuse, "no_backup", "check the address, or create the first backup with `chatbot backup URL`"),
+        Error::NoSnapshot(_) | Error::Ambiguous(_) => meaning(Exit::Misuse, "no_such_backup", "list them with `chatbot backup list URL`"),
         Error::Damaged(_) | Error::Missing(_) | Error::Strange(_) | Error::TooMuch | Error::Unlike(_) => meaning(
             Exit::Storage,
             "backup_damaged",
-            "nothing has been changed; take another with `--snapshot`, bring back what opens with `chatbot restore URL --salvage`, or send \
-             everything anew with `chatbot backup --again URL`",
+            "nothing was changed; choose another with `--snapshot`, restore what can be decrypted with `chatbot restore URL --salvage`, or \
+             upload everything again with `chatbot backup --again URL`",
         ),
         Error::Uploading => {
-            meaning(Exit::Storage, "busy", "wait for its end, or bring it to one with `chatbot backup URL`; after a day it counts no more")
+            meaning(Exit::Storage, "busy", "wait until it has finished, or finish it with `chatbot backup URL`; it is ignored after a day")
         }
-        Error::Pruning => meaning(Exit::Storage, "busy", "wait for its end; if it was broken off, it counts no more after an hour"),
-        Error::Slept => meaning(Exit::Storage, "interrupted", "run it again: it goes on where it was"),
-        Error::Unknown(_) => meaning(Exit::Storage, "backup_damaged", "remove that backup by the storage's own means, if it is to go"),
+        Error::Pruning => meaning(Exit::Storage, "busy", "wait until it has finished; if it was interrupted, it is ignored after an hour"),
+        Error::Slept => meaning(Exit::Storage, "interrupted", "run it again: it continues where it stopped"),
+        Error::Unknown(_) => meaning(Exit::Storage, "backup_damaged", "to delete that backup, use the storage's own tools"),
     }
 }
 
@@ -62,10 +64,12 @@ const fn variables(kind: Kind) -> &'static str {
 
 const fn refused(kind: Kind, status: u16) -> &'static str {
     match (kind, status) {
-        (Kind::S3, _) => "check `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and what they may do in this bucket",
-        (Kind::Google, _) => "check `GOOGLE_APPLICATION_CREDENTIALS`, and what that account may do in this bucket",
-        (Kind::Azure, _) => "check `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, and what they may do in this container",
-        (Kind::WebDav, _) => "check `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, and what they may do in this folder",
+        (Kind::S3, _) => {
+            "check `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and their permissions for this bucket"
+        }
+        (Kind::Google, _) => "check `GOOGLE_APPLICATION_CREDENTIALS`, and that account's permissions for this bucket",
+        (Kind::Azure, _) => "check `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, and their permissions for this container",
+        (Kind::WebDav, _) => "check `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, and their permissions for this folder",
     }
 }
 
@@ -73,12 +77,10 @@ const fn refused(kind: Kind, status: u16) -> &'static str {
 const fn network(kind: crate::provider::Kind) -> &'static str {
     use crate::provider::Kind as Trouble;
     match kind {
-        Trouble::Tls => {
-            "if a certificate authority of your own is used here, name it in `SSL_CERT_FILE`; verification cannot be switched off"
-        }
-        Trouble::PlainHttp => "use https; plain http is for this machine only",
+        Trouble::Tls => "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off",
+        Trouble::PlainHttp => "use https; plain http is allowed for this machine only",
         Trouble::BadNet => "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
         Trouble::BadAddress => ADDRESSES,
-        _ => "check the network and the address, and try again: what has been sent is not sent twice",
+        _ => "check the network and the address, and try again: uploaded data is not sent twice",
     }
 }

@@ -68,15 +68,15 @@ pub(crate) struct Talk {
 
 fn model(text: &str) -> Result<String, &'static str> {
     let fit = !text.is_empty() && text.len() <= 256 && text.bytes().all(|b| b.is_ascii_graphic());
-    if fit { Ok(text.to_owned()) } else { Err("a model's name has no spaces and at most 256 characters") }
+    if fit { Ok(text.to_owned()) } else { Err("a model name has no spaces and at most 256 characters") }
 }
 
 fn dollars_of(text: &str) -> Result<i64, &'static str> {
-    crate::settings::nanos(text).ok_or("an amount of dollars such as 0.50 is needed")
+    crate::settings::nanos(text).ok_or("must be an amount in dollars, such as 0.50")
 }
 
 fn temperature(text: &str) -> Result<f64, &'static str> {
-    text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or("a number from 0 to 2 is needed")
+    text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or("must be a number from 0 to 2")
 }
 
 /// Which conversation goes on.
@@ -126,8 +126,8 @@ pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, restore: Option<A
     app.refuse_in_lockdown()?;
     if !talk.keeps() && !matches!(which, Which::New) {
         bail!(
-            Problem::misuse("a conversation cannot be taken up again and kept out of the log")
-                .hint("leave out `--no-log` and `--private`, or begin a new one")
+            Problem::misuse("cannot resume a conversation without saving it")
+                .hint("leave out `--no-log` and `--private`, or start a new one")
         );
     }
     let (provider, choice, wish) = if talk.demo { demo(restore == Some(Audience::Screen)) } else { connect(app, talk, which)? };
@@ -308,7 +308,7 @@ fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
         Which::New => None,
         Which::Named(id) => Some(app.archive()?.find(id)?),
         Which::Last => {
-            let nothing = || Problem::misuse("there is no conversation to go on with").hint("begin one: leave out `--continue`");
+            let nothing = || Problem::misuse("there is no conversation to resume").hint("leave out `--continue` to start one");
             Some(app.archive()?.latest()?.ok_or_else(nothing)?)
         }
     })
@@ -322,7 +322,7 @@ fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish:
     let archive = match app.archive() {
         Ok(archive) => archive,
         Err(error) if talk.demo && matches!(which, Which::New) && super::keys::is_no_store(&error) => {
-            *unkept = Some("nothing of this is kept: there is no key store here yet; `chatbot vault create` makes one".to_owned());
+            *unkept = Some("this conversation is not saved: there is no key store yet; create one with `chatbot vault create`".to_owned());
             return Ok(None);
         }
         Err(error) => return Err(error),
@@ -373,7 +373,7 @@ fn said_cost(cost: crate::chat::Cost) -> String {
 
 /// An amount as JSON has it: the decimal number that says exactly these billionths.
 pub(crate) fn exact_dollars(nanos: i64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "below nine million dollars every billionth comes out as it went in")]
+    #[expect(clippy::cast_precision_loss, reason = "exact to the nanodollar below nine million dollars")]
     let exact = nanos as f64 / 1e9;
     exact
 }
@@ -419,15 +419,15 @@ pub(crate) fn tell(app: &mut App, outcome: &crate::chat::Outcome, model: &str, c
     }
     for level in &outcome.levels {
         if level.is_high() {
-            ui.warning(&format!("{} of {} requests of this {} are used", level.used, level.window.most, level.window.name));
+            ui.warning(&format!("{} of {} requests used this {}", level.used, level.window.most, level.window.name));
         }
     }
     for fill in outcome.fills.iter().filter(|f| f.is_high()) {
-        ui.warning(&format!("{} of the budget of {} for {} are spent", dollars(fill.spent), dollars(fill.limit), fill.span));
+        ui.warning(&format!("{} of the budget of {} for {} is spent", dollars(fill.spent), dollars(fill.limit), fill.span));
     }
     if outcome.answer.as_ref().is_some_and(|a| !a.complete) {
         let why = outcome.answer.as_ref().and_then(|a| a.finish.clone()).unwrap_or_else(|| "no reason given".to_owned());
-        ui.warning(&format!("the answer is not complete ({})", Raw::from(why).printable()));
+        ui.warning(&format!("the answer is incomplete ({})", Raw::from(why).printable()));
     }
     if let Some(calls) = tool_calls(outcome).filter(|_| !outcome.text.as_str().is_empty()) {
         ui.warning(&format!("the model also asked for {calls}; chatbot has no tools and made none"));

@@ -35,7 +35,7 @@ pub(crate) enum Color {
 
 /// The reader of standard output went away.
 #[derive(Debug, thiserror::Error)]
-#[error("the reader went away")]
+#[error("standard output was closed")]
 pub(crate) struct Gone;
 
 /// What can be written: text, which is sanitized on its way, and text that was.
@@ -271,7 +271,7 @@ impl Ui {
                 Problem::new(
                     Exit::Misuse,
                     "not_a_terminal",
-                    format!("this needs an answer, and nobody can be asked: {}", question.plain().trim())
+                    format!("this needs an answer, but there is no terminal to ask on: {}", question.plain().trim())
                 )
                 .hint(format!("use {option}"))
             );
@@ -290,7 +290,7 @@ impl Ui {
     pub(crate) fn hidden(&self, question: &str, option: &str) -> Result<Secret> {
         if !self.can_ask() {
             bail!(
-                Problem::new(Exit::Misuse, "not_a_terminal", "a secret is asked for on a terminal, and this is none".to_owned())
+                Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask for a secret: there is no terminal".to_owned())
                     .hint(format!("use {option}"))
             );
         }
@@ -309,7 +309,7 @@ impl Ui {
         if bytes.len() as u64 > most {
             bail!(
                 Problem::new(Exit::Refused, "too_long", format!("standard input has more than {most} bytes"))
-                    .hint("raise `limits.max_attachment_bytes` in the settings, or send less".to_owned())
+                    .hint("raise `limits.max_attachment_bytes` in the settings, or shorten the input".to_owned())
             );
         }
         Ok(bytes)
@@ -321,8 +321,8 @@ impl Ui {
         io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             bail!(
-                Problem::new(Exit::Key, "bad_key", "what came on standard input is not text".to_owned())
-                    .hint("give the secret alone, whole and on one line")
+                Problem::new(Exit::Key, "bad_key", "standard input is not UTF-8 text".to_owned())
+                    .hint("pass only the secret, complete and on one line")
             );
         };
         Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
@@ -381,7 +381,8 @@ pub(crate) fn keep_panics_quiet() {
             tcsetattr(io::stdin(), OptionalActions::Now, found).unwrap_or_default();
         }
         let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-        let text = Displayable::line(&format!("chatbot: error: this program has a bug{place}; what was kept is whole")) + "\n";
+        let text =
+            Displayable::line(&format!("chatbot: error: internal error{place}, please report this bug; saved data is intact")) + "\n";
         Stream::Error.write(&text, false).unwrap_or_default();
     }));
 }

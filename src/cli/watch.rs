@@ -36,12 +36,12 @@ impl App {
                 self.show(&found.to_show);
                 found.new.iter().for_each(|alarm| self.raise(alarm));
             }
-            Err(error) => self.ui.warning(&format!("alarms cannot be looked for: {error}")),
+            Err(error) => self.ui.warning(&format!("cannot check for alerts: {error}")),
         }
     }
 
     fn show(&self, alarms: &[Alarm]) {
-        let line = |text: &str| self.ui.error_line(self.ui.paint(Style::Red, "alarm:") + " " + Displayable::line(text));
+        let line = |text: &str| self.ui.error_line(self.ui.paint(Style::Red, "alert:") + " " + Displayable::line(text));
         for alarm in alarms.iter().take(3) {
             line(&format!("{}; `chatbot audit alerts` lists it", alarm.sentence()));
         }
@@ -68,7 +68,7 @@ impl App {
         });
         if let Err(error) = told {
             let program = Raw::from(program.as_str()).printable();
-            self.ui.warning(&format!("`{program}` of `alerts.command` cannot be told: {error}"));
+            self.ui.warning(&format!("cannot pass the alert to `{program}` of `alerts.command`: {error}"));
             self.note(
                 &Event::new(What::Alarm).severity(Severity::Warning).word("deed", "tell").word("outcome", "failed").number("id", alarm.id),
             );

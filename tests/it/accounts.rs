@@ -107,7 +107,7 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
         "provider = \"oai\"\n[providers.oai]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openai\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("stored the key for `oai` in the vault: valid\n").check();
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `oai` in the vault: valid\n").check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management", "--force"]).stdin(admin())
         .stdout("stored the key for `oai` in profile `management` in the vault: valid, but it is an admin key: it can create other keys but not call models\n")
         .check();
@@ -121,8 +121,8 @@ fn stored(sandbox: &Sandbox) -> String {
     screen.text().lines().find(|l| l.starts_with("sk-svcacct-")).unwrap().trim().to_owned()
 }
 
-const SWAPPED: &str = "swapped the key for `oai`: the new one belongs to the same service account; the old one still works\n\
-    `chatbot key rotate --provider oai --confirm` deletes the old one; `--undo` takes it back\n";
+const SWAPPED: &str = "replaced the key for `oai`: the new one belongs to the same service account; the old one still works\n\
+    `chatbot key rotate --provider oai --confirm` deletes the old one; `--undo` restores it\n";
 
 #[test]
 fn a_key_of_a_service_account_is_swapped_by_the_admin_key() {
@@ -137,10 +137,10 @@ fn a_key_of_a_service_account_is_swapped_by_the_admin_key() {
         assert_eq!(organisation.wishes[0]["expires_in_seconds"], 864_000);
         assert!(organisation.wishes[0]["name"].as_str().unwrap().starts_with("chatbot default/oai "));
     }
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` is gone and deleted at the provider\n").check();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here and at the provider\n").check();
     assert!(!organisation.lock().unwrap().works(&key(1)));
     sandbox.run(["key", "rotate"]).passes();
-    sandbox.run(["key", "rotate", "--undo"]).stdout("the old key for `oai` is back\n").check();
+    sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `oai`\n").check();
     assert_eq!(stored(&sandbox), new);
     assert_eq!(organisation.lock().unwrap().keys.len(), 2);
     for canary in [key(1), new, admin()] {
@@ -158,7 +158,7 @@ fn what_the_provider_does_not_offer_is_said() {
         .code(3)
         .stderr(
             "chatbot: error: the key for `oai` belongs to a person: oai makes keys for service accounts only\n\
-             chatbot: hint: make a new one on its page and give it with `chatbot key rotate --provider oai --manual`, or use the key of a service account\n",
+             chatbot: hint: create a new one on its page and enter it with `chatbot key rotate --provider oai --manual`, or use the key of a service account\n",
         )
         .check();
     assert_eq!((organisation.lock().unwrap().made, stored(&sandbox)), (0, key(1)));
@@ -171,11 +171,11 @@ fn what_the_provider_does_not_offer_is_said() {
     // Where keys of service accounts cannot be deleted by a program, the rest is done and that is said.
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), false);
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` is gone here; delete it at the provider too\n").check();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here; delete it at the provider too\n").check();
     sandbox.run(["key", "rotate"]).passes();
     sandbox
         .run(["key", "rotate", "--undo"])
-        .stdout("the old key for `oai` is back\nthe new one cannot be deleted from here: delete it at the provider\n")
+        .stdout("restored the old key for `oai`\nthe new one cannot be deleted from here: delete it at the provider\n")
         .check();
     assert_eq!(stored(&sandbox), key(0xc0df));
     assert!(organisation.lock().unwrap().works(&key(0xc0df)));

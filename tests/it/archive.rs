@@ -119,9 +119,9 @@ fn what_is_old_goes_when_it_is_asked_for_and_by_itself_when_the_settings_say_so(
     let dry = parsed(&sandbox.run(["history", "prune", "--older-than", "90d", "--dry-run", "--json"]).passes());
     assert_eq!((dry["removed"].as_array().unwrap().len(), dry["dry_run"].as_bool()), (1, Some(true)));
     assert_eq!(ids(&sandbox).len(), 2);
-    sandbox.run(["history", "prune", "--older-than", "90d", "--yes"]).stdout("[..]  2020-01-01  removed\n").check();
+    sandbox.run(["history", "prune", "--older-than", "90d", "--yes"]).stdout("[..]  2020-01-01  deleted\n").check();
     assert_eq!(ids(&sandbox).len(), 1);
-    sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, 1 message; 1 here already\n").check();
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, 1 message; 1 imported earlier\n").check();
     assert_eq!(ids(&sandbox).len(), 2);
     sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
     sandbox.run(["ask", "--demo", "hello"]).passes();
@@ -161,7 +161,7 @@ fn an_export_is_private_and_redacted_and_comes_back() {
     assert_eq!(texts(&other, id), texts(&sandbox, &ids[0]));
     // What came before is passed over, and so is what never left.
     for house in [&other, &sandbox] {
-        house.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 here already\n").check();
+        house.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
     }
     // Standing instructions from elsewhere are there to be read, and go nowhere.
     let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).passes().stdout;
@@ -237,7 +237,7 @@ fn another_key_for_everything_survives_a_kill_at_any_moment() {
     assert!(killed > 0, "it was killed {killed} times only");
     sandbox.run(["history", "rekey", "--yes"]).passes();
     let last = sandbox.run(["history", "rekey", "--yes"]).passes();
-    assert_eq!(last.stdout, "sealed anew: 40 conversations; the old key is gone\n");
+    assert_eq!(last.stdout, "re-encrypted 40 conversations; the old key was deleted\n");
     sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
     // Of what is kept, nothing half-written stays. A draft of the log's head or of a cache may: they are never read.
     let half: Vec<_> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
@@ -295,7 +295,7 @@ fn a_conversation_that_is_taken_away_while_it_is_open_loses_nothing() {
     fs::rename(&folder, &away).unwrap();
     screen.line("while it is gone").wait_for("was removed or replaced while it was open").wait_for("`/save`").wait_for("\n> ");
     assert!(!folder.exists(), "it was made anew");
-    screen.line("/save").wait_for("kept from the beginning").wait_for("\n> ").line("after").wait_for("tok").wait_for("\n> ");
+    screen.line("/save").wait_for("saved as ").wait_for("\n> ").line("after").wait_for("tok").wait_for("\n> ");
     screen.send(super::harness::screen::key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let kept = texts(&sandbox, &ids(&sandbox)[0]);
@@ -394,7 +394,7 @@ fn the_conversations_of_mods_are_read() {
     let one = &list["conversations"][0];
     assert_eq!((&one["title"], &one["provider"], &one["model"]), (&json!("the tide"), &json!("mods"), &json!("gpt-x")), "{list}");
     assert_eq!(one["updated_at"], json!("2025-03-04T05:06:07.890Z"));
-    sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 here already\n").check();
+    sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
     // A file of it alone has no title.
     sandbox
         .run(["history", "import", "df31ae23ab8b75b5643c2f846c570997edc71333.gob"])
@@ -484,9 +484,10 @@ fn the_threads_of_llm_are_read() {
         file
     };
     let file = made("logs.db", "");
-    let said = "imported 7 conversations, 37 messages; left out, being no text: 5 attachments, 5 thoughts, 5 tool calls, 5 tool results\n";
+    let said =
+        "imported 7 conversations, 37 messages; left out, because not text: 5 attachments, 5 thoughts, 5 tool calls, 5 tool results\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
-    let again = "imported 0 conversations, 0 messages; 7 here already\n";
+    let again = "imported 0 conversations, 0 messages; 7 imported earlier\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(again).check();
     let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
     let one = |title: &str| list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!(title)).unwrap().clone();
@@ -509,7 +510,7 @@ fn the_threads_of_llm_are_read() {
     assert_eq!(texts(&sandbox, one("left alone")["id"].as_str().unwrap()), ["asked long ago", "answered"]);
 
     // A form that is not known is no empty log.
-    let hint = "chatbot: hint: `chatbot history import --help` names the forms\n";
+    let hint = "chatbot: hint: `chatbot history import --help` lists the formats\n";
     for (name, change, what) in [
         ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "an llm log without a table `parts`"),
         ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "an llm log whose table `parts` has no column `text`"),
@@ -537,7 +538,7 @@ fn the_threads_of_llm_are_read() {
         let file = made(name, change);
         let told = if what.starts_with("more") {
             format!(
-                "chatbot: error: `[ROOT]/desk/{name}` has {what}: that is not imported\n\
+                "chatbot: error: cannot import `[ROOT]/desk/{name}`: it has {what}\n\
                  chatbot: hint: export fewer conversations at a time\n"
             )
         } else {
@@ -560,7 +561,7 @@ fn pictures_are_left_out_and_named_and_the_model_is_kept() {
     let sandbox = Sandbox::with_vault();
     let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
     let file = sandbox.write("desk/session.yaml", session);
-    let said = "imported 1 conversation, 2 messages; left out, being no text: 1 image\n";
+    let said = "imported 1 conversation, 2 messages; left out, because not text: 1 image\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
     assert_eq!(texts(&sandbox, &ids(&sandbox)[0]), ["what is\nthis", "a heron"]);
     let tree = json!([{ "title": "T", "current_node": "b", "mapping": {
@@ -592,8 +593,8 @@ fn the_log_of_llm_is_read() {
     let damaged = fs::read(&file).unwrap();
     for cut in [100, 5000, damaged.len() / 2, damaged.len() - 1] {
         fs::write(&file, &damaged[..cut]).unwrap();
-        let told = "chatbot: error: `[ROOT]/desk/logs.db` is cut off: pages of the database are missing\n\
-                    chatbot: hint: copy it once more, while its program does not run\n";
+        let told = "chatbot: error: `[ROOT]/desk/logs.db` is truncated: pages of the database are missing\n\
+                    chatbot: hint: copy it again while its program is not running\n";
         sandbox.run(["history", "import"]).arg(&file).code(8).stderr(told).check();
     }
     proof::ran("archive-llm");

@@ -68,7 +68,7 @@ fn what_is_piped_in_goes_along_as_context() {
 #[test]
 fn nothing_to_ask_is_misuse() {
     let sandbox = Sandbox::new();
-    sandbox.run(["ask", "--demo", ""]).stderr("chatbot: error: [..]\nchatbot: hint: say something\n").code(4).check();
+    sandbox.run(["ask", "--demo", ""]).stderr("chatbot: error: [..]\nchatbot: hint: type a message\n").code(4).check();
     sandbox
         .run(["ask", "--no-such-option"])
         .stderr("chatbot: error: unexpected argument '--no-such-option' found\nchatbot: hint: [..]\n")
@@ -98,7 +98,7 @@ fn a_conversation_goes_on() {
     assert_eq!(said, ["two and two?", "four", "and two more?"]);
     sandbox
         .run(["ask", "--resume", "no-such", "x"])
-        .stderr("chatbot: error: there is no conversation `no-such`\nchatbot: hint: `chatbot history list` shows them all\n")
+        .stderr("chatbot: error: there is no conversation `no-such`\nchatbot: hint: list them with `chatbot history list`\n")
         .code(2)
         .check();
 }
@@ -221,7 +221,7 @@ fn no_key_says_what_to_do() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["ask", "x"])
-        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: store one with `chatbot key set`, or try `chatbot chat --demo`\n")
+        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: save one with `chatbot key set`, or try `chatbot chat --demo`\n")
         .code(3)
         .check();
 }

@@ -70,7 +70,7 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
     sandbox
         .run(["backup", "--verify"])
         .arg(&file)
-        .stdout("[..]house.backup: whole, of [..]: 4 conversations, 14 messages, settings, usage\n")
+        .stdout("[..]house.backup: intact, made [..]: 4 conversations, 14 messages, settings, usage\n")
         .check();
 
     let other = Sandbox::with_vault();
@@ -80,14 +80,14 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
     let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
     assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
-    let came = "4 restored, 0 here already, 0 restored beside\nsettings in force: `[ROOT]/[..]config.toml`\n";
+    let came = "4 restored, 0 already present, 0 restored as copies\nsettings applied: `[ROOT]/[..]config.toml`\n";
     other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(came).check();
     assert_eq!(everything(&other), everything(&sandbox));
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "[limits]\nrequests_per_minute = 7\n");
     let usage = |s: &Sandbox| fs::read_to_string(s.state().join("usage.jsonl")).unwrap();
     assert_eq!(usage(&other), usage(&sandbox));
     let before = conversations(&other.data());
-    other.run(["restore", "--mine"]).arg(&file).stdout("0 restored, 4 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine"]).arg(&file).stdout("0 restored, 4 already present, 0 restored as copies\n").check();
     assert_eq!(conversations(&other.data()), before);
     assert_eq!(usage(&other), usage(&sandbox));
     other.is_private();
@@ -104,25 +104,25 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
     let sandbox = house(1);
     sandbox.configure(HOSTILE);
     let file = backup(&sandbox, "house.backup");
-    let count = "1 restored, 0 here already, 0 restored beside\n";
+    let count = "1 restored, 0 already present, 0 restored as copies\n";
     let beside = |other: &Sandbox| other.settings().with_extension("toml.restored");
 
     let other = Sandbox::with_vault();
-    let would = "settings in it, which need a yes; those marked `!` one of your own, and no `--yes`:";
-    let dry = format!("1 would be restored, 0 here already, 0 would be restored beside\n{would}\n{HOSTILE_LIST}");
+    let would = "settings in the backup, applied only if you agree; those marked `!` are never applied by `--yes`:";
+    let dry = format!("1 would be restored, 0 already present, 0 would be restored as copies\n{would}\n{HOSTILE_LIST}");
     other.run(["restore", "--mine", "--dry-run"]).arg(&file).stdout(dry).check();
     assert!(!other.settings().exists() && !beside(&other).exists());
     // Nobody to be asked, and a `--yes`, both leave them beside.
-    let told = |why: &str| format!("settings not in force, but in `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
-    other.run(["restore", "--mine"]).arg(&file).stdout(format!("{count}{}", told("nobody could be asked"))).check();
-    let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("`--yes` is no answer to those marked `!`"));
+    let told = |why: &str| format!("settings not applied, but saved to `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
+    other.run(["restore", "--mine"]).arg(&file).stdout(format!("{count}{}", told("there is no terminal to ask on"))).check();
+    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", told("`--yes` does not apply those marked `!`"));
     other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert!(!other.settings().exists());
     assert_eq!(fs::read_to_string(beside(&other)).unwrap(), HOSTILE);
     assert_eq!(fs::metadata(beside(&other)).unwrap().permissions().mode() & 0o777, 0o600);
     // Those that are here stay, an empty file too.
     other.configure("");
-    let again = format!("0 restored, 1 here already, 0 restored beside\n{}", told("there are other settings here"));
+    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", told("there are other settings here"));
     other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "");
 
@@ -130,13 +130,13 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
     sandbox.configure(&format!("[alerts]\ncommand = [\"true\", \"{}\", \"evil\"]\n", "x".repeat(300)));
     let long = backup(&sandbox, "long.backup");
     let dry = Sandbox::with_vault().run(["restore", "--mine", "--dry-run"]).arg(&long).passes().stdout;
-    assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 characters more\n", "x".repeat(273))), "{dry}");
+    assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 more characters\n", "x".repeat(273))), "{dry}");
 
     // Asked on a terminal, what is answered is done.
     for (answer, installed) in [("n", false), ("y", true)] {
         let other = Sandbox::with_vault();
         let mut screen = Screen::open(&other, ["restore".as_ref(), "--mine".as_ref(), file.as_os_str()], 100, 30);
-        screen.wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]").wait_for("put them in force? [y/N]").line(answer);
+        screen.wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]").wait_for("apply them? [y/N]").line(answer);
         assert_eq!(screen.end(), 0, "{}", screen.text());
         assert_eq!((other.settings().exists(), beside(&other).exists()), (installed, !installed), "{answer}");
         other.is_private();
@@ -187,7 +187,7 @@ fn what_cannot_be_opened_is_named() {
     });
     assert!(ids[..2].iter().all(|id| written.stderr.contains(id.as_str())), "{written:#?}");
     let checked = sandbox.run(["backup", "--verify"]).arg(&file).passes();
-    assert!(checked.stdout.contains("could not be opened"), "{checked:#?}");
+    assert!(checked.stdout.contains("could not be decrypted"), "{checked:#?}");
 }
 
 #[test]
@@ -198,7 +198,13 @@ fn only_some_leave_and_only_some_come_back() {
     let file = sandbox.desk().join("two.backup");
     sandbox.run(["backup"]).arg(&file).arg("--only").arg(ids[0]).arg(&ids[1][..6]).passes();
     let other = Sandbox::with_vault();
-    other.run(["restore", "--mine"]).arg(&file).arg("--only").arg(ids[1]).stdout("1 restored, 0 here already, 0 restored beside\n").check();
+    other
+        .run(["restore", "--mine"])
+        .arg(&file)
+        .arg("--only")
+        .arg(ids[1])
+        .stdout("1 restored, 0 already present, 0 restored as copies\n")
+        .check();
     assert_eq!(everything(&other).into_keys().collect::<Vec<_>>(), [ids[1].clone()]);
     other.run(["restore", "--mine"]).arg(&file).arg("--only").arg(ids[2]).fails(2);
 }

@@ -41,11 +41,11 @@ fn a_conversation_that_cannot_be_taken_up_leaves_the_one_there_is() {
     screen.line("/rename herons").wait_for("\n> ").line("and the reeds").wait_for("\n> ");
     let [file] = sandbox.conversations().try_into().unwrap();
     let id = file.file_name().unwrap().to_string_lossy().split('.').next().unwrap().to_owned();
-    screen.line(&format!("/resume {id}")).wait_for("this is that conversation").wait_for("\n> ");
+    screen.line(&format!("/resume {id}")).wait_for("already in this conversation").wait_for("\n> ");
     // What was said in private can still be kept.
     screen.line("/incognito").wait_for("incognito").wait_for("\n> ").line("a secret place").wait_for("\n> ");
     screen.line(&format!("/resume {id}")).wait_for("error: ").wait_for("\n> ").line("/save").wait_for("\n> ").send(key::CTRL_D);
-    screen.wait_for("go on with `chatbot chat --resume ");
+    screen.wait_for("resume with `chatbot chat --resume ");
     assert_eq!(screen.end(), 0);
     let listed = sandbox.run(["history", "list", "--json"]).passes().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
@@ -129,7 +129,7 @@ fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
     let (sandbox, mut screen) = demo();
     screen.send("never said").wait_for("never said").send(key::CTRL_C).wait_for("\n> ");
     screen.send(key::CTRL_C).wait_for("\n> ").line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
-    screen.wait_for("go on with `chatbot chat --resume ");
+    screen.wait_for("resume with `chatbot chat --resume ");
     assert_eq!(screen.end(), 0);
     let kept = kept(&sandbox);
     assert_eq!(kept.len(), 2, "{kept:#?}");
@@ -168,7 +168,7 @@ fn pastes_and_lines_stay_whole() {
 #[test]
 fn slashes_are_commands_and_never_said() {
     let (sandbox, mut screen) = demo();
-    screen.line("/hepl").wait_for("there is no command `/hepl`").wait_for("did you mean `/help`?").wait_for("\n> ");
+    screen.line("/hepl").wait_for("unknown command `/hepl`").wait_for("did you mean `/help`?").wait_for("\n> ");
     screen.line("/help").wait_for("/exit").wait_for("Ctrl-C").wait_for("\n> ");
     screen.line("//usr/bin is a folder").wait_for("tok").wait_for("\n> ");
     screen.line("/history").wait_for("/usr/bin is a folder").wait_for("\n> ");
@@ -187,8 +187,8 @@ fn a_slip_in_a_command_is_told_and_what_helps() {
 chatbot: hint: `/usage` alone, or `//usage …` to send it as a message
 chatbot: error: `EMIAL` is not a known kind
 chatbot: hint: did you mean `EMAIL`?
-chatbot: error: that is no amount of dollars
-chatbot: hint: `/budget 0.50`, or `/budget off`\n";
+chatbot: error: not an amount in dollars
+chatbot: hint: type `/budget 0.50` or `/budget off`\n";
     assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", told));
 }
 
@@ -199,7 +199,7 @@ fn an_answer_is_asked_for_again_and_taken_back() {
     screen.line("question").wait_for("first try").wait_for("\n> ");
     screen.line("/retry").wait_for("second try").wait_for("\n> ");
     assert_eq!(last_said(&server), "question");
-    screen.line("/undo").wait_for("taken back").wait_for("\n> ");
+    screen.line("/undo").wait_for("removed the last exchange").wait_for("\n> ");
     screen.line("another").wait_for("after").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let body = server.requests().last().unwrap().json();
@@ -211,7 +211,13 @@ fn an_answer_is_asked_for_again_and_taken_back() {
 #[test]
 fn of_what_is_taken_back_to_the_first_word_nothing_is_left() {
     let (sandbox, mut screen) = demo();
-    screen.line("a slip of the tongue").wait_for("tok").wait_for("\n> ").line("/undo").wait_for("taken back").wait_for("\n> ");
+    screen
+        .line("a slip of the tongue")
+        .wait_for("tok")
+        .wait_for("\n> ")
+        .line("/undo")
+        .wait_for("removed the last exchange")
+        .wait_for("\n> ");
     assert!(sandbox.conversations().is_empty());
     screen.line("what was meant").wait_for("tok").wait_for("\n> ").line("/history").wait_for("what was meant").wait_for("\n> ");
     screen.send(key::CTRL_D);
@@ -230,7 +236,7 @@ fn a_conversation_is_taken_up_again() {
     let id = text.rsplit("--resume ").next().unwrap().split('`').next().unwrap().to_owned();
     for args in [vec!["chat", "--demo", "--resume", &id], vec!["chat", "--demo", "--continue"]] {
         let mut screen = sandbox.screen(args);
-        screen.wait_for("going on after").wait_for("\n> ").line("more").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
+        screen.wait_for("resumed a conversation with").wait_for("\n> ").line("more").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
         assert_eq!(screen.end(), 0);
     }
     assert_eq!(kept(&sandbox).len(), 6);
@@ -309,7 +315,7 @@ fn a_small_window_and_a_changed_one_do_no_harm() {
 fn the_demo_runs_on_a_bare_machine() {
     let sandbox = Sandbox::new();
     let mut screen = sandbox.screen(["chat", "--demo"]);
-    screen.wait_for("demo:").wait_for("nothing of this is kept").wait_for("\n> ");
+    screen.wait_for("demo:").wait_for("this conversation is not saved").wait_for("\n> ");
     screen.line("my card is 4111 1111 1111 1111").wait_for("CREDIT_CARD_1").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     assert!(sandbox.conversations().is_empty());
@@ -319,7 +325,7 @@ fn the_demo_runs_on_a_bare_machine() {
 fn without_a_key_it_offers_what_there_is() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat"]);
-    screen.wait_for("There is no key yet").wait_for("? ").line("d").wait_for("demo:").wait_for("\n> ").send(key::CTRL_D);
+    screen.wait_for("There is no API key yet").wait_for("? ").line("d").wait_for("demo:").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("? ").send(key::ENTER);
@@ -338,7 +344,7 @@ fn another_provider_goes_on_with_what_was_said() {
     screen.wait_for("\n> ").line("which bird?").wait_for("a heron").wait_for("\n> ");
     screen.line("/provider").wait_for("\none").wait_for("\n> ");
     screen.line("/provider tow").wait_for("did you mean `two`?").wait_for("\n> ");
-    screen.line("/provider two").wait_for("two/model of two answers from here on").wait_for("\n> ");
+    screen.line("/provider two").wait_for("model: two/model, provider: two").wait_for("\n> ");
     screen.line("sure?").wait_for("still a heron").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let body = second.requests().last().unwrap().json();
@@ -351,13 +357,13 @@ fn another_provider_goes_on_with_what_was_said() {
 fn what_was_said_in_private_is_kept_after_all() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat", "--demo", "--no-log"]);
-    screen.wait_for("nothing of this is kept").wait_for("> ");
-    screen.line("/rename x").wait_for("nothing of this conversation is kept").wait_for("> ");
+    screen.wait_for("this conversation is not saved").wait_for("> ");
+    screen.line("/rename x").wait_for("this conversation is not saved").wait_for("> ");
     screen.line("mail bob.miller@initech.com").wait_for("tok").wait_for("> ");
     assert!(sandbox.conversations().is_empty());
-    screen.line("/save").wait_for("kept from the beginning").wait_for("> ");
-    screen.line("and this").wait_for("tok").wait_for("> ").line("/save").wait_for("is kept as it goes").wait_for("> ");
-    screen.line("/undo").wait_for("taken back").wait_for("> ").send(key::CTRL_D);
+    screen.line("/save").wait_for("saved as ").wait_for("> ");
+    screen.line("and this").wait_for("tok").wait_for("> ").line("/save").wait_for("is already saved as").wait_for("> ");
+    screen.line("/undo").wait_for("removed the last exchange").wait_for("> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let kept = kept(&sandbox);
     assert_eq!((kept.len(), kept[0].1.as_str()), (2, "mail [EMAIL_1]"));
@@ -367,17 +373,17 @@ fn what_was_said_in_private_is_kept_after_all() {
 fn a_conversation_is_renamed_exported_and_removed_from_inside() {
     let (sandbox, mut screen) = demo();
     screen.line("hello").wait_for("tok").wait_for("\n> ");
-    screen.line("/rename").wait_for("what is it to be called?").wait_for("\n> ");
+    screen.line("/rename").wait_for("missing title").wait_for("\n> ");
     screen.line("/rename On herons and bob.miller@initech.com").wait_for("is called `On herons and [EMAIL_1]` now").wait_for("\n> ");
-    screen.line("/export talk.txt").wait_for("in which form is `talk.txt` to be?").wait_for("\n> ");
+    screen.line("/export talk.txt").wait_for("unknown export format `talk.txt`").wait_for("\n> ");
     screen.line("/export talk.html").wait_for("talk.html written").wait_for("\n> ");
-    screen.line("/export talk.html").wait_for("is there already").wait_for("\n> ");
+    screen.line("/export talk.html").wait_for("already exists").wait_for("\n> ");
     assert!(std::fs::read_to_string(sandbox.desk().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
     screen.line("more").wait_for("tok").wait_for("\n> ");
     assert_eq!(kept(&sandbox).len(), 4);
-    screen.line("/delete").wait_for("remove conversation").line("n").wait_for("\n> ");
+    screen.line("/delete").wait_for("delete conversation").line("n").wait_for("\n> ");
     assert_eq!(sandbox.conversations().len(), 1);
-    screen.line("/delete").wait_for("remove conversation").line("y").wait_for("removed ").wait_for("\n> ");
+    screen.line("/delete").wait_for("delete conversation").line("y").wait_for("deleted ").wait_for("\n> ");
     assert!(sandbox.conversations().is_empty());
     screen.line("a new one").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);

@@ -32,7 +32,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     sandbox
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
-        .stdout("stored the key for `openrouter` in the os-keyring: not validated\n")
+        .stdout("saved the key for `openrouter` in the os-keyring: not validated\n")
         .check();
     let seen = keyring.seen("service", "chatbot");
     for line in [
@@ -51,7 +51,7 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
     let seen = keyring.seen("service", "chatbot");
     assert!(seen.contains("attribute.username = data-key@") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
-    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
+    sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();
     proof::ran("custody");
 }
 
@@ -112,7 +112,7 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
             said.starts_with("chatbot: error: the OS keyring is locked or refuses access: the prompt was dismissed\n"),
             "{command:?}: {said}"
         );
-        assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing has been changed\n"), "{command:?}: {said}");
+        assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing was changed\n"), "{command:?}: {said}");
         assert!(prompter.dismissed() > before, "{n} {command:?}: no dialog was shown");
     }
     // It is no wait: a no comes at once.
@@ -137,7 +137,7 @@ fn a_keyring_that_never_answers_costs_its_deadline_once() {
             .code(3)
             .stderr(
                 "chatbot: error: the OS keyring did not answer within 2 s: it may be waiting for a prompt on another screen\n\
-             chatbot: hint: answer the prompt of the keyring on its screen, or raise `keys.keyring_timeout_s`\n",
+             chatbot: hint: answer the keyring's prompt on its screen, or raise `keys.keyring_timeout_s`\n",
             )
             .check();
         let took = begun.elapsed();
@@ -210,7 +210,7 @@ fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
     second(&key());
     sandbox.run(["key", "get"]).passes();
     second("another");
-    let hint = "chatbot: hint: remove one of them with your keyring's own program\n";
+    let hint = "chatbot: hint: delete one of them in your keyring's own program\n";
     for command in [&["key", "get"][..], &["key", "set", "--stdin", "--no-validate"]] {
         sandbox
             .run(command)
@@ -249,8 +249,8 @@ fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
         .run(["key", "get"])
         .code(2)
         .stderr(
-            "chatbot: error: `CHATBOT_KEYRING` is `file`, and should be `auto`, `os`, `vault`\n\
-         chatbot: hint: set `CHATBOT_KEYRING` anew, or unset it\n",
+            "chatbot: error: `CHATBOT_KEYRING` is `file`, but must be one of `auto`, `os`, `vault`\n\
+         chatbot: hint: change `CHATBOT_KEYRING`, or unset it\n",
         )
         .check();
 }
@@ -283,7 +283,7 @@ fn keys_move_to_the_other_store_and_back() {
         .env("CHATBOT_KEYRING", "vault")
         .code(0)
         .stdout("moved 3 keys from the vault to the os-keyring; each was read back before it was removed\n")
-        .stderr("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the vault: change it\n")
+        .stderr("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the vault: change it\n")
         .check();
     drop(moved);
     sandbox.run(["history", "verify"]).passes();
@@ -318,20 +318,20 @@ fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
 #[test]
 fn clear_asks_for_the_word_and_leaves_the_conversations_theirs() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["key", "clear"]).stdout("there are no keys to remove\n").check();
+    sandbox.run(["key", "clear"]).stdout("there are no keys to delete\n").check();
     sandbox.store_key("openrouter", &key());
     sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
     sandbox.run(["ask", "--demo", "hello"]).passes();
     sandbox
         .run(["key", "clear"])
         .code(2)
-        .stderr("chatbot: error: this needs an answer, and nobody can be asked: Type `clear` to remove them:\nchatbot: hint: use `--yes`\n")
+        .stderr("chatbot: error: this needs an answer, but there is no terminal to ask on: Type `clear` to delete them:\nchatbot: hint: use `--yes`\n")
         .check();
     let mut screen = sandbox.screen(["key", "clear"]);
-    screen.wait_for("This removes 2 keys of `openrouter`, `openrouter` in profile `work`.").wait_for("Type `clear`").line("yes");
-    screen.wait_for("nothing was removed");
+    screen.wait_for("This deletes 2 keys of `openrouter`, `openrouter` in profile `work`.").wait_for("Type `clear`").line("yes");
+    screen.wait_for("nothing was deleted");
     assert_eq!(screen.end(), 1);
-    sandbox.run(["key", "clear", "--yes"]).stdout("removed 2 keys: openrouter, openrouter in profile work\n").check();
+    sandbox.run(["key", "clear", "--yes"]).stdout("deleted 2 keys: openrouter, openrouter in profile work\n").check();
     sandbox.run(["key", "get"]).fails(3);
     sandbox.run(["history", "verify"]).passes();
 }
@@ -394,10 +394,10 @@ fn clear_removes_the_keys_that_another_home_stored_too() {
     first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
     first.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
     second.run(["ask", "--demo", "hello"]).passes();
-    second.run(["key", "clear", "--yes"]).stdout("removed 2 keys: openrouter, openrouter in profile work\n").check();
+    second.run(["key", "clear", "--yes"]).stdout("deleted 2 keys: openrouter, openrouter in profile work\n").check();
     let seen = keyring.seen("service", "chatbot");
     assert!(!seen.contains("openrouter") && seen.contains("data-key@"), "{seen}");
-    second.run(["key", "clear", "--yes"]).stdout("there are no keys to remove\n").check();
+    second.run(["key", "clear", "--yes"]).stdout("there are no keys to delete\n").check();
     second.run(["history", "verify"]).passes();
 }
 
@@ -446,6 +446,6 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
              chatbot: hint: bring it back with `chatbot key recovery import`; nothing has been changed\n",
         )
         .check();
-    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
     sandbox.run(["history", "verify"]).passes();
 }

@@ -69,7 +69,7 @@ fn editor_text_is_wiped_when_a_signal_ends_the_chat() {
 fn editor_stopped_by_ctrl_c_gives_the_text_back() {
     let sandbox = sandbox_with_editor(HANGS);
     let mut screen = chat(&sandbox);
-    screen.line("/edit").wait_for("editing /").send("\x03").wait_for("the editor ended with an error").wait_for("\n> ");
+    screen.line("/edit").wait_for("editing /").send("\x03").wait_for("the editor exited with an error").wait_for("\n> ");
     nothing_is_left(&sandbox);
     screen.send(key::UP).wait_for(CANARY).send("\x03").wait_for("> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
@@ -92,7 +92,7 @@ fn editor_text_left_by_a_killed_chat_is_swept_by_the_next() {
     assert_eq!(edited_files(&sandbox).len(), 1);
     next.send(key::CTRL_D);
     assert_eq!(next.end(), 0);
-    used.send("\x03").wait_for("the editor ended with an error").wait_for("\n> ").send(key::CTRL_D);
+    used.send("\x03").wait_for("the editor exited with an error").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(used.end(), 0);
     nothing_is_left(&sandbox);
 }

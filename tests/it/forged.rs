@@ -23,7 +23,7 @@ fn key(head: &Value) -> Fernet {
     Fernet::new(&URL_SAFE.encode(key)).unwrap()
 }
 
-const HINT: &str = "use another copy, or bring back what opens with `chatbot restore FILE --salvage`; nothing has been changed";
+const HINT: &str = "use another copy, or restore what can be decrypted with `chatbot restore FILE --salvage`; nothing was changed";
 
 /// What is done to the records of a conversation.
 type Change = Box<dyn Fn(&mut Vec<Value>)>;
@@ -97,7 +97,7 @@ fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
         let last = records.len() - 1;
         records[last]["end"]["left_out"] = json!({ (id.clone()): "message 4: the message is missing" });
     });
-    empty.run(["restore", "--mine"]).arg(&owned).stdout("1 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine"]).arg(&owned).stdout("1 restored, 0 already present, 0 restored as copies\n").check();
     let verified = empty.run(["history", "verify", "--json"]).fails(9);
     let damaged = json!([{ "id": id, "message": 4, "reason": "messages 4 to 15999999: the messages are missing" }]);
     assert_eq!(parsed(&verified)["damaged"], damaged);
@@ -112,7 +112,7 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     let whole = fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
     let all = everything(&sandbox);
-    let warning = |what: &str| format!("chatbot: warning: not all of it can be had: {what}\n");
+    let warning = |what: &str| format!("chatbot: warning: not everything can be restored: {what}\n");
     let flipped = format!("{}A{}", &lines[2][..60], &lines[2][61..]);
     let flipped = if flipped == lines[2] { format!("{}B{}", &lines[2][..60], &lines[2][61..]) } else { flipped };
     let missing = |n: usize| format!("of 4 conversations and 16 messages, {n} and {} are left", n * 4);
@@ -146,7 +146,7 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
         let dry = empty.run(["restore", "--mine", "--salvage", "--dry-run", "--json"]).arg(&damaged).fails(8);
         assert_eq!((&parsed(&dry)["restored"], &parsed(&dry)["lost"]), (&json!(back), &json!(lost)), "{what}");
         let said: String = lost.iter().map(|what| warning(what)).collect();
-        let count = format!("{back} restored, 0 here already, 0 restored beside\n");
+        let count = format!("{back} restored, 0 already present, 0 restored as copies\n");
         empty.run(["restore", "--mine", "--salvage"]).arg(&damaged).code(8).stdout(count).stderr(said).check();
         let came = everything(&empty);
         assert_eq!(came.len(), back, "{what}");
@@ -158,8 +158,8 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     let many = [vec![lines[0], lines[1]], [lines[1], "x"].repeat(30), lines[2..].to_vec()].concat();
     let damaged = sandbox.write("many", many.join("\n") + "\n");
     let out = Sandbox::with_vault().run(["restore", "--mine", "--salvage"]).arg(&damaged).fails(8);
-    assert_eq!((out.stdout.as_str(), out.stderr.lines().count()), ("4 restored, 0 here already, 0 restored beside\n", 41));
-    assert!(out.stderr.ends_with("chatbot: warning: and 20 more; `--json` names them all\n"), "{out:#?}");
+    assert_eq!((out.stdout.as_str(), out.stderr.lines().count()), ("4 restored, 0 already present, 0 restored as copies\n", 41));
+    assert!(out.stderr.ends_with("chatbot: warning: and 20 more; `--json` lists them all\n"), "{out:#?}");
     let out = parsed(&Sandbox::with_vault().run(["restore", "--mine", "--salvage", "--json"]).arg(&damaged).fails(8));
     assert_eq!(out["lost"].as_array().unwrap().len(), 60);
     // One is one.
@@ -171,12 +171,12 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     Sandbox::with_vault().run(["restore", "--mine", "--salvage"]).arg(&damaged).code(8).stdout(count).stderr(said).check();
     // Of a whole one everything comes back, and nothing is said.
     let empty = Sandbox::with_vault();
-    empty.run(["restore", "--mine", "--salvage"]).arg(&file).stdout("4 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine", "--salvage"]).arg(&file).stdout("4 restored, 0 already present, 0 restored as copies\n").check();
     let wrong = empty.write("wrong", "another passphrase altogether");
     let refused = empty.run(["restore", "--mine", "--salvage"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
     assert!(refused.stderr.starts_with("chatbot: error: wrong passphrase for the backup\n"), "{refused:#?}");
     let prose = empty.write("prose", "hello\n");
-    let named = "chatbot: error: `[ROOT]/prose` is not a backup of chatbot's\nchatbot: hint: check the path\n";
+    let named = "chatbot: error: `[ROOT]/prose` is not a chatbot backup\nchatbot: hint: check the path\n";
     empty.run(["restore", "--mine", "--salvage"]).arg(&prose).code(8).stderr(named).check();
 }
 
@@ -286,7 +286,7 @@ fn backup_of_another_installation_is_taken_in_as_an_import() {
         let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).passes());
         assert_eq!(told["keys"][0]["outcome"], json!("restored"), "{told}");
         let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).passes());
-        assert_eq!(told["keys"][0]["outcome"], json!("here already"), "{told}");
+        assert_eq!(told["keys"][0]["outcome"], json!("already saved"), "{told}");
         sandbox.run(["history", "verify"]).passes();
     }
 }
@@ -326,7 +326,7 @@ fn backup_made_here_is_known_again_after_a_change_of_keys_and_otherwise_by_a_yes
     let mut screen = Screen::open(&other, ["restore".as_ref(), file.as_os_str()], 100, 30);
     screen.wait_for("is it yours? [y/N]").line("y");
     assert_eq!(screen.end(), 0, "{}", screen.text());
-    assert!(!screen.text().contains("as an import"), "{}", screen.text());
+    assert!(!screen.text().contains("like an import"), "{}", screen.text());
     assert_eq!(everything(&other), everything(&sandbox));
 }
 

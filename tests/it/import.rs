@@ -27,8 +27,8 @@ fn what_is_found_is_listed_and_nothing_is_taken_unasked() {
         .code(2)
         .stdout(" 1. openrouter from .env line 2: new\n 2. openai from .env line 4: new\n")
         .stderr(
-            "chatbot: error: which of these to import is asked on a terminal, and this is none\n\
-         chatbot: hint: import all that are new with `--yes`\n",
+            "chatbot: error: cannot ask which keys to import: there is no terminal\n\
+         chatbot: hint: import all new keys with `--yes`\n",
         )
         .check();
     sandbox.run(["key", "get"]).fails(3);
@@ -37,7 +37,7 @@ fn what_is_found_is_listed_and_nothing_is_taken_unasked() {
         .stdout(
             " 1. openrouter from .env line 2: new\n 2. openai from .env line 4: new\n\
          imported openrouter into the vault: not validated\nimported openai into the vault: not validated\n\
-         .env still has them; `--scrub` empties them out\n",
+         .env still contains them; `--scrub` removes them\n",
         )
         .check();
     assert_eq!(fs::read(&file).unwrap(), before);
@@ -53,7 +53,7 @@ fn a_file_is_emptied_out_when_told_and_comes_back_from_its_sealed_copy() {
     let file = dotenv(&sandbox);
     let before = fs::read_to_string(&file).unwrap();
     let said = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).passes().stdout;
-    let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nemptied; `chatbot key import --restore ";
+    let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nremoved; `chatbot key import --restore ";
     assert!(said.contains(shown), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n");
     // The copy is sealed: the keys are nowhere in the clear.
@@ -76,8 +76,8 @@ fn another_key_in_the_same_place_is_not_written_over() {
     sandbox
         .run(["key", "import", ".env", "--no-validate", "--yes"])
         .stdout(
-            " 1. openrouter from .env line 2: another one is stored\n 2. openai from .env line 4: new\n\
-         imported openai into the vault: not validated\n.env still has them; `--scrub` empties them out\n",
+            " 1. openrouter from .env line 2: another key is saved\n 2. openai from .env line 4: new\n\
+         imported openai into the vault: not validated\n.env still contains them; `--scrub` removes them\n",
         )
         .check();
     sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--force"]).passes();
@@ -85,7 +85,7 @@ fn another_key_in_the_same_place_is_not_written_over() {
         .run(["key", "import", ".env", "--no-validate"])
         .stdout(
             " 1. openrouter from .env line 2: stored already\n 2. openai from .env line 4: stored already\n\
-         .env still has them; `--scrub` empties them out\n",
+         .env still contains them; `--scrub` removes them\n",
         )
         .check();
 }
@@ -101,17 +101,17 @@ fn of_two_keys_for_one_place_the_other_stays_where_it_is() {
         .stdout(
             " 1. openrouter from .env line 1: new\n 2. openrouter from .env line 2: new\n\
              imported openrouter into the vault: not validated\n\
-             left number 2 where it is: another key for openrouter was imported just now\n\
+             skipped number 2: another key for openrouter was just imported\n\
              in .env:\n     1: OPENROUTER_API_KEY=\n\
-             emptied; `chatbot key import --restore [..]` brings the file back\n",
+             removed; `chatbot key import --restore [..]` restores the file\n",
         )
         .check();
     assert_eq!(fs::read_to_string(&file).unwrap(), format!("OPENROUTER_API_KEY=\nOLD_OPENROUTER_KEY={}\n", router('b')));
     sandbox
         .run(["key", "import", ".env", "--no-validate", "--yes", "--force"])
         .stdout(
-            " 1. openrouter from .env line 2: another one is stored\n\
-             imported openrouter into the vault: not validated\n.env still has them; `--scrub` empties them out\n",
+            " 1. openrouter from .env line 2: another key is saved\n\
+             imported openrouter into the vault: not validated\n.env still contains them; `--scrub` removes them\n",
         )
         .check();
 }
@@ -128,8 +128,8 @@ fn the_places_of_other_programs_and_the_environment_are_known() {
             " 1. openrouter in profile work from [ROOT]/home/.config/io.datasette.llm/keys.json line 2: new\n\
          \u{20}2. openai in profile work from [ROOT]/home/.codex/auth.json line 1: new\n\
          imported openrouter in profile work into the vault: not validated\nimported openai in profile work into the vault: not validated\n\
-         [ROOT]/home/.config/io.datasette.llm/keys.json still has them; `--scrub` empties them out\n\
-         [ROOT]/home/.codex/auth.json still has them; `--scrub` empties them out\n",
+         [ROOT]/home/.config/io.datasette.llm/keys.json still contains them; `--scrub` removes them\n\
+         [ROOT]/home/.codex/auth.json still contains them; `--scrub` removes them\n",
         )
         .check();
     sandbox
@@ -146,8 +146,8 @@ fn on_a_terminal_one_chooses_by_number() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let mut screen = sandbox.screen(["key", "import", ".env", "--no-validate"]);
-    screen.wait_for("Import which?").line("2").wait_for("imported openai into the vault");
-    screen.wait_for("4: export OPENAI_API_KEY=").wait_for("Empty them out like this?").line("y").wait_for("emptied;");
+    screen.wait_for("Import which keys?").line("2").wait_for("imported openai into the vault");
+    screen.wait_for("4: export OPENAI_API_KEY=").wait_for("Remove them like this?").line("y").wait_for("removed;");
     assert_eq!(screen.end(), 0);
     assert!(!String::from_utf8_lossy(&screen.transcript()).contains("sk-"));
     let text = fs::read_to_string(file).unwrap();

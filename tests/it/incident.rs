@@ -13,7 +13,7 @@ fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
     sandbox.run(["ask", "hello"]).stdout("Hello.\n").check();
     sandbox
         .run(["incident", "lockdown"])
-        .stdout("lockdown: nothing is sent, no key is handed out; `chatbot incident release` ends it\n")
+        .stdout("lockdown: nothing is sent, no key is revealed; end it with `chatbot incident release`\n")
         .check();
     let refused = "chatbot: error: lockdown is active since [..]: nothing is sent\nchatbot: hint: `chatbot incident release` ends it\n";
     for command in [&["ask", "hello"][..], &["ask", "--demo", "hello"], &["chat"], &["models"]] {
@@ -22,10 +22,7 @@ fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
     // What is here can still be looked at.
     sandbox.run(["history", "list"]).passes();
     sandbox.run(["incident", "release"]).fails(2);
-    sandbox
-        .run(["incident", "release", "--yes"])
-        .stdout("the lockdown has ended; tokens that were handed out before it stay revoked\n")
-        .check();
+    sandbox.run(["incident", "release", "--yes"]).stdout("the lockdown has ended\n").check();
     sandbox.run(["ask", "hello"]).stdout("Again.\n").check();
     sandbox.run(["incident", "release", "--yes"]).fails(2);
 }
@@ -82,8 +79,8 @@ fn what_was_exposed_is_counted_and_sealed() {
     sandbox.is_private();
 }
 
-const STEPS: &str = "1. look through the audit log: was anything in it changed or cut? (`chatbot audit verify`)
-2. open every conversation: is anything damaged or moved? (`chatbot history verify`)
+const STEPS: &str = "1. check the audit log: was any record changed or removed? (`chatbot audit verify`)
+2. check every conversation: is anything damaged or moved? (`chatbot history verify`)
 ";
 
 #[test]
@@ -96,35 +93,35 @@ fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
     sandbox.run(["incident", "lockdown"]).passes();
     let lost = sandbox.conversations().remove(0);
     std::fs::remove_file(&lost).unwrap();
-    let restore = "3. bring back what is missing here (`chatbot restore [..].backup`, of [..]): nothing is overwritten\n";
-    let more = "4. seal every conversation with a new key (`chatbot history rekey`)\n";
-    let keys = "5. swap the API keys for new ones (`chatbot key rotate`): `openrouter`\n";
+    let restore = "3. restore what is missing (`chatbot restore [..].backup`, of [..]): nothing is overwritten\n";
+    let more = "4. re-encrypt every conversation with a new key (`chatbot history rekey`)\n";
+    let keys = "5. replace the API keys with new ones (`chatbot key rotate`): `openrouter`\n";
     let release = "6. end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)\n";
     // Where nobody can be asked, it is shown and not done.
     sandbox
         .run(["incident", "recover"])
         .code(2)
         .stdout(format!("{STEPS}{restore}{more}{keys}{release}"))
-        .stderr("chatbot: error: nothing was done: each step needs an answer, and nobody can be asked\nchatbot: hint: `--yes` agrees to all of them\n")
+        .stderr("chatbot: error: nothing was done: each step needs an answer, but there is no terminal to ask on\nchatbot: hint: use `--yes` to agree to every step\n")
         .check();
     assert!(!lost.exists() && !sandbox.state().join("recovery.json").exists());
     // A yes to everything does not open the house while a key is the old one.
-    let stays = "   the lockdown stays: see above; `chatbot incident release` ends it\nleft for another run of this: 5, 6\n";
-    let left = "   the vault keeps its passphrase and its key; if a copy may be in other hands, run `chatbot vault passwd`\n   left: the key for `openrouter`: only its owner can make a new one at the provider, and nobody can be asked\n";
+    let stays = "   the lockdown is still active: see above; end it with `chatbot incident release`\nsteps not done, run this command again: 5, 6\n";
+    let left = "   the vault keeps its passphrase and its key; if someone may have a copy of it, run `chatbot vault passwd`\n   not replaced: the key for `openrouter`: you must create the new key at the provider, and there is no terminal to enter it\n";
     let (log, conversations) = STEPS.split_at(STEPS.find("2.").unwrap());
-    let done = "[..] records, [..] of them under the key: all as they were written\n";
+    let done = "[..] records, [..] of them with a MAC: no changes found\n";
     let told = format!(
-        "{log}{done}{conversations}1 conversation, 2 messages: nothing is damaged\n{restore}1 restored, 1 here already, 0 restored beside\n\
-         {more}sealed anew: 2 conversations; the old key is gone\n{keys}{left}{release}{stays}"
+        "{log}{done}{conversations}1 conversation, 2 messages: nothing is damaged\n{restore}1 restored, 1 already present, 0 restored as copies\n\
+         {more}re-encrypted 2 conversations; the old key was deleted\n{keys}{left}{release}{stays}"
     );
     sandbox.run(["incident", "recover", "--yes"]).code(9).stdout(told).check();
     assert!(lost.exists());
     sandbox.run(["ask", "--demo", "hello"]).fails(4);
     // What was done is not done again; the key has gone meanwhile.
     sandbox.run(["key", "delete", "--yes"]).passes();
-    let before = "   done before\n";
-    let keys = "5. swap the API keys for new ones (`chatbot key rotate`)\n   left out: there are none here\n";
-    let end = "the lockdown has ended; tokens that were handed out before it stay revoked\nrecovered; a fresh backup is the last thing to do: `chatbot backup`\n";
+    let before = "   already done\n";
+    let keys = "5. replace the API keys with new ones (`chatbot key rotate`)\n   skipped: there are no keys\n";
+    let end = "the lockdown has ended\nrecovery complete; make a new backup now with `chatbot backup`\n";
     let told = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
     sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();
     sandbox.run(["ask", "--demo", "hello"]).passes();
@@ -142,18 +139,18 @@ fn each_step_of_coming_back_is_agreed_to() {
     let whole = std::fs::read_to_string(&audit).unwrap();
     std::fs::write(&audit, whole.replace("answered", "Answered")).unwrap();
     let mut screen = sandbox.screen(["incident", "recover"]);
-    screen.wait_for("1. look through").wait_for("Do it? [y/N]").line("y").wait_for("is bad");
-    screen.wait_for("2. open every").wait_for("Do it? [y/N]").line("n");
-    screen.wait_for("3. bring back").wait_for("left out: there is none");
-    screen.wait_for("4. seal").wait_for("Do it? [y/N]").line("y").wait_for("sealed anew: 1 conversation");
-    screen.wait_for("left out: there are none here");
-    screen.wait_for("6. end").wait_for("Something above is bad or left undone. Do it all the same? [y/N]").line("n");
-    screen.wait_for("left for another run of this: 2, 6");
+    screen.wait_for("1. check the audit log").wait_for("Continue? [y/N]").line("y").wait_for("is damaged");
+    screen.wait_for("2. check every").wait_for("Continue? [y/N]").line("n");
+    screen.wait_for("3. restore what is missing").wait_for("skipped: there is no backup");
+    screen.wait_for("4. re-encrypt").wait_for("Continue? [y/N]").line("y").wait_for("re-encrypted 1 conversation");
+    screen.wait_for("skipped: there are no keys");
+    screen.wait_for("6. end").wait_for("A step above found damage or left undone. Do it all the same? [y/N]").line("n");
+    screen.wait_for("steps not done, run this command again: 2, 6");
     assert_eq!(screen.end(), 9);
     let mut screen = sandbox.screen(["incident", "recover"]);
-    screen.wait_for("this goes on with what was begun at").wait_for("1. look").wait_for("done before");
-    screen.wait_for("2. open every").wait_for("Do it? [y/N]").line("y").wait_for("nothing is damaged");
-    screen.wait_for("6. end").wait_for("Something above is bad").line("y").wait_for("recovered");
+    screen.wait_for("continuing the recovery started at").wait_for("1. check").wait_for("already done");
+    screen.wait_for("2. check every").wait_for("Continue? [y/N]").line("y").wait_for("nothing is damaged");
+    screen.wait_for("6. end").wait_for("A step above found damage").line("y").wait_for("recovery complete");
     assert_eq!(screen.end(), 9);
     sandbox.run(["ask", "--demo", "hello"]).passes();
 }
@@ -211,7 +208,7 @@ fn a_key_is_found_although_what_was_written_of_it_is_lost() {
     assert_eq!(found["keys"].as_array().unwrap().len(), 1, "{found}");
     lose();
     let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
-    assert!(recovered.contains("swap the API keys for new ones (`chatbot key rotate`): `openrouter`"), "{recovered}");
+    assert!(recovered.contains("replace the API keys with new ones (`chatbot key rotate`): `openrouter`"), "{recovered}");
     lose();
     let kept = sandbox.run(["backup", "--with-keys", "--yes"]).passes();
     assert!(kept.stderr.contains("1 API key is in this backup"), "{kept:?}");
@@ -226,8 +223,8 @@ fn a_step_that_fails_does_not_hold_up_the_next() {
     let bytes = std::fs::read(&backup).unwrap();
     std::fs::write(&backup, &bytes[..bytes.len() / 2]).unwrap();
     let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
-    assert!(recovered.contains("sealed anew: 1 conversation"), "{recovered}");
-    assert!(recovered.ends_with("left for another run of this: 3\n"), "{recovered}");
+    assert!(recovered.contains("re-encrypted 1 conversation"), "{recovered}");
+    assert!(recovered.ends_with("steps not done, run this command again: 3\n"), "{recovered}");
     sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
     let told = sandbox.run(["audit", "list", "--event", "backup"]).passes().stdout;
     assert!(told.ends_with("deed=verify outcome=failed\n"), "{told}");

@@ -22,7 +22,7 @@ fn set(sandbox: &Sandbox) {
     sandbox
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(key())
-        .stdout("stored the key for `openrouter` in the os-keyring: not validated\n")
+        .stdout("saved the key for `openrouter` in the os-keyring: not validated\n")
         .check();
 }
 
@@ -56,7 +56,7 @@ fn a_key_is_set_seen_listed_and_deleted() {
     assert_eq!(sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout.lines().count(), 1);
 
     sandbox.run(["key", "delete"]).fails(2);
-    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the os-keyring\n").check();
+    sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();
     assert!(!keyring.seen("service", "chatbot").contains(&key()));
     sandbox.run(["key", "get"]).fails(3);
     sandbox.is_private();
@@ -134,13 +134,11 @@ fn a_hidden_prompt_hides_and_wants_a_terminal() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["key", "set"])
-        .stderr(
-            "chatbot: error: a key is asked for on a terminal, and this is none\nchatbot: hint: give it through a pipe with `--stdin`\n",
-        )
+        .stderr("chatbot: error: cannot ask for a key: there is no terminal\nchatbot: hint: pipe it in with `--stdin`\n")
         .code(2)
         .check();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("nothing is shown): ").line(&key()).wait_for("stored the key for `openrouter`");
+    screen.wait_for("nothing is shown): ").line(&key()).wait_for("saved the key for `openrouter`");
     assert_eq!(screen.end(), 0);
     assert!(!screen.text().contains(&key()) && memchr::memmem::find(&screen.transcript(), &key().as_bytes()[9..]).is_none());
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();

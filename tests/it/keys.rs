@@ -24,18 +24,18 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
     sandbox
         .run(["key", "get"])
         .code(3)
-        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: store one with `chatbot key set`\n")
+        .stderr("chatbot: error: no key for `openrouter`\nchatbot: hint: save one with `chatbot key set`\n")
         .check();
     sandbox
         .run(["key", "set", "--stdin", "--no-validate"])
         .stdin(&key)
-        .stdout("stored the key for `openrouter` in the vault: not validated\n")
+        .stdout("saved the key for `openrouter` in the vault: not validated\n")
         .check();
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]-[..]-[..]\n").check();
     sandbox
         .run(["key", "set", "--stdin", "--no-validate", "--profile", "work"])
         .stdin(format!("{key}\r\n"))
-        .stdout("stored the key for `openrouter` in profile `work` in the vault: not validated\n")
+        .stdout("saved the key for `openrouter` in profile `work` in the vault: not validated\n")
         .check();
     sandbox
         .run(["key", "list"])
@@ -57,9 +57,9 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
     // The same key is known again by its fingerprint, which is nothing of the key.
     assert_eq!(first["fingerprint"], second["fingerprint"]);
     sandbox.run(["key", "delete"]).code(2).stderr(
-        "chatbot: error: this needs an answer, and nobody can be asked: Remove the key for `openrouter`? [y/N]\nchatbot: hint: use `--yes`\n",
+        "chatbot: error: this needs an answer, but there is no terminal to ask on: Delete the key for `openrouter`? [y/N]\nchatbot: hint: use `--yes`\n",
     ).check();
-    sandbox.run(["key", "delete", "--yes"]).stdout("removed the key for `openrouter` from the vault\n").check();
+    sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the vault\n").check();
     sandbox.run(["key", "delete", "--yes"]).fails(3);
     sandbox.run(["key", "get", "--profile", "work"]).passes();
     assert_eq!(sandbox.files_with(key.as_bytes()), Vec::<std::path::PathBuf>::new());
@@ -69,8 +69,8 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
 #[test]
 fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
     let sandbox = Sandbox::with_vault();
-    let hint = "chatbot: hint: look it up at https://openrouter.ai/settings/keys, or store it anyway with `--force`\n";
-    let alone = "chatbot: hint: copy the key alone, whole and on one line\n";
+    let hint = "chatbot: hint: check it at https://openrouter.ai/settings/keys, or save it anyway with `--force`\n";
+    let alone = "chatbot: hint: copy only the key, complete and on one line\n";
     for (given, why, hint) in [
         ("", "the key is empty", alone),
         ("two words", "the key contains a space or a line break", alone),
@@ -97,9 +97,7 @@ fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
     sandbox
         .run(["key", "set"])
         .code(2)
-        .stderr(
-            "chatbot: error: a key is asked for on a terminal, and this is none\nchatbot: hint: give it through a pipe with `--stdin`\n",
-        )
+        .stderr("chatbot: error: cannot ask for a key: there is no terminal\nchatbot: hint: pipe it in with `--stdin`\n")
         .check();
     // No option takes the key itself.
     sandbox.run(["key", "set", "canary"]).fails(2);
@@ -117,16 +115,16 @@ fn a_provider_is_asked_before_its_key_is_kept_and_then_once_an_hour() {
         .stdin("wrong")
         .code(3)
         .stderr(
-            "chatbot: error: own refuses this key; it was not stored\n\
-         chatbot: hint: look it up at `[..]`, or store it anyway with `--force`\n",
+            "chatbot: error: own rejects this key; it was not saved\n\
+         chatbot: hint: check it at `[..]`, or save it anyway with `--force`\n",
         )
         .check();
     sandbox.run(["key", "get"]).fails(3);
-    sandbox.run(["key", "set", "--stdin"]).stdin("right").stdout("stored the key for `own` in the vault: valid\n").check();
-    sandbox.run(["key", "validate"]).stdout("own: valid, as asked [..] ago\n").check();
+    sandbox.run(["key", "set", "--stdin"]).stdin("right").stdout("saved the key for `own` in the vault: valid\n").check();
+    sandbox.run(["key", "validate"]).stdout("own: valid, checked [..] ago\n").check();
     sandbox.run(["key", "validate", "--force"]).stdout("own: valid\n").check();
     sandbox.run(["key", "validate", "--force"]).code(3).stdout("own: invalid: [..]\n").check();
-    sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, as asked [..] ago\n").check();
+    sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, checked [..] ago\n").check();
     let listed = sandbox.run(["key", "list"]).passes().stdout;
     assert!(listed.contains("! the key for `own` was rejected by its provider\n"), "{listed}");
     let asked: Vec<String> = server.requests().iter().map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap())).collect();
@@ -139,7 +137,7 @@ fn without_the_network_a_key_is_stored_and_nothing_is_claimed_of_it() {
     let server = Server::replies([]);
     sandbox.configure(&own(&server));
     drop(server);
-    sandbox.run(["key", "set", "--stdin"]).stdin("good").stdout("stored the key for `own` in the vault: unknown: [..]\n").check();
+    sandbox.run(["key", "set", "--stdin"]).stdin("good").stdout("saved the key for `own` in the vault: unknown: [..]\n").check();
     sandbox.run(["key", "validate"]).code(7).stdout("own: unknown: [..]\n").check();
     let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
     assert_eq!((&listed["keys"][0]["status"], &listed["keys"][0]["last_validated"]), (&"unknown".into(), &serde_json::Value::Null));
@@ -157,8 +155,8 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
         .run(["ask", "hello"])
         .code(3)
         .stderr(
-            "chatbot: error: the key for `openrouter` was stored for `openrouter.ai`, not for `127.0.0.1:[..]`\n\
-         chatbot: hint: store the key of `127.0.0.1:[..]` with `chatbot key set --provider openrouter`\n",
+            "chatbot: error: the key for `openrouter` was saved for `openrouter.ai`, not for `127.0.0.1:[..]`\n\
+         chatbot: hint: save the key for `127.0.0.1:[..]` with `chatbot key set --provider openrouter`\n",
         )
         .check();
     sandbox.run(["key", "validate"]).fails(3);
@@ -174,8 +172,8 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
             .run(["ask", "hello"])
             .code(3)
             .stderr(
-                "chatbot: error: it is not known whether the key for `openrouter` was stored for `127.0.0.1:[..]`\n\
-                 chatbot: hint: store it again with `chatbot key set --provider openrouter`; nothing was sent\n",
+                "chatbot: error: cannot tell whether the key for `openrouter` was saved for `127.0.0.1:[..]`\n\
+                 chatbot: hint: nothing was sent; save it again with `chatbot key set --provider openrouter`\n",
             )
             .check();
     }
@@ -208,7 +206,7 @@ fn the_environment_is_the_second_source_and_is_never_written_down() {
     with(&["key", "delete", "--yes"])
         .code(3)
         .stderr(
-            "chatbot: error: no key for `openrouter` is stored; there is one in `OPENROUTER_API_KEY`\n\
+            "chatbot: error: no key for `openrouter` is saved; there is one in `OPENROUTER_API_KEY`\n\
          chatbot: hint: unset `OPENROUTER_API_KEY` where it is set\n",
         )
         .check();
@@ -216,7 +214,7 @@ fn the_environment_is_the_second_source_and_is_never_written_down() {
     sandbox.store_key("openrouter", &stored);
     with(&["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
     let listed = with(&["key", "list"]).passes().stdout;
-    assert!(listed.contains("the key for `openrouter` in the environment is not used: one is stored\n"), "{listed}");
+    assert!(listed.contains("the key for `openrouter` in the environment is not used: a saved key takes precedence\n"), "{listed}");
     assert_eq!(sandbox.files_with(variable.as_bytes()), Vec::<std::path::PathBuf>::new());
 }
 
@@ -225,14 +223,14 @@ fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("Key of OpenRouter (nothing is shown): ").line(&key).wait_for("stored the key for `openrouter`");
+    screen.wait_for("OpenRouter API key (input hidden): ").line(&key).wait_for("saved the key for `openrouter`");
     assert_eq!(screen.end(), 0);
     assert!(!String::from_utf8_lossy(&screen.transcript()).contains("c0ffee"));
     sandbox
         .run(["key", "get", "--reveal"])
         .code(2)
         .stderr(
-            "chatbot: error: a key is shown on a terminal only, and standard output is none\n\
+            "chatbot: error: `--reveal` works only on a terminal\n\
          chatbot: hint: leave out `--reveal`; a program that needs the key takes it from the store itself\n",
         )
         .check();
@@ -242,10 +240,10 @@ fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
     let events = sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout;
     assert!(events.contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#), "{events}");
     let mut screen = sandbox.screen(["key", "delete"]);
-    screen.wait_for("Remove the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was removed");
+    screen.wait_for("Delete the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was deleted");
     assert_eq!(screen.end(), 1);
     let mut screen = sandbox.screen(["key", "delete"]);
-    screen.wait_for("[y/N] ").line("y").wait_for("removed the key");
+    screen.wait_for("[y/N] ").line("y").wait_for("deleted the key");
     assert_eq!(screen.end(), 0);
 }
 
@@ -281,8 +279,8 @@ fn what_is_no_text_is_no_key() {
         .stdin(b"sk-or-v1-\xff\xfe")
         .code(3)
         .stderr(
-            "chatbot: error: what came on standard input is not text\n\
-             chatbot: hint: give the secret alone, whole and on one line\n",
+            "chatbot: error: standard input is not UTF-8 text\n\
+             chatbot: hint: pass only the secret, complete and on one line\n",
         )
         .check();
 }
@@ -375,7 +373,7 @@ fn foreign_key_is_stored_for_another_host_only_with_a_yes() {
     ));
     let key = super::harness::sandbox::key();
     let output = sandbox.run(["key", "set", "--stdin"]).stdin(&key).fails(3);
-    assert!(output.stderr.contains("this key looks like a key of OpenRouter, and `own` is at `127.0.0.1:"), "{}", output.stderr);
+    assert!(output.stderr.contains("this key looks like a key of OpenRouter, but `own` is at `127.0.0.1:"), "{}", output.stderr);
     assert_eq!(server.connections(), 0);
     sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(&key).passes();
     sandbox.run(["ask", "hi"]).passes();
@@ -393,7 +391,7 @@ fn stored_key_stays_with_its_host_when_settings_and_state_are_edited_together() 
     let settings = |url: &str| format!("[providers.openrouter]\nbase_url = \"{url}\"\nkey = \"stored\"\nmodel = \"m\"\n");
     sandbox.configure(&settings(&server.base_url()));
     let output = sandbox.run(["ask", "hi"]).fails(3);
-    assert!(output.stderr.contains("it is not known whether the key for `openrouter` was stored for"), "{}", output.stderr);
+    assert!(output.stderr.contains("cannot tell whether the key for `openrouter` was saved for"), "{}", output.stderr);
     // An address that begins like one host and leads to another.
     sandbox.configure(&settings(&format!("http:127.0.0.1:{}://openrouter.ai/v1", server.port())));
     sandbox.run(["ask", "hi"]).output();

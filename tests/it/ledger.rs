@@ -237,7 +237,7 @@ fn logging_says_what_happens_and_nothing_private() {
         let before = bytes.map_or_else(|| std::fs::read_to_string(&path).unwrap(), str::to_owned);
         sandbox.write(&path, &before);
         let refused = sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", &path).fails(2);
-        assert!(refused.stderr.contains("something else than a log"), "{refused:?}");
+        assert!(refused.stderr.contains("is not a log file"), "{refused:?}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
     }
     let nowhere = sandbox.root().join("nowhere");
@@ -311,7 +311,7 @@ fn a_key_given_for_a_model_goes_nowhere() {
     let name = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     for model in [name.as_str(), "ann.bell@initech.com"] {
         let refused = sandbox.run(["ask", "--no-log", "-m", model, "hello"]).fails(4);
-        assert!(refused.stderr.contains("the name of the model has something private in it"), "{refused:?}");
+        assert!(refused.stderr.contains("the model name contains private data"), "{refused:?}");
     }
     assert!(server.requests().is_empty());
     let told = sandbox.run(["audit", "list"]).passes().stdout;
@@ -438,7 +438,7 @@ fn a_day_ends_where_its_owner_lives() {
 fn watching_leaves_the_terminal_as_it_was() {
     let (sandbox, _server) = used();
     let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
-    screen.wait_for("3 of 100").wait_for("Ctrl-C ends it").send("\x03");
+    screen.wait_for("3 of 100").wait_for("press Ctrl-C to quit").send("\x03");
     assert_eq!(screen.end(), 0);
     let transcript = screen.transcript();
     assert!(transcript.ends_with(b"\x1b[?25h\x1b[?1049l"), "{}", String::from_utf8_lossy(&transcript).escape_debug());
@@ -502,7 +502,7 @@ fn whatever_breaks_the_log_is_an_alarm_each_time_and_is_seen_to_under_its_key() 
         assert_eq!(alarms(), ["chain"], "{how}");
         // Without the key nothing is taken note of, and nothing goes from the list.
         let shut = sandbox.run(["audit", "alerts", "--acknowledge", "all"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
-        assert!(shut.stderr.contains("the log stays marked as damaged: "), "{how}: {shut:?}");
+        assert!(shut.stderr.contains("the audit log stays marked as damaged: "), "{how}: {shut:?}");
         assert_eq!(alarms(), ["chain"], "{how}");
         sandbox.run(["audit", "verify"]).fails(9);
         sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
@@ -520,11 +520,11 @@ fn what_a_script_came_upon_is_shown_at_the_next_terminal_once() {
         sandbox.run(["key", "get"]).passes();
     }
     let mut screen = sandbox.screen(["usage"]);
-    screen.wait_for("alarm: keys were looked at 6 times within ten minutes; `chatbot audit alerts` lists it");
+    screen.wait_for("alert: keys were looked at 6 times within ten minutes; `chatbot audit alerts` lists it");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["usage"]);
     assert_eq!(screen.end(), 0);
-    assert!(!screen.text().contains("alarm"), "{}", screen.text());
+    assert!(!screen.text().contains("alert:"), "{}", screen.text());
 }
 
 #[test]
@@ -584,13 +584,13 @@ fn the_log_tells_who_changed_it() {
     assert_eq!((&found["ok"], &found["first_bad"]), (&false.into(), &bad.into()), "{found}");
     let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
     assert_eq!((&alerts["alerts"][0]["kind"], alerts["alerts"].as_array().unwrap().len()), (&"chain".into(), 1), "{alerts}");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 taken off the list\n").check();
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 acknowledged\n").check();
     sandbox.run(["audit", "alerts"]).stdout("").check();
-    sandbox.run(["audit", "alerts", "--acknowledge", "1"]).stdout("0 taken off the list\n").check();
+    sandbox.run(["audit", "alerts", "--acknowledge", "1"]).stdout("0 acknowledged\n").check();
     sandbox
         .run(["audit", "alerts", "--acknowledge", "99"])
         .code(2)
-        .stderr("chatbot: error: there is no alert 99\nchatbot: hint: `chatbot audit alerts --all` lists them with their numbers\n")
+        .stderr("chatbot: error: there is no alert 99\nchatbot: hint: list them with `chatbot audit alerts --all`\n")
         .check();
 }
 

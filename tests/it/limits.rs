@@ -134,7 +134,10 @@ fn what_another_has_set_aside_is_worth_waiting_for() {
     let first = sandbox.run(["ask", "--no-log", "hello"]).start();
     came.wait();
     let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
-    assert!(refused.stderr.ends_with("chatbot: hint: a request under way has it set aside: try again when it has ended\n"), "{refused:?}");
+    assert!(
+        refused.stderr.ends_with("chatbot: hint: a running request has reserved the rest: try again when it has finished\n"),
+        "{refused:?}"
+    );
     go.open();
     first.end();
     sandbox.run(["ask", "--no-log", "hello"]).passes();
@@ -149,7 +152,7 @@ fn what_is_stopped_between_two_attempts_cost_nothing() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
     let mut screen = sandbox.screen(["ask", "--no-log", "hello"]);
-    screen.wait_for("trying again in 15 s").send(super::harness::screen::key::CTRL_C);
+    screen.wait_for("retrying in 15 s").send(super::harness::screen::key::CTRL_C);
     assert_eq!(screen.end(), 130);
     let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
     assert_eq!((&usage["totals"], &usage["budget"]["spans"][0]["held"]), (&Value::Array(vec![]), &0.0.into()), "{usage}");
@@ -247,7 +250,7 @@ fn a_spent_budget_says_what_to_do() {
         .code(5)
         .stderr("chatbot: error: budget of $0.01 for today reached: $0.01 spent, and this request may cost up to $0.01\nchatbot: hint: it begins anew at [..] 00:00; raise `budget.per_day` in the settings, ask for less with `--max-tokens`, or ask a cheaper model\n")
         .check();
-    sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: ask a model of which `chatbot models` shows the price, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
+    sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
 }
 
 #[test]
@@ -329,7 +332,7 @@ fn who_was_asked_to_wait_waits_if_told_to() {
     let wish = serde_json::json!({"own/default/maker/model-1": {"at": Clock::system().now(), "run": 0, "uptime": 0, "wait_ms": 2500}});
     sandbox.write(sandbox.state().join("backoff.json"), wish.to_string());
     let shown = sandbox.run(["usage"]).passes().stdout;
-    assert!(shown.contains("own/default/maker/model-1 wants no request for"), "{shown}");
+    assert!(shown.contains("own/default/maker/model-1 accepts no requests for"), "{shown}");
     let began = Instant::now();
     sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
     assert!(began.elapsed().as_millis() > 1000, "{:?}", began.elapsed());

@@ -69,7 +69,7 @@ fn the_browser_brings_the_code_and_the_key_is_stored() {
     assert!(ask(&format!("{path}?code=abc"), "evil.example").starts_with("HTTP/1.1 404 "));
     assert!(ask("guess?code=abc", host).starts_with("HTTP/1.1 404 "));
     assert!(ask(&format!("{path}?code=the-code"), host).starts_with("HTTP/1.1 200 OK"));
-    screen.wait_for("stored the key for `gate` in the vault: valid");
+    screen.wait_for("saved the key for `gate` in the vault: valid");
     assert_eq!(screen.end(), 0);
     // The door is closed.
     assert!(TcpStream::connect(host).is_err());
@@ -84,10 +84,10 @@ fn without_a_browser_the_code_is_pasted() {
     let server = server();
     let sandbox = sandbox(&server);
     let mut screen = sandbox.screen(["key", "login", "--headless"]);
-    screen.wait_for("The code it shows (nothing is shown here): ");
+    screen.wait_for("Code from the page (input hidden): ");
     let page = page(&screen.transcript());
     assert_eq!(parameter(&page, "callback_url"), None);
-    screen.line("pasted-code").wait_for("stored the key for `gate`");
+    screen.line("pasted-code").wait_for("saved the key for `gate`");
     assert_eq!(screen.end(), 0);
     is_proved(&server, &page, "pasted-code");
 }
@@ -98,7 +98,7 @@ fn a_code_that_is_not_taken_stores_nothing() {
         Server::scripted([("POST /v1/auth/keys", Reply::json(403, r#"{"error":{"code":403,"message":"Invalid code or code_verifier"}}"#))]);
     let sandbox = sandbox(&server);
     let mut screen = sandbox.screen(["key", "login", "--headless"]);
-    screen.wait_for("nothing is shown here): ").line("wrong").wait_for("Invalid code or code_verifier");
+    screen.wait_for("input hidden): ").line("wrong").wait_for("Invalid code or code_verifier");
     assert_ne!(screen.end(), 0);
     sandbox.run(["key", "get"]).fails(3);
 }
@@ -109,8 +109,8 @@ fn a_provider_without_a_login_is_said_to_have_none() {
         .run(["key", "login", "--provider", "openai"])
         .code(2)
         .stderr(
-            "chatbot: error: OpenAI has no login for programs\n\
-         chatbot: hint: make a key at https://platform.openai.com/api-keys, and store it with `chatbot key set --provider openai`\n",
+            "chatbot: error: OpenAI does not support login\n\
+         chatbot: hint: create a key at https://platform.openai.com/api-keys, and save it with `chatbot key set --provider openai`\n",
         )
         .check();
 }

@@ -93,13 +93,13 @@ fn every_command_runs() {
             }
             "chatbot vault create" => {
                 let mut screen = sandbox.screen(["vault", "create"]);
-                screen.wait_for(": ").line(PASSPHRASE).wait_for("Strength").wait_for(": ").line(PASSPHRASE).wait_for("made the vault");
+                screen.wait_for(": ").line(PASSPHRASE).wait_for("Strength").wait_for(": ").line(PASSPHRASE).wait_for("created the vault");
                 assert_eq!(screen.end(), 0, "{command}");
                 sandbox.set("CHATBOT_PASSPHRASE_FILE", &passphrase);
             }
             "chatbot key set" => {
                 let mut screen = sandbox.screen(["key", "set"]);
-                screen.wait_for("nothing is shown): ").line(&own_key()).wait_for("stored the key");
+                screen.wait_for("input hidden): ").line(&own_key()).wait_for("saved the key");
                 assert_eq!(screen.end(), 0, "{command}");
             }
             _ => {

@@ -68,7 +68,7 @@ fn where_the_disk_is_full_the_chat_says_so_and_goes_on() {
     assert!(more.write_all(&vec![0; 1 << 16]).is_err());
     drop(more);
     let closed = sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(8);
-    assert!(closed.stderr.contains("make room and try again"), "{closed:?}");
+    assert!(closed.stderr.contains("free some space and try again"), "{closed:?}");
     // A lockdown needs a name and no room.
     sandbox.run(["incident", "lockdown"]).passes();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);

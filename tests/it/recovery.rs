@@ -13,7 +13,7 @@ fn exported() -> (Sandbox, PathBuf) {
     let file = sandbox.desk().join("recovery.txt");
     sandbox
         .run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP])
-        .stdout("wrote `recovery.txt`; it opens with its passphrase\n")
+        .stdout("wrote `recovery.txt`; its passphrase decrypts it\n")
         .check();
     (sandbox, file)
 }
@@ -36,11 +36,11 @@ fn the_key_comes_back_from_its_file() {
         sandbox.run(command).code(8).stderr(LOST).check();
     }
     assert_eq!(sandbox.conversations(), files);
-    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+    sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
     sandbox
         .run(["key", "recovery", "import", "-"])
         .stdin(fs::read(&file).unwrap())
-        .stdout("the key of your conversations was there already; it is the same\n")
+        .stdout("the data key of your conversations was already there; it is the same\n")
         .check();
     let shown = sandbox.run(["history", "show"]).passes().stdout;
     assert!(shown.contains("a word to keep"), "{shown}");
@@ -67,11 +67,11 @@ fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
         )
         .check();
     let mut screen = sandbox.screen(["key", "recovery", "import"]);
-    screen.wait_for("an empty line ends them.");
+    screen.wait_for("finish with an empty line.");
     for line in &lines {
         screen.line(line.split(". ").nth(1).unwrap());
     }
-    screen.line("").wait_for("the key of your conversations is back");
+    screen.line("").wait_for("restored the data key of your conversations");
     assert_eq!(screen.end(), 0);
     sandbox.run(["history", "verify"]).passes();
 }
@@ -83,13 +83,13 @@ fn an_export_is_typed_back_in_part() {
         .run(["key", "recovery", "export", "r.txt", "--yes"])
         .code(3)
         .stderr(
-            "chatbot: error: there is no key of conversations yet\n\
-         chatbot: hint: it is made with the first conversation that is kept, such as `chatbot chat --demo`\n",
+            "chatbot: error: there is no data key yet\n\
+         chatbot: hint: it is created with the first saved conversation, such as `chatbot chat --demo`\n",
         )
         .check();
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let mut screen = sandbox.screen(["key", "recovery", "export", "r.txt", "--kdf", CHEAP]);
-    screen.wait_for("type two of its lines back");
+    screen.wait_for("type two of its lines");
     for _ in 0..2 {
         screen.wait_for("Line ");
         // The number is still coming, or has come: the prompt ends with a colon.
@@ -98,9 +98,9 @@ fn an_export_is_typed_back_in_part() {
             screen.text().lines().rev().find_map(|l| l.trim().strip_prefix("Line ")?.strip_suffix(':')?.parse().ok()).unwrap();
         let text = fs::read_to_string(sandbox.desk().join("r.txt")).unwrap();
         let line = text.lines().find(|l| l.trim_start().starts_with(&format!("{number}. "))).unwrap().to_owned();
-        screen.line("lusab").wait_for("That is another line.").wait_for(": ").line(&line);
+        screen.line("lusab").wait_for("That line does not match.").wait_for(": ").line(&line);
     }
-    screen.wait_for("It can be read.");
+    screen.wait_for("The lines match.");
     assert_eq!(screen.end(), 0);
     sandbox.run(["key", "recovery", "export", "r.txt", "--yes"]).fails(2);
     sandbox.run(["key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP]).passes();
@@ -140,7 +140,7 @@ fn the_key_of_other_conversations_is_not_kept() {
         .arg(&file)
         .code(8)
         .stderr(
-            "chatbot: error: this is the key of other conversations: it opens none of those here; it was not kept\n\
+            "chatbot: error: this data key belongs to other conversations: it decrypts none of those here; it was not saved\n\
          chatbot: hint: look for the recovery file that was written on this machine\n",
         )
         .check();
@@ -201,8 +201,8 @@ fn two_keys_that_are_both_needed_are_kept_beside_each_other() {
         .run(["key", "recovery", "import"])
         .arg(&others)
         .stdout(
-            "this key is back beside the one in use: each opens what it has sealed\n\
-             `chatbot history rekey` makes one of both\n",
+            "restored this key in addition to the one in use: each decrypts what it has encrypted\n\
+             `chatbot history rekey` replaces both with a single key\n",
         )
         .check();
     sandbox.run(["history", "verify"]).passes();
@@ -263,7 +263,7 @@ fn python_opens_and_writes_the_same_file() {
         assert!(output.status.success(), "{kdf}: {}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{kdf}");
         lose_the_vault(&sandbox);
-        sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("the key of your conversations is back\n").check();
+        sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
         sandbox.run(["history", "verify"]).passes();
     }
 }

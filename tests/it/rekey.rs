@@ -4,7 +4,7 @@
 use super::backup::{everything, house};
 use std::fs;
 
-const KEPT: &str = "chatbot: hint: put back good copies and try again, or let the old key go with `chatbot history rekey --drop-old-key`\n";
+const KEPT: &str = "chatbot: hint: restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`\n";
 
 #[test]
 fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
@@ -20,9 +20,9 @@ fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
     fs::write(&files[0], bytes).unwrap();
     fs::write(&files[1], "gAAAAAnothing\n").unwrap();
     let named =
-        |n: usize| format!("chatbot: warning: neither key opens `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display());
+        |n: usize| format!("chatbot: warning: neither key decrypts `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display());
     let refused = format!(
-        "{}not lines 1 to 2, 4\n{}no line of it\nchatbot: error: 2 files are not whole under either key; the old key is kept\n{KEPT}",
+        "{}not lines 1 to 2, 4\n{}no line of it\nchatbot: error: 2 files are not readable with either key; the old key is kept\n{KEPT}",
         named(0),
         named(1)
     );
@@ -36,7 +36,7 @@ fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
     fs::write(&files[0], &good[0]).unwrap();
     fs::write(&files[1], &good[1]).unwrap();
     assert_eq!(everything(&sandbox), all);
-    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 2 conversations; the old key is gone\n").check();
+    sandbox.run(["history", "rekey", "--yes"]).stdout("re-encrypted 2 conversations; the old key was deleted\n").check();
     assert_eq!(everything(&sandbox), all);
     fs::write(&files[0], &good[0]).unwrap();
     sandbox.run(["history", "verify"]).fails(9);
@@ -50,8 +50,8 @@ fn the_old_key_goes_with_what_does_not_open_when_that_is_said() {
     fs::write(&files[0], "gAAAAAnothing\n").unwrap();
     sandbox.run(["history", "rekey", "--yes"]).fails(8);
     let said = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).passes();
-    assert_eq!(said.stdout, "sealed anew: 0 conversations; the old key is gone\n");
-    assert!(said.stderr.starts_with("chatbot: warning: neither key opens `[ROOT]/"), "{said:#?}");
+    assert_eq!(said.stdout, "re-encrypted 0 conversations; the old key was deleted\n");
+    assert!(said.stderr.starts_with("chatbot: warning: neither key decrypts `[ROOT]/"), "{said:#?}");
     fs::write(&files[0], good).unwrap();
     let verified = sandbox.run(["history", "verify"]).fails(9);
     assert!(verified.stdout.contains("no line of conversation"), "{verified:#?}");
@@ -66,7 +66,7 @@ fn sealed_copies_of_emptied_files_go_over_to_the_new_key() {
     assert_ne!(fs::read_to_string(&file).unwrap(), secret);
     let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
     let sealed = fs::read(&copy).unwrap();
-    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 1 conversation; the old key is gone\n").check();
+    sandbox.run(["history", "rekey", "--yes"]).stdout("re-encrypted 1 conversation; the old key was deleted\n").check();
     assert_ne!(fs::read(&copy).unwrap(), sealed);
     sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).passes();
     assert_eq!(fs::read_to_string(&file).unwrap(), secret);
@@ -74,8 +74,8 @@ fn sealed_copies_of_emptied_files_go_over_to_the_new_key() {
     fs::write(&copy, "gAAAAAnothing").unwrap();
     let name = copy.strip_prefix(sandbox.root()).unwrap().display().to_string();
     let refused = format!(
-        "chatbot: warning: neither key opens `[ROOT]/{name}`: no line of it\n\
-         chatbot: error: 1 file is not whole under either key; the old key is kept\n{KEPT}"
+        "chatbot: warning: neither key decrypts `[ROOT]/{name}`: no line of it\n\
+         chatbot: error: 1 file is not readable with either key; the old key is kept\n{KEPT}"
     );
     sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(refused).check();
     sandbox.is_private();
@@ -90,7 +90,7 @@ fn lines_whose_end_was_damaged_lose_nothing() {
     let ends: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at).collect();
     bytes[ends[1]] = b'?';
     fs::write(&file, &bytes).unwrap();
-    sandbox.run(["history", "rekey", "--yes"]).stdout("sealed anew: 1 conversation; the old key is gone\n").check();
+    sandbox.run(["history", "rekey", "--yes"]).stdout("re-encrypted 1 conversation; the old key was deleted\n").check();
     assert_eq!(everything(&sandbox), all);
     // Half of what stands together does not open: it stays, to be mended one day.
     let mut bytes = fs::read(&file).unwrap();

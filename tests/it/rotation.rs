@@ -92,7 +92,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("stored the key for `gate` in the vault: valid\n").check();
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `gate` in the vault: valid\n").check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(MANAGEMENT)
         .stdout("stored the key for `gate` in profile `management` in the vault: valid, but it is a management key: it can create other keys but not call models\n")
         .check();
@@ -106,8 +106,8 @@ fn stored(sandbox: &Sandbox) -> String {
     screen.text().lines().find(|l| l.starts_with("sk-or-v1-")).unwrap().trim().to_owned()
 }
 
-const SWAPPED: &str = "swapped the key for `gate`: the new one has the limits of the old one, which is disabled\n\
-    `chatbot key rotate --provider gate --confirm` deletes the old one; `--undo` takes it back\n";
+const SWAPPED: &str = "replaced the key for `gate`: the new one has the limits of the old one, which is disabled\n\
+    `chatbot key rotate --provider gate --confirm` deletes the old one; `--undo` restores it\n";
 
 #[test]
 fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
@@ -129,10 +129,10 @@ fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
         .code(2)
         .stderr(
             "chatbot: error: the last rotation of the key for `gate` is not confirmed yet\n\
-         chatbot: hint: `chatbot key rotate --provider gate --confirm` lets the old key go, `--undo` takes it back\n",
+         chatbot: hint: `chatbot key rotate --provider gate --confirm` deletes the old key, `--undo` restores it\n",
         )
         .check();
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` is gone and deleted at the provider\n").check();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here and at the provider\n").check();
     assert_eq!(account.lock().unwrap().keys.len(), 1);
     sandbox.run(["key", "rotate", "--confirm"]).fails(2);
     sandbox.run(["key", "rotate"]).passes();
@@ -145,9 +145,9 @@ fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
 #[test]
 fn an_automatic_rotation_is_taken_back() {
     let (sandbox, account, _server) = openrouter();
-    sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to take back\n").check();
+    sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to restore\n").check();
     sandbox.run(["key", "rotate"]).passes();
-    sandbox.run(["key", "rotate", "--undo"]).stdout("the old key for `gate` is back\n").check();
+    sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `gate`\n").check();
     assert_eq!(stored(&sandbox), key(1));
     let account = account.lock().unwrap();
     assert_eq!(account.keys.len(), 1);
@@ -162,8 +162,8 @@ fn a_key_of_another_account_is_not_rotated_by_this_one() {
         .run(["key", "rotate"])
         .code(3)
         .stderr(
-            "chatbot: error: the account of the management key has no such key as the one for `gate`\n\
-         chatbot: hint: use the management key of the account it belongs to, or give the new key yourself with `--manual`\n",
+            "chatbot: error: the key for `gate` is not in the account of the management key\n\
+         chatbot: hint: use the management key of its account, or enter the new key yourself with `--manual`\n",
         )
         .check();
     assert_eq!(account.lock().unwrap().made, 0);
@@ -176,19 +176,16 @@ fn guided_the_new_key_is_tried_before_the_old_one_goes() {
     let rotate = |key: String| sandbox.run(["key", "rotate", "--manual", "--stdin"]).stdin(key);
     let said = rotate(key(3)).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: the new key is invalid: "), "{said}");
-    rotate(key(1))
-        .code(3)
-        .stderr("chatbot: error: this is the key that is stored already\nchatbot: hint: make a new one at your provider\n")
-        .check();
+    rotate(key(1)).code(3).stderr("chatbot: error: this key is already saved\nchatbot: hint: create a new one at your provider\n").check();
     assert_eq!(stored(&sandbox), key(1));
     rotate(key(2)).stdout(
-        "swapped the key for `gate`: valid\nthe old one is kept until `chatbot key rotate --provider gate --confirm`; `--undo` takes it back\n",
+        "replaced the key for `gate`: valid\nthe old one is kept until `chatbot key rotate --provider gate --confirm`; `--undo` restores it\n",
     ).check();
     assert_eq!(stored(&sandbox), key(2));
     sandbox.run(["key", "rotate", "--undo"]).passes();
     assert_eq!(stored(&sandbox), key(1));
     rotate(key(2)).passes();
-    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` is gone here; delete it at the provider too\n").check();
+    sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here; delete it at the provider too\n").check();
     sandbox.run(["key", "rotate", "--undo"]).fails(2);
     assert_eq!(stored(&sandbox), key(2));
 }
@@ -257,8 +254,8 @@ fn coming_back_from_an_incident_swaps_what_it_can_although_nothing_is_sent() {
     sandbox.run(["key", "rotate"]).fails(4);
     let told = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
     assert!(told.contains(SWAPPED), "{told}");
-    assert!(told.contains("left: the key for `gate` in profile `management`: only its owner"), "{told}");
-    assert!(told.contains("the lockdown stays"), "{told}");
+    assert!(told.contains("not replaced: the key for `gate` in profile `management`: you must create"), "{told}");
+    assert!(told.contains("the lockdown is still active"), "{told}");
     assert_eq!(account.lock().unwrap().made, 1);
     // Again, and the same key is not swapped twice.
     sandbox.run(["incident", "recover", "--yes"]).fails(9);

@@ -12,7 +12,7 @@ fn a_template_is_written_once_and_has_no_mistakes() {
     sandbox.run(["config", "check"]).stdout("[ROOT]/one-root/config/config.toml: no mistakes\n").check();
     sandbox
         .run(["config", "init"])
-        .stderr("chatbot: error: `[ROOT]/one-root/config/config.toml` is there already\nchatbot: hint: [..]\n")
+        .stderr("chatbot: error: `[ROOT]/one-root/config/config.toml` already exists\nchatbot: hint: [..]\n")
         .code(2)
         .check();
     sandbox.is_private();
@@ -60,7 +60,7 @@ fn the_log_holds_numbers_and_names() {
     assert_eq!(one.lines().count(), 1, "{one}");
     sandbox
         .run(["audit", "--event", "mesage.redacted"])
-        .stderr("chatbot: error: there is no event `mesage.redacted`\nchatbot: hint: did you mean `message.redacted`?\n")
+        .stderr("chatbot: error: unknown event `mesage.redacted`\nchatbot: hint: did you mean `message.redacted`?\n")
         .code(2)
         .check();
 }

@@ -86,7 +86,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     let before = files(&place);
     sandbox
         .run(["backup", &address])
-        .stdout("file:[ROOT]/stick: 30 of 30 conversations, 120 messages; 0 sent, 30 there already; 0 bytes, verified\n")
+        .stdout("file:[ROOT]/stick: 30 of 30 conversations, 120 messages; 0 uploaded, 30 already there; 0 bytes, verified\n")
         .check();
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..3] {
@@ -114,13 +114,13 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     );
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let restored = other.run(["restore", "--mine", &address]).passes();
-    assert!(restored.stdout.starts_with("30 restored, 0 here already, 0 restored beside\n"), "{restored:#?}");
+    assert!(restored.stdout.starts_with("30 restored, 0 already present, 0 restored as copies\n"), "{restored:#?}");
     assert_eq!(everything(&other), everything(&sandbox));
     let beside = other.settings().with_extension("toml.restored");
     assert_eq!(fs::read(&beside).unwrap(), fs::read(sandbox.settings()).unwrap());
     fs::rename(beside, other.settings()).unwrap();
     // A folder with backups in it is known by that, too.
-    other.run(["restore", "--mine"]).arg(&place).stdout("0 restored, 30 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine"]).arg(&place).stdout("0 restored, 30 already present, 0 restored as copies\n").check();
     assert!(!other.root().join("one-root/cache/restore.backup").exists());
     other.is_private();
 
@@ -132,7 +132,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     let first = first["snapshot"].as_str().unwrap();
     third_house
         .run(["restore", "--mine", &address, "--snapshot", &first[..6], "--only", &ids[0]])
-        .stdout("1 restored, 0 here already, 0 restored beside\n")
+        .stdout("1 restored, 0 already present, 0 restored as copies\n")
         .check();
     assert_eq!(everything(&third_house).values().map(|(_, texts)| texts.len()).collect::<Vec<_>>(), [4]);
     third_house.run(["restore", "--mine", &address, "--only", "zzzz"]).fails(2);
@@ -190,7 +190,7 @@ fn only_what_was_opened_is_called_verified() {
     assert_eq!((&second["objects"], &second["objects_opened"], &second["verified"]), (&json!(4), &json!(0), &json!(false)), "{second}");
     let address = dav.address();
     let told = format!(
-        "{address}: 3 of 3 conversations, 12 messages; 0 sent, 3 there already; 0 bytes, 0 of 4 objects opened; `chatbot backup --verify {address}` opens all\n"
+        "{address}: 3 of 3 conversations, 12 messages; 0 uploaded, 3 already there; 0 bytes, 0 of 4 objects checked; `chatbot backup --verify {address}` checks all\n"
     );
     sandbox.run(["backup", &address]).stdout(told).check();
     sandbox.run(["backup", "--verify", &address]).passes();
@@ -223,7 +223,7 @@ fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
         fs::write(&path, whole).unwrap();
     }
     let empty = elsewhere();
-    empty.run(["restore", "--mine", "--salvage", &address]).stdout("6 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine", "--salvage", &address]).stdout("6 restored, 0 already present, 0 restored as copies\n").check();
 }
 
 #[test]
@@ -356,7 +356,7 @@ fn old_backups_go_with_what_only_they_needed() {
     let dry = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--dry-run", "--json"]).passes());
     assert_eq!((dry["removed"].as_array().unwrap().len(), &dry["kept"]), (2, &json!(1)));
     assert_eq!(files(&place), before);
-    sandbox.run(["backup", "prune", &address, "--keep", "3"]).stdout("0 backups removed, 3 kept; 0 objects removed, 0 bytes\n").check();
+    sandbox.run(["backup", "prune", &address, "--keep", "3"]).stdout("0 backups deleted, 3 kept; 0 objects deleted, 0 bytes\n").check();
     sandbox.run(["backup", "prune", &address, "--keep", "0"]).fails(2);
 
     // Somebody sends a backup: nothing is removed. A mark of the day before yesterday is nobody's.
@@ -492,7 +492,7 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
     for stray in ["objects/README", "snapshots/Not A Name", "stray"] {
         fs::write(place.join(stray), "stray").unwrap();
     }
-    empty.run(["restore", "--mine", &address]).stdout("3 restored, 0 here already, 0 restored beside\n").check();
+    empty.run(["restore", "--mine", &address]).stdout("3 restored, 0 already present, 0 restored as copies\n").check();
 
     // One that broke off is sent again by itself; one that was changed without another length, when that is asked for.
     fs::write(place.join(object(0)), b"gAAA").unwrap();
@@ -568,7 +568,7 @@ fn webdav_holds_backups_as_well() {
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
     sandbox.run(["backup", "--verify", &address]).passes();
     let other = admitted(elsewhere());
-    other.run(["restore", "--mine", &address]).stdout("12 restored, 0 here already, 0 restored beside\n").check();
+    other.run(["restore", "--mine", &address]).stdout("12 restored, 0 already present, 0 restored as copies\n").check();
     assert_eq!(everything(&other), everything(&sandbox));
     let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).passes());
     assert_eq!(pruned["removed"].as_array().unwrap().len(), 2);
@@ -627,7 +627,7 @@ fn amazons_and_googles_dialects_are_spoken() {
         let second = send(&sandbox, address);
         assert_eq!((&second["sent"], &second["there_already"]), (&json!(1), &json!(8)), "{second}");
         let other = admit(elsewhere());
-        other.run(["restore", "--mine", address]).stdout("9 restored, 0 here already, 0 restored beside\n").check();
+        other.run(["restore", "--mine", address]).stdout("9 restored, 0 already present, 0 restored as copies\n").check();
         assert_eq!(everything(&other), everything(&sandbox));
         let before = bucket.names().len();
         let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).passes());
@@ -829,13 +829,13 @@ fn storage_older_copy_of_a_store_is_told() {
     send(&sandbox, &address);
     let before = files(&place);
     let second = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
-    sandbox.run(["restore", &address]).stdout("0 restored, 2 here already, 0 restored beside\n").check();
+    sandbox.run(["restore", &address]).stdout("0 restored, 2 already present, 0 restored as copies\n").check();
     for (name, _) in files(&place).iter().filter(|(name, _)| !before.contains_key(*name)) {
         fs::remove_file(place.join(name)).unwrap();
     }
     for args in [["restore"].as_slice(), &["backup", "--verify"], &["backup", "list"]] {
         let told = sandbox.run(args).arg(&address).passes();
-        assert!(told.stderr.contains(&format!("an older copy of the store: backup `{second}`")), "{told:#?}");
+        assert!(told.stderr.contains(&format!("an older copy: backup `{second}`")), "{told:#?}");
     }
     // Whoever has not seen the newer one cannot tell, and a newer backup settles it.
     elsewhere().run(["restore", "--mine", &address]).passes();

@@ -213,7 +213,7 @@ fn reveal_shows_secrets_on_request_and_copy_leaves_them_out() {
     screen.end();
     assert_eq!(sandbox.files_with(SECRET.as_bytes()), Vec::<std::path::PathBuf>::new());
     let piped = sandbox.run(["chat"]).stdin("/reveal\n").fails(2);
-    assert!(piped.stderr.contains("on a terminal only"), "{piped:#?}");
+    assert!(piped.stderr.contains("only on a terminal"), "{piped:#?}");
 }
 
 /// A message in which lines look like the heading of the next one, where they begin and where a terminal of 80 or

@@ -28,15 +28,15 @@ fn a_vault_is_made_once_and_on_purpose() {
         .run(["vault", "status"])
         .code(3)
         .stderr(
-            "chatbot: error: there is no vault at `[ROOT]/one-root/data/vault.json`\nchatbot: hint: make one with `chatbot vault create`\n",
+            "chatbot: error: there is no vault at `[ROOT]/one-root/data/vault.json`\nchatbot: hint: create one with `chatbot vault create`\n",
         )
         .check();
     sandbox
         .run(["vault", "create"])
         .code(2)
         .stderr(
-            "chatbot: error: a passphrase for the vault is asked for on a terminal, and this is none\n\
-         chatbot: hint: name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`\n",
+            "chatbot: error: cannot ask for a passphrase for the vault: there is no terminal\n\
+         chatbot: hint: set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`\n",
         )
         .check();
     let file = sandbox.write("passphrase", PASSPHRASE);
@@ -44,7 +44,7 @@ fn a_vault_is_made_once_and_on_purpose() {
     sandbox
         .run(["vault", "create"])
         .code(2)
-        .stderr("chatbot: error: this seals the vault with nobody watching\nchatbot: hint: say so with `--yes`\n")
+        .stderr("chatbot: error: cannot confirm the passphrase for the vault: there is no terminal\nchatbot: hint: use `--yes` to use it without confirmation\n")
         .check();
     for (kdf, why) in [
         ("argon2id:m=8,t=1", "the Argon2id memory in KiB is 8; it must be 19456 to 1048576"),
@@ -58,7 +58,7 @@ fn a_vault_is_made_once_and_on_purpose() {
     assert!(!vault(&sandbox).exists());
     sandbox
         .run(["vault", "create", "--yes", "--kdf", CHEAP])
-        .stdout("made the vault `[ROOT]/one-root/data/vault.json` (argon2id:m=19456,t=2,p=1)\n")
+        .stdout("created the vault `[ROOT]/one-root/data/vault.json` (argon2id:m=19456,t=2,p=1)\n")
         .check();
     sandbox
         .run(["vault", "create", "--yes", "--kdf", CHEAP])
@@ -82,17 +82,17 @@ fn a_vault_is_made_once_and_on_purpose() {
 fn a_passphrase_is_typed_twice_weighed_or_made() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["vault", "create", "--kdf", CHEAP]);
-    screen.wait_for("(Enter: one is made for you): ").line("password").wait_for("Strength: weak, about 13 bits.");
-    screen.wait_for("Use it all the same? [y/N] ").line("n");
-    screen.wait_for("(Enter: one is made for you): ").line(PASSPHRASE).wait_for("Strength: strong");
-    screen.wait_for("Once more: ").line("something else").wait_for("The two are not the same.");
-    screen.wait_for("(Enter: one is made for you): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
+    screen.wait_for("(Enter: press Enter to generate one): ").line("password").wait_for("Strength: weak, about 13 bits.");
+    screen.wait_for("Use it anyway? [y/N] ").line("n");
+    screen.wait_for("(Enter: press Enter to generate one): ").line(PASSPHRASE).wait_for("Strength: strong");
+    screen.wait_for("Repeat the passphrase: ").line("something else").wait_for("The passphrases do not match.");
+    screen.wait_for("(Enter: press Enter to generate one): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
     let made = screen.text().lines().map(str::trim).find(|l| l.len() == 29 && l.matches('-').count() == 4).unwrap().to_owned();
-    screen.wait_for("Once more: ").line(&made).wait_for("made the vault");
+    screen.wait_for("Repeat the passphrase: ").line(&made).wait_for("created the vault");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
-    screen.wait_for("Passphrase of the vault: ").line("wrong").wait_for("That does not open it. Once more.");
-    screen.wait_for("Passphrase of the vault: ").line(&made).wait_for("(nothing is shown): ").line("sk-canary").wait_for("stored the key");
+    screen.wait_for("Passphrase of the vault: ").line("wrong").wait_for("Wrong passphrase, try again.");
+    screen.wait_for("Passphrase of the vault: ").line(&made).wait_for("(input hidden): ").line("sk-canary").wait_for("saved the key");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["key", "get"]);
     for _ in 0..3 {
@@ -113,19 +113,24 @@ fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
     assert_eq!(screen.end(), 3);
     assert!(!vault(&sandbox).exists());
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
-    screen.wait_for("Make one now? [y/N] ").line("y").wait_for("one is made for you): ").line(PASSPHRASE);
+    screen.wait_for("Create one now? [y/N] ").line("y").wait_for("press Enter to generate one): ").line(PASSPHRASE);
     // It has been typed twice: it is not asked for again in this run.
     screen
-        .wait_for("Once more: ")
+        .wait_for("Repeat the passphrase: ")
         .line(PASSPHRASE)
-        .wait_for("Key of OpenRouter (nothing is shown): ")
+        .wait_for("OpenRouter API key (input hidden): ")
         .line("sk-canary")
-        .wait_for("stored the key");
+        .wait_for("saved the key");
     assert_eq!(screen.end(), 0);
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).code(3).stdin("x").stderr(
-        "chatbot: error: the vault is locked: its passphrase is asked for on a terminal, and this is none\n\
-         chatbot: hint: run it in a terminal, or name the passphrase's file in `CHATBOT_PASSPHRASE_FILE` or its program in `CHATBOT_PASSPHRASE_COMMAND`\n",
-    ).check();
+    sandbox
+        .run(["key", "set", "--stdin", "--no-validate"])
+        .code(3)
+        .stdin("x")
+        .stderr(
+            "chatbot: error: the vault is locked: there is no terminal to ask for its passphrase\n\
+         chatbot: hint: run it in a terminal, or set `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND`\n",
+        )
+        .check();
 }
 
 #[test]
@@ -138,9 +143,10 @@ fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing()
         .code(3)
         .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; nothing was changed\n")
         .check();
-    for (line, why) in
-        [("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"), ("true", "`CHATBOT_PASSPHRASE_COMMAND` gives nothing")]
-    {
+    for (line, why) in [
+        ("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"),
+        ("true", "`CHATBOT_PASSPHRASE_COMMAND` provides an empty passphrase"),
+    ] {
         let said = command(line).fails(3).stderr;
         assert!(said.contains(&format!("the vault is locked: {why}\n")), "{said}");
     }
@@ -159,7 +165,7 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
     sandbox
         .run(["vault", "passwd", "--yes", "--kdf", "pbkdf2:600000", "--new-passphrase-file"])
         .arg(&new)
-        .stdout("the vault has another passphrase and a new key (pbkdf2:600000)\n")
+        .stdout("changed the passphrase and the key of the vault (pbkdf2:600000)\n")
         .check();
     sandbox.run(["key", "get"]).fails(3);
     sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).passes();
@@ -199,7 +205,7 @@ fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
     let weak = sandbox.write("weak", "x");
     let refused = |what: &str| {
         format!(
-            "chatbot: error: the passphrase for {what} is weak: about 4 bits, and 45 are the least that is accepted\n\
+            "chatbot: error: the passphrase for {what} is too weak: about 4 bits, and at least 45 are required\n\
              chatbot: hint: use four or more unrelated words, or accept this one with `--weak`; nothing was written\n"
         )
     };
@@ -208,7 +214,7 @@ fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
     sandbox.run(passwd).arg(&weak).arg("--weak").passes();
     for (what, command) in [
         ("the backup", vec!["backup", "../weak.backup"]),
-        ("the backups there", vec!["backup", "file:../weak-store"]),
+        ("the repository", vec!["backup", "file:../weak-store"]),
         ("the evidence", vec!["incident", "report", "../weak.sealed"]),
         ("the recovery file", vec!["key", "recovery", "export", "../weak.recovery", "--yes", "--kdf", CHEAP]),
     ] {

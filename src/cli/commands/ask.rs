@@ -134,7 +134,7 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
     }
     // What was said and is empty is refused like any other message; here only the case that nobody said anything.
     if options.prompt.is_empty() && options.talk.file.is_empty() && !listens {
-        bail!(Problem::misuse("there is nothing to ask").hint("write it behind `chatbot ask`, or pipe it in"));
+        bail!(Problem::misuse("no prompt given").hint("pass it to `chatbot ask`, or pipe it in"));
     }
     Ok(Said { typed, attached })
 }
@@ -146,7 +146,7 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     let bytes = match receive.recv_timeout(Duration::from_secs(2)) {
         Ok(bytes) => bytes?,
         Err(_) => {
-            let out = if asked { "; `--no-stdin` asks without it" } else { "" };
+            let out = if asked { "; `--no-stdin` skips it" } else { "" };
             ui.error_line(&format!("chatbot: waiting for standard input{out}"));
             receive.recv()??
         }
@@ -189,7 +189,9 @@ fn extracted(text: &str) -> Result<Displayable> {
         (length >= 3).then(|| mark.to_string().repeat(length))
     });
     let Some(fence) = fence else {
-        bail!(Problem::new(Exit::Failure, "no_code", "there is no code block in the answer").hint("ask without `--extract` to see it"));
+        bail!(
+            Problem::new(Exit::Failure, "no_code", "there is no code block in the answer").hint("leave out `--extract` to see the answer")
+        );
     };
     let code = lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n");
     // Nothing is shown in the place of a control character: what is extracted is made to be run.
@@ -219,7 +221,7 @@ impl Watcher for Screen {
     }
 
     fn approves(&mut self, findings: &Findings) -> bool {
-        let question = format!("{}; send it like that?", talk::replaced(&findings.counts()));
+        let question = format!("{}; send it redacted?", talk::replaced(&findings.counts()));
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }
 
@@ -235,8 +237,11 @@ impl Watcher for Screen {
     }
 
     fn waiting(&mut self, left: Duration) {
-        let text =
-            if left.is_zero() { String::new() } else { format!("waiting {} for a limit; Ctrl-C stops", crate::clock::in_words(left)) };
+        let text = if left.is_zero() {
+            String::new()
+        } else {
+            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::clock::in_words(left))
+        };
         self.ui.countdown(&text);
     }
 
@@ -252,13 +257,13 @@ impl Watcher for Screen {
                 Heard::Retrying { after, attempt, why } => {
                     log.line(Level::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
                 }
-                Heard::Reasoning(_) => log.line(Level::Debug, "reasoning was heard"),
-                Heard::Alive => log.line(Level::Debug, "a sign of life was heard"),
+                Heard::Reasoning(_) => log.line(Level::Debug, "received reasoning"),
+                Heard::Alive => log.line(Level::Debug, "received a keep-alive"),
                 _ => {}
             }
         }
         if let Heard::Retrying { after, attempt, .. } = heard {
-            self.ui.notice(&format!("no answer; trying again in {} (attempt {attempt})", crate::clock::in_words(*after)));
+            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::clock::in_words(*after)));
         }
     }
 }

@@ -110,8 +110,8 @@ fn list(app: &App, list: &List) -> Result<()> {
         && !What::NAMES.iter().any(|name| name.starts_with(event.as_str()))
     {
         let hint = nearest(event, What::NAMES.iter().copied())
-            .map_or_else(|| format!("there are {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
-        bail!(Problem::misuse(format!("there is no event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
+            .map_or_else(|| format!("known events: {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
+        bail!(Problem::misuse(format!("unknown event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines: VecDeque<Displayable> = VecDeque::new();
@@ -126,11 +126,11 @@ fn list(app: &App, list: &List) -> Result<()> {
         }
     })?;
     if unreadable > 0 {
-        let lines = if unreadable == 1 { "1 line is no record".to_owned() } else { format!("{unreadable} lines are no records") };
-        app.ui.warning(&format!("{lines}; `chatbot audit verify` says which"));
+        let lines = if unreadable == 1 { "1 line is not a record".to_owned() } else { format!("{unreadable} lines are not records") };
+        app.ui.warning(&format!("{lines}; `chatbot audit verify` shows which"));
     }
     if lines.is_empty() && !list.json {
-        app.ui.notice("nothing has happened yet, or nothing that fits");
+        app.ui.notice("no matching records");
     }
     for line in lines {
         if list.json { app.ui.out(line + "\n")? } else { app.ui.say(line + "\n", 18)? }
@@ -170,9 +170,9 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
     });
     let unchecked = !keyed && report.signed > 0;
     let with = match (keyed, report.signed) {
-        (true, _) => format!("{} of them under the key", report.keyed),
-        (false, 0) => "none of them under a key".to_owned(),
-        (false, many) => format!("{many} of them under a key that is not at hand"),
+        (true, _) => format!("{} of them with a MAC", report.keyed),
+        (false, 0) => "none of them with a MAC".to_owned(),
+        (false, many) => format!("{many} of them with a MAC whose key is not available"),
     };
     let ok = report.first_bad.is_none() && !unchecked;
     if as_json {
@@ -182,13 +182,15 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         app.ui.json(&object)?;
     } else {
         let found = match report.first_bad {
-            Some((seq, why)) => format!("; record {seq} is bad: {why}"),
-            None if unchecked => ": they fit together, and anybody can make such".to_owned(),
-            None => ": all as they were written".to_owned(),
+            Some((seq, why)) => format!("; record {seq} is damaged: {why}"),
+            None if unchecked => {
+                ": the hash chain is intact, but the MACs were not checked, and anyone could have written such a chain".to_owned()
+            }
+            None => ": no changes found".to_owned(),
         };
         app.ui.say(&format!("{} records, {with}{found}\n", report.records), 2)?;
         if !keyed && !unchecked && report.records > 0 {
-            app.ui.notice("whoever can compute hashes could have written it: no record is under a key");
+            app.ui.notice("no record has a MAC: anyone who can write the file could have made this chain");
         }
     }
     if report.first_bad.is_some() {
@@ -202,8 +204,8 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
 }
 
 fn no_audit_key() -> Problem {
-    Problem::new(Exit::Key, "no_audit_key", "the key store has no key of this log")
-        .hint("was the key store cleared, or is it another one (`CHATBOT_KEYRING`, `keys.store`)?")
+    Problem::new(Exit::Key, "no_audit_key", "the key store has no key for this audit log")
+        .hint("check `CHATBOT_KEYRING` and `keys.store`: the key store was cleared, or it is another one")
 }
 
 fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
@@ -211,7 +213,7 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
     if let Some(which) = &options.acknowledge {
         let id = match which.as_str() {
             "all" => None,
-            id => Some(id.parse().map_err(|_| Problem::misuse("which alert?").hint("`--acknowledge ID` or `--acknowledge all`"))?),
+            id => Some(id.parse().map_err(|_| Problem::misuse("invalid alert ID").hint("use `--acknowledge ID` or `--acknowledge all`"))?),
         };
         // That the log was found damaged is taken note of under its key, or not at all.
         let known = alarms.all()?;
@@ -224,16 +226,16 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
                 Err(error) => Some(explain(&error)),
             };
             if let Some(why) = why {
-                bail!(why.because(Exit::Key, "the log stays marked as damaged"));
+                bail!(why.because(Exit::Key, "the audit log stays marked as damaged"));
             }
         }
         if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
-            bail!(Problem::misuse(format!("there is no alert {id}")).hint("`chatbot audit alerts --all` lists them with their numbers"));
+            bail!(Problem::misuse(format!("there is no alert {id}")).hint("list them with `chatbot audit alerts --all`"));
         }
         let seen = alarms.acknowledge(id)?;
         app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen).flag("log", marked));
         if !options.json {
-            return app.ui.out(&format!("{seen} taken off the list\n"));
+            return app.ui.out(&format!("{seen} acknowledged\n"));
         }
     }
     let mut list = alarms.all()?;
@@ -246,10 +248,10 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
         return app.ui.json(&json!({ "schema_version": 1, "alerts": list }));
     }
     if list.is_empty() {
-        app.ui.notice("nothing was out of the ordinary");
+        app.ui.notice("no alerts");
     }
     for alarm in list {
-        let mark = if alarm.acknowledged { " (seen)" } else { "" };
+        let mark = if alarm.acknowledged { " (acknowledged)" } else { "" };
         let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable_line());
         app.ui.say(&format!("{line}\n"), 24)?;
     }
@@ -274,5 +276,5 @@ pub(crate) fn since(text: &str, now: Time) -> Result<Time> {
         return Ok(time);
     }
     let shown = Raw::from(text).printable();
-    bail!(Problem::misuse(format!("`{shown}` is neither a span nor a day")).hint("write 30m, 12h, 7d or a day like 2026-11-21"))
+    bail!(Problem::misuse(format!("`{shown}` is neither a duration nor a date")).hint("use 30m, 12h, 7d or a date such as 2026-11-21"))
 }

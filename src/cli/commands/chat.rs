@@ -56,17 +56,17 @@ pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
 
 /// Without a key: store one now (yes), or look around in the demo (no).
 fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
-    app.ui.error_line(&format!("There is no key yet ({error})."));
+    app.ui.error_line(&format!("There is no API key yet ({error})."));
     match app
         .ui
-        .ask("Store one now (k), try the offline demo (d), or leave (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?
+        .ask("Save one now (k), try the offline demo (d), or quit (Enter)? ", "`chatbot key set` or `chatbot chat --demo`")?
         .to_lowercase()
         .as_str()
     {
         "k" => super::key::set_now(app).map(|()| true),
         "d" => Ok(false),
-        _ => Err(Problem::new(Exit::Key, "no_key", "there is no key")
-            .hint("store one with `chatbot key set`, or try `chatbot chat --demo`")
+        _ => Err(Problem::new(Exit::Key, "no_key", "there is no API key")
+            .hint("save one with `chatbot key set`, or try `chatbot chat --demo`")
             .into()),
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 fn init(app: &App) -> Result<()> {
     let path = app.settings_file();
     if disk::read_by_hand(path, u64::MAX)?.is_some() {
-        bail!(Problem::misuse(format!("`{}` is there already", shown(path))).hint("`chatbot config show` prints what is in force"));
+        bail!(Problem::misuse(format!("`{}` already exists", shown(path))).hint("print the settings in use with `chatbot config show`"));
     }
     disk::write(path, TEMPLATE.as_bytes())?;
     app.note(&Event::new(What::Config).word("deed", "init"));

@@ -46,7 +46,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let text: String = list.iter().map(|m| line(m, wide)).collect();
     app.ui.out(&text)?;
     if list.is_empty() {
-        app.ui.notice("no model fits");
+        app.ui.notice("no matching models");
     }
     Ok(())
 }

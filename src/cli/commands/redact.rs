@@ -54,7 +54,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         _ => Box::new(input_stream()),
     };
     if options.json_lines {
-        bail!(Problem::misuse("`--json-lines` reads standard input").hint("leave the file away, or pipe it in"));
+        bail!(Problem::misuse("`--json-lines` reads standard input").hint("leave out the file name, or pipe the file in"));
     }
     let found = if options.json { list(app, &redactor, &mut input)? } else { filter(&redactor, &mut input)? };
     finish(options, found)
@@ -156,7 +156,7 @@ fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
         app.ui.out(answer + "\n")?;
     }
     if bad {
-        bail!(Problem::new(Exit::Failure, "bad_line", "some lines were no JSON objects with a `text`"));
+        bail!(Problem::new(Exit::Failure, "bad_line", "some lines were not JSON objects with a `text`"));
     }
     Ok(found)
 }

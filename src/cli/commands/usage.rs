@@ -216,7 +216,7 @@ fn as_csv(options: &Options, view: &View) -> String {
 fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayable {
     let mut out = gauges(app, view, width);
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
-        return out + "\nno request has been answered in this time\n";
+        return out + "\nno request was answered in this period\n";
     }
     let first = format!("by {}", options.by.name());
     // Where there is no room for everything, there is room for how often and for how much.
@@ -272,8 +272,8 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayabl
     out + &match view.total.unknown {
         0 => String::new(),
         many if many == view.total.requests => String::new(),
-        1 => "the cost of 1 request is not known, and not in the sums\n".to_owned(),
-        many => format!("the cost of {} requests is not known, and not in the sums\n", grouped(many)),
+        1 => "1 request with unknown cost is not included\n".to_owned(),
+        many => format!("{} requests with unknown cost are not included\n", grouped(many)),
     }
 }
 
@@ -306,14 +306,14 @@ fn gauges(app: &App, view: &View, width: usize) -> Displayable {
         what: format!("this {}", level.window.name),
         full: f64::from(level.used) / f64::from(level.window.most.max(1)),
         figures: format!("{} of {}", level.used, level.window.most),
-        anew: level.frees.map_or(String::new(), |f| format!("next free in {}", about(f))),
+        anew: level.frees.map_or(String::new(), |f| format!("next slot in {}", about(f))),
     });
     let fills = view.fills.iter().map(|fill| Gauge {
         what: fill.span.to_string(),
         #[expect(clippy::cast_precision_loss, reason = "a part of a bar")]
         full: fill.spent as f64 / fill.limit.max(1) as f64,
         figures: format!("{} of {}", dollars(fill.spent), dollars(fill.limit)),
-        anew: fill.resets.map_or(String::new(), |at| format!("anew {}", at.local_day())),
+        anew: fill.resets.map_or(String::new(), |at| format!("resets {}", at.local_day())),
     });
     let gauges: Vec<Gauge> = levels.chain(fills).collect();
     let widest = |of: fn(&Gauge) -> &String| gauges.iter().map(|g| of(g).chars().count()).max().unwrap_or(0);
@@ -328,11 +328,11 @@ fn gauges(app: &App, view: &View, width: usize) -> Displayable {
         out += (Displayable::from(format!("{what:<11}  ")) + gauge + format!("  {said:<figures$}  {then}")).trim_end() + "\n";
     }
     for fill in view.fills.iter().filter(|f| f.held > 0) {
-        out += &format!("{:<11}  {} more set aside for requests under way\n", fill.span.to_string(), dollars(fill.held));
+        out += &format!("{:<11}  {} more reserved for running requests\n", fill.span.to_string(), dollars(fill.held));
     }
     for (who, left) in &view.backoff {
         let who = super::history::fitted(&Raw::from(who.as_str()).printable_line(), width.saturating_sub(40).max(12));
-        out += &format!("{who} wants no request for {}\n", in_words(*left));
+        out += &format!("{who} accepts no requests for {}\n", in_words(*left));
     }
     out
 }
@@ -389,10 +389,10 @@ fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
 /// On a screen of its own, so that the terminal is afterwards what it was before.
 fn watch(app: &mut App, options: &Options) -> Result<()> {
     if !app.ui.output_is_terminal() {
-        bail!(Problem::misuse("`--watch` is for a terminal").hint("leave it out, or use `--json`"));
+        bail!(Problem::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
     }
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
-        bail!(Problem::misuse("this terminal cannot be written over, and `--watch` does that").hint("leave it out, or set `TERM`"));
+        bail!(Problem::misuse("`--watch` needs a terminal that can be redrawn").hint("leave it out, or set `TERM`"));
     }
     let runtime = crate::cli::network::runtime()?;
     let done = runtime.block_on(async {
@@ -409,7 +409,7 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
             let width = app.ui.width();
             let whole = screen(app, options, &view, width);
             let mut lines = fitting(&whole.lines().collect::<Vec<_>>(), app.ui.height().saturating_sub(1));
-            lines.push(app.ui.paint(Style::Dim, "every two seconds; Ctrl-C ends it"));
+            lines.push(app.ui.paint(Style::Dim, "refreshes every two seconds; press Ctrl-C to quit"));
             app.ui.repaint(&lines)?;
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_secs(2)) => {}

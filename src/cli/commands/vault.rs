@@ -125,11 +125,11 @@ fn create(app: &mut App, cost: Cost, weak: bool) -> Result<()> {
     let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak })?;
     Vault::create(&path, &passphrase, cost)?;
     note(app, "create");
-    app.ui.say(&format!("made the vault `{}` ({cost})\n", shown(&path)), 2)?;
+    app.ui.say(&format!("created the vault `{}` ({cost})\n", shown(&path)), 2)?;
     if kept == Some(StoreKind::OsKeyring) {
-        app.ui.notice("The keys there are stay in the OS keyring; `chatbot key move --to vault` brings them here.");
+        app.ui.notice("Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.");
     } else {
-        app.ui.notice("Write the passphrase down: without it, what is in the vault is lost.");
+        app.ui.notice("Write the passphrase down: without it, the contents of the vault are lost.");
     }
     Ok(())
 }
@@ -141,7 +141,7 @@ pub(super) fn with_store(app: &mut App) -> Result<()> {
         Err(error) if is_nowhere(&error) && app.ui.can_ask() => error,
         Err(error) => return Err(error.into()),
     };
-    app.ui.error_line(&format!("There is no place for keys yet: {error}."));
+    app.ui.error_line(&format!("There is no key store yet: {error}."));
     if !offer(app)? {
         return Err(error.into());
     }
@@ -164,8 +164,8 @@ pub(super) fn make_if_missing(app: &mut App) -> Result<()> {
 }
 
 fn offer(app: &mut App) -> Result<bool> {
-    app.ui.error_line("A vault is one file of yours, sealed under a passphrase.");
-    if !app.ui.confirm("Make one now?", "`chatbot vault create`")? {
+    app.ui.error_line("A vault is a file with your keys, encrypted with a passphrase.");
+    if !app.ui.confirm("Create one now?", "`chatbot vault create`")? {
         return Ok(false);
     }
     let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak: false })?;
@@ -191,8 +191,10 @@ fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
     let cost = kdf.unwrap_or(before.cost);
     vault.change_passphrase(&passphrase, cost)?;
     note(app, "passwd");
-    app.ui.say(&format!("the vault has another passphrase and a new key ({cost})\n"), 2)?;
-    app.ui.notice("Copies of the vault made before still open with the old passphrase; nothing stored from now on opens with them.");
+    app.ui.say(&format!("changed the passphrase and the key of the vault ({cost})\n"), 2)?;
+    app.ui.notice(
+        "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
+    );
     Ok(())
 }
 
@@ -201,7 +203,7 @@ fn unlock(app: &mut App, span: &str) -> Result<()> {
     let now = app.clock.now();
     let length = now.since(since(span, now)?);
     if length.is_zero() || length > LONGEST {
-        bail!(Problem::misuse(format!("`--for {span}` is not a length of time up to seven days")).hint("use `--for 15m`"));
+        bail!(Problem::misuse(format!("`--for {span}` is not a duration of up to seven days")).hint("use `--for 15m`"));
     }
     let until = app.keys()?.open_vault().unlock_for(now, length)?;
     note(app, "unlock");
@@ -262,7 +264,10 @@ pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
     if let Some(given) = given {
         let unattended = matches!(source, Source::Unattended);
         if !unattended && !app.yes && !app.ui.can_ask() {
-            bail!(Problem::misuse(format!("this seals {what} with nobody watching")).hint("say so with `--yes`"));
+            bail!(
+                Problem::misuse(format!("cannot confirm the passphrase for {what}: there is no terminal"))
+                    .hint("use `--yes` to use it without confirmation")
+            );
         }
         let exit = if unattended { Exit::Key } else { Exit::Misuse };
         let passphrase = given.map_err(|why| Problem::new(exit, "no_passphrase", why.0))?;
@@ -273,10 +278,10 @@ pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
     }
     if !app.ui.can_ask() {
         let hint = match source {
-            Source::File(_) => "name its file with `--new-passphrase-file`, and use `--yes`",
-            Source::Environment | Source::Unattended => "name its file in `CHATBOT_PASSPHRASE_FILE`, and use `--yes`",
+            Source::File(_) => "pass its file with `--new-passphrase-file`, and use `--yes`",
+            Source::Environment | Source::Unattended => "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`",
         };
-        let what = format!("a passphrase for {what} is asked for on a terminal, and this is none");
+        let what = format!("cannot ask for a passphrase for {what}: there is no terminal");
         bail!(Problem::new(Exit::Misuse, "not_a_terminal", what).hint(hint));
     }
     typed(app, what)
@@ -288,8 +293,7 @@ fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
     if bits >= strength::WEAK_BELOW {
         return Ok(());
     }
-    let sentence =
-        format!("the passphrase for {what} is weak: about {bits} bits, and {} are the least that is accepted", strength::WEAK_BELOW);
+    let sentence = format!("the passphrase for {what} is too weak: about {bits} bits, and at least {} are required", strength::WEAK_BELOW);
     bail!(
         Problem::new(Exit::Refused, "weak_passphrase", sentence)
             .hint("use four or more unrelated words, or accept this one with `--weak`; nothing was written")
@@ -298,7 +302,7 @@ fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
 
 fn typed(app: &App, what: &str) -> Result<Secret> {
     for _ in 0..3 {
-        let first = app.ui.hidden(&format!("New passphrase for {what} (Enter: one is made for you): "), "`--yes`")?;
+        let first = app.ui.hidden(&format!("New passphrase for {what} (press Enter to generate one): "), "`--yes`")?;
         let first = if first.is_empty() {
             let (made, bits) = words::passphrase()?;
             app.ui.error_line(&format!("\n    {}\n", made.expose()));
@@ -307,15 +311,15 @@ fn typed(app: &App, what: &str) -> Result<Secret> {
         } else {
             let bits = strength::bits(&first);
             app.ui.error_line(&format!("Strength: {}, about {bits} bits.", strength::in_words(bits)));
-            if bits < strength::WEAK_BELOW && !app.ui.confirm("Use it all the same?", "another")? {
+            if bits < strength::WEAK_BELOW && !app.ui.confirm("Use it anyway?", "another")? {
                 continue;
             }
             first
         };
-        if same(&first, &app.ui.hidden("Once more: ", "`--yes`")?) {
+        if same(&first, &app.ui.hidden("Repeat the passphrase: ", "`--yes`")?) {
             return Ok(first);
         }
-        app.ui.error_line("The two are not the same.");
+        app.ui.error_line("The passphrases do not match.");
     }
     bail!(Problem::new(Exit::Failure, "declined", "no passphrase was chosen; nothing was changed"))
 }

@@ -22,7 +22,7 @@ impl Repl<'_> {
             Deed::Help => self.app.ui.out(&slash::help(self.app.ui.width())),
             Deed::New => self.begin(&Which::New),
             Deed::Resume if arguments.is_empty() => {
-                Err(Problem::misuse("which conversation?").hint("`/history` lists them; `/resume ID` takes one up").into())
+                Err(Problem::misuse("missing conversation ID").hint("`/history` lists them; type `/resume ID`").into())
             }
             Deed::Resume => self.begin(&Which::Named(arguments.to_owned())),
             Deed::Model => self.change_model(arguments),
@@ -53,7 +53,7 @@ impl Repl<'_> {
         if let (Which::Named(typed), Ok(own)) = (which, self.kept())
             && own.as_str().starts_with(typed.as_str())
         {
-            self.app.ui.notice("this is that conversation");
+            self.app.ui.notice("already in this conversation");
             return Ok(());
         }
         let kept_out = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
@@ -96,14 +96,14 @@ impl Repl<'_> {
             return self.app.ui.out(&format!("{}\n", Raw::from(self.model.as_str()).printable_line()));
         }
         if self.talk.demo {
-            return Err(Problem::misuse("the demo has one assistant only").hint("`chatbot chat --model NAME` talks to a model").into());
+            return Err(Problem::misuse("the demo has only one assistant").hint("start `chatbot chat --model NAME` to use a model").into());
         }
         if name.len() > 256 || !name.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Problem::misuse("that is not the name of a model").hint("`chatbot models` lists them").into());
+            return Err(Problem::misuse("not a model name").hint("list them with `chatbot models`").into());
         }
         self.model = self.app.fit_model(name.to_owned())?;
         name.clone_into(&mut self.session()?.wish().model);
-        self.app.ui.notice(&format!("{name} answers from here on"));
+        self.app.ui.notice(&format!("model: {name}"));
         Ok(())
     }
 
@@ -115,9 +115,11 @@ impl Repl<'_> {
             return self.app.ui.out(&format!("{answers}\n"));
         }
         if self.talk.demo {
-            return Err(Problem::misuse("the demo has one assistant only").hint("`chatbot chat --provider NAME` talks to another").into());
+            return Err(Problem::misuse("the demo has only one assistant")
+                .hint("start `chatbot chat --provider NAME` to use another")
+                .into());
         }
-        let name: Name = name.parse().map_err(|why| Problem::misuse(format!("that is not the name of a provider: {why}")))?;
+        let name: Name = name.parse().map_err(|why| Problem::misuse(format!("not a provider name: {why}")))?;
         let talk = Talk { provider: Some(name), model: None, ..self.talk.clone() };
         let (provider, choice, wish) = talk::connect(self.app, &talk, &Which::New)?;
         let (pricing, profile) = (self.app.pricing(choice.as_ref()), talk::profile(choice.as_ref()));
@@ -127,31 +129,31 @@ impl Repl<'_> {
         self.talk = talk;
         let model = Raw::from(self.model.as_str()).printable_line();
         let name = self.session()?.provider().name().to_string();
-        self.app.ui.notice(&format!("{model} of {name} answers from here on"));
+        self.app.ui.notice(&format!("model: {model}, provider: {name}"));
         Ok(())
     }
 
     fn instruct(&mut self, text: &str) -> Result<()> {
         if text.is_empty() {
-            return Err(Problem::misuse("which instructions?").hint("`/system answer in one sentence`").into());
+            return Err(Problem::misuse("missing system prompt").hint("for example `/system answer in one sentence`").into());
         }
         let findings = self.session()?.instruct(Raw::from(text));
         if !findings.is_empty() {
             self.app.ui.notice(&talk::replaced(&findings.counts()));
         }
-        self.app.ui.notice("these instructions go along from here on");
+        self.app.ui.notice("system prompt set");
         Ok(())
     }
 
     fn undo(&mut self) -> Result<()> {
         let text = self.session()?.undo()?;
-        self.app.ui.notice(&format!("taken back: {}", history::fitted(&text.printable(), 60)));
+        self.app.ui.notice(&format!("removed the last exchange: {}", history::fitted(&text.printable(), 60)));
         Ok(())
     }
 
     fn attach(&mut self, path: &str) -> Result<()> {
         if path.is_empty() {
-            return Err(Problem::misuse("which file?").hint("`/file PATH`").into());
+            return Err(Problem::misuse("missing file name").hint("type `/file PATH`").into());
         }
         let most = self.app.settings()?.limits.max_attachment_bytes;
         let text = attachment::attach(&[PathBuf::from(path)], most.saturating_sub(self.attached.len() as u64))?;
@@ -159,7 +161,7 @@ impl Repl<'_> {
             self.attached.push(&Raw::from("\n\n"));
         }
         self.attached.push(&text);
-        self.app.ui.notice(&format!("{} goes along with the next message", shown(&PathBuf::from(path))));
+        self.app.ui.notice(&format!("attached {} to the next message", shown(&PathBuf::from(path))));
         Ok(())
     }
 
@@ -169,7 +171,7 @@ impl Repl<'_> {
             (None | Some("show"), None) => {
                 let list = self.session()?.placeholders().listing();
                 if list.is_empty() {
-                    self.app.ui.notice("nothing has been replaced in this conversation");
+                    self.app.ui.notice("nothing has been redacted in this conversation");
                 }
                 let wide = list.iter().map(|(p, _)| p.len()).max().unwrap_or(0);
                 for (placeholder, value) in list {
@@ -181,10 +183,12 @@ impl Repl<'_> {
             (Some("on"), None) => {
                 let redactor = self.app.redactor()?;
                 self.session()?.use_redactor(redactor);
-                self.app.ui.notice("redacting as the settings say");
+                self.app.ui.notice("redaction follows your settings again");
                 Ok(())
             }
-            _ => Err(Problem::misuse("that cannot be done with `/redact`").hint("`/redact show`, `/redact off KIND`, `/redact on`").into()),
+            _ => Err(Problem::misuse("invalid arguments for `/redact`")
+                .hint("type `/redact show`, `/redact off KIND` or `/redact on`")
+                .into()),
         }
     }
 
@@ -193,11 +197,14 @@ impl Repl<'_> {
         policy.disable.push(kind.to_owned());
         let redactor = self.app.redactor_for(&policy).map_err(|error| {
             let hint = nearest(kind, KINDS.iter().map(|(kind, _)| *kind))
-                .map_or_else(|| "`/redact show` lists what was found here".to_owned(), |near| format!("did you mean `{near}`?"));
+                .map_or_else(|| "`/redact show` lists what was found".to_owned(), |near| format!("did you mean `{near}`?"));
             Problem::misuse(error.to_string()).hint(hint)
         })?;
         self.session()?.use_redactor(redactor);
-        self.app.ui.warning(&format!("{} is sent as it is in this conversation; `/redact on` ends that", Raw::from(kind).printable()));
+        self.app.ui.warning(&format!(
+            "{} is not redacted in this conversation from now on; `/redact on` undoes this",
+            Raw::from(kind).printable()
+        ));
         Ok(())
     }
 
@@ -211,25 +218,25 @@ impl Repl<'_> {
         use crate::provider::Provider;
         let session = self.session.as_mut().context("the conversation has ended")?;
         if let Some(conversation) = session.conversation().filter(|c| c.is_there()) {
-            self.app.ui.notice(&format!("this conversation is kept as it goes: {}", conversation.id()));
+            self.app.ui.notice(&format!("this conversation is already saved as {}", conversation.id()));
             return Ok(());
         }
         if session.manners().drop_findings && !session.placeholders().listing().is_empty() {
-            return Err(Problem::misuse("something private was said here, and the settings keep no such message")
-                .hint("`retention = { pii = \"redact\" }` keeps messages with their private parts replaced")
+            return Err(Problem::misuse("this conversation contains private data, and the settings do not allow saving it")
+                .hint("set `retention = { pii = \"redact\" }` to save such messages redacted")
                 .into());
         }
         let conversation = self.app.archive()?.begin(session.provider().name().as_str(), &self.model)?;
         session.keep_in(conversation)?;
         (self.talk.no_log, self.talk.private) = (false, false);
         let id = session.conversation().map(|c| c.id().to_string()).unwrap_or_default();
-        self.app.ui.notice(&format!("kept from the beginning, and as it goes: {id}"));
+        self.app.ui.notice(&format!("saved as {id}; from now on this chat is saved"));
         Ok(())
     }
 
     /// The conversation that is kept, for a deed that needs one.
     fn kept(&self) -> Result<Name> {
-        let nothing = || Problem::misuse("nothing of this conversation is kept").hint("`/save` keeps it, once something was said");
+        let nothing = || Problem::misuse("this conversation is not saved").hint("save it with `/save` after the first message");
         let conversation = self.session.as_ref().and_then(|s| s.conversation()).filter(|c| c.is_kept());
         Ok(conversation.map(|c| c.id().clone()).ok_or_else(nothing)?)
     }
@@ -237,7 +244,7 @@ impl Repl<'_> {
     fn rename(&mut self, title: &str) -> Result<()> {
         let id = self.kept()?;
         if title.is_empty() {
-            return Err(Problem::misuse("what is it to be called?").hint("`/rename TITLE`").into());
+            return Err(Problem::misuse("missing title").hint("type `/rename TITLE`").into());
         }
         let title = history::title(self.app, Raw::from(title))?;
         self.session()?.rename(&title)?;
@@ -247,7 +254,7 @@ impl Repl<'_> {
 
     fn delete(&mut self) -> Result<()> {
         let id = self.kept()?;
-        if !self.app.yes && !self.app.ui.confirm(&format!("remove conversation `{id}`?"), "`chatbot history delete ID --yes`")? {
+        if !self.app.yes && !self.app.ui.confirm(&format!("delete conversation `{id}`?"), "`chatbot history delete ID --yes`")? {
             return Ok(());
         }
         // It lets go of the file first: what is open is not removed.
@@ -268,10 +275,10 @@ impl Repl<'_> {
         let session = self.session.as_ref().context("the conversation has ended")?;
         let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
         let Some((text, left_out)) = last.map(|m| session.placeholders().restore(m.text.as_str(), Audience::Clipboard)) else {
-            return Err(Problem::misuse("there is no answer yet").hint("ask something").into());
+            return Err(Problem::misuse("there is no answer yet").hint("send a message first").into());
         };
         if !self.app.ui.output_is_terminal() || text.plain().len() > 74_000 {
-            return Err(Problem::misuse("this terminal cannot take it on its clipboard").hint("select it with the mouse").into());
+            return Err(Problem::misuse("cannot copy to the clipboard of this terminal").hint("select the text with the mouse").into());
         }
         self.app.ui.copy_to_clipboard(&text)?;
         let kept = match left_out {
@@ -286,8 +293,8 @@ impl Repl<'_> {
     /// Shows one value whole, or the last answer with its secrets whole. It is not kept and not logged.
     fn reveal(&mut self, name: &str) -> Result<()> {
         if !self.app.ui.output_is_terminal() {
-            return Err(Problem::misuse("secrets are shown whole on a terminal only")
-                .hint("`chatbot ask --restore` writes to a pipe")
+            return Err(Problem::misuse("secrets are shown only on a terminal")
+                .hint("use `chatbot ask --restore` to write them to a pipe")
                 .into());
         }
         let session = self.session.as_ref().context("the conversation has ended")?;
@@ -300,7 +307,7 @@ impl Repl<'_> {
         }
         let last = session.past().iter().rev().find(|m| m.role == crate::message::Role::Assistant);
         let Some((text, _)) = last.map(|m| session.placeholders().restore(m.text.as_str(), Audience::Revealed)) else {
-            return Err(Problem::misuse("there is no answer yet").hint("ask something").into());
+            return Err(Problem::misuse("there is no answer yet").hint("send a message first").into());
         };
         self.app.ui.out(text.trim_end() + "\n")
     }
@@ -314,7 +321,7 @@ impl Repl<'_> {
             return Err(failure);
         }
         if text.is_empty() {
-            self.app.ui.notice("nothing was written");
+            self.app.ui.notice("the editor returned no text");
             return Ok(true);
         }
         self.app.ui.out(self.app.ui.paint(Style::Dim, &text.printable()) + "\n")?;

@@ -87,32 +87,32 @@ impl Repl<'_> {
     fn greet(&self, unkept: Option<&str>) {
         let ui = &self.app.ui;
         if self.talk.demo {
-            ui.notice("demo: an offline assistant in this program answers; nothing leaves this machine");
+            ui.notice("demo: a built-in offline assistant answers; nothing leaves this machine");
         } else {
             ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable_line()));
         }
         if let Some(unkept) = unkept {
             ui.notice(unkept);
         } else if self.session.as_ref().is_some_and(|s| s.conversation().is_none()) {
-            ui.notice("incognito: nothing of this is kept");
+            ui.notice("incognito: this conversation is not saved");
         }
         if let Some(past) = self.session.as_ref().map(Session::past).filter(|p| !p.is_empty()) {
             ui.notice(&match past.len() {
-                1 => String::from("going on after 1 message"),
-                many => format!("going on after {many} messages"),
+                1 => String::from("resumed a conversation with 1 message"),
+                many => format!("resumed a conversation with {many} messages"),
             });
         }
     }
 
     fn farewell(&self) {
         if let Some(conversation) = self.session.as_ref().and_then(Session::conversation).filter(|c| c.is_kept()) {
-            self.app.ui.notice(&format!("go on with `chatbot chat --resume {}`", conversation.id()));
+            self.app.ui.notice(&format!("resume with `chatbot chat --resume {}`", conversation.id()));
         }
     }
 
     fn clear(&mut self) {
         if std::mem::replace(&mut self.cleared, true) {
-            self.app.ui.notice("Ctrl-D or /exit leaves");
+            self.app.ui.notice("press Ctrl-D or type /exit to leave");
         }
     }
 
@@ -136,14 +136,16 @@ impl Repl<'_> {
             Line::Do(Deed::Exit, _) => return Ok(false),
             Line::Do(deed, arguments) => self.deed(deed, arguments)?,
             Line::TooMuch(name) => {
-                let hint = format!("`{name}` alone, or `/{name} …` to send it as a message");
-                return Err(Problem::misuse(format!("`{name}` takes nothing behind it")).hint(hint).into());
+                let hint = format!("type `{name}` alone, or `/{name} …` to send it as a message");
+                return Err(Problem::misuse(format!("`{name}` takes no arguments")).hint(hint).into());
             }
             Line::Unknown(name, meant) => {
                 let name = Raw::from(name).printable();
-                let hint =
-                    meant.map_or_else(|| "`/help` shows what there is; `//` sends a slash".to_owned(), |m| format!("did you mean `{m}`?"));
-                return Err(Problem::misuse(format!("there is no command `{name}`")).hint(hint).into());
+                let hint = meant.map_or_else(
+                    || "`/help` lists the commands; to send a slash, type `//`".to_owned(),
+                    |m| format!("did you mean `{m}`?"),
+                );
+                return Err(Problem::misuse(format!("unknown command `{name}`")).hint(hint).into());
             }
         }
         Ok(true)
@@ -179,7 +181,7 @@ impl Repl<'_> {
         match result {
             Ok(outcome) => {
                 if outcome.stopped {
-                    self.app.ui.notice("stopped; what came is kept");
+                    self.app.ui.notice("stopped; the partial answer is kept");
                 }
                 talk::tell(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {

@@ -124,8 +124,8 @@ pub(super) fn address(typed: &Path) -> Result<Option<Address>> {
 }
 
 pub(super) fn not_in_a_file(option: &str) -> Problem {
-    Problem::misuse(format!("`{option}` is for backups in object storage, and a file holds one"))
-        .hint("name `s3://`, `gs://`, `az://`, `https://` or `file:`")
+    Problem::misuse(format!("`{option}` is for repositories, and a backup file holds a single backup"))
+        .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
 }
 
 /// What is to be backed up.
@@ -138,8 +138,8 @@ struct Chosen {
 impl Chosen {
     fn of(app: &mut App, options: &Options) -> Result<Self> {
         if !crate::archive::any_sealed(&app.home.conversations())? {
-            let nothing = Problem::misuse("no conversation has been kept yet: there is nothing to back up");
-            bail!(nothing.hint("begin one with `chatbot chat`"));
+            let nothing = Problem::misuse("there is nothing to back up: no conversation has been saved yet");
+            bail!(nothing.hint("start one with `chatbot chat`"));
         }
         let archive = app.archive()?;
         let ids = match options.only.as_slice() {
@@ -154,7 +154,7 @@ impl Chosen {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
             let (are, like) = if keys == 1 { ("1 API key is".to_owned(), "it") } else { (format!("{keys} API keys are"), "them") };
-            app.ui.error_line(&format!("chatbot: warning: {are} in this backup: guard it and its passphrase like {like}"));
+            app.ui.error_line(&format!("chatbot: warning: {are} in this backup: protect it and its passphrase like {like}"));
         }
     }
 }
@@ -191,7 +191,7 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     let Chosen { archive, ids, extras } = &chosen;
     let passphrase = new_secret(app, "the backup", options.weak)?;
     let (ui, of) = (app.ui, ids.len());
-    let bar = &mut |done: usize| ui.progress("sealed", done, of);
+    let bar = &mut |done: usize| ui.progress("encrypted", done, of);
     let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
     app.ui.end_progress();
     let written = written.inspect_err(|_| failed(app))?;
@@ -213,7 +213,7 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
 /// Names what could not be opened, and gives it for scripts.
 fn damaged(app: &App, left_out: &[LeftOut]) -> Vec<Value> {
     for LeftOut { id, reason, .. } in left_out {
-        app.ui.error_line(&format!("chatbot: warning: not in the backup: {id}: {reason}"));
+        app.ui.error_line(&format!("chatbot: warning: left out of the backup: {id}: {reason}"));
     }
     left_out.iter().map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason })).collect()
 }
@@ -260,7 +260,9 @@ fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     };
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
     if disk::exists(&path) {
-        bail!(Problem::misuse(format!("`{}` is there already", shown(&path))).hint("name another file; no backup is ever overwritten"));
+        bail!(
+            Problem::misuse(format!("`{}` already exists", shown(&path))).hint("choose another file name; backups are never overwritten")
+        );
     }
     Ok(path)
 }
@@ -272,7 +274,7 @@ fn extras(app: &mut App, options: &Options) -> Result<Extras> {
         if !text.is_empty() {
             let (text, found) = app.redactor()?.redact(Raw::from(text), &mut Placeholders::default());
             if !found.is_empty() {
-                app.ui.warning("the settings have something private in them: it is not in the backup");
+                app.ui.warning("private data in the settings was left out of the backup");
             }
             extras.settings = Some(text);
         }
@@ -311,10 +313,7 @@ pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<Checked> {
     match (asked, checked) {
         (Some(error), _) => Err(error),
         (None, Err(backup::Error::NotABackup)) => {
-            bail!(
-                Problem::new(Exit::Storage, "not_a_backup", format!("`{}` is not a backup of chatbot's", shown(file)))
-                    .hint("check the path")
-            )
+            bail!(Problem::new(Exit::Storage, "not_a_backup", format!("`{}` is not a chatbot backup", shown(file))).hint("check the path"))
         }
         (None, checked) => Ok(checked?),
     }
@@ -345,7 +344,7 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
     app.ui.say(
         app.ui.paint(Style::Bold, &shown(file))
             + format!(
-                ": whole, of {}: {}, {}{also}\n",
+                ": intact, made {}: {}, {}{also}\n",
                 head.created_at.local_minute(),
                 counted(contents.conversations, "conversation"),
                 counted(contents.messages, "message")
@@ -356,7 +355,7 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
 
 fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
     contents.left_out.iter().try_for_each(|(id, reason)| {
-        app.ui.say(&format!("when it was made, this could not be opened: {id}: {}\n", Raw::from(reason.as_str()).printable_line()), 2)
+        app.ui.say(&format!("could not be decrypted when the backup was made: {id}: {}\n", Raw::from(reason.as_str()).printable_line()), 2)
     })
 }
 

@@ -42,7 +42,7 @@ impl Place {
         let objects = objects(app, address)?;
         let runtime = runtime()?;
         let head = runtime.block_on(store::head(&objects))?.ok_or(store::Error::Nothing)?;
-        let keys = Arc::new(head.open(&known_secret(app, "the backups there")?)?);
+        let keys = Arc::new(head.open(&known_secret(app, "the repository")?)?);
         Ok(Self { runtime, objects, head, keys })
     }
 
@@ -52,7 +52,7 @@ impl Place {
         // An older copy of a store is whole in itself: only what was seen before tells.
         if let Some(missing) = store::newest_missing(app.home.state(), &self.head.id, &found, app.clock.now())? {
             app.ui.error_line(&format!(
-                "chatbot: warning: this is an older copy of the store: backup `{}` of {} was there, and is not there any more",
+                "chatbot: warning: the repository is an older copy: backup `{}` of {} is missing",
                 missing.id,
                 missing.created_at.local_minute()
             ));
@@ -75,12 +75,12 @@ impl Place {
         let cache = app.home.cache();
         disk::folder(cache)?;
         let Some(lock) = disk::Lock::try_now(&cache.join("restore.lock"))? else {
-            bail!(Problem::new(Exit::Storage, "busy", "another chatbot is restoring just now").hint("wait for its end"));
+            bail!(Problem::new(Exit::Storage, "busy", "another chatbot is restoring right now").hint("wait until it has finished"));
         };
         let path = cache.join("restore.backup");
         disk::sweep(&path)?;
         let (ui, of) = (app.ui, snapshot.conversations);
-        let bar = &mut |done: usize| ui.progress("fetched", done, of);
+        let bar = &mut |done: usize| ui.progress("downloaded", done, of);
         let fetched = self.runtime.block_on(store::fetch(&self.seen(snapshot), &path, only, salvage, app.clock.now(), bar));
         app.ui.end_progress();
         Ok((fetched?, lock))

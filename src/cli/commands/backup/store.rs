@@ -56,18 +56,18 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
     let there = runtime.block_on(store::head(&objects)).inspect_err(|_| failed(app))?;
     let (head, keys) = match there {
         Some(head) => {
-            let keys = head.open(&known_secret(app, "the backups there")?)?;
+            let keys = head.open(&known_secret(app, "the repository")?)?;
             (head, keys)
         }
         None => {
-            let passphrase = new_secret(app, "the backups there", options.weak)?;
+            let passphrase = new_secret(app, "the repository", options.weak)?;
             runtime.block_on(Head::begin(&objects, &passphrase, app.clock.now())).inspect_err(|_| failed(app))?
         }
     };
     let home = home_id(app)?;
     let sender = Sender { objects: &objects, head: &head, keys: Arc::new(keys), home: &home, clock: &app.clock, again: options.again };
     let (ui, of) = (app.ui, chosen.ids.len());
-    let bar = &mut |done: usize| ui.progress("sent", done, of);
+    let bar = &mut |done: usize| ui.progress("uploaded", done, of);
     let sent = runtime.block_on(store::send(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
     app.ui.end_progress();
     let sent = sent.inspect_err(|_| failed(app))?;
@@ -93,8 +93,8 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
 /// Two of one house would set the same mark.
 fn alone(app: &App) -> Result<disk::Lock> {
     disk::Lock::try_now(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
-        let busy = Problem::new(Exit::Storage, "busy", "another chatbot of this house is at work in object storage");
-        busy.hint("wait for its end").into()
+        let busy = Problem::new(Exit::Storage, "busy", "another chatbot of this installation is using the repository");
+        busy.hint("wait until it has finished").into()
     })
 }
 
@@ -127,7 +127,7 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
         "verified".to_owned()
     } else {
         format!(
-            "{} of {} opened; `chatbot backup --verify {}` opens all",
+            "{} of {} checked; `chatbot backup --verify {}` checks all",
             sent.objects_opened,
             counted(sent.objects, "object"),
             shown(address)
@@ -135,7 +135,7 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
     };
     app.ui.say(
         &format!(
-            "{}: {} of {}, {}; {} sent, {there_already} there already; {}, {how}\n",
+            "{}: {} of {}, {}; {} uploaded, {there_already} already there; {}, {how}\n",
             shown(address),
             snapshot.conversations,
             counted(sent.of, "conversation"),
@@ -156,8 +156,8 @@ fn typed(url: &std::path::Path) -> Result<Address> {
     match super::address(url)? {
         Some(address) => Ok(address),
         None => bail!(
-            Problem::misuse(format!("`{}` is not an address of object storage", crate::cli::ui::shown(url)))
-                .hint("name `s3://`, `gs://`, `az://`, `https://` or `file:`")
+            Problem::misuse(format!("`{}` is not the address of a repository", crate::cli::ui::shown(url)))
+                .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
         ),
     }
 }
@@ -185,11 +185,11 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
         app.ui.json(&json!({ "schema_version": 1, "backups": backups, "damaged": found.closed }))?;
     } else {
         let line = |s: &Snapshot| {
-            let whose = if s.home == here { "this house".to_owned() } else { s.home.to_string() };
+            let whose = if s.home == here { "this machine".to_owned() } else { s.home.to_string() };
             let also = if s.keys > 0 { ", with API keys" } else { "" };
             let (id, at) = (app.ui.paint(Style::Bold, s.id.as_str()), s.created_at.local_minute());
             id + format!(
-                "  {at}  {}, {}, {}{also}, of {whose}\n",
+                "  {at}  {}, {}, {}{also}, from {whose}\n",
                 counted(s.conversations, "conversation"),
                 counted(s.messages, "message"),
                 size(s.bytes)
@@ -197,7 +197,7 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
         };
         app.ui.out(found.open.iter().rev().map(line).collect::<Displayable>())?;
         for closed in &found.closed {
-            app.ui.error_line(&format!("chatbot: warning: backup {closed} does not open"));
+            app.ui.error_line(&format!("chatbot: warning: backup {closed} cannot be decrypted"));
         }
     }
     if found.closed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
@@ -208,7 +208,7 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
     let found = place.snapshots(app)?;
     let snapshot = found.choose(wanted, app.clock.now())?;
     let (ui, of) = (app.ui, snapshot.conversations);
-    let bar = &mut |done: usize| ui.progress("opened", done, of);
+    let bar = &mut |done: usize| ui.progress("checked", done, of);
     let contents = place.runtime.block_on(store::look(&place.seen(snapshot), bar));
     app.ui.end_progress();
     let contents = contents.inspect_err(|_| {
@@ -235,7 +235,7 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
     app.ui.say(
         app.ui.paint(Style::Bold, &shown(address))
             + format!(
-                ": backup {} whole, of {}: {}, {}{}\n",
+                ": backup {} intact, made {}: {}, {}{}\n",
                 snapshot.id,
                 snapshot.created_at.local_minute(),
                 counted(contents.conversations, "conversation"),
@@ -257,13 +257,13 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
         return say(app, &planned, options, true);
     }
     let (backups, many) = (counted(planned.snapshots.len(), "backup"), counted(planned.objects, "object"));
-    if !app.yes && !app.ui.confirm(&format!("Remove {backups} and {many}, {}?", size(planned.bytes)), "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
+    if !app.yes && !app.ui.confirm(&format!("Delete {backups} and {many}, {}?", size(planned.bytes)), "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "nothing was deleted"));
     }
     let _alone = alone(app)?;
     let home = home_id(app)?;
     let ui = app.ui;
-    let bar = &mut |done, of| ui.progress("removed", done, of);
+    let bar = &mut |done, of| ui.progress("deleted", done, of);
     let pruned = place.runtime.block_on(store::prune(objects, keys, store, keep, &home, &app.clock, bar));
     app.ui.end_progress();
     let pruned = pruned?;
@@ -294,5 +294,5 @@ fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
     }
     let would = if dry && options.dry_run { "would be " } else { "" };
     let (backups, objects) = (counted(pruned.snapshots.len(), "backup"), counted(pruned.objects, "object"));
-    app.ui.say(&format!("{backups} {would}removed, {} kept; {objects} {would}removed, {}\n", pruned.kept, size(pruned.bytes)), 2)
+    app.ui.say(&format!("{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n", pruned.kept, size(pruned.bytes)), 2)
 }

@@ -73,7 +73,7 @@ pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
 pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
-        bail!(Problem::misuse("a title is one line of 1 to 200 characters"));
+        bail!(Problem::misuse("a title must be one line of 1 to 200 characters"));
     }
     Ok(title)
 }
@@ -81,7 +81,7 @@ pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
 /// Writes down and says that a conversation has another title.
 pub(crate) fn renamed(app: &App, id: &Name, title: &Redacted) {
     app.note(&Event::new(What::History).word("deed", "rename").word("id", id.as_str()));
-    app.ui.notice(&format!("{id} is called `{}` now", title.printable()));
+    app.ui.notice(&format!("renamed {id} to `{}`", title.printable()));
 }
 
 pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
@@ -91,7 +91,7 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     }
     ids.dedup();
     let what =
-        if let [id] = ids.as_slice() { format!("remove conversation `{id}`?") } else { format!("remove {} conversations?", ids.len()) };
+        if let [id] = ids.as_slice() { format!("delete conversation `{id}`?") } else { format!("delete {} conversations?", ids.len()) };
     if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
         bail!(Quiet(Exit::Failure));
     }
@@ -104,7 +104,7 @@ pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
     app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
-    app.ui.notice(&format!("removed {id}"));
+    app.ui.notice(&format!("deleted {id}"));
     Ok(())
 }
 
@@ -112,7 +112,7 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     let before = audit::since(&options.older_than, app.clock.now())?;
     let old = if nothing_sealed(app)? { Vec::new() } else { older(&app.archive()?, before)? };
     if !options.dry_run && !old.is_empty() {
-        let what = format!("remove {}?", counted(old.len(), "conversation"));
+        let what = format!("delete {}?", counted(old.len(), "conversation"));
         if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
             bail!(Quiet(Exit::Failure));
         }
@@ -122,11 +122,11 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     if options.json {
         app.ui.json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
     } else {
-        let would = if options.dry_run { "would be removed" } else { "removed" };
+        let would = if options.dry_run { "would be deleted" } else { "removed" };
         let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();
         app.ui.out(&lines)?;
         if old.is_empty() {
-            app.ui.notice("nothing is that old");
+            app.ui.notice("no conversation is that old");
         }
     }
     Ok(())
@@ -144,7 +144,9 @@ fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
     for summary in old {
         match archive.delete(&summary.id) {
             Ok(()) => gone += 1,
-            Err(crate::archive::Error::Busy(_)) => app.ui.warning(&format!("{} is open in another chatbot and stays", summary.id)),
+            Err(crate::archive::Error::Busy(_)) => {
+                app.ui.warning(&format!("{} is open in another chatbot and was not deleted", summary.id))
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -166,7 +168,9 @@ pub(crate) fn retain(app: &mut App) -> Result<()> {
     }
     disk::write(&path, format!("{now}\n").as_bytes())?;
     if last.is_some_and(|last| now.since(last) > LEAP) {
-        app.ui.warning("the clock has gone far ahead: nothing was removed for its age today; `chatbot history prune` does it now");
+        app.ui.warning(
+            "the clock has jumped far ahead: no old conversation was deleted today; to delete them now, run `chatbot history prune`",
+        );
         return Ok(());
     }
     if nothing_sealed(app)? {
@@ -176,7 +180,7 @@ pub(crate) fn retain(app: &mut App) -> Result<()> {
     let old = older(&app.archive()?, before)?;
     if !old.is_empty() {
         remove_all(app, &old, "retention")?;
-        app.ui.notice(&format!("removed {}: nothing was added for {days} days (`retention.days`)", counted(old.len(), "conversation")));
+        app.ui.notice(&format!("deleted {}: unchanged for {days} days (`retention.days`)", counted(old.len(), "conversation")));
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     out.write(app)?;
     if let (Some(draft), Some(path)) = (out.draft, &options.output) {
         draft.keep()?;
-        app.ui.notice(&format!("{} written", shown(path)));
+        app.ui.notice(&format!("wrote {}", shown(path)));
     }
     app.note(&Event::new(What::History).word("deed", "export").number("conversations", ids.len()));
     if damaged {
@@ -134,8 +134,8 @@ pub(crate) fn to_file(app: &mut App, id: &Name, path: &Path) -> Result<()> {
         Some("json") => Form::Json,
         Some("html") => Form::Html,
         _ => bail!(
-            Problem::misuse(format!("in which form is `{}` to be?", shown(path)))
-                .hint("name a file that ends with `.md`, `.html` or `.json`")
+            Problem::misuse(format!("unknown export format `{}`", shown(path)))
+                .hint("use a file name that ends in `.md`, `.html` or `.json`")
         ),
     };
     run(app, &Options { ids: vec![id.to_string()], all: false, format, output: Some(path.to_path_buf()) })
@@ -154,7 +154,7 @@ fn wanted(app: &mut App, options: &Options) -> Result<Vec<Name>> {
 fn open(path: Option<&Path>) -> Result<Output> {
     let Some(path) = path else { return Ok(Output { draft: None, waiting: Displayable::default() }) };
     if disk::exists(path) {
-        bail!(Problem::misuse(format!("`{}` is there already", shown(path))).hint("name another file"));
+        bail!(Problem::misuse(format!("`{}` already exists", shown(path))).hint("choose another file name"));
     }
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_path_buf() };
     Ok(Output { draft: Some(Draft::beside(&path)?), waiting: Displayable::default() })

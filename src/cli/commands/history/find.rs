@@ -73,16 +73,16 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     } else {
         print(app, &matches)?;
         if matches.is_empty() {
-            app.ui.notice("nothing was found");
+            app.ui.notice("no matches");
         } else if more > 0 {
-            app.ui.notice(&format!("{more} more; `--limit` shows them"));
+            app.ui.notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
     if damaged > 0 {
-        app.ui.error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` names what", counted(damaged, "conversation")));
+        app.ui.error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` shows what", counted(damaged, "conversation")));
     }
     for (id, error) in &failed {
-        app.ui.error_line(&format!("chatbot: warning: conversation `{id}` cannot be read: {error}"));
+        app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
     }
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }

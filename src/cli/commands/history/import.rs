@@ -66,13 +66,13 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.parts });
         app.ui.json(&object)?;
     } else {
-        let here = if count.here_already > 0 { format!("; {} here already", count.here_already) } else { String::new() };
+        let here = if count.here_already > 0 { format!("; {} imported earlier", count.here_already) } else { String::new() };
         let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
         let parts: Vec<String> = count.parts.iter().map(|(kind, many)| counted(*many, kind)).collect();
-        let parts = if parts.is_empty() { String::new() } else { format!("; left out, being no text: {}", parts.join(", ")) };
+        let parts = if parts.is_empty() { String::new() } else { format!("; left out, because not text: {}", parts.join(", ")) };
         app.ui.say(&format!("imported {conversations}, {messages}{here}{parts}\n"), 2)?;
         if count.left_out > 0 {
-            app.ui.warning(&format!("{} left out: refused by validation, or not to be kept", counted(count.left_out, "message")));
+            app.ui.warning(&format!("{} left out: refused by validation or by the retention settings", counted(count.left_out, "message")));
         }
     }
     Ok(())
@@ -82,7 +82,7 @@ fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if disk::length(Path::new(&log)) > 0 {
-        bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("end that, then try again"));
+        bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("close it, then try again"));
     }
     let bytes = zeroize::Zeroizing::new(disk::read_foreign(file, LARGEST)?);
     // One that stands in a file twice is two.
@@ -107,11 +107,11 @@ fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count
 fn unread(file: &Path, why: Unread) -> Problem {
     let what = match why {
         Unread::Cut => {
-            let what = format!("`{}` is cut off: pages of the database are missing", shown(file));
-            return Problem::new(Exit::Storage, "damaged", what).hint("copy it once more, while its program does not run");
+            let what = format!("`{}` is truncated: pages of the database are missing", shown(file));
+            return Problem::new(Exit::Storage, "damaged", what).hint("copy it again while its program is not running");
         }
         Unread::TooMuch(what) => {
-            let what = format!("`{}` has {}: that is not imported", shown(file), Raw::from(what).printable());
+            let what = format!("cannot import `{}`: it has {}", shown(file), Raw::from(what).printable());
             return Problem::new(Exit::Misuse, "too_much", what).hint("export fewer conversations at a time");
         }
         Unread::DuplicateField(name) => {
@@ -123,7 +123,7 @@ fn unread(file: &Path, why: Unread) -> Problem {
         Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
         Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
     };
-    Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` names the forms")
+    Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
 }
 
 /// Takes the conversations of one file in.

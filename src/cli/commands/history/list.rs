@@ -36,7 +36,7 @@ pub(crate) fn recent(app: &mut App) -> Result<()> {
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let Summaries { found, failed } = gather(app)?;
     for (id, error) in &failed {
-        app.ui.error_line(&format!("chatbot: warning: conversation `{id}` cannot be read: {error}"));
+        app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
     }
     let shown = found.iter().skip(options.skip).take(options.limit);
     let more = found.len().saturating_sub(options.skip.saturating_add(options.limit));
@@ -53,9 +53,9 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         }
         app.ui.out(text)?;
         if found.is_empty() && failed.is_empty() {
-            app.ui.notice("no conversation has been kept yet");
+            app.ui.notice("no conversation has been saved yet");
         } else if more > 0 {
-            app.ui.notice(&format!("{more} more; `--limit` shows them"));
+            app.ui.notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }

@@ -92,15 +92,15 @@ fn nothing_sealed(app: &App) -> Result<bool> {
 fn meant(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
     if nothing_sealed(app)? {
         let what = typed.map_or_else(
-            || "no conversation has been kept yet".to_owned(),
+            || "no conversation has been saved yet".to_owned(),
             |id| format!("there is no conversation `{}`", Raw::from(id).printable()),
         );
-        bail!(Problem::misuse(what).hint("`chatbot history list` shows them all"));
+        bail!(Problem::misuse(what).hint("list them with `chatbot history list`"));
     }
     let archive = app.archive()?;
     let id = match typed {
         Some(typed) => archive.find(typed)?,
-        None => archive.latest()?.ok_or_else(|| Problem::misuse("no conversation has been kept yet"))?,
+        None => archive.latest()?.ok_or_else(|| Problem::misuse("no conversation has been saved yet"))?,
     };
     Ok((archive, id))
 }

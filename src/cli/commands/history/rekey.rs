@@ -33,12 +33,12 @@ pub(super) struct Options {
 
 pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
     if super::nothing_sealed(app)? {
-        bail!(Problem::misuse("no conversation has been kept yet: there is nothing to seal anew"));
+        bail!(Problem::misuse("there is nothing to re-encrypt: no conversation has been saved yet"));
     }
     let question = if options.drop_old_key {
-        "seal every conversation with a new key, and let the old one go even if something opens with neither?"
+        "re-encrypt every conversation with a new key, and delete the old key even if something cannot be decrypted?"
     } else {
-        "seal every conversation with a new key?"
+        "re-encrypt every conversation with a new key?"
     };
     if !app.yes && !app.ui.confirm(question, "`--yes`")? {
         bail!(Quiet(Exit::Failure));
@@ -51,8 +51,8 @@ pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
 pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     let Some(_alone) = Lock::try_now(&app.sealing_lock())? else {
         bail!(
-            Problem::new(Exit::Storage, "busy", "another chatbot is running, and it holds the old key")
-                .hint("end it, then try again; nothing has been changed")
+            Problem::new(Exit::Storage, "busy", "another chatbot is running and uses the old key")
+                .hint("close it, then try again; nothing was changed")
         );
     };
     let keys = app.keys()?.custody().begin_rekey()?;
@@ -69,24 +69,24 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     if before > 0 {
         bail!(
             Problem::new(Exit::Storage, "not_resealed", format!("{} still need the old key, which is kept", counted(before, "file")))
-                .hint("`chatbot history rekey` again")
+                .hint("run `chatbot history rekey` again")
         );
     }
     for closed in &remaining {
-        app.ui.error_line(&format!("chatbot: warning: neither key opens `{}`: {}", shown(&closed.path), closed.sentence()));
+        app.ui.error_line(&format!("chatbot: warning: neither key decrypts `{}`: {}", shown(&closed.path), closed.sentence()));
     }
     let event = Event::new(What::History).severity(Severity::Notice).word("deed", "rekey").number("conversations", anew);
     if !remaining.is_empty() && !drop_old_key {
         app.note(&event.severity(Severity::Critical).number("closed", remaining.len()));
         let (files, what) = (counted(remaining.len(), "file"), if remaining.len() == 1 { "is" } else { "are" });
         bail!(
-            Problem::new(Exit::Storage, "not_opened", format!("{files} {what} not whole under either key; the old key is kept"))
-                .hint("put back good copies and try again, or let the old key go with `chatbot history rekey --drop-old-key`")
+            Problem::new(Exit::Storage, "not_opened", format!("{files} {what} not readable with either key; the old key is kept"))
+                .hint("restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`")
         );
     }
     app.keys()?.custody().end_rekey()?;
     app.note(&event);
-    app.ui.say(&format!("sealed anew: {}; the old key is gone\n", counted(anew, "conversation")), 2)
+    app.ui.say(&format!("re-encrypted {}; the old key was deleted\n", counted(anew, "conversation")), 2)
 }
 
 /// What is sealed with the key of the conversations and is none.
@@ -103,13 +103,13 @@ fn reseal(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result
     for (n, id) in ids.iter().enumerate() {
         match archive.reseal(id) {
             Ok(resealed) => anew += usize::from(resealed == Resealed::Anew),
-            Err(archive::Error::Busy(_)) => app.ui.warning(&format!("{id} is open elsewhere")),
+            Err(archive::Error::Busy(_)) => app.ui.warning(&format!("{id} is open in another chatbot")),
             Err(error) => {
                 app.ui.end_progress();
                 return Err(error.into());
             }
         }
-        app.ui.progress("sealed anew", n + 1, ids.len());
+        app.ui.progress("re-encrypted", n + 1, ids.len());
     }
     app.ui.end_progress();
     for (path, purpose) in others {

@@ -164,7 +164,7 @@ pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
 pub(super) fn who(message: &StoredMessage) -> String {
     match message.role {
         Role::User => "you".to_owned(),
-        Role::System if message.foreign => "system, from elsewhere: not sent".to_owned(),
+        Role::System if message.foreign => "imported system prompt, not sent".to_owned(),
         Role::System => "system".to_owned(),
         Role::Assistant => {
             message.model.as_deref().map_or_else(|| "assistant".to_owned(), |m| format!("assistant, {}", Raw::from(m).printable_line()))

@@ -125,16 +125,16 @@ fn lockdown(app: &App) -> Result<()> {
     note(app, "lockdown", Severity::Critical);
     let began = began?;
     let vault = if shut { ", and the vault is locked" } else { "" };
-    let word = if began { "lockdown" } else { "lockdown (it was on already)" };
-    app.ui.say(&format!("{word}: nothing is sent, no key is handed out{vault}; `chatbot incident release` ends it\n"), 2)
+    let word = if began { "lockdown" } else { "lockdown (already active)" };
+    app.ui.say(&format!("{word}: nothing is sent, no key is revealed{vault}; end it with `chatbot incident release`\n"), 2)
 }
 
 fn release(app: &App) -> Result<()> {
     if app.lockdown().check().is_ok() {
-        bail!(Problem::misuse("there is no lockdown").hint("`chatbot incident lockdown` begins one"));
+        bail!(Problem::misuse("there is no lockdown").hint("start one with `chatbot incident lockdown`"));
     }
     if !app.yes && !app.ui.confirm("Messages and keys can leave this machine again. End the lockdown?", "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "kept", "the lockdown stays"));
+        bail!(Problem::new(Exit::Failure, "kept", "the lockdown is still active"));
     }
     end_lockdown(app)
 }
@@ -142,7 +142,7 @@ fn release(app: &App) -> Result<()> {
 fn end_lockdown(app: &App) -> Result<()> {
     app.lockdown().end(app.clock.now())?;
     note(app, "release", Severity::Critical);
-    app.ui.say("the lockdown has ended; tokens that were handed out before it stay revoked\n", 2)
+    app.ui.say("the lockdown has ended\n", 2)
 }
 
 /// The conversations, if a key store gives their key.
@@ -150,7 +150,7 @@ fn archive(app: &mut App) -> Option<Archive> {
     match app.archive() {
         Ok(archive) => Some(archive),
         Err(error) => {
-            app.ui.warning(&format!("conversations cannot be opened, only counted: {error}"));
+            app.ui.warning(&format!("conversations cannot be decrypted, only counted: {error}"));
             None
         }
     }
@@ -188,25 +188,25 @@ fn told(app: &mut App, found: &Assessment) -> Displayable {
     let since = found.since.map_or_else(|| "so far".to_owned(), |s| format!("since {}", s.local_minute()));
     let ui = app.ui;
     let head = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
-    let mut out = head("conversations") + format!("{} in all, {} written to {since}\n", found.conversations, found.changed);
+    let mut out = head("conversations") + format!("{} in total, {} changed {since}\n", found.conversations, found.changed);
     let closed = found.changed - found.opened;
     if closed > 0 {
-        out += format!("{:14}{closed} of them could not be opened, and were not looked at\n", "");
+        out += format!("{:14}{closed} of them could not be decrypted and were not checked\n", "");
     }
     let kinds: Vec<String> = found.values.iter().map(|(kind, many)| format!("{kind} ×{many}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
     out += head("messages");
     out += format!(
-        "{} looked at; in {} that you sent, today's rules find what they did not find then{kinds}\n",
+        "{} checked; in {} that you sent, today's rules find values that were not redacted then{kinds}\n",
         found.messages, found.unredacted
     );
-    out += head("backups") + format!("{} in the folder of backups, {} of them {since}\n", found.backups[0], found.backups[1]);
+    out += head("backups") + format!("{} in the backup folder, {} of them made {since}\n", found.backups[0], found.backups[1]);
     let requests: Vec<String> =
         found.requests.iter().map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable_line())).collect();
-    out += head("sent to") + if requests.is_empty() { "nobody".to_owned() } else { requests.join(", ") } + "\n";
+    out += head("sent to") + if requests.is_empty() { "no provider".to_owned() } else { requests.join(", ") } + "\n";
     let keys: Vec<String> =
         keys(app).iter().filter_map(|k| Some(format!("{} ({})", k.get("key")?.as_str()?, k.get("store")?.as_str()?))).collect();
-    out += head("keys") + if keys.is_empty() { "none are known".to_owned() } else { keys.join(", ") } + "\n";
+    out += head("keys") + if keys.is_empty() { "none known".to_owned() } else { keys.join(", ") } + "\n";
     let events: Vec<String> =
         found.events.iter().map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable_line())).collect();
     out += head("events") + if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") } + "\n";
@@ -227,7 +227,9 @@ fn seal_report(app: &mut App, options: &Report) -> Result<()> {
     let path = options.dest.clone().unwrap_or_else(|| fresh(app));
     let path = if path.parent() == Some(std::path::Path::new("")) { PathBuf::from(".").join(path) } else { path };
     if disk::exists(&path) {
-        bail!(Problem::misuse(format!("`{}` is there already", shown(&path))).hint("name another file; no evidence is ever overwritten"));
+        bail!(
+            Problem::misuse(format!("`{}` already exists", shown(&path))).hint("choose another file name; evidence is never overwritten")
+        );
     }
     let found = look(app, options.since.as_deref())?;
     // Written down before the log is taken along.
@@ -246,7 +248,7 @@ fn seal_report(app: &mut App, options: &Report) -> Result<()> {
     let passphrase = new_passphrase(app, wanted)?;
     incident::seal(&path, &evidence, &passphrase, crate::keys::Cost::default(), now)?;
     app.ui.out(&format!("{}\n", shown(&path)))?;
-    app.ui.notice("`chatbot incident report --open FILE` prints what is in it; its passphrase opens it on any machine");
+    app.ui.notice("`chatbot incident report --open FILE` prints its contents, on any machine that has the passphrase");
     Ok(())
 }
 

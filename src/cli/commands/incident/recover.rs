@@ -84,8 +84,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             app.ui.say(line(app, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
-            Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, and nobody can be asked")
-                .hint("`--yes` agrees to all of them")
+            Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, but there is no terminal to ask on")
+                .hint("use `--yes` to agree to every step")
         );
     }
     if options.anew {
@@ -93,7 +93,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     note(app, "recover", Severity::Critical);
     if let Some(began) = recovery.left_on_the_way() {
-        app.ui.notice(&format!("this goes on with what was begun at {}; `--anew` begins it anew", began.local_minute()));
+        app.ui.notice(&format!("continuing the recovery started at {}; `--anew` starts over", began.local_minute()));
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
@@ -137,36 +137,34 @@ fn plan(app: &mut App, options: &Options) -> Result<Plan> {
 
 fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> Displayable {
     let what = match step {
-        Step::Log => "look through the audit log: was anything in it changed or cut? (`chatbot audit verify`)".to_owned(),
-        Step::Conversations => "open every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
+        Step::Log => "check the audit log: was any record changed or removed? (`chatbot audit verify`)".to_owned(),
+        Step::Conversations => "check every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
         Step::Restore => match &plan.backup {
             Some((file, at)) => {
-                let of = at.map_or_else(String::new, |at| format!(", of {}", at.local_minute()));
-                format!("bring back what is missing here (`chatbot restore {}`{of}): nothing is overwritten", shown(file))
+                let of = at.map_or_else(String::new, |at| format!(", made {}", at.local_minute()));
+                format!("restore what is missing (`chatbot restore {}`{of}): nothing is overwritten", shown(file))
             }
-            None => "bring back what is missing from a backup".to_owned(),
+            None => "restore what is missing from a backup".to_owned(),
         },
-        Step::Rekey => "seal every conversation with a new key (`chatbot history rekey`)".to_owned(),
+        Step::Rekey => "re-encrypt every conversation with a new key (`chatbot history rekey`)".to_owned(),
         Step::Keys => {
             let keys: Vec<String> = plan.keys.iter().map(|(provider, profile)| key::said(provider, profile)).collect();
             let keys = if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) };
-            format!("swap the API keys for new ones (`chatbot key rotate`){keys}")
+            format!("replace the API keys with new ones (`chatbot key rotate`){keys}")
         }
         Step::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
     };
-    let state = if recovery.is_done(step.name()) { Some("done before") } else { nothing_to_do(plan, step) };
+    let state = if recovery.is_done(step.name()) { Some("already done") } else { nothing_to_do(plan, step) };
     let state = state.map_or_else(Displayable::default, |s| Displayable::from("\n   ") + app.ui.paint(Style::Dim, s));
     app.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
 }
 
 fn nothing_to_do(plan: &Plan, step: Step) -> Option<&'static str> {
     match step {
-        Step::Restore if plan.backup.is_none() => {
-            Some("left out: there is none in the folder of backups; `--backup FILE` names one elsewhere")
-        }
-        Step::Conversations | Step::Rekey if !plan.sealed && plan.backup.is_none() => Some("left out: no conversation has been kept"),
-        Step::Keys if plan.keys.is_empty() => Some("left out: there are none here"),
-        Step::Release if !plan.locked => Some("left out: there is no lockdown"),
+        Step::Restore if plan.backup.is_none() => Some("skipped: there is no backup in the backup folder; select one with `--backup FILE`"),
+        Step::Conversations | Step::Rekey if !plan.sealed && plan.backup.is_none() => Some("skipped: no conversation has been saved"),
+        Step::Keys if plan.keys.is_empty() => Some("skipped: there are no keys"),
+        Step::Release if !plan.locked => Some("skipped: there is no lockdown"),
         _ => None,
     }
 }
@@ -179,14 +177,14 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
         if unsafe_yet {
             app.ui.say(
                 Displayable::from("   ")
-                    + app.ui.paint(Style::Yellow, "the lockdown stays: see above; `chatbot incident release` ends it")
+                    + app.ui.paint(Style::Yellow, "the lockdown is still active: see above; end it with `chatbot incident release`")
                     + "\n",
                 2,
             )?;
         }
         return Ok(!unsafe_yet);
     }
-    let question = if unsafe_yet { "   Something above is bad or left undone. Do it all the same?" } else { "   Do it?" };
+    let question = if unsafe_yet { "   A step above found damage or is not done. Continue anyway?" } else { "   Continue?" };
     app.ui.confirm(question, "`--yes`")
 }
 
@@ -247,11 +245,11 @@ fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
             Ok(key::Swapped::Now | key::Swapped::Before) => {}
             Ok(key::Swapped::Not(why)) => {
                 partly = true;
-                app.ui.say(&format!("   left: the key for {}: {why}\n", key::said(provider, profile)), 3)?;
+                app.ui.say(&format!("   not replaced: the key for {}: {why}\n", key::said(provider, profile)), 3)?;
             }
             Err(error) => {
                 partly = true;
-                app.ui.error_line(&format!("chatbot: warning: the key for {} stays: {error:#}", key::said(provider, profile)));
+                app.ui.error_line(&format!("chatbot: warning: the key for {} was not replaced: {error:#}", key::said(provider, profile)));
             }
         }
     }
@@ -264,11 +262,11 @@ fn renew_vault(app: &mut App) -> Result<()> {
     if !disk::exists(&app.home.vault()) {
         return Ok(());
     }
-    let renew = !app.yes && app.ui.confirm("   Give the vault another passphrase and a new key first?", "`--yes`")?;
+    let renew = !app.yes && app.ui.confirm("   Change the passphrase and the key of the vault first?", "`--yes`")?;
     if renew {
         return vault::passwd_typed(app);
     }
-    let kept = "   the vault keeps its passphrase and its key; if a copy may be in other hands, run `chatbot vault passwd`\n";
+    let kept = "   the vault keeps its passphrase and its key; if someone may have a copy of it, run `chatbot vault passwd`\n";
     app.ui.say(kept, 3)?;
     Ok(())
 }
@@ -278,10 +276,10 @@ fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
     let bad = recovery.is_bad();
     if left.is_empty() {
         recovery.end()?;
-        app.ui.say("recovered; a fresh backup is the last thing to do: `chatbot backup`\n", 2)?;
+        app.ui.say("recovery complete; make a new backup now with `chatbot backup`\n", 2)?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
-        app.ui.say(&format!("left for another run of this: {}\n", left.join(", ")), 2)?;
+        app.ui.say(&format!("steps not done, run this command again: {}\n", left.join(", ")), 2)?;
     }
     if bad || !left.is_empty() {
         bail!(Quiet(Exit::Found))

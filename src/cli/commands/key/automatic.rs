@@ -43,13 +43,13 @@ pub(super) fn run(app: &mut App, target: &Target, old: &Secret, management: &Sec
     app.ui.say(
         &if target.endpoint.account == Account::OpenAi {
             format!(
-                "swapped the key for {said}: the new one belongs to the same service account; the old one still works\n\
-             `chatbot key rotate{options} --confirm` deletes the old one; `--undo` takes it back\n"
+                "replaced the key for {said}: the new one belongs to the same service account; the old one still works\n\
+             `chatbot key rotate{options} --confirm` deletes the old one; `--undo` restores it\n"
             )
         } else {
             format!(
-                "swapped the key for {said}: the new one has the limits of the old one, which is disabled\n\
-             `chatbot key rotate{options} --confirm` deletes the old one; `--undo` takes it back\n"
+                "replaced the key for {said}: the new one has the limits of the old one, which is disabled\n\
+             `chatbot key rotate{options} --confirm` deletes the old one; `--undo` restores it\n"
             )
         },
         2,
@@ -76,18 +76,16 @@ fn begin(app: &mut App, target: &Target, old: &Secret, management: &Secret) -> R
 fn cannot(target: &Target, unfit: Unfit) -> Problem {
     let (said, by_hand) = (target.said(), format!("`chatbot key rotate{} --manual`", target.options()));
     match unfit {
-        Unfit::Unknown => {
-            Problem::new(Exit::Key, "unknown_key", format!("the account of the management key has no such key as the one for {said}"))
-                .hint("use the management key of the account it belongs to, or give the new key yourself with `--manual`")
-        }
+        Unfit::Unknown => Problem::new(Exit::Key, "unknown_key", format!("the key for {said} is not in the account of the management key"))
+            .hint("use the management key of its account, or enter the new key yourself with `--manual`"),
         Unfit::Several => Problem::new(Exit::Key, "ambiguous_key", format!("several keys of the account look like the one for {said}"))
-            .hint(format!("give the new key yourself: {by_hand}")),
+            .hint(format!("enter the new key yourself with {by_hand}")),
         Unfit::Persons => Problem::new(
             Exit::Key,
             "persons_key",
             format!("the key for {said} belongs to a person: {} makes keys for service accounts only", target.endpoint.title),
         )
-        .hint(format!("make a new one on its page and give it with {by_hand}, or use the key of a service account")),
+        .hint(format!("create a new one on its page and enter it with {by_hand}, or use the key of a service account")),
     }
 }
 
@@ -99,7 +97,11 @@ fn create(app: &mut App, target: &Target, management: &Secret, intent: &mut Inte
     if answer.status != Status::Valid {
         with(app, target, management, async |keeper| keeper.delete(&called).await)?;
         app.keys()?.custody().intend_nothing(&target.slot)?;
-        bail!(Problem::new(Exit::Key, "not_validated", format!("the new key is {}; it was deleted, the old one stays", answer.sentence())));
+        bail!(Problem::new(
+            Exit::Key,
+            "not_validated",
+            format!("the new key is {}; it was deleted, and the old one stays in use", answer.sentence())
+        ));
     }
     intent.new_fingerprint = Some(app.keys()?.custody().change_book(|book| book.fingerprint(&new))?);
     intent.new_hash = Some(called);
@@ -128,8 +130,8 @@ fn switch(app: &mut App, target: &Target, management: &Secret, old: &Secret, mad
 
 fn needed(management: Option<&Secret>) -> Result<&Secret> {
     management.ok_or_else(|| {
-        Problem::new(Exit::Key, "no_management_key", "this rotation was made with a management key, which is not here")
-            .hint("store it again with `chatbot key set --profile management`")
+        Problem::new(Exit::Key, "no_management_key", "this rotation was started with a management key, which is not saved here")
+            .hint("save it again with `chatbot key set --profile management`")
             .into()
     })
 }
@@ -138,8 +140,8 @@ fn needed(management: Option<&Secret>) -> Result<&Secret> {
 pub(super) fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<bool> {
     if intent.step != Step::Confirm {
         bail!(
-            Problem::new(Exit::Misuse, "cut_off", "the rotation was cut off before its end")
-                .hint(format!("end it with `chatbot key rotate{}` first", target.options()))
+            Problem::new(Exit::Misuse, "cut_off", "the rotation was interrupted")
+                .hint(format!("finish it with `chatbot key rotate{}` first", target.options()))
         );
     }
     with(app, target, needed(management)?, async |keeper| keeper.delete(&intent.old_hash).await)

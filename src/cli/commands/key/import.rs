@@ -103,8 +103,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     for (n, offer) in offers.iter().enumerate() {
         let state = match offer.now {
             Now::Nothing => "new",
-            Now::Same => "stored already",
-            Now::Another => "another one is stored",
+            Now::Same => "already saved",
+            Now::Another => "another key is saved",
         };
         app.ui.say(&format!("{:>2}. {} from {}: {state}\n", n + 1, offer.target.said().replace('`', ""), offer.from), 2)?;
     }
@@ -115,7 +115,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         let nobody_to_ask = app.yes || !app.ui.can_ask();
         if now == Now::Another && offer.now == Now::Nothing && nobody_to_ask && !options.force {
             let said = offer.target.said().replace('`', "");
-            app.ui.say(&format!("left number {} where it is: another key for {said} was imported just now\n", n + 1), 2)?;
+            app.ui.say(&format!("skipped number {}: another key for {said} was just imported\n", n + 1), 2)?;
             continue;
         }
         store(app, options, offer, now)?;
@@ -234,11 +234,11 @@ fn chosen(app: &App, options: &Options, offers: &[Offer]) -> Result<BTreeSet<usi
     }
     if !app.ui.can_ask() {
         bail!(
-            Problem::new(Exit::Misuse, "not_a_terminal", "which of these to import is asked on a terminal, and this is none")
-                .hint("import all that are new with `--yes`")
+            Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask which keys to import: there is no terminal")
+                .hint("import all new keys with `--yes`")
         );
     }
-    let typed = app.ui.ask("Import which? Numbers such as `1 3`, `all` that are new, or Enter for none: ", "`--yes`")?;
+    let typed = app.ui.ask("Import which keys? Numbers such as `1 3`, `all` for all new keys, or Enter for none: ", "`--yes`")?;
     if typed == "all" {
         return Ok(all);
     }
@@ -256,7 +256,7 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
     let said = offer.target.said().replace('`', "");
     if now == Now::Another
         && !options.force
-        && !(app.ui.can_ask() && app.ui.confirm(&format!("Replace the key stored for {said}?"), "`--force`")?)
+        && !(app.ui.can_ask() && app.ui.confirm(&format!("Replace the saved key for {said}?"), "`--force`")?)
     {
         return Ok(());
     }
@@ -265,7 +265,7 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
     app.refuse_a_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
     if answer.status == Status::Invalid && !options.force {
-        return app.ui.say(&format!("left {said} where it is: {}\n", answer.sentence()), 2);
+        return app.ui.say(&format!("skipped {said}: {}\n", answer.sentence()), 2);
     }
     keep(app, &offer.target, &offer.secret, &answer)?;
     let store = app.keys_kind();

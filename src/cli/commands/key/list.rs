@@ -147,7 +147,7 @@ fn as_json(entry: &Entry) -> Value {
 
 fn screen(app: &mut App, entries: &[Entry]) -> Result<Displayable> {
     let mut out =
-        if entries.is_empty() { Displayable::from("no keys yet: store one with `chatbot key set`\n") } else { table(app, entries) };
+        if entries.is_empty() { Displayable::from("no keys yet: save one with `chatbot key set`\n") } else { table(app, entries) };
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
     for entry in entries {
@@ -156,7 +156,7 @@ fn screen(app: &mut App, entries: &[Entry]) -> Result<Displayable> {
             out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {trouble}\n");
         }
         if !entry.used {
-            out += format!("the key for {said} in the environment is not used: one is stored\n");
+            out += format!("the key for {said} in the environment is not used: a saved key takes precedence\n");
         }
     }
     match app.keys()?.custody().chosen() {

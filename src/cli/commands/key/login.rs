@@ -37,8 +37,8 @@ pub(super) struct Options {
 }
 
 fn dollars(text: &str) -> Result<String, &'static str> {
-    let number = text.parse::<f64>().map_err(|_| "a number of dollars, such as 5 or 2.50")?;
-    if number.is_finite() && number > 0.0 { Ok(text.to_owned()) } else { Err("a number of dollars, such as 5 or 2.50") }
+    let number = text.parse::<f64>().map_err(|_| "must be an amount in dollars, such as 5 or 2.50")?;
+    if number.is_finite() && number > 0.0 { Ok(text.to_owned()) } else { Err("must be an amount in dollars, such as 5 or 2.50") }
 }
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
@@ -47,8 +47,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if target.endpoint.account != Account::OpenRouter {
         let page = target.known.map_or_else(|| String::from("there"), |entry| format!("at {}", entry.key_page));
         bail!(
-            Problem::misuse(format!("{} has no login for programs", target.endpoint.title))
-                .hint(format!("make a key {page}, and store it with `chatbot key set{}`", target.options()))
+            Problem::misuse(format!("{} does not support login", target.endpoint.title))
+                .hint(format!("create a key {page}, and save it with `chatbot key set{}`", target.options()))
         );
     }
     with_store(app)?;
@@ -61,7 +61,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     keep(app, &target, &key, &answer)?;
     let store = app.keys_kind();
     app.note_of_keys(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
-    app.ui.say(&format!("stored the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
+    app.ui.say(&format!("saved the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
 }
 
 /// The page where the login happens: at the root of the provider's host.
@@ -82,16 +82,18 @@ fn brought(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> 
     if !options.no_browser && app.ui.can_ask() {
         browse(app, &page);
     }
-    app.ui.error_line("Waiting for the browser; Ctrl-C leaves. Without a browser here: `chatbot key login --headless`.");
+    app.ui.error_line(
+        "Waiting for the browser; press Ctrl-C to cancel. Without a browser on this machine, use `chatbot key login --headless`.",
+    );
     Ok(door.wait(DEADLINE)?)
 }
 
 fn pasted(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> Result<Secret> {
     let page = page(target, options, proof, None);
     app.ui.error_line(&format!("Log in at {}, on any machine:\n\n  {page}\n", target.endpoint.title));
-    let code = app.ui.hidden("The code it shows (nothing is shown here): ", "`key login` without `--headless`")?;
+    let code = app.ui.hidden("Code from the page (input hidden): ", "`key login` without `--headless`")?;
     if code.is_empty() {
-        bail!(Problem::new(Exit::Failure, "declined", "no code was given; nothing was stored"));
+        bail!(Problem::new(Exit::Failure, "declined", "no code was entered; nothing was saved"));
     }
     Ok(code)
 }

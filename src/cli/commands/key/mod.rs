@@ -136,7 +136,7 @@ impl Target {
             KeyFrom::Stored => Ok(()),
             KeyFrom::Nowhere if self.known.is_some() => bail!(Problem::misuse(format!("`{name}` needs no key"))),
             KeyFrom::Nowhere => bail!(
-                Problem::misuse(format!("`{name}` is set to need no key"))
+                Problem::misuse(format!("the settings say that `{name}` needs no key"))
                     .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
             ),
             KeyFrom::Env(variable) => bail!(
@@ -149,7 +149,7 @@ impl Target {
     /// There is none.
     pub(super) fn missing(&self) -> anyhow::Error {
         Problem::new(Exit::Key, "no_key", format!("no key for {}", self.said()))
-            .hint(format!("store one with `chatbot key set{}`", self.options()))
+            .hint(format!("save one with `chatbot key set{}`", self.options()))
             .into()
     }
 }

@@ -59,7 +59,7 @@ pub(super) fn move_all(app: &mut App, options: &Move) -> Result<()> {
     app.ui
         .say(&format!("moved {} {plural} from the {from} to the {to}; each was read back before it was removed\n", moved.slots.len()), 2)?;
     if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() != to) {
-        app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still asks for the {from}: change it"));
+        app.ui.error_line(&format!("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the {from}: change it"));
     }
     Ok(())
 }
@@ -75,7 +75,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
         Err(error) => bail!(error),
     }
     if slots.is_empty() {
-        return app.ui.say("there are no keys to remove\n", 2);
+        return app.ui.say("there are no keys to delete\n", 2);
     }
     let list: Vec<String> = slots
         .iter()
@@ -86,10 +86,14 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
         .collect();
     if !app.yes {
         if app.ui.can_ask() {
-            app.ui.error_line(&format!("This removes {} of {}. Conversations and their key stay.", plural(list.len()), list.join(", ")));
+            app.ui.error_line(&format!(
+                "This deletes {} of {}. Conversations and their data key are kept.",
+                plural(list.len()),
+                list.join(", ")
+            ));
         }
-        if app.ui.ask("Type `clear` to remove them: ", "`--yes`")? != "clear" {
-            bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
+        if app.ui.ask("Type `clear` to delete them: ", "`--yes`")? != "clear" {
+            bail!(Problem::new(Exit::Failure, "declined", "nothing was deleted"));
         }
     }
     for slot in &slots {
@@ -99,7 +103,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
             app.note_of_keys(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
         }
     }
-    app.ui.say(&format!("removed {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")), 2)
+    app.ui.say(&format!("deleted {}: {}\n", plural(list.len()), list.join(", ").replace('`', "")), 2)
 }
 
 fn plural(keys: usize) -> String {

@@ -73,13 +73,13 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
     app.refuse_in_lockdown()?;
     let Some(key) = app.keys()?.custody().existing_data_key(&Slot::DataKey)? else {
         bail!(
-            Problem::new(Exit::Key, "no_data_key", "there is no key of conversations yet")
-                .hint("it is made with the first conversation that is kept, such as `chatbot chat --demo`")
+            Problem::new(Exit::Key, "no_data_key", "there is no data key yet")
+                .hint("it is created with the first saved conversation, such as `chatbot chat --demo`")
         );
     };
     let to_screen = file == Path::new("-");
     if !to_screen && !force && disk::exists(file) {
-        bail!(Problem::misuse(format!("`{}` is there already", shown(file))).hint("name another file, or use `--force`"));
+        bail!(Problem::misuse(format!("`{}` already exists", shown(file))).hint("choose another file name, or use `--force`"));
     }
     let passphrase = new_passphrase(app, wanted)?;
     let sealed = Recovery::seal(&key, &passphrase, cost)?;
@@ -96,23 +96,23 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
         // What was written is what can be read: opened once more, with the passphrase that was chosen.
         let read = String::from_utf8(disk::read_foreign(file, LARGEST)?)?;
         if !crate::keys::same(&Recovery::read(&read)?.open(&passphrase)?, &key) {
-            bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not give back what was put into it", shown(file))));
+            bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not contain the key that was written to it", shown(file))));
         }
-        app.ui.say(&format!("wrote `{}`; it opens with its passphrase\n", shown(file)), 2)?;
+        app.ui.say(&format!("wrote `{}`; its passphrase decrypts it\n", shown(file)), 2)?;
     }
     app.keys()?.custody().change_book(|book| book.recovery_at = Some(now))?;
     note(app, "export");
     if app.ui.can_ask() && !app.yes {
         type_back(app, &sealed)?;
     }
-    app.ui.notice("Keep it away from this machine, and the passphrase away from it.");
+    app.ui.notice("Keep it away from this machine, and keep the passphrase somewhere else.");
     Ok(())
 }
 
 /// Who is to type lines of it back has it in front of them.
 fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
     let lines = sealed.to_words();
-    app.ui.error_line("Print it or copy it down. Then type two of its lines back, to see that it can be read.");
+    app.ui.error_line("Print it or copy it down. Then type two of its lines, to check that the copy is legible.");
     for n in sealed.some_lines()? {
         for _ in 0..3 {
             let typed = app.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
@@ -121,14 +121,14 @@ fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
             }
             if typed.is_empty() {
                 bail!(
-                    Problem::new(Exit::Failure, "not_confirmed", "the words were not typed back; the file was written all the same")
-                        .hint("try `chatbot key recovery export` again when you have them in front of you")
+                    Problem::new(Exit::Failure, "not_confirmed", "the words were not confirmed; the file was written anyway")
+                        .hint("run `chatbot key recovery export` again when you have them in front of you")
                 );
             }
-            app.ui.error_line("That is another line. Once more, or Enter to leave it.");
+            app.ui.error_line("That line does not match. Try again, or press Enter to stop.");
         }
     }
-    app.ui.error_line("It can be read.");
+    app.ui.error_line("The lines match.");
     Ok(())
 }
 
@@ -144,7 +144,7 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
         Some(_) => app.ui.read_input(LARGEST)?,
         None if app.ui.can_ask() => typed(app)?.into_bytes(),
         None => {
-            bail!(Problem::misuse("the words are typed on a terminal, and this is none").hint("name the file, or `-` for standard input"))
+            bail!(Problem::misuse("cannot ask for the words: there is no terminal").hint("pass the file name, or `-` for standard input"))
         }
     };
     let text = String::from_utf8(text).map_err(|_| recovery::Error::Torn)?;
@@ -159,11 +159,11 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     note(app, "import");
     app.ui.say(
         match brought {
-            Brought::Back => "the key of your conversations is back\n",
-            Brought::Known => "the key of your conversations was there already; it is the same\n",
+            Brought::Back => "restored the data key of your conversations\n",
+            Brought::Known => "the data key of your conversations was already there; it is the same\n",
             Brought::Beside => {
-                "this key is back beside the one in use: each opens what it has sealed\n\
-             `chatbot history rekey` makes one of both\n"
+                "restored this key in addition to the one in use: each decrypts what it has encrypted\n\
+             `chatbot history rekey` replaces both with a single key\n"
             }
         },
         2,
@@ -190,7 +190,7 @@ fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
 
 /// The words, line by line, until one is empty.
 fn typed(app: &App) -> Result<String> {
-    app.ui.error_line("Type the words, line by line; an empty line ends them.");
+    app.ui.error_line("Type the words, line by line; finish with an empty line.");
     let mut text = String::new();
     loop {
         let line = app.ui.ask("", "a file")?;
@@ -213,7 +213,7 @@ fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
     }
     for _ in 0..2 {
         match sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?) {
-            Err(recovery::Error::WrongPassphrase) => app.ui.error_line("That does not open it. Once more."),
+            Err(recovery::Error::WrongPassphrase) => app.ui.error_line("Wrong passphrase, try again."),
             other => return Ok(other?),
         }
     }
@@ -233,7 +233,7 @@ fn opens_something(app: &App, key: &Secret) -> Result<bool> {
         Problem::new(
             Exit::Storage,
             "other_data_key",
-            "this is the key of other conversations: it opens none of those here; it was not kept"
+            "this data key belongs to other conversations: it decrypts none of those here; it was not saved"
         )
         .hint("look for the recovery file that was written on this machine")
     )

@@ -69,28 +69,28 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let management = management(app, &target, options)?;
     if options.confirm {
         if intent.is_none() && kept_back.is_none() {
-            bail!(Problem::misuse(format!("no rotation of the key for {} waits to be confirmed", target.said())));
+            bail!(Problem::misuse(format!("there is no rotation of the key for {} to confirm", target.said())));
         }
         return confirm(app, &target, management.as_ref(), intent.as_ref());
     }
     if options.undo {
         let Some(old) = kept_back else {
-            bail!(Problem::misuse(format!("there is no earlier key for {} to take back", target.said())));
+            bail!(Problem::misuse(format!("there is no earlier key for {} to restore", target.said())));
         };
         return undo(app, &target, &old, management.as_ref(), intent.as_ref());
     }
     if waits(kept_back.as_ref(), intent.as_ref()) {
         bail!(
             Problem::new(Exit::Misuse, "unconfirmed", format!("the last rotation of the key for {} is not confirmed yet", target.said()))
-                .hint(format!("`chatbot key rotate{} --confirm` lets the old key go, `--undo` takes it back", target.options()))
+                .hint(format!("`chatbot key rotate{} --confirm` deletes the old key, `--undo` restores it", target.options()))
         );
     }
     let Some(old) = app.keys()?.custody().get(&target.slot)? else { bail!(target.missing()) };
     match management {
         Some(manager) if !options.stdin => automatic::run(app, &target, &old, &manager, intent),
         _ if intent.is_some() => bail!(
-            Problem::new(Exit::Key, "no_management_key", "a rotation was cut off, and the management key it needs is not here")
-                .hint("store it again with `chatbot key set --profile management`, then `chatbot key rotate`")
+            Problem::new(Exit::Key, "no_management_key", "a rotation was interrupted, and the management key it needs is not saved here")
+                .hint("save it again with `chatbot key set --profile management`, then `chatbot key rotate`")
         ),
         _ => guided(app, &target, &old, options),
     }
@@ -116,7 +116,7 @@ pub(crate) fn swap(app: &mut App, provider: &Name, profile: &Name) -> Result<Swa
     let whose = Whose { provider: Some(provider.clone()), profile: Some(profile.clone()) };
     let target = target(app, &whose)?;
     if target.must_be_kept_here().is_err() {
-        return Ok(Swapped::Not("the settings say that it comes from elsewhere"));
+        return Ok(Swapped::Not("the settings take it from elsewhere"));
     }
     let options = Options::of(whose)?;
     let management = management(app, &target, &options)?;
@@ -126,9 +126,9 @@ pub(crate) fn swap(app: &mut App, provider: &Name, profile: &Name) -> Result<Swa
     }
     if management.is_none() {
         if !app.ui.can_ask() {
-            return Ok(Swapped::Not("only its owner can make a new one at the provider, and nobody can be asked"));
+            return Ok(Swapped::Not("you must create the new key at the provider, and there is no terminal to enter it"));
         }
-        if !app.ui.confirm(&format!("   Swap the key for {} now?", target.said()), "`chatbot key rotate`")? {
+        if !app.ui.confirm(&format!("   Replace the key for {} now?", target.said()), "`chatbot key rotate`")? {
             return Ok(Swapped::Not("not now"));
         }
     }
@@ -158,11 +158,11 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
     if !options.stdin {
         if !app.ui.can_ask() {
             bail!(
-                Problem::new(Exit::Misuse, "not_a_terminal", "the new key is asked for on a terminal, and this is none")
-                    .hint("give it through a pipe with `--stdin`")
+                Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask for the new key: there is no terminal")
+                    .hint("pipe it in with `--stdin`")
             );
         }
-        app.ui.error_line(&format!("{} has no way to swap a key from here: make a new one there.", target.endpoint.title));
+        app.ui.error_line(&format!("A key of {} cannot be replaced from here: create a new one there.", target.endpoint.title));
         if let Some(page) = page {
             app.ui.error_line(&format!("  {page}"));
         }
@@ -170,20 +170,20 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
     let new = if options.stdin {
         app.ui.secret_input()?
     } else {
-        app.ui.hidden(&format!("New key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
+        app.ui.hidden(&format!("New {} API key (input hidden): ", target.endpoint.title), "`--stdin`")?
     };
     check(target, &new, options.force)?;
     if !options.force {
         app.refuse_a_key_unlike(&target.endpoint, &target.slot, old, &new)?;
     }
     if same(&new, old) {
-        bail!(Problem::new(Exit::Key, "same_key", "this is the key that is stored already").hint("make a new one at your provider"));
+        bail!(Problem::new(Exit::Key, "same_key", "this key is already saved").hint("create a new one at your provider"));
     }
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, target, &new)? };
     if answer.status != Status::Valid && !options.force && !options.no_validate {
         bail!(
-            Problem::new(Exit::Key, "not_validated", format!("the new key is {}; the old one stays", answer.sentence()))
-                .hint("try again, or take it all the same with `--force`")
+            Problem::new(Exit::Key, "not_validated", format!("the new key is {}; the old one stays in use", answer.sentence()))
+                .hint("try again, or save it anyway with `--force`")
         );
     }
     app.keys()?.custody().put(&previous_slot(target), old)?;
@@ -191,7 +191,7 @@ fn guided(app: &mut App, target: &Target, old: &Secret, options: &Options) -> Re
     note(app, target, "guided");
     app.ui.say(
         &format!(
-            "swapped the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` takes it back\n",
+            "replaced the key for {}: {}\nthe old one is kept until `chatbot key rotate{} --confirm`; `--undo` restores it\n",
             target.said(),
             answer.sentence(),
             target.options()
@@ -209,12 +209,12 @@ fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: 
     app.keys()?.custody().intend_nothing(&target.slot)?;
     note(app, target, "confirm");
     let there = match (intent, target.known) {
-        (Some(_), _) if deleted => String::from("and deleted at the provider"),
-        (Some(_), Some(entry)) => format!("here; {} does not let it be deleted from here: delete it at {}", entry.title, entry.key_page),
+        (Some(_), _) if deleted => String::from("here and at the provider"),
+        (Some(_), Some(entry)) => format!("here; {} does not allow deleting it from here: delete it at {}", entry.title, entry.key_page),
         (None, Some(entry)) => format!("here; delete it at {} too", entry.key_page),
         (_, None) => String::from("here; delete it at the provider too"),
     };
-    app.ui.say(&format!("the old key for {} is gone {there}\n", target.said()), 2)
+    app.ui.say(&format!("the old key for {} was deleted {there}\n", target.said()), 2)
 }
 
 fn undo(
@@ -237,7 +237,7 @@ fn undo(
     app.keys()?.custody().intend_nothing(&target.slot)?;
     app.keys()?.custody().remove(&previous_slot(target))?;
     note(app, target, "undo");
-    app.ui.say(&format!("the old key for {} is back\n", target.said()), 2)?;
+    app.ui.say(&format!("restored the old key for {}\n", target.said()), 2)?;
     if !deleted {
         let page = target.known.map_or_else(|| "the provider".to_owned(), |entry| entry.key_page.to_owned());
         app.ui.say(&format!("the new one cannot be deleted from here: delete it at {page}\n"), 2)?;

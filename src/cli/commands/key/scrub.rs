@@ -27,7 +27,7 @@ const FORMAT: &str = "chatbot-scrubbed 1";
 /// Offers to empty keys out of a file, and does it if it is told to.
 pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wanted: bool) -> Result<()> {
     if !wanted && !app.ui.can_ask() {
-        return app.ui.say(&format!("{} still has them; `--scrub` empties them out\n", shown(path)), 2);
+        return app.ui.say(&format!("{} still contains them; `--scrub` removes them\n", shown(path)), 2);
     }
     let after = scrubbed(text, keys);
     app.ui.out(&format!("in {}:\n", shown(path)))?;
@@ -35,24 +35,24 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
         let now = after.lines().nth(line - 1).unwrap_or_default();
         app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
-    let told = (wanted && app.yes) || app.ui.confirm("Empty them out like this? A sealed copy of the file is kept.", "`--scrub --yes`")?;
+    let told = (wanted && app.yes) || app.ui.confirm("Remove them like this? An encrypted copy of the file is kept.", "`--scrub --yes`")?;
     if !told {
         return Ok(());
     }
     if disk::is_link(path) {
-        bail!(Problem::new(Exit::Refused, "symlink", format!("`{}` is a link", shown(path))).hint("name the file it leads to"));
+        bail!(Problem::new(Exit::Refused, "symlink", format!("`{}` is a symbolic link", shown(path))).hint("pass the file it points to"));
     }
     let kept = keep_copy(app, path, text)?;
     // Someone may have written to it while the question stood.
     if disk::read_foreign(path, LARGEST)? != text.as_bytes() {
-        bail!(Problem::new(Exit::Storage, "changed", format!("`{}` has changed in the meantime; it was left as it is", shown(path))));
+        bail!(Problem::new(Exit::Storage, "changed", format!("`{}` has changed in the meantime and was not touched", shown(path))));
     }
     let bare = path.parent().is_none_or(|parent| parent == Path::new(""));
     let mut draft = Draft::beside(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
     draft.add(after.as_bytes())?;
     draft.keep()?;
     app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
-    app.ui.say(&format!("emptied; `chatbot key import --restore {}` brings the file back\n", shown(&kept)), 2)
+    app.ui.say(&format!("removed; `chatbot key import --restore {}` restores the file\n", shown(&kept)), 2)
 }
 
 fn lines(keys: &[&Found]) -> Vec<usize> {
@@ -92,7 +92,7 @@ fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
 pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
     let sealed = String::from_utf8(disk::read_foreign(from, LARGEST)?).unwrap_or_default();
     let closed =
-        |_| Problem::new(Exit::Storage, "cannot_open", format!("`{}` is damaged, or not a copy that was sealed here", shown(from)));
+        |_| Problem::new(Exit::Storage, "cannot_open", format!("`{}` is damaged, or was not encrypted by this installation", shown(from)));
     let plain = app.ring(Purpose::ImportCopy)?.open(sealed.trim()).map_err(closed)?;
     let copy: Copy =
         serde_json::from_slice(&plain).map_err(|_| Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
@@ -100,12 +100,12 @@ pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
     if copy.format != FORMAT {
         bail!(Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"));
     }
-    let question = format!("Write `{}` as it was, keys in the clear included?", shown(&copy.path));
+    let question = format!("Restore `{}`, with its keys in plain text?", shown(&copy.path));
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
         bail!(Problem::new(Exit::Failure, "declined", "nothing was written"));
     }
     let mut draft = Draft::beside(&copy.path)?;
     draft.add(text.as_bytes())?;
     draft.keep()?;
-    app.ui.say(&format!("wrote `{}` as it was\n", shown(&copy.path)), 2)
+    app.ui.say(&format!("restored `{}`\n", shown(&copy.path)), 2)
 }

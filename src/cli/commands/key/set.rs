@@ -38,17 +38,14 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let target = target(app, &options.whose)?;
     target.must_be_kept_here()?;
     if !options.stdin && !app.ui.can_ask() {
-        bail!(
-            Problem::new(Exit::Misuse, "not_a_terminal", "a key is asked for on a terminal, and this is none")
-                .hint("give it through a pipe with `--stdin`")
-        );
+        bail!(Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask for a key: there is no terminal").hint("pipe it in with `--stdin`"));
     }
     // That there is no store is said before anyone looks for their key.
     super::super::vault::with_store(app)?;
     let key = if options.stdin {
         app.ui.secret_input()?
     } else {
-        app.ui.hidden(&format!("Key of {} (nothing is shown): ", target.endpoint.title), "`--stdin`")?
+        app.ui.hidden(&format!("{} API key (input hidden): ", target.endpoint.title), "`--stdin`")?
     };
     check(&target, &key, options.force)?;
     if !options.force {
@@ -57,14 +54,14 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &target, &key)? };
     if let (Status::Invalid, false) = (answer.status, options.force) {
         bail!(
-            Problem::new(Exit::Key, "invalid_key", format!("{} refuses this key; it was not stored", target.endpoint.title))
-                .hint(format!("look it up at {}, or store it anyway with `--force`", key_page(&target)))
+            Problem::new(Exit::Key, "invalid_key", format!("{} rejects this key; it was not saved", target.endpoint.title))
+                .hint(format!("check it at {}, or save it anyway with `--force`", key_page(&target)))
         );
     }
     let before = app.keys()?.custody().book()?.is_some_and(|book| book.record(&target.slot).is_some());
     keep(app, &target, &key, &answer)?;
     let store = app.keys_kind();
-    let deed = if before { "replaced" } else { "stored" };
+    let deed = if before { "replaced" } else { "saved" };
     let said = format!("{deed} the key for {} in the {store}: {}\n", target.said(), answer.sentence());
     app.note_of_keys(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).flag("replaced", before));
     app.ui.say(&said, 2)
@@ -91,13 +88,13 @@ pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer
 pub(super) fn check(target: &Target, key: &Secret, force: bool) -> Result<()> {
     let text = key.expose();
     let wrong = |why: String| Problem::new(Exit::Key, "bad_key", why);
-    check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy the key alone, whole and on one line"))?;
+    check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy only the key, complete and on one line"))?;
     // A key that makes other keys is of use in one profile only.
     let makes_keys = target.profile.as_str() == MANAGEMENT && target.known.is_some_and(|entry| entry.is_admin_key(text));
     if let (Some(entry), false) = (target.known, force || makes_keys) {
         entry
             .check_key(text)
-            .map_err(|why| wrong(why.to_string()).hint(format!("look it up at {}, or store it anyway with `--force`", entry.key_page)))?;
+            .map_err(|why| wrong(why.to_string()).hint(format!("check it at {}, or save it anyway with `--force`", entry.key_page)))?;
     }
     Ok(())
 }

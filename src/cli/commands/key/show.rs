@@ -49,7 +49,7 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
     let target = target(app, &options.whose)?;
     if options.reveal && !app.ui.output_is_terminal() {
         bail!(
-            Problem::new(Exit::Misuse, "not_a_terminal", "a key is shown on a terminal only, and standard output is none")
+            Problem::new(Exit::Misuse, "not_a_terminal", "`--reveal` works only on a terminal")
                 .hint("leave out `--reveal`; a program that needs the key takes it from the store itself")
         );
     }
@@ -71,13 +71,13 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
 
 pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     let target = target(app, &options.whose)?;
-    if !app.yes && !app.ui.confirm(&format!("Remove the key for {}?", target.said()), "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "nothing was removed"));
+    if !app.yes && !app.ui.confirm(&format!("Delete the key for {}?", target.said()), "`--yes`")? {
+        bail!(Problem::new(Exit::Failure, "declined", "nothing was deleted"));
     }
     if !app.keys()?.custody().remove(&target.slot)? {
         if let Some(name) = target.variable.as_ref().filter(|name| app.env.has(name)) {
             bail!(
-                Problem::new(Exit::Key, "no_key", format!("no key for {} is stored; there is one in `{name}`", target.said()))
+                Problem::new(Exit::Key, "no_key", format!("no key for {} is saved; there is one in `{name}`", target.said()))
                     .hint(format!("unset `{name}` where it is set"))
             );
         }
@@ -85,5 +85,5 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     }
     let store = app.keys_kind();
     app.note_of_keys(&event(What::KeyDeleted, &target, &store).severity(Severity::Notice));
-    app.ui.say(&format!("removed the key for {} from the {store}\n", target.said()), 2)
+    app.ui.say(&format!("deleted the key for {} from the {store}\n", target.said()), 2)
 }

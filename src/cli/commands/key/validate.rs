@@ -125,14 +125,14 @@ fn allow(app: &mut App, target: &Target, host: &str) -> Result<()> {
         let shown = Raw::from(host).printable();
         bail!(
             Problem::misuse(format!("`{}` is at `{there}`, not at `{shown}`", target.endpoint.name))
-                .hint(format!("look at `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
+                .hint(format!("check `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
         );
     }
     let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };
     if key.stored {
         bail!(
-            Problem::misuse(format!("the key for {} is stored, and goes to the host it was stored for", target.said()))
-                .hint(format!("store it again with `chatbot key set{} --force`", target.options()))
+            Problem::misuse(format!("the key for {} is saved, and is sent only to the host it was saved for", target.said()))
+                .hint(format!("save it again with `chatbot key set{} --force`", target.options()))
         );
     }
     app.allow_host(&target.endpoint, &key.secret)
@@ -161,7 +161,7 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
     if let Some(record) = &record
         && let Some(at) = record.last_validated.filter(|at| !force && *at <= now && now.since(*at) < HOLDS)
     {
-        line(app, record.status, &format!("{}, as asked {} ago", record.status, in_words(now.since(at))))?;
+        line(app, record.status, &format!("{}, checked {} ago", record.status, in_words(now.since(at))))?;
         return Ok(record.status);
     }
     let Some(key) = super::show::find(app, target)? else { bail!(target.missing()) };

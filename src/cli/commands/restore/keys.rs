@@ -58,12 +58,12 @@ pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed
     }
     if let Some(missing) = options.key.iter().find(|name| !keys.iter().any(|key| key.is_named(name))) {
         let missing = crate::privacy::Raw::from(missing.as_str()).printable();
-        bail!(Problem::misuse(format!("the backup has no key `{missing}`")).hint("`chatbot restore FILE --dry-run` lists them"));
+        bail!(Problem::misuse(format!("the backup has no key `{missing}`")).hint("list them with `chatbot restore FILE --dry-run`"));
     }
     let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Own && !options.dry_run;
     if each && !keys.is_empty() && !app.ui.can_ask() {
-        bail!(Problem::misuse("keys of another installation are restored one by one, and nobody can be asked").hint(format!(
-            "name each with `--key {}`, or say with `--mine` that the backup is yours",
+        bail!(Problem::misuse("keys of another installation are confirmed one by one, but there is no terminal to ask on").hint(format!(
+            "select each with `--key {}`, or confirm with `--mine` that the backup is yours",
             keys.first().map_or_else(String::new, Key::name)
         )));
     }
@@ -71,7 +71,7 @@ pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed
         key.wanted = if options.key.is_empty() { options.with_keys } else { options.key.iter().any(|name| key.is_named(name)) };
         if each {
             app.ui.error_line(&format!("the backup has a key for {}", key.name()));
-            key.wanted = app.ui.confirm("store it here?", "`--key`")?;
+            key.wanted = app.ui.confirm("save it here?", "`--key`")?;
         }
     }
     Ok(keys)
@@ -85,8 +85,8 @@ pub(super) fn store(app: &mut App, keys: &mut [Key<'_>]) -> Result<()> {
         }
         let custody = app.keys()?.custody();
         key.outcome = match custody.get(&key.slot)? {
-            Some(here) if crate::keys::same(&here, key.secret) => "here already",
-            Some(_) => "not restored: another key is here",
+            Some(here) if crate::keys::same(&here, key.secret) => "already saved",
+            Some(_) => "not restored: another key is saved",
             None => {
                 custody.put(&key.slot, key.secret)?;
                 app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &key.slot.to_string()));

@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 const NAMED: usize = 40;
 
 /// What was done with a backup that is not proved to be the user's own.
-const FOREIGN: &str = "not proved to be made here, so taken in as an import: its system messages are never sent, its usage is not counted; \
-                       `--mine` says that it is yours\n";
+const FOREIGN: &str = "not proven to be made here, so treated like an import: its system prompts are never sent, its usage is not counted; \
+                       use `--mine` if it is yours\n";
 
 /// Restore conversations, settings and usage from a backup
 ///
@@ -104,7 +104,7 @@ impl Source {
             let found = place.snapshots(app)?;
             let snapshot = found.choose(options.snapshot.as_deref(), app.clock.now())?;
             if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
-                app.ui.notice("more than one house keeps its backups there; this is the newest, `--snapshot` names another");
+                app.ui.notice("several machines back up here; using the newest backup, choose another with `--snapshot`");
             }
             let (fetched, lock) = place.fetch(app, snapshot, &options.only, options.salvage)?;
             return Ok(Self::Fetched(fetched, Box::new(snapshot.clone()), lock));
@@ -177,10 +177,10 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     let lost = source.checked().lost.as_deref();
     let named = lost.unwrap_or_default();
     for what in named.iter().take(NAMED) {
-        app.ui.error_line(&format!("chatbot: warning: not all of it can be had: {what}"));
+        app.ui.error_line(&format!("chatbot: warning: not everything can be restored: {what}"));
     }
     if let Some(more) = named.len().checked_sub(NAMED).filter(|more| *more > 0) {
-        app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` names them all"));
+        app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` lists them all"));
     }
     tell(app, options, &Told { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost })?;
     // Whoever runs it unattended must not take the half for the whole.
@@ -198,8 +198,8 @@ fn is_own(app: &App, options: &Options, source: &Source, origin: &Origin) -> Res
     }
     let Head { id, created_at, .. } = &source.checked().head;
     app.ui.error_line(&format!(
-        "nothing proves that this backup (`{id}`, {}) was made by this installation: it may be from another machine, from before its \
-         keys were changed or lost, or from somebody else",
+        "this backup (`{id}`, {}) is not proven to be made by this installation: it may be from another machine, from before its \
+         keys were changed or lost, or from someone else",
         created_at.local_minute()
     ));
     app.ui.confirm("is it yours?", "`--mine`")
@@ -279,11 +279,11 @@ fn tell(app: &App, options: &Options, told: &Told<'_>) -> Result<()> {
         }
         return app.ui.json(&object);
     }
-    let (would, are) = if options.dry_run { ("would be ", "would come") } else { ("", "came") };
+    let (would, are) = if options.dry_run { ("would be ", "would be") } else { ("", "was") };
     for (id, other) in conflicts {
-        app.ui.say(&format!("{id} is another one here: the backup's {are} back as {other}\n"), 2)?;
+        app.ui.say(&format!("{id} differs here: the backup's version {are} restored as {other}\n"), 2)?;
     }
-    app.ui.say(&format!("{restored} {would}restored, {skipped} here already, {} {would}restored beside\n", conflicts.len()), 2)?;
+    app.ui.say(&format!("{restored} {would}restored, {skipped} already present, {} {would}restored as copies\n", conflicts.len()), 2)?;
     if !own {
         app.ui.say(FOREIGN, 2)?;
     }

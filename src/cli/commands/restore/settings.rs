@@ -56,11 +56,11 @@ impl Offered {
         let why = if self.others {
             "there are other settings here"
         } else if self.given.is_none() {
-            "they have a mistake"
+            "they contain an error"
         } else if self.is_too_much() {
-            "more is marked `!` than can be shown: read it there"
+            "too many are marked `!` to show them all: review the file"
         } else if app.yes && guarded {
-            "`--yes` is no answer to those marked `!`"
+            "`--yes` does not apply those marked `!`"
         } else if app.yes || self.agreed(app)? {
             // Somebody may have written settings while the question stood: then those stay.
             disk::draft(&path, self.text.as_str().as_bytes(), None)?.keep_first()?;
@@ -70,9 +70,9 @@ impl Offered {
             }
             "there are other settings here"
         } else if app.ui.can_ask() {
-            "you said no"
+            "you declined"
         } else {
-            "nobody could be asked"
+            "there is no terminal to ask on"
         };
         let beside = path.with_extension("toml.restored");
         disk::write(&beside, self.text.as_str().as_bytes())?;
@@ -83,8 +83,8 @@ impl Offered {
         if !app.ui.can_ask() {
             return Ok(false);
         }
-        app.ui.error_line(&format!("the backup has settings, and there are none here:\n{}", self.list()));
-        app.ui.confirm("put them in force?", "`--yes`")
+        app.ui.error_line(&format!("the backup contains settings, and there are none here:\n{}", self.list()));
+        app.ui.confirm("apply them?", "`--yes`")
     }
 
     /// Whether a person could not see all of what is guarded before a yes.
@@ -105,7 +105,7 @@ impl Offered {
             // What is at the end of a long one may be what it is for.
             let rest = whole.chars().count() - line.chars().count();
             if rest > 0 {
-                let _ = write!(line, " … and {rest} characters more");
+                let _ = write!(line, " … and {rest} more characters");
             }
             // Writing to a string cannot fail.
             let _ = writeln!(list, "  {} {}", if given.guarded { '!' } else { ' ' }, line.replace('\n', " "));
@@ -114,7 +114,7 @@ impl Offered {
             let _ = writeln!(list, "  ! and {more} more");
         }
         if self.given.is_none() {
-            list.push_str("  ! they have a mistake, and would stop every command\n");
+            list.push_str("  ! they contain an error that would stop every command\n");
         }
         list
     }
@@ -122,13 +122,16 @@ impl Offered {
     /// What a person reads of it.
     pub(super) fn told(&self, outcome: &Outcome) -> String {
         match outcome {
-            Outcome::Shown if self.others => format!("settings in it, which would be put beside those that are here:\n{}", self.list()),
+            Outcome::Shown if self.others => format!("settings in the backup, which would be saved next to yours:\n{}", self.list()),
             Outcome::Shown => {
-                format!("settings in it, which need a yes; those marked `!` one of your own, and no `--yes`:\n{}", self.list())
+                format!(
+                    "settings in the backup, applied only if you agree; those marked `!` are never applied by `--yes`:\n{}",
+                    self.list()
+                )
             }
-            Outcome::Installed(path) => format!("settings in force: `{}`\n", shown(path)),
+            Outcome::Installed(path) => format!("settings applied: `{}`\n", shown(path)),
             Outcome::Beside(path, why) => {
-                format!("settings not in force, but in `{}`: {why}\n{}", shown(path), self.list())
+                format!("settings not applied, but saved to `{}`: {why}\n{}", shown(path), self.list())
             }
         }
     }
