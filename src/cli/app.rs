@@ -1,4 +1,17 @@
-//! Where the house is put together: each part when it is first needed, and not before.
+//! Dependencies of the commands, each opened when a command first needs it.
+//!
+//! The order matters for the keys, because opening one can open another:
+//! 1. `keys` checks that the folders are private before anything is encrypted for them, reads the
+//!    settings and selects a store. It does not contact the store yet.
+//! 2. `ring_alone` shares the sealing lock, so that `history rekey` cannot replace the data key
+//!    while it is in use, then reads the data key. The key is created only if there are no
+//!    encrypted conversations yet. Its creation is the one event for which the audit key is opened
+//!    here: that record needs a MAC.
+//! 3. `open_audit_key` comes last and may fail. It runs only after something else had a reason to
+//!    open the key store, so that no command asks for a passphrase only to write the log.
+//!
+//! `ring` and `archive` do both steps. `archive_to_look_at` leaves out the third, for commands that
+//! only read.
 
 use super::Global;
 use super::env::Env;
@@ -25,7 +38,7 @@ use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The parts of the house.
+/// Everything a command may need, and what has been opened so far.
 #[derive(Debug)]
 pub(crate) struct App {
     pub(crate) ui: Ui,
@@ -37,17 +50,17 @@ pub(crate) struct App {
     settings: Option<Arc<Settings>>,
     keys: Option<Keys>,
     ring: Option<Arc<KeyRing>>,
-    /// Held as long as the ring is.
+    /// Shared with other processes for as long as `ring` is held.
     sealing: Option<disk::Lock>,
     pub(super) audit_key: Option<Arc<audit::Key>>,
     log: Option<Log>,
-    /// Providers may be asked about keys although nothing is sent.
+    /// Providers may be asked about keys during a lockdown, because no message is sent.
     keys_reach_out: bool,
     /// This command sends messages, and when it compares the state with its marks at its end.
     pub(super) compare_at_end: Option<When>,
 }
 
-/// Who answers, and where the key comes from.
+/// The provider, model and key to use for a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) endpoint: Endpoint,
@@ -57,13 +70,14 @@ pub(crate) struct Choice {
     pub(crate) model: String,
 }
 
-/// `TZ` may name a place, such as `Asia/Tokyo`; rules and files in it are understood further down.
+/// Loads the time zone that `TZ` names, such as `Asia/Tokyo`. `jiff` understands rules and absolute
+/// paths by itself.
 fn live_where_the_environment_says(env: Env) {
     let Ok(Some(said)) = env.text("TZ") else { return };
     let name = said.trim_start_matches(':');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
     if !name.starts_with('/') && name.chars().all(plain) {
-        // Where there is no such file it is a rule, such as `JST-9`.
+        // If the file does not exist, the value is a rule such as `JST-9`.
         if let Ok(rules) = disk::read_foreign(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
             clock::live_in(name, &rules);
         }
@@ -98,7 +112,7 @@ impl App {
         })
     }
 
-    /// What is to be done before the process ends.
+    /// Compares the state with its marks if due, then drops the keys and the lock.
     pub(crate) fn close(&mut self) {
         if let Some(when) = self.compare_at_end {
             self.compare_with_marks(when);
@@ -108,7 +122,8 @@ impl App {
         self.sealing = None;
     }
 
-    /// Forgets the keys of conversations until they are needed again, so that another may be alone with them.
+    /// Drops the data key and the shared lock, so that `history rekey` can take the lock
+    /// exclusively.
     pub(crate) fn let_go_of_the_ring(&mut self) {
         self.ring = None;
         self.sealing = None;
@@ -118,7 +133,8 @@ impl App {
         &self.settings_file
     }
 
-    /// The settings. A wrong value stops everything: what a person wrote down to protect themselves is not passed over.
+    /// Reads the settings. A wrong value is an error even if this command does not need it:
+    /// skipping a setting that protects the user would be worse than stopping.
     pub(crate) fn settings(&mut self) -> Result<Arc<Settings>> {
         if let Some(settings) = &self.settings {
             return Ok(Arc::clone(settings));
@@ -126,7 +142,7 @@ impl App {
         let text = self.settings_text()?;
         let (settings, problems) = settings::parse(&text);
         for problem in problems {
-            // A misspelt limit would limit nothing, and nobody may be there to see a warning.
+            // A misspelt limit would limit nothing, and a script shows its warnings to no one.
             let guards = settings::guards(&problem.key);
             if problem.unknown && !guards {
                 self.ui.warning(&self.sentence(&problem));
@@ -144,7 +160,7 @@ impl App {
         Ok(settings)
     }
 
-    /// The text of the settings file; empty if there is none.
+    /// Reads the text of the settings file; empty if there is none.
     pub(crate) fn settings_text(&self) -> Result<String> {
         let bytes = disk::read_by_hand(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
@@ -157,7 +173,7 @@ impl App {
             .map_err(|_| Problem::misuse(format!("`{}` is not UTF-8 text", shown(&self.settings_file))).hint("save it as UTF-8").into())
     }
 
-    /// A problem of the settings as a sentence.
+    /// Formats a problem of the settings, without any key that was pasted into them.
     pub(crate) fn sentence(&self, problem: &settings::Problem) -> String {
         let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", Raw::from(problem.key.as_str()).printable()) };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
@@ -171,14 +187,14 @@ impl App {
             .with_echo(self.log.clone().map(|log| audit::Echo::new(move |line| log.line(Level::Info, line))))
     }
 
-    /// Writes an event down; where that fails, its owner is told and the work goes on.
+    /// Writes an event to the audit log. A failure is only a warning: the command continues.
     pub(crate) fn note(&self, event: &Event) {
         if let Err(error) = self.audit().add(event) {
             self.ui.warning(&format!("cannot write the audit log: {error}"));
         }
     }
 
-    /// Nothing is sent and no key is handed out while there is a lockdown; that somebody tried is written down.
+    /// Fails during a lockdown, and logs the attempt.
     pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
         Ok(self.lockdown().check().inspect_err(|_| {
             self.note(&Event::new(What::Limited).severity(Severity::Warning).word("window", "lockdown"));
@@ -206,7 +222,7 @@ impl App {
         Ok(Arc::new(redactor))
     }
 
-    /// Where keys are.
+    /// Opens the keys of this home; the key store itself is contacted later, when a key is needed.
     pub(crate) fn keys(&mut self) -> Result<&mut Keys> {
         if self.keys.is_none() {
             self.must_be_private()?;
@@ -223,7 +239,8 @@ impl App {
         self.keys.as_ref().is_some_and(|keys| keys.custody().is_open())
     }
 
-    /// Before a key is had: what others can open or swap is no place for what it seals.
+    /// Refuses folders that other users can write to: they could replace the encrypted files or the
+    /// programs' state.
     fn must_be_private(&self) -> Result<()> {
         let home = &self.home;
         let root = self.env.path("CHATBOT_HOME");
@@ -236,19 +253,22 @@ impl App {
         Ok(())
     }
 
-    /// The keys that seal something other than conversations. There is no way to the keys without naming what they are for.
+    /// The data key for files other than conversations. The purpose is required, because each
+    /// purpose has a key derived for it alone.
     pub(crate) fn ring(&mut self, purpose: Purpose) -> Result<KeyRing> {
         let ring = self.ring_alone()?;
         self.open_audit_key();
         Ok(ring.for_purpose(purpose)?)
     }
 
-    /// The keys that seal conversations. Made once, when nothing sealed exists yet; never again.
+    /// The data key for conversations. It is created only while no encrypted conversation exists: a
+    /// second key could not decrypt the first one's files.
     fn ring_alone(&mut self) -> Result<Arc<KeyRing>> {
         if let Some(ring) = &self.ring {
             return Ok(Arc::clone(ring));
         }
-        // Where no lock can be had nothing can be sealed anew either: a disk that is only read.
+        // A read-only disk has no lock. Nothing can be re-encrypted there either, so no lock is
+        // needed.
         self.sealing = disk::Lock::share(&self.sealing_lock()).ok();
         let sealed = archive::any_sealed(&self.home.conversations())?;
         let (home, clock) = (self.home.clone(), self.clock.clone());
@@ -262,7 +282,8 @@ impl App {
         Ok(ring)
     }
 
-    /// The key of the audit log, made when there is none. Without it the log is written all the same.
+    /// Opens the key of the audit log, and creates it if there is none. Without it the log is still
+    /// written, but its records have no MAC.
     fn open_audit_key(&mut self) {
         if self.audit_key.is_some() {
             return;
@@ -273,66 +294,63 @@ impl App {
         {
             self.audit_key = Some(Arc::new(if made { audit::Key::fresh(&key) } else { audit::Key::new(&key) }));
             if made {
-                // From the first moment on there is a record under it: a log without any was put in the place of this one.
+                // A record under the key is written at once: a log without one was replaced.
                 self.note(&Event::new(What::AuditKeyMade));
             }
         }
     }
 
-    /// From here on the log is written and checked with this key.
+    /// Uses this key for the audit log from now on.
     pub(crate) fn use_audit_key(&mut self, key: Arc<audit::Key>) {
         self.audit_key = Some(key);
     }
 
-    /// The log, if it is on.
     pub(crate) const fn logging(&self) -> Option<&Log> {
         self.log.as_ref()
     }
 
-    /// Logs from here on.
     pub(crate) fn use_log(&mut self, log: Log) {
         self.log = Some(log);
     }
 
-    /// Whether anything may be sent at all.
     pub(crate) fn lockdown(&self) -> Lockdown {
         Lockdown::new(self.home.state())
     }
 
-    /// Which providers want to be left alone.
+    /// The providers that asked for a pause, and how long it lasts.
     pub(crate) fn backoff(&self) -> Backoff {
         Backoff::new(self.home.state(), self.clock.clone())
     }
 
-    /// The conversations.
+    /// The conversations, for commands that also write to the audit log.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
         let archive = self.archive_to_look_at()?;
         self.open_audit_key();
         Ok(archive)
     }
 
-    /// The conversations for one who only looks and has nothing to write down: a key less to fetch.
+    /// The conversations, for commands that only read: one key less to fetch.
     pub(crate) fn archive_to_look_at(&mut self) -> Result<Archive> {
         let ring = self.ring_alone()?;
         Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file()))
     }
 
-    /// The index of the conversations.
     pub(crate) fn index_file(&self) -> PathBuf {
         self.home.cache().join("index.fernet")
     }
 
-    /// What everyone shares who holds the keys of conversations, and who changes them has alone.
+    /// The lock that every holder of the data key shares, and that `history rekey` takes
+    /// exclusively.
     pub(crate) fn sealing_lock(&self) -> PathBuf {
         self.home.state().join("sealing.lock")
     }
 
-    /// From here on providers may be asked about keys, in lockdown too: for a command that sends nothing else.
+    /// Allows requests about keys even during a lockdown, for commands that send nothing else.
     pub(crate) fn reach_for_keys(&mut self) {
         self.keys_reach_out = true;
     }
 
-    /// The network, as the environment wants it.
+    /// The network settings from the environment. Fails during a lockdown.
     pub(crate) fn reach(&mut self) -> Result<Reach> {
         if !self.keys_reach_out {
             self.refuse_in_lockdown()?;
@@ -340,7 +358,8 @@ impl App {
         self.network()
     }
 
-    /// The provider that is meant: the option, then the environment, then the settings, then the default.
+    /// Selects the provider: from the option, else the environment, else the settings, else the
+    /// default.
     pub(crate) fn choice(&mut self, provider: Option<&Name>, profile: Option<&Name>, model: Option<&str>) -> Result<Choice> {
         let settings = self.settings()?;
         let (name, profile) = self.whose(provider, profile)?;
@@ -376,7 +395,8 @@ impl App {
         })
     }
 
-    /// The name of a model is sent and written down as it is: one that is a key or an address is a slip of the hand.
+    /// Refuses a model name that contains a key or an address: model names are sent and logged
+    /// without redaction.
     pub(crate) fn fit_model(&mut self, model: String) -> Result<String> {
         const PRIVATE: [&str; 6] = ["API_KEY", "EMAIL", "JWT", "PASSWORD", "PRIVATE_KEY", "URL_CREDENTIALS"];
         let (_, found) = self.redactor()?.redact(Raw::from(model.as_str()), &mut Placeholders::default());
@@ -389,7 +409,7 @@ impl App {
         Ok(model)
     }
 
-    /// The provider and the profile that are meant, whether or not there is such a provider.
+    /// The selected provider and profile, whether or not the provider exists.
     pub(crate) fn whose(&mut self, provider: Option<&Name>, profile: Option<&Name>) -> Result<(Name, Name)> {
         let profile = match profile {
             Some(profile) => profile.clone(),
@@ -405,14 +425,15 @@ impl App {
         Ok((name, profile))
     }
 
-    /// Looks at every variable that has a form.
+    /// Checks every variable that has a required format.
     pub(crate) fn check_env(&mut self) -> Result<()> {
         self.keys()?;
         self.choice(None, None, None)?;
         self.network().map(drop)
     }
 
-    /// Where a provider is. One of the settings with a name of the catalogue takes its place, and with it its own key.
+    /// Finds the endpoint of a provider. An entry in the settings replaces one of the catalogue
+    /// with the same name, and then has a key of its own.
     pub(crate) fn endpoint(&mut self, name: &Name) -> Result<Endpoint> {
         let settings = self.settings()?;
         if let Some(custom) = settings.providers.get(name) {
@@ -442,7 +463,8 @@ impl App {
         bail!(Problem::misuse(format!("there is no provider `{name}`")).hint(hint))
     }
 
-    /// A variable that is malformed stops everything, whether the command needs it or not: its owner believes that it holds.
+    /// Fails if any variable is malformed, even if the command does not need it: the user believes
+    /// that it is in force.
     pub(crate) fn refuse_malformed_env(&self) -> Result<()> {
         self.env_store()?;
         for name in ["CHATBOT_PROVIDER", "CHATBOT_PROFILE"] {

@@ -1,4 +1,4 @@
-//! Files that go along with a message: their texts, each under its name.
+//! Files attached to a message: the text of each, under its name.
 
 use super::report::{Exit, Problem};
 use super::ui::shown;
@@ -7,7 +7,7 @@ use crate::privacy::Raw;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
-/// The texts of attached files, each under its name.
+/// Reads the attached files and joins their texts, each under its name.
 pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
     let mut whole = Raw::from(String::new());
     for pattern in files {
@@ -27,8 +27,9 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
     Ok(whole)
 }
 
-/// A file as a part of the message. The fence is longer than any in the text and the name is one line of plain characters,
-/// so that neither can end the fence and go on as if its owner had typed it.
+/// Formats a file as part of the message. The fence is longer than any in the text and the name is
+/// one line of plain characters, so that neither can end the fence and pass for text that the user
+/// typed.
 fn fenced(name: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
@@ -48,7 +49,7 @@ fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
     }
 }
 
-/// The files a path means: itself, or those of its folder whose names match its `*` and `?`.
+/// The files that a path matches: the file itself, or those of its folder that match `*` and `?`.
 fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
     let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     if !name.contains(['*', '?']) || pattern.exists() {

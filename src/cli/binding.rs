@@ -1,4 +1,4 @@
-//! Which host a key may be sent to. Every key that is about to be sent passes here, stored or from the environment.
+//! Which host a key may be sent to. Every key passes here before it is sent, saved or not.
 
 use super::app::{App, Choice};
 use super::keys::is_nowhere;
@@ -11,7 +11,7 @@ use crate::settings::KeyFrom;
 use anyhow::{Result, bail};
 
 impl App {
-    /// The key that goes with what was chosen, if it may be sent to where that is.
+    /// The key for the selected provider, if it may be sent to the provider's host.
     pub(crate) fn key_of(&mut self, choice: &Choice) -> Result<Option<Secret>> {
         match &choice.key {
             KeyFrom::Nowhere => Ok(None),
@@ -20,21 +20,24 @@ impl App {
         }
     }
 
-    /// The key in a variable, if it may be sent to this endpoint; `None` if the variable is not set.
+    /// The key in a variable, if it may be sent to this endpoint; `None` if the variable is not
+    /// set.
     pub(crate) fn env_key(&mut self, endpoint: &Endpoint, variable: &str) -> Result<Option<Secret>> {
         let Some(key) = self.env.secret(variable)? else { return Ok(None) };
         self.refuse_a_foreign_key(endpoint, &key, Some(variable))?;
         Ok(Some(key))
     }
 
-    /// A key that another provider issued goes to this host only if its owner has said yes to exactly this pair, once.
+    /// Refuses to send a key that another provider issued, unless the user has allowed exactly this
+    /// pair of key and host.
     pub(crate) fn refuse_a_foreign_key(&mut self, endpoint: &Endpoint, key: &Secret, variable: Option<&str>) -> Result<()> {
         let host = endpoint.host();
         let Some(issuer) = catalog::issuer_of(key.expose(), variable).filter(|issuer| !issuer.hosts.contains(&host)) else {
             return Ok(());
         };
-        // A variable that the settings name for a server on this machine, and that no provider has: a gateway here, whose key may look
-        // like any other. The key does not leave the machine.
+        // A variable that the settings name for a server on this machine, and that no known
+        // provider uses: a local gateway, whose key may look like any other. The key does not leave
+        // the machine.
         if variable.is_some_and(|name| !catalog::is_a_providers_variable(name)) && endpoint.is_loopback() {
             return Ok(());
         }
@@ -45,7 +48,8 @@ impl App {
         let (name, shown_host) = (&endpoint.name, Raw::from(host.as_str()).printable());
         let from = variable.map_or_else(|| String::from("this key"), |variable| format!("the key in `{variable}`"));
         let what = format!("{from} looks like a key of {}, but `{name}` is at `{shown_host}`", issuer.title);
-        // `--yes` does not answer this: it is in many scripts, and the settings may have been edited by someone else.
+        // `--yes` does not answer this: many scripts pass it, and someone else may have edited the
+        // settings.
         if self.ui.can_ask() && self.ui.confirm(&format!("{what}; always send it there?"), "`--allow-host`")? {
             return self.allow_host(endpoint, key);
         }
@@ -57,27 +61,28 @@ impl App {
         bail!(Problem::new(Exit::Key, "foreign_key", what).hint(hint))
     }
 
-    /// A new key takes an old one's place without a question where the old one may go, and the same issuer made both.
+    /// Refuses to replace a key with one of another issuer, unless the user allows it.
     pub(crate) fn refuse_a_key_unlike(&mut self, endpoint: &Endpoint, slot: &Slot, old: &Secret, new: &Secret) -> Result<()> {
         self.must_be_bound(endpoint, slot, old)?;
         let [before, after] = [old, new].map(|key| catalog::issuer_of(key.expose(), None));
         if before == after { Ok(()) } else { self.refuse_a_foreign_key(endpoint, new, None) }
     }
 
-    /// Remembers that this key may be sent to this endpoint's host.
+    /// Records that this key may be sent to the host of this endpoint.
     pub(crate) fn allow_host(&mut self, endpoint: &Endpoint, key: &Secret) -> Result<()> {
         let host = endpoint.host();
         Ok(self.keys()?.custody().change_book(|book| book.allow_host(key, &host))?)
     }
 
-    /// The key of the provider that was chosen: from the store, else from the provider's own environment variable.
+    /// The key of the selected provider: from the store, else from the provider's own environment
+    /// variable.
     pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
         self.refuse_in_lockdown()?;
         let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
         let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
         let stored = match self.keys()?.custody().get(&slot) {
             Ok(stored) => stored,
-            // No store at all, or none that was ever made: then there is no key in it either.
+            // Without a key store there is no key in it; the variable below may still have one.
             Err(error) if named.is_some() && is_nowhere(&error) => None,
             Err(error) => return Err(error.into()),
         };
@@ -103,8 +108,9 @@ impl App {
 }
 
 impl App {
-    /// A stored key goes to the host it was stored for, and to no other that the settings name later. Where no record that is
-    /// genuine says which one that was, it goes to its provider's own only.
+    /// Sends a saved key only to the host it was saved for, even if the settings name another one
+    /// later. If no authentic record says which host that was, the key is sent to its provider's
+    /// own host only.
     pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
         let (host, name) = (endpoint.host(), &endpoint.name);
         let clock = self.clock.clone();
@@ -118,7 +124,8 @@ impl App {
                         .hint(format!("save the key for `{host}` with `chatbot key set --provider {name}`"))
                 );
             }
-            // Anyone who can write the file can write a name into it; the permit takes the key itself to make.
+            // Anyone who can write the file can write a host into it; a permit cannot be made
+            // without the key.
             if book.as_ref().is_some_and(|book| book.allows_host(key, &host)) {
                 return Ok(());
             }
@@ -129,8 +136,8 @@ impl App {
                     .hint(format!("nothing was sent; save it again with `chatbot key set --provider {name}`"))
             );
         }
-        // What was put there by another home, or was forgotten, is known from now on. Where it cannot be written down, the next
-        // time is like this one.
+        // A key that another installation saved, or whose record was lost, is recorded now. If that
+        // fails, the next run comes here again.
         let store = custody.chosen()?.store.kind();
         custody
             .change_book(|book| {

@@ -7,7 +7,8 @@ use crate::catalog;
 use crate::settings::{KeyFrom, Settings};
 use anyhow::{Result, bail};
 
-/// Variables with keys, passwords and credentials of this program, besides those of providers.
+/// Variables that hold keys, passwords and credentials of this program, in addition to the
+/// providers' own.
 const OURS: [&str; 11] = [
     "CHATBOT_PASSPHRASE_FILE",
     "CHATBOT_PASSPHRASE_COMMAND",
@@ -23,7 +24,8 @@ const OURS: [&str; 11] = [
 ];
 
 impl App {
-    /// Passes on what `children.pass_env` names. A name that holds a key of this program is refused, and then none is passed on.
+    /// Lets child processes inherit the variables that `children.pass_env` names. If one of them
+    /// holds a secret of this program, all are refused.
     pub(crate) fn let_children_inherit(&self, settings: &Settings) -> Result<()> {
         let providers = catalog::all().iter().filter_map(|entry| entry.env);
         let own = settings.providers.values().filter_map(|custom| match &custom.key {

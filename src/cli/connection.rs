@@ -13,7 +13,7 @@ const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl App {
-    /// The network, as the environment wants it.
+    /// The network settings from the environment.
     pub(crate) fn network(&mut self) -> Result<Reach> {
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
             Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
@@ -34,7 +34,7 @@ impl App {
         Ok(Reach { net: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
     }
 
-    /// The proxy that requests to an endpoint go through, without its password; `None` if they go there directly.
+    /// The proxy for requests to an endpoint, without its password; `None` if there is none.
     pub(crate) fn proxy_in_force(&self, endpoint: &Endpoint) -> Option<String> {
         let value = |names: [&str; 2]| names.into_iter().find_map(|name| self.env.text(name).ok().flatten());
         let host = endpoint.host();
@@ -45,8 +45,8 @@ impl App {
         Some(without_credentials(&address).to_owned())
     }
 
-    /// Says once, before the first request, who else sees or vouches for the connection: both can come from an environment that
-    /// the user did not set up.
+    /// Prints, once before the first request, which proxy sees the connection and which extra
+    /// certificates are trusted: both can come from an environment that the user did not set up.
     pub(crate) fn announce_connection(&self, endpoint: &Endpoint) {
         if let Some(proxy) = self.proxy_in_force(endpoint) {
             self.ui.notice(&format!("requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"));
@@ -67,7 +67,7 @@ fn without_credentials(address: &str) -> &str {
     host.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// Whether a host is in the list of those that are reached without the proxy: by its name, a domain above it, or `*`.
+/// Whether a host is reached without the proxy: the list has its name, a parent domain, or `*`.
 fn is_excepted(host: &str, list: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     list.split(',')

@@ -1,4 +1,5 @@
-//! Text in the user's own editor: where its file lies, which copies the editor is told not to make, and what a signal does.
+//! Text in the user's editor: where its file is, which options keep the editor from making copies,
+//! and how a signal wipes the file.
 
 use super::app::App;
 use super::network::runtime;
@@ -14,13 +15,15 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// The largest text that is taken back from the editor.
+/// Larger texts are not read back from the editor.
 const MAX_TEXT_BYTES: u64 = 1 << 20;
-/// How long an editor may take to end once it was told to: enough to restore the terminal, short enough for a closing window.
+/// How long an editor may take to exit after SIGTERM: enough to restore the terminal, short enough
+/// for a closing window.
 const END_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Options that keep an editor from writing the text elsewhere: swap files, undo files, backups, registers and search history.
-/// They come before the file's name. An editor that is not listed is started without any, because most refuse unknown options.
+/// Options that keep an editor from writing the text elsewhere: swap files, undo files, backups,
+/// registers and search history. They come before the file name. An editor that is not listed gets
+/// none, because most refuse unknown options.
 const NO_COPIES: &[(&[&str], &[&str])] = &[
     (
         &["vim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3", "nvim", "gvim"],
@@ -30,18 +33,17 @@ const NO_COPIES: &[(&[&str], &[&str])] = &[
     (&["micro"], &["-backup", "false", "-savehistory", "false", "-saveundo", "false"]),
 ];
 
-/// What came back from the editor.
 #[derive(Debug)]
 pub(crate) struct Edited {
     /// The text in the file when the editor ended.
     pub(crate) text: Raw,
-    /// The editor did not end well: the text is not to be sent.
+    /// Set if the editor failed: then the text must not be sent.
     pub(crate) failure: Option<anyhow::Error>,
 }
 
 impl App {
-    /// Opens a text in the user's editor. Its folder is in memory where there is one, and is wiped when the editor ends, whether
-    /// by itself or by a signal.
+    /// Opens a text in the user's editor. Its folder is in memory if possible, and is wiped when
+    /// the editor exits, by itself or by a signal.
     pub(crate) fn edit(&self, text: &str) -> Result<Edited> {
         let folder = ScratchFolder::in_first_of(&self.scratch_bases())?;
         let path = folder.file("message.md");
@@ -61,12 +63,12 @@ impl App {
         disk::sweep_scratch_folders(&self.scratch_bases());
     }
 
-    /// Waits until the user's editor is done with a file that stays.
+    /// Opens a file of the user in the editor, and waits until it exits.
     pub(crate) fn in_editor(&self, path: &Path) -> Result<()> {
         self.run_editor(path, Copies::Allowed)
     }
 
-    /// Where a text for the editor may lie, memory first.
+    /// Folders for the text, in order of preference: those in memory come first.
     fn scratch_bases(&self) -> Vec<PathBuf> {
         let runtime_dir = self.env.path("XDG_RUNTIME_DIR").filter(|path| path.is_absolute()).map(|path| path.join("chatbot"));
         #[cfg(target_os = "linux")]
@@ -88,8 +90,8 @@ impl App {
         let editor = editor.unwrap_or_else(|| if cfg!(windows) { "notepad".to_owned() } else { "vi".to_owned() });
         let mut words = editor.split_whitespace();
         let program = words.next().context("no editor is set")?;
-        // The settings may be the file that is edited because it is wrong: whatever can be read of them counts. A list that is
-        // refused passes nothing on.
+        // The file in the editor may be the settings themselves, with a mistake in them: read what
+        // can be read. If `pass_env` is refused, no variable is passed on.
         let settings = settings::parse(&self.settings_text().unwrap_or_default()).0;
         self.let_children_inherit(&settings).unwrap_or_default();
         let mut command = self.env.command(program);
@@ -118,7 +120,8 @@ enum Copies {
     Avoided,
 }
 
-/// The options for an editor. `vi` is a link to one of several programs: the one it leads to counts.
+/// The options for an editor. `vi` is a symbolic link to one of several programs: the target
+/// counts.
 fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'static str] {
     let found = if program.contains('/') {
         Some(PathBuf::from(program))
@@ -130,8 +133,8 @@ fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'sta
     NO_COPIES.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
 }
 
-/// Waits for an editor; `None` if this program was told to end before it was done. Ctrl-C is the editor's: both get the signal, and
-/// only the editor acts on it.
+/// Waits for an editor; `None` if this program was terminated first. Ctrl-C is left to the editor:
+/// both get the signal, and this program ignores it.
 fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
     let id = child.id();
     let runtime = runtime()?;
@@ -158,10 +161,10 @@ fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
     status.flatten().transpose().context("cannot wait for the editor")
 }
 
-/// Whether an editor is running, for [`end_at_the_prompt`].
+/// Whether an editor is running. [`end_at_the_prompt`] reads it.
 static EDITING: AtomicBool = AtomicBool::new(false);
 
-/// An editor is running as long as this lives.
+/// Sets `EDITING` until it is dropped.
 struct Editing;
 
 impl Editing {
@@ -179,8 +182,9 @@ impl Drop for Editing {
     }
 }
 
-/// A process that has once listened for SIGTERM is not ended by it any more, and there is no safe way back. So a thread ends it
-/// from then on, unless an editor runs: what it left is wiped first.
+/// Ends the program on SIGTERM while no editor runs. Listening for SIGTERM once disables its
+/// default action for the rest of the process, and tokio has no way back, so a thread does what the
+/// default action did.
 fn end_at_the_prompt() {
     #[cfg(unix)]
     std::thread::spawn(|| {
@@ -219,7 +223,7 @@ fn signal(id: u32, signal: rustix::process::Signal) {
     }
 }
 
-// Windows ends a console's programs together: there is nothing to pass on.
+// Windows ends all programs of a console together: there is no signal to pass on.
 #[cfg(not(unix))]
 fn terminate(_: u32) {}
 

@@ -1,4 +1,5 @@
-//! The environment: which variables are read, and what makes one malformed.
+//! The environment: which variables are read, what makes one malformed, and which ones child
+//! processes inherit.
 
 use super::report::Problem;
 use super::ui::{Color, Ui};
@@ -8,11 +9,12 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Variables that the settings add to [`INHERITED`].
+/// Variables that `children.pass_env` adds to [`INHERITED`].
 static ALSO_INHERITED: OnceLock<Vec<String>> = OnceLock::new();
 
-/// Variables that a child process inherits: editor, pager, browser, the passphrase's and the alerts' command. Everything else stays
-/// here, because a name does not tell whether it holds a secret. A name that ends in `*` stands for all that begin so.
+/// Variables that a child process inherits: editor, pager, browser, and the commands for passphrase
+/// and alerts. All others are removed, because a name does not show whether its value is secret. A
+/// name ending in `*` stands for all names with this prefix.
 const INHERITED: &[&str] = &[
     // Finding programs and the user's files.
     "PATH",
@@ -94,7 +96,7 @@ const INHERITED: &[&str] = &[
     "OS",
 ];
 
-/// Whether a child process inherits a variable. Windows does not tell upper case from lower case in names.
+/// Whether a child process inherits a variable. Windows ignores case in variable names.
 fn is_inherited(name: &str) -> bool {
     let same = |one: &str, other: &str| if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other };
     let fits = |listed: &&str| match listed.strip_suffix('*') {
@@ -104,7 +106,7 @@ fn is_inherited(name: &str) -> bool {
     INHERITED.iter().any(fits) || ALSO_INHERITED.get().into_iter().flatten().any(|also| same(name, also))
 }
 
-/// The process's variables. They are asked for one by one, when they are needed.
+/// The process's environment. Variables are read one by one, when they are needed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Env(());
 
@@ -117,7 +119,7 @@ impl Env {
         std::env::var_os(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable as text. One that is set and empty counts as not set.
+    /// Reads a variable as text. An empty one counts as not set.
     pub(crate) fn text(self, name: &str) -> Result<Option<String>> {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
@@ -126,18 +128,17 @@ impl Env {
         }
     }
 
-    /// A variable as a path.
     pub(crate) fn path(self, name: &str) -> Option<PathBuf> {
         self.raw(name).map(PathBuf::from)
     }
 
-    /// Where programs are looked for, in order.
+    /// The folders of `PATH`, in order.
     pub(crate) fn program_folders(self) -> Vec<PathBuf> {
         self.raw("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
     }
 
-    /// A variable that holds a key. The process's own copy of its environment cannot be wiped; what is started from here
-    /// does not inherit it.
+    /// Reads a variable that holds a key. The process's own copy of the environment cannot be
+    /// wiped, but child processes do not inherit it.
     pub(crate) fn secret(self, name: &str) -> Result<Option<Secret>> {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
@@ -151,18 +152,18 @@ impl Env {
         }
     }
 
-    /// Every variable whose name begins so, to be handed to those who know them.
+    /// All variables with this prefix, for the object storage clients, which know which ones they
+    /// need.
     pub(crate) fn beginning_with(self, start: &str) -> Vec<(String, Secret)> {
         let text = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         text.filter(|(name, value)| name.starts_with(start) && !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect()
     }
 
-    /// Whether it is set at all.
     pub(crate) fn has(self, name: &str) -> bool {
         self.raw(name).is_some()
     }
 
-    /// One of a few words.
+    /// Reads a variable that accepts one of a few values.
     pub(crate) fn word<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == text) {
@@ -183,7 +184,8 @@ impl Env {
         ALSO_INHERITED.set(names).unwrap_or_default();
     }
 
-    /// A program to be started. It inherits the variables of [`INHERITED`] and those of the settings, and no other.
+    /// A command for a child process, which inherits only [`INHERITED`] and the variables of
+    /// `children.pass_env`.
     pub(crate) fn command(self, program: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
         let mut command = std::process::Command::new(program);
         let inherited = std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_inherited));
@@ -191,13 +193,13 @@ impl Env {
         command
     }
 
-    /// Runs a line in the shell and gives what it printed; its errors go to the terminal.
+    /// Runs a line in the shell and returns its output; its standard error goes to the terminal.
     pub(crate) fn shell(self, line: &str) -> std::io::Result<std::process::Output> {
         let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
         self.command(shell).arg(option).arg(line).stderr(std::process::Stdio::inherit()).output()
     }
 
-    /// The streams, as the environment wants them.
+    /// The streams, with colour as the environment demands.
     pub(crate) fn ui(self, color: Color) -> Ui {
         let term = self.raw("TERM");
         let dumb = term.is_none_or(|t| t == "dumb");

@@ -8,7 +8,7 @@ const INDENT: usize = 2;
 /// A terminal's tab stops.
 const TAB: usize = 8;
 
-/// Each line of a text, broken where it is wider than the terminal; it goes on so many columns further in.
+/// Wraps each line of a text at `width`; continuation lines are indented by `hang`.
 pub(crate) fn folded(text: &str, width: usize, hang: usize) -> String {
     let lines: Vec<String> =
         text.split('\n').map(|line| if columns(line) <= width { line.to_owned() } else { fold(line, width, hang) }).collect();
@@ -34,7 +34,7 @@ fn fold(line: &str, width: usize, hang: usize) -> String {
     out
 }
 
-/// What is not broken: words, and what stands in backticks as a whole.
+/// The pieces that are not broken: words, and everything between two backticks.
 fn pieces(line: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut open = false;
@@ -48,7 +48,7 @@ fn pieces(line: &str) -> Vec<String> {
     pieces
 }
 
-/// How many columns a text takes; what sets colours takes none.
+/// The columns that a text takes on a terminal; colour sequences take none.
 fn columns(text: &str) -> usize {
     let mut parts = text.split('\x1b');
     let first = parts.next().unwrap_or_default().width();

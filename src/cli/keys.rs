@@ -1,4 +1,4 @@
-//! Keys at the front desk: where the passphrase comes from, which key is taken, and what to do when there is none.
+//! The keys of this home: where the passphrase comes from, and the hint for each error about keys.
 
 use super::env::Env;
 use super::report::{Exit, Meaning, meaning};
@@ -25,14 +25,13 @@ use std::time::Duration;
 /// A passphrase is never longer than this.
 const LONGEST: u64 = 4096;
 
-/// The keys of this home.
 #[derive(Debug)]
 pub(crate) struct Keys {
     ui: Ui,
     env: Env,
     vault: PathBuf,
     custody: Custody,
-    /// A passphrase that was typed in this run already.
+    /// A passphrase that the user has already typed in this run.
     given: Rc<RefCell<Option<Secret>>>,
 }
 
@@ -55,12 +54,12 @@ impl Keys {
         Self { ui, env, vault: home.vault(), custody, given }
     }
 
-    /// Spares the next question for the vault's passphrase: it is this one.
+    /// Answers the next prompt for the vault's passphrase with this one.
     pub(crate) fn give(&self, passphrase: Secret) {
         self.given.replace(Some(passphrase));
     }
 
-    /// The vault itself, whichever store is in use.
+    /// The vault, even if another store is in use.
     pub(crate) fn open_vault(&self) -> Vault {
         Vault::at(self.vault.clone(), ask(self.ui, self.env, &self.given))
     }
@@ -69,8 +68,8 @@ impl Keys {
         &self.custody
     }
 
-    /// The ring that opens conversations, and whether its key was made just now. A key that has got lost is looked for by what
-    /// it opens.
+    /// The data key of the conversations, and whether it was created just now. If the store has
+    /// lost its current key, the other keys there are tried on the files.
     pub(crate) fn data_ring(&self, sealed: bool, opens: impl Fn(&Secret) -> bool) -> Result<(KeyRing, bool)> {
         let keys = match self.custody.data_keys(|| Ok(sealed)) {
             Err(missing @ keys::Error::DataKeyMissing { .. }) => {
@@ -91,7 +90,8 @@ impl Keys {
 }
 
 impl Keys {
-    /// The key of the audit log. It is made once, whoever comes first; whether it was made just now.
+    /// The key of the audit log, and whether it was created just now. The lock makes one process
+    /// create it.
     pub(crate) fn audit_key(&self, lock: &Path) -> Result<(Secret, bool)> {
         if let Some(key) = self.custody.get(&Slot::AuditKey)? {
             return Ok((key, false));
@@ -106,13 +106,13 @@ impl Keys {
     }
 }
 
-/// Whether a data key opens any conversation of a home.
+/// Whether a data key decrypts any conversation of a home.
 pub(crate) fn opens_anything(home: &Home, clock: &Clock, key: &Secret) -> Result<bool> {
     let archive = Archive::new(home.conversations(), Arc::new(KeyRing::new(key)?), clock.clone());
     Ok(archive.ids()?.iter().any(|id| archive.read(id).is_ok()))
 }
 
-/// How the vault's passphrase is had.
+/// Asks for the vault's passphrase, unless it was typed before.
 fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
     let given = Rc::clone(given);
     Box::new(move |wrong| match given.take() {
@@ -121,7 +121,7 @@ fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
     })
 }
 
-/// The passphrase of the file or the command that the environment names, if it names one.
+/// The passphrase from the file or the command that the environment names; `None` if it names none.
 pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         if disk::is_open_to_others(&path) {
@@ -141,7 +141,8 @@ pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPass
     })
 }
 
-/// A passphrase: from the file or the command that the environment names, else from a hidden prompt.
+/// A passphrase: from the file or the command that the environment names, else from a hidden
+/// prompt.
 fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Secret, NoPassphrase> {
     if wrong_before == 0
         && let Some(named) = named_passphrase(ui, env)
@@ -160,7 +161,7 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
     ui.hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
 }
 
-/// What was read as a passphrase: without the one line end that files and commands put behind it.
+/// Strips the one line end that files and commands append to a passphrase.
 pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
     if bytes.len() as u64 > LONGEST {
         return Err(NoPassphrase(format!("{name} provides more than {LONGEST} bytes")));
@@ -178,12 +179,12 @@ pub(crate) fn is_nowhere(error: &keys::Error) -> bool {
     error.is_no_store() || matches!(error, keys::Error::Vault(vault::Error::Missing { .. }))
 }
 
-/// Whether it comes down to there being no key store on this machine.
+/// Whether an error means that this machine has no key store.
 pub(crate) fn is_no_store(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref()).any(is_nowhere)
 }
 
-/// What a room's error about keys means, and what mends it.
+/// The exit code and the hint for an error about keys.
 pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
     if let Some(error) = cause.downcast_ref::<vault::Error>() {
         return Some(of_the_vault(error));

@@ -1,4 +1,5 @@
-//! What the line editor remembers between runs: redacted lines, each sealed, newest last; and the models it can complete.
+//! The input history of the line editor (redacted lines, each encrypted, newest last), and the
+//! model names for completion.
 
 use super::app::App;
 use crate::disk::{self, Appender};
@@ -11,20 +12,20 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Past this size the file is written anew with its newer half.
+/// Above this size the file is rewritten with its newer half.
 const LONG: u64 = 512 * 1024;
-/// A line longer than this is not remembered: a paste is not what one reaches with the arrow keys.
+/// Longer lines are not saved: the arrow keys are not the way to get a pasted text back.
 const LONGEST: usize = 4000;
 
-/// A line as it is sealed.
+/// A line as it is encrypted.
 #[derive(Serialize, Deserialize)]
 struct LineRecord {
-    /// The conversation it was typed in: what is deleted there is deleted here.
+    /// Deleting this conversation also deletes the line.
     conversation: Name,
-    /// When, in milliseconds since 1970. The order of the lines is this and not that of the file, and a line that was repeated in the
-    /// file is one line.
+    /// Milliseconds since 1970. Lines are sorted by this and not by their order in the file, and a
+    /// line that the file repeats counts once.
     at: i64,
-    /// The text, redacted.
+    /// Redacted.
     text: String,
 }
 
@@ -37,7 +38,8 @@ impl App {
         self.home.cache().join("models.txt")
     }
 
-    /// The lines of earlier conversations, oldest first. None of them is worth an error.
+    /// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
+    /// convenience.
     pub(crate) fn kept_lines(&mut self, most: usize) -> Vec<String> {
         let Ok(Some(bytes)) = disk::read(&self.lines_file()) else { return Vec::new() };
         let Ok(ring) = self.ring(Purpose::LineHistory) else { return Vec::new() };
@@ -48,7 +50,8 @@ impl App {
         lines.into_values().collect()
     }
 
-    /// Removes the lines that were typed in these conversations. Lines that do not open go as well: what they say is not known.
+    /// Deletes the lines that were typed in these conversations, and the lines that cannot be
+    /// decrypted, because their conversation is not known.
     pub(crate) fn forget_lines(&mut self, conversations: &[Name]) -> Result<()> {
         let path = self.lines_file();
         let Some(bytes) = disk::read(&path)? else { return Ok(()) };
@@ -66,7 +69,7 @@ impl App {
         Ok(())
     }
 
-    /// Remembers a line, sealed. Where that fails the conversation goes on without.
+    /// Saves a line, encrypted. If that fails, the conversation continues without it.
     pub(crate) fn keep_line(&mut self, conversation: &Name, text: &Redacted) {
         if text.as_str().len() > LONGEST {
             return;
@@ -91,14 +94,14 @@ impl App {
         }
     }
 
-    /// Keeps the names of models for completion.
+    /// Caches the names of models for completion.
     pub(crate) fn remember_models(&self, provider: &Name, models: &[Model]) {
         let names: String = models.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())).map(|m| format!("{}\n", m.id)).collect();
-        // A cache: without it there is only no completion.
+        // Without this cache there is only no completion.
         disk::write(&self.models_file(), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();
     }
 
-    /// The names of models as they were last seen; before that, those this program knows by itself.
+    /// The cached model names, or the built-in ones if there is no cache yet.
     pub(crate) fn known_models(&self) -> Vec<String> {
         match disk::read_at_most(&self.models_file(), 1 << 20) {
             Ok(Some(bytes)) => {

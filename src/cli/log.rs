@@ -1,6 +1,7 @@
-//! Logging for those who look for a fault: to standard error, or to a file of their own. Every line passes the redactor first.
+//! Debug logging, to standard error or to a file. Every line passes the redactor first.
 //!
-//! What is logged is what happened and how long it took, in numbers and names: never a body, the value of a header, or a key.
+//! The log has events and their durations, as numbers and names: never a body, a header's value or
+//! a key.
 
 use super::app::App;
 use super::report::Problem;
@@ -13,23 +14,21 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How much is logged.
+/// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    /// What happened.
+    /// Events.
     Info,
-    /// And every step on the way.
+    /// Events and every step in between.
     Debug,
 }
 
-/// Where to.
 #[derive(Clone, Debug)]
 pub(crate) enum Sink {
     Errors,
     File(PathBuf),
 }
 
-/// A log that is on.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     level: Level,
@@ -41,7 +40,7 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// A line, if this much is wanted. Where it cannot be written, the work goes on.
+    /// Writes a line if the level is enabled. A failed write is ignored: the command continues.
     pub(crate) fn line(&self, level: Level, text: &str) {
         if level > self.level {
             return;
@@ -56,20 +55,21 @@ impl Log {
 }
 
 impl App {
-    /// What comes before a command: what is malformed stops it, and logging begins.
+    /// Runs before each command: refuses malformed variables and starts logging.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.refuse_malformed_env()?;
         self.log_as_the_environment_says()
     }
 
-    /// Logs where that is possible, for those who have to go on whatever is amiss.
+    /// Starts logging if possible, for commands that must run even if the settings are wrong.
     pub(crate) fn log_if_it_can(&mut self) {
         if let Err(error) = self.log_as_the_environment_says() {
             self.ui.warning(&format!("cannot start logging: {error}"));
         }
     }
 
-    /// Logs as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path to that file.
+    /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
+    /// to that file.
     pub(crate) fn log_as_the_environment_says(&mut self) -> Result<()> {
         let Some(wish) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
         match wish.as_str() {
@@ -87,7 +87,7 @@ impl App {
         }
     }
 
-    /// Logs as often as `-v` was said.
+    /// Starts logging to standard error; `-v` given twice includes every step.
     pub(crate) fn log_verbosely(&mut self, times: u8) -> Result<()> {
         match times {
             0 => Ok(()),
@@ -104,7 +104,8 @@ impl App {
             Sink::Errors => "to standard error".to_owned(),
             Sink::File(path) => {
                 self.must_be_a_log(path)?;
-                // What cannot be written to is told now, and not passed over line by line. A folder is not made for a slip.
+                // A file that cannot be written is an error now, because later writes fail
+                // silently. The folder is not created: its name may be a typing error.
                 if let Some(folder) = path.parent().filter(|folder| !disk::exists(folder)) {
                     bail!(
                         Problem::misuse(format!("`CHATBOT_LOG` names a file in `{}`, which does not exist", shown(folder)))
@@ -127,8 +128,8 @@ impl App {
         Ok(())
     }
 
-    /// A file that is something else is not added to: among our own, only one that is named as a log, and elsewhere none that does
-    /// not begin as a log does.
+    /// Refuses to append to a file that is not a log: inside this program's folders its name must
+    /// end in `.log`, and elsewhere its content must begin like a log.
     fn must_be_a_log(&self, path: &Path) -> Result<()> {
         let home = &self.home;
         let ours = [home.state(), home.data(), home.cache()].into_iter().any(|folder| path.starts_with(folder))
@@ -145,7 +146,8 @@ impl App {
         Ok(())
     }
 
-    /// Which key store is used, and why; only for the log, so that nothing is asked that would not have been.
+    /// Logs which key store is in use and why. Without a log it does nothing, because selecting the
+    /// store may contact it.
     pub(crate) fn log_key_store(&mut self) {
         if self.logging().is_some()
             && let Ok(keys) = self.keys()
@@ -156,7 +158,7 @@ impl App {
         }
     }
 
-    /// A step on the way.
+    /// Logs a step at level debug.
     pub(crate) fn step(&self, text: &str) {
         if let Some(log) = self.logging() {
             log.line(Level::Debug, text);

@@ -1,4 +1,4 @@
-//! The front desk: the command line, and what each command does.
+//! The command line: parses the arguments and runs the command.
 
 mod app;
 mod attachment;
@@ -102,7 +102,7 @@ enum Command {
     Completions(completions::Options),
 }
 
-/// Does what the arguments say.
+/// Runs the program with these arguments and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
     let args: Vec<OsString> = args.into_iter().collect();
@@ -119,12 +119,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return report(&ui, &error, as_json),
     };
     let done = match cli.command {
-        // Those who look for mistakes list them all.
+        // `config check` lists every mistake by itself, and `config edit` must work on a wrong
+        // file.
         Some(command @ Command::Config(_)) => {
             app.log_if_it_can();
             command.run(&mut app)
         }
-        // A lockdown asks for nothing that could be amiss.
+        // A lockdown must work whatever is wrong, so nothing is checked before it.
         Some(Command::Incident(options)) if options.is_lockdown() => {
             let done = Command::Incident(options).run(&mut app);
             app.log_if_it_can();
@@ -153,14 +154,14 @@ fn no_command() -> clap::Error {
     Cli::command().error(ErrorKind::MissingSubcommand, "missing command")
 }
 
-/// Help and version are answers; the rest is a mistake, said in our own form.
+/// Prints help and version, or reports a wrong command line in the format of all other errors.
 fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
     let ui = env.ui(Color::Auto);
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand) {
         let asked = error.kind() != ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let text = error.render().to_string();
         if asked {
-            // Only a reader that went away can fail here.
+            // This fails only if the reader has closed the pipe.
             return ui.out(&text).map_or(ExitCode::SUCCESS, |()| ExitCode::SUCCESS);
         }
         ui.error_line(text.trim_end());

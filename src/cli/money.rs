@@ -1,4 +1,5 @@
-//! What the desk knows of money: the purse with its budgets, and providers' price lists, kept for a day.
+//! Budgets and price lists: the settings of the one, and the cache of the other, which is fetched
+//! at most once a day.
 
 use super::app::{App, Choice};
 use super::network::runtime;
@@ -17,13 +18,14 @@ use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A price list older than this is fetched anew where it matters.
+/// An older price list is fetched again when a price is needed.
 const FRESH: Duration = Duration::from_secs(24 * 3600);
-/// A server that wants no key is asked for its prices for no longer than this.
+/// Time limit for the price list of a server that needs no key, such as a local one: it may not
+/// have one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// The purse, with the budgets of the settings and that of this run.
+    /// The budget tracker, with the budgets of the settings and that of this run.
     pub(crate) fn purse(&mut self, per_command: Option<i64>) -> Result<Purse> {
         let budget = self.settings()?.budget;
         let caps = Caps { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
@@ -34,7 +36,7 @@ impl App {
         self.home.cache().join(format!("prices-{provider}.tsv"))
     }
 
-    /// What the models of a provider cost, as it last said; who asks for no key and names no price bills nobody.
+    /// The cached price list. A provider that needs no key and publishes no prices counts as free.
     pub(crate) fn pricing(&self, choice: Option<&Choice>) -> Pricing {
         let Some(choice) = choice else { return Pricing::new(|_| Price::Free) };
         let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeyFrom::Nowhere);
@@ -45,14 +47,14 @@ impl App {
         })
     }
 
-    /// Sees to it that the price list is at most a day old. Where that fails, the one that is there has to do.
+    /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
     pub(crate) fn fetch_prices(&mut self, choice: &Choice, key: Option<&Secret>) -> Result<()> {
         let now = self.clock.now();
         if fetched(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < FRESH) {
             return Ok(());
         }
         let reach = self.reach()?;
-        // One that wants no key need not have a list, and is not waited for.
+        // A server without keys may have no price list, so a failure is not reported.
         let patience = if choice.key == KeyFrom::Nowhere { PATIENCE } else { Duration::MAX };
         let asked = runtime()?.block_on(async { tokio::time::timeout(patience, models(&choice.endpoint, key, reach)).await });
         match asked {
@@ -64,12 +66,12 @@ impl App {
         Ok(())
     }
 
-    /// Keeps a price list.
+    /// Caches a price list.
     pub(crate) fn remember_prices(&self, provider: &Name, list: &[Model]) {
         keep(&self.price_file(provider), self.clock.now(), list);
     }
 
-    /// Fetches the price list of a provider that gives it to everybody, if an earlier run missed it: nobody waits for it.
+    /// Fetches a public price list in the background if an earlier run missed a price.
     pub(crate) fn fetch_missed_prices(&mut self, choice: &Choice) -> Result<()> {
         let wanted = self.price_file(&choice.endpoint.name).with_extension("wanted");
         if is_open(choice) && disk::exists(&wanted) {
@@ -78,8 +80,9 @@ impl App {
         Ok(())
     }
 
-    /// What an answer cost is not known: the list may say what the next one does. Where this process goes on, it is fetched
-    /// now, else while the next one answers.
+    /// Notes that the cost of an answer is unknown, because the list may have the price for the
+    /// next one. A process that continues fetches it now; otherwise the next run fetches it while
+    /// its answer streams.
     pub(crate) fn miss_prices(&mut self, choice: &Choice, goes_on: bool) -> Result<()> {
         let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
         if !is_open(choice) || fetched(&file).is_some_and(|at| at <= now && now.since(at) < FRESH) {
@@ -94,12 +97,12 @@ impl App {
     }
 }
 
-/// Whether the price list is open to everybody: then it is fetched without a key.
+/// Whether the price list is public: then it is fetched without a key.
 const fn is_open(choice: &Choice) -> bool {
     choice.endpoint.dialect.routing
 }
 
-/// Fetches a price list beside the conversation. One attempt: the next unknown price wants another.
+/// Fetches a price list in the background, once. If that fails, the next unknown price tries again.
 fn fetch_beside(choice: &Choice, file: PathBuf, reach: Reach) {
     let (endpoint, now) = (choice.endpoint.clone(), reach.clock.now());
     let work = move || {
@@ -108,7 +111,7 @@ fn fetch_beside(choice: &Choice, file: PathBuf, reach: Reach) {
             keep(&file, now, &list);
         }
     };
-    // Where no thread can be had, a price stays unknown.
+    // If no thread can be started, the price stays unknown.
     drop(std::thread::Builder::new().name("prices".to_owned()).spawn(work));
 }
 
@@ -119,11 +122,11 @@ fn keep(file: &Path, now: Time, list: &[Model]) {
             text += &format!("{}\t{json}\n", model.id);
         }
     }
-    // A cache: without it a price is only not known.
+    // Without this cache a price is only unknown.
     disk::write_cache(file, text.as_bytes()).unwrap_or_default();
 }
 
-/// Shows the budgets of a conversation, or gives it one of its own.
+/// Shows the budgets, or sets one for this conversation.
 pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
     if !arguments.is_empty() {
         let amount = if arguments == "off" { Some(None) } else { settings::nanos(arguments.trim_start_matches('$')).map(Some) };
@@ -150,7 +153,7 @@ fn fetched(path: &Path) -> Option<Time> {
     Time::parse(std::str::from_utf8(bytes.split(|b| *b == b'\n').next()?).ok()?)
 }
 
-/// Only the line of the model is read as JSON.
+/// The prices of a model. Only its own line is parsed as JSON, because the list is long.
 fn find(path: &Path, model: &str) -> Option<Prices> {
     let bytes = disk::read_at_most(path, 1 << 24).ok()??;
     let text = std::str::from_utf8(&bytes).ok()?;

@@ -1,4 +1,4 @@
-//! The runtime, what stops an answer, and what a provider's errors mean to people.
+//! The async runtime, the cancellation of an answer, and the hint for each error of a provider.
 
 use super::report::{Exit, Meaning, meaning};
 use crate::provider::{Error, Kind};
@@ -7,15 +7,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-/// What waits for the network.
 pub(crate) type Runtime = tokio::runtime::Runtime;
 
-/// One thread is enough: a chat waits, it does not compute.
+/// A single-threaded runtime: a chat waits for the network and computes little.
 pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("cannot start the network")
 }
 
-/// Whether the answer is still wanted.
+/// A cancellation token for an answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stop(Rc<RefCell<(bool, Option<Waker>)>>);
 
@@ -24,7 +23,7 @@ impl Stop {
         Self::default()
     }
 
-    /// It is not.
+    /// Requests cancellation and wakes the waiter.
     pub(crate) fn want(&self) {
         let mut inner = self.0.borrow_mut();
         inner.0 = true;
@@ -37,7 +36,7 @@ impl Stop {
         self.0.borrow().0
     }
 
-    /// Waits until it is not.
+    /// Waits for cancellation.
     pub(crate) async fn wanted(&self) {
         std::future::poll_fn(|context| {
             let mut inner = self.0.borrow_mut();
@@ -51,7 +50,7 @@ impl Stop {
     }
 }
 
-/// What a provider's error means, and what to do.
+/// The exit code and the hint for an error of a provider.
 pub(crate) fn explain(error: &Error) -> Meaning {
     let (exit, hint) = match error.kind() {
         Kind::InvalidKey => (Exit::Key, "save another one with `chatbot key set`"),

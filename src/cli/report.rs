@@ -1,4 +1,4 @@
-//! Errors for people: what went wrong and what to type, the exit code, and the same as JSON.
+//! Error reports: what went wrong, what to type, the exit code, and the same as JSON.
 
 use super::ui::{Gone, Style, Ui};
 use crate::ledger::budget;
@@ -9,32 +9,32 @@ use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// The exit codes; scripts rely on them.
+/// The exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Other failure.
+    /// Any other failure.
     Failure = 1,
     /// The command line or the settings are wrong.
     Misuse = 2,
     /// No key, an invalid key, a locked vault.
     Key = 3,
-    /// Validation or the privacy policy says no.
+    /// Refused by validation or by the privacy policy.
     Refused = 4,
     /// A local rate limit or budget.
     Limit = 5,
     /// The provider's rate limit or credit.
     Provider = 6,
-    /// Network, TLS, time-out.
+    /// Network, TLS or timeout.
     Network = 7,
-    /// Storage, decryption, integrity.
+    /// Storage, decryption or integrity.
     Storage = 8,
     /// A check found something.
     Found = 9,
-    /// Stopped by its owner.
+    /// Stopped by the user.
     Interrupted = 130,
 }
 
-/// A message a person can act on.
+/// An error with a hint that the user can act on.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     exit: Exit,
@@ -58,18 +58,18 @@ impl Problem {
         self
     }
 
-    /// The same, said of what could not be done because of it, and with the code of that.
+    /// Puts the operation that failed in front, with that operation's exit code.
     pub(crate) fn because(mut self, exit: Exit, undone: &str) -> Self {
         self.what = format!("{undone}: {}", self.what);
         Self { exit, ..self }
     }
 
-    /// Why it refuses what its owner wanted sent, if that is what it does.
+    /// The code, if the user's message was refused.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
         (self.exit == Exit::Refused).then_some(self.code)
     }
 
-    /// Whether it comes down to there being no key.
+    /// Whether the cause is a missing key or key store.
     pub(crate) fn is_no_key(&self) -> bool {
         self.code == "no_key" || self.code == "no_store"
     }
@@ -83,12 +83,13 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// Nothing is left to say, but the command did not end well: what there was to say has been said.
+/// The command failed, but everything has been printed already: only the exit code is left to
+/// report.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("ended")]
 pub(crate) struct Quiet(pub(crate) Exit);
 
-/// Says what went wrong and gives the exit code.
+/// Prints the error and returns the exit code.
 pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode {
     if error.is::<Gone>() {
         return ExitCode::SUCCESS;
@@ -114,7 +115,7 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
     ExitCode::from(problem.exit as u8)
 }
 
-/// Says what went wrong, and that is all: the conversation goes on.
+/// Prints the error only: the chat continues.
 pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) -> Exit {
     if let Some(Quiet(exit)) = error.downcast_ref() {
         return *exit;
@@ -126,13 +127,13 @@ pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) -> Exit {
     problem.exit
 }
 
-/// A problem as it may be said. A key does not belong into an argument, a variable or a settings file; where one was put there
-/// all the same, it is not repeated on a screen that others see or in a log.
+/// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
+/// mistake must not be repeated on a screen that others see, or in a log.
 fn spoken(problem: &Problem) -> Problem {
     Problem { what: without_keys(&problem.what), hint: problem.hint.as_deref().map(without_keys), ..*problem }
 }
 
-/// A text with everything taken out that looks like a key.
+/// Replaces everything in a text that looks like a key.
 pub(crate) fn without_keys(text: &str) -> String {
     const KEYS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
     let disable = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| !KEYS.contains(&kind.as_str())).collect();
@@ -141,19 +142,20 @@ pub(crate) fn without_keys(text: &str) -> String {
 }
 
 fn say(ui: &Ui, problem: &Problem) {
-    // One line each: a line break in what a server or a file says must not look like another message of this program.
+    // One line each: a line break in the text of a server or a file must not look like another
+    // message of this program.
     ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.what));
     if let Some(hint) = &problem.hint {
         ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Bold, "hint:") + " " + Displayable::line(hint));
     }
 }
 
-/// Whole seconds, rounded up: who waits that long is not sent away again.
+/// Whole seconds, rounded up, so that waiting this long is enough.
 pub(crate) fn seconds(length: Duration) -> u64 {
     length.as_secs() + u64::from(length.subsec_nanos() > 0)
 }
 
-/// The one table from errors to what mends them.
+/// Finds the exit code and the hint for an error: the single table of all hints.
 pub(crate) fn explain(error: &anyhow::Error) -> Problem {
     let what = chain(error);
     for cause in error.chain() {
@@ -180,7 +182,7 @@ pub(crate) fn explain(error: &anyhow::Error) -> Problem {
     Problem::new(Exit::Failure, "failed", what)
 }
 
-/// What an error means: exit code, its name for scripts, what to do.
+/// The exit code of an error, its code for scripts, and the hint.
 pub(crate) type Meaning = Option<(Exit, &'static str, Option<String>)>;
 
 #[expect(clippy::unnecessary_wraps, reason = "a row of the tables below, where some errors have no meaning of their own")]
@@ -207,7 +209,7 @@ fn of_the_chat(error: &chat::Error) -> Meaning {
         chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
         chat::Error::Stopped => meaning(Exit::Interrupted, "interrupted", ""),
         chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "send a message first"),
-        // The cause says more.
+        // The cause has its own row.
         _ => None,
     }
 }
@@ -349,7 +351,7 @@ fn retry_after(error: &anyhow::Error) -> Option<Duration> {
     })
 }
 
-/// What clap said, in our form: the sentence and the hint.
+/// Splits an error of clap into our sentence and hint.
 pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
     let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
     let what = paragraphs.next().unwrap_or("invalid command line").trim_start_matches("error: ");
@@ -359,12 +361,13 @@ pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
     (Raw::from(what.join(" ")).printable(), Raw::from(hint).printable())
 }
 
-/// The causes, each once: rooms that pass an error through say nothing of their own.
+/// The causes, joined. A module that only wraps an error adds no sentence of its own, so a cause
+/// whose text is already included is left out.
 fn chain(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        // What the system said is said in lower case and without its number, where a file's error says it.
+        // A file error repeats the OS error in lower case and without its number.
         let same = text.split(" (os error").next().unwrap_or_default().to_lowercase();
         if !said.iter().any(|s| s.to_lowercase().contains(&same)) {
             said.push(text);

@@ -1,11 +1,13 @@
-//! Notices that an older copy of the `state` folder was put back.
+//! Detects that the `state` folder was replaced by an older copy.
 //!
-//! The chain of the audit log shows what was changed or cut, but an older copy of the whole folder is as consistent as it was
-//! when it was made: the requests and the spending since then would be forgotten. So the key store holds one more small item,
-//! the marks: the number and hash of the last audit record, how many requests were counted, what was spent this day and month.
-//! They are compared before a message is sent and when the program ends, and written after that. Writing to a key store takes
-//! milliseconds, so both happen once a minute at most, and at the end of every chat: what is put back within that minute cannot
-//! be noticed.
+//! The chain of the audit log reveals changed and missing records, but an older copy of the whole
+//! folder is consistent: the requests and the spending since then would be forgotten. So the key
+//! store holds one more small item, the marks: number and hash of the last audit record, the number
+//! of counted requests, and the spending of this day and month.
+//!
+//! The marks are compared before a message is sent and when the program ends, and written after
+//! that. Writing to a key store takes milliseconds, so both happen at most once a minute, and at
+//! the end of every chat: a copy that is restored within the same minute is not noticed.
 
 use super::app::App;
 use crate::clock::Time;
@@ -21,12 +23,12 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The marks are compared and written this often at most.
+/// At most this often the marks are compared and written: see the module documentation.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// A file of the time and a MAC is shorter than this.
+/// Upper bound for the file with a time and a MAC.
 const MAX_CHECKED_BYTES: u64 = 256;
 
-/// How far log, limits and budgets had come when this was written.
+/// The state of log, limits and budgets when the marks were written.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct StateMarks {
     log: Option<LogMark>,
@@ -37,17 +39,18 @@ struct StateMarks {
 /// When to compare the state with its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum When {
-    /// If the marks were not written within the last minute, and to write them only if they had to be used.
+    /// If the last write is more than a minute ago; the marks are then written only if something
+    /// was raised.
     BeforeSending,
-    /// If the marks were not written within the last minute.
+    /// If the last write is more than a minute ago.
     IfDue,
-    /// In any case.
+    /// Always.
     Now,
 }
 
 impl App {
-    /// Compares the state with the marks in the key store and raises what is behind. Without an open key store there is nothing
-    /// to compare with, and none is opened for it.
+    /// Compares the state with the marks in the key store and raises what is behind. The key store
+    /// is not opened for this: without an open one, nothing is compared.
     pub(crate) fn compare_with_marks(&mut self, when: When) {
         if let Err(error) = self.try_compare(when) {
             self.ui.warning(&format!("cannot tell whether `state` is an older copy: {error}"));
@@ -63,7 +66,7 @@ impl App {
         }
         let _lock = disk::Lock::wait(&self.home.state().join("marks.lock"))?;
         if let Some(text) = self.keys()?.custody().chosen()?.store.get(&Slot::StateMarks)? {
-            // An item that cannot be read marks nothing, and is replaced below.
+            // An unreadable item counts as no marks, and is replaced below.
             let marks = serde_json::from_str(text.expose()).unwrap_or_default();
             if !self.raise_to(&marks)? && when == When::BeforeSending {
                 return Ok(());
@@ -72,7 +75,7 @@ impl App {
         self.write_marks()
     }
 
-    /// Raises what is behind the marks; whether anything was.
+    /// Raises what is behind the marks; returns whether anything was.
     fn raise_to(&mut self, marks: &StateMarks) -> Result<bool> {
         let audit = self.audit();
         let mut behind = false;
@@ -122,7 +125,7 @@ impl App {
         let marks = StateMarks {
             requests: self.limiter()?.mark(now)?,
             spending: Some(self.purse(None)?.mark()?),
-            // Last, so that the records of what was raised are in it.
+            // Last, so that the mark includes the records of what was raised.
             log: self.audit().mark()?,
         };
         let text = Secret::new(serde_json::to_string(&marks)?);
@@ -134,7 +137,8 @@ impl App {
         Ok(())
     }
 
-    /// When the marks were written last, with a MAC: without the key of the log no later time can be put there.
+    /// When the marks were last written, with a MAC: without the audit key, no later time can be
+    /// forged to postpone the check.
     fn checked_file(&self) -> PathBuf {
         self.home.state().join("marks.at")
     }

@@ -1,22 +1,21 @@
-//! The commands of the conversation, as a table.
+//! The slash commands of the chat, as a table.
 
 use super::folding::folded;
 use crate::settings::nearest;
 
-/// What a line of the conversation means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Line<'a> {
-    /// To be said; a doubled slash at its beginning has become one.
+    /// A message; a doubled slash at its beginning has become one.
     Say(&'a str),
-    /// A command and what stands behind it.
+    /// A command and its arguments.
     Do(Deed, &'a str),
-    /// A command that takes nothing, and something stands behind it: perhaps it was meant for somebody to read.
+    /// A command without arguments that was given some: it may be a message that begins with the
+    /// command's name.
     TooMuch(&'a str),
-    /// A command nobody knows, and the one that was probably meant. It is never sent.
+    /// An unknown command and the nearest known one. It is never sent as a message.
     Unknown(&'a str, Option<&'static str>),
 }
 
-/// What can be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
     Help,
@@ -43,7 +42,6 @@ pub(crate) enum Deed {
     Reveal,
 }
 
-/// One command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Command {
     pub(crate) name: &'static str,
@@ -56,7 +54,7 @@ const fn command(name: &'static str, arguments: &'static str, help: &'static str
     Command { name, arguments, help, deed }
 }
 
-/// All of them, in the order of the help.
+/// The commands, in the order of `/help`.
 pub(crate) const TABLE: &[Command] = &[
     command("/help", "", "show this help", Deed::Help),
     command("/exit", "", "leave the chat (Ctrl-D)", Deed::Exit),
@@ -82,14 +80,13 @@ pub(crate) const TABLE: &[Command] = &[
     command("/copy", "", "copy the last answer to the clipboard", Deed::Copy),
 ];
 
-/// Other names people type.
+/// Names that other chat programs use for these commands.
 const ALIASES: &[(&str, Deed)] = &[("/quit", Deed::Exit), ("/q", Deed::Exit), ("/?", Deed::Help), ("/stats", Deed::Usage)];
 
-/// Reads a line.
 pub(crate) fn parse(line: &str) -> Line<'_> {
     let start = line.trim_start();
     if let Some(rest) = start.strip_prefix("//") {
-        // One byte before the rest is the second slash: it stays.
+        // The second slash of the two is kept.
         return Line::Say(start.get(start.len() - rest.len() - 1..).unwrap_or(rest));
     }
     if !start.starts_with('/') {
@@ -115,7 +112,7 @@ const KEYS: [&str; 3] = [
     "Ctrl-C stops an answer and saves its text; at the prompt it clears the line.",
 ];
 
-/// The help, one line a command, or more where the terminal is narrow.
+/// The text of `/help`; on a narrow terminal a command takes several lines.
 pub(crate) fn help(width: usize) -> String {
     let mut text = String::new();
     for c in TABLE {

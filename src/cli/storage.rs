@@ -1,14 +1,14 @@
-//! What the errors of object storage mean to people.
+//! The hint for each error of object storage.
 
 use super::report::{Exit, Meaning, meaning};
 use crate::upkeep::backup::store::{Error, Kind};
 
 const ADDRESSES: &str = "name `s3://bucket/path`, `gs://`, `az://`, `https://` (WebDAV), `file:/folder`, or the path of a file";
 
-/// What an error means, and what to do.
+/// The exit code and the hint for an error of object storage.
 pub(crate) fn explain(error: &Error) -> Meaning {
     match error {
-        // The cause says more.
+        // The cause has its own row.
         Error::Backup(_) => None,
         Error::Scheme(_) | Error::Address(_) => meaning(Exit::Misuse, "bad_address", ADDRESSES),
         Error::Credentials => meaning(

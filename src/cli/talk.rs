@@ -1,4 +1,4 @@
-//! What `ask` and `chat` share: the options of a conversation, and setting it up.
+//! What `ask` and `chat` share: the options of a conversation, and how a session is set up.
 
 use super::app::{App, Choice};
 use super::report::{Exit, Problem};
@@ -79,14 +79,12 @@ fn temperature(text: &str) -> Result<f64, &'static str> {
     text.parse().ok().filter(|t| (0.0..=2.0).contains(t)).ok_or("must be a number from 0 to 2")
 }
 
-/// Which conversation goes on.
+/// Which conversation to continue.
 #[derive(Clone, Debug)]
 pub(crate) enum Which {
-    /// A new one.
     New,
-    /// The last one.
     Last,
-    /// The one that is named.
+    /// The one with this id, or the beginning of it.
     Named(String),
 }
 
@@ -100,14 +98,14 @@ impl Which {
     }
 }
 
-/// A session, and what its owner should know about it.
+/// A session, and what the user must be told about it.
 #[derive(Debug)]
 pub(crate) struct Begun {
     pub(crate) session: Session<AnyProvider>,
-    /// Nothing can be kept, and why.
+    /// Why the conversation cannot be saved, if it cannot.
     pub(crate) unkept: Option<String>,
     pub(crate) model: String,
-    /// Who answers, if it is not the demo.
+    /// `None` in the demo.
     pub(crate) choice: Option<Choice>,
 }
 
@@ -117,7 +115,7 @@ impl Talk {
     }
 }
 
-/// Sets a session up.
+/// Sets up a session: opens the conversation, connects the provider, loads the history.
 pub(crate) fn begin(app: &mut App, talk: &Talk, which: &Which, restore: Option<Audience>) -> Result<Begun> {
     if talk.quiet {
         app.ui.hush();
@@ -190,7 +188,7 @@ fn session(
     Ok(Session::new(provider, wish, manners, machines, conversation))
 }
 
-/// The profile of the key, for the record.
+/// The profile of the key, for the usage record.
 pub(crate) fn profile(choice: Option<&Choice>) -> String {
     choice.map_or_else(|| "default".to_owned(), |c| c.profile.to_string())
 }
@@ -211,7 +209,7 @@ fn demo(paced: bool) -> (AnyProvider, Option<Choice>, Wish) {
     (AnyProvider::from(demo), None, Wish::new("demo"))
 }
 
-/// Exactly the body that would be sent. The provider needs no key for that, and nothing is counted or kept.
+/// The exact body of a request, for `--dry-run`. It needs no key, and nothing is counted or saved.
 pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> Result<String> {
     let (provider, choice, wish) = if talk.demo {
         demo(false)
@@ -236,7 +234,8 @@ pub(crate) fn preview(app: &mut App, talk: &Talk, which: &Which, said: Said) -> 
     Ok(session.preview(said)?)
 }
 
-/// The provider with its key. Everything that can be wrong without the key is found before it is opened.
+/// Connects the provider with its key. Everything that can fail without the key is checked before
+/// the key store is opened.
 pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyProvider, Option<Choice>, Wish)> {
     let mut choice = app.choice(talk.provider.as_ref(), talk.profile.as_ref(), talk.model.as_deref())?;
     if talk.model.is_none() && !matches!(which, Which::New) {
@@ -260,7 +259,7 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     app.step(&format!(
         "route: {} at {}, model {}, profile {}, key {whence}, proxy: {proxied}",
         choice.endpoint.name,
-        // What stands behind the host may be a token.
+        // The path of the address is not logged: it may contain a token.
         choice.endpoint.base_url.split_inclusive('/').take(3).collect::<String>().trim_end_matches('/'),
         choice.model,
         choice.profile
@@ -270,12 +269,13 @@ pub(crate) fn connect(app: &mut App, talk: &Talk, which: &Which) -> Result<(AnyP
     Ok((AnyProvider::from(provider), Some(choice), wish))
 }
 
-/// What a conversation has cost so far, by the record or the log, whichever says more.
+/// The cost of a conversation so far: by the usage record or by the audit log, whichever is
+/// higher.
 pub(crate) fn spent_in(app: &App, conversation: &str) -> Result<i64> {
     Ok(app.usage().of_conversation(conversation)?.max(app.audit().cost_of(conversation)))
 }
 
-/// The key that goes with what was chosen.
+/// The key of the selected provider, from where the settings say.
 pub(crate) fn key_of(app: &mut App, choice: &Choice) -> Result<Option<crate::secret::Secret>> {
     match (app.key_of(choice)?, &choice.key) {
         (None, KeyFrom::Env(variable)) => bail!(no_env_key(choice, variable)),
@@ -288,7 +288,7 @@ fn no_env_key(choice: &Choice, variable: &str) -> Problem {
         .hint(format!("set `{variable}`, or change `key` in `[providers.{}]`", choice.endpoint.name))
 }
 
-/// A conversation that goes on goes on with the model it had, if it was with this provider.
+/// A resumed conversation keeps its model, if it was with this provider.
 fn stay_with_model(app: &mut App, which: &Which, choice: &mut Choice) -> Result<()> {
     let archive = app.archive()?;
     let Some(id) = find(app, which)? else { return Ok(()) };
@@ -304,7 +304,7 @@ fn stay_with_model(app: &mut App, which: &Which, choice: &mut Choice) -> Result<
 
 fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
     Ok(match which {
-        // Nothing is looked for, so nothing is opened.
+        // A new conversation needs no archive, so no key store is opened.
         Which::New => None,
         Which::Named(id) => Some(app.archive()?.find(id)?),
         Which::Last => {
@@ -316,7 +316,8 @@ fn find(app: &mut App, which: &Which) -> Result<Option<Name>> {
 
 type Kept = Option<(Conversation, Option<Stored>)>;
 
-/// The conversation to keep it in. The demo goes on without one where there is no key store at all, and says so.
+/// Opens the conversation to save to. Without any key store, the demo continues unsaved and prints
+/// a notice.
 fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish: &Wish, unkept: &mut Option<String>) -> Result<Kept> {
     use crate::provider::Provider;
     let archive = match app.archive() {
@@ -337,7 +338,7 @@ fn keep(app: &mut App, talk: &Talk, which: &Which, provider: &AnyProvider, wish:
     }
 }
 
-/// Tells its owner what is damaged in a conversation, and writes it down.
+/// Prints and logs what is damaged in a conversation.
 pub(crate) fn tell_damage(app: &App, damage: &[Damage]) {
     for damage in damage {
         app.ui.error_line(&format!("chatbot: warning: {}", damage.sentence()));
@@ -347,7 +348,7 @@ pub(crate) fn tell_damage(app: &App, damage: &[Damage]) {
     }
 }
 
-/// What was replaced, in one line: `2 values replaced: EMAIL ×1, API_KEY ×1`.
+/// Lists what was redacted, in one line: `2 values replaced: EMAIL ×1, API_KEY ×1`.
 pub(crate) fn replaced(counts: &[(String, usize)]) -> String {
     let all: usize = counts.iter().map(|(_, n)| n).sum();
     let kinds: Vec<String> = counts.iter().map(|(kind, n)| format!("{kind} ×{n}")).collect();
@@ -371,7 +372,7 @@ fn said_cost(cost: crate::chat::Cost) -> String {
     format!("{}{}", if cost.estimated { "~" } else { "" }, dollars(cost.nanos))
 }
 
-/// An amount as JSON has it: the decimal number that says exactly these billionths.
+/// An amount for JSON: the decimal number that equals these nanodollars exactly.
 pub(crate) fn exact_dollars(nanos: i64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "exact to the nanodollar below nine million dollars")]
     let exact = nanos as f64 / 1e9;
@@ -391,7 +392,7 @@ pub(crate) fn grouped(number: u64) -> String {
     out
 }
 
-/// An amount as a person reads it: cents from a dollar up, below that two digits that say something.
+/// An amount for people: cents from one dollar up, below that two significant digits.
 pub(crate) fn dollars(nanos: i64) -> String {
     let (sign, nanos) = if nanos < 0 { ("-", nanos.unsigned_abs()) } else { ("", nanos.unsigned_abs()) };
     if nanos == 0 || nanos >= 1_000_000_000 {
@@ -407,11 +408,12 @@ pub(crate) fn dollars(nanos: i64) -> String {
     format!("{sign}${}.{}", rounded / 1_000_000_000, digits.get(..places).unwrap_or_default())
 }
 
-/// Says what an outcome leaves to say. Where nobody knows what it cost, the price list is seen to.
+/// Prints warnings and statistics after an answer. If its cost is unknown, the price list is
+/// fetched.
 pub(crate) fn tell(app: &mut App, outcome: &crate::chat::Outcome, model: &str, choice: Option<&Choice>, goes_on: bool) {
     let ui = app.ui;
     if let Some(choice) = choice.filter(|_| outcome.cost.is_none()) {
-        // A cache: without it a price is only not known.
+        // Without this cache a price is only unknown.
         app.miss_prices(choice, goes_on).unwrap_or_default();
     }
     for trouble in &outcome.trouble {
@@ -445,7 +447,7 @@ fn tool_calls(outcome: &crate::chat::Outcome) -> Option<String> {
     }
 }
 
-/// An answer that has ended without any text is said to be one: a script would take the empty output for an answer.
+/// Fails if an answer has no text: a script would take the empty output for an answer.
 pub(crate) fn refuse_an_empty_answer(outcome: &crate::chat::Outcome, model: &str) -> Result<()> {
     let Some(answer) = outcome.answer.as_ref().filter(|_| outcome.text.as_str().is_empty()) else { return Ok(()) };
     let model = Raw::from(model).printable();

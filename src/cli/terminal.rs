@@ -1,5 +1,5 @@
-//! The only file that writes to standard output and standard error. What it writes is [`Displayable`], or one of a few fixed
-//! sequences of this program's own; other bytes go to a pipe or a file, never to a terminal.
+//! The only file that writes to standard output and standard error. It writes [`Displayable`] and a
+//! few fixed control sequences; other bytes go to a pipe or a file, never to a terminal.
 
 use super::ui::broken;
 use crate::privacy::Displayable;
@@ -8,29 +8,28 @@ use anyhow::Result;
 use base64::Engine as _;
 use std::io::{self, IsTerminal, Write};
 
-/// One of the two streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Stream {
     Output,
     Error,
 }
 
-/// What this program makes a terminal do besides showing text.
+/// The control sequences that this program uses, besides colours.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Control {
-    /// To the beginning of the line, and away with what is on it.
+    /// Moves to the beginning of the line and erases the line.
     EraseLine,
-    /// To the beginning of the line.
+    /// Moves to the beginning of the line.
     LineStart,
-    /// To a screen of its own without a cursor.
+    /// Switches to the alternate screen and hides the cursor.
     EnterScreen,
-    /// Back from it.
+    /// Leaves the alternate screen and shows the cursor.
     LeaveScreen,
-    /// To the upper left corner.
+    /// Moves to the upper left corner.
     Home,
-    /// The rest of the line is empty.
+    /// Erases the rest of the line.
     EraseLineEnd,
-    /// The rest of the screen is empty.
+    /// Erases the rest of the screen.
     EraseBelow,
 }
 
@@ -48,7 +47,6 @@ impl Control {
     }
 }
 
-/// A part of what is written in one piece.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Part<'a> {
     Text(&'a Displayable),
@@ -63,12 +61,12 @@ impl Stream {
         }
     }
 
-    /// Writes a text, at once.
+    /// Writes and flushes a text.
     pub(super) fn write(self, text: &Displayable, styles: bool) -> io::Result<()> {
         self.give(&text.bytes(styles))
     }
 
-    /// Writes texts and sequences in one piece, so that a terminal does not show half of it.
+    /// Writes texts and sequences in one call, so that a terminal does not show half of them.
     pub(super) fn write_parts(self, parts: &[Part<'_>], styles: bool) -> io::Result<()> {
         let mut bytes = Vec::new();
         for part in parts {
@@ -94,11 +92,12 @@ impl Stream {
     }
 }
 
-/// Standard output for bytes that somebody else made: exactly these bytes in a pipe or a file, harmless text on a terminal.
+/// Standard output for bytes from a file or a pipe: passed through unchanged to a pipe or a file,
+/// made harmless on a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct ByteOutput {
     printer: Printer,
-    /// The beginning of a character whose end has not come yet.
+    /// An incomplete UTF-8 character at the end of the last piece.
     cut: Vec<u8>,
 }
 
@@ -111,7 +110,7 @@ impl ByteOutput {
         broken(Stream::Output.write(&Displayable::from(shown), false))
     }
 
-    /// The end: what was still held back.
+    /// Writes an incomplete character that the input ended with.
     pub(crate) fn finish(mut self) -> Result<()> {
         let mut rest = String::from_utf8_lossy(&std::mem::take(&mut self.cut)).into_owned();
         self.printer.finish_into(&mut rest);
@@ -122,7 +121,8 @@ impl ByteOutput {
         self.cut.extend_from_slice(bytes);
         let end = match std::str::from_utf8(&self.cut) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
-            // Whatever is no text within is shown as such; only what the next piece may complete waits.
+            // Invalid bytes are shown as such; only an incomplete character at the end waits for
+            // the next piece.
             _ => whole_characters(&self.cut),
         };
         let rest = self.cut.split_off(end);
@@ -131,7 +131,7 @@ impl ByteOutput {
     }
 }
 
-/// How many bytes are there without the beginning of a character at the end.
+/// The length without an incomplete character at the end.
 fn whole_characters(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(3);
     let start = bytes.iter().skip(tail).rposition(|b| b & 0xC0 == 0xC0).map(|at| tail + at);
@@ -139,13 +139,13 @@ fn whole_characters(bytes: &[u8]) -> usize {
     start.filter(open).unwrap_or(bytes.len())
 }
 
-/// Puts a text on the clipboard, if the terminal allows it.
+/// Copies a text to the clipboard with OSC 52, which a terminal may ignore.
 pub(super) fn clipboard(text: &Displayable) -> io::Result<()> {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text.plain().as_bytes());
     Stream::Output.give(format!("\x1b]52;c;{encoded}\x07").as_bytes())
 }
 
-/// Columns and rows of the terminal that standard output or standard error is.
+/// Columns and rows of the terminal behind standard output or standard error.
 pub(super) fn size() -> Option<(usize, usize)> {
     #[cfg(unix)]
     {

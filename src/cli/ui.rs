@@ -1,14 +1,15 @@
-//! How this program talks to a person: what goes to which stream, when there are colours, when a question can be asked.
+//! Output, prompts and colours: which stream gets what, and when a question can be asked.
 //!
-//! - Whatever is written is [`Displayable`], which sanitizes it, and goes through `terminal`, which alone writes.
-//! - Standard output holds the answer alone. Notices, statistics, warnings and prompts go to standard error, and only when
-//!   that is a terminal; errors always go there.
-//! - Colour is decided for each stream by itself: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then whether it is a
-//!   terminal that is not dumb.
-//! - Nothing is asked unless standard input and standard error are terminals. What would have been asked is refused, with
-//!   the option to use instead.
-//! - The terminal is asked nothing, and its cursor never moves up.
-//! - A reader that went away is no error: the program ends quietly.
+//! - Everything written is [`Displayable`], which sanitizes it, and goes through `terminal`, the
+//!   only file that writes.
+//! - Standard output has only the answer. Notices, statistics, warnings and prompts go to standard
+//!   error, and only if that is a terminal; errors always go there.
+//! - Colour is decided for each stream: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then
+//!   whether it is a terminal and `TERM` is not `dumb`.
+//! - Nothing is asked unless standard input and standard error are terminals. Otherwise the error
+//!   names the option to use instead.
+//! - The terminal is never queried, and the cursor never moves up.
+//! - A closed standard output is not an error: the program ends quietly.
 
 use super::folding::folded;
 use super::report::{Exit, Problem};
@@ -33,12 +34,12 @@ pub(crate) enum Color {
     Never,
 }
 
-/// The reader of standard output went away.
+/// Standard output was closed by its reader.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output was closed")]
 pub(crate) struct Gone;
 
-/// What can be written: text, which is sanitized on its way, and text that was.
+/// Text that can be written: a plain string is sanitized on its way, [`Displayable`] already is.
 pub(crate) trait Shown {
     fn shown(self) -> Displayable;
 }
@@ -79,7 +80,7 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    /// Looks at the streams. `wish` is what the environment says about colour.
+    /// Inspects the streams. `no_color`, `force` and `dumb` come from the environment.
     pub(crate) fn new(color: Color, no_color: bool, force: bool, dumb: bool) -> Self {
         let input_terminal = io::stdin().is_terminal();
         let output_terminal = Stream::Output.is_terminal();
@@ -101,7 +102,7 @@ impl Ui {
         }
     }
 
-    /// Without notices and statistics.
+    /// Turns off notices and statistics.
     pub(crate) fn hush(&mut self) {
         self.quiet = true;
     }
@@ -114,70 +115,69 @@ impl Ui {
         self.output_terminal
     }
 
-    /// Whether somebody can be asked.
+    /// Whether the user can be asked a question.
     pub(crate) fn can_ask(&self) -> bool {
         self.input_terminal && self.error_terminal
     }
 
-    /// Whether standard error is a terminal.
     pub(crate) fn error_is_terminal(&self) -> bool {
         self.error_terminal
     }
 
-    /// Whether notices are seen.
+    /// Whether notices are shown.
     pub(crate) fn notices(&self) -> bool {
         self.error_terminal && !self.quiet
     }
 
-    /// How wide the terminal is; 80 columns where that is not known.
+    /// The width of the terminal; 80 columns if unknown.
     pub(crate) fn width(&self) -> usize {
         size().map(|(columns, _)| columns).filter(|w| *w >= 20).unwrap_or(80)
     }
 
-    /// How many lines the terminal has; 24 where that is not known.
+    /// The height of the terminal; 24 lines if unknown.
     pub(crate) fn height(&self) -> usize {
         size().map(|(_, rows)| rows).filter(|h| *h >= 4).unwrap_or(24)
     }
 
-    /// Whether a text has more lines than the terminal it would be written to.
     pub(crate) fn overflows(&self, text: &Displayable) -> bool {
         let rows = size().map(|(_, rows)| rows).filter(|r| *r >= 4);
         self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.plain().lines().count() >= rows)
     }
 
-    /// The bytes of a text as standard output would be given it.
+    /// The bytes that standard output would be given for a text.
     pub(crate) fn output_bytes(&self, text: &Displayable) -> Vec<u8> {
         text.bytes(self.output_color).into_owned()
     }
 
-    /// Standard output, in one piece, at once.
+    /// Writes to standard output in one piece and flushes.
     pub(crate) fn out(&self, text: impl Shown) -> Result<()> {
         broken(Stream::Output.write(&text.shown(), self.output_color))
     }
 
-    /// Standard output as one line of JSON.
+    /// Writes one line of JSON to standard output.
     pub(crate) fn json(&self, value: &impl Serialize) -> Result<()> {
         self.out(Displayable::json(value)? + "\n")
     }
 
-    /// Sentences on standard output, on a terminal broken between their words; what does not fit goes on so far in.
+    /// Writes sentences to standard output; on a terminal they are wrapped, and continuation lines
+    /// indented by `hang`.
     pub(crate) fn say(&self, text: impl Shown, hang: usize) -> Result<()> {
         let text = text.shown();
         self.out(if self.output_terminal { text.laid_out(|text| folded(text, self.width(), hang)) } else { text })
     }
 
-    /// The clipboard of the terminal, where the terminal allows it.
+    /// Copies to the clipboard of the terminal, if the terminal allows it.
     pub(crate) fn copy_to_clipboard(&self, text: &Displayable) -> Result<()> {
         broken(clipboard(text))
     }
 
-    /// A screen of its own, so that the terminal is afterwards what it was before.
+    /// Enters or leaves the alternate screen, so that the terminal keeps its contents.
     pub(crate) fn own_screen(&self, on: bool) -> Result<()> {
         let control = if on { Control::EnterScreen } else { Control::LeaveScreen };
         broken(Stream::Output.write_parts(&[Part::Control(control)], false))
     }
 
-    /// Fills the own screen with these lines.
+    /// Redraws the alternate screen with these lines.
     pub(crate) fn repaint(&self, lines: &[Displayable]) -> Result<()> {
         let newline = Displayable::from("\n");
         let mut parts = vec![Part::Control(Control::Home)];
@@ -191,39 +191,40 @@ impl Ui {
         broken(Stream::Output.write_parts(&parts, self.output_color))
     }
 
-    /// A notice for whoever watches.
+    /// Prints a notice, if standard error is a terminal.
     pub(crate) fn notice(&self, text: impl Shown) {
         if self.notices() {
             self.error_line(text.shown().one_line().styled(Style::Dim));
         }
     }
 
-    /// A warning for whoever watches.
+    /// Prints a warning, if standard error is a terminal.
     pub(crate) fn warning(&self, text: impl Shown) {
         if self.notices() {
             self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.shown().one_line());
         }
     }
 
-    /// A sentence on standard error, whether it is a terminal or not; on one it is broken between its words.
-    /// What begins with the program's name is one message and one line, whatever a server or a file puts into it.
+    /// Writes a sentence to standard error, terminal or not; on a terminal it is wrapped. A text
+    /// that begins with the program's name is one message and stays on one line, even if a server
+    /// or a file put line breaks into it.
     pub(crate) fn error_line(&self, text: impl Shown) {
         let text = text.shown();
         let text = if text.as_ref().starts_with("chatbot: ") { text.one_line() } else { text };
         self.error_raw(if self.error_terminal { text.laid_out(|text| folded(text, self.width(), 2)) } else { text });
     }
 
-    /// A line on standard error, as it is.
+    /// Writes a line to standard error without wrapping it.
     pub(crate) fn error_raw(&self, text: impl Shown) {
         self.error_parts(&[Part::Text(&(text.shown() + "\n"))]);
     }
 
-    /// One line of JSON on standard error.
+    /// Writes one line of JSON to standard error.
     pub(crate) fn error_json(&self, value: &serde_json::Value) {
         self.error_raw(Displayable::json_text(&value.to_string()));
     }
 
-    /// A line that takes the place of the one before it; an empty one ends that.
+    /// Replaces the last line of standard error; an empty text erases it.
     pub(crate) fn countdown(&self, text: &str) {
         if self.notices() {
             self.error_parts(&[Part::Control(Control::EraseLine), Part::Text(&Displayable::line(text))]);
@@ -231,11 +232,11 @@ impl Ui {
     }
 
     fn error_parts(&self, parts: &[Part<'_>]) {
-        // There is nobody left to tell.
+        // If standard error is closed, there is nowhere left to report that.
         Stream::Error.write_parts(parts, self.error_color).unwrap_or_default();
     }
 
-    /// How far something has come, on one line that is written over; only for whoever watches.
+    /// Draws a progress bar over itself, if standard error is a terminal.
     pub(crate) fn progress(&self, what: &str, done: usize, of: usize) {
         let step = (of / 100).max(1);
         if self.notices() && of > 1 && (done.is_multiple_of(step) || done == of) {
@@ -245,7 +246,7 @@ impl Ui {
         }
     }
 
-    /// Clears the line of [`Ui::progress`].
+    /// Erases the line of [`Ui::progress`].
     pub(crate) fn end_progress(&self) {
         if self.notices() {
             let empty = Displayable::from(" ".repeat(70));
@@ -253,17 +254,17 @@ impl Ui {
         }
     }
 
-    /// A text with a style, which is left out where the stream has none.
+    /// Adds a style to a text; it is dropped if the stream has no colour.
     pub(crate) fn paint(&self, style: Style, text: impl Shown) -> Displayable {
         text.shown().styled(style)
     }
 
-    /// Asks yes or no; yes needs a `y`. Where nobody can be asked, says which option would have answered.
+    /// Asks yes or no; only `y` and `yes` agree. Without a terminal, the error names the option
+    /// that would have answered.
     pub(crate) fn confirm(&self, question: impl Shown, option: &str) -> Result<bool> {
         Ok(matches!(self.ask(question.shown() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
     }
 
-    /// Asks for a line.
     pub(crate) fn ask(&self, question: impl Shown, option: &str) -> Result<String> {
         let question = question.shown();
         if !self.can_ask() {
@@ -280,13 +281,14 @@ impl Ui {
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         if line.is_empty() {
-            // The end of input is no answer.
+            // The end of input counts as an empty answer.
             self.error_line("");
         }
         Ok(line.trim().to_owned())
     }
 
-    /// Asks for a secret without echo. Where nobody can be asked, says which option to use instead.
+    /// Asks for a secret without echo. Without a terminal, the error names the option to use
+    /// instead.
     pub(crate) fn hidden(&self, question: &str, option: &str) -> Result<Secret> {
         if !self.can_ask() {
             bail!(
@@ -294,7 +296,7 @@ impl Ui {
                     .hint(format!("use {option}"))
             );
         }
-        // The prompt is an invitation: what is typed the moment it is seen must be hidden already.
+        // Echo is off before the prompt appears: some users type as soon as they see it.
         #[cfg(unix)]
         let _hush = Hush::of(io::stdin());
         let text = rpassword::prompt_password(Displayable::line(question).plain())
@@ -302,7 +304,7 @@ impl Ui {
         Ok(Secret::new(text))
     }
 
-    /// All of standard input, at most so many bytes.
+    /// Reads standard input to its end, at most `most` bytes.
     pub(crate) fn read_input(&self, most: u64) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -315,7 +317,7 @@ impl Ui {
         Ok(bytes)
     }
 
-    /// A secret from standard input: its first line, without the line end.
+    /// Reads a secret from standard input: the first line, without the line end.
     pub(crate) fn secret_input(&self) -> Result<Secret> {
         let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(4096));
         io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
@@ -328,7 +330,7 @@ impl Ui {
         Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
     }
 
-    /// The next line of standard input; `None` at its end.
+    /// Reads the next line of standard input; `None` at its end.
     pub(crate) fn input_line(&self, most: u64) -> Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         let read = io::stdin().lock().take(most).read_until(b'\n', &mut line)?;
@@ -339,12 +341,13 @@ impl Ui {
     }
 }
 
-/// Standard input as a value, for what has to pass bytes through without gathering them.
+/// Standard input as a reader, for filters that do not hold it all in memory.
 pub(crate) fn input_stream() -> impl Read {
     io::stdin().lock()
 }
 
-/// Whether standard input is a file or a pipe, from which something can be expected; `/dev/null` and the like say nothing.
+/// Whether standard input is a file, a pipe or a socket. `/dev/null` and other devices have nothing
+/// to read.
 pub(crate) fn input_says_something() -> bool {
     #[cfg(unix)]
     {
@@ -387,12 +390,12 @@ pub(crate) fn keep_panics_quiet() {
     }));
 }
 
-/// A path as it is shown: made harmless, and on one line.
+/// A path for messages: harmless, and on one line.
 pub(crate) fn shown(path: &Path) -> String {
     crate::privacy::Raw::from(path.display().to_string()).printable_line()
 }
 
-/// A terminal that shows nothing of what is typed, until this goes.
+/// Turns off the echo of a terminal until it is dropped.
 #[cfg(unix)]
 struct Hush(io::Stdin, rustix::termios::Termios);
 
@@ -411,7 +414,7 @@ impl Hush {
 #[cfg(unix)]
 impl Drop for Hush {
     fn drop(&mut self) {
-        // A terminal that is gone needs nothing put back.
+        // The terminal may be gone; then there is nothing to reset.
         rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1).unwrap_or_default();
     }
 }

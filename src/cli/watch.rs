@@ -1,4 +1,4 @@
-//! The desk keeps watch: what is out of the ordinary is said once, and told to whom its owner wants told.
+//! Alerts: unusual events are printed once and passed to the user's own command.
 
 use super::app::App;
 use super::report::Problem;
@@ -19,15 +19,15 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 impl App {
-    /// Those who look for what is out of the ordinary.
     pub(crate) fn alarms(&self) -> Alarms {
         Alarms::new(self.home.state(), self.audit(), self.clock.clone())
     }
 
-    /// Looks, says in a line each what is new, and hands it to the command of the settings. Nothing that goes wrong here stops
-    /// anything.
+    /// Checks for alerts, prints each new one on a line and passes it to `alerts.command`. A
+    /// failure here never stops a command.
     pub(crate) fn keep_watch(&mut self) {
-        // Nothing has ever happened in this home: there is nothing to look at, and nothing to be made for it.
+        // A home without a log has never been used: nothing to check, and nothing is created for
+        // the check.
         if !disk::exists(self.audit().path()) {
             return;
         }
@@ -62,7 +62,7 @@ impl App {
         let mut command = self.env.command(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let told = command.spawn().and_then(|mut child| match child.stdin.take() {
-            // It is told and left to itself: nobody waits for it.
+            // The process is not waited for: it must not delay the chat.
             Some(mut pipe) => pipe.write_all(format!("{object}\n").as_bytes()),
             None => Ok(()),
         });
@@ -75,7 +75,8 @@ impl App {
         }
     }
 
-    /// What is as it is just now; `walk` asks for each conversation and each backup as well.
+    /// Facts about the current state. `walk` adds the permissions of each conversation and each
+    /// backup, which takes longer.
     fn facts(&self, walk: bool) -> Vec<Fact> {
         let home = &self.home;
         let folders = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()];
@@ -98,9 +99,11 @@ impl App {
         facts
     }
 
-    /// Writes down that the settings are not what they were when they were last read: whoever changed them.
+    /// Logs that the settings have changed since they were last read, by chatbot or by another
+    /// program.
     pub(crate) fn note_changed_settings(&self, text: &str) {
-        // Others than those of this home are chosen anew each time; and where nothing has ever happened, nothing is made.
+        // A file named by `--config` may differ each time; and a home that was never used gets no
+        // files.
         if *self.settings_file() != self.home.settings() || !disk::exists(self.audit().path()) {
             return;
         }
@@ -116,7 +119,7 @@ impl App {
         disk::write_cache(&seen, sum.as_bytes()).unwrap_or_default();
     }
 
-    /// Writes down why a command went no further, where the room that refused could not.
+    /// Logs a failure that the module below could not log itself.
     pub(crate) fn note_failure(&self, error: &anyhow::Error) {
         if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase))) {
             self.note(&Event::new(What::Vault).severity(Severity::Warning).word("deed", "open").word("outcome", "failed"));
@@ -126,16 +129,17 @@ impl App {
         }
     }
 
-    /// Writes down what was done with keys: the store is open then, and with it the key of the log can be had.
+    /// Logs an event about keys. The key store is open then, so the audit key can be read too.
     pub(crate) fn note_of_keys(&mut self, event: &Event) {
         if self.audit_key.is_none() {
-            // Where it cannot be had, the record is bound by its hash alone until the next one.
+            // Without the key the record has only its hash; the next record with a MAC covers it.
             self.read_audit_key().unwrap_or_default();
         }
         self.note(event);
     }
 
-    /// The key of the audit log, if the key store has one; it is not made here. Whether it has.
+    /// Reads the audit key if the key store has one, and never creates it; returns whether it is
+    /// available.
     pub(crate) fn read_audit_key(&mut self) -> Result<bool> {
         let key = self.keys()?.custody().get(&Slot::AuditKey)?;
         if let Some(key) = &key {

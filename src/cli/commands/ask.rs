@@ -1,4 +1,4 @@
-//! `ask`: one question, for pipes and scripts.
+//! `ask`: one question and its answer, for pipes and scripts.
 
 use crate::chat::{Outcome, Said, Watcher};
 use crate::cli::app::App;
@@ -104,13 +104,13 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     talk::refuse_an_empty_answer(&outcome, &begun.model)
 }
 
-/// Exactly the body that would be sent: no key is needed for it, and nothing is counted or kept.
+/// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
 fn dry_run(app: &mut App, options: &Options, said: Said) -> Result<()> {
     let body = talk::preview(app, &options.talk, &Which::of(options.resume.clone(), options.r#continue), said)?;
     app.ui.out(Displayable::json_text(&body) + "\n")
 }
 
-/// What is asked: the words of the command line, the files, and what is piped in.
+/// The prompt: the arguments, the attached files, and standard input.
 fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
     let dash = options.prompt.len() == 1 && options.prompt.first().is_some_and(Raw::is_dash);
     let mut typed = Raw::from(String::new());
@@ -132,14 +132,16 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
         }
         attached.push(&piped);
     }
-    // What was said and is empty is refused like any other message; here only the case that nobody said anything.
+    // An empty prompt is refused by validation like any other message; this is the case without any
+    // prompt.
     if options.prompt.is_empty() && options.talk.file.is_empty() && !listens {
         bail!(Problem::misuse("no prompt given").hint("pass it to `chatbot ask`, or pipe it in"));
     }
     Ok(Said { typed, attached })
 }
 
-/// All that is piped in. A pipe that says nothing for two seconds is waited for, but not in silence.
+/// Reads standard input. A pipe that is silent for two seconds gets a notice, because it may be one
+/// that never ends.
 fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || send.send(ui.read_input(most)).unwrap_or_default());
@@ -179,7 +181,7 @@ fn as_json(begun: &talk::Begun, outcome: &Outcome, text: &str) -> serde_json::Va
     })
 }
 
-/// The text of the first fenced block.
+/// The text of the first fenced code block.
 fn extracted(text: &str) -> Result<Displayable> {
     let mut lines = text.lines();
     let fence = lines.by_ref().find_map(|l| {
@@ -194,11 +196,12 @@ fn extracted(text: &str) -> Result<Displayable> {
         );
     };
     let code = lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n");
-    // Nothing is shown in the place of a control character: what is extracted is made to be run.
+    // Control characters are removed and not replaced by visible ones: extracted code is meant to
+    // be run.
     Ok(Displayable::from(code.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>()))
 }
 
-/// Shows an answer on standard output as it comes.
+/// Streams an answer to standard output.
 #[derive(Debug)]
 pub(crate) struct Screen {
     pub(crate) ui: Ui,
@@ -207,7 +210,7 @@ pub(crate) struct Screen {
     pub(crate) stop: Stop,
     pub(crate) ends_line: bool,
     pub(crate) log: Option<Log>,
-    /// What a person can type next about what was replaced.
+    /// Appended to the list of redacted values: the command that shows them.
     pub(crate) aside: &'static str,
 }
 
@@ -229,7 +232,7 @@ impl Watcher for Screen {
         if self.show {
             self.ends_line = shown.ends_line();
             if self.ui.out(shown).is_err() {
-                // Whoever read the answer has gone: nobody needs the rest of it, nor should anybody pay for it.
+                // The reader of standard output is gone: cancel, so that the rest is not paid for.
                 self.show = false;
                 self.stop.want();
             }

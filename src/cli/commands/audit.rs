@@ -1,4 +1,4 @@
-//! `audit`: what happened, whether the record of it is whole, and what was out of the ordinary.
+//! `audit`: lists the records of the audit log, verifies it, and lists alerts.
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet, explain};
@@ -150,12 +150,13 @@ fn readable(app: &App, record: &Record) -> Displayable {
         .iter()
         .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
         .collect();
-    // A line of the log could have been written by anybody who can write the file.
+    // The log is a plain file: other programs can write control characters into it.
     let details = Displayable::line(&details.join(" "));
     (Displayable::from(record.at.local_minute()) + "  " + event + "  " + details).trim_end()
 }
 
-/// Looks through the log, with its key where the key store gives it. Records under a key that is not given are not called well.
+/// Verifies the log. The MACs are checked if the key store has the key; without it, a log with MACs
+/// is not reported as intact.
 pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
     let key = app.read_audit_key();
     let keyed = matches!(key, Ok(true));
@@ -215,7 +216,8 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
             "all" => None,
             id => Some(id.parse().map_err(|_| Problem::misuse("invalid alert ID").hint("use `--acknowledge ID` or `--acknowledge all`"))?),
         };
-        // That the log was found damaged is taken note of under its key, or not at all.
+        // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
+        // alert.
         let known = alarms.all()?;
         let of_the_log = id.is_none() || known.iter().any(|a| a.kind == Kind::Chain && id == Some(a.id));
         let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
@@ -258,7 +260,7 @@ fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
     Ok(())
 }
 
-/// Reads a span: `12h` before now, or the beginning of a day.
+/// Parses a point in time: a duration before now, such as `12h`, or a date.
 pub(crate) fn since(text: &str, now: Time) -> Result<Time> {
     let unit = |unit: char| match unit {
         's' => Some(1),

@@ -1,4 +1,4 @@
-//! `chat`: the conversation.
+//! `chat`: the interactive chat.
 
 use crate::cli::app::App;
 use crate::cli::attachment;
@@ -54,7 +54,8 @@ pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
     repl::run(app, begun, options.talk, attached)
 }
 
-/// Without a key: store one now (yes), or look around in the demo (no).
+/// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
+/// the demo.
 fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
     app.ui.error_line(&format!("There is no API key yet ({error})."));
     match app

@@ -1,4 +1,4 @@
-//! `completions`: a script for the shell.
+//! `completions`: the completion script for a shell.
 
 use crate::cli::Cli;
 use crate::cli::app::App;

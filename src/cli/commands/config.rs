@@ -1,4 +1,4 @@
-//! `config`: the settings file.
+//! `config`: shows, creates, edits and checks the settings file.
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -62,7 +62,7 @@ fn edit(app: &mut App) -> Result<()> {
             app.note(&Event::new(What::Config).word("deed", "edit"));
         }
         match check(app) {
-            // A file with a mistake stops every other command: better now than at the next question.
+            // A file with a mistake stops every other command, so offer to fix it now.
             Err(error) if app.ui.can_ask() && error.is::<Quiet>() && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
             result => return result,
         }
@@ -75,7 +75,7 @@ fn check(app: &mut App) -> Result<()> {
         app.ui.out(&format!("{}\n", app.sentence(problem)))?;
     }
     let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| {
-        // What stops everything has been said above; the rest cannot be tried before it is mended.
+        // Errors of the settings file are printed above; the checks below need valid settings.
         if problems.iter().all(|p| p.unknown) { app.check_env() } else { Ok(()) }
     });
     if let Err(error) = &usable {
@@ -94,7 +94,7 @@ fn show(app: &mut App) -> Result<()> {
     app.ui.out(&text)
 }
 
-/// The settings as a file that would give the same.
+/// Formats the settings as a file that produces the same settings.
 fn rendered(s: &Settings) -> String {
     let quoted = |text: &str| serde_json::to_string(&crate::privacy::Raw::from(text).printable()).unwrap_or_default();
     let list = |texts: &[String]| format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "));

@@ -1,4 +1,4 @@
-//! One noun a file: the words on top, the deed below.
+//! The commands, one file for each: the options with their help text first, then the code.
 
 pub(super) mod ask;
 pub(super) mod audit;

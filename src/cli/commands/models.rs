@@ -1,4 +1,4 @@
-//! `models`: what a provider offers.
+//! `models`: lists the models of a provider.
 
 use crate::cli::app::App;
 use crate::cli::network::runtime;
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     let choice = app.choice(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
-    // OpenRouter's list is open to everybody: no key leaves for it.
+    // OpenRouter's list is public, so no key is sent for it.
     let key = if choice.endpoint.dialect.routing { None } else { app.key_of(&choice)? };
     let mut list = runtime()?.block_on(models(&choice.endpoint, key.as_ref(), app.reach()?))?;
     app.remember_models(&choice.endpoint.name, &list);

@@ -1,4 +1,4 @@
-//! `redact`: the redactor as a filter.
+//! `redact`: the redactor as a filter for files and pipes.
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem, Quiet};
@@ -13,9 +13,9 @@ use serde_json::Value;
 use std::io::Read;
 use std::path::PathBuf;
 
-/// How much is read at once.
+/// Input is read in pieces of this size.
 const PIECE: usize = 64 * 1024;
-/// The longest line of `--json-lines`.
+/// Longer lines of `--json-lines` are refused, because a line is held in memory.
 const LONGEST_LINE: u64 = 64 << 20;
 
 const EXAMPLES: &str = "\
@@ -45,7 +45,7 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    // Who types `redact` means it, whatever the settings say of the chat.
+    // The command redacts even if the settings turn redaction off for the chat.
     let policy = Policy { off: false, ..app.settings()?.privacy.policy.clone() };
     let redactor = app.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
@@ -67,7 +67,7 @@ fn finish(options: &Options, found: bool) -> Result<()> {
     Ok(())
 }
 
-/// The bytes with placeholders in place of what was found.
+/// Copies the bytes with placeholders in place of what was found.
 fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     let mut output = ByteOutput::default();
@@ -79,7 +79,7 @@ fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     Ok(found)
 }
 
-/// What was found, as one JSON object that is written as it grows.
+/// Writes the findings as one JSON object, as they are found.
 fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     app.ui.out("{\"schema_version\":1,\"findings\":[")?;
@@ -92,7 +92,7 @@ fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     Ok(found)
 }
 
-/// Reads to the end, giving bytes and findings on as they are decided.
+/// Reads to the end, passing on bytes and findings as soon as they are decided.
 fn pass(
     redactor: &Redactor,
     input: &mut impl Read,
@@ -119,7 +119,6 @@ fn pass(
     findings.into_iter().try_for_each(tell)
 }
 
-/// One line of input.
 #[derive(Deserialize)]
 struct Asked {
     #[serde(default)]
@@ -127,7 +126,6 @@ struct Asked {
     text: String,
 }
 
-/// One line of output.
 #[derive(Serialize)]
 struct Answered<'a> {
     id: &'a Value,
@@ -135,7 +133,7 @@ struct Answered<'a> {
     findings: &'a Findings,
 }
 
-/// A line in, a line out, flushed: for a program that keeps this one running.
+/// Answers each line with a line and flushes it, for a program that keeps this one running.
 fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
     let (mut found, mut bad) = (false, false);
     while let Some(line) = app.ui.input_line(LONGEST_LINE)? {

@@ -1,4 +1,4 @@
-//! `usage`: how often, how much, and what it cost.
+//! `usage`: requests, tokens and costs, and how full limits and budgets are.
 
 use crate::cli::app::App;
 use crate::cli::report::Problem;
@@ -71,7 +71,7 @@ impl By {
     }
 }
 
-/// The name of the day, worked out once for all entries of one.
+/// Caches the name of a day, because consecutive entries mostly have the same day.
 #[derive(Default)]
 struct Days(Option<(Time, Time, String)>);
 
@@ -90,7 +90,6 @@ impl Days {
     }
 }
 
-/// Everything that is shown.
 struct View {
     now: Time,
     levels: [Level; 2],
@@ -117,7 +116,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
 }
 
-/// The last day, for a look in the middle of a conversation.
+/// Prints the last day, for `/usage`.
 pub(crate) fn today(app: &mut App) -> Result<()> {
     run(app, &Options { since: "24h".to_owned(), by: By::Model, json: false, csv: false, watch: false })
 }
@@ -152,12 +151,12 @@ fn look(app: &mut App, options: &Options) -> Result<View> {
         });
     }
     let fills = app.purse(None)?.standing(Own::default())?;
-    // Those of a conversation or a run are empty here.
+    // The budgets of a conversation and of a run have no spending here.
     let fills = fills.into_iter().filter(|f| f.resets.is_some()).collect();
     Ok(View { now, levels, backoff: app.backoff().all()?, fills, spans, sums, total })
 }
 
-/// What is known of the cost as JSON has it: nothing where nothing is known.
+/// The cost for JSON; `None` if unknown.
 fn known(sum: &Sum) -> Option<f64> {
     (sum.unknown < sum.requests || sum.requests == 0).then(|| exact_dollars(sum.nanos))
 }
@@ -200,7 +199,7 @@ fn as_json(app: &mut App, options: &Options, view: &View) -> Result<Value> {
 }
 
 fn as_csv(options: &Options, view: &View) -> String {
-    // A value that a spreadsheet would take for a formula is made a text.
+    // A spreadsheet would run a value that begins like a formula, so it gets a quote in front.
     let field = |text: &str| {
         let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
         if text.contains([',', '"', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
@@ -219,7 +218,7 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayabl
         return out + "\nno request was answered in this period\n";
     }
     let first = format!("by {}", options.by.name());
-    // Where there is no room for everything, there is room for how often and for how much.
+    // A narrow terminal shows only requests and costs.
     let costs = view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]).map(cost);
     let money = costs.map(|c| c.chars().count()).max().unwrap_or(0).max(9);
     let all = || view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]);
@@ -277,7 +276,7 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayabl
     }
 }
 
-/// The sums as a chart has them: by day, those on which nothing was asked are in it as well.
+/// The totals for the chart: by day, days without requests are included.
 fn charted(options: &Options, view: &View) -> BTreeMap<String, Sum> {
     let mut sums = view.sums.clone();
     if matches!(options.by, By::Day)
@@ -292,7 +291,7 @@ fn charted(options: &Options, view: &View) -> BTreeMap<String, Sum> {
     sums
 }
 
-/// One gauge: what of, how full, in figures, and when there is room again.
+/// One gauge: its name, how full it is, the figures, and when it resets.
 struct Gauge {
     what: String,
     full: f64,
@@ -300,7 +299,8 @@ struct Gauge {
     anew: String,
 }
 
-/// How full limits and budgets are. What stands beside the bars is never broken: the bars take what is left.
+/// Draws how full limits and budgets are. The texts are never wrapped; the bars take the remaining
+/// width.
 fn gauges(app: &App, view: &View, width: usize) -> Displayable {
     let levels = view.levels.iter().map(|level| Gauge {
         what: format!("this {}", level.window.name),
@@ -319,7 +319,7 @@ fn gauges(app: &App, view: &View, width: usize) -> Displayable {
     let widest = |of: fn(&Gauge) -> &String| gauges.iter().map(|g| of(g).chars().count()).max().unwrap_or(0);
     let (figures, anew) = (widest(|g| &g.figures), widest(|g| &g.anew));
     let room = width.saturating_sub(15 + figures);
-    // Too narrow for both, a terminal shows the bars.
+    // A terminal that is too narrow for both shows the bars without the reset times.
     let (room, anew) = if room >= anew + 8 { (room - anew - 2, true) } else { (room, false) };
     let mut out = Displayable::default();
     for Gauge { what, full, figures: said, anew: then } in &gauges {
@@ -337,7 +337,7 @@ fn gauges(app: &App, view: &View, width: usize) -> Displayable {
     out
 }
 
-/// The colour of something so full.
+/// The colour of a gauge.
 fn style(full: f64) -> Style {
     if full >= 1.0 {
         Style::Red
@@ -348,13 +348,13 @@ fn style(full: f64) -> Style {
     }
 }
 
-/// A stretch of time, without its seconds where there are minutes enough.
+/// A duration, rounded to minutes if it is longer than one.
 fn about(length: Duration) -> String {
     let seconds = length.as_secs();
     in_words(if seconds >= 180 { Duration::from_secs(seconds.div_ceil(60) * 60) } else { length })
 }
 
-/// What is known of the cost; unknown is unknown, never nothing.
+/// The cost as shown; an unknown cost is `unknown`, never 0.
 fn cost(sum: &Sum) -> String {
     if sum.requests == 0 && sum.nanos == 0 {
         return "-".to_owned();
@@ -366,7 +366,7 @@ fn cost(sum: &Sum) -> String {
     format!("{mark}{}", dollars(sum.nanos))
 }
 
-/// A bar of so many columns, full to that part.
+/// A bar of this many columns, filled to the fraction `full`.
 fn bar(full: f64, columns: usize) -> String {
     #[expect(
         clippy::cast_possible_truncation,
@@ -378,7 +378,8 @@ fn bar(full: f64, columns: usize) -> String {
     format!("{}{}", "█".repeat(filled), "░".repeat(columns - filled))
 }
 
-/// The lines that a screen has room for: of a table that is too long the last ones, which are the newest days and the sum.
+/// The lines that fit on the screen: of a long table the last ones, which have the newest days and
+/// the total.
 fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
     let table = lines.iter().position(|l| l.as_ref().contains("by ")).map_or(lines.len(), |at| at + 1);
     let over = lines.len().saturating_sub(rows);
@@ -386,7 +387,8 @@ fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
     lines.iter().enumerate().filter(|(n, _)| !cut.contains(n)).map(|(_, line)| line.clone()).take(rows).collect()
 }
 
-/// On a screen of its own, so that the terminal is afterwards what it was before.
+/// Redraws the usage every two seconds on the alternate screen, so that the terminal keeps its
+/// contents.
 fn watch(app: &mut App, options: &Options) -> Result<()> {
     if !app.ui.output_is_terminal() {
         bail!(Problem::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
@@ -397,7 +399,8 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
     let runtime = crate::cli::network::runtime()?;
     let done = runtime.block_on(async {
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
-        // Asked once before there is anything to put back: from here on Ctrl-C is heard, and does not end the program by itself.
+        // The signal handler is installed before the screen is switched: from here on Ctrl-C does
+        // not end the process, so the screen is restored.
         tokio::select! {
             biased;
             _ = &mut end => return Ok(()),

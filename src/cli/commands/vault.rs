@@ -1,4 +1,4 @@
-//! `vault`: the sealed file for machines without a keyring.
+//! `vault`: the encrypted file for keys, for machines without a keyring.
 
 use super::audit::since;
 use crate::cli::app::App;
@@ -16,7 +16,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The longest the kernel is asked to keep a vault's key.
+/// The longest time for which the kernel may cache the vault's key.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 
 /// Manage the vault, an encrypted file for keys
@@ -73,15 +73,15 @@ enum Command {
 /// Where a new passphrase comes from if it is not typed.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source<'a> {
-    /// From what the environment names, with `--yes`.
+    /// From the file or command that the environment names, and only with `--yes`.
     Environment,
-    /// From what the environment names: it was put there for unattended use.
+    /// From the file or command that the environment names, which is meant for unattended use.
     Unattended,
-    /// From this file, if one was named: the environment names the old one.
+    /// From this file, if given: the environment names the old passphrase.
     File(Option<&'a Path>),
 }
 
-/// A new passphrase to be had: what it seals, where it comes from, and whether it may be weak.
+/// How to get a new passphrase: what it encrypts, its source, and whether it may be weak.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) what: &'a str,
@@ -134,7 +134,7 @@ fn create(app: &mut App, cost: Cost, weak: bool) -> Result<()> {
     Ok(())
 }
 
-/// Makes sure that there is a store to put a key into; on a terminal, offers to make a vault where there is none.
+/// Makes sure that there is a key store; on a terminal, offers to create a vault if there is none.
 pub(super) fn with_store(app: &mut App) -> Result<()> {
     let error = match app.keys()?.custody().probe() {
         Ok(()) => return Ok(()),
@@ -148,7 +148,7 @@ pub(super) fn with_store(app: &mut App) -> Result<()> {
     Ok(app.keys()?.custody().probe()?)
 }
 
-/// Makes sure that there is a vault; on a terminal, offers to make one.
+/// Makes sure that there is a vault; on a terminal, offers to create one.
 pub(super) fn make_if_missing(app: &mut App) -> Result<()> {
     let path = app.home.vault();
     if disk::exists(&path) {
@@ -171,12 +171,12 @@ fn offer(app: &mut App) -> Result<bool> {
     let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak: false })?;
     Vault::create(&app.home.vault(), &passphrase, Cost::default())?;
     note(app, "create");
-    // It has just been typed twice: it is not asked for a third time.
+    // The user has just typed the passphrase twice: do not ask again in this run.
     app.keys()?.give(passphrase);
     Ok(true)
 }
 
-/// Asks for a new passphrase and changes it; for `incident recover`.
+/// Asks for a new passphrase and changes it, for `incident recover`.
 pub(super) fn passwd_typed(app: &mut App) -> Result<()> {
     passwd(app, None, Wanted { what: "the vault", source: Source::File(None), weak: false })
 }
@@ -185,7 +185,7 @@ fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
     let path = app.home.vault();
     let Some(before) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
     let vault = app.keys()?.open_vault();
-    // The old one first: who cannot open it need not think of a new one.
+    // The old passphrase is asked for first: without it, a new one is of no use.
     vault.names()?;
     let passphrase = new_passphrase(app, wanted)?;
     let cost = kdf.unwrap_or(before.cost);
@@ -252,8 +252,8 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
     )
 }
 
-/// A new passphrase: from a file, from where the environment says, or typed twice. Everything that is sealed under a passphrase
-/// gets it here, so that none escapes the check of its strength.
+/// Gets a new passphrase: from a file, from where the environment says, or typed twice. Everything
+/// that is encrypted with a passphrase gets it here, so that its strength is always checked.
 pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
     let Wanted { what, source, weak } = wanted;
     let given = match source {
@@ -287,7 +287,7 @@ pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
     typed(app, what)
 }
 
-/// A file or a command may give any passphrase, and there is no one to be asked whether it is meant.
+/// Refuses a weak passphrase. One from a file or a command cannot be confirmed by a user.
 fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
     let bits = strength::bits(passphrase);
     if bits >= strength::WEAK_BELOW {

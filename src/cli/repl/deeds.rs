@@ -1,4 +1,4 @@
-//! The deeds of the slash commands.
+//! Runs the slash commands.
 
 use super::{Repl, slash};
 use crate::chat::Said;
@@ -58,7 +58,7 @@ impl Repl<'_> {
         }
         let kept_out = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
         let talk = if kept_out && matches!(which, Which::New) { Talk { no_log: true, ..talk } } else { talk };
-        // Until another one has begun, this one goes on.
+        // The current conversation stays open until the other one has begun, in case that fails.
         let Begun { mut session, unkept, model, choice } = talk::begin(self.app, &talk, which, restore)?;
         self.note_spent();
         session.spent_by_command(self.spent);
@@ -69,12 +69,14 @@ impl Repl<'_> {
         Ok(())
     }
 
-    /// What this run has spent outlives its conversations.
+    /// Adds the spending of this conversation to that of the run, because `--budget` covers the
+    /// whole run.
     fn note_spent(&mut self) {
         self.spent = self.session.as_ref().map_or(self.spent, |s| s.own().command);
     }
 
-    /// Shows the budgets, or sets one: then prices have to be known, and what the conversation cost before.
+    /// Shows the budgets, or sets one. A budget needs the price list and the earlier spending of
+    /// the conversation.
     fn budget(&mut self, amount: &str) -> Result<()> {
         if !amount.is_empty()
             && let Some(choice) = self.choice.clone()
@@ -107,7 +109,7 @@ impl Repl<'_> {
         Ok(())
     }
 
-    /// Another one answers from here on, and hears what was said so far.
+    /// Switches the provider for the following messages; the history stays and is sent to it.
     fn change_provider(&mut self, name: &str) -> Result<()> {
         use crate::provider::Provider;
         if name.is_empty() {
@@ -213,7 +215,7 @@ impl Repl<'_> {
         self.begin(&Which::New)
     }
 
-    /// What was said in private is kept after all, and what follows.
+    /// Saves an incognito conversation with all its messages so far, and everything that follows.
     fn save(&mut self) -> Result<()> {
         use crate::provider::Provider;
         let session = self.session.as_mut().context("the conversation has ended")?;
@@ -234,7 +236,7 @@ impl Repl<'_> {
         Ok(())
     }
 
-    /// The conversation that is kept, for a deed that needs one.
+    /// The id of the saved conversation, for commands that need one.
     fn kept(&self) -> Result<Name> {
         let nothing = || Problem::misuse("this conversation is not saved").hint("save it with `/save` after the first message");
         let conversation = self.session.as_ref().and_then(|s| s.conversation()).filter(|c| c.is_kept());
@@ -257,7 +259,7 @@ impl Repl<'_> {
         if !self.app.yes && !self.app.ui.confirm(&format!("delete conversation `{id}`?"), "`chatbot history delete ID --yes`")? {
             return Ok(());
         }
-        // It lets go of the file first: what is open is not removed.
+        // Dropping the session closes the file; an open one cannot be deleted.
         self.note_spent();
         self.session = None;
         let gone = history::remove(self.app, &id);
@@ -290,7 +292,7 @@ impl Repl<'_> {
         Ok(())
     }
 
-    /// Shows one value whole, or the last answer with its secrets whole. It is not kept and not logged.
+    /// Shows one secret, or the last answer with its secrets in full. Neither is saved or logged.
     fn reveal(&mut self, name: &str) -> Result<()> {
         if !self.app.ui.output_is_terminal() {
             return Err(Problem::misuse("secrets are shown only on a terminal")
@@ -312,11 +314,11 @@ impl Repl<'_> {
         self.app.ui.out(text.trim_end() + "\n")
     }
 
-    /// The text in the owner's editor, and back as a message.
+    /// Opens the text in the user's editor, and sends the result as a message.
     pub(super) fn edit(&mut self, text: &str) -> Result<bool> {
         let Edited { text, failure } = self.app.edit(text)?;
         if let Some(failure) = failure {
-            // What was written is one arrow key away.
+            // The text is one arrow key away, so that a failed editor does not lose it.
             self.keyboard.remember(text.printable());
             return Err(failure);
         }

@@ -1,4 +1,4 @@
-//! The line editor: what comes from the keyboard, or from a pipe in its place.
+//! Reads input: the line editor on a terminal, or plain lines from a pipe.
 
 use super::slash;
 use crate::catalog;
@@ -21,28 +21,26 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// How many lines of the past the arrow keys reach.
+/// How many earlier lines the arrow keys reach.
 const REMEMBERED: usize = 500;
 
-/// What came from the keyboard.
 pub(super) enum Input {
     Text(String),
-    /// Ctrl-O: the text so far goes to the editor.
+    /// Ctrl-O: the text so far is to be opened in the editor.
     Edit(String),
     /// Ctrl-C.
     Cleared,
-    /// Ctrl-D, or the end of what was piped in.
+    /// Ctrl-D, or the end of a pipe.
     End,
 }
 
-/// Where lines come from.
 pub(super) enum Keyboard {
     Terminal(Box<Editor<Table, MemHistory>>, Arc<AtomicBool>),
     Pipe,
 }
 
 impl Keyboard {
-    /// The terminal with the lines of the past, or the pipe.
+    /// The line editor with the input history, or the pipe.
     pub(super) fn of(app: &mut App) -> Result<Self> {
         if !app.ui.input_is_terminal() {
             return Ok(Self::Pipe);
@@ -51,7 +49,8 @@ impl Keyboard {
             .completion_type(CompletionType::List)
             .auto_add_history(false)
             .bracketed_paste(true)
-            // Without it the editor would not ask how a line is to be shown.
+            // Without colour the line editor does not call the highlighter, which replaces harmful
+            // characters.
             .color_mode(ColorMode::Forced)
             .max_history_size(REMEMBERED)?
             .build();
@@ -68,22 +67,22 @@ impl Keyboard {
         Ok(keyboard)
     }
 
-    /// Whether lines are typed here: then they can be found again with the arrow keys.
+    /// Whether lines are typed, and can be recalled with the arrow keys.
     pub(super) const fn is_terminal(&self) -> bool {
         matches!(self, Self::Terminal(..))
     }
 
-    /// The arrow keys find this line from here on. The line editor writes to the terminal by itself: a line is harmless
-    /// before it gets it.
+    /// Adds a line to the arrow keys. The line editor writes to the terminal directly, so the line
+    /// must be harmless.
     pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
         let line = line.into().plain().into_owned();
         if let Self::Terminal(editor, _) = self {
-            // A line that is the same as the last one is not taken, and that is all that can go wrong.
+            // The history only refuses a line that repeats the last one.
             editor.history_mut().add_owned(line).map(drop).unwrap_or_default();
         }
     }
 
-    /// The next message or command; from a pipe at most so many bytes of it.
+    /// Reads the next message or command; from a pipe, at most `most` bytes of it.
     pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<Input> {
         match self {
             Self::Pipe => {
@@ -108,13 +107,14 @@ impl Keyboard {
     }
 }
 
-/// Whether an armoured block (a private key, a certificate) has begun and not ended: its lines are one message, because each
-/// by itself is only letters, and the redactor could not know them for what they are.
+/// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
+/// be one message: a single line is only letters, and the redactor could not recognise it.
 fn open_block(text: &str) -> bool {
     text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
 }
 
-/// What was typed over several lines as the text that is meant: without the backslashes at line ends and the `"""` around it.
+/// The text that was typed over several lines, without the backslashes at line ends and the
+/// surrounding `"""`.
 fn unwrapped(text: String) -> String {
     let trimmed = text.trim();
     if let Some(inner) = trimmed.strip_prefix("\"\"\"").and_then(|t| t.strip_suffix("\"\"\"")) {
@@ -132,7 +132,7 @@ impl ConditionalEventHandler for ToEditor {
     }
 }
 
-/// What the Tab key knows.
+/// Completion, highlighting and validation for the line editor.
 pub(super) struct Table {
     models: Vec<String>,
 }
@@ -171,8 +171,9 @@ impl Hinter for Table {
     type Hint = String;
 }
 
-/// The line editor writes what is typed and pasted by itself. Each harmful character is shown as one that takes one column,
-/// as the editor counts it, so that the cursor stays where it belongs.
+/// The line editor itself writes what is typed and pasted. Each harmful character is replaced by
+/// one that is one column wide, as the editor counts it, so that the cursor stays in the right
+/// place.
 impl Highlighter for Table {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         if is_harmless(line) {

@@ -1,4 +1,5 @@
-//! The loop of reading, saying and showing. It appends and never moves the cursor up.
+//! The interactive loop: read a line, run it, show the answer. Output is only appended; the cursor
+//! never moves up.
 
 mod deeds;
 mod keyboard;
@@ -32,7 +33,7 @@ struct Repl<'a> {
     spent: i64,
 }
 
-/// Talks until its owner leaves.
+/// Runs the chat until the user leaves it.
 pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
     let keyboard = Keyboard::of(app)?;
     let Begun { session, unkept, model, choice } = begun;
@@ -76,7 +77,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
         }
     }
     repl.farewell();
-    // A person has seen what went wrong; a script is told by how it ends.
+    // A user has seen the error; a script needs the exit code.
     match failed.filter(|_| !repl.keyboard.is_terminal()) {
         Some(exit) => bail!(Quiet(exit)),
         None => Ok(()),
@@ -123,7 +124,7 @@ impl Repl<'_> {
         self.keyboard.read(&self.app.ui, prompt, most)
     }
 
-    /// One line; whether there will be another.
+    /// Runs one line; returns `false` to leave the chat.
     fn line(&mut self, text: &str) -> Result<bool> {
         if text.trim().is_empty() && self.attached.is_empty() {
             return Ok(true);
@@ -191,12 +192,12 @@ impl Repl<'_> {
                 talk::refuse_an_empty_answer(&outcome, &self.model)
             }
             Err(error) => {
-                // What was typed is not lost: it is one arrow key away, unless it was kept already.
+                // The text stays one arrow key away, unless it was saved before the request failed.
                 if matches!(error, Error::Provider(_)) {
                     self.remember(&Findings::default());
                 } else if let Some(said) = said {
                     self.keyboard.remember(said.typed.printable());
-                    // What was attached goes along with the next attempt, unless it is what cannot be sent.
+                    // Attachments are sent with the next attempt, unless they are what was refused.
                     if !matches!(error, Error::Refused(_)) {
                         self.attached = said.attached;
                     }
@@ -206,7 +207,8 @@ impl Repl<'_> {
         }
     }
 
-    /// The last question becomes a line of the arrow keys: redacted, in memory and, where conversations are kept, sealed on disk.
+    /// Adds the last question to the arrow keys: redacted, in memory and, if the conversation is
+    /// saved, encrypted on disk.
     fn remember(&mut self, findings: &Findings) {
         let Some(session) = &mut self.session else { return };
         let dropped = session.manners().drop_findings && !findings.is_empty();
@@ -235,16 +237,17 @@ fn screen(app: &App) -> (Screen, Stop) {
     )
 }
 
-/// What stops an answer.
+/// Which signals stop an answer, in addition to Ctrl-C.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
-    /// Its window is closed: somebody watches, and it was not started to outlive that.
+    /// SIGHUP, if a terminal was watching: then the program was not meant to outlive its window.
     pub(crate) window: bool,
-    /// Somebody ends the program, and it ends with its answer: at a prompt it would go on.
+    /// SIGTERM, for a command that ends with its answer; a chat would return to its prompt instead.
     pub(crate) program: bool,
 }
 
-/// Ctrl-C, or nobody reads any more, or what else ends it: what came is kept, and what it cost is booked.
+/// Waits for Ctrl-C, a closed standard output, or a signal of `ends`. The caller keeps the partial
+/// answer and records its cost.
 pub(crate) async fn interrupted(stop: &Stop, ends: Ends) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),

@@ -1,4 +1,5 @@
-//! `backup`: everything that was kept, in one file that a passphrase opens or in object storage.
+//! `backup`: conversations, settings and usage, in a file encrypted with a passphrase or in object
+//! storage.
 
 pub(super) mod place;
 mod store;
@@ -115,7 +116,8 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
 }
 
-/// The address that was typed, if it is not the path of a file. A folder with backups in it is one, however it is called.
+/// Parses the argument as an address, unless it is the path of a file. A folder with a repository
+/// in it counts as an address, whatever its name.
 pub(super) fn address(typed: &Path) -> Result<Option<Address>> {
     if is_a_place(typed) {
         return Ok(Some(Address::Folder(typed.to_path_buf())));
@@ -128,7 +130,7 @@ pub(super) fn not_in_a_file(option: &str) -> Problem {
         .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
 }
 
-/// What is to be backed up.
+/// The conversations and everything else to back up.
 struct Chosen {
     archive: Archive,
     ids: Vec<Name>,
@@ -159,8 +161,8 @@ impl Chosen {
     }
 }
 
-/// The keys by which this installation knows its own backups again: of the conversations, which comes back with a recovery file, and
-/// of the audit log, which outlives a change of the former.
+/// The keys that prove a backup to be this installation's own: the data key, which a recovery file
+/// restores, and the audit key, which `history rekey` does not change.
 pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
     let custody = app.keys()?.custody();
     let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
@@ -168,12 +170,13 @@ pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
     Ok(Origin::new(&secrets.into_iter().flatten().collect::<Vec<_>>()))
 }
 
-/// The passphrase of a new backup. What the environment names was put there to be used unattended.
+/// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
+/// needs no confirmation.
 fn new_secret(app: &App, what: &str, weak: bool) -> Result<Secret> {
     new_passphrase(app, Wanted { what, source: Source::Unattended, weak })
 }
 
-/// The passphrase of a backup that is there.
+/// The passphrase of an existing backup.
 fn known_secret(app: &App, what: &str) -> Result<Secret> {
     match named_passphrase(app.ui, app.env) {
         Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
@@ -210,7 +213,7 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
     if written.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// Names what could not be opened, and gives it for scripts.
+/// Warns about what could not be decrypted, and returns it as JSON.
 fn damaged(app: &App, left_out: &[LeftOut]) -> Vec<Value> {
     for LeftOut { id, reason, .. } in left_out {
         app.ui.error_line(&format!("chatbot: warning: left out of the backup: {id}: {reason}"));
@@ -246,7 +249,7 @@ fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> 
     )
 }
 
-/// Where it goes: a file that is not there yet, in a folder that is.
+/// The path of the backup: a new file in an existing folder.
 fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
     let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::archive::new_id()?)) };
@@ -300,7 +303,8 @@ fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
     Ok(keys)
 }
 
-/// Opens a backup: the passphrase is asked for once its first line has been looked at. A damaged one only to be salvaged.
+/// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
+/// accepted only with `salvage`.
 pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<Checked> {
     let mut asked = None;
     let passphrase = &mut |_: &backup::Head| {
@@ -359,7 +363,7 @@ fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
     })
 }
 
-/// What is in it besides conversations.
+/// Lists what a backup contains besides conversations.
 fn also(contents: &Contents) -> String {
     let also = [(contents.settings, "settings"), (contents.usage, "usage"), (contents.keys > 0, "API keys")];
     also.iter().filter(|(is, _)| *is).map(|(_, what)| format!(", {what}")).collect()

@@ -1,4 +1,4 @@
-//! A place in object storage, reached and opened: for whoever writes, looks or restores.
+//! A repository in object storage: reached, decrypted, listed, and a backup downloaded from it.
 
 use super::known_secret;
 use crate::cli::app::App;
@@ -10,7 +10,7 @@ use crate::upkeep::backup::store::{self, Address, Fetched, Head, Keys, Kind, Obj
 use anyhow::{Result, bail};
 use std::sync::Arc;
 
-/// A place whose keys are known.
+/// A repository with its keys.
 #[derive(Debug)]
 pub(in crate::cli::commands) struct Place {
     pub(super) runtime: Runtime,
@@ -19,7 +19,7 @@ pub(in crate::cli::commands) struct Place {
     pub(super) keys: Arc<Keys>,
 }
 
-/// The things at an address; nothing is reached yet.
+/// A client for the objects at an address. It makes no request yet.
 pub(super) fn objects(app: &mut App, address: &Address) -> Result<Objects> {
     Objects::at(address, || -> Result<Surroundings> {
         let start = match address {
@@ -37,7 +37,7 @@ pub(super) fn objects(app: &mut App, address: &Address) -> Result<Objects> {
 }
 
 impl Place {
-    /// Opens a place in which backups are.
+    /// Opens an existing repository: asks for its passphrase and reads its header.
     pub(in crate::cli::commands) fn open(app: &mut App, address: &Address) -> Result<Self> {
         let objects = objects(app, address)?;
         let runtime = runtime()?;
@@ -46,10 +46,11 @@ impl Place {
         Ok(Self { runtime, objects, head, keys })
     }
 
-    /// The backups there.
+    /// Lists the backups, and warns if one that was seen before is missing.
     pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<Snapshots> {
         let found = self.runtime.block_on(store::snapshots(&self.objects, &self.keys, &self.head.id))?;
-        // An older copy of a store is whole in itself: only what was seen before tells.
+        // An older copy of a repository is consistent in itself: only the list of backups seen
+        // before reveals it.
         if let Some(missing) = store::newest_missing(app.home.state(), &self.head.id, &found, app.clock.now())? {
             app.ui.error_line(&format!(
                 "chatbot: warning: the repository is an older copy: backup `{}` of {} is missing",
@@ -64,7 +65,8 @@ impl Place {
         Seen { objects: &self.objects, head: &self.head, keys: Arc::clone(&self.keys), snapshot }
     }
 
-    /// Brings a backup here, sealed with a key that nobody keeps; it is alone with it while the lock is held.
+    /// Downloads a backup to the cache, encrypted with a key that exists only in memory. The lock
+    /// keeps other processes from using the same file.
     pub(in crate::cli::commands) fn fetch(
         &self,
         app: &App,
@@ -87,7 +89,7 @@ impl Place {
     }
 }
 
-/// The name of this house among those that keep their backups in one place: made up once.
+/// The random id of this installation within a repository, created once.
 pub(super) fn home_id(app: &App) -> Result<Name> {
     let path = app.home.state().join("home-id");
     if let Some(name) = disk::read_at_most(&path, 100)?.and_then(|bytes| String::from_utf8(bytes).ok()?.trim().parse().ok()) {

@@ -1,4 +1,4 @@
-//! Backups in object storage: written, listed, looked at, and the old ones removed.
+//! Backups in a repository: written, listed, verified, and old ones deleted.
 
 use super::super::history::counted;
 use super::place::{Place, home_id, objects};
@@ -90,7 +90,8 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
     if sent.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// Two of one house would set the same mark.
+/// Locks the repository for this installation: two processes of one installation would write the
+/// same lease.
 fn alone(app: &App) -> Result<disk::Lock> {
     disk::Lock::try_now(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
         let busy = Problem::new(Exit::Storage, "busy", "another chatbot of this installation is using the repository");
@@ -101,7 +102,7 @@ fn alone(app: &App) -> Result<disk::Lock> {
 fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> {
     let damaged = damaged(app, &sent.left_out);
     let snapshot = &sent.snapshot;
-    // What was there already, and only measured, may be damaged.
+    // Objects that were already there were only measured, and may be damaged.
     let verified = sent.objects_opened == sent.objects;
     let there_already = snapshot.conversations - sent.conversations_sent.min(snapshot.conversations);
     if as_json {
@@ -151,7 +152,7 @@ fn shown(address: &Address) -> String {
     Raw::from(address.to_string()).printable_line()
 }
 
-/// What was typed as an address of object storage.
+/// Parses an argument that must be the address of a repository.
 fn typed(url: &std::path::Path) -> Result<Address> {
     match super::address(url)? {
         Some(address) => Ok(address),

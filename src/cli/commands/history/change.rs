@@ -1,4 +1,4 @@
-//! `history rename`, `delete` and `prune`: what changes or goes; and what the settings let go by itself.
+//! `history rename`, `delete` and `prune`, and the automatic deletion by `retention.days`.
 
 use super::{counted, meant, nothing_sealed};
 use crate::archive::{Archive, Summary};
@@ -16,7 +16,8 @@ use serde_json::json;
 use std::time::Duration;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// A clock that has gone on by more than this since it was last looked at is not believed the first time.
+/// If the clock has advanced by more than this since the last run, it may be wrong, and nothing is
+/// deleted at once.
 const LEAP: Duration = Duration::from_secs(45 * 86_400);
 
 /// Rename a conversation
@@ -69,7 +70,7 @@ pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
     Ok(())
 }
 
-/// A title as it is kept.
+/// A title, redacted as it is saved.
 pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
@@ -78,7 +79,7 @@ pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
     Ok(title)
 }
 
-/// Writes down and says that a conversation has another title.
+/// Logs and prints the new title of a conversation.
 pub(crate) fn renamed(app: &App, id: &Name, title: &Redacted) {
     app.note(&Event::new(What::History).word("deed", "rename").word("id", id.as_str()));
     app.ui.notice(&format!("renamed {id} to `{}`", title.printable()));
@@ -98,9 +99,10 @@ pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
     ids.iter().try_for_each(|id| remove(app, id))
 }
 
-/// Removes one for good.
+/// Deletes a conversation and its lines of the input history.
 pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
-    // The lines first: stopped in between, the command can be given again.
+    // The lines come first: if this is interrupted, the conversation is still there and the command
+    // can be run again.
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
     app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
@@ -136,7 +138,7 @@ fn older(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
     Ok(archive.summaries()?.found.into_iter().filter(|s| s.updated_at < before).collect())
 }
 
-/// Removes them. One that is open elsewhere stays: it is being added to.
+/// Deletes conversations. One that another process has open is in use, and is skipped.
 fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
     let archive = app.archive()?;
     app.forget_lines(&old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
@@ -154,8 +156,9 @@ fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lets go what `retention.days` lets go: once a day, when a conversation begins. A clock that leaps far ahead is not believed
-/// the first time: what is removed does not come back when it is set right.
+/// Deletes what is older than `retention.days`: once a day, when a conversation begins. If the
+/// clock jumps far ahead, it skips a day, because deleted conversations do not come back when the
+/// clock is corrected.
 pub(crate) fn retain(app: &mut App) -> Result<()> {
     let days = app.settings()?.privacy.retention_days;
     if days == 0 {

@@ -1,4 +1,4 @@
-//! `history export`: conversations in a form that others read, redacted once more.
+//! `history export`: conversations as Markdown, JSON or HTML, redacted once more.
 
 use super::{list, meant, redacted_title, show};
 use crate::archive::{StoredMessage, Summary};
@@ -42,19 +42,19 @@ enum Form {
     Html,
 }
 
-/// What stands above the messages of a conversation, as it may leave.
+/// The heading of an exported conversation, redacted.
 struct Page {
     summary: Summary,
     title: String,
 }
 
-/// Where it goes: a file that is there when it is whole, or standard output.
+/// The output: a file that appears only when it is complete, or standard output.
 struct Output {
     draft: Option<Draft>,
     waiting: Displayable,
 }
 
-/// So much is written at a time.
+/// Output is written in pieces of this size.
 const BATCH: usize = 64 * 1024;
 
 pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
@@ -81,8 +81,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Writes one conversation, each message as it is read; whether it is damaged. What stands above the messages says how many there are:
-/// it is read twice.
+/// Writes one conversation, message by message, and returns whether it is damaged. The file is read
+/// twice, because the heading has the number of messages.
 fn one(app: &mut App, out: &mut Output, id: &Name, form: Form) -> Result<bool> {
     let archive = app.archive()?;
     let ending = archive.stream(id, &mut |_| anyhow::Ok(()))?;
@@ -127,7 +127,7 @@ fn one(app: &mut App, out: &mut Output, id: &Name, form: Form) -> Result<bool> {
     Ok(!ending.damage.is_empty())
 }
 
-/// Writes one conversation to a file; its ending says in which form.
+/// Exports one conversation to a file; the ending of its name selects the format.
 pub(crate) fn to_file(app: &mut App, id: &Name, path: &Path) -> Result<()> {
     let format = match path.extension().and_then(|e| e.to_str()) {
         Some("md") => Form::Md,
@@ -166,7 +166,8 @@ impl Output {
         if self.waiting.as_ref().len() >= BATCH { self.write(app) } else { Ok(()) }
     }
 
-    /// A file is as harmless to show as the screen: it is made to be read, and `cat` shows it raw.
+    /// Writes what has been collected. A file is made harmless like the screen, because `cat` would
+    /// show it unchanged.
     fn write(&mut self, app: &App) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.draft {

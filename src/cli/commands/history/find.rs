@@ -1,4 +1,4 @@
-//! `history search`: every message that has what is looked for.
+//! `history search`: finds the messages that match.
 
 use super::{counted, nothing_sealed, redacted_title};
 use crate::archive::{self, Found, Searched, Wanted};
@@ -87,19 +87,21 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// The folder is read while the keys are fetched: each takes its time.
+/// Searches all conversations. A thread lists the folder while the keys are fetched, because both
+/// are slow.
 fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
     let folder = app.home.conversations();
     std::thread::scope(|scope| {
         let ids = scope.spawn(|| archive::ids(&folder));
         let opened = app.archive_to_look_at()?;
-        // A thread that panicked ends the process.
+        // The join fails only if the thread panicked, and a panic ends the process.
         let ids = ids.join().unwrap_or_else(|_| archive::ids(&folder))?;
         Ok(opened.search(ids, wanted))
     })
 }
 
-/// What is shown of it, and how much more there is. A message is redacted as a whole before anything is cut from it.
+/// The snippets to show, and how many matches are left. A message is redacted before a snippet is
+/// cut from it: a secret that is cut in half would not be recognised.
 fn shown(app: &mut App, found: Vec<Found>, text: &Sought, limit: usize) -> Result<(Vec<Match>, usize)> {
     let redactor = app.redactor()?;
     let mut matches = Vec::new();

@@ -1,4 +1,4 @@
-//! `history import`: conversations of other programs.
+//! `history import`: conversations from other programs.
 
 use super::counted;
 use crate::archive::foreign::{self, Foreign, Gate, LeftOut, Source, Unread, mods};
@@ -15,12 +15,14 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// No file larger than this is read: it is in memory while it is, and no export is known that comes near.
+/// Larger files are refused: the whole file is in memory while it is read, and no known export
+/// comes near this size.
 const LARGEST: u64 = 512 << 20;
-/// No message larger than this is kept: sealing one takes several times its size, and no provider takes one as large.
+/// Larger messages are left out: encrypting one takes several times its size in memory, and no
+/// provider accepts one.
 const LARGEST_MESSAGE: usize = 4 << 20;
-/// Conversations are written when so many are read, or so many bytes of text: so that a disk that is full is noticed early, and
-/// that they are not all in memory.
+/// Conversations are saved in batches of this many, or of this many bytes of text: a full disk is
+/// noticed early, and memory use stays bounded.
 const MOST_AT_ONCE: usize = 256;
 const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 
@@ -51,7 +53,7 @@ struct Count {
     messages: usize,
     left_out: usize,
     here_already: usize,
-    /// What is no text.
+    /// Parts of messages that are not text.
     parts: LeftOut,
 }
 
@@ -85,18 +87,19 @@ fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count
         bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("close it, then try again"));
     }
     let bytes = zeroize::Zeroizing::new(disk::read_foreign(file, LARGEST)?);
-    // One that stands in a file twice is two.
+    // A conversation that a file contains twice is imported twice.
     let here = known.clone();
     let mut taker = Taker { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
     let source = if let Some(listed) = mods::index(&bytes) {
         drop(bytes);
-        // Its conversations lie beside it; one whose file has gone cannot be had.
+        // A file of mods has only the index; each conversation is a file of its own, which may be
+        // missing.
         let folder = file.parent().unwrap_or(Path::new(""));
         let read = |one: &mods::Listed| one.conversation(&disk::read_foreign(&folder.join(&one.file), LARGEST).ok()?);
         listed.iter().filter_map(read).for_each(|one| taker.add(Source::Mods, one));
         Source::Mods
     } else {
-        // The first reading tells whether the whole file can be read: else nothing of it is taken.
+        // The first pass checks that the whole file can be read: if not, nothing of it is imported.
         let source = foreign::read(&bytes, &mut drop).map_err(|why| unread(file, why))?;
         foreign::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| unread(file, why))?;
         source
@@ -126,14 +129,14 @@ fn unread(file: &Path, why: Unread) -> Problem {
     Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
 }
 
-/// Takes the conversations of one file in.
+/// Imports the conversations of one file.
 struct Taker<'a> {
     app: &'a mut App,
-    /// The conversations that were here before, by their origin, as far as the file has not had them again.
+    /// Conversations imported earlier, by origin, minus those that this file has already repeated.
     here: BTreeMap<String, usize>,
     known: &'a mut BTreeMap<String, usize>,
     count: &'a mut Count,
-    /// What is not written yet, and its size.
+    /// Conversations of the current batch, and their size.
     waiting: Vec<Foreign>,
     bytes: usize,
     ids: usize,

@@ -1,4 +1,4 @@
-//! `history list`: a line about each conversation.
+//! `history list`: one line for each conversation.
 
 use super::{nothing_sealed, redacted_title};
 use crate::archive::{Summaries, Summary};
@@ -11,7 +11,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
-/// What a conversation without a title is called.
+/// Shown for a conversation without a title.
 pub(super) const UNTITLED: &str = "(untitled)";
 
 /// List conversations, newest first
@@ -28,7 +28,7 @@ pub(super) struct Options {
     pub(super) json: bool,
 }
 
-/// The last ten, for a look in the middle of a conversation.
+/// Prints the last ten, for `/history`.
 pub(crate) fn recent(app: &mut App) -> Result<()> {
     run(app, &Options { limit: 10, skip: 0, json: false })
 }
@@ -61,7 +61,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// The folder is read while the keys are fetched: each takes its time.
+/// Reads all summaries. A thread lists the folder while the keys are fetched, because both are
+/// slow.
 fn gather(app: &mut App) -> Result<Summaries> {
     if nothing_sealed(app)? {
         return Ok(Summaries::default());
@@ -77,13 +78,13 @@ fn gather(app: &mut App) -> Result<Summaries> {
     }
 }
 
-/// What a conversation is called on its owner's own screen.
+/// The title, not redacted: this is the user's own screen.
 fn title(summary: &Summary) -> String {
     let title = summary.header.as_ref().map_or("", |h| h.title.as_str());
     if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable_line() }
 }
 
-/// What is said of a conversation in JSON.
+/// A conversation as JSON, with its title redacted.
 pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
     let header = summary.header.as_ref();
     let title = redacted_title(app, header.map_or("", |h| h.title.as_str()))?;
@@ -98,14 +99,14 @@ pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
     }))
 }
 
-/// A text cut to so many columns, by what each character takes on a terminal.
+/// Truncates a text to a number of terminal columns; wide characters count as two.
 pub(crate) fn fitted(text: &str, columns: usize) -> String {
     use unicode_width::UnicodeWidthChar;
     let (mut used, mut end, mut whole) = (0, 0, true);
     for (at, c) in text.char_indices() {
         let before = used;
         used += if matches!(c, ' '..='~' | '\n' | '\t') { 1 } else { c.width().unwrap_or(0) };
-        // From here on there is no room for the sign that there is more.
+        // From here on the ellipsis would no longer fit.
         if before < columns && used >= columns {
             end = at;
         }

@@ -1,4 +1,4 @@
-//! `history`: the conversations that were kept.
+//! `history`: the saved conversations.
 
 mod change;
 mod export;
@@ -83,12 +83,12 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     }
 }
 
-/// Whether nothing has been kept at all: then no key is needed to say so.
+/// Whether nothing has been saved at all: then no key is needed to say so.
 fn nothing_sealed(app: &App) -> Result<bool> {
     Ok(!archive::any_sealed(&app.home.conversations())?)
 }
 
-/// The conversation that is meant; the last one if none is named.
+/// Finds the conversation with this id; the last one if `typed` is `None`.
 fn meant(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
     if nothing_sealed(app)? {
         let what = typed.map_or_else(
@@ -105,7 +105,8 @@ fn meant(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
     Ok((archive, id))
 }
 
-/// A title as it leaves the program: what was stored is looked at again.
+/// Redacts a title again before it leaves the program: today's rules may find more than those at
+/// the time of saving.
 fn redacted_title(app: &mut App, title: &str) -> Result<String> {
     if title.is_empty() {
         return Ok(list::UNTITLED.to_owned());
@@ -114,7 +115,7 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
     Ok(title.printable_line())
 }
 
-/// `1 conversation`, `12 conversations`.
+/// A count with its noun: `1 conversation`, `12 conversations`.
 pub(super) fn counted(many: usize, what: &str) -> String {
     if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
 }

@@ -1,4 +1,4 @@
-//! `history rekey`: another key for everything that was kept.
+//! `history rekey`: a new data key for everything that is saved.
 
 use super::counted;
 use crate::archive::{self, Archive, Resealed};
@@ -46,8 +46,8 @@ pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
     rekey_now(app, options.drop_old_key)
 }
 
-/// Seals everything with a new key; begun before and not ended, it goes on. What neither key opens keeps the old key where it is,
-/// unless its owner lets it go.
+/// Re-encrypts everything with a new key. An interrupted run is continued. If something can be
+/// decrypted with neither key, the old key is kept, unless the user drops it.
 pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     let Some(_alone) = Lock::try_now(&app.sealing_lock())? else {
         bail!(
@@ -89,7 +89,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     app.ui.say(&format!("re-encrypted {}; the old key was deleted\n", counted(anew, "conversation")), 2)
 }
 
-/// What is sealed with the key of the conversations and is none.
+/// Other files that are encrypted with the data key.
 fn others(app: &App) -> Result<Vec<(PathBuf, Purpose)>> {
     let mut others = vec![(app.lines_file(), Purpose::LineHistory)];
     others.extend(scrub::copies(app)?.into_iter().map(|path| (path, Purpose::ImportCopy)));
@@ -115,7 +115,7 @@ fn reseal(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) -> Result
     for (path, purpose) in others {
         archive.reseal_lines(path, *purpose)?;
     }
-    // A cache, and sealed with the old key.
+    // The index is a cache, and encrypted with the old key.
     disk::remove(&app.index_file())?;
     Ok(anew)
 }

@@ -1,4 +1,4 @@
-//! `history show` and `history verify`: reading.
+//! `history show` and `history verify`: read conversations.
 
 use super::{counted, list, meant, nothing_sealed};
 use crate::archive::{self, Archive, Ending, StoredMessage, Summary, Verified};
@@ -45,7 +45,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     } else if let Some(ending) = show_text(app, &archive, &id, Output::new(app, !options.raw), options.raw)? {
         ending
     } else {
-        // There is no such pager.
+        // The pager does not exist: write to standard output instead.
         show_text(app, &archive, &id, Output::new(app, false), options.raw)?.ok_or_else(|| archive::Error::Missing(id.to_string()))?
     };
     app.note(&Event::new(What::History).word("deed", "show").word("conversation", id.as_str()));
@@ -53,7 +53,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if ending.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// Writes each message as it is read; what is known at the end comes behind them.
+/// Writes each message when it is read, so that a long conversation is not held in memory; what is
+/// known only at the end follows.
 fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
@@ -79,7 +80,7 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
     Ok(ending)
 }
 
-/// Writes each message as it is read; `None` if the pager that was to show them is not there.
+/// Writes each message when it is read; `None` if the pager could not be started.
 fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: Output, raw: bool) -> Result<Option<Ending>> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
@@ -90,10 +91,10 @@ fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: Output, raw: 
     Ok(out.finish(app)?.then_some(ending))
 }
 
-/// So much is written at a time.
+/// Output is written in pieces of this size.
 const BATCH: usize = 64 * 1024;
 
-/// Standard output, or the owner's pager as soon as there is more than fits on the screen.
+/// Standard output, or the user's pager as soon as the text is longer than the screen.
 struct Output {
     waiting: Displayable,
     may_page: bool,
@@ -118,23 +119,23 @@ impl Output {
     fn write(&mut self, app: &App) -> Result<()> {
         let text = std::mem::take(&mut self.waiting);
         match &mut self.pager {
-            // Who has read enough leaves before the end.
+            // The user may quit the pager before the end.
             Some((_, pipe)) => pipe.write_all(&app.ui.output_bytes(&text)).or(Ok(())),
             None => app.ui.out(text),
         }
     }
 
-    /// Writes the rest, and waits for the pager; `false` if there was none by that name.
+    /// Writes the rest and waits for the pager; `false` if it could not be started.
     fn finish(mut self, app: &App) -> Result<bool> {
         self.write(app)?;
         let Some((mut pager, pipe)) = self.pager else { return Ok(true) };
         drop(pipe);
-        // The shell says 127 where there is no such program.
+        // A shell exits with 127 if the program does not exist.
         Ok(pager.wait().is_ok_and(|status| status.code() != Some(127)))
     }
 }
 
-/// The owner's pager, if there is one and the terminal can show it.
+/// Starts the user's pager, if there is one and the terminal can show it.
 fn start_pager(app: &App) -> Result<Option<(Child, ChildStdin)>> {
     let pager = app.env.text("PAGER")?.unwrap_or_else(|| "less -R".to_owned());
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") || pager == "cat" {
@@ -144,7 +145,7 @@ fn start_pager(app: &App) -> Result<Option<(Child, ChildStdin)>> {
     Ok(child.stdin.take().map(|pipe| (child, pipe)))
 }
 
-/// A message in JSON, with its text as it may leave.
+/// A message as JSON, with its text redacted.
 pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
     let mut object = json!({ "role": message.role, "text": text, "at": message.at, "n": message.n });
     if let Some(object) = object.as_object_mut() {
@@ -183,7 +184,7 @@ fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displa
     head + "\n" + indented(text.trim_end(), width) + "\n"
 }
 
-/// Opens every conversation and tells what is damaged.
+/// Verifies every conversation, for `incident recover`.
 pub(crate) fn verify_all(app: &mut App) -> Result<()> {
     verify(app, &Verify { json: false })
 }

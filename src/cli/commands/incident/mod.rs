@@ -1,4 +1,4 @@
-//! `incident`: stop everything, look at what was exposed, keep the evidence, come back.
+//! `incident`: stop sending, assess what was exposed, save the evidence, recover.
 
 mod recover;
 
@@ -115,12 +115,13 @@ fn note(app: &App, deed: &'static str, severity: Severity) {
     app.note(&Event::new(What::Incident).severity(severity).word("deed", deed));
 }
 
-/// One file and one line of the log: no key store, no settings, no network is asked.
+/// Writes one file and one line of the log. It must work in any state, so it uses no key store,
+/// settings or network.
 fn lockdown(app: &App) -> Result<()> {
-    // Each of these is done whatever becomes of the others.
+    // Each of the three is tried even if the others fail.
     let began = app.lockdown().begin(app.clock.now());
     crate::keys::recent::Recent::of(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
-    // An open vault is one that does not ask for its passphrase.
+    // Locked too, because an unlocked vault does not ask for its passphrase.
     let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
     note(app, "lockdown", Severity::Critical);
     let began = began?;
@@ -145,7 +146,7 @@ fn end_lockdown(app: &App) -> Result<()> {
     app.ui.say("the lockdown has ended\n", 2)
 }
 
-/// The conversations, if a key store gives their key.
+/// The conversations, if the key store has their key. An assessment must work without it.
 fn archive(app: &mut App) -> Option<Archive> {
     match app.archive() {
         Ok(archive) => Some(archive),
@@ -164,7 +165,7 @@ fn look(app: &mut App, since: Option<&str>) -> Result<Assessment> {
     Ok(incident::assess(&app.home, archive.as_ref(), &redactor, &app.audit(), since)?)
 }
 
-/// The keys that are known of, by name, place and fingerprint.
+/// The recorded keys: name, store and fingerprint.
 fn keys(app: &mut App) -> Vec<Value> {
     let known = super::key::fully_known(app).or_else(|_| anyhow::Ok(Book::read(&Book::of(&app.home))?));
     let Ok(Some(book)) = known else { return Vec::new() };
@@ -232,7 +233,7 @@ fn seal_report(app: &mut App, options: &Report) -> Result<()> {
         );
     }
     let found = look(app, options.since.as_deref())?;
-    // Written down before the log is taken along.
+    // Logged first, so that the log in the evidence has this record.
     note(app, "report", Severity::Critical);
     let redactor = app.redactor()?;
     let settings = redactor.redact(Raw::from(app.settings_text()?), &mut Placeholders::default()).0;
@@ -252,7 +253,7 @@ fn seal_report(app: &mut App, options: &Report) -> Result<()> {
     Ok(())
 }
 
-/// A name in the folder of backups that no other report has.
+/// A new file name in the backup folder.
 fn fresh(app: &App) -> PathBuf {
     let at = app.clock.now().local_minute().replace([' ', ':'], "-");
     let named = |more: &str| app.home.backups().join(format!("chatbot-evidence-{at}{more}.sealed"));

@@ -1,5 +1,5 @@
-//! `incident recover`: the way back, step by step. Each step is shown, agreed to, done by the command of its own, and written
-//! down, so that a way that was cut off goes on where it ended.
+//! `incident recover`: recovery step by step. Each step is explained, confirmed, done by its own
+//! command and recorded, so that an interrupted recovery continues where it stopped.
 
 use super::{end_lockdown, note};
 use crate::cli::app::App;
@@ -46,7 +46,7 @@ enum Step {
 const STEPS: [Step; 6] = [Step::Log, Step::Conversations, Step::Restore, Step::Rekey, Step::Keys, Step::Release];
 
 impl Step {
-    /// Its name in the record of what was done.
+    /// The name of the step in the record of completed steps.
     const fn name(self) -> &'static str {
         match self {
             Self::Log => "log",
@@ -59,7 +59,7 @@ impl Step {
     }
 }
 
-/// What the steps work on, found before the first of them.
+/// What the steps work on, determined before the first step changes anything.
 struct Plan {
     backup: Option<(PathBuf, Option<Time>)>,
     sealed: bool,
@@ -67,12 +67,12 @@ struct Plan {
     locked: bool,
 }
 
-/// What became of a step.
+/// The result of a step.
 enum Done {
     Well,
-    /// A check found something.
+    /// A check found damage or changes.
     Bad,
-    /// Something of it is left.
+    /// Part of the step is not done.
     Partly,
 }
 
@@ -114,7 +114,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     end(app, recovery, &left)
 }
 
-/// The backup that is meant, the keys that are known of, and what else decides which steps there are.
+/// Finds the backup to restore and the keys to replace, and decides which steps apply.
 fn plan(app: &mut App, options: &Options) -> Result<Plan> {
     let backup = match &options.backup {
         Some(file) if !disk::exists(file) => {
@@ -169,8 +169,8 @@ fn nothing_to_do(plan: &Plan, step: Step) -> Option<&'static str> {
     }
 }
 
-/// Whether its owner wants it done. What opens the house again is not covered by a yes to everything while something is left
-/// or was found bad.
+/// Whether the user agrees to a step. `--yes` does not end the lockdown while an earlier step
+/// failed or is not done.
 fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
     let unsafe_yet = step == Step::Release && (bad || !left.is_empty());
     if app.yes {
@@ -200,7 +200,7 @@ fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
             Ok(or_left(app, restored))
         }
         Step::Rekey => {
-            // The old key may be held by nobody while the new one comes, and this is somebody.
+            // `history rekey` takes the sealing lock exclusively, and this process shares it.
             app.let_go_of_the_ring();
             if crate::archive::any_sealed(&app.home.conversations())? {
                 history::rekey_now(app, false)?;
@@ -215,7 +215,8 @@ fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
     }
 }
 
-/// A step that fails is left for another run, and does not hold up the next.
+/// Turns a failed step into one that is left for the next run: the following steps do not depend on
+/// it.
 fn or_left(app: &App, result: Result<()>) -> Done {
     match result {
         Ok(()) => Done::Well,
@@ -234,9 +235,9 @@ fn checked(result: Result<()>) -> Result<Done> {
     }
 }
 
-/// Each key by itself: one that cannot be swapped now does not hold up the others.
+/// Replaces each key. A key that cannot be replaced now does not stop the others.
 fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
-    // Providers are asked about keys even in lockdown: nothing else is sent.
+    // Providers may be asked about keys during a lockdown: no message is sent.
     app.reach_for_keys();
     renew_vault(app)?;
     let mut partly = false;
@@ -256,8 +257,9 @@ fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
     Ok(if partly { Done::Partly } else { Done::Well })
 }
 
-/// The new keys go under a passphrase and a vault key that no earlier copy of the vault opens with. A new passphrase has to be
-/// typed: with `--yes` it is only said what is left to do.
+/// Changes the vault's passphrase and key first, so that no older copy of the vault can be used to
+/// decrypt the new API keys. The new passphrase must be typed, so `--yes` only prints what is left
+/// to do.
 fn renew_vault(app: &mut App) -> Result<()> {
     if !disk::exists(&app.home.vault()) {
         return Ok(());
@@ -271,7 +273,8 @@ fn renew_vault(app: &mut App) -> Result<()> {
     Ok(())
 }
 
-/// Whoever goes by the code alone takes it for done only where all of it is done and nothing was found bad.
+/// Exits 0 only if every step is done and nothing suspicious was found, because scripts look at the
+/// exit code only.
 fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
     let bad = recovery.is_bad();
     if left.is_empty() {

@@ -1,5 +1,5 @@
-//! The automatic rotation with a management key: each step is written down before it is done, so that the next run can end
-//! what this one began. At every moment the stored key is one that works.
+//! Automatic rotation with a management key. Each step is recorded before it is done, so that the
+//! next run can finish an interrupted one. At every moment the stored key is one that works.
 
 use super::Target;
 use super::rotate::{note, previous_slot};
@@ -61,7 +61,7 @@ fn step(app: &mut App, target: &Target, intent: &mut Intent, next: Step) -> Resu
     Ok(app.keys()?.custody().intend(&target.slot, intent)?)
 }
 
-/// Finds the old key at the provider: what the new one is to be like.
+/// Finds the old key at the provider; the new one gets the same limits.
 fn begin(app: &mut App, target: &Target, old: &Secret, management: &Secret) -> Result<Intent> {
     let called = match with(app, target, management, async |keeper| keeper.call(old).await)? {
         Ok(called) => called,
@@ -72,7 +72,7 @@ fn begin(app: &mut App, target: &Target, old: &Secret, management: &Secret) -> R
     Ok(intent)
 }
 
-/// Why the provider gives no other key for this one.
+/// Explains why the provider cannot replace this key.
 fn cannot(target: &Target, unfit: Unfit) -> Problem {
     let (said, by_hand) = (target.said(), format!("`chatbot key rotate{} --manual`", target.options()));
     match unfit {
@@ -89,7 +89,8 @@ fn cannot(target: &Target, unfit: Unfit) -> Problem {
     }
 }
 
-/// A new key, tried. Keys of this rotation's name from a run that was cut off are nobody's: they go first.
+/// Creates and checks a new key. Keys with this rotation's name from an interrupted run are deleted
+/// first: their secret is lost.
 fn create(app: &mut App, target: &Target, management: &Secret, intent: &mut Intent) -> Result<Secret> {
     let (name, old_hash) = (intent.name.clone(), intent.old_hash.clone());
     let (called, new) = with(app, target, management, async |keeper| keeper.create(&name, &old_hash).await)?;
@@ -109,8 +110,8 @@ fn create(app: &mut App, target: &Target, management: &Secret, intent: &mut Inte
     Ok(new)
 }
 
-/// The new key takes the old one's place. Without it in hand, a run was cut off here: either the place is taken already, or
-/// the new key is lost and another is made.
+/// Stores the new key in place of the old one. After an interrupted run the new key is not in
+/// memory: it is either stored already, or lost, and then another one is created.
 fn switch(app: &mut App, target: &Target, management: &Secret, old: &Secret, made: Option<Secret>, intent: &mut Intent) -> Result<()> {
     if let Some(new) = made {
         app.keys()?.custody().put(&previous_slot(target), old)?;
@@ -136,7 +137,7 @@ fn needed(management: Option<&Secret>) -> Result<&Secret> {
     })
 }
 
-/// Deletes the old key at the provider; whether the provider did.
+/// Deletes the old key at the provider; returns whether the provider allows that.
 pub(super) fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<bool> {
     if intent.step != Step::Confirm {
         bail!(
@@ -147,12 +148,13 @@ pub(super) fn confirm(app: &mut App, target: &Target, management: Option<&Secret
     with(app, target, needed(management)?, async |keeper| keeper.delete(&intent.old_hash).await)
 }
 
-/// Lets the provider take the old key again.
+/// Enables the old key at the provider again.
 pub(super) fn revive(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<()> {
     with(app, target, needed(management)?, async |keeper| keeper.disable(&intent.old_hash, false).await)
 }
 
-/// Deletes the new key, or whatever a cut-off run made under its name; whether the provider did.
+/// Deletes the new key, or those that an interrupted run created under its name; returns whether
+/// the provider allows that.
 pub(super) fn drop_new(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<bool> {
     with(app, target, needed(management)?, async |keeper| keeper.delete_named(&intent.name, &intent.old_hash).await)
 }

@@ -1,4 +1,5 @@
-//! `key import`: keys out of the environment and other programs' plaintext files, and on request out of those files for good.
+//! `key import`: keys from the environment and from other programs' plaintext files, which can be
+//! scrubbed afterwards.
 
 use super::set::{event, keep};
 use super::validate::{self, Answer};
@@ -19,10 +20,11 @@ use clap::Args;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// A settings file is never larger than this.
+/// Settings files are smaller than this.
 const LARGEST: u64 = 1 << 20;
 
-/// Where other programs keep keys in the clear: below the folder of settings, or below home.
+/// Files in which other programs keep keys in plain text: below the configuration folder, or below
+/// home.
 const BELOW_CONFIG: &[&str] = &[
     "aichat/config.yaml",
     "aichat/.env",
@@ -67,17 +69,16 @@ pub(super) struct Options {
     restore: Option<PathBuf>,
 }
 
-/// Which file, and which of the keys in it, by their numbers.
+/// Index of a file, and index of a key in it.
 type Place = (usize, usize);
 
-/// One key that could be imported.
 struct Offer {
     target: Target,
     secret: Secret,
-    /// None for the environment.
+    /// `None` for a key from the environment.
     place: Option<Place>,
     from: String,
-    /// What is stored in its place now.
+    /// How it compares to the key that is saved now.
     now: Now,
 }
 
@@ -110,7 +111,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let chosen = chosen(app, options, &offers)?;
     for (n, offer) in offers.iter().enumerate().filter(|(n, _)| chosen.contains(n)) {
-        // One that came a moment ago may be another for the same place.
+        // An earlier iteration may have saved another key for the same provider and profile.
         let now = state(app, &offer.target, &offer.secret)?;
         let nobody_to_ask = app.yes || !app.ui.can_ask();
         if now == Now::Another && offer.now == Now::Nothing && nobody_to_ask && !options.force {
@@ -120,7 +121,8 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         }
         store(app, options, offer, now)?;
     }
-    // Only what is stored now leaves its file: of two keys for one place the other is nowhere else.
+    // Only keys that are saved now are removed from their file: of two keys for one provider, the
+    // other exists nowhere else.
     let mut done: BTreeSet<Place> = BTreeSet::new();
     for offer in &offers {
         if let Some(place) = offer.place
@@ -145,7 +147,7 @@ fn plural(n: usize, word: &str) -> String {
 
 type Text = zeroize::Zeroizing<String>;
 
-/// The files that are meant, or those of other programs that are there.
+/// The texts of the given files, or of the known files of other programs that exist.
 fn texts(app: &App, options: &Options) -> Result<Vec<(PathBuf, Text)>> {
     let named = !options.files.is_empty();
     let mut texts: Vec<(PathBuf, Text)> = Vec::new();
@@ -213,7 +215,7 @@ fn offers(app: &mut App, options: &Options, texts: &[(PathBuf, Text)], found: &[
     Ok(offers)
 }
 
-/// What is stored in the place of a key now.
+/// How a key compares to the saved one.
 fn state(app: &mut App, target: &Target, secret: &Secret) -> Result<Now> {
     Ok(match app.keys()?.custody().get(&target.slot)? {
         None => Now::Nothing,
@@ -222,7 +224,7 @@ fn state(app: &mut App, target: &Target, secret: &Secret) -> Result<Now> {
     })
 }
 
-/// Which of them: what is typed, or with `--yes` all that stand in nobody's way.
+/// Which keys to import: the numbers that the user types, or with `--yes` all that replace nothing.
 fn chosen(app: &App, options: &Options, offers: &[Offer]) -> Result<BTreeSet<usize>> {
     let free = |offer: &Offer| offer.now == Now::Nothing || (offer.now == Now::Another && options.force);
     let all: BTreeSet<usize> = offers.iter().enumerate().filter(|(_, o)| free(o)).map(|(n, _)| n).collect();
@@ -251,7 +253,7 @@ fn chosen(app: &App, options: &Options, offers: &[Offer]) -> Result<BTreeSet<usi
         .collect()
 }
 
-/// Stores one, over what is there now if that is what was asked for.
+/// Saves a key; with `--force` or after a confirmation it replaces another one.
 fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()> {
     let said = offer.target.said().replace('`', "");
     if now == Now::Another
@@ -261,7 +263,7 @@ fn store(app: &mut App, options: &Options, offer: &Offer, now: Now) -> Result<()
         return Ok(());
     }
     offer.target.must_be_kept_here()?;
-    // The settings may have put another host in the place of the one that issued it.
+    // The settings may give this provider another host than that of the key's issuer.
     app.refuse_a_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
     let answer = if options.no_validate { Answer::not_asked() } else { validate::ask(app, &offer.target, &offer.secret)? };
     if answer.status == Status::Invalid && !options.force {

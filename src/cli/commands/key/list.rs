@@ -1,4 +1,4 @@
-//! `key list`: which keys there are, where, and what is known of them.
+//! `key list`: the keys, where they are stored and when they were last checked.
 
 use crate::catalog;
 use crate::cli::app::App;
@@ -22,7 +22,6 @@ pub(super) struct Options {
     limit: Option<usize>,
 }
 
-/// One key.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) provider: Name,
@@ -30,7 +29,7 @@ pub(super) struct Entry {
     source: String,
     fingerprint: Option<String>,
     record: Option<Record>,
-    /// Whether it is used, or stands behind a stored one.
+    /// Whether requests use it: a key in a variable is ignored if one is saved.
     used: bool,
 }
 
@@ -43,14 +42,14 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
     let table = screen(app, &entries)?;
     app.ui.say(&table, 2)?;
-    // What is known of them is one thing, whether they can be had is another.
+    // The records can be listed even if the key store cannot be opened.
     if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
         vault::describe(&app.home.vault())?;
     }
     Ok(())
 }
 
-/// All that is known of, stored ones first, by profile and provider.
+/// All known keys, saved ones first, by profile and provider.
 pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
     let variables: Vec<(Name, String)> = catalog::all()
         .iter()
@@ -90,7 +89,7 @@ pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// What is written down about the keys. If that is lost, it is learnt again from the store.
+/// The recorded keys. A lost record is rebuilt from the store.
 fn known(app: &mut App) -> Result<Option<Book>> {
     match app.keys()?.custody().book() {
         Ok(Some(book)) if book.records().next().is_some() => Ok(Some(book)),
@@ -98,7 +97,8 @@ fn known(app: &mut App) -> Result<Option<Book>> {
     }
 }
 
-/// The same, and what the store has beside it: for those who must not miss a key.
+/// The recorded keys and those that the store has without a record, for callers that must not miss
+/// a key.
 pub(crate) fn fully_known(app: &mut App) -> Result<Option<Book>> {
     let custody = app.keys()?.custody();
     let book = match custody.book() {
@@ -106,7 +106,7 @@ pub(crate) fn fully_known(app: &mut App) -> Result<Option<Book>> {
         Err(crate::keys::Error::Book(crate::keys::metadata::Error::Damaged(_))) => None,
         Err(error) => return Err(error.into()),
     };
-    // No store, no keys.
+    // Without a key store there are no keys.
     let Ok(kind) = custody.chosen().map(|chosen| chosen.store.kind()) else { return Ok(book) };
     let mut slots = custody.slots_in(kind)?;
     slots.retain(|slot| book.as_ref().is_none_or(|book| book.record(slot).is_none()));

@@ -1,4 +1,4 @@
-//! `key login`: a key made in the browser, for those who have none at hand.
+//! `key login`: creates a key by logging in with the browser.
 
 use super::set::{check, event, keep};
 use super::validate;
@@ -17,7 +17,7 @@ use clap::Args;
 use std::process::Stdio;
 use std::time::Duration;
 
-/// The code the browser brings is good for ten minutes.
+/// The code that the browser returns is valid for ten minutes.
 const DEADLINE: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug, Args)]
@@ -64,7 +64,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     app.ui.say(&format!("saved the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
 }
 
-/// The page where the login happens: at the root of the provider's host.
+/// The address of the login page, at the root of the provider's host.
 fn page(target: &Target, options: &Options, proof: &Proof, callback: Option<&str>) -> String {
     let base = &target.endpoint.base_url;
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
@@ -75,7 +75,7 @@ fn page(target: &Target, options: &Options, proof: &Proof, callback: Option<&str
 }
 
 fn brought(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> Result<Secret> {
-    // Open before the browser is: the answer finds it so.
+    // The listener starts before the browser is opened, so that no callback is missed.
     let door = Door::open()?;
     let page = page(target, options, proof, Some(&door.address()));
     app.ui.error_line(&format!("Log in at {}:\n\n  {page}\n", target.endpoint.title));
@@ -98,11 +98,11 @@ fn pasted(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> R
     Ok(code)
 }
 
-/// Asks the desktop to open the page. Where there is none, the address is on the screen.
+/// Opens the page in the browser. Errors are ignored, because the address is also printed.
 fn browse(app: &App, page: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let mut command = app.env.command(opener);
-    // `start` would read the `&` of the address; this does not.
+    // `cmd /C start` would interpret the `&` of the address.
     if cfg!(windows) {
         command = app.env.command("rundll32");
         command.arg("url.dll,FileProtocolHandler");

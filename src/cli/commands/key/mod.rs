@@ -1,4 +1,4 @@
-//! `key`: the keys of providers.
+//! `key`: the API keys of the providers.
 
 mod automatic;
 mod import;
@@ -95,32 +95,31 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
     }
 }
 
-/// Asks for a key of the default provider and stores it.
+/// Asks for a key of the default provider and saves it.
 pub(crate) fn set_now(app: &mut App) -> Result<()> {
     set::run(app, &set::Options::default())
 }
 
-/// One provider and profile, and what is known of where its key belongs.
+/// A provider and profile, and where their key comes from.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) endpoint: Endpoint,
     pub(super) profile: Name,
     pub(super) slot: Slot,
-    /// The variable its key may be in.
+    /// The environment variable that may hold the key.
     pub(super) variable: Option<String>,
-    /// Where the settings say that its key is.
+    /// Where the key comes from according to the settings.
     pub(super) from: KeyFrom,
-    /// Whether it is one we know, at the place we know.
+    /// The catalogue entry, if the provider is a known one at its known address.
     pub(super) known: Option<&'static catalog::Entry>,
 }
 
 impl Target {
-    /// `openrouter`, ``openrouter` in profile `work``.
     pub(super) fn said(&self) -> String {
         said(&self.endpoint.name, &self.profile)
     }
 
-    /// The options that name it, to be put behind a command in a hint.
+    /// The options that select it, to be appended to a command in a hint.
     pub(super) fn options(&self) -> String {
         let provider = &self.endpoint.name;
         let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
@@ -129,7 +128,7 @@ impl Target {
         provider + &profile
     }
 
-    /// Refuses providers whose key is not ours to keep.
+    /// Fails if the key of this provider is not saved by chatbot.
     pub(super) fn must_be_kept_here(&self) -> Result<()> {
         let name = &self.endpoint.name;
         match &self.from {
@@ -146,7 +145,7 @@ impl Target {
         }
     }
 
-    /// There is none.
+    /// The error for a missing key.
     pub(super) fn missing(&self) -> anyhow::Error {
         Problem::new(Exit::Key, "no_key", format!("no key for {}", self.said()))
             .hint(format!("save one with `chatbot key set{}`", self.options()))
@@ -154,12 +153,12 @@ impl Target {
     }
 }
 
-/// `openrouter`, ``openrouter` in profile `work``.
+/// The key's name in messages: `openrouter`, or ``openrouter` in profile `work``.
 pub(crate) fn said(provider: &Name, profile: &Name) -> String {
     if profile.as_str() == "default" { format!("`{provider}`") } else { format!("`{provider}` in profile `{profile}`") }
 }
 
-/// The keys of providers that are kept here, as far as is known.
+/// The keys that are recorded as saved.
 pub(crate) fn kept(app: &mut App) -> Result<Vec<(Name, Name)>> {
     let Some(book) = fully_known(app)? else { return Ok(Vec::new()) };
     let slots = book.records().filter_map(|(slot, _)| match slot {
@@ -169,7 +168,7 @@ pub(crate) fn kept(app: &mut App) -> Result<Vec<(Name, Name)>> {
     Ok(slots.collect())
 }
 
-/// Which key is meant.
+/// Resolves the options to a provider and profile.
 pub(super) fn target(app: &mut App, whose: &Whose) -> Result<Target> {
     let (name, profile) = app.whose(whose.provider.as_ref(), whose.profile.as_ref())?;
     target_of(app, &name, &profile)

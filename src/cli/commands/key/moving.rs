@@ -1,4 +1,4 @@
-//! `key move` and `key clear`: all keys at once, to the other store or away.
+//! `key move` and `key clear`: moves all keys to the other store, or deletes them.
 
 use super::said;
 use crate::cli::app::App;
@@ -70,7 +70,7 @@ pub(super) fn clear(app: &mut App) -> Result<()> {
     let mut slots: BTreeSet<Slot> = written.filter(Slot::is_of_a_provider).collect();
     match custody.chosen().map(|chosen| chosen.store.kind()) {
         Ok(store) => slots.extend(custody.slots_in(store)?),
-        // No store, no keys.
+        // Without a key store there are no keys.
         Err(error) if is_nowhere(&error) => {}
         Err(error) => bail!(error),
     }

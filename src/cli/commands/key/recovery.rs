@@ -1,4 +1,5 @@
-//! `key recovery`: the key of the conversations leaves, sealed, for the day the key store is lost, and comes back.
+//! `key recovery`: exports the data key, encrypted with a passphrase, and imports it when the key
+//! store is lost.
 
 use crate::archive::any_sealed;
 use crate::cli::app::App;
@@ -16,7 +17,7 @@ use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
-/// A recovery file is never larger than this.
+/// Recovery files are smaller than this.
 const LARGEST: u64 = 64 * 1024;
 
 #[derive(Clone, Debug, Args)]
@@ -88,12 +89,13 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
     if to_screen {
         app.ui.out(&text)?;
     } else {
-        // A bare name means this folder.
+        // A file name without a folder means the current folder.
         let bare = file.parent().is_none_or(|parent| parent == Path::new(""));
         let mut draft = Draft::beside(&if bare { Path::new(".").join(file) } else { file.to_path_buf() })?;
         draft.add(text.as_bytes())?;
         draft.keep()?;
-        // What was written is what can be read: opened once more, with the passphrase that was chosen.
+        // The written file is read back and decrypted with the passphrase before it counts as
+        // exported.
         let read = String::from_utf8(disk::read_foreign(file, LARGEST)?)?;
         if !crate::keys::same(&Recovery::read(&read)?.open(&passphrase)?, &key) {
             bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not contain the key that was written to it", shown(file))));
@@ -109,7 +111,7 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
     Ok(())
 }
 
-/// Who is to type lines of it back has it in front of them.
+/// Asks the user to retype two lines, to prove that the print-out is legible.
 fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
     let lines = sealed.to_words();
     app.ui.error_line("Print it or copy it down. Then type two of its lines, to check that the copy is legible.");
@@ -206,7 +208,8 @@ fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
     if let Some(named) = named_passphrase(app.ui, app.env) {
         let passphrase = named.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0))?;
         match sealed.open(&passphrase) {
-            // The environment's may be the vault's: on a terminal, the file's own can be typed.
+            // The passphrase in the environment may be that of the vault, so on a terminal that of
+            // the file can be typed.
             Err(recovery::Error::WrongPassphrase) if app.ui.can_ask() => {}
             other => return Ok(other?),
         }
@@ -220,8 +223,8 @@ fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
     Ok(sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
 }
 
-/// Whether it opens something of what is here. One that opens nothing is another home's: kept, it would stand in the way of the
-/// right one.
+/// Whether the key decrypts anything here. One that decrypts nothing belongs to another
+/// installation; if it were saved, the right key could no longer be imported.
 fn opens_something(app: &App, key: &Secret) -> Result<bool> {
     if !any_sealed(&app.home.conversations())? {
         return Ok(false);

@@ -1,4 +1,5 @@
-//! `key rotate`: a new key takes the place of the old one, which can be taken back until that is confirmed.
+//! `key rotate`: replaces a key with a new one. The old key can be restored until the rotation is
+//! confirmed.
 
 use super::set::{check, event, keep};
 use super::validate::{self, Answer};
@@ -13,7 +14,7 @@ use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 
-/// Where the key that makes other keys is, unless it is said.
+/// The default profile of the management key.
 pub(super) const MANAGEMENT: &str = "management";
 
 const DETAILS: &str = "\
@@ -96,22 +97,23 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     }
 }
 
-/// Whether the last rotation is done and waits to be confirmed.
+/// Whether the last rotation is done and not confirmed yet.
 fn waits(kept_back: Option<&Secret>, intent: Option<&crate::keys::rotation::Intent>) -> bool {
     intent.map_or(kept_back.is_some(), |i| i.step == crate::keys::rotation::Step::Confirm)
 }
 
-/// What became of a key that was to be swapped among others.
+/// The result of replacing one of several keys.
 pub(crate) enum Swapped {
-    /// It is another now.
+    /// The key was replaced.
     Now,
-    /// It was swapped before, and that waits to be confirmed.
+    /// An earlier rotation replaced it and is not confirmed yet.
     Before,
-    /// It is the same as it was, and why.
+    /// The key was not replaced, and why.
     Not(&'static str),
 }
 
-/// Swaps the key of a provider: by itself where there is a management key, else with its owner's help.
+/// Replaces the key of a provider: automatically with a management key, otherwise the user enters
+/// the new key.
 pub(crate) fn swap(app: &mut App, provider: &Name, profile: &Name) -> Result<Swapped> {
     let whose = Whose { provider: Some(provider.clone()), profile: Some(profile.clone()) };
     let target = target(app, &whose)?;
@@ -140,7 +142,7 @@ pub(super) fn previous_slot(target: &Target) -> Slot {
     Slot::PreviousApiKey { provider: target.endpoint.name.clone(), profile: target.profile.clone() }
 }
 
-/// The management key, where it is of use.
+/// The management key, if the provider has an interface for it.
 fn management(app: &mut App, target: &Target, options: &Options) -> Result<Option<Secret>> {
     if options.manual || !Keeper::is_for(target.endpoint.account) || target.profile == options.management_profile {
         return Ok(None);
@@ -224,7 +226,8 @@ fn undo(
     management: Option<&Secret>,
     intent: Option<&crate::keys::rotation::Intent>,
 ) -> Result<()> {
-    // Storing it below binds it to the host of today's settings: that must be the one it was stored for.
+    // Saving the key binds it to the host of today's settings, which must be the host it was saved
+    // for.
     app.must_be_bound(&target.endpoint, &target.slot, old)?;
     if let Some(intent) = intent {
         automatic::revive(app, target, management, intent)?;

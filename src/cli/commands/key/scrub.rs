@@ -1,4 +1,5 @@
-//! Emptying imported keys out of other programs' files: the exact lines shown, a sealed copy first, and the way back.
+//! Removes imported keys from other programs' files. The changed lines are shown first, and an
+//! encrypted copy of the file is kept from which it can be restored.
 
 use crate::cli::app::App;
 use crate::cli::report::{Exit, Problem};
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 const LARGEST: u64 = 4 << 20;
 
-/// What a sealed copy holds.
+/// The content of an encrypted copy.
 #[derive(Serialize, Deserialize)]
 struct Copy {
     format: String,
@@ -24,7 +25,7 @@ struct Copy {
 
 const FORMAT: &str = "chatbot-scrubbed 1";
 
-/// Offers to empty keys out of a file, and does it if it is told to.
+/// Shows the lines with keys in them, and removes the keys if the user agrees.
 pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wanted: bool) -> Result<()> {
     if !wanted && !app.ui.can_ask() {
         return app.ui.say(&format!("{} still contains them; `--scrub` removes them\n", shown(path)), 2);
@@ -43,7 +44,7 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
         bail!(Problem::new(Exit::Refused, "symlink", format!("`{}` is a symbolic link", shown(path))).hint("pass the file it points to"));
     }
     let kept = keep_copy(app, path, text)?;
-    // Someone may have written to it while the question stood.
+    // Another program may have changed the file while the question was open.
     if disk::read_foreign(path, LARGEST)? != text.as_bytes() {
         bail!(Problem::new(Exit::Storage, "changed", format!("`{}` has changed in the meantime and was not touched", shown(path))));
     }
@@ -62,10 +63,9 @@ fn lines(keys: &[&Found]) -> Vec<usize> {
     lines
 }
 
-/// How the name of a sealed copy begins, and how it ends.
+/// Prefix and suffix of the name of an encrypted copy.
 const NAMED: (&str, &str) = ("scrubbed-", ".fernet");
 
-/// The sealed copies that are here.
 pub(in crate::cli::commands) fn copies(app: &App) -> Result<Vec<PathBuf>> {
     let folder = app.home.backups();
     let (begin, end) = NAMED;
@@ -75,7 +75,7 @@ pub(in crate::cli::commands) fn copies(app: &App) -> Result<Vec<PathBuf>> {
     Ok(copies)
 }
 
-/// A copy of the file, sealed with the key of the conversations.
+/// Writes an encrypted copy of the file, with the data key.
 fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     let copy = Copy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
@@ -88,7 +88,7 @@ fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     Ok(to)
 }
 
-/// Brings a file back from its sealed copy, over what is there now.
+/// Restores a file from its encrypted copy, replacing what is there now.
 pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
     let sealed = String::from_utf8(disk::read_foreign(from, LARGEST)?).unwrap_or_default();
     let closed =

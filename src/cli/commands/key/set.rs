@@ -1,4 +1,4 @@
-//! `key set`: a key comes in, is looked at, asked about, and kept.
+//! `key set`: reads a key, checks its form, validates it with the provider and saves it.
 
 use super::rotate::MANAGEMENT;
 use super::validate::{self, Answer};
@@ -40,7 +40,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     if !options.stdin && !app.ui.can_ask() {
         bail!(Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask for a key: there is no terminal").hint("pipe it in with `--stdin`"));
     }
-    // That there is no store is said before anyone looks for their key.
+    // The store is checked first: a missing one is reported before the user has to find the key.
     super::super::vault::with_store(app)?;
     let key = if options.stdin {
         app.ui.secret_input()?
@@ -67,12 +67,13 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
     app.ui.say(&said, 2)
 }
 
-/// Keeps a key and what was said of it.
+/// Saves a key and the result of its validation.
 pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer) -> Result<()> {
     let now = app.clock.now();
     let custody = app.keys()?.custody();
     let host = target.endpoint.host();
-    // The permit comes first: a process that is killed between the two leaves a key that may be used.
+    // The permit is written first: if the process is killed in between, the saved key can still be
+    // used.
     custody.change_book(|book| book.allow_host(key, &host))?;
     custody.put(&target.slot, key)?;
     custody.change_book(|book| {
@@ -84,12 +85,12 @@ pub(super) fn keep(app: &mut App, target: &Target, key: &Secret, answer: &Answer
     Ok(())
 }
 
-/// Whether it can be a key at all, and whether it looks like one of this provider.
+/// Checks that it can be a key at all, and that it looks like one of this provider.
 pub(super) fn check(target: &Target, key: &Secret, force: bool) -> Result<()> {
     let text = key.expose();
     let wrong = |why: String| Problem::new(Exit::Key, "bad_key", why);
     check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy only the key, complete and on one line"))?;
-    // A key that makes other keys is of use in one profile only.
+    // A management key cannot answer messages, so it is accepted only in its own profile.
     let makes_keys = target.profile.as_str() == MANAGEMENT && target.known.is_some_and(|entry| entry.is_admin_key(text));
     if let (Some(entry), false) = (target.known, force || makes_keys) {
         entry
@@ -103,13 +104,13 @@ fn key_page(target: &Target) -> String {
     target.known.map_or_else(|| format!("`{}`", target.endpoint.base_url), |entry| entry.key_page.to_owned())
 }
 
-/// An event about a key.
+/// An audit event about a key.
 pub(super) fn event(what: What, target: &Target, store: &str) -> Event {
     Event::new(what).word("provider", target.endpoint.name.as_str()).word("profile", target.profile.as_str()).word("store", store)
 }
 
 impl App {
-    /// The name of the store in use; of none, if there is none.
+    /// The name of the store in use; `none` without one.
     pub(super) fn keys_kind(&mut self) -> String {
         let kind = |custody: &Custody| custody.chosen().map(|chosen| chosen.store.kind().to_string());
         self.keys().ok().and_then(|keys| kind(keys.custody()).ok()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! `key get` and `key delete`: that a key is there, what it is, and that it is gone.
+//! `key get` and `key delete`: shows whether there is a key, reveals it, or deletes it.
 
 use super::set::event;
 use super::{Target, Whose, target};
@@ -24,15 +24,14 @@ pub(super) struct Delete {
     whose: Whose,
 }
 
-/// A key, and where it was found.
 pub(super) struct Found {
     pub(super) secret: Secret,
-    /// `os-keyring`, `vault`, or the variable it is in.
+    /// `os-keyring`, `vault`, or the name of the environment variable.
     pub(super) source: String,
     pub(super) stored: bool,
 }
 
-/// The key of a provider: the stored one, else the one in its variable.
+/// Finds the key of a provider: the saved one, else the one in its variable.
 pub(super) fn find(app: &mut App, target: &Target) -> Result<Option<Found>> {
     let variable = target.variable.clone().filter(|name| app.env.has(name));
     match app.keys()?.custody().get(&target.slot) {
@@ -64,7 +63,7 @@ pub(super) fn get(app: &mut App, options: &Get) -> Result<()> {
     if options.reveal {
         return app.ui.out(&format!("{}\n", found.secret.expose()));
     }
-    // Not even its first or last letters: they would be enough to recognise it by, or to begin guessing.
+    // Not even the first or last letters are shown: they help to recognise or guess a key.
     let print = app.keys()?.custody().change_book(|book| book.fingerprint(&found.secret))?;
     app.ui.say(&format!("{}: ******** in {}, fingerprint {print}\n", target.said().replace('`', ""), found.source.replace('`', "")), 2)
 }

@@ -1,4 +1,4 @@
-//! `key validate`: what providers say of their keys, asked at most once an hour.
+//! `key validate`: asks providers about their keys, at most once an hour for each key.
 
 use super::set::event;
 use super::{Target, Whose, said, target, target_of};
@@ -17,7 +17,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
 
-/// How long an answer holds.
+/// A result is reused for this long.
 const HOLDS: Duration = Duration::from_secs(3600);
 
 #[derive(Clone, Debug, Args)]
@@ -35,7 +35,7 @@ pub(super) struct Options {
     allow_host: Option<String>,
 }
 
-/// What a provider said, or that it was not asked.
+/// The result of a validation, which may be that none was made.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: Status,
@@ -44,12 +44,11 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Nobody asked.
     pub(super) fn not_asked() -> Self {
         Self { status: Status::Unknown, words: String::from("not validated"), standing: None }
     }
 
-    /// The provider has just said so.
+    /// For a login: the provider has just created the key.
     pub(super) fn valid() -> Self {
         Self { status: Status::Valid, words: String::from("valid"), standing: None }
     }
@@ -57,19 +56,19 @@ impl Answer {
     fn of(verdict: Verdict) -> Self {
         match verdict {
             Verdict::Valid(standing) => Self { status: Status::Valid, words: String::from("valid"), standing: Some(standing) },
-            // The provider knows it; that it cannot ask a model is said, and does not make it a wrong key.
+            // The provider knows the key, so it is not a wrong one; that it cannot be used for
+            // messages is shown.
             Verdict::Restricted(why) => Self { status: Status::Valid, words: format!("valid, but {why}"), standing: None },
             Verdict::Invalid(why) => Self { status: Status::Invalid, words: format!("invalid: {why}"), standing: None },
             Verdict::Unknown(why) => Self { status: Status::Unknown, words: format!("unknown: {why}"), standing: None },
         }
     }
 
-    /// For a person.
     pub(super) fn sentence(&self) -> String {
         self.words.clone()
     }
 
-    /// Writes it down. That a provider could not be asked takes nothing back that it said before.
+    /// Records the result. If the provider could not be asked, the earlier result stays.
     pub(super) fn write(&self, record: &mut Record, now: Time) {
         if self.status == Status::Unknown {
             return;
@@ -80,13 +79,13 @@ impl Answer {
             record.expires_at = standing.expires_at;
             record.remaining = standing.remaining.map(|left| left.0);
             record.limit = standing.limit.map(|limit| limit.0);
-            // A provider's own label may be the key with its middle cut out: that is not kept.
+            // The provider's label may be the key with its middle left out: it is not stored.
             record.label = standing.label.clone().filter(|label| !label.contains("...") && !label.starts_with("sk-"));
         }
     }
 }
 
-/// Asks the provider of a key.
+/// Validates a key with its provider.
 pub(super) fn ask(app: &mut App, target: &Target, key: &Secret) -> Result<Answer> {
     let reach = app.reach()?;
     let verdict = runtime()?.block_on(verify(&target.endpoint, key, reach))?;
@@ -114,11 +113,12 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             (worst, Status::Valid) => worst,
         };
     }
-    // What there was to say stands on the lines above.
+    // The lines above have the reasons.
     worst.map_or(Ok(()), |exit| Err(Quiet(exit).into()))
 }
 
-/// Remembers that the key in a variable may go to the host that the settings name and the command line repeats.
+/// Allows the key in a variable to be sent to the host of the settings, which the command line
+/// repeats as a confirmation.
 fn allow(app: &mut App, target: &Target, host: &str) -> Result<()> {
     let there = target.endpoint.host();
     if !there.eq_ignore_ascii_case(host) {
@@ -138,7 +138,7 @@ fn allow(app: &mut App, target: &Target, host: &str) -> Result<()> {
     app.allow_host(&target.endpoint, &key.secret)
 }
 
-/// Every key that is known of, stored or in a variable.
+/// Every known key, saved or in a variable.
 fn every(app: &mut App) -> Result<Vec<Target>> {
     let mut targets = Vec::new();
     for entry in super::list::entries(app)? {
@@ -182,7 +182,7 @@ fn one(app: &mut App, target: &Target, force: bool) -> Result<Status> {
     Ok(answer.status)
 }
 
-/// What should be said of a key when a chat begins: nothing, if all is well.
+/// Warnings about a key when a chat begins; empty if there are none.
 pub(crate) fn notices(app: &mut App, provider: &crate::Name, profile: &crate::Name) -> Result<Vec<String>> {
     let slot = Slot::ApiKey { provider: provider.clone(), profile: profile.clone() };
     let rotate_after = app.settings()?.keys.rotate_after_days;

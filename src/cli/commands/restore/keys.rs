@@ -1,4 +1,4 @@
-//! The API keys of a backup: listed by name, and restored only where that was said.
+//! The API keys of a backup: listed by name, and restored only on request.
 
 use super::Options;
 use crate::archive::Trust;
@@ -11,7 +11,7 @@ use crate::upkeep::backup::Plan;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-/// A key of a backup, and what becomes of it.
+/// A key of a backup, and what happens to it.
 pub(super) struct Key<'a> {
     slot: Slot,
     secret: &'a Secret,
@@ -34,7 +34,6 @@ impl Key<'_> {
             || matches!(&self.slot, Slot::ApiKey { provider, profile } if profile.as_str() == "default" && name == provider.as_str())
     }
 
-    /// A line for a person.
     pub(super) fn line(&self) -> String {
         let fingerprint = self.fingerprint.as_deref().map_or_else(String::new, |f| format!(" ({f})"));
         format!("key {}{fingerprint}: {}\n", self.name(), self.outcome)
@@ -45,8 +44,8 @@ impl Key<'_> {
     }
 }
 
-/// The keys of a backup, and which of them are wanted. Those of another installation are wanted one by one: whoever made the backup
-/// pays for what is asked with them, and may read it.
+/// Selects the keys to restore. Those of another installation are confirmed one by one: the maker
+/// of the backup would pay for requests made with them, and could read those requests.
 pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed: bool) -> Result<Vec<Key<'a>>> {
     let book = if keyed && !plan.keys.is_empty() { app.keys()?.custody().book()? } else { None };
     let mut keys: Vec<Key<'_>> = Vec::new();
@@ -77,7 +76,7 @@ pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed
     Ok(keys)
 }
 
-/// Puts the wanted keys where there are none. One that is here is never replaced.
+/// Saves the selected keys. A key that is saved here is never replaced.
 pub(super) fn store(app: &mut App, keys: &mut [Key<'_>]) -> Result<()> {
     for key in keys.iter_mut() {
         if !key.wanted {

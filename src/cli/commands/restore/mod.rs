@@ -1,4 +1,4 @@
-//! `restore`: what a backup holds, back into this house.
+//! `restore`: restores a backup into this installation.
 
 mod keys;
 mod settings;
@@ -22,10 +22,11 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// So much of what a damaged backup has lost is told to a person: what it is made of, somebody else may have decided.
+/// At most this many losses are printed. The backup may come from someone else, so its contents
+/// must not be able to flood the terminal.
 const NAMED: usize = 40;
 
-/// What was done with a backup that is not proved to be the user's own.
+/// How a backup is treated that may have been made by someone else.
 const FOREIGN: &str = "not proven to be made here, so treated like an import: its system prompts are never sent, its usage is not counted; \
                        use `--mine` if it is yours\n";
 
@@ -78,7 +79,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Everything of this backup but its keys.
+    /// Restores everything of this backup except its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
         Self { source, ..Self::default() }
     }
@@ -91,7 +92,7 @@ struct Count {
     conflicts: Vec<(Name, Name)>,
 }
 
-/// A backup, opened.
+/// An open backup.
 enum Source {
     File(PathBuf, Checked),
     Fetched(Fetched, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::Lock),
@@ -148,7 +149,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 
 fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     let source = Source::open(app, options)?;
-    // Where nothing is kept yet, a dry run needs no key and makes none.
+    // A dry run with no saved conversations needs no data key, and must not create one.
     let empty = !crate::archive::any_sealed(&app.home.conversations())?;
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
     let origin = if archive.is_some() { backup_origin(app)? } else { Origin::default() };
@@ -183,12 +184,13 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
         app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` lists them all"));
     }
     tell(app, options, &Told { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost })?;
-    // Whoever runs it unattended must not take the half for the whole.
+    // A script must not take a partial restore for a complete one.
     if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
 }
 
-/// Whether the backup is the user's own: it was made by this installation, or the user says so. `--yes` does not say so: a script
-/// that restores what it is given must not trust it more than a person would.
+/// Whether the backup is the user's own: this installation made it, or the user says so. `--yes`
+/// does not count as saying so: a script that restores any file must not trust it more than a user
+/// would.
 fn is_own(app: &App, options: &Options, source: &Source, origin: &Origin) -> Result<bool> {
     if options.mine || source.is_made_by(origin) {
         return Ok(true);
@@ -225,7 +227,8 @@ fn bring(app: &mut App, source: &Source, archive: &Archive, plan: &Plan) -> Resu
     usage(app, plan)
 }
 
-/// Lines of usage that are not here are added. Of another installation only those that count up, and not from the future.
+/// Adds the missing lines of usage. From another installation only those that increase spending and
+/// are not in the future: a foreign backup must not be able to free a budget.
 fn usage(app: &mut App, plan: &Plan) -> Result<()> {
     let path = app.usage().path();
     let here = disk::read(&path)?.unwrap_or_default();
@@ -250,7 +253,7 @@ fn is_believed(entry: &Entry, trust: Trust) -> bool {
     }
 }
 
-/// What is reported at the end.
+/// The results to report.
 struct Told<'a> {
     count: Count,
     own: bool,

@@ -1,7 +1,9 @@
-//! The settings of a backup: shown before they are in force, and never in the place of those that are here.
+//! The settings of a backup: shown before they are applied, and never in place of existing
+//! settings.
 //!
-//! Who made a backup may not be who restores it, and settings can run a program or send words elsewhere. So they are put in
-//! force only where there are none, and only by a yes to what they say; anything else lies beside, to be read.
+//! The backup may come from someone else, and settings can run a program or send messages to
+//! another server. So they are applied only if there are no settings yet and the user agrees after
+//! reading them; otherwise they are saved to `config.toml.restored` for review.
 
 use crate::cli::app::App;
 use crate::cli::ui::shown;
@@ -14,30 +16,28 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// So many settings are shown, and so much of each.
+/// At most this many settings are shown, and this many characters of each.
 const SHOWN: (usize, usize) = (60, 300);
 
-/// What a backup would set.
 pub(super) struct Offered {
     text: Redacted,
-    /// What it says; `None` if it has a mistake that would stop every command.
+    /// `None` if the settings contain an error that would stop every command.
     given: Option<Vec<Given>>,
-    /// There are settings here already.
+    /// Whether there are settings here already.
     others: bool,
 }
 
-/// What became of it.
 pub(super) enum Outcome {
-    /// Only looked at.
+    /// Shown only, by `--dry-run`.
     Shown,
-    /// In force.
+    /// Applied, to this file.
     Installed(PathBuf),
-    /// Beside, and why.
+    /// Saved to this file instead of being applied, and why.
     Beside(PathBuf, &'static str),
 }
 
 impl Offered {
-    /// What is in a backup and not here; `None` if that is nothing.
+    /// The settings of the backup that differ from those here; `None` if there are none.
     pub(super) fn of(app: &mut App, raw: Option<&Raw>) -> Result<Option<Self>> {
         let Some(raw) = raw else { return Ok(None) };
         let (text, _) = app.redactor()?.redact(raw.clone(), &mut Placeholders::default());
@@ -49,7 +49,7 @@ impl Offered {
         Ok(Some(Self { text, given, others }))
     }
 
-    /// Puts the settings in force, or beside.
+    /// Applies the settings, or saves them for review.
     pub(super) fn settle(&self, app: &App) -> Result<Outcome> {
         let path = app.settings_file().clone();
         let guarded = self.given.as_ref().is_none_or(|all| all.iter().any(|g| g.guarded));
@@ -62,7 +62,7 @@ impl Offered {
         } else if app.yes && guarded {
             "`--yes` does not apply those marked `!`"
         } else if app.yes || self.agreed(app)? {
-            // Somebody may have written settings while the question stood: then those stay.
+            // Another process may have created settings while the question was open: they are kept.
             disk::draft(&path, self.text.as_str().as_bytes(), None)?.keep_first()?;
             if app.settings_text()? == self.text.as_str() {
                 app.note(&Event::new(What::Config).severity(Severity::Notice).word("deed", "restore"));
@@ -87,13 +87,13 @@ impl Offered {
         app.ui.confirm("apply them?", "`--yes`")
     }
 
-    /// Whether a person could not see all of what is guarded before a yes.
+    /// Whether there are more guarded settings than can be shown before a confirmation.
     fn is_too_much(&self) -> bool {
         let guarded = || self.given.iter().flatten().filter(|given| given.guarded);
         guarded().count() > SHOWN.0 || guarded().any(|given| written(given).chars().count() > SHOWN.1)
     }
 
-    /// A line each: what needs its owner's own eyes is marked, and comes first.
+    /// Lists the settings. Guarded ones, which the user must confirm, are marked and come first.
     fn list(&self) -> String {
         let (many, wide) = SHOWN;
         let all = self.given.as_deref().unwrap_or_default();
@@ -102,7 +102,7 @@ impl Offered {
         for given in guarded.into_iter().chain(others).take(many) {
             let whole = written(given);
             let mut line: String = whole.chars().take(wide).collect();
-            // What is at the end of a long one may be what it is for.
+            // The end of a long value is shown too: it may be the part that matters.
             let rest = whole.chars().count() - line.chars().count();
             if rest > 0 {
                 let _ = write!(line, " … and {rest} more characters");
@@ -119,7 +119,7 @@ impl Offered {
         list
     }
 
-    /// What a person reads of it.
+    /// The result for people.
     pub(super) fn told(&self, outcome: &Outcome) -> String {
         match outcome {
             Outcome::Shown if self.others => format!("settings in the backup, which would be saved next to yours:\n{}", self.list()),
@@ -136,7 +136,7 @@ impl Offered {
         }
     }
 
-    /// What a script reads of it.
+    /// The result for scripts.
     pub(super) fn json(&self, outcome: &Outcome) -> Value {
         let (installed, file) = match outcome {
             Outcome::Shown => (false, None),
@@ -149,7 +149,7 @@ impl Offered {
     }
 }
 
-/// A setting as a person reads it.
+/// A setting as TOML, made harmless.
 fn written(given: &Given) -> String {
     Raw::from(format!("{} = {}", given.key, given.value)).printable()
 }
