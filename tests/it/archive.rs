@@ -542,7 +542,7 @@ fn the_threads_of_llm_are_read() {
                  chatbot: hint: export fewer conversations at a time\n"
             )
         } else {
-            format!("chatbot: error: `[ROOT]/desk/{name}` is {what}: that form is not known\n{hint}")
+            format!("chatbot: error: `[ROOT]/desk/{name}` is {what}: unknown format\n{hint}")
         };
         sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
     }
@@ -551,7 +551,7 @@ fn the_threads_of_llm_are_read() {
     let file = sandbox.desk().join("other.db");
     let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
     assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
-    let told = format!("chatbot: error: `[ROOT]/desk/other.db` is a database with the tables `birds`: that form is not known\n{hint}");
+    let told = format!("chatbot: error: `[ROOT]/desk/other.db` is a database with the tables `birds`: unknown format\n{hint}");
     sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
     proof::ran("archive-llm");
 }

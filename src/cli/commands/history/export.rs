@@ -202,7 +202,7 @@ fn about(page: &Page) -> String {
 }
 
 fn line(message: &StoredMessage) -> String {
-    let cut = if message.cut { " · cut" } else { "" };
+    let cut = if message.cut { " · incomplete" } else { "" };
     format!("{} · {}{cut}", show::who(message), message.at.local_minute())
 }
 
