@@ -323,7 +323,9 @@ fn of_the_disk(error: &disk::Error) -> Meaning {
             "foreign_folder",
             "put your home below folders that belong to you or to root (`CHATBOT_HOME`), or run chatbot as that user",
         ),
-        disk::Error::Symlink(_) => meaning(Exit::Storage, "symlink", "put the file itself there; links are not followed"),
+        disk::Error::Symlink(_) => {
+            meaning(Exit::Storage, "symlink", "replace the link with the file itself; symbolic links are not followed")
+        }
         disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
             meaning(Exit::Storage, "odd_file", "a folder has this name: move it away and try again")
         }

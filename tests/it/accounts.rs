@@ -109,7 +109,7 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
     ));
     sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `oai` in the vault: valid\n").check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management", "--force"]).stdin(admin())
-        .stdout("stored the key for `oai` in profile `management` in the vault: valid, but it is an admin key: it can create other keys but not call models\n")
+        .stdout("saved the key for `oai` in profile `management` in the vault: valid, but it is an admin key: it can create other keys but not call models\n")
         .check();
     (sandbox, organisation, server)
 }

@@ -183,8 +183,8 @@ fn slashes_are_commands_and_never_said() {
 fn a_slip_in_a_command_is_told_and_what_helps() {
     let sandbox = Sandbox::under_one_root();
     let said = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
-    let told = "chatbot: error: `/usage` takes nothing behind it
-chatbot: hint: `/usage` alone, or `//usage …` to send it as a message
+    let told = "chatbot: error: `/usage` takes no arguments
+chatbot: hint: type `/usage` alone, or `//usage …` to send it as a message
 chatbot: error: `EMIAL` is not a known kind
 chatbot: hint: did you mean `EMAIL`?
 chatbot: error: not an amount in dollars

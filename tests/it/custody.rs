@@ -175,7 +175,7 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
     let gone = sandbox.root().join("no-bus").display().to_string();
     sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
     let said = "chatbot: error: the keys are in the os-keyring, which is not available: no OS keyring is available: there is no session bus\n\
-                chatbot: hint: run it in the session where that keyring is, or choose with `CHATBOT_KEYRING`\n";
+                chatbot: hint: run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`\n";
     for command in [&["key", "get"][..], &["ask", "--demo", "hello"], &["history", "list"], &["key", "set", "--stdin", "--no-validate"]] {
         sandbox.run(command).stdin(key()).code(3).stderr(said).check();
     }
@@ -187,7 +187,7 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
     let files = sandbox.conversations();
     sandbox.run(["ask", "--demo", "hello"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
-         chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
+         chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
     ).check();
     assert_eq!(sandbox.conversations(), files);
 }
@@ -421,7 +421,7 @@ fn a_home_that_has_lost_its_drawer_finds_its_key_by_what_it_opens() {
     let files = first.conversations();
     first.run(["ask", "--demo", "more"]).code(8).stderr(
         "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
-         chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
+         chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
     ).check();
     assert_eq!(first.conversations(), files);
 }
@@ -443,7 +443,7 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
         .code(8)
         .stderr(
             "chatbot: error: item `data-key` in the os-keyring is not a data key\n\
-             chatbot: hint: bring it back with `chatbot key recovery import`; nothing has been changed\n",
+             chatbot: hint: restore it with `chatbot key recovery import`; nothing was changed\n",
         )
         .check();
     sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();

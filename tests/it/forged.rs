@@ -166,8 +166,8 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
     let alone = fs::read_to_string(backup(&house(1))).unwrap();
     let alone: Vec<&str> = alone.lines().collect();
     let damaged = sandbox.write("alone", [alone[0], "x", alone[2]].join("\n") + "\n");
-    let said = format!("{}{}", warning("line 2 cannot be decrypted"), warning("of 1 conversation and 4 messages, 0 and 0 are left"));
-    let count = "0 restored, 0 here already, 0 restored beside\n";
+    let said = format!("{}{}", warning("line 2 cannot be decrypted"), warning("of 1 conversation and 4 messages, 0 and 0 are there"));
+    let count = "0 restored, 0 already present, 0 restored as copies\n";
     Sandbox::with_vault().run(["restore", "--mine", "--salvage"]).arg(&damaged).code(8).stdout(count).stderr(said).check();
     // Of a whole one everything comes back, and nothing is said.
     let empty = Sandbox::with_vault();

@@ -105,7 +105,7 @@ fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_h
         let shown = folder.display().to_string().replace(&sandbox.root().display().to_string(), "[ROOT]");
         let said = format!(
             "chatbot: error: `{shown}` is accessible to other users (mode {mode:o})\n\
-             chatbot: hint: others may have read it; close it with `chmod 700 {shown}`\n",
+             chatbot: hint: other users may have read it; restrict it with `chmod 700 {shown}`\n",
         );
         for command in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "get"]] {
             sandbox.run(command).code(8).stderr(said.clone()).check();

@@ -15,7 +15,7 @@ fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
         .run(["incident", "lockdown"])
         .stdout("lockdown: nothing is sent, no key is revealed; end it with `chatbot incident release`\n")
         .check();
-    let refused = "chatbot: error: lockdown is active since [..]: nothing is sent\nchatbot: hint: `chatbot incident release` ends it\n";
+    let refused = "chatbot: error: lockdown is active since [..]: nothing is sent\nchatbot: hint: end it with `chatbot incident release`\n";
     for command in [&["ask", "hello"][..], &["ask", "--demo", "hello"], &["chat"], &["models"]] {
         sandbox.run(command).code(4).stderr(refused).check();
     }

@@ -450,7 +450,7 @@ fn a_log_that_was_removed_or_replaced_is_missed_until_its_owner_says_so() {
     sandbox.run(["ask", "--demo", "hello"]).passes();
     let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
     let whole = std::fs::read_to_string(&log).unwrap();
-    let gone = "0 records, 0 of them under the key; record 1 is bad: no record has a MAC: the log was replaced or removed\n";
+    let gone = "0 records, 0 of them with a MAC; record 1 is damaged: no record has a MAC: the log was replaced or removed\n";
     std::fs::remove_file(&log).unwrap();
     std::fs::remove_file(&head).unwrap();
     sandbox.run(["audit", "verify"]).code(9).stdout(gone).check();
@@ -654,7 +654,7 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         for mode in ["--no-log", "--private"] {
             let said = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
             assert!(said.starts_with("chatbot: error: cannot write the audit log, so the message was not sent"), "{what}: {said}");
-            assert!(said.contains("\nchatbot: hint: make room or mend the file, or set `audit = \"best-effort\"`"), "{what}: {said}");
+            assert!(said.contains("\nchatbot: hint: free some space or fix the file, or set `audit = \"best-effort\"`"), "{what}: {said}");
             assert_eq!(said.lines().count(), 2, "{what}: {said}");
         }
         assert_eq!(server.requests().len(), asked, "{what}");

@@ -248,7 +248,7 @@ fn a_spent_budget_says_what_to_do() {
     sandbox
         .run(["ask", "--no-log", "hello"])
         .code(5)
-        .stderr("chatbot: error: budget of $0.01 for today reached: $0.01 spent, and this request may cost up to $0.01\nchatbot: hint: it begins anew at [..] 00:00; raise `budget.per_day` in the settings, ask for less with `--max-tokens`, or ask a cheaper model\n")
+        .stderr("chatbot: error: budget of $0.01 for today reached: $0.01 spent, and this request may cost up to $0.01\nchatbot: hint: it resets at [..] 00:00; raise `budget.per_day` in the settings, lower `--max-tokens`, or choose a cheaper model\n")
         .check();
     sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
 }

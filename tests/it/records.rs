@@ -96,7 +96,7 @@ fn doors_that_were_opened_to_others_are_told_once() {
         std::fs::set_permissions(sandbox.data().join(open), std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut screen = sandbox.screen(["history", "list"]);
-    screen.wait_for("alarm: 2 files or folders of this program are accessible to other users");
+    screen.wait_for("alert: 2 files or folders of this program are accessible to other users");
     assert_eq!(screen.end(), 8);
     sandbox.run(["ask", "--demo", "hello"]).output();
     assert_eq!(alerts(&sandbox), [("modes".to_owned(), 2)]);

@@ -25,7 +25,7 @@ fn lose_the_vault(sandbox: &Sandbox) {
 }
 
 const LOST: &str = "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
-    chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n";
+    chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n";
 
 #[test]
 fn the_key_comes_back_from_its_file() {
@@ -62,9 +62,7 @@ fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
         .run(["key", "recovery", "import", "-"])
         .stdin(wrong.join("\n"))
         .code(8)
-        .stderr(
-            "chatbot: error: line 5 of the words contains a mistake\nchatbot: hint: look at that line again and type the words once more\n",
-        )
+        .stderr("chatbot: error: line 5 of the words contains a mistake\nchatbot: hint: check that line and type the words again\n")
         .check();
     let mut screen = sandbox.screen(["key", "recovery", "import"]);
     screen.wait_for("finish with an empty line.");
@@ -167,14 +165,15 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
         .arg(&file)
         .code(2)
         .stderr(format!(
-            "chatbot: error: this needs an answer, and nobody can be asked: Nothing here is sealed with this key yet; everything \
-             that is kept from now on would be. Its fingerprint is {fingerprint}: is that the one on your recovery sheet? [y/N]\n\
+            "chatbot: error: this needs an answer, but there is no terminal to ask on: There are no encrypted conversations that \
+             show whether this is your key; new ones would be encrypted with it. Its fingerprint is {fingerprint}. Is that the \
+             one on your recovery sheet? [y/N]\n\
              chatbot: hint: use `--yes`\n"
         ))
         .check();
     let words = file.to_str().unwrap();
     let mut screen = empty.screen(["key", "recovery", "import", words]);
-    screen.wait_for(&format!("{fingerprint}: is that")).wait_for("[y/N] ").line("n").wait_for("error: the key was not kept");
+    screen.wait_for(&format!("{fingerprint}. Is that")).wait_for("[y/N] ").line("n").wait_for("error: the key was not saved");
     assert_eq!(screen.end(), 1);
     assert_eq!(vault(), before);
     let mut screen = empty.screen(["key", "recovery", "import", words]);

@@ -19,8 +19,9 @@ fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
     }
     fs::write(&files[0], bytes).unwrap();
     fs::write(&files[1], "gAAAAAnothing\n").unwrap();
-    let named =
-        |n: usize| format!("chatbot: warning: neither key decrypts `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display());
+    let named = |n: usize| {
+        format!("chatbot: warning: neither key decrypts `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display())
+    };
     let refused = format!(
         "{}not lines 1 to 2, 4\n{}no line of it\nchatbot: error: 2 files are not readable with either key; the old key is kept\n{KEPT}",
         named(0),

@@ -81,7 +81,7 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
         .code(8)
         .stderr(
             "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
-             chatbot: hint: bring it back with `chatbot key recovery import`, or choose the store it is in with `CHATBOT_KEYRING`; nothing has been changed\n",
+             chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
         )
         .check();
     // Our own hand, too.

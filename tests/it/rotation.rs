@@ -94,7 +94,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
     ));
     sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `gate` in the vault: valid\n").check();
     sandbox.run(["key", "set", "--stdin", "--profile", "management"]).stdin(MANAGEMENT)
-        .stdout("stored the key for `gate` in profile `management` in the vault: valid, but it is a management key: it can create other keys but not call models\n")
+        .stdout("saved the key for `gate` in profile `management` in the vault: valid, but it is a management key: it can create other keys but not call models\n")
         .check();
     (sandbox, account, server)
 }

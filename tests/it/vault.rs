@@ -65,7 +65,7 @@ fn a_vault_is_made_once_and_on_purpose() {
         .code(1)
         .stderr(
             "chatbot: error: a vault already exists at `[ROOT]/one-root/data/vault.json`\n\
-         chatbot: hint: `chatbot vault passwd` gives it another passphrase\n",
+         chatbot: hint: change its passphrase with `chatbot vault passwd`\n",
         )
         .check();
     sandbox
@@ -107,8 +107,8 @@ fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen
-        .wait_for("There is no place for keys yet: no OS keyring is available: there is no session bus.")
-        .wait_for("Make one now? [y/N] ")
+        .wait_for("There is no key store yet: no OS keyring is available: there is no session bus.")
+        .wait_for("Create one now? [y/N] ")
         .line("n");
     assert_eq!(screen.end(), 3);
     assert!(!vault(&sandbox).exists());

@@ -119,12 +119,12 @@ fn unread(file: &Path, why: Unread) -> Problem {
         }
         Unread::DuplicateField(name) => {
             let (file, name) = (shown(file), Raw::from(name).printable_line());
-            let what = format!("`{file}` has an object with two fields named `{name}`: which one is meant is not known");
+            let what = format!("`{file}` has an object with two fields named `{name}`");
             let hint = "export the conversations again, or remove one of the two";
             return Problem::new(Exit::Misuse, "duplicate_field", what).hint(hint);
         }
-        Unread::Form => format!("`{}` holds no conversations in a form that is known", shown(file)),
-        Unread::Schema(what) => format!("`{}` is {}: that form is not known", shown(file), Raw::from(what).printable()),
+        Unread::Form => format!("`{}` has no conversations in a known format", shown(file)),
+        Unread::Schema(what) => format!("`{}` is {}: unknown format", shown(file), Raw::from(what).printable()),
     };
     Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
 }

@@ -174,7 +174,7 @@ pub(super) fn who(message: &StoredMessage) -> String {
 }
 
 fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
-    let cut = if message.cut { " · cut" } else { "" };
+    let cut = if message.cut { " · incomplete" } else { "" };
     let about = format!(" · {}{cut}", message.at.local_minute());
     let width = app.ui.output_is_terminal().then(|| app.ui.width());
     // A heading that the terminal breaks would go on in the first column.

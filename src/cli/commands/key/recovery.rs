@@ -172,8 +172,8 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     )
 }
 
-/// Nothing here shows whose key it is, and one that a stranger knows would seal everything that is kept from
-/// now on: the user compares its fingerprint with the one on the recovery sheet.
+/// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted conversation to
+/// try the key on, one that an attacker knows would encrypt everything from now on.
 fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
     let current = app.keys()?.custody().existing_data_key(&Slot::DataKey).ok().flatten();
     if app.yes || current.is_some_and(|current| crate::keys::same(&current, key)) {
@@ -181,11 +181,11 @@ fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
     }
     let fingerprint = recovery::fingerprint(key);
     let question = format!(
-        "Nothing here is sealed with this key yet; everything that is kept from now on would be. Its fingerprint is \
-         {fingerprint}: is that the one on your recovery sheet?"
+        "There are no encrypted conversations that show whether this is your key; new ones would be encrypted with it. \
+         Its fingerprint is {fingerprint}. Is that the one on your recovery sheet?"
     );
     if !app.ui.confirm(&question, "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "the key was not kept"));
+        bail!(Problem::new(Exit::Failure, "declined", "the key was not saved"));
     }
     Ok(())
 }
