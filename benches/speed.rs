@@ -7,7 +7,7 @@ fn main() {
 
 /// Hearing an answer.
 mod stream {
-    use chatbot::provider::{Heard, replay};
+    use chatbot::provider::{StreamEvent, replay};
     use divan::{Bencher, counter::ItemsCount};
 
     const CHUNKS: usize = 5_000;
@@ -27,7 +27,7 @@ mod stream {
         bencher.counter(ItemsCount::new(CHUNKS)).bench(|| {
             let mut heard = 0;
             let answer = replay(recorded.as_bytes(), piece, &mut |said| {
-                if let Heard::Text(text) = said {
+                if let StreamEvent::Text(text) = said {
                     heard += text.len();
                 }
             });
@@ -39,12 +39,12 @@ mod stream {
 
 /// What a turn costs beside the answer: limits, money, the log, alarms; after 100,000 turns before it.
 mod ledger {
-    use chatbot::ledger::alarm::Alarms;
-    use chatbot::ledger::audit::{Audit, Key};
-    use chatbot::ledger::budget::{Caps, Own, Purse};
-    use chatbot::ledger::tally::Intent;
-    use chatbot::ledger::usage::Entry;
-    use chatbot::ledger::{Event, What};
+    use chatbot::ledger::alarm::AlertMonitor;
+    use chatbot::ledger::audit::{AuditKey, AuditLog};
+    use chatbot::ledger::budget::{BudgetLimits, BudgetTracker, SessionSpend};
+    use chatbot::ledger::tally::ReservationRequest;
+    use chatbot::ledger::usage::UsageEntry;
+    use chatbot::ledger::{Event, EventKind};
     use chatbot::limit::{Limiter, Lockdown};
     use chatbot::{Clock, Secret, Time};
     use divan::Bencher;
@@ -59,22 +59,23 @@ mod ledger {
         clock: Clock,
         lockdown: Lockdown,
         limiter: Limiter,
-        audit: Audit,
-        purse: Purse,
-        alarms: Alarms,
+        audit: AuditLog,
+        purse: BudgetTracker,
+        alarms: AlertMonitor,
         _folder: tempfile::TempDir,
     }
 
     fn event(n: i64) -> Event {
-        let event = Event::new(What::Request).word("provider", "openrouter").word("model", "maker/model-1").word("outcome", "answered");
+        let event =
+            Event::new(EventKind::Request).word("provider", "openrouter").word("model", "maker/model-1").word("outcome", "answered");
         event.number("milliseconds", n).number("prompt_tokens", 1204).number("completion_tokens", 356).number("nano_dollars", 3_100_000)
     }
 
-    fn entry(at: Time) -> Entry {
+    fn entry(at: Time) -> UsageEntry {
         let text = str::to_owned;
         let (provider, profile, model) = (text("openrouter"), text("default"), text("maker/model-1"));
         let (prompt, completion, nanos) = (1204, 356, Some(3_100_000));
-        Entry {
+        UsageEntry {
             at,
             provider,
             profile,
@@ -93,39 +94,43 @@ mod ledger {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
-        let key = Arc::new(Key::new(&Secret::new(String::from("not a real key"))));
-        let audit = Audit::new(&state, clock.clone()).with_key(Some(key));
-        let caps = Caps { per_day: Some(i64::MAX), per_month: Some(i64::MAX), ..Caps::default() };
-        let purse = Purse::new(&state, audit.clone(), clock.clone(), caps);
-        let alarms = Alarms::new(&state, audit.clone(), clock.clone());
+        let key = Arc::new(AuditKey::new(&Secret::new(String::from("not a real key"))));
+        let audit = AuditLog::new(&state, clock.clone()).with_key(Some(key));
+        let limits = BudgetLimits { per_day: Some(i64::MAX), per_month: Some(i64::MAX), ..BudgetLimits::default() };
+        let budget = BudgetTracker::new(&state, audit.clone(), clock.clone(), limits);
+        let alerts = AlertMonitor::new(&state, audit.clone(), clock.clone());
         let limiter = Limiter::new(state.join("requests"), 1_000_000, 1_000_000);
         let mut lines = String::new();
         for n in 0..LOGGED {
-            audit.add(&event(n)).unwrap();
+            audit.append(&event(n)).unwrap();
         }
         for n in 0..PAST {
             lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
         }
         chatbot::disk::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
-        Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse, alarms, _folder: folder }
+        Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse: budget, alarms: alerts, _folder: folder }
     }
 
     /// Everything a turn writes down.
     #[divan::bench(sample_count = 1000, sample_size = 1)]
     fn one_turn(bencher: Bencher<'_, '_>) {
         let desk = desk();
-        let intent =
-            Intent { provider: String::from("openrouter"), profile: String::from("default"), model: String::from("m"), conversation: None };
+        let intent = ReservationRequest {
+            provider: String::from("openrouter"),
+            profile: String::from("default"),
+            model: String::from("m"),
+            conversation: None,
+        };
         let turn = || {
-            desk.clock.set(desk.clock.now().plus(Duration::from_secs(40)));
+            desk.clock.set(desk.clock.now().saturating_add(Duration::from_secs(40)));
             desk.lockdown.check().unwrap();
-            let grant = desk.purse.reserve(&intent, 1, 1000, Own::default()).unwrap();
-            desk.limiter.take(desk.clock.moment(), &|_| Vec::new()).unwrap();
-            desk.audit.add(&Event::new(What::Redacted).count("EMAIL", 1)).unwrap();
-            desk.audit.add_at_once(&Event::new(What::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
-            desk.audit.add(&event(0)).unwrap();
-            desk.purse.settle(Some(&grant.hold), &entry(desk.clock.now()), None, Own::default()).unwrap();
-            desk.alarms.look(false, |_| Vec::new()).unwrap();
+            let grant = desk.purse.reserve(&intent, 1, 1000, SessionSpend::default()).unwrap();
+            desk.limiter.acquire(desk.clock.moment(), &|_| Vec::new()).unwrap();
+            desk.audit.append(&Event::new(EventKind::Redacted).count("EMAIL", 1)).unwrap();
+            desk.audit.try_add(&Event::new(EventKind::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
+            desk.audit.append(&event(0)).unwrap();
+            desk.purse.commit(Some(&grant.hold), &entry(desk.clock.now()), None, SessionSpend::default()).unwrap();
+            desk.alarms.scan(false, |_| Vec::new()).unwrap();
         };
         turn();
         bencher.bench_local(turn);
@@ -135,16 +140,16 @@ mod ledger {
     #[divan::bench(sample_count = 1000, sample_size = 1)]
     fn one_event(bencher: Bencher<'_, '_>) {
         let desk = desk();
-        bencher.bench_local(|| desk.audit.add(&event(0)).unwrap());
+        bencher.bench_local(|| desk.audit.append(&event(0)).unwrap());
     }
 }
 
 /// What was kept: added to, listed, searched.
 mod archive {
-    use chatbot::archive::foreign::{self, Gate};
-    use chatbot::archive::{Archive, Note, Wanted};
-    use chatbot::privacy::Sought;
-    use chatbot::seal::{KeyRing, new_key};
+    use chatbot::archive::foreign::{self, ImportPolicy};
+    use chatbot::archive::{Archive, MessageMeta, SearchQuery};
+    use chatbot::privacy::Query;
+    use chatbot::seal::{DataKeys, generate_key};
     use chatbot::{Clock, Message, Name, Placeholders, Policy, Raw, Redactor, Role, Time};
     use divan::{Bencher, counter::ItemsCount};
     use std::sync::Arc;
@@ -157,8 +162,8 @@ mod archive {
     /// So many conversations of two messages of a thousand characters.
     fn folder(conversations: usize, messages: usize) -> Folder {
         let dir = tempfile::tempdir().expect("a folder");
-        let ring = Arc::new(KeyRing::new(&new_key().expect("a key")).expect("a ring"));
-        let archive = Archive::new(dir.path().join("conversations"), ring, Clock::system()).with_index(dir.path().join("cache/index"));
+        let data_keys = Arc::new(DataKeys::new(&generate_key().expect("a key")).expect("a ring"));
+        let archive = Archive::new(dir.path().join("conversations"), data_keys, Clock::system()).with_index(dir.path().join("cache/index"));
         let said = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
         let one = format!(r#"{{"messages":[{}]}}"#, said.trim_end_matches(','));
         let all = format!("[{}]", vec![one; conversations].join(","));
@@ -167,7 +172,7 @@ mod archive {
         let redactor = Redactor::new(&Policy { off: true, ..Policy::default() }).expect("a redactor");
         while !found.is_empty() {
             let some = found.split_off(found.len().saturating_sub(256));
-            assert!(archive.take_in(source, some, &Gate { redactor: &redactor, drop_findings: false }).iter().all(Result::is_ok));
+            assert!(archive.import(source, some, &ImportPolicy { redactor: &redactor, drop_findings: false }).iter().all(Result::is_ok));
         }
         Folder { archive, _dir: dir }
     }
@@ -188,7 +193,7 @@ mod archive {
         let folder = folder(1, messages);
         let mut conversation = folder.archive.open(&only(&folder)).expect("opened").conversation;
         let message = message();
-        bencher.bench_local(|| conversation.keep(&[(&message, &Note::default())]).expect("kept"));
+        bencher.bench_local(|| conversation.save(&[(&message, &MessageMeta::default())]).expect("kept"));
     }
 
     /// Open a conversation of so many messages: read, unseal, check the places.
@@ -204,11 +209,11 @@ mod archive {
     /// Seal so many messages of two thousand characters.
     #[divan::bench(args = [1_000])]
     fn seal(bencher: Bencher<'_, '_>, messages: usize) {
-        let ring = KeyRing::new(&new_key().expect("a key")).expect("a ring");
+        let data_keys = DataKeys::new(&generate_key().expect("a key")).expect("a ring");
         let text = "some words ".repeat(180);
-        bencher
-            .counter(ItemsCount::new(messages))
-            .bench_local(|| (0..messages).map(|_| ring.seal(text.as_bytes(), Time::from_millis(1_800_000_000_000)).len()).sum::<usize>());
+        bencher.counter(ItemsCount::new(messages)).bench_local(|| {
+            (0..messages).map(|_| data_keys.encrypt(text.as_bytes(), Time::from_millis(1_800_000_000_000)).len()).sum::<usize>()
+        });
     }
 
     /// A list of so many, the index being there.
@@ -218,17 +223,17 @@ mod archive {
         folder.archive.summaries().expect("a list");
         bencher
             .counter(ItemsCount::new(conversations))
-            .bench_local(|| assert_eq!(folder.archive.summaries().expect("a list").found.len(), conversations));
+            .bench_local(|| assert_eq!(folder.archive.summaries().expect("a list").summaries.len(), conversations));
     }
 
     /// A search through so many, for what is nowhere.
     #[divan::bench(args = [2_000, 10_000])]
     fn search(bencher: Bencher<'_, '_>, conversations: usize) {
         let folder = folder(conversations, 2);
-        let wanted = Wanted { text: Sought::new("nowhere").expect("a word"), role: None, since: None };
+        let wanted = SearchQuery { text: Query::new("nowhere").expect("a word"), role: None, since: None };
         bencher.counter(ItemsCount::new(conversations)).bench_local(|| {
             let ids = folder.archive.ids().expect("ids");
-            assert!(folder.archive.search(ids, &wanted).found.is_empty());
+            assert!(folder.archive.search(ids, &wanted).hits.is_empty());
         });
     }
 }

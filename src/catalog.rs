@@ -8,7 +8,7 @@ pub const DEFAULT_PROVIDER: &str = "openrouter";
 
 /// A known provider.
 #[derive(Debug)]
-pub struct Entry {
+pub struct ProviderInfo {
     /// The name in commands and files.
     pub name: &'static str,
     /// The display name.
@@ -23,9 +23,9 @@ pub struct Entry {
     pub key_page: &'static str,
     /// The formats of its keys; the one with the longest matching prefix applies. If empty, any key
     /// is accepted.
-    pub shapes: &'static [Shape],
+    pub key_formats: &'static [KeyFormat],
     /// The request that validates a key without cost.
-    pub account: Account,
+    pub key_check_api: KeyCheckApi,
     /// The model that is used if the user chooses none.
     pub model: &'static str,
     /// How its API differs from those of the others.
@@ -34,22 +34,22 @@ pub struct Entry {
 
 /// The format of a key.
 #[derive(Debug)]
-pub struct Shape {
+pub struct KeyFormat {
     /// The beginning of the key.
     pub prefix: &'static str,
     /// The characters after the prefix.
-    pub body: Body,
+    pub charset: KeyCharset,
     /// The least number of characters after the prefix.
     pub min: usize,
     /// The greatest number of characters after the prefix.
     pub max: usize,
     /// The reason why such a key is refused, if it is: an admin key cannot send messages.
-    pub useless: Option<&'static str>,
+    pub reject_reason: Option<&'static str>,
 }
 
 /// The characters of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum KeyCharset {
     /// `0`–`9`, `a`–`f`.
     LowerHex,
     /// `0`–`9`, `a`–`z`.
@@ -60,8 +60,8 @@ pub enum Body {
     Url,
 }
 
-impl Body {
-    const fn has(self, b: u8) -> bool {
+impl KeyCharset {
+    const fn contains(self, b: u8) -> bool {
         match self {
             Self::LowerHex => matches!(b, b'0'..=b'9' | b'a'..=b'f'),
             Self::LowerAlnum => matches!(b, b'0'..=b'9' | b'a'..=b'z'),
@@ -70,7 +70,7 @@ impl Body {
         }
     }
 
-    const fn in_words(self) -> &'static str {
+    const fn describe(self) -> &'static str {
         match self {
             Self::LowerHex => "the digits 0-9 and a-f",
             Self::LowerAlnum => "digits and lower-case letters",
@@ -82,7 +82,7 @@ impl Body {
 
 /// The request that validates a key, and the format of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Account {
+pub enum KeyCheckApi {
     /// `GET /key`: limit, expiry, kind of key.
     OpenRouter,
     /// `GET /models`, and for an admin key `GET /organization/projects`: a list, or an error.
@@ -103,7 +103,7 @@ pub enum Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// The name of the field that limits the length of an answer.
-    pub length: Length,
+    pub max_tokens_field: MaxTokensField,
     /// Whether `stream_options` is accepted. Without it, streams may contain no usage.
     pub stream_options: bool,
     /// Whether the provider routes requests to others and accepts options for that (`provider`,
@@ -113,146 +113,147 @@ pub struct Dialect {
 
 /// The name of the field that limits the length of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Length {
+pub enum MaxTokensField {
     /// `max_tokens`
     MaxTokens,
     /// `max_completion_tokens`
     MaxCompletionTokens,
 }
 
-const PLAIN: Dialect = Dialect { length: Length::MaxTokens, stream_options: true, routing: false };
-const NEWER: Dialect = Dialect { length: Length::MaxCompletionTokens, stream_options: true, routing: false };
+const DEFAULT_DIALECT: Dialect = Dialect { max_tokens_field: MaxTokensField::MaxTokens, stream_options: true, routing: false };
+const COMPLETION_TOKENS_DIALECT: Dialect =
+    Dialect { max_tokens_field: MaxTokensField::MaxCompletionTokens, stream_options: true, routing: false };
 
-const fn shape(prefix: &'static str, body: Body, min: usize, max: usize) -> Shape {
-    Shape { prefix, body, min, max, useless: None }
+const fn key_format(prefix: &'static str, body: KeyCharset, min: usize, max: usize) -> KeyFormat {
+    KeyFormat { prefix, charset: body, min, max, reject_reason: None }
 }
 
-const ADMIN: Option<&str> = Some("an admin key, which manages an organisation and cannot be used for chat");
+const ADMIN_KEY_REASON: Option<&str> = Some("an admin key, which manages an organisation and cannot be used for chat");
 
-static ENTRIES: [Entry; 9] = [
-    Entry {
+static PROVIDERS: [ProviderInfo; 9] = [
+    ProviderInfo {
         name: "openrouter",
         title: "OpenRouter",
         base_url: "https://openrouter.ai/api/v1",
         env: Some("OPENROUTER_API_KEY"),
         needs_key: true,
         key_page: "https://openrouter.ai/settings/keys",
-        shapes: &[shape("sk-or-v1-", Body::LowerHex, 64, 64)],
-        account: Account::OpenRouter,
+        key_formats: &[key_format("sk-or-v1-", KeyCharset::LowerHex, 64, 64)],
+        key_check_api: KeyCheckApi::OpenRouter,
         // An alias for the newest model of the family; the response names the one that answered.
         model: "~anthropic/claude-sonnet-latest",
-        dialect: Dialect { length: Length::MaxCompletionTokens, stream_options: false, routing: true },
+        dialect: Dialect { max_tokens_field: MaxTokensField::MaxCompletionTokens, stream_options: false, routing: true },
     },
-    Entry {
+    ProviderInfo {
         name: "openai",
         title: "OpenAI",
         base_url: "https://api.openai.com/v1",
         env: Some("OPENAI_API_KEY"),
         needs_key: true,
         key_page: "https://platform.openai.com/api-keys",
-        shapes: &[
-            Shape { prefix: "sk-admin-", body: Body::Url, min: 20, max: 256, useless: ADMIN },
-            shape("sk-proj-", Body::Url, 40, 256),
-            shape("sk-svcacct-", Body::Url, 40, 256),
-            shape("sk-service-", Body::Url, 40, 256),
-            shape("sk-", Body::Alnum, 40, 256),
+        key_formats: &[
+            KeyFormat { prefix: "sk-admin-", charset: KeyCharset::Url, min: 20, max: 256, reject_reason: ADMIN_KEY_REASON },
+            key_format("sk-proj-", KeyCharset::Url, 40, 256),
+            key_format("sk-svcacct-", KeyCharset::Url, 40, 256),
+            key_format("sk-service-", KeyCharset::Url, 40, 256),
+            key_format("sk-", KeyCharset::Alnum, 40, 256),
         ],
-        account: Account::OpenAi,
+        key_check_api: KeyCheckApi::OpenAi,
         model: "gpt-5.2",
-        dialect: NEWER,
+        dialect: COMPLETION_TOKENS_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "anthropic",
         title: "Anthropic",
         base_url: "https://api.anthropic.com/v1",
         env: Some("ANTHROPIC_API_KEY"),
         needs_key: true,
         key_page: "https://console.anthropic.com/settings/keys",
-        shapes: &[
-            Shape { prefix: "sk-ant-admin", body: Body::Url, min: 20, max: 256, useless: ADMIN },
-            shape("sk-ant-", Body::Url, 40, 256),
+        key_formats: &[
+            KeyFormat { prefix: "sk-ant-admin", charset: KeyCharset::Url, min: 20, max: 256, reject_reason: ADMIN_KEY_REASON },
+            key_format("sk-ant-", KeyCharset::Url, 40, 256),
         ],
-        account: Account::Anthropic,
+        key_check_api: KeyCheckApi::Anthropic,
         model: "claude-sonnet-5",
-        dialect: PLAIN,
+        dialect: DEFAULT_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "gemini",
         title: "Google Gemini",
         base_url: "https://generativelanguage.googleapis.com/v1beta/openai",
         env: Some("GEMINI_API_KEY"),
         needs_key: true,
         key_page: "https://aistudio.google.com/apikey",
-        shapes: &[shape("AIza", Body::Url, 35, 35), shape("AQ.", Body::Url, 20, 256)],
-        account: Account::Gemini,
+        key_formats: &[key_format("AIza", KeyCharset::Url, 35, 35), key_format("AQ.", KeyCharset::Url, 20, 256)],
+        key_check_api: KeyCheckApi::Gemini,
         model: "gemini-flash-latest",
-        dialect: PLAIN,
+        dialect: DEFAULT_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "groq",
         title: "Groq",
         base_url: "https://api.groq.com/openai/v1",
         env: Some("GROQ_API_KEY"),
         needs_key: true,
         key_page: "https://console.groq.com/keys",
-        shapes: &[shape("gsk_", Body::Alnum, 40, 128)],
-        account: Account::Models,
+        key_formats: &[key_format("gsk_", KeyCharset::Alnum, 40, 128)],
+        key_check_api: KeyCheckApi::Models,
         model: "openai/gpt-oss-120b",
-        dialect: NEWER,
+        dialect: COMPLETION_TOKENS_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "mistral",
         title: "Mistral",
         base_url: "https://api.mistral.ai/v1",
         env: Some("MISTRAL_API_KEY"),
         needs_key: true,
         key_page: "https://console.mistral.ai/api-keys",
-        shapes: &[shape("", Body::Alnum, 32, 64)],
-        account: Account::Models,
+        key_formats: &[key_format("", KeyCharset::Alnum, 32, 64)],
+        key_check_api: KeyCheckApi::Models,
         model: "mistral-medium-latest",
         // Mistral rejects unknown fields, and reports usage without `stream_options`.
-        dialect: Dialect { length: Length::MaxTokens, stream_options: false, routing: false },
+        dialect: Dialect { max_tokens_field: MaxTokensField::MaxTokens, stream_options: false, routing: false },
     },
-    Entry {
+    ProviderInfo {
         name: "deepseek",
         title: "DeepSeek",
         base_url: "https://api.deepseek.com/v1",
         env: Some("DEEPSEEK_API_KEY"),
         needs_key: true,
         key_page: "https://platform.deepseek.com/api_keys",
-        shapes: &[shape("sk-", Body::LowerAlnum, 32, 32)],
-        account: Account::DeepSeek,
+        key_formats: &[key_format("sk-", KeyCharset::LowerAlnum, 32, 32)],
+        key_check_api: KeyCheckApi::DeepSeek,
         model: "deepseek-flash",
-        dialect: PLAIN,
+        dialect: DEFAULT_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "xai",
         title: "xAI",
         base_url: "https://api.x.ai/v1",
         env: Some("XAI_API_KEY"),
         needs_key: true,
         key_page: "https://console.x.ai",
-        shapes: &[shape("xai-", Body::Url, 60, 128)],
-        account: Account::XAi,
+        key_formats: &[key_format("xai-", KeyCharset::Url, 60, 128)],
+        key_check_api: KeyCheckApi::XAi,
         model: "grok-4.6",
-        dialect: NEWER,
+        dialect: COMPLETION_TOKENS_DIALECT,
     },
-    Entry {
+    ProviderInfo {
         name: "ollama",
         title: "Ollama",
         base_url: "http://127.0.0.1:11434/v1",
         env: None,
         needs_key: false,
         key_page: "https://ollama.com",
-        shapes: &[],
-        account: Account::Models,
+        key_formats: &[],
+        key_check_api: KeyCheckApi::Models,
         model: "llama3.2",
-        dialect: PLAIN,
+        dialect: DEFAULT_DIALECT,
     },
 ];
 
 /// Prefixes of keys for other services, so that the error names a key that was pasted by mistake.
-const STRANGERS: &[(&str, &str)] = &[
+const OTHER_VENDORS: &[(&str, &str)] = &[
     ("ghp_", "a GitHub token"),
     ("github_pat_", "a GitHub token"),
     ("glpat-", "a GitLab token"),
@@ -274,23 +275,23 @@ const STRANGERS: &[(&str, &str)] = &[
 
 /// All known providers, the default one first.
 #[must_use]
-pub fn all() -> &'static [Entry] {
-    &ENTRIES
+pub fn all() -> &'static [ProviderInfo] {
+    &PROVIDERS
 }
 
 /// Finds a provider by name.
 #[must_use]
-pub fn find(name: &str) -> Option<&'static Entry> {
-    ENTRIES.iter().find(|entry| entry.name == name)
+pub fn find(name: &str) -> Option<&'static ProviderInfo> {
+    PROVIDERS.iter().find(|entry| entry.name == name)
 }
 
 /// The reason why a text is not a key for a provider. It never contains any part of the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct BadKey(String);
+pub struct InvalidKeyFormat(String);
 
 /// Checks what holds for the keys of all providers: one printable word.
-pub fn check_any_key(key: &str) -> Result<(), BadKey> {
+pub fn check_any_key(key: &str) -> Result<(), InvalidKeyFormat> {
     let said = if key.is_empty() {
         "the key is empty"
     } else if key.bytes().any(|b| matches!(b, b' ' | b'\t' | b'\r' | b'\n')) {
@@ -302,31 +303,31 @@ pub fn check_any_key(key: &str) -> Result<(), BadKey> {
     } else {
         return Ok(());
     };
-    Err(BadKey(said.to_owned()))
+    Err(InvalidKeyFormat(said.to_owned()))
 }
 
-impl Entry {
+impl ProviderInfo {
     /// Checks that a text has the format of a key of this provider. The error contains no part of
     /// the text.
-    pub fn check_key(&self, key: &str) -> Result<(), BadKey> {
+    pub fn check_key(&self, key: &str) -> Result<(), InvalidKeyFormat> {
         check_any_key(key)?;
-        if self.shapes.is_empty() {
+        if self.key_formats.is_empty() {
             return Ok(());
         }
-        let owners = owners(key);
+        let owners = providers_matching(key);
         if !owners.is_empty() && owners.iter().all(|owner| owner.name != self.name) {
             let titles: Vec<&str> = owners.iter().map(|owner| owner.title).collect();
-            return Err(BadKey(format!("this looks like a key of {}, not of {}", titles.join(" or "), self.title)));
+            return Err(InvalidKeyFormat(format!("this looks like a key of {}, not of {}", titles.join(" or "), self.title)));
         }
-        if let Some((_, what)) = STRANGERS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
-            return Err(BadKey(format!("this looks like {what}, not like a key of {}", self.title)));
+        if let Some((_, what)) = OTHER_VENDORS.iter().find(|(prefix, _)| key.starts_with(prefix)) {
+            return Err(InvalidKeyFormat(format!("this looks like {what}, not like a key of {}", self.title)));
         }
-        let Some(shape) = self.shapes.iter().filter(|s| key.starts_with(s.prefix)).max_by_key(|s| s.prefix.len()) else {
-            return Err(BadKey(format!("a key of {} begins with {}", self.title, self.prefixes())));
+        let Some(shape) = self.key_formats.iter().filter(|s| key.starts_with(s.prefix)).max_by_key(|s| s.prefix.len()) else {
+            return Err(InvalidKeyFormat(format!("a key of {} begins with {}", self.title, self.describe_prefixes())));
         };
-        match (shape.check(key), shape.useless) {
-            (_, Some(why)) => Err(BadKey(format!("this looks like {why}"))),
-            (Err(why), None) => Err(BadKey(format!("a key of {} has {why}", self.title))),
+        match (shape.check(key), shape.reject_reason) {
+            (_, Some(why)) => Err(InvalidKeyFormat(format!("this looks like {why}"))),
+            (Err(why), None) => Err(InvalidKeyFormat(format!("a key of {} has {why}", self.title))),
             (Ok(()), None) => Ok(()),
         }
     }
@@ -334,12 +335,15 @@ impl Entry {
     /// Whether a text has the format of an admin key of this provider.
     #[must_use]
     pub fn is_admin_key(&self, key: &str) -> bool {
-        self.shapes.iter().any(|shape| shape.useless == ADMIN && key.starts_with(shape.prefix) && shape.check(key).is_ok())
+        self.key_formats
+            .iter()
+            .any(|shape| shape.reject_reason == ADMIN_KEY_REASON && key.starts_with(shape.prefix) && shape.check(key).is_ok())
     }
 
     /// The accepted prefixes: "`a`, `b` or `c`".
-    fn prefixes(&self) -> String {
-        let mut all: Vec<String> = self.shapes.iter().filter(|s| s.useless.is_none()).map(|s| format!("`{}`", s.prefix)).collect();
+    fn describe_prefixes(&self) -> String {
+        let mut all: Vec<String> =
+            self.key_formats.iter().filter(|s| s.reject_reason.is_none()).map(|s| format!("`{}`", s.prefix)).collect();
         let last = all.pop().unwrap_or_default();
         if all.is_empty() { last } else { format!("{} or {last}", all.join(", ")) }
     }
@@ -351,18 +355,18 @@ impl Entry {
             name: self.name.parse().ok()?,
             title: self.title.to_owned(),
             base_url: self.base_url.to_owned(),
-            account: self.account,
+            key_check_api: self.key_check_api,
             dialect: self.dialect,
         })
     }
 }
 
-impl Shape {
+impl KeyFormat {
     fn check(&self, key: &str) -> Result<(), String> {
         let rest = key.strip_prefix(self.prefix).unwrap_or_default();
         let after = if self.prefix.is_empty() { String::new() } else { format!(" after `{}`", self.prefix) };
-        if !rest.bytes().all(|b| self.body.has(b)) {
-            return Err(format!("only {}{after}", self.body.in_words()));
+        if !rest.bytes().all(|b| self.charset.contains(b)) {
+            return Err(format!("only {}{after}", self.charset.describe()));
         }
         if (self.min..=self.max).contains(&rest.len()) {
             return Ok(());
@@ -375,11 +379,11 @@ impl Shape {
 /// The providers that a key can belong to, by its format: those with the longest matching prefix. A
 /// prefix as short as `sk-` is shared by many providers, so it counts only if the rest of the
 /// format matches.
-fn owners(key: &str) -> Vec<&'static Entry> {
-    let shapes = || ENTRIES.iter().flat_map(|entry| entry.shapes.iter().map(move |shape| (entry, shape)));
-    let begins = |shape: &Shape| !shape.prefix.is_empty() && key.starts_with(shape.prefix);
+fn providers_matching(key: &str) -> Vec<&'static ProviderInfo> {
+    let shapes = || PROVIDERS.iter().flat_map(|entry| entry.key_formats.iter().map(move |shape| (entry, shape)));
+    let begins = |shape: &KeyFormat| !shape.prefix.is_empty() && key.starts_with(shape.prefix);
     let longest = shapes().filter(|(_, s)| begins(s)).map(|(_, s)| s.prefix.len()).max().unwrap_or(0);
-    let mut owners: Vec<&'static Entry> = shapes()
+    let mut owners: Vec<&'static ProviderInfo> = shapes()
         .filter(|(_, s)| begins(s) && s.prefix.len() == longest && (longest > 3 || s.check(key).is_ok()))
         .map(|(entry, _)| entry)
         .collect();
@@ -398,28 +402,28 @@ pub struct Issuer {
 
 /// Whether this environment variable usually contains the key of a known provider.
 #[must_use]
-pub fn is_a_providers_variable(name: &str) -> bool {
-    ENTRIES.iter().filter_map(|entry| entry.env).any(|env| env.eq_ignore_ascii_case(name))
+pub fn is_provider_key_variable(name: &str) -> bool {
+    PROVIDERS.iter().filter_map(|entry| entry.env).any(|env| env.eq_ignore_ascii_case(name))
 }
 
 /// The issuer of a key; `None` if neither its format nor its variable identifies one.
 #[must_use]
-pub fn issuer_of(key: &str, variable: Option<&str>) -> Option<Issuer> {
-    let named = |entry: &&'static Entry| entry.env.is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)));
-    let mut entries = owners(key);
+pub fn find_issuer(key: &str, variable: Option<&str>) -> Option<Issuer> {
+    let named = |entry: &&'static ProviderInfo| entry.env.is_some_and(|env| variable.is_some_and(|v| v.eq_ignore_ascii_case(env)));
+    let mut entries = providers_matching(key);
     if entries.is_empty() {
-        entries.extend(ENTRIES.iter().filter(named));
+        entries.extend(PROVIDERS.iter().filter(named));
     }
     if !entries.is_empty() {
         let title = entries.iter().map(|entry| entry.title).collect::<Vec<_>>().join(" or ");
         let hosts = entries.iter().filter_map(|entry| entry.endpoint()).map(|endpoint| endpoint.host()).collect();
         return Some(Issuer { title: format!("a key of {title}"), hosts });
     }
-    let stranger = STRANGERS.iter().find(|(prefix, _)| key.starts_with(prefix));
+    let stranger = OTHER_VENDORS.iter().find(|(prefix, _)| key.starts_with(prefix));
     stranger.map(|(_, what)| Issuer { title: (*what).to_owned(), hosts: Vec::new() })
 }
 
-/// Address and dialect of a provider: from an [`Entry`], or from the settings for a server of the
+/// Address and dialect of a provider: from an [`ProviderInfo`], or from the settings for a server of the
 /// user's own.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
@@ -430,7 +434,7 @@ pub struct Endpoint {
     /// The base URL of the API.
     pub base_url: String,
     /// The request that validates a key.
-    pub account: Account,
+    pub key_check_api: KeyCheckApi,
     /// How the API differs from others.
     pub dialect: Dialect,
 }
@@ -439,7 +443,7 @@ impl Endpoint {
     /// An OpenAI-compatible server of the user's own.
     #[must_use]
     pub fn custom(name: Name, base_url: String) -> Self {
-        Self { title: name.to_string(), name, base_url, account: Account::Models, dialect: PLAIN }
+        Self { title: name.to_string(), name, base_url, key_check_api: KeyCheckApi::Models, dialect: DEFAULT_DIALECT }
     }
 
     /// Whether the host is this machine, judged by the URL alone: an answer of a name server could
@@ -475,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn host_of_an_address_is_where_it_leads() {
+    fn catalog_host_of_base_url() {
         for (address, host) in [
             ("https://Openrouter.AI/api/v1", "openrouter.ai"),
             ("http://127.0.0.1:4801/v1", "127.0.0.1:4801"),
@@ -491,7 +495,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_by_the_address_alone() {
+    fn catalog_loopback_is_decided_by_address() {
         for (address, loopback) in [
             ("http://127.0.0.1:4801/v1", true),
             ("http://127.8.9.1/v1", true),
@@ -510,8 +514,8 @@ mod tests {
     }
 
     #[test]
-    fn issuer_of_a_key_is_told_by_its_prefix_or_its_variable() {
-        let title = |key: &str, variable| issuer_of(key, variable).map(|issuer| issuer.title);
+    fn catalog_issuer_by_prefix_or_variable() {
+        let title = |key: &str, variable| find_issuer(key, variable).map(|issuer| issuer.title);
         for (key, variable, want) in [
             (key("sk-or-v1-", 'a', 64), None, Some("a key of OpenRouter")),
             (key("sk-or-v1-", 'Z', 3), None, Some("a key of OpenRouter")),
@@ -524,12 +528,12 @@ mod tests {
         ] {
             assert_eq!(title(&key, variable).as_deref(), want, "{key} in {variable:?}");
         }
-        assert_eq!(issuer_of("sk-or-v1-x", None).unwrap().hosts, ["openrouter.ai"]);
-        assert_eq!(issuer_of("ghp_x", None).unwrap().hosts, Vec::<String>::new());
+        assert_eq!(find_issuer("sk-or-v1-x", None).unwrap().hosts, ["openrouter.ai"]);
+        assert_eq!(find_issuer("ghp_x", None).unwrap().hosts, Vec::<String>::new());
     }
 
     #[test]
-    fn each_provider_accepts_keys_of_its_own_shape() {
+    fn catalog_accepts_own_key_format() {
         for (name, key) in [
             ("openrouter", key("sk-or-v1-", 'a', 64)),
             ("openai", key("sk-proj-", 'B', 120)),
@@ -549,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_key_is_refused_with_the_reason_and_without_any_part_of_it() {
+    fn catalog_rejects_key_without_quoting_it() {
         for (name, key, why) in [
             ("openrouter", key("sk-ant-api03-", 'q', 95), "this looks like a key of Anthropic, not of OpenRouter"),
             ("openrouter", key("sk-proj-", 'q', 100), "this looks like a key of OpenAI, not of OpenRouter"),
@@ -582,7 +586,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_is_whole() {
+    fn catalog_rows_are_complete() {
         assert_eq!(all().first().map(|e| e.name), Some(DEFAULT_PROVIDER));
         for entry in all() {
             let endpoint = entry.endpoint().unwrap();

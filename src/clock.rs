@@ -10,17 +10,17 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// The time zone that `TZ` names. Set once at the start: without it, `jiff` would search all zone
 /// names, which takes longer than a short command.
-static ZONE: OnceLock<TimeZone> = OnceLock::new();
+static TIME_ZONE: OnceLock<TimeZone> = OnceLock::new();
 
 /// Sets the local time zone: its name in `TZ`, and the content of its time zone file (`TZif`).
-pub fn live_in(name: &str, rules: &[u8]) {
+pub fn set_time_zone(name: &str, rules: &[u8]) {
     if let Ok(zone) = TimeZone::tzif(name, rules) {
-        ZONE.get_or_init(|| zone);
+        TIME_ZONE.get_or_init(|| zone);
     }
 }
 
-fn zone() -> TimeZone {
-    ZONE.get().cloned().unwrap_or_else(TimeZone::system)
+fn time_zone() -> TimeZone {
+    TIME_ZONE.get().cloned().unwrap_or_else(TimeZone::system)
 }
 
 /// A moment: milliseconds since 1970 in UTC. In files and in JSON it is an RFC 3339 text.
@@ -54,13 +54,13 @@ impl Time {
 
     /// The moment after this one by `more`.
     #[must_use]
-    pub fn plus(self, more: Duration) -> Self {
+    pub fn saturating_add(self, more: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(more.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// The moment before this one by `less`.
     #[must_use]
-    pub fn minus(self, less: Duration) -> Self {
+    pub fn saturating_sub(self, less: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(less.as_millis()).unwrap_or(i64::MAX)))
     }
 
@@ -71,7 +71,7 @@ impl Time {
     /// `2026-11-21 09:30` in the user's own time zone.
     #[must_use]
     pub fn local_minute(self) -> String {
-        let at = self.timestamp().to_zoned(zone());
+        let at = self.timestamp().to_zoned(time_zone());
         // Formatted by hand, because `strftime` is slow and a list may have ten thousand lines.
         let (year, of) = (at.year(), i16::from);
         let digit = |n: i16| u32::try_from(n).ok().and_then(|n| char::from_digit(n, 10)).unwrap_or('?');
@@ -89,21 +89,21 @@ impl Time {
     /// `2026-11-21` in the user's own time zone.
     #[must_use]
     pub fn local_day(self) -> String {
-        self.timestamp().to_zoned(zone()).strftime("%Y-%m-%d").to_string()
+        self.timestamp().to_zoned(time_zone()).strftime("%Y-%m-%d").to_string()
     }
 
     /// The beginning of a day like `2026-11-21` in the user's own time zone.
     #[must_use]
-    pub fn of_local_day(text: &str) -> Option<Self> {
+    pub fn from_local_day(text: &str) -> Option<Self> {
         let day: jiff::civil::Date = text.parse().ok()?;
         (text.len() == 10).then_some(())?;
-        Some(Self(day.to_zoned(zone()).ok()?.timestamp().as_millisecond()))
+        Some(Self(day.to_zoned(time_zone()).ok()?.timestamp().as_millisecond()))
     }
 
     /// The beginning of this day in the user's own time zone.
     #[must_use]
-    pub fn day(self) -> Self {
-        let zone = zone();
+    pub fn start_of_day(self) -> Self {
+        let zone = time_zone();
         let day = self.timestamp().to_zoned(zone.clone()).date();
         day.to_zoned(zone).map_or(self, |z| Self(z.timestamp().as_millisecond()))
     }
@@ -111,7 +111,7 @@ impl Time {
     /// The day, week and month of this moment in the user's own time zone.
     #[must_use]
     pub fn calendar(self) -> Calendar {
-        let zone = zone();
+        let zone = time_zone();
         let now = self.timestamp().to_zoned(zone.clone());
         let start = |day: jiff::civil::Date| day.to_zoned(zone.clone()).map_or(self, |z| Self(z.timestamp().as_millisecond()));
         let day = now.date();
@@ -171,7 +171,7 @@ pub struct Calendar {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uptime {
     /// Identifies the boot: the number changes when the machine is restarted.
-    pub run: u32,
+    pub boot_id: u32,
     /// Milliseconds since the boot, including time asleep.
     pub millis: i64,
 }
@@ -192,8 +192,8 @@ impl Moment {
     pub fn since(self, earlier: Self) -> Duration {
         let millis = |m: i64| Duration::from_millis(u64::try_from(m).unwrap_or(0));
         match (self.uptime, earlier.uptime) {
-            (Some(now), Some(then)) if now.run == then.run && now.millis >= then.millis => millis(now.millis - then.millis),
-            (Some(now), Some(then)) if now.run != then.run => self.wall.since(earlier.wall).max(millis(now.millis)),
+            (Some(now), Some(then)) if now.boot_id == then.boot_id && now.millis >= then.millis => millis(now.millis - then.millis),
+            (Some(now), Some(then)) if now.boot_id != then.boot_id => self.wall.since(earlier.wall).max(millis(now.millis)),
             _ => self.wall.since(earlier.wall),
         }
     }
@@ -202,20 +202,20 @@ impl Moment {
 /// The source of the current time. It is passed to everything that needs the time, so that tests
 /// can pass a fixed one.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Source);
+pub struct Clock(TimeSource);
 
 #[derive(Clone, Debug, Default)]
-enum Source {
+enum TimeSource {
     #[default]
     System,
-    Fixed(Arc<Hands>),
+    Fixed(Arc<FixedTime>),
 }
 
 /// The readings of a fixed clock.
 #[derive(Debug, Default)]
-struct Hands {
+struct FixedTime {
     wall: AtomicI64,
-    run: AtomicI64,
+    boot_id: AtomicI64,
     uptime: AtomicI64,
 }
 
@@ -223,26 +223,26 @@ impl Clock {
     /// The machine's clock.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(TimeSource::System)
     }
 
     /// A clock that is fixed at `at` until it is [set](Self::set).
     #[must_use]
     pub fn fixed(at: Time) -> Self {
-        Self(Source::Fixed(Arc::new(Hands { wall: AtomicI64::new(at.0), ..Hands::default() })))
+        Self(TimeSource::Fixed(Arc::new(FixedTime { wall: AtomicI64::new(at.0), ..FixedTime::default() })))
     }
 
     /// Sets a fixed clock. Has no effect on the system clock.
     pub fn set(&self, at: Time) {
-        if let Source::Fixed(now) = &self.0 {
+        if let TimeSource::Fixed(now) = &self.0 {
             now.wall.store(at.0, Ordering::SeqCst);
         }
     }
 
     /// Sets the uptime of a fixed clock.
     pub fn set_uptime(&self, uptime: Uptime) {
-        if let Source::Fixed(now) = &self.0 {
-            now.run.store(i64::from(uptime.run), Ordering::SeqCst);
+        if let TimeSource::Fixed(now) = &self.0 {
+            now.boot_id.store(i64::from(uptime.boot_id), Ordering::SeqCst);
             now.uptime.store(uptime.millis, Ordering::SeqCst);
         }
     }
@@ -251,11 +251,11 @@ impl Clock {
     #[must_use]
     pub fn moment(&self) -> Moment {
         let uptime = match &self.0 {
-            Source::Fixed(now) => u32::try_from(now.run.load(Ordering::SeqCst))
+            TimeSource::Fixed(now) => u32::try_from(now.boot_id.load(Ordering::SeqCst))
                 .ok()
                 .filter(|run| *run != 0)
-                .map(|run| Uptime { run, millis: now.uptime.load(Ordering::SeqCst) }),
-            Source::System => uptime(),
+                .map(|run| Uptime { boot_id: run, millis: now.uptime.load(Ordering::SeqCst) }),
+            TimeSource::System => uptime(),
         };
         Moment { wall: self.now(), uptime }
     }
@@ -264,8 +264,8 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Time {
         match &self.0 {
-            Source::Fixed(now) => Time(now.wall.load(Ordering::SeqCst)),
-            Source::System => {
+            TimeSource::Fixed(now) => Time(now.wall.load(Ordering::SeqCst)),
+            TimeSource::System => {
                 let now = SystemTime::now();
                 let millis = now.duration_since(SystemTime::UNIX_EPOCH).map_or_else(
                     |before| i64::try_from(before.duration().as_millis()).map_or(i64::MIN, |m| -m),
@@ -288,15 +288,15 @@ fn uptime() -> Option<Uptime> {
     use rustix::time::{ClockId, clock_gettime};
     use std::sync::OnceLock;
     /// The id of this boot.
-    static RUN: OnceLock<Option<u32>> = OnceLock::new();
+    static BOOT_ID: OnceLock<Option<u32>> = OnceLock::new();
     let read = || {
-        let id = crate::disk::read_foreign(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64).ok()?;
+        let id = crate::disk::read_external(std::path::Path::new("/proc/sys/kernel/random/boot_id"), 64).ok()?;
         // A UUID, whose first 32 bits are enough to tell one boot from the next.
         u32::from_str_radix(std::str::from_utf8(id.get(..8)?).ok()?, 16).ok().filter(|run| *run != 0)
     };
-    let run = (*RUN.get_or_init(read))?;
+    let run = (*BOOT_ID.get_or_init(read))?;
     let now = clock_gettime(ClockId::Boottime);
-    Some(Uptime { run, millis: now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000) })
+    Some(Uptime { boot_id: run, millis: now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000) })
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -318,7 +318,7 @@ impl Stopwatch {
 
 /// Formats a duration for people: `45 s`, `3 min 20 s`, `2 h 5 min`, `3 days`.
 #[must_use]
-pub fn in_words(length: Duration) -> String {
+pub fn humanize(length: Duration) -> String {
     let rounded = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);
     let s = rounded.as_secs() + i64::from(rounded.subsec_nanos() > 0);
     match s {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// user, data is permanent, state can be rebuilt, the cache can be deleted at any time, and `run`
 /// ends at logout.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub struct Dirs {
     config: PathBuf,
     data: PathBuf,
     state: PathBuf,
@@ -20,15 +20,15 @@ pub struct Home {
 pub enum Error {
     /// The environment names no home folder.
     #[error("this system defines no home folder")]
-    Homeless,
+    NoHomeDir,
     /// The root is relative, so it would depend on the current folder.
     #[error("`{0}` is not an absolute path")]
     Relative(PathBuf),
 }
 
-impl Home {
+impl Dirs {
     /// Places all folders under one root.
-    pub fn under(root: &Path) -> Result<Self, Error> {
+    pub fn under_root(root: &Path) -> Result<Self, Error> {
         if !root.is_absolute() {
             return Err(Error::Relative(root.to_path_buf()));
         }
@@ -38,8 +38,8 @@ impl Home {
 
     /// Uses the platform's standard folders: XDG on Linux, `Library` on macOS, `AppData` on
     /// Windows.
-    pub fn of_the_platform() -> Result<Self, Error> {
-        let ours = |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::Homeless);
+    pub fn platform_default() -> Result<Self, Error> {
+        let ours = |folder: Option<PathBuf>| folder.map(|f| f.join("chatbot")).ok_or(Error::NoHomeDir);
         let data = ours(dirs::data_local_dir())?;
         // Only Linux has standard folders for state and runtime files; elsewhere use the data
         // folder.

@@ -35,7 +35,7 @@ pub mod upkeep;
 
 pub use cli::run;
 pub use clock::{Clock, Time};
-pub use home::Home;
+pub use home::Dirs;
 pub use message::{Message, Role};
 pub use name::Name;
 pub use privacy::{Displayable, Placeholders, Policy, Raw, Redacted, Redactor, Style};

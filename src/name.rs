@@ -21,7 +21,7 @@ pub struct Name(String);
 /// The reason why a text is not a [`Name`].
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
-pub struct NotAName(&'static str);
+pub struct InvalidName(&'static str);
 
 impl Name {
     /// The text of the name.
@@ -32,25 +32,25 @@ impl Name {
 }
 
 impl FromStr for Name {
-    type Err = NotAName;
+    type Err = InvalidName;
 
-    fn from_str(text: &str) -> Result<Self, NotAName> {
+    fn from_str(text: &str) -> Result<Self, InvalidName> {
         Self::try_from(text.to_owned())
     }
 }
 
 impl TryFrom<String> for Name {
-    type Error = NotAName;
+    type Error = InvalidName;
 
-    fn try_from(text: String) -> Result<Self, NotAName> {
+    fn try_from(text: String) -> Result<Self, InvalidName> {
         if text.is_empty() {
-            return Err(NotAName("a name cannot be empty"));
+            return Err(InvalidName("a name cannot be empty"));
         }
         if text.len() > 64 {
-            return Err(NotAName("a name can have at most 64 characters"));
+            return Err(InvalidName("a name can have at most 64 characters"));
         }
         if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
-            return Err(NotAName("a name can contain only the characters a-z, 0-9 and `-`"));
+            return Err(InvalidName("a name can contain only the characters a-z, 0-9 and `-`"));
         }
         Ok(Self(text))
     }

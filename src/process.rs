@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hardened_process_is_not_dumpable_and_leaves_no_core() {
+    fn hardening_prevents_core_dumps() {
         harden();
         assert_eq!(rustix::process::dumpable_behavior().unwrap(), rustix::process::DumpableBehavior::NotDumpable);
         assert_eq!(rustix::process::getrlimit(rustix::process::Resource::Core).current, Some(0));

@@ -17,56 +17,56 @@
 use super::Header;
 use super::store::Summary;
 use crate::clock::Time;
-use crate::disk::{self, Entry};
+use crate::disk::{self, DirEntry};
 use crate::name::Name;
-use crate::seal::KeyRing;
+use crate::seal::DataKeys;
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// The format and version, at the beginning of each decrypted part.
-const FORM: &str = "chatbot-index 1";
+const HEADER: &str = "chatbot-index 1";
 /// How many conversations are encrypted in one token. Parts of this size decrypt fastest.
-const TOGETHER: usize = 400;
+const ENTRIES_PER_TOKEN: usize = 400;
 
 /// An entry of the index: the summary, and the state of the file that it was made from.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
-    pub(super) stamp: Stamp,
+pub(super) struct IndexedSummary {
+    pub(super) stamp: FileStamp,
     pub(super) summary: Summary,
 }
 
 /// Length and modification time, which detect that a file has changed without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(super) struct FileStamp {
     bytes: u64,
     modified_ms: i64,
 }
 
-impl Stamp {
-    pub(super) const fn of(entry: &Entry) -> Self {
+impl FileStamp {
+    pub(super) const fn from_entry(entry: &DirEntry) -> Self {
         Self { bytes: entry.bytes, modified_ms: entry.modified_ms }
     }
 
     /// Combines the stamps of two files that are read as one conversation.
-    pub(super) fn join(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.bytes += other.bytes;
         self.modified_ms = self.modified_ms.max(other.modified_ms);
     }
 }
 
 /// Reads the entries, newest first; an unusable index is empty.
-pub(super) fn read(path: &Path, ring: &KeyRing) -> Vec<Known> {
+pub(super) fn read(path: &Path, data_keys: &DataKeys) -> Vec<IndexedSummary> {
     let bytes = disk::read(path).ok().flatten().unwrap_or_default();
-    open(&bytes, ring).unwrap_or_default()
+    open(&bytes, data_keys).unwrap_or_default()
 }
 
-fn open(bytes: &[u8], ring: &KeyRing) -> Option<Vec<Known>> {
+fn open(bytes: &[u8], data_keys: &DataKeys) -> Option<Vec<IndexedSummary>> {
     let tokens: Vec<&str> = std::str::from_utf8(bytes).ok()?.lines().collect();
-    let mut all = Vec::with_capacity(tokens.len() * TOGETHER);
+    let mut all = Vec::with_capacity(tokens.len() * ENTRIES_PER_TOKEN);
     for (part, token) in tokens.iter().enumerate() {
-        let plain = ring.open(token).ok()?;
+        let plain = data_keys.decrypt(token).ok()?;
         let mut lines = std::str::from_utf8(&plain).ok()?.lines();
-        if lines.next()? != head(part, tokens.len()) {
+        if lines.next()? != block_header(part, tokens.len()) {
             return None;
         }
         for line in lines {
@@ -76,11 +76,11 @@ fn open(bytes: &[u8], ring: &KeyRing) -> Option<Vec<Known>> {
     Some(all)
 }
 
-fn head(part: usize, of: usize) -> String {
-    format!("{FORM} {part}/{of}")
+fn block_header(part: usize, of: usize) -> String {
+    format!("{HEADER} {part}/{of}")
 }
 
-fn parse(line: &str) -> Option<Known> {
+fn parse(line: &str) -> Option<IndexedSummary> {
     let mut rest = Some(line);
     let mut next = || {
         let now = rest?;
@@ -101,26 +101,26 @@ fn parse(line: &str) -> Option<Known> {
         let mut text = || next().map(str::to_owned);
         Some(Header { format: super::FORMAT, id: id.clone(), created_at, title: text()?, provider: text()?, model: text()?, origin: None })
     };
-    Some(Known { stamp: Stamp { bytes, modified_ms }, summary: Summary { header, id, updated_at, messages } })
+    Some(IndexedSummary { stamp: FileStamp { bytes, modified_ms }, summary: Summary { header, id, updated_at, messages } })
 }
 
 /// Rewrites the index. A failure is ignored: it only makes the next list slower.
-pub(super) fn write(path: &Path, all: &[&Known], ring: &KeyRing, now: Time) {
-    let parts = all.len().div_ceil(TOGETHER);
+pub(super) fn write(path: &Path, all: &[&IndexedSummary], data_keys: &DataKeys, now: Time) {
+    let parts = all.len().div_ceil(ENTRIES_PER_TOKEN);
     let mut text = String::new();
-    for (part, some) in all.chunks(TOGETHER).enumerate() {
-        let mut plain = head(part, parts);
+    for (part, some) in all.chunks(ENTRIES_PER_TOKEN).enumerate() {
+        let mut plain = block_header(part, parts);
         for known in some {
-            line(known, &mut plain);
+            write_entry_line(known, &mut plain);
         }
-        text.push_str(&ring.seal(plain.as_bytes(), now));
+        text.push_str(&data_keys.encrypt(plain.as_bytes(), now));
         text.push('\n');
     }
     disk::write_cache(path, text.as_bytes()).unwrap_or_default();
 }
 
-fn line(known: &Known, text: &mut String) {
-    let Known { stamp: Stamp { bytes, modified_ms }, summary } = known;
+fn write_entry_line(known: &IndexedSummary, text: &mut String) {
+    let IndexedSummary { stamp: FileStamp { bytes, modified_ms }, summary } = known;
     let created = summary.header.as_ref().map_or_else(String::new, |h| h.created_at.millis().to_string());
     // Writing to a string cannot fail.
     let _ = write!(text, "\n{}\t{bytes}\t{modified_ms}\t{}\t{}\t{created}", summary.id, summary.updated_at.millis(), summary.messages);

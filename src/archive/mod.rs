@@ -21,17 +21,17 @@ mod store;
 mod tests;
 mod writing;
 
-pub use moving::{Arriving, Carried, Judge, Known, Plain, Trust, name_beside};
-pub use reading::{Damage, Ending, Stored, StoredMessage};
-pub use resealing::{Remaining, Resealed};
-pub use search::{Found, Searched, Wanted};
-pub use store::{Archive, Opened, Summaries, Summary, Verified, any_sealed, ids, new_id};
-pub use writing::{Conversation, Note};
+pub use moving::{ExportedConversation, Fingerprint, IncomingConversation, PlainRecord, RecordChecker, Trust, copy_id};
+pub use reading::{ConversationState, Damage, LoadedConversation, StoredMessage};
+pub use resealing::{NeedsOldKey, Rekeyed};
+pub use search::{SearchHit, SearchQuery, SearchResults};
+pub use store::{Archive, OpenedConversation, Summaries, Summary, VerifyReport, has_conversations, ids, new_id};
+pub use writing::{Conversation, MessageMeta};
 
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::Mark;
+use crate::privacy::RulesetId;
 use crate::{disk, seal};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -43,9 +43,9 @@ const FORMAT: u32 = 1;
 /// take gigabytes of memory.
 const MAX_FILE_BYTES: u64 = 384 << 20;
 /// The file name ending of a conversation.
-pub const ENDING: &str = ".jsonl.fernet";
+pub const EXTENSION: &str = ".jsonl.fernet";
 /// The file name ending of a partial answer.
-pub const PARTIAL_ENDING: &str = ".jsonl.partial";
+pub const PARTIAL_EXTENSION: &str = ".jsonl.partial";
 
 /// An error of a conversation.
 #[derive(Debug, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum Error {
     Busy(Name),
     /// None of its lines can be decrypted.
     #[error("cannot decrypt any line of conversation `{id}`: {why}")]
-    Closed {
+    Undecryptable {
         /// The conversation.
         id: Name,
         /// The reason: the two possible ones cannot be told apart.
@@ -80,10 +80,10 @@ pub enum Error {
     },
     /// A conversation with this id already exists.
     #[error("conversation `{0}` already exists")]
-    There(Name),
+    AlreadyExists(Name),
     /// The file was removed or replaced while it was open.
     #[error("the file of conversation `{0}` was removed or replaced while it was open")]
-    Vanished(Name),
+    FileReplaced(Name),
     /// A subkey cannot be derived from the data key.
     #[error("{0}")]
     Key(#[from] seal::Error),
@@ -122,7 +122,7 @@ pub struct Header {
 
 /// A message as a record of the file.
 #[derive(Clone, Serialize, Deserialize)]
-struct Line<'a> {
+struct MessageRecord<'a> {
     id: Name,
     n: u32,
     role: Role,
@@ -131,7 +131,7 @@ struct Line<'a> {
     at: Time,
     /// The ruleset that redacted it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    rules: Option<Mark>,
+    rules: Option<RulesetId>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     model: Option<String>,
     /// The answer was stopped or interrupted.

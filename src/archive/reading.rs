@@ -1,12 +1,12 @@
 //! Reads the lines of a conversation file: keeps every record that can be decrypted, and reports
 //! the rest as damage.
 
-use super::{Error, FORMAT, Header, Line, many};
+use super::{Error, FORMAT, Header, MessageRecord, many};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::{Mark, Raw};
-use crate::seal::{self, KeyRing};
+use crate::privacy::{Raw, RulesetId};
+use crate::seal::{self, DataKeys};
 use std::collections::{BTreeSet, VecDeque};
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ pub struct StoredMessage {
     /// The text.
     pub text: Raw,
     /// The ruleset that redacted it when it was saved.
-    pub rules: Option<Mark>,
+    pub rules: Option<RulesetId>,
     /// When it was written or received.
     pub at: Time,
     /// The model that wrote it.
@@ -47,7 +47,7 @@ pub struct Damage {
 
 /// A conversation read from disk.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub struct LoadedConversation {
     /// The header; `None` if its line is damaged.
     pub header: Option<Header>,
     /// The messages in order.
@@ -57,12 +57,12 @@ pub struct Stored {
     /// What is damaged or missing.
     pub damage: Vec<Damage>,
     /// The length of the incomplete line at the end.
-    pub torn: usize,
+    pub truncated: usize,
 }
 
 /// The result of reading a conversation whose messages were handed over one by one.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct ConversationState {
     /// The header; `None` if its line is damaged.
     pub header: Option<Header>,
     /// The number of messages.
@@ -74,83 +74,88 @@ pub struct Ending {
     /// What is damaged or missing.
     pub damage: Vec<Damage>,
     /// The length of the incomplete line at the end.
-    pub torn: usize,
+    pub truncated: usize,
 }
 
-impl Stored {
+impl LoadedConversation {
     /// Combines the result with the messages.
-    pub(super) fn new(ending: Ending, mut messages: Vec<StoredMessage>) -> Self {
-        let Ending { header, last, damage, torn, .. } = ending;
+    pub(super) fn new(ending: ConversationState, mut messages: Vec<StoredMessage>) -> Self {
+        let ConversationState { header, last, damage, truncated: torn, .. } = ending;
         messages.sort_by_key(|m| m.n);
-        Self { header, messages, last, damage, torn }
+        Self { header, messages, last, damage, truncated: torn }
     }
 }
 
 /// Reads a conversation in chunks, each of which is decrypted on all cores. Messages are handed
 /// over as soon as they are read, in the order of the file.
-pub(super) struct Reading<'a> {
-    reader: Reader<'a>,
-    ring: &'a KeyRing,
-    before: usize,
+pub(super) struct ConversationReader<'a> {
+    reader: RecordReader<'a>,
+    data_keys: &'a DataKeys,
+    lines_before: usize,
 }
 
-impl<'a> Reading<'a> {
-    pub(super) const fn of(id: &'a Name, ring: &'a KeyRing) -> Self {
-        Self { reader: Reader::new(id), ring, before: 0 }
+impl<'a> ConversationReader<'a> {
+    pub(super) const fn new(id: &'a Name, data_keys: &'a DataKeys) -> Self {
+        Self { reader: RecordReader::new(id), data_keys, lines_before: 0 }
     }
 
     /// Reads the next chunk, which ends with a complete line.
-    pub(super) fn take<E: From<Error>>(&mut self, whole: &[u8], give: &mut dyn FnMut(StoredMessage) -> Result<(), E>) -> Result<(), E> {
+    pub(super) fn push<E: From<Error>>(&mut self, whole: &[u8], give: &mut dyn FnMut(StoredMessage) -> Result<(), E>) -> Result<(), E> {
         let lines: Vec<&[u8]> = lines(whole).collect();
-        let opened = many::each(&lines, |line| {
-            let plain = open(line, self.ring)?;
-            let record = Record::of(&plain);
-            seal::wipe(plain);
+        let opened = many::par_map(&lines, |line| {
+            let plain = open(line, self.data_keys)?;
+            let record = ParsedRecord::parse(&plain);
+            seal::wipe_pages(plain);
             Some(record)
         });
         // The part after the last newline is empty.
         let ends = lines.len().saturating_sub(1);
         for (n, (line, record)) in lines.into_iter().zip(opened).enumerate().filter(|(_, (line, _))| !line.is_empty()) {
-            let n = self.before + n + 1;
+            let n = self.lines_before + n + 1;
             match record {
-                Some(record) => self.reader.record(n, record)?.map_or(Ok(()), &mut *give)?,
-                None => self.reader.closed(n, line, self.ring, &mut drop, give)?,
+                Some(record) => self.reader.push_record(n, record)?.map_or(Ok(()), &mut *give)?,
+                None => self.reader.push_undecryptable(n, line, self.data_keys, &mut drop, give)?,
             }
         }
-        self.before += ends;
+        self.lines_before += ends;
         Ok(())
     }
 
     /// Reads the partial answer, after everything else. Returns whether it continues the
     /// conversation.
-    pub(super) fn take_partial<E: From<Error>>(
+    pub(super) fn push_partial<E: From<Error>>(
         &mut self,
         bytes: &[u8],
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<bool, E> {
-        let plain = open(bytes.trim_ascii_end(), self.ring);
-        self.reader.partial(plain.as_ref().map(|p| p.as_slice()), give)
+        let plain = open(bytes.trim_ascii_end(), self.data_keys);
+        self.reader.push_partial(plain.as_ref().map(|p| p.as_slice()), give)
     }
 
     /// Returns the result; `torn` is the length of the incomplete last line.
-    pub(super) fn finish(self, torn: usize) -> Result<Ending, Error> {
+    pub(super) fn finish(self, torn: usize) -> Result<ConversationState, Error> {
         self.reader.finish(torn)
     }
 }
 
 /// The lines that are not empty, numbered from 1.
-fn numbered(whole: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+fn numbered_lines(whole: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     lines(whole).enumerate().filter(|(_, line)| !line.is_empty()).map(|(n, line)| (n + 1, line))
 }
 
 /// Decrypts complete lines for a reader, and passes each decrypted record to `keep`.
-pub(super) fn feed(reader: &mut Reader<'_>, whole: &[u8], ring: &KeyRing, mut keep: impl FnMut(Zeroizing<Vec<u8>>)) -> Result<(), Error> {
-    for (n, line) in numbered(whole) {
-        if let Some(plain) = open(line, ring) {
-            reader.line(n, Some(&plain))?;
+pub(super) fn decrypt_lines(
+    reader: &mut RecordReader<'_>,
+    whole: &[u8],
+    data_keys: &DataKeys,
+    mut keep: impl FnMut(Zeroizing<Vec<u8>>),
+) -> Result<(), Error> {
+    for (n, line) in numbered_lines(whole) {
+        if let Some(plain) = open(line, data_keys) {
+            reader.push_line(n, Some(&plain))?;
             keep(plain);
         } else {
-            reader.closed(n, line, ring, &mut keep, &mut |_| Ok::<(), Error>(()))?;
+            reader.push_undecryptable(n, line, data_keys, &mut keep, &mut |_| Ok::<(), Error>(()))?;
         }
     }
     Ok(())
@@ -168,22 +173,22 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 /// The beginning of every Fernet token until the year 2242: the version, and the high bytes of the
 /// time.
-const TOKEN: &[u8] = b"gAAAAA";
+const TOKEN_PREFIX: &[u8] = b"gAAAAA";
 
-pub(super) fn open(line: &[u8], ring: &KeyRing) -> Option<Zeroizing<Vec<u8>>> {
-    std::str::from_utf8(line).ok().and_then(|token| ring.open(token).ok())
+pub(super) fn open(line: &[u8], data_keys: &DataKeys) -> Option<Zeroizing<Vec<u8>>> {
+    std::str::from_utf8(line).ok().and_then(|token| data_keys.decrypt(token).ok())
 }
 
 /// Decrypts the parts of a line that cannot be decrypted as a whole: a damaged newline joins two
 /// lines.
-pub(super) fn pieces(line: &[u8], ring: &KeyRing) -> Vec<Option<Zeroizing<Vec<u8>>>> {
-    parts(line).map(|part| open(part, ring)).collect()
+pub(super) fn decrypt_merged_line(line: &[u8], data_keys: &DataKeys) -> Vec<Option<Zeroizing<Vec<u8>>>> {
+    split_at_tokens(line).map(|part| open(part, data_keys)).collect()
 }
 
 /// Splits a line before everything in it that looks like the beginning of a token.
-pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_at_tokens(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut from = 0;
-    memchr::memmem::find_iter(line, TOKEN).filter(|at| *at > 0).chain([line.len() + 1]).filter_map(move |at| {
+    memchr::memmem::find_iter(line, TOKEN_PREFIX).filter(|at| *at > 0).chain([line.len() + 1]).filter_map(move |at| {
         let part = line.get(from..at - 1).filter(|part| !part.is_empty());
         from = at;
         part
@@ -191,17 +196,17 @@ pub(super) fn parts(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The content of a decrypted line.
-enum Record {
+enum ParsedRecord {
     /// The id of the conversation, whether the message is partial, and the message.
     Message(Name, bool, StoredMessage),
     Header(Header),
     Nothing,
 }
 
-impl Record {
-    fn of(plain: &[u8]) -> Self {
-        if let Ok(line) = serde_json::from_slice::<Line<'_>>(plain) {
-            let Line { id, n, role, text, at, rules, model, cut, partial, foreign } = line;
+impl ParsedRecord {
+    fn parse(plain: &[u8]) -> Self {
+        if let Ok(line) = serde_json::from_slice::<MessageRecord<'_>>(plain) {
+            let MessageRecord { id, n, role, text, at, rules, model, cut, partial, foreign } = line;
             let text = Raw::from(text.into_owned());
             return Self::Message(id, partial, StoredMessage { n, role, text, rules, at, model, cut: cut || partial, foreign });
         }
@@ -210,66 +215,77 @@ impl Record {
 }
 
 /// Collects the decrypted lines of a conversation.
-pub(super) struct Reader<'a> {
+pub(super) struct RecordReader<'a> {
     id: &'a Name,
     header: Option<Header>,
     seen: BTreeSet<u32>,
     updated_at: Option<(u32, Time)>,
     damage: Vec<Damage>,
-    unopened: Vec<usize>,
+    undecryptable: Vec<usize>,
     last: u32,
-    opened: usize,
+    decrypted: usize,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RecordReader<'a> {
     pub(super) const fn new(id: &'a Name) -> Self {
-        Self { id, header: None, seen: BTreeSet::new(), updated_at: None, damage: Vec::new(), unopened: Vec::new(), last: 0, opened: 0 }
+        Self {
+            id,
+            header: None,
+            seen: BTreeSet::new(),
+            updated_at: None,
+            damage: Vec::new(),
+            undecryptable: Vec::new(),
+            last: 0,
+            decrypted: 0,
+        }
     }
 
     /// Reads a line; `plain` is `None` if it cannot be decrypted.
-    pub(super) fn line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<Option<StoredMessage>, Error> {
+    pub(super) fn push_line(&mut self, number: usize, plain: Option<&[u8]>) -> Result<Option<StoredMessage>, Error> {
         let Some(plain) = plain else {
-            self.unopened.push(number);
+            self.undecryptable.push(number);
             return Ok(None);
         };
-        self.record(number, Record::of(plain))
+        self.push_record(number, ParsedRecord::parse(plain))
     }
 
-    fn record(&mut self, number: usize, record: Record) -> Result<Option<StoredMessage>, Error> {
-        self.opened += 1;
+    fn push_record(&mut self, number: usize, record: ParsedRecord) -> Result<Option<StoredMessage>, Error> {
+        self.decrypted += 1;
         match record {
-            Record::Message(id, _, message) => return Ok(self.message(number, &id, message)),
-            Record::Header(header) if header.format > FORMAT => {
+            ParsedRecord::Message(id, _, message) => return Ok(self.push_message(number, &id, message)),
+            ParsedRecord::Header(header) if header.format > FORMAT => {
                 return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
-            Record::Header(header) if header.id != *self.id => self.note(number, None, "the header belongs to another conversation"),
-            Record::Header(_) if self.header.is_some() => self.note(number, None, "the header is repeated"),
-            Record::Header(header) => self.header = Some(header),
-            Record::Nothing => self.note(number, None, "the line decrypts, but is not a record"),
+            ParsedRecord::Header(header) if header.id != *self.id => {
+                self.note_damage(number, None, "the header belongs to another conversation")
+            }
+            ParsedRecord::Header(_) if self.header.is_some() => self.note_damage(number, None, "the header is repeated"),
+            ParsedRecord::Header(header) => self.header = Some(header),
+            ParsedRecord::Nothing => self.note_damage(number, None, "the line decrypts, but is not a record"),
         }
         Ok(None)
     }
 
     /// Reads a line that cannot be decrypted as a whole, and the parts of it that can.
-    fn closed<E: From<Error>>(
+    fn push_undecryptable<E: From<Error>>(
         &mut self,
         number: usize,
         line: &[u8],
-        ring: &KeyRing,
+        data_keys: &DataKeys,
         keep: &mut impl FnMut(Zeroizing<Vec<u8>>),
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<(), E> {
-        let pieces = pieces(line, ring);
+        let pieces = decrypt_merged_line(line, data_keys);
         if pieces.iter().all(Option::is_none) {
             // A line that does not look like a token is the rest of the damaged line before it.
-            if line.starts_with(TOKEN) || self.unopened.last() != Some(&(number - 1)) {
-                self.unopened.push(number);
+            if line.starts_with(TOKEN_PREFIX) || self.undecryptable.last() != Some(&(number - 1)) {
+                self.undecryptable.push(number);
             }
             return Ok(());
         }
-        self.note(number, None, "the end of a line is damaged");
+        self.note_damage(number, None, "the end of a line is damaged");
         for plain in pieces {
-            self.line(number, plain.as_ref().map(|p| p.as_slice()))?.map_or(Ok(()), &mut *give)?;
+            self.push_line(number, plain.as_ref().map(|p| p.as_slice()))?.map_or(Ok(()), &mut *give)?;
             plain.into_iter().for_each(&mut *keep);
         }
         Ok(())
@@ -277,16 +293,16 @@ impl<'a> Reader<'a> {
 
     /// Reads the partial answer. If its number is not higher than that of the last message, the
     /// complete answer was saved and the partial file is a leftover.
-    pub(super) fn partial<E: From<Error>>(
+    pub(super) fn push_partial<E: From<Error>>(
         &mut self,
         plain: Option<&[u8]>,
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
     ) -> Result<bool, E> {
-        match plain.map(Record::of) {
-            Some(Record::Message(id, true, message)) if id == *self.id && message.n <= self.last => return Ok(false),
-            Some(Record::Message(id, true, message)) if id == *self.id => {
-                self.opened += 1;
-                self.count(&message);
+        match plain.map(ParsedRecord::parse) {
+            Some(ParsedRecord::Message(id, true, message)) if id == *self.id && message.n <= self.last => return Ok(false),
+            Some(ParsedRecord::Message(id, true, message)) if id == *self.id => {
+                self.decrypted += 1;
+                self.count_message(&message);
                 give(message)?;
             }
             _ => {
@@ -297,39 +313,39 @@ impl<'a> Reader<'a> {
         Ok(true)
     }
 
-    fn message(&mut self, number: usize, id: &Name, message: StoredMessage) -> Option<StoredMessage> {
+    fn push_message(&mut self, number: usize, id: &Name, message: StoredMessage) -> Option<StoredMessage> {
         let n = message.n;
         if id != self.id {
-            self.note(number, None, "the line belongs to another conversation");
+            self.note_damage(number, None, "the line belongs to another conversation");
             return None;
         }
         if n == 0 {
-            self.note(number, None, "the line decrypts, but is not a record");
+            self.note_damage(number, None, "the line decrypts, but is not a record");
             return None;
         }
         if self.seen.contains(&n) {
-            self.note(number, Some(n), "the message is repeated");
+            self.note_damage(number, Some(n), "the message is repeated");
             return None;
         }
         if n < self.last {
-            self.note(number, Some(n), "the message is out of order");
+            self.note_damage(number, Some(n), "the message is out of order");
         }
-        self.count(&message);
+        self.count_message(&message);
         Some(message)
     }
 
-    fn count(&mut self, message: &StoredMessage) {
+    fn count_message(&mut self, message: &StoredMessage) {
         self.seen.insert(message.n);
         self.last = self.last.max(message.n);
         self.updated_at = self.updated_at.max(Some((message.n, message.at)));
     }
 
-    fn note(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
+    fn note_damage(&mut self, line: usize, message: Option<u32>, reason: &'static str) {
         self.damage.push(Damage { message, through: None, line: Some(line), reason });
     }
 
     /// The ranges of missing messages. Ranges, because a damaged record can contain any number.
-    fn gaps(&self) -> VecDeque<(u32, u32)> {
+    fn missing_ranges(&self) -> VecDeque<(u32, u32)> {
         let mut gaps = VecDeque::new();
         let mut next = 1;
         for n in self.seen.iter().copied() {
@@ -341,14 +357,14 @@ impl<'a> Reader<'a> {
         gaps
     }
 
-    pub(super) fn finish(mut self, torn: usize) -> Result<Ending, Error> {
-        if self.opened == 0 && !self.unopened.is_empty() {
-            return Err(Error::Closed { id: self.id.clone(), why: seal::Error::Closed });
+    pub(super) fn finish(mut self, torn: usize) -> Result<ConversationState, Error> {
+        if self.decrypted == 0 && !self.undecryptable.is_empty() {
+            return Err(Error::Undecryptable { id: self.id.clone(), why: seal::Error::Undecryptable });
         }
-        let mut gaps = self.gaps();
-        for line in std::mem::take(&mut self.unopened) {
+        let mut gaps = self.missing_ranges();
+        for line in std::mem::take(&mut self.undecryptable) {
             if line == 1 && self.header.is_none() {
-                self.note(1, None, "the header is damaged");
+                self.note_damage(1, None, "the header is damaged");
             } else {
                 // A damaged line corresponds to a gap in the numbers, unless it is the last one.
                 let message = gaps.pop_front().map_or(self.last.saturating_add(1), |(from, to)| {
@@ -358,7 +374,7 @@ impl<'a> Reader<'a> {
                     from
                 });
                 self.last = self.last.max(message);
-                self.note(line, Some(message), "the line is damaged");
+                self.note_damage(line, Some(message), "the line is damaged");
             }
         }
         self.damage.extend(gaps.into_iter().map(|(from, to)| match to {
@@ -372,14 +388,14 @@ impl<'a> Reader<'a> {
             self.damage.push(Damage { message: None, through: None, line: None, reason: "the last line is incomplete" });
         }
         let (messages, updated_at) = (self.seen.len(), self.updated_at.map(|(_, at)| at));
-        Ok(Ending { header: self.header, messages, updated_at, last: self.last, damage: self.damage, torn })
+        Ok(ConversationState { header: self.header, messages, updated_at, last: self.last, damage: self.damage, truncated: torn })
     }
 }
 
 impl Damage {
     /// The damage as a sentence for the user.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub fn describe(&self) -> String {
         match (self.message, self.line) {
             (Some(n), None) if self.through.is_some() => {
                 format!("messages {n} to {}: {}", self.through.unwrap_or(n), self.reason)

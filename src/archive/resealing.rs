@@ -3,46 +3,46 @@
 
 use super::store::Archive;
 use super::writing::partial_path;
-use super::{ENDING, Error, PARTIAL_ENDING, many, reading};
+use super::{EXTENSION, Error, PARTIAL_EXTENSION, many, reading};
 use crate::clock::Time;
 use crate::disk::{self, Appender};
 use crate::name::Name;
-use crate::seal::{KeyRing, Purpose};
+use crate::seal::{DataKeys, Purpose};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// The result for one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resealed {
+pub enum Rekeyed {
     /// Nothing in it needed re-encryption.
-    Already,
+    Unchanged,
     /// It was re-encrypted.
-    Anew,
+    Rewritten,
 }
 
 /// What the first key cannot decrypt in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remaining {
+pub struct NeedsOldKey {
     /// The path of the file.
     pub path: PathBuf,
     /// Whether another key decrypts some of its lines.
-    pub opens: bool,
+    pub with_old_key: bool,
     /// The lines, from 1, that no key decrypts.
-    pub closed: Vec<usize>,
+    pub undecryptable: Vec<usize>,
     /// The number of lines.
-    pub of: usize,
+    pub total: usize,
 }
 
-impl Remaining {
+impl NeedsOldKey {
     /// The lines that no key decrypts, as text.
     #[must_use]
-    pub fn sentence(&self) -> String {
-        if self.closed.len() == self.of {
+    pub fn describe(&self) -> String {
+        if self.undecryptable.len() == self.total {
             return "all lines".to_owned();
         }
-        let mut said = String::from(if self.closed.len() == 1 { "line " } else { "lines " });
+        let mut said = String::from(if self.undecryptable.len() == 1 { "line " } else { "lines " });
         let mut comma = "";
-        for run in self.closed.chunk_by(|a, b| a + 1 == *b) {
+        for run in self.undecryptable.chunk_by(|a, b| a + 1 == *b) {
             // Writing to a string cannot fail.
             let _ = match run {
                 [first, .., last] => write!(said, "{comma}{first} to {last}"),
@@ -56,36 +56,36 @@ impl Remaining {
 
 impl Archive {
     /// Re-encrypts a conversation with the first key. Lines that no key decrypts stay unchanged.
-    pub fn reseal(&self, id: &Name) -> Result<Resealed, Error> {
+    pub fn reencrypt(&self, id: &Name) -> Result<Rekeyed, Error> {
         let path = self.path(id);
         if !disk::exists(&path) {
-            return Ok(Resealed::Already);
+            return Ok(Rekeyed::Unchanged);
         }
         let mut file = Appender::open(&path)?;
         if !file.try_lock()? || !file.is_current() {
             return Err(Error::Busy(id.clone()));
         }
-        let resealed = reseal(&path, &mut file, self.ring(), self.now())?;
+        let resealed = reencrypt_file(&path, &mut file, self.data_keys(), self.now())?;
         let partial = partial_path(&path);
         if disk::exists(&partial) {
-            reseal(&partial, &mut Appender::open(&partial)?, self.ring(), self.now())?;
+            reencrypt_file(&partial, &mut Appender::open(&partial)?, self.data_keys(), self.now())?;
         }
         Ok(resealed)
     }
 
     /// Re-encrypts another file of encrypted lines, if it exists.
-    pub fn reseal_lines(&self, path: &Path, purpose: Purpose) -> Result<Resealed, Error> {
+    pub fn reencrypt_lines(&self, path: &Path, purpose: Purpose) -> Result<Rekeyed, Error> {
         if !disk::exists(path) {
-            return Ok(Resealed::Already);
+            return Ok(Rekeyed::Unchanged);
         }
         let mut file = Appender::open(path)?;
-        reseal(path, &mut file, &self.ring_for(purpose)?, self.now())
+        reencrypt_file(path, &mut file, &self.data_keys_for(purpose)?, self.now())
     }
 
     /// Removes temporary files of killed processes. The caller must be the only writer.
     pub fn sweep(&self) -> Result<(), Error> {
         for name in disk::names(self.folder(), ".new")? {
-            if name.contains(ENDING) || name.contains(PARTIAL_ENDING) {
+            if name.contains(EXTENSION) || name.contains(PARTIAL_EXTENSION) {
                 disk::remove(&self.folder().join(format!("{name}.new")))?;
             }
         }
@@ -94,32 +94,32 @@ impl Archive {
 
     /// The files that the first key alone does not decrypt, among the conversations and `others`.
     /// Only if there are none can the other keys be deleted.
-    pub fn remaining(&self, others: &[(PathBuf, Purpose)]) -> Result<Vec<Remaining>, Error> {
+    pub fn needing_old_key(&self, others: &[(PathBuf, Purpose)]) -> Result<Vec<NeedsOldKey>, Error> {
         let mut ids = self.ids()?;
         ids.sort();
         let mut all = Vec::new();
-        for looked in many::each(&ids, |id| {
+        for looked in many::par_map(&ids, |id| {
             let path = self.path(id);
-            Ok::<_, Error>([remaining(&partial_path(&path), self.ring())?, remaining(&path, self.ring())?])
+            Ok::<_, Error>([check_old_key_use(&partial_path(&path), self.data_keys())?, check_old_key_use(&path, self.data_keys())?])
         }) {
             all.extend(looked?.into_iter().flatten());
         }
         for (path, purpose) in others {
-            all.extend(remaining(path, &self.ring_for(*purpose)?)?);
+            all.extend(check_old_key_use(path, &self.data_keys_for(*purpose)?)?);
         }
         Ok(all)
     }
 }
 
-fn remaining(path: &Path, ring: &KeyRing) -> Result<Option<Remaining>, Error> {
-    let mut left = Remaining { path: path.to_path_buf(), opens: false, closed: Vec::new(), of: 0 };
+fn check_old_key_use(path: &Path, data_keys: &DataKeys) -> Result<Option<NeedsOldKey>, Error> {
+    let mut left = NeedsOldKey { path: path.to_path_buf(), with_old_key: false, undecryptable: Vec::new(), total: 0 };
     let mut look = |bytes: &[u8]| {
         for line in lines(bytes) {
-            left.of += 1;
-            if needs(line, ring) {
-                left.opens = true;
-            } else if !token(line).is_some_and(|token| token.is_empty() || ring.is_first(token)) {
-                left.closed.push(left.of);
+            left.total += 1;
+            if needs_rekey(line, data_keys) {
+                left.with_old_key = true;
+            } else if !token(line).is_some_and(|token| token.is_empty() || data_keys.is_encrypted_with_primary(token)) {
+                left.undecryptable.push(left.total);
             }
         }
     };
@@ -128,7 +128,7 @@ fn remaining(path: &Path, ring: &KeyRing) -> Result<Option<Remaining>, Error> {
         Ok::<(), disk::Error>(())
     })?;
     look(&read.map(|(_, torn)| torn).unwrap_or_default());
-    Ok((left.opens || !left.closed.is_empty()).then_some(left))
+    Ok((left.with_old_key || !left.undecryptable.is_empty()).then_some(left))
 }
 
 /// The lines of a file, including newlines.
@@ -147,51 +147,51 @@ fn token(line: &[u8]) -> Option<&str> {
 
 /// Whether a line must be re-encrypted: it decrypts, but not with the first key, or it consists of
 /// two lines that have lost the newline between them.
-fn needs(line: &[u8], ring: &KeyRing) -> bool {
+fn needs_rekey(line: &[u8], data_keys: &DataKeys) -> bool {
     match token(line) {
-        Some(token) if ring.is_first(token) => false,
-        Some(token) if ring.open(token).is_ok() => true,
-        _ => reading::pieces(line.trim_ascii_end(), ring).iter().any(Option::is_some),
+        Some(token) if data_keys.is_encrypted_with_primary(token) => false,
+        Some(token) if data_keys.decrypt(token).is_ok() => true,
+        _ => reading::decrypt_merged_line(line.trim_ascii_end(), data_keys).iter().any(Option::is_some),
     }
 }
 
 /// Re-encrypts a file. Its modification time grows by only 1 ms: it keeps its place in lists that
 /// are sorted by time, and the index notices the change.
-fn reseal(path: &Path, file: &mut Appender, ring: &KeyRing, now: Time) -> Result<Resealed, Error> {
+fn reencrypt_file(path: &Path, file: &mut Appender, data_keys: &DataKeys, now: Time) -> Result<Rekeyed, Error> {
     let mut anything = false;
     let (_, torn) = file.read_lines(|bytes| {
-        anything = anything || lines(bytes).any(|l| needs(l, ring));
+        anything = anything || lines(bytes).any(|l| needs_rekey(l, data_keys));
         Ok::<(), Error>(())
     })?;
-    if !anything && !needs(&torn, ring) {
-        return Ok(Resealed::Already);
+    if !anything && !needs_rekey(&torn, data_keys) {
+        return Ok(Rekeyed::Unchanged);
     }
-    let mut draft = disk::draft(path, &[], None)?;
+    let mut draft = disk::prepare_file(path, &[], None)?;
     let (_, torn) = file.read_lines(|bytes| {
         for line in lines(bytes) {
-            draft.add(&resealed(line, ring, now))?;
+            draft.write(&reencrypt_line(line, data_keys, now))?;
         }
         Ok::<(), Error>(())
     })?;
-    draft.add(&resealed(&torn, ring, now))?;
-    draft.date(file.modified_ms()? + 1)?;
-    draft.keep()?;
-    Ok(Resealed::Anew)
+    draft.write(&reencrypt_line(&torn, data_keys, now))?;
+    draft.set_modified(file.modified_ms()? + 1)?;
+    draft.commit()?;
+    Ok(Rekeyed::Rewritten)
 }
 
 /// Re-encrypts a line with the first key. A part that does not decrypt stays unchanged, on its own
 /// line.
-fn resealed(line: &[u8], ring: &KeyRing, now: Time) -> Vec<u8> {
-    let seal = |plain: &[u8]| ring.seal(plain, now) + "\n";
-    if !needs(line, ring) {
+fn reencrypt_line(line: &[u8], data_keys: &DataKeys, now: Time) -> Vec<u8> {
+    let seal = |plain: &[u8]| data_keys.encrypt(plain, now) + "\n";
+    if !needs_rekey(line, data_keys) {
         return line.to_vec();
     }
-    if let Some(plain) = token(line).and_then(|t| ring.open(t).ok()) {
+    if let Some(plain) = token(line).and_then(|t| data_keys.decrypt(t).ok()) {
         return seal(&plain).into_bytes();
     }
     let mut lines = Vec::with_capacity(line.len() + 2);
-    for part in reading::parts(line.trim_ascii_end()) {
-        match token(part).and_then(|t| ring.open(t).ok()) {
+    for part in reading::split_at_tokens(line.trim_ascii_end()) {
+        match token(part).and_then(|t| data_keys.decrypt(t).ok()) {
             Some(plain) => lines.extend_from_slice(seal(&plain).as_bytes()),
             None => lines.extend_from_slice(&[part, b"\n"].concat()),
         }

@@ -7,13 +7,13 @@ use crate::clock::Time;
 use crate::disk;
 use crate::message::Role;
 use crate::name::Name;
-use crate::privacy::Sought;
+use crate::privacy::Query;
 
 /// A search query.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct SearchQuery {
     /// The text to search for.
-    pub text: Sought,
+    pub text: Query,
     /// Only messages of this author.
     pub role: Option<Role>,
     /// Only messages from this time on.
@@ -22,7 +22,7 @@ pub struct Wanted {
 
 /// A search hit.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct SearchHit {
     /// The conversation.
     pub id: Name,
     /// The title of the conversation.
@@ -33,51 +33,51 @@ pub struct Found {
 
 /// The result of a search.
 #[derive(Debug, Default)]
-pub struct Searched {
+pub struct SearchResults {
     /// The hits, those of the newest conversation first.
-    pub found: Vec<Found>,
+    pub hits: Vec<SearchHit>,
     /// The number of damaged conversations, in which matches may be missing.
     pub damaged: usize,
     /// The conversations that cannot be read at all.
-    pub failed: Vec<(Name, Error)>,
+    pub unreadable: Vec<(Name, Error)>,
 }
 
 impl Archive {
     /// Searches these conversations on all cores. [`super::ids`] returns all of them.
     #[must_use]
-    pub fn search(&self, ids: Vec<Name>, wanted: &Wanted) -> Searched {
-        let looked = many::each(&ids, |id| self.look(id, wanted));
-        let mut searched = Searched::default();
+    pub fn search(&self, ids: Vec<Name>, wanted: &SearchQuery) -> SearchResults {
+        let looked = many::par_map(&ids, |id| self.search_conversation(id, wanted));
+        let mut searched = SearchResults::default();
         let mut found = Vec::new();
         for (id, looked) in ids.into_iter().zip(looked) {
             match looked {
                 Ok(Some(look)) => {
                     searched.damaged += usize::from(look.damaged);
-                    if !look.found.is_empty() {
+                    if !look.hits.is_empty() {
                         // Only conversations with hits need a modification time.
-                        found.push((disk::modified_ms(&self.path(&id)), look.found));
+                        found.push((disk::modified_ms(&self.path(&id)), look.hits));
                     }
                 }
                 Ok(None) => {}
-                Err(error) => searched.failed.push((id, error)),
+                Err(error) => searched.unreadable.push((id, error)),
             }
         }
-        let id = |found: &[Found]| found.first().map(|f| f.id.clone());
+        let id = |found: &[SearchHit]| found.first().map(|f| f.id.clone());
         found.sort_by(|(x, a), (y, b)| y.cmp(x).then_with(|| id(a).cmp(&id(b))));
-        searched.found = found.into_iter().flat_map(|(_, found)| found).collect();
-        searched.failed.sort_by(|(a, _), (b, _)| a.cmp(b));
+        searched.hits = found.into_iter().flat_map(|(_, found)| found).collect();
+        searched.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
         searched
     }
 
-    fn look(&self, id: &Name, wanted: &Wanted) -> Result<Option<Look>, Error> {
+    fn search_conversation(&self, id: &Name, wanted: &SearchQuery) -> Result<Option<ConversationHits>, Error> {
         let (mut damaged, mut may_have) = (false, false);
         let mut see = |lines: &[u8]| {
             for line in reading::lines(lines).filter(|l| !l.is_empty()) {
                 if may_have {
                     return;
                 }
-                match reading::open(line, self.ring()) {
-                    Some(plain) => may_have = wanted.text.may_be_in(&plain),
+                match reading::open(line, self.data_keys()) {
+                    Some(plain) => may_have = wanted.text.may_match(&plain),
                     None => damaged = true,
                 }
             }
@@ -91,11 +91,13 @@ impl Archive {
         see(&torn);
         see(&partial.unwrap_or_default());
         if !may_have && !damaged {
-            return Ok(Some(Look::default()));
+            return Ok(Some(ConversationHits::default()));
         }
         let mut messages = Vec::new();
-        let ending = self.stream_if_there(id, &mut |m| {
-            if wanted.role.is_none_or(|role| role == m.role) && wanted.since.is_none_or(|since| m.at >= since) && wanted.text.is_in(&m.text)
+        let ending = self.stream_if_exists(id, &mut |m| {
+            if wanted.role.is_none_or(|role| role == m.role)
+                && wanted.since.is_none_or(|since| m.at >= since)
+                && wanted.text.matches(&m.text)
             {
                 messages.push(m);
             }
@@ -103,13 +105,13 @@ impl Archive {
         })?;
         let Some(ending) = ending else { return Ok(None) };
         let title = ending.header.map(|h| h.title).unwrap_or_default();
-        let found = messages.into_iter().map(|message| Found { id: id.clone(), title: title.clone(), message });
-        Ok(Some(Look { found: found.collect(), damaged: !ending.damage.is_empty() }))
+        let found = messages.into_iter().map(|message| SearchHit { id: id.clone(), title: title.clone(), message });
+        Ok(Some(ConversationHits { hits: found.collect(), damaged: !ending.damage.is_empty() }))
     }
 }
 
 #[derive(Default)]
-struct Look {
-    found: Vec<Found>,
+struct ConversationHits {
+    hits: Vec<SearchHit>,
     damaged: bool,
 }

@@ -1,54 +1,54 @@
 //! The folder of conversations: creates, opens, lists, renames and deletes them.
 
-use super::index::{self, Known, Stamp};
-use super::reading::Reading;
+use super::index::{self, FileStamp, IndexedSummary};
+use super::reading::ConversationReader;
 use super::writing::{Conversation, partial_path};
-use super::{ENDING, Ending, Error, FORMAT, Header, PARTIAL_ENDING, Stored, StoredMessage, many};
+use super::{ConversationState, EXTENSION, Error, FORMAT, Header, LoadedConversation, PARTIAL_EXTENSION, StoredMessage, many};
 use crate::clock::{Clock, Time};
-use crate::disk::{self, Appender, Entry};
+use crate::disk::{self, Appender, DirEntry};
 use crate::name::Name;
 use crate::privacy::Redacted;
-use crate::seal::{KeyRing, Purpose};
+use crate::seal::{DataKeys, Purpose};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An encrypted header with the longest title is shorter than this.
-const HEADER_LINE: u64 = 16 * 1024;
+const MAX_HEADER_LINE_BYTES: u64 = 16 * 1024;
 
 /// Files shorter than this are synced so fast that flushing them in the background gains nothing.
-const WORTH_SETTLING: u64 = 256 * 1024;
+const FLUSH_THRESHOLD: u64 = 256 * 1024;
 
 /// The conversations of an installation.
 #[derive(Clone, Debug)]
 pub struct Archive {
     folder: PathBuf,
     index: Option<PathBuf>,
-    ring: Arc<KeyRing>,
+    data_keys: Arc<DataKeys>,
     clock: Clock,
 }
 
 /// A conversation that was opened for appending.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedConversation {
     /// The handle for appending.
     pub conversation: Conversation,
     /// The messages so far, and the damage.
-    pub stored: Stored,
+    pub stored: LoadedConversation,
 }
 
 /// A list of the conversations.
 #[derive(Debug, Default)]
 pub struct Summaries {
     /// The summaries, newest first.
-    pub found: Vec<Summary>,
+    pub summaries: Vec<Summary>,
     /// The conversations that cannot be read, and why.
-    pub failed: Vec<(Name, Error)>,
+    pub unreadable: Vec<(Name, Error)>,
 }
 
 /// The result of verifying all conversations.
 #[derive(Debug, Default)]
-pub struct Verified {
+pub struct VerifyReport {
     /// The number of readable conversations.
     pub conversations: usize,
     /// The number of messages in them.
@@ -73,7 +73,7 @@ pub struct Summary {
 impl Summary {
     /// Summarises a conversation that was read completely.
     #[must_use]
-    pub fn of(id: &Name, ending: &Ending) -> Self {
+    pub fn from_state(id: &Name, ending: &ConversationState) -> Self {
         let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at)).unwrap_or(Time::from_millis(0));
         Self { header: ending.header.clone(), id: id.clone(), updated_at, messages: ending.messages }
     }
@@ -82,8 +82,8 @@ impl Summary {
 impl Archive {
     /// The conversations in a folder, with the keys that decrypt them.
     #[must_use]
-    pub const fn new(folder: PathBuf, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self { folder, index: None, ring, clock }
+    pub const fn new(folder: PathBuf, data_keys: Arc<DataKeys>, clock: Clock) -> Self {
+        Self { folder, index: None, data_keys, clock }
     }
 
     /// Adds the path of the index, which makes lists fast.
@@ -93,17 +93,17 @@ impl Archive {
     }
 
     /// Starts a conversation. Its file is created with the first message.
-    pub fn begin(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
+    pub fn create(&self, provider: &str, model: &str) -> Result<Conversation, Error> {
         let id = new_id()?;
         let (provider, model) = (provider.to_owned(), model.to_owned());
         let header = Header { format: FORMAT, id, created_at: self.clock.now(), title: String::new(), provider, model, origin: None };
         let path = self.path(&header.id);
-        Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.ring), self.clock.clone()))
+        Ok(Conversation::new(header, path, None, 1, Arc::clone(&self.data_keys), self.clock.clone()))
     }
 
     /// Opens a conversation for appending. An incomplete last line is moved to a `.torn` file
     /// first.
-    pub fn open(&self, id: &Name) -> Result<Opened, Error> {
+    pub fn open(&self, id: &Name) -> Result<OpenedConversation, Error> {
         let path = self.path(id);
         if !disk::exists(&path) {
             return Err(Error::Missing(id.to_string()));
@@ -112,47 +112,47 @@ impl Archive {
         if !file.try_lock()? || !file.is_current() {
             return Err(Error::Busy(id.clone()));
         }
-        if file.length()? > WORTH_SETTLING {
-            file.settle();
+        if file.length()? > FLUSH_THRESHOLD {
+            file.flush_async();
         }
-        let mut reading = Reading::of(id, &self.ring);
+        let mut reading = ConversationReader::new(id, &self.data_keys);
         let mut messages = Vec::new();
         let mut give = |message| {
             messages.push(message);
             Ok::<(), Error>(())
         };
-        let (whole, torn) = file.read_lines(|lines| reading.take(lines, &mut give))?;
+        let (whole, torn) = file.read_lines(|lines| reading.push(lines, &mut give))?;
         let partial = disk::read(&partial_path(&path))?;
-        let belongs = partial.as_deref().map_or(Ok(false), |bytes| reading.take_partial(bytes, &mut give))?;
-        let stored = Stored::new(reading.finish(torn.len())?, messages);
-        if stored.torn > 0 {
+        let belongs = partial.as_deref().map_or(Ok(false), |bytes| reading.push_partial(bytes, &mut give))?;
+        let stored = LoadedConversation::new(reading.finish(torn.len())?, messages);
+        if stored.truncated > 0 {
             disk::write(&path.with_extension("torn"), &torn)?;
-            file.cut(whole)?;
+            file.truncate(whole)?;
         }
         if let Some(mut partial) = partial {
             if belongs {
                 if !partial.ends_with(b"\n") {
                     partial.push(b'\n');
                 }
-                file.add(&partial)?;
+                file.append(&partial)?;
                 file.sync()?;
             }
             disk::remove(&partial_path(&path))?;
         }
-        let header = stored.header.clone().unwrap_or_else(|| self.lost_header(id, &stored));
+        let header = stored.header.clone().unwrap_or_else(|| self.recovered_header(id, &stored));
         let conversation =
-            Conversation::new(header, path, Some(file), stored.last.saturating_add(1), Arc::clone(&self.ring), self.clock.clone());
-        Ok(Opened { conversation, stored })
+            Conversation::new(header, path, Some(file), stored.last.saturating_add(1), Arc::clone(&self.data_keys), self.clock.clone());
+        Ok(OpenedConversation { conversation, stored })
     }
 
     /// Reads a conversation without changing it.
-    pub fn read(&self, id: &Name) -> Result<Stored, Error> {
+    pub fn read(&self, id: &Name) -> Result<LoadedConversation, Error> {
         let mut messages = Vec::new();
         let ending = self.stream(id, &mut |message| {
             messages.push(message);
             Ok::<(), Error>(())
         })?;
-        Ok(Stored::new(ending, messages))
+        Ok(LoadedConversation::new(ending, messages))
     }
 
     /// Reads a conversation without changing it, and hands over each message as soon as it is read,
@@ -162,22 +162,22 @@ impl Archive {
         &self,
         id: &Name,
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
-    ) -> Result<Ending, E> {
-        self.stream_if_there(id, give)?.ok_or_else(|| Error::Missing(id.to_string()).into())
+    ) -> Result<ConversationState, E> {
+        self.stream_if_exists(id, give)?.ok_or_else(|| Error::Missing(id.to_string()).into())
     }
 
-    pub(super) fn stream_if_there<E: From<Error> + From<disk::Error>>(
+    pub(super) fn stream_if_exists<E: From<Error> + From<disk::Error>>(
         &self,
         id: &Name,
         give: &mut dyn FnMut(StoredMessage) -> Result<(), E>,
-    ) -> Result<Option<Ending>, E> {
+    ) -> Result<Option<ConversationState>, E> {
         // Read the partial answer first: if it is removed meanwhile, the conversation file has the
         // complete answer.
         let partial = self.partial(id)?;
-        let mut reading = Reading::of(id, &self.ring);
-        let Some((_, torn)) = disk::read_lines(&self.path(id), |lines| reading.take(lines, give))? else { return Ok(None) };
+        let mut reading = ConversationReader::new(id, &self.data_keys);
+        let Some((_, torn)) = disk::read_lines(&self.path(id), |lines| reading.push(lines, give))? else { return Ok(None) };
         if let Some(partial) = partial {
-            reading.take_partial(&partial, give)?;
+            reading.push_partial(&partial, give)?;
         }
         Ok(Some(reading.finish(torn.len())?))
     }
@@ -189,9 +189,9 @@ impl Archive {
 
     /// Reads only the header of a conversation; `None` if that line cannot be decrypted.
     pub fn header(&self, id: &Name) -> Result<Option<Header>, Error> {
-        let start = disk::read_start(&self.path(id), HEADER_LINE)?.ok_or_else(|| Error::Missing(id.to_string()))?;
+        let start = disk::read_start(&self.path(id), MAX_HEADER_LINE_BYTES)?.ok_or_else(|| Error::Missing(id.to_string()))?;
         let line = start.split(|b| *b == b'\n').next().unwrap_or_default();
-        let plain = std::str::from_utf8(line).ok().and_then(|token| self.ring.open(token).ok());
+        let plain = std::str::from_utf8(line).ok().and_then(|token| self.data_keys.decrypt(token).ok());
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()).filter(|h: &Header| h.id == *id && h.format <= FORMAT))
     }
 
@@ -210,20 +210,20 @@ impl Archive {
         self.clock.now()
     }
 
-    pub(super) fn ring(&self) -> &KeyRing {
-        &self.ring
+    pub(super) fn data_keys(&self) -> &DataKeys {
+        &self.data_keys
     }
 
     /// The subkeys for files other than conversations.
-    pub(super) fn ring_for(&self, purpose: Purpose) -> Result<KeyRing, Error> {
-        Ok(self.ring.for_purpose(purpose)?)
+    pub(super) fn data_keys_for(&self, purpose: Purpose) -> Result<DataKeys, Error> {
+        Ok(self.data_keys.for_purpose(purpose)?)
     }
 
-    fn entries(&self) -> Result<Vec<(Name, Entry)>, Error> {
-        Ok(ours(disk::list(&self.folder)?))
+    fn entries(&self) -> Result<Vec<(Name, DirEntry)>, Error> {
+        Ok(conversation_files(disk::list(&self.folder)?))
     }
 
-    fn lost_header(&self, id: &Name, stored: &Stored) -> Header {
+    fn recovered_header(&self, id: &Name, stored: &LoadedConversation) -> Header {
         let created_at = stored.messages.first().map_or_else(|| self.clock.now(), |m| m.at);
         Header {
             format: FORMAT,
@@ -287,15 +287,15 @@ impl Archive {
     /// Lists the conversations of a folder listing, which can be made while the keys are fetched.
     /// Unchanged files come from the index; the others are read and added to it.
     #[must_use]
-    pub fn summaries_of(&self, listing: &[Entry]) -> Summaries {
-        let index = self.index.as_ref().and_then(|path| Some((path, self.ring_for(Purpose::Index).ok()?)));
-        let known = index.as_ref().map(|(path, ring)| index::read(path, ring)).unwrap_or_default();
+    pub fn summaries_of(&self, listing: &[DirEntry]) -> Summaries {
+        let index = self.index.as_ref().and_then(|path| Some((path, self.data_keys_for(Purpose::Index).ok()?)));
+        let known = index.as_ref().map(|(path, data_keys)| index::read(path, data_keys)).unwrap_or_default();
         let before = known.len();
-        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(ENDING)?, Some(Stamp::of(entry)))));
-        let mut there: HashMap<&str, Option<Stamp>> = files.collect();
+        let files = listing.iter().filter_map(|entry| Some((entry.name.strip_suffix(EXTENSION)?, Some(FileStamp::from_entry(entry)))));
+        let mut there: HashMap<&str, Option<FileStamp>> = files.collect();
         for entry in listing {
-            if let Some(Some(stamp)) = entry.name.strip_suffix(PARTIAL_ENDING).and_then(|id| there.get_mut(id)) {
-                stamp.join(&Stamp::of(entry));
+            if let Some(Some(stamp)) = entry.name.strip_suffix(PARTIAL_EXTENSION).and_then(|id| there.get_mut(id)) {
+                stamp.merge(&FileStamp::from_entry(entry));
             }
         }
         let mut holds = Vec::with_capacity(there.len());
@@ -308,14 +308,14 @@ impl Archive {
                 holds.push(known);
             }
         }
-        let mut fresh: Vec<(Name, Stamp)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
+        let mut fresh: Vec<(Name, FileStamp)> = there.into_iter().filter_map(|(id, entry)| Some((id.parse().ok()?, entry?))).collect();
         fresh.sort_by(|(a, _), (b, _)| a.cmp(b));
         let changed = before != holds.len() || !fresh.is_empty();
         let mut failed = Vec::new();
-        let read = many::each(&fresh, |(id, _)| self.summary(id));
+        let read = many::par_map(&fresh, |(id, _)| self.summary(id));
         for ((id, stamp), summary) in fresh.into_iter().zip(read) {
             match summary {
-                Ok(Some(summary)) => holds.push(Known { stamp, summary }),
+                Ok(Some(summary)) => holds.push(IndexedSummary { stamp, summary }),
                 Ok(None) => {}
                 Err(error) => failed.push((id, error)),
             }
@@ -324,26 +324,26 @@ impl Archive {
         if let Some((path, ring)) = index.filter(|_| changed) {
             index::write(path, &holds.iter().collect::<Vec<_>>(), &ring, self.clock.now());
         }
-        Summaries { found: holds.into_iter().map(|k| k.summary).collect(), failed }
+        Summaries { summaries: holds.into_iter().map(|k| k.summary).collect(), unreadable: failed }
     }
 
     fn summary(&self, id: &Name) -> Result<Option<Summary>, Error> {
-        let Some(ending) = self.stream_if_there(id, &mut |_| Ok::<(), Error>(()))? else { return Ok(None) };
-        Ok(Some(Summary::of(id, &ending)))
+        let Some(ending) = self.stream_if_exists(id, &mut |_| Ok::<(), Error>(()))? else { return Ok(None) };
+        Ok(Some(Summary::from_state(id, &ending)))
     }
 
     /// Decrypts every conversation, counts the messages and collects the damage.
-    pub fn verify(&self) -> Result<Verified, Error> {
+    pub fn verify(&self) -> Result<VerifyReport, Error> {
         let mut ids = self.ids()?;
         ids.sort();
-        let read = many::each(&ids, |id| self.stream_if_there(id, &mut |_| Ok::<(), Error>(())));
-        let mut verified = Verified::default();
+        let read = many::par_map(&ids, |id| self.stream_if_exists(id, &mut |_| Ok::<(), Error>(())));
+        let mut verified = VerifyReport::default();
         for (id, read) in ids.into_iter().zip(read) {
             match read {
-                Ok(Some(Ending { messages, damage, .. })) => {
+                Ok(Some(ConversationState { messages, damage, .. })) => {
                     verified.conversations += 1;
                     verified.messages += messages;
-                    verified.damaged.extend(damage.into_iter().map(|d| (id.clone(), d.message, d.sentence())));
+                    verified.damaged.extend(damage.into_iter().map(|d| (id.clone(), d.message, d.describe())));
                 }
                 Ok(None) => {}
                 Err(error) => verified.damaged.push((id, None, error.to_string())),
@@ -358,24 +358,24 @@ impl Archive {
     }
 
     pub(super) fn path(&self, id: &Name) -> PathBuf {
-        self.folder.join(format!("{id}{ENDING}"))
+        self.folder.join(format!("{id}{EXTENSION}"))
     }
 }
 
 /// The ids of all conversations in a folder, unsorted. This needs no key, so it can run while the
 /// key is fetched.
 pub fn ids(folder: &Path) -> Result<Vec<Name>, Error> {
-    Ok(disk::names(folder, ENDING)?.into_iter().filter_map(|name| name.parse().ok()).collect())
+    Ok(disk::names(folder, EXTENSION)?.into_iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-fn ours(listing: Vec<Entry>) -> Vec<(Name, Entry)> {
-    listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(ENDING)?.parse().ok()?, e))).collect()
+fn conversation_files(listing: Vec<DirEntry>) -> Vec<(Name, DirEntry)> {
+    listing.into_iter().filter_map(|e| Some((e.name.strip_suffix(EXTENSION)?.parse().ok()?, e))).collect()
 }
 
 /// Whether a folder contains any conversation. This needs no key; it is checked before a data key
 /// is created.
-pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
-    disk::has_name(folder, ENDING)
+pub fn has_conversations(folder: &Path) -> Result<bool, disk::Error> {
+    disk::has_name_ending_in(folder, EXTENSION)
 }
 
 /// Generates a random id: collisions are not checked, because 50 bits make them practically
@@ -383,13 +383,13 @@ pub fn any_sealed(folder: &Path) -> Result<bool, disk::Error> {
 pub fn new_id() -> Result<Name, Error> {
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).map_err(|_| Error::Random)?;
-    letters(random.into_iter())
+    base32_id(random.into_iter())
 }
 
 /// Encodes bytes as lower-case letters and digits, 5 bits each, without those that look alike. Ten
 /// of them make an id.
-pub(super) fn letters(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
-    const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
-    let id: String = bytes.map(|b| char::from(LETTERS.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
+pub(super) fn base32_id(bytes: impl Iterator<Item = u8>) -> Result<Name, Error> {
+    const BASE32_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+    let id: String = bytes.map(|b| char::from(BASE32_ALPHABET.get(usize::from(b % 32)).copied().unwrap_or(b'a'))).collect();
     id.parse().map_err(|_| Error::Random)
 }

@@ -4,33 +4,33 @@ use super::*;
 use crate::clock::Clock;
 use crate::message::Message;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
-use crate::seal::{KeyRing, Purpose};
+use crate::seal::{DataKeys, Purpose};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-struct Place {
+struct TestArchive {
     dir: tempfile::TempDir,
     archive: Archive,
 }
 
-impl Place {
+impl TestArchive {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let ring = Arc::new(KeyRing::new(&seal::new_key().unwrap()).unwrap());
-        let archive = Archive::new(dir.path().join("conversations"), ring, Clock::fixed(Time::from_millis(1_800_000_000_000)));
+        let data_keys = Arc::new(DataKeys::new(&seal::generate_key().unwrap()).unwrap());
+        let archive = Archive::new(dir.path().join("conversations"), data_keys, Clock::fixed(Time::from_millis(1_800_000_000_000)));
         Self { dir, archive }
     }
 
     fn path(&self, id: &Name) -> PathBuf {
-        self.dir.path().join("conversations").join(format!("{id}{ENDING}"))
+        self.dir.path().join("conversations").join(format!("{id}{EXTENSION}"))
     }
 
     /// Creates a conversation of `count` messages. Returns its id and file.
     fn conversation(&self, messages: usize) -> (Name, PathBuf) {
-        let mut conversation = self.archive.begin("demo", "demo").unwrap();
+        let mut conversation = self.archive.create("demo", "demo").unwrap();
         for n in 0..messages {
             let role = if n % 2 == 0 { Role::User } else { Role::Assistant };
-            conversation.keep(&[(&message(role, &format!("text {n}")), &Note::default())]).unwrap();
+            conversation.save(&[(&message(role, &format!("text {n}")), &MessageMeta::default())]).unwrap();
         }
         let id = conversation.id().clone();
         let path = self.path(&id);
@@ -43,12 +43,12 @@ fn message(role: Role, text: &str) -> Message {
     Message { role, text, at: Time::from_millis(1_800_000_000_000) }
 }
 
-fn texts(stored: &Stored) -> Vec<(u32, String)> {
+fn texts(stored: &LoadedConversation) -> Vec<(u32, String)> {
     stored.messages.iter().map(|m| (m.n, m.text.printable())).collect()
 }
 
-fn sentences(stored: &Stored) -> Vec<String> {
-    stored.damage.iter().map(Damage::sentence).collect()
+fn sentences(stored: &LoadedConversation) -> Vec<String> {
+    stored.damage.iter().map(Damage::describe).collect()
 }
 
 fn rewrite(path: &Path, change: impl FnOnce(&mut Vec<String>)) {
@@ -59,8 +59,8 @@ fn rewrite(path: &Path, change: impl FnOnce(&mut Vec<String>)) {
 }
 
 #[test]
-fn what_was_kept_comes_back() {
-    let place = Place::new();
+fn conversation_round_trips() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(3);
     let stored = place.archive.read(&id).unwrap();
     assert_eq!(texts(&stored), [(1, "text 0".into()), (2, "text 1".into()), (3, "text 2".into())]);
@@ -72,8 +72,8 @@ fn what_was_kept_comes_back() {
 }
 
 #[test]
-fn every_byte_flipped_costs_at_most_one_message_and_is_reported() {
-    let place = Place::new();
+fn conversation_flipped_byte_costs_one_message() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(4);
     let whole = disk::read(&path).unwrap().unwrap();
     let right: Vec<(u32, String)> = texts(&place.archive.read(&id).unwrap());
@@ -91,8 +91,8 @@ fn every_byte_flipped_costs_at_most_one_message_and_is_reported() {
 }
 
 #[test]
-fn a_line_end_that_is_lost_costs_no_message_and_one_too_many_costs_one() {
-    let place = Place::new();
+fn conversation_lost_line_end_costs_nothing() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(4);
     let whole = disk::read(&path).unwrap().unwrap();
     let right = texts(&place.archive.read(&id).unwrap());
@@ -116,8 +116,8 @@ fn a_line_end_that_is_lost_costs_no_message_and_one_too_many_costs_one() {
 }
 
 #[test]
-fn every_truncation_keeps_all_whole_lines() {
-    let place = Place::new();
+fn conversation_truncation_keeps_complete_lines() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(3);
     let whole = disk::read(&path).unwrap().unwrap();
     for length in 1..whole.len() {
@@ -125,19 +125,19 @@ fn every_truncation_keeps_all_whole_lines() {
         let lines = whole[..length].split(|b| *b == b'\n').count() - 1;
         let stored = place.archive.read(&id).unwrap();
         assert_eq!(stored.messages.len(), lines.saturating_sub(1), "{length}");
-        assert_eq!(stored.torn > 0, whole[length - 1] != b'\n', "{length}");
+        assert_eq!(stored.truncated > 0, whole[length - 1] != b'\n', "{length}");
     }
 }
 
 #[test]
-fn a_torn_end_is_set_aside_and_the_next_message_is_whole() {
-    let place = Place::new();
+fn conversation_torn_end_is_set_aside() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(2);
     let whole = disk::read(&path).unwrap().unwrap();
     disk::write(&path, &whole[..whole.len() - 10]).unwrap();
     let mut opened = place.archive.open(&id).unwrap();
     assert_eq!(sentences(&opened.stored), ["the last line is incomplete"]);
-    opened.conversation.keep(&[(&message(Role::User, "again"), &Note::default())]).unwrap();
+    opened.conversation.save(&[(&message(Role::User, "again"), &MessageMeta::default())]).unwrap();
     let stored = place.archive.read(&id).unwrap();
     assert_eq!(texts(&stored), [(1, "text 0".into()), (2, "again".into())]);
     assert!(stored.damage.is_empty());
@@ -145,9 +145,9 @@ fn a_torn_end_is_set_aside_and_the_next_message_is_whole() {
 }
 
 #[test]
-fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
+fn conversation_reordered_lines_are_reported() {
     type Change = Box<dyn FnOnce(&mut Vec<String>)>;
-    let place = Place::new();
+    let place = TestArchive::new();
     let (_, other) = place.conversation(3);
     let foreign = String::from_utf8(disk::read(&other).unwrap().unwrap()).unwrap().lines().nth(2).unwrap().to_owned();
     let cases: Vec<(Change, Vec<&str>, usize)> = vec![
@@ -174,32 +174,32 @@ fn lines_moved_repeated_dropped_or_from_elsewhere_are_noticed() {
 }
 
 #[test]
-fn a_second_writer_is_told_and_another_key_opens_nothing() {
-    let place = Place::new();
+fn conversation_second_writer_is_refused() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(2);
     let first = place.archive.open(&id).unwrap();
     assert!(matches!(place.archive.open(&id), Err(Error::Busy(_))));
     drop(first);
-    let ring = Arc::new(KeyRing::new(&seal::new_key().unwrap()).unwrap());
-    let other = Archive::new(place.dir.path().join("conversations"), ring, Clock::system());
-    assert!(matches!(other.open(&id), Err(Error::Closed { .. })));
+    let data_keys = Arc::new(DataKeys::new(&seal::generate_key().unwrap()).unwrap());
+    let other = Archive::new(place.dir.path().join("conversations"), data_keys, Clock::system());
+    assert!(matches!(other.open(&id), Err(Error::Undecryptable { .. })));
     assert!(place.archive.open(&id).is_ok());
 }
 
 #[test]
-fn what_is_partial_gives_way_and_what_is_forgotten_is_gone() {
-    let place = Place::new();
+fn conversation_partial_reply_is_replaced() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(1);
     let mut conversation = place.archive.open(&id).unwrap().conversation;
-    let partial = Note { partial: true, ..Note::default() };
-    conversation.keep(&[(&message(Role::Assistant, "half an"), &partial)]).unwrap();
+    let partial = MessageMeta { partial: true, ..MessageMeta::default() };
+    conversation.save(&[(&message(Role::Assistant, "half an"), &partial)]).unwrap();
     let stored = place.archive.read(&id).unwrap();
     assert_eq!((texts(&stored)[1].1.as_str(), stored.messages[1].cut), ("half an", true));
-    conversation.keep(&[(&message(Role::Assistant, "half an answer"), &Note::default())]).unwrap();
+    conversation.save(&[(&message(Role::Assistant, "half an answer"), &MessageMeta::default())]).unwrap();
     let stored = place.archive.read(&id).unwrap();
     assert_eq!((texts(&stored)[1].1.as_str(), stored.messages[1].cut), ("half an answer", false));
-    conversation.forget_from(2).unwrap();
-    conversation.keep(&[(&message(Role::Assistant, "anew"), &Note::default())]).unwrap();
+    conversation.truncate(2).unwrap();
+    conversation.save(&[(&message(Role::Assistant, "anew"), &MessageMeta::default())]).unwrap();
     assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into()), (2, "anew".into())]);
 }
 
@@ -211,8 +211,8 @@ fn folder(path: &Path) -> Vec<(String, u64)> {
 }
 
 #[test]
-fn checkpoints_leave_the_answer_alone_in_the_file() {
-    let place = Place::new();
+fn checkpoint_leaves_only_the_reply() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(1);
     let path = place.archive.path(&id);
     let before = std::fs::read(&path).unwrap();
@@ -220,14 +220,14 @@ fn checkpoints_leave_the_answer_alone_in_the_file() {
     let mut text = String::new();
     for _ in 0..100 {
         text.push_str(&"some words of it ".repeat(50));
-        let partial = Note { partial: true, ..Note::default() };
-        conversation.keep(&[(&message(Role::Assistant, &text), &partial)]).unwrap();
+        let partial = MessageMeta { partial: true, ..MessageMeta::default() };
+        conversation.save(&[(&message(Role::Assistant, &text), &partial)]).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), before, "the earlier conversation has changed");
         let size: u64 = folder(&path).iter().map(|(_, bytes)| bytes).sum();
         let most = before.len() + 2 * text.len() + 1000;
         assert!(usize::try_from(size).unwrap() < most, "{size} of {most}");
     }
-    conversation.keep(&[(&message(Role::Assistant, &text), &Note::default())]).unwrap();
+    conversation.save(&[(&message(Role::Assistant, &text), &MessageMeta::default())]).unwrap();
     let after = std::fs::read(&path).unwrap();
     assert!(after.starts_with(&before), "the earlier conversation has changed");
     let lines = |bytes: &[u8]| bytes.split(|b| *b == b'\n').count();
@@ -239,24 +239,24 @@ fn checkpoints_leave_the_answer_alone_in_the_file() {
 
 #[test]
 fn checkpoint_survives_a_kill_at_every_step() {
-    let place = Place::new();
+    let place = TestArchive::new();
     let (id, path) = place.conversation(1);
     let partial = path.with_extension("partial");
-    assert!(partial.to_str().unwrap().ends_with(PARTIAL_ENDING));
+    assert!(partial.to_str().unwrap().ends_with(PARTIAL_EXTENSION));
     let archive = place.archive.clone().with_index(place.dir.path().join("cache/index.fernet"));
     let mut conversation = archive.open(&id).unwrap().conversation;
-    let note = Note { partial: true, ..Note::default() };
+    let note = MessageMeta { partial: true, ..MessageMeta::default() };
     let mut states = Vec::new();
     let mut state = |text: &str, cut: bool| {
         states.push((std::fs::read(&path).unwrap(), std::fs::read(&partial).ok(), text.to_owned(), cut));
     };
     // Each step is atomic: a rename, one append to the conversation file, a removal.
     for text in ["half", "half an"] {
-        conversation.keep(&[(&message(Role::Assistant, text), &note)]).unwrap();
+        conversation.save(&[(&message(Role::Assistant, text), &note)]).unwrap();
         state(text, true);
     }
     let checkpoint = std::fs::read(&partial).unwrap();
-    conversation.keep(&[(&message(Role::Assistant, "half an answer"), &Note::default())]).unwrap();
+    conversation.save(&[(&message(Role::Assistant, "half an answer"), &MessageMeta::default())]).unwrap();
     state("half an answer", false);
     drop(conversation);
     let whole = std::fs::read(&path).unwrap();
@@ -273,21 +273,21 @@ fn checkpoint_survives_a_kill_at_every_step() {
         if let Some(kept) = kept {
             disk::write(&partial, &kept).unwrap();
         }
-        let check = |stored: &Stored, reading: &str| {
+        let check = |stored: &LoadedConversation, reading: &str| {
             let expected = [(1, "text 0".to_owned()), (2, text.clone())];
             assert_eq!((&texts(stored)[..2], stored.messages[1].cut), (&expected[..], cut), "{reading}");
         };
         check(&archive.read(&id).unwrap(), "read");
         assert_eq!(titles(&archive), [("text 0".to_owned(), 2)]);
         assert_eq!(archive.verify().unwrap().messages, 2);
-        assert_eq!(archive.carry(&id).unwrap().unwrap().messages, 2);
-        let wanted = Wanted { text: crate::privacy::Sought::new(&text).unwrap(), role: None, since: None };
-        assert_eq!(archive.search(vec![id.clone()], &wanted).found.len(), 1);
+        assert_eq!(archive.export(&id).unwrap().unwrap().messages, 2);
+        let wanted = SearchQuery { text: crate::privacy::Query::new(&text).unwrap(), role: None, since: None };
+        assert_eq!(archive.search(vec![id.clone()], &wanted).hits.len(), 1);
         // The next writer appends after what was saved.
         let mut opened = archive.open(&id).unwrap();
         check(&opened.stored, "open");
         assert!(!partial.exists());
-        opened.conversation.keep(&[(&message(Role::User, "more"), &Note::default())]).unwrap();
+        opened.conversation.save(&[(&message(Role::User, "more"), &MessageMeta::default())]).unwrap();
         drop(opened);
         let stored = archive.read(&id).unwrap();
         check(&stored, "open and read");
@@ -298,13 +298,13 @@ fn checkpoint_survives_a_kill_at_every_step() {
 }
 
 #[test]
-fn checkpoint_of_another_conversation_or_none_is_damage_and_is_kept() {
-    let place = Place::new();
+fn checkpoint_of_other_conversation_is_damage() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(1);
     let (other, other_path) = place.conversation(1);
     let partial = |path: &Path| path.with_extension("partial");
-    let note = Note { partial: true, ..Note::default() };
-    place.archive.open(&other).unwrap().conversation.keep(&[(&message(Role::Assistant, "of another"), &note)]).unwrap();
+    let note = MessageMeta { partial: true, ..MessageMeta::default() };
+    place.archive.open(&other).unwrap().conversation.save(&[(&message(Role::Assistant, "of another"), &note)]).unwrap();
     for foreign in [std::fs::read(partial(&other_path)).unwrap(), b"nonsense".to_vec(), std::fs::read(&path).unwrap()] {
         disk::write(&partial(&path), &foreign).unwrap();
         let stored = place.archive.read(&id).unwrap();
@@ -314,30 +314,30 @@ fn checkpoint_of_another_conversation_or_none_is_damage_and_is_kept() {
 }
 
 #[test]
-fn full_conversation_refuses_a_question_and_keeps_an_answer() {
-    let place = Place::new();
+fn conversation_full_refuses_question_saves_reply() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(2);
     let mut conversation = place.archive.open(&id).unwrap().conversation;
     // A sparse file: it has the length, but takes no disk space.
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
-    let refused = conversation.keep(&[(&message(Role::User, "one more"), &Note::default())]);
+    let refused = conversation.save(&[(&message(Role::User, "one more"), &MessageMeta::default())]);
     let Err(Error::Full { bytes, .. }) = &refused else { panic!("{refused:?}") };
     assert_eq!(*bytes, MAX_FILE_BYTES + 1);
     assert_eq!(std::fs::metadata(&path).unwrap().len(), MAX_FILE_BYTES + 1, "something was written");
-    conversation.keep(&[(&message(Role::Assistant, "paid for"), &Note::default())]).unwrap();
+    conversation.save(&[(&message(Role::Assistant, "paid for"), &MessageMeta::default())]).unwrap();
     assert!(std::fs::metadata(&path).unwrap().len() > MAX_FILE_BYTES + 1);
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(MAX_FILE_BYTES).unwrap();
-    conversation.keep(&[(&message(Role::User, "just fits"), &Note::default())]).unwrap();
+    conversation.save(&[(&message(Role::User, "just fits"), &MessageMeta::default())]).unwrap();
 }
 
 #[test]
-fn line_made_for_another_purpose_is_no_record_of_a_conversation() {
-    let place = Place::new();
+fn conversation_rejects_token_of_other_purpose() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(1);
     let path = place.archive.path(&id);
     let forged = format!(r#"{{"id":"{id}","n":2,"role":"system","text":"forged","at":"2026-01-01T00:00:00Z"}}"#);
     for purpose in [Purpose::LineHistory, Purpose::Index, Purpose::ImportCopy, Purpose::Evidence, Purpose::Conversation] {
-        let token = place.archive.ring_for(purpose).unwrap().seal(forged.as_bytes(), Time::from_millis(0));
+        let token = place.archive.data_keys_for(purpose).unwrap().encrypt(forged.as_bytes(), Time::from_millis(0));
         let before = std::fs::read(&path).unwrap();
         std::fs::write(&path, [before.as_slice(), token.as_bytes(), b"\n"].concat()).unwrap();
         let stored = place.archive.read(&id).unwrap();
@@ -349,8 +349,8 @@ fn line_made_for_another_purpose_is_no_record_of_a_conversation() {
 }
 
 #[test]
-fn a_conversation_is_found_by_a_beginning_that_only_it_has() {
-    let place = Place::new();
+fn conversation_found_by_unique_prefix() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(1);
     assert_eq!(place.archive.find(&id.as_str()[..4]).unwrap(), id);
     assert!(matches!(place.archive.find(""), Err(Error::Ambiguous(_))));
@@ -362,14 +362,14 @@ fn redacted(text: &str) -> crate::privacy::Redacted {
 }
 
 fn titles(archive: &Archive) -> Vec<(String, usize)> {
-    let Summaries { found, failed } = archive.summaries().unwrap();
+    let Summaries { summaries: found, unreadable: failed } = archive.summaries().unwrap();
     assert!(failed.is_empty());
     found.into_iter().map(|s| (s.header.map_or_else(String::new, |h| h.title), s.messages)).collect()
 }
 
 #[test]
-fn the_index_knows_what_the_folder_holds_and_never_what_it_held() {
-    let place = Place::new();
+fn index_matches_folder() {
+    let place = TestArchive::new();
     let index = place.dir.path().join("cache/index.fernet");
     let archive = place.archive.clone().with_index(index.clone());
     let (id, path) = place.conversation(2);
@@ -377,7 +377,7 @@ fn the_index_knows_what_the_folder_holds_and_never_what_it_held() {
     let written = disk::read(&index).unwrap().unwrap();
     assert_eq!(titles(&archive), [("text 0".to_owned(), 2)]);
     assert_eq!(disk::read(&index).unwrap().unwrap(), written, "nothing changed, and yet it was written");
-    archive.open(&id).unwrap().conversation.keep(&[(&message(Role::User, "more"), &Note::default())]).unwrap();
+    archive.open(&id).unwrap().conversation.save(&[(&message(Role::User, "more"), &MessageMeta::default())]).unwrap();
     assert_eq!(titles(&archive), [("text 0".to_owned(), 3)]);
     archive.rename(&id, &redacted("another\ttitle")).unwrap();
     assert_eq!(titles(&archive), [("another\ttitle".to_owned(), 3)], "read from the file");
@@ -391,13 +391,13 @@ fn the_index_knows_what_the_folder_holds_and_never_what_it_held() {
 }
 
 #[test]
-fn many_conversations_are_listed_the_same_with_and_without_the_index() {
-    let place = Place::new();
+fn index_does_not_change_listing() {
+    let place = TestArchive::new();
     for _ in 0..900 {
         place.conversation(1);
     }
     let archive = place.archive.clone().with_index(place.dir.path().join("cache/index.fernet"));
-    let ids = |archive: &Archive| archive.summaries().unwrap().found.into_iter().map(|s| s.id).collect::<Vec<_>>();
+    let ids = |archive: &Archive| archive.summaries().unwrap().summaries.into_iter().map(|s| s.id).collect::<Vec<_>>();
     let without = ids(&place.archive);
     assert_eq!(without.len(), 900);
     assert_eq!(ids(&archive), without);
@@ -405,8 +405,8 @@ fn many_conversations_are_listed_the_same_with_and_without_the_index() {
 }
 
 #[test]
-fn a_new_title_costs_no_message_and_mends_a_damaged_header() {
-    let place = Place::new();
+fn rename_repairs_damaged_header() {
+    let place = TestArchive::new();
     let (id, path) = place.conversation(3);
     let before = disk::list(path.parent().unwrap()).unwrap()[0].modified_ms;
     place.archive.rename(&id, &redacted("one")).unwrap();
@@ -425,14 +425,14 @@ fn a_new_title_costs_no_message_and_mends_a_damaged_header() {
 }
 
 #[test]
-fn a_search_finds_by_word_role_and_date_and_says_what_is_damaged() {
-    let place = Place::new();
+fn search_filters_by_word_role_and_date() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(4);
     let (other, path) = place.conversation(2);
-    let wanted = |text: &str, role, since| Wanted { text: crate::privacy::Sought::new(text).unwrap(), role, since };
-    let places = |wanted: &Wanted| {
+    let wanted = |text: &str, role, since| SearchQuery { text: crate::privacy::Query::new(text).unwrap(), role, since };
+    let places = |wanted: &SearchQuery| {
         let searched = place.archive.search(place.archive.ids().unwrap(), wanted);
-        let mut places: Vec<(Name, u32)> = searched.found.into_iter().map(|f| (f.id, f.message.n)).collect();
+        let mut places: Vec<(Name, u32)> = searched.hits.into_iter().map(|f| (f.id, f.message.n)).collect();
         places.sort();
         (places, searched.damaged)
     };
@@ -451,12 +451,12 @@ fn a_search_finds_by_word_role_and_date_and_says_what_is_damaged() {
 }
 
 #[test]
-fn what_was_kept_in_part_can_be_taken_back() {
-    let place = Place::new();
+fn conversation_partial_can_be_discarded() {
+    let place = TestArchive::new();
     let (id, _) = place.conversation(1);
     let mut conversation = place.archive.open(&id).unwrap().conversation;
-    conversation.keep(&[(&message(Role::Assistant, "half an"), &Note { partial: true, ..Note::default() })]).unwrap();
-    conversation.forget_partial().unwrap();
-    conversation.forget_partial().unwrap();
+    conversation.save(&[(&message(Role::Assistant, "half an"), &MessageMeta { partial: true, ..MessageMeta::default() })]).unwrap();
+    conversation.discard_partial().unwrap();
+    conversation.discard_partial().unwrap();
     assert_eq!(texts(&place.archive.read(&id).unwrap()), [(1, "text 0".into())]);
 }

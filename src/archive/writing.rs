@@ -1,13 +1,13 @@
 //! Appends to a conversation: one write and one sync for each turn. Other changes, which are rare,
 //! replace the file.
 
-use super::{Error, Header, Line, MAX_FILE_BYTES};
+use super::{Error, Header, MAX_FILE_BYTES, MessageRecord};
 use crate::clock::{Clock, Time};
 use crate::disk::{self, Appender};
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::privacy::Redacted;
-use crate::seal::KeyRing;
+use crate::seal::DataKeys;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,13 +23,13 @@ pub struct Conversation {
     next: u32,
     /// Whether the partial file contains the beginning of the next message.
     has_partial: bool,
-    ring: Arc<KeyRing>,
+    data_keys: Arc<DataKeys>,
     clock: Clock,
 }
 
 /// Metadata that is saved with a message.
 #[derive(Clone, Debug, Default)]
-pub struct Note {
+pub struct MessageMeta {
     /// The model that wrote it.
     pub model: Option<String>,
     /// Whether the answer was stopped or interrupted.
@@ -42,8 +42,8 @@ pub struct Note {
 }
 
 impl Conversation {
-    pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, ring: Arc<KeyRing>, clock: Clock) -> Self {
-        Self { header, path, file, next, has_partial: false, ring, clock }
+    pub(super) fn new(header: Header, path: PathBuf, file: Option<Appender>, next: u32, data_keys: Arc<DataKeys>, clock: Clock) -> Self {
+        Self { header, path, file, next, has_partial: false, data_keys, clock }
     }
 
     /// The id of the conversation.
@@ -60,26 +60,26 @@ impl Conversation {
 
     /// Whether the conversation has a file.
     #[must_use]
-    pub const fn is_kept(&self) -> bool {
+    pub const fn is_saved(&self) -> bool {
         self.file.is_some()
     }
 
     /// Whether the path still leads to the open file: it may have been removed or replaced
     /// meanwhile, and what is appended would be lost.
     #[must_use]
-    pub fn is_there(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         self.file.as_ref().is_none_or(Appender::is_current)
     }
 
     /// Saves messages with one write and one sync. After it returns they survive a crash and a
     /// power failure. Returns the number of the first message.
-    pub fn keep(&mut self, messages: &[(&Message, &Note)]) -> Result<u32, Error> {
-        if !self.is_there() {
-            return Err(Error::Vanished(self.header.id.clone()));
+    pub fn save(&mut self, messages: &[(&Message, &MessageMeta)]) -> Result<u32, Error> {
+        if !self.is_current() {
+            return Err(Error::FileReplaced(self.header.id.clone()));
         }
         let now = self.clock.now();
         if self.file.is_none() && self.header.title.is_empty() {
-            self.header.title = title(messages);
+            self.header.title = derive_title(messages);
         }
         let (whole, partial) = match messages.split_last() {
             Some((last, whole)) if last.1.partial => (whole, Some(last)),
@@ -90,16 +90,16 @@ impl Conversation {
             self.add(whole, now)?;
         }
         if let Some(partial) = partial {
-            let (lines, _) = sealed(None, &self.header.id, self.next, &[*partial], &self.ring, now);
+            let (lines, _) = encrypt_messages(None, &self.header.id, self.next, &[*partial], &self.data_keys, now);
             disk::write(&partial_path(&self.path), lines.as_bytes())?;
             self.has_partial = true;
         }
         Ok(first)
     }
 
-    fn add(&mut self, messages: &[(&Message, &Note)], now: Time) -> Result<(), Error> {
+    fn add(&mut self, messages: &[(&Message, &MessageMeta)], now: Time) -> Result<(), Error> {
         let header = self.file.is_none().then_some(&self.header);
-        let (lines, next) = sealed(header, &self.header.id, self.next, messages, &self.ring, now);
+        let (lines, next) = encrypt_messages(header, &self.header.id, self.next, messages, &self.data_keys, now);
         match &mut self.file {
             Some(file) => {
                 // An answer is paid for, so it is always saved; only the next question is refused.
@@ -107,7 +107,7 @@ impl Conversation {
                 if bytes > MAX_FILE_BYTES && messages.iter().any(|(m, _)| m.role == Role::User) {
                     return Err(Error::Full { path: self.path.clone(), bytes });
                 }
-                file.add(lines.as_bytes())?;
+                file.append(lines.as_bytes())?;
                 file.sync()?;
             }
             // Written as a new file, so that a file without a header never exists.
@@ -116,11 +116,11 @@ impl Conversation {
         self.next = next;
         // The complete answer is on the disk. If the partial file cannot be removed, its number
         // shows that it is a leftover.
-        self.forget_partial().or(Ok(()))
+        self.discard_partial().or(Ok(()))
     }
 
     /// Deletes the partial answer.
-    pub fn forget_partial(&mut self) -> Result<(), Error> {
+    pub fn discard_partial(&mut self) -> Result<(), Error> {
         if self.has_partial {
             disk::remove(&partial_path(&self.path))?;
             self.has_partial = false;
@@ -130,8 +130,8 @@ impl Conversation {
 
     /// Removes the messages from `n` on by rewriting the file. If none is left, the file is
     /// deleted, because the title quotes the first message.
-    pub fn forget_from(&mut self, n: u32) -> Result<(), Error> {
-        self.forget_partial()?;
+    pub fn truncate(&mut self, n: u32) -> Result<(), Error> {
+        self.discard_partial()?;
         let Some(file) = &mut self.file else {
             return Ok(());
         };
@@ -144,7 +144,7 @@ impl Conversation {
         let bytes = file.read_all()?;
         let mut kept = Vec::with_capacity(bytes.len());
         for line in bytes.split_inclusive(|b| *b == b'\n') {
-            let place = self.opened(line).and_then(|p| serde_json::from_slice::<Line<'_>>(&p).ok().map(|l| l.n));
+            let place = self.decrypt_line(line).and_then(|p| serde_json::from_slice::<MessageRecord<'_>>(&p).ok().map(|l| l.n));
             if place.is_none_or(|place| place < n) {
                 kept.extend_from_slice(line);
             }
@@ -163,11 +163,11 @@ impl Conversation {
         };
         let (bytes, modified_ms) = (file.read_all()?, file.modified_ms()?);
         let mut lines = String::with_capacity(bytes.len() + 256);
-        seal(&self.header, &self.ring, self.clock.now(), &mut lines);
+        encrypt_record(&self.header, &self.data_keys, self.clock.now(), &mut lines);
         let mut lines = lines.into_bytes();
         for (number, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
-            let plain = self.opened(line);
-            let is_header = plain.as_ref().map_or(number == 0, |p| serde_json::from_slice::<Line<'_>>(p).is_err());
+            let plain = self.decrypt_line(line);
+            let is_header = plain.as_ref().map_or(number == 0, |p| serde_json::from_slice::<MessageRecord<'_>>(p).is_err());
             if !is_header {
                 lines.extend_from_slice(line);
             }
@@ -175,8 +175,8 @@ impl Conversation {
         self.replace(&lines, Some(modified_ms + 1))
     }
 
-    fn opened(&self, line: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        std::str::from_utf8(line).ok().and_then(|l| self.ring.open(l.trim_end()).ok())
+    fn decrypt_line(&self, line: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        std::str::from_utf8(line).ok().and_then(|l| self.data_keys.decrypt(l.trim_end()).ok())
     }
 
     /// Replaces the file, and opens and locks the new one.
@@ -193,31 +193,31 @@ impl Conversation {
 
 /// The path of the partial file.
 pub(super) fn partial_path(conversation: &Path) -> PathBuf {
-    // From `.jsonl.fernet` to `PARTIAL_ENDING`.
+    // From `.jsonl.fernet` to `PARTIAL_EXTENSION`.
     conversation.with_extension("partial")
 }
 
 /// Encrypted lines are written when they reach this size.
-const CHUNK: usize = 256 << 10;
+const CHUNK_BYTES: usize = 256 << 10;
 
 /// Encrypts a whole conversation and writes it in chunks: encrypted, even a message of one word has
 /// hundreds of bytes.
 pub(super) fn write_lines(
     mut header: Header,
-    messages: &[(&Message, &Note)],
-    ring: &KeyRing,
+    messages: &[(&Message, &MessageMeta)],
+    data_keys: &DataKeys,
     now: Time,
     write: &mut dyn FnMut(&str) -> Result<(), disk::Error>,
 ) -> Result<(), Error> {
     if header.title.is_empty() {
-        header.title = title(messages);
+        header.title = derive_title(messages);
     }
-    let (mut lines, mut n) = sealed(Some(&header), &header.id, 1, &[], ring, now);
+    let (mut lines, mut n) = encrypt_messages(Some(&header), &header.id, 1, &[], data_keys, now);
     for message in messages {
-        let (more, next) = sealed(None, &header.id, n, std::slice::from_ref(message), ring, now);
+        let (more, next) = encrypt_messages(None, &header.id, n, std::slice::from_ref(message), data_keys, now);
         lines.push_str(&more);
         n = next;
-        if lines.len() >= CHUNK {
+        if lines.len() >= CHUNK_BYTES {
             write(&lines)?;
             lines.clear();
         }
@@ -227,39 +227,46 @@ pub(super) fn write_lines(
 }
 
 /// Encrypts lines. Returns them with the number of the next message.
-fn sealed(header: Option<&Header>, id: &Name, first: u32, messages: &[(&Message, &Note)], ring: &KeyRing, now: Time) -> (String, u32) {
+fn encrypt_messages(
+    header: Option<&Header>,
+    id: &Name,
+    first: u32,
+    messages: &[(&Message, &MessageMeta)],
+    data_keys: &DataKeys,
+    now: Time,
+) -> (String, u32) {
     let mut lines = String::new();
     if let Some(header) = header {
-        seal(header, ring, now, &mut lines);
+        encrypt_record(header, data_keys, now, &mut lines);
     }
     let mut n = first;
     for (message, note) in messages {
-        let line = Line {
+        let line = MessageRecord {
             id: id.clone(),
             n,
             role: message.role,
             text: Cow::Borrowed(message.text.as_str()),
             at: message.at,
-            rules: Some(message.text.mark()),
+            rules: Some(message.text.ruleset()),
             model: note.model.clone(),
             cut: note.cut,
             partial: note.partial,
             foreign: note.foreign,
         };
-        seal(&line, ring, now, &mut lines);
+        encrypt_record(&line, data_keys, now, &mut lines);
         n += u32::from(!note.partial);
     }
     (lines, n)
 }
 
-fn seal(record: &impl serde::Serialize, ring: &KeyRing, now: Time, lines: &mut String) {
-    lines.push_str(&ring.seal(&serde_json::to_vec(record).unwrap_or_default(), now));
+fn encrypt_record(record: &impl serde::Serialize, data_keys: &DataKeys, now: Time, lines: &mut String) {
+    lines.push_str(&data_keys.encrypt(&serde_json::to_vec(record).unwrap_or_default(), now));
     lines.push('\n');
 }
 
 /// The title of a conversation: the beginning of the user's first message, which is already
 /// redacted.
-fn title(messages: &[(&Message, &Note)]) -> String {
+fn derive_title(messages: &[(&Message, &MessageMeta)]) -> String {
     let text = messages.iter().find(|(m, _)| m.role == Role::User).map_or("", |(m, _)| m.text.as_str());
     let mut title = String::new();
     for word in text.split_whitespace() {

@@ -3,7 +3,7 @@
 use crate::archive;
 use crate::ledger::{audit, budget};
 use crate::limit;
-use crate::privacy::validate::Refusal;
+use crate::privacy::validate::Rejection;
 use crate::provider;
 
 /// Why a message was not sent, or its answer not saved.
@@ -11,14 +11,14 @@ use crate::provider;
 pub enum Error {
     /// Validation refused it.
     #[error("{0}")]
-    Refused(#[from] Refusal),
+    Refused(#[from] Rejection),
     /// The conversation has reached its maximum length.
-    #[error("the conversation has {have} messages; at most {most} are allowed")]
+    #[error("the conversation has {have} messages; at most {max} are allowed")]
     TooLong {
         /// The messages it has.
         have: usize,
         /// The most messages it may have.
-        most: usize,
+        max: usize,
     },
     /// The user declined to send a message with findings.
     #[error("the message was not sent")]
@@ -31,16 +31,16 @@ pub enum Error {
     Budget(#[from] budget::Error),
     /// The user cancelled the wait for a limit.
     #[error("waiting was cancelled; nothing was sent")]
-    Stopped,
+    Cancelled,
     /// The message could not be saved. A message is saved before it is sent, so it was not sent.
     #[error("cannot save the message, so it was not sent")]
-    Question(#[source] archive::Error),
+    SaveQuestion(#[source] archive::Error),
     /// The audit log could not be written. Sending is recorded first, so the message was not sent.
     #[error("cannot write the audit log, so the message was not sent")]
     Audit(#[source] audit::Error),
     /// The answer was received but could not be saved.
     #[error("cannot save the answer")]
-    Answer(#[source] archive::Error),
+    SaveReply(#[source] archive::Error),
     /// The conversation file cannot be changed.
     #[error("{0}")]
     Archive(#[from] archive::Error),
@@ -49,5 +49,5 @@ pub enum Error {
     Provider(#[from] provider::Error),
     /// There is no message to retry or undo.
     #[error("the conversation has no messages yet")]
-    NothingSaid,
+    NoMessages,
 }

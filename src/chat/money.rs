@@ -1,17 +1,17 @@
 //! Records the cost of a message: the provider's figure, else an estimate, else unknown. Estimates
 //! are corrected when the provider reports the real cost.
 
-use super::passage::Pass;
+use super::passage::Permit;
 use super::{Error, Session};
-use crate::ledger::budget::Fill;
-use crate::ledger::usage::{self, Entry};
-use crate::ledger::{Event, Severity, What};
-use crate::provider::{self, Answer, Kind, Prices, Provider, price};
+use crate::ledger::budget::BudgetStatus;
+use crate::ledger::usage::{self, UsageEntry};
+use crate::ledger::{Event, EventKind, Severity};
+use crate::provider::{self, Completion, Prices, Provider, ProviderErrorKind, price};
 use std::fmt;
 use std::time::Duration;
 
 /// How long a provider may take to report the cost of an earlier answer. The user waits for this.
-const PATIENCE: Duration = Duration::from_secs(2);
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What is known about a model's price.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,7 +35,7 @@ impl Pricing {
 
     /// The price of a model.
     #[must_use]
-    pub fn of(&self, model: &str) -> Price {
+    pub fn price_of(&self, model: &str) -> Price {
         (self.0)(model)
     }
 }
@@ -56,14 +56,14 @@ pub struct Cost {
 }
 
 /// An answer as it was received.
-pub(super) struct Told<'a> {
-    pub(super) answer: Option<&'a Answer>,
+pub(super) struct ReplyUsage<'a> {
+    pub(super) completion: Option<&'a Completion>,
     pub(super) failure: Option<&'a provider::Error>,
     pub(super) model: &'a str,
-    pub(super) took: Duration,
-    pub(super) heard: &'a str,
+    pub(super) elapsed: Duration,
+    pub(super) received: &'a str,
     /// The bytes of reasoning before it.
-    pub(super) thought: u64,
+    pub(super) reasoned: u64,
     /// It was stopped between two attempts.
     pub(super) paused: bool,
     pub(super) id: Option<String>,
@@ -71,15 +71,15 @@ pub(super) struct Told<'a> {
 
 /// The result of recording.
 #[derive(Default)]
-pub(super) struct Booked {
+pub(super) struct Recorded {
     pub(super) cost: Option<Cost>,
-    pub(super) fills: Vec<Fill>,
+    pub(super) budgets: Vec<BudgetStatus>,
     /// What could not be recorded, as sentences for the user. This does not stop the conversation.
-    pub(super) trouble: Vec<String>,
+    pub(super) warnings: Vec<String>,
 }
 
 /// Tokens and cost, reported or estimated.
-struct Figures {
+struct TokenCost {
     prompt: u64,
     completion: u64,
     cost: Option<Cost>,
@@ -87,27 +87,27 @@ struct Figures {
 
 impl<P: Provider> Session<P> {
     /// Records the usage and cost of the request.
-    pub(super) fn book(&mut self, pass: &Pass, told: &Told<'_>) -> Booked {
-        let mut booked = Booked::default();
-        let figures = self.figures(told);
+    pub(super) fn record_usage(&mut self, permit: &Permit, reported: &ReplyUsage<'_>) -> Recorded {
+        let mut booked = Recorded::default();
+        let figures = self.token_cost(reported);
         booked.cost = figures.as_ref().and_then(|f| f.cost);
-        let event = self.event(told, figures.as_ref());
-        if let Some(Kind::RateLimited { retry_after: Some(wait) }) = told.failure.map(provider::Error::kind) {
-            let learnt = self.machines.backoff.learn(&self.who(), wait);
-            booked.trouble.extend(learnt.err().map(|e| format!("cannot save the waiting time the provider asked for: {e}")));
+        let event = self.usage_event(reported, figures.as_ref());
+        if let Some(ProviderErrorKind::RateLimited { retry_after: Some(wait) }) = reported.failure.map(provider::Error::kind) {
+            let learnt = self.services.backoff.record(&self.backoff_key(), wait);
+            booked.warnings.extend(learnt.err().map(|e| format!("cannot save the waiting time the provider asked for: {e}")));
         }
-        let trouble = |error| format!("cannot write the audit log: {error}");
+        let warning = |error| format!("cannot write the audit log: {error}");
         let Some(figures) = figures else {
-            booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
-            self.hand_back(pass);
+            booked.warnings.extend(self.services.audit.append(&event).err().map(warning));
+            self.release(permit);
             return booked;
         };
         let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let entry = Entry {
-            at: self.machines.clock.now(),
+        let entry = UsageEntry {
+            at: self.services.clock.now(),
             provider: self.provider.name().to_string(),
-            profile: self.manners.profile.clone(),
-            model: usage::model(told.model),
+            profile: self.config.profile.clone(),
+            model: usage::sanitize_model(reported.model),
             conversation: self.conversation_id(),
             prompt: whole(figures.prompt),
             completion: whole(figures.completion),
@@ -116,68 +116,70 @@ impl<P: Provider> Session<P> {
             correction: false,
             was_unknown: false,
         };
-        match self.machines.purse.settle(pass.hold.as_ref(), &entry, told.id.as_deref(), self.own) {
-            Ok(fills) => booked.fills = fills,
-            Err(error) => booked.trouble.push(format!("cannot write the usage record: {}", reason(error))),
+        match self.services.budget.commit(permit.hold.as_ref(), &entry, reported.id.as_deref(), self.spend) {
+            Ok(budgets) => booked.budgets = budgets,
+            Err(error) => booked.warnings.push(format!("cannot write the usage record: {}", describe_error(error))),
         }
         // After the usage record: if that is lost, totals are recalculated from the log, and the
         // other order would count the request twice.
-        booked.trouble.extend(self.machines.audit.add(&event).err().map(trouble));
-        if let Some(id) = told.id.as_ref().filter(|_| entry.estimated || entry.nanos.is_none()) {
+        booked.warnings.extend(self.services.audit.append(&event).err().map(warning));
+        if let Some(id) = reported.id.as_ref().filter(|_| entry.estimated || entry.nanos.is_none()) {
             self.own_estimates.push(id.clone());
         }
         let spent = entry.nanos.unwrap_or(0);
-        self.own.conversation = self.own.conversation.saturating_add(spent);
-        self.own.command = self.own.command.saturating_add(spent);
+        self.spend.conversation = self.spend.conversation.saturating_add(spent);
+        self.spend.command = self.spend.command.saturating_add(spent);
         booked
     }
 
     /// Tokens and cost; `None` if no request was made that could have cost anything.
-    fn figures(&self, told: &Told<'_>) -> Option<Figures> {
+    fn token_cost(&self, reported: &ReplyUsage<'_>) -> Option<TokenCost> {
         // Usage in which every count is zero was not reported.
-        let counts = |used: &&provider::Usage| used.spent().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0;
-        if let Some(used) = told.answer.and_then(|a| a.usage.as_ref()).filter(counts) {
-            let exact = used.spent().map(|n| Cost { nanos: n.0, estimated: false });
+        let counts = |used: &&provider::TokenUsage| used.total_cost().is_some() || used.prompt_tokens > 0 || used.completion_tokens > 0;
+        if let Some(used) = reported.completion.and_then(|a| a.usage.as_ref()).filter(counts) {
+            let exact = used.total_cost().map(|n| Cost { nanos: n.0, estimated: false });
             let cost = exact.or_else(|| self.estimate(used));
-            return Some(Figures { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
+            return Some(TokenCost { prompt: used.prompt_tokens, completion: used.completion_tokens, cost });
         }
-        if (told.failure.is_some() || told.paused) && told.heard.is_empty() && told.thought == 0 {
+        if (reported.failure.is_some() || reported.paused) && reported.received.is_empty() && reported.reasoned == 0 {
             return None;
         }
         // No usage was reported: the answer was stopped, broke off, or the server does not report
         // usage. Estimate it from the text.
-        let prompt = self.past.iter().map(|m| price::tokens_likely(m.text.as_str()) + 4).sum();
-        let completion = price::tokens_likely(told.heard) + told.thought.div_ceil(4);
-        let used = provider::Usage { prompt_tokens: prompt, completion_tokens: completion, ..provider::Usage::default() };
+        let prompt = self.history.iter().map(|m| price::estimate_tokens(m.text.as_str()) + 4).sum();
+        let completion = price::estimate_tokens(reported.received) + reported.reasoned.div_ceil(4);
+        let used = provider::TokenUsage { prompt_tokens: prompt, completion_tokens: completion, ..provider::TokenUsage::default() };
         let cost = self.estimate(&used);
-        Some(Figures { prompt, completion, cost })
+        Some(TokenCost { prompt, completion, cost })
     }
 
-    fn estimate(&self, used: &provider::Usage) -> Option<Cost> {
-        match self.machines.pricing.of(&self.wish.model) {
+    fn estimate(&self, used: &provider::TokenUsage) -> Option<Cost> {
+        match self.services.pricing.price_of(&self.options.model) {
             Price::Known(prices) if !used.is_byok => prices.estimate(used).map(|n| Cost { nanos: n.0, estimated: true }),
             _ => None,
         }
     }
 
-    fn event(&self, told: &Told<'_>, figures: Option<&Figures>) -> Event {
-        let outcome = match (told.answer, told.failure) {
+    fn usage_event(&self, reported: &ReplyUsage<'_>, figures: Option<&TokenCost>) -> Event {
+        let outcome = match (reported.completion, reported.failure) {
             (Some(_), _) => "answered",
             (None, Some(_)) => "failed",
             (None, None) => "stopped",
         };
-        let mut event =
-            Event::new(What::Request).word("provider", self.provider.name().as_str()).word("model", told.model).word("outcome", outcome);
-        event = event.number("milliseconds", told.took.as_millis());
+        let mut event = Event::new(EventKind::Request)
+            .word("provider", self.provider.name().as_str())
+            .word("model", reported.model)
+            .word("outcome", outcome);
+        event = event.number("milliseconds", reported.elapsed.as_millis());
         // If the conversation has a budget, its cost is recorded in two files.
-        if self.machines.purse.caps().per_conversation.is_some()
+        if self.services.budget.limits().per_conversation.is_some()
             && let Some(id) = self.conversation_id()
         {
             event = event.word("conversation", &id);
         }
-        if let Some(failure) = told.failure {
+        if let Some(failure) = reported.failure {
             event = event.severity(Severity::Warning).word("failure", failure.kind().code());
-            if let Kind::RateLimited { retry_after: Some(wait) } = failure.kind() {
+            if let ProviderErrorKind::RateLimited { retry_after: Some(wait) } = failure.kind() {
                 event = event.number("retry_after", wait.as_secs());
             }
         }
@@ -197,36 +199,36 @@ impl<P: Provider> Session<P> {
 
     /// Asks the provider for the real cost of stopped answers, and books the difference to the
     /// estimate.
-    pub(super) async fn correct(&mut self) -> Option<String> {
-        let pending = match self.machines.purse.pending(self.provider.name().as_str(), &self.manners.profile) {
+    pub(super) async fn reconcile_costs(&mut self) -> Option<String> {
+        let pending = match self.services.budget.pending_corrections(self.provider.name().as_str(), &self.config.profile) {
             Ok(pending) => pending,
-            Err(error) => return Some(format!("cannot correct estimated costs: {}", reason(error))),
+            Err(error) => return Some(format!("cannot correct estimated costs: {}", describe_error(error))),
         };
         for one in pending {
-            let asked = tokio::time::timeout(PATIENCE, self.provider.account(&one.id)).await;
+            let asked = tokio::time::timeout(LOOKUP_TIMEOUT, self.provider.billed_usage(&one.id)).await;
             let Ok(Some(used)) = asked else { continue };
-            let Some(spent) = used.spent() else { continue };
+            let Some(spent) = used.total_cost() else { continue };
             let whole = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-            match self.machines.purse.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
-                Err(error) => return Some(format!("cannot correct estimated costs: {}", reason(error))),
+            match self.services.budget.correct(&one, whole(used.prompt_tokens), whole(used.completion_tokens), spent.0) {
+                Err(error) => return Some(format!("cannot correct estimated costs: {}", describe_error(error))),
                 Ok(false) => continue,
                 Ok(true) => {}
             }
             let more = spent.0.saturating_sub(one.booked.nanos.unwrap_or(0));
             let own = self.own_estimates.contains(&one.id);
             if own {
-                self.own.command = self.own.command.saturating_add(more);
+                self.spend.command = self.spend.command.saturating_add(more);
             }
             // A conversation that is not saved has no id to compare.
             if own || (one.booked.conversation.is_some() && one.booked.conversation == self.conversation_id()) {
-                self.own.conversation = self.own.conversation.saturating_add(more);
+                self.spend.conversation = self.spend.conversation.saturating_add(more);
             }
         }
         None
     }
 }
 
-fn reason(error: crate::ledger::budget::Error) -> String {
+fn describe_error(error: crate::ledger::budget::Error) -> String {
     let error = Error::Budget(error);
     std::error::Error::source(&error).and_then(std::error::Error::source).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -1,24 +1,24 @@
 //! The interface through which the user interface follows a message.
 
 use crate::privacy::{Displayable, Findings};
-use crate::provider::Heard;
+use crate::provider::StreamEvent;
 use std::time::Duration;
 
 /// Follows a message from input to answer.
-pub trait Watcher {
+pub trait Observer {
     /// A warning of validation or of a limit.
-    fn warned(&mut self, warning: &str);
+    fn on_warning(&mut self, warning: &str);
     /// Values were replaced.
-    fn redacted(&mut self, findings: &Findings);
+    fn on_redacted(&mut self, findings: &Findings);
     /// Asks whether a message with these findings may be sent. Called only if the policy requires
     /// it.
-    fn approves(&mut self, findings: &Findings) -> bool;
+    fn confirm_send(&mut self, findings: &Findings) -> bool;
     /// The next part of the answer, safe to display.
-    fn text(&mut self, shown: &Displayable);
+    fn on_text(&mut self, shown: &Displayable);
     /// Something other than text was received.
-    fn sign(&mut self, heard: &Heard);
+    fn on_event(&mut self, heard: &StreamEvent);
     /// A wait for a limit has this much time left. Called every second, at last with zero.
-    fn waiting(&mut self, left: Duration);
+    fn on_wait(&mut self, left: Duration);
     /// A trace message for debugging: numbers and names only.
-    fn step(&mut self, _what: &str) {}
+    fn trace(&mut self, _what: &str) {}
 }

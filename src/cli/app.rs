@@ -13,27 +13,27 @@
 //! `ring` and `archive` do both steps. `archive_to_look_at` leaves out the third, for commands that
 //! only read.
 
-use super::Global;
+use super::GlobalArgs;
 use super::env::Env;
-use super::keys::{Keys, opens_anything};
-use super::log::{Level, Log};
-use super::report::{Exit, Problem};
+use super::keys::{KeyAccess, opens_anything};
+use super::log::{DebugLog, LogLevel};
+use super::report::{CliError, CliExit};
 use super::rollback::When;
-use super::ui::{Ui, shown};
+use super::ui::{Ui, display_path};
 use crate::archive::{self, Archive};
 use crate::catalog::{self, Endpoint};
 use crate::clock::{self, Clock};
 use crate::disk;
-use crate::home::Home;
-use crate::ledger::audit::{self, Audit};
-use crate::ledger::usage::Usage;
-use crate::ledger::{Event, Severity, What};
+use crate::home::Dirs;
+use crate::ledger::audit::{self, AuditLog};
+use crate::ledger::usage::UsageLog;
+use crate::ledger::{Event, EventKind, Severity};
 use crate::limit::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
-use crate::provider::Reach;
-use crate::seal::{KeyRing, Purpose};
-use crate::settings::{self, KeyFrom, Settings, Store};
+use crate::provider::HttpContext;
+use crate::seal::{DataKeys, Purpose};
+use crate::settings::{self, KeySource, Settings, StoreSetting};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -43,28 +43,28 @@ use std::sync::Arc;
 pub(crate) struct App {
     pub(crate) ui: Ui,
     pub(crate) env: Env,
-    pub(crate) home: Home,
+    pub(crate) home: Dirs,
     pub(crate) clock: Clock,
     pub(crate) yes: bool,
     settings_file: PathBuf,
     settings: Option<Arc<Settings>>,
-    keys: Option<Keys>,
-    ring: Option<Arc<KeyRing>>,
+    keys: Option<KeyAccess>,
+    data_keys: Option<Arc<DataKeys>>,
     /// Shared with other processes for as long as `ring` is held.
-    sealing: Option<disk::Lock>,
-    pub(super) audit_key: Option<Arc<audit::Key>>,
-    log: Option<Log>,
+    data_key_lock: Option<disk::FileLock>,
+    pub(super) audit_key: Option<Arc<audit::AuditKey>>,
+    log: Option<DebugLog>,
     /// Providers may be asked about keys during a lockdown, because no message is sent.
-    keys_reach_out: bool,
+    key_calls_allowed: bool,
     /// This command sends messages, and when it compares the state with its marks at its end.
     pub(super) compare_at_end: Option<When>,
 }
 
 /// The provider, model and key to use for a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Choice {
+pub(crate) struct ProviderChoice {
     pub(crate) endpoint: Endpoint,
-    pub(crate) key: KeyFrom,
+    pub(crate) key: KeySource,
     pub(crate) env_name: Option<String>,
     pub(crate) profile: Name,
     pub(crate) model: String,
@@ -72,25 +72,25 @@ pub(crate) struct Choice {
 
 /// Loads the time zone that `TZ` names, such as `Asia/Tokyo`. `jiff` understands rules and absolute
 /// paths by itself.
-fn live_where_the_environment_says(env: Env) {
+fn apply_tz(env: Env) {
     let Ok(Some(said)) = env.text("TZ") else { return };
     let name = said.trim_start_matches(':');
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
     if !name.starts_with('/') && name.chars().all(plain) {
         // If the file does not exist, the value is a rule such as `JST-9`.
-        if let Ok(rules) = disk::read_foreign(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
-            clock::live_in(name, &rules);
+        if let Ok(rules) = disk::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
+            clock::set_time_zone(name, &rules);
         }
     }
 }
 
 impl App {
-    pub(crate) fn new(ui: Ui, env: Env, global: Global) -> Result<Self> {
+    pub(crate) fn new(ui: Ui, env: Env, global: GlobalArgs) -> Result<Self> {
         let home = match env.path("CHATBOT_HOME") {
-            Some(root) => Home::under(&root),
-            None => Home::of_the_platform(),
+            Some(root) => Dirs::under_root(&root),
+            None => Dirs::platform_default(),
         }?;
-        live_where_the_environment_says(env);
+        apply_tz(env);
         let named = global.config.or_else(|| env.path("CHATBOT_CONFIG"));
         let beside = |path: PathBuf| if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
         let settings_file = named.map_or_else(|| home.settings(), beside);
@@ -103,11 +103,11 @@ impl App {
             settings_file,
             settings: None,
             keys: None,
-            ring: None,
-            sealing: None,
+            data_keys: None,
+            data_key_lock: None,
             audit_key: None,
             log: None,
-            keys_reach_out: false,
+            key_calls_allowed: false,
             compare_at_end: None,
         })
     }
@@ -118,15 +118,15 @@ impl App {
             self.compare_with_marks(when);
         }
         self.keys = None;
-        self.ring = None;
-        self.sealing = None;
+        self.data_keys = None;
+        self.data_key_lock = None;
     }
 
     /// Drops the data key and the shared lock, so that `history rekey` can take the lock
     /// exclusively.
-    pub(crate) fn let_go_of_the_ring(&mut self) {
-        self.ring = None;
-        self.sealing = None;
+    pub(crate) fn drop_data_keys(&mut self) {
+        self.data_keys = None;
+        self.data_key_lock = None;
     }
 
     pub(crate) fn settings_file(&self) -> &PathBuf {
@@ -143,53 +143,54 @@ impl App {
         let (settings, problems) = settings::parse(&text);
         for problem in problems {
             // A misspelt limit would limit nothing, and a script shows its warnings to no one.
-            let guards = settings::guards(&problem.key);
+            let guards = settings::is_protective(&problem.key);
             if problem.unknown && !guards {
-                self.ui.warning(&self.sentence(&problem));
+                self.ui.warning(&self.describe_problem(&problem));
             } else {
                 bail!(
-                    Problem::new(Exit::Misuse, "settings", self.sentence(&problem))
-                        .hint(format!("fix it, then run `chatbot config check` (`{}`)", shown(&self.settings_file)))
+                    CliError::new(CliExit::Misuse, "settings", self.describe_problem(&problem))
+                        .hint(format!("fix it, then run `chatbot config check` (`{}`)", display_path(&self.settings_file)))
                 );
             }
         }
         let settings = Arc::new(settings);
         self.settings = Some(Arc::clone(&settings));
         self.let_children_inherit(&settings)?;
-        self.note_changed_settings(&text);
+        self.audit_changed_settings(&text);
         Ok(settings)
     }
 
     /// Reads the text of the settings file; empty if there is none.
     pub(crate) fn settings_text(&self) -> Result<String> {
-        let bytes = disk::read_by_hand(&self.settings_file, 1 << 20)?;
+        let bytes = disk::read_user_edited(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
             bail!(
-                Problem::misuse(format!("there is no settings file `{}`", shown(&self.settings_file)))
+                CliError::misuse(format!("there is no settings file `{}`", display_path(&self.settings_file)))
                     .hint("create one with `chatbot config init`")
             );
         }
-        String::from_utf8(bytes.unwrap_or_default())
-            .map_err(|_| Problem::misuse(format!("`{}` is not UTF-8 text", shown(&self.settings_file))).hint("save it as UTF-8").into())
+        String::from_utf8(bytes.unwrap_or_default()).map_err(|_| {
+            CliError::misuse(format!("`{}` is not UTF-8 text", display_path(&self.settings_file))).hint("save it as UTF-8").into()
+        })
     }
 
     /// Formats a problem of the settings, without any key that was pasted into them.
-    pub(crate) fn sentence(&self, problem: &settings::Problem) -> String {
+    pub(crate) fn describe_problem(&self, problem: &settings::SettingsProblem) -> String {
         let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", Raw::from(problem.key.as_str()).printable()) };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        super::report::without_keys(&format!("{} line {}: {key}{}{meant}", shown(&self.settings_file), problem.line, problem.reason))
+        super::report::without_keys(&format!("{} line {}: {key}{}{meant}", display_path(&self.settings_file), problem.line, problem.reason))
     }
 
-    pub(crate) fn audit(&self) -> Audit {
-        Audit::new(self.home.state(), self.clock.clone())
+    pub(crate) fn audit(&self) -> AuditLog {
+        AuditLog::new(self.home.state(), self.clock.clone())
             .with_key(self.audit_key.clone())
-            .required(self.settings.as_ref().is_none_or(|settings| settings.audit_required))
-            .with_echo(self.log.clone().map(|log| audit::Echo::new(move |line| log.line(Level::Info, line))))
+            .with_required(self.settings.as_ref().is_none_or(|settings| settings.audit_required))
+            .with_tap(self.log.clone().map(|log| audit::EventTap::new(move |line| log.write(LogLevel::Info, line))))
     }
 
     /// Writes an event to the audit log. A failure is only a warning: the command continues.
-    pub(crate) fn note(&self, event: &Event) {
-        if let Err(error) = self.audit().add(event) {
+    pub(crate) fn audit_event(&self, event: &Event) {
+        if let Err(error) = self.audit().append(event) {
             self.ui.warning(&format!("cannot write the audit log: {error}"));
         }
     }
@@ -197,12 +198,12 @@ impl App {
     /// Fails during a lockdown, and logs the attempt.
     pub(crate) fn refuse_in_lockdown(&self) -> Result<()> {
         Ok(self.lockdown().check().inspect_err(|_| {
-            self.note(&Event::new(What::Limited).severity(Severity::Warning).word("window", "lockdown"));
+            self.audit_event(&Event::new(EventKind::Limited).severity(Severity::Warning).word("window", "lockdown"));
         })?)
     }
 
-    pub(crate) fn usage(&self) -> Usage {
-        Usage::new(self.home.state())
+    pub(crate) fn usage(&self) -> UsageLog {
+        UsageLog::new(self.home.state())
     }
 
     pub(crate) fn limiter(&mut self) -> Result<Limiter> {
@@ -217,69 +218,70 @@ impl App {
 
     pub(crate) fn redactor_for(&self, policy: &Policy) -> Result<Arc<Redactor>> {
         let redactor = Redactor::new(policy).map_err(|e| {
-            Problem::new(Exit::Misuse, "settings", e.to_string()).hint(format!("fix `[privacy]` in `{}`", shown(&self.settings_file)))
+            CliError::new(CliExit::Misuse, "settings", e.to_string())
+                .hint(format!("fix `[privacy]` in `{}`", display_path(&self.settings_file)))
         })?;
         Ok(Arc::new(redactor))
     }
 
     /// Opens the keys of this home; the key store itself is contacted later, when a key is needed.
-    pub(crate) fn keys(&mut self) -> Result<&mut Keys> {
+    pub(crate) fn keys(&mut self) -> Result<&mut KeyAccess> {
         if self.keys.is_none() {
-            self.must_be_private()?;
+            self.check_permissions()?;
             let settings = self.settings()?;
             let store = self.env_store()?.unwrap_or(settings.keys.store);
-            let settings = settings::Keys { store, ..settings.keys };
-            self.keys = Some(Keys::new(self.ui, self.env, &self.home, &self.clock, &settings));
+            let settings = settings::KeySettings { store, ..settings.keys };
+            self.keys = Some(KeyAccess::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
         self.keys.as_mut().context("the keys are not open")
     }
 
     /// Whether the key store has been asked for something in this run.
     pub(super) fn has_open_key_store(&self) -> bool {
-        self.keys.as_ref().is_some_and(|keys| keys.custody().is_open())
+        self.keys.as_ref().is_some_and(|keys| keys.manager().is_open())
     }
 
     /// Refuses folders that other users can write to: they could replace the encrypted files or the
     /// programs' state.
-    fn must_be_private(&self) -> Result<()> {
+    fn check_permissions(&self) -> Result<()> {
         let home = &self.home;
         let root = self.env.path("CHATBOT_HOME");
         for place in root.as_deref().into_iter().chain([home.data(), home.state()]) {
             disk::inspect_ancestors(place)?;
         }
         for folder in [home.data(), &home.conversations(), home.state(), home.cache()] {
-            disk::inspect_folder_of_ours(folder)?;
+            disk::check_private_dir(folder)?;
         }
         Ok(())
     }
 
     /// The data key for files other than conversations. The purpose is required, because each
     /// purpose has a key derived for it alone.
-    pub(crate) fn ring(&mut self, purpose: Purpose) -> Result<KeyRing> {
-        let ring = self.ring_alone()?;
+    pub(crate) fn data_keys(&mut self, purpose: Purpose) -> Result<DataKeys> {
+        let data_keys = self.data_keys_only()?;
         self.open_audit_key();
-        Ok(ring.for_purpose(purpose)?)
+        Ok(data_keys.for_purpose(purpose)?)
     }
 
     /// The data key for conversations. It is created only while no encrypted conversation exists: a
     /// second key could not decrypt the first one's files.
-    fn ring_alone(&mut self) -> Result<Arc<KeyRing>> {
-        if let Some(ring) = &self.ring {
-            return Ok(Arc::clone(ring));
+    fn data_keys_only(&mut self) -> Result<Arc<DataKeys>> {
+        if let Some(data_keys) = &self.data_keys {
+            return Ok(Arc::clone(data_keys));
         }
         // A read-only disk has no lock. Nothing can be re-encrypted there either, so no lock is
         // needed.
-        self.sealing = disk::Lock::share(&self.sealing_lock()).ok();
-        let sealed = archive::any_sealed(&self.home.conversations())?;
+        self.data_key_lock = disk::FileLock::acquire_shared(&self.data_key_lock()).ok();
+        let sealed = archive::has_conversations(&self.home.conversations())?;
         let (home, clock) = (self.home.clone(), self.clock.clone());
-        let (ring, made) = self.keys()?.data_ring(sealed, |key| opens_anything(&home, &clock, key).unwrap_or(false))?;
+        let (data_keys, made) = self.keys()?.data_keys(sealed, |key| opens_anything(&home, &clock, key).unwrap_or(false))?;
         if made {
             self.open_audit_key();
-            self.note(&Event::new(What::DataKeyMade));
+            self.audit_event(&Event::new(EventKind::DataKeyMade));
         }
-        let ring = Arc::new(ring);
-        self.ring = Some(Arc::clone(&ring));
-        Ok(ring)
+        let data_keys = Arc::new(data_keys);
+        self.data_keys = Some(Arc::clone(&data_keys));
+        Ok(data_keys)
     }
 
     /// Opens the key of the audit log, and creates it if there is none. Without it the log is still
@@ -292,24 +294,24 @@ impl App {
         if let Ok(keys) = self.keys()
             && let Ok((key, made)) = keys.audit_key(&lock)
         {
-            self.audit_key = Some(Arc::new(if made { audit::Key::fresh(&key) } else { audit::Key::new(&key) }));
+            self.audit_key = Some(Arc::new(if made { audit::AuditKey::newly_created(&key) } else { audit::AuditKey::new(&key) }));
             if made {
                 // A record under the key is written at once: a log without one was replaced.
-                self.note(&Event::new(What::AuditKeyMade));
+                self.audit_event(&Event::new(EventKind::AuditKeyMade));
             }
         }
     }
 
     /// Uses this key for the audit log from now on.
-    pub(crate) fn use_audit_key(&mut self, key: Arc<audit::Key>) {
+    pub(crate) fn use_audit_key(&mut self, key: Arc<audit::AuditKey>) {
         self.audit_key = Some(key);
     }
 
-    pub(crate) const fn logging(&self) -> Option<&Log> {
+    pub(crate) const fn logging(&self) -> Option<&DebugLog> {
         self.log.as_ref()
     }
 
-    pub(crate) fn use_log(&mut self, log: Log) {
+    pub(crate) fn use_log(&mut self, log: DebugLog) {
         self.log = Some(log);
     }
 
@@ -324,15 +326,15 @@ impl App {
 
     /// The conversations, for commands that also write to the audit log.
     pub(crate) fn archive(&mut self) -> Result<Archive> {
-        let archive = self.archive_to_look_at()?;
+        let archive = self.archive_read_only()?;
         self.open_audit_key();
         Ok(archive)
     }
 
     /// The conversations, for commands that only read: one key less to fetch.
-    pub(crate) fn archive_to_look_at(&mut self) -> Result<Archive> {
-        let ring = self.ring_alone()?;
-        Ok(Archive::new(self.home.conversations(), ring, self.clock.clone()).with_index(self.index_file()))
+    pub(crate) fn archive_read_only(&mut self) -> Result<Archive> {
+        let data_keys = self.data_keys_only()?;
+        Ok(Archive::new(self.home.conversations(), data_keys, self.clock.clone()).with_index(self.index_file()))
     }
 
     pub(crate) fn index_file(&self) -> PathBuf {
@@ -341,18 +343,18 @@ impl App {
 
     /// The lock that every holder of the data key shares, and that `history rekey` takes
     /// exclusively.
-    pub(crate) fn sealing_lock(&self) -> PathBuf {
+    pub(crate) fn data_key_lock(&self) -> PathBuf {
         self.home.state().join("sealing.lock")
     }
 
     /// Allows requests about keys even during a lockdown, for commands that send nothing else.
-    pub(crate) fn reach_for_keys(&mut self) {
-        self.keys_reach_out = true;
+    pub(crate) fn allow_key_calls(&mut self) {
+        self.key_calls_allowed = true;
     }
 
     /// The network settings from the environment. Fails during a lockdown.
-    pub(crate) fn reach(&mut self) -> Result<Reach> {
-        if !self.keys_reach_out {
+    pub(crate) fn http_context(&mut self) -> Result<HttpContext> {
+        if !self.key_calls_allowed {
             self.refuse_in_lockdown()?;
         }
         self.network()
@@ -360,9 +362,14 @@ impl App {
 
     /// Selects the provider: from the option, else the environment, else the settings, else the
     /// default.
-    pub(crate) fn choice(&mut self, provider: Option<&Name>, profile: Option<&Name>, model: Option<&str>) -> Result<Choice> {
+    pub(crate) fn choose_provider(
+        &mut self,
+        provider: Option<&Name>,
+        profile: Option<&Name>,
+        model: Option<&str>,
+    ) -> Result<ProviderChoice> {
         let settings = self.settings()?;
-        let (name, profile) = self.whose(provider, profile)?;
+        let (name, profile) = self.resolve_provider(provider, profile)?;
         let own = settings.provider.as_ref() == Some(&name) || (settings.provider.is_none() && name.as_str() == catalog::DEFAULT_PROVIDER);
         let asked = match model {
             Some(model) => Some(model.to_owned()),
@@ -373,36 +380,36 @@ impl App {
             let model = asked.or_else(|| custom.model.clone()).or_else(|| catalog::find(name.as_str()).map(|e| e.model.to_owned()));
             let Some(model) = model else {
                 bail!(
-                    Problem::misuse(format!("no model set for `{name}`"))
+                    CliError::misuse(format!("no model set for `{name}`"))
                         .hint(format!("add `model = \"…\"` to `[providers.{name}]`, or use `--model`"))
                 );
             };
             let env_name = match &custom.key {
-                KeyFrom::Env(variable) => Some(variable.clone()),
+                KeySource::Env(variable) => Some(variable.clone()),
                 _ => None,
             };
-            let model = self.fit_model(model)?;
-            return Ok(Choice { endpoint, key: custom.key.clone(), env_name, profile, model });
+            let model = self.check_model_name(model)?;
+            return Ok(ProviderChoice { endpoint, key: custom.key.clone(), env_name, profile, model });
         }
         let entry = catalog::find(name.as_str()).context("the provider is not in the catalogue")?;
-        let key = if entry.needs_key { KeyFrom::Stored } else { KeyFrom::Nowhere };
-        Ok(Choice {
+        let key = if entry.needs_key { KeySource::Stored } else { KeySource::NoKey };
+        Ok(ProviderChoice {
             endpoint,
             key,
             env_name: entry.env.map(str::to_owned),
             profile,
-            model: self.fit_model(asked.unwrap_or_else(|| entry.model.to_owned()))?,
+            model: self.check_model_name(asked.unwrap_or_else(|| entry.model.to_owned()))?,
         })
     }
 
     /// Refuses a model name that contains a key or an address: model names are sent and logged
     /// without redaction.
-    pub(crate) fn fit_model(&mut self, model: String) -> Result<String> {
-        const PRIVATE: [&str; 6] = ["API_KEY", "EMAIL", "JWT", "PASSWORD", "PRIVATE_KEY", "URL_CREDENTIALS"];
+    pub(crate) fn check_model_name(&mut self, model: String) -> Result<String> {
+        const UNWANTED_IN_MODEL_NAMES: [&str; 6] = ["API_KEY", "EMAIL", "JWT", "PASSWORD", "PRIVATE_KEY", "URL_CREDENTIALS"];
         let (_, found) = self.redactor()?.redact(Raw::from(model.as_str()), &mut Placeholders::default());
-        if let Some((kind, _)) = found.counts().into_iter().find(|(kind, _)| PRIVATE.contains(&kind.as_str())) {
+        if let Some((kind, _)) = found.counts().into_iter().find(|(kind, _)| UNWANTED_IN_MODEL_NAMES.contains(&kind.as_str())) {
             bail!(
-                Problem::new(Exit::Refused, "private_model", format!("the model name contains private data ({kind})"))
+                CliError::new(CliExit::Refused, "private_model", format!("the model name contains private data ({kind})"))
                     .hint("list the model names with `chatbot models`")
             );
         }
@@ -410,7 +417,7 @@ impl App {
     }
 
     /// The selected provider and profile, whether or not the provider exists.
-    pub(crate) fn whose(&mut self, provider: Option<&Name>, profile: Option<&Name>) -> Result<(Name, Name)> {
+    pub(crate) fn resolve_provider(&mut self, provider: Option<&Name>, profile: Option<&Name>) -> Result<(Name, Name)> {
         let profile = match profile {
             Some(profile) => profile.clone(),
             None => self.env_name("CHATBOT_PROFILE")?.map_or_else(|| "default".parse(), Ok)?,
@@ -428,7 +435,7 @@ impl App {
     /// Checks every variable that has a required format.
     pub(crate) fn check_env(&mut self) -> Result<()> {
         self.keys()?;
-        self.choice(None, None, None)?;
+        self.choose_provider(None, None, None)?;
         self.network().map(drop)
     }
 
@@ -441,26 +448,26 @@ impl App {
             if let Some(like) = &custom.like {
                 let Some(entry) = catalog::find(like.as_str()) else {
                     bail!(
-                        Problem::misuse(format!("`[providers.{name}]` is like `{like}`, which is not a known provider"))
+                        CliError::misuse(format!("`[providers.{name}]` is like `{like}`, which is not a known provider"))
                             .hint("set `like` to a provider that chatbot knows, such as \"openrouter\"")
                     );
                 };
-                (endpoint.account, endpoint.dialect) = (entry.account, entry.dialect);
+                (endpoint.key_check_api, endpoint.dialect) = (entry.key_check_api, entry.dialect);
             }
             return Ok(endpoint);
         }
-        if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::Entry::endpoint) {
+        if let Some(endpoint) = catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint) {
             return Ok(endpoint);
         }
         let names = catalog::all().iter().map(|e| e.name).chain(settings.providers.keys().map(Name::as_str));
-        let nearest = settings::nearest(name.as_str(), names.clone());
+        let nearest = settings::closest_name(name.as_str(), names.clone());
         let hint = match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => {
                 format!("known providers: {}; add others as `[providers.{name}]` in the settings", names.collect::<Vec<_>>().join(", "))
             }
         };
-        bail!(Problem::misuse(format!("there is no provider `{name}`")).hint(hint))
+        bail!(CliError::misuse(format!("there is no provider `{name}`")).hint(hint))
     }
 
     /// Fails if any variable is malformed, even if the command does not need it: the user believes
@@ -473,14 +480,14 @@ impl App {
         self.env.text("CHATBOT_MODEL").map(drop)
     }
 
-    fn env_store(&self) -> Result<Option<Store>> {
-        self.env.word("CHATBOT_KEYRING", &[("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)])
+    fn env_store(&self) -> Result<Option<StoreSetting>> {
+        self.env.choice("CHATBOT_KEYRING", &[("auto", StoreSetting::Auto), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)])
     }
 
     fn env_name(&self, variable: &str) -> Result<Option<Name>> {
         let Some(text) = self.env.text(variable)? else { return Ok(None) };
         text.parse()
             .map(Some)
-            .map_err(|why| Problem::misuse(format!("`{variable}`: {why}")).hint(format!("change `{variable}`, or unset it")).into())
+            .map_err(|why| CliError::misuse(format!("`{variable}`: {why}")).hint(format!("change `{variable}`, or unset it")).into())
     }
 }

@@ -1,7 +1,7 @@
 //! Files attached to a message: the text of each, under its name.
 
-use super::report::{Exit, Problem};
-use super::ui::shown;
+use super::report::{CliError, CliExit};
+use super::ui::display_path;
 use crate::disk;
 use crate::privacy::Raw;
 use anyhow::{Result, bail};
@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
     let mut whole = Raw::from(String::new());
     for pattern in files {
-        for path in matching(pattern)? {
+        for path in expand_pattern(pattern)? {
             let room = most.saturating_sub(whole.len() as u64);
-            let bytes = disk::read_foreign(&path, room).map_err(|error| attachment_problem(&path, error))?;
+            let bytes = disk::read_external(&path, room).map_err(|error| attachment_problem(&path, error))?;
             let Ok(text) = String::from_utf8(bytes) else {
-                bail!(Problem::misuse(format!("`{}` is not UTF-8 text", shown(&path))).hint("attach a text file"));
+                bail!(CliError::misuse(format!("`{}` is not UTF-8 text", display_path(&path))).hint("attach a text file"));
             };
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             if !whole.is_empty() {
                 whole.push(&Raw::from("\n\n"));
             }
-            whole.push(&Raw::from(fenced(&name, text.trim_end_matches('\n'))));
+            whole.push(&Raw::from(fence(&name, text.trim_end_matches('\n'))));
         }
     }
     Ok(whole)
@@ -30,7 +30,7 @@ pub(crate) fn attach(files: &[PathBuf], most: u64) -> Result<Raw> {
 /// Formats a file as part of the message. The fence is longer than any in the text and the name is
 /// one line of plain characters, so that neither can end the fence and pass for text that the user
 /// typed.
-fn fenced(name: &str, text: &str) -> String {
+fn fence(name: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     let name = Raw::from(name).printable_line().replace('`', "'");
@@ -39,32 +39,35 @@ fn fenced(name: &str, text: &str) -> String {
 
 fn attachment_problem(path: &Path, error: disk::Error) -> anyhow::Error {
     match error {
-        disk::Error::TooLarge { most, .. } => {
-            Problem::new(Exit::Refused, "too_long", format!("`{}` is too large: {most} bytes are left for attachments", shown(path)))
-                .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
-                .into()
-        }
-        other if other.is_missing() => Problem::misuse(format!("there is no file `{}`", shown(path))).hint("check the path").into(),
+        disk::Error::TooLarge { max_bytes: most, .. } => CliError::new(
+            CliExit::Refused,
+            "too_long",
+            format!("`{}` is too large: {most} bytes are left for attachments", display_path(path)),
+        )
+        .hint("raise `limits.max_attachment_bytes` in the settings, or attach less")
+        .into(),
+        other if other.is_missing() => CliError::misuse(format!("there is no file `{}`", display_path(path))).hint("check the path").into(),
         other => other.into(),
     }
 }
 
 /// The files that a path matches: the file itself, or those of its folder that match `*` and `?`.
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>> {
+fn expand_pattern(pattern: &Path) -> Result<Vec<PathBuf>> {
     let name = pattern.file_name().and_then(|n| n.to_str()).unwrap_or_default();
     if !name.contains(['*', '?']) || pattern.exists() {
         return Ok(vec![pattern.to_path_buf()]);
     }
     let folder = pattern.parent().filter(|p| *p != Path::new("")).unwrap_or_else(|| Path::new("."));
-    let mut names: Vec<String> = disk::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && fits(name, n)).collect();
+    let mut names: Vec<String> =
+        disk::list(folder)?.into_iter().map(|e| e.name).filter(|n| !n.starts_with('.') && matches_pattern(name, n)).collect();
     if names.is_empty() {
-        bail!(Problem::misuse(format!("no file matches `{}`", shown(pattern))).hint("check the pattern"));
+        bail!(CliError::misuse(format!("no file matches `{}`", display_path(pattern))).hint("check the pattern"));
     }
     names.sort();
     Ok(names.into_iter().map(|n| if folder == Path::new(".") { PathBuf::from(n) } else { folder.join(n) }).collect())
 }
 
-fn fits(pattern: &str, name: &str) -> bool {
+fn matches_pattern(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
     let (mut p, mut n, mut star) = (0, 0, None);
     while n < name.len() {
@@ -94,12 +97,12 @@ mod tests {
 
     #[test]
     fn attachment_cannot_end_its_own_fence() {
-        assert_eq!(fenced("a.rs", "fn f() {}"), "File `a.rs`:\n```\nfn f() {}\n```");
-        assert_eq!(fenced("a`\nb\u{202e}", "x\n````\ny"), "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````");
+        assert_eq!(fence("a.rs", "fn f() {}"), "File `a.rs`:\n```\nfn f() {}\n```");
+        assert_eq!(fence("a`\nb\u{202e}", "x\n````\ny"), "File `a'␊b<U+202E>`:\n`````\nx\n````\ny\n`````");
     }
 
     #[test]
-    fn a_pattern_means_names_of_one_folder() {
+    fn attachment_pattern_matches_one_folder() {
         for (pattern, name, is) in [
             ("*.rs", "a.rs", true),
             ("*.rs", "a.rs.bak", false),
@@ -108,7 +111,7 @@ mod tests {
             ("a*b*c", "aXbYc", true),
             ("a*b*c", "aXbY", false),
         ] {
-            assert_eq!(fits(pattern, name), is, "{pattern} {name}");
+            assert_eq!(matches_pattern(pattern, name), is, "{pattern} {name}");
         }
     }
 }

@@ -1,22 +1,22 @@
 //! Which host a key may be sent to. Every key passes here before it is sent, saved or not.
 
-use super::app::{App, Choice};
-use super::keys::is_nowhere;
-use super::report::{Exit, Problem};
+use super::app::{App, ProviderChoice};
+use super::keys::means_no_store;
+use super::report::{CliError, CliExit};
 use crate::catalog::{self, Endpoint};
 use crate::keys::Slot;
 use crate::privacy::Raw;
 use crate::secret::Secret;
-use crate::settings::KeyFrom;
+use crate::settings::KeySource;
 use anyhow::{Result, bail};
 
 impl App {
     /// The key for the selected provider, if it may be sent to the provider's host.
-    pub(crate) fn key_of(&mut self, choice: &Choice) -> Result<Option<Secret>> {
+    pub(crate) fn key_for(&mut self, choice: &ProviderChoice) -> Result<Option<Secret>> {
         match &choice.key {
-            KeyFrom::Nowhere => Ok(None),
-            KeyFrom::Stored => self.api_key(choice).map(Some),
-            KeyFrom::Env(variable) => self.env_key(&choice.endpoint, variable),
+            KeySource::NoKey => Ok(None),
+            KeySource::Stored => self.api_key(choice).map(Some),
+            KeySource::Env(variable) => self.env_key(&choice.endpoint, variable),
         }
     }
 
@@ -24,25 +24,25 @@ impl App {
     /// set.
     pub(crate) fn env_key(&mut self, endpoint: &Endpoint, variable: &str) -> Result<Option<Secret>> {
         let Some(key) = self.env.secret(variable)? else { return Ok(None) };
-        self.refuse_a_foreign_key(endpoint, &key, Some(variable))?;
+        self.refuse_foreign_key(endpoint, &key, Some(variable))?;
         Ok(Some(key))
     }
 
     /// Refuses to send a key that another provider issued, unless the user has allowed exactly this
     /// pair of key and host.
-    pub(crate) fn refuse_a_foreign_key(&mut self, endpoint: &Endpoint, key: &Secret, variable: Option<&str>) -> Result<()> {
+    pub(crate) fn refuse_foreign_key(&mut self, endpoint: &Endpoint, key: &Secret, variable: Option<&str>) -> Result<()> {
         let host = endpoint.host();
-        let Some(issuer) = catalog::issuer_of(key.expose(), variable).filter(|issuer| !issuer.hosts.contains(&host)) else {
+        let Some(issuer) = catalog::find_issuer(key.expose(), variable).filter(|issuer| !issuer.hosts.contains(&host)) else {
             return Ok(());
         };
         // A variable that the settings name for a server on this machine, and that no known
         // provider uses: a local gateway, whose key may look like any other. The key does not leave
         // the machine.
-        if variable.is_some_and(|name| !catalog::is_a_providers_variable(name)) && endpoint.is_loopback() {
+        if variable.is_some_and(|name| !catalog::is_provider_key_variable(name)) && endpoint.is_loopback() {
             return Ok(());
         }
-        let book = self.keys()?.custody().book().ok().flatten();
-        if book.is_some_and(|book| book.allows_host(key, &host)) {
+        let index = self.keys()?.manager().index().ok().flatten();
+        if index.is_some_and(|index| index.allows_host(key, &host)) {
             return Ok(());
         }
         let (name, shown_host) = (&endpoint.name, Raw::from(host.as_str()).printable());
@@ -58,36 +58,36 @@ impl App {
             Some(_) => format!("nothing was sent; if it belongs there, run `{command}` once"),
             None => String::from("nothing was sent; if it belongs there, save it with `--force`"),
         };
-        bail!(Problem::new(Exit::Key, "foreign_key", what).hint(hint))
+        bail!(CliError::new(CliExit::Key, "foreign_key", what).hint(hint))
     }
 
     /// Refuses to replace a key with one of another issuer, unless the user allows it.
-    pub(crate) fn refuse_a_key_unlike(&mut self, endpoint: &Endpoint, slot: &Slot, old: &Secret, new: &Secret) -> Result<()> {
-        self.must_be_bound(endpoint, slot, old)?;
-        let [before, after] = [old, new].map(|key| catalog::issuer_of(key.expose(), None));
-        if before == after { Ok(()) } else { self.refuse_a_foreign_key(endpoint, new, None) }
+    pub(crate) fn refuse_other_issuer(&mut self, endpoint: &Endpoint, slot: &Slot, old: &Secret, new: &Secret) -> Result<()> {
+        self.require_bound(endpoint, slot, old)?;
+        let [before, after] = [old, new].map(|key| catalog::find_issuer(key.expose(), None));
+        if before == after { Ok(()) } else { self.refuse_foreign_key(endpoint, new, None) }
     }
 
     /// Records that this key may be sent to the host of this endpoint.
     pub(crate) fn allow_host(&mut self, endpoint: &Endpoint, key: &Secret) -> Result<()> {
         let host = endpoint.host();
-        Ok(self.keys()?.custody().change_book(|book| book.allow_host(key, &host))?)
+        Ok(self.keys()?.manager().update_index(|index| index.allow_host(key, &host))?)
     }
 
     /// The key of the selected provider: from the store, else from the provider's own environment
     /// variable.
-    pub(crate) fn api_key(&mut self, choice: &Choice) -> Result<Secret> {
+    pub(crate) fn api_key(&mut self, choice: &ProviderChoice) -> Result<Secret> {
         self.refuse_in_lockdown()?;
         let slot = Slot::ApiKey { provider: choice.endpoint.name.clone(), profile: choice.profile.clone() };
         let named = choice.env_name.clone().filter(|name| choice.profile.as_str() == "default" && self.env.has(name));
-        let stored = match self.keys()?.custody().get(&slot) {
+        let stored = match self.keys()?.manager().get(&slot) {
             Ok(stored) => stored,
             // Without a key store there is no key in it; the variable below may still have one.
-            Err(error) if named.is_some() && is_nowhere(&error) => None,
+            Err(error) if named.is_some() && means_no_store(&error) => None,
             Err(error) => return Err(error.into()),
         };
         if let Some(key) = stored {
-            self.must_be_bound(&choice.endpoint, &slot, &key)?;
+            self.require_bound(&choice.endpoint, &slot, &key)?;
             return Ok(key);
         }
         if let Some(name) = named
@@ -101,7 +101,7 @@ impl App {
         let of = if other { format!(" --provider {provider}") } else { String::new() };
         let within = if profile.is_empty() { String::new() } else { format!(" --profile {}", choice.profile) };
         bail!(
-            Problem::new(Exit::Key, "no_key", format!("no key for `{provider}`{profile}"))
+            CliError::new(CliExit::Key, "no_key", format!("no key for `{provider}`{profile}"))
                 .hint(format!("save one with `chatbot key set{of}{within}`, or try `chatbot chat --demo`"))
         )
     }
@@ -111,39 +111,39 @@ impl App {
     /// Sends a saved key only to the host it was saved for, even if the settings name another one
     /// later. If no authentic record says which host that was, the key is sent to its provider's
     /// own host only.
-    pub(crate) fn must_be_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
+    pub(crate) fn require_bound(&mut self, endpoint: &Endpoint, slot: &Slot, key: &Secret) -> Result<()> {
         let (host, name) = (endpoint.host(), &endpoint.name);
         let clock = self.clock.clone();
-        let custody = self.keys()?.custody();
-        let book = custody.book().ok().flatten();
-        let record = book.as_ref().and_then(|book| book.record(slot));
+        let manager = self.keys()?.manager();
+        let index = manager.index().ok().flatten();
+        let record = index.as_ref().and_then(|index| index.record(slot));
         if let Some(bound) = record.and_then(|record| record.host.as_ref()) {
             if *bound != host {
                 bail!(
-                    Problem::new(Exit::Key, "other_host", format!("the key for `{name}` was saved for `{bound}`, not for `{host}`"))
+                    CliError::new(CliExit::Key, "other_host", format!("the key for `{name}` was saved for `{bound}`, not for `{host}`"))
                         .hint(format!("save the key for `{host}` with `chatbot key set --provider {name}`"))
                 );
             }
             // Anyone who can write the file can write a host into it; a permit cannot be made
             // without the key.
-            if book.as_ref().is_some_and(|book| book.allows_host(key, &host)) {
+            if index.as_ref().is_some_and(|index| index.allows_host(key, &host)) {
                 return Ok(());
             }
         }
-        if catalog::find(name.as_str()).and_then(catalog::Entry::endpoint).is_none_or(|own| own.host() != host) {
+        if catalog::find(name.as_str()).and_then(catalog::ProviderInfo::endpoint).is_none_or(|own| own.host() != host) {
             bail!(
-                Problem::new(Exit::Key, "unbound", format!("cannot tell whether the key for `{name}` was saved for `{host}`"))
+                CliError::new(CliExit::Key, "unbound", format!("cannot tell whether the key for `{name}` was saved for `{host}`"))
                     .hint(format!("nothing was sent; save it again with `chatbot key set --provider {name}`"))
             );
         }
         // A key that another installation saved, or whose record was lost, is recorded now. If that
         // fails, the next run comes here again.
-        let store = custody.chosen()?.store.kind();
-        custody
-            .change_book(|book| {
-                book.note(slot, key, store, clock.now());
-                book.allow_host(key, &host);
-                if let Some(record) = book.record_mut(slot) {
+        let store = manager.selected_store()?.store.kind();
+        manager
+            .update_index(|index| {
+                index.record_key(slot, key, store, clock.now());
+                index.allow_host(key, &host);
+                if let Some(record) = index.record_mut(slot) {
                     record.host = Some(host);
                 }
             })

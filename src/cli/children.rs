@@ -1,15 +1,15 @@
 //! Which variables the settings may pass on to the programs that are started from here.
 
 use super::app::App;
-use super::report::{Exit, Problem};
-use super::ui::shown;
+use super::report::{CliError, CliExit};
+use super::ui::display_path;
 use crate::catalog;
-use crate::settings::{KeyFrom, Settings};
+use crate::settings::{KeySource, Settings};
 use anyhow::{Result, bail};
 
 /// Variables that hold keys, passwords and credentials of this program, in addition to the
 /// providers' own.
-const OURS: [&str; 11] = [
+const OWN_VARIABLES: [&str; 11] = [
     "CHATBOT_PASSPHRASE_FILE",
     "CHATBOT_PASSPHRASE_COMMAND",
     "WEBDAV_PASSWORD",
@@ -29,19 +29,19 @@ impl App {
     pub(crate) fn let_children_inherit(&self, settings: &Settings) -> Result<()> {
         let providers = catalog::all().iter().filter_map(|entry| entry.env);
         let own = settings.providers.values().filter_map(|custom| match &custom.key {
-            KeyFrom::Env(name) => Some(name.as_str()),
-            KeyFrom::Nowhere | KeyFrom::Stored => None,
+            KeySource::Env(name) => Some(name.as_str()),
+            KeySource::NoKey | KeySource::Stored => None,
         });
-        let keys: Vec<&str> = OURS.into_iter().chain(providers).chain(own).collect();
+        let keys: Vec<&str> = OWN_VARIABLES.into_iter().chain(providers).chain(own).collect();
         let named = &settings.children.pass_env;
         if let Some(name) = named.iter().find(|name| keys.iter().any(|key| key.eq_ignore_ascii_case(name))) {
             bail!(
-                Problem::new(
-                    Exit::Misuse,
+                CliError::new(
+                    CliExit::Misuse,
                     "settings",
                     format!("`children.pass_env` names `{name}`, which holds a secret of chatbot itself")
                 )
-                .hint(format!("remove it from `{}`", shown(self.settings_file())))
+                .hint(format!("remove it from `{}`", display_path(self.settings_file())))
             );
         }
         self.env.inherit_also(named.clone());

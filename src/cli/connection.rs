@@ -1,47 +1,47 @@
 //! How requests leave this machine: proxy and extra certificates out of the environment, and the notice that says so.
 
 use super::app::App;
-use super::ui::shown;
+use super::ui::display_path;
 use crate::catalog::Endpoint;
 use crate::disk;
-use crate::provider::{Net, Patience, Reach};
+use crate::provider::{HttpContext, NetworkConfig, Timeouts};
 use anyhow::{Context, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
-const PROXY: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
-const NO_PROXY: [&str; 2] = ["NO_PROXY", "no_proxy"];
+const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
+const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 impl App {
     /// The network settings from the environment.
-    pub(crate) fn network(&mut self) -> Result<Reach> {
+    pub(crate) fn network(&mut self) -> Result<HttpContext> {
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
-            Some(path) => Some(disk::read_foreign(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
+            Some(path) => Some(disk::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,
         };
         let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));
-        let https_proxy = match first(PROXY) {
+        let https_proxy = match first(PROXY_VARIABLES) {
             Some(name) => self.env.secret(name)?,
             None => None,
         };
-        let no_proxy = match first(NO_PROXY) {
+        let no_proxy = match first(NO_PROXY_VARIABLES) {
             Some(name) => self.env.text(name)?,
             None => None,
         };
         let deadline = Duration::from_secs(u64::from(self.settings()?.network.deadline_s));
-        let patience = Patience { deadline, ..Patience::default() };
-        let net = Net { extra_ca_pem, https_proxy, no_proxy, patience, ..Net::default() };
-        Ok(Reach { net: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
+        let timeout = Timeouts { deadline, ..Timeouts::default() };
+        let net = NetworkConfig { extra_ca_pem, https_proxy, no_proxy, timeouts: timeout, ..NetworkConfig::default() };
+        Ok(HttpContext { config: Arc::new(net), redactor: self.redactor()?, clock: self.clock.clone() })
     }
 
     /// The proxy for requests to an endpoint, without its password; `None` if there is none.
     pub(crate) fn proxy_in_force(&self, endpoint: &Endpoint) -> Option<String> {
         let value = |names: [&str; 2]| names.into_iter().find_map(|name| self.env.text(name).ok().flatten());
         let host = endpoint.host();
-        if !is_https(endpoint) || endpoint.is_loopback() || is_excepted(&host, &value(NO_PROXY).unwrap_or_default()) {
+        if !is_https(endpoint) || endpoint.is_loopback() || bypasses_proxy(&host, &value(NO_PROXY_VARIABLES).unwrap_or_default()) {
             return None;
         }
-        let address = value(PROXY)?;
+        let address = value(PROXY_VARIABLES)?;
         Some(without_credentials(&address).to_owned())
     }
 
@@ -52,7 +52,7 @@ impl App {
             self.ui.notice(&format!("requests go through the proxy `{proxy}` (`HTTPS_PROXY`)"));
         }
         if let Some(file) = self.env.path("SSL_CERT_FILE").filter(|_| is_https(endpoint)) {
-            self.ui.notice(&format!("the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)", shown(&file)));
+            self.ui.notice(&format!("the certificates in `{}` are trusted as well (`SSL_CERT_FILE`)", display_path(&file)));
         }
     }
 }
@@ -68,7 +68,7 @@ fn without_credentials(address: &str) -> &str {
 }
 
 /// Whether a host is reached without the proxy: the list has its name, a parent domain, or `*`.
-fn is_excepted(host: &str, list: &str) -> bool {
+fn bypasses_proxy(host: &str, list: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     list.split(',')
         .map(|item| item.trim().trim_start_matches('.').to_ascii_lowercase())
@@ -97,7 +97,7 @@ mod tests {
             ("openrouter.ai", "", false),
             ("openrouter.ai", "127.0.0.1,localhost", false),
         ] {
-            assert_eq!(is_excepted(host, list), excepted, "{host} in {list:?}");
+            assert_eq!(bypasses_proxy(host, list), excepted, "{host} in {list:?}");
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use super::app::App;
 use super::network::runtime;
-use super::repl::{Ends, ended};
-use super::report::{Exit, Problem, Quiet};
+use super::repl::{StopSignals, wait_for_signal};
+use super::report::{CliError, CliExit, SilentExit};
 use crate::disk::{self, ScratchFolder};
 use crate::privacy::Raw;
 use crate::settings;
@@ -24,7 +24,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(2);
 /// Options that keep an editor from writing the text elsewhere: swap files, undo files, backups,
 /// registers and search history. They come before the file name. An editor that is not listed gets
 /// none, because most refuse unknown options.
-const NO_COPIES: &[(&[&str], &[&str])] = &[
+const NO_COPY_OPTIONS: &[(&[&str], &[&str])] = &[
     (
         &["vim", "vim.basic", "vim.tiny", "vim.nox", "vim.gtk3", "nvim", "gvim"],
         &["-n", "-i", "NONE", "-c", "silent! set noundofile nobackup nowritebackup"],
@@ -34,7 +34,7 @@ const NO_COPIES: &[(&[&str], &[&str])] = &[
 ];
 
 #[derive(Debug)]
-pub(crate) struct Edited {
+pub(crate) struct EditResult {
     /// The text in the file when the editor ended.
     pub(crate) text: Raw,
     /// Set if the editor failed: then the text must not be sent.
@@ -44,18 +44,18 @@ pub(crate) struct Edited {
 impl App {
     /// Opens a text in the user's editor. Its folder is in memory if possible, and is wiped when
     /// the editor exits, by itself or by a signal.
-    pub(crate) fn edit(&self, text: &str) -> Result<Edited> {
-        let folder = ScratchFolder::in_first_of(&self.scratch_bases())?;
+    pub(crate) fn edit(&self, text: &str) -> Result<EditResult> {
+        let folder = ScratchFolder::create_in_first_of(&self.scratch_bases())?;
         let path = folder.file("message.md");
         disk::write(&path, text.as_bytes())?;
-        let failure = self.run_editor(&path, Copies::Avoided).err();
-        if failure.as_ref().is_some_and(anyhow::Error::is::<Quiet>) {
-            return failure.map_or_else(|| Ok(Edited { text: Raw::from(""), failure: None }), Err);
+        let failure = self.run_editor(&path, CopyPolicy::Avoided).err();
+        if failure.as_ref().is_some_and(anyhow::Error::is::<SilentExit>) {
+            return failure.map_or_else(|| Ok(EditResult { text: Raw::from(""), failure: None }), Err);
         }
-        let written = disk::read_foreign(&path, MAX_TEXT_BYTES)?;
+        let written = disk::read_external(&path, MAX_TEXT_BYTES)?;
         let text =
-            String::from_utf8(written).map_err(|_| Problem::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
-        Ok(Edited { text: Raw::from(text.trim_end()), failure })
+            String::from_utf8(written).map_err(|_| CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
+        Ok(EditResult { text: Raw::from(text.trim_end()), failure })
     }
 
     /// Removes what a killed process left in the folders of [`App::edit`].
@@ -64,8 +64,8 @@ impl App {
     }
 
     /// Opens a file of the user in the editor, and waits until it exits.
-    pub(crate) fn in_editor(&self, path: &Path) -> Result<()> {
-        self.run_editor(path, Copies::Allowed)
+    pub(crate) fn open_in_editor(&self, path: &Path) -> Result<()> {
+        self.run_editor(path, CopyPolicy::Allowed)
     }
 
     /// Folders for the text, in order of preference: those in memory come first.
@@ -82,7 +82,7 @@ impl App {
         runtime_dir.into_iter().chain(shared_memory).chain([self.home.run().to_path_buf()]).collect()
     }
 
-    fn run_editor(&self, path: &Path, copies: Copies) -> Result<()> {
+    fn run_editor(&self, path: &Path, copies: CopyPolicy) -> Result<()> {
         let editor = match self.env.text("VISUAL")? {
             Some(editor) => Some(editor),
             None => self.env.text("EDITOR")?,
@@ -96,33 +96,33 @@ impl App {
         self.let_children_inherit(&settings).unwrap_or_default();
         let mut command = self.env.command(program);
         command.args(words);
-        if copies == Copies::Avoided {
-            command.args(options_against_copies(program, &self.env.program_folders()));
+        if copies == CopyPolicy::Avoided {
+            command.args(no_copy_options(program, &self.env.program_folders()));
         }
         let child = command.arg(path).spawn().map_err(|error| {
-            Problem::misuse(format!("cannot start the editor `{program}`: {}", error.kind())).hint("set `VISUAL` or `EDITOR`")
+            CliError::misuse(format!("cannot start the editor `{program}`: {}", error.kind())).hint("set `VISUAL` or `EDITOR`")
         })?;
         match wait_for(child)? {
             Some(status) if status.success() => Ok(()),
             Some(_) => bail!(
-                Problem::misuse("the editor exited with an error; nothing was sent")
+                CliError::misuse("the editor exited with an error; nothing was sent")
                     .hint("press Up to get the text back, or set another editor in `VISUAL`")
             ),
-            None => bail!(Quiet(Exit::Interrupted)),
+            None => bail!(SilentExit(CliExit::Interrupted)),
         }
     }
 }
 
 /// Whether the editor may keep copies of what it edits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Copies {
+enum CopyPolicy {
     Allowed,
     Avoided,
 }
 
 /// The options for an editor. `vi` is a symbolic link to one of several programs: the target
 /// counts.
-fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'static str] {
+fn no_copy_options(program: &str, folders: &[PathBuf]) -> &'static [&'static str] {
     let found = if program.contains('/') {
         Some(PathBuf::from(program))
     } else {
@@ -130,7 +130,7 @@ fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'sta
     };
     let real = found.and_then(|path| disk::real_path(&path)).unwrap_or_else(|| PathBuf::from(program));
     let name = real.file_stem().filter(|_| cfg!(windows)).or_else(|| real.file_name()).and_then(|name| name.to_str());
-    NO_COPIES.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
+    NO_COPY_OPTIONS.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
 }
 
 /// Waits for an editor; `None` if this program was terminated first. Ctrl-C is left to the editor:
@@ -138,11 +138,11 @@ fn options_against_copies(program: &str, folders: &[PathBuf]) -> &'static [&'sta
 fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
     let id = child.id();
     let runtime = runtime()?;
-    let _editing = Editing::begin();
-    let ends = Ends { window: true, program: true };
+    let _editing = EditingGuard::begin();
+    let ends = StopSignals { window: true, program: true };
     let status = runtime.block_on(async move {
         let mut waiting = tokio::task::spawn_blocking(move || child.wait());
-        let told_to_end = ended(ends);
+        let told_to_end = wait_for_signal(ends);
         tokio::pin!(told_to_end);
         loop {
             tokio::select! {
@@ -165,9 +165,9 @@ fn wait_for(mut child: Child) -> Result<Option<ExitStatus>> {
 static EDITING: AtomicBool = AtomicBool::new(false);
 
 /// Sets `EDITING` until it is dropped.
-struct Editing;
+struct EditingGuard;
 
-impl Editing {
+impl EditingGuard {
     fn begin() -> Self {
         static LISTENER: Once = Once::new();
         EDITING.store(true, Ordering::SeqCst);
@@ -176,7 +176,7 @@ impl Editing {
     }
 }
 
-impl Drop for Editing {
+impl Drop for EditingGuard {
     fn drop(&mut self) {
         EDITING.store(false, Ordering::SeqCst);
     }
@@ -239,7 +239,7 @@ mod tests {
         for (program, first) in
             [("vim", Some("-n")), ("/usr/bin/nvim", Some("-n")), ("emacs", Some("--eval")), ("nano", None), ("code", None)]
         {
-            assert_eq!(options_against_copies(program, &[]).first().copied(), first, "{program}");
+            assert_eq!(no_copy_options(program, &[]).first().copied(), first, "{program}");
         }
     }
 
@@ -249,6 +249,6 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("vim.tiny"), "").unwrap();
         std::os::unix::fs::symlink(dir.path().join("vim.tiny"), dir.path().join("vi")).unwrap();
-        assert_eq!(options_against_copies("vi", &[dir.path().to_path_buf()]).first().copied(), Some("-n"));
+        assert_eq!(no_copy_options("vi", &[dir.path().to_path_buf()]).first().copied(), Some("-n"));
     }
 }

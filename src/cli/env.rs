@@ -1,7 +1,7 @@
 //! The environment: which variables are read, what makes one malformed, and which ones child
 //! processes inherit.
 
-use super::report::Problem;
+use super::report::CliError;
 use super::ui::{Color, Ui};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
@@ -111,7 +111,7 @@ fn is_inherited(name: &str) -> bool {
 pub(crate) struct Env(());
 
 impl Env {
-    pub(crate) const fn of_the_process() -> Self {
+    pub(crate) const fn from_process() -> Self {
         Self(())
     }
 
@@ -124,7 +124,7 @@ impl Env {
         match self.raw(name).map(OsString::into_string) {
             None => Ok(None),
             Some(Ok(text)) if !text.contains(['\n', '\r', '\0']) => Ok(Some(text)),
-            Some(_) => bail!(Problem::misuse(format!("`{name}` is not one line of text")).hint(format!("change `{name}`, or unset it"))),
+            Some(_) => bail!(CliError::misuse(format!("`{name}` is not one line of text")).hint(format!("change `{name}`, or unset it"))),
         }
     }
 
@@ -132,7 +132,7 @@ impl Env {
         self.raw(name).map(PathBuf::from)
     }
 
-    /// The folders of `PATH`, in order.
+    /// The folders of `FIELD_PATH`, in order.
     pub(crate) fn program_folders(self) -> Vec<PathBuf> {
         self.raw("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default()
     }
@@ -145,7 +145,7 @@ impl Env {
             Some(Ok(text)) if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(Secret::new(text))),
             Some(_) => {
                 bail!(
-                    Problem::misuse(format!("`{name}` does not contain a valid key: it has white space or unexpected characters"))
+                    CliError::misuse(format!("`{name}` does not contain a valid key: it has white space or unexpected characters"))
                         .hint(format!("change `{name}`, or unset it"))
                 )
             }
@@ -154,7 +154,7 @@ impl Env {
 
     /// All variables with this prefix, for the object storage clients, which know which ones they
     /// need.
-    pub(crate) fn beginning_with(self, start: &str) -> Vec<(String, Secret)> {
+    pub(crate) fn with_prefix(self, start: &str) -> Vec<(String, Secret)> {
         let text = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         text.filter(|(name, value)| name.starts_with(start) && !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect()
     }
@@ -164,7 +164,7 @@ impl Env {
     }
 
     /// Reads a variable that accepts one of a few values.
-    pub(crate) fn word<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
+    pub(crate) fn choice<T: Copy>(self, name: &str, words: &[(&str, T)]) -> Result<Option<T>> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         match words.iter().find(|(word, _)| *word == text) {
             Some((_, meaning)) => Ok(Some(*meaning)),
@@ -172,7 +172,7 @@ impl Env {
                 let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
                 let shown = crate::privacy::Raw::from(text).printable();
                 bail!(
-                    Problem::misuse(format!("`{name}` is `{shown}`, but must be one of {}", list.join(", ")))
+                    CliError::misuse(format!("`{name}` is `{shown}`, but must be one of {}", list.join(", ")))
                         .hint(format!("change `{name}`, or unset it"))
                 )
             }

@@ -9,17 +9,17 @@ const INDENT: usize = 2;
 const TAB: usize = 8;
 
 /// Wraps each line of a text at `width`; continuation lines are indented by `hang`.
-pub(crate) fn folded(text: &str, width: usize, hang: usize) -> String {
+pub(crate) fn wrap_text(text: &str, width: usize, hang: usize) -> String {
     let lines: Vec<String> =
-        text.split('\n').map(|line| if columns(line) <= width { line.to_owned() } else { fold(line, width, hang) }).collect();
+        text.split('\n').map(|line| if display_width(line) <= width { line.to_owned() } else { wrap_line(line, width, hang) }).collect();
     lines.join("\n")
 }
 
-fn fold(line: &str, width: usize, hang: usize) -> String {
+fn wrap_line(line: &str, width: usize, hang: usize) -> String {
     let mut out = String::with_capacity(line.len() + 64);
     let mut column = 0;
-    for (n, piece) in pieces(line).iter().enumerate() {
-        let wide = columns(piece);
+    for (n, piece) in breakable_pieces(line).iter().enumerate() {
+        let wide = display_width(piece);
         if n > 0 && wide > 0 && column + 1 + wide > width && column > hang {
             out.truncate(out.trim_end_matches(' ').len());
             out += &format!("\n{:hang$}", "");
@@ -35,7 +35,7 @@ fn fold(line: &str, width: usize, hang: usize) -> String {
 }
 
 /// The pieces that are not broken: words, and everything between two backticks.
-fn pieces(line: &str) -> Vec<String> {
+fn breakable_pieces(line: &str) -> Vec<String> {
     let mut pieces: Vec<String> = Vec::new();
     let mut open = false;
     for word in line.split(' ') {
@@ -49,7 +49,7 @@ fn pieces(line: &str) -> Vec<String> {
 }
 
 /// The columns that a text takes on a terminal; colour sequences take none.
-fn columns(text: &str) -> usize {
+fn display_width(text: &str) -> usize {
     let mut parts = text.split('\x1b');
     let first = parts.next().unwrap_or_default().width();
     parts.fold(first, |sum, part| sum + part.split_once('m').map_or(0, |(_, rest)| rest.width()))
@@ -103,18 +103,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_broken_between_words_and_commands_are_not() {
+    fn wrap_breaks_between_words() {
         let line = "chatbot: hint: wait 59 min, or try `chatbot usage --watch` and see";
-        assert_eq!(folded(line, 80, 2), line);
-        assert_eq!(folded(line, 42, 2), "chatbot: hint: wait 59 min, or try\n  `chatbot usage --watch` and see");
+        assert_eq!(wrap_text(line, 80, 2), line);
+        assert_eq!(wrap_text(line, 42, 2), "chatbot: hint: wait 59 min, or try\n  `chatbot usage --watch` and see");
         let path = "kept in `/a folder/of one/whose path/is too long`.";
-        assert_eq!(folded(path, 20, 2), "kept in\n  `/a folder/of one/whose path/is too long`.");
-        assert_eq!(folded("one two\nthree four five", 10, 0), "one two\nthree four\nfive");
-        assert_eq!(folded("  wide   gaps  stay", 13, 4), "  wide   gaps\n    stay");
+        assert_eq!(wrap_text(path, 20, 2), "kept in\n  `/a folder/of one/whose path/is too long`.");
+        assert_eq!(wrap_text("one two\nthree four five", 10, 0), "one two\nthree four\nfive");
+        assert_eq!(wrap_text("  wide   gaps  stay", 13, 4), "  wide   gaps\n    stay");
         // Colour sequences count as 0 columns and wide letters as 2.
-        assert_eq!(folded("\x1b[2mone two\x1b[0m three", 13, 2), "\x1b[2mone two\x1b[0m three");
-        assert_eq!(folded("漢字 漢字 漢字", 9, 0), "漢字 漢字\n漢字");
-        assert_eq!(folded("", 20, 2), "");
+        assert_eq!(wrap_text("\x1b[2mone two\x1b[0m three", 13, 2), "\x1b[2mone two\x1b[0m three");
+        assert_eq!(wrap_text("漢字 漢字 漢字", 9, 0), "漢字 漢字\n漢字");
+        assert_eq!(wrap_text("", 20, 2), "");
     }
 
     #[test]

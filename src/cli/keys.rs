@@ -1,19 +1,19 @@
 //! The keys of this home: where the passphrase comes from, and the hint for each error about keys.
 
 use super::env::Env;
-use super::report::{Exit, Meaning, meaning};
-use super::ui::{Ui, shown};
+use super::report::{CliExit, Diagnosis, diagnosis};
+use super::ui::{Ui, display_path};
 use crate::archive::Archive;
 use crate::clock::Clock;
 use crate::disk;
-use crate::home::Home;
-use crate::keys::os_keyring::Waits;
+use crate::home::Dirs;
+use crate::keys::os_keyring::SlowNotice;
 use crate::keys::recovery;
 use crate::keys::vault::{self, NoPassphrase};
-use crate::keys::{self, Custody, Patience, Preference, Slot, Vault};
-use crate::seal::KeyRing;
+use crate::keys::{self, KeyManager, KeyringTimeouts, Slot, StorePreference, Vault};
+use crate::seal::DataKeys;
 use crate::secret::Secret;
-use crate::settings::{self, Store};
+use crate::settings::{self, StoreSetting};
 use anyhow::{Result, bail};
 use std::cell::RefCell;
 use std::error::Error;
@@ -23,97 +23,99 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A passphrase is never longer than this.
-const LONGEST: u64 = 4096;
+const MAX_PASSPHRASE_BYTES: u64 = 4096;
 
 #[derive(Debug)]
-pub(crate) struct Keys {
+pub(crate) struct KeyAccess {
     ui: Ui,
     env: Env,
     vault: PathBuf,
-    custody: Custody,
+    manager: KeyManager,
     /// A passphrase that the user has already typed in this run.
-    given: Rc<RefCell<Option<Secret>>>,
+    preset: Rc<RefCell<Option<Secret>>>,
 }
 
-impl Keys {
-    pub(crate) fn new(ui: Ui, env: Env, home: &Home, clock: &Clock, settings: &settings::Keys) -> Self {
+impl KeyAccess {
+    pub(crate) fn new(ui: Ui, env: Env, home: &Dirs, clock: &Clock, settings: &settings::KeySettings) -> Self {
         let preference = match settings.store {
-            Store::Auto => Preference::Auto,
-            Store::Os => Preference::Os,
-            Store::Vault => Preference::Vault,
+            StoreSetting::Auto => StorePreference::Auto,
+            StoreSetting::Os => StorePreference::Os,
+            StoreSetting::Vault => StorePreference::Vault,
         };
         let given = Rc::new(RefCell::new(None));
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
-        let patience = Patience {
+        let timeout = KeyringTimeouts {
             deadline: seconds(settings.keyring_timeout_s),
             remembered: seconds(settings.keyring_remember_s),
-            waits: Waits::new(move || ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …")),
+            slow_notice: SlowNotice::new(move || {
+                ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …")
+            }),
         };
-        let custody = Custody::new(home, clock.clone(), preference, patience, ask(ui, env, &given));
-        custody.warm();
-        Self { ui, env, vault: home.vault(), custody, given }
+        let manager = KeyManager::new(home, clock.clone(), preference, timeout, passphrase_prompt(ui, env, &given));
+        manager.preconnect();
+        Self { ui, env, vault: home.vault(), manager, preset: given }
     }
 
     /// Answers the next prompt for the vault's passphrase with this one.
-    pub(crate) fn give(&self, passphrase: Secret) {
-        self.given.replace(Some(passphrase));
+    pub(crate) fn preset_passphrase(&self, passphrase: Secret) {
+        self.preset.replace(Some(passphrase));
     }
 
     /// The vault, even if another store is in use.
     pub(crate) fn open_vault(&self) -> Vault {
-        Vault::at(self.vault.clone(), ask(self.ui, self.env, &self.given))
+        Vault::at(self.vault.clone(), passphrase_prompt(self.ui, self.env, &self.preset))
     }
 
-    pub(crate) const fn custody(&self) -> &Custody {
-        &self.custody
+    pub(crate) const fn manager(&self) -> &KeyManager {
+        &self.manager
     }
 
     /// The data key of the conversations, and whether it was created just now. If the store has
     /// lost its current key, the other keys there are tried on the files.
-    pub(crate) fn data_ring(&self, sealed: bool, opens: impl Fn(&Secret) -> bool) -> Result<(KeyRing, bool)> {
-        let keys = match self.custody.data_keys(|| Ok(sealed)) {
+    pub(crate) fn data_keys(&self, sealed: bool, opens: impl Fn(&Secret) -> bool) -> Result<(DataKeys, bool)> {
+        let keys = match self.manager.data_keys(|| Ok(sealed)) {
             Err(missing @ keys::Error::DataKeyMissing { .. }) => {
-                if !self.custody.find_data_key(opens)? {
+                if !self.manager.find_data_key(opens)? {
                     bail!(missing);
                 }
-                self.custody.data_keys(|| Ok(sealed))?
+                self.manager.data_keys(|| Ok(sealed))?
             }
             keys => keys?,
         };
-        let ring = KeyRing::new(&keys.current)?;
-        let ring = match &keys.previous {
-            Some(previous) => ring.also(previous)?,
-            None => ring,
+        let data_keys = DataKeys::new(&keys.current)?;
+        let data_keys = match &keys.previous {
+            Some(previous) => data_keys.with_fallback(previous)?,
+            None => data_keys,
         };
-        Ok((ring, keys.made))
+        Ok((data_keys, keys.created))
     }
 }
 
-impl Keys {
+impl KeyAccess {
     /// The key of the audit log, and whether it was created just now. The lock makes one process
     /// create it.
     pub(crate) fn audit_key(&self, lock: &Path) -> Result<(Secret, bool)> {
-        if let Some(key) = self.custody.get(&Slot::AuditKey)? {
+        if let Some(key) = self.manager.get(&Slot::AuditKey)? {
             return Ok((key, false));
         }
-        let _lock = disk::Lock::wait(lock)?;
-        if let Some(key) = self.custody.get(&Slot::AuditKey)? {
+        let _lock = disk::FileLock::acquire(lock)?;
+        if let Some(key) = self.manager.get(&Slot::AuditKey)? {
             return Ok((key, false));
         }
-        let key = crate::seal::new_key()?;
-        self.custody.put(&Slot::AuditKey, &key)?;
+        let key = crate::seal::generate_key()?;
+        self.manager.store(&Slot::AuditKey, &key)?;
         Ok((key, true))
     }
 }
 
 /// Whether a data key decrypts any conversation of a home.
-pub(crate) fn opens_anything(home: &Home, clock: &Clock, key: &Secret) -> Result<bool> {
-    let archive = Archive::new(home.conversations(), Arc::new(KeyRing::new(key)?), clock.clone());
+pub(crate) fn opens_anything(home: &Dirs, clock: &Clock, key: &Secret) -> Result<bool> {
+    let archive = Archive::new(home.conversations(), Arc::new(DataKeys::new(key)?), clock.clone());
     Ok(archive.ids()?.iter().any(|id| archive.read(id).is_ok()))
 }
 
 /// Asks for the vault's passphrase, unless it was typed before.
-fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
+fn passphrase_prompt(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::PassphrasePrompt {
     let given = Rc::clone(given);
     Box::new(move |wrong| match given.take() {
         Some(typed) => Ok(typed),
@@ -125,9 +127,9 @@ fn ask(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> vault::Ask {
 pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
         if disk::is_open_to_others(&path) {
-            ui.warning(&format!("other users can read the passphrase file `{}`", shown(&path)));
+            ui.warning(&format!("other users can read the passphrase file `{}`", display_path(&path)));
         }
-        let bytes = disk::read_foreign(&path, LONGEST).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
+        let bytes = disk::read_external(&path, MAX_PASSPHRASE_BYTES).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
         return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
     }
     let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {
@@ -158,13 +160,13 @@ fn passphrase(ui: Ui, env: Env, question: &str, wrong_before: u32) -> Result<Sec
     if wrong_before > 0 {
         ui.error_line("Wrong passphrase, try again.");
     }
-    ui.hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
+    ui.ask_hidden(question, "`CHATBOT_PASSPHRASE_FILE`").map_err(|e| NoPassphrase(e.to_string()))
 }
 
 /// Strips the one line end that files and commands append to a passphrase.
 pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPassphrase> {
-    if bytes.len() as u64 > LONGEST {
-        return Err(NoPassphrase(format!("{name} provides more than {LONGEST} bytes")));
+    if bytes.len() as u64 > MAX_PASSPHRASE_BYTES {
+        return Err(NoPassphrase(format!("{name} provides more than {MAX_PASSPHRASE_BYTES} bytes")));
     }
     let bytes = zeroize::Zeroizing::new(bytes);
     let text = std::str::from_utf8(&bytes).map_err(|_| NoPassphrase(format!("{name} does not provide UTF-8 text")))?;
@@ -175,87 +177,89 @@ pub(crate) fn passphrase_line(name: &str, bytes: Vec<u8>) -> Result<Secret, NoPa
     Ok(Secret::new(text.to_owned()))
 }
 
-pub(crate) fn is_nowhere(error: &keys::Error) -> bool {
+pub(crate) fn means_no_store(error: &keys::Error) -> bool {
     error.is_no_store() || matches!(error, keys::Error::Vault(vault::Error::Missing { .. }))
 }
 
 /// Whether an error means that this machine has no key store.
-pub(crate) fn is_no_store(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref()).any(is_nowhere)
+pub(crate) fn is_no_store_error(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref()).any(means_no_store)
 }
 
 /// The exit code and the hint for an error about keys.
-pub(crate) fn explain(cause: &(dyn Error + 'static)) -> Option<Meaning> {
+pub(crate) fn explain_keys(cause: &(dyn Error + 'static)) -> Option<Diagnosis> {
     if let Some(error) = cause.downcast_ref::<vault::Error>() {
-        return Some(of_the_vault(error));
+        return Some(explain_vault(error));
     }
     if let Some(error) = cause.downcast_ref::<recovery::Error>() {
-        return Some(of_recovery(error));
+        return Some(explain_recovery(error));
     }
     let error = cause.downcast_ref::<keys::Error>()?;
     Some(match error {
-        keys::Error::Absent { .. } => {
-            meaning(Exit::Key, "no_store", "create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`")
+        keys::Error::NoKeyring { .. } => {
+            diagnosis(CliExit::Key, "no_store", "create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`")
         }
-        keys::Error::Elsewhere { .. } => {
-            meaning(Exit::Key, "store_unreachable", "run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`")
+        keys::Error::StoreUnavailable { .. } => {
+            diagnosis(CliExit::Key, "store_unreachable", "run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`")
         }
-        keys::Error::Shut { .. } => meaning(Exit::Key, "keyring_locked", "unlock the keyring, then try again; nothing was changed"),
+        keys::Error::Locked { .. } => diagnosis(CliExit::Key, "keyring_locked", "unlock the keyring, then try again; nothing was changed"),
         keys::Error::TimedOut(_) => {
-            meaning(Exit::Key, "keyring_timeout", "answer the keyring's prompt on its screen, or raise `keys.keyring_timeout_s`")
+            diagnosis(CliExit::Key, "keyring_timeout", "answer the keyring's prompt on its screen, or raise `keys.keyring_timeout_s`")
         }
-        keys::Error::Ambiguous { .. } => meaning(Exit::Key, "keyring_ambiguous", "delete one of them in your keyring's own program"),
-        keys::Error::DataKeyMissing { .. } => meaning(
-            Exit::Storage,
+        keys::Error::Ambiguous { .. } => diagnosis(CliExit::Key, "keyring_ambiguous", "delete one of them in your keyring's own program"),
+        keys::Error::DataKeyMissing { .. } => diagnosis(
+            CliExit::Storage,
             "data_key_missing",
             "restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed",
         ),
-        keys::Error::NotADataKey { .. } => {
-            meaning(Exit::Storage, "data_key_damaged", "restore it with `chatbot key recovery import`; nothing was changed")
+        keys::Error::InvalidDataKey { .. } => {
+            diagnosis(CliExit::Storage, "data_key_damaged", "restore it with `chatbot key recovery import`; nothing was changed")
         }
-        keys::Error::AnotherDataKey => meaning(
-            Exit::Storage,
+        keys::Error::OtherDataKey => diagnosis(
+            CliExit::Storage,
             "another_data_key",
             "move `conversations/` away first, or select the store this key belongs to; nothing was changed",
         ),
-        keys::Error::NoDoor(_) | keys::Error::NoAnswer | keys::Error::Denied => {
-            meaning(Exit::Failure, "no_login", "try again, or run `chatbot key login --headless`")
+        keys::Error::CallbackListen(_) | keys::Error::LoginTimeout | keys::Error::Denied => {
+            diagnosis(CliExit::Failure, "no_login", "try again, or run `chatbot key login --headless`")
         }
-        keys::Error::Conflict { .. } => meaning(Exit::Key, "conflict", "delete the one you do not need; nothing was moved"),
-        keys::Error::Vault(error) => of_the_vault(error),
+        keys::Error::Conflict { .. } => diagnosis(CliExit::Key, "conflict", "delete the one you do not need; nothing was moved"),
+        keys::Error::Vault(error) => explain_vault(error),
         keys::Error::Disk(_) => None,
-        _ => meaning(Exit::Key, "key_store", ""),
+        _ => diagnosis(CliExit::Key, "key_store", ""),
     })
 }
 
-fn of_recovery(error: &recovery::Error) -> Meaning {
+fn explain_recovery(error: &recovery::Error) -> Diagnosis {
     use recovery::Error;
     match error {
-        Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
-        Error::Torn => meaning(Exit::Storage, "torn", "name the file that `chatbot key recovery export` wrote, or type its words"),
-        Error::Word(_) | Error::Line(_) => meaning(Exit::Storage, "wrong_words", "check that line and type the words again"),
-        Error::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        Error::Bounds(_) => meaning(Exit::Storage, "hostile", "this file was not written by chatbot"),
-        Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "choose another passphrase"),
-        Error::NotADataKey | Error::Machine(_) => meaning(Exit::Failure, "failed", ""),
+        Error::WrongPassphrase => diagnosis(CliExit::Key, "wrong_passphrase", "try again; nothing was changed"),
+        Error::Corrupt => diagnosis(CliExit::Storage, "torn", "name the file that `chatbot key recovery export` wrote, or type its words"),
+        Error::Word(_) | Error::Line(_) => diagnosis(CliExit::Storage, "wrong_words", "check that line and type the words again"),
+        Error::Newer(_) => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        Error::KdfOutOfRange(_) => diagnosis(CliExit::Storage, "hostile", "this file was not written by chatbot"),
+        Error::Passphrase(_) => diagnosis(CliExit::Misuse, "passphrase", "choose another passphrase"),
+        Error::InvalidDataKey | Error::OutOfMemory(_) => diagnosis(CliExit::Failure, "failed", ""),
     }
 }
 
-fn of_the_vault(error: &vault::Error) -> Meaning {
+fn explain_vault(error: &vault::Error) -> Diagnosis {
     match error {
-        vault::Error::Missing { .. } => meaning(Exit::Key, "no_vault", "create one with `chatbot vault create`"),
-        vault::Error::WrongPassphrase => meaning(Exit::Key, "wrong_passphrase", "try again; nothing was changed"),
-        vault::Error::Locked(_) => {
-            meaning(Exit::Key, "vault_locked", "run it in a terminal, or set `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND`")
-        }
-        vault::Error::Exists(_) => meaning(Exit::Failure, "vault_exists", "change its passphrase with `chatbot vault passwd`"),
+        vault::Error::Missing { .. } => diagnosis(CliExit::Key, "no_vault", "create one with `chatbot vault create`"),
+        vault::Error::WrongPassphrase => diagnosis(CliExit::Key, "wrong_passphrase", "try again; nothing was changed"),
+        vault::Error::Locked(_) => diagnosis(
+            CliExit::Key,
+            "vault_locked",
+            "run it in a terminal, or set `CHATBOT_PASSPHRASE_FILE` or `CHATBOT_PASSPHRASE_COMMAND`",
+        ),
+        vault::Error::Exists(_) => diagnosis(CliExit::Failure, "vault_exists", "change its passphrase with `chatbot vault passwd`"),
         vault::Error::Kernel(_) => {
-            meaning(Exit::Failure, "kernel_refuses", "set `CHATBOT_PASSPHRASE_COMMAND` to a program that prints the passphrase")
+            diagnosis(CliExit::Failure, "kernel_refuses", "set `CHATBOT_PASSPHRASE_COMMAND` to a program that prints the passphrase")
         }
-        vault::Error::Passphrase(_) => meaning(Exit::Misuse, "passphrase", "choose another passphrase"),
-        vault::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        vault::Error::Machine(_) => meaning(Exit::Failure, "no_randomness", ""),
+        vault::Error::Passphrase(_) => diagnosis(CliExit::Misuse, "passphrase", "choose another passphrase"),
+        vault::Error::Newer { .. } => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        vault::Error::OutOfMemory(_) => diagnosis(CliExit::Failure, "no_randomness", ""),
         vault::Error::Disk(_) => None,
-        _ => meaning(Exit::Storage, "vault_damaged", "restore a copy of `vault.json`; this one was not changed"),
+        _ => diagnosis(CliExit::Storage, "vault_damaged", "restore a copy of `vault.json`; this one was not changed"),
     }
 }

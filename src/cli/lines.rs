@@ -5,7 +5,7 @@ use super::app::App;
 use crate::disk::{self, Appender};
 use crate::name::Name;
 use crate::privacy::Redacted;
-use crate::provider::Model;
+use crate::provider::ModelInfo;
 use crate::seal::Purpose;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Above this size the file is rewritten with its newer half.
-const LONG: u64 = 512 * 1024;
+const MAX_FILE_BYTES: u64 = 512 * 1024;
 /// Longer lines are not saved: the arrow keys are not the way to get a pasted text back.
-const LONGEST: usize = 4000;
+const MAX_LINE_CHARS: usize = 4000;
 
 /// A line as it is encrypted.
 #[derive(Serialize, Deserialize)]
@@ -40,11 +40,11 @@ impl App {
 
     /// The lines of earlier conversations, oldest first. Errors are ignored: the history is a
     /// convenience.
-    pub(crate) fn kept_lines(&mut self, most: usize) -> Vec<String> {
+    pub(crate) fn load_lines(&mut self, most: usize) -> Vec<String> {
         let Ok(Some(bytes)) = disk::read(&self.lines_file()) else { return Vec::new() };
-        let Ok(ring) = self.ring(Purpose::LineHistory) else { return Vec::new() };
+        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else { return Vec::new() };
         let text = String::from_utf8_lossy(&bytes);
-        let opened = text.lines().rev().take(most).filter_map(|token| ring.open(token).ok());
+        let opened = text.lines().rev().take(most).filter_map(|token| data_keys.decrypt(token).ok());
         let records = opened.filter_map(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
         let lines: BTreeMap<(i64, Name), String> = records.map(|r| ((r.at, r.conversation), r.text)).collect();
         lines.into_values().collect()
@@ -55,9 +55,9 @@ impl App {
     pub(crate) fn forget_lines(&mut self, conversations: &[Name]) -> Result<()> {
         let path = self.lines_file();
         let Some(bytes) = disk::read(&path)? else { return Ok(()) };
-        let ring = self.ring(Purpose::LineHistory)?;
+        let data_keys = self.data_keys(Purpose::LineHistory)?;
         let stays = |line: &str| {
-            let plain = ring.open(line).ok();
+            let plain = data_keys.decrypt(line).ok();
             let record = plain.and_then(|plain| serde_json::from_slice::<LineRecord>(&plain).ok());
             record.is_some_and(|record| !conversations.contains(&record.conversation))
         };
@@ -70,19 +70,19 @@ impl App {
     }
 
     /// Saves a line, encrypted. If that fails, the conversation continues without it.
-    pub(crate) fn keep_line(&mut self, conversation: &Name, text: &Redacted) {
-        if text.as_str().len() > LONGEST {
+    pub(crate) fn save_line(&mut self, conversation: &Name, text: &Redacted) {
+        if text.as_str().len() > MAX_LINE_CHARS {
             return;
         }
-        let Ok(ring) = self.ring(Purpose::LineHistory) else { return };
+        let Ok(data_keys) = self.data_keys(Purpose::LineHistory) else { return };
         let now = self.clock.now();
         let record = LineRecord { conversation: conversation.clone(), at: now.millis(), text: text.as_str().to_owned() };
-        let mut token = ring.seal(&serde_json::to_vec(&record).unwrap_or_default(), now);
+        let mut token = data_keys.encrypt(&serde_json::to_vec(&record).unwrap_or_default(), now);
         token.push('\n');
         let path = self.lines_file();
         let kept = Appender::open(&path).and_then(|mut file| {
-            file.add(token.as_bytes())?;
-            if file.length()? <= LONG {
+            file.append(token.as_bytes())?;
+            if file.length()? <= MAX_FILE_BYTES {
                 return Ok(());
             }
             let bytes = file.read_all()?;
@@ -95,7 +95,7 @@ impl App {
     }
 
     /// Caches the names of models for completion.
-    pub(crate) fn remember_models(&self, provider: &Name, models: &[Model]) {
+    pub(crate) fn remember_models(&self, provider: &Name, models: &[ModelInfo]) {
         let names: String = models.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())).map(|m| format!("{}\n", m.id)).collect();
         // Without this cache there is only no completion.
         disk::write(&self.models_file(), format!("{provider}\n{names}").as_bytes()).unwrap_or_default();

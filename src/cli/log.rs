@@ -4,11 +4,11 @@
 //! a key.
 
 use super::app::App;
-use super::report::Problem;
-use super::ui::{Ui, shown};
+use super::report::CliError;
+use super::ui::{Ui, display_path};
 use crate::clock::{Clock, Stopwatch, Time};
 use crate::disk::{self, Appender};
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::privacy::{Placeholders, Raw, Redactor};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// How much to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub(crate) enum LogLevel {
     /// Events.
     Info,
     /// Events and every step in between.
@@ -24,32 +24,34 @@ pub(crate) enum Level {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Sink {
-    Errors,
+pub(crate) enum LogSink {
+    Stderr,
     File(PathBuf),
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Log {
-    level: Level,
-    sink: Sink,
+pub(crate) struct DebugLog {
+    level: LogLevel,
+    sink: LogSink,
     ui: Ui,
     clock: Clock,
     since: Stopwatch,
     redactor: Arc<Redactor>,
 }
 
-impl Log {
+impl DebugLog {
     /// Writes a line if the level is enabled. A failed write is ignored: the command continues.
-    pub(crate) fn line(&self, level: Level, text: &str) {
+    pub(crate) fn write(&self, level: LogLevel, text: &str) {
         if level > self.level {
             return;
         }
         let (text, _) = self.redactor.redact(Raw::from(text), &mut Placeholders::default());
         let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable_line());
         match &self.sink {
-            Sink::Errors => self.ui.error_raw(&line),
-            Sink::File(path) => Appender::open(path).and_then(|mut file| file.add(format!("{line}\n").as_bytes())).unwrap_or_default(),
+            LogSink::Stderr => self.ui.error_raw(&line),
+            LogSink::File(path) => {
+                Appender::open(path).and_then(|mut file| file.append(format!("{line}\n").as_bytes())).unwrap_or_default()
+            }
         }
     }
 }
@@ -58,27 +60,27 @@ impl App {
     /// Runs before each command: refuses malformed variables and starts logging.
     pub(crate) fn begin(&mut self) -> Result<()> {
         self.refuse_malformed_env()?;
-        self.log_as_the_environment_says()
+        self.log_from_env()
     }
 
     /// Starts logging if possible, for commands that must run even if the settings are wrong.
-    pub(crate) fn log_if_it_can(&mut self) {
-        if let Err(error) = self.log_as_the_environment_says() {
+    pub(crate) fn log_if_possible(&mut self) {
+        if let Err(error) = self.log_from_env() {
             self.ui.warning(&format!("cannot start logging: {error}"));
         }
     }
 
     /// Starts logging as `CHATBOT_LOG` says: `info` or `debug` to standard error, an absolute path
     /// to that file.
-    pub(crate) fn log_as_the_environment_says(&mut self) -> Result<()> {
-        let Some(wish) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
-        match wish.as_str() {
+    pub(crate) fn log_from_env(&mut self) -> Result<()> {
+        let Some(options) = self.env.text("CHATBOT_LOG")? else { return Ok(()) };
+        match options.as_str() {
             "off" => Ok(()),
-            "info" => self.log(Level::Info, Sink::Errors),
-            "debug" => self.log(Level::Debug, Sink::Errors),
-            path if PathBuf::from(path).is_absolute() => self.log(Level::Debug, Sink::File(PathBuf::from(path))),
+            "info" => self.log(LogLevel::Info, LogSink::Stderr),
+            "debug" => self.log(LogLevel::Debug, LogSink::Stderr),
+            path if PathBuf::from(path).is_absolute() => self.log(LogLevel::Debug, LogSink::File(PathBuf::from(path))),
             other => bail!(
-                Problem::misuse(format!(
+                CliError::misuse(format!(
                     "`CHATBOT_LOG` is `{}`, but must be `off`, `info`, `debug` or an absolute path",
                     Raw::from(other).printable()
                 ))
@@ -91,46 +93,47 @@ impl App {
     pub(crate) fn log_verbosely(&mut self, times: u8) -> Result<()> {
         match times {
             0 => Ok(()),
-            1 => self.log(Level::Info, Sink::Errors),
-            _ => self.log(Level::Debug, Sink::Errors),
+            1 => self.log(LogLevel::Info, LogSink::Stderr),
+            _ => self.log(LogLevel::Debug, LogSink::Stderr),
         }
     }
 
-    fn log(&mut self, level: Level, sink: Sink) -> Result<()> {
+    fn log(&mut self, level: LogLevel, sink: LogSink) -> Result<()> {
         if self.logging().is_some_and(|log| log.level >= level) {
             return Ok(());
         }
         let to = match &sink {
-            Sink::Errors => "to standard error".to_owned(),
-            Sink::File(path) => {
-                self.must_be_a_log(path)?;
+            LogSink::Stderr => "to standard error".to_owned(),
+            LogSink::File(path) => {
+                self.require_log_file(path)?;
                 // A file that cannot be written is an error now, because later writes fail
                 // silently. The folder is not created: its name may be a typing error.
                 if let Some(folder) = path.parent().filter(|folder| !disk::exists(folder)) {
                     bail!(
-                        Problem::misuse(format!("`CHATBOT_LOG` names a file in `{}`, which does not exist", shown(folder)))
+                        CliError::misuse(format!("`CHATBOT_LOG` names a file in `{}`, which does not exist", display_path(folder)))
                             .hint("create the folder, or name a file elsewhere")
                     );
                 }
                 Appender::open(path)?;
-                format!("to `{}`", shown(path))
+                format!("to `{}`", display_path(path))
             }
         };
         let redactor = self.redactor()?;
         self.ui.error_line(&format!("chatbot: warning: logging {to}: times, providers and models, never message text or keys"));
-        self.use_log(Log { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
-        let level = if level == Level::Debug { "debug" } else { "info" };
-        self.note(&Event::new(What::Debug).severity(Severity::Notice).word("level", level));
-        self.step(&format!("chatbot {}, state in {}", env!("CARGO_PKG_VERSION"), shown(self.home.state())));
+        self.use_log(DebugLog { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
+        let level = if level == LogLevel::Debug { "debug" } else { "info" };
+        self.audit_event(&Event::new(EventKind::Debug).severity(Severity::Notice).word("level", level));
+        self.step(&format!("chatbot {}, state in {}", env!("CARGO_PKG_VERSION"), display_path(self.home.state())));
         let length = self.settings_text()?.len();
-        let source = if length == 0 { "the defaults".to_owned() } else { format!("{}, {length} bytes", shown(self.settings_file())) };
+        let source =
+            if length == 0 { "the defaults".to_owned() } else { format!("{}, {length} bytes", display_path(self.settings_file())) };
         self.step(&format!("settings: {source}"));
         Ok(())
     }
 
     /// Refuses to append to a file that is not a log: inside this program's folders its name must
     /// end in `.log`, and elsewhere its content must begin like a log.
-    fn must_be_a_log(&self, path: &Path) -> Result<()> {
+    fn require_log_file(&self, path: &Path) -> Result<()> {
         let home = &self.home;
         let ours = [home.state(), home.data(), home.cache()].into_iter().any(|folder| path.starts_with(folder))
             || self.settings_file().parent().is_some_and(|folder| path.starts_with(folder));
@@ -139,7 +142,7 @@ impl App {
         let other = !begins.is_empty() && Time::parse(String::from_utf8_lossy(&begins).split(' ').next().unwrap_or_default()).is_none();
         if (ours && !named) || other {
             bail!(
-                Problem::misuse(format!("`CHATBOT_LOG` names `{}`, which is not a log file", shown(path)))
+                CliError::misuse(format!("`CHATBOT_LOG` names `{}`, which is not a log file", display_path(path)))
                     .hint("name a file that does not exist yet")
             );
         }
@@ -151,9 +154,9 @@ impl App {
     pub(crate) fn log_key_store(&mut self) {
         if self.logging().is_some()
             && let Ok(keys) = self.keys()
-            && let Ok(chosen) = keys.custody().chosen()
+            && let Ok(chosen) = keys.manager().selected_store()
         {
-            let text = format!("key store: {}, because {}", chosen.store.kind(), chosen.why);
+            let text = format!("key store: {}, because {}", chosen.store.kind(), chosen.reason);
             self.step(&text);
         }
     }
@@ -161,7 +164,7 @@ impl App {
     /// Logs a step at level debug.
     pub(crate) fn step(&self, text: &str) {
         if let Some(log) = self.logging() {
-            log.line(Level::Debug, text);
+            log.write(LogLevel::Debug, text);
         }
     }
 }

@@ -30,7 +30,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use env::Env;
-use report::{Problem, report};
+use report::{CliError, report};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -38,7 +38,7 @@ use ui::Color;
 
 const ABOUT: &str = "Chat with AI models in the terminal; private data is redacted before it is sent";
 
-const AFTER: &str = "\
+const AFTER_HELP: &str = "\
 First steps:
   chatbot chat --demo    try it offline, without a key
   chatbot key set        save your OpenRouter key
@@ -60,18 +60,18 @@ Exit codes:
 
 /// Everything that can be typed.
 #[derive(Debug, Parser)]
-#[command(name = "chatbot", version, about = ABOUT, after_help = AFTER, max_term_width = 100)]
+#[command(name = "chatbot", version, about = ABOUT, after_help = AFTER_HELP, max_term_width = 100)]
 #[command(disable_help_subcommand = true, infer_subcommands = false)]
 pub(crate) struct Cli {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<CliCommand>,
 }
 
 /// What may stand anywhere.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Global {
+pub(crate) struct GlobalArgs {
     /// Use colour: auto, always or never
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", help_heading = "Global options")]
     #[arg(hide_possible_values = true, hide_default_value = true)]
@@ -85,34 +85,34 @@ pub(crate) struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
-    Chat(Box<chat::Options>),
-    Ask(Box<ask::Options>),
-    Key(commands::key::Options),
-    History(history::Options),
-    Backup(commands::backup::Options),
-    Restore(commands::restore::Options),
-    Usage(usage::Options),
-    Audit(audit::Options),
-    Incident(commands::incident::Options),
-    Redact(commands::redact::Options),
-    Models(models::Options),
-    Vault(commands::vault::Options),
-    Config(config::Options),
-    Completions(completions::Options),
+enum CliCommand {
+    Chat(Box<chat::ChatCommandArgs>),
+    Ask(Box<ask::AskArgs>),
+    Key(commands::key::KeyArgs),
+    History(history::HistoryArgs),
+    Backup(commands::backup::BackupArgs),
+    Restore(commands::restore::RestoreArgs),
+    Usage(usage::UsageArgs),
+    Audit(audit::AuditArgs),
+    Incident(commands::incident::IncidentArgs),
+    Redact(commands::redact::RedactArgs),
+    Models(models::ModelsArgs),
+    Vault(commands::vault::VaultArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the program with these arguments and returns its exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
     let args: Vec<OsString> = args.into_iter().collect();
-    ui::keep_panics_quiet();
-    let env = Env::of_the_process();
+    ui::install_panic_hook();
+    let env = Env::from_process();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) => return misuse(&args, &env, &error),
     };
-    let as_json = cli.command.as_ref().is_some_and(Command::wants_json);
+    let as_json = cli.command.as_ref().is_some_and(CliCommand::wants_json);
     let ui = env.ui(cli.global.color);
     let mut app = match App::new(ui, env, cli.global) {
         Ok(app) => app,
@@ -121,30 +121,30 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match cli.command {
         // `config check` lists every mistake by itself, and `config edit` must work on a wrong
         // file.
-        Some(command @ Command::Config(_)) => {
-            app.log_if_it_can();
+        Some(command @ CliCommand::Config(_)) => {
+            app.log_if_possible();
             command.run(&mut app)
         }
         // A lockdown must work whatever is wrong, so nothing is checked before it.
-        Some(Command::Incident(options)) if options.is_lockdown() => {
-            let done = Command::Incident(options).run(&mut app);
-            app.log_if_it_can();
+        Some(CliCommand::Incident(options)) if options.is_lockdown() => {
+            let done = CliCommand::Incident(options).run(&mut app);
+            app.log_if_possible();
             done
         }
         Some(command) => app.begin().and_then(|()| command.run(&mut app)),
         None if ui.input_is_terminal() && ui.output_is_terminal() => {
-            app.begin().and_then(|()| chat::run(&mut app, chat::Options::default()))
+            app.begin().and_then(|()| chat::run(&mut app, chat::ChatCommandArgs::default()))
         }
         None => return misuse(&args, &app.env, &no_command()),
     };
     let code = match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            app.note_failure(&error);
+            app.audit_failure(&error);
             report(&app.ui, &error, as_json)
         }
     };
-    app.keep_watch();
+    app.check_alerts();
     app.close();
     code
 }
@@ -168,11 +168,11 @@ fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     let as_json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
-    let (what, hint) = report::of_the_command_line(&error.render().to_string());
-    report(&ui, &anyhow::Error::new(Problem::misuse(what).hint(hint)), as_json)
+    let (what, hint) = report::split_clap_error(&error.render().to_string());
+    report(&ui, &anyhow::Error::new(CliError::misuse(what).hint(hint)), as_json)
 }
 
-impl Command {
+impl CliCommand {
     fn wants_json(&self) -> bool {
         match self {
             Self::Ask(o) => o.json,

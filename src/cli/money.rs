@@ -1,35 +1,36 @@
 //! Budgets and price lists: the settings of the one, and the cache of the other, which is fetched
 //! at most once a day.
 
-use super::app::{App, Choice};
+use super::app::{App, ProviderChoice};
 use super::network::runtime;
-use super::report::Problem;
-use super::talk::dollars;
+use super::report::CliError;
+use super::talk::format_dollars;
 use super::ui::Ui;
 use crate::chat::{Price, Pricing, Session};
 use crate::clock::Time;
 use crate::disk;
-use crate::ledger::budget::{Caps, Purse};
+use crate::ledger::budget::{BudgetLimits, BudgetTracker};
 use crate::name::Name;
-use crate::provider::{Model, Prices, Provider, Reach, models};
+use crate::provider::{HttpContext, ModelInfo, Prices, Provider, list_models};
 use crate::secret::Secret;
-use crate::settings::{self, KeyFrom};
+use crate::settings::{self, KeySource};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// An older price list is fetched again when a price is needed.
-const FRESH: Duration = Duration::from_secs(24 * 3600);
+const MAX_PRICE_AGE: Duration = Duration::from_secs(24 * 3600);
 /// Time limit for the price list of a server that needs no key, such as a local one: it may not
 /// have one.
-const PATIENCE: Duration = Duration::from_secs(2);
+const OPEN_LIST_TIMEOUT: Duration = Duration::from_secs(2);
 
 impl App {
     /// The budget tracker, with the budgets of the settings and that of this run.
-    pub(crate) fn purse(&mut self, per_command: Option<i64>) -> Result<Purse> {
+    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
         let budget = self.settings()?.budget;
-        let caps = Caps { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
-        Ok(Purse::new(self.home.state(), self.audit(), self.clock.clone(), caps))
+        let limits =
+            BudgetLimits { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
+        Ok(BudgetTracker::new(self.home.state(), self.audit(), self.clock.clone(), limits))
     }
 
     fn price_file(&self, provider: &Name) -> PathBuf {
@@ -37,10 +38,10 @@ impl App {
     }
 
     /// The cached price list. A provider that needs no key and publishes no prices counts as free.
-    pub(crate) fn pricing(&self, choice: Option<&Choice>) -> Pricing {
+    pub(crate) fn pricing(&self, choice: Option<&ProviderChoice>) -> Pricing {
         let Some(choice) = choice else { return Pricing::new(|_| Price::Free) };
-        let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeyFrom::Nowhere);
-        Pricing::new(move |model| match find(&path, model) {
+        let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeySource::NoKey);
+        Pricing::new(move |model| match find_price(&path, model) {
             Some(prices) => Price::Known(Box::new(prices)),
             None if keyless => Price::Free,
             None => Price::Unknown,
@@ -48,34 +49,34 @@ impl App {
     }
 
     /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
-    pub(crate) fn fetch_prices(&mut self, choice: &Choice, key: Option<&Secret>) -> Result<()> {
+    pub(crate) fn fetch_prices(&mut self, choice: &ProviderChoice, key: Option<&Secret>) -> Result<()> {
         let now = self.clock.now();
-        if fetched(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < FRESH) {
+        if fetched_at(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
             return Ok(());
         }
-        let reach = self.reach()?;
+        let context = self.http_context()?;
         // A server without keys may have no price list, so a failure is not reported.
-        let patience = if choice.key == KeyFrom::Nowhere { PATIENCE } else { Duration::MAX };
-        let asked = runtime()?.block_on(async { tokio::time::timeout(patience, models(&choice.endpoint, key, reach)).await });
+        let timeout = if choice.key == KeySource::NoKey { OPEN_LIST_TIMEOUT } else { Duration::MAX };
+        let asked = runtime()?.block_on(async { tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await });
         match asked {
             Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
             Err(_) => {}
-            Ok(Err(_)) if choice.key == KeyFrom::Nowhere => {}
+            Ok(Err(_)) if choice.key == KeySource::NoKey => {}
             Ok(Err(error)) => self.ui.warning(&format!("cannot fetch the price list of `{}`: {error}", choice.endpoint.name)),
         }
         Ok(())
     }
 
     /// Caches a price list.
-    pub(crate) fn remember_prices(&self, provider: &Name, list: &[Model]) {
-        keep(&self.price_file(provider), self.clock.now(), list);
+    pub(crate) fn remember_prices(&self, provider: &Name, list: &[ModelInfo]) {
+        save_prices(&self.price_file(provider), self.clock.now(), list);
     }
 
     /// Fetches a public price list in the background if an earlier run missed a price.
-    pub(crate) fn fetch_missed_prices(&mut self, choice: &Choice) -> Result<()> {
+    pub(crate) fn fetch_missed_prices(&mut self, choice: &ProviderChoice) -> Result<()> {
         let wanted = self.price_file(&choice.endpoint.name).with_extension("wanted");
-        if is_open(choice) && disk::exists(&wanted) {
-            fetch_beside(choice, self.price_file(&choice.endpoint.name), self.reach()?);
+        if is_public_price_list(choice) && disk::exists(&wanted) {
+            refresh_in_background(choice, self.price_file(&choice.endpoint.name), self.http_context()?);
         }
         Ok(())
     }
@@ -83,13 +84,13 @@ impl App {
     /// Notes that the cost of an answer is unknown, because the list may have the price for the
     /// next one. A process that continues fetches it now; otherwise the next run fetches it while
     /// its answer streams.
-    pub(crate) fn miss_prices(&mut self, choice: &Choice, goes_on: bool) -> Result<()> {
+    pub(crate) fn schedule_refresh(&mut self, choice: &ProviderChoice, goes_on: bool) -> Result<()> {
         let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
-        if !is_open(choice) || fetched(&file).is_some_and(|at| at <= now && now.since(at) < FRESH) {
+        if !is_public_price_list(choice) || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
             return Ok(());
         }
         if goes_on {
-            fetch_beside(choice, file, self.reach()?);
+            refresh_in_background(choice, file, self.http_context()?);
         } else {
             disk::write_cache(&file.with_extension("wanted"), b"")?;
         }
@@ -98,24 +99,24 @@ impl App {
 }
 
 /// Whether the price list is public: then it is fetched without a key.
-const fn is_open(choice: &Choice) -> bool {
+const fn is_public_price_list(choice: &ProviderChoice) -> bool {
     choice.endpoint.dialect.routing
 }
 
 /// Fetches a price list in the background, once. If that fails, the next unknown price tries again.
-fn fetch_beside(choice: &Choice, file: PathBuf, reach: Reach) {
-    let (endpoint, now) = (choice.endpoint.clone(), reach.clock.now());
+fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, context: HttpContext) {
+    let (endpoint, now) = (choice.endpoint.clone(), context.clock.now());
     let work = move || {
         disk::remove(&file.with_extension("wanted")).unwrap_or_default();
-        if let Ok(list) = runtime().and_then(|r| Ok(r.block_on(models(&endpoint, None, reach))?)) {
-            keep(&file, now, &list);
+        if let Ok(list) = runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, context))?)) {
+            save_prices(&file, now, &list);
         }
     };
     // If no thread can be started, the price stays unknown.
     drop(std::thread::Builder::new().name("prices".to_owned()).spawn(work));
 }
 
-fn keep(file: &Path, now: Time, list: &[Model]) {
+fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
     let mut text = format!("{now}\n");
     for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
         if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
@@ -127,34 +128,34 @@ fn keep(file: &Path, now: Time, list: &[Model]) {
 }
 
 /// Shows the budgets, or sets one for this conversation.
-pub(crate) fn budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
+pub(crate) fn show_or_set_budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
     if !arguments.is_empty() {
-        let amount = if arguments == "off" { Some(None) } else { settings::nanos(arguments.trim_start_matches('$')).map(Some) };
+        let amount = if arguments == "off" { Some(None) } else { settings::parse_nanos(arguments.trim_start_matches('$')).map(Some) };
         let Some(amount) = amount else {
-            bail!(Problem::misuse("not an amount in dollars").hint("type `/budget 0.50` or `/budget off`"));
+            bail!(CliError::misuse("not an amount in dollars").hint("type `/budget 0.50` or `/budget off`"));
         };
-        let caps = session.purse().caps();
-        session.purse().set_caps(Caps { per_conversation: amount, ..caps });
+        let limits = session.budget().limits();
+        session.budget().set_limits(BudgetLimits { per_conversation: amount, ..limits });
     }
-    let own = session.own();
-    let fills = session.purse().standing(own)?;
-    if fills.is_empty() {
+    let own = session.spend();
+    let budgets = session.budget().status(own)?;
+    if budgets.is_empty() {
         ui.notice("no budget is set; `/budget 0.50` sets one for this conversation");
     }
-    for fill in fills {
+    for fill in budgets {
         let anew = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
-        ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), dollars(fill.spent), dollars(fill.limit)))?;
+        ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), format_dollars(fill.spent), format_dollars(fill.limit)))?;
     }
     Ok(())
 }
 
-fn fetched(path: &Path) -> Option<Time> {
+fn fetched_at(path: &Path) -> Option<Time> {
     let bytes = disk::read_start(path, 64).ok()??;
     Time::parse(std::str::from_utf8(bytes.split(|b| *b == b'\n').next()?).ok()?)
 }
 
 /// The prices of a model. Only its own line is parsed as JSON, because the list is long.
-fn find(path: &Path, model: &str) -> Option<Prices> {
+fn find_price(path: &Path, model: &str) -> Option<Prices> {
     let bytes = disk::read_at_most(path, 1 << 24).ok()??;
     let text = std::str::from_utf8(&bytes).ok()?;
     let line = text.lines().skip(1).find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;

@@ -1,6 +1,6 @@
 //! Error reports: what went wrong, what to type, the exit code, and the same as JSON.
 
-use super::ui::{Gone, Style, Ui};
+use super::ui::{BrokenPipeError, Style, Ui};
 use crate::ledger::budget;
 use crate::privacy::{Displayable, KINDS, Placeholders, Policy, Raw, Redactor};
 use crate::{archive, chat, disk, home, limit, provider};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// The exit codes. Scripts rely on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
+pub(crate) enum CliExit {
     /// Any other failure.
     Failure = 1,
     /// The command line or the settings are wrong.
@@ -29,28 +29,28 @@ pub(crate) enum Exit {
     /// Storage, decryption or integrity.
     Storage = 8,
     /// A check found something.
-    Found = 9,
+    Findings = 9,
     /// Stopped by the user.
     Interrupted = 130,
 }
 
 /// An error with a hint that the user can act on.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    exit: Exit,
+pub(crate) struct CliError {
+    exit: CliExit,
     code: &'static str,
-    what: String,
+    message: String,
     hint: Option<String>,
     retry_after: Option<Duration>,
 }
 
-impl Problem {
-    pub(crate) fn new(exit: Exit, code: &'static str, what: impl Into<String>) -> Self {
-        Self { exit, code, what: what.into(), hint: None, retry_after: None }
+impl CliError {
+    pub(crate) fn new(exit: CliExit, code: &'static str, what: impl Into<String>) -> Self {
+        Self { exit, code, message: what.into(), hint: None, retry_after: None }
     }
 
     pub(crate) fn misuse(what: impl Into<String>) -> Self {
-        Self::new(Exit::Misuse, "usage", what)
+        Self::new(CliExit::Misuse, "usage", what)
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -59,14 +59,14 @@ impl Problem {
     }
 
     /// Puts the operation that failed in front, with that operation's exit code.
-    pub(crate) fn because(mut self, exit: Exit, undone: &str) -> Self {
-        self.what = format!("{undone}: {}", self.what);
+    pub(crate) fn context(mut self, exit: CliExit, undone: &str) -> Self {
+        self.message = format!("{undone}: {}", self.message);
         Self { exit, ..self }
     }
 
     /// The code, if the user's message was refused.
     pub(crate) fn refusal(&self) -> Option<&'static str> {
-        (self.exit == Exit::Refused).then_some(self.code)
+        (self.exit == CliExit::Refused).then_some(self.code)
     }
 
     /// Whether the cause is a missing key or key store.
@@ -75,31 +75,31 @@ impl Problem {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)
+        f.write_str(&self.message)
     }
 }
 
-impl std::error::Error for Problem {}
+impl std::error::Error for CliError {}
 
 /// The command failed, but everything has been printed already: only the exit code is left to
 /// report.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("ended")]
-pub(crate) struct Quiet(pub(crate) Exit);
+pub(crate) struct SilentExit(pub(crate) CliExit);
 
 /// Prints the error and returns the exit code.
 pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode {
-    if error.is::<Gone>() {
+    if error.is::<BrokenPipeError>() {
         return ExitCode::SUCCESS;
     }
-    if let Some(Quiet(exit)) = error.downcast_ref() {
+    if let Some(SilentExit(exit)) = error.downcast_ref() {
         return ExitCode::from(*exit as u8);
     }
-    let problem = spoken(&explain(error));
+    let problem = without_secrets(&diagnose(error));
     if as_json {
-        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.what });
+        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
         if let Some(body) = body.as_object_mut() {
             if let Some(hint) = &problem.hint {
                 body.insert("hint".to_owned(), json!(hint));
@@ -110,41 +110,41 @@ pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode 
         }
         ui.error_json(&json!({ "schema_version": 1, "error": body }));
     } else {
-        say(ui, &problem);
+        print_problem(ui, &problem);
     }
     ExitCode::from(problem.exit as u8)
 }
 
 /// Prints the error only: the chat continues.
-pub(crate) fn mention(ui: &Ui, error: &anyhow::Error) -> Exit {
-    if let Some(Quiet(exit)) = error.downcast_ref() {
+pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
+    if let Some(SilentExit(exit)) = error.downcast_ref() {
         return *exit;
     }
-    let problem = explain(error);
-    if !error.is::<Gone>() {
-        say(ui, &spoken(&problem));
+    let problem = diagnose(error);
+    if !error.is::<BrokenPipeError>() {
+        print_problem(ui, &without_secrets(&problem));
     }
     problem.exit
 }
 
 /// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
 /// mistake must not be repeated on a screen that others see, or in a log.
-fn spoken(problem: &Problem) -> Problem {
-    Problem { what: without_keys(&problem.what), hint: problem.hint.as_deref().map(without_keys), ..*problem }
+fn without_secrets(problem: &CliError) -> CliError {
+    CliError { message: without_keys(&problem.message), hint: problem.hint.as_deref().map(without_keys), ..*problem }
 }
 
 /// Replaces everything in a text that looks like a key.
 pub(crate) fn without_keys(text: &str) -> String {
-    const KEYS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
-    let disable = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| !KEYS.contains(&kind.as_str())).collect();
+    const KEY_KINDS: [&str; 4] = ["API_KEY", "JWT", "PRIVATE_KEY", "URL_CREDENTIALS"];
+    let disable = KINDS.iter().map(|(kind, _)| (*kind).to_owned()).filter(|kind| !KEY_KINDS.contains(&kind.as_str())).collect();
     let redactor = Redactor::new(&Policy { disable, ..Policy::default() });
     redactor.map_or_else(|_| String::new(), |redactor| redactor.redact(Raw::from(text), &mut Placeholders::default()).0.printable())
 }
 
-fn say(ui: &Ui, problem: &Problem) {
+fn print_problem(ui: &Ui, problem: &CliError) {
     // One line each: a line break in the text of a server or a file must not look like another
     // message of this program.
-    ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.what));
+    ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.message));
     if let Some(hint) = &problem.hint {
         ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Bold, "hint:") + " " + Displayable::line(hint));
     }
@@ -156,100 +156,104 @@ pub(crate) fn seconds(length: Duration) -> u64 {
 }
 
 /// Finds the exit code and the hint for an error: the single table of all hints.
-pub(crate) fn explain(error: &anyhow::Error) -> Problem {
-    let what = chain(error);
+pub(crate) fn diagnose(error: &anyhow::Error) -> CliError {
+    let what = cause_chain(error);
     for cause in error.chain() {
-        if let Some(problem) = cause.downcast_ref::<Problem>() {
+        if let Some(problem) = cause.downcast_ref::<CliError>() {
             return problem.clone();
         }
         let found = cause
             .downcast_ref()
-            .map(of_the_chat)
-            .or_else(|| cause.downcast_ref().map(of_the_limits))
-            .or_else(|| cause.downcast_ref().map(of_the_budget))
-            .or_else(|| cause.downcast_ref().map(of_the_provider))
-            .or_else(|| cause.downcast_ref().map(of_the_archive))
-            .or_else(|| cause.downcast_ref().map(super::storage::explain))
-            .or_else(|| cause.downcast_ref().map(of_a_backup))
-            .or_else(|| cause.downcast_ref().map(of_the_disk))
-            .or_else(|| cause.downcast_ref().map(of_home))
-            .or_else(|| super::keys::explain(cause));
+            .map(explain_chat)
+            .or_else(|| cause.downcast_ref().map(explain_limits))
+            .or_else(|| cause.downcast_ref().map(explain_budget))
+            .or_else(|| cause.downcast_ref().map(explain_provider))
+            .or_else(|| cause.downcast_ref().map(explain_archive))
+            .or_else(|| cause.downcast_ref().map(super::storage::explain_storage))
+            .or_else(|| cause.downcast_ref().map(explain_backup))
+            .or_else(|| cause.downcast_ref().map(explain_disk))
+            .or_else(|| cause.downcast_ref().map(explain_home))
+            .or_else(|| super::keys::explain_keys(cause));
         if let Some(Some((exit, code, hint))) = found {
             let retry_after = retry_after(error);
-            return Problem { exit, code, what, hint, retry_after };
+            return CliError { exit, code, message: what, hint, retry_after };
         }
     }
-    Problem::new(Exit::Failure, "failed", what)
+    CliError::new(CliExit::Failure, "failed", what)
 }
 
 /// The exit code of an error, its code for scripts, and the hint.
-pub(crate) type Meaning = Option<(Exit, &'static str, Option<String>)>;
+pub(crate) type Diagnosis = Option<(CliExit, &'static str, Option<String>)>;
 
 #[expect(clippy::unnecessary_wraps, reason = "a row of the tables below, where some errors have no meaning of their own")]
-pub(crate) fn meaning(exit: Exit, code: &'static str, hint: &str) -> Meaning {
+pub(crate) fn diagnosis(exit: CliExit, code: &'static str, hint: &str) -> Diagnosis {
     Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
 }
 
-fn of_the_chat(error: &chat::Error) -> Meaning {
-    use crate::privacy::validate::Refusal;
+fn explain_chat(error: &chat::Error) -> Diagnosis {
+    use crate::privacy::validate::Rejection;
     match error {
-        chat::Error::Refused(Refusal::TooLong { .. }) => {
-            meaning(Exit::Refused, "too_long", "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings")
-        }
-        chat::Error::Refused(Refusal::Empty) => meaning(Exit::Refused, "empty", "type a message"),
-        chat::Error::Refused(_) => meaning(Exit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
+        chat::Error::Refused(Rejection::TooLong { .. }) => diagnosis(
+            CliExit::Refused,
+            "too_long",
+            "shorten it, attach it with `--file`, or raise `limits.max_message_chars` in the settings",
+        ),
+        chat::Error::Refused(Rejection::Empty) => diagnosis(CliExit::Refused, "empty", "type a message"),
+        chat::Error::Refused(_) => diagnosis(CliExit::Refused, "refused", "change the text, or set `privacy.suspicious` to \"warn\""),
         chat::Error::TooLong { .. } => {
-            meaning(Exit::Refused, "conversation_too_long", "start a new conversation, or raise `limits.max_messages` in the settings")
+            diagnosis(CliExit::Refused, "conversation_too_long", "start a new conversation, or raise `limits.max_messages` in the settings")
         }
-        chat::Error::Audit(_) => meaning(
-            Exit::Storage,
+        chat::Error::Audit(_) => diagnosis(
+            CliExit::Storage,
             "audit_log",
             "free some space or fix the file, or set `audit = \"best-effort\"` in the settings to send without the log",
         ),
-        chat::Error::Declined => meaning(Exit::Refused, "declined", ""),
-        chat::Error::Stopped => meaning(Exit::Interrupted, "interrupted", ""),
-        chat::Error::NothingSaid => meaning(Exit::Misuse, "nothing_said", "send a message first"),
+        chat::Error::Declined => diagnosis(CliExit::Refused, "declined", ""),
+        chat::Error::Cancelled => diagnosis(CliExit::Interrupted, "interrupted", ""),
+        chat::Error::NoMessages => diagnosis(CliExit::Misuse, "nothing_said", "send a message first"),
         // The cause has its own row.
         _ => None,
     }
 }
 
-fn of_the_limits(error: &limit::Error) -> Meaning {
+fn explain_limits(error: &limit::Error) -> Diagnosis {
     match error {
-        limit::Error::Full { level, .. } if level.window.most == 0 => {
+        limit::Error::Full { usage: level, .. } if level.window.max_requests == 0 => {
             let hint = format!("raise `limits.requests_per_{}` in the settings", level.window.name);
-            Some((Exit::Limit, "rate_limited", Some(hint)))
+            Some((CliExit::Limit, "rate_limited", Some(hint)))
         }
         limit::Error::Full { wait, .. } => {
-            let wait = crate::clock::in_words(*wait);
-            Some((Exit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))
+            let wait = crate::clock::humanize(*wait);
+            Some((CliExit::Limit, "rate_limited", Some(format!("wait {wait}, use `--wait`, or raise `limits` in the settings"))))
         }
-        limit::Error::Asked { .. } => meaning(Exit::Provider, "provider_rate_limited", "wait, use `--wait`, or choose another model"),
-        limit::Error::Lockdown { .. } => meaning(Exit::Refused, "lockdown", "end it with `chatbot incident release`"),
+        limit::Error::AskedToWait { .. } => {
+            diagnosis(CliExit::Provider, "provider_rate_limited", "wait, use `--wait`, or choose another model")
+        }
+        limit::Error::Lockdown { .. } => diagnosis(CliExit::Refused, "lockdown", "end it with `chatbot incident release`"),
         limit::Error::Disk(_) => None,
     }
 }
 
-fn of_the_budget(error: &budget::Error) -> Meaning {
-    use budget::{Error, Span};
+fn explain_budget(error: &budget::Error) -> Diagnosis {
+    use budget::{Error, Period};
     match error {
-        Error::Spent { fill, need } if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need => {
-            meaning(Exit::Limit, "budget_spent", "a running request has reserved the rest: try again when it has finished")
+        Error::Spent { status: fill, need } if fill.held > 0 && fill.limit.saturating_sub(fill.spent) >= *need => {
+            diagnosis(CliExit::Limit, "budget_spent", "a running request has reserved the rest: try again when it has finished")
         }
-        Error::Spent { fill, .. } => {
+        Error::Spent { status: fill, .. } => {
             let setting = match fill.span {
-                Span::Day => "raise `budget.per_day` in the settings",
-                Span::Month => "raise `budget.per_month` in the settings",
-                Span::Conversation => {
+                Period::Day => "raise `budget.per_day` in the settings",
+                Period::Month => "raise `budget.per_month` in the settings",
+                Period::Conversation => {
                     "start a new conversation, raise it with `/budget` in the chat or `budget.per_conversation` in the settings"
                 }
-                Span::Command => "raise `--budget`",
+                Period::Command => "raise `--budget`",
             };
             let anew = fill.resets.map_or(String::new(), |at| format!("it resets at {}; ", at.local_minute()));
-            Some((Exit::Limit, "budget_spent", Some(format!("{anew}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
+            Some((CliExit::Limit, "budget_spent", Some(format!("{anew}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
         }
-        Error::NoPrice { .. } => meaning(
-            Exit::Limit,
+        Error::NoPrice { .. } => diagnosis(
+            CliExit::Limit,
             "price_unknown",
             "choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings",
         ),
@@ -257,104 +261,104 @@ fn of_the_budget(error: &budget::Error) -> Meaning {
     }
 }
 
-fn of_the_archive(error: &archive::Error) -> Meaning {
+fn explain_archive(error: &archive::Error) -> Diagnosis {
     match error {
         archive::Error::Missing(_) | archive::Error::Ambiguous(_) => {
-            meaning(Exit::Misuse, "no_such_conversation", "list them with `chatbot history list`")
+            diagnosis(CliExit::Misuse, "no_such_conversation", "list them with `chatbot history list`")
         }
-        archive::Error::Busy(_) => meaning(Exit::Storage, "busy", "close it there, or read it here with `chatbot history show`"),
-        archive::Error::Closed { .. } => meaning(
-            Exit::Storage,
+        archive::Error::Busy(_) => diagnosis(CliExit::Storage, "busy", "close it there, or read it here with `chatbot history show`"),
+        archive::Error::Undecryptable { .. } => diagnosis(
+            CliExit::Storage,
             "cannot_open",
             "restore the key it was encrypted with (`chatbot key recovery import`); nothing was changed",
         ),
-        archive::Error::Newer { .. } => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        archive::Error::Vanished(_) => {
-            meaning(Exit::Storage, "vanished", "restore the file, or save the chat as a new conversation with `/save`")
+        archive::Error::Newer { .. } => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        archive::Error::FileReplaced(_) => {
+            diagnosis(CliExit::Storage, "vanished", "restore the file, or save the chat as a new conversation with `/save`")
         }
-        archive::Error::There(_) => meaning(Exit::Storage, "there_already", "nothing was replaced"),
-        archive::Error::Full { .. } => meaning(
-            Exit::Storage,
+        archive::Error::AlreadyExists(_) => diagnosis(CliExit::Storage, "there_already", "nothing was replaced"),
+        archive::Error::Full { .. } => diagnosis(
+            CliExit::Storage,
             "conversation_full",
             "start another one with `/new` or `chatbot ask`; `chatbot history export` copies this one to a file",
         ),
-        archive::Error::Key(_) => meaning(Exit::Failure, "cannot_seal", ""),
-        archive::Error::Random => meaning(Exit::Failure, "no_randomness", ""),
+        archive::Error::Key(_) => diagnosis(CliExit::Failure, "cannot_seal", ""),
+        archive::Error::Random => diagnosis(CliExit::Failure, "no_randomness", ""),
         archive::Error::Disk(_) => None,
     }
 }
 
-fn of_a_backup(error: &crate::upkeep::backup::Error) -> Meaning {
+fn explain_backup(error: &crate::upkeep::backup::Error) -> Diagnosis {
     use crate::upkeep::backup::Error as E;
     match error {
-        E::NotABackup => meaning(Exit::Storage, "not_a_backup", "check the path"),
-        E::Newer(_) => meaning(Exit::Storage, "newer_format", "use the newer chatbot that wrote it"),
-        E::WrongPassphrase => meaning(
-            Exit::Storage,
+        E::InvalidBackup => diagnosis(CliExit::Storage, "not_a_backup", "check the path"),
+        E::Newer(_) => diagnosis(CliExit::Storage, "newer_format", "use the newer chatbot that wrote it"),
+        E::WrongPassphrase => diagnosis(
+            CliExit::Storage,
             "wrong_passphrase",
             "try another passphrase; if it is the right one, the file is damaged; nothing was changed",
         ),
-        E::NotInIt(_) => meaning(Exit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts its contents"),
-        E::Passphrase(_) => meaning(Exit::Misuse, "passphrase", ""),
-        E::Random => meaning(Exit::Failure, "no_randomness", ""),
+        E::NotInBackup(_) => diagnosis(CliExit::Misuse, "no_such_conversation", "`chatbot restore FILE --dry-run` counts its contents"),
+        E::Passphrase(_) => diagnosis(CliExit::Misuse, "passphrase", ""),
+        E::Random => diagnosis(CliExit::Failure, "no_randomness", ""),
         E::Disk(_) | E::Archive(_) => None,
-        _ => meaning(
-            Exit::Storage,
+        _ => diagnosis(
+            CliExit::Storage,
             "backup_damaged",
             "use another copy, or restore what can be decrypted with `chatbot restore FILE --salvage`; nothing was changed",
         ),
     }
 }
 
-fn of_the_disk(error: &disk::Error) -> Meaning {
+fn explain_disk(error: &disk::Error) -> Diagnosis {
     match error {
-        disk::Error::Open { path, should, .. } => Some((
-            Exit::Storage,
+        disk::Error::TooPermissive { path, should, .. } => Some((
+            CliExit::Storage,
             "open_to_others",
-            Some(format!("other users may have read it; restrict it with `chmod {should:o} {}`", super::ui::shown(path))),
+            Some(format!("other users may have read it; restrict it with `chmod {should:o} {}`", super::ui::display_path(path))),
         )),
         disk::Error::Ancestor { path, .. } => Some((
-            Exit::Storage,
+            CliExit::Storage,
             "open_to_others",
-            Some(format!("run `chmod o-w {}`, or set `CHATBOT_HOME` to a folder that only you can change", super::ui::shown(path))),
+            Some(format!("run `chmod o-w {}`, or set `CHATBOT_HOME` to a folder that only you can change", super::ui::display_path(path))),
         )),
-        disk::Error::ForeignAncestor { .. } => meaning(
-            Exit::Storage,
+        disk::Error::ForeignAncestor { .. } => diagnosis(
+            CliExit::Storage,
             "foreign_folder",
             "put your home below folders that belong to you or to root (`CHATBOT_HOME`), or run chatbot as that user",
         ),
         disk::Error::Symlink(_) => {
-            meaning(Exit::Storage, "symlink", "replace the link with the file itself; symbolic links are not followed")
+            diagnosis(CliExit::Storage, "symlink", "replace the link with the file itself; symbolic links are not followed")
         }
         disk::Error::Io { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-            meaning(Exit::Storage, "odd_file", "a folder has this name: move it away and try again")
+            diagnosis(CliExit::Storage, "odd_file", "a folder has this name: move it away and try again")
         }
-        disk::Error::Odd { .. } => meaning(Exit::Storage, "odd_file", "move it away and try again"),
-        _ if error.is_full() => meaning(Exit::Storage, "disk_full", "free some space and try again; existing files are not damaged"),
-        _ => meaning(Exit::Storage, "storage", ""),
+        disk::Error::NotRegular { .. } => diagnosis(CliExit::Storage, "odd_file", "move it away and try again"),
+        _ if error.is_full() => diagnosis(CliExit::Storage, "disk_full", "free some space and try again; existing files are not damaged"),
+        _ => diagnosis(CliExit::Storage, "storage", ""),
     }
 }
 
-fn of_home(error: &home::Error) -> Meaning {
+fn explain_home(error: &home::Error) -> Diagnosis {
     match error {
-        home::Error::Homeless => meaning(Exit::Misuse, "no_home", "set `CHATBOT_HOME` to a folder of your own"),
-        home::Error::Relative(_) => meaning(Exit::Misuse, "relative_home", "set `CHATBOT_HOME` to an absolute path"),
+        home::Error::NoHomeDir => diagnosis(CliExit::Misuse, "no_home", "set `CHATBOT_HOME` to a folder of your own"),
+        home::Error::Relative(_) => diagnosis(CliExit::Misuse, "relative_home", "set `CHATBOT_HOME` to an absolute path"),
     }
 }
 
-fn of_the_provider(error: &provider::Error) -> Meaning {
-    super::network::explain(error)
+fn explain_provider(error: &provider::Error) -> Diagnosis {
+    super::network::explain_network(error)
 }
 
 fn retry_after(error: &anyhow::Error) -> Option<Duration> {
     error.chain().find_map(|cause| match cause.downcast_ref() {
-        Some(error @ (limit::Error::Full { .. } | limit::Error::Asked { .. })) => limit::Error::wait(error),
+        Some(error @ (limit::Error::Full { .. } | limit::Error::AskedToWait { .. })) => limit::Error::wait(error),
         _ => cause.downcast_ref::<provider::Error>().and_then(provider::Error::retry_after),
     })
 }
 
 /// Splits an error of clap into our sentence and hint.
-pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
+pub(crate) fn split_clap_error(rendered: &str) -> (String, String) {
     let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
     let what = paragraphs.next().unwrap_or("invalid command line").trim_start_matches("error: ");
     let what: Vec<&str> = what.lines().map(str::trim).collect();
@@ -365,7 +369,7 @@ pub(crate) fn of_the_command_line(rendered: &str) -> (String, String) {
 
 /// The causes, joined. A module that only wraps an error adds no sentence of its own, so a cause
 /// whose text is already included is left out.
-fn chain(error: &anyhow::Error) -> String {
+fn cause_chain(error: &anyhow::Error) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in error.chain() {
         let text = cause.to_string();

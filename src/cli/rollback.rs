@@ -15,7 +15,7 @@ use crate::disk;
 use crate::keys::Slot;
 use crate::ledger::audit::LogMark;
 use crate::ledger::budget::SpendingMark;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::limit::RequestMark;
 use crate::secret::Secret;
 use anyhow::Result;
@@ -64,8 +64,8 @@ impl App {
         if when != When::Now && !self.is_compare_due() {
             return Ok(());
         }
-        let _lock = disk::Lock::wait(&self.home.state().join("marks.lock"))?;
-        if let Some(text) = self.keys()?.custody().chosen()?.store.get(&Slot::StateMarks)? {
+        let _lock = disk::FileLock::acquire(&self.home.state().join("marks.lock"))?;
+        if let Some(text) = self.keys()?.manager().selected_store()?.store.get(&Slot::StateMarks)? {
             // An unreadable item counts as no marks, and is replaced below.
             let marks = serde_json::from_str(text.expose()).unwrap_or_default();
             if !self.raise_to(&marks)? && when == When::BeforeSending {
@@ -84,8 +84,8 @@ impl App {
         {
             behind = true;
             let found = audit.last_seq()?;
-            self.note(
-                &Event::new(What::Broken)
+            self.audit_event(
+                &Event::new(EventKind::Broken)
                     .severity(Severity::Critical)
                     .word("why", "rolled_back")
                     .number("expected", mark.seq)
@@ -106,7 +106,7 @@ impl App {
             }
         }
         if let Some(mark) = &marks.spending
-            && self.purse(None)?.raise_to(mark)?
+            && self.budget(None)?.raise_to(mark)?
         {
             behind = true;
             self.note_raised("tally", 0);
@@ -116,20 +116,20 @@ impl App {
     }
 
     fn note_raised(&self, file: &str, found: i64) {
-        let event = Event::new(What::Rebuilt).severity(Severity::Warning);
-        self.note(&event.word("file", file).number("found", found));
+        let event = Event::new(EventKind::Rebuilt).severity(Severity::Warning);
+        self.audit_event(&event.word("file", file).number("found", found));
     }
 
     fn write_marks(&mut self) -> Result<()> {
         let now = self.clock.moment();
         let marks = StateMarks {
             requests: self.limiter()?.mark(now)?,
-            spending: Some(self.purse(None)?.mark()?),
+            spending: Some(self.budget(None)?.mark()?),
             // Last, so that the mark includes the records of what was raised.
             log: self.audit().mark()?,
         };
         let text = Secret::new(serde_json::to_string(&marks)?);
-        self.keys()?.custody().chosen()?.store.set(&Slot::StateMarks, &text)?;
+        self.keys()?.manager().selected_store()?.store.set(&Slot::StateMarks, &text)?;
         if let Some(tag) = self.checked_tag(now.wall) {
             let line = format!("{} {tag}", now.wall.millis());
             disk::write_cache(&self.checked_file(), line.as_bytes())?;

@@ -1,85 +1,95 @@
 //! The hint for each error of object storage.
 
-use super::report::{Exit, Meaning, meaning};
-use crate::upkeep::backup::store::{Error, Kind};
+use super::report::{CliExit, Diagnosis, diagnosis};
+use crate::upkeep::backup::store::{CloudKind, Error};
 
 const ADDRESSES: &str = "name `s3://bucket/path`, `gs://`, `az://`, `https://` (WebDAV), `file:/folder`, or the path of a file";
 
 /// The exit code and the hint for an error of object storage.
-pub(crate) fn explain(error: &Error) -> Meaning {
+pub(crate) fn explain_storage(error: &Error) -> Diagnosis {
     match error {
         // The cause has its own row.
         Error::Backup(_) => None,
-        Error::Scheme(_) | Error::Address(_) => meaning(Exit::Misuse, "bad_address", ADDRESSES),
-        Error::Credentials => meaning(
-            Exit::Misuse,
+        Error::Scheme(_) | Error::Address(_) => diagnosis(CliExit::Misuse, "bad_address", ADDRESSES),
+        Error::Credentials => diagnosis(
+            CliExit::Misuse,
             "credentials_in_address",
             "remove them: credentials belong in environment variables, and these may have been seen",
         ),
-        Error::LeftOut => meaning(Exit::Misuse, "left_out", "back up to a file or to `file:`, and copy that: it is encrypted"),
-        Error::Setting(_) => meaning(Exit::Misuse, "bad_variable", "change it, or unset it"),
-        Error::NoCredentials(kind) | Error::Incomplete(kind) => meaning(Exit::Key, "no_credentials", variables(*kind)),
-        Error::Refused { kind, status, .. } => meaning(Exit::Key, "credentials_refused", refused(*kind, *status)),
-        Error::NoBucket(_) => meaning(Exit::Misuse, "no_bucket", "create it first, or fix its name"),
+        Error::LeftOut => diagnosis(CliExit::Misuse, "left_out", "back up to a file or to `file:`, and copy that: it is encrypted"),
+        Error::Setting(_) => diagnosis(CliExit::Misuse, "bad_variable", "change it, or unset it"),
+        Error::NoCredentials(kind) | Error::Incomplete(kind) => diagnosis(CliExit::Key, "no_credentials", credential_hint(*kind)),
+        Error::Refused { kind, status, .. } => diagnosis(CliExit::Key, "credentials_refused", refusal_hint(*kind, *status)),
+        Error::NoBucket(_) => diagnosis(CliExit::Misuse, "no_bucket", "create it first, or fix its name"),
         Error::Failed { status: 301 | 302 | 307 | 308, .. } => {
-            meaning(Exit::Network, "elsewhere", "it is elsewhere: for S3 set `AWS_REGION`, for others fix the address")
+            diagnosis(CliExit::Network, "elsewhere", "it is elsewhere: for S3 set `AWS_REGION`, for others fix the address")
         }
         Error::Failed { status: 400, code, .. } if code == "AuthorizationHeaderMalformed" => {
-            meaning(Exit::Network, "elsewhere", "it is in another region: set `AWS_REGION`")
+            diagnosis(CliExit::Network, "elsewhere", "it is in another region: set `AWS_REGION`")
         }
-        Error::Odd(_) => meaning(Exit::Network, "storage_odd", "check the address: it may be another kind of server"),
-        Error::Failed { .. } => meaning(Exit::Network, "storage_failed", "try again: uploaded data is not sent twice"),
+        Error::UnexpectedReply(_) => diagnosis(CliExit::Network, "storage_odd", "check the address: it may be another kind of server"),
+        Error::Failed { .. } => diagnosis(CliExit::Network, "storage_failed", "try again: uploaded data is not sent twice"),
         #[cfg(feature = "object-storage")]
         Error::Network(error) => {
-            let (exit, code, _) = super::network::explain(error)?;
-            meaning(exit, code, network(error.kind()))
+            let (exit, code, _) = super::network::explain_network(error)?;
+            diagnosis(exit, code, network_hint(error.kind()))
         }
-        Error::Nothing => meaning(Exit::Misuse, "no_backup", "check the address, or create the first backup with `chatbot backup URL`"),
-        Error::NoSnapshot(_) | Error::Ambiguous(_) => meaning(Exit::Misuse, "no_such_backup", "list them with `chatbot backup list URL`"),
-        Error::Damaged(_) | Error::Missing(_) | Error::Strange(_) | Error::TooMuch | Error::Unlike(_) => meaning(
-            Exit::Storage,
+        Error::NoRepository => {
+            diagnosis(CliExit::Misuse, "no_backup", "check the address, or create the first backup with `chatbot backup URL`")
+        }
+        Error::NoSnapshot(_) | Error::Ambiguous(_) => {
+            diagnosis(CliExit::Misuse, "no_such_backup", "list them with `chatbot backup list URL`")
+        }
+        Error::Damaged(_) | Error::Missing(_) | Error::UnknownPayload(_) | Error::TooLarge | Error::ReadBackMismatch(_) => diagnosis(
+            CliExit::Storage,
             "backup_damaged",
             "nothing was changed; choose another with `--snapshot`, restore what can be decrypted with `chatbot restore URL --salvage`, or \
              upload everything again with `chatbot backup --again URL`",
         ),
-        Error::Uploading => {
-            meaning(Exit::Storage, "busy", "wait until it has finished, or finish it with `chatbot backup URL`; it is ignored after a day")
+        Error::Uploading => diagnosis(
+            CliExit::Storage,
+            "busy",
+            "wait until it has finished, or finish it with `chatbot backup URL`; it is ignored after a day",
+        ),
+        Error::Pruning => {
+            diagnosis(CliExit::Storage, "busy", "wait until it has finished; if it was interrupted, it is ignored after an hour")
         }
-        Error::Pruning => meaning(Exit::Storage, "busy", "wait until it has finished; if it was interrupted, it is ignored after an hour"),
-        Error::Slept => meaning(Exit::Storage, "interrupted", "run it again: it continues where it stopped"),
-        Error::Unknown(_) => meaning(Exit::Storage, "backup_damaged", "to delete that backup, use the storage's own tools"),
+        Error::LeaseExpired => diagnosis(CliExit::Storage, "interrupted", "run it again: it continues where it stopped"),
+        Error::Unknown(_) => diagnosis(CliExit::Storage, "backup_damaged", "to delete that backup, use the storage's own tools"),
     }
 }
 
-const fn variables(kind: Kind) -> &'static str {
+const fn credential_hint(kind: CloudKind) -> &'static str {
     match kind {
-        Kind::S3 => {
+        CloudKind::S3 => {
             "set `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` (`AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL` where needed)"
         }
-        Kind::Google => "set `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account",
-        Kind::Azure => "set `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or `AZURE_STORAGE_SAS_TOKEN`",
-        Kind::WebDav => "set `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, or `WEBDAV_TOKEN`",
+        CloudKind::Google => "set `GOOGLE_APPLICATION_CREDENTIALS` to the file of a service account",
+        CloudKind::Azure => "set `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, or `AZURE_STORAGE_SAS_TOKEN`",
+        CloudKind::WebDav => "set `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, or `WEBDAV_TOKEN`",
     }
 }
 
-const fn refused(kind: Kind, status: u16) -> &'static str {
+const fn refusal_hint(kind: CloudKind, status: u16) -> &'static str {
     match (kind, status) {
-        (Kind::S3, _) => {
+        (CloudKind::S3, _) => {
             "check `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`, and their permissions for this bucket"
         }
-        (Kind::Google, _) => "check `GOOGLE_APPLICATION_CREDENTIALS`, and that account's permissions for this bucket",
-        (Kind::Azure, _) => "check `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, and their permissions for this container",
-        (Kind::WebDav, _) => "check `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, and their permissions for this folder",
+        (CloudKind::Google, _) => "check `GOOGLE_APPLICATION_CREDENTIALS`, and that account's permissions for this bucket",
+        (CloudKind::Azure, _) => {
+            "check `AZURE_STORAGE_ACCOUNT_NAME` and `AZURE_STORAGE_ACCOUNT_KEY`, and their permissions for this container"
+        }
+        (CloudKind::WebDav, _) => "check `WEBDAV_USERNAME` and `WEBDAV_PASSWORD`, and their permissions for this folder",
     }
 }
 
 #[cfg(feature = "object-storage")]
-const fn network(kind: crate::provider::Kind) -> &'static str {
-    use crate::provider::Kind as Trouble;
+const fn network_hint(kind: crate::provider::ProviderErrorKind) -> &'static str {
+    use crate::provider::ProviderErrorKind as Trouble;
     match kind {
         Trouble::Tls => "if you use your own certificate authority, set `SSL_CERT_FILE`; verification cannot be turned off",
         Trouble::PlainHttp => "use https; plain http is allowed for this machine only",
-        Trouble::BadNet => "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
+        Trouble::BadNetworkConfig => "check `SSL_CERT_FILE`, `HTTPS_PROXY` and `NO_PROXY`",
         Trouble::BadAddress => ADDRESSES,
         _ => "check the network and the address, and try again: uploaded data is not sent twice",
     }

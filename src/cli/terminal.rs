@@ -1,15 +1,15 @@
 //! The only file that writes to standard output and standard error. It writes [`Displayable`] and a
 //! few fixed control sequences; other bytes go to a pipe or a file, never to a terminal.
 
-use super::ui::broken;
+use super::ui::map_broken_pipe;
 use crate::privacy::Displayable;
-use crate::privacy::printable::Printer;
+use crate::privacy::printable::Sanitizer;
 use anyhow::Result;
 use base64::Engine as _;
 use std::io::{self, IsTerminal, Write};
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Stream {
+pub(super) enum OutputStream {
     Output,
     Error,
 }
@@ -48,12 +48,12 @@ impl Control {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Part<'a> {
+pub(super) enum OutputPart<'a> {
     Text(&'a Displayable),
     Control(Control),
 }
 
-impl Stream {
+impl OutputStream {
     pub(super) fn is_terminal(self) -> bool {
         match self {
             Self::Output => io::stdout().is_terminal(),
@@ -63,22 +63,22 @@ impl Stream {
 
     /// Writes and flushes a text.
     pub(super) fn write(self, text: &Displayable, styles: bool) -> io::Result<()> {
-        self.give(&text.bytes(styles))
+        self.write_bytes(&text.bytes(styles))
     }
 
     /// Writes texts and sequences in one call, so that a terminal does not show half of them.
-    pub(super) fn write_parts(self, parts: &[Part<'_>], styles: bool) -> io::Result<()> {
+    pub(super) fn write_parts(self, parts: &[OutputPart<'_>], styles: bool) -> io::Result<()> {
         let mut bytes = Vec::new();
         for part in parts {
             match part {
-                Part::Text(text) => bytes.extend_from_slice(&text.bytes(styles)),
-                Part::Control(control) => bytes.extend_from_slice(control.sequence().as_bytes()),
+                OutputPart::Text(text) => bytes.extend_from_slice(&text.bytes(styles)),
+                OutputPart::Control(control) => bytes.extend_from_slice(control.sequence().as_bytes()),
             }
         }
-        self.give(&bytes)
+        self.write_bytes(&bytes)
     }
 
-    fn give(self, bytes: &[u8]) -> io::Result<()> {
+    fn write_bytes(self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Output => {
                 let mut out = io::stdout().lock();
@@ -96,34 +96,34 @@ impl Stream {
 /// made harmless on a terminal.
 #[derive(Debug, Default)]
 pub(crate) struct ByteOutput {
-    printer: Printer,
+    printer: Sanitizer,
     /// An incomplete UTF-8 character at the end of the last piece.
     cut: Vec<u8>,
 }
 
 impl ByteOutput {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if !Stream::Output.is_terminal() {
-            return broken(Stream::Output.give(bytes));
+        if !OutputStream::Output.is_terminal() {
+            return map_broken_pipe(OutputStream::Output.write_bytes(bytes));
         }
-        let shown = self.shown(bytes);
-        broken(Stream::Output.write(&Displayable::from(shown), false))
+        let shown = self.sanitize(bytes);
+        map_broken_pipe(OutputStream::Output.write(&Displayable::from(shown), false))
     }
 
     /// Writes an incomplete character that the input ended with.
     pub(crate) fn finish(mut self) -> Result<()> {
         let mut rest = String::from_utf8_lossy(&std::mem::take(&mut self.cut)).into_owned();
         self.printer.finish_into(&mut rest);
-        if rest.is_empty() { Ok(()) } else { broken(Stream::Output.write(&Displayable::from(rest), false)) }
+        if rest.is_empty() { Ok(()) } else { map_broken_pipe(OutputStream::Output.write(&Displayable::from(rest), false)) }
     }
 
-    fn shown(&mut self, bytes: &[u8]) -> String {
+    fn sanitize(&mut self, bytes: &[u8]) -> String {
         self.cut.extend_from_slice(bytes);
         let end = match std::str::from_utf8(&self.cut) {
             Err(error) if error.error_len().is_none() => error.valid_up_to(),
             // Invalid bytes are shown as such; only an incomplete character at the end waits for
             // the next piece.
-            _ => whole_characters(&self.cut),
+            _ => complete_chars_len(&self.cut),
         };
         let rest = self.cut.split_off(end);
         let text = String::from_utf8_lossy(&std::mem::replace(&mut self.cut, rest)).into_owned();
@@ -132,7 +132,7 @@ impl ByteOutput {
 }
 
 /// The length without an incomplete character at the end.
-fn whole_characters(bytes: &[u8]) -> usize {
+fn complete_chars_len(bytes: &[u8]) -> usize {
     let tail = bytes.len().saturating_sub(3);
     let start = bytes.iter().skip(tail).rposition(|b| b & 0xC0 == 0xC0).map(|at| tail + at);
     let open = |at: &usize| bytes.get(*at..).is_some_and(|b| matches!(std::str::from_utf8(b), Err(e) if e.error_len().is_none()));
@@ -140,13 +140,13 @@ fn whole_characters(bytes: &[u8]) -> usize {
 }
 
 /// Copies a text to the clipboard with OSC 52, which a terminal may ignore.
-pub(super) fn clipboard(text: &Displayable) -> io::Result<()> {
+pub(super) fn copy_to_clipboard(text: &Displayable) -> io::Result<()> {
     let encoded = base64::engine::general_purpose::STANDARD.encode(text.plain().as_bytes());
-    Stream::Output.give(format!("\x1b]52;c;{encoded}\x07").as_bytes())
+    OutputStream::Output.write_bytes(format!("\x1b]52;c;{encoded}\x07").as_bytes())
 }
 
 /// Columns and rows of the terminal behind standard output or standard error.
-pub(super) fn size() -> Option<(usize, usize)> {
+pub(super) fn terminal_size() -> Option<(usize, usize)> {
     #[cfg(unix)]
     {
         let size = rustix::termios::tcgetwinsize(io::stdout()).or_else(|_| rustix::termios::tcgetwinsize(io::stderr()));
@@ -163,11 +163,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn byte_output_shows_the_same_wherever_the_bytes_are_cut() {
+    fn byte_output_is_independent_of_chunks() {
         let bytes = "é\x1b[2J漢\u{9b}\r\n👩\u{200d}💻\u{202e}x".bytes().chain([0xFF, 0xE6, 0x9B]).collect::<Vec<u8>>();
         let shown = |pieces: &[&[u8]]| {
             let mut output = ByteOutput::default();
-            let mut shown: String = pieces.iter().map(|piece| output.shown(piece)).collect();
+            let mut shown: String = pieces.iter().map(|piece| output.sanitize(piece)).collect();
             shown += &String::from_utf8_lossy(&output.cut);
             shown
         };

@@ -11,9 +11,9 @@
 //! - The terminal is never queried, and the cursor never moves up.
 //! - A closed standard output is not an error: the program ends quietly.
 
-use super::folding::folded;
-use super::report::{Exit, Problem};
-use super::terminal::{Control, Part, Stream, clipboard, size};
+use super::folding::wrap_text;
+use super::report::{CliError, CliExit};
+use super::terminal::{Control, OutputPart, OutputStream, copy_to_clipboard, terminal_size};
 use crate::privacy::Displayable;
 pub(crate) use crate::privacy::Style;
 use crate::secret::Secret;
@@ -37,33 +37,33 @@ pub(crate) enum Color {
 /// Standard output was closed by its reader.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output was closed")]
-pub(crate) struct Gone;
+pub(crate) struct BrokenPipeError;
 
 /// Text that can be written: a plain string is sanitized on its way, [`Displayable`] already is.
-pub(crate) trait Shown {
-    fn shown(self) -> Displayable;
+pub(crate) trait ToDisplayable {
+    fn to_displayable(self) -> Displayable;
 }
 
-impl Shown for &str {
-    fn shown(self) -> Displayable {
+impl ToDisplayable for &str {
+    fn to_displayable(self) -> Displayable {
         self.into()
     }
 }
 
-impl Shown for &String {
-    fn shown(self) -> Displayable {
+impl ToDisplayable for &String {
+    fn to_displayable(self) -> Displayable {
         self.into()
     }
 }
 
-impl Shown for Displayable {
-    fn shown(self) -> Displayable {
+impl ToDisplayable for Displayable {
+    fn to_displayable(self) -> Displayable {
         self
     }
 }
 
-impl Shown for &Displayable {
-    fn shown(self) -> Displayable {
+impl ToDisplayable for &Displayable {
+    fn to_displayable(self) -> Displayable {
         self.clone()
     }
 }
@@ -83,8 +83,8 @@ impl Ui {
     /// Inspects the streams. `no_color`, `force` and `dumb` come from the environment.
     pub(crate) fn new(color: Color, no_color: bool, force: bool, dumb: bool) -> Self {
         let input_terminal = io::stdin().is_terminal();
-        let output_terminal = Stream::Output.is_terminal();
-        let error_terminal = Stream::Error.is_terminal();
+        let output_terminal = OutputStream::Output.is_terminal();
+        let error_terminal = OutputStream::Error.is_terminal();
         let colored = |terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
@@ -103,7 +103,7 @@ impl Ui {
     }
 
     /// Turns off notices and statistics.
-    pub(crate) fn hush(&mut self) {
+    pub(crate) fn set_quiet(&mut self) {
         self.quiet = true;
     }
 
@@ -131,16 +131,16 @@ impl Ui {
 
     /// The width of the terminal; 80 columns if unknown.
     pub(crate) fn width(&self) -> usize {
-        size().map(|(columns, _)| columns).filter(|w| *w >= 20).unwrap_or(80)
+        terminal_size().map(|(columns, _)| columns).filter(|w| *w >= 20).unwrap_or(80)
     }
 
     /// The height of the terminal; 24 lines if unknown.
     pub(crate) fn height(&self) -> usize {
-        size().map(|(_, rows)| rows).filter(|h| *h >= 4).unwrap_or(24)
+        terminal_size().map(|(_, rows)| rows).filter(|h| *h >= 4).unwrap_or(24)
     }
 
     pub(crate) fn overflows(&self, text: &Displayable) -> bool {
-        let rows = size().map(|(_, rows)| rows).filter(|r| *r >= 4);
+        let rows = terminal_size().map(|(_, rows)| rows).filter(|r| *r >= 4);
         self.output_terminal && self.input_terminal && rows.is_some_and(|rows| text.plain().lines().count() >= rows)
     }
 
@@ -150,8 +150,8 @@ impl Ui {
     }
 
     /// Writes to standard output in one piece and flushes.
-    pub(crate) fn out(&self, text: impl Shown) -> Result<()> {
-        broken(Stream::Output.write(&text.shown(), self.output_color))
+    pub(crate) fn out(&self, text: impl ToDisplayable) -> Result<()> {
+        map_broken_pipe(OutputStream::Output.write(&text.to_displayable(), self.output_color))
     }
 
     /// Writes one line of JSON to standard output.
@@ -161,62 +161,62 @@ impl Ui {
 
     /// Writes sentences to standard output; on a terminal they are wrapped, and continuation lines
     /// indented by `hang`.
-    pub(crate) fn say(&self, text: impl Shown, hang: usize) -> Result<()> {
-        let text = text.shown();
-        self.out(if self.output_terminal { text.laid_out(|text| folded(text, self.width(), hang)) } else { text })
+    pub(crate) fn say(&self, text: impl ToDisplayable, hang: usize) -> Result<()> {
+        let text = text.to_displayable();
+        self.out(if self.output_terminal { text.with_layout(|text| wrap_text(text, self.width(), hang)) } else { text })
     }
 
     /// Copies to the clipboard of the terminal, if the terminal allows it.
     pub(crate) fn copy_to_clipboard(&self, text: &Displayable) -> Result<()> {
-        broken(clipboard(text))
+        map_broken_pipe(copy_to_clipboard(text))
     }
 
     /// Enters or leaves the alternate screen, so that the terminal keeps its contents.
-    pub(crate) fn own_screen(&self, on: bool) -> Result<()> {
+    pub(crate) fn alternate_screen(&self, on: bool) -> Result<()> {
         let control = if on { Control::EnterScreen } else { Control::LeaveScreen };
-        broken(Stream::Output.write_parts(&[Part::Control(control)], false))
+        map_broken_pipe(OutputStream::Output.write_parts(&[OutputPart::Control(control)], false))
     }
 
     /// Redraws the alternate screen with these lines.
     pub(crate) fn repaint(&self, lines: &[Displayable]) -> Result<()> {
         let newline = Displayable::from("\n");
-        let mut parts = vec![Part::Control(Control::Home)];
+        let mut parts = vec![OutputPart::Control(Control::Home)];
         for (n, line) in lines.iter().enumerate() {
             if n > 0 {
-                parts.extend([Part::Control(Control::LineStart), Part::Text(&newline)]);
+                parts.extend([OutputPart::Control(Control::LineStart), OutputPart::Text(&newline)]);
             }
-            parts.extend([Part::Text(line), Part::Control(Control::EraseLineEnd)]);
+            parts.extend([OutputPart::Text(line), OutputPart::Control(Control::EraseLineEnd)]);
         }
-        parts.push(Part::Control(Control::EraseBelow));
-        broken(Stream::Output.write_parts(&parts, self.output_color))
+        parts.push(OutputPart::Control(Control::EraseBelow));
+        map_broken_pipe(OutputStream::Output.write_parts(&parts, self.output_color))
     }
 
     /// Prints a notice, if standard error is a terminal.
-    pub(crate) fn notice(&self, text: impl Shown) {
+    pub(crate) fn notice(&self, text: impl ToDisplayable) {
         if self.notices() {
-            self.error_line(text.shown().one_line().styled(Style::Dim));
+            self.error_line(text.to_displayable().one_line().with_style(Style::Dim));
         }
     }
 
     /// Prints a warning, if standard error is a terminal.
-    pub(crate) fn warning(&self, text: impl Shown) {
+    pub(crate) fn warning(&self, text: impl ToDisplayable) {
         if self.notices() {
-            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.shown().one_line());
+            self.error_line(self.paint(Style::Yellow, "warning:") + " " + text.to_displayable().one_line());
         }
     }
 
     /// Writes a sentence to standard error, terminal or not; on a terminal it is wrapped. A text
     /// that begins with the program's name is one message and stays on one line, even if a server
     /// or a file put line breaks into it.
-    pub(crate) fn error_line(&self, text: impl Shown) {
-        let text = text.shown();
+    pub(crate) fn error_line(&self, text: impl ToDisplayable) {
+        let text = text.to_displayable();
         let text = if text.as_ref().starts_with("chatbot: ") { text.one_line() } else { text };
-        self.error_raw(if self.error_terminal { text.laid_out(|text| folded(text, self.width(), 2)) } else { text });
+        self.error_raw(if self.error_terminal { text.with_layout(|text| wrap_text(text, self.width(), 2)) } else { text });
     }
 
     /// Writes a line to standard error without wrapping it.
-    pub(crate) fn error_raw(&self, text: impl Shown) {
-        self.error_parts(&[Part::Text(&(text.shown() + "\n"))]);
+    pub(crate) fn error_raw(&self, text: impl ToDisplayable) {
+        self.error_parts(&[OutputPart::Text(&(text.to_displayable() + "\n"))]);
     }
 
     /// Writes one line of JSON to standard error.
@@ -227,13 +227,13 @@ impl Ui {
     /// Replaces the last line of standard error; an empty text erases it.
     pub(crate) fn countdown(&self, text: &str) {
         if self.notices() {
-            self.error_parts(&[Part::Control(Control::EraseLine), Part::Text(&Displayable::line(text))]);
+            self.error_parts(&[OutputPart::Control(Control::EraseLine), OutputPart::Text(&Displayable::line(text))]);
         }
     }
 
-    fn error_parts(&self, parts: &[Part<'_>]) {
+    fn error_parts(&self, parts: &[OutputPart<'_>]) {
         // If standard error is closed, there is nowhere left to report that.
-        Stream::Error.write_parts(parts, self.error_color).unwrap_or_default();
+        OutputStream::Error.write_parts(parts, self.error_color).unwrap_or_default();
     }
 
     /// Draws a progress bar over itself, if standard error is a terminal.
@@ -242,7 +242,7 @@ impl Ui {
         if self.notices() && of > 1 && (done.is_multiple_of(step) || done == of) {
             let full = done * 30 / of;
             let text = Displayable::line(&format!("[{}{}] {done} of {of} {what} ", "█".repeat(full), "·".repeat(30 - full.min(30))));
-            self.error_parts(&[Part::Control(Control::LineStart), Part::Text(&text)]);
+            self.error_parts(&[OutputPart::Control(Control::LineStart), OutputPart::Text(&text)]);
         }
     }
 
@@ -250,34 +250,34 @@ impl Ui {
     pub(crate) fn end_progress(&self) {
         if self.notices() {
             let empty = Displayable::from(" ".repeat(70));
-            self.error_parts(&[Part::Control(Control::LineStart), Part::Text(&empty), Part::Control(Control::LineStart)]);
+            self.error_parts(&[OutputPart::Control(Control::LineStart), OutputPart::Text(&empty), OutputPart::Control(Control::LineStart)]);
         }
     }
 
     /// Adds a style to a text; it is dropped if the stream has no colour.
-    pub(crate) fn paint(&self, style: Style, text: impl Shown) -> Displayable {
-        text.shown().styled(style)
+    pub(crate) fn paint(&self, style: Style, text: impl ToDisplayable) -> Displayable {
+        text.to_displayable().with_style(style)
     }
 
     /// Asks yes or no; only `y` and `yes` agree. Without a terminal, the error names the option
     /// that would have answered.
-    pub(crate) fn confirm(&self, question: impl Shown, option: &str) -> Result<bool> {
-        Ok(matches!(self.ask(question.shown() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
+    pub(crate) fn confirm(&self, question: impl ToDisplayable, option: &str) -> Result<bool> {
+        Ok(matches!(self.ask(question.to_displayable() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
     }
 
-    pub(crate) fn ask(&self, question: impl Shown, option: &str) -> Result<String> {
-        let question = question.shown();
+    pub(crate) fn ask(&self, question: impl ToDisplayable, option: &str) -> Result<String> {
+        let question = question.to_displayable();
         if !self.can_ask() {
             bail!(
-                Problem::new(
-                    Exit::Misuse,
+                CliError::new(
+                    CliExit::Misuse,
                     "not_a_terminal",
                     format!("this needs an answer, but there is no terminal to ask on: {}", question.plain().trim())
                 )
                 .hint(format!("use {option}"))
             );
         }
-        self.error_parts(&[Part::Text(&question)]);
+        self.error_parts(&[OutputPart::Text(&question)]);
         let mut line = String::new();
         io::stdin().lock().read_line(&mut line)?;
         if line.is_empty() {
@@ -289,16 +289,16 @@ impl Ui {
 
     /// Asks for a secret without echo. Without a terminal, the error names the option to use
     /// instead.
-    pub(crate) fn hidden(&self, question: &str, option: &str) -> Result<Secret> {
+    pub(crate) fn ask_hidden(&self, question: &str, option: &str) -> Result<Secret> {
         if !self.can_ask() {
             bail!(
-                Problem::new(Exit::Misuse, "not_a_terminal", "cannot ask for a secret: there is no terminal".to_owned())
+                CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask for a secret: there is no terminal".to_owned())
                     .hint(format!("use {option}"))
             );
         }
         // Echo is off before the prompt appears: some users type as soon as they see it.
         #[cfg(unix)]
-        let _hush = Hush::of(io::stdin());
+        let _hush = EchoGuard::new(io::stdin());
         let text = rpassword::prompt_password(Displayable::line(question).plain())
             .map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
         Ok(Secret::new(text))
@@ -310,7 +310,7 @@ impl Ui {
         io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {
             bail!(
-                Problem::new(Exit::Refused, "too_long", format!("standard input has more than {most} bytes"))
+                CliError::new(CliExit::Refused, "too_long", format!("standard input has more than {most} bytes"))
                     .hint("raise `limits.max_attachment_bytes` in the settings, or shorten the input".to_owned())
             );
         }
@@ -323,7 +323,7 @@ impl Ui {
         io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
         let Ok(text) = std::str::from_utf8(&bytes) else {
             bail!(
-                Problem::new(Exit::Key, "bad_key", "standard input is not UTF-8 text".to_owned())
+                CliError::new(CliExit::Key, "bad_key", "standard input is not UTF-8 text".to_owned())
                     .hint("pass only the secret, complete and on one line")
             );
         };
@@ -348,7 +348,7 @@ pub(crate) fn input_stream() -> impl Read {
 
 /// Whether standard input is a file, a pipe or a socket. `/dev/null` and other devices have nothing
 /// to read.
-pub(crate) fn input_says_something() -> bool {
+pub(crate) fn stdin_has_data() -> bool {
     #[cfg(unix)]
     {
         use rustix::fs::{FileType, fstat};
@@ -361,9 +361,9 @@ pub(crate) fn input_says_something() -> bool {
     }
 }
 
-pub(super) fn broken(result: io::Result<()>) -> Result<()> {
+pub(super) fn map_broken_pipe(result: io::Result<()>) -> Result<()> {
     match result {
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => bail!(Gone),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => bail!(BrokenPipeError),
         other => Ok(other?),
     }
 }
@@ -374,7 +374,7 @@ pub(super) fn broken(result: io::Result<()>) -> Result<()> {
 /// An allocation that fails is no panic: the standard library prints its size, and a backtrace if
 /// `RUST_BACKTRACE` asks for one, and aborts. Its hook for that, `set_alloc_error_hook`, is not
 /// stable, and an allocator of our own would be unsafe code.
-pub(crate) fn keep_panics_quiet() {
+pub(crate) fn install_panic_hook() {
     #[cfg(unix)]
     let found = rustix::termios::tcgetattr(io::stdin()).ok();
     std::panic::set_hook(Box::new(move |panic| {
@@ -386,22 +386,22 @@ pub(crate) fn keep_panics_quiet() {
         let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
         let text =
             Displayable::line(&format!("chatbot: error: internal error{place}, please report this bug; saved data is intact")) + "\n";
-        Stream::Error.write(&text, false).unwrap_or_default();
+        OutputStream::Error.write(&text, false).unwrap_or_default();
     }));
 }
 
 /// A path for messages: harmless, and on one line.
-pub(crate) fn shown(path: &Path) -> String {
+pub(crate) fn display_path(path: &Path) -> String {
     crate::privacy::Raw::from(path.display().to_string()).printable_line()
 }
 
 /// Turns off the echo of a terminal until it is dropped.
 #[cfg(unix)]
-struct Hush(io::Stdin, rustix::termios::Termios);
+struct EchoGuard(io::Stdin, rustix::termios::Termios);
 
 #[cfg(unix)]
-impl Hush {
-    fn of(terminal: io::Stdin) -> Option<Self> {
+impl EchoGuard {
+    fn new(terminal: io::Stdin) -> Option<Self> {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(&terminal).ok()?;
         let mut quiet = before.clone();
@@ -412,7 +412,7 @@ impl Hush {
 }
 
 #[cfg(unix)]
-impl Drop for Hush {
+impl Drop for EchoGuard {
     fn drop(&mut self) {
         // The terminal may be gone; then there is nothing to reset.
         rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1).unwrap_or_default();

@@ -7,14 +7,14 @@ use std::path::Path;
 
 /// Checks the parent folder of a user-edited file, if it exists: others may read it, but must not
 /// be able to replace entries.
-pub fn inspect_holder(path: &Path) -> Result<(), Error> {
+pub fn check_parent_dir(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     if let Ok(meta) = fs::metadata(path) {
         use std::os::unix::fs::MetadataExt;
         // In a sticky folder such as `/tmp` everyone can create files, but rename only their own.
         let (sticky, theirs) = (meta.mode() & 0o1000 != 0, meta.mode() & 0o022 != 0);
         if theirs && !sticky {
-            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+            return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
         }
     }
     #[cfg(not(unix))]
@@ -45,7 +45,7 @@ pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
             let others = if exists && above == 0 { 0o022 } else { 0o002 };
             if meta.mode() & others != 0 && meta.mode() & 0o1000 == 0 {
                 if exists && above == 0 {
-                    return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+                    return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
                 }
                 return Err(Error::Ancestor { path: folder.to_path_buf(), mode: meta.mode() & 0o777 });
             }

@@ -1,13 +1,13 @@
 //! Append-only files, and file locks between processes.
 
-use super::listing::written_ms;
-use super::{Error, folder, folder_of, io, open, options, sync_folder};
+use super::listing::modified_ms_of;
+use super::{Error, create_private_dir, io_error, open, options, parent_folder, sync_folder};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The chunk size for reading lines. One chunk fits into the cache of the processor.
-const PIECE: usize = 1 << 20;
+const CHUNK: usize = 1 << 20;
 
 /// An append-only file.
 #[derive(Debug)]
@@ -19,11 +19,11 @@ pub struct Appender {
 impl Appender {
     /// Opens a file for appending. Creates it and its folder if they are missing.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let parent = folder_of(path)?;
+        let parent = parent_folder(path)?;
         let existing = open(path, "write", options().read(true).append(true));
         let file = match existing {
             Err(error) if error.is_missing() => {
-                folder(parent)?;
+                create_private_dir(parent)?;
                 let file = open(path, "write", options().read(true).append(true).create(true))?;
                 sync_folder(parent)?;
                 file
@@ -35,32 +35,32 @@ impl Appender {
 
     /// The length of the file in bytes.
     pub fn length(&self) -> Result<u64, Error> {
-        Ok(self.file.metadata().map_err(io("read", &self.path))?.len())
+        Ok(self.file.metadata().map_err(io_error("read", &self.path))?.len())
     }
 
     /// The modification time, in milliseconds since 1970.
     pub fn modified_ms(&self) -> Result<i64, Error> {
-        Ok(written_ms(&self.file.metadata().map_err(io("read", &self.path))?))
+        Ok(modified_ms_of(&self.file.metadata().map_err(io_error("read", &self.path))?))
     }
 
     /// Appends bytes in one write. A partial write, as on a full disk, is undone.
-    pub fn add(&mut self, bytes: &[u8]) -> Result<(), Error> {
+    pub fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let before = self.length()?;
         self.file.write_all(bytes).map_err(|source| {
             self.file.set_len(before).unwrap_or_default();
-            Error::Io { deed: "write", path: self.path.clone(), source }
+            Error::Io { operation: "write", path: self.path.clone(), source }
         })
     }
 
     /// Waits until the appended bytes are on the disk, so that they survive a power failure.
     pub fn sync(&self) -> Result<(), Error> {
-        self.file.sync_data().map_err(io("write", &self.path))
+        self.file.sync_data().map_err(io_error("write", &self.path))
     }
 
     /// Starts to flush, in the background, what another program wrote without syncing, such as a
     /// copy that was just restored. The sync after the next append then waits only for the appended
     /// line. Only on Linux: elsewhere a sync may wait for the whole disk.
-    pub fn settle(&self) {
+    pub fn flush_async(&self) {
         #[cfg(target_os = "linux")]
         if let Ok(file) = File::open(&self.path) {
             // A separate open file, not a clone of the handle: a clone would hold the lock after
@@ -74,7 +74,7 @@ impl Appender {
         match self.file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: self.path.clone(), source }),
+            Err(TryLockError::Error(source)) => Err(Error::Io { operation: "lock", path: self.path.clone(), source }),
         }
     }
 
@@ -98,7 +98,7 @@ impl Appender {
     /// Reads the whole file.
     pub fn read_all(&mut self) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::with_capacity(usize::try_from(self.length()?).unwrap_or(0));
-        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        self.file.rewind().and_then(|()| self.file.read_to_end(&mut bytes)).map_err(io_error("read", &self.path))?;
         Ok(bytes)
     }
 
@@ -112,13 +112,13 @@ impl Appender {
     pub fn tail(&mut self, most: u64) -> Result<Vec<u8>, Error> {
         let from = self.length()?.saturating_sub(most);
         let mut bytes = Vec::new();
-        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io("read", &self.path))?;
+        self.file.seek(SeekFrom::Start(from)).and_then(|_| self.file.read_to_end(&mut bytes)).map_err(io_error("read", &self.path))?;
         Ok(bytes)
     }
 
     /// Truncates the file to `length` bytes.
-    pub fn cut(&mut self, length: u64) -> Result<(), Error> {
-        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io("write", &self.path))
+    pub fn truncate(&mut self, length: u64) -> Result<(), Error> {
+        self.file.set_len(length).and_then(|()| self.file.sync_data()).map_err(io_error("write", &self.path))
     }
 }
 
@@ -133,18 +133,18 @@ pub fn read_lines<E: From<Error>>(path: &Path, take: impl FnMut(&[u8]) -> Result
 }
 
 fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(u64, Vec<u8>), E> {
-    let length = file.metadata().map_err(io("read", path))?.len();
-    let length = usize::try_from(length).unwrap_or(PIECE);
-    let mut buffer = vec![0; length.min(PIECE) + 1];
+    let length = file.metadata().map_err(io_error("read", path))?.len();
+    let length = usize::try_from(length).unwrap_or(CHUNK);
+    let mut buffer = vec![0; length.min(CHUNK) + 1];
     let (mut filled, mut whole, mut looked_again) = (0, 0, false);
-    file.rewind().map_err(io("read", path))?;
+    file.rewind().map_err(io_error("read", path))?;
     loop {
         if filled == buffer.len() {
             buffer.resize(buffer.len() * 2, 0);
         }
         let read = match file.read(buffer.get_mut(filled..).unwrap_or_default()) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            read => read.map_err(io("read", path))?,
+            read => read.map_err(io_error("read", path))?,
         };
         filled += read;
         if read > 0 && filled < buffer.len() {
@@ -172,30 +172,30 @@ fn read_pieces<E: From<Error>>(file: &mut File, path: &Path, mut take: impl FnMu
 /// A lock that is held until this value is dropped. It is a separate file, because the protected
 /// file is replaced by renaming.
 #[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held, not used: closing it releases the lock")] File);
+pub struct FileLock(#[expect(dead_code, reason = "held, not used: closing it releases the lock")] File);
 
-impl Lock {
+impl FileLock {
     /// Waits for an exclusive lock.
-    pub fn wait(path: &Path) -> Result<Self, Error> {
+    pub fn acquire(path: &Path) -> Result<Self, Error> {
         let file = Self::file(path)?;
-        file.lock().map_err(io("lock", path))?;
+        file.lock().map_err(io_error("lock", path))?;
         Ok(Self(file))
     }
 
     /// Waits for a shared lock.
-    pub fn share(path: &Path) -> Result<Self, Error> {
+    pub fn acquire_shared(path: &Path) -> Result<Self, Error> {
         let file = Self::file(path)?;
-        file.lock_shared().map_err(io("lock", path))?;
+        file.lock_shared().map_err(io_error("lock", path))?;
         Ok(Self(file))
     }
 
     /// Takes an exclusive lock without waiting; `None` if another process has the lock.
-    pub fn try_now(path: &Path) -> Result<Option<Self>, Error> {
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, Error> {
         let file = Self::file(path)?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(source)) => Err(Error::Io { deed: "lock", path: path.to_path_buf(), source }),
+            Err(TryLockError::Error(source)) => Err(Error::Io { operation: "lock", path: path.to_path_buf(), source }),
         }
     }
 
@@ -204,7 +204,7 @@ impl Lock {
         how.read(true).write(true).create(true);
         match open(path, "lock", &how) {
             Err(error) if error.is_missing() => {
-                folder(folder_of(path)?)?;
+                create_private_dir(parent_folder(path)?)?;
                 open(path, "lock", &how)
             }
             other => other,

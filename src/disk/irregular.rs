@@ -1,7 +1,7 @@
 //! Reads files from folders that others can write to. Only regular files are read; opening a FIFO
 //! or a device never blocks.
 
-use super::{Error, io, options, up_to};
+use super::{Error, io_error, options, read_up_to};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::Path;
 
@@ -10,28 +10,28 @@ use std::path::Path;
 pub fn read_regular(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
     let file = match options().read(true).open(path) {
         Ok(file) => file,
-        Err(source) => return Err(refuse_special(path).err().unwrap_or_else(|| io("read", path)(source))),
+        Err(source) => return Err(reject_special(path).err().unwrap_or_else(|| io_error("read", path)(source))),
     };
-    let meta = file.metadata().map_err(io("read", path))?;
+    let meta = file.metadata().map_err(io_error("read", path))?;
     if !meta.is_file() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) });
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) });
     }
-    up_to(file, &meta, most, path)
+    read_up_to(file, &meta, most, path)
 }
 
 /// Refuses a link, a FIFO, a socket or a device. Accepts a folder, a regular file and a missing
 /// path.
-pub fn refuse_special(path: &Path) -> Result<(), Error> {
+pub fn reject_special(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
         Ok(meta) if meta.file_type().is_symlink() => Err(Error::Symlink(path.to_path_buf())),
-        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }),
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) }),
         _ => Ok(()),
     }
 }
 
 /// Describes a file that is not regular.
 #[cfg(unix)]
-fn special(meta: &Metadata) -> &'static str {
+fn describe_special(meta: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     let kind = meta.file_type();
     match () {
@@ -44,7 +44,7 @@ fn special(meta: &Metadata) -> &'static str {
 }
 
 #[cfg(not(unix))]
-fn special(meta: &Metadata) -> &'static str {
+fn describe_special(meta: &Metadata) -> &'static str {
     if meta.is_dir() { "a folder" } else { "not a regular file" }
 }
 
@@ -57,16 +57,16 @@ pub(super) fn open_regular(path: &Path) -> Result<File, Error> {
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags(i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or(0));
     }
-    let file = options.read(true).open(path).map_err(io("read", path))?;
-    let meta = file.metadata().map_err(io("read", path))?;
-    if meta.is_file() { Ok(file) } else { Err(Error::Odd { path: path.to_path_buf(), what: special(&meta) }) }
+    let file = options.read(true).open(path).map_err(io_error("read", path))?;
+    let meta = file.metadata().map_err(io_error("read", path))?;
+    if meta.is_file() { Ok(file) } else { Err(Error::NotRegular { path: path.to_path_buf(), kind: describe_special(&meta) }) }
 }
 
 /// Opens a file of the user, which can be a FIFO, for reading in chunks.
-pub fn open_foreign(path: &Path) -> Result<File, Error> {
-    let file = File::open(path).map_err(io("read", path))?;
-    if file.metadata().map_err(io("read", path))?.is_dir() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
+pub fn open_external(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(io_error("read", path))?;
+    if file.metadata().map_err(io_error("read", path))?.is_dir() {
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "a folder" });
     }
     Ok(file)
 }

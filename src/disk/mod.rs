@@ -9,12 +9,12 @@ mod lines;
 mod listing;
 mod scratch;
 
-pub use ancestors::{inspect_ancestors, inspect_holder};
-pub use appender::{Appender, Lock, read_lines};
-pub use draft::{Draft, sweep, sweep_left_behind};
-pub use irregular::{open_foreign, read_regular, refuse_special};
+pub use ancestors::{check_parent_dir, inspect_ancestors};
+pub use appender::{Appender, FileLock, read_lines};
+pub use draft::{AtomicFile, sweep_drafts, sweep_stale_drafts};
+pub use irregular::{open_external, read_regular, reject_special};
 pub use lines::Lines;
-pub use listing::{Entry, has_name, list, list_regular, modified_ms, names};
+pub use listing::{DirEntry, has_name_ending_in, list, list_regular, modified_ms, names};
 pub use scratch::{ScratchFolder, sweep_scratch_folders};
 
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -25,10 +25,10 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system reports an error.
-    #[error("cannot {deed} `{}`: {}", path.display(), said(source))]
+    #[error("cannot {operation} `{}`: {}", path.display(), os_message(source))]
     Io {
         /// The failed action as a verb: `read`, `write`, …
-        deed: &'static str,
+        operation: &'static str,
         /// The path of the file.
         path: PathBuf,
         /// The error of the operating system.
@@ -36,7 +36,7 @@ pub enum Error {
     },
     /// Other users can read or write a private file or folder.
     #[error("`{}` is accessible to other users (mode {mode:o})", path.display())]
-    Open {
+    TooPermissive {
         /// The path of the file or folder.
         path: PathBuf,
         /// Its current mode.
@@ -65,20 +65,20 @@ pub enum Error {
     #[error("`{}` is a symbolic link", .0.display())]
     Symlink(PathBuf),
     /// Not a regular file of this user with a single hard link.
-    #[error("`{}` is {what}", path.display())]
-    Odd {
+    #[error("`{}` is {kind}", path.display())]
+    NotRegular {
         /// The path of the file.
         path: PathBuf,
         /// What it is instead, as a noun phrase.
-        what: &'static str,
+        kind: &'static str,
     },
     /// The file exceeds a size limit.
-    #[error("`{}` is larger than {most} bytes", path.display())]
+    #[error("`{}` is larger than {max_bytes} bytes", path.display())]
     TooLarge {
         /// The path of the file.
         path: PathBuf,
         /// The size limit in bytes.
-        most: u64,
+        max_bytes: u64,
     },
 }
 
@@ -88,8 +88,8 @@ impl Error {
     pub fn path(&self) -> &Path {
         match self {
             Self::Io { path, .. }
-            | Self::Open { path, .. }
-            | Self::Odd { path, .. }
+            | Self::TooPermissive { path, .. }
+            | Self::NotRegular { path, .. }
             | Self::TooLarge { path, .. }
             | Self::Ancestor { path, .. }
             | Self::ForeignAncestor { path, .. } => path,
@@ -113,16 +113,16 @@ impl Error {
 
 /// The system's message without its number: `No such file or directory (os error 2)` becomes `no
 /// such file or directory`.
-fn said(error: &io::Error) -> String {
+fn os_message(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
-fn io(deed: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let path = path.to_path_buf();
-    move |source| Error::Io { deed, path, source }
+    move |source| Error::Io { operation, path, source }
 }
 
 /// Open options for private files: mode 0600 on creation, symlinks not followed, FIFOs not waited
@@ -139,12 +139,12 @@ fn options() -> OpenOptions {
 
 /// Opens a private file and checks it before anything is read or written. The check uses the open
 /// descriptor, so that the file cannot be exchanged in between.
-fn open(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<File, Error> {
-    open_and_measure(path, deed, options).map(|(file, _)| file)
+fn open(path: &Path, operation: &'static str, options: &OpenOptions) -> Result<File, Error> {
+    open_and_measure(path, operation, options).map(|(file, _)| file)
 }
 
 /// The same; also returns the length of the file.
-fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> Result<(File, u64), Error> {
+fn open_and_measure(path: &Path, operation: &'static str, options: &OpenOptions) -> Result<(File, u64), Error> {
     let file = match options.open(path) {
         Ok(file) => file,
         Err(source) if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) => {
@@ -152,10 +152,10 @@ fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> R
             return Err(Error::Symlink(path.to_path_buf()));
         }
         Err(source) => {
-            return Err(Error::Io { deed, path: path.to_path_buf(), source });
+            return Err(Error::Io { operation, path: path.to_path_buf(), source });
         }
     };
-    let meta = file.metadata().map_err(io(deed, path))?;
+    let meta = file.metadata().map_err(io_error(operation, path))?;
     inspect(path, &meta)?;
     Ok((file, meta.len()))
 }
@@ -163,7 +163,7 @@ fn open_and_measure(path: &Path, deed: &'static str, options: &OpenOptions) -> R
 #[cfg(unix)]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
-    let odd = |what| Err(Error::Odd { path: path.to_path_buf(), what });
+    let odd = |what| Err(Error::NotRegular { path: path.to_path_buf(), kind: what });
     if !meta.is_file() {
         return odd("not a regular file");
     }
@@ -174,7 +174,7 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return odd("a file with a second name (hard link)");
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+        return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
     }
     Ok(())
 }
@@ -182,26 +182,26 @@ fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
 #[cfg(not(unix))]
 fn inspect(path: &Path, meta: &Metadata) -> Result<(), Error> {
     // Windows has no modes; files in a user profile inherit an access list with only that user.
-    if meta.is_file() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" }) }
+    if meta.is_file() { Ok(()) } else { Err(Error::NotRegular { path: path.to_path_buf(), what: "not a regular file" }) }
 }
 
 /// Creates a private folder and its missing ancestors, each with mode 0700. Refuses an existing
 /// folder that others can access.
-pub fn folder(path: &Path) -> Result<(), Error> {
+pub fn create_private_dir(path: &Path) -> Result<(), Error> {
     match fs::symlink_metadata(path) {
-        Err(_) => folder_anywhere(path),
+        Err(_) => create_dir(path),
         Ok(meta) => inspect_folder(path, &meta),
     }
 }
 
 /// Checks a private folder, if it exists: refuses one that others can access.
-pub fn inspect_folder_of_ours(path: &Path) -> Result<(), Error> {
+pub fn check_private_dir(path: &Path) -> Result<(), Error> {
     fs::symlink_metadata(path).map_or(Ok(()), |meta| inspect_folder(path, &meta))
 }
 
 /// Creates a folder and its missing ancestors, each with mode 0700. Does not check an existing
 /// folder.
-pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
+pub fn create_dir(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -209,7 +209,7 @@ pub fn folder_anywhere(path: &Path) -> Result<(), Error> {
         use std::os::unix::fs::DirBuilderExt;
         builder.mode(0o700);
     }
-    builder.create(path).map_err(io("create", path))
+    builder.create(path).map_err(io_error("create", path))
 }
 
 #[cfg(unix)]
@@ -219,26 +219,26 @@ fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
         return Err(Error::Symlink(path.to_path_buf()));
     }
     if !meta.is_dir() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" });
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "not a folder" });
     }
     if meta.uid() != rustix::process::geteuid().as_raw() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "owned by another user" });
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "owned by another user" });
     }
     if meta.mode() & 0o077 != 0 {
-        return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
+        return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o700 });
     }
     Ok(())
 }
 
 #[cfg(not(unix))]
 fn inspect_folder(path: &Path, meta: &Metadata) -> Result<(), Error> {
-    if meta.is_dir() { Ok(()) } else { Err(Error::Odd { path: path.to_path_buf(), what: "not a folder" }) }
+    if meta.is_dir() { Ok(()) } else { Err(Error::NotRegular { path: path.to_path_buf(), what: "not a folder" }) }
 }
 
-fn folder_of(path: &Path) -> Result<&Path, Error> {
+fn parent_folder(path: &Path) -> Result<&Path, Error> {
     match path.parent() {
         Some(parent) if parent != Path::new("") => Ok(parent),
-        _ => Err(Error::Odd { path: path.to_path_buf(), what: "a path without a folder" }),
+        _ => Err(Error::NotRegular { path: path.to_path_buf(), kind: "a path without a folder" }),
     }
 }
 
@@ -254,12 +254,12 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) => Err(error),
         Ok((file, length)) => {
             if length > most {
-                return Err(Error::TooLarge { path: path.to_path_buf(), most });
+                return Err(Error::TooLarge { path: path.to_path_buf(), max_bytes: most });
             }
             let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
             // Read only the length at the time of opening: what is appended meanwhile is not
             // needed, and checking for it costs a system call.
-            file.take(length).read_to_end(&mut bytes).map_err(io("read", path))?;
+            file.take(length).read_to_end(&mut bytes).map_err(io_error("read", path))?;
             Ok(Some(bytes))
         }
     }
@@ -267,40 +267,40 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
 
 /// Reads a file that the user edits and that contains no secret: links are followed and others may
 /// read it, but must not be able to change it. `None` if it does not exist.
-pub fn read_by_hand(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
+pub fn read_user_edited(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(io("read", path)(e)),
+        Err(e) => return Err(io_error("read", path)(e)),
     };
-    inspect_holder(folder_of(path)?)?;
-    let meta = file.metadata().map_err(io("read", path))?;
+    check_parent_dir(parent_folder(path)?)?;
+    let meta = file.metadata().map_err(io_error("read", path))?;
     if !meta.is_file() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "not a regular file" });
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "not a regular file" });
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         if meta.mode() & 0o022 != 0 {
-            return Err(Error::Open { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
+            return Err(Error::TooPermissive { path: path.to_path_buf(), mode: meta.mode() & 0o777, should: 0o600 });
         }
         if meta.uid() != rustix::process::geteuid().as_raw() && meta.uid() != 0 {
-            return Err(Error::Odd { path: path.to_path_buf(), what: "owned by another user" });
+            return Err(Error::NotRegular { path: path.to_path_buf(), kind: "owned by another user" });
         }
     }
-    up_to(file, &meta, most, path).map(Some)
+    read_up_to(file, &meta, most, path).map(Some)
 }
 
 /// Reads an open file of at most `most` bytes. Its reported length is only a hint for the buffer:
 /// that of a pipe is 0, and a file can grow.
-fn up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
+fn read_up_to(file: File, meta: &Metadata, most: u64, path: &Path) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::new();
     // A file that has no room in memory is an error here; later, it would end the program.
     let size = usize::try_from(meta.len().min(most)).unwrap_or(usize::MAX).saturating_add(1);
-    bytes.try_reserve_exact(size).map_err(|full| io("read", path)(full.into()))?;
-    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io("read", path))?;
+    bytes.try_reserve_exact(size).map_err(|full| io_error("read", path)(full.into()))?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(io_error("read", path))?;
     if bytes.len() as u64 > most {
-        return Err(Error::TooLarge { path: path.to_path_buf(), most });
+        return Err(Error::TooLarge { path: path.to_path_buf(), max_bytes: most });
     }
     Ok(bytes)
 }
@@ -312,7 +312,7 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
         Err(error) => Err(error),
         Ok(file) => {
             let mut bytes = Vec::with_capacity(usize::try_from(most).unwrap_or(0));
-            file.take(most).read_to_end(&mut bytes).map_err(io("read", path))?;
+            file.take(most).read_to_end(&mut bytes).map_err(io_error("read", path))?;
             Ok(Some(bytes))
         }
     }
@@ -320,13 +320,13 @@ pub fn read_start(path: &Path, most: u64) -> Result<Option<Vec<u8>>, Error> {
 
 /// Reads a file of the user, such as an attachment or an import: with any mode, following symlinks,
 /// at most `most` bytes.
-pub fn read_foreign(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
-    let file = File::open(path).map_err(io("read", path))?;
-    let meta = file.metadata().map_err(io("read", path))?;
+pub fn read_external(path: &Path, most: u64) -> Result<Vec<u8>, Error> {
+    let file = File::open(path).map_err(io_error("read", path))?;
+    let meta = file.metadata().map_err(io_error("read", path))?;
     if meta.is_dir() {
-        return Err(Error::Odd { path: path.to_path_buf(), what: "a folder" });
+        return Err(Error::NotRegular { path: path.to_path_buf(), kind: "a folder" });
     }
-    up_to(file, &meta, most, path)
+    read_up_to(file, &meta, most, path)
 }
 
 /// Replaces a private file atomically: writes and syncs a temporary file in the same folder,
@@ -338,17 +338,17 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
 /// The same, and sets the modification time: a file that is only re-encrypted keeps its place in
 /// lists that are sorted by time.
 pub fn write_dated(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<(), Error> {
-    draft(path, bytes, modified_ms)?.keep()
+    prepare_file(path, bytes, modified_ms)?.commit()
 }
 
 /// Creates a temporary file with this content that can replace `path` later. Creates the private
 /// folder of `path` if it is missing.
-pub fn draft(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<Draft, Error> {
-    folder(folder_of(path)?)?;
-    let mut draft = Draft::beside(path)?;
-    draft.add(bytes)?;
+pub fn prepare_file(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<AtomicFile, Error> {
+    create_private_dir(parent_folder(path)?)?;
+    let mut draft = AtomicFile::create_for(path)?;
+    draft.write(bytes)?;
     if let Some(modified_ms) = modified_ms {
-        draft.date(modified_ms)?;
+        draft.set_modified(modified_ms)?;
     }
     Ok(draft)
 }
@@ -356,16 +356,16 @@ pub fn draft(path: &Path, bytes: &[u8], modified_ms: Option<i64>) -> Result<Draf
 /// Replaces a file without syncing it. It is complete after a kill, but may be lost in a power
 /// failure; use it only for content that can be rebuilt.
 pub fn write_cache(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    folder(folder_of(path)?)?;
-    let mut draft = Draft::beside(path)?;
-    draft.add(bytes)?;
-    draft.keep_unsynced()
+    create_private_dir(parent_folder(path)?)?;
+    let mut draft = AtomicFile::create_for(path)?;
+    draft.write(bytes)?;
+    draft.commit_unsynced()
 }
 
 /// The same for a caller that holds a lock. The temporary file has a fixed name, so the next writer
 /// overwrites a leftover of a killed one, and no sweep is needed.
-pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    folder(folder_of(path)?)?;
+pub fn write_cache_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    create_private_dir(parent_folder(path)?)?;
     let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(".new");
     let draft = path.with_file_name(name);
@@ -374,12 +374,12 @@ pub fn write_cache_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     written.map_err(|source| {
         // Do not let a partial temporary file occupy a full disk.
         fs::remove_file(&draft).unwrap_or_default();
-        io("write", path)(source)
+        io_error("write", path)(source)
     })
 }
 
 /// The size of a page of the page cache.
-const PAGE: usize = 4096;
+const PAGE_BYTES: usize = 4096;
 
 /// The same for content that fits into one page: pads it with spaces and overwrites the file in
 /// place, which is faster because no file is created or renamed.
@@ -389,23 +389,23 @@ const PAGE: usize = 4096;
 /// network and FUSE file systems, and a power failure can leave a mix of old and new sectors
 /// anywhere. So the content needs a checksum, or must be of a kind that can be rebuilt. A reader
 /// without the lock can see a partial write.
-pub fn write_page_alone(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    if bytes.len() > PAGE {
-        return write_cache_alone(path, bytes);
+pub fn write_in_place_locked(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    if bytes.len() > PAGE_BYTES {
+        return write_cache_locked(path, bytes);
     }
     let mut page = bytes.to_vec();
-    page.resize(PAGE, b' ');
+    page.resize(PAGE_BYTES, b' ');
     match open_and_measure(path, "write", options().write(true)) {
-        Ok((mut file, length)) if length == PAGE as u64 => file.write_all(&page).map_err(io("write", path)),
-        Ok(_) => write_cache_alone(path, &page),
-        Err(error) if error.is_missing() => write_cache_alone(path, &page),
+        Ok((mut file, length)) if length == PAGE_BYTES as u64 => file.write_all(&page).map_err(io_error("write", path)),
+        Ok(_) => write_cache_locked(path, &page),
+        Err(error) if error.is_missing() => write_cache_locked(path, &page),
         Err(error) => Err(error),
     }
 }
 
 fn sync_folder(path: &Path) -> Result<(), Error> {
     // Windows cannot open a folder; there the rename is as durable as the system makes it.
-    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io("sync", path)) } else { Ok(()) }
+    if cfg!(unix) { File::open(path).and_then(|f| f.sync_all()).map_err(io_error("sync", path)) } else { Ok(()) }
 }
 
 /// Whether anything exists at this path. Does not follow a symlink.
@@ -457,24 +457,24 @@ pub fn is_folder(path: &Path) -> bool {
 pub fn remove(path: &Path) -> Result<bool, Error> {
     match fs::remove_file(path) {
         Ok(()) => {
-            sync_folder(folder_of(path)?)?;
+            sync_folder(parent_folder(path)?)?;
             Ok(true)
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(io("remove", path)(e)),
+        Err(e) => Err(io_error("remove", path)(e)),
     }
 }
 
 /// Creates an empty file if it does not exist. This works on a full disk, because it needs no data
 /// block.
-pub fn mark(path: &Path) -> Result<(), Error> {
+pub fn touch(path: &Path) -> Result<(), Error> {
     open(path, "write", options().write(true).create(true)).map(drop)
 }
 
 /// Renames a file, replacing an existing one.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Error> {
-    fs::rename(from, to).map_err(io("rename", from))?;
-    sync_folder(folder_of(to)?)
+    fs::rename(from, to).map_err(io_error("rename", from))?;
+    sync_folder(parent_folder(to)?)
 }
 
 #[cfg(test)]
@@ -499,20 +499,20 @@ mod tests {
 
     #[test]
     #[cfg(unix)]
-    fn everything_is_born_private() {
+    fn files_are_created_private() {
         let dir = place();
         let file = dir.path().join("a/b/file");
         write(&file, b"one").unwrap();
         assert_eq!((mode(&dir.path().join("a")), mode(&dir.path().join("a/b")), mode(&file)), (0o700, 0o700, 0o600));
         let log = dir.path().join("c/log");
-        Appender::open(&log).unwrap().add(b"x").unwrap();
+        Appender::open(&log).unwrap().append(b"x").unwrap();
         assert_eq!((mode(&dir.path().join("c")), mode(&log)), (0o700, 0o600));
         assert_eq!(list(&dir.path().join("a/b")).unwrap().len(), 1, "no temporary file stays");
     }
 
     #[test]
     #[cfg(unix)]
-    fn what_others_can_open_is_refused() {
+    fn files_open_to_others_are_refused() {
         let dir = place();
         let file = dir.path().join("d/file");
         write(&file, b"one").unwrap();
@@ -520,13 +520,13 @@ mod tests {
         assert_eq!(read(&file).unwrap_err().to_string(), format!("`{}` is accessible to other users (mode 640)", file.display()));
         chmod(&file, 0o600);
         chmod(&dir.path().join("d"), 0o755);
-        assert!(matches!(write(&file, b"two"), Err(Error::Open { mode: 0o755, should: 0o700, .. })));
+        assert!(matches!(write(&file, b"two"), Err(Error::TooPermissive { mode: 0o755, should: 0o700, .. })));
         assert_eq!(fs::read(&file).unwrap(), b"one");
     }
 
     #[test]
     #[cfg(unix)]
-    fn no_symlink_and_no_second_name_is_followed() {
+    fn files_symlinks_and_hard_links_are_refused() {
         let dir = place();
         let target = dir.path().join("victim");
         write(&target, b"victim").unwrap_err();
@@ -536,43 +536,43 @@ mod tests {
         std::os::unix::fs::symlink(&target, &link).unwrap();
         assert!(matches!(read(&link), Err(Error::Symlink(_))));
         assert!(matches!(Appender::open(&link), Err(Error::Symlink(_))));
-        assert!(matches!(Lock::wait(&link), Err(Error::Symlink(_))));
+        assert!(matches!(FileLock::acquire(&link), Err(Error::Symlink(_))));
         let second = dir.path().join("second");
         fs::hard_link(&target, &second).unwrap();
-        assert!(matches!(read(&second), Err(Error::Odd { .. })));
+        assert!(matches!(read(&second), Err(Error::NotRegular { .. })));
     }
 
     #[test]
     #[cfg(unix)]
-    fn what_is_written_by_hand_may_be_read_but_not_changed_by_others() {
+    fn user_edited_file_may_be_readable() {
         let dir = place();
         let file = dir.path().join("d/file");
         write(&file, b"x = 1").unwrap();
         std::os::unix::fs::symlink(&file, dir.path().join("link")).unwrap();
         chmod(&file, 0o644);
-        assert_eq!(read_by_hand(&dir.path().join("link"), 10).unwrap().unwrap(), b"x = 1");
+        assert_eq!(read_user_edited(&dir.path().join("link"), 10).unwrap().unwrap(), b"x = 1");
         chmod(&file, 0o664);
-        assert!(matches!(read_by_hand(&file, 10), Err(Error::Open { mode: 0o664, .. })));
-        assert!(read_by_hand(&dir.path().join("none"), 10).unwrap().is_none());
+        assert!(matches!(read_user_edited(&file, 10), Err(Error::TooPermissive { mode: 0o664, .. })));
+        assert!(read_user_edited(&dir.path().join("none"), 10).unwrap().is_none());
     }
 
     #[test]
-    fn a_missing_file_is_no_error_and_a_large_one_is() {
+    fn files_missing_is_none_and_large_is_error() {
         let dir = place();
         let file = dir.path().join("d/file");
         assert!(read(&file).unwrap().is_none());
         write(&file, b"12345").unwrap();
-        assert!(matches!(read_at_most(&file, 4), Err(Error::TooLarge { most: 4, .. })));
+        assert!(matches!(read_at_most(&file, 4), Err(Error::TooLarge { max_bytes: 4, .. })));
         assert_eq!(read_at_most(&file, 5).unwrap().unwrap(), b"12345");
     }
 
     #[test]
-    fn a_lock_keeps_the_second_out_until_the_first_is_gone() {
+    fn file_lock_excludes_second_holder() {
         let dir = place();
         let path = dir.path().join("d/lock");
-        let first = Lock::wait(&path).unwrap();
-        assert!(Lock::try_now(&path).unwrap().is_none());
+        let first = FileLock::acquire(&path).unwrap();
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
         drop(first);
-        assert!(Lock::try_now(&path).unwrap().is_some());
+        assert!(FileLock::try_acquire(&path).unwrap().is_some());
     }
 }

@@ -8,13 +8,13 @@
 //! A killed process leaves its folder behind, but not its lock. So the next sweep recognises the
 //! folder and wipes it.
 
-use super::{Error, folder, io, options};
+use super::{Error, create_private_dir, io, io_error, options};
 use std::fs::{self, File, TryLockError};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "edit-";
-const LOCK: &str = "lock";
+const FOLDER_PREFIX: &str = "edit-";
+const LOCK_FILE: &str = "lock";
 /// Overwriting happens in blocks of this size: one page-cache page times four, small enough for the
 /// stack.
 const WIPE_BLOCK_BYTES: usize = 16 * 1024;
@@ -30,10 +30,10 @@ pub struct ScratchFolder {
 impl ScratchFolder {
     /// Creates a folder in the first usable one of `bases`. A base that others can access, or that
     /// belongs to another user, is skipped.
-    pub fn in_first_of(bases: &[PathBuf]) -> Result<Self, Error> {
-        let mut last = Error::Odd { path: PathBuf::from(PREFIX), what: "a temporary folder without a usable location" };
+    pub fn create_in_first_of(bases: &[PathBuf]) -> Result<Self, Error> {
+        let mut last = Error::NotRegular { path: PathBuf::from(FOLDER_PREFIX), kind: "a temporary folder without a usable location" };
         for base in bases {
-            match Self::inside(base) {
+            match Self::create_in(base) {
                 Ok(made) => return Ok(made),
                 Err(error) => last = error,
             }
@@ -41,18 +41,22 @@ impl ScratchFolder {
         Err(last)
     }
 
-    fn inside(base: &Path) -> Result<Self, Error> {
-        folder(base)?;
+    fn create_in(base: &Path) -> Result<Self, Error> {
+        create_private_dir(base)?;
         let mut random = [0_u8; 8];
-        getrandom::fill(&mut random).map_err(|e| Error::Io { deed: "create", path: base.to_path_buf(), source: io::Error::other(e) })?;
-        let path = base.join(format!("{PREFIX}{:016x}", u64::from_ne_bytes(random)));
-        folder(&path)?;
-        let lock_file = path.join(LOCK);
-        let lock = options().write(true).create_new(true).open(&lock_file).map_err(io("create", &lock_file))?;
+        getrandom::fill(&mut random).map_err(|e| Error::Io {
+            operation: "create",
+            path: base.to_path_buf(),
+            source: io::Error::other(e),
+        })?;
+        let path = base.join(format!("{FOLDER_PREFIX}{:016x}", u64::from_ne_bytes(random)));
+        create_private_dir(&path)?;
+        let lock_file = path.join(LOCK_FILE);
+        let lock = options().write(true).create_new(true).open(&lock_file).map_err(io_error("create", &lock_file))?;
         // A file system without locks gives an error other than `WouldBlock`: the folder is used
         // all the same.
         if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
-            return Err(Error::Odd { path: lock_file, what: "locked by another process" });
+            return Err(Error::NotRegular { path: lock_file, kind: "locked by another process" });
         }
         Ok(Self { path, lock })
     }
@@ -77,7 +81,7 @@ pub fn sweep_scratch_folders(bases: &[PathBuf]) {
         // This program never uses a base that others can access, so its content is left alone.
         if folder_is_ours(base) {
             for path in scratch_folders(base) {
-                let lock = options().write(true).open(path.join(LOCK));
+                let lock = options().write(true).open(path.join(LOCK_FILE));
                 // Without a lock file the process was killed between making the folder and the
                 // file: there is no text yet.
                 if lock.as_ref().map_or(true, |file| file.try_lock().is_ok()) {
@@ -95,7 +99,7 @@ fn folder_is_ours(base: &Path) -> bool {
 fn scratch_folders(base: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(base) else { return Vec::new() };
     let is_scratch =
-        |name: &str| name.strip_prefix(PREFIX).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
+        |name: &str| name.strip_prefix(FOLDER_PREFIX).is_some_and(|rest| rest.len() == 16 && rest.bytes().all(|b| b.is_ascii_hexdigit()));
     entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
@@ -150,7 +154,7 @@ mod tests {
     #[test]
     fn scratch_folder_is_removed_with_everything_in_it() {
         let (_dir, bases) = base();
-        let scratch = ScratchFolder::in_first_of(&bases).unwrap();
+        let scratch = ScratchFolder::create_in_first_of(&bases).unwrap();
         let file = scratch.file("message.md");
         let second_name = bases[0].join("second name");
         super::super::write(&file, b"plain text").unwrap();
@@ -166,11 +170,11 @@ mod tests {
     #[test]
     fn scratch_folder_sweep_spares_those_in_use() {
         let (_dir, bases) = base();
-        let used = ScratchFolder::in_first_of(&bases).unwrap();
+        let used = ScratchFolder::create_in_first_of(&bases).unwrap();
         super::super::write(&used.file("message.md"), b"in use").unwrap();
         let left = bases[0].join("edit-0123456789abcdef");
         fs::create_dir(&left).unwrap();
-        fs::write(left.join(LOCK), "").unwrap();
+        fs::write(left.join(LOCK_FILE), "").unwrap();
         fs::write(left.join(".message.md.swp"), "left behind").unwrap();
         let foreign = bases[0].join("edit-notes");
         fs::create_dir(&foreign).unwrap();
@@ -180,13 +184,13 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn scratch_folder_base_open_to_others_is_passed_over() {
+    fn scratch_folder_skips_base_open_to_others() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let (open, own) = (dir.path().join("open"), dir.path().join("own"));
         fs::create_dir(&open).unwrap();
         fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
-        let scratch = ScratchFolder::in_first_of(&[open, own.clone()]).unwrap();
+        let scratch = ScratchFolder::create_in_first_of(&[open, own.clone()]).unwrap();
         assert!(scratch.file("x").starts_with(own));
     }
 }

@@ -13,41 +13,41 @@ use zbus::zvariant::serialized::{Context, Data};
 use zbus::zvariant::{DynamicType, LE, ObjectPath, Type, Value, to_bytes};
 
 /// The largest reply accepted. Real replies to these calls have a few kilobytes.
-const LONGEST: usize = 1 << 20;
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// The header of a D-Bus message: byte order, type, flags, protocol version, body length, serial,
 /// and the header fields by code.
-type Head<'a> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Value<'a>)>);
+type MessageHeader<'a> = (u8, u8, u8, u8, u32, u32, Vec<(u8, Value<'a>)>);
 
-const CALL: u8 = 1;
-const ANSWER: u8 = 2;
+const METHOD_CALL: u8 = 1;
+const METHOD_RETURN: u8 = 2;
 
-const PATH: u8 = 1;
-const INTERFACE: u8 = 2;
-const MEMBER: u8 = 3;
-const ANSWERS: u8 = 5;
-const DESTINATION: u8 = 6;
-const SENDER: u8 = 7;
-const SIGNATURE: u8 = 8;
+const FIELD_PATH: u8 = 1;
+const FIELD_INTERFACE: u8 = 2;
+const FIELD_MEMBER: u8 = 3;
+const FIELD_REPLY_SERIAL: u8 = 5;
+const FIELD_DESTINATION: u8 = 6;
+const FIELD_SENDER: u8 = 7;
+const FIELD_SIGNATURE: u8 = 8;
 
 /// A connection to the session bus. Replies are read only while waiting for one, so several calls
 /// can be sent before the first reply is read.
 #[derive(Debug)]
-pub(super) struct Bus {
+pub(super) struct DbusConnection {
     stream: BufReader<UnixStream>,
     /// The GUID of the bus, from the authentication reply; it changes each time the bus is started.
     /// `None` until the first reply is read.
     pub(super) name: Option<String>,
-    asked: u32,
+    last_serial: u32,
 }
 
 /// The serial of a call that was sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked(u32);
+pub(super) struct PendingCall(u32);
 
 /// A message received from the bus.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct DbusReply {
     kind: u8,
     /// The serial of the call that this is the reply to.
     answers: Option<u32>,
@@ -56,14 +56,14 @@ pub(super) struct Said {
     body: Vec<u8>,
 }
 
-impl Said {
+impl DbusReply {
     /// Decodes the body.
     pub(super) fn read<T: for<'a> serde::Deserialize<'a> + Type>(&self) -> Option<T> {
-        Data::new(self.body.as_slice(), little(0)).deserialize().ok().map(|(value, _)| value)
+        Data::new(self.body.as_slice(), le_context(0)).deserialize().ok().map(|(value, _)| value)
     }
 }
 
-impl Bus {
+impl DbusConnection {
     /// Connects to the session bus; `None` if there is none or if it is on another machine.
     pub(super) fn connect() -> Option<Self> {
         let address = Address::session().ok()?;
@@ -77,38 +77,38 @@ impl Bus {
         // The bus takes the user id from the socket's credentials; EXTERNAL only has to repeat it.
         let user: String = geteuid().as_raw().to_string().bytes().map(|digit| format!("{digit:02x}")).collect();
         stream.write_all(format!("\0AUTH EXTERNAL {user}\r\nBEGIN\r\n").as_bytes()).ok()?;
-        let mut bus = Self { stream: BufReader::new(stream), name: None, asked: 0 };
-        bus.ask("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", &())?;
+        let mut bus = Self { stream: BufReader::new(stream), name: None, last_serial: 0 };
+        bus.call("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", &())?;
         Some(bus)
     }
 
     /// Sends a method call with one argument, or with none (`&()`).
-    pub(super) fn ask<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<Asked>
+    pub(super) fn call<B>(&mut self, whom: &str, path: &str, interface: &str, what: &str, with: &B) -> Option<PendingCall>
     where
         B: serde::Serialize + DynamicType,
     {
-        self.asked += 1;
-        let body = to_bytes(little(0), with).ok()?;
+        self.last_serial += 1;
+        let body = to_bytes(le_context(0), with).ok()?;
         let mut known = vec![
-            (PATH, Value::from(ObjectPath::try_from(path).ok()?)),
-            (DESTINATION, Value::from(whom)),
-            (INTERFACE, Value::from(interface)),
-            (MEMBER, Value::from(what)),
+            (FIELD_PATH, Value::from(ObjectPath::try_from(path).ok()?)),
+            (FIELD_DESTINATION, Value::from(whom)),
+            (FIELD_INTERFACE, Value::from(interface)),
+            (FIELD_MEMBER, Value::from(what)),
         ];
         if !body.is_empty() {
-            known.push((SIGNATURE, Value::from(with.signature())));
+            known.push((FIELD_SIGNATURE, Value::from(with.signature())));
         }
-        let head: Head<'_> = (b'l', CALL, 0, 1, u32::try_from(body.len()).ok()?, self.asked, known);
-        let mut message = to_bytes(little(0), &head).ok()?.bytes().to_vec();
+        let header: MessageHeader<'_> = (b'l', METHOD_CALL, 0, 1, u32::try_from(body.len()).ok()?, self.last_serial, known);
+        let mut message = to_bytes(le_context(0), &header).ok()?.bytes().to_vec();
         message.resize(message.len().next_multiple_of(8), 0);
         message.extend_from_slice(body.bytes());
         self.stream.get_mut().write_all(&message).ok()?;
-        Some(Asked(self.asked))
+        Some(PendingCall(self.last_serial))
     }
 
     /// Waits for the reply to a call. Replies must be read in the order of the calls, because
     /// replies to other calls are dropped.
-    pub(super) fn answer(&mut self, asked: Asked) -> Option<Said> {
+    pub(super) fn wait_for_reply(&mut self, asked: PendingCall) -> Option<DbusReply> {
         if self.name.is_none() {
             let mut said = String::new();
             (&mut self.stream).take(256).read_line(&mut said).ok()?;
@@ -116,35 +116,35 @@ impl Bus {
         }
         loop {
             // Signals are skipped.
-            let said = self.hear()?;
+            let said = self.read_message()?;
             if said.answers == Some(asked.0) {
-                return (said.kind == ANSWER).then_some(said);
+                return (said.kind == METHOD_RETURN).then_some(said);
             }
         }
     }
 
     /// Reads the next message.
-    fn hear(&mut self) -> Option<Said> {
+    fn read_message(&mut self) -> Option<DbusReply> {
         // The fixed part has twelve bytes; the length of the header fields follows.
         let mut start = [0; 16];
         self.stream.read_exact(&mut start).ok()?;
         let number = |at: usize| usize::try_from(u32::from_le_bytes(start.get(at..at + 4)?.try_into().ok()?)).ok();
         let (body, known) = (number(4)?, number(12)?);
-        if start.first() != Some(&b'l') || body.max(known) > LONGEST {
+        if start.first() != Some(&b'l') || body.max(known) > MAX_MESSAGE_BYTES {
             return None;
         }
-        let mut head = start.to_vec();
-        head.resize((start.len() + known).next_multiple_of(8), 0);
-        self.stream.read_exact(head.get_mut(start.len()..)?).ok()?;
+        let mut header = start.to_vec();
+        header.resize((start.len() + known).next_multiple_of(8), 0);
+        self.stream.read_exact(header.get_mut(start.len()..)?).ok()?;
         let mut bytes = vec![0; body];
         self.stream.read_exact(&mut bytes).ok()?;
-        let data = Data::new(head.as_slice(), little(0));
-        let ((_, kind, _, _, _, _, known), _): (Head<'_>, usize) = data.deserialize().ok()?;
-        let mut said = Said { kind, answers: None, sender: String::new(), body: bytes };
+        let data = Data::new(header.as_slice(), le_context(0));
+        let ((_, kind, _, _, _, _, known), _): (MessageHeader<'_>, usize) = data.deserialize().ok()?;
+        let mut said = DbusReply { kind, answers: None, sender: String::new(), body: bytes };
         for (code, value) in known {
             match (code, value) {
-                (ANSWERS, Value::U32(number)) => said.answers = Some(number),
-                (SENDER, Value::Str(name)) => said.sender = name.to_string(),
+                (FIELD_REPLY_SERIAL, Value::U32(number)) => said.answers = Some(number),
+                (FIELD_SENDER, Value::Str(name)) => said.sender = name.to_string(),
                 _ => {}
             }
         }
@@ -152,6 +152,6 @@ impl Bus {
     }
 }
 
-fn little(at: usize) -> Context {
+fn le_context(at: usize) -> Context {
     Context::new_dbus(LE, at)
 }

@@ -1,7 +1,7 @@
 //! Finds API keys in plaintext files of other programs, whatever their format: by the field name in
 //! front of the value and by the format of the key.
 
-use crate::catalog::{self, Entry};
+use crate::catalog::{self, ProviderInfo};
 use crate::secret::Secret;
 use std::ops::Range;
 
@@ -16,18 +16,18 @@ const ALIASES: &[(&str, &str)] = &[
     ("open_router", "openrouter"),
 ];
 /// Names of fields that contain a key.
-const FIELDS: &[&str] = &["api_key", "apikey", "api-key", "key", "value", "token", "secret"];
+const KEY_FIELDS: &[&str] = &["api_key", "apikey", "api-key", "key", "value", "token", "secret"];
 /// Names of fields that contain the name of a provider.
-const NAMES: &[&str] = &["name", "type", "provider", "id", "client"];
+const PROVIDER_FIELDS: &[&str] = &["name", "type", "provider", "id", "client"];
 /// The shortest key prefix that identifies the provider without a field name. `sk-` is shared by
 /// many providers, `xai-` by none.
-const TELLING: usize = 4;
+const MIN_PREFIX: usize = 4;
 
 /// An API key in a file.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundKey {
     /// The provider that issued it.
-    pub provider: &'static Entry,
+    pub provider: &'static ProviderInfo,
     /// The text of the key.
     pub secret: Secret,
     /// Each occurrence: the line, from 1, and the byte range in the text.
@@ -35,7 +35,7 @@ pub struct Found {
 }
 
 /// A token of a file: the text between quotes, white space, brackets and punctuation.
-struct Word<'a> {
+struct FileToken<'a> {
     text: &'a str,
     from: usize,
     line: usize,
@@ -45,37 +45,37 @@ struct Word<'a> {
 
 /// Finds every key of a known provider.
 #[must_use]
-pub fn find(text: &str) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
+pub fn find_keys(text: &str) -> Vec<FoundKey> {
+    let mut found: Vec<FoundKey> = Vec::new();
     let mut field: Option<String> = None;
-    let mut context: Option<&'static Entry> = None;
-    for word in words(text) {
+    let mut context: Option<&'static ProviderInfo> = None;
+    for word in tokens(text) {
         let lower = word.text.to_ascii_lowercase();
         if word.names {
             // `openrouter:` and `"openrouter": {` begin a section; `OPENROUTER_API_KEY =` names a
             // value. Both are a field.
-            if let Some(entry) = provider(&lower) {
+            if let Some(entry) = provider_named(&lower) {
                 context = Some(entry);
             }
             field = Some(lower);
             continue;
         }
         let under = field.as_deref().unwrap_or_default();
-        if NAMES.contains(&under)
-            && let Some(entry) = provider(&lower)
+        if PROVIDER_FIELDS.contains(&under)
+            && let Some(entry) = provider_named(&lower)
         {
             context = Some(entry);
         }
-        let named = provider(under).or_else(|| FIELDS.contains(&under).then_some(context).flatten());
-        let told = || told_by_its_looks(word.text);
-        let owner = named.filter(|entry| entry.check_key(word.text).is_ok() && !entry.shapes.is_empty()).or_else(told);
+        let named = provider_named(under).or_else(|| KEY_FIELDS.contains(&under).then_some(context).flatten());
+        let told = || guess_by_format(word.text);
+        let owner = named.filter(|entry| entry.check_key(word.text).is_ok() && !entry.key_formats.is_empty()).or_else(told);
         if let Some(entry) = owner
             && word.text.len() >= 16
         {
             let place = (word.line, word.from..word.from + word.text.len());
             match found.iter_mut().find(|f| f.provider.name == entry.name && f.secret.expose() == word.text) {
                 Some(again) => again.places.push(place),
-                None => found.push(Found { provider: entry, secret: Secret::new(word.text.to_owned()), places: vec![place] }),
+                None => found.push(FoundKey { provider: entry, secret: Secret::new(word.text.to_owned()), places: vec![place] }),
             }
         }
         field = None;
@@ -84,18 +84,18 @@ pub fn find(text: &str) -> Vec<Found> {
 }
 
 /// The provider that a field, a variable or a section is named after.
-fn provider(name: &str) -> Option<&'static Entry> {
+fn provider_named(name: &str) -> Option<&'static ProviderInfo> {
     let known = || catalog::all().iter().find(|e| e.name == name || e.env.is_some_and(|env| env.eq_ignore_ascii_case(name)));
     let alias = || ALIASES.iter().find(|(alias, _)| *alias == name).and_then(|(_, of)| catalog::find(of));
     known().or_else(alias).filter(|entry| entry.needs_key)
 }
 
-fn told_by_its_looks(text: &str) -> Option<&'static Entry> {
-    let telling = |entry: &&Entry| entry.shapes.iter().any(|s| s.prefix.len() >= TELLING && text.starts_with(s.prefix));
+fn guess_by_format(text: &str) -> Option<&'static ProviderInfo> {
+    let telling = |entry: &&ProviderInfo| entry.key_formats.iter().any(|s| s.prefix.len() >= MIN_PREFIX && text.starts_with(s.prefix));
     catalog::all().iter().find(|entry| telling(entry) && entry.check_key(text).is_ok())
 }
 
-fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
+fn tokens(text: &str) -> impl Iterator<Item = FileToken<'_>> {
     let apart = |c: char| c.is_whitespace() || c.is_control() || "\"'`,;{}[]()=:#".contains(c);
     let mut line = 1;
     let mut from = 0;
@@ -116,14 +116,14 @@ fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
             let word = rest.get(..length)?;
             // A name is followed by `=` or `:`, after an optional closing quote and blanks.
             let after = rest.get(length..).unwrap_or_default().trim_start_matches(['"', '\'', ' ', '\t']);
-            return Some(Word { text: word, from: begin, line, names: after.starts_with(['=', ':']) && !after.starts_with("://") });
+            return Some(FileToken { text: word, from: begin, line, names: after.starts_with(['=', ':']) && !after.starts_with("://") });
         }
     })
 }
 
 /// Returns the text without those keys: each value becomes empty, the rest is unchanged.
 #[must_use]
-pub fn scrubbed(text: &str, keys: &[&Found]) -> String {
+pub fn without_keys(text: &str, keys: &[&FoundKey]) -> String {
     let mut spans: Vec<&Range<usize>> = keys.iter().flat_map(|k| &k.places).map(|(_, at)| at).collect();
     spans.sort_by_key(|at| at.start);
     let mut out = String::with_capacity(text.len());
@@ -146,17 +146,17 @@ mod tests {
 
     /// The provider and line of each key found, and the text without the keys.
     fn found(text: &str) -> (Vec<(&'static str, usize)>, String) {
-        let found = find(text);
+        let found = find_keys(text);
         for f in &found {
             for (_, at) in &f.places {
                 assert_eq!(&text[at.clone()], f.secret.expose());
             }
         }
-        (found.iter().map(|f| (f.provider.name, f.places[0].0)).collect(), scrubbed(text, &found.iter().collect::<Vec<_>>()))
+        (found.iter().map(|f| (f.provider.name, f.places[0].0)).collect(), without_keys(text, &found.iter().collect::<Vec<_>>()))
     }
 
     #[test]
-    fn the_formats_of_other_programs_are_read() {
+    fn discover_reads_other_programs_formats() {
         let (router, openai, legacy) = (key("sk-or-v1-", 'a', 64), key("sk-proj-", 'B', 60), key("sk-", 'C', 48));
         let (anthropic, groq, deepseek) = (key("sk-ant-api03-", 'd', 60), key("gsk_", 'E', 52), key("sk-", 'f', 32));
         let mistral = key("", 'g', 32);
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_stands_for_a_key_is_not_one() {
+    fn discover_ignores_references() {
         let deepseek = key("sk-", 'f', 32);
         for text in [
             "OPENROUTER_API_KEY=$OTHER\n",

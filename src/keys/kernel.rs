@@ -8,34 +8,34 @@
 //! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing. The kernel
 //! would give it the keyring of the user, from which every process of the user can read.
 
-use super::passphrase::Key;
+use super::passphrase::AeadKey;
 use crate::clock::Time;
 use std::time::Duration;
 
 /// The reason why the kernel keyring cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the kernel keyring cannot be used: {0}")]
-pub struct Refused(String);
+pub struct KernelKeyringError(String);
 
 /// A cached vault key.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) key: Key,
+pub(super) struct CachedVaultKey {
+    pub(super) key: AeadKey,
     /// When the kernel discards it.
     pub(super) until: Time,
 }
 
 /// Caches a vault key for `length` from `now` on.
-pub(super) fn keep(vault: &str, key: &Key, now: Time, length: Duration) -> Result<(), Refused> {
-    system::keep(&name(vault), &payload(key, now.plus(length)), length)
+pub(super) fn store(vault: &str, key: &AeadKey, now: Time, length: Duration) -> Result<(), KernelKeyringError> {
+    system::store(&name(vault), &payload(key, now.saturating_add(length)), length)
 }
 
 /// The cached key of a vault.
-pub(super) fn waiting(vault: &str) -> Option<Waiting> {
+pub(super) fn cached_key(vault: &str) -> Option<CachedVaultKey> {
     let bytes = system::find(&name(vault))?;
     let (key, until) = bytes.split_first_chunk::<32>()?;
     let until = Time::from_millis(i64::from_be_bytes(until.try_into().ok()?));
-    Some(Waiting { key: Key::new(*key), until })
+    Some(CachedVaultKey { key: AeadKey::new(*key), until })
 }
 
 /// Discards the cached key of a vault. Returns whether there was one.
@@ -44,12 +44,12 @@ pub(super) fn forget(vault: &str) -> bool {
 }
 
 /// Caches bytes under a name for `length`.
-pub(super) fn keep_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), Refused> {
-    system::keep(name, bytes, length)
+pub(super) fn store_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
+    system::store(name, bytes, length)
 }
 
 /// The bytes cached under a name.
-pub(super) fn bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+pub(super) fn read_bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
     system::find(name)
 }
 
@@ -77,7 +77,7 @@ fn name(vault: &str) -> String {
     format!("chatbot:vault:{vault}")
 }
 
-fn payload(key: &Key, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
+fn payload(key: &AeadKey, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
     let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(40));
     bytes.extend_from_slice(&**key);
     bytes.extend_from_slice(&until.millis().to_be_bytes());
@@ -86,7 +86,7 @@ fn payload(key: &Key, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::Refused;
+    use super::KernelKeyringError;
     use crate::disk;
     use linux_keyutils::{Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
     use rustix::process::geteuid;
@@ -96,13 +96,13 @@ mod system {
 
     /// The largest payload read. This program caches less; a larger one was written by another
     /// program.
-    const MOST: usize = 4096;
+    const MAX_PAYLOAD_BYTES: usize = 4096;
     /// The largest `/proc/keys` read. It has a line of about 100 bytes for each key that the user
     /// can see; the default quota is 200 keys.
     const MAX_LIST_BYTES: u64 = 4 << 20;
 
-    fn refused(error: KeyError) -> Refused {
-        Refused(match error {
+    fn map_error(error: KeyError) -> KernelKeyringError {
+        KernelKeyringError(match error {
             KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access is denied, as in many containers"),
             // 38 is `ENOSYS`, for which the crate has no variant.
             KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("this kernel was built without keyrings"),
@@ -122,20 +122,21 @@ mod system {
     /// keyring, which the kernel gives to a process that has none, permits everything to every process of the
     /// user. One of another user is inherited through `su` and `sudo`: what is put there, processes of that
     /// user possess.
-    fn ring() -> Result<KeyRing, KeyError> {
+    fn keyring() -> Result<KeyRing, KeyError> {
         // Not created: a session keyring made now would end with this process.
-        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|ring| Ok((ring, ring.metadata()?)));
-        let (ring, known) = session.map_err(|error| match error {
+        let session =
+            KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|data_keys| Ok((data_keys, data_keys.metadata()?)));
+        let (data_keys, known) = session.map_err(|error| match error {
             KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => KeyError::KeyringDoesNotExist,
             other => other,
         })?;
         let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
         let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
-        if private { Ok(ring) } else { Err(KeyError::KeyringDoesNotExist) }
+        if private { Ok(data_keys) } else { Err(KeyError::KeyringDoesNotExist) }
     }
 
     pub(super) fn has_private_keyring() -> bool {
-        ring().is_ok()
+        keyring().is_ok()
     }
 
     /// Possessors have all permissions. Other processes of the user can see the key and invalidate
@@ -146,9 +147,9 @@ mod system {
         KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(seen).build()
     }
 
-    pub(super) fn keep(name: &str, payload: &[u8], length: Duration) -> Result<(), Refused> {
+    pub(super) fn store(name: &str, payload: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
         let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
-        let ring = ring().map_err(refused)?;
+        let data_keys = keyring().map_err(map_error)?;
         // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
         // process that was killed after either would leave a key for ever. This keyring ends with the thread.
         let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
@@ -156,21 +157,21 @@ mod system {
             key.set_timeout(seconds)?;
             key.set_perms(permissions())?;
             // The one of this name that was there goes.
-            ring.link_key(key)?;
+            data_keys.link_key(key)?;
             own.unlink_key(key)
         });
         kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop)).map_err(|error| {
             forget(name);
-            refused(error)
+            map_error(error)
         })
     }
 
     fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
-        let key = ring().ok()?.search(name).ok()?;
-        let mut bytes = Zeroizing::new(vec![0; MOST]);
+        let key = keyring().ok()?.search(name).ok()?;
+        let mut bytes = Zeroizing::new(vec![0; MAX_PAYLOAD_BYTES]);
         // The kernel returns the full length even if the buffer is too small.
         let length = key.read(&mut *bytes).ok()?;
-        (length <= MOST).then(|| bytes.truncate(length))?;
+        (length <= MAX_PAYLOAD_BYTES).then(|| bytes.truncate(length))?;
         Some(bytes)
     }
 
@@ -180,7 +181,7 @@ mod system {
 
     pub(super) fn renew(name: &str, length: Duration) {
         let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
-        if let Ok(key) = ring().and_then(|ring| ring.search(name)) {
+        if let Ok(key) = keyring().and_then(|data_keys| data_keys.search(name)) {
             // Where it cannot be renewed it ends as it was to end.
             key.set_timeout(seconds).unwrap_or_default();
         }
@@ -197,17 +198,17 @@ mod system {
     /// Invalidates the keys of all sessions: `/proc/keys` lists them, and each permits this user to
     /// invalidate it.
     fn forget_where(meant: impl Fn(&str) -> bool) -> bool {
-        let list = disk::read_foreign(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
+        let list = disk::read_external(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
         let mut any = false;
         for line in String::from_utf8_lossy(&list).lines() {
-            any |= listed(line).is_some_and(|(id, name)| meant(name) && gone(Key::from_id(id)));
+            any |= parse_listed(line).is_some_and(|(id, name)| meant(name) && revoke(Key::from_id(id)));
         }
         any
     }
 
     /// The id and the name of a usable key in `/proc/keys`. The columns are: id, flags, usage,
     /// timeout, permissions, uid, gid, type, and the name followed by a colon and the length.
-    fn listed(line: &str) -> Option<(KeySerialId, &str)> {
+    fn parse_listed(line: &str) -> Option<(KeySerialId, &str)> {
         let mut words = line.split_whitespace();
         let (id, flags) = (words.next()?, words.next()?);
         let name = words.nth(6)?.strip_suffix(':')?;
@@ -215,18 +216,18 @@ mod system {
         (!flags.contains(['R', 'D', 'i'])).then_some((KeySerialId(id), name))
     }
 
-    fn gone(key: Key) -> bool {
+    fn revoke(key: Key) -> bool {
         key.invalidate().or_else(|_| key.revoke()).is_ok()
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::Refused;
+    use super::KernelKeyringError;
     use std::time::Duration;
 
-    pub(super) fn keep(_: &str, _: &[u8], _: Duration) -> Result<(), Refused> {
-        Err(Refused(String::from("only Linux has one")))
+    pub(super) fn store(_: &str, _: &[u8], _: Duration) -> Result<(), KernelKeyringError> {
+        Err(KernelKeyringError(String::from("only Linux has one")))
     }
 
     pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
@@ -251,19 +252,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_waits_until_it_is_forgotten_or_the_kernel_says_why_not() {
+    fn kernel_keyring_keeps_key_until_forgotten() {
         let vault = format!("test-{}", std::process::id());
         let now = Time::from_millis(1_000);
-        match keep(&vault, &Key::new([7; 32]), now, Duration::from_secs(60)) {
+        match store(&vault, &AeadKey::new([7; 32]), now, Duration::from_secs(60)) {
             Ok(()) => {
-                let found = waiting(&vault).unwrap();
+                let found = cached_key(&vault).unwrap();
                 assert_eq!((*found.key, found.until), ([7; 32], Time::from_millis(61_000)));
                 assert!(forget(&vault));
-                assert!(waiting(&vault).is_none());
+                assert!(cached_key(&vault).is_none());
             }
-            Err(refused) => {
-                assert!(refused.to_string().starts_with("the kernel keyring cannot be used: "), "{refused}");
-                assert!(waiting(&vault).is_none());
+            Err(error) => {
+                assert!(error.to_string().starts_with("the kernel keyring cannot be used: "), "{error}");
+                assert!(cached_key(&vault).is_none());
             }
         }
         assert!(!forget(&vault));

@@ -17,20 +17,21 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// The longest request head read. A callback of a browser has about 1 KiB.
-const LONGEST: usize = 8192;
+const MAX_REQUEST_BYTES: usize = 8192;
 /// How many requests other than the callback are answered with 404 before the login fails, so that
 /// a local program cannot keep the listener busy until a guess hits.
-const MOST_STRANGERS: u32 = 32;
+const MAX_BAD_REQUESTS: u32 = 32;
 /// The timeout of one read or write, so that a silent client does not block the callback for long.
-const PATIENCE: Duration = Duration::from_secs(5);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The page that the browser shows after the callback. It contains neither key nor code.
-const DONE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
-const NO: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
+const DONE_PAGE: &str =
+    "<!doctype html><meta charset=utf-8><title>chatbot</title><p>You can close this page and go back to the terminal.</p>\n";
+const NOT_FOUND_PAGE: &str = "<!doctype html><meta charset=utf-8><title>chatbot</title><p>Not found.</p>\n";
 
 /// A PKCE pair (RFC 7636).
 #[derive(Debug)]
-pub struct Proof {
+pub struct Pkce {
     /// The secret half. Only the provider gets it, with the request that exchanges the code for a
     /// key.
     pub verifier: Secret,
@@ -38,16 +39,16 @@ pub struct Proof {
     pub challenge: String,
 }
 
-impl Proof {
+impl Pkce {
     /// Generates a random verifier and its challenge.
     pub fn new() -> Result<Self, Error> {
-        let random = Zeroizing::new(super::cipher::random::<32>().map_err(Error::Random)?);
+        let random = Zeroizing::new(super::cipher::random_bytes::<32>().map_err(Error::Random)?);
         let mut verifier = String::with_capacity(43);
         URL_SAFE_NO_PAD.encode_string(*random, &mut verifier);
-        Ok(Self::of(Secret::new(verifier)))
+        Ok(Self::from_verifier(Secret::new(verifier)))
     }
 
-    fn of(verifier: Secret) -> Self {
+    fn from_verifier(verifier: Secret) -> Self {
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose().as_bytes()));
         Self { verifier, challenge }
     }
@@ -55,17 +56,17 @@ impl Proof {
 
 /// A listener on 127.0.0.1 with an unguessable path, for one callback.
 #[derive(Debug)]
-pub struct Door {
+pub struct CallbackServer {
     listener: TcpListener,
     port: u16,
     nonce: String,
 }
 
-impl Door {
+impl CallbackServer {
     /// Starts to listen on a free port.
     pub fn open() -> Result<Self, Error> {
-        let nonce = URL_SAFE_NO_PAD.encode(super::cipher::random::<18>().map_err(Error::Random)?);
-        let failed = |error: std::io::Error| Error::NoDoor(error.kind());
+        let nonce = URL_SAFE_NO_PAD.encode(super::cipher::random_bytes::<18>().map_err(Error::Random)?);
+        let failed = |error: std::io::Error| Error::CallbackListen(error.kind());
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         Ok(Self { listener, port, nonce })
@@ -73,7 +74,7 @@ impl Door {
 
     /// The callback URL.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub fn callback_url(&self) -> String {
         format!("http://127.0.0.1:{}/{}", self.port, self.nonce)
     }
 
@@ -84,32 +85,32 @@ impl Door {
             .name(String::from("login"))
             .spawn(move || {
                 // The receiver is gone once the deadline has passed.
-                drop(answer.send(self.answer()));
+                drop(answer.send(self.accept_code()));
             })
-            .map_err(|error| Error::NoDoor(error.kind()))?;
-        hear.recv_timeout(deadline).unwrap_or(Err(Error::NoAnswer))
+            .map_err(|error| Error::CallbackListen(error.kind()))?;
+        hear.recv_timeout(deadline).unwrap_or(Err(Error::LoginTimeout))
     }
 
-    fn answer(&self) -> Result<Secret, Error> {
-        for _ in 0..MOST_STRANGERS {
-            let (stream, from) = self.listener.accept().map_err(|error| Error::NoDoor(error.kind()))?;
+    fn accept_code(&self) -> Result<Secret, Error> {
+        for _ in 0..MAX_BAD_REQUESTS {
+            let (stream, from) = self.listener.accept().map_err(|error| Error::CallbackListen(error.kind()))?;
             if !from.ip().is_loopback() {
                 continue;
             }
-            if let Some(answer) = self.hear(stream) {
+            if let Some(answer) = self.handle_request(stream) {
                 return answer;
             }
         }
-        Err(Error::NoAnswer)
+        Err(Error::LoginTimeout)
     }
 
     /// Answers one request. Returns the code or the denial if the request is the callback.
-    fn hear(&self, mut stream: TcpStream) -> Option<Result<Secret, Error>> {
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        stream.set_write_timeout(Some(PATIENCE)).ok()?;
-        let head = head(&mut stream)?;
-        let answer = self.told(&head);
-        let (status, page) = if answer.is_some() { ("200 OK", DONE) } else { ("404 Not Found", NO) };
+    fn handle_request(&self, mut stream: TcpStream) -> Option<Result<Secret, Error>> {
+        stream.set_read_timeout(Some(REQUEST_TIMEOUT)).ok()?;
+        stream.set_write_timeout(Some(REQUEST_TIMEOUT)).ok()?;
+        let head = read_request_head(&mut stream)?;
+        let answer = self.parse_callback(&head);
+        let (status, page) = if answer.is_some() { ("200 OK", DONE_PAGE) } else { ("404 Not Found", NOT_FOUND_PAGE) };
         let reply = format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nCache-Control: no-store\r\n\
              Referrer-Policy: no-referrer\r\nContent-Security-Policy: default-src 'none'\r\nConnection: close\r\n\r\n{page}",
@@ -120,7 +121,7 @@ impl Door {
         answer
     }
 
-    fn told(&self, head: &str) -> Option<Result<Secret, Error>> {
+    fn parse_callback(&self, head: &str) -> Option<Result<Secret, Error>> {
         let mut lines = head.split("\r\n");
         let mut first = lines.next()?.split(' ');
         let (Some("GET"), Some(target), Some(_), None) = (first.next(), first.next(), first.next(), first.next()) else { return None };
@@ -138,15 +139,15 @@ impl Door {
         if told("error").is_some() {
             return Some(Err(Error::Denied));
         }
-        let code = plain(told("code")?)?;
+        let code = percent_decode(told("code")?)?;
         let fits = (1..=512).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_graphic());
         fits.then(|| Ok(Secret::new(code.to_string())))
     }
 }
 
 /// Reads the head of a request; `None` if it is too slow or too long.
-fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(LONGEST));
+fn read_request_head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_REQUEST_BYTES));
     let mut part = Zeroizing::new([0; 1024]);
     while !bytes.ends_with(b"\r\n\r\n") {
         match stream.read(&mut *part) {
@@ -155,7 +156,7 @@ fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(_) => return None,
         }
-        if bytes.len() > LONGEST {
+        if bytes.len() > MAX_REQUEST_BYTES {
             return None;
         }
     }
@@ -163,7 +164,7 @@ fn head(stream: &mut TcpStream) -> Option<Zeroizing<String>> {
 }
 
 /// Decodes percent-encoding.
-fn plain(text: &str) -> Option<Zeroizing<String>> {
+fn percent_decode(text: &str) -> Option<Zeroizing<String>> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
@@ -181,7 +182,7 @@ fn plain(text: &str) -> Option<Zeroizing<String>> {
 
 /// Percent-encodes a text for use in a URL.
 #[must_use]
-pub fn encoded(text: &str) -> String {
+pub fn percent_encode(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -199,13 +200,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proof_is_that_of_rfc_7636() {
-        let proof = Proof::of(Secret::new(String::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
+    fn oauth_pkce_rfc_7636_example() {
+        let proof = Pkce::from_verifier(Secret::new(String::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")));
         assert_eq!(proof.challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-        assert_eq!(Proof::new().unwrap().verifier.len(), 43);
+        assert_eq!(Pkce::new().unwrap().verifier.len(), 43);
     }
 
-    fn ask(door: &Door, request: &str) -> String {
+    fn ask(door: &CallbackServer, request: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, door.port)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut said = String::new();
@@ -214,13 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn the_door_lets_one_answer_in_and_no_stranger() {
-        let door = Door::open().unwrap();
-        let address = door.address();
+    fn oauth_callback_accepts_one_reply() {
+        let door = CallbackServer::open().unwrap();
+        let address = door.callback_url();
         let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
-        let again = Door { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let again = CallbackServer { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
         let port = door.port;
-        let waiting = thread::spawn(move || door.wait(Duration::from_secs(30)));
+        let cached = thread::spawn(move || door.wait(Duration::from_secs(30)));
         let get = |path: &str, host: &str| ask(&again, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         let ours = format!("127.0.0.1:{port}");
         for (path, host) in [
@@ -237,32 +238,32 @@ mod tests {
             assert!(get(path, host).starts_with("HTTP/1.1 404 "), "{path} {host}");
         }
         assert!(ask(&again, &format!("POST {path}?code=abc HTTP/1.1\r\nHost: {ours}\r\n\r\n")).starts_with("HTTP/1.1 404 "));
-        assert!(ask(&again, &"x".repeat(LONGEST + 2000)).is_empty());
+        assert!(ask(&again, &"x".repeat(MAX_REQUEST_BYTES + 2000)).is_empty());
         let said = get(&format!("{path}?code=ab%2Dc&state=x"), &ours);
-        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(DONE) && !said.contains("ab"), "{said}");
-        assert_eq!(waiting.join().unwrap().unwrap().expose(), "ab-c");
+        assert!(said.starts_with("HTTP/1.1 200 OK\r\n") && said.ends_with(DONE_PAGE) && !said.contains("ab"), "{said}");
+        assert_eq!(cached.join().unwrap().unwrap().expose(), "ab-c");
     }
 
     #[test]
-    fn a_no_is_heard_at_once() {
-        let door = Door::open().unwrap();
-        let address = door.address();
+    fn oauth_denial_ends_login() {
+        let door = CallbackServer::open().unwrap();
+        let address = door.callback_url();
         let (_, path) = address.split_once(&format!(":{}", door.port)).unwrap();
-        let again = Door { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
+        let again = CallbackServer { listener: door.listener.try_clone().unwrap(), port: door.port, nonce: door.nonce.clone() };
         let port = door.port;
-        let waiting = thread::spawn(move || door.wait(Duration::from_secs(30)));
+        let cached = thread::spawn(move || door.wait(Duration::from_secs(30)));
         let said = ask(&again, &format!("GET {path}?error=access_denied HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"));
         assert!(said.starts_with("HTTP/1.1 200 OK\r\n"), "{said}");
-        assert!(matches!(waiting.join().unwrap(), Err(Error::Denied)));
+        assert!(matches!(cached.join().unwrap(), Err(Error::Denied)));
     }
 
     #[test]
-    fn nobody_waits_for_ever() {
-        assert!(matches!(Door::open().unwrap().wait(Duration::from_millis(20)), Err(Error::NoAnswer)));
+    fn oauth_login_times_out() {
+        assert!(matches!(CallbackServer::open().unwrap().wait(Duration::from_millis(20)), Err(Error::LoginTimeout)));
     }
 
     #[test]
-    fn an_address_in_an_address_is_encoded() {
-        assert_eq!(encoded("http://127.0.0.1:80/a_b-c"), "http%3A%2F%2F127.0.0.1%3A80%2Fa_b-c");
+    fn oauth_callback_url_is_encoded() {
+        assert_eq!(percent_encode("http://127.0.0.1:80/a_b-c"), "http%3A%2F%2F127.0.0.1%3A80%2Fa_b-c");
     }
 }

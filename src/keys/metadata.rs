@@ -5,7 +5,7 @@
 use super::{Slot, StoreKind};
 use crate::clock::Time;
 use crate::disk;
-use crate::home::Home;
+use crate::home::Dirs;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-const VERSION: u32 = 1;
-const LARGEST: u64 = 1 << 20;
+const INDEX_VERSION: u32 = 1;
+const MAX_INDEX_BYTES: u64 = 1 << 20;
 
 /// An error of the key metadata.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum Error {
 /// The result of the last validation of a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Status {
+pub enum KeyStatus {
     /// The provider accepted the key.
     Valid,
     /// The provider rejected the key.
@@ -49,7 +49,7 @@ pub enum Status {
     Unknown,
 }
 
-impl fmt::Display for Status {
+impl fmt::Display for KeyStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Valid => "valid",
@@ -61,10 +61,10 @@ impl fmt::Display for Status {
 
 /// The metadata of one key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct KeyRecord {
     /// The store that has the key.
     pub store: StoreKind,
-    /// Identifies the key without revealing it; see [`Book::fingerprint`].
+    /// Identifies the key without revealing it; see [`KeyIndex::fingerprint`].
     pub fingerprint: String,
     /// When the slot got its first key.
     pub created_at: Time,
@@ -72,7 +72,7 @@ pub struct Record {
     pub updated_at: Time,
     /// The result of the last validation.
     #[serde(default)]
-    pub status: Status,
+    pub status: KeyStatus,
     /// When the key was last validated.
     #[serde(default)]
     pub last_validated: Option<Time>,
@@ -98,7 +98,7 @@ pub struct Record {
 /// so only a process that has the key can create one: an edited file or a copied line permits no
 /// other host.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Permit {
+struct HostPermit {
     fingerprint: String,
     host: String,
     tag: String,
@@ -109,7 +109,7 @@ const MAX_PERMITS: usize = 200;
 
 /// The content of `state/keys.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Book {
+pub struct KeyIndex {
     schema_version: u32,
     salt: String,
     /// The store that has the keys: the one first used, or the destination of the last move.
@@ -119,24 +119,24 @@ pub struct Book {
     #[serde(default)]
     pub recovery_at: Option<Time>,
     #[serde(default)]
-    keys: BTreeMap<String, Record>,
+    keys: BTreeMap<String, KeyRecord>,
     #[serde(default)]
-    permits: Vec<Permit>,
+    permits: Vec<HostPermit>,
 }
 
-impl Book {
+impl KeyIndex {
     /// The path of the file in an installation.
     #[must_use]
-    pub fn of(home: &Home) -> PathBuf {
+    pub fn path_in(home: &Dirs) -> PathBuf {
         home.state().join("keys.json")
     }
 
     /// Reads the file; `None` if it does not exist.
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
-        let Some(bytes) = disk::read_at_most(path, LARGEST)? else { return Ok(None) };
-        let book: Self = serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
-        match book.schema_version {
-            VERSION => Ok(Some(book)),
+        let Some(bytes) = disk::read_at_most(path, MAX_INDEX_BYTES)? else { return Ok(None) };
+        let index: Self = serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+        match index.schema_version {
+            INDEX_VERSION => Ok(Some(index)),
             0 => Err(Error::Damaged(path.to_path_buf())),
             _ => Err(Error::Newer(path.to_path_buf())),
         }
@@ -144,10 +144,10 @@ impl Book {
 
     /// Updates the file under a lock. A damaged file is renamed and replaced, because all of its
     /// content can be collected again; a file of a newer version is an error.
-    pub fn change<T>(path: &Path, deed: impl FnOnce(&mut Self) -> T) -> Result<T, Error> {
-        let _lock = disk::Lock::wait(&path.with_extension("lock"))?;
-        let mut book = match Self::read(path) {
-            Ok(Some(book)) => book,
+    pub fn update<T>(path: &Path, action: impl FnOnce(&mut Self) -> T) -> Result<T, Error> {
+        let _lock = disk::FileLock::acquire(&path.with_extension("lock"))?;
+        let mut index = match Self::read(path) {
+            Ok(Some(index)) => index,
             Ok(None) => Self::new()?,
             Err(Error::Damaged(_)) => {
                 disk::rename(path, &path.with_extension("damaged"))?;
@@ -155,13 +155,13 @@ impl Book {
             }
             Err(error) => return Err(error),
         };
-        let before = book.clone();
-        let done = deed(&mut book);
-        if book != before || disk::read_at_most(path, LARGEST)?.is_none() {
-            let mut bytes = serde_json::to_vec_pretty(&book).map_err(|_| Error::Damaged(path.to_path_buf()))?;
+        let before = index.clone();
+        let done = action(&mut index);
+        if index != before || disk::read_at_most(path, MAX_INDEX_BYTES)?.is_none() {
+            let mut bytes = serde_json::to_vec_pretty(&index).map_err(|_| Error::Damaged(path.to_path_buf()))?;
             bytes.push(b'\n');
             disk::write(path, &bytes)?;
-            disk::sweep(path)?;
+            disk::sweep_drafts(path)?;
         }
         Ok(done)
     }
@@ -170,7 +170,7 @@ impl Book {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt).map_err(|e| Error::Random(std::io::Error::other(e)))?;
         Ok(Self {
-            schema_version: VERSION,
+            schema_version: INDEX_VERSION,
             salt: STANDARD.encode(salt),
             store: None,
             recovery_at: None,
@@ -194,32 +194,32 @@ impl Book {
 
     /// What is known about the key of a slot.
     #[must_use]
-    pub fn record(&self, slot: &Slot) -> Option<&Record> {
+    pub fn record(&self, slot: &Slot) -> Option<&KeyRecord> {
         self.keys.get(&slot.to_string())
     }
 
     /// The same, to be changed.
-    pub fn record_mut(&mut self, slot: &Slot) -> Option<&mut Record> {
+    pub fn record_mut(&mut self, slot: &Slot) -> Option<&mut KeyRecord> {
         self.keys.get_mut(&slot.to_string())
     }
 
     /// Everything that is known, by slot.
-    pub fn records(&self) -> impl Iterator<Item = (Slot, &Record)> {
+    pub fn records(&self) -> impl Iterator<Item = (Slot, &KeyRecord)> {
         self.keys.iter().filter_map(|(name, record)| Some((name.parse().ok()?, record)))
     }
 
     /// Notes that a key came into a slot. The same key again keeps what is known about it.
-    pub fn note(&mut self, slot: &Slot, secret: &Secret, store: StoreKind, now: Time) {
+    pub fn record_key(&mut self, slot: &Slot, secret: &Secret, store: StoreKind, now: Time) {
         let fingerprint = self.fingerprint(secret);
         let before = self.keys.remove(&slot.to_string());
         let record = match before {
-            Some(same) if same.fingerprint == fingerprint => Record { store, ..same },
-            other => Record {
+            Some(same) if same.fingerprint == fingerprint => KeyRecord { store, ..same },
+            other => KeyRecord {
                 store,
                 fingerprint,
                 created_at: other.as_ref().map_or(now, |o| o.created_at),
                 updated_at: now,
-                status: Status::Unknown,
+                status: KeyStatus::Unknown,
                 last_validated: None,
                 expires_at: None,
                 host: other.and_then(|o| o.host),
@@ -232,7 +232,7 @@ impl Book {
     }
 
     /// Notes that every key is in that store now.
-    pub fn settle(&mut self, store: StoreKind) {
+    pub fn set_store(&mut self, store: StoreKind) {
         self.store = Some(store);
         for record in self.keys.values_mut() {
             record.store = store;
@@ -240,7 +240,7 @@ impl Book {
     }
 
     /// Forgets a slot, and which hosts its key may be sent to.
-    pub fn forget(&mut self, slot: &Slot) {
+    pub fn remove(&mut self, slot: &Slot) {
         if let Some(record) = self.keys.remove(&slot.to_string()) {
             let kept_elsewhere = self.keys.values().any(|other| other.fingerprint == record.fingerprint);
             self.permits.retain(|permit| kept_elsewhere || permit.fingerprint != record.fingerprint);
@@ -257,7 +257,7 @@ impl Book {
         // One that does not fit the key any more was not written by this program.
         let fingerprint = self.fingerprint(key);
         self.permits.retain(|permit| permit.fingerprint != fingerprint || permit.host != host);
-        self.permits.push(Permit { fingerprint, host: host.to_owned(), tag });
+        self.permits.push(HostPermit { fingerprint, host: host.to_owned(), tag });
         let surplus = self.permits.len().saturating_sub(MAX_PERMITS);
         self.permits.drain(..surplus);
     }
@@ -271,7 +271,7 @@ impl Book {
     }
 }
 
-/// What the tag of a [`Permit`] is made with and of. The key's own bytes are the HMAC's key: they
+/// What the tag of a [`HostPermit`] is made with and of. The key's own bytes are the HMAC's key: they
 /// are at hand wherever the key is about to be sent, so the check fetches nothing else from the
 /// store.
 fn host_mac(key: &Secret, host: &str) -> (hmac::Key, Vec<u8>) {
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn hmac_sha256_gives_the_answers_of_rfc_4231() {
+    fn hmac_sha256_rfc_4231_vectors() {
         for (key, data, expected) in [
             (&[0x0b; 20][..], &b"Hi There"[..], "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
             (b"Jefe", b"what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"),
@@ -304,8 +304,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_the_homes_own_and_tells_keys_apart() {
-        let (one, two) = (Book::new().unwrap(), Book::new().unwrap());
+    fn fingerprint_is_per_home() {
+        let (one, two) = (KeyIndex::new().unwrap(), KeyIndex::new().unwrap());
         let print = one.fingerprint(&secret("sk-one"));
         assert_eq!(print.len(), 14);
         assert_eq!(print, one.fingerprint(&secret("sk-one")));
@@ -314,59 +314,59 @@ mod tests {
     }
 
     #[test]
-    fn host_permit_holds_for_one_key_and_one_host() {
-        let mut book = Book::new().unwrap();
+    fn host_permit_is_bound_to_key_and_host() {
+        let mut index = KeyIndex::new().unwrap();
         let (one, two) = (secret("sk-one"), secret("sk-two"));
-        book.note(&slot(), &one, StoreKind::Vault, Time::from_millis(0));
-        book.allow_host(&one, "a.example");
-        assert!(book.allows_host(&one, "a.example"));
-        assert!(!book.allows_host(&two, "a.example") && !book.allows_host(&one, "b.example"));
+        index.record_key(&slot(), &one, StoreKind::Vault, Time::from_millis(0));
+        index.allow_host(&one, "a.example");
+        assert!(index.allows_host(&one, "a.example"));
+        assert!(!index.allows_host(&two, "a.example") && !index.allows_host(&one, "b.example"));
         // Editing the file without having the key cannot move the permit to another host.
-        let mut edited = book.clone();
+        let mut edited = index.clone();
         edited.permits[0].host = String::from("b.example");
         assert!(!edited.allows_host(&one, "b.example") && !edited.allows_host(&one, "a.example"));
-        book.allow_host(&one, "a.example");
-        assert_eq!(book.permits.len(), 1);
-        book.forget(&slot());
-        assert!(!book.allows_host(&one, "a.example"));
+        index.allow_host(&one, "a.example");
+        assert_eq!(index.permits.len(), 1);
+        index.remove(&slot());
+        assert!(!index.allows_host(&one, "a.example"));
         for n in 0..MAX_PERMITS + 5 {
-            book.allow_host(&one, &format!("{n}.example"));
+            index.allow_host(&one, &format!("{n}.example"));
         }
-        assert_eq!(book.permits.len(), MAX_PERMITS);
+        assert_eq!(index.permits.len(), MAX_PERMITS);
     }
 
     #[test]
-    fn a_new_key_in_an_old_slot_begins_again_and_the_same_key_does_not() {
+    fn key_index_new_key_resets_record() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/keys.json");
         let (first, later) = (Time::from_millis(1_000), Time::from_millis(2_000));
-        Book::change(&path, |book| {
-            book.note(&slot(), &secret("sk-one"), StoreKind::Vault, first);
-            book.record_mut(&slot()).unwrap().status = Status::Valid;
+        KeyIndex::update(&path, |index| {
+            index.record_key(&slot(), &secret("sk-one"), StoreKind::Vault, first);
+            index.record_mut(&slot()).unwrap().status = KeyStatus::Valid;
         })
         .unwrap();
-        Book::change(&path, |book| book.note(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)).unwrap();
-        let book = Book::read(&path).unwrap().unwrap();
-        let record = book.record(&slot()).unwrap();
-        assert_eq!((record.status, record.updated_at, record.store), (Status::Valid, first, StoreKind::OsKeyring));
-        Book::change(&path, |book| book.note(&slot(), &secret("sk-two"), StoreKind::Vault, later)).unwrap();
-        let book = Book::read(&path).unwrap().unwrap();
-        let record = book.record(&slot()).unwrap();
-        assert_eq!((record.status, record.created_at, record.updated_at), (Status::Unknown, first, later));
+        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-one"), StoreKind::OsKeyring, later)).unwrap();
+        let index = KeyIndex::read(&path).unwrap().unwrap();
+        let record = index.record(&slot()).unwrap();
+        assert_eq!((record.status, record.updated_at, record.store), (KeyStatus::Valid, first, StoreKind::OsKeyring));
+        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-two"), StoreKind::Vault, later)).unwrap();
+        let index = KeyIndex::read(&path).unwrap().unwrap();
+        let record = index.record(&slot()).unwrap();
+        assert_eq!((record.status, record.created_at, record.updated_at), (KeyStatus::Unknown, first, later));
     }
 
     #[test]
-    fn a_damaged_book_is_set_aside_and_a_newer_one_left_alone() {
+    fn key_index_damaged_is_set_aside() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state/keys.json");
         disk::write(&path, b"{\"schema").unwrap();
-        assert!(matches!(Book::read(&path), Err(Error::Damaged(_))));
-        Book::change(&path, |book| book.note(&slot(), &secret("sk-one"), StoreKind::Vault, Time::from_millis(0))).unwrap();
-        assert!(Book::read(&path).unwrap().unwrap().record(&slot()).is_some());
+        assert!(matches!(KeyIndex::read(&path), Err(Error::Damaged(_))));
+        KeyIndex::update(&path, |index| index.record_key(&slot(), &secret("sk-one"), StoreKind::Vault, Time::from_millis(0))).unwrap();
+        assert!(KeyIndex::read(&path).unwrap().unwrap().record(&slot()).is_some());
         assert_eq!(disk::read(&path.with_extension("damaged")).unwrap().unwrap(), b"{\"schema");
         let newer = br#"{"schema_version":2,"salt":"AA=="}"#;
         disk::write(&path, newer).unwrap();
-        assert!(matches!(Book::change(&path, |_| ()), Err(Error::Newer(_))));
+        assert!(matches!(KeyIndex::update(&path, |_| ()), Err(Error::Newer(_))));
         assert_eq!(disk::read(&path).unwrap().unwrap(), newer);
     }
 }

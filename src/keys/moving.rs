@@ -1,51 +1,51 @@
 //! Moves all keys from one store to the other: copy each, read it back, record the new store, and
 //! only then delete the originals.
 
-use super::{Custody, Error, KeyStore, Slot, StoreKind, same};
+use super::{Error, KeyManager, KeyStore, Slot, StoreKind, same_secret};
 use std::collections::BTreeSet;
 
 /// The result of a move.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Moved {
+pub struct MoveReport {
     /// The slots whose keys are now in the new store only.
     pub slots: Vec<Slot>,
 }
 
-impl Custody {
+impl KeyManager {
     /// Moves every secret to `target`. An interrupted move continues when it is started again:
     /// until all secrets are copied and verified, the old store is in use; after that the new one
     /// is, and what is left in the old one is deleted.
     ///
     /// `candidates` are slots to move in addition to those in the key metadata.
-    pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<Moved, Error> {
+    pub fn move_all(&self, source: &dyn KeyStore, target: &dyn KeyStore, candidates: &[Slot]) -> Result<MoveReport, Error> {
         let _lock = self.lock("move.lock")?;
         let mut slots: BTreeSet<Slot> = candidates.iter().cloned().collect();
         slots.extend([Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey, Slot::StateMarks]);
-        if let Some(book) = self.book()? {
-            slots.extend(book.records().map(|(slot, _)| slot));
+        if let Some(index) = self.index()? {
+            slots.extend(index.records().map(|(slot, _)| slot));
         }
         let mut there = Vec::new();
         for slot in slots {
             let Some(secret) = source.get(&slot)? else { continue };
             match target.get(&slot)? {
-                Some(there) if same(&there, &secret) => {}
+                Some(there) if same_secret(&there, &secret) => {}
                 // State marks of the target are stale: the store in use has the current ones.
                 Some(_) if slot != Slot::StateMarks => return Err(Error::Conflict { slot, target: target.kind() }),
                 _ => {
                     target.set(&slot, &secret)?;
-                    if target.get(&slot)?.is_none_or(|kept| !same(&kept, &secret)) {
-                        return Err(Error::NotKept(target.kind()));
+                    if target.get(&slot)?.is_none_or(|kept| !same_secret(&kept, &secret)) {
+                        return Err(Error::ReadBackMismatch(target.kind()));
                     }
                 }
             }
             there.push(slot);
         }
-        self.change_book(|book| book.settle(target.kind()))?;
+        self.update_index(|index| index.set_store(target.kind()))?;
         for slot in &there {
             source.delete(slot)?;
         }
         there.retain(|slot| *slot != Slot::StateMarks);
-        Ok(Moved { slots: there })
+        Ok(MoveReport { slots: there })
     }
 }
 
@@ -62,21 +62,21 @@ impl StoreKind {
 
 #[cfg(test)]
 mod tests {
-    use super::super::custody::trial::{custody, secret, with_vault};
+    use super::super::custody::trial::{key_manager, secret, with_vault};
     use super::*;
-    use crate::keys::Preference;
+    use crate::keys::StorePreference;
     use crate::secret::Secret;
     use std::cell::{Cell, RefCell};
     use std::collections::BTreeMap;
 
     /// A store in memory that fails after `changes_left` changes.
     #[derive(Debug, Default)]
-    struct Fragile {
-        kept: RefCell<BTreeMap<Slot, String>>,
+    struct FailingStore {
+        entries: RefCell<BTreeMap<Slot, String>>,
         changes_left: Cell<Option<u32>>,
     }
 
-    impl Fragile {
+    impl FailingStore {
         fn change(&self) -> Result<(), Error> {
             match self.changes_left.get() {
                 Some(0) => Err(Error::Failed { cause: String::from("it was made to") }),
@@ -89,7 +89,7 @@ mod tests {
         }
     }
 
-    impl KeyStore for Fragile {
+    impl KeyStore for FailingStore {
         fn kind(&self) -> StoreKind {
             StoreKind::OsKeyring
         }
@@ -99,18 +99,18 @@ mod tests {
         }
 
         fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
-            Ok(self.kept.borrow().get(slot).map(|text| secret(text)))
+            Ok(self.entries.borrow().get(slot).map(|text| secret(text)))
         }
 
         fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
             self.change()?;
-            self.kept.borrow_mut().insert(slot.clone(), secret.expose().to_owned());
+            self.entries.borrow_mut().insert(slot.clone(), secret.expose().to_owned());
             Ok(())
         }
 
         fn delete(&self, slot: &Slot) -> Result<bool, Error> {
             self.change()?;
-            Ok(self.kept.borrow_mut().remove(slot).is_some())
+            Ok(self.entries.borrow_mut().remove(slot).is_some())
         }
     }
 
@@ -119,63 +119,63 @@ mod tests {
     }
 
     #[test]
-    fn stopped_at_any_change_every_secret_is_somewhere_and_the_next_run_ends_it() {
+    fn move_keys_resumes_after_any_failure() {
         for stop in 0..4 {
             let (_dir, home) = with_vault();
-            let keys = custody(&home, Preference::Auto);
-            let vault = &*keys.chosen().unwrap().store;
+            let keys = key_manager(&home, StorePreference::Auto);
+            let vault = &*keys.selected_store().unwrap().store;
             for n in 0..4 {
-                keys.put(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
+                keys.store(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
             }
-            let target = Fragile::default();
+            let target = FailingStore::default();
             target.changes_left.set(Some(stop));
             keys.move_all(vault, &target, &[]).unwrap_err();
             for n in 0..4 {
                 assert!(vault.get(&slot(n)).unwrap().is_some(), "stopped at {stop}, {n}");
             }
-            assert_eq!(keys.book().unwrap().unwrap().store, Some(StoreKind::Vault));
+            assert_eq!(keys.index().unwrap().unwrap().store, Some(StoreKind::Vault));
             target.changes_left.set(None);
             assert_eq!(keys.move_all(vault, &target, &[]).unwrap().slots.len(), 4);
             for n in 0..4 {
                 assert!(vault.get(&slot(n)).unwrap().is_none());
-                assert_eq!(target.kept.borrow()[&slot(n)], format!("sk-{n}"));
+                assert_eq!(target.entries.borrow()[&slot(n)], format!("sk-{n}"));
             }
-            let book = keys.book().unwrap().unwrap();
-            assert_eq!((book.store, book.record(&slot(0)).unwrap().store), (Some(StoreKind::OsKeyring), StoreKind::OsKeyring));
+            let index = keys.index().unwrap().unwrap();
+            assert_eq!((index.store, index.record(&slot(0)).unwrap().store), (Some(StoreKind::OsKeyring), StoreKind::OsKeyring));
         }
     }
 
     #[test]
-    fn stopped_while_deleting_the_next_run_deletes_the_rest() {
+    fn move_keys_resumes_deletion() {
         let (_dir, home) = with_vault();
-        let keys = custody(&home, Preference::Auto);
-        let vault = &*keys.chosen().unwrap().store;
-        let source = Fragile::default();
+        let keys = key_manager(&home, StorePreference::Auto);
+        let vault = &*keys.selected_store().unwrap().store;
+        let source = FailingStore::default();
         for n in 0..4 {
             source.set(&slot(n), &secret(&format!("sk-{n}"))).unwrap();
         }
         let candidates: Vec<Slot> = (0..4).map(slot).collect();
         source.changes_left.set(Some(2));
         keys.move_all(&source, vault, &candidates).unwrap_err();
-        assert_eq!((source.kept.borrow().len(), keys.book().unwrap().unwrap().store), (2, Some(StoreKind::Vault)));
+        assert_eq!((source.entries.borrow().len(), keys.index().unwrap().unwrap().store), (2, Some(StoreKind::Vault)));
         source.changes_left.set(None);
         assert_eq!(keys.move_all(&source, vault, &candidates).unwrap().slots.len(), 2);
-        assert!(source.kept.borrow().is_empty());
+        assert!(source.entries.borrow().is_empty());
         for n in 0..4 {
             assert_eq!(vault.get(&slot(n)).unwrap().unwrap().expose(), format!("sk-{n}"));
         }
     }
 
     #[test]
-    fn another_secret_of_the_same_name_is_not_written_over() {
+    fn move_keys_refuses_conflict() {
         let (_dir, home) = with_vault();
-        let keys = custody(&home, Preference::Auto);
-        let vault = &*keys.chosen().unwrap().store;
-        keys.put(&slot(1), &secret("mine")).unwrap();
-        let target = Fragile::default();
+        let keys = key_manager(&home, StorePreference::Auto);
+        let vault = &*keys.selected_store().unwrap().store;
+        keys.store(&slot(1), &secret("mine")).unwrap();
+        let target = FailingStore::default();
         target.set(&slot(1), &secret("other")).unwrap();
         assert!(matches!(keys.move_all(vault, &target, &[]), Err(Error::Conflict { .. })));
-        assert_eq!(target.kept.borrow()[&slot(1)], "other");
+        assert_eq!(target.entries.borrow()[&slot(1)], "other");
         assert_eq!(vault.get(&slot(1)).unwrap().unwrap().expose(), "mine");
     }
 }

@@ -11,9 +11,9 @@
 
 use super::Slot;
 use super::kernel;
-use super::witness::{Item, Witness};
+use super::witness::{ItemProbe, KeyringItem};
 use crate::clock::Clock;
-use crate::home::Home;
+use crate::home::Dirs;
 use crate::secret::Secret;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -22,26 +22,26 @@ use zeroize::Zeroizing;
 
 /// The Secret Service reports modification times in seconds, so a second change within the same
 /// second is invisible. An item is cached only when its last change is older than this.
-const SETTLED_S: i64 = 2;
+const MIN_AGE_S: i64 = 2;
 
 /// The cache of one installation.
 #[derive(Clone, Debug)]
-pub struct Recent {
+pub struct KeyringCache {
     /// A hash of the state folder. It is part of each name, so that installations do not share
     /// entries.
     home: String,
     length: Duration,
     clock: Clock,
-    witness: Arc<Witness>,
+    probe: Arc<ItemProbe>,
 }
 
-impl Recent {
+impl KeyringCache {
     /// Creates the cache of an installation. An entry lives for `length`; zero disables the cache.
     #[must_use]
-    pub fn of(home: &Home, length: Duration, clock: Clock) -> Self {
+    pub fn for_home(home: &Dirs, length: Duration, clock: Clock) -> Self {
         let sum = Sha256::digest(home.state().as_os_str().as_encoded_bytes());
         let home = sum.iter().take(8).fold(String::with_capacity(16), |sum, byte| format!("{sum}{byte:02x}"));
-        Self { home, length, clock, witness: Arc::default() }
+        Self { home, length, clock, probe: Arc::default() }
     }
 
     /// Discards all entries of the installation, without contacting the OS keyring.
@@ -50,20 +50,20 @@ impl Recent {
     }
 
     /// Whether a secret may be cached. Does not contact the OS keyring.
-    pub(super) fn may_have(&self, slot: &Slot) -> bool {
-        self.found(slot).is_some()
+    pub(super) fn maybe_cached(&self, slot: &Slot) -> bool {
+        self.lookup(slot).is_some()
     }
 
     /// Connects to the Secret Service, so that the first request does not wait.
-    pub(super) fn warm(&self) {
-        self.witness.connect();
+    pub(super) fn preconnect(&self) {
+        self.probe.connect();
     }
 
     /// The cached secret of a slot, if the item of this name is unlocked and unchanged.
     pub(super) fn get(&self, slot: &Slot, name: &str) -> Option<Secret> {
-        let (item, secret) = self.found(slot)?;
-        if self.witness.confirms(name, &item) {
-            kernel::renew_bytes(&self.name(slot), self.length);
+        let (item, secret) = self.lookup(slot)?;
+        if self.probe.is_unchanged(name, &item) {
+            kernel::renew_bytes(&self.cache_key(slot), self.length);
             return Some(secret);
         }
         self.forget(slot);
@@ -72,44 +72,44 @@ impl Recent {
 
     /// The state of an item. Take it before reading the secret: a change in between then
     /// invalidates the entry.
-    pub(super) fn seen(&self, slot: &Slot, name: &str) -> Option<Item> {
+    pub(super) fn probe(&self, slot: &Slot, name: &str) -> Option<KeyringItem> {
         // Where nothing can be cached, the question would only cost time.
         if self.length.is_zero() || !kernel::has_private_keyring() {
             return None;
         }
         // Keys other than API keys are changed by this program alone, which then discards their
         // entry.
-        let unsettled = if slot.is_of_a_provider() { SETTLED_S } else { 0 };
+        let unsettled = if slot.is_provider_key() { MIN_AGE_S } else { 0 };
         let settled = self.clock.now().seconds().saturating_sub(unsettled);
-        self.witness.item(name).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
+        self.probe.item(name).filter(|item| i64::try_from(item.modified).is_ok_and(|at| at <= settled))
     }
 
     /// Caches the secret of an item. A failure is ignored: it only makes the next command slower.
-    pub(super) fn keep(&self, slot: &Slot, item: &Item, secret: &Secret) {
-        let Item { bus, owner, path, modified } = item;
+    pub(super) fn store(&self, slot: &Slot, item: &KeyringItem, secret: &Secret) {
+        let KeyringItem { bus, owner, path, modified } = item;
         let mut bytes = Zeroizing::new(Vec::with_capacity(512 + secret.len()));
         bytes.extend_from_slice(format!("{bus}\n{owner}\n{path}\n{modified}\n").as_bytes());
         bytes.extend_from_slice(secret.expose().as_bytes());
-        kernel::keep_bytes(&self.name(slot), &bytes, self.length).unwrap_or_default();
+        kernel::store_bytes(&self.cache_key(slot), &bytes, self.length).unwrap_or_default();
     }
 
     /// Discards the entry of a slot.
     pub(super) fn forget(&self, slot: &Slot) {
-        kernel::forget_bytes(&self.name(slot));
+        kernel::forget_bytes(&self.cache_key(slot));
     }
 
-    fn found(&self, slot: &Slot) -> Option<(Item, Secret)> {
+    fn lookup(&self, slot: &Slot) -> Option<(KeyringItem, Secret)> {
         if self.length.is_zero() {
             return None;
         }
-        let bytes = kernel::bytes(&self.name(slot))?;
+        let bytes = kernel::read_bytes(&self.cache_key(slot))?;
         let mut parts = std::str::from_utf8(&bytes).ok()?.splitn(5, '\n');
         let mut part = || parts.next().map(str::to_owned);
         let (bus, owner, path, modified, secret) = (part()?, part()?, part()?, part()?.parse().ok()?, part()?);
-        Some((Item { bus, owner, path, modified }, Secret::new(secret)))
+        Some((KeyringItem { bus, owner, path, modified }, Secret::new(secret)))
     }
 
-    fn name(&self, slot: &Slot) -> String {
+    fn cache_key(&self, slot: &Slot) -> String {
         format!("chatbot:recent:{}:{slot}", self.home)
     }
 }
@@ -120,22 +120,22 @@ mod tests {
     use crate::clock::Time;
 
     #[test]
-    fn what_is_kept_is_found_again_whole_and_forgotten_when_told() {
+    fn keyring_cache_round_trips() {
         let dir = tempfile::tempdir().unwrap();
-        let home = Home::under(&dir.path().join("home")).unwrap();
+        let home = Dirs::under_root(&dir.path().join("home")).unwrap();
         let clock = Clock::fixed(Time::from_millis(0));
-        let recent = Recent::of(&home, Duration::from_secs(60), clock.clone());
-        let item = Item { bus: String::from("b"), owner: String::from(":1.2"), path: String::from("/a/1"), modified: 7 };
-        recent.keep(&Slot::DataKey, &item, &Secret::new(String::from("two\nlines")));
-        let Some((found, secret)) = recent.found(&Slot::DataKey) else {
+        let recent = KeyringCache::for_home(&home, Duration::from_secs(60), clock.clone());
+        let item = KeyringItem { bus: String::from("b"), owner: String::from(":1.2"), path: String::from("/a/1"), modified: 7 };
+        recent.store(&Slot::DataKey, &item, &Secret::new(String::from("two\nlines")));
+        let Some((found, secret)) = recent.lookup(&Slot::DataKey) else {
             // The kernel keyring cannot be used here; then nothing is cached, which is not an
             // error.
-            return assert!(!recent.may_have(&Slot::DataKey));
+            return assert!(!recent.maybe_cached(&Slot::DataKey));
         };
         assert_eq!((found, secret.expose()), (item, "two\nlines"));
-        assert!(!recent.may_have(&Slot::AuditKey));
-        assert!(!Recent::of(&home, Duration::ZERO, clock).may_have(&Slot::DataKey));
+        assert!(!recent.maybe_cached(&Slot::AuditKey));
+        assert!(!KeyringCache::for_home(&home, Duration::ZERO, clock).maybe_cached(&Slot::DataKey));
         recent.forget(&Slot::DataKey);
-        assert!(!recent.may_have(&Slot::DataKey));
+        assert!(!recent.maybe_cached(&Slot::DataKey));
     }
 }

@@ -2,8 +2,8 @@
 //! to print. It contains the same data twice: as base64 fields, and as words that can be typed from
 //! paper.
 
-use super::cipher::{self, Sealed};
-use super::passphrase::{self, Cost, SALT_BYTES};
+use super::cipher::{self, SealedBox};
+use super::passphrase::{self, KdfParams, SALT_BYTES};
 use super::words;
 use crate::clock::Time;
 use crate::secret::Secret;
@@ -20,62 +20,62 @@ const NONCE_BYTES: usize = 12;
 const SEALED_BYTES: usize = KEY_BYTES + 16;
 /// Bytes in one line of words, without the last word, which is a checksum of the line.
 const LINE_BYTES: usize = 10;
-const WORDS_A_LINE: usize = LINE_BYTES / 2 + 1;
+const WORDS_PER_LINE: usize = LINE_BYTES / 2 + 1;
 
 /// An error of a recovery file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The text contains neither form, or a field is missing or damaged.
     #[error("not a recovery file, or damaged")]
-    Torn,
+    Corrupt,
     /// A newer version of this program wrote it.
     #[error("the recovery file has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
     /// A word that does not exist.
     #[error("{0}")]
-    Word(#[from] words::NotAWord),
+    Word(#[from] words::InvalidWord),
     /// The checksum of a line of words does not match.
     #[error("line {0} of the words contains a mistake")]
     Line(usize),
     /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in the recovery file: {0}")]
-    Bounds(#[source] passphrase::Error),
+    KdfOutOfRange(#[source] passphrase::Error),
     /// The passphrase is wrong, or the header was changed.
     #[error("wrong passphrase for the recovery file")]
     WrongPassphrase,
     /// The key to export does not have the format of a data key.
     #[error("not a data key")]
-    NotADataKey,
+    InvalidDataKey,
     /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
     /// There are no random numbers, or the encryption failed.
     #[error("cannot create the recovery file: {0}")]
-    Machine(#[from] std::io::Error),
+    OutOfMemory(#[from] std::io::Error),
 }
 
 /// An encrypted data key, independent of its textual form.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Recovery {
-    cost: Cost,
+pub struct RecoveryKey {
+    cost: KdfParams,
     salt: [u8; SALT_BYTES],
     nonce: [u8; NONCE_BYTES],
     sealed: [u8; SEALED_BYTES],
 }
 
-impl Recovery {
+impl RecoveryKey {
     /// Encrypts a data key.
-    pub fn seal(data_key: &Secret, passphrase: &Secret, cost: Cost) -> Result<Self, Error> {
-        let raw = URL_SAFE.decode(data_key.expose()).map(Zeroizing::new).map_err(|_| Error::NotADataKey)?;
+    pub fn seal(data_key: &Secret, passphrase: &Secret, cost: KdfParams) -> Result<Self, Error> {
+        let raw = URL_SAFE.decode(data_key.expose()).map(Zeroizing::new).map_err(|_| Error::InvalidDataKey)?;
         if raw.len() != KEY_BYTES {
-            return Err(Error::NotADataKey);
+            return Err(Error::InvalidDataKey);
         }
-        let salt = cipher::random()?;
+        let salt = cipher::random_bytes()?;
         let wrapping = cost.derive(passphrase, &salt)?;
         let piece = cipher::seal(&wrapping, &raw, header(cost, &salt).as_bytes())?;
         let fixed = |text: &str| STANDARD.decode(text).unwrap_or_default();
         let (Ok(nonce), Ok(sealed)) = (fixed(&piece.nonce).try_into(), fixed(&piece.sealed).try_into()) else {
-            return Err(Error::NotADataKey);
+            return Err(Error::InvalidDataKey);
         };
         Ok(Self { cost, salt, nonce, sealed })
     }
@@ -83,7 +83,7 @@ impl Recovery {
     /// Decrypts the data key.
     pub fn open(&self, passphrase: &Secret) -> Result<Secret, Error> {
         let wrapping = self.cost.derive(passphrase, &self.salt)?;
-        let piece = Sealed { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
+        let piece = SealedBox { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
         let raw = cipher::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes()).ok_or(Error::WrongPassphrase)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(&**raw, &mut text);
@@ -120,13 +120,13 @@ impl Recovery {
     pub fn to_words(&self) -> Vec<String> {
         let mut bytes = vec![VERSION];
         match self.cost {
-            Cost::Argon2id { memory_kib, passes, lanes } => {
+            KdfParams::Argon2id { memory_kib, passes, lanes } => {
                 bytes.push(0);
                 bytes.extend_from_slice(&memory_kib.to_be_bytes());
                 // The limits of both are below 256.
                 bytes.extend([passes, lanes].map(|n| u8::try_from(n).unwrap_or(u8::MAX)));
             }
-            Cost::Pbkdf2 { rounds } => {
+            KdfParams::Pbkdf2 { rounds } => {
                 bytes.push(1);
                 bytes.extend_from_slice(&rounds.to_be_bytes());
                 bytes.extend([0, 0]);
@@ -136,14 +136,14 @@ impl Recovery {
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.sealed);
         bytes.resize(bytes.len().next_multiple_of(LINE_BYTES), 0);
-        let line = |(n, part): (usize, &[u8])| words::spell(&[part, &check(n, part)].concat()).to_string();
+        let line = |(n, part): (usize, &[u8])| words::encode(&[part, &line_checksum(n, part)].concat()).to_string();
         bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
     }
 
     /// Picks two different random lines, which the user is asked to retype.
-    pub fn some_lines(&self) -> Result<[usize; 2], Error> {
+    pub fn random_lines(&self) -> Result<[usize; 2], Error> {
         let lines = self.to_words().len().max(2);
-        let [one, other] = cipher::random::<2>()?.map(usize::from);
+        let [one, other] = cipher::random_bytes::<2>()?.map(usize::from);
         let first = one % lines;
         Ok([first, (first + 1 + other % (lines - 1)) % lines])
     }
@@ -152,49 +152,49 @@ impl Recovery {
     pub fn read(text: &str) -> Result<Self, Error> {
         let text = text.trim_start();
         let Some(rest) = text.strip_prefix(FIRST_LINE) else { return Self::from_words(text) };
-        let version = rest.lines().next().and_then(|v| v.trim().parse::<u32>().ok()).ok_or(Error::Torn)?;
+        let version = rest.lines().next().and_then(|v| v.trim().parse::<u32>().ok()).ok_or(Error::Corrupt)?;
         match version {
-            0 => return Err(Error::Torn),
+            0 => return Err(Error::Corrupt),
             1 => {}
             newer => return Err(Error::Newer(newer)),
         }
         let field = |name: &str| rest.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
         let bytes = |name: &str| field(name).and_then(|text| STANDARD.decode(text).ok());
-        let cost = match field("cost").map(str::parse::<Cost>) {
+        let cost = match field("cost").map(str::parse::<KdfParams>) {
             Some(Ok(cost)) => cost,
-            Some(Err(error @ passphrase::Error::Bounds { .. })) => return Err(Error::Bounds(error)),
-            _ => return Err(Error::Torn),
+            Some(Err(error @ passphrase::Error::OutOfRange { .. })) => return Err(Error::KdfOutOfRange(error)),
+            _ => return Err(Error::Corrupt),
         };
-        let (Some(salt), Some(nonce), Some(sealed)) = (bytes("salt"), bytes("nonce"), bytes("sealed")) else { return Err(Error::Torn) };
-        let (Ok(salt), Ok(nonce), Ok(sealed)) = (salt.try_into(), nonce.try_into(), sealed.try_into()) else { return Err(Error::Torn) };
+        let (Some(salt), Some(nonce), Some(sealed)) = (bytes("salt"), bytes("nonce"), bytes("sealed")) else { return Err(Error::Corrupt) };
+        let (Ok(salt), Ok(nonce), Ok(sealed)) = (salt.try_into(), nonce.try_into(), sealed.try_into()) else { return Err(Error::Corrupt) };
         Ok(Self { cost, salt, nonce, sealed })
     }
 
     fn from_words(text: &str) -> Result<Self, Error> {
         let mut bytes = Vec::new();
-        let typed = words::read(text)?;
-        for (n, line) in typed.chunks(WORDS_A_LINE * 2).enumerate() {
-            let (part, sum) = line.split_at_checked(LINE_BYTES).ok_or(Error::Torn)?;
-            if check(n, part) != sum {
+        let typed = words::decode(text)?;
+        for (n, line) in typed.chunks(WORDS_PER_LINE * 2).enumerate() {
+            let (part, sum) = line.split_at_checked(LINE_BYTES).ok_or(Error::Corrupt)?;
+            if line_checksum(n, part) != sum {
                 return Err(Error::Line(n + 1));
             }
             bytes.extend_from_slice(part);
         }
         let mut rest = bytes.as_slice();
-        let [version, kind] = take(&mut rest)?;
-        let figure = u32::from_be_bytes(take(&mut rest)?);
-        let [passes, lanes] = take::<2>(&mut rest)?.map(u32::from);
+        let [version, kind] = take_bytes(&mut rest)?;
+        let figure = u32::from_be_bytes(take_bytes(&mut rest)?);
+        let [passes, lanes] = take_bytes::<2>(&mut rest)?.map(u32::from);
         if version != VERSION {
-            return Err(if version == 0 { Error::Torn } else { Error::Newer(version.into()) });
+            return Err(if version == 0 { Error::Corrupt } else { Error::Newer(version.into()) });
         }
         let cost = match kind {
-            0 => Cost::Argon2id { memory_kib: figure, passes, lanes },
-            1 => Cost::Pbkdf2 { rounds: figure },
-            _ => return Err(Error::Torn),
+            0 => KdfParams::Argon2id { memory_kib: figure, passes, lanes },
+            1 => KdfParams::Pbkdf2 { rounds: figure },
+            _ => return Err(Error::Corrupt),
         };
-        cost.check().map_err(Error::Bounds)?;
-        let read = Self { cost, salt: take(&mut rest)?, nonce: take(&mut rest)?, sealed: take(&mut rest)? };
-        if rest.len() < LINE_BYTES && rest.iter().all(|b| *b == 0) { Ok(read) } else { Err(Error::Torn) }
+        cost.check().map_err(Error::KdfOutOfRange)?;
+        let read = Self { cost, salt: take_bytes(&mut rest)?, nonce: take_bytes(&mut rest)?, sealed: take_bytes(&mut rest)? };
+        if rest.len() < LINE_BYTES && rest.iter().all(|b| *b == 0) { Ok(read) } else { Err(Error::Corrupt) }
     }
 }
 
@@ -208,18 +208,18 @@ pub fn fingerprint(data_key: &Secret) -> String {
 }
 
 /// What the sealed key is bound to.
-fn header(cost: Cost, salt: &[u8; SALT_BYTES]) -> String {
+fn header(cost: KdfParams, salt: &[u8; SALT_BYTES]) -> String {
     format!("{FIRST_LINE} {VERSION}\n{cost}\n{}\n", STANDARD.encode(salt))
 }
 
 /// A checksum of two bytes, which detects a wrong word and a line in the wrong place.
-fn check(line: usize, part: &[u8]) -> [u8; 2] {
+fn line_checksum(line: usize, part: &[u8]) -> [u8; 2] {
     let hash = Sha256::new().chain_update(line.to_be_bytes()).chain_update(part).finalize();
     hash.first_chunk::<2>().copied().unwrap_or_default()
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
-    let (taken, left) = rest.split_first_chunk::<N>().ok_or(Error::Torn)?;
+fn take_bytes<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], Error> {
+    let (taken, left) = rest.split_first_chunk::<N>().ok_or(Error::Corrupt)?;
     *rest = left;
     Ok(*taken)
 }
@@ -229,76 +229,76 @@ mod tests {
     use super::*;
 
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
-    const FLOOR: Cost = Cost::Argon2id { memory_kib: passphrase::LEAST_MEMORY_KIB, passes: 2, lanes: 1 };
+    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: passphrase::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
     }
 
-    fn sealed() -> Recovery {
-        Recovery::seal(&secret(KEY), &secret("not a real passphrase"), FLOOR).unwrap()
+    fn sealed() -> RecoveryKey {
+        RecoveryKey::seal(&secret(KEY), &secret("not a real passphrase"), FLOOR).unwrap()
     }
 
     #[test]
-    fn both_forms_bring_the_key_back() {
+    fn recovery_key_round_trips() {
         let recovery = sealed();
         let text = recovery.to_text(Time::from_millis(0), &fingerprint(&secret(KEY)));
         assert!(!text.contains(KEY));
         assert!(text.contains("\nfingerprint: f677-cec9-7a14\n"), "{text}");
-        assert_eq!(Recovery::read(&text).unwrap(), recovery);
+        assert_eq!(RecoveryKey::read(&text).unwrap(), recovery);
         let words = recovery.to_words();
         assert_eq!(words.len(), 9);
-        assert_eq!(Recovery::read(&words.join("\n")).unwrap(), recovery);
+        assert_eq!(RecoveryKey::read(&words.join("\n")).unwrap(), recovery);
         let printed = text.split_once("\n\n 1.").unwrap().1;
-        assert_eq!(Recovery::read(&format!(" 1.{printed}")).unwrap(), recovery);
+        assert_eq!(RecoveryKey::read(&format!(" 1.{printed}")).unwrap(), recovery);
         assert_eq!(recovery.open(&secret("not a real passphrase\n")).unwrap().expose(), KEY);
         assert!(matches!(recovery.open(&secret("wrong")), Err(Error::WrongPassphrase)));
     }
 
     #[test]
-    fn a_mistake_in_the_words_is_told_by_its_line() {
+    fn recovery_words_report_bad_line() {
         let mut lines = sealed().to_words();
         let line = &mut lines[6];
         let first = if line.starts_with('b') { "d" } else { "b" };
         line.replace_range(..1, first);
-        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Line(7))));
+        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Line(7))));
         let mut lines = sealed().to_words();
         lines.swap(2, 3);
-        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Line(3))));
+        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Line(3))));
         lines.pop();
         lines.swap(2, 3);
-        assert!(matches!(Recovery::read(&lines.join(" ")), Err(Error::Torn)));
-        assert!(matches!(Recovery::read("hello"), Err(Error::Word(words::NotAWord(1)))));
+        assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Corrupt)));
+        assert!(matches!(RecoveryKey::read("hello"), Err(Error::Word(words::InvalidWord(1)))));
     }
 
     #[test]
-    fn a_torn_or_changed_file_opens_nothing() {
+    fn recovery_corrupt_file_is_refused() {
         let recovery = sealed();
         let text = recovery.to_text(Time::from_millis(0), "");
         let fields = text.split_once("\n\n").unwrap().0;
         for length in 0..fields.len() {
-            let torn = Recovery::read(&fields[..length]);
+            let torn = RecoveryKey::read(&fields[..length]);
             assert!(!matches!(torn, Ok(ref read) if *read == recovery), "{length}");
         }
         for at in 0..SEALED_BYTES {
-            let mut changed = Recovery { ..sealed() };
+            let mut changed = RecoveryKey { ..sealed() };
             changed.sealed[at] ^= 1;
             if at % 16 == 0 {
                 assert!(matches!(changed.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)));
             }
         }
         for (from, to) in [("m=19456", "m=19457"), ("t=2", "t=3"), ("p=1", "p=2")] {
-            let other = Recovery::read(&text.replace(from, to)).unwrap();
+            let other = RecoveryKey::read(&text.replace(from, to)).unwrap();
             assert!(matches!(other.open(&secret("not a real passphrase")), Err(Error::WrongPassphrase)), "{to}");
         }
-        assert!(matches!(Recovery::read(&text.replace("m=19456", "m=67108864")), Err(Error::Bounds(_))));
-        assert!(matches!(Recovery::read(&text.replace("recovery 1", "recovery 2")), Err(Error::Newer(2))));
+        assert!(matches!(RecoveryKey::read(&text.replace("m=19456", "m=67108864")), Err(Error::KdfOutOfRange(_))));
+        assert!(matches!(RecoveryKey::read(&text.replace("recovery 1", "recovery 2")), Err(Error::Newer(2))));
     }
 
     #[test]
-    fn only_a_data_key_is_sealed() {
+    fn recovery_accepts_data_keys_only() {
         for text in ["", "sk-or-v1-abc", "AAAA"] {
-            assert!(matches!(Recovery::seal(&secret(text), &secret("words"), FLOOR), Err(Error::NotADataKey)));
+            assert!(matches!(RecoveryKey::seal(&secret(text), &secret("words"), FLOOR), Err(Error::InvalidDataKey)));
         }
     }
 }

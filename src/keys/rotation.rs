@@ -1,7 +1,7 @@
 //! The persisted state of an API key rotation, `state/rotations/SLOT.json`: each step is recorded
 //! before it is executed, so that the next run can complete an interrupted rotation.
 
-use super::custody::Custody;
+use super::custody::KeyManager;
 use super::{Error, Slot, metadata};
 use crate::clock::Time;
 use crate::disk;
@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 const VERSION: u32 = 1;
-const LARGEST: u64 = 64 * 1024;
+const MAX_STATE_BYTES: u64 = 64 * 1024;
 
 /// The step that a rotation has reached. It is recorded before its action is executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Step {
+pub enum RotationStep {
     /// Create a new key at the provider, with the name in the record. After an interruption, a key
     /// of that name is unused and can be deleted.
     Create,
@@ -28,14 +28,14 @@ pub enum Step {
 
 /// The record of a rotation. It contains no key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub struct RotationState {
     schema_version: u32,
     /// The unique name of the new key at the provider.
     pub name: String,
     /// When the rotation started.
     pub begun_at: Time,
     /// The step that it has reached.
-    pub step: Step,
+    pub step: RotationStep,
     /// The provider's id of the old key.
     pub old_hash: String,
     /// The provider's id of the new key.
@@ -46,42 +46,50 @@ pub struct Intent {
     pub new_fingerprint: Option<String>,
 }
 
-impl Intent {
+impl RotationState {
     /// Starts a record at the first step.
     pub fn new(slot: &Slot, old_hash: String, now: Time) -> Result<Self, Error> {
-        let random = super::cipher::random::<4>().map_err(Error::Random)?;
+        let random = super::cipher::random_bytes::<4>().map_err(Error::Random)?;
         let name = format!("chatbot {} {} {:08x}", slot, now.local_day(), u32::from_be_bytes(random));
-        Ok(Self { schema_version: VERSION, name, begun_at: now, step: Step::Create, old_hash, new_hash: None, new_fingerprint: None })
+        Ok(Self {
+            schema_version: VERSION,
+            name,
+            begun_at: now,
+            step: RotationStep::Create,
+            old_hash,
+            new_hash: None,
+            new_fingerprint: None,
+        })
     }
 }
 
-impl Custody {
-    fn intent_path(&self, slot: &Slot) -> PathBuf {
+impl KeyManager {
+    fn rotation_path(&self, slot: &Slot) -> PathBuf {
         // A name contains no dot, so different slots have different files.
-        self.beside_book("rotations").join(format!("{}.json", slot.to_string().replace('/', ".")))
+        self.sibling_path("rotations").join(format!("{}.json", slot.to_string().replace('/', ".")))
     }
 
     /// Reads the rotation of a slot that was started and not confirmed.
-    pub fn intent(&self, slot: &Slot) -> Result<Option<Intent>, Error> {
-        let path = self.intent_path(slot);
-        let Some(bytes) = disk::read_at_most(&path, LARGEST)? else { return Ok(None) };
-        match serde_json::from_slice::<Intent>(&bytes) {
-            Ok(intent) if intent.schema_version == VERSION => Ok(Some(intent)),
+    pub fn load_rotation(&self, slot: &Slot) -> Result<Option<RotationState>, Error> {
+        let path = self.rotation_path(slot);
+        let Some(bytes) = disk::read_at_most(&path, MAX_STATE_BYTES)? else { return Ok(None) };
+        match serde_json::from_slice::<RotationState>(&bytes) {
+            Ok(rotation) if rotation.schema_version == VERSION => Ok(Some(rotation)),
             Ok(_) => Err(metadata::Error::Newer(path).into()),
             Err(_) => Err(metadata::Error::Damaged(path).into()),
         }
     }
 
     /// Saves the record. Call it before the action of the step.
-    pub fn intend(&self, slot: &Slot, intent: &Intent) -> Result<(), Error> {
-        let path = self.intent_path(slot);
-        let bytes = serde_json::to_vec_pretty(intent).map_err(|_| metadata::Error::Damaged(path.clone()))?;
+    pub fn save_rotation(&self, slot: &Slot, rotation: &RotationState) -> Result<(), Error> {
+        let path = self.rotation_path(slot);
+        let bytes = serde_json::to_vec_pretty(rotation).map_err(|_| metadata::Error::Damaged(path.clone()))?;
         Ok(disk::write(&path, &bytes)?)
     }
 
     /// Deletes the record, after the rotation was confirmed or undone.
-    pub fn intend_nothing(&self, slot: &Slot) -> Result<(), Error> {
-        let path = self.intent_path(slot);
+    pub fn clear_rotation(&self, slot: &Slot) -> Result<(), Error> {
+        let path = self.rotation_path(slot);
         if disk::exists(&path) {
             disk::remove(&path)?;
         }
@@ -89,33 +97,33 @@ impl Custody {
     }
 
     /// Waits for an exclusive lock on the rotations of this installation.
-    pub fn rotating(&self) -> Result<disk::Lock, Error> {
+    pub fn lock_rotation(&self) -> Result<disk::FileLock, Error> {
         self.lock("rotate.lock")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::custody::trial::{custody, place};
+    use super::super::custody::trial::{key_manager, place};
     use super::*;
-    use crate::keys::Preference;
+    use crate::keys::StorePreference;
 
     #[test]
-    fn an_intent_is_found_again_until_it_is_done_with() {
+    fn rotation_state_round_trips() {
         let (_dir, home) = place();
-        let keys = custody(&home, Preference::Vault);
+        let keys = key_manager(&home, StorePreference::Vault);
         let slot: Slot = "work/openrouter".parse().unwrap();
-        assert_eq!(keys.intent(&slot).unwrap(), None);
-        let mut intent = Intent::new(&slot, String::from("0a1b"), Time::from_millis(0)).unwrap();
-        keys.intend(&slot, &intent).unwrap();
-        intent.step = Step::Switch;
-        intent.new_hash = Some(String::from("2c3d"));
-        keys.intend(&slot, &intent).unwrap();
-        assert_eq!(keys.intent(&slot).unwrap(), Some(intent.clone()));
-        assert_ne!(Intent::new(&slot, String::new(), Time::from_millis(0)).unwrap().name, intent.name);
-        assert_eq!(keys.intent(&"default/openrouter".parse().unwrap()).unwrap(), None);
-        keys.intend_nothing(&slot).unwrap();
-        keys.intend_nothing(&slot).unwrap();
-        assert_eq!(keys.intent(&slot).unwrap(), None);
+        assert_eq!(keys.load_rotation(&slot).unwrap(), None);
+        let mut rotation = RotationState::new(&slot, String::from("0a1b"), Time::from_millis(0)).unwrap();
+        keys.save_rotation(&slot, &rotation).unwrap();
+        rotation.step = RotationStep::Switch;
+        rotation.new_hash = Some(String::from("2c3d"));
+        keys.save_rotation(&slot, &rotation).unwrap();
+        assert_eq!(keys.load_rotation(&slot).unwrap(), Some(rotation.clone()));
+        assert_ne!(RotationState::new(&slot, String::new(), Time::from_millis(0)).unwrap().name, rotation.name);
+        assert_eq!(keys.load_rotation(&"default/openrouter".parse().unwrap()).unwrap(), None);
+        keys.clear_rotation(&slot).unwrap();
+        keys.clear_rotation(&slot).unwrap();
+        assert_eq!(keys.load_rotation(&slot).unwrap(), None);
     }
 }

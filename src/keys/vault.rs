@@ -10,9 +10,9 @@
 //! bound to all the rest, so that a removed or restored entry is detected. An earlier version of
 //! the whole file is not detected.
 
-use super::cipher::{self, Sealed};
+use super::cipher::{self, SealedBox};
 use super::kernel;
-use super::passphrase::{self, Cost, Key, SALT_BYTES};
+use super::passphrase::{self, AeadKey, KdfParams, SALT_BYTES};
 use super::{KeyStore, Slot, StoreKind};
 use crate::clock::Time;
 use crate::disk;
@@ -31,7 +31,7 @@ const FORMAT: &str = "chatbot-vault";
 const VERSION: u64 = 1;
 /// An entry has about 200 bytes, so this has room for thousands of keys; a larger file is not a
 /// vault.
-const LARGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// An error of the vault.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +44,7 @@ pub enum Error {
     Exists(PathBuf),
     /// The file is truncated, or is not a vault.
     #[error("the vault `{}` is damaged, or is not a vault", .0.display())]
-    Torn(PathBuf),
+    Corrupt(PathBuf),
     /// A newer version of this program wrote it.
     #[error("the vault `{}` has format version {version}, and this program supports up to {VERSION}", path.display())]
     Newer {
@@ -58,7 +58,7 @@ pub enum Error {
     Tampered(PathBuf),
     /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in vault `{}`: {source}", path.display())]
-    Bounds {
+    KdfOutOfRange {
         /// The path of the vault.
         path: PathBuf,
         /// The parameter and its limits.
@@ -79,10 +79,10 @@ pub enum Error {
     Disk(#[from] disk::Error),
     /// The kernel keyring cannot cache the vault key.
     #[error("{0}")]
-    Kernel(#[from] kernel::Refused),
+    Kernel(#[from] kernel::KernelKeyringError),
     /// There are no random numbers, or the encryption failed.
     #[error("cannot encrypt the vault: {0}")]
-    Machine(#[from] std::io::Error),
+    OutOfMemory(#[from] std::io::Error),
 }
 
 /// The reason why no passphrase can be obtained, for the user: `standard input is not a terminal`.
@@ -91,14 +91,14 @@ pub struct NoPassphrase(pub String);
 
 /// Gets the passphrase. The argument is the number of wrong ones so far; after the third the caller
 /// stops.
-pub type Ask = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
+pub type PassphrasePrompt = Box<dyn Fn(u32) -> Result<Secret, NoPassphrase>>;
 
 /// How many passphrases can be tried in a run.
-const TRIES: u32 = 3;
+const MAX_ATTEMPTS: u32 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", deny_unknown_fields)]
-enum Derivation {
+enum StoredKdf {
     #[serde(rename = "argon2id")]
     Argon2id { m: u32, t: u32, p: u32, salt: String },
     #[serde(rename = "pbkdf2-hmac-sha256")]
@@ -107,36 +107,36 @@ enum Derivation {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Content {
+struct VaultFile {
     format: String,
     version: u64,
     id: String,
-    kdf: Derivation,
-    key: Sealed,
-    entries: BTreeMap<String, Sealed>,
-    check: Sealed,
+    kdf: StoredKdf,
+    key: SealedBox,
+    entries: BTreeMap<String, SealedBox>,
+    check: SealedBox,
 }
 
 /// The fields that are read first, to decide whether this version can read the rest.
 #[derive(Deserialize)]
-struct Claim {
+struct VaultHeader {
     format: String,
     version: u64,
 }
 
-impl Derivation {
-    fn new(cost: Cost, salt: [u8; SALT_BYTES]) -> Self {
+impl StoredKdf {
+    fn new(cost: KdfParams, salt: [u8; SALT_BYTES]) -> Self {
         let salt = STANDARD.encode(salt);
         match cost {
-            Cost::Argon2id { memory_kib: m, passes: t, lanes: p } => Self::Argon2id { m, t, p, salt },
-            Cost::Pbkdf2 { rounds } => Self::Pbkdf2 { rounds, salt },
+            KdfParams::Argon2id { memory_kib: m, passes: t, lanes: p } => Self::Argon2id { m, t, p, salt },
+            KdfParams::Pbkdf2 { rounds } => Self::Pbkdf2 { rounds, salt },
         }
     }
 
-    fn cost(&self) -> Cost {
+    fn cost(&self) -> KdfParams {
         match *self {
-            Self::Argon2id { m, t, p, .. } => Cost::Argon2id { memory_kib: m, passes: t, lanes: p },
-            Self::Pbkdf2 { rounds, .. } => Cost::Pbkdf2 { rounds },
+            Self::Argon2id { m, t, p, .. } => KdfParams::Argon2id { memory_kib: m, passes: t, lanes: p },
+            Self::Pbkdf2 { rounds, .. } => KdfParams::Pbkdf2 { rounds },
         }
     }
 
@@ -151,21 +151,21 @@ impl Derivation {
     }
 }
 
-impl Content {
+impl VaultFile {
     /// The associated data of the wrapped key: everything that says how to decrypt it.
     fn header(&self) -> String {
         format!("{FORMAT} {VERSION}\nid {}\nkdf {} {}\n", self.id, self.kdf.cost(), self.kdf.salt_text())
     }
 
     /// The associated data of an entry.
-    fn place(&self, name: &str) -> String {
+    fn entry_aad(&self, name: &str) -> String {
         format!("{FORMAT} {VERSION}\nid {}\nentry {name}\n", self.id)
     }
 
     /// The associated data of the check: everything else.
-    fn whole(&self) -> String {
+    fn checked_content(&self) -> String {
         let mut text = self.header();
-        let mut line = |what: &str, piece: &Sealed| writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
+        let mut line = |what: &str, piece: &SealedBox| writeln!(text, "{what} {} {}", piece.nonce, piece.sealed).unwrap_or_default();
         line("key", &self.key);
         for (name, piece) in &self.entries {
             line(&format!("entry {name}"), piece);
@@ -173,70 +173,70 @@ impl Content {
         text
     }
 
-    fn checked(mut self, key: &Key) -> Result<Self, Error> {
-        self.check = cipher::seal(key, b"", self.whole().as_bytes())?;
+    fn with_check(mut self, key: &AeadKey) -> Result<Self, Error> {
+        self.check = cipher::seal(key, b"", self.checked_content().as_bytes())?;
         Ok(self)
     }
 
-    fn is_whole(&self, key: &Key) -> bool {
-        cipher::open(key, &self.check, self.whole().as_bytes()).is_some_and(|nothing| nothing.is_empty())
+    fn verify(&self, key: &AeadKey) -> bool {
+        cipher::open(key, &self.check, self.checked_content().as_bytes()).is_some_and(|nothing| nothing.is_empty())
     }
 
-    fn wrap(&mut self, key: &Key, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
-        let salt = cipher::random()?;
-        self.kdf = Derivation::new(cost, salt);
+    fn wrap(&mut self, key: &AeadKey, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
+        let salt = cipher::random_bytes()?;
+        self.kdf = StoredKdf::new(cost, salt);
         let wrapping = cost.derive(passphrase, &salt)?;
         self.key = cipher::seal(&wrapping, &**key, self.header().as_bytes())?;
         Ok(())
     }
 
-    fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<Key, Error> {
-        let salt = self.kdf.salt().ok_or_else(|| Error::Torn(path.to_path_buf()))?;
+    fn unwrap(&self, path: &Path, passphrase: &Secret) -> Result<AeadKey, Error> {
+        let salt = self.kdf.salt().ok_or_else(|| Error::Corrupt(path.to_path_buf()))?;
         let wrapping = self.kdf.cost().derive(passphrase, &salt)?;
         let opened = cipher::open(&wrapping, &self.key, self.header().as_bytes()).ok_or(Error::WrongPassphrase)?;
-        <[u8; 32]>::try_from(opened.as_slice()).map(Key::new).map_err(|_| Error::Torn(path.to_path_buf()))
+        <[u8; 32]>::try_from(opened.as_slice()).map(AeadKey::new).map_err(|_| Error::Corrupt(path.to_path_buf()))
     }
 }
 
-fn read(path: &Path) -> Result<Content, Error> {
-    parsed(path, &disk::read_at_most(path, LARGEST)?.ok_or_else(|| Error::Missing(path.to_path_buf()))?)
+fn read(path: &Path) -> Result<VaultFile, Error> {
+    parse(path, &disk::read_at_most(path, MAX_FILE_BYTES)?.ok_or_else(|| Error::Missing(path.to_path_buf()))?)
 }
 
-fn parsed(path: &Path, bytes: &[u8]) -> Result<Content, Error> {
-    let torn = || Error::Torn(path.to_path_buf());
-    let claim: Claim = serde_json::from_slice(bytes).map_err(|_| torn())?;
+fn parse(path: &Path, bytes: &[u8]) -> Result<VaultFile, Error> {
+    let torn = || Error::Corrupt(path.to_path_buf());
+    let claim: VaultHeader = serde_json::from_slice(bytes).map_err(|_| torn())?;
     if claim.format != FORMAT || claim.version == 0 {
         return Err(torn());
     }
     if claim.version > VERSION {
         return Err(Error::Newer { path: path.to_path_buf(), version: claim.version });
     }
-    let content: Content = serde_json::from_slice(bytes).map_err(|_| torn())?;
-    content.kdf.cost().check().map_err(|source| Error::Bounds { path: path.to_path_buf(), source })?;
+    let content: VaultFile = serde_json::from_slice(bytes).map_err(|_| torn())?;
+    content.kdf.cost().check().map_err(|source| Error::KdfOutOfRange { path: path.to_path_buf(), source })?;
     Ok(content)
 }
 
-fn write(path: &Path, content: &Content) -> Result<(), Error> {
+fn write(path: &Path, content: &VaultFile) -> Result<(), Error> {
     let mut bytes = serde_json::to_vec_pretty(content).map_err(std::io::Error::other)?;
     bytes.push(b'\n');
     disk::write(path, &bytes)?;
     // The caller has the lock, so other temporary files are left over from killed processes.
-    Ok(disk::sweep(path)?)
+    Ok(disk::sweep_drafts(path)?)
 }
 
-fn lock(path: &Path) -> Result<disk::Lock, Error> {
-    Ok(disk::Lock::wait(&path.with_extension("lock"))?)
+fn lock_file(path: &Path) -> Result<disk::FileLock, Error> {
+    Ok(disk::FileLock::acquire(&path.with_extension("lock"))?)
 }
 
 /// What is known about a vault without its passphrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Description {
+pub struct VaultDescription {
     /// The path of the vault.
     pub path: PathBuf,
     /// The random id that it was created with.
     pub id: String,
     /// Its key derivation.
-    pub cost: Cost,
+    pub cost: KdfParams,
     /// The names of its entries, which are not encrypted.
     pub entries: Vec<String>,
     /// When the cached vault key expires, if the vault is unlocked.
@@ -244,13 +244,13 @@ pub struct Description {
 }
 
 /// Describes the vault at `path`; `None` if there is none.
-pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
+pub fn describe(path: &Path) -> Result<Option<VaultDescription>, Error> {
     match read(path) {
         Err(Error::Missing(_)) => Ok(None),
         Err(error) => Err(error),
-        Ok(content) => Ok(Some(Description {
+        Ok(content) => Ok(Some(VaultDescription {
             path: path.to_path_buf(),
-            open_until: waiting_key(&content).map(|waiting| waiting.until),
+            open_until: cached_key(&content).map(|cached| cached.until),
             id: content.id.clone(),
             cost: content.kdf.cost(),
             entries: content.entries.into_keys().collect(),
@@ -259,27 +259,27 @@ pub fn describe(path: &Path) -> Result<Option<Description>, Error> {
 }
 
 /// The cached vault key, if it really belongs to this vault.
-fn waiting_key(content: &Content) -> Option<kernel::Waiting> {
-    kernel::waiting(&content.id).filter(|waiting| content.is_whole(&waiting.key))
+fn cached_key(content: &VaultFile) -> Option<kernel::CachedVaultKey> {
+    kernel::cached_key(&content.id).filter(|cached| content.verify(&cached.key))
 }
 
 /// Discards the cached vault key. Returns whether there was one.
-pub fn lock_again(path: &Path) -> Result<bool, Error> {
+pub fn lock(path: &Path) -> Result<bool, Error> {
     Ok(kernel::forget(&read(path)?.id))
 }
 
 /// A vault on disk, unlocked by the first call that needs it.
 pub struct Vault {
     path: PathBuf,
-    ask: Ask,
-    opened: Mutex<Option<Opened>>,
+    ask: PassphrasePrompt,
+    unlocked: Mutex<Option<UnlockedVault>>,
 }
 
 /// The vault key, and the wrapped key that it was decrypted from. When another process changes the
 /// passphrase, the wrapped key changes too: this distinguishes a new vault key from tampering.
-struct Opened {
-    key: Key,
-    wrapped: Sealed,
+struct UnlockedVault {
+    key: AeadKey,
+    wrapped: SealedBox,
 }
 
 impl fmt::Debug for Vault {
@@ -291,42 +291,42 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// The vault at `path`; `ask` gets its passphrase. The file is not read yet.
     #[must_use]
-    pub fn at(path: PathBuf, ask: Ask) -> Self {
-        Self { path, ask, opened: Mutex::new(None) }
+    pub fn at(path: PathBuf, ask: PassphrasePrompt) -> Self {
+        Self { path, ask, unlocked: Mutex::new(None) }
     }
 
     /// Creates a vault. An existing file is never overwritten, even if it is damaged.
-    pub fn create(path: &Path, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
-        let _lock = lock(path)?;
+    pub fn create(path: &Path, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
+        let _lock = lock_file(path)?;
         if disk::exists(path) {
             return Err(Error::Exists(path.to_path_buf()));
         }
-        let key = cipher::fresh_key()?;
-        let nothing = Sealed { nonce: String::new(), sealed: String::new() };
-        let mut content = Content {
+        let key = cipher::generate_key()?;
+        let nothing = SealedBox { nonce: String::new(), sealed: String::new() };
+        let mut content = VaultFile {
             format: FORMAT.to_owned(),
             version: VERSION,
-            id: STANDARD.encode(cipher::random::<9>()?),
-            kdf: Derivation::new(cost, [0; SALT_BYTES]),
+            id: STANDARD.encode(cipher::random_bytes::<9>()?),
+            kdf: StoredKdf::new(cost, [0; SALT_BYTES]),
             key: nothing.clone(),
             entries: BTreeMap::new(),
             check: nothing,
         };
         content.wrap(&key, passphrase, cost)?;
-        write(path, &content.checked(&key)?)
+        write(path, &content.with_check(&key)?)
     }
 
     /// Creates a new vault key, wraps it with `passphrase` and re-encrypts every entry, in one
     /// replacement of the file. An older copy of the file and its passphrase decrypt nothing that
     /// is stored from now on.
-    pub fn change_passphrase(&self, passphrase: &Secret, cost: Cost) -> Result<(), Error> {
+    pub fn change_passphrase(&self, passphrase: &Secret, cost: KdfParams) -> Result<(), Error> {
         cost.check()?;
-        self.opened()?;
-        let _lock = lock(&self.path)?;
-        let (mut content, old) = self.opened()?;
-        let new = cipher::fresh_key()?;
+        self.unlock_content()?;
+        let _lock = lock_file(&self.path)?;
+        let (mut content, old) = self.unlock_content()?;
+        let new = cipher::generate_key()?;
         let sealed = content.entries.iter().map(|(name, piece)| {
-            let place = content.place(name);
+            let place = content.entry_aad(name);
             let text = cipher::open(&old, piece, place.as_bytes()).ok_or_else(|| Error::Tampered(self.path.clone()))?;
             Ok((name.clone(), cipher::seal(&new, &text, place.as_bytes())?))
         });
@@ -335,7 +335,7 @@ impl Vault {
         // Before the file changes: a process killed in between leaves a locked vault, not an old
         // key in the cache.
         kernel::forget(&content.id);
-        let content = content.checked(&new)?;
+        let content = content.with_check(&new)?;
         write(&self.path, &content)?;
         self.remember(&content, &new);
         Ok(())
@@ -343,29 +343,29 @@ impl Vault {
 
     /// Caches the vault key in the kernel keyring for `length`. Returns when it expires.
     pub fn unlock_for(&self, now: Time, length: Duration) -> Result<Time, Error> {
-        self.opened()?;
+        self.unlock_content()?;
         // Under the lock: a change of the passphrase in another process discards the cached key,
         // and this must not cache the old one again.
-        let _lock = lock(&self.path)?;
-        let (content, key) = self.opened()?;
-        kernel::keep(&content.id, &key, now, length)?;
-        Ok(now.plus(length))
+        let _lock = lock_file(&self.path)?;
+        let (content, key) = self.unlock_content()?;
+        kernel::store(&content.id, &key, now, length)?;
+        Ok(now.saturating_add(length))
     }
 
     /// The names of the entries, verified with the vault key.
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        Ok(self.opened()?.0.entries.into_keys().collect())
+        Ok(self.unlock_content()?.0.entries.into_keys().collect())
     }
 
     /// The verified content, and the vault key.
-    fn opened(&self) -> Result<(Content, Key), Error> {
+    fn unlock_content(&self) -> Result<(VaultFile, AeadKey), Error> {
         let content = read(&self.path)?;
-        let held = self.held(&content);
+        let held = self.cached_key(&content);
         let key = match held {
             Some(key) => key,
             None => self.unlock(&content)?,
         };
-        if !content.is_whole(&key) {
+        if !content.verify(&key) {
             return Err(Error::Tampered(self.path.clone()));
         }
         self.remember(&content, &key);
@@ -373,25 +373,25 @@ impl Vault {
     }
 
     /// The vault key from an earlier call, unless another process has changed the passphrase since.
-    fn held(&self, content: &Content) -> Option<Key> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+    fn cached_key(&self, content: &VaultFile) -> Option<AeadKey> {
+        let opened = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
         opened.as_ref().filter(|opened| opened.wrapped == content.key).map(|opened| opened.key.clone())
     }
 
-    fn remember(&self, content: &Content, key: &Key) {
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        *opened = Some(Opened { key: key.clone(), wrapped: content.key.clone() });
+    fn remember(&self, content: &VaultFile, key: &AeadKey) {
+        let mut opened = self.unlocked.lock().unwrap_or_else(PoisonError::into_inner);
+        *opened = Some(UnlockedVault { key: key.clone(), wrapped: content.key.clone() });
     }
 
-    fn unlock(&self, content: &Content) -> Result<Key, Error> {
-        if let Some(waiting) = waiting_key(content) {
-            return Ok(waiting.key);
+    fn unlock(&self, content: &VaultFile) -> Result<AeadKey, Error> {
+        if let Some(cached) = cached_key(content) {
+            return Ok(cached.key);
         }
         let mut tried = 0;
         loop {
             match (self.ask)(tried) {
                 Ok(passphrase) => match content.unwrap(&self.path, &passphrase) {
-                    Err(Error::WrongPassphrase) if tried + 1 < TRIES => tried += 1,
+                    Err(Error::WrongPassphrase) if tried + 1 < MAX_ATTEMPTS => tried += 1,
                     other => return other,
                 },
                 // A passphrase from a file or command cannot be asked for twice: report that it was
@@ -402,14 +402,14 @@ impl Vault {
         }
     }
 
-    fn change<T>(&self, deed: impl FnOnce(&mut Content, &Key) -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    fn update<T>(&self, action: impl FnOnce(&mut VaultFile, &AeadKey) -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         // Unlock before taking the lock, so that no other process waits while the user types.
-        self.opened()?;
-        let _lock = lock(&self.path)?;
-        let (mut content, key) = self.opened()?;
-        let done = deed(&mut content, &key)?;
+        self.unlock_content()?;
+        let _lock = lock_file(&self.path)?;
+        let (mut content, key) = self.unlock_content()?;
+        let done = action(&mut content, &key)?;
         if done.is_some() {
-            write(&self.path, &content.checked(&key)?)?;
+            write(&self.path, &content.with_check(&key)?)?;
         }
         Ok(done)
     }
@@ -421,24 +421,24 @@ impl KeyStore for Vault {
     }
 
     fn probe(&self) -> Result<(), super::Error> {
-        self.opened()?;
+        self.unlock_content()?;
         Ok(())
     }
 
     fn get(&self, slot: &Slot) -> Result<Option<Secret>, super::Error> {
-        let (content, key) = self.opened()?;
+        let (content, key) = self.unlock_content()?;
         let name = slot.to_string();
         let Some(piece) = content.entries.get(&name) else { return Ok(None) };
         let tampered = || Error::Tampered(self.path.clone());
-        let text = cipher::open(&key, piece, content.place(&name).as_bytes()).ok_or_else(tampered)?;
+        let text = cipher::open(&key, piece, content.entry_aad(&name).as_bytes()).ok_or_else(tampered)?;
         let text = std::str::from_utf8(&text).map_err(|_| tampered())?;
         Ok(Some(Secret::new(text.to_owned())))
     }
 
     fn set(&self, slot: &Slot, secret: &Secret) -> Result<(), super::Error> {
         let name = slot.to_string();
-        self.change(|content, key| {
-            let piece = cipher::seal(key, secret.expose().as_bytes(), content.place(&name).as_bytes())?;
+        self.update(|content, key| {
+            let piece = cipher::seal(key, secret.expose().as_bytes(), content.entry_aad(&name).as_bytes())?;
             content.entries.insert(name, piece);
             Ok(Some(()))
         })?;
@@ -447,7 +447,7 @@ impl KeyStore for Vault {
 
     fn delete(&self, slot: &Slot) -> Result<bool, super::Error> {
         let name = slot.to_string();
-        Ok(self.change(|content, _| Ok(content.entries.remove(&name).map(drop)))?.is_some())
+        Ok(self.update(|content, _| Ok(content.entries.remove(&name).map(drop)))?.is_some())
     }
 }
 
@@ -459,7 +459,7 @@ mod tests {
     use std::time::Instant;
 
     const WORDS: &str = "not a real passphrase";
-    const FLOOR: Cost = Cost::Argon2id { memory_kib: passphrase::LEAST_MEMORY_KIB, passes: 2, lanes: 1 };
+    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: passphrase::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
 
     fn place() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_comes_out_after_the_passphrase_asked_once() {
+    fn vault_asks_passphrase_once() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let asked = Rc::new(Cell::new(0));
@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_passphrase_opens_nothing_and_three_are_enough() {
+    fn vault_wrong_passphrase_three_attempts() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let asked = Rc::new(Cell::new(0));
@@ -528,19 +528,19 @@ mod tests {
                 Ok(secret("wrong"))
             }),
         );
-        assert!(matches!(wrong.opened(), Err(Error::WrongPassphrase)));
+        assert!(matches!(wrong.unlock_content(), Err(Error::WrongPassphrase)));
         assert_eq!(asked.get(), 3);
         let once =
             Vault::at(path.clone(), Box::new(|tried| if tried == 0 { Ok(secret("wrong")) } else { Err(NoPassphrase(String::new())) }));
-        assert!(matches!(once.opened(), Err(Error::WrongPassphrase)));
+        assert!(matches!(once.unlock_content(), Err(Error::WrongPassphrase)));
         let third = Vault::at(path.clone(), Box::new(|tried| Ok(secret(if tried < 2 { "wrong" } else { WORDS }))));
-        third.opened().unwrap();
+        third.unlock_content().unwrap();
         let none = Vault::at(path, Box::new(|_| Err(NoPassphrase(String::from("standard input is not a terminal")))));
-        assert_eq!(none.opened().unwrap_err().to_string(), "the vault is locked: standard input is not a terminal");
+        assert_eq!(none.unlock_content().unwrap_err().to_string(), "the vault is locked: standard input is not a terminal");
     }
 
     #[test]
-    fn vault_passwd_makes_a_new_key_and_seals_every_entry_with_it() {
+    fn vault_passwd_reencrypts_every_entry() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let before = vault(&path);
@@ -548,7 +548,7 @@ mod tests {
         before.set(&slot("work"), &secret("sk-two")).unwrap();
         let old_file = read(&path).unwrap();
         let old_key = old_file.unwrap(&path, &secret(WORDS)).unwrap();
-        let cost = Cost::Pbkdf2 { rounds: passphrase::LEAST_ROUNDS };
+        let cost = KdfParams::Pbkdf2 { rounds: passphrase::MIN_ROUNDS };
         before.change_passphrase(&secret("another"), cost).unwrap();
         before.set(&slot("later"), &secret("sk-three")).unwrap();
         assert_eq!(describe(&path).unwrap().unwrap().cost, cost);
@@ -556,9 +556,9 @@ mod tests {
         // one.
         let new_file = read(&path).unwrap();
         assert_eq!(new_file.entries.len(), 3);
-        assert!(!new_file.is_whole(&old_key));
+        assert!(!new_file.verify(&old_key));
         for (name, piece) in new_file.entries.iter().chain([(&String::from("key"), &new_file.key)]) {
-            for belongs in [new_file.place(name), old_file.place(name), new_file.header(), old_file.header()] {
+            for belongs in [new_file.entry_aad(name), old_file.entry_aad(name), new_file.header(), old_file.header()] {
                 assert!(cipher::open(&old_key, piece, belongs.as_bytes()).is_none(), "{name}");
             }
         }
@@ -577,7 +577,7 @@ mod tests {
     }
 
     #[test]
-    fn vault_passwd_in_another_process_asks_for_the_new_passphrase_and_is_no_tampering() {
+    fn vault_passwd_in_another_process_asks_again() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let now = Rc::new(Cell::new(WORDS));
@@ -585,13 +585,13 @@ mod tests {
         let open = Vault::at(path.clone(), Box::new(move |_| Ok(secret(ask.get()))));
         open.set(&slot("default"), &secret("sk-one")).unwrap();
         vault(&path).change_passphrase(&secret("another"), FLOOR).unwrap();
-        assert!(matches!(open.opened(), Err(Error::WrongPassphrase)));
+        assert!(matches!(open.unlock_content(), Err(Error::WrongPassphrase)));
         now.set("another");
         assert_eq!(text_of(&open, &slot("default")).unwrap(), "sk-one");
     }
 
     #[test]
-    fn an_unlocked_vault_opens_without_its_passphrase_where_the_kernel_keeps_keys() {
+    fn vault_unlocked_needs_no_passphrase() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         vault(&path).set(&slot("default"), &secret("sk-one")).unwrap();
@@ -601,17 +601,17 @@ mod tests {
                 assert_eq!(until, Time::from_millis(60_000));
                 assert_eq!(describe(&path).unwrap().unwrap().open_until, Some(until));
                 assert_eq!(text_of(&silent(), &slot("default")).unwrap(), "sk-one");
-                assert!(lock_again(&path).unwrap());
+                assert!(lock(&path).unwrap());
             }
             Err(Error::Kernel(_)) => {}
             Err(other) => panic!("{other}"),
         }
-        assert!(!lock_again(&path).unwrap());
-        assert!(matches!(silent().opened(), Err(Error::Locked(_))));
+        assert!(!lock(&path).unwrap());
+        assert!(matches!(silent().unlock_content(), Err(Error::Locked(_))));
     }
 
     #[test]
-    fn a_file_cut_off_anywhere_is_an_error_and_is_left_as_it_is() {
+    fn vault_truncated_is_refused_unchanged() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let open = vault(&path);
@@ -619,26 +619,26 @@ mod tests {
         let whole = disk::read(&path).unwrap().unwrap();
         // The last byte is a newline; the file is complete without it.
         for length in 0..whole.len() - 1 {
-            assert!(matches!(parsed(&path, &whole[..length]), Err(Error::Torn(_))), "{length}");
+            assert!(matches!(parse(&path, &whole[..length]), Err(Error::Corrupt(_))), "{length}");
         }
         for length in (0..whole.len() - 1).step_by(97) {
             let torn = &whole[..length];
             put(&path, torn);
-            assert!(matches!(open.get(&slot("default")), Err(super::super::Error::Vault(Error::Torn(_)))), "{length}");
-            assert!(matches!(open.set(&slot("default"), &secret("x")), Err(super::super::Error::Vault(Error::Torn(_)))), "{length}");
+            assert!(matches!(open.get(&slot("default")), Err(super::super::Error::Vault(Error::Corrupt(_)))), "{length}");
+            assert!(matches!(open.set(&slot("default"), &secret("x")), Err(super::super::Error::Vault(Error::Corrupt(_)))), "{length}");
             assert!(matches!(Vault::create(&path, &secret(WORDS), FLOOR), Err(Error::Exists(_))), "{length}");
             assert_eq!(disk::read(&path).unwrap().unwrap(), torn);
         }
     }
 
     #[test]
-    fn a_changed_byte_anywhere_is_noticed_or_changes_nothing() {
+    fn vault_changed_byte_is_detected() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let open = vault(&path);
         open.set(&slot("default"), &secret("sk-one")).unwrap();
         open.set(&slot("work"), &secret("sk-two")).unwrap();
-        let (content, key) = open.opened().unwrap();
+        let (content, key) = open.unlock_content().unwrap();
         let whole = disk::read(&path).unwrap().unwrap();
         let mut unnoticed = 0;
         for at in 0..whole.len() {
@@ -647,12 +647,12 @@ mod tests {
                 bytes[at] ^= change;
                 // Checked with the vault key, as in a process that has unlocked the vault. Changes
                 // of the header are tested with the derivation.
-                match parsed(&path, &bytes) {
-                    Ok(other) if other.is_whole(&key) => {
+                match parse(&path, &bytes) {
+                    Ok(other) if other.verify(&key) => {
                         assert_eq!(other, content, "byte {at} ^ {change}");
                         unnoticed += 1;
                     }
-                    Ok(_) | Err(Error::Torn(_) | Error::Newer { .. } | Error::Bounds { .. }) => {}
+                    Ok(_) | Err(Error::Corrupt(_) | Error::Newer { .. } | Error::KdfOutOfRange { .. }) => {}
                     Err(other) => panic!("byte {at} ^ {change}: {other}"),
                 }
             }
@@ -662,14 +662,14 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_moved_removed_or_brought_back_is_noticed() {
+    fn vault_moved_or_removed_entry_is_detected() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let open = vault(&path);
         open.set(&slot("default"), &secret("sk-one")).unwrap();
         open.set(&slot("work"), &secret("sk-two")).unwrap();
         let whole = read(&path).unwrap();
-        let tampered = |change: &dyn Fn(&mut Content)| {
+        let tampered = |change: &dyn Fn(&mut VaultFile)| {
             let mut content = whole.clone();
             change(&mut content);
             write(&path, &content).unwrap();
@@ -689,31 +689,31 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_was_changed_opens_with_no_passphrase() {
+    fn vault_changed_header_is_refused() {
         let (_dir, path) = place();
-        Vault::create(&path, &secret(WORDS), Cost::Argon2id { memory_kib: 20_000, passes: 2, lanes: 1 }).unwrap();
+        Vault::create(&path, &secret(WORDS), KdfParams::Argon2id { memory_kib: 20_000, passes: 2, lanes: 1 }).unwrap();
         let mut cheaper = read(&path).unwrap();
         cheaper.id = String::from("another");
         write(&path, &cheaper).unwrap();
-        assert!(matches!(vault(&path).opened(), Err(Error::WrongPassphrase)));
+        assert!(matches!(vault(&path).unlock_content(), Err(Error::WrongPassphrase)));
     }
 
     #[test]
-    fn what_asks_for_too_much_or_too_little_is_refused_at_once() {
+    fn vault_kdf_out_of_range_is_refused() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         let whole = read(&path).unwrap();
         let salt = STANDARD.encode([0; SALT_BYTES]);
         for kdf in [
-            Derivation::Argon2id { m: 64 << 20, t: 3, p: 1, salt: salt.clone() },
-            Derivation::Argon2id { m: u32::MAX, t: u32::MAX, p: u32::MAX, salt: salt.clone() },
-            Derivation::Argon2id { m: 8, t: 1, p: 1, salt: salt.clone() },
-            Derivation::Pbkdf2 { rounds: 1 << 31, salt: salt.clone() },
-            Derivation::Pbkdf2 { rounds: 1, salt },
+            StoredKdf::Argon2id { m: 64 << 20, t: 3, p: 1, salt: salt.clone() },
+            StoredKdf::Argon2id { m: u32::MAX, t: u32::MAX, p: u32::MAX, salt: salt.clone() },
+            StoredKdf::Argon2id { m: 8, t: 1, p: 1, salt: salt.clone() },
+            StoredKdf::Pbkdf2 { rounds: 1 << 31, salt: salt.clone() },
+            StoredKdf::Pbkdf2 { rounds: 1, salt },
         ] {
-            write(&path, &Content { kdf, ..whole.clone() }).unwrap();
+            write(&path, &VaultFile { kdf, ..whole.clone() }).unwrap();
             let asked = Instant::now();
-            assert!(matches!(vault(&path).opened(), Err(Error::Bounds { .. })));
+            assert!(matches!(vault(&path).unlock_content(), Err(Error::KdfOutOfRange { .. })));
             assert!(asked.elapsed() < Duration::from_millis(20));
         }
         let newer = br#"{"format":"chatbot-vault","version":2,"anything":true}"#;
@@ -724,13 +724,13 @@ mod tests {
         ));
         assert_eq!(disk::read(&path).unwrap().unwrap(), newer);
         put(&path, &vec![b' '; 2 << 20]);
-        assert!(matches!(vault(&path).opened(), Err(Error::Disk(disk::Error::TooLarge { .. }))));
+        assert!(matches!(vault(&path).unlock_content(), Err(Error::Disk(disk::Error::TooLarge { .. }))));
         disk::remove(&path).unwrap();
-        assert!(matches!(vault(&path).opened(), Err(Error::Missing(_))));
+        assert!(matches!(vault(&path).unlock_content(), Err(Error::Missing(_))));
     }
 
     #[test]
-    fn two_who_write_at_once_lose_nothing() {
+    fn vault_concurrent_writes_lose_nothing() {
         let (_dir, path) = place();
         Vault::create(&path, &secret(WORDS), FLOOR).unwrap();
         std::thread::scope(|scope| {

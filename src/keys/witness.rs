@@ -3,7 +3,7 @@
 
 /// The state of an item at the time of the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Item {
+pub(super) struct KeyringItem {
     /// The GUID of the session bus, which changes with each session.
     pub(super) bus: String,
     /// The bus name of the keyring, which changes each time it starts.
@@ -15,100 +15,100 @@ pub(super) struct Item {
 }
 
 #[cfg(target_os = "linux")]
-pub(super) use service::Witness;
+pub(super) use service::ItemProbe;
 
 #[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
-pub(super) struct Witness;
+pub(super) struct ItemProbe;
 
 #[cfg(not(target_os = "linux"))]
-impl Witness {
+impl ItemProbe {
     #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
     pub(super) fn connect(&self) {}
 
     #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
-    pub(super) fn item(&self, _: &str) -> Option<Item> {
+    pub(super) fn item(&self, _: &str) -> Option<KeyringItem> {
         None
     }
 
     #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
-    pub(super) fn confirms(&self, _: &str, _: &Item) -> bool {
+    pub(super) fn is_unchanged(&self, _: &str, _: &KeyringItem) -> bool {
         false
     }
 }
 
 #[cfg(target_os = "linux")]
 mod service {
-    use super::Item;
-    use crate::keys::bus::{Asked, Bus};
+    use super::KeyringItem;
+    use crate::keys::bus::{DbusConnection, PendingCall};
     use crate::keys::os_keyring::SERVICE;
     use std::collections::HashMap;
     use std::sync::{Mutex, PoisonError};
     use zbus::zvariant::{OwnedObjectPath, OwnedValue};
 
-    const NAME: &str = "org.freedesktop.secrets";
-    const PLACE: &str = "/org/freedesktop/secrets";
+    const SERVICE_NAME: &str = "org.freedesktop.secrets";
+    const SERVICE_PATH: &str = "/org/freedesktop/secrets";
 
     /// Sends requests over one connection, which the first request opens.
     #[derive(Debug, Default)]
-    pub(in crate::keys) struct Witness(Mutex<State>);
+    pub(in crate::keys) struct ItemProbe(Mutex<ConnectionState>);
 
     #[derive(Debug, Default)]
-    enum State {
+    enum ConnectionState {
         #[default]
         NotAsked,
-        Connected(Bus),
+        Connected(DbusConnection),
         Failed,
     }
 
-    impl Witness {
+    impl ItemProbe {
         pub(in crate::keys) fn connect(&self) {
-            self.ask(|_| None::<()>);
+            self.query(|_| None::<()>);
         }
 
         /// The only unlocked item of a name; `None` if there is none, more than one, or a locked
         /// one.
-        pub(in crate::keys) fn item(&self, name: &str) -> Option<Item> {
-            self.ask(|bus| {
+        pub(in crate::keys) fn item(&self, name: &str) -> Option<KeyringItem> {
+            self.query(|bus| {
                 let found = search(bus, name)?;
-                let (owner, path) = only(bus, found)?;
-                let about = about(bus, &path)?;
-                told(bus, owner, path, about)
+                let (owner, path) = single_item(bus, found)?;
+                let about = query_item(bus, &path)?;
+                read_item(bus, owner, path, about)
             })
         }
 
         /// Whether the only unlocked item of a name is still this one, and unchanged. Sends both
         /// requests before it waits, which saves a round trip.
-        pub(in crate::keys) fn confirms(&self, name: &str, item: &Item) -> bool {
-            let now = self.ask(|bus| {
-                let (found, about) = (search(bus, name)?, about(bus, &item.path)?);
-                let (owner, path) = only(bus, found)?;
-                told(bus, owner, path, about)
+        pub(in crate::keys) fn is_unchanged(&self, name: &str, item: &KeyringItem) -> bool {
+            let now = self.query(|bus| {
+                let (found, about) = (search(bus, name)?, query_item(bus, &item.path)?);
+                let (owner, path) = single_item(bus, found)?;
+                read_item(bus, owner, path, about)
             });
             now.is_some_and(|now| now == *item)
         }
 
-        fn ask<T>(&self, question: impl FnOnce(&mut Bus) -> Option<T>) -> Option<T> {
+        fn query<T>(&self, question: impl FnOnce(&mut DbusConnection) -> Option<T>) -> Option<T> {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if matches!(*state, State::NotAsked) {
-                *state = Bus::connect().map_or(State::Failed, State::Connected);
+            if matches!(*state, ConnectionState::NotAsked) {
+                *state = DbusConnection::connect().map_or(ConnectionState::Failed, ConnectionState::Connected);
             }
-            if let State::Connected(bus) = &mut *state { question(bus) } else { None }
+            if let ConnectionState::Connected(bus) = &mut *state { question(bus) } else { None }
         }
     }
 
-    fn search(bus: &mut Bus, name: &str) -> Option<Asked> {
+    fn search(bus: &mut DbusConnection, name: &str) -> Option<PendingCall> {
         let wanted = HashMap::from([("service", SERVICE), ("username", name)]);
-        bus.ask(NAME, PLACE, "org.freedesktop.Secret.Service", "SearchItems", &wanted)
+        bus.call(SERVICE_NAME, SERVICE_PATH, "org.freedesktop.Secret.Service", "SearchItems", &wanted)
     }
 
-    fn about(bus: &mut Bus, path: &str) -> Option<Asked> {
-        bus.ask(NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")
+    fn query_item(bus: &mut DbusConnection, path: &str) -> Option<PendingCall> {
+        bus.call(SERVICE_NAME, path, "org.freedesktop.DBus.Properties", "GetAll", &"org.freedesktop.Secret.Item")
     }
 
     /// The only item of a search, and the bus name of the keyring.
-    fn only(bus: &mut Bus, found: Asked) -> Option<(String, String)> {
-        let said = bus.answer(found)?;
+    fn single_item(bus: &mut DbusConnection, found: PendingCall) -> Option<(String, String)> {
+        let said = bus.wait_for_reply(found)?;
         let (open, locked): (Vec<OwnedObjectPath>, Vec<OwnedObjectPath>) = said.read()?;
         match open.as_slice() {
             [path] if locked.is_empty() => Some((said.sender, path.to_string())),
@@ -116,8 +116,8 @@ mod service {
         }
     }
 
-    fn told(bus: &mut Bus, owner: String, path: String, about: Asked) -> Option<Item> {
-        let said = bus.answer(about)?;
+    fn read_item(bus: &mut DbusConnection, owner: String, path: String, about: PendingCall) -> Option<KeyringItem> {
+        let said = bus.wait_for_reply(about)?;
         let mut known: HashMap<String, OwnedValue> = said.read()?;
         let mut at = |what: &str| u64::try_from(known.remove(what)?).ok();
         let (created, modified) = (at("Created")?, at("Modified")?);
@@ -127,6 +127,6 @@ mod service {
             return None;
         }
         let bus = bus.name.clone()?;
-        (said.sender == owner).then_some(Item { bus, owner, path, modified })
+        (said.sender == owner).then_some(KeyringItem { bus, owner, path, modified })
     }
 }

@@ -7,13 +7,13 @@ use zeroize::Zeroizing;
 const CONSONANTS: &[u8; 16] = b"bdfghjklmnprstvz";
 const VOWELS: &[u8; 4] = b"aiou";
 /// How many bits a word encodes.
-pub const BITS_A_WORD: u32 = 16;
+pub const BITS_PER_WORD: u32 = 16;
 /// How many words a generated passphrase has: 80 bits are beyond guessing, whatever the derivation
 /// costs.
 const PASSPHRASE_WORDS: usize = 5;
 
 /// One word: consonant (4 bits), vowel (2), consonant (4), vowel (2), consonant (4).
-fn word(bits: u16) -> [u8; 5] {
+fn encode_word(bits: u16) -> [u8; 5] {
     let pick = |letters: &[u8], shift: u32| {
         let index = usize::from(bits >> shift) % letters.len();
         letters.get(index).copied().unwrap_or_default()
@@ -21,7 +21,7 @@ fn word(bits: u16) -> [u8; 5] {
     [pick(CONSONANTS, 12), pick(VOWELS, 10), pick(CONSONANTS, 6), pick(VOWELS, 4), pick(CONSONANTS, 0)]
 }
 
-fn bits(word: &str) -> Option<u16> {
+fn decode_word(word: &str) -> Option<u16> {
     let letters = <[u8; 5]>::try_from(word.as_bytes()).ok()?.map(|b| b.to_ascii_lowercase());
     let forms: [(&[u8], u32); 5] = [(CONSONANTS, 12), (VOWELS, 10), (CONSONANTS, 6), (VOWELS, 4), (CONSONANTS, 0)];
     letters.iter().zip(forms).try_fold(0, |bits, (letter, (letters, shift))| {
@@ -32,7 +32,7 @@ fn bits(word: &str) -> Option<u16> {
 
 /// Encodes bytes, two in each word. A zero byte is appended to an odd length.
 #[must_use]
-pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
+pub fn encode(bytes: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(bytes.len() * 3 + 6));
     for pair in bytes.chunks(2) {
         if !text.is_empty() {
@@ -40,7 +40,7 @@ pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
         }
         let high = pair.first().copied().unwrap_or_default();
         let low = pair.get(1).copied().unwrap_or_default();
-        for letter in word(u16::from_be_bytes([high, low])) {
+        for letter in encode_word(u16::from_be_bytes([high, low])) {
             text.push(char::from(letter));
         }
     }
@@ -50,23 +50,23 @@ pub fn spell(bytes: &[u8]) -> Zeroizing<String> {
 /// A word that is not a proquint: its number, from 1.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("word {0} is not a recovery word: each has five letters, such as `lusab`")]
-pub struct NotAWord(pub usize);
+pub struct InvalidWord(pub usize);
 
 /// Decodes words that are separated by anything but letters.
-pub fn read(text: &str) -> Result<Zeroizing<Vec<u8>>, NotAWord> {
+pub fn decode(text: &str) -> Result<Zeroizing<Vec<u8>>, InvalidWord> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(text.len() / 3 + 2));
     let words = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
     for (n, word) in words.enumerate() {
-        bytes.extend_from_slice(&bits(word).ok_or(NotAWord(n + 1))?.to_be_bytes());
+        bytes.extend_from_slice(&decode_word(word).ok_or(InvalidWord(n + 1))?.to_be_bytes());
     }
     Ok(bytes)
 }
 
 /// Generates a random passphrase. Returns it with its entropy in bits.
-pub fn passphrase() -> std::io::Result<(crate::secret::Secret, u32)> {
-    let random = Zeroizing::new(super::cipher::random::<{ PASSPHRASE_WORDS * 2 }>()?);
-    let words = spell(&*random);
-    Ok((crate::secret::Secret::new(words.replace(' ', "-")), BITS_A_WORD * 5))
+pub fn generate_passphrase() -> std::io::Result<(crate::secret::Secret, u32)> {
+    let random = Zeroizing::new(super::cipher::random_bytes::<{ PASSPHRASE_WORDS * 2 }>()?);
+    let words = encode(&*random);
+    Ok((crate::secret::Secret::new(words.replace(' ', "-")), BITS_PER_WORD * 5))
 }
 
 #[cfg(test)]
@@ -74,30 +74,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_is_read_back() {
+    fn proquint_every_word_round_trips() {
         for n in 0..=u16::MAX {
-            let word = word(n);
-            assert_eq!(bits(std::str::from_utf8(&word).unwrap()), Some(n));
+            let word = encode_word(n);
+            assert_eq!(decode_word(std::str::from_utf8(&word).unwrap()), Some(n));
         }
-        assert_eq!(spell(&[0x7f, 0x00, 0x00, 0x01]).as_str(), "lusab babad");
+        assert_eq!(encode(&[0x7f, 0x00, 0x00, 0x01]).as_str(), "lusab babad");
     }
 
     #[test]
-    fn words_are_read_however_they_are_written() {
+    fn proquint_ignores_case_and_spacing() {
         let bytes = [0x7f, 0, 0, 1, 0xff, 0xff];
         for text in ["lusab babad zuzuz", "LUSAB-BABAD-ZUZUZ", " 1. lusab  babad\n 2. zuzuz\n"] {
-            assert_eq!(read(text).unwrap().as_slice(), bytes, "{text}");
+            assert_eq!(decode(text).unwrap().as_slice(), bytes, "{text}");
         }
-        assert_eq!(read("lusab bobbo"), Err(NotAWord(2)));
-        assert_eq!(read("lusab babad zuzu"), Err(NotAWord(3)));
+        assert_eq!(decode("lusab bobbo"), Err(InvalidWord(2)));
+        assert_eq!(decode("lusab babad zuzu"), Err(InvalidWord(3)));
     }
 
     #[test]
-    fn a_passphrase_is_five_words_and_never_the_same() {
-        let (one, bits) = passphrase().unwrap();
-        let (two, _) = passphrase().unwrap();
+    fn proquint_passphrase_is_random() {
+        let (one, bits) = generate_passphrase().unwrap();
+        let (two, _) = generate_passphrase().unwrap();
         assert_eq!((one.len(), bits), (29, 80));
         assert_ne!(one.expose(), two.expose());
-        assert_eq!(read(one.expose()).unwrap().len(), 10);
+        assert_eq!(decode(one.expose()).unwrap().len(), 10);
     }
 }

@@ -10,18 +10,18 @@ use std::fmt;
 use std::path::Path;
 
 /// `prev` of the first record.
-pub(super) const BEGINNING: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(super) const GENESIS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 /// The end of a record without a MAC.
-const UNSIGNED: &str = "\"mac\":null}";
+const UNSIGNED_SUFFIX: &str = "\"mac\":null}";
 
 /// The audit key.
-pub struct Key {
+pub struct AuditKey {
     key: hmac::Key,
     /// It was just created: no record has a MAC of it yet.
     pub(super) fresh: bool,
 }
 
-impl Key {
+impl AuditKey {
     /// The key as stored in the key store, as text.
     #[must_use]
     pub fn new(secret: &Secret) -> Self {
@@ -30,7 +30,7 @@ impl Key {
 
     /// A key that was just created.
     #[must_use]
-    pub fn fresh(secret: &Secret) -> Self {
+    pub fn newly_created(secret: &Secret) -> Self {
         Self { fresh: true, ..Self::new(secret) }
     }
 
@@ -46,18 +46,18 @@ impl Key {
 
     /// Puts the MAC into a line.
     pub(super) fn sign(&self, line: &str) -> String {
-        let body = line.strip_suffix(UNSIGNED).unwrap_or(line);
+        let body = line.strip_suffix(UNSIGNED_SUFFIX).unwrap_or(line);
         format!("{body}\"mac\":\"{}\"}}", self.mac(line.as_bytes()))
     }
 
     /// Whether the MAC of a line is valid.
-    pub(super) fn fits(&self, line: &str, mac: &str) -> bool {
+    pub(super) fn verify(&self, line: &str, mac: &str) -> bool {
         let Some(body) = line.strip_suffix(&format!("\"mac\":\"{mac}\"}}")) else { return false };
-        self.mac(format!("{body}{UNSIGNED}").as_bytes()) == mac
+        self.mac(format!("{body}{UNSIGNED_SUFFIX}").as_bytes()) == mac
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for AuditKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Key(_)")
     }
@@ -65,7 +65,7 @@ impl fmt::Debug for Key {
 
 /// The end of the log when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Head {
+pub(super) struct ChainHead {
     /// The number of the last record.
     pub(super) seq: u64,
     /// Its hash.
@@ -73,23 +73,23 @@ pub(super) struct Head {
     /// The length of the file.
     pub(super) bytes: u64,
     /// The last record with a MAC.
-    pub(super) keyed: Option<Keyed>,
+    pub(super) keyed: Option<KeyedCheckpoint>,
     /// The session id of the day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) session: Option<Session>,
+    pub(super) session: Option<DayToken>,
 }
 
 /// A random identifier that changes daily. It groups the records of a day without identifying user
 /// or machine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct DayToken {
     day: i64,
     pub(super) word: String,
 }
 
-impl Session {
+impl DayToken {
     /// The stored identifier if it is of today, or a new one.
-    pub(super) fn of(now: Time, kept: Option<Self>) -> Self {
+    pub(super) fn for_day(now: Time, kept: Option<Self>) -> Self {
         let day = now.seconds().div_euclid(86_400);
         kept.filter(|session| session.day == day).unwrap_or_else(|| {
             let mut random = [0_u8; 6];
@@ -103,29 +103,29 @@ impl Session {
 
 /// The last position of the chain with a MAC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Keyed {
+pub(super) struct KeyedCheckpoint {
     pub(super) seq: u64,
     pub(super) hash: String,
     mac: String,
 }
 
-impl Keyed {
-    pub(super) fn new(key: &Key, seq: u64, hash: &str) -> Self {
+impl KeyedCheckpoint {
+    pub(super) fn new(key: &AuditKey, seq: u64, hash: &str) -> Self {
         Self { seq, hash: hash.to_owned(), mac: key.mac(format!("head {seq} {hash}").as_bytes()) }
     }
 
-    pub(super) fn fits(&self, key: &Key) -> bool {
+    pub(super) fn fits(&self, key: &AuditKey) -> bool {
         *self == Self::new(key, self.seq, &self.hash)
     }
 }
 
-impl Head {
+impl ChainHead {
     pub(super) fn read(path: &Path) -> Result<Option<Self>, disk::Error> {
         Ok(disk::read_at_most(path, 8192)?.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
-        disk::write_page_alone(path, &serde_json::to_vec(self).unwrap_or_default())
+        disk::write_in_place_locked(path, &serde_json::to_vec(self).unwrap_or_default())
     }
 }
 

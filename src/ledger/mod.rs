@@ -29,9 +29,9 @@ pub enum Severity {
 /// space, no quotes, at most 128 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
-pub struct Word(String);
+pub struct Label(String);
 
-impl Word {
+impl Label {
     /// Keeps the allowed characters of a text; every other becomes `_`.
     #[must_use]
     pub fn new(text: &str) -> Self {
@@ -48,7 +48,7 @@ impl Word {
     }
 }
 
-impl fmt::Display for Word {
+impl fmt::Display for Label {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -61,7 +61,7 @@ pub enum Detail {
     /// A number.
     Number(i64),
     /// A name.
-    Word(Word),
+    Word(Label),
     /// A flag.
     Flag(bool),
 }
@@ -70,9 +70,9 @@ macro_rules! events {
     ($($(#[$doc:meta])* $what:ident = $name:literal,)*) => {
         /// All events. The names are stored in the log and must never change.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum What { $($(#[$doc])* $what,)* }
+        pub enum EventKind { $($(#[$doc])* $what,)* }
 
-        impl What {
+        impl EventKind {
             /// All names, for filters.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
 
@@ -156,7 +156,7 @@ events! {
 #[derive(Clone, Debug)]
 pub struct Event {
     /// What happened.
-    pub what: What,
+    pub kind: EventKind,
     /// Its severity.
     pub severity: Severity,
     /// Numbers and names.
@@ -166,8 +166,8 @@ pub struct Event {
 impl Event {
     /// A routine event.
     #[must_use]
-    pub const fn new(what: What) -> Self {
-        Self { what, severity: Severity::Info, details: Vec::new() }
+    pub const fn new(what: EventKind) -> Self {
+        Self { kind: what, severity: Severity::Info, details: Vec::new() }
     }
 
     /// Sets the severity.
@@ -187,14 +187,14 @@ impl Event {
     /// Adds the count of a kind, which may be one defined by the user.
     #[must_use]
     pub fn count(mut self, kind: &str, many: usize) -> Self {
-        self.details.push((Cow::Owned(Word::new(kind).0), Detail::Number(i64::try_from(many).unwrap_or(i64::MAX))));
+        self.details.push((Cow::Owned(Label::new(kind).0), Detail::Number(i64::try_from(many).unwrap_or(i64::MAX))));
         self
     }
 
     /// Adds a name.
     #[must_use]
     pub fn word(mut self, name: &'static str, word: &str) -> Self {
-        self.details.push((Cow::Borrowed(name), Detail::Word(Word::new(word))));
+        self.details.push((Cow::Borrowed(name), Detail::Word(Label::new(word))));
         self
     }
 

@@ -24,8 +24,8 @@
 //! - After `settle`: an estimate instead of the real cost. The correction stays pending for up to two
 //!   days, and any process of the same provider and profile can make it.
 
-use super::audit::Audit;
-use super::usage::{Entry, Usage};
+use super::audit::AuditLog;
+use super::usage::{UsageEntry, UsageLog};
 use crate::clock::{Moment, Time, Uptime};
 use crate::disk;
 use serde::{Deserialize, Serialize};
@@ -33,22 +33,22 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The number of days kept: this month and the one before.
-const DAYS: usize = 62;
+const KEPT_DAYS: usize = 62;
 /// A request that takes longer is assumed to belong to a crashed process.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
-const A_DAY: Duration = Duration::from_secs(86_400);
+const HOLD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+const DAY: Duration = Duration::from_secs(86_400);
 /// The shortest local day: 23 hours when summer time begins. The shortest month: 28 days, less that
 /// hour.
-const LEAST_DAY: Duration = Duration::from_secs(23 * 3600);
-const LEAST_MONTH: Duration = Duration::from_secs(28 * 86_400 - 3600);
+const MIN_DAY: Duration = Duration::from_secs(23 * 3600);
+const MIN_MONTH: Duration = Duration::from_secs(28 * 86_400 - 3600);
 /// The most corrections that wait at a time; none waits longer than two days.
-const PENDING: usize = 20;
+const MAX_PENDING: usize = 20;
 
 /// A local calendar day. In the file it is a row of numbers, because there are many and the file is
 /// read for every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Row", into = "Row")]
-pub struct Day {
+#[serde(from = "DayRow", into = "DayRow")]
+pub struct DayTotal {
     /// Its beginning.
     pub start: Time,
     /// The beginning of the next day.
@@ -65,21 +65,21 @@ pub struct Day {
 /// change at any moment: therefore a period keeps the end it was given, and the next one ends at
 /// least `least` after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Period {
+pub(super) struct BudgetPeriod {
     start: Time,
     pub(super) until: Time,
     /// The amount spent in it.
     pub(super) nanos: i64,
 }
 
-impl Default for Period {
+impl Default for BudgetPeriod {
     fn default() -> Self {
-        Self::begun(Time::from_millis(0), Time::from_millis(0))
+        Self::starting(Time::from_millis(0), Time::from_millis(0))
     }
 }
 
-impl Period {
-    const fn begun(start: Time, until: Time) -> Self {
+impl BudgetPeriod {
+    const fn starting(start: Time, until: Time) -> Self {
         Self { start, until, nanos: 0 }
     }
 
@@ -95,16 +95,16 @@ impl Period {
         let first = ends(now);
         if now < self.until {
             // An end further away than any period is long comes from a wrong clock.
-            if self.until > first.plus(least).plus(A_DAY * 2) {
+            if self.until > first.saturating_add(least).saturating_add(DAY * 2) {
                 self.until = first;
             }
             return;
         }
-        let (earliest, mut until) = (self.until.plus(least), first);
+        let (earliest, mut until) = (self.until.saturating_add(least), first);
         while until < earliest && until < ends(until) {
             until = ends(until);
         }
-        *self = Self::begun(begins.max(self.until), until);
+        *self = Self::starting(begins.max(self.until), until);
     }
 }
 
@@ -113,20 +113,20 @@ impl Period {
 pub struct SpendingMark {
     /// The number of reservations ever made.
     pub(super) holds: u64,
-    day: Period,
-    month: Period,
+    day: BudgetPeriod,
+    month: BudgetPeriod,
 }
 
-type Row = (i64, i64, i64, u64, u64);
+type DayRow = (i64, i64, i64, u64, u64);
 
-impl From<Row> for Day {
-    fn from((start, end, nanos, requests, unknown): Row) -> Self {
+impl From<DayRow> for DayTotal {
+    fn from((start, end, nanos, requests, unknown): DayRow) -> Self {
         Self { start: Time::from_millis(start), end: Time::from_millis(end), nanos, requests, unknown }
     }
 }
 
-impl From<Day> for Row {
-    fn from(day: Day) -> Self {
+impl From<DayTotal> for DayRow {
+    fn from(day: DayTotal) -> Self {
         (day.start.millis(), day.end.millis(), day.nanos, day.requests, day.unknown)
     }
 }
@@ -154,24 +154,24 @@ impl Hold {
     }
 
     fn moment(&self) -> Moment {
-        Moment { wall: self.at, uptime: (self.run != 0).then_some(Uptime { run: self.run, millis: self.uptime }) }
+        Moment { wall: self.at, uptime: (self.run != 0).then_some(Uptime { boot_id: self.run, millis: self.uptime }) }
     }
 }
 
 /// An estimate that the provider can correct later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pending {
+pub struct PendingCorrection {
     /// The provider's id of the answer.
     pub id: String,
     /// The entry that was booked.
-    pub booked: Entry,
+    pub booked: UsageEntry,
     /// How often the provider was asked.
     pub tries: u32,
 }
 
 /// What an amount is reserved for.
 #[derive(Clone, Debug)]
-pub struct Intent {
+pub struct ReservationRequest {
     /// The provider.
     pub provider: String,
     /// The profile of the key.
@@ -183,14 +183,14 @@ pub struct Intent {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Tally {
+pub(super) struct Totals {
     counted: u64,
     next: u64,
-    pub(super) days: Vec<Day>,
-    pub(super) today: Period,
-    pub(super) month: Period,
+    pub(super) days: Vec<DayTotal>,
+    pub(super) today: BudgetPeriod,
+    pub(super) month: BudgetPeriod,
     pub(super) held: Vec<Hold>,
-    pub(super) pending: Vec<Pending>,
+    pub(super) pending: Vec<PendingCorrection>,
     /// The providers that ever charged anything.
     #[serde(default)]
     pub(super) paid: Vec<String>,
@@ -199,62 +199,62 @@ pub(super) struct Tally {
     pub(super) rebuilt: bool,
 }
 
-impl Tally {
+impl Totals {
     /// Reads the tally as of now. The caller holds the lock, and writes it after a change.
-    pub(super) fn read(path: &Path, usage: &Usage, audit: &Audit, now: Moment) -> Result<Self, disk::Error> {
+    pub(super) fn read(path: &Path, usage: &UsageLog, audit: &AuditLog, now: Moment) -> Result<Self, disk::Error> {
         let bytes = disk::read_at_most(path, 1 << 22)?;
         let length = usage.len();
-        let mut tally = match bytes.as_deref().map(Self::parse) {
-            Some(Some(tally)) => tally,
+        let mut totals = match bytes.as_deref().map(Self::parse) {
+            Some(Some(totals)) => totals,
             found => {
-                let mut tally = Self::default();
+                let mut totals = Self::default();
                 // When the lost day began, and in which zone, is unknown: count what the last 24
                 // hours cost, for the next 23 hours.
-                let since = now.wall.minus(A_DAY);
-                tally.today = Period::begun(since, now.wall.plus(LEAST_DAY));
-                tally.month = Period::begun(since.calendar().month, now.wall.calendar().next_month);
-                tally.rebuild(usage, audit, now)?;
-                for span in [&mut tally.today, &mut tally.month] {
+                let since = now.wall.saturating_sub(DAY);
+                totals.today = BudgetPeriod::starting(since, now.wall.saturating_add(MIN_DAY));
+                totals.month = BudgetPeriod::starting(since.calendar().month, now.wall.calendar().next_month);
+                totals.rebuild(usage, audit, now)?;
+                for span in [&mut totals.today, &mut totals.month] {
                     if span.nanos == 0 {
-                        *span = Period::default();
+                        *span = BudgetPeriod::default();
                     }
                 }
-                tally.rebuilt = found.is_some() || tally.days.iter().any(|d| d.requests > 0);
-                tally
+                totals.rebuilt = found.is_some() || totals.days.iter().any(|d| d.requests > 0);
+                totals
             }
         };
         let calendar = now.wall.calendar();
-        tally.today.roll(now.wall, LEAST_DAY, calendar.day, |at| at.calendar().next_day);
-        tally.month.roll(now.wall, LEAST_MONTH, calendar.month, |at| at.calendar().next_month);
-        match tally.counted {
+        totals.today.roll(now.wall, MIN_DAY, calendar.day, |at| at.calendar().next_day);
+        totals.month.roll(now.wall, MIN_MONTH, calendar.month, |at| at.calendar().next_month);
+        match totals.counted {
             counted if counted < length => {
                 // A process crashed after writing the record and before writing the tally.
-                for entry in usage.after(counted)? {
-                    tally.count(&entry);
+                for entry in usage.entries_after(counted)? {
+                    totals.count_entry(&entry);
                 }
-                tally.counted = length;
+                totals.counted = length;
             }
             // The record became shorter. What was counted stays counted.
-            _ => tally.counted = length,
+            _ => totals.counted = length,
         }
         let today = calendar.day;
-        let known = tally.days.last().is_none_or(|last| last.end <= today) || tally.days.iter().any(|d| d.start == today);
+        let known = totals.days.last().is_none_or(|last| last.end <= today) || totals.days.iter().any(|d| d.start == today);
         if !known {
             // Another time zone: days begin at other moments now. The periods of the budgets
             // continue.
-            tally.days.clear();
-            let spans = (tally.today, tally.month);
-            tally.rebuild(usage, audit, now)?;
-            (tally.today, tally.month) = spans;
+            totals.days.clear();
+            let spans = (totals.today, totals.month);
+            totals.rebuild(usage, audit, now)?;
+            (totals.today, totals.month) = spans;
         }
-        tally.day(now.wall);
-        Ok(tally)
+        totals.day_mut(now.wall);
+        Ok(totals)
     }
 
     fn parse(bytes: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(bytes).ok()?;
         let (body, sum) = text.split_once('\n')?;
-        (sum.trim_end() == check_sum(body)).then(|| serde_json::from_str(body).ok()).flatten()
+        (sum.trim_end() == checksum(body)).then(|| serde_json::from_str(body).ok()).flatten()
     }
 
     pub(super) const fn mark(&self) -> SpendingMark {
@@ -278,22 +278,23 @@ impl Tally {
 
     pub(super) fn write(&self, path: &Path) -> Result<(), disk::Error> {
         let body = serde_json::to_string(self).unwrap_or_default();
-        disk::write_page_alone(path, format!("{body}\n{}\n", check_sum(&body)).as_bytes())
+        disk::write_in_place_locked(path, format!("{body}\n{}\n", checksum(&body)).as_bytes())
     }
 
-    fn rebuild(&mut self, usage: &Usage, audit: &Audit, now: Moment) -> Result<(), disk::Error> {
-        let since = now.wall.minus(Duration::from_secs(86_400 * DAYS as u64));
+    fn rebuild(&mut self, usage: &UsageLog, audit: &AuditLog, now: Moment) -> Result<(), disk::Error> {
+        let since = now.wall.saturating_sub(Duration::from_secs(86_400 * KEPT_DAYS as u64));
         self.counted = usage.len();
-        usage.read(since, |entry| self.count(&entry))?;
+        usage.read(since, |entry| self.count_entry(&entry))?;
         // The log has the costs too, so an entry that was removed from, or lowered in, one of the
         // two files still counts.
-        let mut logged = Self { today: Period { nanos: 0, ..self.today }, month: Period { nanos: 0, ..self.month }, ..Self::default() };
+        let mut logged =
+            Self { today: BudgetPeriod { nanos: 0, ..self.today }, month: BudgetPeriod { nanos: 0, ..self.month }, ..Self::default() };
         for (at, nanos) in audit.costs_since(since) {
             let empty = String::new;
             let (prompt, completion) = (0, 0);
             let (estimated, correction, was_unknown, conversation) = (false, false, false, None);
             let (provider, profile, model) = (empty(), empty(), empty());
-            logged.count(&Entry {
+            logged.count_entry(&UsageEntry {
                 at,
                 provider,
                 profile,
@@ -310,7 +311,7 @@ impl Tally {
         self.today.nanos = self.today.nanos.max(logged.today.nanos);
         self.month.nanos = self.month.nanos.max(logged.month.nanos);
         for day in logged.days {
-            if let Some(own) = self.day(day.start) {
+            if let Some(own) = self.day_mut(day.start) {
                 own.nanos = own.nanos.max(day.nanos);
                 own.requests = own.requests.max(day.requests);
                 own.unknown = own.unknown.max(day.unknown);
@@ -320,25 +321,25 @@ impl Tally {
     }
 
     /// The day that contains a moment, added if missing.
-    pub(super) fn day(&mut self, at: Time) -> Option<&mut Day> {
-        let inside = |d: &Day| d.start <= at && at < d.end;
+    pub(super) fn day_mut(&mut self, at: Time) -> Option<&mut DayTotal> {
+        let inside = |d: &DayTotal| d.start <= at && at < d.end;
         if !self.days.iter().any(inside) {
             let calendar = at.calendar();
-            self.days.push(Day { start: calendar.day, end: calendar.next_day, nanos: 0, requests: 0, unknown: 0 });
+            self.days.push(DayTotal { start: calendar.day, end: calendar.next_day, nanos: 0, requests: 0, unknown: 0 });
             self.days.sort_by_key(|d| d.start);
-            let over = self.days.len().saturating_sub(DAYS);
+            let over = self.days.len().saturating_sub(KEPT_DAYS);
             self.days.drain(..over);
         }
         self.days.iter_mut().find(|d| inside(d))
     }
 
-    fn count(&mut self, entry: &Entry) {
+    fn count_entry(&mut self, entry: &UsageEntry) {
         if entry.nanos.is_some_and(|n| n > 0) && !self.paid.contains(&entry.provider) {
             self.paid.push(entry.provider.clone());
         }
         self.today.count(entry.at, entry.nanos.unwrap_or(0));
         self.month.count(entry.at, entry.nanos.unwrap_or(0));
-        if let Some(day) = self.day(entry.at) {
+        if let Some(day) = self.day_mut(entry.at) {
             day.nanos = day.nanos.saturating_add(entry.nanos.unwrap_or(0));
             if entry.correction {
                 day.unknown = day.unknown.saturating_sub(u64::from(entry.was_unknown));
@@ -350,29 +351,29 @@ impl Tally {
     }
 
     /// Books entries: in the record first, then here.
-    pub(super) fn book(&mut self, usage: &Usage, entries: &[Entry]) -> Result<(), disk::Error> {
+    pub(super) fn record(&mut self, usage: &UsageLog, entries: &[UsageEntry]) -> Result<(), disk::Error> {
         if !entries.is_empty() {
-            self.counted = usage.add(entries)?;
+            self.counted = usage.append(entries)?;
             for entry in entries {
-                self.count(entry);
+                self.count_entry(entry);
             }
         }
         Ok(())
     }
 
-    pub(super) fn hold(&mut self, intent: &Intent, nanos: i64, now: Moment) -> Hold {
-        let uptime = now.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
+    pub(super) fn hold(&mut self, request: &ReservationRequest, nanos: i64, now: Moment) -> Hold {
+        let uptime = now.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
         self.next += 1;
         let hold = Hold {
             id: self.next,
             nanos,
             at: now.wall,
-            run: uptime.run,
+            run: uptime.boot_id,
             uptime: uptime.millis,
-            provider: intent.provider.clone(),
-            profile: intent.profile.clone(),
-            model: super::usage::model(&intent.model),
-            conversation: intent.conversation.clone(),
+            provider: request.provider.clone(),
+            profile: request.profile.clone(),
+            model: super::usage::sanitize_model(&request.model),
+            conversation: request.conversation.clone(),
         };
         self.held.push(hold.clone());
         hold
@@ -380,38 +381,38 @@ impl Tally {
 
     /// Removes reservations of crashed processes and returns them as entries: the amount may have
     /// been spent, so it counts.
-    pub(super) fn abandoned(&mut self, now: Moment) -> Vec<Entry> {
-        let (gone, alive): (Vec<Hold>, Vec<Hold>) = self.held.drain(..).partition(|h| now.since(h.moment()) >= PATIENCE);
+    pub(super) fn expire_stale(&mut self, now: Moment) -> Vec<UsageEntry> {
+        let (gone, alive): (Vec<Hold>, Vec<Hold>) = self.held.drain(..).partition(|h| now.since(h.moment()) >= HOLD_TIMEOUT);
         self.held = alive;
-        gone.into_iter().map(|hold| entry_of(hold, now.wall)).collect()
+        gone.into_iter().map(|hold| entry_from_hold(hold, now.wall)).collect()
     }
 
     /// An entry that cancels a reservation that was booked as spent meanwhile, because its request
     /// took so long.
-    pub(super) fn mend_of(&self, hold: &Hold, now: Moment) -> Option<Entry> {
+    pub(super) fn reversal(&self, hold: &Hold, now: Moment) -> Option<UsageEntry> {
         let gone = !self.held.iter().any(|h| h.id == hold.id);
         gone.then(|| {
-            let booked = entry_of(hold.clone(), now.wall);
-            Entry { nanos: booked.nanos.map(|n| -n), correction: true, estimated: false, ..booked }
+            let booked = entry_from_hold(hold.clone(), now.wall);
+            UsageEntry { nanos: booked.nanos.map(|n| -n), correction: true, estimated: false, ..booked }
         })
     }
 
     /// Removes a reservation.
-    pub(super) fn let_go(&mut self, hold: &Hold) {
+    pub(super) fn release(&mut self, hold: &Hold) {
         self.held.retain(|h| h.id != hold.id);
     }
 
-    pub(super) fn await_correction(&mut self, pending: Pending) {
-        let old = pending.booked.at.minus(Duration::from_secs(2 * 86_400));
+    pub(super) fn enqueue_correction(&mut self, pending: PendingCorrection) {
+        let old = pending.booked.at.saturating_sub(Duration::from_secs(2 * 86_400));
         self.pending.push(pending);
         self.pending.retain(|p| p.booked.at >= old);
-        let over = self.pending.len().saturating_sub(PENDING);
+        let over = self.pending.len().saturating_sub(MAX_PENDING);
         self.pending.drain(..over);
     }
 }
 
-fn entry_of(hold: Hold, at: Time) -> Entry {
-    Entry {
+fn entry_from_hold(hold: Hold, at: Time) -> UsageEntry {
+    UsageEntry {
         at,
         provider: hold.provider,
         profile: hold.profile,
@@ -426,6 +427,6 @@ fn entry_of(hold: Hold, at: Time) -> Entry {
     }
 }
 
-fn check_sum(body: &str) -> String {
+fn checksum(body: &str) -> String {
     super::chain::hash(body.as_bytes())
 }

@@ -1,18 +1,18 @@
 //! The usage record: tokens and costs of every request, as the providers reported them.
 
-use super::Word;
+use super::Label;
 use crate::clock::Time;
 use crate::disk::{self, Appender};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// The bytes at the end of the record that are searched for the costs of recent requests.
-const LAST: u64 = 1 << 16;
+const RECENT_BYTES: u64 = 1 << 16;
 
 /// The usage of one request. Amounts are in billionths of a dollar. What is unknown is absent,
 /// never 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct UsageEntry {
     /// When it was answered.
     pub at: Time,
     /// The provider.
@@ -45,7 +45,7 @@ pub struct Entry {
 
 /// Sums of entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct UsageTotals {
     /// The number of requests.
     pub requests: u64,
     /// Prompt tokens.
@@ -60,9 +60,9 @@ pub struct Sum {
     pub estimated: u64,
 }
 
-impl Sum {
+impl UsageTotals {
     /// Adds an entry.
-    pub fn add(&mut self, entry: &Entry) {
+    pub fn add(&mut self, entry: &UsageEntry) {
         self.prompt = self.prompt.saturating_add(entry.prompt);
         self.completion = self.completion.saturating_add(entry.completion);
         self.nanos = self.nanos.saturating_add(entry.nanos.unwrap_or(0));
@@ -82,11 +82,11 @@ impl Sum {
 
 /// The usage record.
 #[derive(Clone, Debug)]
-pub struct Usage {
+pub struct UsageLog {
     path: PathBuf,
 }
 
-impl Usage {
+impl UsageLog {
     /// The record in a state folder.
     #[must_use]
     pub fn new(state: &Path) -> Self {
@@ -100,7 +100,7 @@ impl Usage {
     }
 
     /// Appends entries. Returns the new length of the record.
-    pub(super) fn add(&self, entries: &[Entry]) -> Result<u64, disk::Error> {
+    pub(super) fn append(&self, entries: &[UsageEntry]) -> Result<u64, disk::Error> {
         let mut file = Appender::open(&self.path)?;
         let mut lines = Vec::new();
         // A process crashed while writing a line. Leave it visible, and begin a new line.
@@ -111,7 +111,7 @@ impl Usage {
             lines.extend(serde_json::to_vec(entry).unwrap_or_default());
             lines.push(b'\n');
         }
-        file.add(&lines)?;
+        file.append(&lines)?;
         file.length()
     }
 
@@ -121,7 +121,7 @@ impl Usage {
     }
 
     /// The entries after the first `from` bytes.
-    pub(super) fn after(&self, from: u64) -> Result<Vec<Entry>, disk::Error> {
+    pub(super) fn entries_after(&self, from: u64) -> Result<Vec<UsageEntry>, disk::Error> {
         let mut file = Appender::open(&self.path)?;
         let more = file.length()?.saturating_sub(from);
         let bytes = file.tail(more)?;
@@ -129,10 +129,10 @@ impl Usage {
     }
 
     /// Calls `each` with every entry since `since`. Returns the number of invalid lines.
-    pub fn read(&self, since: Time, mut each: impl FnMut(Entry)) -> Result<usize, disk::Error> {
+    pub fn read(&self, since: Time, mut each: impl FnMut(UsageEntry)) -> Result<usize, disk::Error> {
         let mut unreadable = 0;
         for line in disk::read(&self.path)?.unwrap_or_default().split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-            match serde_json::from_slice::<Entry>(line) {
+            match serde_json::from_slice::<UsageEntry>(line) {
                 Ok(entry) if entry.at >= since => each(entry),
                 Ok(_) => {}
                 Err(_) => unreadable += 1,
@@ -143,19 +143,19 @@ impl Usage {
 
     /// The highest cost among the last requests to a model. If the model has no record under that
     /// name and `any` is set, among those to its provider.
-    pub(super) fn dearest(&self, provider: &str, model: &str, any: bool) -> Result<i64, disk::Error> {
-        let mut last = self.after(self.len().saturating_sub(LAST))?;
+    pub(super) fn max_recent_cost(&self, provider: &str, model: &str, any: bool) -> Result<i64, disk::Error> {
+        let mut last = self.entries_after(self.len().saturating_sub(RECENT_BYTES))?;
         last.retain(|e| !e.correction && e.provider == provider);
         let most = |of: &str| last.iter().filter(|e| of.is_empty() || e.model == of).map(|e| e.nanos.unwrap_or(0)).max();
         Ok(most(model).or_else(|| any.then(|| most("")).flatten()).unwrap_or(0))
     }
 
     /// The cost of a conversation so far.
-    pub fn of_conversation(&self, id: &str) -> Result<i64, disk::Error> {
+    pub fn conversation_cost(&self, id: &str) -> Result<i64, disk::Error> {
         let mut sum = 0_i64;
         let Some(bytes) = disk::read(&self.path)? else { return Ok(0) };
         for line in bytes.split(|b| *b == b'\n').filter(|line| memchr::memmem::find(line, id.as_bytes()).is_some()) {
-            if let Ok(entry) = serde_json::from_slice::<Entry>(line)
+            if let Ok(entry) = serde_json::from_slice::<UsageEntry>(line)
                 && entry.conversation.as_deref() == Some(id)
             {
                 sum = sum.saturating_add(entry.nanos.unwrap_or(0));
@@ -167,6 +167,6 @@ impl Usage {
 
 /// A model name from outside, made safe for the record.
 #[must_use]
-pub fn model(name: &str) -> String {
-    Word::new(name).as_str().to_owned()
+pub fn sanitize_model(name: &str) -> String {
+    Label::new(name).as_str().to_owned()
 }

@@ -1,14 +1,14 @@
 //! Remembers how long providers asked to wait after too many requests.
 
 use crate::clock::{Clock, Moment, Time, Uptime};
-use crate::disk::{self, Lock};
+use crate::disk::{self, FileLock};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest waiting time that is honoured.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const MAX_BACKOFF: Duration = Duration::from_secs(24 * 3600);
 
 /// The waiting times that providers asked for.
 #[derive(Clone, Debug)]
@@ -18,17 +18,17 @@ pub struct Backoff {
 }
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Wish {
+struct RetryAt {
     at: Time,
     run: u32,
     uptime: i64,
     wait_ms: u64,
 }
 
-impl Wish {
+impl RetryAt {
     fn remaining(self, now: Moment) -> Option<Duration> {
-        let uptime = (self.run != 0).then_some(Uptime { run: self.run, millis: self.uptime });
-        let wait = Duration::from_millis(self.wait_ms).min(LONGEST);
+        let uptime = (self.run != 0).then_some(Uptime { boot_id: self.run, millis: self.uptime });
+        let wait = Duration::from_millis(self.wait_ms).min(MAX_BACKOFF);
         wait.checked_sub(now.since(Moment { wall: self.at, uptime })).filter(|left| !left.is_zero())
     }
 }
@@ -41,31 +41,31 @@ impl Backoff {
     }
 
     /// Records that `who` asked to wait.
-    pub fn learn(&self, who: &str, wait: Duration) -> Result<(), disk::Error> {
-        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+    pub fn record(&self, who: &str, wait: Duration) -> Result<(), disk::Error> {
+        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
         let now = self.clock.moment();
         let mut wishes = self.read()?;
-        wishes.retain(|_, wish| wish.remaining(now).is_some());
-        let uptime = now.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
+        wishes.retain(|_, options| options.remaining(now).is_some());
+        let uptime = now.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
         let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        wishes.insert(who.to_owned(), Wish { at: now.wall, run: uptime.run, uptime: uptime.millis, wait_ms });
+        wishes.insert(who.to_owned(), RetryAt { at: now.wall, run: uptime.boot_id, uptime: uptime.millis, wait_ms });
         disk::write(&self.path, &serde_json::to_vec(&wishes).unwrap_or_default())
     }
 
     /// The remaining waiting time of `who`.
     pub fn remaining(&self, who: &str) -> Result<Option<Duration>, disk::Error> {
         let now = self.clock.moment();
-        Ok(self.read()?.get(who).and_then(|wish| wish.remaining(now)))
+        Ok(self.read()?.get(who).and_then(|options| options.remaining(now)))
     }
 
     /// All remaining waiting times.
     pub fn all(&self) -> Result<Vec<(String, Duration)>, disk::Error> {
         let now = self.clock.moment();
-        Ok(self.read()?.into_iter().filter_map(|(who, wish)| Some((who, wish.remaining(now)?))).collect())
+        Ok(self.read()?.into_iter().filter_map(|(who, options)| Some((who, options.remaining(now)?))).collect())
     }
 
     /// A file that cannot be parsed counts as empty, because the provider will ask again.
-    fn read(&self) -> Result<BTreeMap<String, Wish>, disk::Error> {
+    fn read(&self) -> Result<BTreeMap<String, RetryAt>, disk::Error> {
         let bytes = disk::read_at_most(&self.path, 1 << 20)?.unwrap_or_default();
         Ok(serde_json::from_slice(&bytes).unwrap_or_default())
     }
@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_asked_is_remembered_until_it_has_passed() {
+    fn backoff_lasts_until_it_expires() {
         let dir = tempfile::tempdir().unwrap();
         let at = |s: i64| Time::from_millis(1_800_000_000_000 + s * 1000);
         let clock = Clock::fixed(at(0));
         let backoff = Backoff::new(&dir.path().join("state"), clock.clone());
         assert_eq!(backoff.remaining("a").unwrap(), None);
-        backoff.learn("a", Duration::from_secs(30)).unwrap();
-        backoff.learn("b", Duration::from_secs(90 * 3600)).unwrap();
+        backoff.record("a", Duration::from_secs(30)).unwrap();
+        backoff.record("b", Duration::from_secs(90 * 3600)).unwrap();
         clock.set(at(10));
         assert_eq!(backoff.remaining("a").unwrap(), Some(Duration::from_secs(20)));
         assert_eq!(backoff.remaining("b").unwrap(), Some(Duration::from_secs(24 * 3600 - 10)));

@@ -14,7 +14,7 @@ pub struct Lockdown {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Word {
+struct LockdownFile {
     since: Time,
 }
 
@@ -30,7 +30,7 @@ impl Lockdown {
     pub fn check(&self) -> Result<(), Error> {
         match disk::read_at_most(&self.path, 4096) {
             Ok(None) => Ok(()),
-            Ok(Some(bytes)) => Err(Error::Lockdown { since: serde_json::from_slice::<Word>(&bytes).ok().map(|w| w.since) }),
+            Ok(Some(bytes)) => Err(Error::Lockdown { since: serde_json::from_slice::<LockdownFile>(&bytes).ok().map(|w| w.since) }),
             Err(_) => Err(Error::Lockdown { since: None }),
         }
     }
@@ -41,7 +41,8 @@ impl Lockdown {
             return Ok(false);
         }
         // On a full disk an empty file can still be created.
-        disk::write(&self.path, &serde_json::to_vec(&Word { since: now }).unwrap_or_default()).or_else(|_| disk::mark(&self.path))?;
+        disk::write(&self.path, &serde_json::to_vec(&LockdownFile { since: now }).unwrap_or_default())
+            .or_else(|_| disk::touch(&self.path))?;
         Ok(true)
     }
 
@@ -53,7 +54,7 @@ impl Lockdown {
             Err(Error::Lockdown { since: Some(since) }) => since,
             Err(_) => now,
         };
-        disk::write(&self.path.with_extension("released"), &serde_json::to_vec(&Word { since }).unwrap_or_default())?;
+        disk::write(&self.path.with_extension("released"), &serde_json::to_vec(&LockdownFile { since }).unwrap_or_default())?;
         match disk::remove(&self.path) {
             // Something else occupies its path: move it away.
             Err(_) => disk::rename(&self.path, &self.path.with_extension(format!("was-{}", now.millis()))).map(|()| true),
@@ -67,7 +68,7 @@ impl Lockdown {
             return Ok(Some(Time::from_millis(i64::MAX)));
         }
         let bytes = disk::read_at_most(&self.path.with_extension("released"), 4096)?;
-        Ok(bytes.map(|b| serde_json::from_slice::<Word>(&b).map_or(Time::from_millis(i64::MAX), |w| w.since)))
+        Ok(bytes.map(|b| serde_json::from_slice::<LockdownFile>(&b).map_or(Time::from_millis(i64::MAX), |w| w.since)))
     }
 }
 
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_on_whatever_the_file_says() {
+    fn lockdown_is_on_whatever_the_file_says() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let switch = Lockdown::new(&state);

@@ -12,7 +12,7 @@ pub use backoff::Backoff;
 pub use lockdown::Lockdown;
 
 use crate::clock::{Moment, Time, Uptime};
-use crate::disk::{self, Appender, Lock};
+use crate::disk::{self, Appender, FileLock};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -20,9 +20,9 @@ use std::time::Duration;
 
 /// The width of a line: two times of 13 digits (sufficient until the year 2286), the boot id, and
 /// the separators.
-const LINE: usize = 37;
+const LINE_BYTES: usize = 37;
 /// The number of lines above which expired ones are removed.
-const LONG: usize = 1024;
+const COMPACT_AFTER_LINES: usize = 1024;
 
 /// A window: at most `most` requests in `length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,14 +30,14 @@ pub struct Window {
     /// Its name.
     pub name: &'static str,
     /// The most requests.
-    pub most: u32,
+    pub max_requests: u32,
     /// Its length.
     pub length: Duration,
 }
 
 /// The state of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Level {
+pub struct WindowUsage {
     /// The window.
     pub window: Window,
     /// The requests in it.
@@ -48,11 +48,11 @@ pub struct Level {
     pub frees: Option<Duration>,
 }
 
-impl Level {
+impl WindowUsage {
     /// Whether at least four fifths are used.
     #[must_use]
     pub fn is_high(&self) -> bool {
-        u64::from(self.used) * 5 >= u64::from(self.window.most) * 4
+        u64::from(self.used) * 5 >= u64::from(self.window.max_requests) * 4
     }
 }
 
@@ -60,10 +60,10 @@ impl Level {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A window is full.
-    #[error("{}", full(level.window))]
+    #[error("{}", describe_full(usage.window))]
     Full {
         /// The window that stays full the longest.
-        level: Level,
+        usage: WindowUsage,
         /// How long until a request is allowed.
         wait: Duration,
     },
@@ -71,8 +71,8 @@ pub enum Error {
     #[error("cannot count requests")]
     Disk(#[from] disk::Error),
     /// The provider asked to wait.
-    #[error("`{who}` asked to wait {} before the next request", crate::clock::in_words(*wait))]
-    Asked {
+    #[error("`{who}` asked to wait {} before the next request", crate::clock::humanize(*wait))]
+    AskedToWait {
         /// The provider, profile and model.
         who: String,
         /// The remaining waiting time.
@@ -86,9 +86,9 @@ pub enum Error {
     },
 }
 
-fn full(window: Window) -> String {
-    let length = crate::clock::in_words(window.length);
-    match window.most {
+fn describe_full(window: Window) -> String {
+    let length = crate::clock::humanize(window.length);
+    match window.max_requests {
         0 => format!("the rate limit is 0 requests in {length}: no request is allowed"),
         most => format!("rate limit of {most} requests in {length} reached"),
     }
@@ -100,8 +100,8 @@ impl Error {
     pub const fn wait(&self) -> Option<Duration> {
         match self {
             // With a limit of 0, waiting does not help.
-            Self::Full { level, .. } if level.window.most == 0 => None,
-            Self::Full { wait, .. } | Self::Asked { wait, .. } => Some(*wait),
+            Self::Full { usage: level, .. } if level.window.max_requests == 0 => None,
+            Self::Full { wait, .. } | Self::AskedToWait { wait, .. } => Some(*wait),
             Self::Disk(_) | Self::Lockdown { .. } => None,
         }
     }
@@ -109,9 +109,9 @@ impl Error {
 
 /// An admitted request.
 #[derive(Clone, Copy, Debug)]
-pub struct Passed {
+pub struct Admitted {
     /// The state of each window, this request included.
-    pub levels: [Level; 2],
+    pub windows: [WindowUsage; 2],
     /// The number of requests restored from elsewhere, if the state was missing or damaged.
     pub rebuilt: Option<usize>,
 }
@@ -133,7 +133,7 @@ pub struct Limiter {
 }
 
 /// The content of the file.
-struct State {
+struct LimiterState {
     uses: Vec<Moment>,
     /// Whether the whole file has to be written.
     rewrite: bool,
@@ -144,43 +144,43 @@ impl Limiter {
     /// A counter with its state in `path`.
     #[must_use]
     pub fn new(path: PathBuf, per_minute: u32, per_hour: u32) -> Self {
-        let minute = Window { name: "minute", most: per_minute, length: Duration::from_secs(60) };
-        let hour = Window { name: "hour", most: per_hour, length: Duration::from_secs(3600) };
+        let minute = Window { name: "minute", max_requests: per_minute, length: Duration::from_secs(60) };
+        let hour = Window { name: "hour", max_requests: per_hour, length: Duration::from_secs(3600) };
         Self { path, windows: [minute, hour] }
     }
 
     /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
     /// the last slot. `seen` returns the times of requests since a moment from another source; it
     /// is called only if the state is missing or damaged.
-    pub fn take(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<Passed, Error> {
-        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
+    pub fn acquire(&self, now: Moment, recover: &dyn Fn(Time) -> Vec<Time>) -> Result<Admitted, Error> {
+        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
         let mut file = if disk::exists(&self.path) { Some(Appender::open(&self.path)?) } else { None };
-        let State { mut uses, rewrite, rebuilt } = self.read(file.as_mut().map(Appender::read_all).transpose()?, now, seen);
-        let levels = self.windows.map(|w| level(w, &uses, now));
-        let full = levels.iter().filter(|l| l.used >= l.window.most).map(|l| (l.frees.unwrap_or(l.window.length), *l));
+        let LimiterState { mut uses, rewrite, rebuilt } = self.read(file.as_mut().map(Appender::read_all).transpose()?, now, recover);
+        let levels = self.windows.map(|w| window_usage(w, &uses, now));
+        let full = levels.iter().filter(|l| l.used >= l.window.max_requests).map(|l| (l.frees.unwrap_or(l.window.length), *l));
         if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
             if rewrite {
                 self.write(&uses)?;
             }
-            return Err(Error::Full { level, wait });
+            return Err(Error::Full { usage: level, wait });
         }
         uses.push(now);
         match &mut file {
-            Some(file) if !rewrite => file.add(line(now).as_bytes())?,
+            Some(file) if !rewrite => file.append(format_line(now).as_bytes())?,
             _ => self.write(&uses)?,
         }
-        Ok(Passed { levels: self.windows.map(|w| level(w, &uses, now)), rebuilt })
+        Ok(Admitted { windows: self.windows.map(|w| window_usage(w, &uses, now)), rebuilt })
     }
 
     /// The state of the windows. Nothing is counted.
-    pub fn levels(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[Level; 2], Error> {
-        let State { uses, .. } = self.read(disk::read(&self.path)?, now, seen);
-        Ok(self.windows.map(|w| level(w, &uses, now)))
+    pub fn usage(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[WindowUsage; 2], Error> {
+        let LimiterState { uses, .. } = self.read(disk::read(&self.path)?, now, seen);
+        Ok(self.windows.map(|w| window_usage(w, &uses, now)))
     }
 
     /// The newest request and the number of requests; `None` if there are none.
     pub fn mark(&self, now: Moment) -> Result<Option<RequestMark>, Error> {
-        let State { uses, .. } = self.read(disk::read(&self.path)?, now, &|_| Vec::new());
+        let LimiterState { uses, .. } = self.read(disk::read(&self.path)?, now, &|_| Vec::new());
         let used = u32::try_from(uses.len()).unwrap_or(u32::MAX);
         Ok(uses.iter().map(|m| m.wall).max().map(|newest| RequestMark { newest, used }))
     }
@@ -188,8 +188,8 @@ impl Limiter {
     /// Adds the requests that a file older than the mark lacks, each as late as possible. Returns
     /// their number.
     pub fn raise_to(&self, mark: &RequestMark, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<u32, Error> {
-        let _lock = Lock::wait(&self.path.with_extension("lock"))?;
-        let State { mut uses, .. } = self.read(disk::read(&self.path)?, now, seen);
+        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
+        let LimiterState { mut uses, .. } = self.read(disk::read(&self.path)?, now, seen);
         let at = Moment { wall: mark.newest.min(now.wall), uptime: None };
         let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
         let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
@@ -204,24 +204,24 @@ impl Limiter {
     }
 
     fn write(&self, uses: &[Moment]) -> Result<(), Error> {
-        let fresh: String = uses.iter().map(|m| line(*m)).collect();
-        Ok(disk::write_cache_alone(&self.path, fresh.as_bytes())?)
+        let fresh: String = uses.iter().map(|m| format_line(*m)).collect();
+        Ok(disk::write_cache_locked(&self.path, fresh.as_bytes())?)
     }
 
-    fn read(&self, bytes: Option<Vec<u8>>, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> State {
+    fn read(&self, bytes: Option<Vec<u8>>, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> LimiterState {
         let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
         let missing = bytes.as_ref().is_none_or(Vec::is_empty);
         let bytes = bytes.unwrap_or_default();
         // A process crashed while writing a line, whose request was never admitted; or the disk
         // lost a part, whose requests were. The audit log knows which.
-        let torn = bytes.len() % LINE;
+        let torn = bytes.len() % LINE_BYTES;
         let mut uses = Vec::new();
         let mut lines = 0;
         let mut damaged = false;
         let mut ahead = false;
-        for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE) {
+        for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE_BYTES) {
             lines += 1;
-            match moment(chunk) {
+            match parse_line(chunk) {
                 // The wall clock was set back: count the request from now on, so that no request
                 // waits for a distant time.
                 Some(m) if now.since(m).is_zero() => {
@@ -236,7 +236,7 @@ impl Limiter {
         uses.retain(|m| now.since(*m) < longest);
         let mut rebuilt = None;
         if missing || damaged || torn != 0 {
-            let since = now.wall.minus(longest);
+            let since = now.wall.saturating_sub(longest);
             let others: Vec<Moment> = seen(since)
                 .into_iter()
                 .map(|t| Moment { wall: t.min(now.wall), uptime: None })
@@ -248,22 +248,22 @@ impl Limiter {
             }
             rebuilt = (damaged || more || missing && !uses.is_empty()).then_some(uses.len());
         }
-        let rewrite = missing || damaged || ahead || torn != 0 || lines > LONG.max(uses.len() * 2);
-        State { uses, rewrite, rebuilt }
+        let rewrite = missing || damaged || ahead || torn != 0 || lines > COMPACT_AFTER_LINES.max(uses.len() * 2);
+        LimiterState { uses, rewrite, rebuilt }
     }
 }
 
 /// Formats a line: `1800000000000 5f3a9c01 0000123456789`.
-fn line(moment: Moment) -> String {
+fn format_line(moment: Moment) -> String {
     let fit = |millis: i64| millis.clamp(0, 9_999_999_999_999);
-    let uptime = moment.uptime.unwrap_or(Uptime { run: 0, millis: 0 });
-    let mut line = String::with_capacity(LINE);
+    let uptime = moment.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
+    let mut line = String::with_capacity(LINE_BYTES);
     // Writing to a `String` cannot fail.
-    writeln!(line, "{:013} {:08x} {:013}", fit(moment.wall.millis()), uptime.run, fit(uptime.millis)).unwrap_or_default();
+    writeln!(line, "{:013} {:08x} {:013}", fit(moment.wall.millis()), uptime.boot_id, fit(uptime.millis)).unwrap_or_default();
     line
 }
 
-fn moment(line: &[u8]) -> Option<Moment> {
+fn parse_line(line: &[u8]) -> Option<Moment> {
     let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
     let mut parts = text.split(' ');
     let (wall, run, millis) = (parts.next()?, parts.next()?, parts.next()?);
@@ -273,14 +273,14 @@ fn moment(line: &[u8]) -> Option<Moment> {
     }
     let run = u32::from_str_radix(run, 16).ok()?;
     let millis = millis.parse().ok()?;
-    Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { run, millis }) })
+    Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { boot_id: run, millis }) })
 }
 
-fn level(window: Window, passed: &[Moment], now: Moment) -> Level {
+fn window_usage(window: Window, passed: &[Moment], now: Moment) -> WindowUsage {
     let within = passed.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
     let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
     let age = within.max();
-    Level { window, used, oldest: age.map(|a| now.wall.minus(a)), frees: age.map(|a| window.length.saturating_sub(a)) }
+    WindowUsage { window, used, oldest: age.map(|a| now.wall.saturating_sub(a)), frees: age.map(|a| window.length.saturating_sub(a)) }
 }
 
 #[cfg(test)]
@@ -304,11 +304,11 @@ mod tests {
 
     /// Both clocks are there, and the wall clock is off by so much.
     fn both(seconds: i64, off: i64) -> Moment {
-        Moment { wall: wall(seconds + off), uptime: Some(Uptime { run: 7, millis: 50_000 + seconds * 1000 }) }
+        Moment { wall: wall(seconds + off), uptime: Some(Uptime { boot_id: 7, millis: 50_000 + seconds * 1000 }) }
     }
 
     fn waits(limiter: &Limiter, now: Moment) -> Option<u64> {
-        match limiter.take(now, &|_| Vec::new()) {
+        match limiter.acquire(now, &|_| Vec::new()) {
             Ok(_) => None,
             Err(Error::Full { wait, .. }) => Some(wait.as_secs()),
             Err(other) => panic!("{other}"),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_windows_slide() {
+    fn limiter_windows_slide() {
         let (_dir, limiter) = limiter(2, 3);
         assert_eq!(waits(&limiter, at(0)), None);
         assert_eq!(waits(&limiter, at(10)), None);
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn setting_the_wall_clock_changes_nothing_while_the_machine_runs() {
+    fn limiter_ignores_wall_clock_changes() {
         for off in [-86_400, -3600, 3600, 86_400] {
             let (_dir, limiter) = limiter(2, 3);
             assert_eq!(waits(&limiter, both(0, 0)), None);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_second_clock_one_set_back_locks_nobody_out_for_longer_than_the_window() {
+    fn limiter_clock_set_back_locks_out_one_window() {
         for off in [3600, 86_400] {
             let (_dir, limiter) = limiter(1, 100);
             assert_eq!(waits(&limiter, at(off)), None);
@@ -354,27 +354,27 @@ mod tests {
     }
 
     #[test]
-    fn after_a_start_of_the_machine_its_running_time_is_the_least_that_has_passed() {
+    fn limiter_after_reboot_uses_uptime() {
         let (_dir, limiter) = limiter(1, 100);
         assert_eq!(waits(&limiter, both(0, 86_400)), None);
-        let later = |millis, off| Moment { wall: wall(off), uptime: Some(Uptime { run: 8, millis }) };
+        let later = |millis, off| Moment { wall: wall(off), uptime: Some(Uptime { boot_id: 8, millis }) };
         // The wall clock was a day ahead before the start: only what runs now tells the time.
         assert_eq!(waits(&limiter, later(20_000, 20)), Some(40));
         assert_eq!(waits(&limiter, later(60_000, 60)), None);
     }
 
     #[test]
-    fn a_torn_line_is_dropped() {
+    fn limiter_drops_torn_line() {
         let (dir, limiter) = limiter(2, 3);
         assert_eq!(waits(&limiter, at(0)), None);
-        Appender::open(&dir.path().join("state/requests")).unwrap().add(b"18000").unwrap();
+        Appender::open(&dir.path().join("state/requests")).unwrap().append(b"18000").unwrap();
         assert_eq!(waits(&limiter, at(1)), None);
         assert_eq!(waits(&limiter, at(2)), Some(58));
-        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), 2 * LINE);
+        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), 2 * LINE_BYTES);
     }
 
     #[test]
-    fn a_state_that_is_gone_emptied_or_damaged_is_counted_anew_from_what_others_wrote() {
+    fn limiter_rebuilds_damaged_state() {
         let seen = |since: Time| [wall(-4000), wall(0), wall(1)].into_iter().filter(|t| *t >= since).collect::<Vec<_>>();
         for spoil in ["", "what is this?\n", "1800000000000 00000000 000000000000x\n", "gone"] {
             let (dir, limiter) = limiter(2, 10);
@@ -383,15 +383,15 @@ mod tests {
                 "gone" => drop(disk::remove(&path)),
                 other => disk::write(&path, other.repeat(3).as_bytes()).unwrap(),
             }
-            match limiter.take(at(20), &seen) {
-                Err(Error::Full { wait, level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
+            match limiter.acquire(at(20), &seen) {
+                Err(Error::Full { wait, usage: level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
                 other => panic!("{spoil:?} {other:?}"),
             }
-            assert_eq!(limiter.take(at(70), &|_| panic!("it was written anew")).unwrap().rebuilt, None);
+            assert_eq!(limiter.acquire(at(70), &|_| panic!("it was written anew")).unwrap().rebuilt, None);
         }
         let (_dir, limiter) = limiter(9, 9);
-        let passed = limiter.take(at(20), &seen).unwrap();
-        assert_eq!((passed.rebuilt, passed.levels[1].used), (Some(2), 3));
+        let passed = limiter.acquire(at(20), &seen).unwrap();
+        assert_eq!((passed.rebuilt, passed.windows[1].used), (Some(2), 3));
     }
 
     #[test]
@@ -400,15 +400,15 @@ mod tests {
         let path = dir.path().join("state/requests");
         let none = |_: Time| Vec::new();
         assert_eq!(limiter.mark(at(0)).unwrap(), None);
-        limiter.take(at(0), &none).unwrap();
+        limiter.acquire(at(0), &none).unwrap();
         let copy = disk::read(&path).unwrap().unwrap();
-        limiter.take(at(10), &none).unwrap();
-        limiter.take(at(20), &none).unwrap();
+        limiter.acquire(at(10), &none).unwrap();
+        limiter.acquire(at(20), &none).unwrap();
         let mark = limiter.mark(at(20)).unwrap().unwrap();
         assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
         disk::write(&path, &copy).unwrap();
         assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 2);
-        let levels = limiter.levels(at(30), &none).unwrap();
+        let levels = limiter.usage(at(30), &none).unwrap();
         assert_eq!(levels.map(|l| l.used), [3, 3]);
         assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
         // An hour later none of them is in a window.
@@ -418,17 +418,17 @@ mod tests {
     }
 
     #[test]
-    fn a_first_run_is_not_a_loss() {
+    fn limiter_first_run_is_not_damage() {
         let (_dir, limiter) = limiter(9, 9);
-        assert_eq!(limiter.take(at(0), &|_| Vec::new()).unwrap().rebuilt, None);
+        assert_eq!(limiter.acquire(at(0), &|_| Vec::new()).unwrap().rebuilt, None);
     }
 
     #[test]
-    fn what_is_past_goes_from_the_file() {
+    fn limiter_removes_expired_lines() {
         let (dir, limiter) = limiter(1_000_000, 1_000_000);
-        let old: String = (0..2 * i64::try_from(LONG).unwrap()).map(|i| line(at(i / 1000))).collect();
+        let old: String = (0..2 * i64::try_from(COMPACT_AFTER_LINES).unwrap()).map(|i| format_line(at(i / 1000))).collect();
         disk::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
         assert_eq!(waits(&limiter, at(10_000)), None);
-        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE);
+        assert_eq!(disk::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE_BYTES);
     }
 }

@@ -5,42 +5,42 @@
 //! (100 bytes of the line, 40 words): a distant match would more often be a false alarm than a
 //! password.
 
-use super::assign::{Name, kind_of};
-use super::detect::{Pass, SAID};
+use super::assign::{FieldName, kind_of};
+use super::detect::{CONTEXT_WORDS, Scan};
 use super::kind::PASSWORD;
-use super::lexicon::{Lexicon, lexicon};
-use super::names::Word;
-use super::sentence::{Spoken, looks_like_name, spoken};
-use super::text::{caseless, count, find, is_word, lowered};
+use super::lexicon::{WordSet, word_set};
+use super::names::FieldKind;
+use super::sentence::{ProseWord, looks_like_name, next_word};
+use super::text::{count_byte, find, fold_case, is_word, to_lowercase};
 use super::value;
 
 /// Finds a word that is hardly anything but a password in a sentence about one: `I typed hunTer#2
 /// when it asked for the password`.
-pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
-    let text = pass.text;
-    if name.word != Word::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
+pub(super) fn near_mention(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
+    let text = scan.text;
+    if name.word != FieldKind::Password || !name.head().is_empty() && !name.head().ends_with(b"-") || name.end > name.to + 1 {
         return false;
     }
-    if name.start < pass.weighed {
+    if name.start < scan.weighed {
         return true;
     }
     let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
-    pass.weighed = to;
-    let line = text.cut(from, to);
+    scan.weighed = to;
+    let line = text.slice(from, to);
     // Prose has spaces and no code punctuation. Lines that look like code are left to `assign`.
     if line.iter().any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))
         || line.windows(2).any(|w| w == b"()")
-        || count(line, b' ') < 4
+        || count_byte(line, b' ') < 4
     {
         return false;
     }
     let mut at = from;
     for _ in 0..40 {
-        let Some(word) = spoken(text, at, to) else { return false };
-        if !pass.hits.iter().rev().take(8).any(|hit| hit.start < word.end && word.start < hit.end)
-            && made_by_hand(text.cut(word.start, word.end))
+        let Some(word) = next_word(text, at, to) else { return false };
+        if !scan.matches.iter().rev().take(8).any(|hit| hit.start < word.end && word.start < hit.end)
+            && looks_human_made(text.slice(word.start, word.end))
         {
-            pass.hit(word.start, word.end, PASSWORD, "spoken-near", SAID);
+            scan.report(word.start, word.end, PASSWORD, "spoken-near", CONTEXT_WORDS);
             return true;
         }
         at = word.next;
@@ -50,14 +50,14 @@ pub(super) fn near(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
 
 /// Words that connect a value with a name after it.
 #[rustfmt::skip]
-static LINKS: Lexicon = lexicon!([
+static LINK_WORDS: WordSet = word_set!([
     " as ", " is ", " ist ", " als ", " es ", " est ", " it's ", " its ", " it is ", " that's ", " which is ", " comme ", " como ", " come ",
     " jako ", " è ", " é ", " to ", " is het ", " som ", " es ist ", " das ist ", " c'est ",
 ]);
 
 /// Words that may occur between the connecting word and the name.
 #[rustfmt::skip]
-static BETWEEN: Lexicon = lexicon!([
+static FILLER_WORDS: WordSet = word_set!([
     "the", "my", "a", "our", "your", "his", "her", "their", "new", "old", "current", "temp", "temporary", "default", "initial", "wifi",
     "wi-fi", "wlan", "root", "admin", "user", "db", "database", "master", "login", "main", "shared", "team", "account", "server", "router",
     "mein", "das", "dein", "unser", "neues", "neue", "altes", "mi", "la", "tu", "nueva", "mon", "le", "nouveau", "mia", "il", "nuova",
@@ -66,19 +66,19 @@ static BETWEEN: Lexicon = lexicon!([
 
 /// Words that rate a password: a sentence with one may quote an example rather than a real
 /// password.
-static GRADES: Lexicon =
-    lexicon!(["strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes", "segura", "bon", "sicura"]);
+static STRENGTH_WORDS: WordSet =
+    word_set!(["strong", "good", "weak", "safe", "secure", "valid", "bad", "starkes", "sicheres", "gutes", "segura", "bon", "sicura"]);
 
 /// Reads `hunter2 is my password`, `use hunter2 as the new root password`, `hunter2 — it's the admin
 /// password`.
-pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
-    let text = pass.text;
+pub(super) fn value_before_name(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
+    let text = scan.text;
     let start = text.line_start(name.start, 90);
-    let before = text.cut(start, name.start);
+    let before = text.slice(start, name.start);
     if !before.ends_with(b" ") {
         return false;
     }
-    let lower = lowered(before);
+    let lower = to_lowercase(before);
     if before.len() != lower.len() {
         return false;
     }
@@ -88,114 +88,114 @@ pub(super) fn said_before(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
     for _ in 0..4 {
         let Some((shorter, word)) = rest.trim_end().rsplit_once(' ') else { break };
         // `hunter2 (the password)`
-        parenthesis = word.starts_with('(') && BETWEEN.has(word.trim_start_matches('('));
+        parenthesis = word.starts_with('(') && FILLER_WORDS.contains(word.trim_start_matches('('));
         if parenthesis {
             rest = shorter;
             break;
         }
-        graded |= GRADES.has(word);
-        if !GRADES.has(word) && !BETWEEN.has(word) {
+        graded |= STRENGTH_WORDS.contains(word);
+        if !STRENGTH_WORDS.contains(word) && !FILLER_WORDS.contains(word) {
             break;
         }
         rest = rest.get(..=shorter.len()).unwrap_or_default();
     }
-    let Some(link) = LINKS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max().or_else(|| parenthesis.then_some(0)) else {
+    let Some(link) = LINK_WORDS.iter().filter(|link| rest.ends_with(*link)).map(str::len).max().or_else(|| parenthesis.then_some(0)) else {
         return false;
     };
     // A dash or a comma may precede the connecting word.
     let mut end = start + rest.len() - link;
     for sign in ["—", "–", "-", ","] {
-        let cut = text.cut(start, end);
+        let cut = text.slice(start, end);
         let trimmed = cut.trim_ascii_end();
         if trimmed.ends_with(sign.as_bytes())
             && (cut.len() > trimmed.len() || sign == "," || trimmed.ends_with(format!(" {sign}").as_bytes()))
         {
             end = start + trimmed.len() - sign.len();
-            end = text.run_back(end, 2, |b| b == b' ');
+            end = text.scan_back(end, 2, |b| b == b' ');
         }
     }
-    let from = text.run_back(end, 64, |b| !b.is_ascii_whitespace());
-    let from = text.run(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
+    let from = text.scan_back(end, 64, |b| !b.is_ascii_whitespace());
+    let from = text.scan_while(from, 4, |b| matches!(b, b'"' | b'\'' | b'`' | b'(' | b'*'));
     let mut stop = end;
-    while stop > from && matches!(text.before(stop), b'"' | b'\'' | b'`' | b',' | b')' | b'*') {
+    while stop > from && matches!(text.byte_before(stop), b'"' | b'\'' | b'`' | b',' | b')' | b'*') {
         stop -= 1;
     }
-    let bytes = text.cut(from, stop);
+    let bytes = text.slice(from, stop);
     let marked = stop < end;
     // `use 571451 as your login code`
-    if name.word == Word::Pin && (4..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
-        pass.hit(from, stop, kind_of(name), "spoken", SAID);
+    if name.word == FieldKind::Pin && (4..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_digit) {
+        scan.report(from, stop, kind_of(name), "spoken", CONTEXT_WORDS);
         return true;
     }
     if bytes.len() >= 5
-        && value::is_striking(bytes)
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
+        && value::looks_like_password(bytes)
+        && !value::is_technical_term(bytes)
+        && !value::is_dummy_value(bytes)
         && !looks_like_name(bytes)
         && !value::is_code(bytes)
-        && (marked || value::made(bytes).digits > 0 || name.word == Word::Password)
-        && (!graded || made_by_hand(bytes))
+        && (marked || value::char_stats(bytes).digits > 0 || name.word == FieldKind::Password)
+        && (!graded || looks_human_made(bytes))
     {
-        pass.hit(from, stop, kind_of(name), "spoken", SAID);
+        scan.report(from, stop, kind_of(name), "spoken", CONTEXT_WORDS);
         return true;
     }
     false
 }
 
 /// Words that introduce login credentials.
-static WITH: Lexicon = lexicon!([
+static LOGIN_WORDS: WordSet = word_set!([
     "with", "using", "mit", "avec", "con", "com", "and", "then", "und", "dann", "et", "puis", "y", "e", "en", "och", "i", "met", "z",
 ]);
 
 /// Words that connect a value with its replacement.
 #[rustfmt::skip]
-static INSTEAD: Lexicon = lexicon!([
+static REPLACEMENT_WORDS: WordSet = word_set!([
     "to", "is", "with", "into", "par", "est", "por", "es", "durch", "ist", "zu", "auf", "con", "è", "met", "naar", "na", "jest", "till", "til",
     "är", "er", "на", "это", "→", "->", "=>", "now", "new", "é", "para", "una", "new:", "now:", "neu:",
 ]);
 
 /// Finds the replacement of a password found before: `(hunter2) a été remplacé par hunter3`, `from
 /// hunter2 to hunter3`.
-pub(super) fn turned(pass: &mut Pass<'_>, name: &Name<'_>, from: usize) {
-    let text = pass.text;
-    if name.word != Word::Password {
+pub(super) fn replacement_value(scan: &mut Scan<'_>, name: &FieldName<'_>, from: usize) {
+    let text = scan.text;
+    if name.word != FieldKind::Password {
         return;
     }
     let limit = text.line_end(from, 64);
-    let mut at = text.run(from, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b')' | b'*'));
+    let mut at = text.scan_while(from, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b')' | b'*'));
     let mut linked = false;
     for _ in 0..9 {
-        let Some(word) = spoken(text, at, limit) else { return };
-        let bytes = text.cut(word.start, word.end);
-        let made = value::made(bytes);
+        let Some(word) = next_word(text, at, limit) else { return };
+        let bytes = text.slice(word.start, word.end);
+        let stats = value::char_stats(bytes);
         if linked
-            && made.length >= 6
-            && made.digits > 0
-            && value::is_striking(bytes)
-            && !value::is_term(bytes)
-            && !value::is_placeholder(bytes)
+            && stats.length >= 6
+            && stats.digits > 0
+            && value::looks_like_password(bytes)
+            && !value::is_technical_term(bytes)
+            && !value::is_dummy_value(bytes)
             && !value::is_code(bytes)
             && !looks_like_name(bytes)
         {
-            pass.hit(word.start, word.end, kind_of(name), "spoken", SAID);
-            pass.named = word.end;
+            scan.report(word.start, word.end, kind_of(name), "spoken", CONTEXT_WORDS);
+            scan.named = word.end;
             return;
         }
-        linked = INSTEAD.has_folded(&caseless(bytes));
+        linked = REPLACEMENT_WORDS.contains_ignore_case(&fold_case(bytes));
         at = word.next;
     }
 }
 
 /// Whether a word looks chosen by a person: signs or capitals among letters and digits, a number
 /// after a word, joined words.
-fn set_by_hand(bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
-    let sign = made.signs > 0 && bytes.iter().all(|&b| b != b'/' && b != b'\\' && b != b'(');
-    made.length >= 6
-        && value::is_striking(bytes)
-        && (made.digits == 0 || made.digits >= 2 || sign || made.upper > 0)
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
+fn looks_human_chosen(bytes: &[u8]) -> bool {
+    let stats = value::char_stats(bytes);
+    let sign = stats.signs > 0 && bytes.iter().all(|&b| b != b'/' && b != b'\\' && b != b'(');
+    stats.length >= 6
+        && value::looks_like_password(bytes)
+        && (stats.digits == 0 || stats.digits >= 2 || sign || stats.upper > 0)
+        && !value::is_technical_term(bytes)
+        && !value::is_dummy_value(bytes)
         && !value::is_code(bytes)
         && !value::is_uuid(bytes)
         && !looks_like_name(bytes)
@@ -203,78 +203,78 @@ fn set_by_hand(bytes: &[u8]) -> bool {
 
 /// Account names that people write before a slash and a password: `admin/hunter2`, `root / hunter2
 /// on all three boxes`.
-pub(super) const ACCOUNTS: &[&str] =
+pub(super) const ACCOUNT_NAMES: &[&str] =
     &["admin/", "admin / ", "root/", "root / ", "administrator/", "administrator / ", "guest/", "guest / ", "pi/", "postgres/", "ubuntu/"];
 
 /// Reads the password after an account name and a slash.
-pub(super) fn account(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    let before = text.before(at);
+pub(super) fn account_slash_password(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    let before = text.byte_before(at);
     if !(before == 0 || before.is_ascii_whitespace() || matches!(before, b'"' | b'\'' | b'`' | b'(' | b':' | b'*' | b'>'))
-        || pass.covered(to)
+        || scan.is_covered(to)
     {
         return;
     }
-    let end = text.run(to, 64, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\''));
+    let end = text.scan_while(to, 64, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\''));
     let end = super::found::trim_end(text, to, end, b",;.)]*:");
-    let bytes = text.cut(to, end);
-    if set_by_hand(bytes) && !bytes.contains(&b'/') && text.at(end) != b'/' {
-        pass.hit(to, end, PASSWORD, "account", SAID);
+    let bytes = text.slice(to, end);
+    if looks_human_chosen(bytes) && !bytes.contains(&b'/') && text.at(end) != b'/' {
+        scan.report(to, end, PASSWORD, "account", CONTEXT_WORDS);
     }
 }
 
 /// Reads the lines below a line about passwords: `gmail: hunter2`, `amazon — hunter3`, or a single
 /// word as an answer.
-pub(super) fn listed(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
+pub(super) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>) {
+    let text = scan.text;
     let (line, stop) = (text.line_start(name.start, 80), text.line_end(name.end, 60));
-    let heading = text.cut(line, stop);
+    let heading = text.slice(line, stop);
     let plural = text.at(name.to).eq_ignore_ascii_case(&b's') || heading.starts_with(b"#");
     let said = heading.len() <= 72 && !heading.iter().any(|b| matches!(b, b'{' | b'|' | b'=' | b'/' | b'<' | b';' | b'"' | b'_' | b'`'));
-    if name.word != Word::Password || !said || line < pass.noted || !plural && count(heading, b' ') < 3 {
+    if name.word != FieldKind::Password || !said || line < scan.noted || !plural && count_byte(heading, b' ') < 3 {
         return;
     }
     let mut at = stop;
     for n in 0..if plural { 16 } else { 3 } {
-        at = text.run(at, 2, |b| b == b'\r' || b == b'\n');
+        at = text.scan_while(at, 2, |b| b == b'\r' || b == b'\n');
         let end = text.line_end(at, 120);
-        let from = text.run(at, 8, |b| matches!(b, b' ' | b'-' | b'*' | b'>' | b'\t'));
-        let row = text.cut(from, end);
+        let from = text.scan_while(at, 8, |b| matches!(b, b' ' | b'-' | b'*' | b'>' | b'\t'));
+        let row = text.slice(from, end);
         if row.is_empty() || row.len() > 100 {
             break;
         }
         let sign = [&b": "[..], b" = ", " — ".as_bytes(), " – ".as_bytes(), b" - ", b" -> ", b"\t"];
         let split = sign.iter().filter_map(|sign| find(row, sign).map(|p| p + sign.len())).min().filter(|&p| plural && p <= 28);
-        let start = text.run(from + split.unwrap_or(0), 3, |b| matches!(b, b' ' | b'`' | b'"'));
+        let start = text.scan_while(from + split.unwrap_or(0), 3, |b| matches!(b, b' ' | b'`' | b'"'));
         let last = super::found::trim_end(text, start, end, b" \r`\"");
-        let value = text.cut(start, last);
+        let value = text.slice(start, last);
         let word =
             value.len() <= 40 && !value.iter().any(|b| matches!(b, b' ' | b'=' | b'[' | b'/' | b';' | b',' | b'\\' | b'(' | b'<' | b':'));
         let answer = !plural && n > 0 && value.first().is_some_and(u8::is_ascii_alphanumeric) && value.iter().any(u8::is_ascii_digit);
-        if word && set_by_hand(value) && (split.is_some() || answer || made_by_hand(value)) {
-            pass.hit(start, last, PASSWORD, "listed", SAID);
+        if word && looks_human_chosen(value) && (split.is_some() || answer || looks_human_made(value)) {
+            scan.report(start, last, PASSWORD, "listed", CONTEXT_WORDS);
         } else if plural && split.is_none() && n > 1 {
             break;
         }
         at = end;
     }
-    pass.noted = at;
+    scan.noted = at;
 }
 
 /// Reads `bob / hunter2` or `admin:S3cret!` after words about logging in.
-pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
+pub(super) fn user_password_pair(scan: &mut Scan<'_>, name: &FieldName<'_>) {
+    let text = scan.text;
     let limit = text.line_end(name.end, 100);
     let mut at = name.end;
-    let mut last: Option<Spoken> = None;
+    let mut last: Option<ProseWord> = None;
     for _ in 0..9 {
-        let Some(word) = spoken(text, at, limit) else { return };
-        let bytes = text.cut(word.start, word.end);
+        let Some(word) = next_word(text, at, limit) else { return };
+        let bytes = text.slice(word.start, word.end);
         // `logged in with S3cret!`, `credentials: bob, then S3cret!`
-        let with = last.is_some_and(|last| WITH.has_folded(&caseless(text.cut(last.start, last.end))));
-        let strong = made_by_hand(bytes);
+        let with = last.is_some_and(|last| LOGIN_WORDS.contains_ignore_case(&fold_case(text.slice(last.start, last.end))));
+        let strong = looks_human_made(bytes);
         if with && strong {
-            pass.hit(word.start, word.end, PASSWORD, "spoken-pair", SAID);
+            scan.report(word.start, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
             return;
         }
         // `admin:S3cret!`
@@ -285,21 +285,25 @@ pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
                 && secret.len() >= 4
                 && !secret.starts_with(b"//")
                 && secret.iter().any(|b| !b.is_ascii_digit())
-                && (value::is_striking(secret) || value::made(secret).digits >= 4)
-                && !value::is_placeholder(secret)
+                && (value::looks_like_password(secret) || value::char_stats(secret).digits >= 4)
+                && !value::is_dummy_value(secret)
                 && !is_address(secret)
             {
-                pass.hit(word.start + colon + 1, word.end, PASSWORD, "spoken-pair", SAID);
+                scan.report(word.start + colon + 1, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
                 return;
             }
         }
         // `bob / hunter2`
         if matches!(bytes, b"/" | b"|")
-            && let (Some(_), Some(next)) = (last, spoken(text, word.next, limit))
+            && let (Some(_), Some(next)) = (last, next_word(text, word.next, limit))
         {
-            let secret = text.cut(next.start, next.end);
-            if value::is_striking(secret) && !value::is_term(secret) && !value::is_placeholder(secret) && !value::is_code(secret) {
-                pass.hit(next.start, next.end, PASSWORD, "spoken-pair", SAID);
+            let secret = text.slice(next.start, next.end);
+            if value::looks_like_password(secret)
+                && !value::is_technical_term(secret)
+                && !value::is_dummy_value(secret)
+                && !value::is_code(secret)
+            {
+                scan.report(next.start, next.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
                 return;
             }
         }
@@ -307,16 +311,16 @@ pub(super) fn pair(pass: &mut Pass<'_>, name: &Name<'_>) {
         if let Some(slash) = bytes.iter().position(|&b| b == b'/').filter(|&p| p >= 2) {
             let secret = bytes.get(slash + 1..).unwrap_or_default();
             let user = bytes.get(..slash).unwrap_or_default();
-            let made = value::made(secret);
+            let stats = value::char_stats(secret);
             if user.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.' || *b == b'@')
                 && !secret.contains(&b'/')
                 && secret.len() >= 5
-                && value::is_striking(secret)
-                && made.digits + made.signs >= 1
-                && !value::is_term(secret)
-                && !value::is_placeholder(secret)
+                && value::looks_like_password(secret)
+                && stats.digits + stats.signs >= 1
+                && !value::is_technical_term(secret)
+                && !value::is_dummy_value(secret)
             {
-                pass.hit(word.start + slash + 1, word.end, PASSWORD, "spoken-pair", SAID);
+                scan.report(word.start + slash + 1, word.end, PASSWORD, "spoken-pair", CONTEXT_WORDS);
                 return;
             }
         }
@@ -334,35 +338,35 @@ pub(super) const SIGNED_IN: &[&str] = &[
 ];
 
 /// Reads `sign in as kbrandt with Tulip-Harbor-4`.
-pub(super) fn signed_in(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if is_word(text.before(at)) || text.before(at) == b'-' {
+pub(super) fn signed_in(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if is_word(text.byte_before(at)) || text.byte_before(at) == b'-' {
         return;
     }
     let limit = text.line_end(to, 120);
-    let named = !text.has_folded(at, b"get in with ");
+    let named = !text.starts_with_ignore_case_at(at, b"get in with ");
     let mut from = to;
     if named {
-        let Some(name) = spoken(text, to, limit) else { return };
-        let Some(link) = spoken(text, name.next, limit) else { return };
+        let Some(name) = next_word(text, to, limit) else { return };
+        let Some(link) = next_word(text, name.next, limit) else { return };
         from = link.next;
-        if !WITH.has_folded(&caseless(text.cut(link.start, link.end))) {
+        if !LOGIN_WORDS.contains_ignore_case(&fold_case(text.slice(link.start, link.end))) {
             return;
         }
         // `and enter hunter2`, `and the password`
-        if let Some(verb) = spoken(text, from, limit)
-            && matches!(text.cut(verb.start, verb.end), b"enter" | b"type" | b"use" | b"give")
+        if let Some(verb) = next_word(text, from, limit)
+            && matches!(text.slice(verb.start, verb.end), b"enter" | b"type" | b"use" | b"give")
         {
             from = verb.next;
         }
     }
-    let Some(word) = spoken(text, from, limit) else { return };
-    let bytes = text.cut(word.start, word.end);
+    let Some(word) = next_word(text, from, limit) else { return };
+    let bytes = text.slice(word.start, word.end);
     let sign = bytes.iter().any(|b| matches!(b, b'!' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'='));
-    let set = value::is_striking(bytes) && (value::made(bytes).digits > 0 || sign) && !is_versioned(bytes);
-    let spared = value::is_term(bytes) || value::is_placeholder(bytes) || value::is_code(bytes) || bytes.contains(&b'/');
+    let set = value::looks_like_password(bytes) && (value::char_stats(bytes).digits > 0 || sign) && !is_versioned(bytes);
+    let spared = value::is_technical_term(bytes) || value::is_dummy_value(bytes) || value::is_code(bytes) || bytes.contains(&b'/');
     if bytes.len() >= 6 && set && !spared && !looks_like_name(bytes) && !bytes.contains(&b'@') {
-        pass.hit(word.start, word.end, PASSWORD, "signed-in", SAID);
+        scan.report(word.start, word.end, PASSWORD, "signed-in", CONTEXT_WORDS);
     }
 }
 
@@ -375,15 +379,15 @@ fn is_versioned(bytes: &[u8]) -> bool {
 }
 
 /// Letters, digits and a sign of passwords, or letters of both cases with digits among them: no name of anything.
-fn made_by_hand(bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
+fn looks_human_made(bytes: &[u8]) -> bool {
+    let stats = value::char_stats(bytes);
     let sign = bytes.iter().any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'?'));
-    made.length >= 7
-        && made.digits >= 1
-        && made.lower + made.upper >= 3
-        && (sign && made.lower > 0 || made.lower >= 2 && made.upper >= 1 && made.digits >= 2 && made.changes >= 3)
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
+    stats.length >= 7
+        && stats.digits >= 1
+        && stats.lower + stats.upper >= 3
+        && (sign && stats.lower > 0 || stats.lower >= 2 && stats.upper >= 1 && stats.digits >= 2 && stats.changes >= 3)
+        && !value::is_technical_term(bytes)
+        && !value::is_dummy_value(bytes)
         && !value::is_code(bytes)
         && !value::is_uuid(bytes)
         && !looks_like_name(bytes)

@@ -1,13 +1,13 @@
 //! Words next to a secret word in the same identifier. They can make it the name of something else
 //! (`password_length`) or leave it a secret's.
 
-use super::lexicon::{Lexicon, lexicon};
-use super::names::{Word, words};
+use super::lexicon::{WordSet, word_set};
+use super::names::{FieldKind, split_identifier};
 
 /// Words after a secret word that make it the name of something else: `password_length`,
 /// `token_type`, `secretName`.
 #[rustfmt::skip]
-static OTHER_TAILS: Lexicon = lexicon!([
+static NON_SECRET_SUFFIXES: WordSet = word_set!([
     "length", "len", "min", "max", "size", "count", "policy", "policies", "type", "types", "name", "names", "field", "fields", "label",
     "hint", "placeholder", "prompt", "url", "uri", "endpoint", "file", "filename", "path", "dir", "directory", "expiry", "expires",
     "expired", "expiration", "expire", "exp", "ttl", "timeout", "id", "ids", "rotation", "version", "enabled", "disabled", "required",
@@ -28,7 +28,7 @@ static OTHER_TAILS: Lexicon = lexicon!([
 /// Words before a secret word that make it the name of something else: `max_tokens`,
 /// `next_page_token`, `public_key`.
 #[rustfmt::skip]
-static OTHER_HEADS: Lexicon = lexicon!([
+static NON_SECRET_PREFIXES: WordSet = word_set!([
     "max", "min", "num", "n", "total", "reset", "forgot", "forgotten", "change", "is", "has", "no", "require", "requires", "need",
     "public", "publishable", "pub", "primary", "foreign", "partition", "sort", "object", "row", "cache", "cached", "translation", "i18n",
     "prompt", "completion", "input", "output", "eos", "bos", "pad", "unk", "cls", "mask", "stop", "next", "prev", "page", "pages",
@@ -43,7 +43,7 @@ static OTHER_HEADS: Lexicon = lexicon!([
 
 /// Words before `key` that make it a secret.
 #[rustfmt::skip]
-static KEY_HEADS: Lexicon = lexicon!([
+static SECRET_KEY_PREFIXES: WordSet = word_set!([
     "api", "access", "auth", "secret", "private", "encryption", "signing", "master", "service", "account", "storage", "shared", "license",
     "licence", "app", "application", "client", "consumer", "admin", "deploy", "hmac", "aes", "crypto", "jwt", "session", "cookie", "anon",
     "role", "write", "read", "ingest", "instrumentation", "subscription", "functions", "maps", "openai", "anthropic", "gemini", "groq",
@@ -56,7 +56,7 @@ static KEY_HEADS: Lexicon = lexicon!([
 
 /// Words written together with a following secret word: `dbpass`, `authtoken`.
 #[rustfmt::skip]
-static GLUED: Lexicon = lexicon!([
+static FUSED_PREFIXES: WordSet = word_set!([
     "db", "my", "user", "root", "admin", "auth", "access", "api", "app", "ftp", "smtp", "mail", "email", "ssh", "bot", "sql", "pg",
     "redis", "login", "wifi", "web", "client", "jwt", "id", "refresh", "bearer", "session", "mysql", "postgres", "mongo", "rabbitmq",
     "ldap", "http", "proxy", "vpn", "sudo", "host", "dba", "sa", "bind", "key", "trust", "store", "keystore", "truststore", "imap", "pop",
@@ -66,27 +66,26 @@ static GLUED: Lexicon = lexicon!([
 
 /// Words after `pass` that confirm a password; with any other word it is something else:
 /// `PassManager`, `pass_by_value`.
-static OF_PASS: Lexicon =
-    lexicon!(
-        ["word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash",]
-    );
+static PASS_SUFFIXES: WordSet = word_set!([
+    "word", "wd", "wrd", "phrase", "code", "new", "old", "env", "value", "val", "prod", "dev", "staging", "test", "txt", "hash",
+]);
 
 /// Whether the identifier still names a secret, given the words after the secret word.
-pub(super) fn tail_tells(tail: &[u8], word: Word) -> bool {
-    words(tail).all(|w| {
-        if word == Word::Pass {
-            return OF_PASS.has_folded(w);
+pub(super) fn suffix_allows(tail: &[u8], word: FieldKind) -> bool {
+    split_identifier(tail).all(|w| {
+        if word == FieldKind::Pass {
+            return PASS_SUFFIXES.contains_ignore_case(w);
         }
-        !OTHER_TAILS.has_folded(w)
-            || (w.eq_ignore_ascii_case(b"text") && word == Word::Password)
+        !NON_SECRET_SUFFIXES.contains_ignore_case(w)
+            || (w.eq_ignore_ascii_case(b"text") && word == FieldKind::Password)
             || (w.eq_ignore_ascii_case(b"env") && tail.len() < 6)
-            || (w.eq_ignore_ascii_case(b"id") && word == Word::Opaque)
+            || (w.eq_ignore_ascii_case(b"id") && word == FieldKind::Opaque)
     })
 }
 
 /// Words before a secret word for something that is counted, requested or displayed.
 #[rustfmt::skip]
-static COUNTING: Lexicon = lexicon!([
+static NON_VALUE_PREFIXES: WordSet = word_set!([
     "max", "min", "num", "total", "is", "has", "require", "requires", "reset", "forgot", "next", "page", "continuation", "sync",
     "pagination", "pad", "eos", "bos", "unk", "completion", "prompt", "reasoning", "public", "publishable", "pub", "count", "validate",
     "verify", "check", "hide", "show", "toggle", "n", "no", "cost", "csrf", "invalid", "missing", "hash", "hashed", "encode", "per", "type",
@@ -94,18 +93,18 @@ static COUNTING: Lexicon = lexicon!([
 ]);
 
 /// Whether the identifier still names a secret, given the words before the secret word.
-pub(super) fn head_tells(head: &[u8], word: Word) -> bool {
+pub(super) fn prefix_allows(head: &[u8], word: FieldKind) -> bool {
     match word {
         // `FunctionPass`, `renderPass` are not passwords, `dbPass` is one.
-        Word::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => words(head).last().is_some_and(is_glued),
-        Word::Key => words(head).all(|w| !OTHER_HEADS.has_folded(w)),
-        _ => !words(head).any(|w| COUNTING.has_folded(w)),
+        FieldKind::Pass if head.last().is_some_and(u8::is_ascii_alphanumeric) => split_identifier(head).last().is_some_and(is_fused),
+        FieldKind::Key => split_identifier(head).all(|w| !NON_SECRET_PREFIXES.contains_ignore_case(w)),
+        _ => !split_identifier(head).any(|w| NON_VALUE_PREFIXES.contains_ignore_case(w)),
     }
 }
 
 /// Words before `key` that make it a record, a location or a counter rather than a secret.
 #[rustfmt::skip]
-static OPEN_HEADS: Lexicon = lexicon!([
+static AMBIGUOUS_PREFIXES: WordSet = word_set!([
     "cache", "record", "document", "doc", "file", "path", "message", "msg", "event", "trace", "span", "request", "correlation", "tracking",
     "order", "product", "node", "cluster", "shard", "routing", "commit", "content", "etag", "asset", "media", "build", "artifact",
     "layer", "digest", "checksum", "block", "tx", "transaction", "job", "task", "queue", "topic", "kafka", "resource", "component", "issue",
@@ -121,18 +120,18 @@ static OPEN_HEADS: Lexicon = lexicon!([
 
 /// Whether the words before `key` make it a secret: a listed word, or a name that means nothing
 /// else.
-pub(super) fn head_is_secret(head: &[u8]) -> bool {
-    words(head).last().is_some_and(|last| {
-        KEY_HEADS.has_folded(last)
-            || is_glued(last)
+pub(super) fn is_secret_key_prefix(head: &[u8]) -> bool {
+    split_identifier(head).last().is_some_and(|last| {
+        SECRET_KEY_PREFIXES.contains_ignore_case(last)
+            || is_fused(last)
             || !head.last().is_some_and(u8::is_ascii_whitespace)
                 && last.len() >= 3
-                && !OPEN_HEADS.has_folded(last)
-                && !OTHER_HEADS.has_folded(last)
+                && !AMBIGUOUS_PREFIXES.contains_ignore_case(last)
+                && !NON_SECRET_PREFIXES.contains_ignore_case(last)
     })
 }
 
 /// Whether a short secret word may directly follow these letters.
-pub(super) fn is_glued(letters: &[u8]) -> bool {
-    GLUED.has_folded(letters)
+pub(super) fn is_fused(letters: &[u8]) -> bool {
+    FUSED_PREFIXES.contains_ignore_case(letters)
 }

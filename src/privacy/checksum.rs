@@ -28,7 +28,7 @@ pub(super) fn remainder(bytes: impl Iterator<Item = u8>, by: u32) -> Option<u32>
     Some(rest)
 }
 
-pub(super) fn weighted(digits: &[u8], weights: &[u32]) -> u32 {
+pub(super) fn weighted_sum(digits: &[u8], weights: &[u32]) -> u32 {
     digits.iter().zip(weights).map(|(&d, w)| u32::from(d) * w).sum()
 }
 
@@ -41,7 +41,7 @@ pub(super) fn iban(compact: &[u8]) -> bool {
 
 /// Verhoeff: Aadhaar.
 pub(super) fn verhoeff(digits: &[u8]) -> bool {
-    const D: [[u8; 10]; 10] = [
+    const VERHOEFF_MULTIPLICATION: [[u8; 10]; 10] = [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
         [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
@@ -53,7 +53,7 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
         [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
         [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
     ];
-    const P: [[u8; 10]; 8] = [
+    const VERHOEFF_PERMUTATION: [[u8; 10]; 8] = [
         [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
         [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
         [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
@@ -65,8 +65,8 @@ pub(super) fn verhoeff(digits: &[u8]) -> bool {
     ];
     let mut c = 0u8;
     for (i, &d) in digits.iter().rev().enumerate() {
-        let permuted = P.get(i % 8).and_then(|row| row.get(usize::from(d))).copied().unwrap_or(0);
-        c = D.get(usize::from(c)).and_then(|row| row.get(usize::from(permuted))).copied().unwrap_or(0);
+        let permuted = VERHOEFF_PERMUTATION.get(i % 8).and_then(|row| row.get(usize::from(d))).copied().unwrap_or(0);
+        c = VERHOEFF_MULTIPLICATION.get(usize::from(c)).and_then(|row| row.get(usize::from(permuted))).copied().unwrap_or(0);
     }
     c == 0
 }
@@ -84,7 +84,7 @@ pub(super) fn mod_11_10(digits: &[u8]) -> bool {
 
 /// Keccak-256 as Ethereum uses it, for inputs of up to 135 bytes (one block).
 pub(super) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
-    const ROUNDS: [u64; 24] = [
+    const ROUND_CONSTANTS: [u64; 24] = [
         0x0000_0000_0000_0001,
         0x0000_0000_0000_8082,
         0x8000_0000_0000_808a,
@@ -110,8 +110,8 @@ pub(super) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
         0x0000_0000_8000_0001,
         0x8000_0000_8000_8008,
     ];
-    const TURNS: [u32; 24] = [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
-    const PLACES: [usize; 24] = [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
+    const ROTATIONS: [u32; 24] = [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 2, 14, 27, 41, 56, 8, 25, 43, 62, 18, 39, 61, 20, 44];
+    const LANE_ORDER: [usize; 24] = [10, 7, 11, 17, 18, 3, 5, 16, 8, 21, 24, 4, 15, 23, 19, 13, 12, 2, 20, 14, 22, 9, 6, 1];
     let mut block = [0u8; 136];
     for (slot, b) in block.iter_mut().zip(bytes.iter().take(135).chain(&[1u8])) {
         *slot = *b;
@@ -124,7 +124,7 @@ pub(super) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
         *lane = chunk.iter().rev().fold(0, |all, &b| all << 8 | u64::from(b));
     }
     let get = |state: &[u64; 25], i: usize| state.get(i).copied().unwrap_or(0);
-    for round in ROUNDS {
+    for round in ROUND_CONSTANTS {
         let mut column = [0u64; 5];
         for (x, sum) in column.iter_mut().enumerate() {
             *sum = (0..5).fold(0, |all, y| all ^ get(&state, x + 5 * y));
@@ -134,7 +134,7 @@ pub(super) fn keccak_256(bytes: &[u8]) -> [u8; 32] {
             *lane ^= left ^ right.rotate_left(1);
         }
         let mut moving = get(&state, 1);
-        for (&place, &turn) in PLACES.iter().zip(&TURNS) {
+        for (&place, &turn) in LANE_ORDER.iter().zip(&ROTATIONS) {
             if let Some(lane) = state.get_mut(place) {
                 moving = std::mem::replace(lane, moving.rotate_left(turn));
             }
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn each_check_takes_what_was_issued_and_refuses_a_changed_digit() {
+    fn checksums_reject_changed_digit() {
         type Check = fn(&[u8]) -> bool;
         let checks: [(Check, &str); 3] = [(luhn, "4111111111111111"), (verhoeff, "234567890124"), (mod_11_10, "86095742719")];
         for (check, issued) in checks {
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn keccak_agrees_with_what_is_published() {
+    fn keccak_published_vectors() {
         let hex = |bytes: &[u8]| keccak_256(bytes).iter().map(|b| format!("{b:02x}")).collect::<String>();
         assert_eq!(hex(b""), "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470");
         assert_eq!(hex(b"abc"), "4e03657aea45a94fc7d47ba826c8d667c0d1e6e33a64a036ec44f58fa12d6c45");

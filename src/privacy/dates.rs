@@ -2,13 +2,13 @@
 //! not private.
 
 use super::context::begins_word;
-use super::detect::{NAMED, Pass};
+use super::detect::{FIELD_NAME, Scan};
 use super::kind::DATE_OF_BIRTH;
-use super::text::{Text, is_word};
+use super::text::{TextBytes, is_word};
 
 /// Words that announce a date of birth.
 #[rustfmt::skip]
-pub(super) const NAMES: &[&str] = &[
+pub(super) const BIRTH_WORDS: &[&str] = &[
     "born", "dob", "d.o.b", "date of birth", "birth date", "birthdate", "birthday", "bday", "b-day", "birth_date", "date_of_birth",
     "dateofbirth", "birth-date", "birth day", "geboren", "geburtsdatum", "geburtstag", "geb.", "nasc.", "nac.", "d.n.", "fecha nac", "née le", "né le", "née en",
     "date de naissance", "naissance", "nacimiento", "nací", "nacido", "nacida", "nació", "nato il", "nata il", "nato a", "nata a",
@@ -22,7 +22,7 @@ pub(super) const NAMES: &[&str] = &[
 ];
 
 /// Month names by their first letters.
-const MONTHS: &[&[&str]] = &[
+const MONTH_PREFIXES: &[&[&str]] = &[
     &["jan", "gen", "ene", "янв", "sty", "led", "oca", "tam", "січ", "ينا", "जनव", "ιαν"],
     &["feb", "fév", "fev", "фев", "lut", "úno", "şub", "hel", "лют", "فبر", "फर", "φεβ"],
     &["mar", "mär", "maa", "мар", "mrt", "bře", "бер", "مار", "मार", "μαρ"],
@@ -38,72 +38,75 @@ const MONTHS: &[&[&str]] = &[
 ];
 
 /// Looks for a date near a word for birth.
-pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if text.at(at) < 0x80 && !begins_word(text, at) || pass.covered(at) {
+pub(super) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if text.at(at) < 0x80 && !begins_word(text, at) || scan.is_covered(at) {
         return;
     }
-    if text.at(to).is_ascii_lowercase() && text.before(to).is_ascii_lowercase() && text.run(to, 8, |b| b.is_ascii_lowercase()) > to + 3 {
+    if text.at(to).is_ascii_lowercase()
+        && text.byte_before(to).is_ascii_lowercase()
+        && text.scan_while(to, 8, |b| b.is_ascii_lowercase()) > to + 3
+    {
         return;
     }
     // Words that follow their date.
-    let behind = ["doğumlu", "doğdum", "geboren", "född", "født"].iter().any(|word| text.has_folded(at, word.as_bytes()));
-    if behind && text.before(at) == b' ' && before(pass, at) {
+    let behind = ["doğumlu", "doğdum", "geboren", "född", "født"].iter().any(|word| text.starts_with_ignore_case_at(at, word.as_bytes()));
+    if behind && text.byte_before(at) == b' ' && date_before_label(scan, at) {
         return;
     }
     // On the same line, or on the next if the word is alone on its line.
     let mut limit = text.line_end(to, 64);
-    if text.cut(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
-        limit = text.line_end(text.run(limit, 4, |b| b.is_ascii_whitespace()), 40);
+    if text.slice(to, limit).iter().all(|b| !b.is_ascii_alphanumeric()) && limit < to + 64 {
+        limit = text.line_end(text.scan_while(limit, 4, |b| b.is_ascii_whitespace()), 40);
     }
-    let mut i = to.max(pass.dated.min(limit));
-    if !text.cut(i, limit).iter().any(u8::is_ascii_digit) {
+    let mut i = to.max(scan.dated.min(limit));
+    if !text.slice(i, limit).iter().any(u8::is_ascii_digit) {
         i = limit;
     }
     while i < limit {
         let b = text.at(i);
         // The value this word announced has already been replaced.
-        if b == b'[' && !super::placeholders::spans(text.cut(i, i + 40)).is_empty() {
+        if b == b'[' && !super::placeholders::placeholder_spans(text.slice(i, i + 40)).is_empty() {
             break;
         }
-        let begins = !is_word(text.before(i)) || text.before(i) >= 0x80;
+        let begins = !is_word(text.byte_before(i)) || text.byte_before(i) >= 0x80;
         if begins
             && (b.is_ascii_digit() || b.is_ascii_alphabetic() || b >= 0x80)
-            && let Some(end) = date(text, i)
+            && let Some(end) = date_end(text, i)
         {
-            pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+            scan.report(i, end, DATE_OF_BIRTH, "date-of-birth", FIELD_NAME);
             return;
         }
         // The sentence has ended.
         if matches!(b, b'.' | b';' | b'?' | b'!')
             && text.at(i + 1) == b' '
-            && !(text.before(i).is_ascii_digit() || text.before(i) == b'.')
+            && !(text.byte_before(i).is_ascii_digit() || text.byte_before(i) == b'.')
             && i > to + 2
         {
             break;
         }
         i += 1;
     }
-    pass.dated = i;
-    before(pass, at);
+    scan.dated = i;
+    date_before_label(scan, at);
 }
 
 /// Reads a date before the word: `am 14.05.1982 geboren`, `1982-05-14 (born)`. Returns whether it
 /// found one.
-fn before(pass: &mut Pass<'_>, at: usize) -> bool {
-    let text = pass.text;
+fn date_before_label(scan: &mut Scan<'_>, at: usize) -> bool {
+    let text = scan.text;
     let from = text.line_start(at, 26);
-    if !text.before(text.run_back(at, 4, |b| matches!(b, b' ' | b'(' | b','))).is_ascii_digit() {
+    if !text.byte_before(text.scan_back(at, 4, |b| matches!(b, b' ' | b'(' | b','))).is_ascii_digit() {
         return false;
     }
     for i in from..at {
-        if !is_word(text.before(i))
+        if !is_word(text.byte_before(i))
             && text.at(i).is_ascii_alphanumeric()
-            && let Some(end) = date(text, i)
+            && let Some(end) = date_end(text, i)
         {
-            let gap = text.cut(end, at);
+            let gap = text.slice(end, at);
             if end <= at && gap.len() <= 4 && gap.iter().all(|b| matches!(b, b' ' | b'(' | b',')) {
-                pass.hit(i, end, DATE_OF_BIRTH, "date-of-birth", NAMED);
+                scan.report(i, end, DATE_OF_BIRTH, "date-of-birth", FIELD_NAME);
                 return true;
             }
         }
@@ -112,13 +115,13 @@ fn before(pass: &mut Pass<'_>, at: usize) -> bool {
 }
 
 /// Returns the end of a date that begins at a position.
-pub(super) fn date(text: Text<'_>, at: usize) -> Option<usize> {
-    if text.at(at).is_ascii_digit() { numeric(text, at).or_else(|| worded(text, at)) } else { month_first(text, at) }
+pub(super) fn date_end(text: TextBytes<'_>, at: usize) -> Option<usize> {
+    if text.at(at).is_ascii_digit() { numeric_date(text, at).or_else(|| worded_date(text, at)) } else { month_first_date(text, at) }
 }
 
-fn number(text: Text<'_>, at: usize) -> Option<(u32, usize)> {
-    let end = text.run(at, 9, |b| b.is_ascii_digit());
-    let digits = text.cut(at, end);
+fn parse_number(text: TextBytes<'_>, at: usize) -> Option<(u32, usize)> {
+    let end = text.scan_while(at, 9, |b| b.is_ascii_digit());
+    let digits = text.slice(at, end);
     (!digits.is_empty()).then(|| (digits.iter().fold(0, |all, b| all * 10 + u32::from(b - b'0')), end))
 }
 
@@ -127,8 +130,8 @@ fn is_year(value: u32, digits: usize) -> bool {
 }
 
 /// `1982-05-14`, `14.05.1982`, `5/14/82`, `19820514`, `1982年5月14日`
-fn numeric(text: Text<'_>, at: usize) -> Option<usize> {
-    let (first, a) = number(text, at)?;
+fn numeric_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
+    let (first, a) = parse_number(text, at)?;
     let ends = |end: usize| (!text.at(end).is_ascii_digit() && text.at(end) != b'%').then_some(end);
     if a - at == 8 {
         let (year, month, day) = (first / 10_000, first / 100 % 100, first % 100);
@@ -142,12 +145,12 @@ fn numeric(text: Text<'_>, at: usize) -> Option<usize> {
             b' ' if matches!(text.at(i + 1), b'/' | b'-' | b'.') && text.at(i + 2) == b' ' => Some(i + 3),
             b'\\' if text.at(i + 1) == b'/' => Some(i + 2),
             b' ' => Some(i + 1),
-            0xE5 | 0xE6 | 0xEB | 0xEC => Some(text.run(i, 5, |b| b >= 0x80 || b == b' ')),
+            0xE5 | 0xE6 | 0xEB | 0xEC => Some(text.scan_while(i, 5, |b| b >= 0x80 || b == b' ')),
             _ => None,
         }
     };
-    let (second, b) = number(text, separator(a)?)?;
-    let (third, c) = number(text, separator(b)?)?;
+    let (second, b) = parse_number(text, separator(a)?)?;
+    let (third, c) = parse_number(text, separator(b)?)?;
     let second_start = separator(a)?;
     let third_start = separator(b)?;
     if text.at(a) == b' ' && a - at != 2 && a - at != 4 {
@@ -166,67 +169,67 @@ fn numeric(text: Text<'_>, at: usize) -> Option<usize> {
 }
 
 /// `14 May 1982`, `14th of May, 1982`, `3 de mayo de 1985`, `14. Mai 1982`
-fn worded(text: Text<'_>, at: usize) -> Option<usize> {
-    let (day, a) = number(text, at)?;
+fn worded_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
+    let (day, a) = parse_number(text, at)?;
     if !(1..=31).contains(&day) || a - at > 2 {
         return None;
     }
     let mut i = a;
     for suffix in [&b"st"[..], b"nd", b"rd", b"th", b"er", b".", b"\xc2\xba", b"\xc2\xaa"] {
-        if text.has_folded(i, suffix) {
+        if text.starts_with_ignore_case_at(i, suffix) {
             i += suffix.len();
             break;
         }
     }
-    let mut i = text.run(i, 2, |b| matches!(b, b' ' | b'-' | b'/'));
+    let mut i = text.scan_while(i, 2, |b| matches!(b, b' ' | b'-' | b'/'));
     for word in [&b"of "[..], b"de ", b"di "] {
-        if text.has_folded(i, word) {
+        if text.starts_with_ignore_case_at(i, word) {
             i += word.len();
         }
     }
-    let end = month(text, i)?;
-    year_behind(text, end)
+    let end = month_end(text, i)?;
+    trailing_year(text, end)
 }
 
 /// `May 14, 1982`
-fn month_first(text: Text<'_>, at: usize) -> Option<usize> {
-    let end = month(text, at)?;
-    let i = text.run(end, 3, |b| matches!(b, b' ' | b'.' | b'-'));
-    let (day, a) = number(text, i)?;
+fn month_first_date(text: TextBytes<'_>, at: usize) -> Option<usize> {
+    let end = month_end(text, at)?;
+    let i = text.scan_while(end, 3, |b| matches!(b, b' ' | b'.' | b'-'));
+    let (day, a) = parse_number(text, i)?;
     if i == end || !(1..=31).contains(&day) || a - i > 2 {
         return None;
     }
-    let a = if [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|s| text.has_folded(a, s)) { a + 2 } else { a };
-    year_behind(text, a)
+    let a = if [&b"st"[..], b"nd", b"rd", b"th"].iter().any(|s| text.starts_with_ignore_case_at(a, s)) { a + 2 } else { a };
+    trailing_year(text, a)
 }
 
-fn year_behind(text: Text<'_>, from: usize) -> Option<usize> {
-    let mut i = text.run(from, 3, |b| matches!(b, b' ' | b',' | b'.' | b'-' | b'/'));
+fn trailing_year(text: TextBytes<'_>, from: usize) -> Option<usize> {
+    let mut i = text.scan_while(from, 3, |b| matches!(b, b' ' | b',' | b'.' | b'-' | b'/'));
     for word in [&b"de "[..], b"del ", b"of "] {
-        if text.has_folded(i, word) {
+        if text.starts_with_ignore_case_at(i, word) {
             i += word.len();
         }
     }
-    let (year, end) = number(text, i)?;
+    let (year, end) = parse_number(text, i)?;
     (i > from && is_year(year, end - i) && (end - i == 4 || text.at(i.wrapping_sub(1)) != b' ' || year > 31) && !is_word(text.at(end)))
         .then_some(end)
 }
 
 /// Returns the end of a month name.
-fn month(text: Text<'_>, at: usize) -> Option<usize> {
-    let end = text.run(at, 24, |b| b.is_ascii_alphabetic() || b >= 0x80);
-    let bytes = text.cut(at, end);
+fn month_end(text: TextBytes<'_>, at: usize) -> Option<usize> {
+    let end = text.scan_while(at, 24, |b| b.is_ascii_alphabetic() || b >= 0x80);
+    let bytes = text.slice(at, end);
     if !(3..=24).contains(&bytes.len()) {
         return None;
     }
     let named = if bytes.is_ascii() {
-        MONTHS
+        MONTH_PREFIXES
             .iter()
             .flat_map(|names| names.iter())
             .any(|name| bytes.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes())))
     } else {
         let word = String::from_utf8_lossy(bytes).to_lowercase();
-        MONTHS.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name))
+        MONTH_PREFIXES.iter().flat_map(|names| names.iter()).any(|name| word.starts_with(name))
     };
     named.then_some(end)
 }
@@ -236,7 +239,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_read_to_their_end() {
+    fn dates_end_is_found() {
         for text in [
             "1982-05-14",
             "14.05.1982",
@@ -254,11 +257,11 @@ mod tests {
             "01/02/1990",
             "1er janvier 1980",
         ] {
-            let end = date(Text(text.as_bytes()), 0);
+            let end = date_end(TextBytes(text.as_bytes()), 0);
             assert_eq!(end, Some(text.len()), "{text}");
         }
         for text in ["1.2.3", "2024", "12:30", "14 apples 1982", "99/99/1999", "May be 12"] {
-            assert_eq!(date(Text(text.as_bytes()), 0), None, "{text}");
+            assert_eq!(date_end(TextBytes(text.as_bytes()), 0), None, "{text}");
         }
     }
 }

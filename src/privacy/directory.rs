@@ -1,6 +1,6 @@
 //! LDIF: the passwords of a directory, as they are or in base64: `userPassword: hunter2`, `userPassword:: aHVudGVyMg==`.
 
-use super::detect::{NAMED, Pass};
+use super::detect::{FIELD_NAME, Scan};
 use super::kind::PASSWORD;
 use super::text::is_word;
 use super::value;
@@ -10,29 +10,29 @@ pub(super) const KEYWORDS: &[&str] =
     &["userpassword:", "unicodepwd:", "olcrootpw:", "sambantpassword:", "sambalmpassword:", "authpassword:", "rootpw "];
 
 /// Reads the value to the end of its line, and the lines it goes on in: they begin with a blank.
-pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
+pub(super) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
     // An attribute begins its line; a field of code is indented.
-    if !matches!(text.before(at), 0 | b'\n') {
+    if !matches!(text.byte_before(at), 0 | b'\n') {
         return;
     }
     let encoded = text.at(to) == b':';
-    let mut start = text.blanks(to + usize::from(encoded));
+    let mut start = text.skip_blanks(to + usize::from(encoded));
     for flag in [&b"--iscrypted "[..], b"--plaintext "] {
-        start += if text.has(start, flag) { flag.len() } else { 0 };
+        start += if text.starts_with_at(start, flag) { flag.len() } else { 0 };
     }
     let base64 = |b: u8| is_word(b) || matches!(b, b'+' | b'/' | b'=');
-    let mut end = text.run_back(text.line_end(start, 400), 8, |b| b == b' ' || b == b'\t').max(start);
+    let mut end = text.scan_back(text.line_end(start, 400), 8, |b| b == b' ' || b == b'\t').max(start);
     if encoded {
-        end = text.run(start, 400, base64);
+        end = text.scan_while(start, 400, base64);
         while text.at(end) == b'\n' && text.at(end + 1) == b' ' && base64(text.at(end + 2)) {
-            end = text.run(end + 2, 400, base64);
+            end = text.scan_while(end + 2, 400, base64);
         }
     }
-    let bytes = text.cut(start, end);
-    if bytes.len() < 3 || value::is_placeholder(bytes.trim_ascii_end()) || bytes.ends_with(b";") || bytes.ends_with(b",") {
+    let bytes = text.slice(start, end);
+    if bytes.len() < 3 || value::is_dummy_value(bytes.trim_ascii_end()) || bytes.ends_with(b";") || bytes.ends_with(b",") {
         return;
     }
-    pass.hit(start, end, PASSWORD, "directory-password", NAMED);
-    pass.named = pass.named.max(end);
+    scan.report(start, end, PASSWORD, "directory-password", FIELD_NAME);
+    scan.named = scan.named.max(end);
 }

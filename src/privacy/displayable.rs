@@ -5,7 +5,7 @@
 //! extracting, cutting and formatting. There is no way back, because it does not implement
 //! `Display` and so cannot be formatted into another text that would be sanitized less.
 
-use super::printable::{is_plain, printable};
+use super::printable::{is_plain, sanitize};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::fmt;
@@ -63,7 +63,7 @@ pub struct Displayable(String);
 impl Displayable {
     /// Wraps text that was sanitized piece by piece. To sanitize it again would break sequences
     /// that span pieces.
-    pub(super) const fn sanitized(text: String) -> Self {
+    pub(super) const fn from_sanitized(text: String) -> Self {
         Self(text)
     }
 
@@ -98,7 +98,7 @@ impl Displayable {
 
     /// Applies a style; terminals without styles show the plain text.
     #[must_use]
-    pub fn styled(self, style: Style) -> Self {
+    pub fn with_style(self, style: Style) -> Self {
         Self(format!("{}{}{RESET}", style.code(), self.0))
     }
 
@@ -138,7 +138,7 @@ impl Displayable {
     /// Replaces the text by a new layout of it. A layout that changes anything but spaces and line
     /// breaks is rejected.
     #[must_use]
-    pub fn laid_out(self, layout: impl FnOnce(&str) -> String) -> Self {
+    pub fn with_layout(self, layout: impl FnOnce(&str) -> String) -> Self {
         let out = layout(&self.0);
         let letters = |text: &str| text.chars().filter(|c| !matches!(c, ' ' | '\n')).collect::<String>();
         if out != self.0 && letters(&out) != letters(&self.0) { self } else { Self(out) }
@@ -172,7 +172,7 @@ impl AsRef<str> for Displayable {
 
 impl From<&str> for Displayable {
     fn from(text: &str) -> Self {
-        Self(printable(text).into_owned())
+        Self(sanitize(text).into_owned())
     }
 }
 
@@ -184,7 +184,7 @@ impl From<&String> for Displayable {
 
 impl From<String> for Displayable {
     fn from(text: String) -> Self {
-        match printable(&text) {
+        match sanitize(&text) {
             Cow::Borrowed(_) => Self(text),
             Cow::Owned(changed) => Self(changed),
         }
@@ -246,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn displayable_keeps_its_own_styles_and_nobody_elses() {
-        let text = Displayable::from("a\x1b[31mb").styled(Style::Red) + "\x1b[0m" + &String::from("\u{9b}2J");
+    fn displayable_keeps_only_own_styles() {
+        let text = Displayable::from("a\x1b[31mb").with_style(Style::Red) + "\x1b[0m" + &String::from("\u{9b}2J");
         assert_eq!(text.as_styled(), "\x1b[1;31ma␛[31mb\x1b[0m␛[0m<U+009B>2J");
         assert_eq!(text.plain(), "a␛[31mb␛[0m<U+009B>2J");
         assert_eq!(Displayable::line("a\nb\tc\r\n").plain(), "a␊b␉c␊");
@@ -257,14 +257,14 @@ mod tests {
     }
 
     #[test]
-    fn displayable_layout_changes_white_space_only() {
-        let text = || Displayable::from("one two").styled(Style::Bold);
-        assert_eq!(text().laid_out(|t| t.replace(' ', "\n  ")).plain(), "one\n  two");
-        assert_eq!(text().laid_out(|t| t.replace("one", "\x1b[2J")), text());
+    fn displayable_layout_changes_only_white_space() {
+        let text = || Displayable::from("one two").with_style(Style::Bold);
+        assert_eq!(text().with_layout(|t| t.replace(' ', "\n  ")).plain(), "one\n  two");
+        assert_eq!(text().with_layout(|t| t.replace("one", "\x1b[2J")), text());
     }
 
     #[test]
-    fn json_is_the_same_json_with_everything_harmful_escaped() {
+    fn displayable_json_escapes_harmful_characters() {
         let value = serde_json::json!({ "a\u{9b}": "\x1b]0;x\x07\u{7f}\u{85}\u{202e}\u{200d}\u{fe0f}\u{feff}\u{e0041}é漢👩 \"\\\n" });
         let text = Displayable::json(&value).unwrap();
         assert!(is_harmless(&text.plain()) && !text.as_styled().contains('\x1b'), "{text:?}");
@@ -275,15 +275,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn json_means_the_same_whatever_is_in_it(text in any::<String>()) {
+        fn displayable_json_keeps_meaning(text in any::<String>()) {
             let json = Displayable::json(&text).unwrap();
             prop_assert!(is_harmless(&json.plain()));
             prop_assert_eq!(serde_json::from_str::<String>(&json.plain()).unwrap(), text);
         }
 
         #[test]
-        fn displayable_is_harmless_whatever_it_is_made_of(parts in proptest::collection::vec(any::<String>(), 0..4)) {
-            let text: Displayable = parts.iter().map(|p| Displayable::from(p).styled(Style::Dim)).collect();
+        fn displayable_is_always_harmless(parts in proptest::collection::vec(any::<String>(), 0..4)) {
+            let text: Displayable = parts.iter().map(|p| Displayable::from(p).with_style(Style::Dim)).collect();
             let plain = text.plain();
             // Joiners stay where a script or an emoji needs them; everything else that is invisible is shown.
             prop_assert!(plain.chars().all(|c| matches!(c, '\n' | '\t') || !c.is_control()));

@@ -1,34 +1,34 @@
 //! Passports, driving licences and identity cards: numbers without a checksum, recognised by a word
 //! nearby.
 
-use super::context::{follows, said_within};
+use super::context::{followed_by, preceded_within};
 use super::kind::{DRIVER_LICENSE, NATIONAL_ID, PASSPORT};
-use super::lexicon::{Lexicon, lexicon};
-use super::text::{Text, is_ident};
+use super::lexicon::{WordSet, word_set};
+use super::text::{TextBytes, is_ident};
 
 /// Checks a token with digits against the document names near it.
-pub(super) fn document(text: Text<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
+pub(super) fn document_token(text: TextBytes<'_>, start: usize, token: &[u8]) -> Option<(&'static str, &'static str)> {
     if !(6..=20).contains(&token.len()) {
         return None;
     }
     let digits = token.iter().filter(|b| b.is_ascii_digit()).count();
     let upper = token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-    if digits < 2 || !upper && !small_document(token) || token.starts_with(b"0x") {
+    if digits < 2 || !upper && !is_lowercase_document(token) || token.starts_with(b"0x") {
         return None;
     }
     // `AAA123456 is my passport`
-    let behind = || follows(text, start + token.len(), &PASSPORTS).then_some((PASSPORT, "passport"));
-    named_document(text, start).or_else(behind)
+    let behind = || followed_by(text, start + token.len(), &PASSPORT_WORDS).then_some((PASSPORT, "passport"));
+    document_named_before(text, start).or_else(behind)
 }
 
 /// `aaa123456`: lower-case letters followed by digits only.
-fn small_document(token: &[u8]) -> bool {
+fn is_lowercase_document(token: &[u8]) -> bool {
     let letters = token.iter().take_while(|b| b.is_ascii_alphabetic()).count();
     (1..=3).contains(&letters) && token.len() - letters >= 6 && token.iter().skip(letters).all(u8::is_ascii_digit)
 }
 
 #[rustfmt::skip]
-static PASSPORTS: Lexicon = lexicon!([
+static PASSPORT_WORDS: WordSet = word_set!([
     "passport", "passports", "passportno", "passportnumber", "reisepass", "reisepassnummer", "passnummer", "pasaporte", "passeport",
     "passaporto", "passaporte", "paspoort", "paspoortnummer", "paszport", "paszportu", "паспорт", "паспорта", "Паспорт", "passinumero", "pasnummer", "pasaport", "pasaportum",
     "pașaport", "útlevél", "पासपोर्ट", "جواز السفر", "جواز سفر", "الجواز", "דרכון", "여권번호", "hộ chiếu", "paspor", "διαβατήριο", "護照", "旅券番号", "旅券", "nr paszportu", "útlevélszám", "护照", "护照号", "パスポート", "여권",
@@ -36,7 +36,7 @@ static PASSPORTS: Lexicon = lexicon!([
 ]);
 
 #[rustfmt::skip]
-static LICENCES: Lexicon = lexicon!([
+static LICENCE_WORDS: WordSet = word_set!([
     "license", "licence", "driver", "drivers", "driving", "dl", "driverslicense", "licensenumber", "dln", "führerschein",
     "führerscheinnummer", "fahrerlaubnis", "permis", "licencia", "carnet de conducir", "patente", "carta de condução", "cnh", "rijbewijs",
     "prawo jazdy", "prawa jazdy", "rijbewijsnummer", "ehliyet", "sürücü belgesi", "водительское", "права", "驾驶证", "驾照", "駕照", "運転免許", "運転免許証", "免許証番号",
@@ -44,7 +44,7 @@ static LICENCES: Lexicon = lexicon!([
 ]);
 
 #[rustfmt::skip]
-static CARDS: Lexicon = lexicon!([
+static ID_CARD_WORDS: WordSet = word_set!([
     "personalausweis", "ausweis", "ausweisnummer", "personalausweisnummer", "id card", "identity card", "identity number", "national id",
     "nationalid", "dni", "nie", "nif", "nino", "ni number", "national insurance", "insurance number", "carta d'identità",
     "carta di identità", "cédula", "cedula", "dowód osobisty", "dowodu", "bsn", "codice fiscale", "tax id", "steuernummer", "ssn",
@@ -64,40 +64,43 @@ static CARDS: Lexicon = lexicon!([
 ]);
 
 /// Names that are ordinary words unless written in capitals.
-const CAPITALS: &[&[u8]] =
+const CAPITALIZED_ONLY: &[&[u8]] =
     &[b"SIN", b"TFN", b"PAN", b"NIE", b"FIN", b"PPS", b"CPR", b"TIN", b"NIR", b"RRN", b"RUT", b"NIN", b"BTW", b"VAT"];
 
 /// All document names.
-static NAMES: Lexicon = lexicon!(PASSPORTS, LICENCES, CARDS);
+static DOCUMENT_WORDS: WordSet = word_set!(PASSPORT_WORDS, LICENCE_WORDS, ID_CARD_WORDS);
 
 /// Which document the words before a position name.
-pub(super) fn named_document(text: Text<'_>, start: usize) -> Option<(&'static str, &'static str)> {
-    let reach = reach(text, start);
-    if said_within(text, start, reach, &NAMES) {
-        if said_within(text, start, reach, &PASSPORTS) {
+pub(super) fn document_named_before(text: TextBytes<'_>, start: usize) -> Option<(&'static str, &'static str)> {
+    let reach = search_start(text, start);
+    if preceded_within(text, start, reach, &DOCUMENT_WORDS) {
+        if preceded_within(text, start, reach, &PASSPORT_WORDS) {
             return Some((PASSPORT, "passport"));
         }
-        if said_within(text, start, reach, &LICENCES) && said_within(text, start, 48, LICENSED) && !said_within(text, start, 30, PRODUCTS) {
+        if preceded_within(text, start, reach, &LICENCE_WORDS)
+            && preceded_within(text, start, 48, DRIVING_WORDS)
+            && !preceded_within(text, start, 30, PRODUCT_WORDS)
+        {
             return Some((DRIVER_LICENSE, "driving-licence"));
         }
-        if said_within(text, start, reach.min(36), &CARDS) {
+        if preceded_within(text, start, reach.min(36), &ID_CARD_WORDS) {
             return Some((NATIONAL_ID, "identity-card"));
         }
     }
-    in_capitals(text, start, reach.min(24)).then_some((NATIONAL_ID, "identity-card"))
+    is_capitalized_before(text, start, reach.min(24)).then_some((NATIONAL_ID, "identity-card"))
 }
 
 /// How far before a number its name is searched for: not past another number, which the name would
 /// belong to.
-fn reach(text: Text<'_>, start: usize) -> usize {
-    let before = text.cut(start.saturating_sub(44), start);
+fn search_start(text: TextBytes<'_>, start: usize) -> usize {
+    let before = text.slice(start.saturating_sub(44), start);
     let other = before.windows(4).rposition(|four| four.iter().all(u8::is_ascii_digit));
     let placeholder = before.windows(2).rposition(|two| matches!(two, [b'0'..=b'9', b']'])).map(|p| p + 2);
     other.map(|p| p + 4).max(placeholder).map_or(40, |p| before.len() - p).min(40)
 }
 
 /// Words that make a licence a driving licence.
-const LICENSED: &[&str] = &[
+const DRIVING_WORDS: &[&str] = &[
     "driver",
     "drivers",
     "driving",
@@ -137,15 +140,16 @@ const LICENSED: &[&str] = &[
 ];
 
 /// Words that make a licence something else.
-const PRODUCTS: &[&str] = &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
+const PRODUCT_WORDS: &[&str] =
+    &["plate", "key", "software", "mit", "apache", "gpl", "usb", "nvidia", "gpu", "printer", "version", "install"];
 
 /// Whether a document name in capitals occurs shortly before a position.
-fn in_capitals(text: Text<'_>, start: usize, reach: usize) -> bool {
+fn is_capitalized_before(text: TextBytes<'_>, start: usize, reach: usize) -> bool {
     let from = text.line_start(start, reach);
-    text.cut(from, start).windows(3).enumerate().any(|(i, word)| {
+    text.slice(from, start).windows(3).enumerate().any(|(i, word)| {
         word.first().is_some_and(u8::is_ascii_uppercase)
-            && !is_ident(text.before(from + i))
+            && !is_ident(text.byte_before(from + i))
             && !is_ident(text.at(from + i + 3))
-            && CAPITALS.contains(&word)
+            && CAPITALIZED_ONLY.contains(&word)
     })
 }

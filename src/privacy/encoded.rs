@@ -1,15 +1,15 @@
 //! Secrets inside base64 and hex, recognised by how known prefixes look when encoded.
 
-use super::detect::{Act, FORMED, Pass};
-use super::header::run_of_base64;
-use super::index::{Seen, walk};
+use super::detect::{Action, CHECKSUM, Scan};
+use super::header::base64_run;
+use super::index::{KeywordVisitor, scan};
 use super::kind::API_KEY;
 use super::rules;
-use super::text::Text;
+use super::text::TextBytes;
 use base64::Engine;
 
 /// Encoded forms of known prefixes, one for each of the three alignments base64 can give them.
-pub(super) const KEYWORDS: &[&str] = &[
+pub(super) const BASE64_KEYWORDS: &[&str] = &[
     // sk-or-, sk-ant, sk-proj, sk_live
     "c2stb3It",
     "NrLW9yL",
@@ -138,13 +138,13 @@ pub(super) const KEYWORDS: &[&str] = &[
 ];
 
 /// Decodes the base64 run around an encoded prefix.
-pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
-    if pass.covered(at) || at < pass.encoded {
+pub(super) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
+    if scan.is_covered(at) || at < scan.encoded {
         return;
     }
-    let (start, end) = run_of_base64(pass.text, at);
-    pass.encoded = end;
-    let run = pass.text.cut(start, end);
+    let (start, end) = base64_run(scan.text, at);
+    scan.encoded = end;
+    let run = scan.text.slice(start, end);
     if run.len() < 24 {
         return;
     }
@@ -170,12 +170,12 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, _to: usize) {
     );
     let Ok(decoded) = lenient.decode(whole) else { return };
     if holds_secret(&decoded) {
-        pass.hit(start, end, API_KEY, "base64-token", FORMED);
+        scan.report(start, end, API_KEY, "base64-token", CHECKSUM);
     }
 }
 
 /// The beginnings of known tokens in hex digits.
-pub(super) const HEX: &[&str] = &[
+pub(super) const HEX_KEYWORDS: &[&str] = &[
     "736b2d",
     "736b5f",
     "6768705f",
@@ -191,23 +191,23 @@ pub(super) const HEX: &[&str] = &[
 ];
 
 /// Decodes the run of hex digits around an encoded prefix.
-pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
-    let text = pass.text;
-    if at < pass.encoded || pass.covered(at) {
+pub(super) fn read_hex(scan: &mut Scan<'_>, at: usize, _to: usize) {
+    let text = scan.text;
+    if at < scan.encoded || scan.is_covered(at) {
         return;
     }
     // A name may stand before what begins known tokens.
-    let start = text.run_back(at, 64, |b| b.is_ascii_hexdigit());
-    if text.before(start).is_ascii_alphanumeric() || !(at - start).is_multiple_of(2) {
+    let start = text.scan_back(at, 64, |b| b.is_ascii_hexdigit());
+    if text.byte_before(start).is_ascii_alphanumeric() || !(at - start).is_multiple_of(2) {
         return;
     }
     let at = start;
-    let end = text.run(at, 4096, |b| b.is_ascii_hexdigit());
-    pass.encoded = end;
+    let end = text.scan_while(at, 4096, |b| b.is_ascii_hexdigit());
+    scan.encoded = end;
     let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
-    let decoded: Vec<u8> = text.cut(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
+    let decoded: Vec<u8> = text.slice(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
     if decoded.len() >= 16 && holds_secret(&decoded) {
-        pass.hit(at, end, API_KEY, "hex-token", FORMED);
+        scan.report(at, end, API_KEY, "hex-token", CHECKSUM);
     }
 }
 
@@ -215,34 +215,34 @@ pub(super) fn read_hex(pass: &mut Pass<'_>, at: usize, _to: usize) {
 /// its name.
 pub(super) fn holds_secret(decoded: &[u8]) -> bool {
     use super::kind;
-    const SECRETS: [&str; 5] = [kind::PASSWORD, API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
+    const SECRET_KINDS: [&str; 5] = [kind::PASSWORD, API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
     if holds_token(decoded) {
         return true;
     }
     // Decoded text is not decoded again, so nesting cannot cost more than one level.
     let text =
         decoded.len() <= 8192 && std::str::from_utf8(decoded).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
-    text && super::detect::named(decoded).iter().any(|hit| SECRETS.contains(&hit.kind.as_str()))
+    text && super::detect::detect_decoded(decoded).iter().any(|hit| SECRET_KINDS.contains(&hit.kind.as_str()))
 }
 
 /// Whether decoded bytes contain a known token or a private key.
 fn holds_token(decoded: &[u8]) -> bool {
-    struct Tokens<'t>(Pass<'t>);
-    impl Seen for Tokens<'_> {
-        fn keyword(&mut self, at: usize, end: usize, act: Act) {
+    struct TokenVisitor<'t>(Scan<'t>);
+    impl KeywordVisitor for TokenVisitor<'_> {
+        fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
             match act {
-                Act::Token(theme, rule, shape) => rules::try_token(&mut self.0, at, (theme, rule, shape)),
-                Act::Call(_) if self.0.text.has_folded(at, b"-----begin") => super::pem::read(&mut self.0, at, end),
+                Action::Token(theme, rule, shape) => rules::try_token(&mut self.0, at, (theme, rule, shape)),
+                Action::Call(_) if self.0.text.starts_with_ignore_case_at(at, b"-----begin") => super::pem::read(&mut self.0, at, end),
                 _ => {}
             }
         }
-        fn digits(&mut self, at: usize) -> usize {
+        fn on_digits(&mut self, at: usize) -> usize {
             at + 1
         }
-        fn odd(&mut self, _at: usize) {}
-        fn commercial_at(&mut self, _at: usize) {}
+        fn on_encoded_byte(&mut self, _at: usize) {}
+        fn on_at_sign(&mut self, _at: usize) {}
     }
-    let mut tokens = Tokens(Pass::new(Text(decoded)));
-    walk(Text(decoded), &mut tokens);
-    !tokens.0.hits.is_empty()
+    let mut tokens = TokenVisitor(Scan::new(TextBytes(decoded)));
+    scan(TextBytes(decoded), &mut tokens);
+    !tokens.0.matches.is_empty()
 }

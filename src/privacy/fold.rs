@@ -5,66 +5,66 @@
 //! surroundings of such places are decoded and scanned again, so that plain text costs a single
 //! pass.
 
-use super::detect::{self, Hit};
-use super::text::{Text, is_word};
+use super::detect::{self, Match};
+use super::text::{TextBytes, is_word};
 
 /// Bytes before a folded place that are scanned again: enough for a name or a word of context.
-const BEFORE: usize = 160;
-const AFTER: usize = 400;
+const BYTES_BEFORE: usize = 160;
+const BYTES_AFTER: usize = 400;
 /// The largest part that is decoded at once. It bounds the memory of a text that is disguised
 /// throughout.
-const PIECE: usize = 64 * 1024;
+const MAX_PIECE_BYTES: usize = 64 * 1024;
 
 /// One folded place: how many bytes it takes, and the ASCII they stand for, or nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Fold {
+struct Replacement {
     length: usize,
     to: Option<u8>,
 }
 
 /// Whether the byte at a position begins or is inside something that folds.
-pub(super) fn is_fold(text: Text<'_>, at: usize) -> bool {
+pub(super) fn is_fold(text: TextBytes<'_>, at: usize) -> bool {
     match text.at(at) {
         b'+' => {
-            let quote = text.run_back(at, 40, |b| b.is_ascii_whitespace());
+            let quote = text.scan_back(at, 40, |b| b.is_ascii_whitespace());
             quote > 0 && joined_strings(text, quote - 1).is_some()
         }
         0x80..=0xbf => false,
-        _ => fold(text, at).is_some(),
+        _ => decode_at(text, at).is_some(),
     }
 }
 
 /// Scans the folded surroundings of the given positions.
-pub(super) fn hits(bytes: &[u8], folds: &[usize]) -> Vec<Hit> {
-    let text = Text(bytes);
+pub(super) fn detect_around(bytes: &[u8], folds: &[usize]) -> Vec<Match> {
+    let text = TextBytes(bytes);
     let mut found = Vec::new();
     let mut next = folds;
     while let Some((&first, rest)) = next.split_first() {
         next = rest;
         // From before the first fold to well after the last one of this group.
-        let start = text.line_start(first, BEFORE);
-        let mut end = first + AFTER;
+        let start = text.line_start(first, BYTES_BEFORE);
+        let mut end = first + BYTES_AFTER;
         while let Some((&fold, rest)) = next.split_first() {
-            if fold >= end || fold > start + PIECE {
+            if fold >= end || fold > start + MAX_PIECE_BYTES {
                 break;
             }
             next = rest;
-            end = fold + AFTER;
+            end = fold + BYTES_AFTER;
         }
         let stop = text.line_end(end.min(text.len()), 200);
-        found.extend(part(text, start, stop));
+        found.extend(detect_part(text, start, stop));
     }
     found
 }
 
 /// Scans one folded part of the text.
-fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
+fn detect_part(text: TextBytes<'_>, start: usize, stop: usize) -> Vec<Match> {
     let mut bytes = Vec::with_capacity(stop - start);
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(stop - start);
     let mut changes = Vec::new();
     let mut i = start;
     while i < stop {
-        if let Some(fold) = fold(text, i) {
+        if let Some(fold) = decode_at(text, i) {
             changes.push(bytes.len());
             if let Some(b) = fold.to {
                 bytes.push(b);
@@ -77,7 +77,7 @@ fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
             i += 1;
         }
     }
-    let mut hits = detect::plain(&bytes);
+    let mut hits = detect::detect_raw(&bytes);
     hits.retain_mut(|hit| {
         // Keep only hits that involve a fold; the others were found in the original bytes.
         let near = changes.partition_point(|&change| change + 100 < hit.start);
@@ -91,70 +91,70 @@ fn part(text: Text<'_>, start: usize, stop: usize) -> Vec<Hit> {
 }
 
 /// What the bytes at a position fold to, if they do.
-fn fold(text: Text<'_>, i: usize) -> Option<Fold> {
+fn decode_at(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     match text.at(i) {
         // Percent-encoded twice.
-        b'%' if text.has(i, b"%25") && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) => {
-            printable(hex(text, i + 3, 2)?, 5)
+        b'%' if text.starts_with_at(i, b"%25") && hex(text, i + 3, 2).is_some_and(|byte| (0x21..0x7f).contains(&byte)) => {
+            ascii_replacement(hex(text, i + 3, 2)?, 5)
         }
         b'%' => {
             let byte = hex(text, i + 1, 2)?;
-            printable(byte, 3)
+            ascii_replacement(byte, 3)
         }
-        b'\\' => backslash(text, i),
-        b'&' => entity(text, i),
-        0x1b => Some(escape(text, i)),
+        b'\\' => backslash_escape(text, i),
+        b'&' => html_entity(text, i),
+        0x1b => Some(terminal_escape(text, i)),
         b'"' | b'\'' => joined_strings(text, i),
         b'*' => {
             // Markdown emphasis inside a token: `sk-or-**v1**-…`
-            let run = text.run(i, 3, |b| b == b'*') - i;
+            let run = text.scan_while(i, 3, |b| b == b'*') - i;
             let inside = |b: u8| is_word(b) || matches!(b, b'-' | b'_');
-            let tokenlike = matches!(text.before(i), b'-' | b'_') || matches!(text.at(i + run), b'-' | b'_');
-            (run == 2 && inside(text.before(i)) && inside(text.at(i + 2)) && tokenlike).then_some(Fold { length: 2, to: None })
+            let tokenlike = matches!(text.byte_before(i), b'-' | b'_') || matches!(text.at(i + run), b'-' | b'_');
+            (run == 2 && inside(text.byte_before(i)) && inside(text.at(i + 2)) && tokenlike).then_some(Replacement { length: 2, to: None })
         }
-        0x80.. => beyond(text, i),
+        0x80.. => non_ascii(text, i),
         _ => None,
     }
 }
 
-fn printable(byte: u32, length: usize) -> Option<Fold> {
-    u8::try_from(byte).ok().filter(u8::is_ascii_graphic).map(|b| Fold { length, to: Some(b) })
+fn ascii_replacement(byte: u32, length: usize) -> Option<Replacement> {
+    u8::try_from(byte).ok().filter(u8::is_ascii_graphic).map(|b| Replacement { length, to: Some(b) })
 }
 
-fn hex(text: Text<'_>, at: usize, digits: usize) -> Option<u32> {
-    let span = text.cut(at, at + digits);
+fn hex(text: TextBytes<'_>, at: usize, digits: usize) -> Option<u32> {
+    let span = text.slice(at, at + digits);
     (span.len() == digits).then_some(())?;
     span.iter().try_fold(0, |all, &b| Some(all << 4 | char::from(b).to_digit(16)?))
 }
 
 /// `\u0040`, `\u{40}`, `\x40`, and signs escaped in Markdown and JSON.
-fn backslash(text: Text<'_>, i: usize) -> Option<Fold> {
+fn backslash_escape(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     match text.at(i + 1) {
         b'u' if text.at(i + 2) == b'{' => {
-            let close = text.run(i + 3, 7, |b| b.is_ascii_hexdigit());
+            let close = text.scan_while(i + 3, 7, |b| b.is_ascii_hexdigit());
             (text.at(close) == b'}').then_some(())?;
-            folded_char(hex(text, i + 3, close - i - 3)?, close + 1 - i)
+            char_replacement(hex(text, i + 3, close - i - 3)?, close + 1 - i)
         }
-        b'u' => folded_char(hex(text, i + 2, 4)?, 6),
-        b'x' => printable(hex(text, i + 2, 2)?, 4),
-        sign @ (b'_' | b'-' | b'.' | b'@' | b'/' | b':' | b'+' | b'*' | b'~' | b'#') if text.before(i) != b'\\' => {
-            Some(Fold { length: 2, to: Some(sign) })
+        b'u' => char_replacement(hex(text, i + 2, 4)?, 6),
+        b'x' => ascii_replacement(hex(text, i + 2, 2)?, 4),
+        sign @ (b'_' | b'-' | b'.' | b'@' | b'/' | b':' | b'+' | b'*' | b'~' | b'#') if text.byte_before(i) != b'\\' => {
+            Some(Replacement { length: 2, to: Some(sign) })
         }
         _ => None,
     }
 }
 
-fn folded_char(code: u32, length: usize) -> Option<Fold> {
+fn char_replacement(code: u32, length: usize) -> Option<Replacement> {
     if (0x21..0x7f).contains(&code) {
-        return printable(code, length);
+        return ascii_replacement(code, length);
     }
-    let to = stands_for(code)?;
-    Some(Fold { length, to })
+    let to = ascii_equivalent(code)?;
+    Some(Replacement { length, to })
 }
 
 /// `&#64;`, `&#x40;`, `&commat;`
-fn entity(text: Text<'_>, i: usize) -> Option<Fold> {
-    const NAMES: &[(&[u8], u8)] = &[
+fn html_entity(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
+    const ENTITY_NAMES: &[(&[u8], u8)] = &[
         (b"commat", b'@'),
         (b"period", b'.'),
         (b"lowbar", b'_'),
@@ -183,46 +183,46 @@ fn entity(text: Text<'_>, i: usize) -> Option<Fold> {
     if text.at(i + 1) == b'#' {
         let hexadecimal = matches!(text.at(i + 2), b'x' | b'X');
         let from = i + 2 + usize::from(hexadecimal);
-        let end = text.run(from, 7, |b| if hexadecimal { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
-        let digits = std::str::from_utf8(text.cut(from, end)).ok()?;
+        let end = text.scan_while(from, 7, |b| if hexadecimal { b.is_ascii_hexdigit() } else { b.is_ascii_digit() });
+        let digits = std::str::from_utf8(text.slice(from, end)).ok()?;
         let code = u32::from_str_radix(digits, if hexadecimal { 16 } else { 10 }).ok()?;
-        return folded_char(code, end - i + usize::from(text.at(end) == b';'));
+        return char_replacement(code, end - i + usize::from(text.at(end) == b';'));
     }
-    let end = text.run(i + 1, 8, |b| b.is_ascii_alphabetic());
+    let end = text.scan_while(i + 1, 8, |b| b.is_ascii_alphabetic());
     (text.at(end) == b';').then_some(())?;
-    let name = text.cut(i + 1, end);
-    let &(_, to) = NAMES.iter().find(|(known, _)| *known == name)?;
-    Some(Fold { length: end + 1 - i, to: Some(to).filter(|&b| b != 0) })
+    let name = text.slice(i + 1, end);
+    let &(_, to) = ENTITY_NAMES.iter().find(|(known, _)| *known == name)?;
+    Some(Replacement { length: end + 1 - i, to: Some(to).filter(|&b| b != 0) })
 }
 
 /// Terminal escape sequences: colours and titles.
-fn escape(text: Text<'_>, i: usize) -> Fold {
+fn terminal_escape(text: TextBytes<'_>, i: usize) -> Replacement {
     let end = match text.at(i + 1) {
-        b'[' => text.run(i + 2, 24, |b| (0x20..0x40).contains(&b)) + 1,
+        b'[' => text.scan_while(i + 2, 24, |b| (0x20..0x40).contains(&b)) + 1,
         b']' => {
-            let end = text.run(i + 2, 256, |b| b != 7 && b != 0x1b && b != b'\n');
+            let end = text.scan_while(i + 2, 256, |b| b != 7 && b != 0x1b && b != b'\n');
             end + if text.at(end) == 0x1b { 2 } else { 1 }
         }
         _ => i + 2,
     };
-    Fold { length: end.min(text.len()) - i, to: None }
+    Replacement { length: end.min(text.len()) - i, to: None }
 }
 
 /// `"ghp_" + "…"`: the signs between two parts of a string.
-fn joined_strings(text: Text<'_>, i: usize) -> Option<Fold> {
+fn joined_strings(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
     let quote = text.at(i);
-    let before = text.run(i + 1, 40, |b| b.is_ascii_whitespace());
-    let after = text.run(before + 1, 40, |b| b.is_ascii_whitespace());
+    let before = text.scan_while(i + 1, 40, |b| b.is_ascii_whitespace());
+    let after = text.scan_while(before + 1, 40, |b| b.is_ascii_whitespace());
     let joins = text.at(before) == b'+'
         && text.at(after) == quote
         && is_word(text.at(after + 1))
-        && (is_word(text.before(i)) || matches!(text.before(i), b'_' | b'-'));
-    joins.then_some(Fold { length: after + 1 - i, to: None })
+        && (is_word(text.byte_before(i)) || matches!(text.byte_before(i), b'_' | b'-'));
+    joins.then_some(Replacement { length: after + 1 - i, to: None })
 }
 
 /// Folds non-ASCII characters.
-fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
-    let span = text.cut(i, i + 4);
+fn non_ascii(text: TextBytes<'_>, i: usize) -> Option<Replacement> {
+    let span = text.slice(i, i + 4);
     let length = match span.first()? {
         0xC2..=0xDF => 2,
         0xE0..=0xEF => 3,
@@ -231,27 +231,27 @@ fn beyond(text: Text<'_>, i: usize) -> Option<Fold> {
     };
     // A Greek or Cyrillic letter among others of its script is an ordinary word.
     let other = |b: u8| is_word(b) || matches!(b, b'-' | b'_' | b'@' | b'.');
-    let behind = text.at(text.run(i + length, 8, |b| b >= 0x80));
-    if matches!(span.first(), Some(0xCE..=0xD4)) && !other(text.before(i)) && !other(behind) {
+    let behind = text.at(text.scan_while(i + length, 8, |b| b >= 0x80));
+    if matches!(span.first(), Some(0xCE..=0xD4)) && !other(text.byte_before(i)) && !other(behind) {
         return None;
     }
     let c = std::str::from_utf8(span.get(..length)?).ok()?.chars().next()?;
-    if let Some(letter) = look_alike(c) {
+    if let Some(letter) = homoglyph(c) {
         // Fold look-alikes only inside otherwise Latin words: a Cyrillic word stays Cyrillic.
-        let mixed = is_word(text.before(i))
+        let mixed = is_word(text.byte_before(i))
             || is_word(text.at(i + length))
-            || matches!(text.before(i), b'-' | b'_' | b'@' | b'.')
+            || matches!(text.byte_before(i), b'-' | b'_' | b'@' | b'.')
             || matches!(text.at(i + length), b'@' | b'.' | b'-' | b'_')
             || text.at(i + length) >= 0x80 && (is_word(behind) || matches!(behind, b'-' | b'_'));
-        return mixed.then_some(Fold { length, to: Some(letter) });
+        return mixed.then_some(Replacement { length, to: Some(letter) });
     }
-    let to = stands_for(u32::from(c))?;
-    Some(Fold { length, to })
+    let to = ascii_equivalent(u32::from(c))?;
+    Some(Replacement { length, to })
 }
 
 /// The ASCII for a character; `Some(None)` for an invisible one.
 #[expect(clippy::option_option, reason = "for itself, for nothing, or for a sign")]
-fn stands_for(code: u32) -> Option<Option<u8>> {
+fn ascii_equivalent(code: u32) -> Option<Option<u8>> {
     let ascii = |code: u32| u8::try_from(code).ok().map(Some);
     match code {
         0xFF01..=0xFF5E => ascii(code - 0xFF01 + 0x21),
@@ -267,7 +267,7 @@ fn stands_for(code: u32) -> Option<Option<u8>> {
         0xFE62 => Some(Some(b'+')),
         0xE0021..=0xE007E => ascii(code - 0xE0000),
         0xE0000..=0xE0020 | 0xE007F => Some(None),
-        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0x9E6..=0x9EF | 0xE50..=0xE59 => ascii(u32::from(b'0') + digit_of(code)),
+        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0x9E6..=0x9EF | 0xE50..=0xE59 => ascii(u32::from(b'0') + digit_value(code)),
         0x1D7CE..=0x1D7FF => ascii(u32::from(b'0') + (code - 0x1D7CE) % 10),
         0x2070 | 0x2074..=0x2079 => ascii(u32::from(b'0') + code - 0x2070),
         0x2080..=0x2089 => ascii(u32::from(b'0') + code - 0x2080),
@@ -282,7 +282,7 @@ fn stands_for(code: u32) -> Option<Option<u8>> {
     }
 }
 
-fn digit_of(code: u32) -> u32 {
+fn digit_value(code: u32) -> u32 {
     match code {
         0x660..=0x669 => code - 0x660,
         0x6F0..=0x6F9 => code - 0x6F0,
@@ -293,15 +293,15 @@ fn digit_of(code: u32) -> u32 {
 }
 
 /// Letters of other scripts that look like Latin letters.
-fn look_alike(c: char) -> Option<u8> {
-    const PAIRS: &[(&str, &str)] = &[
+fn homoglyph(c: char) -> Option<u8> {
+    const HOMOGLYPH_PAIRS: &[(&str, &str)] = &[
         ("аеорсухіјѕԁһԛԝкмтгпви", "aeopcyxijsdhqwkmtrnbu"),
         ("АВЕКМНОРСТХІЈЅУ", "ABEKMHOPCTXIJSY"),
         ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX"),
         ("ονιρυακ", "oviruak"),
         ("ɡıℓ", "gil"),
     ];
-    PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.as_bytes().get(p).copied()))
+    HOMOGLYPH_PAIRS.iter().find_map(|(from, to)| from.chars().position(|f| f == c).and_then(|p| to.as_bytes().get(p).copied()))
 }
 
 #[cfg(test)]
@@ -309,7 +309,7 @@ mod tests {
     use super::super::{Policy, Redactor};
 
     #[test]
-    fn disguises_are_seen_through_and_offsets_are_those_of_the_bytes() {
+    fn deobfuscation_keeps_byte_offsets() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         for (text, private) in [
             ("mail bob.miller%40initech.com now", "bob.miller%40initech.com"),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn other_scripts_and_escapes_are_not_disguises() {
+    fn deobfuscation_spares_other_scripts() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         for text in [
             "Привет, как дела? Это обычный текст.",

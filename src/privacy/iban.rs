@@ -2,10 +2,10 @@
 //! confirm it.
 
 use super::checksum;
-use super::text::{Text, is_word};
+use super::text::{TextBytes, is_word};
 
 /// Countries and their IBAN lengths.
-const IBANS: &[(&[u8; 2], usize)] = &[
+const IBAN_LENGTHS: &[(&[u8; 2], usize)] = &[
     (b"AD", 24),
     (b"AE", 23),
     (b"AL", 28),
@@ -86,9 +86,9 @@ const IBANS: &[(&[u8; 2], usize)] = &[
 ];
 
 /// Returns the end of an IBAN that begins at a position, in one piece or in groups.
-pub(super) fn iban(text: Text<'_>, start: usize) -> Option<usize> {
-    let country = text.cut(start, start + 2).to_ascii_uppercase();
-    let &(_, length) = IBANS.iter().find(|(code, _)| code.as_slice() == country)?;
+pub(super) fn iban_end(text: TextBytes<'_>, start: usize) -> Option<usize> {
+    let country = text.slice(start, start + 2).to_ascii_uppercase();
+    let &(_, length) = IBAN_LENGTHS.iter().find(|(code, _)| code.as_slice() == country)?;
     let mut compact = Vec::with_capacity(length);
     let mut i = start;
     let mut gap = 0;
@@ -105,6 +105,6 @@ pub(super) fn iban(text: Text<'_>, start: usize) -> Option<usize> {
         i += 1;
     }
     // A token with small letters that goes on behind a sign has the checksum by chance.
-    let goes_on = matches!(text.at(i), b'_' | b'-') && is_word(text.at(i + 1)) && text.cut(start, i).iter().any(u8::is_ascii_lowercase);
+    let goes_on = matches!(text.at(i), b'_' | b'-') && is_word(text.at(i + 1)) && text.slice(start, i).iter().any(u8::is_ascii_lowercase);
     (!is_word(text.at(i)) && !goes_on && checksum::iban(&compact)).then_some(i)
 }

@@ -1,45 +1,45 @@
 //! National identity, tax and health numbers, recognised by checksum and form.
 
-use super::context::{follows, said, said_within};
-use super::detect::{FORMED, NAMED, Pass};
-use super::documents::{document, named_document};
-use super::iban::iban;
-use super::issued::FORMS;
+use super::context::{followed_by, preceded_by, preceded_within};
+use super::detect::{CHECKSUM, FIELD_NAME, Scan};
+use super::documents::{document_named_before, document_token};
+use super::iban::iban_end;
+use super::issued::ID_FORMATS;
 use super::kind::{BANK_ACCOUNT, DRIVER_LICENSE, IBAN, NATIONAL_ID};
-use super::lexicon::{Lexicon, lexicon};
-use super::numbers::Number;
+use super::lexicon::{WordSet, word_set};
+use super::numbers::DigitGroups;
 use super::text::{is_ident, is_word};
 
 /// Reads a token of letters and digits whose first digit is at a position. Returns where to
 /// continue.
-pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
-    let text = pass.text;
-    let start = text.run_back(at, 7, |b| b.is_ascii_alphabetic());
-    if pass.covered(at) {
+pub(super) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize {
+    let text = scan.text;
+    let start = text.scan_back(at, 7, |b| b.is_ascii_alphabetic());
+    if scan.is_covered(at) {
         return at + 1;
     }
-    if is_ident(text.before(start)) {
+    if is_ident(text.byte_before(start)) {
         // A wallet address may have many letters before its first digit.
         if at - start < 7 || !text.at(at + 1).is_ascii_alphanumeric() {
             return at + 1;
         }
-        let (start, end) = (text.run_back(at, 35, is_word), text.run(at, 35, is_word));
-        if (26..=35).contains(&(end - start)) && !is_ident(text.before(start)) {
-            super::wallet::base58(pass, start, end);
+        let (start, end) = (text.scan_back(at, 35, is_word), text.scan_while(at, 35, is_word));
+        if (26..=35).contains(&(end - start)) && !is_ident(text.byte_before(start)) {
+            super::wallet::base58_address(scan, start, end);
         }
         return at + 1;
     }
     if at - start == 2
-        && text.before(start) != b'-'
-        && let Some(end) = iban(text, start)
+        && text.byte_before(start) != b'-'
+        && let Some(end) = iban_end(text, start)
     {
-        pass.hit(start, end, IBAN, "iban", FORMED);
+        scan.report(start, end, IBAN, "iban", CHECKSUM);
         return end;
     }
     // No number in this file is longer.
-    let end = text.run(start, 40, is_word);
+    let end = text.scan_while(start, 40, is_word);
     // Pairs and fours may belong to a MAC address; a UUID is not private.
-    if matches!(end - start, 2 | 4) && super::net::hardware(pass, at).is_some() {
+    if matches!(end - start, 2 | 4) && super::net::mac_address(scan, at).is_some() {
         return at + 1;
     }
     if end - start == 8
@@ -47,49 +47,51 @@ pub(super) fn lettered(pass: &mut Pass<'_>, at: usize) -> usize {
     {
         return stop;
     }
-    let token = text.cut(start, end);
+    let token = text.slice(start, end);
     // `Y8063915-Z`
-    if token.len() == 8 && text.at(end) == b'-' && !is_word(text.at(end + 2)) && is_nie(&[token, text.cut(end + 1, end + 2)].concat()) {
-        pass.hit(start, end + 2, NATIONAL_ID, "es-nie", FORMED);
+    if token.len() == 8 && text.at(end) == b'-' && !is_word(text.at(end + 2)) && is_nie(&[token, text.slice(end + 1, end + 2)].concat()) {
+        scan.report(start, end + 2, NATIONAL_ID, "es-nie", CHECKSUM);
         return at + 1;
     }
-    if is_ident(text.at(end)) || matches!(text.before(start), b'/' | b'#') {
+    if is_ident(text.at(end)) || matches!(text.byte_before(start), b'/' | b'#') {
         return at + 1;
     }
-    if nino_at(pass, start) {
+    if nino_at(scan, start) {
         return at + 1;
     }
     if token.len() >= 9 && token.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) || token.len() == 16 {
         let name = match token.len() {
             9 if is_nie(token) => "es-nie",
-            9 if is_nino(token) && (!matches!(text.before(start), b'-' | b'.') || said(text, start, &["nino", "national insurance"])) => {
+            9 if is_nino(token)
+                && (!matches!(text.byte_before(start), b'-' | b'.') || preceded_by(text, start, &["nino", "national insurance"])) =>
+            {
                 "uk-nino"
             }
             10 if is_pan(token) => "in-pan",
-            11 if is_medicare_beneficiary(token) && said(text, start, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+            11 if is_medicare_beneficiary(token) && preceded_by(text, start, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
             15 if is_gstin(token) => "in-gstin",
             16 if is_uk_licence(token) => "uk-driving-licence",
             16 if is_codice_fiscale(token) => "it-codice-fiscale",
             _ => "",
         };
         if !name.is_empty() {
-            pass.hit(start, end, if name == "uk-driving-licence" { DRIVER_LICENSE } else { NATIONAL_ID }, name, FORMED);
+            scan.report(start, end, if name == "uk-driving-licence" { DRIVER_LICENSE } else { NATIONAL_ID }, name, CHECKSUM);
             return at + 1;
         }
     }
-    if (26..=35).contains(&token.len()) && super::wallet::base58(pass, start, end) {
+    if (26..=35).contains(&token.len()) && super::wallet::base58_address(scan, start, end) {
         return at + 1;
     }
-    if let Some((kind, name)) = document(text, start, token) {
-        pass.hit(start, end, kind, name, NAMED);
+    if let Some((kind, name)) = document_token(text, start, token) {
+        scan.report(start, end, kind, name, FIELD_NAME);
     } else if text.at(end) == b'-' && at - start <= 2 {
         // Some driving licences are written in groups: `F255-921-50-094-0`.
-        let whole = text.run(start, 24, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
-        let digits = text.cut(start, whole).iter().filter(|b| b.is_ascii_digit()).count();
+        let whole = text.scan_while(start, 24, |b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-');
+        let digits = text.slice(start, whole).iter().filter(|b| b.is_ascii_digit()).count();
         if let Some((kind, name)) =
-            named_document(text, start).filter(|_| digits >= 6 && is_word(text.before(whole)) && !is_word(text.at(whole)))
+            document_named_before(text, start).filter(|_| digits >= 6 && is_word(text.byte_before(whole)) && !is_word(text.at(whole)))
         {
-            pass.hit(start, whole, kind, name, NAMED);
+            scan.report(start, whole, kind, name, FIELD_NAME);
         }
     }
     at + 1
@@ -112,8 +114,8 @@ fn is_nino(token: &[u8]) -> bool {
 }
 
 /// A national insurance number in groups: `AB 12 34 56 C`.
-pub(super) fn nino_at(pass: &mut Pass<'_>, start: usize) -> bool {
-    let text = pass.text;
+pub(super) fn nino_at(scan: &mut Scan<'_>, start: usize) -> bool {
+    let text = scan.text;
     if !text.at(start).is_ascii_uppercase() || !text.at(start + 1).is_ascii_uppercase() {
         return false;
     }
@@ -128,7 +130,7 @@ pub(super) fn nino_at(pass: &mut Pass<'_>, start: usize) -> bool {
         i += 1;
     }
     if i > start + 9 && is_nino(&compact) && !is_word(text.at(i)) {
-        pass.hit(start, i, NATIONAL_ID, "uk-nino", FORMED);
+        scan.report(start, i, NATIONAL_ID, "uk-nino", CHECKSUM);
         return true;
     }
     false
@@ -159,7 +161,7 @@ fn is_pan(token: &[u8]) -> bool {
 
 /// Italian tax code: its form and its check letter.
 fn is_codice_fiscale(token: &[u8]) -> bool {
-    const ODD: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
+    const ODD_VALUES: [u32; 26] = [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23];
     // Quick exit: most tokens of this length are hashes or parts of something else.
     if !token.iter().take(6).all(u8::is_ascii_alphabetic) {
         return false;
@@ -186,7 +188,7 @@ fn is_codice_fiscale(token: &[u8]) -> bool {
         .enumerate()
         .map(|(i, &b)| {
             let value = if b.is_ascii_digit() { b - b'0' } else { b - b'A' };
-            if i % 2 == 0 { ODD.get(usize::from(value)).copied().unwrap_or(0) } else { u32::from(value) }
+            if i % 2 == 0 { ODD_VALUES.get(usize::from(value)).copied().unwrap_or(0) } else { u32::from(value) }
         })
         .sum();
     token.last().is_some_and(|&b| u32::from(b - b'A') == sum % 26)
@@ -239,149 +241,153 @@ fn is_medicare_beneficiary(token: &[u8]) -> bool {
 }
 
 /// Reads digits followed by a letter: `12345678Z`, and documents after their names.
-pub(super) fn digits_then_letter(pass: &mut Pass<'_>, at: usize, end: usize, stop: usize) {
-    let text = pass.text;
+pub(super) fn digits_then_letter(scan: &mut Scan<'_>, at: usize, end: usize, stop: usize) {
+    let text = scan.text;
     // All of these but Spanish numbers are written in capitals.
-    let capitals = !text.cut(end, stop).iter().any(u8::is_ascii_lowercase);
+    let capitals = !text.slice(end, stop).iter().any(u8::is_ascii_lowercase);
     let spanish = end - at == 8 && stop == end + 1;
     if !capitals && !spanish {
         return;
     }
-    if is_ident(text.at(stop)) || is_ident(text.before(at)) || matches!(text.before(at), b'/' | b'.' | b'#') {
+    if is_ident(text.at(stop)) || is_ident(text.byte_before(at)) || matches!(text.byte_before(at), b'/' | b'.' | b'#') {
         return;
     }
-    let token = text.cut(at, stop);
+    let token = text.slice(at, stop);
     // `1EG4-TE5-MK73`
-    let grouped = text.cut(at, at + 13);
+    let grouped = text.slice(at, at + 13);
     if grouped.get(4) == Some(&b'-') && grouped.get(8) == Some(&b'-') && !is_word(text.at(at + 13)) {
         let compact: Vec<u8> = grouped.iter().copied().filter(|&b| b != b'-').collect();
         if is_medicare_beneficiary(&compact) {
-            pass.hit(at, at + 13, NATIONAL_ID, "us-mbi", FORMED);
+            scan.report(at, at + 13, NATIONAL_ID, "us-mbi", CHECKSUM);
             return;
         }
     }
     let formed = match token.len() {
-        11 if is_medicare_beneficiary(token) && said(text, at, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
+        11 if is_medicare_beneficiary(token) && preceded_by(text, at, &["medicare", "mbi", "patient", "beneficiary"]) => "us-mbi",
         15 if is_gstin(token) => "in-gstin",
         _ => "",
     };
     if !formed.is_empty() {
-        pass.hit(at, stop, NATIONAL_ID, formed, FORMED);
+        scan.report(at, stop, NATIONAL_ID, formed, CHECKSUM);
         return;
     }
     if spanish {
-        let number = text.cut(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
+        let number = text.slice(at, end).iter().fold(0u32, |all, d| all * 10 + u32::from(d - b'0'));
         if text.at(end).to_ascii_uppercase() == spanish_letter(number)
-            && (text.at(end).is_ascii_uppercase() || said(text, at, &["dni", "nif"]))
+            && (text.at(end).is_ascii_uppercase() || preceded_by(text, at, &["dni", "nif"]))
         {
-            pass.hit(at, stop, NATIONAL_ID, "es-dni", FORMED);
+            scan.report(at, stop, NATIONAL_ID, "es-dni", CHECKSUM);
             return;
         }
     }
-    if let Some((kind, name)) = document(text, at, token) {
-        pass.hit(at, stop, kind, name, NAMED);
+    if let Some((kind, name)) = document_token(text, at, token) {
+        scan.report(at, stop, kind, name, FIELD_NAME);
     }
 }
 
 /// Numbers recognised by grouping and checksum.
-pub(super) fn grouped(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+pub(super) fn grouped_digits(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let total = number.digits_in(number.groups());
-    if total < 8 || !number.begins() {
+    if total < 8 || !number.can_begin() {
         return None;
     }
-    for form in FORMS {
+    for form in ID_FORMATS {
         let groups = form.lengths.len();
-        if !number.grouped(form.lengths) || !number.ends(groups) || !joined(number, groups) || !(form.check)(number.digits(groups)) {
+        if !number.has_group_lengths(form.lengths)
+            || !number.can_end(groups)
+            || !is_joined(number, groups)
+            || !(form.check)(number.digits(groups))
+        {
             continue;
         }
         // A form that needs no word must be alone and grouped as such numbers are.
         if form.words.is_empty() && groups > 1 {
             let dotted =
-                number.between(0) == b"." && !form.name.starts_with("br-") && form.name != "ch-ahv" && form.name != "be-rijksregister";
-            let listed = number.groups() > groups && number.between(groups - 1) == b" ";
-            if dotted || listed || number.tabled(groups) {
+                number.separator(0) == b"." && !form.name.starts_with("br-") && form.name != "ch-ahv" && form.name != "be-rijksregister";
+            let listed = number.groups() > groups && number.separator(groups - 1) == b" ";
+            if dotted || listed || number.in_code_table(groups) {
                 continue;
             }
         }
         let (start, end) = (number.start, number.end(groups));
-        if !form.words.is_empty() && !said(number.text, start, form.words) && !follows(number.text, end, form.words) {
+        if !form.words.is_empty() && !preceded_by(number.text, start, form.words) && !followed_by(number.text, end, form.words) {
             continue;
         }
         let kind = if form.name == "us-routing" { BANK_ACCOUNT } else { NATIONAL_ID };
-        pass.hit(start, end, kind, form.name, FORMED);
+        scan.report(start, end, kind, form.name, CHECKSUM);
         return Some(end);
     }
     None
 }
 
 /// `208-702-026 33`, `7179 1211 1565`
-fn in_groups(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+fn grouped_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     // The first number of a list was checked for a name; the others share it.
-    if number.start < pass.counted {
+    if number.start < scan.counted {
         return None;
     }
-    pass.counted = number.end(number.groups());
-    let groups = (2..=number.groups().min(6)).rev().find(|&g| number.ends(g) && number.digits_in(g) <= 20 && joined(number, g))?;
-    if number.digits_in(1) < 2 || number.digits_in(groups) < 8 || number.grouped(&[4, 4]) && groups == 2 {
+    scan.counted = number.end(number.groups());
+    let groups = (2..=number.groups().min(6)).rev().find(|&g| number.can_end(g) && number.digits_in(g) <= 20 && is_joined(number, g))?;
+    if number.digits_in(1) < 2 || number.digits_in(groups) < 8 || number.has_group_lengths(&[4, 4]) && groups == 2 {
         return None;
     }
-    let (kind, name) = named_document(number.text, number.start).filter(|&(kind, _)| kind != DRIVER_LICENSE)?;
-    pass.hit(number.start, number.end(groups), kind, name, NAMED);
+    let (kind, name) = document_named_before(number.text, number.start).filter(|&(kind, _)| kind != DRIVER_LICENSE)?;
+    scan.report(number.start, number.end(groups), kind, name, FIELD_NAME);
     Some(number.end(groups))
 }
 
 /// `76657929-X`, `47.760.181-Z`: the check letter follows a dash.
-fn spanish(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+fn spanish_id(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let text = number.text;
-    let dotted = number.grouped(&[2, 3, 3]) && number.separated(3, b'.');
+    let dotted = number.has_group_lengths(&[2, 3, 3]) && number.is_separated_by(3, b'.');
     let groups = if dotted { 3 } else { 1 };
     let end = number.end(groups);
     let letter = end + usize::from(matches!(text.at(end), b'-' | b' '));
-    if !dotted && (!number.grouped(&[8]) || letter == end) || is_ident(text.at(letter + 1)) {
+    if !dotted && (!number.has_group_lengths(&[8]) || letter == end) || is_ident(text.at(letter + 1)) {
         return None;
     }
     let value = number.digits(groups).iter().fold(0u32, |all, &d| all * 10 + u32::from(d));
     let checked = text.at(letter) == spanish_letter(value);
-    let told = || said(text, number.start, &["dni", "nif", "nie"]);
+    let told = || preceded_by(text, number.start, &["dni", "nif", "nie"]);
     (text.at(letter).is_ascii_uppercase() && (checked && dotted || told())).then(|| {
-        pass.hit(number.start, letter + 1, NATIONAL_ID, "es-dni", FORMED);
+        scan.report(number.start, letter + 1, NATIONAL_ID, "es-dni", CHECKSUM);
         letter + 1
     })
 }
 
 /// Whether the groups are joined to one number: by single signs.
-fn joined(number: &Number<'_>, groups: usize) -> bool {
-    (0..groups - 1).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"/"))
+fn is_joined(number: &DigitGroups<'_>, groups: usize) -> bool {
+    (0..groups - 1).all(|g| matches!(number.separator(g), b" " | b"-" | b"." | b"/"))
 }
 
 #[rustfmt::skip]
-static ACCOUNTS: Lexicon = lexicon!([
+static ACCOUNT_WORDS: WordSet = word_set!([
     "account number", "your account", "my account", "account no", "acct", "account #", "accountnumber", "account_number", "bank account", "kontonummer", "konto",
     "numéro de compte", "número de cuenta", "numero di conto", "conta", "checking account", "savings account", "sort code", "rekeningnummer",
     "numer konta",
 ]);
 
 /// Numbers named by the words before them: documents, bank accounts.
-pub(super) fn spoken(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+pub(super) fn by_context(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let text = number.text;
-    if !number.begins() {
+    if !number.can_begin() {
         return None;
     }
-    if let Some(end) = spanish(pass, number) {
+    if let Some(end) = spanish_id(scan, number) {
         return Some(end);
     }
     let digits = number.digits_in(1);
     if !(6..=18).contains(&digits) {
-        return in_groups(pass, number);
+        return grouped_id(scan, number);
     }
-    let groups = if number.ends(1) { 1 } else { (1..=number.groups()).find(|&g| number.ends(g))? };
+    let groups = if number.can_end(1) { 1 } else { (1..=number.groups()).find(|&g| number.can_end(g))? };
     let end = number.end(groups);
-    if let Some((kind, name)) = named_document(text, number.start) {
-        pass.hit(number.start, end, kind, name, NAMED);
+    if let Some((kind, name)) = document_named_before(text, number.start) {
+        scan.report(number.start, end, kind, name, FIELD_NAME);
         return Some(end);
     }
-    if said_within(text, number.start, 32, &ACCOUNTS) && !said_within(text, number.start, 12, &["id"]) {
-        pass.hit(number.start, end, BANK_ACCOUNT, "bank-account", NAMED);
+    if preceded_within(text, number.start, 32, &ACCOUNT_WORDS) && !preceded_within(text, number.start, 12, &["id"]) {
+        scan.report(number.start, end, BANK_ACCOUNT, "bank-account", FIELD_NAME);
         return Some(end);
     }
     None

@@ -11,13 +11,13 @@ pub struct Kind(Cow<'static, str>);
 
 impl Kind {
     /// A built-in kind.
-    pub(super) const fn of(name: &'static str) -> Self {
+    pub(super) const fn built_in(name: &'static str) -> Self {
         Self(Cow::Borrowed(name))
     }
 
     /// A kind defined by the user: letters, digits and `_`, at most 32, beginning with a letter;
     /// `None` for anything else.
-    pub(super) fn named(name: &str) -> Option<Self> {
+    pub(super) fn custom(name: &str) -> Option<Self> {
         let name = name.trim().to_ascii_uppercase().replace(['-', ' '], "_");
         let fits = name.len() <= 32
             && name.bytes().next().is_some_and(|b| b.is_ascii_uppercase())

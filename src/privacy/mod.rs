@@ -118,9 +118,9 @@ pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub use placeholders::{Audience, Placeholders};
 pub use redactor::{BadPattern, Policy, Redactor};
-pub use screen::Screen;
-pub use seek::Sought;
-pub use stream::Stream;
+pub use screen::DisplayFilter;
+pub use seek::Query;
+pub use stream::RedactionStream;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -158,7 +158,7 @@ impl Raw {
 
     /// Whether the text is `-`, which means standard input.
     #[must_use]
-    pub fn is_dash(&self) -> bool {
+    pub fn is_single_dash(&self) -> bool {
         self.0.as_str() == "-"
     }
 
@@ -171,7 +171,7 @@ impl Raw {
     /// harmless.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::printable(&self.0).into_owned()
+        printable::sanitize(&self.0).into_owned()
     }
 
     /// Like [`Self::printable`], for a one-line field: line breaks and tabs become visible, so that
@@ -238,14 +238,14 @@ pub struct Redacted {
     text: String,
     /// The rules and the policy that were applied.
     #[serde(skip)]
-    mark: Mark,
+    ruleset: RulesetId,
 }
 
 /// A hash of the rules and the policy that were applied to a text. If it equals that of the current
 /// redactor, scanning the text again would find nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Mark(u64);
+pub struct RulesetId(u64);
 
 impl Redacted {
     /// The text, which may be sent and saved.
@@ -256,14 +256,14 @@ impl Redacted {
 
     /// The rules and policy that were applied, to be saved with the text.
     #[must_use]
-    pub const fn mark(&self) -> Mark {
-        self.mark
+    pub const fn ruleset(&self) -> RulesetId {
+        self.ruleset
     }
 
     /// The text sanitized for a terminal. Placeholders stay; [`Placeholders`] can restore them.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::printable(&self.text).into_owned()
+        printable::sanitize(&self.text).into_owned()
     }
 
     /// Like [`Self::printable`], for a one-line field.

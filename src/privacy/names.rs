@@ -2,7 +2,7 @@
 
 /// How much a name says about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum FieldKind {
     /// A password: almost any value counts.
     Password,
     /// A word that often means a password: only a value that looks like one counts.
@@ -14,14 +14,14 @@ pub(super) enum Word {
     /// A numeric code that grants access.
     Pin,
     /// A name and password pair may follow.
-    Pair,
+    Credentials,
     /// The seed phrase of a wallet.
     Phrase,
     /// Opaque data, private only if random: signatures, sessions, codes in URLs.
     Opaque,
 }
 
-pub(super) const WORDS: &[(&[&str], Word)] = &[
+pub(super) const SECRET_FIELD_NAMES: &[(&[&str], FieldKind)] = &[
     (
         &[
             "password",
@@ -138,11 +138,11 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "userpass",
             "sshpass",
         ],
-        Word::Password,
+        FieldKind::Password,
     ),
     (
         &["pass", "pwd", "mdp", "clave", "parola", "pw:", "pw=", "pw ", "pwrd", "psw", "psk", "wpa", "pswd", "codeword", "zugang"],
-        Word::Pass,
+        FieldKind::Pass,
     ),
     (
         &[
@@ -231,9 +231,9 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "hmac",
             "salt",
         ],
-        Word::Secret,
+        FieldKind::Secret,
     ),
-    (&["key"], Word::Key),
+    (&["key"], FieldKind::Key),
     (
         &[
             "pin:",
@@ -373,7 +373,7 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "인증번호",
             "인증 코드",
         ],
-        Word::Pin,
+        FieldKind::Pin,
     ),
     (
         &[
@@ -409,7 +409,7 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "router:",
             "vpn:",
         ],
-        Word::Pair,
+        FieldKind::Credentials,
     ),
     (
         &[
@@ -423,7 +423,7 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "backup phrase",
             "wallet seed",
         ],
-        Word::Phrase,
+        FieldKind::Phrase,
     ),
     (
         &[
@@ -449,18 +449,18 @@ pub(super) const WORDS: &[(&[&str], Word)] = &[
             "phpsessid",
             "remember_me",
         ],
-        Word::Opaque,
+        FieldKind::Opaque,
     ),
 ];
 
 /// Splits an identifier into words, at signs, capitals and digits. Case is kept.
-pub(super) fn words(identifier: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split_identifier(identifier: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = identifier;
     std::iter::from_fn(move || {
         let from = rest.iter().position(u8::is_ascii_alphabetic)?;
         let word = rest.get(from..).unwrap_or_default();
         let mut end = 1;
-        while word.get(end).is_some_and(u8::is_ascii_alphabetic) && !is_hump(word, end) {
+        while word.get(end).is_some_and(u8::is_ascii_alphabetic) && !is_camel_boundary(word, end) {
             end += 1;
         }
         let (word, behind) = word.split_at(end);
@@ -470,7 +470,7 @@ pub(super) fn words(identifier: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Whether a capital inside a word begins another: `userName`, `APIKey`.
-fn is_hump(word: &[u8], at: usize) -> bool {
+fn is_camel_boundary(word: &[u8], at: usize) -> bool {
     let [before, capital] = [at - 1, at].map(|i| word.get(i).copied().unwrap_or(b'_'));
     capital.is_ascii_uppercase() && (before.is_ascii_lowercase() || word.get(at + 1).is_some_and(u8::is_ascii_lowercase))
 }
@@ -480,9 +480,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers_are_split_as_people_read_them() {
-        let split: Vec<&[u8]> = words(b"userAPIKey_2.old-HTTPToken").collect();
+    fn identifiers_are_split_at_boundaries() {
+        let split: Vec<&[u8]> = split_identifier(b"userAPIKey_2.old-HTTPToken").collect();
         assert_eq!(split, [&b"user"[..], b"API", b"Key", b"old", b"HTTP", b"Token"]);
-        assert_eq!(words(b"_2.-").count(), 0);
+        assert_eq!(split_identifier(b"_2.-").count(), 0);
     }
 }

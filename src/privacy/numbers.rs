@@ -6,40 +6,40 @@
 //! numbers by form, telephone numbers, national numbers by context. The first detector that accepts
 //! a number consumes it, so checksums and fixed forms come before loose forms and context.
 
-use super::detect::{FORMED, NAMED, Pass};
+use super::detect::{CHECKSUM, FIELD_NAME, Scan};
 use super::kind::{CREDIT_CARD, DATE_OF_BIRTH, SSN};
-use super::lexicon::{Lexicon, lexicon};
-use super::text::{Text, is_word};
+use super::lexicon::{WordSet, word_set};
+use super::text::{TextBytes, is_word};
 use super::{checksum, context, ids, net, phone, wallet};
 
 /// The most groups and digits read as one number.
-const GROUPS: usize = 20;
-const DIGITS: usize = 36;
+const MAX_GROUPS: usize = 20;
+const MAX_DIGITS: usize = 36;
 
 /// A number as written: groups of digits with few separators.
 #[derive(Debug)]
-pub(super) struct Number<'t> {
-    pub(super) text: Text<'t>,
+pub(super) struct DigitGroups<'t> {
+    pub(super) text: TextBytes<'t>,
     pub(super) start: usize,
     /// The start and end of each group, relative to `start`.
-    groups: [(u8, u8); GROUPS],
+    groups: [(u8, u8); MAX_GROUPS],
     count: usize,
-    digits: [u8; DIGITS],
+    digits: [u8; MAX_DIGITS],
     total: usize,
 }
 
-impl<'t> Number<'t> {
+impl<'t> DigitGroups<'t> {
     /// Reads groups from the first digit on.
-    pub(super) fn read(text: Text<'t>, start: usize) -> Self {
-        let mut number = Self { text, start, groups: [(0, 0); GROUPS], count: 0, digits: [0; DIGITS], total: 0 };
+    pub(super) fn read(text: TextBytes<'t>, start: usize) -> Self {
+        let mut number = Self { text, start, groups: [(0, 0); MAX_GROUPS], count: 0, digits: [0; MAX_DIGITS], total: 0 };
         let mut at = start;
-        while number.count < GROUPS {
-            let end = text.run(at, DIGITS + 1, |b| b.is_ascii_digit());
-            if end == at || number.total + end - at > DIGITS {
+        while number.count < MAX_GROUPS {
+            let end = text.scan_while(at, MAX_DIGITS + 1, |b| b.is_ascii_digit());
+            if end == at || number.total + end - at > MAX_DIGITS {
                 break;
             }
             let (Ok(from), Ok(to)) = (u8::try_from(at - start), u8::try_from(end - start)) else { break };
-            for (slot, &b) in number.digits.iter_mut().skip(number.total).zip(text.cut(at, end)) {
+            for (slot, &b) in number.digits.iter_mut().skip(number.total).zip(text.slice(at, end)) {
                 *slot = b - b'0';
             }
             number.total += end - at;
@@ -47,7 +47,7 @@ impl<'t> Number<'t> {
                 *slot = (from, to);
             }
             number.count += 1;
-            let next = text.run(end, 3, is_between);
+            let next = text.scan_while(end, 3, is_separator);
             if next == end || !text.at(next).is_ascii_digit() {
                 break;
             }
@@ -81,27 +81,27 @@ impl<'t> Number<'t> {
     }
 
     /// Whether the number begins with groups of these lengths.
-    pub(super) fn grouped(&self, lengths: &[usize]) -> bool {
+    pub(super) fn has_group_lengths(&self, lengths: &[usize]) -> bool {
         self.count >= lengths.len() && self.lengths().zip(lengths).all(|(a, b)| a == *b)
     }
 
     /// The separator between group `g` and the next.
-    pub(super) fn between(&self, g: usize) -> &'t [u8] {
+    pub(super) fn separator(&self, g: usize) -> &'t [u8] {
         match (self.groups.get(g), self.groups.get(g + 1)) {
             (Some(&(_, end)), Some(&(start, _))) if g + 1 < self.count => {
-                self.text.cut(self.start + usize::from(end), self.start + usize::from(start))
+                self.text.slice(self.start + usize::from(end), self.start + usize::from(start))
             }
             _ => b"",
         }
     }
 
     /// Whether the first groups are separated by exactly this byte.
-    pub(super) fn separated(&self, groups: usize, by: u8) -> bool {
-        (0..groups.saturating_sub(1)).all(|g| self.between(g) == [by])
+    pub(super) fn is_separated_by(&self, groups: usize, by: u8) -> bool {
+        (0..groups.saturating_sub(1)).all(|g| self.separator(g) == [by])
     }
 
     /// Whether the number can end after its first groups: no digits or letters follow directly.
-    pub(super) fn ends(&self, groups: usize) -> bool {
+    pub(super) fn can_end(&self, groups: usize) -> bool {
         let end = self.end(groups);
         let next = self.text.at(end);
         if is_word(next) || next == b'_' {
@@ -112,11 +112,11 @@ impl<'t> Number<'t> {
     }
 
     /// Whether the number is part of a table of four-digit codes: `676E 6763 6764 6789`.
-    pub(super) fn tabled(&self, groups: usize) -> bool {
+    pub(super) fn in_code_table(&self, groups: usize) -> bool {
         // 1 for four digits, 2 for four hex digits with a letter.
         let code = |from: usize, to: usize| {
-            let word = self.text.cut(from, to);
-            let alone = !matches!(self.text.before(from), b'-' | b'.' | b'/' | b'_');
+            let word = self.text.slice(from, to);
+            let alone = !matches!(self.text.byte_before(from), b'-' | b'.' | b'/' | b'_');
             match word {
                 [_, _, _, _] if alone && word.iter().all(u8::is_ascii_digit) => 1,
                 [_, _, _, _] if alone && word.iter().all(u8::is_ascii_hexdigit) && word.iter().any(u8::is_ascii_digit) => 2,
@@ -124,17 +124,17 @@ impl<'t> Number<'t> {
             }
         };
         let end = self.end(groups);
-        let next = self.text.run(end, 2, |b| b == b' ' || b == b'\n');
-        let after = if next > end { code(next, self.text.run(next, 5, is_word)) } else { 0 };
-        let last = self.text.run_back(self.start, 2, |b| b == b' ' || b == b'\n');
-        let before = if last < self.start { code(self.text.run_back(last, 5, is_word), last) } else { 0 };
-        before + after >= 2 || self.text.has(end, b" ;")
+        let next = self.text.scan_while(end, 2, |b| b == b' ' || b == b'\n');
+        let after = if next > end { code(next, self.text.scan_while(next, 5, is_word)) } else { 0 };
+        let last = self.text.scan_back(self.start, 2, |b| b == b' ' || b == b'\n');
+        let before = if last < self.start { code(self.text.scan_back(last, 5, is_word), last) } else { 0 };
+        before + after >= 2 || self.text.starts_with_at(end, b" ;")
     }
 
     /// Whether the number can begin here: not inside an identifier, a path or another number.
-    pub(super) fn begins(&self) -> bool {
-        let before = self.text.before(self.start);
-        let second = self.text.before(self.start.saturating_sub(1));
+    pub(super) fn can_begin(&self) -> bool {
+        let before = self.text.byte_before(self.start);
+        let second = self.text.byte_before(self.start.saturating_sub(1));
         let joined = matches!(before, b'.' | b'-' | b'/' | b':') && (second.is_ascii_digit() || (before != b':' && is_word(second)));
         // `1,234` is one number; `12,415-555-2671` are two cells.
         let thousands = before == b',' && second.is_ascii_digit() && self.count == 1 && self.digits_in(1) == 3;
@@ -143,78 +143,79 @@ impl<'t> Number<'t> {
 }
 
 /// Reads what begins with the digit at a position. Returns where to continue.
-pub(super) fn read(pass: &mut Pass<'_>, at: usize) -> usize {
-    let text = pass.text;
-    let before = text.before(at);
+pub(super) fn read(scan: &mut Scan<'_>, at: usize) -> usize {
+    let text = scan.text;
+    let before = text.byte_before(at);
     if before.is_ascii_alphabetic() {
-        return ids::lettered(pass, at);
+        return ids::alphanumeric(scan, at);
     }
     if let Some(end) = uuid_end(text, at) {
         return end;
     }
-    let end = text.run(at, text.len(), |b| b.is_ascii_digit());
+    let end = text.scan_while(at, text.len(), |b| b.is_ascii_digit());
     if before == b'_' {
         return end;
     }
     let (next, digits) = (text.at(end), end - at);
     if next.is_ascii_alphabetic() {
-        return lettered(pass, at, end);
+        return digits_with_letters(scan, at, end);
     }
     if next == b':' || next == b'-' && digits == 2 {
-        if let Some(stop) = net::hardware(pass, at).or_else(|| net::version_6(pass, at)) {
+        if let Some(stop) = net::mac_address(scan, at).or_else(|| net::ipv6(scan, at)) {
             return stop;
         }
         if next == b':' {
             return end;
         }
     }
-    if digits > DIGITS {
+    if digits > MAX_DIGITS {
         return end;
     }
     if next == b'.'
         && digits <= 3
-        && let Some(stop) = net::version_4(pass, at)
+        && let Some(stop) = net::ipv4(scan, at)
     {
         return stop;
     }
-    if digits >= 25 && wallet::read(pass, at) > at {
+    if digits >= 25 && wallet::read(scan, at) > at {
         return end;
     }
     // Quick exit: most numbers are dates or short, and not private.
-    if let Some(stop) = dated(text, at, end) {
+    if let Some(stop) = skip_date(text, at, end) {
         // `Max, *10/06/1965`: an asterisk means born.
-        if before == b'*' && matches!(text.before(at - 1), b' ' | b'(') && !text.cut(stop, stop + 2).contains(&b'*') {
-            pass.hit(at, stop, DATE_OF_BIRTH, "date-of-birth", NAMED);
+        if before == b'*' && matches!(text.byte_before(at - 1), b' ' | b'(') && !text.slice(stop, stop + 2).contains(&b'*') {
+            scan.report(at, stop, DATE_OF_BIRTH, "date-of-birth", FIELD_NAME);
         }
-        return timed(text, stop).unwrap_or(stop);
+        return skip_time(text, stop).unwrap_or(stop);
     }
     let point = next == b'.' && digits <= 3;
-    let (groups, second) = short(text, at, end);
+    let (groups, second) = short_groups(text, at, end);
     if groups == 1 || groups > 1 && !(digits == 1 && second == 1) {
-        return if point { super::geo::pair(pass, at).unwrap_or(end) } else { end };
+        return if point { super::geo::coordinate_pair(scan, at).unwrap_or(end) } else { end };
     }
-    let number = Number::read(text, at);
-    if number.grouped(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.before(at - 3)) && ids::nino_at(pass, at - 3) {
+    let number = DigitGroups::read(text, at);
+    if number.has_group_lengths(&[2, 2, 2]) && before == b' ' && at >= 3 && !is_word(text.byte_before(at - 3)) && ids::nino_at(scan, at - 3)
+    {
         return number.end(3);
     }
-    if number.grouped(&[1, 1]) && matches!(number.between(0), b" " | b"-" | b".") {
+    if number.has_group_lengths(&[1, 1]) && matches!(number.separator(0), b" " | b"-" | b".") {
         // Digit by digit: a card number with spaces, or a list.
         let last = number.lengths().take_while(|&n| n == 1).count();
-        return card(pass, &number).unwrap_or_else(|| number.end(last));
+        return payment_card(scan, &number).unwrap_or_else(|| number.end(last));
     }
-    known(pass, &number).or_else(|| super::geo::pair(pass, at).filter(|_| point)).unwrap_or(end).max(end)
+    try_detectors(scan, &number).or_else(|| super::geo::coordinate_pair(scan, at).filter(|_| point)).unwrap_or(end).max(end)
 }
 
 /// The number of groups and the length of the second, for a number of fewer than six digits; no
 /// groups if it has more digits.
-fn short(text: Text<'_>, at: usize, end: usize) -> (usize, usize) {
+fn short_groups(text: TextBytes<'_>, at: usize, end: usize) -> (usize, usize) {
     let (mut digits, mut groups, mut second, mut end) = (end - at, 1, 0, end);
     while digits < 6 {
-        let next = text.run(end, 3, is_between);
+        let next = text.scan_while(end, 3, is_separator);
         if next == end || !text.at(next).is_ascii_digit() {
             return (groups, second);
         }
-        end = text.run(next, 6, |b| b.is_ascii_digit());
+        end = text.scan_while(next, 6, |b| b.is_ascii_digit());
         digits += end - next;
         groups += 1;
         if groups == 2 {
@@ -225,17 +226,17 @@ fn short(text: Text<'_>, at: usize, end: usize) -> (usize, usize) {
 }
 
 /// Returns the end of a date that begins here: `2024-05-14`, `14.05.2024`.
-fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
+fn skip_date(text: TextBytes<'_>, at: usize, end: usize) -> Option<usize> {
     let by = text.at(end);
     if !matches!(end - at, 1 | 2 | 4) || !matches!(by, b'-' | b'.' | b'/') {
         return None;
     }
-    let second = text.run(end + 1, 3, |b| b.is_ascii_digit());
+    let second = text.scan_while(end + 1, 3, |b| b.is_ascii_digit());
     if !matches!(second - end, 2 | 3) || text.at(second) != by {
         return None;
     }
-    let third = text.run(second + 1, 5, |b| b.is_ascii_digit());
-    let value = |from: usize, to: usize| text.cut(from, to).iter().fold(0u32, |all, b| all * 10 + u32::from(b - b'0'));
+    let third = text.scan_while(second + 1, 5, |b| b.is_ascii_digit());
+    let value = |from: usize, to: usize| text.slice(from, to).iter().fold(0u32, |all, b| all * 10 + u32::from(b - b'0'));
     let (a, b, c) = (value(at, end), value(end + 1, second), value(second + 1, third));
     let year = |value: u32| (1800..2200).contains(&value);
     let year_first = end - at == 4 && matches!(third - second, 2 | 3) && year(a) && (1..=12).contains(&b) && (1..=31).contains(&c);
@@ -245,14 +246,14 @@ fn dated(text: Text<'_>, at: usize, end: usize) -> Option<usize> {
 
 /// Returns the end of the time after a date: `T12:34:56.789Z`, ` 12:34:56,789`. Logs are full of
 /// them, so skipping them saves most of the work.
-fn timed(text: Text<'_>, from: usize) -> Option<usize> {
+fn skip_time(text: TextBytes<'_>, from: usize) -> Option<usize> {
     let [b'T' | b' ', b'0'..=b'2', b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9', b':', b'0'..=b'6', b'0'..=b'9', ..] =
-        text.cut(from, from + 9)
+        text.slice(from, from + 9)
     else {
         return None;
     };
     let seconds = from + 9;
-    let parts = text.run(seconds + 1, 9, |b| b.is_ascii_digit());
+    let parts = text.scan_while(seconds + 1, 9, |b| b.is_ascii_digit());
     let end = if matches!(text.at(seconds), b'.' | b',') && parts > seconds + 1 { parts } else { seconds };
     let end = end + usize::from(text.at(end) == b'Z');
     // Something else continues here: an IP address, a number.
@@ -262,55 +263,55 @@ fn timed(text: Text<'_>, from: usize) -> Option<usize> {
 }
 
 /// Passes a number to the detectors for numbers of its length.
-fn known(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+fn try_detectors(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     if number.total < 6 {
         return None;
     }
-    card(pass, number)
-        .or_else(|| card_over_lines(pass, number))
-        .or_else(|| social_security(pass, number))
-        .or_else(|| ids::grouped(pass, number))
-        .or_else(|| phone::read(pass, number))
-        .or_else(|| ids::spoken(pass, number))
+    payment_card(scan, number)
+        .or_else(|| card_over_lines(scan, number))
+        .or_else(|| social_security(scan, number))
+        .or_else(|| ids::grouped_digits(scan, number))
+        .or_else(|| phone::read(scan, number))
+        .or_else(|| ids::by_context(scan, number))
 }
 
 /// Reads digits followed by letters. Returns where to continue. Only forms that the length of the
 /// token allows are tried.
-fn lettered(pass: &mut Pass<'_>, at: usize, end: usize) -> usize {
-    let text = pass.text;
-    let stop = text.run(end, 40, is_word);
-    let wallet = stop - at >= 26 && wallet::read(pass, at) > at;
+fn digits_with_letters(scan: &mut Scan<'_>, at: usize, end: usize) -> usize {
+    let text = scan.text;
+    let stop = text.scan_while(end, 40, is_word);
+    let wallet = stop - at >= 26 && wallet::read(scan, at) > at;
     if stop - at <= 4 {
-        net::hardware(pass, at);
-        net::version_6(pass, at);
+        net::mac_address(scan, at);
+        net::ipv6(scan, at);
     }
     if stop - end <= 16 && !wallet {
-        ids::digits_then_letter(pass, at, end, stop);
+        ids::digits_then_letter(scan, at, end, stop);
     }
     end
 }
 
 /// Returns the end of a UUID that begins at a position.
-pub(super) fn uuid_end(text: Text<'_>, at: usize) -> Option<usize> {
+pub(super) fn uuid_end(text: TextBytes<'_>, at: usize) -> Option<usize> {
     let end = at + 36;
     let fits = text.at(at + 8) == b'-'
         && text.at(at + 13) == b'-'
         && text.at(at + 18) == b'-'
         && text.at(at + 23) == b'-'
-        && !is_word(text.before(at))
+        && !is_word(text.byte_before(at))
         && !is_word(text.at(end))
-        && super::value::is_uuid(text.cut(at, end));
+        && super::value::is_uuid(text.slice(at, end));
     fits.then_some(end)
 }
 
 /// Whether a byte may separate the groups of a number.
-fn is_between(b: u8) -> bool {
+fn is_separator(b: u8) -> bool {
     matches!(b, b' ' | b'-' | b'.' | b'/' | b'(' | b')' | b'_')
 }
 
 /// Payment cards: issuer range, length and Luhn checksum.
-fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
-    if number.total < 13 || !number.begins() {
+fn payment_card(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
+    if number.total < 13 || !number.can_begin() {
         return None;
     }
     for groups in 1..=number.groups() {
@@ -318,13 +319,13 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         if digits.len() > 19 {
             return None;
         }
-        if digits.len() < 13 || !number.ends(groups) && groups < number.groups() && number.between(groups - 1).len() > 1 {
+        if digits.len() < 13 || !number.can_end(groups) && groups < number.groups() && number.separator(groups - 1).len() > 1 {
             continue;
         }
         if !written_as_card(number, groups)
-            || !(issued(digits) || groups == 1 && context::said_within(number.text, number.start, 30, &CARD))
+            || !(is_issued_card(digits) || groups == 1 && context::preceded_within(number.text, number.start, 30, &CARD_WORDS))
             || !checksum::luhn(digits)
-            || groups > 2 && number.tabled(groups)
+            || groups > 2 && number.in_code_table(groups)
         {
             continue;
         }
@@ -334,63 +335,66 @@ fn card(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
         }
         // Ranges with few cards: require a word for a card nearby.
         let rare = digits.len() == 16 && matches!(digits.first(), Some(8)) || digits.len() == 13;
-        if rare && !context::said(number.text, start, &CARD) {
+        if rare && !context::preceded_by(number.text, start, &CARD_WORDS) {
             continue;
         }
-        if groups == 1 && context::said_within(number.text, start, 24, &context::COUNTED) && !context::said(number.text, start, &CARD) {
+        if groups == 1
+            && context::preceded_within(number.text, start, 24, &context::COUNTED_THINGS)
+            && !context::preceded_by(number.text, start, &CARD_WORDS)
+        {
             return None;
         }
-        pass.hit(start, end, CREDIT_CARD, "card", FORMED);
+        scan.report(start, end, CREDIT_CARD, "card", CHECKSUM);
         return Some(end);
     }
     None
 }
 
 /// `4111 1111` on one line and `1111 1111` on the next.
-fn card_over_lines(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+fn card_over_lines(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let text = number.text;
     let end = number.end(number.groups());
-    let fours = |number: &Number<'_>| number.lengths().all(|n| n == 4);
-    let american = number.grouped(&[4, 6]) && number.total == 10;
-    if !(matches!(number.total, 8 | 12) && fours(number) || american) || !number.begins() || text.at(end) != b'\n' {
+    let fours = |number: &DigitGroups<'_>| number.lengths().all(|n| n == 4);
+    let american = number.has_group_lengths(&[4, 6]) && number.total == 10;
+    if !(matches!(number.total, 8 | 12) && fours(number) || american) || !number.can_begin() || text.at(end) != b'\n' {
         return None;
     }
-    let rest = Number::read(text, text.run(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')));
+    let rest = DigitGroups::read(text, text.scan_while(end, 4, |b| matches!(b, b'\n' | b' ' | b'>')));
     let groups = rest.groups();
     let whole = if american { rest.total == 5 && groups == 1 } else { number.total + rest.total == 16 && fours(&rest) };
-    if !whole || !rest.ends(groups) {
+    if !whole || !rest.can_end(groups) {
         return None;
     }
     let digits = [number.digits(number.groups()), rest.digits(groups)].concat();
-    let fits = issued(&digits) && checksum::luhn(&digits) && distinct(&digits) > 1;
+    let fits = is_issued_card(&digits) && checksum::luhn(&digits) && distinct(&digits) > 1;
     fits.then(|| {
-        pass.hit(number.start, rest.end(groups), CREDIT_CARD, "card", FORMED);
+        scan.report(number.start, rest.end(groups), CREDIT_CARD, "card", CHECKSUM);
         rest.end(groups)
     })
 }
 
 /// Names of cards.
 #[rustfmt::skip]
-static CARD: Lexicon = lexicon!([
+static CARD_WORDS: WordSet = word_set!([
     "card", "visa", "mastercard", "amex", "credit", "debit", "cc", "pan", "karte", "kreditkarte", "tarjeta", "carte", "carta", "cartão",
     "kaart", "karta", "maestro", "payment",
 ]);
 
 /// Whether a number is grouped like a card: in one piece, in fours, as American Express writes
 /// them, or digit by digit.
-fn written_as_card(number: &Number<'_>, groups: usize) -> bool {
+fn written_as_card(number: &DigitGroups<'_>, groups: usize) -> bool {
     let last = groups - 1;
     let fours = number.lengths().take(last).all(|n| n == 4) && number.lengths().nth(last).is_some_and(|n| n <= 4);
     let single = groups >= 13 && number.lengths().take(groups).all(|n| n == 1);
     let pairs = groups >= 7 && number.lengths().take(last).all(|n| n == 2);
-    let amex = groups == 3 && number.grouped(&[4, 6]);
+    let amex = groups == 3 && number.has_group_lengths(&[4, 6]);
     let eights = number.lengths().take(groups).all(|n| n % 4 == 0);
-    let plain = (0..last).all(|g| matches!(number.between(g), b" " | b"-" | b"." | b"  " | b" - " | b"/" | b"_"));
+    let plain = (0..last).all(|g| matches!(number.separator(g), b" " | b"-" | b"." | b"  " | b" - " | b"/" | b"_"));
     groups == 1 || plain && (fours || single || pairs || amex || eights)
 }
 
 /// Whether issuer range and length match.
-fn issued(digits: &[u8]) -> bool {
+fn is_issued_card(digits: &[u8]) -> bool {
     let first = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
     let (two, three, four) = (first(2), first(3), first(4));
     match digits.len() {
@@ -418,17 +422,17 @@ pub(super) fn distinct(digits: &[u8]) -> u32 {
 }
 
 /// US social security numbers and ITINs: three, two and four digits.
-fn social_security(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
-    const NAMES: &[&str] =
+fn social_security(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
+    const SSN_WORDS: &[&str] =
         &["ssn", "social security", "social", "sosec", "itin", "taxpayer", "tax id", "tin", "social_security", "socialsecurity"];
-    let (groups, formed) = if number.grouped(&[3, 2, 4]) {
-        (3, number.separated(3, b'-'))
-    } else if number.grouped(&[9]) {
+    let (groups, formed) = if number.has_group_lengths(&[3, 2, 4]) {
+        (3, number.is_separated_by(3, b'-'))
+    } else if number.has_group_lengths(&[9]) {
         (1, false)
     } else {
         return None;
     };
-    if !number.begins() || !number.ends(groups) {
+    if !number.can_begin() || !number.can_end(groups) {
         return None;
     }
     let digits = number.digits(groups);
@@ -436,10 +440,11 @@ fn social_security(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
     let (area, group, serial) = (value(0, 3), value(3, 5), value(5, 9));
     let issued = area != 0 && area != 666 && area < 900 && group != 0 && serial != 0;
     let itin = area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
-    let named = || context::said(number.text, number.start, NAMES) || context::follows(number.text, number.end(groups), NAMES);
-    let spaced = groups == 3 && (number.separated(3, b' ') || number.separated(3, b'.'));
+    let named =
+        || context::preceded_by(number.text, number.start, SSN_WORDS) || context::followed_by(number.text, number.end(groups), SSN_WORDS);
+    let spaced = groups == 3 && (number.is_separated_by(3, b' ') || number.is_separated_by(3, b'.'));
     if ((issued || itin) && formed) || ((issued || itin) && (spaced || groups == 1) && named()) {
-        pass.hit(number.start, number.end(groups), SSN, if itin { "us-itin" } else { "us-ssn" }, FORMED);
+        scan.report(number.start, number.end(groups), SSN, if itin { "us-itin" } else { "us-ssn" }, CHECKSUM);
         return Some(number.end(groups));
     }
     None

@@ -1,17 +1,17 @@
 //! Secrets recognised by position: the output of a command, the input of a script at a prompt, the
 //! next speaker's answer.
 
-use super::assign::{Name, kind_of};
-use super::detect::{NAMED, Pass, SAID};
+use super::assign::{FieldName, kind_of};
+use super::detect::{CONTEXT_WORDS, FIELD_NAME, Scan};
 use super::kind::{PASSWORD, SECRET};
-use super::lexicon::{Lexicon, lexicon};
-use super::names::Word;
-use super::quotation::quoted;
-use super::text::{Text, find, is_word};
+use super::lexicon::{WordSet, word_set};
+use super::names::FieldKind;
+use super::quotation::quoted_range;
+use super::text::{TextBytes, find, is_word};
 use super::value;
 
 /// Commands that print a secret; some only with other words on their line.
-const PRINTERS: &[(&str, &[&str])] = &[
+const PRINTING_COMMANDS: &[(&str, &[&str])] = &[
     ("base64 -d", &["secret", ".data.", "token", "password"]),
     ("base64 --decode", &["secret", ".data.", "token", "password"]),
     ("base64decode", &["secret"]),
@@ -64,7 +64,7 @@ const PRINTERS: &[(&str, &[&str])] = &[
 
 /// Their first words, for the index.
 #[rustfmt::skip]
-pub(super) const KEYWORDS: &[&str] = &[
+pub(super) const PRINTING_KEYWORDS: &[&str] = &[
     "base64 -d", "base64 --decode", "base64decode", "cat ", "pass show ", "vault kv get ", "vault read ", "secretsmanager get-secret-value",
     "ssm get-parameter", "op read ", "secrets versions access", "keyvault secret show", "find-generic-password", "secret-tool lookup",
     "bw get ", "secrets get ", "gpg -d", "gpg --decrypt", "chamber read ", "view-secret ", "frombase64string(",
@@ -75,59 +75,61 @@ pub(super) const KEYWORDS: &[&str] = &[
 pub(super) const VIEWERS: &[&str] = &["head -", "tail -", "less ", "more ", "type ", "bat ", "get-content "];
 
 /// Reads what such a command printed.
-pub(super) fn viewed(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if text.before(at) == b' ' && matches!(text.before(at - 1), b'$' | b'#' | b'%' | b'>') {
-        printed(pass, at, to);
+pub(super) fn viewed(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if text.byte_before(at) == b' ' && matches!(text.byte_before(at - 1), b'$' | b'#' | b'%' | b'>') {
+        printed_secret(scan, at, to);
     }
 }
 
 /// Reads what a command printed, from the command: one word on the next line, with the next prompt behind it perhaps.
-pub(super) fn printed(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if is_word(text.before(at)) || text.at(text.line_end(at, 400)) == 0 {
+pub(super) fn printed_secret(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if is_word(text.byte_before(at)) || text.at(text.line_end(at, 400)) == 0 {
         return;
     }
     let (mut line, end) = (text.line_start(at, 400), text.line_end(to, 400));
     // It may have begun on a line before.
-    while line >= 2 && text.cut(line - 2, line) == b"\\\n" {
+    while line >= 2 && text.slice(line - 2, line) == b"\\\n" {
         line = text.line_start(line - 2, 400);
     }
     // A command is typed at a prompt; in a script what stands below it is the next command.
-    let prompt = text.cut(line, at);
+    let prompt = text.slice(line, at);
     let typed = prompt.trim_ascii_start().first().is_some_and(|b| matches!(b, b'$' | b'#' | b'%' | b'>'))
         || [&b"$ "[..], b"# ", b"% ", "❯ ".as_bytes(), "➜ ".as_bytes()].iter().any(|sign| find(prompt, sign).is_some_and(|p| p <= 60))
         || (prompt.starts_with(b"PS ") || prompt.get(1..3) == Some(b":\\")) && find(prompt, b"> ").is_some();
-    let command = text.cut(line, end).to_ascii_lowercase();
-    let told = PRINTERS.iter().any(|(word, others)| {
-        let printer =
-            text.has_folded(at, word.as_bytes()) || *word == "cat " && VIEWERS.iter().any(|view| text.has_folded(at, view.as_bytes()));
+    let command = text.slice(line, end).to_ascii_lowercase();
+    let told = PRINTING_COMMANDS.iter().any(|(word, others)| {
+        let printer = text.starts_with_ignore_case_at(at, word.as_bytes())
+            || *word == "cat " && VIEWERS.iter().any(|view| text.starts_with_ignore_case_at(at, view.as_bytes()));
         printer && (others.is_empty() || others.iter().any(|other| find(&command, other.as_bytes()).is_some()))
     });
-    if !typed || !told || text.cut(line, end).ends_with(b"\\") || command.contains(&b'>') && find(&command, b" > ").is_some() {
+    if !typed || !told || text.slice(line, end).ends_with(b"\\") || command.contains(&b'>') && find(&command, b" > ").is_some() {
         return;
     }
-    let start = text.run(end, 2, |b| matches!(b, b'\r' | b'\n'));
-    let stop = text.run(start, 512, |b| b.is_ascii_graphic());
-    let stop = prompt_behind(text, start, stop);
-    let bytes = text.cut(start, stop);
-    let made = value::made(bytes);
+    let start = text.scan_while(end, 2, |b| matches!(b, b'\r' | b'\n'));
+    let stop = text.scan_while(start, 512, |b| b.is_ascii_graphic());
+    let stop = trailing_prompt(text, start, stop);
+    let bytes = text.slice(start, stop);
+    let made = value::char_stats(bytes);
     let alone = matches!(text.at(stop), 0 | b'\n' | b'\r') || stop < text.line_end(start, 600);
     let fits = made.length >= 6
-        && !made_of_path(bytes)
+        && !is_path_like(bytes)
         && !matches!(bytes.first(), Some(b'-' | b'$' | b'#' | b'<' | b'['))
-        && (value::is_striking(bytes) || made.digits + made.lower + made.upper == made.length)
-        && !value::is_placeholder(bytes)
+        && (value::looks_like_password(bytes) || made.digits + made.lower + made.upper == made.length)
+        && !value::is_dummy_value(bytes)
         && !super::vocabulary::is_common(&bytes.to_ascii_lowercase());
-    if alone && fits && !bytes.ends_with(b":") && text.blanks(stop) + 1 >= text.line_end(stop, 200).min(stop + 1) {
-        pass.hit(start, stop, SECRET, "printed", SAID);
+    if alone && fits && !bytes.ends_with(b":") && text.skip_blanks(stop) + 1 >= text.line_end(stop, 200).min(stop + 1) {
+        scan.report(start, stop, SECRET, "printed", CONTEXT_WORDS);
     }
 }
 
 /// Returns where `bob@host:~$` begins after output without a line feed.
-fn prompt_behind(text: Text<'_>, start: usize, stop: usize) -> usize {
-    let bytes = text.cut(start, stop);
-    let Some(at) = bytes.iter().rposition(|&b| b == b'@').filter(|_| matches!(text.before(stop), b'$' | b'#' | b'%')) else { return stop };
+fn trailing_prompt(text: TextBytes<'_>, start: usize, stop: usize) -> usize {
+    let bytes = text.slice(start, stop);
+    let Some(at) = bytes.iter().rposition(|&b| b == b'@').filter(|_| matches!(text.byte_before(stop), b'$' | b'#' | b'%')) else {
+        return stop;
+    };
     let Some(colon) = bytes.get(at..).unwrap_or_default().iter().position(|&b| b == b':') else { return stop };
     let host = bytes.get(at + 1..at + colon).unwrap_or_default();
     if host.is_empty() || !host.iter().all(|&b| is_word(b) || matches!(b, b'-' | b'.')) {
@@ -140,12 +142,12 @@ fn prompt_behind(text: Text<'_>, start: usize, stop: usize) -> usize {
     user.iter().filter(|user| before.ends_with(user)).map(|user| start + at - user.len()).max().unwrap_or(start + at)
 }
 
-fn made_of_path(bytes: &[u8]) -> bool {
+fn is_path_like(bytes: &[u8]) -> bool {
     bytes.first() == Some(&b'/') || bytes.windows(3).any(|w| w == b"://") && !bytes.contains(&b'@')
 }
 
 /// Words of scripts that type at a prompt.
-pub(super) const SENDERS: &[&str] = &[
+pub(super) const SEND_CALLS: &[&str] = &[
     "send \"",
     "send -- \"",
     "send -- {",
@@ -163,37 +165,40 @@ pub(super) const SENDERS: &[&str] = &[
 
 /// Reads what a script types, if a password prompt is mentioned shortly before or awaited right
 /// after.
-pub(super) fn sent(pass: &mut Pass<'_>, at: usize, to: usize) {
-    const ASKS: &[&[u8]] = &[b"assword", b"assphrase", b"asscode", b"ennwort", b"asswort"];
-    let text = pass.text;
-    let open = text.run_back(to, 1, |b| matches!(b, b'"' | b'\''));
-    let braced = text.before(to) == b'{';
-    let inside = if braced { Some((to, text.run(to, 80, |b| b != b'}' && b != b'\n'))) } else { quoted(text, open) };
+pub(super) fn sent_password(scan: &mut Scan<'_>, at: usize, to: usize) {
+    const PROMPT_WORDS: &[&[u8]] = &[b"assword", b"assphrase", b"asscode", b"ennwort", b"asswort"];
+    let text = scan.text;
+    let open = text.scan_back(to, 1, |b| matches!(b, b'"' | b'\''));
+    let braced = text.byte_before(to) == b'{';
+    let inside = if braced { Some((to, text.scan_while(to, 80, |b| b != b'}' && b != b'\n'))) } else { quoted_range(text, open) };
     let Some((start, end)) = inside else { return };
-    let escape = text.cut(start, end).windows(2).position(|w| matches!(w, b"\\r" | b"\\n")).map_or(end, |p| start + p);
+    let escape = text.slice(start, end).windows(2).position(|w| matches!(w, b"\\r" | b"\\n")).map_or(end, |p| start + p);
     let asked = |from: usize, to: usize| {
-        let window = text.cut(from, to);
+        let window = text.slice(from, to);
         let words = [&b"expect "[..], b"expect(", b"expect_", b"read_until("];
         let wait = words.iter().filter_map(|word| memchr::memmem::rfind(window, word)).max();
         let expect = wait.map(|p| window.get(p..).unwrap_or_default()).filter(|window| find(window, b"send").is_none());
         // It waits for a text, which stands in quotes.
         let opens = |before: &[u8]| before.iter().any(|b| matches!(b, b'"' | b'\'' | b'{'));
-        expect.is_some_and(|window| ASKS.iter().any(|ask| find(window, ask).is_some_and(|p| opens(window.get(..p).unwrap_or_default()))))
+        expect.is_some_and(|window| {
+            PROMPT_WORDS.iter().any(|ask| find(window, ask).is_some_and(|p| opens(window.get(..p).unwrap_or_default())))
+        })
     };
-    let bytes = text.cut(start, escape);
+    let bytes = text.slice(start, escape);
     let next = text.line_end(end, 80);
-    let below = text.line_end(text.run(next, 2, |b| matches!(b, b'\r' | b'\n')), 80);
-    let command = bytes.contains(&b' ') && !value::is_striking(bytes) || matches!(bytes, b"exit" | b"quit" | b"logout" | [b'$', ..]);
+    let below = text.line_end(text.scan_while(next, 2, |b| matches!(b, b'\r' | b'\n')), 80);
+    let command =
+        bytes.contains(&b' ') && !value::looks_like_password(bytes) || matches!(bytes, b"exit" | b"quit" | b"logout" | [b'$', ..]);
     // What is typed before another prompt may be a name.
-    let asked_behind = || asked(next, below) && value::is_striking(bytes) || asked(end, next) && value::is_striking(bytes);
-    if bytes.len() >= 4 && !command && !value::is_placeholder(bytes) && (asked(at.saturating_sub(120), at) || asked_behind()) {
-        pass.hit(start, escape, PASSWORD, "typed", NAMED);
+    let asked_behind = || asked(next, below) && value::looks_like_password(bytes) || asked(end, next) && value::looks_like_password(bytes);
+    if bytes.len() >= 4 && !command && !value::is_dummy_value(bytes) && (asked(at.saturating_sub(120), at) || asked_behind()) {
+        scan.report(start, escape, PASSWORD, "typed", FIELD_NAME);
     }
 }
 
 /// Words for how codes are sent, and for asking for one.
 #[rustfmt::skip]
-static SENT: Lexicon = lexicon!([
+static CODE_CHANNELS: WordSet = word_set!([
     "sent", "send", "sms", "texted", "text", "bank", "login", "log in", "verify", "verification", "confirm", "confirmation", "authenticator",
     "2fa", "mfa", "otp", "received", "got", "your", "envoyé", "reçu",
     "banque", "bank", "banco", "banca", "mandó", "enviado", "recibí", "enviou", "inviato", "arrivato", "ricevuto", "geschickt", "bekommen",
@@ -201,119 +206,124 @@ static SENT: Lexicon = lexicon!([
 ]);
 /// Codes that grant no access.
 #[rustfmt::skip]
-static COUNTED: Lexicon = lexicon!([
+static OTHER_CODES: WordSet = word_set!([
     "error", "exit", "status", "http", "return", "response", "country", "area", "zip", "postal", "post", "qr", "source", "promo", "discount",
     "product", "color", "colour", "build", "version", "line", "key", "char", "op", "machine", "fault", "stop", "reason", "language", "dial",
 ]);
 
 /// Reads the number after the word "code", if the text is about a code that was sent to someone.
-pub(super) fn code(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if !super::context::is_whole(text, at, to) || pass.covered(at) || coded_before(pass, at, to) {
+pub(super) fn one_time_code(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if !super::context::is_whole_word(text, at, to) || scan.is_covered(at) || coded_before(scan, at, to) {
         return;
     }
-    let mut from = text.blanks(to);
+    let mut from = text.skip_blanks(to);
     for link in [&b"is "[..], b"was ", b": ", b"= ", b"= "] {
-        if text.has_folded(from, link) {
+        if text.starts_with_ignore_case_at(from, link) {
             from += link.len();
         }
     }
-    let from = text.run(from, 2, |b| matches!(b, b'"' | b'`' | b'*'));
-    let first = text.run(from, 9, |b| b.is_ascii_digit());
+    let from = text.scan_while(from, 2, |b| matches!(b, b'"' | b'`' | b'*'));
+    let first = text.scan_while(from, 9, |b| b.is_ascii_digit());
     // `483 920`
-    let second = text.run(first + 1, 4, |b| b.is_ascii_digit());
+    let second = text.scan_while(first + 1, 4, |b| b.is_ascii_digit());
     let end = if first - from == 3 && second == first + 4 && matches!(text.at(first), b' ' | b'-') { second } else { first };
     let behind = text.at(end);
     let goes_on = matches!(behind, b'.' | b',' | b':' | b'-' | b'/') && text.at(end + 1).is_ascii_digit();
     let whole = !is_word(behind) && !goes_on;
-    let words = super::context::said_within(text, at, 64, &SENT) || super::context::follows(text, end, &SENT);
-    let counted = super::context::said_within(text, at, 12, &COUNTED);
+    let words = super::context::preceded_within(text, at, 64, &CODE_CHANNELS) || super::context::followed_by(text, end, &CODE_CHANNELS);
+    let counted = super::context::preceded_within(text, at, 12, &OTHER_CODES);
     if (4..=8).contains(&(end - from)) && whole && words && !counted {
-        pass.hit(from, end, PASSWORD, "sent-code", SAID);
+        scan.report(from, end, PASSWORD, "sent-code", CONTEXT_WORDS);
     }
 }
 
 /// Words between a code and the word for it: `483920 is your verification code`, `texted me 483920 as code`.
 #[rustfmt::skip]
-static BEFORE_CODE: Lexicon = lexicon!([
+static BEFORE_CODE: WordSet = word_set!([
     "is", "as", "was", "the", "your", "my", "a", "our", "new", "google", "microsoft", "apple", "bank", "verification", "security", "login",
     "access", "confirmation", "one-time", "sms", "ist", "als", "der", "dein", "ihr", "est", "es", "el", "tu", "su", "le", "votre", "ton",
     "comme", "como", "come", "il", "tuo", "è", "é", "seu", "o",
 ]);
 
 /// Reads a number before the word "code", with such words between. Says whether there was one.
-fn coded_before(pass: &mut Pass<'_>, at: usize, to: usize) -> bool {
-    let text = pass.text;
-    let mut end = text.run_back(at, 1, |b| b == b' ');
+fn coded_before(scan: &mut Scan<'_>, at: usize, to: usize) -> bool {
+    let text = scan.text;
+    let mut end = text.scan_back(at, 1, |b| b == b' ');
     let mut between = 0;
     while end > 0 && between < 6 {
-        let start = text.run_back(end, 24, |b| !b.is_ascii_whitespace());
-        let word = text.cut(start, end);
-        if !BEFORE_CODE.has_folded(&super::text::caseless(word)) {
+        let start = text.scan_back(end, 24, |b| !b.is_ascii_whitespace());
+        let word = text.slice(start, end);
+        if !BEFORE_CODE.contains_ignore_case(&super::text::fold_case(word)) {
             break;
         }
         between += 1;
-        end = text.run_back(start, 1, |b| b == b' ');
+        end = text.scan_back(start, 1, |b| b == b' ');
     }
-    let start = text.run_back(end, 8, |b| b.is_ascii_digit());
-    let lead = text.before(start);
-    let alone =
-        lead == 0 || lead.is_ascii_whitespace() || matches!(lead, b'"' | b'*' | b'`') || text.cut(start.saturating_sub(2), start) == b"G-";
-    let said = super::context::said_within(text, start, 40, &SENT) || super::context::holds(text, end, text.line_end(to, 40), &SENT);
-    let found = between > 0 && (4..=8).contains(&(end - start)) && alone && said && !text.has(start, b"20");
+    let start = text.scan_back(end, 8, |b| b.is_ascii_digit());
+    let lead = text.byte_before(start);
+    let alone = lead == 0
+        || lead.is_ascii_whitespace()
+        || matches!(lead, b'"' | b'*' | b'`')
+        || text.slice(start.saturating_sub(2), start) == b"G-";
+    let said = super::context::preceded_within(text, start, 40, &CODE_CHANNELS)
+        || super::context::contains_word(text, end, text.line_end(to, 40), &CODE_CHANNELS);
+    let found = between > 0 && (4..=8).contains(&(end - start)) && alone && said && !text.starts_with_at(start, b"20");
     if found {
-        pass.hit(start, end, PASSWORD, "sent-code", SAID);
+        scan.report(start, end, PASSWORD, "sent-code", CONTEXT_WORDS);
     }
     found
 }
 
 /// Reads the six digits behind `TAN`, which banks write in capitals.
-pub(super) fn transaction_number(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if text.cut(at, at + 3) != b"TAN" || is_word(text.before(at)) {
+pub(super) fn transaction_number(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if text.slice(at, at + 3) != b"TAN" || is_word(text.byte_before(at)) {
         return;
     }
     let limit = text.line_end(to, 48);
-    let start = text.run(to, limit.saturating_sub(to), |b| !b.is_ascii_digit());
-    let end = text.run(start, 9, |b| b.is_ascii_digit());
-    if end - start == 6 && !is_word(text.before(start)) && !is_word(text.at(end)) {
-        pass.hit(start, end, PASSWORD, "sent-code", SAID);
+    let start = text.scan_while(to, limit.saturating_sub(to), |b| !b.is_ascii_digit());
+    let end = text.scan_while(start, 9, |b| b.is_ascii_digit());
+    if end - start == 6 && !is_word(text.byte_before(start)) && !is_word(text.at(end)) {
+        scan.report(start, end, PASSWORD, "sent-code", CONTEXT_WORDS);
     }
 }
 
 /// A question for a password is answered in the next line: one word, with the name of its speaker and the time before it.
-pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
+pub(super) fn answered_prompt(scan: &mut Scan<'_>, name: &FieldName<'_>) {
+    let text = scan.text;
     let end = text.line_end(name.end, 80);
-    let asks =
-        || super::context::holds(text, text.line_start(name.start, 60), name.start, &["what", "whats", "wie", "quel", "cuál", "qual"]);
-    if !matches!(name.word, Word::Password | Word::Pass | Word::Pin) || !text.cut(name.end, end).contains(&b'?') && !asks() {
+    let asks = || {
+        super::context::contains_word(text, text.line_start(name.start, 60), name.start, &["what", "whats", "wie", "quel", "cuál", "qual"])
+    };
+    if !matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Pin) || !text.slice(name.end, end).contains(&b'?') && !asks()
+    {
         return;
     }
     let mut at = end;
     for _ in 0..3 {
-        at = text.run(at, 4, |b| matches!(b, b'\r' | b'\n'));
+        at = text.scan_while(at, 4, |b| matches!(b, b'\r' | b'\n'));
         let stop = text.line_end(at, 160);
-        let (from, named) = past_speaker(text, at, stop);
+        let (from, named) = skip_speaker(text, at, stop);
         let from = [&b"try "[..], b"use ", b"it's ", b"its "]
             .iter()
-            .find(|word| text.has_folded(from, word))
+            .find(|word| text.starts_with_ignore_case_at(from, word))
             .map_or(from, |word| from + word.len());
-        let (from, stop_word) = (text.run(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')), stop);
+        let (from, stop_word) = (text.scan_while(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')), stop);
         let word_end = super::found::trim_end(text, from, stop_word, b" `\"|*.");
-        let bytes = text.cut(from, word_end);
-        let made = value::made(bytes);
-        let pin = name.word == Word::Pin && made.digits == made.length && (4..=8).contains(&made.length);
+        let bytes = text.slice(from, word_end);
+        let made = value::char_stats(bytes);
+        let pin = name.word == FieldKind::Pin && made.digits == made.length && (4..=8).contains(&made.length);
         let word = made.spaces == 0 && (5..=64).contains(&made.length);
         let joined = bytes.split(|b| matches!(b, b'-' | b'_' | b'.')).filter(|part| part.len() >= 3).count() >= 3;
-        let set = value::is_striking(bytes) && (made.digits > 0 || made.signs > 0 && named) || joined && named;
-        let spared = value::is_term(bytes)
-            || value::is_placeholder(bytes)
+        let set = value::looks_like_password(bytes) && (made.digits > 0 || made.signs > 0 && named) || joined && named;
+        let spared = value::is_technical_term(bytes)
+            || value::is_dummy_value(bytes)
             || value::is_code(bytes)
             || value::is_uuid(bytes)
             || bytes.contains(&b'/');
         if (pin || word && set) && !spared && !bytes.starts_with(b"http") && !bytes.ends_with(b"?") {
-            pass.hit(from, word_end, kind_of(name), "answered", SAID);
+            scan.report(from, word_end, kind_of(name), "answered", CONTEXT_WORDS);
             return;
         }
         // A speaker who said something else has answered; an empty line or one word has not: `sure`.
@@ -325,73 +335,73 @@ pub(super) fn answered(pass: &mut Pass<'_>, name: &Name<'_>) {
 }
 
 /// Skips `[19:05] Hege: `, `<bo> `, `bo: `, `19:05 bo | `. Returns whether it contained a name.
-fn past_speaker(text: Text<'_>, from: usize, stop: usize) -> (usize, bool) {
-    let mut at = text.run(from, 4, |b| matches!(b, b' ' | b'>' | b'\t'));
+fn skip_speaker(text: TextBytes<'_>, from: usize, stop: usize) -> (usize, bool) {
+    let mut at = text.scan_while(from, 4, |b| matches!(b, b' ' | b'>' | b'\t'));
     if matches!(text.at(at), b'[' | b'(') {
-        let close = text.run(at, 32, |b| !matches!(b, b']' | b')' | b'\n'));
-        at = text.blanks(close + 1);
+        let close = text.scan_while(at, 32, |b| !matches!(b, b']' | b')' | b'\n'));
+        at = text.skip_blanks(close + 1);
     }
-    at = text.run(at, 32, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/' | b' '));
-    at = text.run(at, 2, |b| matches!(b, b'-' | b' ' | b'|'));
+    at = text.scan_while(at, 32, |b| b.is_ascii_digit() || matches!(b, b':' | b'.' | b'-' | b',' | b'/' | b' '));
+    at = text.scan_while(at, 2, |b| matches!(b, b'-' | b' ' | b'|'));
     if text.at(at) == b'<' {
-        let close = text.run(at, 40, |b| b != b'>' && b != b'\n');
-        return (text.blanks(close + 1).min(stop), true);
+        let close = text.scan_while(at, 40, |b| b != b'>' && b != b'\n');
+        return (text.skip_blanks(close + 1).min(stop), true);
     }
-    let name = text.run(at, 32, |b| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b' ' | b'_' | b'.' | b'-' | b'@'));
+    let name = text.scan_while(at, 32, |b| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b' ' | b'_' | b'.' | b'-' | b'@'));
     // `Hege (19:05): `
-    let name = if text.at(name) == b'(' { text.run(name, 24, |b| !matches!(b, b')' | b'\n')) + 1 } else { name };
+    let name = if text.at(name) == b'(' { text.scan_while(name, 24, |b| !matches!(b, b')' | b'\n')) + 1 } else { name };
     let sign = text.at(name);
     let spoken_to = text.at(at) == b'@';
     if spoken_to {
-        let handle = text.run(at + 1, 32, |b| is_word(b) || matches!(b, b'_' | b'.' | b'-'));
-        return (text.blanks(handle).min(stop), true);
+        let handle = text.scan_while(at + 1, 32, |b| is_word(b) || matches!(b, b'_' | b'.' | b'-'));
+        return (text.skip_blanks(handle).min(stop), true);
     }
     if matches!(sign, b':' | b'|' | b'>') && name > at && matches!(text.at(name + 1), b' ' | b'\n' | b'\r' | b'\t') {
-        let next = text.run(name + 1, 2, |b| b == b' ');
+        let next = text.scan_while(name + 1, 2, |b| b == b' ');
         // The name is alone on its line, with the answer below.
         if matches!(text.at(next), b'\n' | b'\r') {
             return (next, false);
         }
         return (next.min(stop), true);
     }
-    (text.run(from, 2, |b| matches!(b, b'-' | b' ')), false)
+    (text.scan_while(from, 2, |b| matches!(b, b'-' | b' ')), false)
 }
 
 /// Reads four groups of four lower-case letters, as app passwords are displayed: `qhwf batb xcuq
 /// wzew`.
-pub(super) fn grouped(pass: &mut Pass<'_>, name: &Name<'_>) -> bool {
-    let text = pass.text;
-    if !matches!(name.word, Word::Password | Word::Pass) {
+pub(super) fn app_password(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
+    let text = scan.text;
+    if !matches!(name.word, FieldKind::Password | FieldKind::Pass) {
         return false;
     }
     // Behind the name, in the line below it if nothing else stands in its own, or before it.
     let end = text.line_end(name.end, 72);
-    let below = text.line_end(text.run(end, 2, |b| matches!(b, b'\r' | b'\n')), 40);
-    let limit = if text.cut(name.end, end).iter().any(|&b| is_word(b)) { end } else { below };
+    let below = text.line_end(text.scan_while(end, 2, |b| matches!(b, b'\r' | b'\n')), 40);
+    let limit = if text.slice(name.end, end).iter().any(|&b| is_word(b)) { end } else { below };
     let found = four_groups(text, name.end, limit).or_else(|| four_groups(text, text.line_start(name.start, 60), name.start));
     let Some((start, end)) = found else { return false };
     // Words of four letters have vowels; behind a sign of assignment letters drawn by lot may have them too.
-    let signs = text.cut(name.end, start);
+    let signs = text.slice(name.end, start);
     let direct = signs.len() <= 12 && signs.iter().any(|b| matches!(b, b'=' | b':'));
-    let letters: Vec<u8> = text.cut(start, end).iter().copied().filter(u8::is_ascii_lowercase).collect();
+    let letters: Vec<u8> = text.slice(start, end).iter().copied().filter(u8::is_ascii_lowercase).collect();
     let consonants = letters.chunks(4).any(|group| !group.iter().any(|b| matches!(b, b'a' | b'e' | b'i' | b'o' | b'u' | b'y')));
     if !(direct || consonants) || super::wordlike::reads_as_words(&letters) {
         return false;
     }
-    pass.hit(start, end, PASSWORD, "grouped-password", SAID);
-    pass.named = pass.named.max(end);
+    scan.report(start, end, PASSWORD, "grouped-password", CONTEXT_WORDS);
+    scan.named = scan.named.max(end);
     true
 }
 
 /// The first four groups of four small letters between two places.
-fn four_groups(text: Text<'_>, from: usize, limit: usize) -> Option<(usize, usize)> {
+fn four_groups(text: TextBytes<'_>, from: usize, limit: usize) -> Option<(usize, usize)> {
     let mut at = from;
     while at < limit {
-        let start = text.run(at, limit - at, |b| !is_word(b));
+        let start = text.scan_while(at, limit - at, |b| !is_word(b));
         let (mut groups, mut end) = (0, start);
         while groups < 5 {
-            let from = if groups == 0 { start } else { text.run(end, 1, |b| matches!(b, b' ' | b'-')) };
-            let stop = text.run(from, 5, |b| b.is_ascii_lowercase());
+            let from = if groups == 0 { start } else { text.scan_while(end, 1, |b| matches!(b, b' ' | b'-')) };
+            let stop = text.scan_while(from, 5, |b| b.is_ascii_lowercase());
             if stop - from != 4 || groups > 0 && from == end || is_word(text.at(stop)) {
                 break;
             }
@@ -400,7 +410,7 @@ fn four_groups(text: Text<'_>, from: usize, limit: usize) -> Option<(usize, usiz
         if groups == 4 {
             return Some((start, end));
         }
-        at = text.run(start, 72, is_word).max(start + 1);
+        at = text.scan_while(start, 72, is_word).max(start + 1);
     }
     None
 }

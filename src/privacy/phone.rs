@@ -1,15 +1,15 @@
 //! Telephone numbers: international, national by their form, and others by the word near them.
 
 use super::context;
-use super::detect::{FORMED, Pass, SAID};
+use super::detect::{CHECKSUM, CONTEXT_WORDS, Scan};
 use super::kind::PHONE;
-use super::lexicon::{Lexicon, lexicon};
-use super::numbers::{Number, distinct};
-use super::text::{Text, is_word};
+use super::lexicon::{WordSet, word_set};
+use super::numbers::{DigitGroups, distinct};
+use super::text::{TextBytes, is_word};
 
 /// Names of telephone numbers.
 #[rustfmt::skip]
-pub(super) static NAMES: Lexicon = lexicon!([
+pub(super) static PHONE_WORDS: WordSet = word_set!([
     "phone", "phones", "tel", "telephone", "mobile", "cell", "cellphone", "call", "text", "sms", "whatsapp", "signal", "telegram", "fax",
     "reach", "ring", "dial", "contact", "callback", "hotline", "landline", "voicemail", "msisdn", "phonenumber", "number is", "my number",
     "phone_number", "ph", "telefon", "handy", "handynummer", "mobil", "telefonnummer", "rufnummer", "mobilnummer", "rückruf", "festnetz",
@@ -22,49 +22,52 @@ pub(super) static NAMES: Lexicon = lexicon!([
 ]);
 
 /// Words for other numbers of the same form.
-const NOT: &[&str] = &["account", "acct", "iban", "routing", "konto", "kontonummer", "id", "ids"];
+const NON_PHONE_WORDS: &[&str] = &["account", "acct", "iban", "routing", "konto", "kontonummer", "id", "ids"];
 
-pub(super) fn read(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+pub(super) fn read(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     if number.digits_in(number.groups()) < 7 {
         return None;
     }
     let text = number.text;
-    let plus = text.before(number.start) == b'+' || (text.before(number.start) == b'(' && text.before(number.start - 1) == b'+');
+    let plus =
+        text.byte_before(number.start) == b'+' || (text.byte_before(number.start) == b'(' && text.byte_before(number.start - 1) == b'+');
     if plus {
-        return international(pass, number);
+        return international_number(scan, number);
     }
-    if !number.begins()
-        || date_first(number)
-        || matches!(text.before(number.start), b'$' | b'#' | b'=' | b'&' | b'?') && !context::said_within(text, number.start, 24, &NAMES)
+    if !number.can_begin()
+        || begins_with_date(number)
+        || matches!(text.byte_before(number.start), b'$' | b'#' | b'=' | b'&' | b'?')
+            && !context::preceded_within(text, number.start, 24, &PHONE_WORDS)
     {
         return None;
     }
-    let parenthesis = text.before(number.start) == b'(';
-    if number.tabled(number.groups().min(3)) && text.before(number.start) != b'(' {
+    let parenthesis = text.byte_before(number.start) == b'(';
+    if number.in_code_table(number.groups().min(3)) && text.byte_before(number.start) != b'(' {
         return None;
     }
-    let formed = exit_code(number)
-        .or_else(|| north_american(number))
-        .or_else(|| trunk(number))
-        .or_else(|| by_country(number))
-        .filter(|_| !counted(number));
+    let formed = exit_code_number(number)
+        .or_else(|| north_american_number(number))
+        .or_else(|| trunk_number(number))
+        .or_else(|| country_number(number))
+        .filter(|_| !is_counted(number));
     let (groups, rank) = match formed {
-        Some(groups) => (groups, FORMED),
-        None => (named(number, pass.telephone)?, SAID),
+        Some(groups) => (groups, CHECKSUM),
+        None => (labelled_number(number, scan.telephone)?, CONTEXT_WORDS),
     };
-    let start = if parenthesis && text.cut(number.start, number.end(groups)).contains(&b')') { number.start - 1 } else { number.start };
-    let end = extension(text, number.end(groups));
-    pass.hit(start, end, PHONE, "phone", rank);
+    let start = if parenthesis && text.slice(number.start, number.end(groups)).contains(&b')') { number.start - 1 } else { number.start };
+    let end = extension_end(text, number.end(groups));
+    scan.report(start, end, PHONE, "phone", rank);
     Some(end)
 }
 
 /// Whether the words before it say that something is counted.
-fn counted(number: &Number<'_>) -> bool {
-    context::said_within(number.text, number.start, 20, &context::COUNTED) || context::said_within(number.text, number.start, 14, NOT)
+fn is_counted(number: &DigitGroups<'_>) -> bool {
+    context::preceded_within(number.text, number.start, 20, &context::COUNTED_THINGS)
+        || context::preceded_within(number.text, number.start, 14, NON_PHONE_WORDS)
 }
 
 /// The longest international number of a country, including its code.
-fn longest(digits: &[u8]) -> Option<usize> {
+fn max_length(digits: &[u8]) -> Option<usize> {
     let code = |n: usize| digits.iter().take(n).fold(0u32, |all, &d| all * 10 + u32::from(d));
     Some(match (code(1), code(2), code(3)) {
         (1 | 7, _, _) => 11,
@@ -103,32 +106,35 @@ fn longest(digits: &[u8]) -> Option<usize> {
 }
 
 /// `+49 30 1234567`
-fn international(pass: &mut Pass<'_>, number: &Number<'_>) -> Option<usize> {
+fn international_number(scan: &mut Scan<'_>, number: &DigitGroups<'_>) -> Option<usize> {
     let text = number.text;
-    let start = text.run_back(number.start, 2, |b| b == b'+' || b == b'(');
-    if is_word(text.before(start)) || text.before(start) == b'+' {
+    let start = text.scan_back(number.start, 2, |b| b == b'+' || b == b'(');
+    if is_word(text.byte_before(start)) || text.byte_before(start) == b'+' {
         return None;
     }
-    let most = longest(number.digits(number.groups()))?;
-    let groups = fitting(number, 8, most + trunk_zero(number))?;
+    let most = max_length(number.digits(number.groups()))?;
+    let groups = fitting_groups(number, 8, most + trunk_zero_digits(number))?;
     // A sum or a line of a diff: a number in one piece needs at least ten digits.
-    if groups == 1 && number.digits_in(1) < 9 || number.between(0).starts_with(b".") && number.digits_in(1) < 2 {
+    if groups == 1 && number.digits_in(1) < 9 || number.separator(0).starts_with(b".") && number.digits_in(1) < 2 {
         return None;
     }
-    let from =
-        if text.before(number.start) == b'(' && !text.cut(number.start, number.end(groups)).contains(&b')') { number.start } else { start };
-    let end = extension(text, number.end(groups));
-    pass.hit(from, end, PHONE, "phone-international", FORMED);
+    let from = if text.byte_before(number.start) == b'(' && !text.slice(number.start, number.end(groups)).contains(&b')') {
+        number.start
+    } else {
+        start
+    };
+    let end = extension_end(text, number.end(groups));
+    scan.report(from, end, PHONE, "phone-international", CHECKSUM);
     Some(end)
 }
 
 /// Includes ` ext. 475`, `x475`, ` Durchwahl 12`, if present.
-fn extension(text: Text<'_>, end: usize) -> usize {
-    let from = text.run(end, 2, |b| matches!(b, b' ' | b','));
+fn extension_end(text: TextBytes<'_>, end: usize) -> usize {
+    let from = text.scan_while(end, 2, |b| matches!(b, b' ' | b','));
     for word in [&b"extension"[..], b"ext.", b"ext", b"x", b"durchwahl", b"poste", b"#"] {
-        if text.has_folded(from, word) {
-            let digits = text.run(from + word.len(), 2, |b| matches!(b, b' ' | b':' | b'.'));
-            let stop = text.run(digits, 6, |b| b.is_ascii_digit());
+        if text.starts_with_ignore_case_at(from, word) {
+            let digits = text.scan_while(from + word.len(), 2, |b| matches!(b, b' ' | b':' | b'.'));
+            let stop = text.scan_while(digits, 6, |b| b.is_ascii_digit());
             if stop > digits && !is_word(text.at(stop)) {
                 return stop;
             }
@@ -138,24 +144,24 @@ fn extension(text: Text<'_>, end: usize) -> usize {
 }
 
 /// `(0)` after the country code adds one digit.
-fn trunk_zero(number: &Number<'_>) -> usize {
-    usize::from(number.between(0).ends_with(b"(") && number.digits(number.groups()).get(number.digits_in(1)) == Some(&0))
+fn trunk_zero_digits(number: &DigitGroups<'_>) -> usize {
+    usize::from(number.separator(0).ends_with(b"(") && number.digits(number.groups()).get(number.digits_in(1)) == Some(&0))
 }
 
 /// The most groups that together have `least` to `most` digits and only telephone punctuation
 /// between them.
-fn fitting(number: &Number<'_>, least: usize, most: usize) -> Option<usize> {
+fn fitting_groups(number: &DigitGroups<'_>, least: usize, most: usize) -> Option<usize> {
     let mut best = None;
     for groups in 1..=number.groups() {
         if number.digits_in(groups) > most {
             break;
         }
         if groups > 1
-            && !matches!(number.between(groups - 2), b" " | b"-" | b"." | b"/" | b" (" | b") " | b"(" | b")" | b" - " | b")-" | b" / ")
+            && !matches!(number.separator(groups - 2), b" " | b"-" | b"." | b"/" | b" (" | b") " | b"(" | b")" | b" - " | b")-" | b" / ")
         {
             break;
         }
-        if number.digits_in(groups) >= least && number.ends(groups) {
+        if number.digits_in(groups) >= least && number.can_end(groups) {
             best = Some(groups);
         }
     }
@@ -163,65 +169,67 @@ fn fitting(number: &Number<'_>, least: usize, most: usize) -> Option<usize> {
 }
 
 /// `0049 30 1234567`
-fn exit_code(number: &Number<'_>) -> Option<usize> {
+fn exit_code_number(number: &DigitGroups<'_>) -> Option<usize> {
     let digits = number.digits(number.groups());
     let rest = digits.strip_prefix(&[0, 0])?;
-    let most = longest(rest)? + 2;
+    let most = max_length(rest)? + 2;
     // No number begins with a zero after its country code, except in Italy.
     let code = number.digits_in(1);
     if (4..=5).contains(&code)
         && number.digits(number.groups()).get(code) == Some(&0)
         && !rest.starts_with(&[3, 9])
-        && !number.between(0).ends_with(b"(")
+        && !number.separator(0).ends_with(b"(")
     {
         return None;
     }
-    let groups = fitting(number, 11, most + trunk_zero(number))?;
-    (groups > 1 || context::said(number.text, number.start, &NAMES) || number.digits_in(1) >= 12 && distinct(digits) > 4).then_some(groups)
+    let groups = fitting_groups(number, 11, most + trunk_zero_digits(number))?;
+    (groups > 1 || context::preceded_by(number.text, number.start, &PHONE_WORDS) || number.digits_in(1) >= 12 && distinct(digits) > 4)
+        .then_some(groups)
 }
 
 /// `(415) 555-2671`, `415-555-2671`, `1-800-555-0199`
-fn north_american(number: &Number<'_>) -> Option<usize> {
-    let (skip, groups) = if number.grouped(&[3, 3, 4]) {
+fn north_american_number(number: &DigitGroups<'_>) -> Option<usize> {
+    let (skip, groups) = if number.has_group_lengths(&[3, 3, 4]) {
         (0, 3)
-    } else if number.grouped(&[1, 3, 3, 4]) && number.digits(1) == [1] {
+    } else if number.has_group_lengths(&[1, 3, 3, 4]) && number.digits(1) == [1] {
         (1, 4)
-    } else if number.grouped(&[3, 7]) && number.between(0).starts_with(b")") {
+    } else if number.has_group_lengths(&[3, 7]) && number.separator(0).starts_with(b")") {
         (0, 2)
     } else {
         return None;
     };
-    let between = number.between(skip);
+    let between = number.separator(skip);
     let even = groups == 2
-        || number.between(skip + 1) == between
-        || (between.starts_with(b")") && matches!(number.between(skip + 1), b"-" | b" " | b"."));
-    if !even || !number.ends(groups) || between.contains(&b'/') {
+        || number.separator(skip + 1) == between
+        || (between.starts_with(b")") && matches!(number.separator(skip + 1), b"-" | b" " | b"."));
+    if !even || !number.can_end(groups) || between.contains(&b'/') {
         return None;
     }
     let digits = number.digits(groups);
     let (area, exchange) = (*digits.get(skip)?, *digits.get(skip + 3)?);
     // One of many numbers separated by spaces only.
     let listed = between == b" "
-        && (number.groups() > groups && number.between(groups - 1) == b" "
-            || number.text.before(number.start) == b' ' && number.text.before(number.start - 1).is_ascii_digit());
-    if listed && !context::said(number.text, number.start, &NAMES) {
+        && (number.groups() > groups && number.separator(groups - 1) == b" "
+            || number.text.byte_before(number.start) == b' ' && number.text.byte_before(number.start - 1).is_ascii_digit());
+    if listed && !context::preceded_by(number.text, number.start, &PHONE_WORDS) {
         return None;
     }
     let issued = area >= 2 && exchange >= 2;
     let sample = digits == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0];
     let usual = matches!(between, b"-" | b") " | b")" | b")-" | b".");
-    (issued && (usual || between == b" ") || sample && usual || context::said(number.text, number.start, &NAMES)).then_some(groups)
+    (issued && (usual || between == b" ") || sample && usual || context::preceded_by(number.text, number.start, &PHONE_WORDS))
+        .then_some(groups)
 }
 
 /// National numbers that begin with a trunk digit: `030 1234567`, `06 12 34 56 78`, `07700 900123`.
-fn trunk(number: &Number<'_>) -> Option<usize> {
+fn trunk_number(number: &DigitGroups<'_>) -> Option<usize> {
     let digits = number.digits(number.groups());
     if digits.first() != Some(&0) || digits.get(1) == Some(&0) {
         return None;
     }
-    let groups = fitting(number, 9, 12)?;
+    let groups = fitting_groups(number, 9, 12)?;
     // A US ZIP+4 code.
-    if groups == 2 && number.grouped(&[5, 4]) && number.between(0) == b"-" {
+    if groups == 2 && number.has_group_lengths(&[5, 4]) && number.separator(0) == b"-" {
         return None;
     }
     if groups == 1 {
@@ -232,74 +240,74 @@ fn trunk(number: &Number<'_>) -> Option<usize> {
         return (mobile && distinct(digits) > 3).then_some(1);
     }
     let first = number.digits_in(1);
-    let even = (1..groups - 1).all(|g| number.between(g) == number.between(1)) || groups <= 3;
+    let even = (1..groups - 1).all(|g| number.separator(g) == number.separator(1)) || groups <= 3;
     let pairs = number.lengths().take(groups).all(|n| n == 2) && groups == 5;
     (pairs || (2..=5).contains(&first) && even && number.lengths().take(groups).skip(1).all(|n| n >= 2)).then_some(groups)
 }
 
 /// Forms that one country uses for telephone numbers and that have little other use.
-fn by_country(number: &Number<'_>) -> Option<usize> {
+fn country_number(number: &DigitGroups<'_>) -> Option<usize> {
     let text = number.text;
     let digits = number.digits(number.groups());
     let first = *digits.first()?;
-    let parenthesis = text.before(number.start) == b'(';
-    let area = parenthesis && number.between(0).starts_with(b")");
+    let parenthesis = text.byte_before(number.start) == b'(';
+    let area = parenthesis && number.separator(0).starts_with(b")");
     // Brazil: (11) 98765-4321; Russia: 8 (912) 345-67-89; China: 138 1234 5678; India: 98765 43210.
-    let groups = if area && (number.grouped(&[2, 5, 4]) || number.grouped(&[2, 4, 4])) {
+    let groups = if area && (number.has_group_lengths(&[2, 5, 4]) || number.has_group_lengths(&[2, 4, 4])) {
         3
     } else if area && (2..=5).contains(&number.digits_in(1)) && first == 0 {
-        fitting(number, 8, 12)?
-    } else if number.grouped(&[1, 3, 3, 2, 2]) && matches!(first, 7 | 8) {
+        fitting_groups(number, 8, 12)?
+    } else if number.has_group_lengths(&[1, 3, 3, 2, 2]) && matches!(first, 7 | 8) {
         5
-    } else if number.grouped(&[3, 4, 4]) && first == 1 && digits.get(1).is_some_and(|&d| d >= 3)
-        || number.grouped(&[4, 3, 3]) && matches!(digits.get(..4), Some([1, 3 | 8, 0, 0]))
+    } else if number.has_group_lengths(&[3, 4, 4]) && first == 1 && digits.get(1).is_some_and(|&d| d >= 3)
+        || number.has_group_lengths(&[4, 3, 3]) && matches!(digits.get(..4), Some([1, 3 | 8, 0, 0]))
     {
         3
-    } else if number.grouped(&[5, 5])
+    } else if number.has_group_lengths(&[5, 5])
         && first >= 6
         && number.groups() == 2
-        && number.separated(2, b' ')
-        && text.before(number.start.saturating_sub(1)) != b'$'
-        && !text.cut(text.run_back(number.start, 8, |b| b != b'\n'), number.start).iter().any(u8::is_ascii_digit)
+        && number.is_separated_by(2, b' ')
+        && text.byte_before(number.start.saturating_sub(1)) != b'$'
+        && !text.slice(text.scan_back(number.start, 8, |b| b != b'\n'), number.start).iter().any(u8::is_ascii_digit)
     {
         2
-    } else if number.grouped(&[2, 5, 4]) && number.between(1) == b"-" && digits.get(2) == Some(&9) {
+    } else if number.has_group_lengths(&[2, 5, 4]) && number.separator(1) == b"-" && digits.get(2) == Some(&9) {
         3
     } else {
         return None;
     };
-    number.ends(groups).then_some(groups)
+    number.can_end(groups).then_some(groups)
 }
 
 /// Any number that the words before it call a telephone number.
-fn named(number: &Number<'_>, telephone: Option<usize>) -> Option<usize> {
+fn labelled_number(number: &DigitGroups<'_>, telephone: Option<usize>) -> Option<usize> {
     let text = number.text;
     let said =
-        telephone.is_some_and(|end| end <= number.start && number.start - end <= 32 && !text.cut(end, number.start).contains(&b'\n'));
-    let above = text.before(number.start) == b'\n' && context::said_within(text, number.start, 24, &NAMES);
-    if !(said || above) || counted(number) {
+        telephone.is_some_and(|end| end <= number.start && number.start - end <= 32 && !text.slice(end, number.start).contains(&b'\n'));
+    let above = text.byte_before(number.start) == b'\n' && context::preceded_within(text, number.start, 24, &PHONE_WORDS);
+    if !(said || above) || is_counted(number) {
         return None;
     }
-    let groups = fitting(number, 7, 13)?;
+    let groups = fitting_groups(number, 7, 13)?;
     let digits = number.digits(groups);
     // Unix timestamps and round figures are not telephone numbers.
     let epoch = groups == 1
         && matches!(digits.len(), 10 | 13)
         && digits.first() == Some(&1)
         && digits.get(1).is_some_and(|d| (5..=8).contains(d))
-        && !nearby(text, number.start);
-    let far = groups == 1 && digits.len() < 9 && !nearby(text, number.start);
-    let decimal = number.between(0) == b"." && groups == 2 && number.digits_in(1) < 3;
-    (!epoch && !decimal && !far && distinct(digits) > 2 && !date_first(number)).then_some(groups)
+        && !is_label_adjacent(text, number.start);
+    let far = groups == 1 && digits.len() < 9 && !is_label_adjacent(text, number.start);
+    let decimal = number.separator(0) == b"." && groups == 2 && number.digits_in(1) < 3;
+    (!epoch && !decimal && !far && distinct(digits) > 2 && !begins_with_date(number)).then_some(groups)
 }
 
 /// Whether the word is directly before, as in `phone: `.
-fn nearby(text: Text<'_>, at: usize) -> bool {
-    context::said_within(text, at, 14, &NAMES)
+fn is_label_adjacent(text: TextBytes<'_>, at: usize) -> bool {
+    context::preceded_within(text, at, 14, &PHONE_WORDS)
 }
 
 /// Whether the first groups are a date: `2024-05-14`, `14.05.2024`, `20240514`.
-fn date_first(number: &Number<'_>) -> bool {
+fn begins_with_date(number: &DigitGroups<'_>) -> bool {
     let value = |g: usize| number.digits(g + 1).iter().skip(number.digits_in(g)).fold(0u32, |all, &d| all * 10 + u32::from(d));
     let mut lengths = number.lengths();
     match [lengths.next().unwrap_or(0), lengths.next().unwrap_or(0), lengths.next().unwrap_or(0)] {

@@ -5,7 +5,7 @@
 
 /// The position of a placeholder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum OutputContext {
     /// Sentences, lists, tables.
     Prose,
     /// A fenced block, inline code, an indented line, a line after a shell prompt.
@@ -26,7 +26,7 @@ pub(super) struct Markdown {
     /// The indentation of the line, in columns.
     indent: usize,
     /// The line contains more than space, list markers and quote marks.
-    begun: bool,
+    fence_start: bool,
     /// The line contains only a closing fence so far.
     closing: bool,
     /// The line of an opening fence; the rest of it is the language.
@@ -61,7 +61,7 @@ impl Markdown {
             self.prompt = false;
         }
         if matches!(c, ' ' | '\t') {
-            if !self.begun {
+            if !self.fence_start {
                 self.indent += if c == '\t' { 4 } else { 1 };
             }
             return;
@@ -72,14 +72,14 @@ impl Markdown {
             return;
         }
         self.closing = false;
-        if !self.begun {
+        if !self.fence_start {
             match c {
                 // A quote or a list item: indentation counts from here.
                 '>' | '-' | '*' | '+' => self.indent = 0,
                 '0'..='9' | '.' | ')' if self.indent < 4 => {}
-                '$' | '%' => (self.begun, self.prompt) = (true, true),
+                '$' | '%' => (self.fence_start, self.prompt) = (true, true),
                 _ => {
-                    self.begun = true;
+                    self.fence_start = true;
                     self.command = self.indent >= 4 && self.fence.is_none();
                 }
             }
@@ -93,8 +93,8 @@ impl Markdown {
 
     fn end_run(&mut self, sign: char, length: usize) {
         self.run = None;
-        let first = !self.begun;
-        self.begun = true;
+        let first = !self.fence_start;
+        self.fence_start = true;
         match self.fence {
             Some((open, least)) => {
                 if self.opening && sign == '`' {
@@ -127,7 +127,7 @@ impl Markdown {
         if self.blank {
             self.inline = None;
         }
-        (self.indent, self.begun, self.opening, self.command, self.prompt, self.blank) = (0, false, false, false, false, true);
+        (self.indent, self.fence_start, self.opening, self.command, self.prompt, self.blank) = (0, false, false, false, false, true);
     }
 }
 
@@ -137,7 +137,7 @@ const SCHEMES: &[&str] = &["http", "https", "ftp", "ftps", "ws", "wss", "mailto"
 /// Tracks whether a word leads to a host. It ends at white space only, as in a shell and in most
 /// terminals.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Word {
+pub(super) struct UrlWord {
     /// A scheme, a host with a path, a query, or percent-encoded text was seen.
     url: bool,
     /// A `<` is open: within `<…>` a URL continues over spaces.
@@ -162,7 +162,7 @@ pub(super) struct Word {
     last: Option<char>,
 }
 
-impl Word {
+impl UrlWord {
     pub(super) const fn is_url(&self) -> bool {
         self.url
     }

@@ -1,7 +1,7 @@
 //! Placeholders: which value `[EMAIL_1]` stands for. Kept in memory only, and restored on the
 //! user's own screen only.
 
-use super::restorer::Class;
+use super::restorer::Sensitivity;
 use super::{Displayable, Kind, kind, printable};
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +14,7 @@ pub use super::restorer::{Audience, Restorer};
 /// It is never saved.
 #[derive(Clone, Default)]
 pub struct Placeholders {
-    entries: Vec<Entry>,
+    entries: Vec<PlaceholderEntry>,
     /// Entries by a hash of kind and value, so that no second copy of a value is stored.
     by_value: HashMap<u64, Vec<usize>>,
     /// Entries by name, such as `EMAIL_1`.
@@ -27,13 +27,13 @@ pub struct Placeholders {
 
 /// One value and its number.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(super) struct PlaceholderEntry {
     kind: Kind,
     number: u32,
     value: Zeroizing<String>,
 }
 
-impl Entry {
+impl PlaceholderEntry {
     fn placeholder(&self) -> String {
         format!("[{}_{}]", self.kind, self.number)
     }
@@ -44,14 +44,14 @@ impl Entry {
 
     /// Whether the value is secret or personal. A wallet address is public; a seed phrase grants
     /// access.
-    pub(super) fn class(&self) -> Class {
+    pub(super) fn class(&self) -> Sensitivity {
         let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
-        if phrase || is_secret(&self.kind) { Class::Secret } else { Class::Personal }
+        if phrase || is_secret(&self.kind) { Sensitivity::Secret } else { Sensitivity::Personal }
     }
 
     /// The first and last characters of a long key. Short values and values that may contain words
     /// are not shown at all.
-    pub(super) fn masked(&self) -> String {
+    pub(super) fn mask(&self) -> String {
         // Nine of 24 characters leave 15 unknown, too many to guess.
         let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE].iter().any(|key| self.kind == *key);
         if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
@@ -65,7 +65,7 @@ impl Entry {
 impl Placeholders {
     /// Returns the placeholder of a value: its existing one, or one with the next free number of
     /// its kind.
-    pub(super) fn stand_in(&mut self, kind: &Kind, value: &str) -> String {
+    pub(super) fn placeholder_for(&mut self, kind: &Kind, value: &str) -> String {
         let hash = self.hasher.hash_one((kind, value));
         let known = self.by_value.get(&hash).into_iter().flatten().filter_map(|&i| self.entries.get(i));
         if let Some(entry) = known.into_iter().find(|entry| entry.kind == *kind && entry.value.as_str() == value) {
@@ -73,7 +73,7 @@ impl Placeholders {
         }
         let number = self.highest.entry(kind.to_string()).or_insert(0);
         *number += 1;
-        let entry = Entry { kind: kind.clone(), number: *number, value: Zeroizing::new(value.to_owned()) };
+        let entry = PlaceholderEntry { kind: kind.clone(), number: *number, value: Zeroizing::new(value.to_owned()) };
         let placeholder = entry.placeholder();
         self.by_value.entry(hash).or_default().push(self.entries.len());
         self.by_name.insert(placeholder.trim_matches(['[', ']']).to_owned(), self.entries.len());
@@ -108,7 +108,7 @@ impl Placeholders {
     }
 
     /// The entry for a name such as `EMAIL_1`.
-    pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
+    pub(super) fn entry(&self, name: &str) -> Option<&PlaceholderEntry> {
         self.by_name.get(name).and_then(|&i| self.entries.get(i))
     }
 
@@ -130,15 +130,15 @@ impl Placeholders {
     #[must_use]
     pub fn restore(&self, text: &str, audience: Audience) -> (Displayable, usize) {
         let mut restorer = self.restorer(audience);
-        let mut out = restorer.push(&printable::printable(text));
+        let mut out = restorer.push(&printable::sanitize(text));
         out.push_str(&restorer.finish());
-        (Displayable::sanitized(out), restorer.left_out())
+        (Displayable::from_sanitized(out), restorer.left_out())
     }
 
     /// Replaces every placeholder, wherever it occurs.
     #[cfg(test)]
-    pub(super) fn substituted(&self, text: &str) -> String {
-        spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
+    pub(super) fn substitute(&self, text: &str) -> String {
+        placeholder_spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
             if let Some(entry) = text.get(start + 1..end - 1).and_then(|name| self.entry(name)) {
                 out.replace_range(start..end, &entry.value);
             }
@@ -149,10 +149,10 @@ impl Placeholders {
     /// Each placeholder with its value, for the user's terminal: secrets masked, other values safe
     /// to print.
     #[must_use]
-    pub fn listing(&self) -> Vec<(String, String)> {
-        let shown = |entry: &Entry| match entry.class() {
-            Class::Secret => format!("{} ({} characters)", entry.masked(), entry.value.chars().count()),
-            Class::Personal => Displayable::line(&entry.value).plain().into_owned(),
+    pub fn list(&self) -> Vec<(String, String)> {
+        let shown = |entry: &PlaceholderEntry| match entry.class() {
+            Sensitivity::Secret => format!("{} ({} characters)", entry.mask(), entry.value.chars().count()),
+            Sensitivity::Personal => Displayable::line(&entry.value).plain().into_owned(),
         };
         self.entries.iter().map(|entry| (entry.placeholder(), shown(entry))).collect()
     }
@@ -172,7 +172,7 @@ fn is_secret(kind: &Kind) -> bool {
 }
 
 /// The positions of placeholders in a text: `[`, a kind, `_`, a number, `]`.
-pub(super) fn spans(bytes: &[u8]) -> Vec<(usize, usize)> {
+pub(super) fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
     memchr::memchr_iter(b'[', bytes)
         .filter_map(|open| {
             let inside = bytes.get(open + 1..bytes.len().min(open + 48))?;
@@ -195,23 +195,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_listing_masks_secrets_and_shows_the_rest() {
+    fn placeholder_list_masks_secrets() {
         let mut table = Placeholders::default();
-        table.stand_in(&Kind::of(kind::EMAIL), "ann@initech.com");
-        table.stand_in(&Kind::of(kind::PASSWORD), "hunter2");
-        table.stand_in(&Kind::of(kind::API_KEY), "abcdefghijklmnopqrstuvwxyz");
+        table.placeholder_for(&Kind::built_in(kind::EMAIL), "ann@initech.com");
+        table.placeholder_for(&Kind::built_in(kind::PASSWORD), "hunter2");
+        table.placeholder_for(&Kind::built_in(kind::API_KEY), "abcdefghijklmnopqrstuvwxyz");
         let shown = [
             ("[EMAIL_1]", "ann@initech.com"),
             ("[PASSWORD_1]", "[PASSWORD_1 ••••] (7 characters)"),
             ("[API_KEY_1]", "abcde…wxyz (26 characters)"),
         ];
-        assert_eq!(table.listing(), shown.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(table.list(), shown.map(|(a, b)| (a.to_owned(), b.to_owned())));
         assert_eq!(format!("{table:?}"), "Placeholders(_; 3)");
     }
 
     #[test]
-    fn placeholders_are_seen_where_they_stand() {
-        let found = |text: &str| spans(text.as_bytes()).into_iter().map(|(a, b)| text[a..b].to_owned()).collect::<Vec<_>>();
+    fn placeholder_spans_are_found() {
+        let found = |text: &str| placeholder_spans(text.as_bytes()).into_iter().map(|(a, b)| text[a..b].to_owned()).collect::<Vec<_>>();
         assert_eq!(
             found("a [EMAIL_1], [[CREDIT_CARD_12]] [email_2] [x] [A_] [_1] [Item_1] [EMAIL_1"),
             ["[EMAIL_1]", "[CREDIT_CARD_12]", "[email_2]"]

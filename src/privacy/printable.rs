@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// Sanitizes a whole text.
-pub(super) fn printable(text: &str) -> Cow<'_, str> {
+pub(super) fn sanitize(text: &str) -> Cow<'_, str> {
     if is_harmless(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 16);
-    let mut printer = Printer::default();
+    let mut printer = Sanitizer::default();
     printer.push_into(text, &mut out);
     printer.finish_into(&mut out);
     Cow::Owned(out)
@@ -23,7 +23,7 @@ pub(super) fn printable(text: &str) -> Cow<'_, str> {
 /// `. Invisible characters are shown by their numbers, except where a script or an emoji needs
 /// them.
 #[derive(Debug, Default)]
-pub struct Printer {
+pub struct Sanitizer {
     /// The last character was `\r`; the next one decides whether it ends a line.
     carriage: bool,
     /// The last character, because joiners are allowed between characters that join.
@@ -32,7 +32,7 @@ pub struct Printer {
     joiner: Option<char>,
 }
 
-impl Printer {
+impl Sanitizer {
     /// Returns the sanitized next piece.
     #[must_use]
     pub fn push(&mut self, piece: &str) -> String {
@@ -49,7 +49,7 @@ impl Printer {
             return;
         }
         for c in piece.chars() {
-            self.character(c, out);
+            self.push_char(c, out);
         }
     }
 
@@ -59,16 +59,16 @@ impl Printer {
             out.push('\u{240D}');
         }
         if let Some(joiner) = self.joiner.take() {
-            show(joiner, out);
+            write_visible(joiner, out);
         }
     }
 
-    fn character(&mut self, c: char, out: &mut String) {
+    fn push_char(&mut self, c: char, out: &mut String) {
         if std::mem::take(&mut self.carriage) && c != '\n' {
             out.push('\u{240D}');
         }
         if let Some(joiner) = self.joiner.take() {
-            if joins(self.last, c) { out.push(joiner) } else { show(joiner, out) }
+            if is_valid_joiner(self.last, c) { out.push(joiner) } else { write_visible(joiner, out) }
         }
         match c {
             '\r' => self.carriage = true,
@@ -77,9 +77,11 @@ impl Printer {
                 return;
             }
             // Variation selectors choose the form of an emoji or of a Han character.
-            '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if !self.last.is_some_and(takes_variation) => show(c, out),
+            '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if !self.last.is_some_and(takes_variation_selector) => {
+                write_visible(c, out)
+            }
             _ if is_harmless_character(c) => out.push(c),
-            _ => show(c, out),
+            _ => write_visible(c, out),
         }
         self.last = Some(c);
     }
@@ -116,19 +118,19 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// Whether a joiner between two characters has an effect: scripts that join letters, and emoji.
-fn joins(before: Option<char>, after: char) -> bool {
+fn is_valid_joiner(before: Option<char>, after: char) -> bool {
     let joining = |c: char| matches!(c, '\u{600}'..='\u{8FF}' | '\u{900}'..='\u{DFF}' | '\u{1000}'..='\u{109F}' | '\u{1780}'..='\u{18AF}' | '\u{FB50}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFC}');
     let emoji = |c: char| matches!(c, '\u{2190}'..='\u{2BFF}' | '\u{FE0F}' | '\u{1F000}'..='\u{1FAFF}');
     before.is_some_and(|before| (joining(before) && (joining(after) || !after.is_alphanumeric())) || (emoji(before) && emoji(after)))
 }
 
 /// Whether a variation selector after a character has an effect.
-fn takes_variation(c: char) -> bool {
+fn takes_variation_selector(c: char) -> bool {
     matches!(c, '#' | '*' | '0'..='9' | '\u{A9}' | '\u{AE}' | '\u{203C}'..='\u{3299}' | '\u{3400}'..='\u{9FFF}' | '\u{1000}'..='\u{109F}' | '\u{1800}'..='\u{18AF}' | '\u{F900}'..='\u{FAFF}' | '\u{1F000}'..='\u{1FAFF}' | '\u{20000}'..='\u{3FFFF}')
 }
 
 /// Writes the number of a character.
-fn show(c: char, out: &mut String) {
+fn write_visible(c: char, out: &mut String) {
     match c {
         '\0'..='\x1f' => out.extend(char::from_u32(0x2400 + u32::from(c))),
         '\x7f' => out.push('\u{2421}'),
@@ -145,16 +147,16 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_harmless_is_left_alone() {
+    fn sanitize_keeps_harmless_text() {
         for text in ["plain\ttext\n", "naïve 汉字 кириллица", "👩‍👩‍👧 ❤️ 1️⃣", "می‌خواهم", "क्‍ष"]
         {
-            assert_eq!(printable(text), text);
+            assert_eq!(sanitize(text), text);
         }
-        assert!(matches!(printable("plain"), Cow::Borrowed(_)));
+        assert!(matches!(sanitize("plain"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn what_is_not_is_shown_for_what_it_is() {
+    fn sanitize_makes_controls_visible() {
         for (text, shown) in [
             ("\x1b[31mred\x1b[0m", "␛[31mred␛[0m"),
             ("\x1b]0;title\x07after", "␛]0;title␇after"),
@@ -167,18 +169,18 @@ mod tests {
             ("\u{e0068}\u{e0069}", "<U+E0068><U+E0069>"),
             ("x\u{fe0f}\u{e0101}", "x<U+FE0F><U+E0101>"),
         ] {
-            assert_eq!(printable(text), shown);
+            assert_eq!(sanitize(text), shown);
         }
     }
 
     proptest! {
         #[test]
-        fn the_cuts_do_not_matter_and_nothing_harmful_is_left(text in "(?s)[\\x00-\\x20a-z\u{80}-\u{a0}\u{200b}-\u{200f}\u{202a}-\u{202e}👩❤\u{fe0f}می]{0,40}", cut in 0usize..40) {
+        fn sanitize_is_independent_of_chunks(text in "(?s)[\\x00-\\x20a-z\u{80}-\u{a0}\u{200b}-\u{200f}\u{202a}-\u{202e}👩❤\u{fe0f}می]{0,40}", cut in 0usize..40) {
             let at = text.char_indices().map(|(i, _)| i).nth(cut).unwrap_or(text.len());
-            let mut printer = Printer::default();
+            let mut printer = Sanitizer::default();
             let mut pieces = printer.push(&text[..at]) + &printer.push(&text[at..]);
             printer.finish_into(&mut pieces);
-            prop_assert_eq!(&pieces, &*printable(&text));
+            prop_assert_eq!(&pieces, &*sanitize(&text));
             prop_assert!(pieces.chars().all(|c| matches!(c, '\n' | '\t') || !c.is_control()));
         }
     }

@@ -1,18 +1,18 @@
 //! Quotations: where the text between quotes begins and ends, in code and in print.
 
 use super::found::trim_end;
-use super::text::{Text, find};
+use super::text::{TextBytes, find};
 
 /// The inside of a quotation that begins at a position, with or without escapes.
-pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
-    let slashes = text.run(at, 4, |b| b == b'\\') - at;
+pub(super) fn quoted_range(text: TextBytes<'_>, at: usize) -> Option<(usize, usize)> {
+    let slashes = text.scan_while(at, 4, |b| b == b'\\') - at;
     let quote = text.at(at + slashes);
     if !matches!(quote, b'"' | b'\'' | b'`') {
         if slashes > 0 || quote.is_ascii() {
             return None;
         }
         // “…”, «…», „…“, 「…」
-        return typographic(text, at);
+        return typographic_quotes(text, at);
     }
     let mut start = at + slashes + 1;
     // """…"""
@@ -25,7 +25,7 @@ pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     while i < limit {
         let b = text.at(i);
         if b == b'\\' {
-            let run = text.run(i, 8, |b| b == b'\\') - i;
+            let run = text.scan_while(i, 8, |b| b == b'\\') - i;
             if slashes > 0 && text.at(i + run) == quote && run <= slashes {
                 return (i > start).then_some((start, i));
             }
@@ -42,11 +42,11 @@ pub(super) fn quoted(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
     }
     // An unclosed quotation ends with the line, or with the text, even in the middle of an escape.
     let i = i.min(text.len());
-    (i > start && i < start + 2048 && slashes == 0 && !text.cut(start, i).contains(&b' ')).then_some((start, i))
+    (i > start && i < start + 2048 && slashes == 0 && !text.slice(start, i).contains(&b' ')).then_some((start, i))
 }
 
-fn typographic(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
-    const PAIRS: &[(&str, &[&str])] = &[
+fn typographic_quotes(text: TextBytes<'_>, at: usize) -> Option<(usize, usize)> {
+    const QUOTE_PAIRS: &[(&str, &[&str])] = &[
         ("“", &["”", "“"]),
         ("„", &["“", "”"]),
         ("‘", &["’"]),
@@ -57,11 +57,11 @@ fn typographic(text: Text<'_>, at: usize) -> Option<(usize, usize)> {
         ("‚", &["‘"]),
         ("《", &["》"]),
     ];
-    let (open, closes) = PAIRS.iter().find(|(open, _)| text.has(at, open.as_bytes()))?;
-    let start = text.blanks(at + open.len());
-    let inside = text.cut(start, start + 256);
+    let (open, closes) = QUOTE_PAIRS.iter().find(|(open, _)| text.starts_with_at(at, open.as_bytes()))?;
+    let start = text.skip_blanks(at + open.len());
+    let inside = text.slice(start, start + 256);
     let end = closes.iter().filter_map(|close| find(inside, close.as_bytes())).min()?;
     let end = trim_end(text, start, start + end, b" ");
-    let end = if text.cut(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
-    (end > start && !text.cut(start, end).contains(&b'\n')).then_some((start, end))
+    let end = if text.slice(start, end).ends_with("\u{a0}".as_bytes()) { end - 2 } else { end };
+    (end > start && !text.slice(start, end).contains(&b'\n')).then_some((start, end))
 }

@@ -1,10 +1,10 @@
 //! The redactor: finds private values according to the user's policy and replaces each by a
 //! numbered placeholder.
 
-use super::detect::{self, Hit};
-use super::manifest::{Open, Region};
+use super::detect::{self, Match};
+use super::manifest::{ManifestRegion, OpenManifest};
 use super::placeholders::{self, Placeholders};
-use super::{Finding, Findings, KINDS, Kind, Mark, Raw, Redacted};
+use super::{Finding, Findings, KINDS, Kind, Raw, Redacted, RulesetId};
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What to redact.
@@ -38,46 +38,46 @@ impl BadPattern {
 }
 
 /// The longest user-defined pattern, in bytes.
-const LONGEST_PATTERN: usize = 1000;
+const MAX_PATTERN_CHARS: usize = 1000;
 /// The most memory a compiled pattern may take, in bytes. A short pattern can compile to a
 /// huge program: `(.{999}){999}`.
-const PATTERN_MEMORY: usize = 1 << 20;
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 
 #[derive(Debug)]
-enum Allowed {
-    Exactly(String),
-    Like(Regex),
+enum AllowRule {
+    Exact(String),
+    Pattern(Regex),
 }
 
-impl Allowed {
+impl AllowRule {
     fn new(entry: &str) -> Result<Self, BadPattern> {
         if let Some(inside) = entry.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')).filter(|inside| !inside.is_empty()) {
-            return compile(entry, &format!("^(?:{inside})$")).map(Self::Like);
+            return compile_pattern(entry, &format!("^(?:{inside})$")).map(Self::Pattern);
         }
         if entry.contains('*') && entry.chars().any(|c| c != '*') {
             let pattern: Vec<String> = entry.split('*').map(regex::escape).collect();
-            return compile(entry, &format!("(?is)^{}$", pattern.join(".*"))).map(Self::Like);
+            return compile_pattern(entry, &format!("(?is)^{}$", pattern.join(".*"))).map(Self::Pattern);
         }
         if entry.trim_matches(['*', ' ']).is_empty() {
             return Err(BadPattern::new(entry, "would allow everything; to turn redaction off, set `redact = false`"));
         }
-        Ok(Self::Exactly(entry.to_owned()))
+        Ok(Self::Exact(entry.to_owned()))
     }
 
     fn covers(&self, value: &[u8]) -> bool {
         match self {
-            Self::Exactly(word) => value.eq_ignore_ascii_case(word.as_bytes()),
-            Self::Like(pattern) => pattern.is_match(value),
+            Self::Exact(word) => value.eq_ignore_ascii_case(word.as_bytes()),
+            Self::Pattern(pattern) => pattern.is_match(value),
         }
     }
 }
 
 /// Compiles a user-defined pattern, within limits on length, memory and nesting.
-pub(super) fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
-    if shown.len() > LONGEST_PATTERN {
-        return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {LONGEST_PATTERN} characters")));
+pub(super) fn compile_pattern(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
+    if shown.len() > MAX_PATTERN_CHARS {
+        return Err(BadPattern::new(&shown.chars().take(40).collect::<String>(), format!("is longer than {MAX_PATTERN_CHARS} characters")));
     }
-    RegexBuilder::new(pattern).size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY).nest_limit(50).build().map_err(|error| {
+    RegexBuilder::new(pattern).size_limit(MAX_PATTERN_BYTES).dfa_size_limit(MAX_PATTERN_BYTES).nest_limit(50).build().map_err(|error| {
         let reason = match error {
             regex::Error::CompiledTooBig(_) => "takes too much memory when compiled".to_owned(),
             other => {
@@ -91,9 +91,9 @@ pub(super) fn compile(shown: &str, pattern: &str) -> Result<Regex, BadPattern> {
 }
 
 /// A hash of this build's rules and of a policy.
-fn mark(policy: &Policy) -> Mark {
+fn ruleset_id(policy: &Policy) -> RulesetId {
     let all = format!("{} {policy:?}", env!("CHATBOT_RULES"));
-    Mark(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+    RulesetId(all.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
 }
 
 /// Finds and replaces private values according to a policy.
@@ -101,9 +101,9 @@ fn mark(policy: &Policy) -> Mark {
 pub struct Redactor {
     off: bool,
     disabled: Vec<Kind>,
-    allowed: Vec<Allowed>,
+    allowed: Vec<AllowRule>,
     own: Vec<(Kind, Regex)>,
-    mark: Mark,
+    ruleset: RulesetId,
 }
 
 impl Redactor {
@@ -112,10 +112,10 @@ impl Redactor {
     pub fn new(policy: &Policy) -> Result<Self, BadPattern> {
         let mut own = Vec::with_capacity(policy.patterns.len());
         for (kind, pattern) in &policy.patterns {
-            let Some(kind) = Kind::named(kind) else {
+            let Some(kind) = Kind::custom(kind) else {
                 return Err(BadPattern::new(kind, "is not a valid name for a kind: use at most 32 letters, digits and `_`"));
             };
-            let compiled = compile(pattern, pattern)?;
+            let compiled = compile_pattern(pattern, pattern)?;
             if compiled.is_match(b"") {
                 return Err(BadPattern::new(pattern, "matches the empty string"));
             }
@@ -123,20 +123,20 @@ impl Redactor {
         }
         let mut disabled = Vec::with_capacity(policy.disable.len());
         for name in &policy.disable {
-            let kind = Kind::named(name).filter(|kind| KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind));
+            let kind = Kind::custom(name).filter(|kind| KINDS.iter().any(|(known, _)| kind == known) || own.iter().any(|(k, _)| k == kind));
             let Some(kind) = kind else {
                 return Err(BadPattern::new(name, "is not a known kind"));
             };
             disabled.push(kind);
         }
-        let allowed = policy.allow.iter().map(|entry| Allowed::new(entry)).collect::<Result<_, _>>()?;
-        Ok(Self { off: policy.off, disabled, allowed, own, mark: mark(policy) })
+        let allowed = policy.allow.iter().map(|entry| AllowRule::new(entry)).collect::<Result<_, _>>()?;
+        Ok(Self { off: policy.off, disabled, allowed, own, ruleset: ruleset_id(policy) })
     }
 
     /// The findings in any bytes, in order and without overlaps.
     #[must_use]
     pub fn findings(&self, bytes: &[u8]) -> Findings {
-        let found = self.settled(bytes, &placeholders::spans(bytes)).into_iter();
+        let found = self.find_until_stable(bytes, &placeholders::placeholder_spans(bytes)).into_iter();
         Findings(found.map(|hit| Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end }).collect())
     }
 
@@ -144,35 +144,35 @@ impl Redactor {
     #[must_use]
     #[expect(clippy::needless_pass_by_value, reason = "the text is gone after: that is the promise")]
     pub fn redact(&self, raw: Raw, table: &mut Placeholders) -> (Redacted, Findings) {
-        let taken = placeholders::spans(raw.0.as_bytes());
+        let taken = placeholders::placeholder_spans(raw.0.as_bytes());
         for &(start, end) in &taken {
             table.reserve(raw.0.get(start..end).unwrap_or_default());
         }
         let mut findings = Findings::default();
         let mut out = String::with_capacity(raw.0.len());
         let mut from = 0;
-        for hit in self.settled(raw.0.as_bytes(), &taken) {
+        for hit in self.find_until_stable(raw.0.as_bytes(), &taken) {
             out.push_str(raw.0.get(from..hit.start).unwrap_or_default());
-            out.push_str(&table.stand_in(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()));
+            out.push_str(&table.placeholder_for(&hit.kind, raw.0.get(hit.start..hit.end).unwrap_or_default()));
             from = hit.end;
             findings.0.push(Finding { kind: hit.kind, rule: hit.rule, start: hit.start, end: hit.end });
         }
         out.push_str(raw.0.get(from..).unwrap_or_default());
-        (Redacted { text: out, mark: self.mark }, findings)
+        (Redacted { text: out, ruleset: self.ruleset }, findings)
     }
 
     /// Redacts stored text again. If its mark shows that the same rules and policy were applied
     /// before, only the numbers of its placeholders are reserved, because another scan would find
     /// nothing.
     #[must_use]
-    pub fn redact_again(&self, mut raw: Raw, mark: Option<Mark>, table: &mut Placeholders) -> Redacted {
-        if mark != Some(self.mark) {
+    pub fn redact_stored(&self, mut raw: Raw, ruleset: Option<RulesetId>, table: &mut Placeholders) -> Redacted {
+        if ruleset != Some(self.ruleset) {
             return self.redact(raw, table).0;
         }
-        for (start, end) in placeholders::spans(raw.0.as_bytes()) {
+        for (start, end) in placeholders::placeholder_spans(raw.0.as_bytes()) {
             table.reserve(raw.0.get(start..end).unwrap_or_default());
         }
-        Redacted { text: std::mem::take(&mut *raw.0), mark: self.mark }
+        Redacted { text: std::mem::take(&mut *raw.0), ruleset: self.ruleset }
     }
 
     /// Scans in rounds until a round finds nothing new. A placeholder changes the context of the
@@ -182,33 +182,33 @@ impl Redactor {
     /// Each round can only find more, so rounds end by themselves; the limit of eight bounds the
     /// time for a text made to need many. Texts that people write need one or two. After the eighth
     /// round the hits so far are returned: a value that only a ninth would find stays in the text.
-    pub(super) fn settled(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
-        let mut hits = self.hits(bytes, taken);
+    pub(super) fn find_until_stable(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Match> {
+        let mut hits = self.detect(bytes, taken);
         for _ in 0..8 {
             if hits.is_empty() {
                 break;
             }
-            let (left, seams) = replaced(bytes, &hits);
-            let parts = neighbourhoods(&left, &seams);
-            let more: Vec<Hit> = parts.into_iter().flat_map(|(from, to)| self.found_within(&left, from, to)).collect();
+            let (left, seams) = with_placeholders(bytes, &hits);
+            let parts = windows_around(&left, &seams);
+            let more: Vec<Match> = parts.into_iter().flat_map(|(from, to)| self.detect_in_windows(&left, from, to)).collect();
             if more.is_empty() {
                 break;
             }
             hits.extend(more.into_iter().filter_map(|hit| {
                 let (there, here) = *seams.get(seams.partition_point(|&(there, _)| there <= hit.start).checked_sub(1)?)?;
                 let start = here + (hit.start - there);
-                Some(Hit { start, end: start + (hit.end - hit.start), ..hit })
+                Some(Match { start, end: start + (hit.end - hit.start), ..hit })
             }));
-            hits = detect::settle(hits, &[]);
+            hits = detect::resolve_overlaps(hits, &[]);
         }
         hits
     }
 
     /// Scans a part of a text. Drops hits that touch a cut, because their other half is missing.
-    fn found_within(&self, text: &[u8], from: usize, to: usize) -> Vec<Hit> {
+    fn detect_in_windows(&self, text: &[u8], from: usize, to: usize) -> Vec<Match> {
         let part = text.get(from..to).unwrap_or_default();
-        let mut hits = self.hits(part, &placeholders::spans(part));
-        hits.retain(|hit| (from == 0 || hit.start >= SEAM) && (to == text.len() || hit.end + SEAM <= part.len()));
+        let mut hits = self.detect(part, &placeholders::placeholder_spans(part));
+        hits.retain(|hit| (from == 0 || hit.start >= CUT_MARGIN) && (to == text.len() || hit.end + CUT_MARGIN <= part.len()));
         for hit in &mut hits {
             hit.start += from;
             hit.end += from;
@@ -217,24 +217,29 @@ impl Redactor {
     }
 
     /// The hits in bytes that already contain placeholders at the `taken` positions.
-    pub(super) fn hits(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Hit> {
-        self.hits_from(bytes, taken, None).0
+    pub(super) fn detect(&self, bytes: &[u8], taken: &[(usize, usize)]) -> Vec<Match> {
+        self.detect_from(bytes, taken, None).0
     }
 
     /// The hits in a part of a stream, where a manifest may be open at a position, and the
     /// manifests in it.
-    pub(super) fn hits_from(&self, bytes: &[u8], taken: &[(usize, usize)], open: Option<(usize, Open)>) -> (Vec<Hit>, Vec<Region>) {
+    pub(super) fn detect_from(
+        &self,
+        bytes: &[u8],
+        taken: &[(usize, usize)],
+        open: Option<(usize, OpenManifest)>,
+    ) -> (Vec<Match>, Vec<ManifestRegion>) {
         if self.off {
             return (Vec::new(), Vec::new());
         }
         let (mut hits, manifests) = detect::detect_from(bytes, open);
         for (kind, pattern) in &self.own {
-            hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Hit {
+            hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Match {
                 start: found.start(),
                 end: found.end(),
                 kind: kind.clone(),
                 rule: "own-pattern",
-                rank: detect::SURE,
+                confidence: detect::KNOWN_TOKEN,
             }));
         }
         if !self.disabled.is_empty() || !self.allowed.is_empty() {
@@ -244,15 +249,15 @@ impl Redactor {
             });
         }
         for hit in &mut hits {
-            snap(bytes, hit);
+            align_to_chars(bytes, hit);
         }
-        (detect::settle(hits, taken), manifests)
+        (detect::resolve_overlaps(hits, taken), manifests)
     }
 }
 
 /// Replaces the hits by placeholders, and returns where each part between them begins in the result
 /// and in the original.
-fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
+fn with_placeholders(bytes: &[u8], hits: &[Match]) -> (Vec<u8>, Vec<(usize, usize)>) {
     let mut left = Vec::with_capacity(bytes.len());
     let mut seams = Vec::with_capacity(hits.len() + 1);
     let mut from = 0;
@@ -269,24 +274,24 @@ fn replaced(bytes: &[u8], hits: &[Hit]) -> (Vec<u8>, Vec<(usize, usize)>) {
 
 /// Bytes before and after a placeholder that are scanned again, and how close to a cut a hit is
 /// dropped.
-const BEFORE: usize = 256;
-const BEHIND: usize = 512;
-const SEAM: usize = 64;
+const WINDOW_BEFORE: usize = 256;
+const WINDOW_AFTER: usize = 512;
+const CUT_MARGIN: usize = 64;
 /// The longest value in quotes: a part is extended to the line end by at most this much.
-const LONGEST_VALUE: usize = 2304;
+const MAX_VALUE_BYTES: usize = 2304;
 
 /// The parts of a text around its placeholders, extended to whole lines; all of the text if they
 /// cover most of it.
-fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> {
+fn windows_around(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     for &(behind, _) in seams.iter().skip(1) {
-        let from = behind.saturating_sub(BEFORE);
+        let from = behind.saturating_sub(WINDOW_BEFORE);
         // Extend to the beginning of the line, if it is near.
-        let lead = left.get(from.saturating_sub(BEFORE)..from).unwrap_or_default();
+        let lead = left.get(from.saturating_sub(WINDOW_BEFORE)..from).unwrap_or_default();
         let from = lead.iter().rposition(|&b| b == b'\n').map_or(from, |p| from - lead.len() + p + 1);
         // Extend to the end of the line, as far as a value may reach.
-        let to = (behind + BEHIND).min(left.len());
-        let tail = left.get(to..(to + LONGEST_VALUE).min(left.len())).unwrap_or_default();
+        let to = (behind + WINDOW_AFTER).min(left.len());
+        let tail = left.get(to..(to + MAX_VALUE_BYTES).min(left.len())).unwrap_or_default();
         let to = to + tail.iter().position(|&b| b == b'\n').map_or(tail.len(), |p| p + 1);
         match parts.last_mut() {
             Some(last) if from <= last.1 => last.1 = to,
@@ -298,7 +303,7 @@ fn neighbourhoods(left: &[u8], seams: &[(usize, usize)]) -> Vec<(usize, usize)> 
 }
 
 /// Extends a hit to character boundaries.
-fn snap(bytes: &[u8], hit: &mut Hit) {
+fn align_to_chars(bytes: &[u8], hit: &mut Match) {
     let inside = |i: usize| bytes.get(i).is_some_and(|b| b & 0xc0 == 0x80);
     for _ in 0..3 {
         if hit.start > 0 && inside(hit.start) {
@@ -316,19 +321,19 @@ mod marks {
     use crate::privacy::Placeholders;
 
     #[test]
-    fn only_the_same_rules_under_the_same_policy_are_believed() {
+    fn redacted_text_is_trusted_for_same_ruleset() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let lax = Redactor::new(&Policy { disable: vec!["EMAIL".to_owned()], ..Policy::default() }).unwrap();
         let text = "to ann@initech.com and [EMAIL_7]";
         let mut table = Placeholders::default();
         let passed = lax.redact(Raw::from(text), &mut table).0;
         assert_eq!(passed.as_str(), text);
-        assert_eq!(lax.redact_again(Raw::from(text), Some(passed.mark()), &mut table).as_str(), text);
-        for mark in [Some(passed.mark()), None, Some(Mark(1))] {
-            let again = redactor.redact_again(Raw::from(text), mark, &mut Placeholders::default());
+        assert_eq!(lax.redact_stored(Raw::from(text), Some(passed.ruleset()), &mut table).as_str(), text);
+        for ruleset in [Some(passed.ruleset()), None, Some(RulesetId(1))] {
+            let again = redactor.redact_stored(Raw::from(text), ruleset, &mut Placeholders::default());
             assert_eq!(again.as_str(), "to [EMAIL_8] and [EMAIL_7]");
             let mut later = Placeholders::default();
-            let kept = redactor.redact_again(Raw::from(again.as_str()), Some(again.mark()), &mut later);
+            let kept = redactor.redact_stored(Raw::from(again.as_str()), Some(again.ruleset()), &mut later);
             assert_eq!(kept, again);
             assert_eq!(redactor.redact(Raw::from("bob@initech.com"), &mut later).0.as_str(), "[EMAIL_9]");
         }
@@ -345,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_value_has_the_same_placeholder_and_another_has_another() {
+    fn placeholder_is_stable_per_value() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let mut table = Placeholders::default();
         let mut say = |text: &str| redactor.redact(Raw::from(text), &mut table).0.as_str().to_owned();
@@ -354,13 +359,13 @@ mod tests {
     }
 
     #[test]
-    fn words_that_look_like_placeholders_keep_their_numbers_for_themselves() {
+    fn placeholder_numbers_in_text_are_reserved() {
         let text = "what does [EMAIL_1] mean? I am ann@initech.com";
         assert_eq!(redacted(&Policy::default(), text), "what does [EMAIL_1] mean? I am [EMAIL_2]");
     }
 
     #[test]
-    fn kinds_are_disabled_values_allowed_and_patterns_added() {
+    fn policy_disables_allows_and_adds() {
         let text = "ann@initech.com, it@initech.com and TICKET-1234 on 415-555-2671";
         let policy = Policy {
             disable: vec!["PHONE".into()],
@@ -375,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_refused_with_the_reason() {
+    fn policy_rejects_bad_patterns() {
         let refusal = |policy: Policy| Redactor::new(&policy).unwrap_err().to_string();
         let pattern = |p: &str| Policy { patterns: vec![("X".into(), p.into())], ..Policy::default() };
         assert_eq!(refusal(pattern("(")), "`(` is not a valid regular expression: unclosed group");
@@ -389,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_settled_like_a_short_one() {
+    fn redaction_of_long_text_is_stable() {
         let filler = "nothing of note happened on this day, and the next was quiet too\n".repeat(200);
         let mut text = String::new();
         for part in [
@@ -483,7 +488,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]
-        fn redacting_twice_is_redacting_once(text in pieces()) {
+        fn redaction_is_idempotent(text in pieces()) {
             let redactor = Redactor::new(&Policy::default()).unwrap();
             let mut table = Placeholders::default();
             let (once, _) = redactor.redact(Raw::from(text.as_str()), &mut table);
@@ -494,12 +499,12 @@ mod tests {
         }
 
         #[test]
-        fn what_was_replaced_comes_back_and_the_rest_was_never_touched(text in pieces()) {
+        fn redaction_is_reversed_by_restore(text in pieces()) {
             let text = text.replace(['[', '%', '\\'], "");
             let redactor = Redactor::new(&Policy::default()).unwrap();
             let mut table = Placeholders::default();
             let (redacted, findings) = redactor.redact(Raw::from(text.as_str()), &mut table);
-            prop_assert_eq!(table.substituted(redacted.as_str()), text.as_str());
+            prop_assert_eq!(table.substitute(redacted.as_str()), text.as_str());
             for finding in &findings {
                 prop_assert!(text.get(finding.start..finding.end).is_some());
             }

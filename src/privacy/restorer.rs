@@ -2,19 +2,19 @@
 //! placeholder, and only where that is safe.
 //!
 //! The model chooses what surrounds a placeholder. A value inside a URL, a host or a query would be
-//! one click away from that host, and a secret inside a command one paste away. [`RULES`] says what
+//! one click away from that host, and a secret inside a command one paste away. [`RESTORE_RULES`] says what
 //! is restored where.
 
-use super::place::{Markdown, Place, Word};
-use super::printable::printable;
+use super::place::{Markdown, OutputContext, UrlWord};
+use super::printable::sanitize;
 use super::{Displayable, Placeholders, Style};
 use std::fmt;
 
 /// The longest placeholder in its longest spelling, in bytes.
-const LONGEST: usize = 96;
+const MAX_PLACEHOLDER_BYTES: usize = 96;
 
 /// Bytes of a word that are held back to see whether it is a URL; a longer word is treated as one.
-const WORD: usize = 512;
+const MAX_WORD_BYTES: usize = 512;
 
 /// Who sees the restored values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Audience {
 
 /// How much harm a value can do in the wrong hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub(super) enum Sensitivity {
     /// Grants access by itself.
     Secret,
     /// Identifies a person.
@@ -37,7 +37,7 @@ pub(super) enum Class {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Action {
+enum RestoreMode {
     Whole,
     /// At most its first and last characters, underlined.
     Mask,
@@ -45,18 +45,18 @@ enum Action {
 }
 
 /// What is restored, by class of value and position: on the screen, in the clipboard, on request.
-const RULES: [(Class, Place, [Action; 3]); 6] = [
-    (Class::Personal, Place::Prose, [Action::Whole, Action::Whole, Action::Whole]),
-    (Class::Personal, Place::Code, [Action::Whole, Action::Whole, Action::Whole]),
-    (Class::Personal, Place::Url, [Action::Keep, Action::Keep, Action::Keep]),
-    (Class::Secret, Place::Prose, [Action::Mask, Action::Keep, Action::Whole]),
-    (Class::Secret, Place::Code, [Action::Keep, Action::Keep, Action::Whole]),
-    (Class::Secret, Place::Url, [Action::Keep, Action::Keep, Action::Keep]),
+const RESTORE_RULES: [(Sensitivity, OutputContext, [RestoreMode; 3]); 6] = [
+    (Sensitivity::Personal, OutputContext::Prose, [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole]),
+    (Sensitivity::Personal, OutputContext::Code, [RestoreMode::Whole, RestoreMode::Whole, RestoreMode::Whole]),
+    (Sensitivity::Personal, OutputContext::Url, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep]),
+    (Sensitivity::Secret, OutputContext::Prose, [RestoreMode::Mask, RestoreMode::Keep, RestoreMode::Whole]),
+    (Sensitivity::Secret, OutputContext::Code, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Whole]),
+    (Sensitivity::Secret, OutputContext::Url, [RestoreMode::Keep, RestoreMode::Keep, RestoreMode::Keep]),
 ];
 
-fn action(class: Class, place: Place, audience: Audience) -> Action {
-    let rule = RULES.iter().find(|(c, p, _)| (*c, *p) == (class, place));
-    rule.map_or(Action::Keep, |(_, _, [screen, clipboard, revealed])| match audience {
+fn restore_mode(class: Sensitivity, place: OutputContext, audience: Audience) -> RestoreMode {
+    let rule = RESTORE_RULES.iter().find(|(c, p, _)| (*c, *p) == (class, place));
+    rule.map_or(RestoreMode::Keep, |(_, _, [screen, clipboard, revealed])| match audience {
         Audience::Screen => *screen,
         Audience::Clipboard => *clipboard,
         Audience::Revealed => *revealed,
@@ -70,15 +70,15 @@ pub struct Restorer<'a> {
     audience: Audience,
     held: String,
     markdown: Markdown,
-    word: Word,
+    word: UrlWord,
     left_out: usize,
     masked: usize,
 }
 
 /// The result of reading a possible placeholder.
-enum Reading<'a> {
+enum PlaceholderParse<'a> {
     /// A placeholder of this many bytes.
-    Value(usize, &'a super::placeholders::Entry),
+    Value(usize, &'a super::placeholders::PlaceholderEntry),
     /// Not a placeholder of this conversation.
     Other,
     /// More text is needed to decide.
@@ -86,9 +86,9 @@ enum Reading<'a> {
 }
 
 /// Where the word around a placeholder ends.
-enum Ending {
+enum WordEnd {
     /// After this many bytes.
-    At(usize, Word),
+    At(usize, UrlWord),
     /// More text is needed to decide.
     Open,
     TooLong,
@@ -96,7 +96,7 @@ enum Ending {
 
 impl<'a> Restorer<'a> {
     pub(super) fn new(table: &'a Placeholders, audience: Audience) -> Self {
-        let (markdown, word) = (Markdown::default(), Word::default());
+        let (markdown, word) = (Markdown::default(), UrlWord::default());
         Self { table, audience, held: String::new(), markdown, word, left_out: 0, masked: 0 }
     }
 
@@ -106,12 +106,12 @@ impl<'a> Restorer<'a> {
             return piece.to_owned();
         }
         self.held.push_str(piece);
-        self.decided(false)
+        self.take_decided(false)
     }
 
     /// Returns what was held back until the end of the stream.
     pub(super) fn finish(&mut self) -> String {
-        self.decided(true)
+        self.take_decided(true)
     }
 
     /// The number of values that were not restored in full.
@@ -125,25 +125,25 @@ impl<'a> Restorer<'a> {
     }
 
     /// What is decided of the text that is held.
-    fn decided(&mut self, end: bool) -> String {
+    fn take_decided(&mut self, end: bool) -> String {
         let held = std::mem::take(&mut self.held);
         let mut out = String::with_capacity(held.len());
         let mut rest = held.as_str();
         while let Some(open) = rest.find(['[', '\\', '%']) {
-            self.plain(rest.get(..open).unwrap_or_default(), &mut out);
+            self.push_plain(rest.get(..open).unwrap_or_default(), &mut out);
             rest = rest.get(open..).unwrap_or_default();
             let taken = match self.read(rest, end) {
-                Reading::Open => None,
-                Reading::Other => Some(1),
-                Reading::Value(..) => match self.ending(rest, end) {
-                    Ending::Open => None,
-                    Ending::At(length, word) => {
+                PlaceholderParse::Open => None,
+                PlaceholderParse::Other => Some(1),
+                PlaceholderParse::Value(..) => match self.word_end(rest, end) {
+                    WordEnd::Open => None,
+                    WordEnd::At(length, word) => {
                         self.restore(rest.get(..length).unwrap_or_default(), word.is_url(), end, &mut out);
                         self.word = word;
                         rest = rest.get(length..).unwrap_or_default();
                         Some(0)
                     }
-                    Ending::TooLong => {
+                    WordEnd::TooLong => {
                         self.word.give_up();
                         Some(1)
                     }
@@ -153,14 +153,14 @@ impl<'a> Restorer<'a> {
                 rest.clone_into(&mut self.held);
                 return out;
             };
-            self.plain(rest.get(..taken).unwrap_or_default(), &mut out);
+            self.push_plain(rest.get(..taken).unwrap_or_default(), &mut out);
             rest = rest.get(taken..).unwrap_or_default();
         }
-        self.plain(rest, &mut out);
+        self.push_plain(rest, &mut out);
         out
     }
 
-    fn plain(&mut self, text: &str, out: &mut String) {
+    fn push_plain(&mut self, text: &str, out: &mut String) {
         for c in text.chars() {
             self.markdown.push(c);
             self.word.push(c);
@@ -169,23 +169,23 @@ impl<'a> Restorer<'a> {
     }
 
     /// Reads on to the end of the word.
-    fn ending(&self, text: &str, end: bool) -> Ending {
+    fn word_end(&self, text: &str, end: bool) -> WordEnd {
         let mut word = self.word.clone();
         let mut at = 0;
         loop {
-            if at >= WORD {
-                return Ending::TooLong;
+            if at >= MAX_WORD_BYTES {
+                return WordEnd::TooLong;
             }
             let rest = text.get(at..).unwrap_or_default();
             let Some(c) = rest.chars().next() else {
                 if !end {
-                    return Ending::Open;
+                    return WordEnd::Open;
                 }
                 word.finish();
-                return Ending::At(at, word);
+                return WordEnd::At(at, word);
             };
             match self.read(rest, end) {
-                Reading::Value(length, _) => {
+                PlaceholderParse::Value(length, _) => {
                     if rest.get(..length).is_some_and(|spelling| spelling.contains('%')) {
                         word.give_up();
                     }
@@ -193,12 +193,12 @@ impl<'a> Restorer<'a> {
                     at += length;
                     continue;
                 }
-                Reading::Open => return Ending::Open,
-                Reading::Other => {}
+                PlaceholderParse::Open => return WordEnd::Open,
+                PlaceholderParse::Other => {}
             }
             if word.ends_at(c) {
                 word.finish();
-                return Ending::At(at, word);
+                return WordEnd::At(at, word);
             }
             word.push(c);
             at += c.len_utf8();
@@ -210,7 +210,7 @@ impl<'a> Restorer<'a> {
         let mut at = 0;
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let rest = text.get(at..).unwrap_or_default();
-            let Reading::Value(length, entry) = self.read(rest, end) else {
+            let PlaceholderParse::Value(length, entry) = self.read(rest, end) else {
                 self.markdown.push(c);
                 out.push(c);
                 at += c.len_utf8();
@@ -218,34 +218,34 @@ impl<'a> Restorer<'a> {
             };
             self.markdown.push_placeholder();
             let place = match (is_url, self.markdown.is_code()) {
-                (true, _) => Place::Url,
-                (false, true) => Place::Code,
-                (false, false) => Place::Prose,
+                (true, _) => OutputContext::Url,
+                (false, true) => OutputContext::Code,
+                (false, false) => OutputContext::Prose,
             };
-            let chosen = action(entry.class(), place, self.audience);
-            let on_request = action(entry.class(), place, Audience::Revealed);
-            self.left_out += usize::from(chosen != Action::Whole);
-            self.masked += usize::from(chosen != Action::Whole && on_request == Action::Whole);
+            let chosen = restore_mode(entry.class(), place, self.audience);
+            let on_request = restore_mode(entry.class(), place, Audience::Revealed);
+            self.left_out += usize::from(chosen != RestoreMode::Whole);
+            self.masked += usize::from(chosen != RestoreMode::Whole && on_request == RestoreMode::Whole);
             match chosen {
-                Action::Whole => out.push_str(&printable(entry.value())),
-                Action::Mask => out.push_str(Displayable::line(&entry.masked()).styled(Style::Underlined).as_styled()),
-                Action::Keep => out.push_str(rest.get(..length).unwrap_or_default()),
+                RestoreMode::Whole => out.push_str(&sanitize(entry.value())),
+                RestoreMode::Mask => out.push_str(Displayable::line(&entry.mask()).with_style(Style::Underlined).as_styled()),
+                RestoreMode::Keep => out.push_str(rest.get(..length).unwrap_or_default()),
             }
             at += length;
         }
     }
 
     /// Reads `[EMAIL_1]`, `\[EMAIL\_1\]`, `%5BEMAIL_1%5D`, `[Email 1]` at the beginning of a text.
-    fn read(&self, text: &str, end: bool) -> Reading<'a> {
+    fn read(&self, text: &str, end: bool) -> PlaceholderParse<'a> {
         if !text.starts_with(['[', '\\', '%']) {
-            return Reading::Other;
+            return PlaceholderParse::Other;
         }
         // At the end of the reply, and past the longest spelling, there is nothing to wait for.
-        let open = || if end || text.len() >= LONGEST { Reading::Other } else { Reading::Open };
-        let mut signs = Signs { text: text.as_bytes(), at: 0 };
+        let open = || if end || text.len() >= MAX_PLACEHOLDER_BYTES { PlaceholderParse::Other } else { PlaceholderParse::Open };
+        let mut signs = UnescapedChars { text: text.as_bytes(), at: 0 };
         match signs.next() {
             Some(Some(b'[')) => {}
-            Some(_) => return Reading::Other,
+            Some(_) => return PlaceholderParse::Other,
             None => return open(),
         }
         let mut name = String::new();
@@ -260,14 +260,14 @@ impl<'a> Restorer<'a> {
                 // name.
                 Some(Some(b' ' | b'-')) if !name.is_empty() => name.push('_'),
                 Some(Some(b'*' | b'`')) => {}
-                Some(_) => return Reading::Other,
+                Some(_) => return PlaceholderParse::Other,
             }
         }
-        if signs.at > LONGEST {
-            return Reading::Other;
+        if signs.at > MAX_PLACEHOLDER_BYTES {
+            return PlaceholderParse::Other;
         }
         let stressed = name.trim_matches('_');
-        self.table.entry(stressed).map_or(Reading::Other, |entry| Reading::Value(signs.at, entry))
+        self.table.entry(stressed).map_or(PlaceholderParse::Other, |entry| PlaceholderParse::Value(signs.at, entry))
     }
 }
 
@@ -278,12 +278,12 @@ impl fmt::Debug for Restorer<'_> {
 }
 
 /// The characters of a text, with Markdown and URL escapes decoded.
-struct Signs<'t> {
+struct UnescapedChars<'t> {
     text: &'t [u8],
     at: usize,
 }
 
-impl Signs<'_> {
+impl UnescapedChars<'_> {
     /// The next character; `None` at the end or inside an escape, `Some(None)` for one that no
     /// placeholder contains.
     #[expect(clippy::option_option, reason = "not yet, none of ours, or a sign")]
@@ -315,10 +315,10 @@ mod tests {
 
     fn table() -> Placeholders {
         let mut table = Placeholders::default();
-        table.stand_in(&Kind::of(kind::EMAIL), "ann@initech.com");
-        table.stand_in(&Kind::of(kind::PHONE), "415-555-2671");
-        table.stand_in(&Kind::of(kind::API_KEY), KEY);
-        table.stand_in(&Kind::of(kind::PASSWORD), "hunter2");
+        table.placeholder_for(&Kind::built_in(kind::EMAIL), "ann@initech.com");
+        table.placeholder_for(&Kind::built_in(kind::PHONE), "415-555-2671");
+        table.placeholder_for(&Kind::built_in(kind::API_KEY), KEY);
+        table.placeholder_for(&Kind::built_in(kind::PASSWORD), "hunter2");
         table
     }
 
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn restoring_follows_the_table_for_personal_data() {
+    fn restore_personal_data_by_context() {
         for (said, screen) in PERSONAL {
             for audience in [Audience::Screen, Audience::Clipboard, Audience::Revealed] {
                 assert_eq!(shown(said, audience), *screen, "{said:?}");
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn restoring_puts_nothing_into_a_url_for_anybody() {
+    fn restore_leaves_urls_alone() {
         let names = ["EMAIL_1", "API_KEY_1", "PASSWORD_1"];
         for said in URLS.iter().flat_map(|url| names.map(|name| url.replace('#', name))) {
             for audience in [Audience::Screen, Audience::Clipboard, Audience::Revealed] {
@@ -408,12 +408,12 @@ mod tests {
         for said in ["%5BEMAIL_1%5D", "see %5bapi_key_1%5d."] {
             assert_eq!(shown(said, Audience::Revealed), said);
         }
-        let long = format!("[EMAIL_1]{}", "a".repeat(WORD));
+        let long = format!("[EMAIL_1]{}", "a".repeat(MAX_WORD_BYTES));
         assert_eq!(shown(&long, Audience::Screen), long);
     }
 
     #[test]
-    fn restoring_masks_secrets_in_prose_and_keeps_them_out_of_code() {
+    fn restore_masks_secrets() {
         for (said, screen) in SECRETS {
             assert_eq!(shown(said, Audience::Screen), *screen, "{said:?}");
             assert_eq!(shown(said, Audience::Clipboard), *said);
@@ -426,9 +426,9 @@ mod tests {
     }
 
     #[test]
-    fn restored_values_are_harmless() {
+    fn restore_sanitizes_values() {
         let mut table = Placeholders::default();
-        table.stand_in(&Kind::of(kind::EMAIL), "a\x1b]52;c;x\x07\u{9b}b\u{202e}");
+        table.placeholder_for(&Kind::built_in(kind::EMAIL), "a\x1b]52;c;x\x07\u{9b}b\u{202e}");
         assert_eq!(table.restore("[EMAIL_1]", Audience::Screen).0.as_styled(), "a␛]52;c;x␇<U+009B>b<U+202E>");
     }
 
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn restoring_gives_the_same_wherever_the_stream_is_cut() {
+    fn restore_is_independent_of_chunks() {
         let samples = PERSONAL.iter().chain(SECRETS).map(|(said, _)| (*said).to_owned());
         for said in samples.chain(URLS.iter().map(|url| url.replace('#', "API_KEY_1"))) {
             let whole = in_pieces(&said, &[]);
@@ -458,7 +458,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn restoring_gives_the_same_for_any_text_and_any_cuts(
+        fn restore_any_text_any_chunks(
             parts in proptest::collection::vec(prop_oneof![
                 "[a-z`~\\[\\]\\\\%/:.?&=@<> \n*_0-9。é-]{0,6}", Just("[EMAIL_1]".to_owned()), Just("%5BAPI_KEY_1%5D".to_owned()),
                 Just("[API_KEY_1]".to_owned()), Just("```\n".to_owned()), Just("https://".to_owned()), Just("a".repeat(300)),

@@ -5,44 +5,44 @@
 //! an escape sequence must not be able to hide inside a placeholder.
 
 use super::placeholders::{Audience, Placeholders, Restorer};
-use super::printable::Printer;
+use super::printable::Sanitizer;
 use super::{Displayable, Raw};
 
 /// A model's reply on its way to a terminal or a pipe.
 #[derive(Debug)]
-pub struct Screen<'a> {
-    printer: Printer,
+pub struct DisplayFilter<'a> {
+    printer: Sanitizer,
     restorer: Option<Restorer<'a>>,
 }
 
-impl<'a> Screen<'a> {
+impl<'a> DisplayFilter<'a> {
     /// Restores placeholders, for the user's terminal.
     #[must_use]
     pub fn restoring(table: &'a Placeholders, audience: Audience) -> Self {
-        Self { printer: Printer::default(), restorer: Some(table.restorer(audience)) }
+        Self { printer: Sanitizer::default(), restorer: Some(table.restorer(audience)) }
     }
 
     /// Leaves placeholders as they are, for a pipe or a file.
     #[must_use]
-    pub fn elsewhere() -> Self {
-        Self { printer: Printer::default(), restorer: None }
+    pub fn keeping_placeholders() -> Self {
+        Self { printer: Sanitizer::default(), restorer: None }
     }
 
     /// Takes the next piece and returns what can be shown now.
     pub fn show(&mut self, piece: &Raw) -> Displayable {
         let harmless = self.printer.push(&piece.0);
-        Displayable::sanitized(self.restored(harmless))
+        Displayable::from_sanitized(self.restore(harmless))
     }
 
     /// Returns what was held back until the end.
     pub fn finish(&mut self) -> Displayable {
         let mut rest = String::new();
         self.printer.finish_into(&mut rest);
-        let mut shown = self.restored(rest);
+        let mut shown = self.restore(rest);
         if let Some(restorer) = &mut self.restorer {
             shown.push_str(&restorer.finish());
         }
-        Displayable::sanitized(shown)
+        Displayable::from_sanitized(shown)
     }
 
     /// How many values were not shown whole that are on request.
@@ -51,7 +51,7 @@ impl<'a> Screen<'a> {
         self.restorer.as_ref().map_or(0, Restorer::masked)
     }
 
-    fn restored(&mut self, harmless: String) -> String {
+    fn restore(&mut self, harmless: String) -> String {
         match &mut self.restorer {
             Some(restorer) => restorer.push(&harmless),
             None => harmless,
@@ -68,7 +68,7 @@ mod tests {
     fn shown(table: &Placeholders, answer: &str) -> Vec<String> {
         let cuts = (0..=answer.len()).filter(|at| answer.is_char_boundary(*at));
         cuts.map(|at| {
-            let mut screen = Screen::restoring(table, Audience::Screen);
+            let mut screen = DisplayFilter::restoring(table, Audience::Screen);
             let (first, second) = answer.split_at(at);
             (screen.show(&Raw::from(first)) + screen.show(&Raw::from(second)) + screen.finish()).plain().into_owned()
         })
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_at_the_end_and_nothing_moves_the_cursor() {
+    fn display_filter_loses_nothing() {
         let redactor = Redactor::new(&Policy::default()).unwrap();
         let mut table = Placeholders::default();
         drop(redactor.redact(Raw::from("ann@initech.com"), &mut table));
@@ -88,7 +88,7 @@ mod tests {
         ] {
             assert!(shown(&table, answer).iter().all(|s| s == screen), "{answer:?}: {:?}", shown(&table, answer));
         }
-        let mut elsewhere = Screen::elsewhere();
+        let mut elsewhere = DisplayFilter::keeping_placeholders();
         assert_eq!((elsewhere.show(&Raw::from("to [EMAIL_1]\r")) + elsewhere.finish()).plain(), "to [EMAIL_1]␍");
     }
 }

@@ -1,22 +1,22 @@
 //! Secrets in sentences, in several languages: `the wifi password is hunter2`, `mein Passwort
 //! lautet …`.
 
-use super::assign::{Name, kind_of};
-use super::detect::{Pass, SAID};
+use super::assign::{FieldName, kind_of};
+use super::detect::{CONTEXT_WORDS, Scan};
 use super::kind::CRYPTO_WALLET;
-use super::lexicon::{Lexicon, lexicon};
-use super::names::Word;
-use super::quotation::quoted;
-use super::text::{Text, caseless, count, find, is_word, lowered};
+use super::lexicon::{WordSet, word_set};
+use super::names::FieldKind;
+use super::quotation::quoted_range;
+use super::text::{TextBytes, count_byte, find, fold_case, is_word, to_lowercase};
 use super::value;
 use super::vocabulary;
 
 /// How far a sentence is followed, in bytes: about the length of a long sentence.
-const REACH: usize = 120;
+const MAX_DISTANCE: usize = 120;
 
 /// Words that connect a name with its value.
 #[rustfmt::skip]
-static CONNECTORS: Lexicon = lexicon!([
+static CONNECTOR_WORDS: WordSet = word_set!([
     "is", "are", "was", "be", "to", "as", "equals", "being", "=", ":", "-", "–", "—", "->", "=>", "→", "==", ":=", "ist", "lautet",
     "lauten", "war", "wäre", "heißt", "heisst", "auf", "zu", "es", "son", "era", "será", "est", "sont", "était", "c'est", "sera", "è",
     "é", "sono", "era:", "sarà", "são", "foi", "jest", "to:", "brzmi", "är", "er", "var", "on", "oli", "a", "är:", "это", "такой",
@@ -27,7 +27,7 @@ static CONNECTORS: Lexicon = lexicon!([
 
 /// Words that may come between the connecting word and the value.
 #[rustfmt::skip]
-static FILLERS: Lexicon = lexicon!([
+static FILLER_WORDS: WordSet = word_set!([
     "now", "currently", "still", "just", "simply", "set", "changed", "updated", "reset", "again", "probably", "also", "always",
     "literally", "the", "following", "this", "called", "to", "as", "actually", "really", "only", "exactly", "something", "like", "jetzt",
     "nun", "noch", "immer", "einfach", "aktuell", "derzeit", "ahora", "actualmente", "maintenant", "toujours", "actuellement", "adesso",
@@ -37,18 +37,18 @@ static FILLERS: Lexicon = lexicon!([
 
 /// Words for changing a password.
 #[rustfmt::skip]
-static TURNED: Lexicon = lexicon!([
+static CHANGE_VERBS: WordSet = word_set!([
     "changed", "change", "reset", "rotated", "updated", "cambiato", "cambiata", "cambiare", "changé", "changer",
     "cambié", "cambiado", "cambiar", "alterei", "mudei", "alterado", "geändert", "gewijzigd", "veranderd", "zmieniłem", "zmieniłam", "zmieniono", "ändrade", "bytte",
 ]);
 
 /// Words before the new value of a change.
-static INTO: Lexicon =
-    lexicon!(["from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na", "till", "into", "auf", "zu",]);
+static INTO_WORDS: WordSet =
+    word_set!(["from", "von", "du", "dal", "z", "från", "van", "in", "en", "a", "por", "para", "op", "na", "till", "into", "auf", "zu",]);
 
 /// A word of a sentence with its position, without the punctuation around it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Spoken {
+pub(super) struct ProseWord {
     pub(super) start: usize,
     pub(super) end: usize,
     /// Where the word ends, including its punctuation.
@@ -57,31 +57,31 @@ pub(super) struct Spoken {
 }
 
 /// Returns the word of a sentence that begins at a position.
-pub(super) fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken> {
-    let i = text.run(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
-    let i = if text.has(i, b"\xc2\xa0") { i + 2 } else { i };
+pub(super) fn next_word(text: TextBytes<'_>, from: usize, limit: usize) -> Option<ProseWord> {
+    let i = text.scan_while(from, 8, |b| matches!(b, b' ' | b'\t' | b'*' | b'(' | b'_'));
+    let i = if text.starts_with_at(i, b"\xc2\xa0") { i + 2 } else { i };
     if i >= limit {
         return None;
     }
     // A quote before punctuation closes one that was opened earlier.
     let closes = matches!(text.at(i + 1), b',' | b';' | b')' | b'.' | b'+' | b' ' | b'\n' | b']' | b'}' | b'\\' | b':');
-    if let Some((start, end)) = quoted(text, i)
-        && !(closes && i > 0 && text.before(i) != b' ' || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
-        && (end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.before(i)))
+    if let Some((start, end)) = quoted_range(text, i)
+        && !(closes && i > 0 && text.byte_before(i) != b' ' || closes && matches!(text.at(i + 1), b',' | b';' | b' '))
+        && (end - start <= 64 && text.at(i) != b'\'' || text.at(i) == b'\'' && end - start < 40 && !is_word(text.byte_before(i)))
     {
-        return Some(Spoken { start, end, next: end + 1, quoted: true });
+        return Some(ProseWord { start, end, next: end + 1, quoted: true });
     }
-    let end = text.run(i, 128, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'`');
+    let end = text.scan_while(i, 128, |b| !b.is_ascii_whitespace() && b != b'"' && b != b'`');
     if end == i {
         return None;
     }
     let mut stop = end;
     while stop > i {
-        let b = text.before(stop);
+        let b = text.byte_before(stop);
         let sign = matches!(b, b'.' | b',' | b';' | b':' | b'?' | b')' | b'*' | b'\'' | b'>' | b']')
-            || (b == b'!' && stop == end && !value::is_striking(text.cut(i, stop - 1)));
+            || (b == b'!' && stop == end && !value::looks_like_password(text.slice(i, stop - 1)));
         if !sign {
-            let wide = text.cut(stop.saturating_sub(3), stop);
+            let wide = text.slice(stop.saturating_sub(3), stop);
             if stop - i > 3 && matches!(wide, [0xE3, 0x80, _] | [0xEF, 0xBC, _]) {
                 stop -= 3;
                 continue;
@@ -90,85 +90,85 @@ pub(super) fn spoken(text: Text<'_>, from: usize, limit: usize) -> Option<Spoken
         }
         stop -= 1;
     }
-    Some(Spoken { start: i, end: stop.max(i), next: end, quoted: false })
+    Some(ProseWord { start: i, end: stop.max(i), next: end, quoted: false })
 }
 
 /// Reads a sentence from a secret's name on. Tries the value after the name, then before it, then
 /// nearby.
-pub(super) fn read(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
-    if matches!(name.word, Word::Key | Word::Opaque) {
+pub(super) fn read(scan: &mut Scan<'_>, name: &FieldName<'_>) {
+    let text = scan.text;
+    if matches!(name.word, FieldKind::Key | FieldKind::Opaque) {
         return;
     }
-    if text.at(name.at) >= 0xCE || text.before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
+    if text.at(name.at) >= 0xCE || text.byte_before(name.to) >= 0x80 && !text.at(name.to).is_ascii_whitespace() || is_cjk(text, name) {
         if text.at(name.end).is_ascii_whitespace()
-            && let Some((start, end)) = said(text, name)
+            && let Some((start, end)) = value_after(text, name)
         {
-            pass.hit(start, end, kind_of(name), "spoken", SAID);
-            pass.named = end;
+            scan.report(start, end, kind_of(name), "spoken", CONTEXT_WORDS);
+            scan.named = end;
         } else {
-            super::script::read(pass, name);
+            super::script::read(scan, name);
         }
         return;
     }
-    if name.word == Word::Pair {
-        super::aside::pair(pass, name);
+    if name.word == FieldKind::Credentials {
+        super::aside::user_password_pair(scan, name);
         return;
     }
-    super::output::answered(pass, name);
-    let speaks = speaks_on(text, name);
-    if let Some((start, end)) = said(text, name).or_else(|| named_later(text, name)).filter(|_| speaks) {
-        pass.hit(start, end, kind_of(name), "spoken", SAID);
-        pass.named = end;
-        super::aside::turned(pass, name, end);
+    super::output::answered_prompt(scan, name);
+    let speaks = continues_as_prose(text, name);
+    if let Some((start, end)) = value_after(text, name).or_else(|| value_named_later(text, name)).filter(|_| speaks) {
+        scan.report(start, end, kind_of(name), "spoken", CONTEXT_WORDS);
+        scan.named = end;
+        super::aside::replacement_value(scan, name, end);
         return;
     }
     let ends = matches!(text.at(name.end), 0 | b'.' | b'!' | b'?' | b')' | b',' | b'\n' | b'\r');
-    if (speaks || ends) && !super::aside::said_before(pass, name) && !super::aside::near(pass, name) {
-        super::aside::listed(pass, name);
+    if (speaks || ends) && !super::aside::value_before_name(scan, name) && !super::aside::near_mention(scan, name) {
+        super::aside::lines_below(scan, name);
     }
 }
 
 /// Whether a sentence can continue after a name: a space or sentence punctuation follows, not code.
-fn speaks_on(text: Text<'_>, name: &Name<'_>) -> bool {
-    let closed = text.run(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
+fn continues_as_prose(text: TextBytes<'_>, name: &FieldName<'_>) -> bool {
+    let closed = text.scan_while(name.end, 6, |b| matches!(b, b'"' | b'\'' | b'`' | b'*' | b')' | b'_' | b'\\'));
     let next = text.at(closed);
     // `password@host` and `password/x` are parts of something else.
     (next.is_ascii_whitespace() || matches!(next, b':' | b'=' | b',' | b'-' | b'(' | b'?') && closed >= name.end || next >= 0x80)
         && !(next == b'(' && closed == name.end)
-        && !matches!(text.cut(closed, closed + 2), b"->" | b"::" | b"--")
+        && !matches!(text.slice(closed, closed + 2), b"->" | b"::" | b"--")
 }
 
 /// `the old password was … and the new one is hunter2`, `my dog's name but the real one is …`
-fn named_later(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
-    if name.word != Word::Password {
+fn value_named_later(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, usize)> {
+    if name.word != FieldKind::Password {
         return None;
     }
-    let limit = text.line_end(name.end, REACH);
-    let rest = text.cut(name.end, limit);
+    let limit = text.line_end(name.end, MAX_DISTANCE);
+    let rest = text.slice(name.end, limit);
     find(rest, b"one")?;
     let link = [&b"one is "[..], b"one was ", b"one: ", b"one's "].iter().find_map(|link| {
         let at = find(rest, link)?;
         Some(name.end + at + link.len())
     })?;
-    let word = spoken(text, link, limit)?;
-    let bytes = text.cut(word.start, word.end);
-    let fits = value::is_striking(bytes)
-        && value::made(bytes).digits > 0
-        && !value::is_term(bytes)
-        && !value::is_placeholder(bytes)
+    let word = next_word(text, link, limit)?;
+    let bytes = text.slice(word.start, word.end);
+    let fits = value::looks_like_password(bytes)
+        && value::char_stats(bytes).digits > 0
+        && !value::is_technical_term(bytes)
+        && !value::is_dummy_value(bytes)
         && !value::is_code(bytes)
         && !looks_like_name(bytes);
     fits.then_some((word.start, word.end))
 }
 
-fn is_cjk(text: Text<'_>, name: &Name<'_>) -> bool {
+fn is_cjk(text: TextBytes<'_>, name: &FieldName<'_>) -> bool {
     text.at(name.at) >= 0xE0 && text.at(name.to) >= 0xE0
 }
 
 /// Returns the value after `name is`, `name for the router:`, or directly after the name.
-fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
-    let limit = text.line_end(name.end, REACH);
+fn value_after(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, usize)> {
+    let limit = text.line_end(name.end, MAX_DISTANCE);
     let mut at = name.end;
     // `the password? hunter2`
     let mut connected = text.at(at) == b'?' && text.at(at + 1) == b' ';
@@ -178,31 +178,36 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
     // Words since the connecting word, and whether a word for a change occurred.
     let (mut since, mut turning) = (0, false);
     for n in 0..10 {
-        let word = spoken(text, at, limit)?;
-        let bytes = text.cut(word.start, word.end);
+        let word = next_word(text, at, limit)?;
+        let bytes = text.slice(word.start, word.end);
         // At the same name, stop: reading starts there again. At a placeholder, stop: the value was
         // found.
-        let whole = text.cut(word.start, word.next);
-        if whole.contains(&b'[') && !super::placeholders::spans(whole).is_empty() || bytes.eq_ignore_ascii_case(text.cut(name.at, name.to))
+        let whole = text.slice(word.start, word.next);
+        if whole.contains(&b'[') && !super::placeholders::placeholder_spans(whole).is_empty()
+            || bytes.eq_ignore_ascii_case(text.slice(name.at, name.to))
         {
             return None;
         }
         // `the pass for the guest network (hunter2)`
-        connected |= text.before(word.start) == b'(' && text.at(word.end) == b')' && value::is_striking(bytes) && !looks_like_name(bytes);
-        let said = caseless(bytes);
-        let closing = text.cut(word.end, word.next);
+        connected |= text.byte_before(word.start) == b'('
+            && text.at(word.end) == b')'
+            && value::looks_like_password(bytes)
+            && !looks_like_name(bytes);
+        let said = fold_case(bytes);
+        let closing = text.slice(word.end, word.next);
         let sentence_ends = !word.quoted && closing.iter().any(|b| matches!(b, b'.' | b'?' | b'!' | b';'));
-        turning |= TURNED.has_folded(&said);
-        let into = || INTO.has_folded(&said) && (turning || super::context::said_within(text, name.start, 48, &TURNED));
+        turning |= CHANGE_VERBS.contains_ignore_case(&said);
+        let into =
+            || INTO_WORDS.contains_ignore_case(&said) && (turning || super::context::preceded_within(text, name.start, 48, &CHANGE_VERBS));
         let sign = bytes.is_empty() && closing.iter().any(|b| !matches!(b, b',' | b';'));
-        if !word.quoted && (sign || CONNECTORS.has_folded(&said) || into()) {
+        if !word.quoted && (sign || CONNECTOR_WORDS.contains_ignore_case(&said) || into()) {
             connected = true;
             since = 0;
-        } else if takes(text, name, &word, bytes, connected, n, since)
+        } else if accepts(text, name, &word, bytes, connected, n, since)
             && !(n == 0 && text.at(name.end) == b'?' && bytes.iter().all(u8::is_ascii_digit))
         {
             return Some((word.start, word.end));
-        } else if word.quoted || !filler(&said, connected, since) {
+        } else if word.quoted || !is_filler(&said, connected, since) {
             if connected && since == 0 && !word.quoted && !sentence_ends && n < 4 {
                 // `the password for prod is the same as before: hunter2`
                 since += 1;
@@ -216,7 +221,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
                 && !sentence_ends
                 && n < 7
                 && bytes.iter().all(|&b| b.is_ascii_alphabetic() || b >= 0x80)
-                && matches!(name.word, Word::Password | Word::Pass)
+                && matches!(name.word, FieldKind::Password | FieldKind::Pass)
             {
                 connected = closing.contains(&b':');
                 since = 0;
@@ -225,7 +230,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
             }
             return None;
         } else {
-            since += usize::from(connected && !FILLERS.has_folded(&said));
+            since += usize::from(connected && !FILLER_WORDS.contains_ignore_case(&said));
             connected |= closing.contains(&b':');
         }
         if sentence_ends {
@@ -237,7 +242,7 @@ fn said(text: Text<'_>, name: &Name<'_>) -> Option<(usize, usize)> {
 }
 
 /// Whether a word of a sentence can be skipped on the way to the value.
-fn filler(word: &[u8], connected: bool, since: usize) -> bool {
+fn is_filler(word: &[u8], connected: bool, since: usize) -> bool {
     let sign = |c: char| matches!(c, '-' | '\'' | '’' | '/' | '.' | '_' | '@') || c.is_ascii_digit();
     let letters = if word.is_ascii() {
         word.iter().all(|&b| b.is_ascii_alphabetic() || sign(char::from(b))) && word.iter().any(u8::is_ascii_alphabetic)
@@ -245,98 +250,98 @@ fn filler(word: &[u8], connected: bool, since: usize) -> bool {
         std::str::from_utf8(word)
             .is_ok_and(|word| word.chars().all(|c| c.is_alphabetic() || sign(c)) && word.chars().any(char::is_alphabetic))
     };
-    letters && (!connected || FILLERS.has_folded(word) || since < 1)
+    letters && (!connected || FILLER_WORDS.contains_ignore_case(word) || since < 1)
 }
 
 /// Whether a word of a sentence is the value of the name.
-fn takes(text: Text<'_>, name: &Name<'_>, word: &Spoken, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
-    let made = value::made(bytes);
-    let is_said = connected && place <= 3 && since == 0 && name.word == Word::Password;
+fn accepts(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord, bytes: &[u8], connected: bool, place: usize, since: usize) -> bool {
+    let stats = value::char_stats(bytes);
+    let is_said = connected && place <= 3 && since == 0 && name.word == FieldKind::Password;
     // Quick exit: most words are ordinary.
-    if made.lower == made.length && !word.quoted && !is_said {
+    if stats.lower == stats.length && !word.quoted && !is_said {
         return false;
     }
     // Closing tags and types in code are not values.
     let generic = bytes.contains(&b'<') && bytes.first().is_some_and(u8::is_ascii_uppercase);
-    if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && made.digits == 0 {
+    if matches!(bytes.first(), Some(b')' | b']' | b'}' | b'>' | b',' | b';')) || generic && stats.digits == 0 {
         return false;
     }
-    if name.word == Word::Pin {
-        let digits = made.digits == made.length && (3..=8).contains(&made.length)
-            || made.length >= 5
-                && made.digits * 2 >= made.length
-                && made.lower == 0
-                && made.digits + made.upper + made.signs == made.length
+    if name.word == FieldKind::Pin {
+        let digits = stats.digits == stats.length && (3..=8).contains(&stats.length)
+            || stats.length >= 5
+                && stats.digits * 2 >= stats.length
+                && stats.lower == 0
+                && stats.digits + stats.upper + stats.signs == stats.length
                 && !bytes.contains(&b'.');
         return digits
-            && made.length <= 100
+            && stats.length <= 100
             && (connected || place == 0)
             && !is_year_like(bytes, connected)
-            && !value::is_placeholder(bytes);
+            && !value::is_dummy_value(bytes);
     }
-    if made.length < 3 || made.length > 256 || value::is_placeholder(bytes) || value::is_term(bytes) {
+    if stats.length < 3 || stats.length > 256 || value::is_dummy_value(bytes) || value::is_technical_term(bytes) {
         return false;
     }
     if word.quoted {
-        let sentence = made.spaces > 0 && (made.upper > 0 && made.digits == 0 || made.spaces > 6);
+        let sentence = stats.spaces > 0 && (stats.upper > 0 && stats.digits == 0 || stats.spaces > 6);
         return (connected || place == 0)
             && !sentence
             && !is_label(bytes)
             && (connected
-                || value::is_striking(bytes)
-                || name.word == Word::Password
+                || value::looks_like_password(bytes)
+                || name.word == FieldKind::Password
                     && text.at(word.start.wrapping_sub(1)) == b'`'
-                    && made.spaces == 0
+                    && stats.spaces == 0
                     && !value::is_code(bytes)
-                    && made.length >= 6
+                    && stats.length >= 6
                     && !vocabulary::is_common(&bytes.to_ascii_lowercase()))
-            && (!value::is_code(bytes) || value::is_striking(bytes));
+            && (!value::is_code(bytes) || value::looks_like_password(bytes));
     }
-    if value::is_code(bytes) || value::is_uuid(bytes) && name.word != Word::Secret || speaks_of(name, bytes) {
+    if value::is_code(bytes) || value::is_uuid(bytes) && name.word != FieldKind::Secret || is_other_name(name, bytes) {
         return false;
     }
-    let secret = matches!(name.word, Word::Secret);
+    let secret = matches!(name.word, FieldKind::Secret);
     if secret {
         return (connected || place == 0)
-            && made.length >= 8
-            && made.digits >= 1
-            && made.lower + made.upper >= 1
-            && (value::is_random(bytes) || value::is_striking(bytes))
+            && stats.length >= 8
+            && stats.digits >= 1
+            && stats.lower + stats.upper >= 1
+            && (value::is_random(bytes) || value::looks_like_password(bytes))
             && !looks_like_name(bytes);
     }
-    if value::is_striking(bytes) && !looks_like_name(bytes) {
+    if value::looks_like_password(bytes) && !looks_like_name(bytes) {
         // Without a digit it may be an identifier in code: accept it only directly after `is`.
-        let identifier = made.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
-        if identifier && (name.word == Word::Pass || since > 0 || !said_to_be(text, name, word)) {
+        let identifier = stats.digits == 0 && bytes.iter().all(|&b| is_word(b) || matches!(b, b'_' | b'<' | b'>' | b'&' | b'*' | b','));
+        if identifier && (name.word == FieldKind::Pass || since > 0 || !is_spoken_connector(text, name, word)) {
             return false;
         }
         let plain = place == 0
-            && made.length >= 5
+            && stats.length >= 5
             && is_word(bytes.first().copied().unwrap_or(0))
-            && text.cut(name.end, word.start).iter().all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
-            && (made.digits > 0 || name.word == Word::Password)
-            && !(name.word == Word::Pass && made.digits == 0 && bytes.contains(&b'.'));
+            && text.slice(name.end, word.start).iter().all(|b| matches!(b, b' ' | b'"' | b'`' | b'*' | b'\''))
+            && (stats.digits > 0 || name.word == FieldKind::Password)
+            && !(name.word == FieldKind::Pass && stats.digits == 0 && bytes.contains(&b'.'));
         return connected || plain;
     }
-    let digits = made.digits == made.length && (4..=16).contains(&made.length);
+    let digits = stats.digits == stats.length && (4..=16).contains(&stats.length);
     if digits {
-        return (connected || place == 0 && made.length >= 6) && since == 0 && !is_year_like(bytes, connected && place <= 2);
+        return (connected || place == 0 && stats.length >= 6) && since == 0 && !is_year_like(bytes, connected && place <= 2);
     }
     // A plain word: only directly after `is`, at the end of the statement, and if it is not a
     // common word.
-    let plain = made.length == made.lower + made.upper && made.length >= 5 && made.upper <= 1;
+    let plain = stats.length == stats.lower + stats.upper && stats.length >= 5 && stats.upper <= 1;
     let ends = {
         let next = text.at(word.next);
-        let closing = text.cut(word.end, word.next);
+        let closing = text.slice(word.end, word.next);
         next == 0 || next == b'\n' || next == b'\r' || closing.iter().any(|b| matches!(b, b'.' | b'!' | b';')) || closing.contains(&b',')
     };
-    let capital_only = made.upper == 1 && made.digits == 0;
-    is_said && plain && ends && !vocabulary::is_common(&bytes.to_ascii_lowercase()) && !capital_only && direct(text, name, word)
+    let capital_only = stats.upper == 1 && stats.digits == 0;
+    is_said && plain && ends && !vocabulary::is_common(&bytes.to_ascii_lowercase()) && !capital_only && is_direct(text, name, word)
 }
 
 /// Whether a word of speech connects name and value, rather than a sign as in code.
-fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
-    let between = text.cut(name.end, word.start);
+fn is_spoken_connector(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord) -> bool {
+    let between = text.slice(name.end, word.start);
     word.quoted
         || between.iter().any(|b| b.is_ascii_alphabetic() || *b >= 0x80)
             && !between.iter().any(|b| matches!(b, b'>' | b'(' | b',' | b';' | b'{'))
@@ -344,8 +349,8 @@ fn said_to_be(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
 }
 
 /// Whether only a form of "is" comes between name and value.
-fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
-    let between = lowered(text.cut(name.end, word.start));
+fn is_direct(text: TextBytes<'_>, name: &FieldName<'_>, word: &ProseWord) -> bool {
+    let between = to_lowercase(text.slice(name.end, word.start));
     matches!(
         between.trim(),
         "is" | "is:"
@@ -375,8 +380,8 @@ fn direct(text: Text<'_>, name: &Name<'_>, word: &Spoken) -> bool {
 }
 
 /// `password2_0_`, `tokens=100`: other names, and names with values of their own.
-fn speaks_of(name: &Name<'_>, bytes: &[u8]) -> bool {
-    let own = name.text.cut(name.at, name.to);
+fn is_other_name(name: &FieldName<'_>, bytes: &[u8]) -> bool {
+    let own = name.text.slice(name.at, name.to);
     let names_it = bytes.len() > own.len()
         && bytes.get(..own.len()).is_some_and(|start| start.eq_ignore_ascii_case(own))
         && bytes.iter().any(|b| matches!(b, b'_' | b'=' | b'.'));
@@ -393,23 +398,23 @@ fn is_year_like(bytes: &[u8], connected: bool) -> bool {
 
 /// Words for things that are numbered.
 #[rustfmt::skip]
-static THINGS: Lexicon = lexicon!([
+static NUMBERED_NOUNS: WordSet = word_set!([
     "server", "host", "node", "d", "user", "prod", "staging", "vm", "we", "app", "router", "version", "step", "chapter",
     "section", "rfc", "issue", "windows", "python", "phase", "level", "test", "env", "us-east", "eu-west", "build", "page",
 ]);
 
 /// Whether a word is a name with digits: `db1`, `node-3`, `server01`, `user2`.
 pub(super) fn looks_like_name(bytes: &[u8]) -> bool {
-    let made = value::made(bytes);
+    let stats = value::char_stats(bytes);
     let stem = bytes.iter().rposition(u8::is_ascii_alphabetic).and_then(|p| bytes.get(..=p)).unwrap_or_default();
-    let numbered = made.digits <= 2 && made.signs <= 1 && THINGS.has_folded(stem);
-    let dashed = made.digits > 0
+    let numbered = stats.digits <= 2 && stats.signs <= 1 && NUMBERED_NOUNS.contains_ignore_case(stem);
+    let dashed = stats.digits > 0
         && bytes.split(|&b| b == b'-').count() >= 2
-        && made.upper == 0
-        && made.digits <= 2
-        && made.signs == count(bytes, b'-')
-        && bytes.split(|&b| b == b'-').any(|part| THINGS.has_folded(part));
-    let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !value::is_striking(part));
+        && stats.upper == 0
+        && stats.digits <= 2
+        && stats.signs == count_byte(bytes, b'-')
+        && bytes.split(|&b| b == b'-').any(|part| NUMBERED_NOUNS.contains_ignore_case(part));
+    let alternative = bytes.contains(&b'/') && bytes.split(|&b| b == b'/').all(|part| !value::looks_like_password(part));
     numbered || dashed || alternative
 }
 
@@ -426,29 +431,29 @@ fn is_label(bytes: &[u8]) -> bool {
 }
 
 /// Reads 12 to 24 plain words after the name of a seed phrase.
-pub(super) fn phrase(pass: &mut Pass<'_>, name: &Name<'_>) {
-    let text = pass.text;
-    let mut at = text.run(name.end, 24, |b| !b.is_ascii_alphabetic());
+pub(super) fn seed_phrase(scan: &mut Scan<'_>, name: &FieldName<'_>) {
+    let text = scan.text;
+    let mut at = text.scan_while(name.end, 24, |b| !b.is_ascii_alphabetic());
     for link in [&b"is"[..], b"are", b"was", b"ist", b"value"] {
-        if text.has_folded(at, link) && !is_word(text.at(at + link.len())) {
-            at = text.run(at + link.len(), 16, |b| !b.is_ascii_alphabetic());
+        if text.starts_with_ignore_case_at(at, link) && !is_word(text.at(at + link.len())) {
+            at = text.scan_while(at + link.len(), 16, |b| !b.is_ascii_alphabetic());
         }
     }
     let start = at;
     let (mut count, mut end) = (0, at);
     while count < 25 {
-        let stop = text.run(at, 12, |b| b.is_ascii_lowercase());
+        let stop = text.scan_while(at, 12, |b| b.is_ascii_lowercase());
         if stop - at < 3 || stop - at > 8 {
             break;
         }
         count += 1;
         end = stop;
-        at = text.run(stop, 4, |b| matches!(b, b' ' | b'\n' | b',') || b.is_ascii_digit() || b == b'.');
+        at = text.scan_while(stop, 4, |b| matches!(b, b' ' | b'\n' | b',') || b.is_ascii_digit() || b == b'.');
         if at == stop {
             break;
         }
     }
     if matches!(count, 12 | 15 | 18 | 21 | 24) || (12..=25).contains(&count) {
-        pass.hit(start, end, CRYPTO_WALLET, "seed-phrase", SAID);
+        scan.report(start, end, CRYPTO_WALLET, "seed-phrase", CONTEXT_WORDS);
     }
 }

@@ -6,10 +6,10 @@
 //! it can and never gives one back. What comes before a `|` is read backwards from the literal
 //! after it: `{x:32}|-us{d:1-2}`.
 
-use super::text::Text;
+use super::text::TextBytes;
 
 /// Whether a byte belongs to a character class.
-fn belongs(class: u8, b: u8) -> bool {
+fn is_in_class(class: u8, b: u8) -> bool {
     match class {
         b'd' => b.is_ascii_digit(),
         b'x' => b.is_ascii_digit() || (b'a'..=b'f').contains(&b),
@@ -32,18 +32,18 @@ fn belongs(class: u8, b: u8) -> bool {
     }
 }
 
-enum Piece<'s> {
+enum PatternPiece<'s> {
     Literal(&'s [u8]),
-    Run { class: u8, least: usize, most: usize },
+    Run { class: u8, min: usize, max: usize },
 }
 
 /// Iterates over the pieces of a shape.
-struct Pieces<'s>(&'s [u8]);
+struct PatternPieces<'s>(&'s [u8]);
 
-impl<'s> Iterator for Pieces<'s> {
-    type Item = Piece<'s>;
+impl<'s> Iterator for PatternPieces<'s> {
+    type Item = PatternPiece<'s>;
 
-    fn next(&mut self) -> Option<Piece<'s>> {
+    fn next(&mut self) -> Option<PatternPiece<'s>> {
         let shape = self.0;
         if shape.is_empty() {
             return None;
@@ -55,12 +55,12 @@ impl<'s> Iterator for Pieces<'s> {
         let end = shape.iter().skip(1).position(|&b| b == b'{').map_or(shape.len(), |p| p + 1);
         let (literal, rest) = shape.split_at(end);
         self.0 = rest;
-        Some(Piece::Literal(literal))
+        Some(PatternPiece::Literal(literal))
     }
 }
 
 /// Parses a run at the beginning of a shape. Returns it and the rest.
-fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
+fn run_piece(shape: &[u8]) -> Option<(PatternPiece<'_>, &[u8])> {
     let inside = shape.strip_prefix(b"{")?;
     let end = inside.iter().take(12).position(|&b| b == b'}')?;
     let (run, rest) = inside.split_at(end);
@@ -71,7 +71,7 @@ fn run_piece(shape: &[u8]) -> Option<(Piece<'_>, &[u8])> {
         Some((least, most)) => (least.parse().ok()?, most.parse().ok()?),
         None => (counts.parse().ok()?, counts.parse().ok()?),
     };
-    Some((Piece::Run { class, least, most }, rest.get(1..)?))
+    Some((PatternPiece::Run { class, min: least, max: most }, rest.get(1..)?))
 }
 
 /// The keyword of a shape: the literal after a `|`, or at the beginning, up to the next run.
@@ -95,22 +95,22 @@ pub(super) const fn keyword(shape: &str) -> &[u8] {
 }
 
 /// Returns start and end of a token whose keyword begins at `at`.
-pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, usize)> {
+pub(super) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -> Option<(usize, usize)> {
     let (head, tail) = match shape.split_once('|') {
         Some((head, tail)) => (Some(head), tail),
         None => (None, shape),
     };
-    let start = match head.map(|head| Pieces(head.as_bytes()).next()) {
-        Some(Some(Piece::Run { class, least, most })) => {
-            let mut start = text.run_back(at, most + 1, |b| belongs(class, b));
+    let start = match head.map(|head| PatternPieces(head.as_bytes()).next()) {
+        Some(Some(PatternPiece::Run { class, min: least, max: most })) => {
+            let mut start = text.scan_back(at, most + 1, |b| is_in_class(class, b));
             // The letter of an escape (`\
             // `) before the run is not part of it.
-            if text.before(start) == b'\\' && matches!(text.at(start), b'n' | b'r' | b't') {
+            if text.byte_before(start) == b'\\' && matches!(text.at(start), b'n' | b'r' | b't') {
                 start += 1;
             }
             // The character before a run of the full length may be a sign that belongs to something
             // else.
-            if at - start > most && !text.before(at - most).is_ascii_alphanumeric() {
+            if at - start > most && !text.byte_before(at - most).is_ascii_alphanumeric() {
                 start = at - most;
             }
             (at - start >= least && at - start <= most).then_some(start)?
@@ -120,32 +120,32 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
     };
     let mut i = at;
     let mut last = 0;
-    for piece in Pieces(tail.as_bytes()) {
+    for piece in PatternPieces(tail.as_bytes()) {
         match piece {
-            Piece::Literal(literal) => {
+            PatternPiece::Literal(literal) => {
                 // The run before the literal continues after a line break.
                 for _ in 0..40 {
-                    let Some(next) = line_break(text, i).filter(|_| last != 0 && !text.has(i, literal)) else { break };
-                    let stop = text.run(next, 4096, |b| belongs(last, b));
+                    let Some(next) = skip_line_break(text, i).filter(|_| last != 0 && !text.starts_with_at(i, literal)) else { break };
+                    let stop = text.scan_while(next, 4096, |b| is_in_class(last, b));
                     if stop == next {
                         break;
                     }
                     i = stop;
                 }
-                if !text.has(i, literal) {
+                if !text.starts_with_at(i, literal) {
                     return None;
                 }
                 i += literal.len();
                 last = 0;
             }
-            Piece::Run { class, least, most } => {
+            PatternPiece::Run { class, min: least, max: most } => {
                 i = run(text, i, class, (least, most), i - at >= 16)?;
                 last = class;
             }
         }
     }
     // A longer run is a different token.
-    if last != 0 && belongs(last, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
+    if last != 0 && is_in_class(last, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
         return None;
     }
     Some((start, i))
@@ -153,8 +153,8 @@ pub(super) fn matches(text: Text<'_>, at: usize, shape: &str) -> Option<(usize, 
 
 /// Returns the end of a run. It may be wrapped over lines while it is too short; in the middle of a
 /// token, anywhere.
-fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), inside: bool) -> Option<usize> {
-    let mut end = text.run(from, most, |b| belongs(class, b));
+fn run(text: TextBytes<'_>, from: usize, class: u8, (least, most): (usize, usize), inside: bool) -> Option<usize> {
+    let mut end = text.scan_while(from, most, |b| is_in_class(class, b));
     let mut have = end - from;
     for _ in 0..8 {
         if have >= least {
@@ -162,13 +162,13 @@ fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), in
             let wrapped = end - from > have;
             return (!wrapped || inside || !matches!(text.at(end), b'=' | b':' | b'_' | b'-' | b'.' | b'(' | b' ')).then_some(end);
         }
-        let halved = halves(text, end, true);
+        let halved = skip_concatenation(text, end, true);
         // Too short on its first line to be a wrapped token.
         if halved.is_none() && !inside && (have < 8 || least < 20) {
             return None;
         }
-        let next = halved.or_else(|| line_break(text, end))?;
-        let stop = text.run(next, most - have, |b| belongs(class, b));
+        let next = halved.or_else(|| skip_line_break(text, end))?;
+        let stop = text.scan_while(next, most - have, |b| is_in_class(class, b));
         have += stop - next;
         if stop == next || (have < least && stop - next < 8 && !inside && halved.is_none()) {
             return None;
@@ -179,30 +179,31 @@ fn run(text: Text<'_>, from: usize, class: u8, (least, most): (usize, usize), in
 }
 
 /// Skips the signs between two parts of a string, in several languages: `"ghp_…" + "…"`.
-fn halves(text: Text<'_>, i: usize, beside: bool) -> Option<usize> {
+fn skip_concatenation(text: TextBytes<'_>, i: usize, beside: bool) -> Option<usize> {
     let quote = text.at(i);
     if !matches!(quote, b'"' | b'\'') {
         return None;
     }
-    let sign = text.run(i + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+    let sign = text.scan_while(i + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
     if text.at(sign) == b',' {
         // `["ghp_…", "…"].join("")`
-        let next = text.run(sign + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
-        return (text.at(next) == quote && is_joined(text, i)).then_some(next + 1);
+        let next = text.scan_while(sign + 1, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+        return (text.at(next) == quote && is_joined_list(text, i)).then_some(next + 1);
     }
-    let behind = if text.has(sign, b"||") { sign + 2 } else { text.run(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~')) };
-    let next = text.run(behind, 40, |b| b.is_ascii_whitespace() || b == b'\\');
+    let behind =
+        if text.starts_with_at(sign, b"||") { sign + 2 } else { text.scan_while(sign, 2, |b| matches!(b, b'+' | b'.' | b'&' | b'~')) };
+    let next = text.scan_while(behind, 40, |b| b.is_ascii_whitespace() || b == b'\\');
     // `f"…" f"…"`
     let next = next + usize::from(next > i + 1 && matches!(text.at(next), b'f' | b'b' | b'r') && text.at(next + 1) == quote);
-    (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.cut(i, next).contains(&b'\n'))).then_some(next + 1)
+    (text.at(next) == quote && (behind > sign || beside && next > i + 1 || text.slice(i, next).contains(&b'\n'))).then_some(next + 1)
 }
 
 /// Whether the list that a literal ends in is joined to one string.
-fn is_joined(text: Text<'_>, i: usize) -> bool {
-    let behind = text.cut(i, i + 400);
+fn is_joined_list(text: TextBytes<'_>, i: usize) -> bool {
+    let behind = text.slice(i, i + 400);
     let close = behind.iter().position(|b| matches!(b, b']' | b')' | b'}'));
     let after = close.map(|p| behind.get(p + 1..(p + 24).min(behind.len())).unwrap_or_default());
-    let before = text.cut(i.saturating_sub(160), i);
+    let before = text.slice(i.saturating_sub(160), i);
     after.is_some_and(|after| [&b".join("[..], b".concat(", b".reduce(", b"->join("].iter().any(|call| after.starts_with(call)))
         || [
             &b".join(["[..],
@@ -222,37 +223,37 @@ fn is_joined(text: Text<'_>, i: usize) -> bool {
 }
 
 /// Skips a line break inside a wrapped token, with the quote and continuation marks around it.
-pub(super) fn line_break(text: Text<'_>, i: usize) -> Option<usize> {
-    if let Some(next) = halves(text, i, false) {
+pub(super) fn skip_line_break(text: TextBytes<'_>, i: usize) -> Option<usize> {
+    if let Some(next) = skip_concatenation(text, i, false) {
         return Some(next);
     }
-    let i = text.run(i, 2, |b| b == b'\\' || b == b'=' || b == b' ');
-    let after = if text.has(i, b"\r\n") {
+    let i = text.scan_while(i, 2, |b| b == b'\\' || b == b'=' || b == b' ');
+    let after = if text.starts_with_at(i, b"\r\n") {
         i + 2
-    } else if text.has(i, b"\n") {
+    } else if text.starts_with_at(i, b"\n") {
         i + 1
     } else {
         return None;
     };
-    Some(text.run(after, 40, |b| matches!(b, b' ' | b'\t' | b'>' | b'|')))
+    Some(text.scan_while(after, 40, |b| matches!(b, b' ' | b'\t' | b'>' | b'|')))
 }
 
 #[cfg(test)]
 pub(super) mod samples {
 
-    use super::{Piece, Pieces};
+    use super::{PatternPiece, PatternPieces};
 
     /// A token of a shape, each character drawn uniformly by `draw` from its class, except signs
     /// that only end or escape. Runs get their minimum length. `keep` narrows a class, unless
     /// nothing would remain.
-    pub(in super::super) fn drawn(shape: &str, draw: &mut impl FnMut(usize) -> usize, keep: fn(u8) -> bool) -> String {
+    pub(in super::super) fn random_sample(shape: &str, draw: &mut impl FnMut(usize) -> usize, keep: fn(u8) -> bool) -> String {
         let mut out = String::new();
-        for piece in Pieces(shape.replace('|', "").as_bytes()) {
+        for piece in PatternPieces(shape.replace('|', "").as_bytes()) {
             match piece {
-                Piece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
-                Piece::Run { class, least, .. } => {
+                PatternPiece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
+                PatternPiece::Run { class, min: least, .. } => {
                     let whole: Vec<u8> =
-                        (33..127u8).filter(|&b| super::belongs(class, b)).filter(|b| !b"=%~.,;:!?#$&()*+[]{}@^".contains(b)).collect();
+                        (33..127u8).filter(|&b| super::is_in_class(class, b)).filter(|b| !b"=%~.,;:!?#$&()*+[]{}@^".contains(b)).collect();
                     let kept: Vec<u8> = whole.iter().copied().filter(|&b| keep(b)).collect();
                     let letters = if kept.is_empty() { &whole } else { &kept };
                     for _ in 0..least {
@@ -265,15 +266,15 @@ pub(super) mod samples {
     }
 
     /// Fills every run of a text with characters of its class that look random and never change.
-    pub(in super::super) fn fill(shape: &str) -> String {
+    pub(in super::super) fn fill_pattern(shape: &str) -> String {
         let mut out = String::new();
         let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ shape.len() as u64;
-        for piece in Pieces(shape.as_bytes()) {
+        for piece in PatternPieces(shape.as_bytes()) {
             match piece {
-                Piece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
-                Piece::Run { class, least, .. } => {
+                PatternPiece::Literal(literal) => out.push_str(std::str::from_utf8(literal).unwrap()),
+                PatternPiece::Run { class, min: least, .. } => {
                     let letters: Vec<u8> =
-                        (33..127u8).filter(|&b| super::belongs(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%').collect();
+                        (33..127u8).filter(|&b| super::is_in_class(class, b) && b != b'=' && b != b'-' && b != b'.' && b != b'%').collect();
                     for _ in 0..least {
                         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                         let pick = usize::try_from(state >> 33).unwrap() % letters.len();

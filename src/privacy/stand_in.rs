@@ -1,13 +1,13 @@
 //! Values that are not secrets themselves: placeholders of documentation, references to a secret
 //! stored elsewhere, masks.
 
-use super::lexicon::{Lexicon, lexicon};
-use super::text::{find, lowered};
+use super::lexicon::{WordSet, word_set};
+use super::text::{find, to_lowercase};
 use super::wordlike::stands_as_word;
 
 /// Values that are placeholders as a whole, in lower case.
 #[rustfmt::skip]
-static NOTHING: Lexicon = lexicon!([
+static EMPTY_VALUES: WordSet = word_set!([
     "", "null", "none", "nil", "undefined", "true", "false", "yes", "no", "on", "off", "n/a", "na", "tbd", "todo", "fixme", "password",
     "passwd", "pass", "pwd", "passwort", "secret", "token", "key", "apikey", "api_key", "api-key", "value", "string", "str", "text",
     "test", "example", "foo", "bar", "baz", "foobar", "xxx", "abc", "default", "empty", "blank", "unset", "hidden", "masked", "redacted",
@@ -22,7 +22,7 @@ static NOTHING: Lexicon = lexicon!([
 
 /// Parts that mark a placeholder, in lower case.
 #[rustfmt::skip]
-static PLACEHOLDER_PARTS: Lexicon = lexicon!([
+static DUMMY_PARTS: WordSet = word_set!([
     "your", "****", "....", "…", "example", "placeholder", "changeme", "change_me", "change-me", "change this", "redacted",
     "insert", "replace", "dummy", "todo", "fixme", "_here", "-here", " here", "enter_", "enter-", "masked", "removed", "filtered",
     "sanitized", "censored", "goes_here", "put_", "put-", "notreal", "not-a-real", "not_a_real", "not-real", "fake_", "fake-", "sample",
@@ -31,14 +31,14 @@ static PLACEHOLDER_PARTS: Lexicon = lexicon!([
 ]);
 
 /// Those of the parts that must begin a word.
-static BOUNDED: Lexicon = lexicon!([
+static WORD_START_PARTS: WordSet = word_set!([
     "enter_", "enter-", "put_", "put-", "insert", "replace", "sample", "masked", "removed", "filtered", "lorem", "todo", "fake_", "fake-",
     "dummy", "your",
 ]);
 
 /// Prefixes of references to a secret stored elsewhere.
 #[rustfmt::skip]
-static REFERENCES: Lexicon = lexicon!([
+static REFERENCE_PREFIXES: WordSet = word_set!([
     "$", "\\$", "%", "{{", "{%", "<%", "#{", "@{", "&{", "${", "op://", "vault:", "vault://", "env:", "env.", "env(", "env[", "file:", "file://",
     "keyring:", "ref+", "ref:", "secretref:", "awssm://", "gcpsm://", "ssm:", "arn:", "projects/", "secretsmanager", "!ref", "!sub",
     "!secret", "!vault", "!env", "!getatt", "enc[", "ansible_vault", "process.env", "import.meta", "os.environ", "os.getenv", "getenv",
@@ -50,11 +50,12 @@ static REFERENCES: Lexicon = lexicon!([
 ]);
 
 /// Whether one of the parts occurs as a word, and not by chance inside a key.
-fn has_placeholder_part(value: &[u8]) -> bool {
-    PLACEHOLDER_PARTS.any_in(value, |i, part| {
+fn has_dummy_part(value: &[u8]) -> bool {
+    DUMMY_PARTS.any_in(value, |i, part| {
         // Some of them occur by chance inside another word: `cENTER-9`.
         let inside = || i.checked_sub(1).and_then(|p| value.get(p)).is_some_and(u8::is_ascii_alphabetic);
-        !(BOUNDED.has(part) && inside() || part.ends_with("here") && value.len() > i + part.len()) && stands_as_word(value, i, part)
+        !(WORD_START_PARTS.contains(part) && inside() || part.ends_with("here") && value.len() > i + part.len())
+            && stands_as_word(value, i, part)
     })
 }
 
@@ -64,7 +65,7 @@ fn has_run_of_x(value: &[u8]) -> bool {
 }
 
 /// Whether it is a regular expression: `[a-z0-9]{8,}`, `^\\w+$`.
-fn is_pattern(lower: &[u8]) -> bool {
+fn is_regex(lower: &[u8]) -> bool {
     if !lower.iter().any(|b| matches!(b, b'(' | b'-' | b'\\' | b'*' | b'[')) {
         return false;
     }
@@ -75,14 +76,14 @@ fn is_pattern(lower: &[u8]) -> bool {
 }
 
 /// Whether a value is a placeholder, a mask or a reference.
-pub(super) fn is_placeholder(value: &[u8]) -> bool {
-    if value.contains(&b'[') && !super::placeholders::spans(value).is_empty() {
+pub(super) fn is_dummy_value(value: &[u8]) -> bool {
+    if value.contains(&b'[') && !super::placeholders::placeholder_spans(value).is_empty() {
         return true;
     }
-    let lower = lowered(value);
+    let lower = to_lowercase(value);
     let lower = lower.trim();
-    if NOTHING.has(lower)
-        || REFERENCES
+    if EMPTY_VALUES.contains(lower)
+        || REFERENCE_PREFIXES
             .find(lower.as_bytes(), |start| {
                 lower.starts_with(start)
                     && !(start == "$" && looks_like_dollar_secret(lower))
@@ -95,7 +96,7 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     {
         return true;
     }
-    if has_placeholder_part(value.trim_ascii()) || has_run_of_x(value) || is_pattern(lower.as_bytes()) {
+    if has_dummy_part(value.trim_ascii()) || has_run_of_x(value) || is_regex(lower.as_bytes()) {
         return true;
     }
     let first = lower.chars().next().unwrap_or(' ');
@@ -110,13 +111,13 @@ pub(super) fn is_placeholder(value: &[u8]) -> bool {
     if matches!(first, ':' | '@' | '?') && inside().chars().all(|c| c.is_alphabetic() || c == '_') {
         return true;
     }
-    let distinct = few(lower.as_bytes());
+    let distinct = distinct_capped(lower.as_bytes());
     distinct <= 1 && !(lower.len() >= 6 && lower.bytes().all(|b| matches!(b, b'1'..=b'9')))
         || (distinct <= 2 && lower.len() >= 8 && !lower.bytes().any(|b| b.is_ascii_digit()))
 }
 
 /// The number of different bytes in a value, counted up to two.
-fn few(value: &[u8]) -> usize {
+fn distinct_capped(value: &[u8]) -> usize {
     let Some(&one) = value.first() else { return 0 };
     let Some(&other) = value.iter().find(|&&b| b != one) else { return 1 };
     if value.iter().all(|&b| b == one || b == other) { 2 } else { 3 }
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_and_references_are_no_secrets() {
+    fn dummy_values_are_not_secrets() {
         for value in [
             "changeme",
             "<your password>",
@@ -162,12 +163,12 @@ mod tests {
             "%(pw)s",
             "$(pass show x)",
         ] {
-            assert!(is_placeholder(value.as_bytes()), "{value}");
+            assert!(is_dummy_value(value.as_bytes()), "{value}");
         }
         for value in
             ["hunter2", "Tr0ub4dor&3", "$ecr3t!", "p@ssw0rd", "letmein", "admin123", "%tgB6yhn", "[x9#k!2", "(S3cure)!", "correcthorse"]
         {
-            assert!(!is_placeholder(value.as_bytes()), "{value}");
+            assert!(!is_dummy_value(value.as_bytes()), "{value}");
         }
     }
 }

@@ -6,10 +6,10 @@
 //!
 //! A stream can miss what a message would not: a value whose context is more than 1 KiB before a
 //! cut (a row of a long table whose head is in the block before), and values that only a second
-//! round of scanning would find (see `Redactor::settled`).
+//! round of scanning would find (see `Redactor::find_until_stable`).
 
-use super::detect::{self, Hit};
-use super::text::Text;
+use super::detect::{self, Match};
+use super::text::TextBytes;
 use super::{Finding, Kind, Redactor};
 use super::{manifest, placeholders};
 use std::collections::HashMap;
@@ -17,17 +17,17 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 
 /// Bytes scanned at once. Large enough that scanning tails twice (16 of 256 KiB) costs little.
-const BLOCK: usize = 256 * 1024;
+const BLOCK_BYTES: usize = 256 * 1024;
 /// The end of a block that waits for the next one. Longer than any value except large private keys
 /// (up to 32 KiB); a key that reaches the cut moves the cut to its beginning.
-const TAIL: usize = 16 * 1024;
+const TAIL_BYTES: usize = 16 * 1024;
 /// Bytes before a cut that are scanned again as context.
-const CONTEXT: usize = 1024;
+const CONTEXT_BYTES: usize = 1024;
 /// The most values whose numbers are remembered.
-const REMEMBERED: usize = 200_000;
+const MAX_REMEMBERED: usize = 200_000;
 
 /// A stream in the process of being redacted.
-pub struct Stream<'r> {
+pub struct RedactionStream<'r> {
     redactor: &'r Redactor,
     buffer: Vec<u8>,
     /// The part of the buffer that was already written out.
@@ -35,42 +35,50 @@ pub struct Stream<'r> {
     /// The offset of the buffer in the stream.
     offset: usize,
     /// The parser state of a manifest that the last cut divided.
-    open: Option<manifest::Open>,
+    open: Option<manifest::OpenManifest>,
     /// A hit longer than the last block, which continues.
-    goes_on: Option<Hit>,
-    numbers: Numbers,
+    goes_on: Option<Match>,
+    numbers: PlaceholderNumbers,
 }
 
 impl Redactor {
     /// Starts redacting a stream.
     #[must_use]
-    pub fn stream(&self) -> Stream<'_> {
-        Stream { redactor: self, buffer: Vec::new(), done: 0, offset: 0, open: None, goes_on: None, numbers: Numbers::default() }
+    pub fn stream(&self) -> RedactionStream<'_> {
+        RedactionStream {
+            redactor: self,
+            buffer: Vec::new(),
+            done: 0,
+            offset: 0,
+            open: None,
+            goes_on: None,
+            numbers: PlaceholderNumbers::default(),
+        }
     }
 }
 
-impl Stream<'_> {
+impl RedactionStream<'_> {
     /// Takes the next bytes. Redacted bytes are appended to `out`; `found` is called with each
     /// finding, with offsets into the stream.
     pub fn push(&mut self, mut bytes: &[u8], out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
         while !bytes.is_empty() {
-            let room = (self.done + BLOCK).saturating_sub(self.buffer.len()).min(bytes.len());
+            let room = (self.done + BLOCK_BYTES).saturating_sub(self.buffer.len()).min(bytes.len());
             let (now, later) = bytes.split_at(room);
             self.buffer.extend_from_slice(now);
             bytes = later;
-            if self.buffer.len() >= self.done + BLOCK {
-                self.block(false, out, found);
+            if self.buffer.len() >= self.done + BLOCK_BYTES {
+                self.process_block(false, out, found);
             }
         }
     }
 
     /// Ends the stream: writes out what was held back.
     pub fn finish(mut self, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
-        self.block(true, out, found);
+        self.process_block(true, out, found);
     }
 
-    fn block(&mut self, last: bool, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
-        let taken = placeholders::spans(&self.buffer);
+    fn process_block(&mut self, last: bool, out: &mut Vec<u8>, found: &mut impl FnMut(Finding)) {
+        let taken = placeholders::placeholder_spans(&self.buffer);
         for &(start, end) in taken.iter().filter(|(start, _)| *start >= self.done) {
             self.numbers.reserve(self.buffer.get(start..end).unwrap_or_default());
         }
@@ -78,12 +86,12 @@ impl Stream<'_> {
         // which is a third faster.
         let whole = last && self.offset == 0 && self.done == 0;
         let (hits, manifests) = if whole {
-            (self.redactor.settled(&self.buffer, &taken), Vec::new())
+            (self.redactor.find_until_stable(&self.buffer, &taken), Vec::new())
         } else {
-            self.redactor.hits_from(&self.buffer, &taken, self.open.map(|open| (self.done, open)))
+            self.redactor.detect_from(&self.buffer, &taken, self.open.map(|open| (self.done, open)))
         };
-        let hits = self.continued(hits);
-        let mut cut = if last { self.buffer.len() } else { self.seam() };
+        let hits = self.continue_open_match(hits);
+        let mut cut = if last { self.buffer.len() } else { self.cut_point() };
         if let Some(across) = hits.iter().find(|hit| hit.start < cut && cut < hit.end) {
             // No value longer than a block has to be replaced as a whole.
             cut = if across.start > self.done { across.start } else { across.end };
@@ -104,8 +112,8 @@ impl Stream<'_> {
             found(Finding { kind: hit.kind, rule: hit.rule, start: self.offset + start, end: self.offset + hit.end });
         }
         out.extend_from_slice(self.buffer.get(from..cut).unwrap_or_default());
-        self.open = manifest::state_at(Text(&self.buffer), &manifests, cut);
-        let keep = self.context(cut);
+        self.open = manifest::state_at(TextBytes(&self.buffer), &manifests, cut);
+        let keep = self.context_start(cut);
         self.buffer.drain(..keep);
         self.offset += keep;
         self.done = cut - keep;
@@ -113,53 +121,53 @@ impl Stream<'_> {
 
     /// The hits, with the rest of a value that was too long for the block before: up to white space
     /// or a quote.
-    fn continued(&mut self, mut hits: Vec<Hit>) -> Vec<Hit> {
+    fn continue_open_match(&mut self, mut hits: Vec<Match>) -> Vec<Match> {
         let Some(found) = self.goes_on.take() else { return hits };
         let word = |b: &u8| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'`' | b'<');
         let rest = self.buffer.get(self.done..).unwrap_or_default();
         let end = self.done + rest.iter().take_while(|b| word(b)).count();
         if end > self.done {
-            hits.push(Hit { start: self.done, end, ..found });
+            hits.push(Match { start: self.done, end, ..found });
         }
-        detect::settle(hits, &[])
+        detect::resolve_overlaps(hits, &[])
     }
 
     /// Where the block is cut: at the last line end that leaves a tail, else at white space, else
     /// anywhere.
-    fn seam(&self) -> usize {
-        let most = self.buffer.len().saturating_sub(TAIL);
-        let least = most.saturating_sub(TAIL).max(self.done + 1);
+    fn cut_point(&self) -> usize {
+        let most = self.buffer.len().saturating_sub(TAIL_BYTES);
+        let least = most.saturating_sub(TAIL_BYTES).max(self.done + 1);
         let span = self.buffer.get(least..most).unwrap_or_default();
         let place = span.iter().rposition(|&b| b == b'\n').or_else(|| span.iter().rposition(u8::is_ascii_whitespace));
         place.map_or(most, |place| least + place + 1)
     }
 
     /// Where the context for the next block begins: at a line start, if one is near.
-    fn context(&self, cut: usize) -> usize {
-        let from = cut.saturating_sub(CONTEXT);
+    fn context_start(&self, cut: usize) -> usize {
+        let from = cut.saturating_sub(CONTEXT_BYTES);
         let before = self.buffer.get(from..cut).unwrap_or_default();
         before.iter().position(|&b| b == b'\n').map_or(from, |place| from + place + 1)
     }
 }
 
-impl fmt::Debug for Stream<'_> {
+impl fmt::Debug for RedactionStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Stream(_; {} bytes)", self.offset + self.done)
     }
 }
 
-/// Numbers the values. Only hashes are kept, and at most [`REMEMBERED`]: a value that comes back
+/// Numbers the values. Only hashes are kept, and at most [`MAX_REMEMBERED`]: a value that comes back
 /// after 200 000 others may get another number.
 #[derive(Default)]
-struct Numbers {
+struct PlaceholderNumbers {
     known: HashMap<u64, u32>,
     highest: HashMap<String, u32>,
     hasher: RandomState,
 }
 
-impl Numbers {
+impl PlaceholderNumbers {
     fn number(&mut self, kind: &Kind, value: &[u8]) -> u32 {
-        if self.known.len() >= REMEMBERED {
+        if self.known.len() >= MAX_REMEMBERED {
             self.known.clear();
         }
         let hash = self.hasher.hash_one((kind, value));
@@ -204,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_stream_is_redacted_as_a_whole_text_is() {
+    fn stream_redacts_like_whole_text() {
         let mut text = String::new();
         for i in 0..30_000 {
             text += &format!("{i} user{i}@initech.com said password=hunter{i}x and left, nothing else\n");
@@ -218,9 +226,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_block_across_the_seam_is_found_whole() {
+    fn stream_finds_key_block_across_blocks() {
         let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj\n".repeat(60);
-        for lead in [BLOCK - TAIL - 2000, BLOCK - TAIL, BLOCK - 100, BLOCK + 5] {
+        for lead in [BLOCK_BYTES - TAIL_BYTES - 2000, BLOCK_BYTES - TAIL_BYTES, BLOCK_BYTES - 100, BLOCK_BYTES + 5] {
             let text = format!("{}\n-----BEGIN PRIVATE KEY-----\n{line}-----END PRIVATE KEY-----\nend", "x ".repeat(lead / 2));
             let (out, found) = streamed(text.as_bytes(), 4096);
             assert_eq!(found.len(), 1);
@@ -230,7 +238,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_decide_nothing_and_bytes_outside_of_findings_stay(parts in prop::collection::vec(prop_oneof![
+        fn stream_is_independent_of_chunks(parts in prop::collection::vec(prop_oneof![
             Just(b"bob@initech.com ".to_vec()), Just(b"password: hunter2x\n".to_vec()), Just(b"4111 1111 1111 1111".to_vec()), Just("\u{200b}héllo ".as_bytes().to_vec()), Just(vec![0xff, 0xfe, 0, b'@']), prop::collection::vec(any::<u8>(), 0..20)
         ], 0..40), piece in 1usize..50) {
             let text = parts.concat();

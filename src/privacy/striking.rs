@@ -4,31 +4,31 @@
 //! The test is lenient on purpose: it is asked only about words that a secret's name already points
 //! to.
 
-use super::lexicon::{Lexicon, lexicon};
-use super::text::lowered;
-use super::value::made;
+use super::lexicon::{WordSet, word_set};
+use super::text::to_lowercase;
+use super::value::char_stats;
 
 /// Whether a word cannot be an ordinary word: it contains digits or signs, or capitals inside.
-pub(super) fn is_striking(value: &[u8]) -> bool {
-    let made = made(value);
-    let letters = made.lower + made.upper;
+pub(super) fn looks_like_password(value: &[u8]) -> bool {
+    let stats = char_stats(value);
+    let letters = stats.lower + stats.upper;
     let inner_sign = value
         .get(1..value.len().saturating_sub(1))
         .unwrap_or_default()
         .iter()
         .any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'+' | b'=' | b'~' | b'?' | b'_' | b'|'));
-    let inner_capital = made.lower >= 2
+    let inner_capital = stats.lower >= 2
         && value.windows(2).filter(|w| matches!(w, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase())).count() >= 1;
-    (letters >= 1 && made.digits >= 1 && made.length >= 4)
-        || is_joined(value)
-        || (inner_sign && letters + made.digits >= 3)
-        || (inner_capital && made.length >= 8)
-        || (made.signs >= 2 && letters >= 3 && inner_sign)
+    (letters >= 1 && stats.digits >= 1 && stats.length >= 4)
+        || is_hyphenated_passphrase(value)
+        || (inner_sign && letters + stats.digits >= 3)
+        || (inner_capital && stats.length >= 8)
+        || (stats.signs >= 2 && letters >= 3 && inner_sign)
 }
 
 /// Words for things, which occur in hyphenated names.
 #[rustfmt::skip]
-static JOINED: Lexicon = lexicon!([
+static HYPHENATED_WORDS: WordSet = word_set!([
     "password", "passwords", "secret", "secrets", "token", "tokens", "credentials", "manager", "service", "server", "client", "config",
     "user", "users", "name", "prod", "staging", "test", "production", "default", "cluster", "database", "account", "admin", "data",
     "volume", "value", "file", "here", "your", "with", "this", "that", "from", "reset", "login", "auth", "access", "keys", "factor",
@@ -37,7 +37,7 @@ static JOINED: Lexicon = lexicon!([
 
 /// Whether it is four or more hyphenated words, as in passphrases: no generated name of that many
 /// words is free of the words above.
-fn is_joined(value: &[u8]) -> bool {
+fn is_hyphenated_passphrase(value: &[u8]) -> bool {
     let mut words = 0;
     value.len() >= 16
         && value.split(|&b| b == b'-').all(|word| {
@@ -45,13 +45,13 @@ fn is_joined(value: &[u8]) -> bool {
             (3..=10).contains(&word.len())
                 && word.iter().skip(1).all(u8::is_ascii_lowercase)
                 && word.first().is_some_and(u8::is_ascii_alphabetic)
-                && !std::str::from_utf8(word).is_ok_and(|word| JOINED.has(word))
+                && !std::str::from_utf8(word).is_ok_and(|word| HYPHENATED_WORDS.contains(word))
         })
         && words >= 4
 }
 
 #[rustfmt::skip]
-static TERMS: Lexicon = lexicon!([
+static TECHNICAL_TERMS: WordSet = word_set!([
     "sha1", "sha-1", "sha256", "sha-256", "sha512", "sha-512", "sha3", "md5", "base64", "base32", "oauth2", "oauth2.0", "argon2",
     "argon2id", "pbkdf2", "2fa", "utf8", "utf-8", "http2", "x509", "x.509", "pkcs8", "pkcs12", "pkcs#12", "p12", "i18n", "l10n", "s3",
     "ec2", "k8s", "aes256", "aes-256", "aes-256-gcm", "aes128", "hs256", "rs256", "es256", "ed25519", "rsa2048", "totp", "ipv4", "ipv6",
@@ -63,8 +63,8 @@ static TERMS: Lexicon = lexicon!([
 ]);
 
 /// Whether it is a technical term with digits or signs, as it occurs in sentences about passwords.
-pub(super) fn is_term(value: &[u8]) -> bool {
-    if TERMS.has_folded(value) {
+pub(super) fn is_technical_term(value: &[u8]) -> bool {
+    if TECHNICAL_TERMS.contains_ignore_case(value) {
         return true;
     }
     // Quick exit: none of the forms below begins or continues like this.
@@ -74,13 +74,13 @@ pub(super) fn is_term(value: &[u8]) -> bool {
     {
         return false;
     }
-    let lower = lowered(value);
-    let made = made(value);
-    let letters = made.lower + made.upper;
-    let amount = made.digits > 0
-        && (letters > 0 && letters <= 2 || made.length <= 2 || made.signs > 0 && letters == 0 && made.length <= 5)
+    let lower = to_lowercase(value);
+    let stats = char_stats(value);
+    let letters = stats.lower + stats.upper;
+    let amount = stats.digits > 0
+        && (letters > 0 && letters <= 2 || stats.length <= 2 || stats.signs > 0 && letters == 0 && stats.length <= 5)
         && lower.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '+' | '~' | '<' | '>' | '=')).len() <= 2
-        && made.length <= 6
+        && stats.length <= 6
         && value.first().is_some_and(|b| b.is_ascii_digit() || matches!(b, b'<' | b'>' | b'~' | b'='));
     let numbered = lower.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '.'));
     let ordinal = || {
@@ -138,6 +138,6 @@ pub(super) fn is_term(value: &[u8]) -> bool {
             .iter()
             .any(|end| lower.ends_with(end))
     };
-    let fraction = || lower.contains('/') && made.digits == 0;
+    let fraction = || lower.contains('/') && stats.digits == 0;
     amount || ordinal() || version() || address() || file() || fraction()
 }

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 /// A text as bytes. It need not be UTF-8.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a>(pub(super) &'a [u8]);
+pub(super) struct TextBytes<'a>(pub(super) &'a [u8]);
 
-impl<'a> Text<'a> {
+impl<'a> TextBytes<'a> {
     pub(super) fn len(self) -> usize {
         self.0.len()
     }
@@ -20,66 +20,66 @@ impl<'a> Text<'a> {
 
     /// The byte before a position; 0 at the beginning.
     #[inline]
-    pub(super) fn before(self, i: usize) -> u8 {
+    pub(super) fn byte_before(self, i: usize) -> u8 {
         i.checked_sub(1).map_or(0, |i| self.at(i))
     }
 
     /// The bytes between two positions, as far as they exist.
     #[inline]
-    pub(super) fn cut(self, from: usize, to: usize) -> &'a [u8] {
+    pub(super) fn slice(self, from: usize, to: usize) -> &'a [u8] {
         let to = to.min(self.0.len());
         self.0.get(from.min(to)..to).unwrap_or_default()
     }
 
     /// Whether these bytes are at a position.
     #[inline]
-    pub(super) fn has(self, i: usize, word: &[u8]) -> bool {
+    pub(super) fn starts_with_at(self, i: usize, word: &[u8]) -> bool {
         self.0.get(i..).is_some_and(|rest| rest.starts_with(word))
     }
 
     /// Whether this word is at a position, in any case. `word` is in lower case.
-    pub(super) fn has_folded(self, i: usize, word: &[u8]) -> bool {
+    pub(super) fn starts_with_ignore_case_at(self, i: usize, word: &[u8]) -> bool {
         self.0.get(i..i + word.len()).is_some_and(|there| there.eq_ignore_ascii_case(word))
     }
 
     /// The end of the run of bytes that `keep` accepts, from `i`, at most `most` bytes.
     #[inline]
-    pub(super) fn run(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
-        let rest = self.cut(i, i.saturating_add(most));
+    pub(super) fn scan_while(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+        let rest = self.slice(i, i.saturating_add(most));
         i + rest.iter().position(|&b| !keep(b)).unwrap_or(rest.len())
     }
 
     /// The start of the run of bytes that `keep` accepts and that ends before `i`, at most `most`
     /// bytes.
     #[inline]
-    pub(super) fn run_back(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
-        let before = self.cut(i.saturating_sub(most), i);
+    pub(super) fn scan_back(self, i: usize, most: usize, keep: impl Fn(u8) -> bool) -> usize {
+        let before = self.slice(i.saturating_sub(most), i);
         i - before.iter().rev().position(|&b| !keep(b)).unwrap_or(before.len())
     }
 
     /// Skips spaces and tabs.
-    pub(super) fn blanks(self, i: usize) -> usize {
-        self.run(i, 64, |b| b == b' ' || b == b'\t')
+    pub(super) fn skip_blanks(self, i: usize) -> usize {
+        self.scan_while(i, 64, |b| b == b' ' || b == b'\t')
     }
 
     /// The end of the line around a position, at most `most` bytes away.
     pub(super) fn line_end(self, i: usize, most: usize) -> usize {
-        self.run(i, most, |b| b != b'\n' && b != b'\r')
+        self.scan_while(i, most, |b| b != b'\n' && b != b'\r')
     }
 
     /// The start of the line around a position, at most `most` bytes away.
     pub(super) fn line_start(self, i: usize, most: usize) -> usize {
-        self.run_back(i, most, |b| b != b'\n' && b != b'\r')
+        self.scan_back(i, most, |b| b != b'\n' && b != b'\r')
     }
 }
 
-pub(super) fn count(bytes: &[u8], b: u8) -> usize {
+pub(super) fn count_byte(bytes: &[u8], b: u8) -> usize {
     memchr::memchr_iter(b, bytes).count()
 }
 
 /// Bytes of identifiers: 1 for letters and digits, 2 for `_`. A table, because this is the most
 /// frequent test.
-static IDENT: [u8; 256] = ident();
+static IDENT_CLASSES: [u8; 256] = ident();
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
 const fn ident() -> [u8; 256] {
@@ -100,18 +100,18 @@ const fn ident() -> [u8; 256] {
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_word(b: u8) -> bool {
-    IDENT[usize::from(b)] == 1
+    IDENT_CLASSES[usize::from(b)] == 1
 }
 
 /// Whether a byte is an ASCII letter, a digit or `_`.
 #[inline]
 #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
 pub(super) fn is_ident(b: u8) -> bool {
-    IDENT[usize::from(b)] != 0
+    IDENT_CLASSES[usize::from(b)] != 0
 }
 
 /// Text in lower case, copied only if necessary.
-pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
+pub(super) fn to_lowercase(bytes: &[u8]) -> Cow<'_, str> {
     let plain = bytes.iter().fold(true, |plain, b| plain & b.is_ascii() & !b.is_ascii_uppercase());
     match std::str::from_utf8(bytes) {
         Ok(text) if plain => Cow::Borrowed(text),
@@ -122,8 +122,8 @@ pub(super) fn lowered(bytes: &[u8]) -> Cow<'_, str> {
 
 /// A word for a case-insensitive lookup: unchanged if it is ASCII, whose case lexicons ignore, else
 /// in lower case.
-pub(super) fn caseless(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() { Cow::Borrowed(bytes) } else { Cow::Owned(lowered(bytes).into_owned().into_bytes()) }
+pub(super) fn fold_case(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.is_ascii() { Cow::Borrowed(bytes) } else { Cow::Owned(to_lowercase(bytes).into_owned().into_bytes()) }
 }
 
 /// The position of a short needle. For these, preparing a search would cost more than searching.

@@ -1,32 +1,32 @@
 //! Passwords and tokens in URLs and connection strings.
 
-use super::detect::{FORMED, Pass};
+use super::detect::{CHECKSUM, Scan};
 use super::kind::URL_CREDENTIALS;
-use super::text::{Text, count, find, is_ident};
+use super::text::{TextBytes, count_byte, find, is_ident};
 use super::value;
 
 /// Reads on from `://`.
-pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if !text.before(at).is_ascii_alphanumeric() {
+pub(super) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if !text.byte_before(at).is_ascii_alphanumeric() {
         return;
     }
     // Up to the last `@` before the host, because unencoded passwords may contain `@`, `/`, `#`.
-    let stop = text.run(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
-    let span = text.cut(to, stop);
+    let stop = text.scan_while(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
+    let span = text.slice(to, stop);
     let span = span.split(|&b| b == b'\'').next().unwrap_or_default();
     // Another URL begins; this one ends before it.
     let span = find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
     let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
     let in_authority = span.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
-    let last = in_authority.or_else(|| forgotten(span));
+    let last = in_authority.or_else(|| unescaped_userinfo(span));
     let Some(last) = last else { return };
     let userinfo = span.get(..last).unwrap_or_default();
     let colon = userinfo.iter().position(|&b| b == b':');
     let Some(colon) = colon else {
         // A token alone: `https://TOKEN@host`
-        if value::is_random(userinfo) && userinfo.len() >= 20 && !value::is_placeholder(userinfo) {
-            pass.hit(to, to + last, URL_CREDENTIALS, "url-token", FORMED);
+        if value::is_random(userinfo) && userinfo.len() >= 20 && !value::is_dummy_value(userinfo) {
+            scan.report(to, to + last, URL_CREDENTIALS, "url-token", CHECKSUM);
         }
         return;
     };
@@ -34,17 +34,17 @@ pub(super) fn read(pass: &mut Pass<'_>, at: usize, to: usize) {
     if secret.is_empty() || is_reference(secret) {
         return;
     }
-    pass.hit(to + colon + 1, to + last, URL_CREDENTIALS, "url-password", FORMED);
+    scan.report(to + colon + 1, to + last, URL_CREDENTIALS, "url-password", CHECKSUM);
 }
 
 /// The `@` before the host if the password contains `/`, `?` or `#`: only after a user and a colon.
-fn forgotten(span: &[u8]) -> Option<usize> {
+fn unescaped_userinfo(span: &[u8]) -> Option<usize> {
     let colon = span.iter().position(|&b| b == b':')?;
     let first = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#'))?;
     let port = span.get(colon + 1..first).is_some_and(|port| port.iter().all(u8::is_ascii_digit));
     let at = span.iter().rposition(|&b| b == b'@')?;
     let host = span.get(at + 1..).unwrap_or_default();
-    let path_before = count(span.get(first..at).unwrap_or_default(), b'/');
+    let path_before = count_byte(span.get(first..at).unwrap_or_default(), b'/');
     (colon < first && !port && at > first && path_before <= 1 && host.first().is_some_and(u8::is_ascii_alphanumeric)).then_some(at)
 }
 
@@ -88,34 +88,39 @@ fn is_reference(secret: &[u8]) -> bool {
 }
 
 /// Whether a position is inside a URL that began in the same word.
-pub(super) fn inside(text: Text<'_>, at: usize) -> bool {
-    let start = text.run_back(at, 400, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'<' | b'`' | b'('));
-    find(text.cut(start, at), b"://").is_some()
+pub(super) fn is_inside_url(text: TextBytes<'_>, at: usize) -> bool {
+    let start = text.scan_back(at, 400, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'\'' | b'<' | b'`' | b'('));
+    find(text.slice(start, at), b"://").is_some()
 }
 
 /// Reads the value of a URL parameter that grants access: `?sig=`, `&X-Amz-Signature=`, `?code=`.
-pub(super) fn parameter(pass: &mut Pass<'_>, at: usize, to: usize) {
-    let text = pass.text;
-    if !matches!(text.before(at), b'?' | b'&' | b';' | b'#') && !inside(text, at) || pass.covered(to) {
+pub(super) fn secret_parameter(scan: &mut Scan<'_>, at: usize, to: usize) {
+    let text = scan.text;
+    if !matches!(text.byte_before(at), b'?' | b'&' | b';' | b'#') && !is_inside_url(text, at) || scan.is_covered(to) {
         return;
     }
     // An equals sign ends a base64 value; before further characters it does not.
     let goes_on = |b: u8| {
         !b.is_ascii_whitespace() && !matches!(b, b'&' | b'#' | b'"' | b'\'' | b'<' | b'>' | b'`' | b')' | b';' | b'=' | b'?' | b'[' | b'\\')
     };
-    let end = text.run(text.run(to, 2048, goes_on), 3, |b| b == b'=');
+    let end = text.scan_while(text.scan_while(to, 2048, goes_on), 3, |b| b == b'=');
     if goes_on(text.at(end)) {
         return;
     }
-    let bytes = text.cut(to, end);
-    let made = value::made(bytes);
-    let escapes = count(bytes, b'%');
+    let bytes = text.slice(to, end);
+    let made = value::char_stats(bytes);
+    let escapes = count_byte(bytes, b'%');
     let plain =
         bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b'+' | b'=' | b'%' | b'~' | b'|' | b':'));
     if !plain || escapes * 6 > bytes.len() {
         return;
     }
-    if made.length >= 16 && made.digits > 0 && made.lower + made.upper > 0 && value::distinct(bytes) > 6 && !value::is_placeholder(bytes) {
-        pass.hit(to, end, super::kind::API_KEY, "url-signature", FORMED);
+    if made.length >= 16
+        && made.digits > 0
+        && made.lower + made.upper > 0
+        && value::distinct_bytes(bytes) > 6
+        && !value::is_dummy_value(bytes)
+    {
+        scan.report(to, end, super::kind::API_KEY, "url-signature", CHECKSUM);
     }
 }

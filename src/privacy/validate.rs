@@ -18,7 +18,7 @@ pub enum Suspicious {
 
 /// The limits of one message.
 #[derive(Clone, Copy, Debug)]
-pub struct Rules {
+pub struct InputLimits {
     /// The maximum length, in characters.
     pub max_chars: usize,
     /// How to handle suspicious patterns.
@@ -27,7 +27,7 @@ pub struct Rules {
 
 /// Why a message is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum Rejection {
     /// Empty, or white space only.
     #[error("the message is empty")]
     Empty,
@@ -44,7 +44,7 @@ pub enum Refusal {
     Suspicious(String),
 }
 
-impl Refusal {
+impl Rejection {
     /// The code for scripts and for the ledger.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -57,44 +57,44 @@ impl Refusal {
 }
 
 /// Checks a message. Returns warnings, each a sentence for the user.
-pub fn validate(text: &Raw, rules: &Rules) -> Result<Vec<String>, Refusal> {
+pub fn validate(text: &Raw, rules: &InputLimits) -> Result<Vec<String>, Rejection> {
     if text.0.trim().is_empty() {
-        return Err(Refusal::Empty);
+        return Err(Rejection::Empty);
     }
     let chars = text.0.chars().count();
     if chars > rules.max_chars {
-        return Err(Refusal::TooLong { chars, max: rules.max_chars });
+        return Err(Rejection::TooLong { chars, max: rules.max_chars });
     }
     let seen: Vec<String> = match rules.suspicious {
         Suspicious::Off => Vec::new(),
-        Suspicious::Warn | Suspicious::Block => hidden(&text.0).into_iter().chain(injected(&text.0)).collect(),
+        Suspicious::Warn | Suspicious::Block => hidden_characters(&text.0).into_iter().chain(prompt_injection(&text.0)).collect(),
     };
     match (rules.suspicious, seen.into_iter().reduce(|all, one| format!("{all}, {one}"))) {
-        (Suspicious::Block, Some(seen)) => Err(Refusal::Suspicious(seen)),
+        (Suspicious::Block, Some(seen)) => Err(Rejection::Suspicious(seen)),
         (_, seen) => Ok(seen.map(|seen| format!("the message contains {seen}")).into_iter().collect()),
     }
 }
 
 /// A class of characters that hide or reorder text.
-struct Sort {
+struct HiddenClass {
     what: &'static str,
     note: &'static str,
     belongs: fn(char) -> bool,
 }
 
-const SORTS: &[Sort] = &[
-    Sort { what: "invisible tag character", note: " (can carry hidden text)", belongs: |c| matches!(c, '\u{E0000}'..='\u{E007F}') },
-    Sort {
+const HIDDEN_CLASSES: &[HiddenClass] = &[
+    HiddenClass { what: "invisible tag character", note: " (can carry hidden text)", belongs: |c| matches!(c, '\u{E0000}'..='\u{E007F}') },
+    HiddenClass {
         what: "bidirectional control character",
         note: " (text may display in a different order)",
         belongs: |c| matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'),
     },
-    Sort {
+    HiddenClass {
         what: "control character",
         note: " (such as terminal escapes)",
         belongs: |c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'),
     },
-    Sort {
+    HiddenClass {
         what: "invisible character",
         note: "",
         belongs: |c| {
@@ -106,13 +106,13 @@ const SORTS: &[Sort] = &[
 
 /// Counts hidden characters by class. A flag emoji may contain tag characters, and a file may begin
 /// with a byte order mark.
-fn hidden(text: &str) -> Vec<String> {
+fn hidden_characters(text: &str) -> Vec<String> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     if text.bytes().all(|b| matches!(b, b' '..=b'~' | b'\n' | b'\t' | b'\r')) {
         return Vec::new();
     }
     let flags = text.matches('\u{1F3F4}').count() * 7;
-    let counted = SORTS.iter().enumerate().map(|(n, sort)| {
+    let counted = HIDDEN_CLASSES.iter().enumerate().map(|(n, sort)| {
         let spared = if n == 0 { flags } else { 0 };
         (text.chars().filter(|&c| (sort.belongs)(c)).count().saturating_sub(spared), sort)
     });
@@ -124,8 +124,8 @@ fn hidden(text: &str) -> Vec<String> {
 
 /// Finds phrases by which pasted text addresses the model without the user noticing. A message
 /// shorter than 240 bytes is not checked: a user who asks about such a phrase needs no warning.
-fn injected(text: &str) -> Option<String> {
-    const PHRASES: &[&str] = &[
+fn prompt_injection(text: &str) -> Option<String> {
+    const INJECTION_PHRASES: &[&str] = &[
         "ignore all previous instructions",
         "ignore previous instructions",
         "ignore the above instructions",
@@ -146,7 +146,7 @@ fn injected(text: &str) -> Option<String> {
         return None;
     }
     let lower = text.to_lowercase();
-    let phrase = PHRASES.iter().find(|phrase| lower.contains(**phrase))?;
+    let phrase = INJECTION_PHRASES.iter().find(|phrase| lower.contains(**phrase))?;
     Some(format!("instructions for the model (`{phrase}`), as in a prompt injection"))
 }
 
@@ -154,8 +154,8 @@ fn injected(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn rules(suspicious: Suspicious) -> Rules {
-        Rules { max_chars: 4000, suspicious }
+    fn rules(suspicious: Suspicious) -> InputLimits {
+        InputLimits { max_chars: 4000, suspicious }
     }
 
     fn warnings(text: &str) -> Vec<String> {
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_too_much_are_refused() {
-        assert_eq!(validate(&Raw::from(" \n\t"), &rules(Suspicious::Warn)), Err(Refusal::Empty));
-        assert_eq!(validate(&Raw::from("é".repeat(4001)), &rules(Suspicious::Off)), Err(Refusal::TooLong { chars: 4001, max: 4000 }));
+    fn input_check_rejects_empty_and_too_long() {
+        assert_eq!(validate(&Raw::from(" \n\t"), &rules(Suspicious::Warn)), Err(Rejection::Empty));
+        assert_eq!(validate(&Raw::from("é".repeat(4001)), &rules(Suspicious::Off)), Err(Rejection::TooLong { chars: 4001, max: 4000 }));
         assert_eq!(validate(&Raw::from("é".repeat(4000)), &rules(Suspicious::Block)), Ok(Vec::new()));
     }
 
     #[test]
-    fn a_developer_is_not_bothered() {
+    fn input_check_accepts_ordinary_code() {
         for text in [
             "how does rm -rf / work, and format c:?",
             "<script>alert(1)</script> javascript: data: eval exec system",
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_named_for_what_it_is() {
+    fn input_check_names_hidden_characters() {
         assert_eq!(warnings("a\u{E0041}\u{E0042}b"), ["the message contains 2 invisible tag characters (can carry hidden text)"]);
         assert_eq!(
             warnings("a\u{202E}b\x1b[31m\u{200B}"),
@@ -196,7 +196,7 @@ mod tests {
             warnings(&pasted),
             ["the message contains instructions for the model (`ignore all previous instructions`), as in a prompt injection"]
         );
-        assert!(matches!(validate(&Raw::from(pasted.as_str()), &rules(Suspicious::Block)), Err(Refusal::Suspicious(_))));
+        assert!(matches!(validate(&Raw::from(pasted.as_str()), &rules(Suspicious::Block)), Err(Rejection::Suspicious(_))));
         assert_eq!(validate(&Raw::from(pasted), &rules(Suspicious::Off)), Ok(Vec::new()));
     }
 }

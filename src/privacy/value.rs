@@ -1,14 +1,14 @@
 //! Statistics of a value: what it consists of, and whether it is random, a digest, made of words,
 //! or code.
 
-use super::lexicon::{Lexicon, lexicon};
-pub(super) use super::stand_in::is_placeholder;
-pub(super) use super::striking::{is_striking, is_term};
+use super::lexicon::{WordSet, word_set};
+pub(super) use super::stand_in::is_dummy_value;
+pub(super) use super::striking::{is_technical_term, looks_like_password};
 use super::text::is_ident;
 
 /// Counts of what a value consists of.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Made {
+pub(super) struct CharStats {
     pub(super) length: usize,
     pub(super) lower: usize,
     pub(super) upper: usize,
@@ -24,26 +24,26 @@ pub(super) struct Made {
 
 /// Classes of bytes, as the shift of a ten-bit counter. A table, because branches on random values
 /// are mispredicted.
-static CLASS: [u8; 256] = classes();
-const LOWER: u8 = 0;
-const UPPER: u8 = 10;
-const DIGIT: u8 = 20;
-const SPACE: u8 = 30;
-const BEYOND: u8 = 40;
-const SIGN: u8 = 50;
+static BYTE_CLASSES: [u8; 256] = byte_classes();
+const LOWER_SHIFT: u8 = 0;
+const UPPER_SHIFT: u8 = 10;
+const DIGIT_SHIFT: u8 = 20;
+const SPACE_SHIFT: u8 = 30;
+const NON_ASCII_SHIFT: u8 = 40;
+const SIGN_SHIFT: u8 = 50;
 
 #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler, over 256 bytes")]
-const fn classes() -> [u8; 256] {
-    let mut table = [SIGN; 256];
+const fn byte_classes() -> [u8; 256] {
+    let mut table = [SIGN_SHIFT; 256];
     let mut b = 0;
     while b < 256 {
         table[b] = match b as u8 {
-            b'a'..=b'z' => LOWER,
-            b'A'..=b'Z' => UPPER,
-            b'0'..=b'9' => DIGIT,
-            b' ' | b'\t' => SPACE,
-            0x80.. => BEYOND,
-            _ => SIGN,
+            b'a'..=b'z' => LOWER_SHIFT,
+            b'A'..=b'Z' => UPPER_SHIFT,
+            b'0'..=b'9' => DIGIT_SHIFT,
+            b' ' | b'\t' => SPACE_SHIFT,
+            0x80.. => NON_ASCII_SHIFT,
+            _ => SIGN_SHIFT,
         };
         b += 1;
     }
@@ -51,35 +51,35 @@ const fn classes() -> [u8; 256] {
 }
 
 /// Counts what a value consists of.
-pub(super) fn made(value: &[u8]) -> Made {
-    let mut made = Made { length: value.len(), ..Made::default() };
+pub(super) fn char_stats(value: &[u8]) -> CharStats {
+    let mut stats = CharStats { length: value.len(), ..CharStats::default() };
     let class = |b: u8| {
         #[expect(clippy::indexing_slicing, reason = "a byte has 256 values")]
-        CLASS[usize::from(b)]
+        BYTE_CLASSES[usize::from(b)]
     };
-    let mut last = value.first().map_or(SIGN, |&b| class(b));
+    let mut last = value.first().map_or(SIGN_SHIFT, |&b| class(b));
     // A ten-bit counter holds at most 1023.
     for part in value.chunks(1023) {
         let mut counts = 0u64;
         for &b in part {
             let class = class(b);
             counts += 1 << class;
-            made.changes += usize::from(class != last);
+            stats.changes += usize::from(class != last);
             last = class;
         }
         let count = |class: u8| (counts >> class & 1023) as usize;
-        made.lower += count(LOWER);
-        made.upper += count(UPPER);
-        made.digits += count(DIGIT);
-        made.spaces += count(SPACE);
-        made.beyond += count(BEYOND);
-        made.signs += count(SIGN);
+        stats.lower += count(LOWER_SHIFT);
+        stats.upper += count(UPPER_SHIFT);
+        stats.digits += count(DIGIT_SHIFT);
+        stats.spaces += count(SPACE_SHIFT);
+        stats.beyond += count(NON_ASCII_SHIFT);
+        stats.signs += count(SIGN_SHIFT);
     }
-    made
+    stats
 }
 
 /// The set of bytes in a value, one bit each.
-fn seen(value: &[u8]) -> [u64; 4] {
+fn byte_set(value: &[u8]) -> [u64; 4] {
     let mut seen = [0u64; 4];
     for &b in value {
         if let Some(word) = seen.get_mut(usize::from(b >> 6)) {
@@ -90,7 +90,7 @@ fn seen(value: &[u8]) -> [u64; 4] {
 }
 
 /// The bytes of a set, in order.
-fn each(seen: [u64; 4]) -> impl Iterator<Item = usize> {
+fn bytes_in(seen: [u64; 4]) -> impl Iterator<Item = usize> {
     seen.into_iter().zip([0, 64, 128, 192]).flat_map(|(mut bits, first)| {
         std::iter::from_fn(move || {
             let bit = bits.trailing_zeros() as usize;
@@ -101,8 +101,8 @@ fn each(seen: [u64; 4]) -> impl Iterator<Item = usize> {
 }
 
 /// The number of different bytes in a value.
-pub(super) fn distinct(value: &[u8]) -> u32 {
-    seen(value).iter().map(|word| word.count_ones()).sum()
+pub(super) fn distinct_bytes(value: &[u8]) -> u32 {
+    byte_set(value).iter().map(|word| word.count_ones()).sum()
 }
 
 /// Shannon entropy, in bits per character.
@@ -121,7 +121,7 @@ pub(super) fn entropy(value: &[u8]) -> f64 {
     // Most bytes occur a few times: compute one logarithm for each count.
     let mut parts = [f64::NAN; 16];
     let mut sum = 0.0;
-    for count in each(seen(value)).filter_map(|b| counts.get(b).copied()) {
+    for count in bytes_in(byte_set(value)).filter_map(|b| counts.get(b).copied()) {
         sum += match parts.get_mut(count as usize) {
             Some(known) => {
                 if known.is_nan() {
@@ -149,14 +149,14 @@ pub(super) fn is_uuid(value: &[u8]) -> bool {
 }
 
 /// Whether a value consists of words: `user_authentication_key_2`, `HTTP2ServerConnection`.
-pub(super) fn is_wordy(value: &[u8]) -> bool {
+pub(super) fn looks_like_words(value: &[u8]) -> bool {
     let (mut pieces, mut letters, mut long) = (0usize, 0usize, 0usize);
     for part in value.split(|b| !b.is_ascii_alphanumeric()) {
         let digits = part.iter().filter(|b| b.is_ascii_digit()).count();
         if digits > 2 && digits < part.len() || digits > 4 {
             return false;
         }
-        for word in super::names::words(part) {
+        for word in super::names::split_identifier(part) {
             pieces += 1;
             letters += word.len();
             long += usize::from(word.len() > 18 || word.len() > 4 && !word.iter().any(is_vowel));
@@ -176,15 +176,15 @@ fn is_vowel(b: &u8) -> bool {
 /// value has at most 4 bits per character, 3.2 on average. Alone they would accept most words; the
 /// changes between classes do the work.
 pub(super) fn is_random(value: &[u8]) -> bool {
-    let made = made(value);
-    let mixed = made.length >= 16 && made.spaces == 0 && made.digits > 0 && made.lower + made.upper > 0;
-    let changed = made.changes * 6 >= made.length;
+    let stats = char_stats(value);
+    let mixed = stats.length >= 16 && stats.spaces == 0 && stats.digits > 0 && stats.lower + stats.upper > 0;
+    let changed = stats.changes * 6 >= stats.length;
     let may_be = if mixed {
-        changed || made.length >= 20 && made.changes >= 4
+        changed || stats.length >= 20 && stats.changes >= 4
     } else {
-        made.length >= 24 && made.spaces == 0 && made.lower > 4 && made.upper > 4 && made.changes * 4 > made.length
+        stats.length >= 24 && stats.spaces == 0 && stats.lower > 4 && stats.upper > 4 && stats.changes * 4 > stats.length
     };
-    if !may_be || is_wordy(value) {
+    if !may_be || looks_like_words(value) {
         return false;
     }
     let entropy = entropy(value);
@@ -219,9 +219,9 @@ pub(super) fn is_code(value: &[u8]) -> bool {
                 && part.len() < 32
                 && part.iter().filter(|b| b.is_ascii_digit()).count() <= 1
         })
-        && is_worded(value);
+        && splits_into_words(value);
     let indexed = !word && value.ends_with(b"]") && value.contains(&b'[');
-    members || indexed || word && !value.iter().any(u8::is_ascii_digit) && NAMING.is_in(value)
+    members || indexed || word && !value.iter().any(u8::is_ascii_digit) && NAMING_WORDS.occurs_in(value)
 }
 
 /// Whether a value is a call, an index or a type, or contains the signs of one.
@@ -258,9 +258,9 @@ fn is_expression(value: &[u8]) -> bool {
 
 /// Whether an identifier consists of words rather than random letters: `config.dbUser`, not
 /// `TXLqfh.eHEyaP`.
-fn is_worded(value: &[u8]) -> bool {
+fn splits_into_words(value: &[u8]) -> bool {
     let (mut words, mut letters) = (0, 0);
-    for word in super::names::words(value) {
+    for word in super::names::split_identifier(value) {
         words += 1;
         letters += word.len();
         if word.len() > 4 && !word.iter().any(is_vowel) {
@@ -272,7 +272,7 @@ fn is_worded(value: &[u8]) -> bool {
 
 /// Words that name the value of a secret.
 #[rustfmt::skip]
-static NAMING: Lexicon = lexicon!([
+static NAMING_WORDS: WordSet = word_set!([
     "password", "passwd", "passphrase", "secret", "token", "apikey", "api_key", "credential", "pwd", "passwort", "hash", "input", "value",
     "config", "string", "params", "get", "read", "load", "user", "_key", "auth",
 ]);
@@ -282,7 +282,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_values_are_told_from_names() {
+    fn char_stats_tell_random_from_names() {
         for value in ["9aK2mX7qLp0Zr4Tn", "wJalrXUtnFEMIK7MDENGbPxRfiCYzzzqqwe", "5f4dcc3b5aa765d61d8327deb882cf99"] {
             assert!(is_random(value.as_bytes()), "{value}");
         }
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn code_is_told_from_values() {
+    fn char_stats_tell_code_from_values() {
         for value in
             ["getpass()", "os.environ[\"X\"]", "self.password", "userPassword", "Secret::new(x)", "config.db.password", "hashed_password"]
         {

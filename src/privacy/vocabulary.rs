@@ -1,11 +1,11 @@
 //! Common words that occur where a password could.
 
-use super::lexicon::{Lexicon, lexicon};
+use super::lexicon::{WordSet, word_set};
 
 /// Common words that occur where a password could. A plain word counts as a password only if it is
 /// not on this list.
 #[rustfmt::skip]
-static COMMON: Lexicon = lexicon!([
+static COMMON_WORDS: WordSet = word_set!([
     "a", "an", "the", "my", "your", "our", "his", "her", "their", "its", "it", "this", "that", "these", "those", "there", "here", "where",
     "what", "which", "who", "how", "why", "when", "not", "no", "none", "never", "always", "also", "too", "very", "so", "as", "at", "by",
     "for", "from", "in", "into", "of", "on", "to", "up", "out", "with", "without", "and", "or", "but", "if", "then", "else", "than", "is",
@@ -56,7 +56,7 @@ static COMMON: Lexicon = lexicon!([
 /// Whether a word, in lower case, is a common one or has the ending of a participle or an adverb.
 pub(super) fn is_common(word: &[u8]) -> bool {
     let Ok(word) = std::str::from_utf8(word) else { return true };
-    COMMON.has(word)
+    COMMON_WORDS.contains(word)
         || word.len() > 5
             && ["ed", "ing", "ly", "tion", "able", "ible", "ment", "ness", "ity", "ive", "less", "ful"]
                 .iter()

@@ -1,12 +1,12 @@
 //! Decides whether letters and digits read as words, as in identifiers and sample keys, or are
 //! random, as in keys.
 
-use super::names::words;
+use super::names::split_identifier;
 
 /// The letters that often follow each letter inside words of code and prose: 290 of 676 pairs,
 /// counted in this repository and the standard libraries around it. Nearly all pairs of a word are
 /// among them, but only four in ten pairs of random letters.
-const FOLLOWING: [&str; 26] = [
+const COMMON_PAIRS: [&str; 26] = [
     "bcdfgiklmnprstuvwxy",
     "aceilorsu",
     "acdeghiklmoprstuv",
@@ -36,14 +36,14 @@ const FOLLOWING: [&str; 26] = [
 ];
 
 /// One bit for each letter that often follows.
-static FOLLOWERS: [u32; 26] = followers();
+static PAIR_BITS: [u32; 26] = pair_bits();
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, over 26 letters")]
-const fn followers() -> [u32; 26] {
+const fn pair_bits() -> [u32; 26] {
     let mut table = [0; 26];
     let mut first = 0;
     while first < 26 {
-        let row = FOLLOWING[first].as_bytes();
+        let row = COMMON_PAIRS[first].as_bytes();
         let mut i = 0;
         while i < row.len() {
             table[first] |= 1 << (row[i] - b'a');
@@ -54,9 +54,9 @@ const fn followers() -> [u32; 26] {
     table
 }
 
-fn follows(first: u8, second: u8) -> bool {
+fn is_common_pair(first: u8, second: u8) -> bool {
     let row = usize::from(first.to_ascii_lowercase().wrapping_sub(b'a'));
-    FOLLOWERS.get(row).is_some_and(|row| row >> (second.to_ascii_lowercase().wrapping_sub(b'a') & 31) & 1 == 1)
+    PAIR_BITS.get(row).is_some_and(|row| row >> (second.to_ascii_lowercase().wrapping_sub(b'a') & 31) & 1 == 1)
 }
 
 /// Whether a run reads as words joined by signs, capitals or numbers: `user_authentication_key_2`,
@@ -69,7 +69,7 @@ pub(super) fn reads_as_words(run: &[u8]) -> bool {
     for part in run.split(|b| !b.is_ascii_alphanumeric()) {
         // Abbreviations and numbers prove nothing, except for capitals inside them.
         if part.len() <= 4 || part.len() <= 8 && part.iter().all(u8::is_ascii_digit) {
-            let mixed = usize::from(words(part).nth(1).is_some());
+            let mixed = usize::from(split_identifier(part).nth(1).is_some());
             pairs += mixed;
             rare += mixed;
             continue;
@@ -85,7 +85,7 @@ pub(super) fn reads_as_words(run: &[u8]) -> bool {
         }
         let (mut pieces, mut letters) = (0, 0);
         let one_case = !part.iter().any(u8::is_ascii_lowercase);
-        for word in words(part) {
+        for word in split_identifier(part) {
             // An acronym between words is short.
             if !one_case && word.len() > 5 && word.iter().all(u8::is_ascii_uppercase) {
                 return false;
@@ -97,7 +97,7 @@ pub(super) fn reads_as_words(run: &[u8]) -> bool {
             if !one_case && word.len() < 3 {
                 (pairs, rare) = (pairs + 1, rare + 2);
             }
-            rare += word.windows(2).filter(|pair| matches!(pair, [first, second] if !follows(*first, *second))).count();
+            rare += word.windows(2).filter(|pair| matches!(pair, [first, second] if !is_common_pair(*first, *second))).count();
         }
         if letters * 2 < pieces * 7 {
             return false;
@@ -148,7 +148,7 @@ pub(super) fn stands_as_word(text: &[u8], at: usize, word: &str) -> bool {
 pub(super) fn has_numbers_inside(run: &[u8]) -> bool {
     run.split(|b| !b.is_ascii_alphanumeric()).any(|part| {
         let groups = part.split(|b| !b.is_ascii_digit()).filter(|group| !group.is_empty()).count();
-        part.len() >= 5 && groups >= 2 && words(part).next().is_some()
+        part.len() >= 5 && groups >= 2 && split_identifier(part).next().is_some()
     })
 }
 
@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_told_from_what_was_drawn_by_lot() {
+    fn wordlike_tells_words_from_random() {
         for words in [
             "user_authentication_key_2",
             "goesHereForNow",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_inside_drawn_letters_is_no_word() {
+    fn wordlike_ignores_words_in_random_letters() {
         for (text, word, stands) in [
             ("fdWI9Ds6lpCOwRFxB8WHJcUYOUr41BjzJgg3", "your", false),
             ("fdWI9Ds6lpCOwRFxB8WHJcUyour41BjzJgg3", "your", false),

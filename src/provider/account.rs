@@ -1,11 +1,11 @@
 //! Checks keys and lists models, through the providers' endpoints that cost nothing.
 
-use super::Usage;
-use super::error::{Error, Kind};
-use super::http::{Auth, Line, Reach, Sort};
-use super::price::{NanoDollars, Prices, unquoted};
-use super::refusal::refused;
-use crate::catalog::{Account, Endpoint};
+use super::TokenUsage;
+use super::error::{Error, ProviderErrorKind};
+use super::http::{Auth, BodyKind, HttpContext, ProviderClient};
+use super::price::{NanoDollars, Prices, unquote};
+use super::refusal::error_from_response;
+use crate::catalog::{Endpoint, KeyCheckApi};
 use crate::clock::Time;
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -13,9 +13,9 @@ use serde_json::value::RawValue;
 
 /// The result of checking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum KeyCheck {
     /// The key is accepted.
-    Valid(Standing),
+    Valid(KeyInfo),
     /// The key is rejected.
     Invalid(String),
     /// The key is accepted, but cannot be used to call models.
@@ -26,7 +26,7 @@ pub enum Verdict {
 
 /// Details of a valid key, if the provider reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
+pub struct KeyInfo {
     /// The provider's masked name of the key.
     pub label: Option<String>,
     /// When the key expires.
@@ -41,7 +41,7 @@ pub struct Standing {
 
 /// A model of a provider.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Model {
+pub struct ModelInfo {
     /// The name used in requests.
     pub id: String,
     /// The name for display.
@@ -53,64 +53,64 @@ pub struct Model {
 }
 
 /// Checks a key. Errors are invalid addresses or settings; failures on the way are
-/// [`Verdict::Unknown`].
-pub async fn verify(endpoint: &Endpoint, key: &Secret, reach: Reach) -> Result<Verdict, Error> {
-    let line = Line::new(endpoint, reach)?;
-    match ask(&line, endpoint.account, key).await {
-        Ok(body) => Ok(read(&line, endpoint.account, &body, key)),
+/// [`KeyCheck::Unknown`].
+pub async fn check_key(endpoint: &Endpoint, key: &Secret, context: HttpContext) -> Result<KeyCheck, Error> {
+    let client = ProviderClient::new(endpoint, context)?;
+    match fetch_key_info(&client, endpoint.key_check_api, key).await {
+        Ok(body) => Ok(read(&client, endpoint.key_check_api, &body, key)),
         Err(error) => match error.kind() {
-            Kind::BadAddress | Kind::PlainHttp | Kind::BadNet => Err(error),
-            Kind::InvalidKey => Ok(Verdict::Invalid(error.to_string())),
+            ProviderErrorKind::BadAddress | ProviderErrorKind::PlainHttp | ProviderErrorKind::BadNetworkConfig => Err(error),
+            ProviderErrorKind::InvalidKey => Ok(KeyCheck::Invalid(error.to_string())),
             // xAI answers 400 to an invalid key.
-            Kind::BadRequest if endpoint.account == Account::XAi => Ok(Verdict::Invalid(error.to_string())),
-            Kind::Forbidden | Kind::NoCredit => Ok(Verdict::Restricted(error.to_string())),
-            _ => Ok(Verdict::Unknown(error.to_string())),
+            ProviderErrorKind::BadRequest if endpoint.key_check_api == KeyCheckApi::XAi => Ok(KeyCheck::Invalid(error.to_string())),
+            ProviderErrorKind::Forbidden | ProviderErrorKind::NoCredit => Ok(KeyCheck::Restricted(error.to_string())),
+            _ => Ok(KeyCheck::Unknown(error.to_string())),
         },
     }
 }
 
-async fn ask(line: &Line, account: Account, key: &Secret) -> Result<Vec<u8>, Error> {
-    let base = &line.address;
+async fn fetch_key_info(client: &ProviderClient, account: KeyCheckApi, key: &Secret) -> Result<Vec<u8>, Error> {
+    let base = &client.base_url;
     let (at, path, auth) = match account {
-        Account::OpenRouter => (base.clone(), "/key", Auth::Bearer),
-        Account::OpenAi if is_admin(key) => (base.clone(), "/organization/projects?limit=1", Auth::Bearer),
-        Account::Models | Account::OpenAi => (base.clone(), "/models", Auth::Bearer),
-        Account::Gemini => (base.without("/openai"), "/models?pageSize=1", Auth::Google),
-        Account::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
-        Account::DeepSeek => (base.without("/v1"), "/user/balance", Auth::Bearer),
-        Account::XAi => (base.clone(), "/api-key", Auth::Bearer),
+        KeyCheckApi::OpenRouter => (base.clone(), "/key", Auth::Bearer),
+        KeyCheckApi::OpenAi if is_admin_key(key) => (base.clone(), "/organization/projects?limit=1", Auth::Bearer),
+        KeyCheckApi::Models | KeyCheckApi::OpenAi => (base.clone(), "/models", Auth::Bearer),
+        KeyCheckApi::Gemini => (base.without_suffix("/openai"), "/models?pageSize=1", Auth::Google),
+        KeyCheckApi::Anthropic => (base.clone(), "/models?limit=1", Auth::Anthropic),
+        KeyCheckApi::DeepSeek => (base.without_suffix("/v1"), "/user/balance", Auth::Bearer),
+        KeyCheckApi::XAi => (base.clone(), "/api-key", Auth::Bearer),
     };
-    line.short(get(line, &at, path, auth, Some(key))).await
+    client.short(get(client, &at, path, auth, Some(key))).await
 }
 
 /// Whether it is an `OpenAI` admin key, which creates other keys.
-fn is_admin(key: &Secret) -> bool {
+fn is_admin_key(key: &Secret) -> bool {
     key.expose().starts_with("sk-admin-")
 }
 
-async fn get(line: &Line, at: &super::http::Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Vec<u8>, Error> {
-    let mut reply = line.get(at, path, auth, key).await?;
+async fn get(client: &ProviderClient, at: &super::http::BaseUrl, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Vec<u8>, Error> {
+    let mut reply = client.get(at, path, auth, key).await?;
     if reply.status() != 200 {
-        return Err(refused(line, reply, key).await);
+        return Err(error_from_response(client, reply, key).await);
     }
-    reply.plain()?;
-    match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await,
-        Sort::Page => Err(line.error(Kind::NotJson, "answered with a web page")),
-        Sort::Stream => Err(line.error(Kind::NotJson, "answered with a stream instead of JSON")),
-        Sort::Other(sort) => Err(line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON"))),
+    reply.reject_compressed()?;
+    match reply.body_kind() {
+        BodyKind::Json | BodyKind::Unknown => reply.read_all(client.size_limits().whole).await,
+        BodyKind::Html => Err(client.error(ProviderErrorKind::NotJson, "answered with a web page")),
+        BodyKind::Stream => Err(client.error(ProviderErrorKind::NotJson, "answered with a stream instead of JSON")),
+        BodyKind::Other(sort) => Err(client.error(ProviderErrorKind::NotJson, &format!("answered with `{sort}` instead of JSON"))),
     }
 }
 
 /// OpenRouter's description of a key.
 #[derive(Deserialize)]
-struct About<'a> {
+struct KeyInfoResponse<'a> {
     #[serde(borrow)]
-    data: AboutKey<'a>,
+    data: KeyInfoData<'a>,
 }
 
 #[derive(Deserialize)]
-struct AboutKey<'a> {
+struct KeyInfoData<'a> {
     #[serde(default)]
     label: Option<String>,
     #[serde(borrow, default)]
@@ -128,12 +128,12 @@ struct AboutKey<'a> {
 }
 
 #[derive(Deserialize)]
-struct Balance {
+struct BalanceResponse {
     is_available: bool,
 }
 
 #[derive(Deserialize)]
-struct XAiKey {
+struct XAiKeyResponse {
     #[serde(default)]
     api_key_blocked: bool,
     #[serde(default)]
@@ -142,43 +142,43 @@ struct XAiKey {
     team_blocked: bool,
 }
 
-fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
-    let unread = || Verdict::Unknown(line.error(Kind::Malformed, "sent an answer that cannot be parsed").to_string());
+fn read(client: &ProviderClient, account: KeyCheckApi, body: &[u8], key: &Secret) -> KeyCheck {
+    let unread = || KeyCheck::Unknown(client.error(ProviderErrorKind::Malformed, "sent an answer that cannot be parsed").to_string());
     match account {
-        Account::OpenRouter => {
-            let Ok(About { data }) = serde_json::from_slice::<About<'_>>(body) else {
+        KeyCheckApi::OpenRouter => {
+            let Ok(KeyInfoResponse { data }) = serde_json::from_slice::<KeyInfoResponse<'_>>(body) else {
                 return unread();
             };
             if data.is_management_key == Some(true) || data.is_provisioning_key == Some(true) {
-                return Verdict::Restricted("it is a management key: it can create other keys but not call models".to_owned());
+                return KeyCheck::Restricted("it is a management key: it can create other keys but not call models".to_owned());
             }
-            let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
-            Verdict::Valid(Standing {
-                label: data.label.map(|label| line.quote(&label, Some(key))),
+            let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw)));
+            KeyCheck::Valid(KeyInfo {
+                label: data.label.map(|label| client.sanitize_message(&label, Some(key))),
                 expires_at: data.expires_at.as_deref().and_then(Time::parse),
                 limit: dollars(data.limit),
                 remaining: dollars(data.limit_remaining),
                 is_free_tier: data.is_free_tier.unwrap_or(false),
             })
         }
-        Account::DeepSeek => match serde_json::from_slice::<Balance>(body) {
-            Ok(Balance { is_available: true }) => Verdict::Valid(Standing::default()),
-            Ok(Balance { is_available: false }) => Verdict::Restricted("its account has no credit left".to_owned()),
+        KeyCheckApi::DeepSeek => match serde_json::from_slice::<BalanceResponse>(body) {
+            Ok(BalanceResponse { is_available: true }) => KeyCheck::Valid(KeyInfo::default()),
+            Ok(BalanceResponse { is_available: false }) => KeyCheck::Restricted("its account has no credit left".to_owned()),
             Err(_) => unread(),
         },
-        Account::XAi => match serde_json::from_slice::<XAiKey>(body) {
-            Ok(said) if said.api_key_blocked || said.api_key_disabled || said.team_blocked => {
-                Verdict::Restricted("it is blocked or disabled".to_owned())
+        KeyCheckApi::XAi => match serde_json::from_slice::<XAiKeyResponse>(body) {
+            Ok(messages) if messages.api_key_blocked || messages.api_key_disabled || messages.team_blocked => {
+                KeyCheck::Restricted("it is blocked or disabled".to_owned())
             }
-            Ok(_) => Verdict::Valid(Standing::default()),
+            Ok(_) => KeyCheck::Valid(KeyInfo::default()),
             Err(_) => unread(),
         },
-        Account::OpenAi if is_admin(key) => {
-            Verdict::Restricted("it is an admin key: it can create other keys but not call models".to_owned())
+        KeyCheckApi::OpenAi if is_admin_key(key) => {
+            KeyCheck::Restricted("it is an admin key: it can create other keys but not call models".to_owned())
         }
-        Account::Models | Account::OpenAi | Account::Gemini | Account::Anthropic => {
+        KeyCheckApi::Models | KeyCheckApi::OpenAi | KeyCheckApi::Gemini | KeyCheckApi::Anthropic => {
             match serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body) {
-                Ok(said) if said.contains_key("data") || said.contains_key("models") => Verdict::Valid(Standing::default()),
+                Ok(messages) if messages.contains_key("data") || messages.contains_key("models") => KeyCheck::Valid(KeyInfo::default()),
                 _ => unread(),
             }
         }
@@ -186,13 +186,13 @@ fn read(line: &Line, account: Account, body: &[u8], key: &Secret) -> Verdict {
 }
 
 #[derive(Deserialize)]
-struct List<'a> {
+struct ModelListResponse<'a> {
     #[serde(borrow)]
-    data: Vec<Listed<'a>>,
+    data: Vec<ListedModel<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Listed<'a> {
+struct ListedModel<'a> {
     id: String,
     #[serde(default, alias = "display_name")]
     name: Option<String>,
@@ -203,13 +203,13 @@ struct Listed<'a> {
 }
 
 #[derive(Deserialize)]
-struct Generation<'a> {
+struct GenerationResponse<'a> {
     #[serde(borrow)]
-    data: Generated<'a>,
+    data: GenerationData<'a>,
 }
 
 #[derive(Deserialize)]
-struct Generated<'a> {
+struct GenerationData<'a> {
     #[serde(default)]
     native_tokens_prompt: Option<u64>,
     #[serde(default)]
@@ -228,16 +228,16 @@ struct Generated<'a> {
 
 /// The usage of an answer, requested afterwards; `None` if the provider does not report it, or not
 /// yet.
-pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secret>, id: &str) -> Option<Usage> {
+pub(super) async fn fetch_generation(client: &ProviderClient, account: KeyCheckApi, key: Option<&Secret>, id: &str) -> Option<TokenUsage> {
     let fit = !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    if account != Account::OpenRouter || !fit {
+    if account != KeyCheckApi::OpenRouter || !fit {
         return None;
     }
     let path = format!("/generation?id={id}");
-    let body = line.short(get(line, &line.address, &path, Auth::Bearer, key)).await.ok()?;
-    let Generation { data } = serde_json::from_slice(&body).ok()?;
-    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquoted(raw)));
-    Some(Usage {
+    let body = client.short(get(client, &client.base_url, &path, Auth::Bearer, key)).await.ok()?;
+    let GenerationResponse { data } = serde_json::from_slice(&body).ok()?;
+    let dollars = |raw: Option<&RawValue>| raw.and_then(|raw| NanoDollars::parse(unquote(raw)));
+    Some(TokenUsage {
         prompt_tokens: data.native_tokens_prompt.unwrap_or(0),
         completion_tokens: data.native_tokens_completion.unwrap_or(0),
         cached_tokens: data.native_tokens_cached.unwrap_or(0),
@@ -250,22 +250,22 @@ pub(super) async fn generation(line: &Line, account: Account, key: Option<&Secre
 }
 
 /// The provider's models, in its own order. Some providers list them without a key.
-pub async fn models(endpoint: &Endpoint, key: Option<&Secret>, reach: Reach) -> Result<Vec<Model>, Error> {
-    let line = Line::new(endpoint, reach)?;
-    let (path, auth) = match endpoint.account {
-        Account::Anthropic => ("/models?limit=1000", Auth::Anthropic),
+pub async fn list_models(endpoint: &Endpoint, key: Option<&Secret>, context: HttpContext) -> Result<Vec<ModelInfo>, Error> {
+    let client = ProviderClient::new(endpoint, context)?;
+    let (path, auth) = match endpoint.key_check_api {
+        KeyCheckApi::Anthropic => ("/models?limit=1000", Auth::Anthropic),
         _ => ("/models", Auth::Bearer),
     };
-    let body = line.short(get(&line, &line.address, path, auth, key)).await?;
-    let list: List<'_> =
-        serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "sent an answer that is not a list of models"))?;
+    let body = client.short(get(&client, &client.base_url, path, auth, key)).await?;
+    let list: ModelListResponse<'_> = serde_json::from_slice(&body)
+        .map_err(|_| client.error(ProviderErrorKind::Malformed, "sent an answer that is not a list of models"))?;
     let tidy = |word: &str| word.chars().filter(|c| !c.is_control()).take(128).collect::<String>();
     Ok(list
         .data
         .into_iter()
         .filter_map(|listed| {
-            Some(Model {
-                id: super::clean_word(&listed.id)?,
+            Some(ModelInfo {
+                id: super::sanitize_token(&listed.id)?,
                 name: listed.name.as_deref().map(tidy),
                 context_length: listed.context_length,
                 prices: listed.pricing.and_then(|raw| Prices::parse(raw.get())),

@@ -1,7 +1,7 @@
 //! The built-in demo: no network and no model. It shows new users what the program does with their
 //! text.
 
-use super::{Answer, Error, Heard, NanoDollars, Provider, Usage, Wish};
+use super::{Completion, Error, NanoDollars, Provider, RequestOptions, StreamEvent, TokenUsage};
 use crate::message::{Message, Role};
 use crate::name::Name;
 use crate::privacy::Raw;
@@ -36,14 +36,14 @@ impl Demo {
         Self { pace: Duration::from_millis(12), ..Self::new() }
     }
 
-    fn answer_to(said: &[Message]) -> String {
-        let mut asked = said.iter().filter(|message| message.role == Role::User);
+    fn reply_to(messages: &[Message]) -> String {
+        let mut asked = messages.iter().filter(|message| message.role == Role::User);
         let turns = asked.clone().count();
         let Some(last) = asked.next_back() else {
             return String::from(WELCOME);
         };
         let words = last.text.as_str();
-        let hidden = placeholders(words);
+        let hidden = placeholders_in(words);
         if !hidden.is_empty() {
             return about_placeholders(words, &hidden);
         }
@@ -54,7 +54,7 @@ impl Demo {
             Some(answer) => answer.to_owned(),
             None if turns <= 1 => String::from(WELCOME),
             None => format!(
-                "You wrote {} words. A model would answer now; I cannot, because I am only the demo.\n\n{NEXT}",
+                "You wrote {} words. A model would answer now; I cannot, because I am only the demo.\n\n{NEXT_STEPS}",
                 words.split_whitespace().count()
             ),
         }
@@ -65,7 +65,7 @@ const WELCOME: &str = "Hello. This is the demo: no model, no network, nothing to
 what happens to your words.\n\nTry this: paste an e-mail address or a card number, such as 4111 1111 1111 1111, and send it. I will show you what a provider \
 would see.\n\nOr ask me about *storage*, *keys*, *backup*, *privacy* or *cost*.";
 
-const NEXT: &str = "Paste an e-mail address or a card number to see it replaced, or ask about *storage*, *keys*, *backup*, *privacy* or *cost*. \
+const NEXT_STEPS: &str = "Paste an e-mail address or a card number to see it replaced, or ask about *storage*, *keys*, *backup*, *privacy* or *cost*. \
 `/help` lists the commands, `/exit` leaves.";
 
 type Topic = (&'static [&'static str], &'static str);
@@ -112,7 +112,7 @@ or *cost*. `/help` lists the commands of the chat, `/exit` leaves.",
 ];
 
 /// The placeholders in a text, without duplicates, in order of first occurrence: `[EMAIL_1]`.
-fn placeholders(text: &str) -> Vec<&str> {
+fn placeholders_in(text: &str) -> Vec<&str> {
     let mut found: Vec<&str> = Vec::new();
     // The text after the last `[` before each `]`.
     for part in text.split_inclusive(']') {
@@ -141,9 +141,9 @@ fn about_placeholders(words: &str, hidden: &[&str]) -> String {
     // sees.
     let mut seen: String = words.chars().take(400).collect();
     for one in hidden {
-        seen = seen.replace(one, &apart(one));
+        seen = seen.replace(one, &spaced_placeholder(one));
     }
-    let list: Vec<String> = hidden.iter().map(|one| format!("`{}` stands for {one}", apart(one))).collect();
+    let list: Vec<String> = hidden.iter().map(|one| format!("`{}` stands for {one}", spaced_placeholder(one))).collect();
     format!(
         "I (the demo) did not get your text as you typed it: {things} had been replaced first. A provider would get this:\n\n> {}\n\n\
 Your screen shows the real value again: {}. Only this program, on this machine, knows which placeholder stands for which value, and only while it runs: the file on disk contains the placeholder too.",
@@ -153,18 +153,18 @@ Your screen shows the real value again: {}. Only this program, on this machine, 
 }
 
 /// Writes a placeholder with spaces: `[ EMAIL_1 ]`.
-fn apart(placeholder: &str) -> String {
+fn spaced_placeholder(placeholder: &str) -> String {
     format!("[ {} ]", placeholder.trim_matches(['[', ']']))
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct DemoBody<'a> {
     demo: bool,
-    messages: Vec<One<'a>>,
+    messages: Vec<DemoMessage<'a>>,
 }
 
 #[derive(Serialize)]
-struct One<'a> {
+struct DemoMessage<'a> {
     role: Role,
     content: &'a str,
 }
@@ -174,28 +174,28 @@ impl Provider for Demo {
         &self.name
     }
 
-    fn body(&self, said: &[Message], _: &Wish) -> String {
-        let messages = said.iter().map(|message| One { role: message.role, content: message.text.as_str() }).collect();
-        serde_json::to_string(&Body { demo: true, messages }).unwrap_or_default()
+    fn request_body(&self, said: &[Message], _: &RequestOptions) -> String {
+        let messages = said.iter().map(|message| DemoMessage { role: message.role, content: message.text.as_str() }).collect();
+        serde_json::to_string(&DemoBody { demo: true, messages }).unwrap_or_default()
     }
 
-    async fn answer(&self, said: &[Message], _: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
-        let text = Self::answer_to(said);
-        hear(Heard::Begun { id: None, model: Some(String::from("demo")) });
+    async fn complete(&self, messages: &[Message], _: &RequestOptions, on_event: &mut dyn FnMut(StreamEvent)) -> Result<Completion, Error> {
+        let text = Self::reply_to(messages);
+        on_event(StreamEvent::Started { id: None, model: Some(String::from("demo")) });
         for word in text.split_inclusive([' ', '\n']) {
-            hear(Heard::Text(Raw::from(word)));
+            on_event(StreamEvent::Text(Raw::from(word)));
             if !self.pace.is_zero() {
                 tokio::time::sleep(self.pace).await;
             }
         }
         let tokens = |bytes: usize| u64::try_from(bytes.div_ceil(4)).unwrap_or(u64::MAX);
-        let usage = Usage {
-            prompt_tokens: tokens(said.iter().map(|message| message.text.as_str().len()).sum()),
+        let usage = TokenUsage {
+            prompt_tokens: tokens(messages.iter().map(|message| message.text.as_str().len()).sum()),
             completion_tokens: tokens(text.len()),
             cost: Some(NanoDollars(0)),
-            ..Usage::default()
+            ..TokenUsage::default()
         };
-        Ok(Answer {
+        Ok(Completion {
             id: None,
             model: String::from("demo"),
             finish: Some(String::from("stop")),
@@ -220,33 +220,33 @@ mod tests {
     }
 
     #[test]
-    fn it_points_at_what_was_taken_out_without_putting_it_back() {
-        let answer = Demo::answer_to(&said(&["write to bob.miller@initech.com and bob.miller@initech.com"]));
+    fn demo_mentions_placeholders() {
+        let answer = Demo::reply_to(&said(&["write to bob.miller@initech.com and bob.miller@initech.com"]));
         assert!(answer.contains("> write to [ EMAIL_1 ] and [ EMAIL_1 ]\n"), "{answer}");
         assert!(answer.contains("`[ EMAIL_1 ]` stands for [EMAIL_1]. "), "{answer}");
         assert!(!answer.contains("initech"));
     }
 
     #[test]
-    fn what_is_not_a_placeholder_is_not_taken_for_one() {
+    fn demo_ignores_non_placeholders() {
         assert_eq!(
-            placeholders("[x] [EMAIL_1] [[PHONE_22] [EMAIL_1] [A_] [_1] [US_SSN_3] [open"),
+            placeholders_in("[x] [EMAIL_1] [[PHONE_22] [EMAIL_1] [A_] [_1] [US_SSN_3] [open"),
             ["[EMAIL_1]", "[PHONE_22]", "[US_SSN_3]"]
         );
-        assert_eq!(placeholders("a[1] = b[i_2]; ]["), [""; 0]);
+        assert_eq!(placeholders_in("a[1] = b[i_2]; ]["), [""; 0]);
     }
 
     #[test]
-    fn it_always_says_that_it_is_the_demo_and_the_same_to_the_same() {
+    fn demo_replies_are_deterministic() {
         for words in
             ["hi", "where is it stored?", "my key", "BACKUP", "privacy", "what does it cost", "help", "how do I start", "\u{1f44b}"]
         {
-            let answer = Demo::answer_to(&said(&[words]));
+            let answer = Demo::reply_to(&said(&[words]));
             assert!(answer.to_lowercase().contains("demo"), "{words}: {answer}");
-            assert_eq!(answer, Demo::answer_to(&said(&[words])));
+            assert_eq!(answer, Demo::reply_to(&said(&[words])));
         }
-        let later = Demo::answer_to(&said(&["hi", "tell me a joke please"]));
+        let later = Demo::reply_to(&said(&["hi", "tell me a joke please"]));
         assert!(later.starts_with("You wrote 5 words. A model would answer now; I cannot, because I am only the demo."), "{later}");
-        assert!(Demo::answer_to(&[]).contains("demo"));
+        assert!(Demo::reply_to(&[]).contains("demo"));
     }
 }

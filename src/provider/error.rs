@@ -8,7 +8,7 @@ use std::time::Duration;
 /// The kind of an error. The command line maps it to an exit code and a hint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ProviderErrorKind {
     /// The provider does not accept the key (401).
     InvalidKey,
     /// The credit, the quota or the key's own limit is used up (402, and some 429).
@@ -60,10 +60,10 @@ pub enum Kind {
     /// The address is invalid.
     BadAddress,
     /// The extra certificates or the proxy are invalid.
-    BadNet,
+    BadNetworkConfig,
 }
 
-impl Kind {
+impl ProviderErrorKind {
     /// The code for scripts and for the ledger.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -91,7 +91,7 @@ impl Kind {
             Self::Redirect => "redirect",
             Self::PlainHttp => "plain_http",
             Self::BadAddress => "bad_address",
-            Self::BadNet => "bad_network_settings",
+            Self::BadNetworkConfig => "bad_network_settings",
         }
     }
 }
@@ -101,22 +101,22 @@ impl Kind {
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
 pub struct Error {
-    kind: Kind,
+    kind: ProviderErrorKind,
     status: Option<u16>,
     sentence: String,
     wait: Option<Duration>,
     /// Whether the request can be repeated without being answered, or paid for, twice.
-    pub(super) again: bool,
+    pub(super) is_retryable: bool,
 }
 
 impl Error {
-    pub(super) fn new(kind: Kind, sentence: String) -> Self {
-        Self { kind, status: None, sentence, wait: None, again: false }
+    pub(super) fn new(kind: ProviderErrorKind, sentence: String) -> Self {
+        Self { kind, status: None, sentence, wait: None, is_retryable: false }
     }
 
     /// The kind of error.
     #[must_use]
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> ProviderErrorKind {
         self.kind
     }
 
@@ -134,8 +134,8 @@ impl Error {
 
     /// Whether the request can be repeated without being answered, or paid for, twice.
     #[must_use]
-    pub const fn may_be_repeated(&self) -> bool {
-        self.again
+    pub const fn is_retryable(&self) -> bool {
+        self.is_retryable
     }
 
     pub(super) fn with_status(mut self, status: u16) -> Self {
@@ -143,54 +143,54 @@ impl Error {
         self
     }
 
-    pub(super) fn wait(mut self, wait: Option<Duration>) -> Self {
+    pub(super) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.wait = wait;
         self
     }
 
-    pub(super) fn again(mut self) -> Self {
-        self.again = true;
+    pub(super) fn retryable(mut self) -> Self {
+        self.is_retryable = true;
         self
     }
 }
 
 /// The most characters of a provider's message that an error repeats.
-const SAID: usize = 200;
+const MAX_QUOTED_CHARS: usize = 200;
 
 /// As many characters of a key in a row are more than its public prefix.
-const KEY_RUN: usize = 12;
+const MIN_KEY_RUN: usize = 12;
 
 /// Makes a provider's message safe to show: redacted, without any part of the key, sanitized, one
 /// line, short.
-pub(super) fn quote(said: &str, key: Option<&Secret>, redactor: &Redactor) -> String {
+pub(super) fn sanitize_quote(messages: &str, key: Option<&Secret>, redactor: &Redactor) -> String {
     // The rest would be cut off below in any case.
-    let said: String = said.chars().take(SAID * 10).collect();
-    let said = match key {
-        Some(key) => mask(&said, key.expose()),
-        None => said,
+    let messages: String = messages.chars().take(MAX_QUOTED_CHARS * 10).collect();
+    let messages = match key {
+        Some(key) => mask_key(&messages, key.expose()),
+        None => messages,
     };
-    let (said, _) = redactor.redact(Raw::from(said), &mut Placeholders::default());
-    let said = said.printable();
-    let mut words = said.split_whitespace();
-    let mut line = words.next().unwrap_or_default().to_owned();
+    let (messages, _) = redactor.redact(Raw::from(messages), &mut Placeholders::default());
+    let messages = messages.printable();
+    let mut words = messages.split_whitespace();
+    let mut client = words.next().unwrap_or_default().to_owned();
     for word in words {
-        line.push(' ');
-        line.push_str(word);
+        client.push(' ');
+        client.push_str(word);
     }
-    if line.chars().count() > SAID {
-        line = line.chars().take(SAID - 1).collect();
-        line.push('…');
+    if client.chars().count() > MAX_QUOTED_CHARS {
+        client = client.chars().take(MAX_QUOTED_CHARS - 1).collect();
+        client.push('…');
     }
-    line
+    client
 }
 
-/// Masks every run of [`KEY_RUN`] or more characters that also occurs in the key, so that a
+/// Masks every run of [`MIN_KEY_RUN`] or more characters that also occurs in the key, so that a
 /// truncated echo of the key is caught too.
-fn mask(said: &str, key: &str) -> String {
-    let (said_bytes, key_bytes) = (said.as_bytes(), key.as_bytes());
-    let run = KEY_RUN.min(key_bytes.len());
+fn mask_key(messages: &str, key: &str) -> String {
+    let (said_bytes, key_bytes) = (messages.as_bytes(), key.as_bytes());
+    let run = MIN_KEY_RUN.min(key_bytes.len());
     if run < 4 {
-        return said.to_owned();
+        return messages.to_owned();
     }
     let mut hidden = vec![false; said_bytes.len()];
     for (at, window) in said_bytes.windows(run).enumerate() {
@@ -198,9 +198,9 @@ fn mask(said: &str, key: &str) -> String {
             hidden.iter_mut().skip(at).take(run).for_each(|h| *h = true);
         }
     }
-    let mut out = String::with_capacity(said.len());
+    let mut out = String::with_capacity(messages.len());
     let mut inside = false;
-    for (at, c) in said.char_indices() {
+    for (at, c) in messages.char_indices() {
         let hide = hidden.get(at).copied().unwrap_or(false);
         if !hide {
             out.push(c);
@@ -213,13 +213,13 @@ fn mask(said: &str, key: &str) -> String {
 }
 
 /// Appends the provider's message to a sentence, if there is one.
-pub(super) fn tail(quoted: &str) -> String {
+pub(super) fn message_suffix(quoted: &str) -> String {
     let quoted = quoted.trim_end_matches('.');
     if quoted.is_empty() { String::new() } else { format!(": {quoted}") }
 }
 
 /// The subject of a sentence about a provider.
-pub(super) fn who(name: &Name) -> String {
+pub(super) fn provider_title(name: &Name) -> String {
     format!("`{name}`")
 }
 
@@ -233,21 +233,21 @@ mod tests {
     }
 
     #[test]
-    fn an_echoed_key_is_masked_whole_or_in_part_even_with_redaction_off() {
+    fn provider_error_masks_echoed_key() {
         let off = Redactor::new(&Policy { off: true, ..Policy::default() }).unwrap();
         let key = Secret::new(format!("local-{}", "k3y".repeat(8)));
         let whole = format!("bad key {} given", key.expose());
         let half = format!("bad key {}... given", key.expose().get(..20).unwrap());
-        assert_eq!(quote(&whole, Some(&key), &off), "bad key [API_KEY] given");
-        assert_eq!(quote(&half, Some(&key), &off), "bad key [API_KEY]... given");
-        assert_eq!(quote("a key begins with local-", Some(&key), &off), "a key begins with local-");
+        assert_eq!(sanitize_quote(&whole, Some(&key), &off), "bad key [API_KEY] given");
+        assert_eq!(sanitize_quote(&half, Some(&key), &off), "bad key [API_KEY]... given");
+        assert_eq!(sanitize_quote("a key begins with local-", Some(&key), &off), "a key begins with local-");
     }
 
     #[test]
-    fn a_providers_words_become_one_short_harmless_line() {
-        assert_eq!(quote("a\r\n\tb \x1b[31mred\u{202e}", None, &redactor()), "a b ␛[31mred<U+202E>");
-        assert_eq!(quote(&"x".repeat(5000), None, &redactor()).chars().count(), 200);
-        assert_eq!(quote("write to jo.doe@initech.com", None, &redactor()), "write to [EMAIL_1]");
-        assert_eq!(quote("", None, &redactor()), "");
+    fn provider_error_quote_is_one_line() {
+        assert_eq!(sanitize_quote("a\r\n\tb \x1b[31mred\u{202e}", None, &redactor()), "a b ␛[31mred<U+202E>");
+        assert_eq!(sanitize_quote(&"x".repeat(5000), None, &redactor()).chars().count(), 200);
+        assert_eq!(sanitize_quote("write to jo.doe@initech.com", None, &redactor()), "write to [EMAIL_1]");
+        assert_eq!(sanitize_quote("", None, &redactor()), "");
     }
 }

@@ -2,17 +2,17 @@
 //! conversation is written with every question.
 
 /// Bytes tested at once.
-const PIECE: usize = 32;
+const STEP_BYTES: usize = 32;
 
 /// Appends a text to JSON, in quotes.
-pub(super) fn quoted(text: &str, json: &mut String) {
+pub(super) fn write_json_string(text: &str, json: &mut String) {
     json.push('"');
     let mut rest = text;
-    while let Some(at) = first_other(rest.as_bytes()) {
+    while let Some(at) = first_escape(rest.as_bytes()) {
         let (plain, other) = rest.split_at(at);
         json.push_str(plain);
         let mut chars = other.chars();
-        chars.next().into_iter().for_each(|c| escaped(c, json));
+        chars.next().into_iter().for_each(|c| write_escape(c, json));
         rest = chars.as_str();
     }
     json.push_str(rest);
@@ -20,14 +20,14 @@ pub(super) fn quoted(text: &str, json: &mut String) {
 }
 
 /// The position of the first byte that must be escaped.
-fn first_other(bytes: &[u8]) -> Option<usize> {
+fn first_escape(bytes: &[u8]) -> Option<usize> {
     let mut from = 0;
-    for piece in bytes.chunks(PIECE) {
+    for piece in bytes.chunks(STEP_BYTES) {
         // No branch inside a piece, so that the compiler vectorizes the test.
         if piece.iter().fold(0, |others, byte| others | u8::from(!is_plain(*byte))) != 0 {
             return piece.iter().position(|byte| !is_plain(*byte)).map(|at| from + at);
         }
-        from += PIECE;
+        from += STEP_BYTES;
     }
     None
 }
@@ -37,7 +37,7 @@ const fn is_plain(byte: u8) -> bool {
     !matches!(byte, 0..=0x1F | b'"' | b'\\')
 }
 
-fn escaped(other: char, json: &mut String) {
+fn write_escape(other: char, json: &mut String) {
     let letter = match other {
         '"' | '\\' => other,
         '\n' => 'n',
@@ -58,12 +58,12 @@ mod tests {
 
     fn json(text: &str) -> String {
         let mut json = String::new();
-        quoted(text, &mut json);
+        write_json_string(text, &mut json);
         json
     }
 
     #[test]
-    fn every_character_is_written_as_serde_json_writes_it() {
+    fn json_string_matches_serde_json() {
         let all: String = (0..0x300_u32).filter_map(char::from_u32).collect();
         for text in ["", "a", &all, "a\u{1F600}\"b", "C:\\new\n\ttext of more than sixteen bytes"] {
             assert_eq!(json(text), serde_json::to_string(text).unwrap());
@@ -72,7 +72,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is(text in "\\PC{0,40}[\"\\\\\\x00-\\x20]{0,4}\\PC{0,40}") {
+        fn json_string_matches_serde_json_for_any_text(text in "\\PC{0,40}[\"\\\\\\x00-\\x20]{0,4}\\PC{0,40}") {
             prop_assert_eq!(json(&text), serde_json::to_string(&text).unwrap());
         }
     }

@@ -2,64 +2,68 @@
 //! provider's own id.
 
 use super::error::Error;
-use super::http::Reach;
-use super::management::{Managed, Manager, hash_of};
-use super::service_accounts::{Found, Place, ServiceAccounts};
-use crate::catalog::{Account, Endpoint};
+use super::http::HttpContext;
+use super::management::{ManagedKey, OpenRouterAdmin, key_hash};
+use super::service_accounts::{KeyLocation, KeySearch, ServiceAccounts};
+use crate::catalog::{Endpoint, KeyCheckApi};
 use crate::secret::Secret;
 
 /// Creates and deletes keys with a management key.
 #[derive(Debug)]
-pub enum Keeper<'a> {
+pub enum KeyAdmin<'a> {
     /// `OpenRouter`, with a management key.
-    Manager(Manager<'a>),
+    OpenRouter(OpenRouterAdmin<'a>),
     /// `OpenAI`, with an admin key.
-    ServiceAccounts(ServiceAccounts<'a>),
+    OpenAi(ServiceAccounts<'a>),
 }
 
 /// Why a key cannot be rotated by a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unfit {
+pub enum NotRotatable {
     /// The account has no such key.
     Unknown,
     /// Several keys match.
-    Several,
+    Ambiguous,
     /// It belongs to a person, who must create another by hand.
-    Persons,
+    PersonalKey,
 }
 
-impl<'a> Keeper<'a> {
+impl<'a> KeyAdmin<'a> {
     /// Whether this kind of account has such an API.
     #[must_use]
-    pub const fn is_for(account: Account) -> bool {
-        matches!(account, Account::OpenRouter | Account::OpenAi)
+    pub const fn is_for(account: KeyCheckApi) -> bool {
+        matches!(account, KeyCheckApi::OpenRouter | KeyCheckApi::OpenAi)
     }
 
     /// The manager for an endpoint.
-    pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
-        Ok(match endpoint.account {
-            Account::OpenAi => Self::ServiceAccounts(ServiceAccounts::new(endpoint, key, reach)?),
-            _ => Self::Manager(Manager::new(endpoint, key, reach)?),
+    pub fn new(endpoint: &Endpoint, key: &'a Secret, context: HttpContext) -> Result<Self, Error> {
+        Ok(match endpoint.key_check_api {
+            KeyCheckApi::OpenAi => Self::OpenAi(ServiceAccounts::new(endpoint, key, context)?),
+            _ => Self::OpenRouter(OpenRouterAdmin::new(endpoint, key, context)?),
         })
     }
 
     /// The provider's id of a key.
-    pub async fn call(&self, key: &Secret) -> Result<Result<String, Unfit>, Error> {
+    pub async fn find_key_id(&self, key: &Secret) -> Result<Result<String, NotRotatable>, Error> {
         match self {
-            Self::Manager(manager) => {
-                if let Some(found) = manager.find(&hash_of(key)).await? {
+            Self::OpenRouter(manager) => {
+                if let Some(found) = manager.find(&key_hash(key)).await? {
                     return Ok(Ok(found.hash));
                 }
                 // The hash may be computed in a way that is not documented. The masked form is the
                 // fallback, if it matches one key only.
-                let mut like: Vec<Managed> = manager.list().await?.into_iter().filter(|listed| listed.is_mask_of(key)).collect();
-                Ok(if like.len() == 1 { like.pop().map(|found| found.hash).ok_or(Unfit::Unknown) } else { Err(Unfit::Unknown) })
+                let mut like: Vec<ManagedKey> = manager.list().await?.into_iter().filter(|listed| listed.is_mask_of(key)).collect();
+                Ok(if like.len() == 1 {
+                    like.pop().map(|found| found.hash).ok_or(NotRotatable::Unknown)
+                } else {
+                    Err(NotRotatable::Unknown)
+                })
             }
-            Self::ServiceAccounts(accounts) => Ok(match accounts.find(key).await? {
-                Found::Here(place, lives) => Ok(lives.map_or_else(|| place.to_string(), |seconds| format!("{place} {seconds}"))),
-                Found::Persons => Err(Unfit::Persons),
-                Found::Several => Err(Unfit::Several),
-                Found::Nowhere => Err(Unfit::Unknown),
+            Self::OpenAi(accounts) => Ok(match accounts.find(key).await? {
+                KeySearch::Found(place, lives) => Ok(lives.map_or_else(|| place.to_string(), |seconds| format!("{place} {seconds}"))),
+                KeySearch::PersonalKey => Err(NotRotatable::PersonalKey),
+                KeySearch::Ambiguous => Err(NotRotatable::Ambiguous),
+                KeySearch::NotFound => Err(NotRotatable::Unknown),
             }),
         }
     }
@@ -69,7 +73,7 @@ impl<'a> Keeper<'a> {
     /// are deleted first.
     pub async fn create(&self, name: &str, old: &str) -> Result<(String, Secret), Error> {
         match self {
-            Self::Manager(manager) => {
+            Self::OpenRouter(manager) => {
                 let all = manager.list().await?;
                 for orphan in all.iter().filter(|key| key.name == name) {
                     manager.delete(&orphan.hash).await?;
@@ -80,9 +84,9 @@ impl<'a> Keeper<'a> {
                 };
                 manager.create(name, &like).await.map(|(managed, key)| (managed.hash, key))
             }
-            Self::ServiceAccounts(accounts) => {
-                let (place, lives) = placed(old).ok_or_else(|| accounts.unread())?;
-                for orphan in accounts.named(name, &place).await? {
+            Self::OpenAi(accounts) => {
+                let (place, lives) = parse_location(old).ok_or_else(|| accounts.unexpected_reply())?;
+                for orphan in accounts.find_by_name(name, &place).await? {
                     accounts.delete(&orphan).await?;
                 }
                 accounts.create(name, &place, lives).await.map(|(place, key)| (place.to_string(), key))
@@ -91,19 +95,19 @@ impl<'a> Keeper<'a> {
     }
 
     /// Disables a key, or enables it again. Does nothing if the provider cannot disable keys.
-    pub async fn disable(&self, called: &str, disabled: bool) -> Result<(), Error> {
+    pub async fn disable(&self, key_id: &str, disabled: bool) -> Result<(), Error> {
         match self {
-            Self::Manager(manager) => manager.disable(called, disabled).await,
-            Self::ServiceAccounts(_) => Ok(()),
+            Self::OpenRouter(manager) => manager.disable(key_id, disabled).await,
+            Self::OpenAi(_) => Ok(()),
         }
     }
 
     /// Deletes a key permanently. Returns whether the provider did.
-    pub async fn delete(&self, called: &str) -> Result<bool, Error> {
+    pub async fn delete(&self, key_id: &str) -> Result<bool, Error> {
         match self {
-            Self::Manager(manager) => manager.delete(called).await.map(|()| true),
-            Self::ServiceAccounts(accounts) => {
-                let (place, _) = placed(called).ok_or_else(|| accounts.unread())?;
+            Self::OpenRouter(manager) => manager.delete(key_id).await.map(|()| true),
+            Self::OpenAi(accounts) => {
+                let (place, _) = parse_location(key_id).ok_or_else(|| accounts.unexpected_reply())?;
                 accounts.delete(&place).await
             }
         }
@@ -112,16 +116,16 @@ impl<'a> Keeper<'a> {
     /// Deletes every key with this name. Returns whether the provider did.
     pub async fn delete_named(&self, name: &str, old: &str) -> Result<bool, Error> {
         match self {
-            Self::Manager(manager) => {
+            Self::OpenRouter(manager) => {
                 for key in manager.list().await?.iter().filter(|key| key.name == name) {
                     manager.delete(&key.hash).await?;
                 }
                 Ok(true)
             }
-            Self::ServiceAccounts(accounts) => {
-                let (place, _) = placed(old).ok_or_else(|| accounts.unread())?;
+            Self::OpenAi(accounts) => {
+                let (place, _) = parse_location(old).ok_or_else(|| accounts.unexpected_reply())?;
                 let mut gone = true;
-                for key in accounts.named(name, &place).await? {
+                for key in accounts.find_by_name(name, &place).await? {
                     gone &= accounts.delete(&key).await?;
                 }
                 Ok(gone)
@@ -131,7 +135,7 @@ impl<'a> Keeper<'a> {
 }
 
 /// The location of a key in its id, and the lifetime of its kind.
-fn placed(called: &str) -> Option<(Place, Option<i64>)> {
-    let (place, lives) = called.split_once(' ').map_or((called, None), |(place, seconds)| (place, seconds.parse().ok()));
+fn parse_location(key_id: &str) -> Option<(KeyLocation, Option<i64>)> {
+    let (place, lives) = key_id.split_once(' ').map_or((key_id, None), |(place, seconds)| (place, seconds.parse().ok()));
     Some((place.parse().ok()?, lives))
 }

@@ -1,9 +1,9 @@
 //! `OpenRouter` key management with a management key (create, find, disable, delete), and the code
 //! exchange at the end of a login.
 
-use super::error::{Error, Kind};
-use super::http::{Auth, Line, Reach, Reply, Sort, Verb};
-use super::refusal::refused;
+use super::error::{Error, ProviderErrorKind};
+use super::http::{Auth, BodyKind, HttpContext, HttpMethod, HttpReply, ProviderClient};
+use super::refusal::error_from_response;
 use crate::catalog::Endpoint;
 use crate::secret::Secret;
 use serde::Deserialize;
@@ -13,14 +13,14 @@ use std::fmt::Write as _;
 use zeroize::Zeroizing;
 
 /// Keys on one page of the list.
-const PAGE: usize = 100;
+const PAGE_SIZE: usize = 100;
 /// An upper limit far above any real account, so that a server cannot keep the client listing
 /// forever.
-const MOST_PAGES: usize = 100;
+const MAX_PAGES: usize = 100;
 
 /// A key as the account lists it; never the key itself.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub struct Managed {
+pub struct ManagedKey {
     /// Its id in requests.
     pub hash: String,
     /// The name given by the user.
@@ -49,7 +49,7 @@ pub struct Managed {
     pub workspace_id: Option<String>,
 }
 
-impl Managed {
+impl ManagedKey {
     /// Whether its masked form, `sk-or-v1-0a1...9f0`, matches this key.
     #[must_use]
     pub fn is_mask_of(&self, key: &Secret) -> bool {
@@ -60,37 +60,37 @@ impl Managed {
 
 /// Manages the keys of one account.
 #[derive(Debug)]
-pub struct Manager<'a> {
-    line: Line,
+pub struct OpenRouterAdmin<'a> {
+    client: ProviderClient,
     key: &'a Secret,
 }
 
 /// The hash that identifies a key, computed as the provider's links do.
 #[must_use]
-pub(super) fn hash_of(key: &Secret) -> String {
+pub(super) fn key_hash(key: &Secret) -> String {
     Sha256::digest(key.expose().as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").unwrap_or_default();
         text
     })
 }
 
-impl<'a> Manager<'a> {
+impl<'a> OpenRouterAdmin<'a> {
     /// Creates a manager with a management key.
-    pub fn new(endpoint: &Endpoint, key: &'a Secret, reach: Reach) -> Result<Self, Error> {
-        Ok(Self { line: Line::new(endpoint, reach)?, key })
+    pub fn new(endpoint: &Endpoint, key: &'a Secret, context: HttpContext) -> Result<Self, Error> {
+        Ok(Self { client: ProviderClient::new(endpoint, context)?, key })
     }
 
     /// All keys of the account, including disabled ones.
-    pub async fn list(&self) -> Result<Vec<Managed>, Error> {
+    pub async fn list(&self) -> Result<Vec<ManagedKey>, Error> {
         #[derive(Deserialize)]
-        struct Page {
-            data: Vec<Managed>,
+        struct KeyPage {
+            data: Vec<ManagedKey>,
         }
         let mut all = Vec::new();
-        for page in 0..MOST_PAGES {
-            let path = format!("/keys?include_disabled=true&offset={}", page * PAGE);
-            let Page { data } = self.read(&path).await?;
-            let last = data.len() < PAGE;
+        for page in 0..MAX_PAGES {
+            let path = format!("/keys?include_disabled=true&offset={}", page * PAGE_SIZE);
+            let KeyPage { data } = self.read(&path).await?;
+            let last = data.len() < PAGE_SIZE;
             all.extend(data);
             if last {
                 break;
@@ -100,36 +100,36 @@ impl<'a> Manager<'a> {
     }
 
     /// The key with this hash; `None` if the account has none.
-    pub async fn find(&self, hash: &str) -> Result<Option<Managed>, Error> {
+    pub async fn find(&self, hash: &str) -> Result<Option<ManagedKey>, Error> {
         #[derive(Deserialize)]
-        struct One {
-            data: Managed,
+        struct SingleKey {
+            data: ManagedKey,
         }
-        match self.read::<One>(&format!("/keys/{hash}")).await {
-            Ok(One { data }) => Ok(Some(data)),
-            Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        match self.read::<SingleKey>(&format!("/keys/{hash}")).await {
+            Ok(SingleKey { data }) => Ok(Some(data)),
+            Err(error) if error.kind() == ProviderErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     /// Creates a key with this name and the permissions of `like`.
-    pub async fn create(&self, name: &str, like: &Managed) -> Result<(Managed, Secret), Error> {
+    pub async fn create(&self, name: &str, like: &ManagedKey) -> Result<(ManagedKey, Secret), Error> {
         #[derive(Deserialize)]
-        struct Made {
-            data: Managed,
+        struct CreatedKey {
+            data: ManagedKey,
             #[serde(default)]
             key: Option<String>,
         }
         #[derive(Deserialize)]
-        struct Within {
-            data: Inner,
+        struct CreatedData {
+            data: CreatedInner,
         }
         #[derive(Deserialize)]
-        struct Inner {
+        struct CreatedInner {
             key: String,
         }
-        let mut wish = json!({ "name": name });
-        if let Some(wish) = wish.as_object_mut() {
+        let mut options = json!({ "name": name });
+        if let Some(options) = options.as_object_mut() {
             let carried = [
                 ("limit", like.limit.clone()),
                 ("limit_reset", json!(like.limit_reset)),
@@ -137,14 +137,14 @@ impl<'a> Manager<'a> {
                 ("include_byok_in_limit", json!(like.include_byok_in_limit)),
                 ("workspace_id", json!(like.workspace_id)),
             ];
-            wish.extend(carried.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)));
+            options.extend(carried.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (k.to_owned(), v)));
         }
-        let body = change(&self.line, Verb::Post, "/keys", Some(self.key), Some(wish.to_string())).await?;
-        let made: Made = serde_json::from_slice(&body).map_err(|_| self.unread())?;
+        let body = change(&self.client, HttpMethod::Post, "/keys", Some(self.key), Some(options.to_string())).await?;
+        let made: CreatedKey = serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())?;
         // The key is returned once, either at the top level or in the data.
         let key = match made.key {
             Some(key) => key,
-            None => serde_json::from_slice::<Within>(&body).map_err(|_| self.unread())?.data.key,
+            None => serde_json::from_slice::<CreatedData>(&body).map_err(|_| self.unexpected_reply())?.data.key,
         };
         Ok((made.data, Secret::new(key)))
     }
@@ -152,72 +152,75 @@ impl<'a> Manager<'a> {
     /// Disables a key, or enables it again.
     pub async fn disable(&self, hash: &str, disabled: bool) -> Result<(), Error> {
         let body = json!({ "disabled": disabled }).to_string();
-        change(&self.line, Verb::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await.map(drop)
+        change(&self.client, HttpMethod::Patch, &format!("/keys/{hash}"), Some(self.key), Some(body)).await.map(drop)
     }
 
     /// Deletes a key permanently. A key that does not exist is not an error.
     pub async fn delete(&self, hash: &str) -> Result<(), Error> {
-        match change(&self.line, Verb::Delete, &format!("/keys/{hash}"), Some(self.key), None).await {
-            Err(error) if error.kind() == Kind::NotFound => Ok(()),
+        match change(&self.client, HttpMethod::Delete, &format!("/keys/{hash}"), Some(self.key), None).await {
+            Err(error) if error.kind() == ProviderErrorKind::NotFound => Ok(()),
             other => other.map(drop),
         }
     }
 
     async fn read<T: for<'de> Deserialize<'de>>(&self, path: &str) -> Result<T, Error> {
-        let body = get(&self.line, path, self.key).await?;
-        serde_json::from_slice(&body).map_err(|_| self.unread())
+        let body = get(&self.client, path, self.key).await?;
+        serde_json::from_slice(&body).map_err(|_| self.unexpected_reply())
     }
 
-    fn unread(&self) -> Error {
-        self.line.error(Kind::Malformed, "sent an answer that cannot be parsed")
+    fn unexpected_reply(&self) -> Error {
+        self.client.error(ProviderErrorKind::Malformed, "sent an answer that cannot be parsed")
     }
 }
 
 /// Asks for something; its whole answer.
-pub(super) async fn get(line: &Line, path: &str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
-    line.short(async {
-        let reply = line.get(&line.address, path, Auth::Bearer, Some(key)).await?;
-        whole(line, reply, Some(key)).await
-    })
-    .await
+pub(super) async fn get(client: &ProviderClient, path: &str, key: &Secret) -> Result<Zeroizing<Vec<u8>>, Error> {
+    client
+        .short(async {
+            let reply = client.get(&client.base_url, path, Auth::Bearer, Some(key)).await?;
+            read_reply(client, reply, Some(key)).await
+        })
+        .await
 }
 
 /// Changes something; the whole answer to that.
 pub(super) async fn change(
-    line: &Line,
-    verb: Verb,
+    client: &ProviderClient,
+    verb: HttpMethod,
     path: &str,
     key: Option<&Secret>,
     body: Option<String>,
 ) -> Result<Zeroizing<Vec<u8>>, Error> {
-    line.short(async {
-        let reply = line.change(verb, path, key, body).await?;
-        whole(line, reply, key).await
-    })
-    .await
+    client
+        .short(async {
+            let reply = client.send_once(verb, path, key, body).await?;
+            read_reply(client, reply, key).await
+        })
+        .await
 }
 
 /// The whole body of an answer that is not a refusal.
-async fn whole(line: &Line, mut reply: Reply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
+async fn read_reply(client: &ProviderClient, mut reply: HttpReply<'_>, key: Option<&Secret>) -> Result<Zeroizing<Vec<u8>>, Error> {
     if !matches!(reply.status(), 200 | 201 | 204) {
-        return Err(refused(line, reply, key).await);
+        return Err(error_from_response(client, reply, key).await);
     }
-    reply.plain()?;
-    match reply.sort() {
-        Sort::Json | Sort::Unsaid => reply.whole(line.caps().whole).await.map(Zeroizing::new),
-        _ => Err(line.error(Kind::NotJson, "answered with something that is not JSON")),
+    reply.reject_compressed()?;
+    match reply.body_kind() {
+        BodyKind::Json | BodyKind::Unknown => reply.read_all(client.size_limits().whole).await.map(Zeroizing::new),
+        _ => Err(client.error(ProviderErrorKind::NotJson, "answered with something that is not JSON")),
     }
 }
 
 /// Ends a login: exchanges the code from the browser and the PKCE verifier for a key.
-pub async fn exchange(endpoint: &Endpoint, code: &Secret, verifier: &Secret, reach: Reach) -> Result<Secret, Error> {
+pub async fn exchange_code(endpoint: &Endpoint, code: &Secret, verifier: &Secret, context: HttpContext) -> Result<Secret, Error> {
     #[derive(Deserialize)]
-    struct Made {
+    struct ExchangedKey {
         key: String,
     }
-    let line = Line::new(endpoint, reach)?;
+    let client = ProviderClient::new(endpoint, context)?;
     let body = json!({ "code": code.expose(), "code_verifier": verifier.expose(), "code_challenge_method": "S256" });
-    let body = change(&line, Verb::Post, "/auth/keys", None, Some(body.to_string())).await?;
-    let made: Made = serde_json::from_slice(&body).map_err(|_| line.error(Kind::Malformed, "answered with something that is not a key"))?;
+    let body = change(&client, HttpMethod::Post, "/auth/keys", None, Some(body.to_string())).await?;
+    let made: ExchangedKey = serde_json::from_slice(&body)
+        .map_err(|_| client.error(ProviderErrorKind::Malformed, "answered with something that is not a key"))?;
     Ok(Secret::new(made.key))
 }

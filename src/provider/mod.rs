@@ -15,16 +15,16 @@ mod service_accounts;
 pub mod stream;
 mod wire;
 
-pub use account::{Model, Standing, Verdict, models, verify};
+pub use account::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
 pub use demo::Demo;
-pub use error::{Error, Kind};
+pub use error::{Error, ProviderErrorKind};
 pub use hearing::replay;
-pub use http::{Net, Patience, Reach};
-pub use keeper::{Keeper, Unfit};
-pub use management::exchange;
+pub use http::{HttpContext, NetworkConfig, Timeouts};
+pub use keeper::{KeyAdmin, NotRotatable};
+pub use management::exchange_code;
 pub use openai::OpenAi;
 pub use price::{NanoDollars, Prices};
-pub use stream::Caps;
+pub use stream::SizeLimits;
 
 use crate::message::Message;
 use crate::name::Name;
@@ -57,22 +57,27 @@ pub trait Provider {
     fn name(&self) -> &Name;
 
     /// Exactly what would be sent.
-    fn body(&self, said: &[Message], wish: &Wish) -> String;
+    fn request_body(&self, messages: &[Message], options: &RequestOptions) -> String;
 
     /// Sends a request and calls `hear` with each part of the answer as it is received. Drop the
     /// future to stop it; `hear` has what was received until then.
-    fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> impl Future<Output = Result<Answer, Error>>;
+    fn complete(
+        &self,
+        messages: &[Message],
+        options: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> impl Future<Output = Result<Completion, Error>>;
 
     /// The usage of an answer that was stopped, by its id; `None` if the provider does not report
     /// it, or not yet.
-    fn account(&self, _id: &str) -> impl Future<Output = Option<Usage>> {
+    fn billed_usage(&self, _id: &str) -> impl Future<Output = Option<TokenUsage>> {
         std::future::ready(None)
     }
 }
 
 /// The options of a chat request.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
+pub struct RequestOptions {
     /// The model.
     pub model: String,
     /// The sampling temperature; `None` for the model's default.
@@ -87,7 +92,7 @@ pub struct Wish {
     pub zdr: bool,
 }
 
-impl Wish {
+impl RequestOptions {
     /// Options for a model: streamed, routed to providers that do not collect data.
     #[must_use]
     pub fn new(model: &str) -> Self {
@@ -98,9 +103,9 @@ impl Wish {
 /// A part of an answer.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Heard {
+pub enum StreamEvent {
     /// The answer has begun.
-    Begun {
+    Started {
         /// The provider's id of the answer, to request its cost later.
         id: Option<String>,
         /// The model that answers, if the provider names it.
@@ -111,7 +116,7 @@ pub enum Heard {
     /// The next part of the reasoning.
     Reasoning(Raw),
     /// A keep-alive without content.
-    Alive,
+    KeepAlive,
     /// An attempt failed and will be repeated.
     Retrying {
         /// The pause before it.
@@ -119,13 +124,13 @@ pub enum Heard {
         /// The number of the retry, from 1.
         attempt: u32,
         /// The kind of failure.
-        why: Kind,
+        why: ProviderErrorKind,
     },
 }
 
 /// The end of an answer, whose text was passed on before.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
+pub struct Completion {
     /// The provider's id of the answer.
     pub id: Option<String>,
     /// The model that answered, as named by the provider, else the requested one.
@@ -133,7 +138,7 @@ pub struct Answer {
     /// The finish reason: `stop`, `length`, `content_filter`, ...
     pub finish: Option<String>,
     /// The usage.
-    pub usage: Option<Usage>,
+    pub usage: Option<TokenUsage>,
     /// Whether the model ended the answer itself, rather than the length limit or a filter.
     pub complete: bool,
     /// The number of tool calls the model made. None is executed, because this program has no
@@ -143,7 +148,7 @@ pub struct Answer {
 
 /// The usage of a request, as counted by the provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct TokenUsage {
     /// Tokens of the prompt, including cached ones.
     pub prompt_tokens: u64,
     /// Tokens of the answer, including reasoning.
@@ -162,12 +167,12 @@ pub struct Usage {
     pub is_byok: bool,
 }
 
-impl Usage {
+impl TokenUsage {
     /// The real cost: with a key of one's own upstream, the fee and the upstream charge.
     #[must_use]
-    pub fn spent(&self) -> Option<NanoDollars> {
+    pub fn total_cost(&self) -> Option<NanoDollars> {
         match (self.is_byok, self.cost, self.upstream_cost) {
-            (true, Some(fee), Some(there)) => Some(fee.plus(there)),
+            (true, Some(fee), Some(there)) => Some(fee.saturating_add(there)),
             (true, Some(_), None) => None,
             (_, cost, _) => cost,
         }
@@ -203,30 +208,35 @@ impl Provider for AnyProvider {
         }
     }
 
-    fn body(&self, said: &[Message], wish: &Wish) -> String {
+    fn request_body(&self, messages: &[Message], options: &RequestOptions) -> String {
         match self {
-            Self::OpenAi(one) => one.body(said, wish),
-            Self::Demo(one) => one.body(said, wish),
+            Self::OpenAi(one) => one.request_body(messages, options),
+            Self::Demo(one) => one.request_body(messages, options),
         }
     }
 
-    async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
+    async fn complete(
+        &self,
+        messages: &[Message],
+        options: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> Result<Completion, Error> {
         match self {
-            Self::OpenAi(one) => one.answer(said, wish, hear).await,
-            Self::Demo(one) => one.answer(said, wish, hear).await,
+            Self::OpenAi(one) => one.complete(messages, options, on_event).await,
+            Self::Demo(one) => one.complete(messages, options, on_event).await,
         }
     }
 
-    async fn account(&self, id: &str) -> Option<Usage> {
+    async fn billed_usage(&self, id: &str) -> Option<TokenUsage> {
         match self {
-            Self::OpenAi(one) => one.account(id).await,
+            Self::OpenAi(one) => one.billed_usage(id).await,
             Self::Demo(_) => None,
         }
     }
 }
 
 /// A word from the network, made safe for a log or a header: an id, a model name, a finish reason.
-fn clean_word(word: &str) -> Option<String> {
+fn sanitize_token(word: &str) -> Option<String> {
     let word: String = word.chars().filter(|c| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '`')).take(128).collect();
     (!word.is_empty()).then_some(word)
 }
@@ -236,20 +246,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_a_key_of_ones_own_the_fee_is_not_all() {
+    fn token_usage_includes_upstream_cost() {
         let fee = Some(NanoDollars(950_000_000));
         let there = Some(NanoDollars(19_000_000_000));
-        let usage = |is_byok, cost, upstream_cost| Usage { cost, upstream_cost, is_byok, ..Usage::default() };
-        assert_eq!(usage(true, fee, there).spent(), Some(NanoDollars(19_950_000_000)));
-        assert_eq!(usage(false, fee, there).spent(), fee);
-        assert_eq!(usage(true, fee, None).spent(), None);
-        assert_eq!(usage(false, None, there).spent(), None);
+        let usage = |is_byok, cost, upstream_cost| TokenUsage { cost, upstream_cost, is_byok, ..TokenUsage::default() };
+        assert_eq!(usage(true, fee, there).total_cost(), Some(NanoDollars(19_950_000_000)));
+        assert_eq!(usage(false, fee, there).total_cost(), fee);
+        assert_eq!(usage(true, fee, None).total_cost(), None);
+        assert_eq!(usage(false, None, there).total_cost(), None);
     }
 
     #[test]
-    fn a_word_from_the_network_is_only_a_word() {
-        assert_eq!(clean_word("gen-1\x1b[31m\n"), Some(String::from("gen-1[31m")));
-        assert_eq!(clean_word("\u{202e} \n"), None);
-        assert_eq!(clean_word(&"x".repeat(999)).map(|w| w.len()), Some(128));
+    fn sanitize_token_removes_harmful_characters() {
+        assert_eq!(sanitize_token("gen-1\x1b[31m\n"), Some(String::from("gen-1[31m")));
+        assert_eq!(sanitize_token("\u{202e} \n"), None);
+        assert_eq!(sanitize_token(&"x".repeat(999)).map(|w| w.len()), Some(128));
     }
 }

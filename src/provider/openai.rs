@@ -1,14 +1,14 @@
 //! The chat completions API: OpenRouter's, OpenAI's and compatible ones.
 
-use super::error::{Error, Kind};
-use super::escape::quoted;
-use super::hearing::{SoFar, Stop};
-use super::http::{Line, Post, Reach, Reply, Sort};
-use super::refusal::{broke_off, refused};
-use super::stream::{Event, Parser, TooLarge};
-use super::{Answer, Heard, Provider, Usage, Wish, clean_word};
-use crate::catalog::{Account, Dialect, Endpoint, Length};
-use crate::clock::in_words;
+use super::error::{Error, ProviderErrorKind};
+use super::escape::write_json_string;
+use super::hearing::{ReplyAccumulator, StreamError};
+use super::http::{BodyKind, HttpContext, HttpReply, ProviderClient, RetryableRequest};
+use super::refusal::{error_from_response, error_from_stream};
+use super::stream::{SseEvent, SseParser, TooLarge};
+use super::{Completion, Provider, RequestOptions, StreamEvent, TokenUsage, sanitize_token};
+use crate::catalog::{Dialect, Endpoint, KeyCheckApi, MaxTokensField};
+use crate::clock::humanize;
 use crate::message::Message;
 use crate::name::Name;
 use crate::secret::Secret;
@@ -19,14 +19,14 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct OpenAi {
     dialect: Dialect,
-    account: Account,
+    account: KeyCheckApi,
     key: Option<Secret>,
-    line: Line,
+    client: ProviderClient,
 }
 
 /// The request without model and messages, which precede it.
 #[derive(Serialize)]
-struct Manner {
+struct RequestParams {
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -68,47 +68,52 @@ const NO_COMPRESSION: Plugin = Plugin { id: "context-compression", enabled: fals
 
 impl OpenAi {
     /// Creates a provider. The address is validated; nothing is connected yet.
-    pub fn new(endpoint: &Endpoint, key: Option<Secret>, reach: Reach) -> Result<Self, Error> {
-        Ok(Self { dialect: endpoint.dialect, account: endpoint.account, key, line: Line::new(endpoint, reach)? })
+    pub fn new(endpoint: &Endpoint, key: Option<Secret>, context: HttpContext) -> Result<Self, Error> {
+        Ok(Self { dialect: endpoint.dialect, account: endpoint.key_check_api, key, client: ProviderClient::new(endpoint, context)? })
     }
 
     /// The normalized address.
     #[must_use]
-    pub fn address(&self) -> &super::http::Address {
-        &self.line.address
+    pub fn base_url(&self) -> &super::http::BaseUrl {
+        &self.client.base_url
     }
 
     /// A single attempt.
-    async fn once(&self, post: &Post, wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
-        let mut reply = self.line.send_post(post).await?;
+    async fn attempt(
+        &self,
+        post: &RetryableRequest,
+        options: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> Result<Completion, Error> {
+        let mut reply = self.client.send_post(post).await?;
         if reply.status() != 200 {
-            return Err(refused(&self.line, reply, self.key.as_ref()).await);
+            return Err(error_from_response(&self.client, reply, self.key.as_ref()).await);
         }
-        reply.plain()?;
-        let id = reply.text_header("x-generation-id").and_then(clean_word);
-        let mut reading = Reading { line: &self.line, key: self.key.as_ref(), so_far: SoFar::new(id), hear };
-        match reply.sort() {
-            Sort::Stream => reading.stream(&mut reply, None).await?,
-            Sort::Json => reading.whole(&mut reply, None).await?,
-            Sort::Page => return Err(self.line.error(Kind::NotJson, "answered with a web page")),
-            Sort::Other(sort) => {
-                return Err(self.line.error(Kind::NotJson, &format!("answered with `{sort}` instead of JSON or a stream")));
+        reply.reject_compressed()?;
+        let id = reply.text_header("x-generation-id").and_then(sanitize_token);
+        let mut reading = ResponseReader { client: &self.client, key: self.key.as_ref(), accumulator: ReplyAccumulator::new(id), on_event };
+        match reply.body_kind() {
+            BodyKind::Stream => reading.read_stream(&mut reply, None).await?,
+            BodyKind::Json => reading.read_complete(&mut reply, None).await?,
+            BodyKind::Html => return Err(self.client.error(ProviderErrorKind::NotJson, "answered with a web page")),
+            BodyKind::Other(sort) => {
+                return Err(self.client.error(ProviderErrorKind::NotJson, &format!("answered with `{sort}` instead of JSON or a stream")));
             }
-            Sort::Unsaid => reading.unsaid(&mut reply).await?,
+            BodyKind::Unknown => reading.sniff_body(&mut reply).await?,
         }
-        reading.so_far.answer(&wish.model).ok_or_else(|| self.line.error(Kind::Empty, "sent an empty answer"))
+        reading.accumulator.finish(&options.model).ok_or_else(|| self.client.error(ProviderErrorKind::Empty, "sent an empty answer"))
     }
 
     /// The pause before the next attempt; `None` if a retry is pointless.
-    fn pause(&self, error: &Error, attempt: u32) -> Option<Duration> {
-        let patience = self.line.patience();
-        if !error.again || attempt >= patience.retries {
+    fn retry_delay(&self, error: &Error, attempt: u32) -> Option<Duration> {
+        let timeout = self.client.timeouts();
+        if !error.is_retryable || attempt >= timeout.retries {
             return None;
         }
         if let Some(asked) = error.retry_after() {
-            return (asked <= patience.longest_pause).then_some(asked);
+            return (asked <= timeout.max_pause).then_some(asked);
         }
-        let pause = patience.pause.saturating_mul(1 << attempt.min(8)).min(patience.longest_pause);
+        let pause = timeout.pause.saturating_mul(1 << attempt.min(8)).min(timeout.max_pause);
         // Random between half and all of it, so that clients that failed together do not return
         // together.
         let chance = getrandom::u32().unwrap_or(u32::MAX / 2) % 1000;
@@ -118,34 +123,34 @@ impl OpenAi {
 
 impl Provider for OpenAi {
     fn name(&self) -> &Name {
-        &self.line.name
+        &self.client.name
     }
 
-    fn body(&self, said: &[Message], wish: &Wish) -> String {
+    fn request_body(&self, messages: &[Message], options: &RequestOptions) -> String {
         let dialect = self.dialect;
-        let routing = dialect.routing && (wish.deny_data_collection || wish.zdr);
-        let manner = Manner {
-            stream: wish.stream,
-            stream_options: (wish.stream && dialect.stream_options).then_some(StreamOptions { include_usage: true }),
-            temperature: wish.temperature,
-            max_tokens: wish.max_tokens.filter(|_| dialect.length == Length::MaxTokens),
-            max_completion_tokens: wish.max_tokens.filter(|_| dialect.length == Length::MaxCompletionTokens),
+        let routing = dialect.routing && (options.deny_data_collection || options.zdr);
+        let manner = RequestParams {
+            stream: options.stream,
+            stream_options: (options.stream && dialect.stream_options).then_some(StreamOptions { include_usage: true }),
+            temperature: options.temperature,
+            max_tokens: options.max_tokens.filter(|_| dialect.max_tokens_field == MaxTokensField::MaxTokens),
+            max_completion_tokens: options.max_tokens.filter(|_| dialect.max_tokens_field == MaxTokensField::MaxCompletionTokens),
             provider: routing
-                .then_some(Routing { data_collection: if wish.deny_data_collection { "deny" } else { "allow" }, zdr: wish.zdr }),
+                .then_some(Routing { data_collection: if options.deny_data_collection { "deny" } else { "allow" }, zdr: options.zdr }),
             plugins: dialect.routing.then_some([NO_COMPRESSION]),
         };
         // Reserve the size in advance, so that a long history is copied once. Quotes and line ends
         // take a little more.
-        let words: usize = said.iter().map(|m| m.text.as_str().len() + 64).sum();
+        let words: usize = messages.iter().map(|m| m.text.as_str().len() + 64).sum();
         let mut json = String::with_capacity(words + words / 16 + 512);
         json.push_str(r#"{"model":"#);
-        quoted(&wish.model, &mut json);
+        write_json_string(&options.model, &mut json);
         json.push_str(r#","messages":["#);
-        for (n, message) in said.iter().enumerate() {
+        for (n, message) in messages.iter().enumerate() {
             json.push_str(if n == 0 { r#"{"role":"# } else { r#",{"role":"# });
-            quoted(message.role.as_str(), &mut json);
+            write_json_string(message.role.as_str(), &mut json);
             json.push_str(r#","content":"#);
-            quoted(message.text.as_str(), &mut json);
+            write_json_string(message.text.as_str(), &mut json);
             json.push('}');
         }
         json.push_str("],");
@@ -155,144 +160,158 @@ impl Provider for OpenAi {
         json
     }
 
-    async fn answer(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
-        let deadline = self.line.patience().deadline;
-        match tokio::time::timeout(deadline, self.attempts(said, wish, hear)).await {
+    async fn complete(
+        &self,
+        messages: &[Message],
+        options: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> Result<Completion, Error> {
+        let deadline = self.client.timeouts().deadline;
+        match tokio::time::timeout(deadline, self.attempts(messages, options, on_event)).await {
             Ok(result) => result,
-            Err(_) => Err(self.line.error(Kind::Timeout, &format!("did not finish its answer within {}", in_words(deadline)))),
+            Err(_) => {
+                Err(self.client.error(ProviderErrorKind::Timeout, &format!("did not finish its answer within {}", humanize(deadline))))
+            }
         }
     }
 
-    async fn account(&self, id: &str) -> Option<Usage> {
-        super::account::generation(&self.line, self.account, self.key.as_ref(), id).await
+    async fn billed_usage(&self, id: &str) -> Option<TokenUsage> {
+        super::account::fetch_generation(&self.client, self.account, self.key.as_ref(), id).await
     }
 }
 
 impl OpenAi {
     /// Repeats attempts until there is an answer or a retry is pointless.
-    async fn attempts(&self, said: &[Message], wish: &Wish, hear: &mut dyn FnMut(Heard)) -> Result<Answer, Error> {
-        let post = self.line.post("/chat/completions", self.key.as_ref(), self.body(said, wish))?;
+    async fn attempts(
+        &self,
+        messages: &[Message],
+        options: &RequestOptions,
+        on_event: &mut dyn FnMut(StreamEvent),
+    ) -> Result<Completion, Error> {
+        let post = self.client.post("/chat/completions", self.key.as_ref(), self.request_body(messages, options))?;
         let mut attempt = 0;
         loop {
-            let error = match self.once(&post, wish, hear).await {
+            let error = match self.attempt(&post, options, on_event).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let Some(after) = self.pause(&error, attempt) else {
+            let Some(after) = self.retry_delay(&error, attempt) else {
                 return Err(error);
             };
             attempt += 1;
-            hear(Heard::Retrying { after, attempt, why: error.kind() });
+            on_event(StreamEvent::Retrying { after, attempt, why: error.kind() });
             tokio::time::sleep(after).await;
         }
     }
 }
 
 /// An answer being read.
-struct Reading<'a> {
-    line: &'a Line,
+struct ResponseReader<'a> {
+    client: &'a ProviderClient,
     key: Option<&'a Secret>,
-    so_far: SoFar,
-    hear: &'a mut dyn FnMut(Heard),
+    accumulator: ReplyAccumulator,
+    on_event: &'a mut dyn FnMut(StreamEvent),
 }
 
-impl Reading<'_> {
+impl ResponseReader<'_> {
     /// Reads a stream of events; `first` are the bytes that were already read.
-    async fn stream(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
-        let mut parser = Parser::new(*self.line.caps());
+    async fn read_stream(&mut self, reply: &mut HttpReply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+        let mut parser = SseParser::new(*self.client.size_limits());
         if let Some(first) = first {
             self.feed(&mut parser, first)?;
         }
-        while !self.so_far.done {
+        while !self.accumulator.finished {
             // After `finish_reason` only the usage is still expected; do not wait long for it.
-            let wait = self.so_far.finish.as_ref().map(|_| self.line.patience().farewell);
-            let piece = match reply.piece(wait).await {
+            let wait = self.accumulator.finish.as_ref().map(|_| self.client.timeouts().drain);
+            let piece = match reply.next_chunk(wait).await {
                 Ok(Some(piece)) => piece,
-                Ok(None) => return self.ended(parser),
-                Err(_) if self.so_far.finish.is_some() => return Ok(()),
+                Ok(None) => return self.on_end(parser),
+                Err(_) if self.accumulator.finish.is_some() => return Ok(()),
                 Err(error) => return Err(error),
             };
             self.feed(&mut parser, piece.as_ref())?;
         }
         // The end of the body is usually here already. With it read, the connection can be reused.
-        let _ = reply.piece(Some(Duration::from_millis(5))).await.is_ok();
+        let _ = reply.next_chunk(Some(Duration::from_millis(5))).await.is_ok();
         Ok(())
     }
 
-    fn feed(&mut self, parser: &mut Parser, bytes: &[u8]) -> Result<(), Error> {
-        let so_far = &mut self.so_far;
+    fn feed(&mut self, parser: &mut SseParser, bytes: &[u8]) -> Result<(), Error> {
+        let so_far = &mut self.accumulator;
         let fed = parser.feed(bytes, |event| match event {
-            Event::Comment => {
-                so_far.signs += 1;
+            SseEvent::Comment => {
+                so_far.heartbeats += 1;
                 Ok(())
             }
-            Event::Data(_) if so_far.done => Ok(()),
-            Event::Data(data) => so_far.take(data),
+            SseEvent::Data(_) if so_far.finished => Ok(()),
+            SseEvent::Data(data) => so_far.push(data),
         });
-        self.so_far.tell(self.hear);
-        fed.map_err(|stop| self.stopped(&stop))
+        self.accumulator.flush(self.on_event);
+        fed.map_err(|stop| self.stream_error(&stop))
     }
 
     /// Handles a connection that ended before the end marker.
-    fn ended(&mut self, parser: Parser) -> Result<(), Error> {
-        let so_far = &mut self.so_far;
+    fn on_end(&mut self, parser: SseParser) -> Result<(), Error> {
+        let so_far = &mut self.accumulator;
         let rest = parser.finish(|event| match event {
-            Event::Data(data) => so_far.take(data),
-            Event::Comment => Ok(()),
+            SseEvent::Data(data) => so_far.push(data),
+            SseEvent::Comment => Ok(()),
         });
-        self.so_far.tell(self.hear);
+        self.accumulator.flush(self.on_event);
         match rest {
-            Err(stop @ Stop::Said(_)) => Err(self.stopped(&stop)),
-            _ if self.so_far.done || self.so_far.finish.is_some() => Ok(()),
-            _ if self.so_far.begun => Err(self.line.error(Kind::Truncated, "stopped in the middle of the answer")),
-            _ => Err(self.line.error(Kind::Empty, "sent an empty answer")),
+            Err(stop @ StreamError::ProviderError(_)) => Err(self.stream_error(&stop)),
+            _ if self.accumulator.finished || self.accumulator.finish.is_some() => Ok(()),
+            _ if self.accumulator.started => Err(self.client.error(ProviderErrorKind::Truncated, "stopped in the middle of the answer")),
+            _ => Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer")),
         }
     }
 
     /// Reads an answer that is not streamed; `first` are the bytes that were already read.
-    async fn whole(&mut self, reply: &mut Reply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
+    async fn read_complete(&mut self, reply: &mut HttpReply<'_>, first: Option<&[u8]>) -> Result<(), Error> {
         let mut whole = first.unwrap_or_default().to_owned();
-        whole.append(&mut reply.whole(self.line.caps().whole).await?);
+        whole.append(&mut reply.read_all(self.client.size_limits().whole).await?);
         if whole.trim_ascii().is_empty() {
-            return Err(self.line.error(Kind::Empty, "sent an empty answer"));
+            return Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer"));
         }
         // A stream with the wrong content type.
         if whole.starts_with(b"data:") || whole.starts_with(b":") {
-            let mut parser = Parser::new(*self.line.caps());
+            let mut parser = SseParser::new(*self.client.size_limits());
             self.feed(&mut parser, &whole)?;
-            return if self.so_far.done { Ok(()) } else { self.ended(parser) };
+            return if self.accumulator.finished { Ok(()) } else { self.on_end(parser) };
         }
-        let taken = self.so_far.take(&whole);
-        self.so_far.tell(self.hear);
+        let taken = self.accumulator.push(&whole);
+        self.accumulator.flush(self.on_event);
         taken.map_err(|stop| match stop {
-            Stop::NotJson if whole.trim_ascii_start().first() == Some(&b'<') => self.line.error(Kind::NotJson, "answered with a web page"),
-            stop => self.stopped(&stop),
+            StreamError::NotJson if whole.trim_ascii_start().first() == Some(&b'<') => {
+                self.client.error(ProviderErrorKind::NotJson, "answered with a web page")
+            }
+            stop => self.stream_error(&stop),
         })
     }
 
     /// Reads an answer without content type, by its first bytes.
-    async fn unsaid(&mut self, reply: &mut Reply<'_>) -> Result<(), Error> {
-        let Some(first) = reply.piece(None).await? else {
-            return Err(self.line.error(Kind::Empty, "sent an empty answer"));
+    async fn sniff_body(&mut self, reply: &mut HttpReply<'_>) -> Result<(), Error> {
+        let Some(first) = reply.next_chunk(None).await? else {
+            return Err(self.client.error(ProviderErrorKind::Empty, "sent an empty answer"));
         };
         let first = first.as_ref();
         match first.trim_ascii_start().first() {
-            Some(b'{' | b'[') => self.whole(reply, Some(first)).await,
-            Some(b'<') => Err(self.line.error(Kind::NotJson, "answered with a web page")),
-            _ => self.stream(reply, Some(first)).await,
+            Some(b'{' | b'[') => self.read_complete(reply, Some(first)).await,
+            Some(b'<') => Err(self.client.error(ProviderErrorKind::NotJson, "answered with a web page")),
+            _ => self.read_stream(reply, Some(first)).await,
         }
     }
 
-    fn stopped(&self, stop: &Stop) -> Error {
+    fn stream_error(&self, stop: &StreamError) -> Error {
         match stop {
-            Stop::Said(error) => broke_off(self.line, error, self.key, self.so_far.begun),
-            Stop::NotJson => self.line.error(Kind::Malformed, "sent invalid JSON as part of its answer"),
-            Stop::TooLarge(TooLarge::Line | TooLarge::Event) => {
-                self.line.error(Kind::TooLarge, &format!("sent more than {} KB in one piece", self.line.caps().line / 1024))
-            }
-            Stop::TooLarge(TooLarge::Total) => {
-                self.line.error(Kind::TooLarge, &format!("sent an answer of more than {} MB", self.line.caps().total >> 20))
-            }
+            StreamError::ProviderError(error) => error_from_stream(self.client, error, self.key, self.accumulator.started),
+            StreamError::NotJson => self.client.error(ProviderErrorKind::Malformed, "sent invalid JSON as part of its answer"),
+            StreamError::TooLarge(TooLarge::Line | TooLarge::Event) => self
+                .client
+                .error(ProviderErrorKind::TooLarge, &format!("sent more than {} KB in one piece", self.client.size_limits().line / 1024)),
+            StreamError::TooLarge(TooLarge::Total) => self
+                .client
+                .error(ProviderErrorKind::TooLarge, &format!("sent an answer of more than {} MB", self.client.size_limits().total >> 20)),
         }
     }
 }

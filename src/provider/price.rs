@@ -3,7 +3,7 @@
 //!
 //! Integers rather than floats, so that sums of small amounts are exact.
 
-use super::Usage;
+use super::TokenUsage;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -18,12 +18,12 @@ impl NanoDollars {
     /// billionth are rounded.
     #[must_use]
     pub fn parse(dollars: &str) -> Option<Self> {
-        i64::try_from(decimal(dollars, 9)?).ok().map(Self)
+        i64::try_from(parse_decimal(dollars, 9)?).ok().map(Self)
     }
 
     /// The sum; an overflow stays at the largest amount.
     #[must_use]
-    pub const fn plus(self, more: Self) -> Self {
+    pub const fn saturating_add(self, more: Self) -> Self {
         Self(self.0.saturating_add(more.0))
     }
 }
@@ -52,17 +52,17 @@ impl Serialize for NanoDollars {
 impl<'de> Deserialize<'de> for NanoDollars {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let raw = Box::<RawValue>::deserialize(d)?;
-        Self::parse(unquoted(&raw)).ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
+        Self::parse(unquote(&raw)).ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
     }
 }
 
 /// The text of a JSON number, or of a JSON string that contains one.
-pub(super) fn unquoted(raw: &RawValue) -> &str {
+pub(super) fn unquote(raw: &RawValue) -> &str {
     raw.get().trim_matches('"')
 }
 
 /// A decimal number times ten to the power of `places`, rounded to the nearest integer.
-fn decimal(text: &str, places: i32) -> Option<i128> {
+fn parse_decimal(text: &str, places: i32) -> Option<i128> {
     let (number, exponent) = match text.split_once(['e', 'E']) {
         Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -106,15 +106,15 @@ fn decimal(text: &str, places: i32) -> Option<i128> {
 pub struct Rate(i128);
 
 /// [`Rate`] counts in 10^-15 dollars.
-const RATE_PLACES: i32 = 15;
-const RATE_IN_NANO: i128 = 1_000_000;
+const RATE_DECIMALS: i32 = 15;
+const RATE_UNITS_PER_NANO: i128 = 1_000_000;
 
 impl Rate {
     /// Parses a decimal number of dollars. A negative number is a router's way to say that the
     /// price varies.
     #[must_use]
     pub fn parse(dollars: &str) -> Option<Self> {
-        decimal(dollars, RATE_PLACES).filter(|r| *r >= 0).map(Self)
+        parse_decimal(dollars, RATE_DECIMALS).filter(|r| *r >= 0).map(Self)
     }
 
     /// The price of a million tokens.
@@ -123,7 +123,7 @@ impl Rate {
         NanoDollars(i64::try_from(self.0).unwrap_or(i64::MAX))
     }
 
-    fn times(self, n: u64) -> i128 {
+    fn multiply(self, n: u64) -> i128 {
         self.0.saturating_mul(i128::from(n))
     }
 }
@@ -131,15 +131,15 @@ impl Rate {
 /// A model's prices, as listed by its provider.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prices {
-    base: Row,
+    base: PriceRow,
     /// The discount on the total, in millionths.
     discount: u32,
-    tiers: Vec<Tier>,
+    tiers: Vec<PriceTier>,
 }
 
 /// One row of a price list. In a tier, absent prices are those of the base.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Row {
+struct PriceRow {
     prompt: Option<Rate>,
     completion: Option<Rate>,
     request: Option<Rate>,
@@ -150,16 +150,16 @@ struct Row {
 
 /// Prices for long prompts or for certain hours.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Tier {
+struct PriceTier {
     min_prompt_tokens: u64,
     /// Applies at certain hours only. An estimate does not know them and ignores this tier.
     timed: bool,
-    row: Row,
+    row: PriceRow,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Wire<'a> {
+struct PriceJson<'a> {
     #[serde(borrow)]
     prompt: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -182,10 +182,10 @@ struct Wire<'a> {
     overrides: Option<Vec<Self>>,
 }
 
-impl Wire<'_> {
-    fn row(&self) -> Row {
-        let rate = |raw: Option<&RawValue>| raw.and_then(|raw| Rate::parse(unquoted(raw)));
-        Row {
+impl PriceJson<'_> {
+    fn to_row(&self) -> PriceRow {
+        let rate = |raw: Option<&RawValue>| raw.and_then(|raw| Rate::parse(unquote(raw)));
+        PriceRow {
             prompt: rate(self.prompt),
             completion: rate(self.completion),
             request: rate(self.request),
@@ -196,9 +196,9 @@ impl Wire<'_> {
     }
 }
 
-impl Row {
+impl PriceRow {
     /// This row with the prices of a tier in place of its own.
-    fn under(self, tier: &Self) -> Self {
+    fn overlay(self, tier: &Self) -> Self {
         Self {
             prompt: tier.prompt.or(self.prompt),
             completion: tier.completion.or(self.completion),
@@ -214,17 +214,17 @@ impl Prices {
     /// Parses a `pricing` object of a model list; `None` if it contains no price.
     #[must_use]
     pub fn parse(json: &str) -> Option<Self> {
-        let wire: Wire<'_> = serde_json::from_str(json).ok()?;
-        let base = wire.row();
+        let wire: PriceJson<'_> = serde_json::from_str(json).ok()?;
+        let base = wire.to_row();
         // Require both: an estimate from half a list would be wrong.
         base.prompt.and(base.completion)?;
-        let tiers = wire.overrides.iter().flatten().map(|tier| Tier {
+        let tiers = wire.overrides.iter().flatten().map(|tier| PriceTier {
             min_prompt_tokens: tier.min_prompt_tokens.unwrap_or(0),
             timed: tier.utc_start.is_some() || tier.utc_end.is_some() || tier.utc_days.is_some(),
-            row: tier.row(),
+            row: tier.to_row(),
         });
         let discount =
-            wire.discount.and_then(|raw| decimal(unquoted(raw), 6)).and_then(|d| u32::try_from(d).ok()).unwrap_or(0).min(1_000_000);
+            wire.discount.and_then(|raw| parse_decimal(unquote(raw), 6)).and_then(|d| u32::try_from(d).ok()).unwrap_or(0).min(1_000_000);
         Some(Self { base, discount, tiers: tiers.collect() })
     }
 
@@ -249,41 +249,41 @@ impl Prices {
     /// Estimates the cost of a request by this list. The provider that serves it may charge other
     /// prices.
     #[must_use]
-    pub fn estimate(&self, usage: &Usage) -> Option<NanoDollars> {
+    pub fn estimate(&self, usage: &TokenUsage) -> Option<NanoDollars> {
         let row = (self.tiers.iter())
             .filter(|tier| !tier.timed && (tier.min_prompt_tokens == 0 || usage.prompt_tokens > tier.min_prompt_tokens))
-            .fold(self.base, |row, tier| row.under(&tier.row));
+            .fold(self.base, |row, tier| row.overlay(&tier.row));
         let (prompt, completion) = (row.prompt?, row.completion?);
         let cached = usage.cached_tokens.min(usage.prompt_tokens);
         let written = usage.cache_write_tokens.min(usage.prompt_tokens - cached);
         let reasoned = usage.reasoning_tokens.min(usage.completion_tokens);
-        let sum = prompt.times(usage.prompt_tokens - cached - written)
-            + row.cache_read.unwrap_or(prompt).times(cached)
-            + row.cache_write.unwrap_or(prompt).times(written)
-            + completion.times(usage.completion_tokens - reasoned)
-            + row.reasoning.filter(|r| r.0 > 0).unwrap_or(completion).times(reasoned)
+        let sum = prompt.multiply(usage.prompt_tokens - cached - written)
+            + row.cache_read.unwrap_or(prompt).multiply(cached)
+            + row.cache_write.unwrap_or(prompt).multiply(written)
+            + completion.multiply(usage.completion_tokens - reasoned)
+            + row.reasoning.filter(|r| r.0 > 0).unwrap_or(completion).multiply(reasoned)
             + row.request.map_or(0, |r| r.0);
         let sum = sum.saturating_mul(i128::from(1_000_000 - self.discount)) / 1_000_000;
-        i64::try_from((sum + RATE_IN_NANO / 2) / RATE_IN_NANO).ok().map(NanoDollars)
+        i64::try_from((sum + RATE_UNITS_PER_NANO / 2) / RATE_UNITS_PER_NANO).ok().map(NanoDollars)
     }
 
     /// The most a request can cost by this list: the highest price of any tier, all of the prompt
     /// written to a cache, all of the answer reasoning, no discount.
     #[must_use]
-    pub fn at_most(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
+    pub fn upper_bound(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
         let rows = || std::iter::once(&self.base).chain(self.tiers.iter().map(|tier| &tier.row));
         let sent = rows().flat_map(|r| [r.prompt, r.cache_write, r.cache_read]).flatten().max()?;
-        let heard = rows().flat_map(|r| [r.completion, r.reasoning]).flatten().max()?;
+        let event = rows().flat_map(|r| [r.completion, r.reasoning]).flatten().max()?;
         let request = rows().filter_map(|r| r.request).max().map_or(0, |r| r.0);
-        let most = sent.times(prompt).saturating_add(heard.times(completion)).saturating_add(request);
-        Some(NanoDollars(i64::try_from((most + RATE_IN_NANO - 1) / RATE_IN_NANO).unwrap_or(i64::MAX)))
+        let most = sent.multiply(prompt).saturating_add(event.multiply(completion)).saturating_add(request);
+        Some(NanoDollars(i64::try_from((most + RATE_UNITS_PER_NANO - 1) / RATE_UNITS_PER_NANO).unwrap_or(i64::MAX)))
     }
 
     /// The number of answer tokens, at most `most`, that an amount certainly pays for after such a
     /// prompt.
     #[must_use]
-    pub fn affordable(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
-        let fits = |completion| self.at_most(prompt, completion).is_some_and(|cost| cost <= money);
+    pub fn max_affordable_tokens(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
+        let fits = |completion| self.upper_bound(prompt, completion).is_some_and(|cost| cost <= money);
         if !fits(0) {
             return None;
         }
@@ -300,15 +300,15 @@ impl Prices {
 /// of three letters or more, other letter runs shorter ones, signs and digits one each, and other
 /// scripts up to one per byte.
 #[must_use]
-pub fn tokens_at_most(text: &str) -> u64 {
+pub fn token_upper_bound(text: &str) -> u64 {
     let (mut tokens, mut spaces) = (0, 0_u64);
-    let mut word = Run::default();
+    let mut word = LetterRun::default();
     for c in text.chars() {
         if c.is_ascii_alphabetic() {
             word.add(c);
             continue;
         }
-        tokens += std::mem::take(&mut word).tokens();
+        tokens += std::mem::take(&mut word).count_tokens();
         match c {
             ' ' => spaces += 1,
             c if c.is_ascii() => tokens += 1,
@@ -316,18 +316,18 @@ pub fn tokens_at_most(text: &str) -> u64 {
             _ => tokens += 2,
         }
     }
-    tokens + word.tokens() + spaces.div_ceil(3)
+    tokens + word.count_tokens() + spaces.div_ceil(3)
 }
 
 /// A run of letters.
 #[derive(Default)]
-struct Run {
+struct LetterRun {
     letters: u64,
     vowels: u64,
     capitals_inside: u64,
 }
 
-impl Run {
+impl LetterRun {
     fn add(&mut self, c: char) {
         self.capitals_inside += u64::from(self.letters > 0 && c.is_ascii_uppercase());
         self.vowels += u64::from("aeiouyAEIOUY".contains(c));
@@ -335,7 +335,7 @@ impl Run {
     }
 
     /// Long, all-capital and unpronounceable runs are not words.
-    fn tokens(&self) -> u64 {
+    fn count_tokens(&self) -> u64 {
         let is_word = self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
         if is_word { self.letters.div_ceil(3) } else { (self.letters * 2).div_ceil(3) }
     }
@@ -343,7 +343,7 @@ impl Run {
 
 /// The probable number of tokens of a text.
 #[must_use]
-pub fn tokens_likely(text: &str) -> u64 {
+pub fn estimate_tokens(text: &str) -> u64 {
     let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| if c.is_ascii() { (a + 1, o) } else { (a, o + 1) });
     ascii.div_ceil(4) + others
 }
@@ -352,19 +352,19 @@ pub fn tokens_likely(text: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn usage(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64) -> Usage {
-        Usage {
+    fn usage(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64) -> TokenUsage {
+        TokenUsage {
             prompt_tokens: prompt,
             cached_tokens: cached,
             cache_write_tokens: written,
             completion_tokens: completion,
             reasoning_tokens: reasoning,
-            ..Usage::default()
+            ..TokenUsage::default()
         }
     }
 
     #[test]
-    fn dollars_are_read_exactly() {
+    fn dollars_parse_exactly() {
         for (text, nano) in [
             ("0", 0),
             ("0.000147", 147_000),
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn dollars_are_written_as_they_are_read() {
+    fn dollars_round_trip() {
         for text in ["0", "0.000147", "12", "-0.25", "0.000000001", "123.45"] {
             assert_eq!(NanoDollars::parse(text).unwrap().to_string(), text);
             let json = serde_json::to_string(&NanoDollars::parse(text).unwrap()).unwrap();
@@ -398,7 +398,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_counts_each_token_once() {
+    fn pricing_counts_each_token_once() {
         let prices = Prices::parse(
             r#"{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375","request":"0","image":"0.0048"}"#,
         )
@@ -416,14 +416,14 @@ mod tests {
     }
 
     #[test]
-    fn a_price_below_a_nano_dollar_counts() {
+    fn pricing_below_nano_dollar_counts() {
         let prices = Prices::parse(r#"{"prompt":"0.0000000375","completion":0.00000015}"#).unwrap();
         assert_eq!(prices.estimate(&usage(1000, 0, 0, 10, 0)), Some(NanoDollars(37_500 + 1_500)));
         assert_eq!(prices.estimate(&usage(1, 0, 0, 0, 0)), Some(NanoDollars(38)));
     }
 
     #[test]
-    fn a_long_prompt_has_its_own_tier_and_the_hour_is_not_guessed() {
+    fn pricing_long_prompt_uses_tier() {
         let prices = Prices::parse(
             r#"{"prompt":"0.000001","completion":"0.000002","discount":0.5,
                 "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000004"},{"utc_start":0,"utc_end":800,"prompt":"0"}]}"#,
@@ -434,13 +434,13 @@ mod tests {
     }
 
     #[test]
-    fn a_separate_price_of_reasoning_and_of_a_request_is_used() {
+    fn pricing_of_reasoning_and_requests() {
         let prices = Prices::parse(r#"{"prompt":"0","completion":"0.000001","internal_reasoning":"0.000003","request":"0.005"}"#).unwrap();
         assert_eq!(prices.estimate(&usage(9, 0, 0, 100, 40)), Some(NanoDollars(60_000 + 120_000 + 5_000_000)));
     }
 
     #[test]
-    fn free_is_free_and_unknown_is_not_free() {
+    fn pricing_unknown_is_not_free() {
         let free = Prices::parse(r#"{"prompt":"0","completion":"0"}"#).unwrap();
         assert!(free.is_free());
         assert_eq!(free.estimate(&usage(1000, 0, 0, 1000, 0)), Some(NanoDollars(0)));
@@ -450,33 +450,33 @@ mod tests {
     }
 
     #[test]
-    fn what_it_may_cost_at_most_is_never_less_than_what_it_costs() {
+    fn pricing_upper_bound_covers_cost() {
         let prices = Prices::parse(
             r#"{"prompt":"0.000003","completion":"0.000015","input_cache_write":"0.00000375","request":"0.001","discount":0.5,
                "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006"},{"utc_start":0,"utc_end":1200,"completion":"0.00003"}]}"#,
         )
         .unwrap();
         // 1000 × $0.000006 + 500 × $0.00003 + $0.001
-        assert_eq!(prices.at_most(1000, 500), Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000)));
+        assert_eq!(prices.upper_bound(1000, 500), Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000)));
         for u in [usage(1000, 0, 0, 500, 0), usage(1000, 0, 1000, 500, 500), usage(300_000, 5, 5, 7, 0)] {
-            assert!(prices.estimate(&u) <= prices.at_most(u.prompt_tokens, u.completion_tokens));
+            assert!(prices.estimate(&u) <= prices.upper_bound(u.prompt_tokens, u.completion_tokens));
         }
-        let money = prices.at_most(1000, 321).unwrap();
-        assert_eq!(prices.affordable(1000, money, 4096), Some(321));
-        assert_eq!(prices.affordable(1000, NanoDollars(i64::MAX), 4096), Some(4096));
-        assert_eq!(prices.affordable(1000, NanoDollars(6_999_999), 4096), None);
+        let money = prices.upper_bound(1000, 321).unwrap();
+        assert_eq!(prices.max_affordable_tokens(1000, money, 4096), Some(321));
+        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(i64::MAX), 4096), Some(4096));
+        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(6_999_999), 4096), None);
     }
 
     #[test]
-    fn tokens_are_guessed_from_characters() {
-        assert_eq!((tokens_at_most("hello world"), tokens_likely("hello world")), (5, 3));
+    fn token_estimate_from_characters() {
+        assert_eq!((token_upper_bound("hello world"), estimate_tokens("hello world")), (5, 3));
         // Never fewer than the common vocabularies make of them.
         for (text, tokens) in
             [("xkqjzwvbnmtrpslkdfgh", 12), ("XkQjZwVbNm", 6), ("a b c d e f", 6), ("\u{13000}\u{13001}", 8), ("ACDEFGHIKLMNPQRS", 9)]
         {
-            assert!(tokens_at_most(text) >= tokens, "{text}: {}", tokens_at_most(text));
+            assert!(token_upper_bound(text) >= tokens, "{text}: {}", token_upper_bound(text));
         }
-        assert_eq!((tokens_at_most("{\"a\": 1}"), tokens_likely("日本語")), (8, 3));
-        assert_eq!(tokens_at_most(""), 0);
+        assert_eq!((token_upper_bound("{\"a\": 1}"), estimate_tokens("日本語")), (8, 3));
+        assert_eq!(token_upper_bound(""), 0);
     }
 }

@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 /// The size limits of an answer, in bytes.
 #[derive(Clone, Copy, Debug)]
-pub struct Caps {
+pub struct SizeLimits {
     /// One line of a stream.
     pub line: usize,
     /// One event of a stream, all its lines together.
@@ -15,7 +15,7 @@ pub struct Caps {
     pub whole: usize,
 }
 
-impl Default for Caps {
+impl Default for SizeLimits {
     fn default() -> Self {
         Self { line: 1 << 20, event: 2 << 20, total: 64 << 20, whole: 16 << 20 }
     }
@@ -23,7 +23,7 @@ impl Default for Caps {
 
 /// An event of a stream.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub enum SseEvent<'a> {
     /// The data of one event, with its lines joined.
     Data(&'a [u8]),
     /// A comment, which shows that the connection is alive.
@@ -43,11 +43,11 @@ pub enum TooLarge {
 
 /// Takes bytes as they are received and returns complete events.
 #[derive(Debug)]
-pub struct Parser {
-    caps: Caps,
+pub struct SseParser {
+    limits: SizeLimits,
     total: usize,
     /// The beginning of an incomplete line.
-    line: Vec<u8>,
+    client: Vec<u8>,
     /// The data of an incomplete event.
     data: Vec<u8>,
     has_data: bool,
@@ -56,17 +56,21 @@ pub struct Parser {
     first_line: bool,
 }
 
-impl Parser {
+impl SseParser {
     /// A parser at the beginning of a stream.
     #[must_use]
-    pub fn new(caps: Caps) -> Self {
-        Self { caps, total: 0, line: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true }
+    pub fn new(limits: SizeLimits) -> Self {
+        Self { limits, total: 0, client: Vec::new(), data: Vec::new(), has_data: false, after_cr: false, first_line: true }
     }
 
     /// Takes the next bytes and calls `hear` with each complete event. An error of `hear` ends it.
-    pub fn feed<'a, E: From<TooLarge>>(&mut self, mut bytes: &'a [u8], mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
+    pub fn feed<'a, E: From<TooLarge>>(
+        &mut self,
+        mut bytes: &'a [u8],
+        mut on_event: impl FnMut(SseEvent<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.total += bytes.len();
-        if self.total > self.caps.total {
+        if self.total > self.limits.total {
             return Err(TooLarge::Total.into());
         }
         // The data of the current event while it is a single line of `bytes`; nothing is copied
@@ -77,75 +81,75 @@ impl Parser {
             bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
         }
         while let Some(end) = memchr2(b'\n', b'\r', bytes) {
-            let (line, rest) = bytes.split_at(end);
+            let (client, rest) = bytes.split_at(end);
             let cr = rest.first() == Some(&b'\r');
             bytes = rest.get(1..).unwrap_or_default();
             if cr {
                 self.after_cr = bytes.is_empty();
                 bytes = bytes.strip_prefix(b"\n").unwrap_or(bytes);
             }
-            if self.line.len() + line.len() > self.caps.line {
+            if self.client.len() + client.len() > self.limits.line {
                 return Err(TooLarge::Line.into());
             }
-            if self.line.is_empty() {
-                self.whole_line(line, Some(line), &mut borrowed, &mut hear)?;
+            if self.client.is_empty() {
+                self.whole_line(client, Some(client), &mut borrowed, &mut on_event)?;
             } else {
-                let mut whole = std::mem::take(&mut self.line);
-                whole.extend_from_slice(line);
-                self.whole_line(&whole, None, &mut borrowed, &mut hear)?;
+                let mut whole = std::mem::take(&mut self.client);
+                whole.extend_from_slice(client);
+                self.whole_line(&whole, None, &mut borrowed, &mut on_event)?;
                 whole.clear();
-                self.line = whole;
+                self.client = whole;
             }
         }
         if let Some(data) = borrowed {
             self.data.extend_from_slice(data);
         }
-        if self.line.len() + bytes.len() > self.caps.line {
+        if self.client.len() + bytes.len() > self.limits.line {
             return Err(TooLarge::Line.into());
         }
-        self.line.extend_from_slice(bytes);
+        self.client.extend_from_slice(bytes);
         Ok(())
     }
 
     /// Processes a complete line. `lasting` is the same line if it outlives this call.
     fn whole_line<'a, E: From<TooLarge>>(
         &mut self,
-        mut line: &[u8],
+        mut client: &[u8],
         mut lasting: Option<&'a [u8]>,
         borrowed: &mut Option<&'a [u8]>,
-        hear: &mut impl FnMut(Event<'_>) -> Result<(), E>,
+        on_event: &mut impl FnMut(SseEvent<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         if self.first_line {
             self.first_line = false;
-            if let Some(rest) = line.strip_prefix(b"\xef\xbb\xbf") {
-                line = rest;
+            if let Some(rest) = client.strip_prefix(b"\xef\xbb\xbf") {
+                client = rest;
                 lasting = lasting.and_then(|l| l.strip_prefix(b"\xef\xbb\xbf"));
             }
         }
-        if line.is_empty() {
+        if client.is_empty() {
             if !self.has_data {
                 return Ok(());
             }
             self.has_data = false;
             if let Some(data) = borrowed.take() {
-                return hear(Event::Data(data));
+                return on_event(SseEvent::Data(data));
             }
-            let heard = hear(Event::Data(&self.data));
+            let event = on_event(SseEvent::Data(&self.data));
             self.data.clear();
-            return heard;
+            return event;
         }
-        if line.first() == Some(&b':') {
-            return hear(Event::Comment);
+        if client.first() == Some(&b':') {
+            return on_event(SseEvent::Comment);
         }
         // Some servers answer a streaming request with a bare JSON error but the content type of a
         // stream.
-        let Some(field) = line.strip_prefix(b"data:").or_else(|| line.starts_with(b"{").then_some(line)) else {
+        let Some(field) = client.strip_prefix(b"data:").or_else(|| client.starts_with(b"{").then_some(client)) else {
             return Ok(());
         };
         let field = field.strip_prefix(b" ").unwrap_or(field);
         if !self.has_data {
             self.has_data = true;
-            let at = line.len() - field.len();
+            let at = client.len() - field.len();
             match lasting.and_then(|l| l.get(at..)) {
                 Some(data) => *borrowed = Some(data),
                 None => self.data.extend_from_slice(field),
@@ -155,7 +159,7 @@ impl Parser {
         if let Some(first) = borrowed.take() {
             self.data.extend_from_slice(first);
         }
-        if self.data.len() + field.len() > self.caps.event {
+        if self.data.len() + field.len() > self.limits.event {
             return Err(TooLarge::Event.into());
         }
         self.data.push(b'\n');
@@ -165,13 +169,13 @@ impl Parser {
 
     /// Ends the stream with what is left, because some servers omit the last blank line. The rest
     /// may be half an event.
-    pub fn finish<E: From<TooLarge>>(mut self, mut hear: impl FnMut(Event<'_>) -> Result<(), E>) -> Result<(), E> {
-        let line = std::mem::take(&mut self.line);
+    pub fn finish<E: From<TooLarge>>(mut self, mut on_event: impl FnMut(SseEvent<'_>) -> Result<(), E>) -> Result<(), E> {
+        let client = std::mem::take(&mut self.client);
         let mut none = None;
-        if !line.is_empty() {
-            self.whole_line(&line, None, &mut none, &mut hear)?;
+        if !client.is_empty() {
+            self.whole_line(&client, None, &mut none, &mut on_event)?;
         }
-        self.whole_line(b"", None, &mut none, &mut hear)
+        self.whole_line(b"", None, &mut none, &mut on_event)
     }
 }
 
@@ -179,30 +183,30 @@ impl Parser {
 mod tests {
     use super::*;
 
-    fn tight() -> Caps {
-        Caps { line: 40, event: 60, total: 1000, whole: 0 }
+    fn tight() -> SizeLimits {
+        SizeLimits { line: 40, event: 60, total: 1000, whole: 0 }
     }
 
     /// Everything a stream says when it comes in pieces of so many bytes.
-    fn heard(stream: &[u8], piece: usize, caps: Caps) -> Result<Vec<String>, TooLarge> {
-        let mut parser = Parser::new(caps);
+    fn heard(stream: &[u8], piece: usize, limits: SizeLimits) -> Result<Vec<String>, TooLarge> {
+        let mut parser = SseParser::new(limits);
         let mut out = Vec::new();
-        let mut hear = |event: Event<'_>| {
+        let mut on_event = |event: SseEvent<'_>| {
             out.push(match event {
-                Event::Data(data) => String::from_utf8_lossy(data).into_owned(),
-                Event::Comment => String::from("#"),
+                SseEvent::Data(data) => String::from_utf8_lossy(data).into_owned(),
+                SseEvent::Comment => String::from("#"),
             });
             Ok::<_, TooLarge>(())
         };
         for part in stream.chunks(piece) {
-            parser.feed(part, &mut hear)?;
+            parser.feed(part, &mut on_event)?;
         }
-        parser.finish(&mut hear)?;
+        parser.finish(&mut on_event)?;
         Ok(out)
     }
 
     #[test]
-    fn any_cut_gives_the_same_events() {
+    fn sse_events_are_independent_of_cuts() {
         let plain = "\u{feff}: hello\n\ndata: {\"a\":1}\n\ndata:{\"b\":\n: in between\ndata: 2}\nid: 7\n\nevent: x\ndata: Grüße 👋🏽\n\nretry: 1\n\n\n\ndata\n\ndata: [DONE]\n\n";
         let want = ["#", "{\"a\":1}", "#", "{\"b\":\n2}", "Grüße 👋🏽", "[DONE]"];
         for eol in ["\n", "\r\n", "\r"] {
@@ -214,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_at_the_end_is_given() {
+    fn sse_last_event_without_newline() {
         for stream in ["data: a\n\ndata: [DONE]", "data: a\n\ndata: [DONE]\n", "data: a\n\ndata: [DONE]\n\n", "data: a\r\rdata: [DONE]\r"] {
             assert_eq!(heard(stream.as_bytes(), 5, tight()).unwrap(), ["a", "[DONE]"], "{stream:?}");
         }
@@ -223,12 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_large_is_refused_however_it_is_cut() {
-        let line = format!("data: {}\n\n", "x".repeat(35));
+    fn sse_size_limits_hold() {
+        let client = format!("data: {}\n\n", "x".repeat(35));
         let event = format!("data: {}\n", "x".repeat(30)).repeat(3);
         let total = "data: x\n\n".repeat(120);
         for piece in [1, 7, 5000] {
-            assert_eq!(heard(line.as_bytes(), piece, tight()), Err(TooLarge::Line));
+            assert_eq!(heard(client.as_bytes(), piece, tight()), Err(TooLarge::Line));
             assert_eq!(heard(event.as_bytes(), piece, tight()), Err(TooLarge::Event));
             assert_eq!(heard(total.as_bytes(), piece, tight()), Err(TooLarge::Total));
         }
@@ -237,7 +241,7 @@ mod tests {
     proptest::proptest! {
         /// Whatever comes, and wherever it is cut, it is heard as if it came in one piece.
         #[test]
-        fn cuts_do_not_matter(
+        fn sse_random_cuts(
             signs in proptest::collection::vec(proptest::sample::select(&b"data: :{}\n\n\r\r\xef\xbb\xbf\xc3\xa9x"[..]), 0..80),
             piece in 1_usize..9,
         ) {

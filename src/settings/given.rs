@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 /// A setting as it is written in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Given {
+pub struct RawSetting {
     /// The full key, such as `limits.max_messages`.
     pub key: String,
     /// The value as written in the file.
@@ -20,22 +20,22 @@ pub struct Given {
 /// Lists every setting in the text of a file; `None` if the text is invalid, so that none of it may
 /// be applied.
 #[must_use]
-pub fn given(text: &str) -> Option<Vec<Given>> {
+pub fn list_raw(text: &str) -> Option<Vec<RawSetting>> {
     let (settings, problems) = parse(text);
     let table = DeTable::parse(text).ok().filter(|_| problems.iter().all(|p| p.unknown))?;
     let mut all = Vec::new();
-    leaves(text, "", table.get_ref(), &settings, &mut all);
+    collect_leaves(text, "", table.get_ref(), &settings, &mut all);
     Some(all)
 }
 
-fn leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all: &mut Vec<Given>) {
+fn collect_leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all: &mut Vec<RawSetting>) {
     for (name, value) in table {
         let key = format!("{path}{}", name.get_ref());
         if let DeValue::Table(table) = value.get_ref() {
-            leaves(text, &format!("{key}."), table, settings, all);
+            collect_leaves(text, &format!("{key}."), table, settings, all);
         } else {
             let value = text.get(value.span()).unwrap_or_default().to_owned();
-            all.push(Given { guarded: settings.weakened(&key), key, value });
+            all.push(RawSetting { guarded: settings.is_weaker(&key), key, value });
         }
     }
 }
@@ -43,7 +43,7 @@ fn leaves(text: &str, path: &str, table: &DeTable<'_>, settings: &Settings, all:
 impl Settings {
     /// Whether a setting protects less than its default, or is one that a stranger must not choose.
     /// Anything not known to be harmless counts as such.
-    fn weakened(&self, key: &str) -> bool {
+    fn is_weaker(&self, key: &str) -> bool {
         let (here, usual) = (self, Self::default());
         let more = |here: u64, usual: u64| here == 0 || here > usual;
         match key {
@@ -75,10 +75,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_from_elsewhere_is_told_apart_by_what_it_does() {
+    fn raw_settings_weaker_values_are_recognized() {
         let marked = |text: &str| -> Vec<String> {
-            let line = |g: Given| format!("{}{} = {}", if g.guarded { "! " } else { "" }, g.key, g.value);
-            given(text).unwrap().into_iter().map(line).collect()
+            let line = |g: RawSetting| format!("{}{} = {}", if g.guarded { "! " } else { "" }, g.key, g.value);
+            list_raw(text).unwrap().into_iter().map(line).collect()
         };
         let harmless = "[budget]\nper_day = 1.00\n[limits]\nmax_messages = 5\n[privacy]\nretention = { pii = \"drop\" }\nzdr = true\n";
         let said = ["budget.per_day = 1.00", "limits.max_messages = 5", "privacy.retention.pii = \"drop\"", "privacy.zdr = true"];
@@ -102,7 +102,7 @@ mod tests {
         for text in guarded {
             assert!(marked(text).iter().all(|line| line.starts_with("! ")), "{text}");
         }
-        assert_eq!(given("[limits]\nmax_messages = \"many\""), None);
-        assert_eq!(given("= no TOML"), None);
+        assert_eq!(list_raw("[limits]\nmax_messages = \"many\""), None);
+        assert_eq!(list_raw("= no TOML"), None);
     }
 }

@@ -2,7 +2,7 @@
 
 mod given;
 
-pub use given::{Given, given};
+pub use given::{RawSetting, list_raw};
 
 use crate::name::Name;
 use crate::privacy::Policy;
@@ -24,26 +24,26 @@ pub struct Settings {
     /// Whether a message that cannot be recorded in the audit log is refused.
     pub audit_required: bool,
     /// Limits on the number of requests and the size of messages.
-    pub limits: Limits,
+    pub limits: LimitSettings,
     /// Limits on costs.
-    pub budget: Budget,
+    pub budget: BudgetSettings,
     /// What is redacted, sent and saved.
-    pub privacy: Privacy,
+    pub privacy: PrivacySettings,
     /// Where and how long keys are stored.
-    pub keys: Keys,
+    pub keys: KeySettings,
     /// Who is notified about alerts.
-    pub alerts: Alerts,
+    pub alerts: AlertSettings,
     /// Time limits of requests.
-    pub network: Network,
+    pub network: NetworkSettings,
     /// The environment of child processes.
-    pub children: Children,
+    pub children: ChildSettings,
     /// Servers of the user's own, by name.
-    pub providers: BTreeMap<Name, Custom>,
+    pub providers: BTreeMap<Name, CustomProvider>,
 }
 
 /// `[limits]`
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct LimitSettings {
     /// The most requests within any 60 seconds.
     pub requests_per_minute: u32,
     /// The most requests within any 60 minutes.
@@ -58,7 +58,7 @@ pub struct Limits {
 
 /// `[budget]`, in billionths of a dollar.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Budget {
+pub struct BudgetSettings {
     /// The limit for a day.
     pub per_day: Option<i64>,
     /// The limit for a month.
@@ -71,7 +71,7 @@ pub struct Budget {
 
 /// `[privacy]`
 #[derive(Clone, Debug)]
-pub struct Privacy {
+pub struct PrivacySettings {
     /// The rules of redaction.
     pub policy: Policy,
     /// How suspicious text is treated.
@@ -90,7 +90,7 @@ pub struct Privacy {
 
 /// The key store that the user wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Store {
+pub enum StoreSetting {
     /// The store that has the keys; else an existing vault; else the OS keyring.
     #[default]
     Auto,
@@ -102,7 +102,7 @@ pub enum Store {
 
 /// `[keys]`
 #[derive(Clone, Copy, Debug)]
-pub struct Keys {
+pub struct KeySettings {
     /// The user is warned about an API key older than this; 0 turns the warning off.
     pub rotate_after_days: u32,
     /// The longest that a call of the OS keyring can take.
@@ -110,35 +110,35 @@ pub struct Keys {
     /// How long the kernel caches a secret from the OS keyring.
     pub keyring_remember_s: u32,
     /// The key store.
-    pub store: Store,
+    pub store: StoreSetting,
 }
 
 /// `[alerts]`
 #[derive(Clone, Debug, Default)]
-pub struct Alerts {
+pub struct AlertSettings {
     /// A program and its arguments. It receives each alert as JSON on standard input.
     pub command: Vec<String>,
 }
 
 /// `[network]`
 #[derive(Clone, Copy, Debug)]
-pub struct Network {
+pub struct NetworkSettings {
     /// The longest that one request can take, including retries.
     pub deadline_s: u32,
 }
 
 /// `[children]`
 #[derive(Clone, Debug, Default)]
-pub struct Children {
+pub struct ChildSettings {
     /// Variables that child processes inherit in addition to the usual ones.
     pub pass_env: Vec<String>,
 }
 
 /// The source of the key for a server of the user's own.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyFrom {
+pub enum KeySource {
     /// The server needs no key.
-    Nowhere,
+    NoKey,
     /// The key store.
     Stored,
     /// An environment variable.
@@ -147,11 +147,11 @@ pub enum KeyFrom {
 
 /// `[providers.NAME]`
 #[derive(Clone, Debug)]
-pub struct Custom {
+pub struct CustomProvider {
     /// The base URL of its API.
     pub base_url: String,
     /// The source of its key.
-    pub key: KeyFrom,
+    pub key: KeySource,
     /// The default model.
     pub model: Option<String>,
     /// The known provider that it is compatible with, for a gateway in front of one.
@@ -164,15 +164,15 @@ impl Default for Settings {
             provider: None,
             model: None,
             audit_required: true,
-            limits: Limits {
+            limits: LimitSettings {
                 requests_per_minute: 20,
                 requests_per_hour: 100,
                 max_message_chars: 4000,
                 max_attachment_bytes: 1_048_576,
                 max_messages: 1000,
             },
-            budget: Budget::default(),
-            privacy: Privacy {
+            budget: BudgetSettings::default(),
+            privacy: PrivacySettings {
                 policy: Policy::default(),
                 suspicious: Suspicious::Warn,
                 drop_findings: false,
@@ -181,10 +181,10 @@ impl Default for Settings {
                 deny_collection: true,
                 zdr: false,
             },
-            keys: Keys { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 2, store: Store::Auto },
-            alerts: Alerts::default(),
-            network: Network { deadline_s: 1800 },
-            children: Children::default(),
+            keys: KeySettings { rotate_after_days: 90, keyring_timeout_s: 15, keyring_remember_s: 2, store: StoreSetting::Auto },
+            alerts: AlertSettings::default(),
+            network: NetworkSettings { deadline_s: 1800 },
+            children: ChildSettings::default(),
             providers: BTreeMap::new(),
         }
     }
@@ -192,7 +192,7 @@ impl Default for Settings {
 
 /// A mistake in the settings file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct SettingsProblem {
     /// The line, from 1.
     pub line: usize,
     /// The full key; empty if the file is not valid TOML.
@@ -207,16 +207,17 @@ pub struct Problem {
 
 /// Parses a settings file. Returns the settings that are valid, and all mistakes.
 #[must_use]
-pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
+pub fn parse(text: &str) -> (Settings, Vec<SettingsProblem>) {
     let mut settings = Settings::default();
     let mut problems = Vec::new();
     match DeTable::parse(text) {
         Ok(table) => {
-            let mut section = Section { text, path: String::new(), table: table.into_inner(), known: Vec::new(), problems: &mut problems };
-            settings.fill(&mut section);
+            let mut section =
+                SectionReader { text, path: String::new(), table: table.into_inner(), known: Vec::new(), problems: &mut problems };
+            settings.read_section(&mut section);
             section.finish();
         }
-        Err(error) => problems.push(Problem {
+        Err(error) => problems.push(SettingsProblem {
             line: line_of(text, error.span().map_or(0, |s| s.start)),
             key: String::new(),
             reason: error.message().to_owned(),
@@ -229,70 +230,70 @@ pub fn parse(text: &str) -> (Settings, Vec<Problem>) {
 }
 
 impl Settings {
-    fn fill(&mut self, s: &mut Section<'_, '_>) {
+    fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
         s.read("provider", "a name of a-z, 0-9 and `-`", |v| v.as_str()?.parse().ok().map(Some), &mut self.provider);
         s.read("model", "a string", |v| Some(Some(v.as_str().filter(|m| !m.trim().is_empty())?.to_owned())), &mut self.model);
         let kept = [("required", true), ("best-effort", false)];
-        s.read("audit", "`required` or `best-effort`", |v| one_of(v, &kept), &mut self.audit_required);
+        s.read("audit", "`required` or `best-effort`", |v| parse_word(v, &kept), &mut self.audit_required);
         s.section("limits", |s| {
             let l = &mut self.limits;
-            s.read("requests_per_minute", COUNT, whole, &mut l.requests_per_minute);
-            s.read("requests_per_hour", COUNT, whole, &mut l.requests_per_hour);
-            s.read("max_message_chars", WHOLE, whole, &mut l.max_message_chars);
-            s.read("max_attachment_bytes", WHOLE, whole, &mut l.max_attachment_bytes);
-            s.read("max_messages", WHOLE, whole, &mut l.max_messages);
+            s.read("requests_per_minute", U32_HINT, parse_uint, &mut l.requests_per_minute);
+            s.read("requests_per_hour", U32_HINT, parse_uint, &mut l.requests_per_hour);
+            s.read("max_message_chars", UINT_HINT, parse_uint, &mut l.max_message_chars);
+            s.read("max_attachment_bytes", UINT_HINT, parse_uint, &mut l.max_attachment_bytes);
+            s.read("max_messages", UINT_HINT, parse_uint, &mut l.max_messages);
         });
         s.section("budget", |s| {
-            s.read("per_day", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_day);
-            s.read("per_month", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_month);
-            s.read("per_conversation", MONEY, |v| dollars(v).map(Some), &mut self.budget.per_conversation);
+            s.read("per_day", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_day);
+            s.read("per_month", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_month);
+            s.read("per_conversation", MONEY_HINT, |v| parse_dollars(v).map(Some), &mut self.budget.per_conversation);
             let words = [("refuse", false), ("allow", true)];
-            s.read("unknown_price", "`refuse` or `allow`", |v| one_of(v, &words), &mut self.budget.allow_unknown_price);
+            s.read("unknown_price", "`refuse` or `allow`", |v| parse_word(v, &words), &mut self.budget.allow_unknown_price);
         });
-        s.section("privacy", |s| self.privacy.fill(s));
+        s.section("privacy", |s| self.privacy.read_section(s));
         s.section("keys", |s| {
-            let stores = [("auto", Store::Auto), ("os", Store::Os), ("vault", Store::Vault)];
-            s.read("rotate_after_days", WHOLE, whole, &mut self.keys.rotate_after_days);
+            let stores = [("auto", StoreSetting::Auto), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)];
+            s.read("rotate_after_days", UINT_HINT, parse_uint, &mut self.keys.rotate_after_days);
             s.read(
                 "keyring_timeout_s",
                 "a whole number from 1 to 600",
-                |v| whole(v).filter(|n| (1..=600).contains(n)),
+                |v| parse_uint(v).filter(|n| (1..=600).contains(n)),
                 &mut self.keys.keyring_timeout_s,
             );
             s.read(
                 "keyring_remember_s",
                 "0, 1 or 2",
                 // No process notices that the keyring was locked: a cached secret must expire soon.
-                |v| whole(v).filter(|n| (0..=2).contains(n)),
+                |v| parse_uint(v).filter(|n| (0..=2).contains(n)),
                 &mut self.keys.keyring_remember_s,
             );
-            s.read("store", "`auto`, `os` or `vault`", |v| one_of(v, &stores), &mut self.keys.store);
+            s.read("store", "`auto`, `os` or `vault`", |v| parse_word(v, &stores), &mut self.keys.store);
         });
-        s.section("alerts", |s| s.read("command", "a list of strings: a program and its arguments", texts, &mut self.alerts.command));
+        s.section("alerts", |s| s.read("command", "a list of strings: a program and its arguments", parse_texts, &mut self.alerts.command));
         s.section("network", |s| {
             s.read(
                 "deadline_s",
                 "a whole number from 10 to 86400",
-                |v| whole(v).filter(|n| (10..=86_400).contains(n)),
+                |v| parse_uint(v).filter(|n| (10..=86_400).contains(n)),
                 &mut self.network.deadline_s,
             );
         });
         s.section("children", |s| {
-            s.read("pass_env", "a list of names of environment variables", variables, &mut self.children.pass_env);
+            s.read("pass_env", "a list of names of environment variables", parse_variables, &mut self.children.pass_env);
         });
         s.sections("providers", |s, name| {
-            let mut custom = Custom { base_url: String::new(), key: KeyFrom::Stored, model: None, like: None };
+            let mut custom = CustomProvider { base_url: String::new(), key: KeySource::Stored, model: None, like: None };
             s.read(
                 "base_url",
                 "an address such as \"http://127.0.0.1:11434/v1\"",
                 |v| Some(v.as_str().filter(|u| u.contains("://"))?.to_owned()),
                 &mut custom.base_url,
             );
-            s.read("key", "`none`, `stored` or `env:NAME`", key_from, &mut custom.key);
+            s.read("key", "`none`, `stored` or `env:NAME`", parse_key_source, &mut custom.key);
             s.read("model", "a string", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
             s.read("like", "the name of a provider, such as \"openrouter\"", |v| Some(Some(v.as_str()?.parse().ok()?)), &mut custom.like);
             if custom.base_url.is_empty() {
-                s.missing("base_url");
+                s.report_missing("base_url");
             } else {
                 self.providers.insert(name, custom);
             }
@@ -300,44 +301,44 @@ impl Settings {
     }
 }
 
-impl Privacy {
-    fn fill(&mut self, s: &mut Section<'_, '_>) {
+impl PrivacySettings {
+    fn read_section(&mut self, s: &mut SectionReader<'_, '_>) {
         let suspicious = [("warn", Suspicious::Warn), ("block", Suspicious::Block), ("off", Suspicious::Off)];
         let mut redact = true;
-        s.read("redact", BOOLEAN, DeValue::as_bool, &mut redact);
+        s.read("redact", BOOL_HINT, DeValue::as_bool, &mut redact);
         self.policy.off = !redact;
-        s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", texts, &mut self.policy.disable);
-        s.read("allow", "a list of strings or patterns", texts, &mut self.policy.allow);
-        s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", patterns, &mut self.policy.patterns);
-        s.read("suspicious", "`warn`, `block` or `off`", |v| one_of(v, &suspicious), &mut self.suspicious);
-        s.read("on_secret", "`redact` or `ask`", |v| one_of(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
+        s.read("disable", "a list of kinds such as [\"IP_ADDRESS\"]", parse_texts, &mut self.policy.disable);
+        s.read("allow", "a list of strings or patterns", parse_texts, &mut self.policy.allow);
+        s.read("patterns", "a list of { kind = \"TICKET\", pattern = \"…\" }", parse_patterns, &mut self.policy.patterns);
+        s.read("suspicious", "`warn`, `block` or `off`", |v| parse_word(v, &suspicious), &mut self.suspicious);
+        s.read("on_secret", "`redact` or `ask`", |v| parse_word(v, &[("redact", false), ("ask", true)]), &mut self.ask_on_secret);
         s.section("retention", |s| {
-            s.read("pii", "`redact` or `drop`", |v| one_of(v, &[("redact", false), ("drop", true)]), &mut self.drop_findings);
-            s.read("days", WHOLE, whole, &mut self.retention_days);
+            s.read("pii", "`redact` or `drop`", |v| parse_word(v, &[("redact", false), ("drop", true)]), &mut self.drop_findings);
+            s.read("days", UINT_HINT, parse_uint, &mut self.retention_days);
         });
-        s.read("data_collection", "`deny` or `allow`", |v| one_of(v, &[("deny", true), ("allow", false)]), &mut self.deny_collection);
-        s.read("zdr", BOOLEAN, DeValue::as_bool, &mut self.zdr);
+        s.read("data_collection", "`deny` or `allow`", |v| parse_word(v, &[("deny", true), ("allow", false)]), &mut self.deny_collection);
+        s.read("zdr", BOOL_HINT, DeValue::as_bool, &mut self.zdr);
     }
 }
 
-const WHOLE: &str = "a whole number that is not negative";
-const COUNT: &str = "a whole number from 0 to 4294967295";
-const BOOLEAN: &str = "`true` or `false`";
-const MONEY: &str = "an amount in dollars such as 1.00";
+const UINT_HINT: &str = "a whole number that is not negative";
+const U32_HINT: &str = "a whole number from 0 to 4294967295";
+const BOOL_HINT: &str = "`true` or `false`";
+const MONEY_HINT: &str = "an amount in dollars such as 1.00";
 
-fn whole<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
+fn parse_uint<T: TryFrom<u64>>(value: &DeValue<'_>) -> Option<T> {
     let number = value.as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok().and_then(|n| T::try_from(n).ok())
 }
 
-fn dollars(value: &DeValue<'_>) -> Option<i64> {
+fn parse_dollars(value: &DeValue<'_>) -> Option<i64> {
     let whole = || value.as_integer().filter(|n| n.radix() == 10).map(toml::de::DeInteger::as_str);
-    nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(whole)?)
+    parse_nanos(value.as_float().map(toml::de::DeFloat::as_str).or_else(whole)?)
 }
 
 /// Parses an amount of dollars exactly: `1.25` is 1,250,000,000 billionths.
 #[must_use]
-pub fn nanos(text: &str) -> Option<i64> {
+pub fn parse_nanos(text: &str) -> Option<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     if !digits(whole) || !digits(part) || part.len() > 9 || (whole.is_empty() && part.is_empty()) {
@@ -349,16 +350,16 @@ pub fn nanos(text: &str) -> Option<i64> {
 }
 
 /// Parses a list of names of environment variables.
-fn variables(value: &DeValue<'_>) -> Option<Vec<String>> {
+fn parse_variables(value: &DeValue<'_>) -> Option<Vec<String>> {
     let is_name = |name: &String| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    texts(value).filter(|names| names.iter().all(is_name))
+    parse_texts(value).filter(|names| names.iter().all(is_name))
 }
 
-fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {
+fn parse_texts(value: &DeValue<'_>) -> Option<Vec<String>> {
     value.as_array()?.iter().map(|v| Some(v.get_ref().as_str()?.to_owned())).collect()
 }
 
-fn patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
+fn parse_patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
     let pair = |v: &DeValue<'_>| {
         let table = v.as_table()?;
         let text = |name| Some(table.get(name)?.get_ref().as_str()?.to_owned());
@@ -367,32 +368,32 @@ fn patterns(value: &DeValue<'_>) -> Option<Vec<(String, String)>> {
     value.as_array()?.iter().map(|v| pair(v.get_ref())).collect()
 }
 
-fn one_of<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
+fn parse_word<T: Copy>(value: &DeValue<'_>, words: &[(&str, T)]) -> Option<T> {
     words.iter().find(|(word, _)| Some(*word) == value.as_str()).map(|(_, meaning)| *meaning)
 }
 
-fn key_from(value: &DeValue<'_>) -> Option<KeyFrom> {
+fn parse_key_source(value: &DeValue<'_>) -> Option<KeySource> {
     match value.as_str()? {
-        "none" => Some(KeyFrom::Nowhere),
-        "stored" => Some(KeyFrom::Stored),
+        "none" => Some(KeySource::NoKey),
+        "stored" => Some(KeySource::Stored),
         other => {
             let name = other.strip_prefix("env:")?;
             let fit = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            fit.then(|| KeyFrom::Env(name.to_owned()))
+            fit.then(|| KeySource::Env(name.to_owned()))
         }
     }
 }
 
 /// A table that is being parsed. Known keys are removed; those left at the end are unknown.
-struct Section<'p, 't> {
+struct SectionReader<'p, 't> {
     text: &'t str,
     path: String,
     table: DeTable<'t>,
     known: Vec<&'static str>,
-    problems: &'p mut Vec<Problem>,
+    problems: &'p mut Vec<SettingsProblem>,
 }
 
-impl<'t> Section<'_, 't> {
+impl<'t> SectionReader<'_, 't> {
     fn take(&mut self, name: &'static str) -> Option<(Range<usize>, DeValue<'t>)> {
         self.known.push(name);
         let (key, value) = self.table.remove_entry(name)?;
@@ -403,58 +404,58 @@ impl<'t> Section<'_, 't> {
         if let Some((span, value)) = self.take(name) {
             match meaning(&value) {
                 Some(value) => *target = value,
-                None => self.wrong(&span, name, format!("must be {wanted}")),
+                None => self.report_invalid(&span, name, format!("must be {wanted}")),
             }
         }
     }
 
-    fn section(&mut self, name: &'static str, fill: impl FnOnce(&mut Section<'_, 't>)) {
+    fn section(&mut self, name: &'static str, fill: impl FnOnce(&mut SectionReader<'_, 't>)) {
         if let Some((span, value)) = self.take(name) {
             match value {
-                DeValue::Table(table) => self.enter(name, table, fill),
-                _ => self.wrong(&span, name, "must be a table".to_owned()),
+                DeValue::Table(table) => self.read_section(name, table, fill),
+                _ => self.report_invalid(&span, name, "must be a table".to_owned()),
             }
         }
     }
 
-    fn sections(&mut self, name: &'static str, mut fill: impl FnMut(&mut Section<'_, 't>, Name)) {
+    fn sections(&mut self, name: &'static str, mut fill: impl FnMut(&mut SectionReader<'_, 't>, Name)) {
         self.section(name, |tables| {
             for (key, value) in std::mem::take(&mut tables.table) {
                 let known = key.get_ref().parse::<Name>();
                 match (known, value.into_inner()) {
-                    (Ok(name), DeValue::Table(table)) => tables.enter(key.get_ref(), table, |s| fill(s, name)),
-                    (Ok(_), _) => tables.wrong(&key.span(), key.get_ref(), "must be a table".to_owned()),
-                    (Err(why), _) => tables.wrong(&key.span(), key.get_ref(), why.to_string()),
+                    (Ok(name), DeValue::Table(table)) => tables.read_section(key.get_ref(), table, |s| fill(s, name)),
+                    (Ok(_), _) => tables.report_invalid(&key.span(), key.get_ref(), "must be a table".to_owned()),
+                    (Err(why), _) => tables.report_invalid(&key.span(), key.get_ref(), why.to_string()),
                 }
             }
         });
     }
 
-    fn enter(&mut self, name: &str, table: DeTable<'t>, fill: impl FnOnce(&mut Section<'_, 't>)) {
+    fn read_section(&mut self, name: &str, table: DeTable<'t>, fill: impl FnOnce(&mut SectionReader<'_, 't>)) {
         let path = format!("{}{name}.", self.path);
-        let mut section = Section { text: self.text, path, table, known: Vec::new(), problems: &mut *self.problems };
+        let mut section = SectionReader { text: self.text, path, table, known: Vec::new(), problems: &mut *self.problems };
         fill(&mut section);
         section.finish();
     }
 
-    fn wrong(&mut self, at: &Range<usize>, name: &str, reason: String) {
+    fn report_invalid(&mut self, at: &Range<usize>, name: &str, reason: String) {
         let key = format!("{}{name}", self.path);
-        self.problems.push(Problem { line: line_of(self.text, at.start), key, reason, nearest: None, unknown: false });
+        self.problems.push(SettingsProblem { line: line_of(self.text, at.start), key, reason, nearest: None, unknown: false });
     }
 
-    fn missing(&mut self, name: &str) {
+    fn report_missing(&mut self, name: &str) {
         let key = self.path.trim_end_matches('.').to_owned();
         let line = self.text.lines().position(|l| l.contains(&format!("[{key}]"))).map_or(1, |n| n + 1);
-        self.problems.push(Problem { line, key, reason: format!("`{name}` is missing"), nearest: None, unknown: false });
+        self.problems.push(SettingsProblem { line, key, reason: format!("`{name}` is missing"), nearest: None, unknown: false });
     }
 
     fn finish(self) {
         for key in self.table.keys() {
             let name = key.get_ref().as_ref();
-            let nearest = nearest(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
+            let nearest = closest_name(name, self.known.iter().copied()).map(|n| format!("{}{n}", self.path));
             let line = line_of(self.text, key.span().start);
             let reason = "unknown setting".to_owned();
-            self.problems.push(Problem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
+            self.problems.push(SettingsProblem { line, key: format!("{}{name}", self.path), reason, nearest, unknown: true });
         }
     }
 }
@@ -465,20 +466,20 @@ fn line_of(text: &str, at: usize) -> usize {
 
 /// Whether an unknown key is probably a misspelt limit or budget, so that ignoring it is unsafe.
 #[must_use]
-pub fn guards(key: &str) -> bool {
+pub fn is_protective(key: &str) -> bool {
     let names = ["budget", "limits", "per_day", "per_month", "per_conversation", "requests_per_minute", "requests_per_hour"];
-    let meant = |part: &str| nearest(&part.to_lowercase(), names).is_some();
+    let meant = |part: &str| closest_name(&part.to_lowercase(), names).is_some();
     key.starts_with("budget.") || key.starts_with("limits.") || key.split('.').any(meant)
 }
 
 /// The name that `word` was probably meant to be: at most a third of its letters differ.
-pub fn nearest<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.into_iter().map(|name| (distance(word, name), name)).min()?;
+pub fn closest_name<'a>(word: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.into_iter().map(|name| (edit_distance(word, name), name)).min()?;
     (scored.0 <= (word.chars().count().max(3)) / 3).then_some(scored.1)
 }
 
 /// The Damerau-Levenshtein distance: letters added, removed, replaced or swapped with the next.
-fn distance(a: &str, b: &str) -> usize {
+fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -511,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_is_the_defaults() {
+    fn config_template_matches_defaults() {
         let uncommented: String = TEMPLATE
             .lines()
             .map(|l| l.strip_prefix("# ").unwrap_or(l))
@@ -531,7 +532,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_has_its_line_its_key_and_its_reason() {
+    fn config_problems_have_line_key_reason() {
         let text = "provider = 3\n[limits]\nrequest_per_minute = 5\nrequests_per_hour = -1\nmax_messages = \"many\"\n\n[privacy]\nsuspicious = \"maybe\"\nretention = { pii = \"keep\", days = 1 }\n[privcy]\nx = 1\n[providers.local]\nkey = \"secret\"\n[providers.UP]\nbase_url = \"http://x\"\n";
         assert_eq!(
             problems(text),
@@ -552,20 +553,20 @@ mod tests {
     }
 
     #[test]
-    fn money_is_exact() {
+    fn config_dollars_are_exact() {
         for (text, nanos_) in [("1.00", 1_000_000_000), ("0.000000001", 1), ("12", 12_000_000_000), (".5", 500_000_000)] {
-            assert_eq!(nanos(text), Some(nanos_));
+            assert_eq!(parse_nanos(text), Some(nanos_));
         }
         for text in ["", ".", "-1", "1e3", "0.0000000001", "99999999999"] {
-            assert_eq!(nanos(text), None, "{text}");
+            assert_eq!(parse_nanos(text), None, "{text}");
         }
     }
 
     #[test]
-    fn a_slip_of_the_finger_is_understood() {
+    fn config_suggests_closest_name() {
         let names = ["redact", "disable", "allow"];
-        assert_eq!(nearest("redcat", names), Some("redact"));
-        assert_eq!(nearest("alow", names), Some("allow"));
-        assert_eq!(nearest("xyzzy", names), None);
+        assert_eq!(closest_name("redcat", names), Some("redact"));
+        assert_eq!(closest_name("alow", names), Some("allow"));
+        assert_eq!(closest_name("xyzzy", names), None);
     }
 }

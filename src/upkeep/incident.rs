@@ -4,15 +4,15 @@
 use crate::archive::{self, Archive};
 use crate::clock::Time;
 use crate::disk;
-use crate::home::Home;
-use crate::keys::Cost;
+use crate::home::Dirs;
+use crate::keys::KdfParams;
 use crate::keys::passphrase::{self, SALT_BYTES};
-use crate::ledger::What;
-use crate::ledger::audit::{self, Audit};
-use crate::ledger::usage::Usage;
+use crate::ledger::EventKind;
+use crate::ledger::audit::{self, AuditLog};
+use crate::ledger::usage::UsageLog;
 use crate::message::Role;
 use crate::privacy::{Placeholders, Redactor};
-use crate::seal::{self, KeyRing, Purpose};
+use crate::seal::{self, DataKeys, Purpose};
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -45,7 +45,7 @@ pub enum Error {
     Seal(#[from] seal::Error),
     /// The file is not an evidence file.
     #[error("`{0}` is not an evidence file")]
-    NotABundle(String),
+    InvalidBundle(String),
     /// The operating system provides no random numbers.
     #[error("cannot get random numbers from the operating system")]
     Random,
@@ -78,15 +78,21 @@ pub struct Assessment {
 
 /// Assesses all saved data. Without an archive (no key store is available) it counts only what
 /// needs no key.
-pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: &Audit, since: Option<Time>) -> Result<Assessment, Error> {
+pub fn assess(
+    home: &Dirs,
+    archive: Option<&Archive>,
+    redactor: &Redactor,
+    log: &AuditLog,
+    since: Option<Time>,
+) -> Result<Assessment, Error> {
     let from = since.unwrap_or(Time::from_millis(0));
     let late = |ms: i64| ms >= from.millis();
     let files = disk::list(&home.conversations())?;
-    let files: Vec<_> = files.into_iter().filter(|f| f.name.ends_with(archive::ENDING)).collect();
+    let files: Vec<_> = files.into_iter().filter(|f| f.name.ends_with(archive::EXTENSION)).collect();
     let mut found = Assessment { since, conversations: files.len(), ..Assessment::default() };
     for file in files.iter().filter(|f| late(f.modified_ms)) {
         found.changed += 1;
-        let id = file.name.strip_suffix(archive::ENDING).and_then(|id| id.parse().ok());
+        let id = file.name.strip_suffix(archive::EXTENSION).and_then(|id| id.parse().ok());
         // The difference between `changed` and `opened` is the number that cannot be decrypted.
         let Some(Ok(stored)) = archive.zip(id).map(|(archive, id)| archive.read(&id)) else { continue };
         found.opened += 1;
@@ -104,7 +110,7 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
     let mut backups = disk::list(&home.backups())?;
     backups.retain(|f| f.name.ends_with(".backup"));
     found.backups = [backups.len(), backups.iter().filter(|f| late(f.modified_ms)).count()];
-    Usage::new(home.state()).read(from, |entry| {
+    UsageLog::new(home.state()).read(from, |entry| {
         if !entry.correction {
             *found.requests.entry(entry.provider).or_default() += 1;
         }
@@ -112,7 +118,7 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
     // A request without an answer is not in the usage log, but was sent: take the higher count.
     let mut sent: BTreeMap<String, u64> = BTreeMap::new();
     log.read(|record, _| {
-        if record.at >= from && record.event == What::Sent.name() {
+        if record.at >= from && record.event == EventKind::Sent.name() {
             *sent.entry(record.word("provider").to_owned()).or_default() += 1;
         }
         let matters = record.severity != "info" || record.event.starts_with("key.") || record.event.starts_with("proxy.");
@@ -128,27 +134,27 @@ pub fn assess(home: &Home, archive: Option<&Archive>, redactor: &Redactor, log: 
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct EvidenceHeader {
     format: String,
     version: u32,
     kdf: String,
     salt: String,
 }
 
-impl Head {
-    fn ring(&self, passphrase: &Secret) -> Result<KeyRing, Error> {
-        let not_ours = || Error::NotABundle(self.format.clone());
-        let cost: Cost = self.kdf.parse()?;
+impl EvidenceHeader {
+    fn data_keys(&self, passphrase: &Secret) -> Result<DataKeys, Error> {
+        let not_ours = || Error::InvalidBundle(self.format.clone());
+        let cost: KdfParams = self.kdf.parse()?;
         let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or_else(not_ours)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(*cost.derive(passphrase, &salt)?, &mut text);
-        Ok(KeyRing::new(&Secret::new(text))?.for_purpose(Purpose::Evidence)?)
+        Ok(DataKeys::new(&Secret::new(text))?.for_purpose(Purpose::Evidence)?)
     }
 }
 
 /// Collects the evidence: logs, the assessment, and size and hash of every file. The content of
 /// conversations is not included. `more` is added by the caller.
-pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -> Result<Value, Error> {
+pub fn collect_evidence(home: &Dirs, assessment: &Assessment, more: &Value, now: Time) -> Result<Value, Error> {
     let mut files = BTreeMap::new();
     let mut logs = BTreeMap::new();
     for folder in [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()] {
@@ -156,7 +162,7 @@ pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -
             let path = folder.join(&file.name);
             let open = disk::is_open_to_others(&path);
             // An unreadable file is evidence too.
-            let Ok(bytes) = disk::read_foreign(&path, u64::MAX - 1) else {
+            let Ok(bytes) = disk::read_external(&path, u64::MAX - 1) else {
                 files.insert(path.display().to_string(), json!({ "unreadable": true }));
                 continue;
             };
@@ -176,28 +182,28 @@ pub fn evidence(home: &Home, assessment: &Assessment, more: &Value, now: Time) -
 }
 
 /// Encrypts the evidence with a passphrase. The file has two lines: a header in JSON, and a token.
-pub fn seal(path: &Path, evidence: &Value, passphrase: &Secret, cost: Cost, now: Time) -> Result<(), Error> {
+pub fn write_evidence(path: &Path, evidence: &Value, passphrase: &Secret, cost: KdfParams, now: Time) -> Result<(), Error> {
     let mut salt = [0_u8; SALT_BYTES];
     getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
-    let head = Head { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
-    let token = head.ring(passphrase)?.seal(evidence.to_string().as_bytes(), now);
-    let line = serde_json::to_string(&head).unwrap_or_default();
+    let header = EvidenceHeader { format: FORMAT.to_owned(), version: 1, kdf: cost.to_string(), salt: STANDARD.encode(salt) };
+    let token = header.data_keys(passphrase)?.encrypt(evidence.to_string().as_bytes(), now);
+    let line = serde_json::to_string(&header).unwrap_or_default();
     // The user can choose any folder; the file itself is created private.
-    let mut draft = disk::Draft::beside(path)?;
-    draft.add(format!("{line}\n{token}\n").as_bytes())?;
-    Ok(draft.keep()?)
+    let mut draft = disk::AtomicFile::create_for(path)?;
+    draft.write(format!("{line}\n{token}\n").as_bytes())?;
+    Ok(draft.commit()?)
 }
 
 /// Decrypts an evidence file.
-pub fn open(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, Error>) -> Result<String, Error> {
-    let not_ours = || Error::NotABundle(path.display().to_string());
-    let bytes = disk::read_foreign(path, 1 << 30)?;
+pub fn read_evidence(path: &Path, passphrase: &mut dyn FnMut() -> Result<Secret, Error>) -> Result<String, Error> {
+    let not_ours = || Error::InvalidBundle(path.display().to_string());
+    let bytes = disk::read_external(path, 1 << 30)?;
     let text = String::from_utf8(bytes).map_err(|_| not_ours())?;
-    let (head, token) = text.split_once('\n').ok_or_else(not_ours)?;
-    let head: Head = serde_json::from_str(head).map_err(|_| not_ours())?;
-    if head.format != FORMAT || head.version != 1 {
+    let (header, token) = text.split_once('\n').ok_or_else(not_ours)?;
+    let header: EvidenceHeader = serde_json::from_str(header).map_err(|_| not_ours())?;
+    if header.format != FORMAT || header.version != 1 {
         return Err(not_ours());
     }
-    let plain = head.ring(&passphrase()?)?.open(token.trim_end())?;
+    let plain = header.data_keys(&passphrase()?)?.decrypt(token.trim_end())?;
     Ok(String::from_utf8_lossy(&plain).into_owned())
 }

@@ -101,7 +101,7 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
     let other = Key { value: key(0xabcd), id: "key_other".to_owned(), name: "other".to_owned(), account: None };
     let organisation = Arc::new(Mutex::new(Organisation { keys: vec![other, old], made: 0, deletes, wishes: Vec::new() }));
     let shared = Arc::clone(&organisation);
-    let server = Server::whatever(move |request| shared.lock().unwrap().answer(request));
+    let server = Server::always(move |request| shared.lock().unwrap().answer(request));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
         "provider = \"oai\"\n[providers.oai]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openai\"\n",
@@ -125,7 +125,7 @@ const SWAPPED: &str = "replaced the key for `oai`: the new one belongs to the sa
     `chatbot key rotate --provider oai --confirm` deletes the old one; `--undo` restores it\n";
 
 #[test]
-fn a_key_of_a_service_account_is_swapped_by_the_admin_key() {
+fn service_account_key_is_rotated() {
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), true);
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
     let new = stored(&sandbox);
@@ -139,7 +139,7 @@ fn a_key_of_a_service_account_is_swapped_by_the_admin_key() {
     }
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here and at the provider\n").check();
     assert!(!organisation.lock().unwrap().works(&key(1)));
-    sandbox.run(["key", "rotate"]).passes();
+    sandbox.run(["key", "rotate"]).succeeds();
     sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `oai`\n").check();
     assert_eq!(stored(&sandbox), new);
     assert_eq!(organisation.lock().unwrap().keys.len(), 2);
@@ -150,7 +150,7 @@ fn a_key_of_a_service_account_is_swapped_by_the_admin_key() {
 }
 
 #[test]
-fn what_the_provider_does_not_offer_is_said() {
+fn service_account_unsupported_is_reported() {
     // A person's key can only be made by that person.
     let (sandbox, organisation, _server) = openai(None, true);
     sandbox
@@ -172,7 +172,7 @@ fn what_the_provider_does_not_offer_is_said() {
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), false);
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here; delete it at the provider too\n").check();
-    sandbox.run(["key", "rotate"]).passes();
+    sandbox.run(["key", "rotate"]).succeeds();
     sandbox
         .run(["key", "rotate", "--undo"])
         .stdout("restored the old key for `oai`\nthe new one cannot be deleted from here: delete it at the provider\n")
@@ -182,7 +182,7 @@ fn what_the_provider_does_not_offer_is_said() {
 }
 
 #[test]
-fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
+fn rotation_resumes_after_kill_at_any_write() {
     type Playing = (Arc<Mutex<Organisation>>, Server);
     let playing: std::cell::RefCell<Option<Playing>> = std::cell::RefCell::default();
     let prepare = || {
@@ -196,7 +196,7 @@ fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
         assert!(organisation.lock().unwrap().works(&stored(sandbox)), "cut {n}: the stored key does not work");
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
-        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).passes();
+        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).succeeds();
         let organisation = organisation.lock().unwrap();
         assert!(organisation.works(&stored(sandbox)) && organisation.keys.len() == 2, "cut {n}: {organisation:?}");
     });

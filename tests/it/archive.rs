@@ -23,7 +23,7 @@ fn imported(sandbox: &Sandbox, conversations: &[&[(&str, &str)]]) -> Vec<String>
         .map(|said| json!({ "messages": said.iter().map(|(role, text)| json!({ "role": role, "content": text })).collect::<Vec<_>>() }))
         .collect();
     let file = sandbox.write("desk/import.json", json!(all).to_string());
-    let output = sandbox.run(["history", "import", "--json"]).arg(&file).passes();
+    let output = sandbox.run(["history", "import", "--json"]).arg(&file).succeeds();
     fs::remove_file(file).unwrap();
     let ids = parsed(&output)["imported"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>();
     assert_eq!(ids.len(), conversations.len());
@@ -36,7 +36,7 @@ fn texts(sandbox: &Sandbox, id: &str) -> Vec<String> {
 }
 
 fn ids(sandbox: &Sandbox) -> Vec<String> {
-    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
     list["conversations"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -51,7 +51,7 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
+fn history_search_shows_matches() {
     let sandbox = Sandbox::with_vault();
     let ids = imported(
         &sandbox,
@@ -61,7 +61,7 @@ fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
         ],
     );
     let found = |args: &[&str]| {
-        let output = parsed(&sandbox.run(["history", "search", "--json"]).arg(args[0]).arg("--limit").arg("9").passes());
+        let output = parsed(&sandbox.run(["history", "search", "--json"]).arg(args[0]).arg("--limit").arg("9").succeeds());
         let matches = output["matches"].as_array().unwrap().clone();
         let mut places: Vec<(String, u64)> =
             matches.iter().map(|m| (m["id"].as_str().unwrap().to_owned(), m["message"].as_u64().unwrap())).collect();
@@ -79,7 +79,7 @@ fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
     assert_eq!(found(&["\"take a finer\""]), places(&[(1, 2)]));
     assert_eq!(found(&["/c?.isel\\?$/"]), places(&[(0, 1)]));
     assert_eq!(found(&["nothing like it"]), places(&[]));
-    let output = sandbox.run(["history", "search", "strop", "--role", "assistant"]).passes();
+    let output = sandbox.run(["history", "search", "strop", "--role", "assistant"]).succeeds();
     let lines: Vec<&str> = output.stdout.lines().collect();
     assert_eq!(lines[0], format!("{}  A whetstone for knives", ids[1]));
     assert!(lines[1].ends_with("assistant  Take a finer one. Then strop."), "{output:#?}");
@@ -92,11 +92,11 @@ fn a_search_finds_words_phrases_and_patterns_and_shows_where() {
 }
 
 #[test]
-fn a_conversation_is_renamed_and_removed_and_the_list_says_so() {
+fn history_rename_and_delete_change_list() {
     let sandbox = Sandbox::with_vault();
     let ids_made = imported(&sandbox, &[&[("user", "first")], &[("user", "second")], &[("user", "third")]]);
     sandbox.run(["history", "rename", &ids_made[0], "mail", "of", "bob.miller@initech.com"]).check();
-    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
     let titles: BTreeMap<&str, &str> =
         list["conversations"].as_array().unwrap().iter().map(|c| (c["id"].as_str().unwrap(), c["title"].as_str().unwrap())).collect();
     assert_eq!(titles[ids_made[0].as_str()], "mail of [EMAIL_1]");
@@ -108,15 +108,15 @@ fn a_conversation_is_renamed_and_removed_and_the_list_says_so() {
 }
 
 #[test]
-fn what_is_old_goes_when_it_is_asked_for_and_by_itself_when_the_settings_say_so() {
+fn history_prune_and_retention() {
     let sandbox = Sandbox::with_vault();
     let old = json!({ "conversations": [
         { "title": "old", "messages": [{ "role": "user", "text": "then", "at": "2020-01-01T00:00:00Z" }] },
         { "title": "new", "messages": [{ "role": "user", "text": "now" }] },
     ]});
     let file = sandbox.write("desk/old.json", old.to_string());
-    sandbox.run(["history", "import"]).arg(&file).passes();
-    let dry = parsed(&sandbox.run(["history", "prune", "--older-than", "90d", "--dry-run", "--json"]).passes());
+    sandbox.run(["history", "import"]).arg(&file).succeeds();
+    let dry = parsed(&sandbox.run(["history", "prune", "--older-than", "90d", "--dry-run", "--json"]).succeeds());
     assert_eq!((dry["removed"].as_array().unwrap().len(), dry["dry_run"].as_bool()), (1, Some(true)));
     assert_eq!(ids(&sandbox).len(), 2);
     sandbox.run(["history", "prune", "--older-than", "90d", "--yes"]).stdout("[..]  2020-01-01  deleted\n").check();
@@ -124,27 +124,27 @@ fn what_is_old_goes_when_it_is_asked_for_and_by_itself_when_the_settings_say_so(
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, 1 message; 1 imported earlier\n").check();
     assert_eq!(ids(&sandbox).len(), 2);
     sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 2, "the old one is gone, and this one is new");
     // A second time within the day costs nothing, and removes nothing.
-    sandbox.run(["history", "import"]).arg(&file).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["history", "import"]).arg(&file).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 4);
     // A clock that leaps is not believed at once.
     sandbox.write(sandbox.state().join("retention"), "2020-01-01T00:00:00.000Z\n");
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 5);
 }
 
 #[test]
-fn an_export_is_private_and_redacted_and_comes_back() {
+fn history_export_is_redacted_and_reimportable() {
     let sandbox = Sandbox::with_vault();
     let ids = imported(
         &sandbox,
         &[&[("system", "be brief"), ("user", "<script>alert(1)</script> of bob.miller@initech.com"), ("assistant", "a & b")]],
     );
     for (form, has) in [("md", "<script>alert(1)</script> of [EMAIL_1]"), ("html", "&lt;script&gt;alert(1)&lt;/script&gt; of [EMAIL_1]")] {
-        let file = sandbox.desk().join(form);
+        let file = sandbox.cwd().join(form);
         sandbox.run(["history", "export", &ids[0], "--format", form, "-o"]).arg(&file).check();
         let text = fs::read_to_string(&file).unwrap();
         assert!(text.contains(has), "{text}");
@@ -152,10 +152,10 @@ fn an_export_is_private_and_redacted_and_comes_back() {
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         sandbox.run(["history", "export", &ids[0], "--format", form, "-o"]).arg(&file).fails(2);
     }
-    let file = sandbox.desk().join("export.json");
+    let file = sandbox.cwd().join("export.json");
     sandbox.run(["history", "export", "--all", "--format", "json", "-o"]).arg(&file).check();
     let other = Sandbox::with_vault();
-    let back = parsed(&other.run(["history", "import", "--json"]).arg(&file).passes());
+    let back = parsed(&other.run(["history", "import", "--json"]).arg(&file).succeeds());
     let id = back["imported"][0].as_str().unwrap();
     assert_ne!(id, ids[0]);
     assert_eq!(texts(&other, id), texts(&sandbox, &ids[0]));
@@ -164,12 +164,12 @@ fn an_export_is_private_and_redacted_and_comes_back() {
         house.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
     }
     // Standing instructions from elsewhere are there to be read, and go nowhere.
-    let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).passes().stdout;
+    let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).succeeds().stdout;
     assert!(body.contains("a & b") && !body.contains("be brief"), "{body}");
 }
 
 #[test]
-fn a_second_writer_is_told_and_a_reader_reads() {
+fn conversation_in_use_refuses_second_writer() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen.wait_for("> ").line("the first of us").wait_for("demo");
@@ -185,11 +185,11 @@ fn a_second_writer_is_told_and_a_reader_reads() {
     let busy = sandbox.run(["history", "rekey", "--yes"]).fails(8);
     assert!(busy.stderr.contains("another chatbot is running"), "{busy:#?}");
     screen.kill();
-    sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).passes();
+    sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).succeeds();
 }
 
 #[test]
-fn damage_costs_one_message_and_is_told() {
+fn conversation_damage_costs_one_message() {
     let sandbox = Sandbox::with_vault();
     let said: Vec<(&str, String)> =
         (0..30).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, format!("message number {n}"))).collect();
@@ -215,12 +215,12 @@ fn damage_costs_one_message_and_is_told() {
     fs::write(&file, &whole[..whole.len() - 20]).unwrap();
     let torn = sandbox.run(["history", "verify", "--json"]).fails(9);
     assert_eq!(parsed(&torn)["damaged"][0]["reason"], json!("the last line is incomplete"));
-    sandbox.run(["ask", "--demo", "--resume", &id, "go on"]).passes();
+    sandbox.run(["ask", "--demo", "--resume", &id, "go on"]).succeeds();
     sandbox.run(["history", "verify"]).stdout("1 conversation, 31 messages: nothing is damaged\n").check();
 }
 
 #[test]
-fn another_key_for_everything_survives_a_kill_at_any_moment() {
+fn rekey_survives_kill_at_any_moment() {
     let sandbox = Sandbox::with_vault();
     let said: Vec<(&str, &str)> = (0..20).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, "some words that are kept")).collect();
     let many: Vec<&[(&str, &str)]> = (0..40).map(|_| said.as_slice()).collect();
@@ -235,8 +235,8 @@ fn another_key_for_everything_survives_a_kill_at_any_moment() {
         sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
     }
     assert!(killed > 0, "it was killed {killed} times only");
-    sandbox.run(["history", "rekey", "--yes"]).passes();
-    let last = sandbox.run(["history", "rekey", "--yes"]).passes();
+    sandbox.run(["history", "rekey", "--yes"]).succeeds();
+    let last = sandbox.run(["history", "rekey", "--yes"]).succeeds();
     assert_eq!(last.stdout, "re-encrypted 40 conversations; the old key was deleted\n");
     sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
     // Of what is kept, nothing half-written stays. A draft of the log's head or of a cache may: they are never read.
@@ -248,7 +248,7 @@ fn another_key_for_everything_survives_a_kill_at_any_moment() {
 }
 
 #[test]
-fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
+fn conversation_survives_full_or_readonly_disk() {
     let mut sandbox = Sandbox::under_one_root();
     let disk = sandbox.root().join("small");
     fs::create_dir(&disk).unwrap();
@@ -258,7 +258,7 @@ fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
     }
     sandbox.set("CHATBOT_HOME", disk.join("home"));
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "a first message"]).passes();
+    sandbox.run(["ask", "--demo", "a first message"]).succeeds();
     let mut room = Vec::new();
     while fs::write(disk.join(format!("filler{}", room.len())), vec![0_u8; 4096]).is_ok() {
         room.push(());
@@ -279,14 +279,14 @@ fn a_disk_that_is_full_or_only_read_costs_nothing_that_was_there() {
     for n in 0..room.len() {
         fs::remove_file(disk.join(format!("filler{n}"))).unwrap();
     }
-    sandbox.run(["ask", "--demo", "--continue", "there is room again"]).passes();
+    sandbox.run(["ask", "--demo", "--continue", "there is room again"]).succeeds();
     sandbox.run(["history", "verify"]).stdout("1 conversation, 4 messages: nothing is damaged\n").check();
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     proof::ran("archive-disk-full");
 }
 
 #[test]
-fn a_conversation_that_is_taken_away_while_it_is_open_loses_nothing() {
+fn conversation_replaced_while_open_loses_nothing() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen.wait_for("> ").line("before").wait_for("tok").wait_for("\n> ");
@@ -309,7 +309,7 @@ fn a_conversation_that_is_taken_away_while_it_is_open_loses_nothing() {
 
 /// What a quota, a worn-out disk and a full one answer, once to every single call by which a turn changes a file.
 #[test]
-fn a_call_that_is_refused_anywhere_in_a_turn_loses_nothing_that_was_said() {
+fn conversation_survives_refused_system_calls() {
     let Some(strace) = super::cuts::strace() else { return proof::left_out("refusals", "no strace that may look") };
     let refusals = [("EDQUOT", "write"), ("EIO", "fdatasync,fsync"), ("ENOSPC", "rename,mkdir")];
     std::thread::scope(|scope| {
@@ -345,18 +345,18 @@ fn refused_everywhere(strace: &Path, error: &str, calls: &str) {
         assert!(code != Some(0) || kept.contains(&words), "{error} {n}: it was answered and is not kept");
         acknowledged = kept;
     }
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
     assert!(refused > 0 || error == "ENOSPC", "{error}: no call was refused");
 }
 
 #[test]
-fn a_list_changes_nothing_but_its_own_cache() {
+fn history_list_changes_only_its_cache() {
     let sandbox = Sandbox::with_vault();
     imported(&sandbox, &[&[("user", "one")], &[("user", "two")]]);
     let before = snapshot(&sandbox.data());
-    sandbox.run(["history", "list"]).passes();
-    sandbox.run(["history", "search", "one"]).passes();
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
+    sandbox.run(["history", "search", "one"]).succeeds();
+    sandbox.run(["history", "verify"]).succeeds();
     assert_eq!(snapshot(&sandbox.data()), before);
 }
 
@@ -378,19 +378,19 @@ const GOB: &[u8] = b"\x0d\xff\x81\x02\x01\x02\xff\x82\x00\x01\xff\x84\x00\x00\
 R\xff\x82\x00\x03\x01\x04user\x01\x1bwrite to bob@initech.com, 1\x01\x07\x00\x01\x04tool\x01\x02{}\x00\x01\x09assistant\x01\x0fit comes at six\x00";
 
 #[test]
-fn the_conversations_of_mods_are_read() {
+fn import_mods_conversations() {
     let Some(python) = proof::tool("python3") else {
         return proof::left_out("archive-mods", "no Python");
     };
     let sandbox = Sandbox::with_vault();
-    let file = sandbox.desk().join("mods.db");
+    let file = sandbox.cwd().join("mods.db");
     assert!(Command::new(python).args(["-c", MODS]).arg(&file).status().unwrap().success());
     sandbox.write("desk/df31ae23ab8b75b5643c2f846c570997edc71333.gob", GOB);
-    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
     let id = back["imported"][0].as_str().unwrap();
     assert_eq!((back["imported"].as_array().unwrap().len(), &back["messages"]), (1, &json!(2)), "{back}");
     assert_eq!(texts(&sandbox, id), ["write to [EMAIL_1], 1", "it comes at six"]);
-    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
     let one = &list["conversations"][0];
     assert_eq!((&one["title"], &one["provider"], &one["model"]), (&json!("the tide"), &json!("mods"), &json!("gpt-x")), "{list}");
     assert_eq!(one["updated_at"], json!("2025-03-04T05:06:07.890Z"));
@@ -473,13 +473,13 @@ for change in sys.argv[2:]:
 "#;
 
 #[test]
-fn the_threads_of_llm_are_read() {
+fn import_llm_threads() {
     let Some(python) = proof::tool("python3") else {
         return proof::left_out("archive-llm", "no Python");
     };
     let sandbox = Sandbox::with_vault();
     let made = |name: &str, change: &str| {
-        let file = sandbox.desk().join(name);
+        let file = sandbox.cwd().join(name);
         assert!(Command::new(&python).args(["-c", LLM_THREADS]).arg(&file).arg(change).status().unwrap().success());
         file
     };
@@ -489,14 +489,14 @@ fn the_threads_of_llm_are_read() {
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
     let again = "imported 0 conversations, 0 messages; 7 imported earlier\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(again).check();
-    let list = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+    let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
     let one = |title: &str| list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!(title)).unwrap().clone();
     let long = "long ".repeat(20_000);
     let begin = ["be brief", "a file of mine: what is it?", "a file, I think", "surely a file"];
     let first = one("first");
     assert_eq!((&first["model"], &first["updated_at"]), (&json!("m-2"), &json!("2026-02-03T04:02:05.678Z")));
     assert_eq!(texts(&sandbox, first["id"].as_str().unwrap()), [&begin[..], &[&long, "yes"]].concat());
-    let shown = parsed(&sandbox.run(["history", "show", "--json", first["id"].as_str().unwrap()]).passes());
+    let shown = parsed(&sandbox.run(["history", "show", "--json", first["id"].as_str().unwrap()]).succeeds());
     let models: Vec<&Value> = shown["messages"].as_array().unwrap().iter().map(|m| &m["model"]).collect();
     assert_eq!(models, [&Value::Null, &Value::Null, &Value::Null, &json!("m-1"), &Value::Null, &json!("m-2")]);
     assert_eq!(texts(&sandbox, one("forked")["id"].as_str().unwrap()), [&begin[..], &["another way", "as well"]].concat());
@@ -548,7 +548,7 @@ fn the_threads_of_llm_are_read() {
     }
     let file = made("empty.db", "DELETE FROM threads; DELETE FROM responses;");
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages\n").check();
-    let file = sandbox.desk().join("other.db");
+    let file = sandbox.cwd().join("other.db");
     let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
     assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
     let told = format!("chatbot: error: `[ROOT]/desk/other.db` is a database with the tables `birds`: unknown format\n{hint}");
@@ -557,7 +557,7 @@ fn the_threads_of_llm_are_read() {
 }
 
 #[test]
-fn pictures_are_left_out_and_named_and_the_model_is_kept() {
+fn import_skips_pictures_keeps_model() {
     let sandbox = Sandbox::with_vault();
     let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
     let file = sandbox.write("desk/session.yaml", session);
@@ -569,23 +569,23 @@ fn pictures_are_left_out_and_named_and_the_model_is_kept() {
         "b": { "message": { "author": { "role": "assistant" }, "content": { "content_type": "text", "parts": ["a stork"] }, "metadata": { "model_slug": "gpt-y" } }, "parent": "a" },
     } }]);
     let file = sandbox.write("desk/conversations.json", tree.to_string());
-    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
     assert_eq!((&back["messages"], &back["parts_left_out"]), (&json!(2), &json!({ "image": 1 })), "{back}");
-    let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).passes());
+    let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).succeeds());
     assert_eq!((&shown["model"], &shown["messages"][1]["model"]), (&json!("gpt-y"), &json!("gpt-y")), "{shown}");
 }
 
 #[test]
-fn the_log_of_llm_is_read() {
+fn import_llm_log() {
     let Some(python) = proof::tool("python3") else {
         return proof::left_out("archive-llm", "no Python");
     };
     let sandbox = Sandbox::with_vault();
-    let file = sandbox.desk().join("logs.db");
+    let file = sandbox.cwd().join("logs.db");
     assert!(Command::new(python).args(["-c", LLM]).arg(&file).status().unwrap().success());
-    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).passes());
+    let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
     assert_eq!((back["imported"].as_array().unwrap().len(), back["messages"].as_u64()), (300, Some(1500)));
-    let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "400"]).passes());
+    let list = parsed(&sandbox.run(["history", "list", "--json", "--limit", "400"]).succeeds());
     let one = list["conversations"].as_array().unwrap().iter().find(|c| c["title"] == json!("talk 299")).unwrap();
     assert_eq!((one["provider"].as_str(), one["model"].as_str()), (Some("llm"), Some("gpt-x")));
     let long = |turn: usize| format!("answer {turn} {}", "long ".repeat(299 * 30));
@@ -601,7 +601,7 @@ fn the_log_of_llm_is_read() {
 }
 
 #[test]
-fn what_is_longer_than_the_screen_is_paged_and_what_is_not_a_screen_is_not() {
+fn pager_used_for_long_output_on_terminal() {
     let mut sandbox = Sandbox::with_vault();
     let long = (0..80).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
     let id = imported(&sandbox, &[&[("user", &long)]]).remove(0);
@@ -609,13 +609,13 @@ fn what_is_longer_than_the_screen_is_paged_and_what_is_not_a_screen_is_not() {
     sandbox.set("PAGER", "sed 's/^line 7/paged 7/'");
     sandbox.screen(["history", "show", &id]).wait_for("paged 79").end();
     sandbox.screen(["history", "show", "--raw", &id]).wait_for("line 79").end();
-    assert!(sandbox.run(["history", "show", &id]).passes().stdout.contains("line 79"));
+    assert!(sandbox.run(["history", "show", &id]).succeeds().stdout.contains("line 79"));
     sandbox.set("PAGER", "/no/such/pager");
     sandbox.screen(["history", "show", &id]).wait_for("line 79").end();
 }
 
 #[test]
-fn home_below_a_folder_that_others_can_change_is_refused() {
+fn home_below_writable_folder_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let mut sandbox = Sandbox::with_vault();
     let shared = sandbox.root().join("shared");
@@ -623,7 +623,7 @@ fn home_below_a_folder_that_others_can_change_is_refused() {
     sandbox.set("CHATBOT_HOME", shared.join("inner/home"));
     fs::set_permissions(&shared, fs::Permissions::from_mode(0o755)).unwrap();
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     for (mode, refused) in [(0o755, false), (0o1777, false), (0o777, true), (0o757, true)] {
         fs::set_permissions(&shared, fs::Permissions::from_mode(mode)).unwrap();
         let run = sandbox.run(["history", "list"]);
@@ -646,7 +646,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
     fs::create_dir_all(foreign.join("inner")).unwrap();
     sandbox.set("CHATBOT_HOME", foreign.join("inner/home"));
     sandbox.make_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     if fs::metadata(sandbox.root()).unwrap().uid() != 0 {
         return proof::left_out("foreign-folder", "only root can give a folder to another user");
     }
@@ -666,7 +666,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
                 .check();
         }
         std::os::unix::fs::chown(&foreign, Some(0), None).unwrap();
-        sandbox.run(["history", "list"]).passes();
+        sandbox.run(["history", "list"]).succeeds();
     }
     // A home that is not there yet is not made there.
     std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();

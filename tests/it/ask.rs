@@ -25,7 +25,7 @@ fn asking(replies: Server) -> (Sandbox, Server) {
 }
 
 #[test]
-fn the_answer_and_nothing_else_is_on_standard_output() {
+fn ask_prints_only_the_answer() {
     let (sandbox, server) = asking(Server::replies([Reply::says("Because of Rayleigh scattering.")]));
     sandbox.run(["ask", "why is", "the sky blue?"]).stdout("Because of Rayleigh scattering.\n").check();
     let request = server.request();
@@ -38,10 +38,10 @@ fn the_answer_and_nothing_else_is_on_standard_output() {
 }
 
 #[test]
-fn json_has_the_fields_of_the_contract() {
+fn ask_json_fields() {
     let (sandbox, _server) = asking(Server::replies([Reply::says("Your card [CREDIT_CARD_1] is safe.")]));
-    let said = value(&sandbox.run(["ask", "--json", "my card is 4111 1111 1111 1111"]).passes());
-    let list = value(&sandbox.run(["history", "list", "--json"]).passes());
+    let said = value(&sandbox.run(["ask", "--json", "my card is 4111 1111 1111 1111"]).succeeds());
+    let list = value(&sandbox.run(["history", "list", "--json"]).succeeds());
     let conversation = &list["conversations"][0]["id"];
     assert_eq!(
         said,
@@ -56,7 +56,7 @@ fn json_has_the_fields_of_the_contract() {
 }
 
 #[test]
-fn what_is_piped_in_goes_along_as_context() {
+fn ask_piped_input_is_context() {
     let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b"), Reply::says("c")]));
     sandbox.run(["ask", "summarise"]).stdin("line one\nline two\n").stdout("a\n").check();
     sandbox.run(["ask", "-"]).stdin("the pipe is the question\n").stdout("b\n").check();
@@ -66,7 +66,7 @@ fn what_is_piped_in_goes_along_as_context() {
 }
 
 #[test]
-fn nothing_to_ask_is_misuse() {
+fn ask_without_prompt_is_misuse() {
     let sandbox = Sandbox::new();
     sandbox.run(["ask", "--demo", ""]).stderr("chatbot: error: [..]\nchatbot: hint: type a message\n").code(4).check();
     sandbox
@@ -77,19 +77,19 @@ fn nothing_to_ask_is_misuse() {
 }
 
 #[test]
-fn a_dry_run_prints_what_would_be_sent_and_sends_nothing() {
+fn ask_dry_run_sends_nothing() {
     let (sandbox, _server) = asking(Server::replies([]));
-    let body = value(&sandbox.run(["ask", "--dry-run", "write to bob.miller@initech.com"]).passes());
+    let body = value(&sandbox.run(["ask", "--dry-run", "write to bob.miller@initech.com"]).succeeds());
     assert_eq!(body["messages"], json!([{"role": "user", "content": "write to [EMAIL_1]"}]));
     assert!(sandbox.conversations().is_empty());
     let mut bare = Sandbox::new();
     bare.ask_at("http://127.0.0.1:9/v1", "");
     bare.unset("OWN_KEY");
-    bare.run(["ask", "--dry-run", "no key is needed for it"]).passes();
+    bare.run(["ask", "--dry-run", "no key is needed for it"]).succeeds();
 }
 
 #[test]
-fn a_conversation_goes_on() {
+fn ask_continues_conversation() {
     let (sandbox, server) = asking(Server::replies([Reply::says("four"), Reply::says("six")]));
     sandbox.run(["ask", "two and two?"]).stdout("four\n").check();
     sandbox.run(["ask", "--continue", "and two more?"]).stdout("six\n").check();
@@ -104,19 +104,19 @@ fn a_conversation_goes_on() {
 }
 
 #[test]
-fn what_was_redacted_is_redacted_again_and_the_reply_too() {
+fn ask_redacts_history_and_reply() {
     let (sandbox, server) = asking(Server::replies([Reply::says("Mail alice.liddell@initech.com instead."), Reply::says("done")]));
-    sandbox.run(["ask", "write to bob.miller@initech.com"]).passes();
-    sandbox.run(["ask", "--continue", "again"]).passes();
+    sandbox.run(["ask", "write to bob.miller@initech.com"]).succeeds();
+    sandbox.run(["ask", "--continue", "again"]).succeeds();
     for request in server.requests() {
         assert!(!request.text().contains("initech"), "{}", request.text());
     }
-    let kept = sandbox.run(["history", "show"]).passes();
+    let kept = sandbox.run(["history", "show"]).succeeds();
     assert!(!kept.stdout.contains("initech"), "{}", kept.stdout);
 }
 
 #[test]
-fn files_go_along_and_are_counted_apart() {
+fn ask_attaches_files() {
     let (sandbox, server) = asking(Server::replies([Reply::says("read")]));
     sandbox.write("desk/notes.md", "a note\n");
     sandbox.write("desk/more.md", "another note\n");
@@ -137,7 +137,7 @@ fn files_go_along_and_are_counted_apart() {
 }
 
 #[test]
-fn without_a_stream_the_answer_is_the_same() {
+fn ask_without_stream() {
     let reply = json!({
         "id": "gen-1", "model": "maker/model-1",
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "whole"}}],
@@ -149,18 +149,18 @@ fn without_a_stream_the_answer_is_the_same() {
 }
 
 #[test]
-fn each_failure_has_its_exit_code() {
+fn ask_exit_codes() {
     let envelope = |code: u16, message: &str| Reply::json(code, &json!({"error": {"code": code, "message": message}}).to_string());
     let cases = [(401, 3), (402, 6), (403, 6), (404, 1), (429, 6), (500, 7)];
     for (status, exit) in cases {
-        let server = Server::whatever(move |_| envelope(status, "the provider's own words"));
+        let server = Server::always(move |_| envelope(status, "the provider's own words"));
         let (sandbox, _server) = asking(server);
         let output = sandbox.run(["ask", "--json", "x"]).output();
         assert_eq!(output.code, Some(exit), "{status}: {output:#?}");
         let error = error(&output);
         assert!(error["message"].as_str().is_some_and(|m| !m.is_empty()) && error["hint"].as_str().is_some(), "{status}: {error:#}");
         // What was asked is kept, though it was not answered.
-        assert!(sandbox.run(["history", "show"]).passes().stdout.contains("\nx\n"));
+        assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("\nx\n"));
     }
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at("http://127.0.0.1:9/v1", "");
@@ -168,17 +168,17 @@ fn each_failure_has_its_exit_code() {
 }
 
 #[test]
-fn what_came_before_a_break_is_shown_and_kept() {
+fn ask_partial_reply_is_shown_and_saved() {
     let (sandbox, _server) = asking(Server::replies([Reply::stream().text("half an ans").reset()]));
     let output = sandbox.run(["ask", "x"]).fails(7);
     assert!(output.stdout.starts_with("half an ans"), "{output:#?}");
-    let kept = value(&sandbox.run(["history", "show", "--json"]).passes());
+    let kept = value(&sandbox.run(["history", "show", "--json"]).succeeds());
     assert_eq!(kept["messages"][1]["text"], "half an ans");
     assert_eq!(kept["messages"][1]["cut"], true);
 }
 
 #[test]
-fn an_interrupt_stops_and_keeps() {
+fn ask_interrupt_saves_partial_reply() {
     let (began, never) = (Gate::default(), Gate::default());
     let (sandbox, _server) = asking(Server::replies([Reply::stream().text("it begins ").tell(&began).wait(&never)]));
     let running = sandbox.run(["ask", "x"]).start();
@@ -186,12 +186,12 @@ fn an_interrupt_stops_and_keeps() {
     rustix::process::kill_process(running.pid(), rustix::process::Signal::INT).unwrap();
     let output = running.end();
     assert_eq!(output.code, Some(130), "{output:#?}");
-    let kept = value(&sandbox.run(["history", "show", "--json"]).passes());
+    let kept = value(&sandbox.run(["history", "show", "--json"]).succeeds());
     assert_eq!(kept["messages"].as_array().unwrap().len(), if output.stdout.is_empty() { 1 } else { 2 }, "{kept:#}");
 }
 
 #[test]
-fn keeping_nothing_keeps_nothing() {
+fn ask_no_log_saves_nothing() {
     let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b")]));
     sandbox.run(["ask", "--no-log", "x"]).stdout("a\n").check();
     sandbox.run(["ask", "--private", "x"]).stdout("b\n").check();
@@ -200,15 +200,15 @@ fn keeping_nothing_keeps_nothing() {
 }
 
 #[test]
-fn the_limit_is_exact_and_says_how_long() {
+fn ask_rate_limit_is_exact() {
     let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b")]));
     sandbox.configure(
         &std::fs::read_to_string(sandbox.settings())
             .unwrap()
             .replace("provider = \"own\"\n", "provider = \"own\"\n[limits]\nrequests_per_minute = 2\n"),
     );
-    sandbox.run(["ask", "1"]).passes();
-    sandbox.run(["ask", "2"]).passes();
+    sandbox.run(["ask", "1"]).succeeds();
+    sandbox.run(["ask", "2"]).succeeds();
     let output = sandbox.run(["ask", "--json", "3"]).fails(5);
     let error = error(&output);
     assert_eq!(error["code"], "rate_limited");
@@ -217,7 +217,7 @@ fn the_limit_is_exact_and_says_how_long() {
 }
 
 #[test]
-fn no_key_says_what_to_do() {
+fn ask_without_key_hints() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["ask", "x"])
@@ -227,7 +227,7 @@ fn no_key_says_what_to_do() {
 }
 
 #[test]
-fn a_reader_that_went_away_is_no_error() {
+fn ask_broken_pipe_is_silent() {
     let sandbox = Sandbox::with_vault();
     let mut shell = std::process::Command::new("sh");
     shell.args(["-c", "\"$0\" ask --demo hello | true"]).arg(super::harness::run::BINARY).env_clear().envs(sandbox.env());
@@ -236,7 +236,7 @@ fn a_reader_that_went_away_is_no_error() {
 }
 
 #[test]
-fn a_malformed_variable_is_refused_by_name() {
+fn env_malformed_variable_is_refused() {
     let sandbox = Sandbox::new();
     for (name, value) in [("CHATBOT_KEYRING", "cloud"), ("CHATBOT_PROVIDER", "No Such"), ("CHATBOT_HOME", "relative/path")] {
         let output = sandbox.run(["history", "list"]).env(name, value).output();

@@ -24,19 +24,19 @@ pub(super) fn house(conversations: usize) -> Sandbox {
         .collect();
     let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": said })).collect();
     let file = sandbox.write("desk/import.json", json!(all).to_string());
-    sandbox.run(["history", "import"]).arg(&file).passes();
+    sandbox.run(["history", "import"]).arg(&file).succeeds();
     sandbox
 }
 
 fn backup(sandbox: &Sandbox, name: &str) -> PathBuf {
-    let file = sandbox.desk().join(name);
-    sandbox.run(["backup"]).arg(&file).passes();
+    let file = sandbox.cwd().join(name);
+    sandbox.run(["backup"]).arg(&file).succeeds();
     file
 }
 
 /// The titles and texts of everything, in order of the ids.
 pub(super) fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
-    let said = parsed(&sandbox.run(["history", "export", "--all", "--format", "json"]).passes());
+    let said = parsed(&sandbox.run(["history", "export", "--all", "--format", "json"]).succeeds());
     let mut all = BTreeMap::new();
     for one in said["conversations"].as_array().unwrap() {
         let texts = one["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect();
@@ -55,12 +55,12 @@ pub(super) fn conversations(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() {
+fn backup_restores_on_another_machine() {
     let sandbox = house(3);
     sandbox.configure("[limits]\nrequests_per_minute = 7\n");
-    sandbox.run(["ask", "--demo", "one that is counted"]).passes();
-    let file = sandbox.desk().join("house.backup");
-    let written = sandbox.run(["backup", "--json"]).arg(&file).passes();
+    sandbox.run(["ask", "--demo", "one that is counted"]).succeeds();
+    let file = sandbox.cwd().join("house.backup");
+    let written = sandbox.run(["backup", "--json"]).arg(&file).succeeds();
     let bytes = fs::metadata(&file).unwrap().len();
     let expected = json!({ "schema_version": 1, "file": "[ROOT]/desk/house.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
     assert_eq!(parsed(&written), expected);
@@ -74,7 +74,7 @@ fn what_was_backed_up_comes_back_on_another_machine_with_the_passphrase_alone() 
         .check();
 
     let other = Sandbox::with_vault();
-    let dry = other.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).passes();
+    let dry = other.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).succeeds();
     let given = json!([{ "key": "limits.requests_per_minute", "value": "7", "guarded": false }]);
     let settings = json!({ "installed": false, "file": null, "valid": true, "given": given });
     let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
@@ -100,7 +100,7 @@ const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n  ! p
                             ! providers.own.base_url = \"https://elsewhere.example/v1\"\n    limits.max_messages = 5\n";
 
 #[test]
-fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
+fn backup_settings_need_confirmation() {
     let sandbox = house(1);
     sandbox.configure(HOSTILE);
     let file = backup(&sandbox, "house.backup");
@@ -129,7 +129,7 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
     // What a list is too narrow for is not hidden.
     sandbox.configure(&format!("[alerts]\ncommand = [\"true\", \"{}\", \"evil\"]\n", "x".repeat(300)));
     let long = backup(&sandbox, "long.backup");
-    let dry = Sandbox::with_vault().run(["restore", "--mine", "--dry-run"]).arg(&long).passes().stdout;
+    let dry = Sandbox::with_vault().run(["restore", "--mine", "--dry-run"]).arg(&long).succeeds().stdout;
     assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 more characters\n", "x".repeat(273))), "{dry}");
 
     // Asked on a terminal, what is answered is done.
@@ -144,29 +144,29 @@ fn settings_of_a_backup_are_shown_and_in_force_only_by_a_yes() {
 }
 
 #[test]
-fn nothing_that_is_here_is_overwritten() {
+fn restore_overwrites_nothing() {
     let sandbox = house(2);
     let file = backup(&sandbox, "house.backup");
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     // One has grown since: everything of the backup is in it. Of the other something was taken back.
-    sandbox.run(["ask", "--demo", "--resume", &ids[0], "more"]).passes();
-    sandbox.run(["chat", "--demo", "--resume", &ids[1]]).stdin("/undo\nanother way\n").passes();
+    sandbox.run(["ask", "--demo", "--resume", &ids[0], "more"]).succeeds();
+    sandbox.run(["chat", "--demo", "--resume", &ids[1]]).stdin("/undo\nanother way\n").succeeds();
     let before = everything(&sandbox);
-    let dry = parsed(&sandbox.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).passes());
+    let dry = parsed(&sandbox.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).succeeds());
     assert_eq!((&dry["restored"], &dry["skipped"], &dry["conflicts"]), (&json!(0), &json!(1), &json!(1)), "{dry}");
     let other = dry["beside"][0]["restored_as"].as_str().unwrap().to_owned();
-    sandbox.run(["restore", "--mine"]).arg(&file).passes();
+    sandbox.run(["restore", "--mine"]).arg(&file).succeeds();
     let after = everything(&sandbox);
     assert_eq!(after.len(), 3);
     assert!(before.iter().all(|(id, what)| after[id] == *what), "what was here has changed");
     assert_eq!(after[&other].1.len(), 4);
-    let again = parsed(&sandbox.run(["restore", "--mine", "--json"]).arg(&file).passes());
+    let again = parsed(&sandbox.run(["restore", "--mine", "--json"]).arg(&file).succeeds());
     assert_eq!((&again["restored"], &again["skipped"], &again["conflicts"]), (&json!(0), &json!(2), &json!(0)), "{again}");
     assert_eq!(everything(&sandbox), after);
 }
 
 #[test]
-fn what_cannot_be_opened_is_named() {
+fn backup_names_undecryptable_conversations() {
     let sandbox = house(3);
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     let files = sandbox.conversations();
@@ -175,7 +175,7 @@ fn what_cannot_be_opened_is_named() {
     let line = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
     bytes[line + 40] ^= 1;
     fs::write(&files[1], bytes).unwrap();
-    let file = sandbox.desk().join("house.backup");
+    let file = sandbox.cwd().join("house.backup");
     let written = sandbox.run(["backup", "--json"]).arg(&file).fails(8);
     let said = parsed(&written);
     assert_eq!((&said["conversations"], &said["messages"]), (&json!(2), &json!(7)));
@@ -186,17 +186,17 @@ fn what_cannot_be_opened_is_named() {
         both
     });
     assert!(ids[..2].iter().all(|id| written.stderr.contains(id.as_str())), "{written:#?}");
-    let checked = sandbox.run(["backup", "--verify"]).arg(&file).passes();
+    let checked = sandbox.run(["backup", "--verify"]).arg(&file).succeeds();
     assert!(checked.stdout.contains("could not be decrypted"), "{checked:#?}");
 }
 
 #[test]
-fn only_some_leave_and_only_some_come_back() {
+fn backup_only_selected_conversations() {
     let sandbox = house(3);
     let all = everything(&sandbox);
     let ids: Vec<&String> = all.keys().collect();
-    let file = sandbox.desk().join("two.backup");
-    sandbox.run(["backup"]).arg(&file).arg("--only").arg(ids[0]).arg(&ids[1][..6]).passes();
+    let file = sandbox.cwd().join("two.backup");
+    sandbox.run(["backup"]).arg(&file).arg("--only").arg(ids[0]).arg(&ids[1][..6]).succeeds();
     let other = Sandbox::with_vault();
     other
         .run(["restore", "--mine"])
@@ -210,7 +210,7 @@ fn only_some_leave_and_only_some_come_back() {
 }
 
 #[test]
-fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
+fn restore_hostile_backup_changes_nothing() {
     let sandbox = house(3);
     let whole = fs::read_to_string(backup(&sandbox, "a.backup")).unwrap();
     let second = fs::read_to_string(backup(&sandbox, "b.backup")).unwrap();
@@ -289,13 +289,13 @@ fn a_hostile_or_broken_backup_gets_one_clear_error_and_changes_nothing() {
         assert_eq!(kept(), before, "{name}: something was changed");
     }
     let wrong = empty.write("wrong", "another passphrase altogether");
-    let file = sandbox.desk().join("a.backup");
+    let file = sandbox.cwd().join("a.backup");
     empty.run(["restore", "--mine"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
     empty.run(["backup", "--verify"]).arg(&file).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_no_half_of_anything() {
+fn backup_survives_kill_at_any_moment() {
     let sandbox = house(60);
     let all = everything(&sandbox);
     let pause = |round: u64| {
@@ -303,32 +303,32 @@ fn a_kill_at_any_moment_leaves_no_half_of_anything() {
         assert!(moment.recv_timeout(Duration::from_millis(20 + round * 23 % 322)).is_err());
     };
     for round in 0..proof::rounds(14) {
-        let file = sandbox.desk().join(format!("{round}.backup"));
+        let file = sandbox.cwd().join(format!("{round}.backup"));
         let running = sandbox.run(["backup"]).arg(&file).start();
         pause(round);
         running.kill();
         if file.exists() {
-            sandbox.run(["backup", "--verify"]).arg(&file).passes();
+            sandbox.run(["backup", "--verify"]).arg(&file).succeeds();
         }
     }
     let file = backup(&sandbox, "house.backup");
     let left: Vec<PathBuf> =
-        sandbox.files().into_iter().filter(|f| f.starts_with(sandbox.desk()) && f.extension().is_some_and(|e| e == "new")).collect();
+        sandbox.files().into_iter().filter(|f| f.starts_with(sandbox.cwd()) && f.extension().is_some_and(|e| e == "new")).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
     let other = Sandbox::with_vault();
     for round in 0..proof::rounds(14) {
         let running = other.run(["restore", "--mine"]).arg(&file).start();
         pause(round);
         running.kill();
-        let verified = other.run(["history", "verify"]).passes();
+        let verified = other.run(["history", "verify"]).succeeds();
         assert!(verified.stdout.ends_with("nothing is damaged\n"), "{verified:#?}");
     }
-    other.run(["restore", "--mine"]).arg(&file).passes();
+    other.run(["restore", "--mine"]).arg(&file).succeeds();
     assert_eq!(everything(&other), all);
 }
 
 #[test]
-fn drafts_that_were_left_behind_go_and_nobody_elses_do() {
+fn backup_sweeps_own_stale_drafts() {
     let sandbox = house(1);
     let begun = "{\"format\":\"chatbot-backup\",\"version\":1,\"id\":\"abc\"}\ngAAAAA";
     let draft = |name: &str, text: &str| sandbox.write(format!("desk/{name}.new"), text);
@@ -358,28 +358,28 @@ fn drafts_that_were_left_behind_go_and_nobody_elses_do() {
     }
     // The one that was held is left behind once its holder is gone; a folder is swept like the place of a file.
     drop(holder);
-    sandbox.run(["backup", "."]).passes();
+    sandbox.run(["backup", "."]).succeeds();
     assert!(!strange[0].exists());
     assert!(strange[1..].iter().all(|path| path.exists()));
 }
 
 #[test]
-fn keys_go_along_only_when_that_is_said() {
+fn backup_includes_keys_on_request() {
     let sandbox = house(1);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     sandbox.store_key("openrouter", &key);
     let without = backup(&sandbox, "without.backup");
-    let with = sandbox.desk().join("with.backup");
-    let said = sandbox.run(["backup", "--with-keys"]).arg(&with).passes();
+    let with = sandbox.cwd().join("with.backup");
+    let said = sandbox.run(["backup", "--with-keys"]).arg(&with).succeeds();
     assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
     let other = Sandbox::with_vault();
-    other.run(["restore", "--mine", "--with-keys"]).arg(&without).passes();
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    let listed = other.run(["restore", "--mine"]).arg(&with).passes().stdout;
+    other.run(["restore", "--mine", "--with-keys"]).arg(&without).succeeds();
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
+    let listed = other.run(["restore", "--mine"]).arg(&with).succeeds().stdout;
     assert!(listed.contains("\nkey openrouter/default (") && listed.ends_with("): not restored\n"), "{listed}");
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    other.run(["restore", "--mine", "--with-keys"]).arg(&with).passes();
-    let listed = parsed(&other.run(["key", "list", "--json"]).passes());
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
+    other.run(["restore", "--mine", "--with-keys"]).arg(&with).succeeds();
+    let listed = parsed(&other.run(["key", "list", "--json"]).succeeds());
     assert_eq!(listed["keys"][0]["provider"], json!("openrouter"));
     assert!(sandbox.files_with(key.as_bytes()).is_empty() && other.files_with(key.as_bytes()).is_empty());
 }

@@ -27,14 +27,14 @@ fn last_said(server: &Server) -> String {
 }
 
 fn kept(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
-    let output = sandbox.run(["history", "show", "--json"]).passes();
+    let output = sandbox.run(["history", "show", "--json"]).succeeds();
     let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
     let text = |v: &Value| v.as_str().expect("text").to_owned();
     value["messages"].as_array().expect("messages").iter().map(|m| (text(&m["role"]), text(&m["text"]), m["cut"] == true)).collect()
 }
 
 #[test]
-fn a_conversation_that_cannot_be_taken_up_leaves_the_one_there_is() {
+fn chat_failed_resume_keeps_current() {
     let (sandbox, mut screen) = demo();
     screen.line("remember the heron").wait_for("\n> ");
     screen.line("/resume zzz").wait_for("there is no conversation `zzz`").wait_for("\n> ");
@@ -47,7 +47,7 @@ fn a_conversation_that_cannot_be_taken_up_leaves_the_one_there_is() {
     screen.line(&format!("/resume {id}")).wait_for("error: ").wait_for("\n> ").line("/save").wait_for("\n> ").send(key::CTRL_D);
     screen.wait_for("resume with `chatbot chat --resume ");
     assert_eq!(screen.end(), 0);
-    let listed = sandbox.run(["history", "list", "--json"]).passes().stdout;
+    let listed = sandbox.run(["history", "list", "--json"]).succeeds().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let counts: Vec<(&str, i64)> = listed["conversations"]
         .as_array()
@@ -59,17 +59,17 @@ fn a_conversation_that_cannot_be_taken_up_leaves_the_one_there_is() {
 }
 
 #[test]
-fn a_script_that_talks_is_told_how_it_ended() {
+fn chat_piped_input_sets_exit_code() {
     let server = Server::replies([Reply::json(401, r#"{"error":{"message":"no","code":401}}"#)]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     let said = sandbox.run(["chat"]).stdin("hello\n").fails(3);
     assert!(said.stderr.starts_with("chatbot: error: "), "{said:#?}");
-    sandbox.run(["chat", "--demo"]).stdin("hello\n").passes();
+    sandbox.run(["chat", "--demo"]).stdin("hello\n").succeeds();
 }
 
 #[test]
-fn an_answer_comes_as_it_is_made() {
+fn chat_streams_the_answer() {
     let gate = Gate::default();
     let server = Server::replies([Reply::stream()
         .text("first words ")
@@ -102,7 +102,7 @@ fn has_cursor_up(screen: &Screen) -> bool {
 }
 
 #[test]
-fn what_was_redacted_is_put_back_on_the_screen_only() {
+fn chat_restores_placeholders_on_screen_only() {
     let server = Server::replies([Reply::says("I shall write to [EMAIL_1] at once.")]);
     let (sandbox, mut screen) = with(&server);
     screen.line("write to bob.miller@initech.com").wait_for("I shall write to bob.miller@initech.com at once.").wait_for("\n> ");
@@ -113,7 +113,7 @@ fn what_was_redacted_is_put_back_on_the_screen_only() {
 }
 
 #[test]
-fn escapes_of_the_model_do_nothing() {
+fn chat_neutralizes_terminal_escapes() {
     let server = Server::replies([Reply::stream().text("a\u{1b}").text("]0;owned\u{7}b\u{1b}[2J\u{202e}c").finish("stop").done()]);
     let (_sandbox, mut screen) = with(&server);
     screen.line("hello").wait_for("<U+202E>c").wait_for("\n> ").send(key::CTRL_D);
@@ -125,7 +125,7 @@ fn escapes_of_the_model_do_nothing() {
 }
 
 #[test]
-fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
+fn chat_ctrl_c_clears_line_ctrl_d_exits() {
     let (sandbox, mut screen) = demo();
     screen.send("never said").wait_for("never said").send(key::CTRL_C).wait_for("\n> ");
     screen.send(key::CTRL_C).wait_for("\n> ").line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
@@ -137,7 +137,7 @@ fn ctrl_c_clears_the_line_and_ctrl_d_leaves() {
 }
 
 #[test]
-fn ctrl_c_stops_an_answer_and_keeps_what_came() {
+fn chat_ctrl_c_saves_partial_answer() {
     let (came, never) = (Gate::default(), Gate::default());
     let server = Server::replies([Reply::stream().text("half of it").tell(&came).wait(&never), Reply::says("whole")]);
     let (sandbox, mut screen) = with(&server);
@@ -150,7 +150,7 @@ fn ctrl_c_stops_an_answer_and_keeps_what_came() {
 }
 
 #[test]
-fn pastes_and_lines_stay_whole() {
+fn chat_pastes_stay_whole() {
     let server = Server::replies([Reply::says("one"), Reply::says("two"), Reply::says("three"), Reply::says("four")]);
     let (_sandbox, mut screen) = with(&server);
     screen.paste("line one\nline two\n\nline four").send(key::ENTER).wait_for("one\n").wait_for("\n> ");
@@ -166,7 +166,7 @@ fn pastes_and_lines_stay_whole() {
 }
 
 #[test]
-fn slashes_are_commands_and_never_said() {
+fn chat_slash_commands_are_not_sent() {
     let (sandbox, mut screen) = demo();
     screen.line("/hepl").wait_for("unknown command `/hepl`").wait_for("did you mean `/help`?").wait_for("\n> ");
     screen.line("/help").wait_for("/exit").wait_for("Ctrl-C").wait_for("\n> ");
@@ -180,7 +180,7 @@ fn slashes_are_commands_and_never_said() {
 }
 
 #[test]
-fn a_slip_in_a_command_is_told_and_what_helps() {
+fn chat_unknown_command_suggests() {
     let sandbox = Sandbox::under_one_root();
     let said = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
     let told = "chatbot: error: `/usage` takes no arguments
@@ -193,7 +193,7 @@ chatbot: hint: type `/budget 0.50` or `/budget off`\n";
 }
 
 #[test]
-fn an_answer_is_asked_for_again_and_taken_back() {
+fn chat_retry_and_undo() {
     let server = Server::replies([Reply::says("first try"), Reply::says("second try"), Reply::says("after")]);
     let (sandbox, mut screen) = with(&server);
     screen.line("question").wait_for("first try").wait_for("\n> ");
@@ -209,7 +209,7 @@ fn an_answer_is_asked_for_again_and_taken_back() {
 }
 
 #[test]
-fn of_what_is_taken_back_to_the_first_word_nothing_is_left() {
+fn chat_undo_to_start_leaves_nothing() {
     let (sandbox, mut screen) = demo();
     screen
         .line("a slip of the tongue")
@@ -222,13 +222,13 @@ fn of_what_is_taken_back_to_the_first_word_nothing_is_left() {
     screen.line("what was meant").wait_for("tok").wait_for("\n> ").line("/history").wait_for("what was meant").wait_for("\n> ");
     screen.send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let list = sandbox.run(["history", "list"]).passes().stdout;
+    let list = sandbox.run(["history", "list"]).succeeds().stdout;
     assert!(list.contains("what was meant") && !list.contains("slip"), "{list}");
     assert_eq!(kept(&sandbox).len(), 2);
 }
 
 #[test]
-fn a_conversation_is_taken_up_again() {
+fn chat_resumes_conversation() {
     let (sandbox, mut screen) = demo();
     screen.line("remember the heron").wait_for("tok").wait_for("\n> ").send(key::CTRL_D).wait_for("--resume ");
     assert_eq!(screen.end(), 0);
@@ -243,14 +243,14 @@ fn a_conversation_is_taken_up_again() {
 }
 
 #[test]
-fn commands_are_completed() {
+fn chat_completes_commands() {
     let (_sandbox, mut screen) = demo();
     screen.send("/usa").send(key::TAB).wait_for("/usage").send(key::ENTER).wait_for("this hour").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
 }
 
 #[test]
-fn what_was_typed_comes_back_redacted_and_lies_sealed() {
+fn chat_line_history_is_redacted_and_encrypted() {
     let (sandbox, mut screen) = demo();
     screen.line("write to bob.miller@initech.com").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
@@ -261,7 +261,7 @@ fn what_was_typed_comes_back_redacted_and_lies_sealed() {
 }
 
 #[test]
-fn line_history_is_no_record_of_a_conversation() {
+fn chat_line_history_is_not_a_conversation() {
     let (sandbox, mut screen) = demo();
     screen.line("explain this").wait_for("tok").wait_for("\n> ");
     let [conversation] = sandbox.conversations().try_into().expect("one conversation");
@@ -283,13 +283,13 @@ fn line_history_is_no_record_of_a_conversation() {
 }
 
 #[test]
-fn deleting_a_conversation_removes_its_lines_and_its_title() {
+fn chat_delete_removes_lines_and_title() {
     let (sandbox, mut screen) = demo();
     screen.line("delete me canary").wait_for("tok").wait_for("\n> ");
     screen.line("/new").wait_for("\n> ");
     screen.line("keep me heron").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let listed: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).passes().stdout).unwrap();
+    let listed: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).succeeds().stdout).unwrap();
     let conversations = listed["conversations"].as_array().expect("conversations");
     let one = conversations.iter().find(|c| c["title"] == "delete me canary").expect("it is listed");
     let index = || sandbox.files().into_iter().any(|f| f.ends_with("index.fernet"));
@@ -304,7 +304,7 @@ fn deleting_a_conversation_removes_its_lines_and_its_title() {
 }
 
 #[test]
-fn a_small_window_and_a_changed_one_do_no_harm() {
+fn chat_survives_small_and_resized_window() {
     let (_sandbox, mut screen) = demo();
     screen.resize(24, 8).line("words that are longer than the window is wide").wait_for("tok").wait_for("\n> ");
     screen.resize(120, 40).line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
@@ -312,7 +312,7 @@ fn a_small_window_and_a_changed_one_do_no_harm() {
 }
 
 #[test]
-fn the_demo_runs_on_a_bare_machine() {
+fn demo_runs_without_setup() {
     let sandbox = Sandbox::new();
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen.wait_for("demo:").wait_for("this conversation is not saved").wait_for("\n> ");
@@ -322,7 +322,7 @@ fn the_demo_runs_on_a_bare_machine() {
 }
 
 #[test]
-fn without_a_key_it_offers_what_there_is() {
+fn chat_without_key_offers_choices() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("There is no API key yet").wait_for("? ").line("d").wait_for("demo:").wait_for("\n> ").send(key::CTRL_D);
@@ -333,7 +333,7 @@ fn without_a_key_it_offers_what_there_is() {
 }
 
 #[test]
-fn another_provider_goes_on_with_what_was_said() {
+fn chat_switch_provider_keeps_history() {
     let (first, second) = (Server::replies([Reply::says("a heron")]), Server::replies([Reply::says("still a heron")]));
     let sandbox = Sandbox::with_vault();
     let own = |name: &str, server: &Server| {
@@ -354,7 +354,7 @@ fn another_provider_goes_on_with_what_was_said() {
 }
 
 #[test]
-fn what_was_said_in_private_is_kept_after_all() {
+fn chat_save_keeps_private_conversation() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["chat", "--demo", "--no-log"]);
     screen.wait_for("this conversation is not saved").wait_for("> ");
@@ -370,7 +370,7 @@ fn what_was_said_in_private_is_kept_after_all() {
 }
 
 #[test]
-fn a_conversation_is_renamed_exported_and_removed_from_inside() {
+fn chat_rename_export_and_delete() {
     let (sandbox, mut screen) = demo();
     screen.line("hello").wait_for("tok").wait_for("\n> ");
     screen.line("/rename").wait_for("missing title").wait_for("\n> ");
@@ -378,7 +378,7 @@ fn a_conversation_is_renamed_exported_and_removed_from_inside() {
     screen.line("/export talk.txt").wait_for("unknown export format `talk.txt`").wait_for("\n> ");
     screen.line("/export talk.html").wait_for("talk.html written").wait_for("\n> ");
     screen.line("/export talk.html").wait_for("already exists").wait_for("\n> ");
-    assert!(std::fs::read_to_string(sandbox.desk().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
+    assert!(std::fs::read_to_string(sandbox.cwd().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
     screen.line("more").wait_for("tok").wait_for("\n> ");
     assert_eq!(kept(&sandbox).len(), 4);
     screen.line("/delete").wait_for("delete conversation").line("n").wait_for("\n> ");
@@ -391,7 +391,7 @@ fn a_conversation_is_renamed_exported_and_removed_from_inside() {
 }
 
 #[test]
-fn a_message_is_written_in_the_owners_editor() {
+fn chat_message_written_in_editor() {
     let mut sandbox = Sandbox::with_vault();
     let editor = sandbox.write("editor", "#!/bin/sh\nenv >\"$HOME/inherited\"\nprintf ' and then some\\n' >>\"$1\"\n");
     std::process::Command::new("chmod").arg("755").arg(&editor).status().unwrap();

@@ -61,7 +61,7 @@ fn house() -> (Sandbox, Server) {
     // A limit that was 0 from the beginning would not show who set it.
     let maximum = getrlimit(Resource::Core).maximum;
     setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
-    let server = Server::whatever(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
+    let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
     let mut sandbox = Sandbox::under_one_root();
     for (variable, value) in CANARIES {
         sandbox.set(variable, value);
@@ -79,22 +79,22 @@ fn settings(sandbox: &Sandbox, server: &Server, more: &str) {
 }
 
 #[test]
-fn the_program_that_gives_the_passphrase_is_given_no_key() {
+fn child_passphrase_command_gets_no_key() {
     let (mut sandbox, server) = house();
     settings(&sandbox, &server, "");
     let file = sandbox.write("passphrase", PASSPHRASE);
     let (program, seen) = spy(&sandbox, "askpass", &format!("cat {}", file.display()));
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     saw_nothing(&seen);
     sandbox.store_key("openrouter", &key());
     saw_nothing(&seen);
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     saw_nothing(&seen);
 }
 
 #[test]
-fn the_program_for_alarms_is_given_no_key() {
+fn child_alert_command_gets_no_key() {
     let (sandbox, server) = house();
     let (program, seen) = spy(&sandbox, "alarmed", "cat >/dev/null");
     settings(&sandbox, &server, &format!("[alerts]\ncommand = [{:?}]\n", program.display().to_string()));
@@ -105,14 +105,14 @@ fn the_program_for_alarms_is_given_no_key() {
 }
 
 #[test]
-fn editor_pager_and_browser_are_given_no_key() {
+fn child_editor_pager_browser_get_no_key() {
     let (mut sandbox, server) = house();
     settings(&sandbox, &server, "");
     sandbox.make_vault();
     sandbox.store_key("openrouter", &key());
     for _ in 0..4 {
         sandbox.run(["ask", "--demo", "--continue", "hello"]).output();
-        sandbox.run(["ask", "--demo", "hello"]).passes();
+        sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
     let (editor, seen) = spy(&sandbox, "editor", "true");
     sandbox.set("VISUAL", &editor);
@@ -139,7 +139,7 @@ fn editor_pager_and_browser_are_given_no_key() {
 }
 
 #[test]
-fn children_inherit_what_the_settings_name_and_never_our_own_keys() {
+fn child_inherits_configured_variables_only() {
     let (mut sandbox, server) = house();
     sandbox.set("OP_SERVICE_ACCOUNT_TOKEN", "the-manager-of-passwords");
     settings(&sandbox, &server, "[children]\npass_env = [\"OP_SERVICE_ACCOUNT_TOKEN\"]\n");
@@ -150,7 +150,7 @@ fn children_inherit_what_the_settings_name_and_never_our_own_keys() {
         &format!("printf %s \"$OP_SERVICE_ACCOUNT_TOKEN\" >{0}/token; cat {1}", sandbox.root().display(), file.display()),
     );
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     saw_nothing(&seen);
     assert_eq!(std::fs::read_to_string(sandbox.root().join("token")).unwrap(), "the-manager-of-passwords");
     for refused in ["OPENROUTER_API_KEY", "webdav_password", "CHATBOT_PASSPHRASE_FILE", "A=B", ""] {

@@ -27,7 +27,7 @@ fn open_keyring() -> Option<(Sandbox, Keyring)> {
 const IMPATIENT: &str = "[keys]\nkeyring_timeout_s = 2\n";
 
 #[test]
-fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
+fn keyring_item_seen_from_outside() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
     sandbox
         .run(["key", "set", "--stdin", "--no-validate"])
@@ -43,11 +43,11 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
         assert!(seen.lines().any(|l| l == line), "{line} is not in {seen}");
     }
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
-    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    let listed = sandbox.run(["key", "list"]).succeeds().stdout;
     assert!(listed.ends_with("store: os-keyring, because the keys are stored there\n"), "{listed}");
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
-    sandbox.run(["key", "delete", "--yes", "--profile", "work"]).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).succeeds();
+    sandbox.run(["key", "delete", "--yes", "--profile", "work"]).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let seen = keyring.seen("service", "chatbot");
     assert!(seen.contains("attribute.username = data-key@") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
@@ -56,11 +56,11 @@ fn a_key_in_the_keyring_is_seen_from_outside_as_one_small_item() {
 }
 
 #[test]
-fn a_locked_keyring_is_said_to_be_locked_and_nothing_else_is_tried() {
+fn keyring_locked_tries_nothing_else() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
     sandbox.configure(IMPATIENT);
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     keyring.lock();
     for command in
         [&["key", "get"][..], &["key", "set", "--stdin", "--no-validate"], &["key", "delete", "--yes"], &["ask", "--demo", "again"]]
@@ -78,16 +78,16 @@ fn a_locked_keyring_is_said_to_be_locked_and_nothing_else_is_tried() {
     assert!(!sandbox.data().join("vault.json").exists());
     // Nothing was lost.
     keyring.unlock();
-    sandbox.run(["key", "get"]).passes();
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
+    sandbox.run(["history", "verify"]).succeeds();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
+fn keyring_dismissed_dialog_is_denied() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let secrets = || {
         let seen = keyring.seen("service", "chatbot");
         seen.lines().filter(|l| l.starts_with("secret = ")).map(str::to_owned).collect::<BTreeSet<_>>()
@@ -120,15 +120,15 @@ fn a_dialog_that_is_dismissed_is_a_clear_no_and_nothing_is_lost() {
     assert!(!sandbox.data().join("vault.json").exists());
     keyring.unlock();
     assert_eq!(secrets(), kept);
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
     sandbox.run(["history", "verify"]).stdout("1 conversation, 2 messages: nothing is damaged\n").check();
 }
 
 #[test]
-fn a_keyring_that_never_answers_costs_its_deadline_once() {
+fn keyring_silent_costs_one_timeout() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
     sandbox.configure(IMPATIENT);
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     keyring.freeze();
     for command in [&["key", "get"][..], &["ask", "hello"]] {
         let begun = Instant::now();
@@ -146,9 +146,9 @@ fn a_keyring_that_never_answers_costs_its_deadline_once() {
 }
 
 #[test]
-fn a_keyring_that_dies_in_the_middle_of_a_call_is_an_error_and_not_a_wait() {
+fn keyring_crash_is_an_error() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     keyring.freeze();
     let begun = Instant::now();
     let running = sandbox.run(["key", "get"]).start();
@@ -163,14 +163,14 @@ fn a_keyring_that_dies_in_the_middle_of_a_call_is_an_error_and_not_a_wait() {
         _ => assert!(ended.code == Some(3) && ended.stderr.starts_with("chatbot: error: "), "{ended:#?}"),
     }
     // The next run finds the daemon that came after.
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
 }
 
 #[test]
-fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
+fn keyring_missing_is_not_replaced() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     drop(keyring);
     let gone = sandbox.root().join("no-bus").display().to_string();
     sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
@@ -180,7 +180,7 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
         sandbox.run(command).stdin(key()).code(3).stderr(said).check();
     }
     // The list is of what is known, and says so.
-    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    let listed = sandbox.run(["key", "list"]).succeeds().stdout;
     assert!(listed.contains("openrouter  default  os-keyring"), "{listed}");
     // Even a vault made in the meantime has not the key of what is sealed: nothing is begun anew.
     sandbox.make_vault();
@@ -193,9 +193,9 @@ fn a_keyring_that_is_gone_is_not_replaced_by_an_empty_start() {
 }
 
 #[test]
-fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
+fn keyring_duplicate_items_are_ambiguous() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     let second = |secret: &str| {
         let file = sandbox.write("second", secret);
         let stored = Command::new("secret-tool")
@@ -208,7 +208,7 @@ fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
         assert!(stored.status.success(), "{}", String::from_utf8_lossy(&stored.stderr));
     };
     second(&key());
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
     second("another");
     let hint = "chatbot: hint: delete one of them in your keyring's own program\n";
     for command in [&["key", "get"][..], &["key", "set", "--stdin", "--no-validate"]] {
@@ -219,12 +219,12 @@ fn the_same_name_in_two_collections_is_a_question_only_if_they_differ() {
             .stderr(format!("chatbot: error: the OS keyring has 2 items named `default/openrouter`[..]\n{hint}"))
             .check();
     }
-    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
     assert!(!keyring.seen("service", "chatbot").contains("default/openrouter"));
 }
 
 #[test]
-fn a_bus_without_a_keyring_is_no_keyring() {
+fn keyring_missing_on_bus() {
     if let Some(why) = Keyring::missing() {
         return proof::left_out("custody", &why);
     }
@@ -236,14 +236,14 @@ fn a_bus_without_a_keyring_is_no_keyring() {
 }
 
 #[test]
-fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
+fn store_setting_is_strict() {
     let mut sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key());
     sandbox.set("CHATBOT_KEYRING", "os");
     let said = sandbox.run(["key", "get"]).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: no OS keyring is available: there is no session bus\n"), "{said}");
     sandbox.set("CHATBOT_KEYRING", "auto");
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
     sandbox.set("CHATBOT_KEYRING", "file");
     sandbox
         .run(["key", "get"])
@@ -256,14 +256,14 @@ fn os_means_the_keyring_or_nothing_and_vault_the_vault_or_nothing() {
 }
 
 #[test]
-fn keys_move_to_the_other_store_and_back() {
+fn key_move_between_stores() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["key", "move", "--to", "vault"]).fails(3);
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     // Having been made, it is not used: the keys are where they are.
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
     sandbox.run(["key", "move", "--to", "vault"]).fails(2);
@@ -273,7 +273,7 @@ fn keys_move_to_the_other_store_and_back() {
         .check();
     assert!(!keyring.seen("service", "chatbot").contains("secret"), "{}", keyring.seen("service", "chatbot"));
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
     sandbox
         .run(["key", "move", "--to", "vault", "--yes"])
         .stdout("moved 0 keys from the os-keyring to the vault; each was read back before it was removed\n")
@@ -286,20 +286,20 @@ fn keys_move_to_the_other_store_and_back() {
         .stderr("chatbot: warning: `CHATBOT_KEYRING` or `keys.store` still selects the vault: change it\n")
         .check();
     drop(moved);
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
     assert!(keyring.seen("service", "chatbot").contains(&key()));
 }
 
 #[test]
-fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
+fn key_move_survives_kill_at_any_moment() {
     let Some((mut sandbox, _keyring)) = open_keyring() else { return };
     for n in 0..4 {
         let profile = format!("p{n}");
-        sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", &profile]).stdin(key()).passes();
+        sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", &profile]).stdin(key()).succeeds();
     }
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     let (_never, moment) = std::sync::mpsc::channel::<()>();
     let mut kills = 0;
     for round in 0_u64..12 {
@@ -308,20 +308,20 @@ fn a_kill_at_any_moment_of_a_move_leaves_every_key_somewhere() {
         assert!(moment.recv_timeout(Duration::from_millis(40 + round * 13 % 110)).is_err());
         kills += u32::from(running.kill().code.is_none());
         for n in 0..4 {
-            sandbox.run(["key", "get", "--profile", &format!("p{n}")]).passes();
+            sandbox.run(["key", "get", "--profile", &format!("p{n}")]).succeeds();
         }
-        sandbox.run(["key", "move", "--yes", "--to", to]).passes();
+        sandbox.run(["key", "move", "--yes", "--to", to]).succeeds();
     }
     assert!(kills > 0, "{kills} kills: the moments are badly chosen");
 }
 
 #[test]
-fn clear_asks_for_the_word_and_leaves_the_conversations_theirs() {
+fn key_clear_needs_confirmation() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["key", "clear"]).stdout("there are no keys to delete\n").check();
     sandbox.store_key("openrouter", &key());
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox
         .run(["key", "clear"])
         .code(2)
@@ -333,11 +333,11 @@ fn clear_asks_for_the_word_and_leaves_the_conversations_theirs() {
     assert_eq!(screen.end(), 1);
     sandbox.run(["key", "clear", "--yes"]).stdout("deleted 2 keys: openrouter, openrouter in profile work\n").check();
     sandbox.run(["key", "get"]).fails(3);
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
 }
 
 #[test]
-fn a_process_that_holds_a_secret_leaves_no_core_and_does_not_show_it() {
+fn process_with_secret_leaves_no_core() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
     screen.wait_for("(nothing is shown): ");
@@ -362,13 +362,13 @@ fn another_home(first: &Sandbox) -> Sandbox {
 }
 
 #[test]
-fn homes_that_share_a_keyring_take_no_keys_of_conversations_from_each_other() {
+fn homes_sharing_keyring_keep_data_keys_apart() {
     let Some((mut first, keyring)) = open_keyring() else { return };
     let mut second = another_home(&first);
-    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
+    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     second.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
     for (home, word) in [(&first, "one"), (&second, "two")] {
-        home.run(["ask", "--demo", word]).passes();
+        home.run(["ask", "--demo", word]).succeeds();
     }
     let names = |keyring: &Keyring| {
         let seen = keyring.seen("service", "chatbot");
@@ -376,46 +376,46 @@ fn homes_that_share_a_keyring_take_no_keys_of_conversations_from_each_other() {
         names
     };
     assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key@")).count(), 2, "{:?}", names(&keyring));
-    first.run(["history", "rekey", "--yes"]).passes();
+    first.run(["history", "rekey", "--yes"]).succeeds();
     first.make_vault();
-    first.run(["key", "move", "--to", "vault", "--yes"]).passes();
+    first.run(["key", "move", "--to", "vault", "--yes"]).succeeds();
     assert_eq!(names(&keyring).iter().filter(|n| n.starts_with("data-key")).count(), 1, "{:?}", names(&keyring));
     for (home, word) in [(&mut first, "one"), (&mut second, "two")] {
-        let shown = home.run(["history", "show"]).passes().stdout;
+        let shown = home.run(["history", "show"]).succeeds().stdout;
         assert!(shown.contains(word), "{shown}");
-        home.run(["history", "verify"]).passes();
+        home.run(["history", "verify"]).succeeds();
     }
 }
 
 #[test]
-fn clear_removes_the_keys_that_another_home_stored_too() {
+fn key_clear_removes_other_homes_keys() {
     let Some((first, keyring)) = open_keyring() else { return };
     let second = another_home(&first);
-    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    first.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).passes();
-    second.run(["ask", "--demo", "hello"]).passes();
+    first.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    first.run(["key", "set", "--stdin", "--no-validate", "--profile", "work"]).stdin(key()).succeeds();
+    second.run(["ask", "--demo", "hello"]).succeeds();
     second.run(["key", "clear", "--yes"]).stdout("deleted 2 keys: openrouter, openrouter in profile work\n").check();
     let seen = keyring.seen("service", "chatbot");
     assert!(!seen.contains("openrouter") && seen.contains("data-key@"), "{seen}");
     second.run(["key", "clear", "--yes"]).stdout("there are no keys to delete\n").check();
-    second.run(["history", "verify"]).passes();
+    second.run(["history", "verify"]).succeeds();
 }
 
 #[test]
-fn a_home_that_has_lost_its_drawer_finds_its_key_by_what_it_opens() {
+fn home_without_namespace_finds_data_key() {
     let Some((first, keyring)) = open_keyring() else { return };
     let second = another_home(&first);
     for (home, word) in [(&first, "one"), (&second, "two")] {
-        home.run(["ask", "--demo", word]).passes();
+        home.run(["ask", "--demo", word]).succeeds();
     }
     let drawer = first.data().join("keyring-drawer");
     let before = std::fs::read_to_string(&drawer).unwrap();
     std::fs::remove_file(&drawer).unwrap();
-    assert!(first.run(["history", "show"]).passes().stdout.contains("one"));
+    assert!(first.run(["history", "show"]).succeeds().stdout.contains("one"));
     assert_ne!(std::fs::read_to_string(&drawer).unwrap(), before);
-    first.run(["ask", "--demo", "--continue", "again"]).passes();
-    first.run(["history", "verify"]).passes();
-    assert!(second.run(["history", "show"]).passes().stdout.contains("two"));
+    first.run(["ask", "--demo", "--continue", "again"]).succeeds();
+    first.run(["history", "verify"]).succeeds();
+    assert!(second.run(["history", "show"]).succeeds().stdout.contains("two"));
     // One whose key nobody has is told so, and none is made.
     keyring.tool(&["clear", "service", "chatbot"], "");
     let files = first.conversations();
@@ -427,14 +427,14 @@ fn a_home_that_has_lost_its_drawer_finds_its_key_by_what_it_opens() {
 }
 
 #[test]
-fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
+fn data_key_damaged_is_replaced_by_restore() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
     // The Secret Service tells changes by the second; here there is no time for one to pass.
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
     let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
     let name = format!("data-key@{drawer}");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", &name], "no key at all");
@@ -447,5 +447,5 @@ fn a_damaged_key_is_replaced_by_the_one_that_comes_back() {
         )
         .check();
     sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
 }

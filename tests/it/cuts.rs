@@ -31,7 +31,7 @@ fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n)
         .args(args)
         .env_clear()
         .envs(sandbox.env())
-        .current_dir(sandbox.desk())
+        .current_dir(sandbox.cwd())
         .stdin(File::open(stdin).unwrap())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -76,7 +76,7 @@ fn key(letters: &str) -> String {
 fn lived_in() -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key("c0ffee42"));
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox
 }
 
@@ -92,9 +92,9 @@ fn copy_of(home: &Sandbox) -> Sandbox {
 }
 
 #[test]
-fn of_sealing_everything_anew() {
+fn kill_during_rekey() {
     let home = lived_in();
-    home.run(["ask", "--demo", "another"]).passes();
+    home.run(["ask", "--demo", "another"]).succeeds();
     let whole = "2 conversations, 4 messages: nothing is damaged\n";
     at_every_change(
         &["history", "rekey", "--yes"],
@@ -103,7 +103,7 @@ fn of_sealing_everything_anew() {
         |sandbox, n| {
             // Whichever key a conversation is sealed with, it opens; and the next run ends it.
             sandbox.run(["history", "verify"]).stdout(whole).check();
-            sandbox.run(["history", "rekey", "--yes"]).passes();
+            sandbox.run(["history", "rekey", "--yes"]).succeeds();
             sandbox.run(["history", "verify"]).stdout(whole).check();
             let left: Vec<PathBuf> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
             assert_eq!(left, Vec::<PathBuf>::new(), "cut {n}");
@@ -112,7 +112,7 @@ fn of_sealing_everything_anew() {
 }
 
 #[test]
-fn of_a_move_to_the_keyring_and_back() {
+fn kill_during_key_move() {
     let Some(strace) = strace() else { return proof::left_out("cuts", "no strace that may look") };
     if let Some(why) = Keyring::missing() {
         return proof::left_out("custody", &why);
@@ -126,12 +126,12 @@ fn of_a_move_to_the_keyring_and_back() {
         for calls in CHANGES {
             for n in moments() {
                 assert!(n < MOST, "it never ends");
-                sandbox.run(["key", "move", "--yes", "--to", from]).passes();
+                sandbox.run(["key", "move", "--yes", "--to", from]).succeeds();
                 let ended = cut(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
                 // Every key is somewhere, and is found there.
-                sandbox.run(["key", "get"]).passes();
-                sandbox.run(["history", "verify"]).passes();
-                sandbox.run(["key", "move", "--yes", "--to", to]).passes();
+                sandbox.run(["key", "get"]).succeeds();
+                sandbox.run(["history", "verify"]).succeeds();
+                sandbox.run(["key", "move", "--yes", "--to", to]).succeeds();
                 sandbox.run(["key", "get"]).stdout(format!("openrouter: ******** in {store}, fingerprint [..]\n")).check();
                 if ended {
                     break;
@@ -145,7 +145,7 @@ fn of_a_move_to_the_keyring_and_back() {
 }
 
 #[test]
-fn of_a_new_key() {
+fn kill_during_key_set() {
     let home = lived_in();
     let args = ["key", "set", "--stdin", "--no-validate", "--profile", "new"];
     at_every_change(
@@ -153,17 +153,17 @@ fn of_a_new_key() {
         &key("0ddba115"),
         || copy_of(&home),
         |sandbox, n| {
-            sandbox.run(["key", "get"]).passes();
-            sandbox.run(["history", "verify"]).passes();
+            sandbox.run(["key", "get"]).succeeds();
+            sandbox.run(["history", "verify"]).succeeds();
             let there = sandbox.run(["key", "get", "--profile", "new"]).output().code;
             assert!(matches!(there, Some(0 | 3)), "cut {n}");
-            sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).passes();
+            sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).succeeds();
         },
     );
 }
 
 #[test]
-fn of_a_first_vault() {
+fn kill_during_vault_create() {
     let empty = || {
         let mut sandbox = Sandbox::under_one_root();
         let file = sandbox.write("passphrase", PASSPHRASE);
@@ -174,14 +174,14 @@ fn of_a_first_vault() {
         let there = sandbox.run(["vault", "status"]).output().code;
         assert!(matches!(there, Some(0 | 3)), "cut {n}");
         if there == Some(3) {
-            sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+            sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
         }
         sandbox.store_key("openrouter", &key("c0ffee42"));
     });
 }
 
 #[test]
-fn of_another_passphrase() {
+fn kill_during_vault_passwd() {
     let new = "eleven brown horses on a hill";
     let home = lived_in();
     let prepare = || {
@@ -197,7 +197,7 @@ fn of_another_passphrase() {
 }
 
 #[test]
-fn of_a_guided_rotation() {
+fn kill_during_guided_rotation() {
     let home = lived_in();
     at_every_change(
         &["key", "rotate", "--stdin", "--no-validate"],
@@ -209,27 +209,27 @@ fn of_a_guided_rotation() {
             // Whatever state it is in, it can be undone or done again.
             let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
             assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
-            sandbox.run(["key", "rotate", "--undo"]).passes();
-            sandbox.run(["key", "get"]).passes();
+            sandbox.run(["key", "rotate", "--undo"]).succeeds();
+            sandbox.run(["key", "get"]).succeeds();
         },
     );
 }
 
 #[test]
-fn of_the_way_back_of_the_data_key() {
+fn kill_during_recovery_import() {
     let home = lived_in();
-    home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
+    home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
     std::fs::remove_file(home.data().join("vault.json")).unwrap();
-    home.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     let prepare = || {
         let sandbox = copy_of(&home);
-        std::fs::copy(home.desk().join("recovery.txt"), sandbox.desk().join("recovery.txt")).unwrap();
+        std::fs::copy(home.cwd().join("recovery.txt"), sandbox.cwd().join("recovery.txt")).unwrap();
         sandbox
     };
     at_every_change(&["key", "recovery", "import", "recovery.txt"], "", prepare, |sandbox, n| {
         let verified = sandbox.run(["history", "verify"]).output().code;
         assert!(matches!(verified, Some(0 | 8)), "cut {n}");
-        sandbox.run(["key", "recovery", "import", "recovery.txt"]).passes();
-        sandbox.run(["history", "verify"]).passes();
+        sandbox.run(["key", "recovery", "import", "recovery.txt"]).succeeds();
+        sandbox.run(["history", "verify"]).succeeds();
     });
 }

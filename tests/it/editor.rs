@@ -42,7 +42,7 @@ fn edited_files(sandbox: &Sandbox) -> Vec<std::path::PathBuf> {
 }
 
 #[test]
-fn editor_text_lies_in_a_private_folder_of_its_own_and_is_wiped() {
+fn editor_text_in_private_folder_is_wiped() {
     let sandbox = sandbox_with_editor("echo more >>\"$1\"; cp \"$1\" \"$1~\"; ls -ld \"$(dirname \"$1\")\" \"$1\"");
     let mut screen = chat(&sandbox);
     screen.line(&format!("/edit {CANARY}")).wait_for("drwx------").wait_for("/run/chatbot/edit-").wait_for("-rw-------");
@@ -76,7 +76,7 @@ fn editor_stopped_by_ctrl_c_gives_the_text_back() {
 }
 
 #[test]
-fn editor_text_left_by_a_killed_chat_is_swept_by_the_next() {
+fn editor_text_of_killed_chat_is_swept() {
     let mut sandbox = sandbox_with_editor(HANGS);
     let mut killed = chat(&sandbox);
     killed.line("/edit").wait_for("editing /");

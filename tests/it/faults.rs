@@ -99,7 +99,7 @@ fn each_is_told(faults: Vec<Fault>) {
         sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000");
         let run = sandbox.run(["ask", name]);
         run.stdout(came).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
-        let kept = sandbox.run(["history", "show", "--json"]).passes();
+        let kept = sandbox.run(["history", "show", "--json"]).succeeds();
         let kept: Value = serde_json::from_str(&kept.stdout).unwrap();
         assert_eq!(kept["messages"][0]["text"], name);
         let answer = kept["messages"][1]["text"].as_str().unwrap_or_default();
@@ -108,17 +108,17 @@ fn each_is_told(faults: Vec<Fault>) {
 }
 
 #[test]
-fn an_answer_that_never_begins_is_one_clear_error() {
+fn provider_silence_is_one_error() {
     each_is_told(nothing_came());
 }
 
 #[test]
-fn what_came_before_a_failure_is_shown_and_kept() {
+fn provider_failure_keeps_partial_answer() {
     each_is_told(something_came());
 }
 
 #[test]
-fn who_cannot_be_reached_or_trusted_is_named() {
+fn provider_unreachable_is_named() {
     let mut sandbox = Sandbox::with_vault();
     let mut fails = |base_url: &str, exit: i32, error: String| {
         sandbox.ask_at(base_url, "");
@@ -131,7 +131,7 @@ fn who_cannot_be_reached_or_trusted_is_named() {
 }
 
 #[test]
-fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
+fn provider_custom_ca_is_trusted() {
     let certificate = Certificate::new(Flaw::None);
     let pem = certificate.pem();
     let server = Server::encrypted(certificate, [Reply::says("in private")]);
@@ -149,7 +149,7 @@ fn an_authority_of_ones_own_is_trusted_when_it_is_named() {
 }
 
 #[test]
-fn a_key_that_is_echoed_is_not_repeated() {
+fn provider_echoed_key_is_masked() {
     let server = Server::replies([refused(401, &format!("No auth for {}", key()))]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
@@ -162,7 +162,7 @@ fn a_key_that_is_echoed_is_not_repeated() {
 }
 
 #[test]
-fn answer_without_text_is_an_error_that_names_the_tool_calls() {
+fn provider_empty_answer_names_tool_calls() {
     let call = r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
     let unnamed =
         r#"{"choices":[{"message":{"tool_calls":[{"function":{"name":"f"}},{"function":{"name":"f"}}]},"finish_reason":"stop"}]}"#;

@@ -53,13 +53,13 @@ fn backup(sandbox: &Sandbox) -> PathBuf {
 }
 
 fn backup_to(sandbox: &Sandbox, name: &str) -> PathBuf {
-    let file = sandbox.desk().join(name);
-    sandbox.run(["backup"]).arg(&file).passes();
+    let file = sandbox.cwd().join(name);
+    sandbox.run(["backup"]).arg(&file).succeeds();
     file
 }
 
 #[test]
-fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
+fn tampered_backup_gaps_are_refused() {
     let sandbox = house(1);
     let file = backup(&sandbox);
     let id = everything(&sandbox).into_keys().next().unwrap();
@@ -104,7 +104,7 @@ fn gaps_that_nothing_owns_up_to_are_refused_and_their_length_costs_nothing() {
 }
 
 #[test]
-fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
+fn tampered_backup_salvage_on_request() {
     let sandbox = house(4);
     let file = backup(&sandbox);
     let other = fs::read_to_string(backup_to(&sandbox, "other.backup")).unwrap();
@@ -151,7 +151,7 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
         let came = everything(&empty);
         assert_eq!(came.len(), back, "{what}");
         assert!(came.iter().all(|(id, said)| all[id] == *said), "{what}: what came back is not what was there");
-        empty.run(["history", "verify"]).passes();
+        empty.run(["history", "verify"]).succeeds();
         empty.is_private();
     }
     // What is lost does not flood a terminal, however much of it there is.
@@ -181,11 +181,11 @@ fn what_opens_of_a_damaged_backup_comes_back_when_that_is_said() {
 }
 
 #[test]
-fn of_a_long_conversation_the_parts_that_open_come_back() {
+fn tampered_backup_salvages_parts() {
     let sandbox = Sandbox::with_vault();
     let said: Vec<Value> = (0..6).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", "kept ".repeat(8000)) })).collect();
     let import = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
-    sandbox.run(["history", "import"]).arg(&import).passes();
+    sandbox.run(["history", "import"]).arg(&import).succeeds();
     let id = everything(&sandbox).into_keys().next().unwrap();
     let whole = fs::read_to_string(backup(&sandbox)).unwrap();
     let lines: Vec<&str> = whole.lines().collect();
@@ -217,7 +217,7 @@ fn of_a_long_conversation_the_parts_that_open_come_back() {
 fn hostile(sandbox: &Sandbox) -> PathBuf {
     let settings: String = (0..70).map(|n| format!("[providers.filler{n:02}]\nbase_url = \"https://filler.example/v1\"\n")).collect();
     sandbox.configure("[limits]\nmax_messages = 5\n");
-    sandbox.run(["ask", "--demo", "one that is counted"]).passes();
+    sandbox.run(["ask", "--demo", "one that is counted"]).succeeds();
     forged(&backup(sandbox), sandbox.root().join("hostile.backup"), |records| {
         let said = records[0]["conversation"]["records"].as_array_mut().unwrap();
         let at = said.len() - 1;
@@ -252,19 +252,19 @@ fn hostile(sandbox: &Sandbox) -> PathBuf {
 
 fn system_is_sent(sandbox: &Sandbox) -> bool {
     let ids: Vec<String> = everything(sandbox).into_keys().collect();
-    ids.iter().any(|id| sandbox.run(["ask", "--dry-run", "--demo", "--resume", id, "hello"]).passes().stdout.contains("IGNORE ALL RULES"))
+    ids.iter().any(|id| sandbox.run(["ask", "--dry-run", "--demo", "--resume", id, "hello"]).succeeds().stdout.contains("IGNORE ALL RULES"))
 }
 
 #[test]
-fn backup_of_another_installation_is_taken_in_as_an_import() {
+fn backup_from_other_installation_is_import() {
     let maker = house(1);
     let file = hostile(&maker);
     // The maker of the original restores it: the proof in it is of other contents.
     for sandbox in [Sandbox::with_vault(), maker] {
-        sandbox.run(["ask", "--demo", "mine, and the newest"]).passes();
-        let mine = parsed(&sandbox.run(["history", "list", "--json"]).passes())["conversations"][0]["id"].clone();
+        sandbox.run(["ask", "--demo", "mine, and the newest"]).succeeds();
+        let mine = parsed(&sandbox.run(["history", "list", "--json"]).succeeds())["conversations"][0]["id"].clone();
         let usage = fs::read_to_string(sandbox.state().join("usage.jsonl")).unwrap();
-        let told = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).passes());
+        let told = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).succeeds());
         assert_eq!(told["own"], json!(false), "{told}");
         assert_eq!((&told["keys"][0]["key"], &told["keys"][0]["outcome"]), (&json!("openrouter/default"), &json!("not restored")));
         assert!(!system_is_sent(&sandbox));
@@ -272,33 +272,33 @@ fn backup_of_another_installation_is_taken_in_as_an_import() {
         for conversation in sandbox.conversations() {
             assert!(fs::metadata(conversation).unwrap().modified().unwrap() <= std::time::SystemTime::now());
         }
-        let listed = parsed(&sandbox.run(["history", "list", "--json"]).passes());
+        let listed = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
         assert!(!listed.to_string().contains("2099"), "{listed}");
         assert!(listed["conversations"].as_array().unwrap().iter().any(|c| c["id"] == mine));
-        assert_eq!(parsed(&sandbox.run(["key", "list", "--json"]).passes())["keys"], json!([]));
+        assert_eq!(parsed(&sandbox.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
         // Again, and nothing is doubled.
-        let again = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).passes());
+        let again = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).succeeds());
         assert_eq!((&again["restored"], &again["conflicts"]), (&json!(0), &json!(0)), "{again}");
         // A key needs its name where nobody can be asked, and what is said of it is reported.
         let refused = sandbox.run(["restore", "--yes", "--with-keys"]).arg(&file).fails(2);
         assert!(refused.stderr.contains("one by one") && refused.stderr.contains("--key openrouter/default"), "{refused:#?}");
         sandbox.run(["restore", "--key", "nobody"]).arg(&file).fails(2);
-        let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).passes());
+        let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).succeeds());
         assert_eq!(told["keys"][0]["outcome"], json!("restored"), "{told}");
-        let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).passes());
+        let told = parsed(&sandbox.run(["restore", "--json", "--key", "openrouter"]).arg(&file).succeeds());
         assert_eq!(told["keys"][0]["outcome"], json!("already saved"), "{told}");
-        sandbox.run(["history", "verify"]).passes();
+        sandbox.run(["history", "verify"]).succeeds();
     }
 }
 
 #[test]
-fn backup_settings_that_are_guarded_come_first_and_too_many_are_refused() {
+fn backup_protective_settings_come_first() {
     let maker = house(1);
     let file = hostile(&maker);
     let sandbox = Sandbox::with_vault();
-    let list = sandbox.run(["restore", "--dry-run"]).arg(&file).passes().stdout;
+    let list = sandbox.run(["restore", "--dry-run"]).arg(&file).succeeds().stdout;
     assert!(list.contains("\n  ! alerts.command = "), "{list}");
-    let told = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).passes());
+    let told = parsed(&sandbox.run(["restore", "--yes", "--json"]).arg(&file).succeeds());
     assert_eq!(told["settings"]["installed"], json!(false), "{told}");
     // On a terminal it is not even asked: nobody could see all of what a yes would mean.
     let sandbox = Sandbox::with_vault();
@@ -310,13 +310,14 @@ fn backup_settings_that_are_guarded_come_first_and_too_many_are_refused() {
 }
 
 #[test]
-fn backup_made_here_is_known_again_after_a_change_of_keys_and_otherwise_by_a_yes() {
+fn backup_origin_survives_rekey() {
     let sandbox = house(2);
     let file = backup(&sandbox);
-    let own =
-        |sandbox: &Sandbox, args: &[&str]| parsed(&sandbox.run([&["restore", "--json"], args].concat()).arg(&file).passes())["own"].clone();
+    let own = |sandbox: &Sandbox, args: &[&str]| {
+        parsed(&sandbox.run([&["restore", "--json"], args].concat()).arg(&file).succeeds())["own"].clone()
+    };
     assert_eq!(own(&sandbox, &[]), json!(true));
-    sandbox.run(["history", "rekey", "--yes"]).passes();
+    sandbox.run(["history", "rekey", "--yes"]).succeeds();
     assert_eq!(own(&sandbox, &["--dry-run"]), json!(true));
     // On a new machine nothing proves it: a yes on a terminal does, or `--mine`; and a yes to everything does not.
     let other = Sandbox::with_vault();

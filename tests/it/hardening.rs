@@ -73,7 +73,7 @@ impl Held {
         command.args(["-c", "ulimit -c unlimited 2>/dev/null || ulimit -S -c $(ulimit -H -c); exec \"$@\"", "sh"]);
         let user = as_user(program.to_str().unwrap());
         command.arg(user.get_program()).args(user.get_args()).args(args);
-        command.env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+        command.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
         command.stdin(Stdio::piped()).stdout(writer.try_clone().unwrap()).stderr(writer);
         let held = Self { child: command.spawn().unwrap(), _reader: reader };
         let name = program.file_name().unwrap().to_str().unwrap();

@@ -17,7 +17,7 @@ fn folder() -> PathBuf {
 
 /// The pages of a command and of all below it: the words that lead there, and the text.
 fn pages(sandbox: &Sandbox, words: &[&str], found: &mut Vec<(String, String)>) {
-    let text = sandbox.run(words.iter().copied().chain(["--help"])).passes();
+    let text = sandbox.run(words.iter().copied().chain(["--help"])).succeeds();
     assert_eq!(text.stderr, "", "help is an answer, and answers are on standard output");
     found.push((["chatbot"].iter().chain(words).copied().collect::<Vec<_>>().join("-"), text.stdout.clone()));
     let below = text.stdout.lines().skip_while(|l| *l != "Commands:").skip(1).take_while(|l| !l.is_empty());
@@ -30,7 +30,7 @@ fn pages(sandbox: &Sandbox, words: &[&str], found: &mut Vec<(String, String)>) {
 }
 
 #[test]
-fn every_help_page_is_what_its_file_says() {
+fn help_pages_match_files() {
     let mut found = Vec::new();
     pages(&Sandbox::new(), &[], &mut found);
     if std::env::var("CHATBOT_REFRESH").is_ok_and(|what| what == "help") {
@@ -61,7 +61,7 @@ fn every_help_page_is_what_its_file_says() {
 }
 
 #[test]
-fn help_fits_a_terminal_and_says_what_each_thing_does() {
+fn help_fits_terminal() {
     let mut found = Vec::new();
     pages(&Sandbox::new(), &[], &mut found);
     assert!(found.len() > 20, "{found:#?}");
@@ -152,7 +152,7 @@ pub(super) fn typed_words(command: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_that_a_hint_names_exists() {
+fn help_commands_in_hints_exist() {
     let sandbox = Sandbox::new();
     let mut wrong = String::new();
     let mut commands = BTreeSet::new();

@@ -12,36 +12,36 @@ fn value(text: &str) -> Value {
 
 fn with_two() -> Sandbox {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "the first heron"]).passes();
-    sandbox.run(["ask", "--demo", "the second heron"]).passes();
+    sandbox.run(["ask", "--demo", "the first heron"]).succeeds();
+    sandbox.run(["ask", "--demo", "the second heron"]).succeeds();
     sandbox
 }
 
 #[test]
-fn an_empty_house_has_no_history() {
+fn history_empty() {
     let sandbox = Sandbox::new();
     sandbox.run(["history", "list"]).check();
-    let list = value(&sandbox.run(["history", "list", "--json"]).passes().stdout);
+    let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     assert_eq!(list, json!({"schema_version": 1, "conversations": []}));
     sandbox.run(["history", "show"]).fails(2);
 }
 
 #[test]
-fn lists_and_shows_with_the_fields_of_the_contract() {
+fn history_json_fields() {
     let sandbox = with_two();
-    let list = value(&sandbox.run(["history", "list", "--json"]).passes().stdout);
+    let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let all = list["conversations"].as_array().unwrap();
     assert_eq!((all.len(), &all[0]["title"], &all[1]["title"]), (2, &json!("the second heron"), &json!("the first heron")));
     for field in ["id", "title", "provider", "model", "created_at", "updated_at", "messages"] {
         assert!(!all[0][field].is_null(), "{field}: {:#}", all[0]);
     }
     assert_eq!(
-        value(&sandbox.run(["history", "list", "--json", "--limit", "1"]).passes().stdout)["conversations"].as_array().unwrap().len(),
+        value(&sandbox.run(["history", "list", "--json", "--limit", "1"]).succeeds().stdout)["conversations"].as_array().unwrap().len(),
         1
     );
     // The beginning of an id is enough.
     let id = all[1]["id"].as_str().unwrap();
-    let shown = value(&sandbox.run(["history", "show", "--json", &id[..6]]).passes().stdout);
+    let shown = value(&sandbox.run(["history", "show", "--json", &id[..6]]).succeeds().stdout);
     assert_eq!(
         (&shown["id"], &shown["messages"][0]["text"], &shown["messages"][0]["role"]),
         (&json!(id), &json!("the first heron"), &json!("user"))
@@ -50,19 +50,19 @@ fn lists_and_shows_with_the_fields_of_the_contract() {
 }
 
 #[test]
-fn what_is_removed_is_gone_and_nothing_else() {
+fn history_delete_removes_only_named() {
     let sandbox = with_two();
-    let list = value(&sandbox.run(["history", "list", "--json"]).passes().stdout);
+    let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
     sandbox.run(["history", "delete", &id]).fails(2);
-    sandbox.run(["history", "delete", &id, "--yes"]).passes();
+    sandbox.run(["history", "delete", &id, "--yes"]).succeeds();
     sandbox.run(["history", "show", &id]).fails(2);
     assert_eq!(sandbox.conversations().len(), 1);
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
 }
 
 #[test]
-fn a_damaged_line_costs_one_message_and_is_told() {
+fn history_damaged_line_is_reported() {
     let sandbox = with_two();
     let [first, _] = sandbox.conversations().try_into().unwrap();
     let mut bytes = fs::read(&first).unwrap();
@@ -80,7 +80,7 @@ fn a_damaged_line_costs_one_message_and_is_told() {
 }
 
 #[test]
-fn without_its_key_nothing_opens_and_no_other_key_is_made() {
+fn history_without_key_creates_none() {
     let sandbox = with_two();
     let before: Vec<Vec<u8>> = sandbox.conversations().iter().map(|f| fs::read(f).unwrap()).collect();
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
@@ -95,7 +95,7 @@ fn without_its_key_nothing_opens_and_no_other_key_is_made() {
 }
 
 #[test]
-fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_had() {
+fn history_open_folders_are_refused() {
     let sandbox = with_two();
     let root = sandbox.data().parent().unwrap().to_path_buf();
     let shut = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
@@ -115,13 +115,13 @@ fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_h
     // Others may look at where it all lies, and put things beside it in a place like `/tmp`.
     for mode in [0o755, 0o1777] {
         fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
-        sandbox.run(["history", "list"]).passes();
+        sandbox.run(["history", "list"]).succeeds();
     }
     // Whoever may swap the settings may have a command of theirs run.
     sandbox.configure("");
     let config = sandbox.settings().parent().unwrap().to_path_buf();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
-    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o777)).unwrap();
     sandbox.run(["history", "list"]).fails(8);
     shut(&config);
@@ -136,7 +136,7 @@ fn folders_open_to_others_and_links_in_their_place_are_refused_before_a_key_is_h
 }
 
 #[test]
-fn files_open_to_others_and_links_are_refused_with_what_mends_it() {
+fn history_open_files_are_refused_with_fix() {
     let sandbox = with_two();
     let [first, second] = sandbox.conversations().try_into().unwrap();
     fs::set_permissions(&first, fs::Permissions::from_mode(0o644)).unwrap();

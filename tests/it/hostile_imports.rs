@@ -210,9 +210,14 @@ fn import_aichat_keeps_no_list_of_lines() {
 
 #[test]
 fn import_reads_every_seed_of_the_fuzz_targets() {
-    use chatbot::archive::foreign::{Source, read_as};
-    let targets =
-        [("gob", Source::Mods), ("sqlite", Source::Llm), ("aichat", Source::Aichat), ("chatgpt", Source::ChatGpt), ("json", Source::Json)];
+    use chatbot::archive::foreign::{ImportSource, read_as};
+    let targets = [
+        ("gob", ImportSource::Mods),
+        ("sqlite", ImportSource::Llm),
+        ("aichat", ImportSource::Aichat),
+        ("chatgpt", ImportSource::ChatGpt),
+        ("json", ImportSource::Json),
+    ];
     for (target, source) in targets {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
         let (mut found, mut files) = (0, 0);
@@ -224,7 +229,7 @@ fn import_reads_every_seed_of_the_fuzz_targets() {
             let mut said = 0;
             let read = read_as(source, &bytes, &mut |one| {
                 found += 1;
-                said += one.said.iter().map(|m| m.text.len()).sum::<usize>();
+                said += one.messages.iter().map(|m| m.text.len()).sum::<usize>();
             });
             drop(read);
             assert!(said <= (4 << 20) + 4 * bytes.len(), "{target}");
@@ -238,7 +243,7 @@ fn imported(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, [..]\n").check();
-    let shown: serde_json::Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
+    let shown: serde_json::Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).succeeds().stdout).unwrap();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     shown["messages"].as_array().unwrap().iter().map(|m| (text(&m["role"]), text(&m["text"]))).collect()
 }

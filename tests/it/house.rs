@@ -4,7 +4,7 @@ use super::source::{Source, read_all};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The floors, from the ground up. A room may name rooms on floors below its own.
-const FLOORS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 6] = [
     &["secret", "name", "home", "disk", "clock", "privacy", "process"],
     &["message", "limit", "ledger", "settings", "seal", "catalog"],
     &["archive", "provider", "keys"],
@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 6] = [
 ];
 
 /// Arrows between rooms of one floor are decisions, each with its reason.
-const SIBLINGS: &[(&str, &str, &str)] = &[
+const SAME_LAYER_ALLOWED: &[(&str, &str, &str)] = &[
     ("clock", "disk", "which run of the machine this is stands in a file of the system"),
     ("home", "name", "the file of a conversation is named by its id"),
     ("lib", "main", "the map and the door"),
@@ -22,13 +22,13 @@ const SIBLINGS: &[(&str, &str, &str)] = &[
 ];
 
 /// Arrows that run down and yet may not be: what is absent is the architecture.
-const ABSENT: &[(&str, &str, &str)] = &[
+const FORBIDDEN: &[(&str, &str, &str)] = &[
     ("chat", "keys", "a conversation is handed a `Provider` that already holds its key"),
     ("proxy", "keys", "the proxy is handed a `Provider` that already holds its key"),
 ];
 
 /// Things of the outside and the one place that knows each. A place is a file, or a folder if it ends with `/`.
-const KEEPERS: &[(&str, &[&str], &str)] = &[
+const DEPENDENCY_OWNERS: &[(&str, &[&str], &str)] = &[
     ("clap", &["cli/"], "the command line is the front desk's"),
     ("anyhow", &["cli/"], "rooms have errors of their own; see `thiserror`"),
     ("rustyline", &["cli/repl/"], "the line editor has one home"),
@@ -61,7 +61,7 @@ const KEEPERS: &[(&str, &[&str], &str)] = &[
 ];
 
 /// Where secrets are opened, how often, and what for.
-const OPENERS: &[(&str, usize, &str)] = &[
+const EXPOSE_ALLOWLIST: &[(&str, usize, &str)] = &[
     ("cli/binding", 2, "a key is looked at for whose it is"),
     ("cli/rollback", 1, "the marks of the state are in the key store"),
     ("cli/commands/key/set", 1, "a new key is looked at"),
@@ -95,8 +95,8 @@ const OPENERS: &[(&str, usize, &str)] = &[
 const LONGEST: usize = 500;
 
 #[test]
-fn the_house_is_built_to_its_plan() {
-    let faults = faults(&read_all(), OPENERS);
+fn architecture_rules_hold() {
+    let faults = faults(&read_all(), EXPOSE_ALLOWLIST);
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
 
@@ -111,7 +111,7 @@ fn faults(sources: &[Source], openers: &[(&str, usize, &str)]) -> Vec<String> {
                 arrows.entry((source.room().to_owned(), named)).or_insert_with(|| source.path());
             }
         }
-        faults.extend(manners(source));
+        faults.extend(check_style(source));
         faults.extend(kept(source));
         faults.extend(opened(source, openers));
     }
@@ -139,7 +139,7 @@ const WRITERS: &[&str] = &[
 
 /// There is one way to a terminal: nothing else in the program prints, and what does takes the type.
 #[test]
-fn terminal_is_written_to_with_sanitized_text_only() {
+fn terminal_output_is_sanitized() {
     let mut faults = Vec::new();
     for source in read_all() {
         let code = source.code();
@@ -176,7 +176,7 @@ fn terminal_is_written_to_with_sanitized_text_only() {
 }
 
 fn floor(room: &str) -> Option<usize> {
-    FLOORS.iter().position(|rooms| rooms.contains(&room))
+    LAYERS.iter().position(|rooms| rooms.contains(&room))
 }
 
 /// Why the arrow may not be.
@@ -185,7 +185,7 @@ fn arrow(from: &str, to: &str) -> Option<String> {
         let stranger = if floor(from).is_none() { from } else { to };
         return Some(format!("`{stranger}` is on no floor: give it one in FLOORS of tests/it/house.rs"));
     };
-    if let Some((_, _, why)) = ABSENT.iter().find(|(f, t, _)| (*f, *t) == (from, to)) {
+    if let Some((_, _, why)) = FORBIDDEN.iter().find(|(f, t, _)| (*f, *t) == (from, to)) {
         return Some(format!("this arrow is absent by design: {why}"));
     }
     if below > above {
@@ -195,7 +195,7 @@ fn arrow(from: &str, to: &str) -> Option<String> {
             below + 1
         ));
     }
-    if below == above && !SIBLINGS.iter().any(|(f, t, _)| (*f, *t) == (from, to)) {
+    if below == above && !SAME_LAYER_ALLOWED.iter().any(|(f, t, _)| (*f, *t) == (from, to)) {
         return Some(format!(
             "both are on floor {}: let a room above bring them together, or put the arrow among SIBLINGS with its reason",
             above + 1
@@ -231,7 +231,7 @@ fn circles(arrows: &BTreeMap<(String, String), String>) -> Vec<String> {
 }
 
 /// What every file owes its reader.
-fn manners(source: &Source) -> Vec<String> {
+fn check_style(source: &Source) -> Vec<String> {
     let path = source.path();
     let mut faults = Vec::new();
     if !source.text.starts_with("//! ") {
@@ -265,7 +265,7 @@ fn manners(source: &Source) -> Vec<String> {
 fn kept(source: &Source) -> Vec<String> {
     let paths = source.paths();
     let mut faults = Vec::new();
-    for (thing, keepers, why) in KEEPERS {
+    for (thing, keepers, why) in DEPENDENCY_OWNERS {
         let is_kept_here = |keeper: &&str| {
             let room = keeper.trim_end_matches('/');
             source.file == room || source.file.strip_prefix(room).is_some_and(|rest| rest.starts_with('/'))
@@ -304,7 +304,7 @@ fn opened(source: &Source, openers: &[(&str, usize, &str)]) -> Option<String> {
 
 /// The reader of `src/` and the judge, tried on houses that are not built to the plan.
 mod tried {
-    use super::{OPENERS, Source, faults};
+    use super::{EXPOSE_ALLOWLIST, Source, faults};
 
     fn told(sources: &[(&str, &str)]) -> Vec<String> {
         let sources: Vec<Source> = sources.iter().map(|(file, text)| Source::new(file, &format!("//! A room.\n{text}"))).collect();
@@ -318,7 +318,7 @@ mod tried {
     }
 
     #[test]
-    fn an_arrow_up_is_told() {
+    fn upward_dependency_is_reported() {
         is_told(&[("disk", "use crate::chat::Session;")], "src/disk.rs: `disk` names `chat`: the arrow runs up, from floor 1 to floor 4");
         is_told(&[("disk", "fn f() { crate::cli::ui::print(); }")], "`disk` names `cli`");
         is_told(&[("privacy/rules", "use super::super::archive::Store;")], "`privacy` names `archive`");
@@ -326,24 +326,24 @@ mod tried {
     }
 
     #[test]
-    fn an_absent_arrow_is_told() {
+    fn forbidden_dependency_is_reported() {
         is_told(&[("chat/mod", "use crate::keys;")], "absent by design");
         is_told(&[("provider/openai", "use crate::{message::Message, archive::Store};")], "both are on floor 3");
     }
 
     #[test]
-    fn a_circle_is_told() {
+    fn cycle_is_reported() {
         let told = told(&[("main", "use crate::lib::run;"), ("lib", "use crate::main;")]);
         assert!(told.iter().any(|t| t.contains("a circle: lib → main → lib")), "{told:#?}");
     }
 
     #[test]
-    fn a_room_on_no_floor_is_told() {
+    fn module_without_layer_is_reported() {
         is_told(&[("chat/mod", "use crate::cellar::Wine;")], "`cellar` is on no floor");
     }
 
     #[test]
-    fn a_thing_outside_its_keeper_is_told() {
+    fn dependency_outside_owner_is_reported() {
         is_told(&[("archive/store", "use std::{fs, io};")], "src/archive/store.rs:2: `std::fs`: `std::fs` is kept by disk");
         is_told(&[("archive/store", "fn f() {\n    std::fs::read(\"x\");\n}")], "src/archive/store.rs:3");
         is_told(&[("keys/vault", "use std::time::SystemTime;\nfn f() { SystemTime::now(); }")], "`SystemTime::now`");
@@ -355,7 +355,7 @@ mod tried {
     }
 
     #[test]
-    fn an_opened_secret_is_told() {
+    fn exposed_secret_is_reported() {
         is_told(&[("chat/mod", "fn f(s: &Secret) -> &str { s.expose() }")], "opened 1 times, 0 are listed");
         let closed = Source::new("keys/mod", "//! Keys.\n");
         assert_eq!(faults(std::slice::from_ref(&closed), &[("keys/mod", 1, "")]).len(), 1);
@@ -363,7 +363,7 @@ mod tried {
     }
 
     #[test]
-    fn bad_manners_are_told() {
+    fn style_violations_are_reported() {
         assert!(faults(&[Source::new("disk", "use std::path::Path;\n")], &[])[0].contains("does not open with `//!`"));
         is_told(&[("disk", &"\n".repeat(600))], "601 lines");
         is_told(&[("disk", "#[allow(dead_code)]\nfn f() {}")], "src/disk.rs:2: `allow`");
@@ -373,7 +373,7 @@ mod tried {
     }
 
     #[test]
-    fn what_is_not_code_is_not_judged() {
+    fn comments_and_strings_are_ignored() {
         let quiet = r##"
             // use std::fs; and crate::cli
             /* use std::env; /* crate::chat */ */
@@ -391,7 +391,7 @@ mod tried {
     }
 
     #[test]
-    fn the_way_down_is_free() {
+    fn downward_dependency_is_allowed() {
         let sources = [
             ("lib", "pub use secret::Secret; fn run() { crate::cli::run(); }"),
             ("cli/env", "use std::env; use crate::{chat::Session, keys, Secret};"),
@@ -403,6 +403,6 @@ mod tried {
             ("home", "use crate::name::Name;"),
         ];
         assert_eq!(told(&sources), Vec::<String>::new());
-        assert!(OPENERS.iter().all(|(_, count, why)| *count > 0 && !why.is_empty()));
+        assert!(EXPOSE_ALLOWLIST.iter().all(|(_, count, why)| *count > 0 && !why.is_empty()));
     }
 }

@@ -18,7 +18,7 @@ fn dotenv(sandbox: &Sandbox) -> PathBuf {
 }
 
 #[test]
-fn what_is_found_is_listed_and_nothing_is_taken_unasked() {
+fn key_import_lists_and_asks() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let before = fs::read(&file).unwrap();
@@ -41,18 +41,18 @@ fn what_is_found_is_listed_and_nothing_is_taken_unasked() {
         )
         .check();
     assert_eq!(fs::read(&file).unwrap(), before);
-    sandbox.run(["key", "get"]).passes();
-    sandbox.run(["key", "get", "-p", "openai"]).passes();
-    let events = sandbox.run(["audit", "--json", "--event", "key.import"]).passes().stdout;
+    sandbox.run(["key", "get"]).succeeds();
+    sandbox.run(["key", "get", "-p", "openai"]).succeeds();
+    let events = sandbox.run(["audit", "--json", "--event", "key.import"]).succeeds().stdout;
     assert_eq!(events.lines().count(), 2, "{events}");
 }
 
 #[test]
-fn a_file_is_emptied_out_when_told_and_comes_back_from_its_sealed_copy() {
+fn key_import_scrub_and_restore() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let before = fs::read_to_string(&file).unwrap();
-    let said = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).passes().stdout;
+    let said = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds().stdout;
     let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nremoved; `chatbot key import --restore ";
     assert!(said.contains(shown), "{said}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n");
@@ -62,14 +62,14 @@ fn a_file_is_emptied_out_when_told_and_comes_back_from_its_sealed_copy() {
     }
     let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
     sandbox.run(["key", "import", "--restore"]).arg(&copy).fails(2);
-    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).passes();
+    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).succeeds();
     assert_eq!(fs::read_to_string(&file).unwrap(), before);
     sandbox.run(["key", "import", "--restore", ".env", "--yes"]).fails(8);
     sandbox.is_private();
 }
 
 #[test]
-fn another_key_in_the_same_place_is_not_written_over() {
+fn key_import_keeps_existing_key() {
     let sandbox = Sandbox::with_vault();
     dotenv(&sandbox);
     sandbox.store_key("openrouter", &router('b'));
@@ -80,7 +80,7 @@ fn another_key_in_the_same_place_is_not_written_over() {
          imported openai into the vault: not validated\n.env still contains them; `--scrub` removes them\n",
         )
         .check();
-    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--force"]).passes();
+    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--force"]).succeeds();
     sandbox
         .run(["key", "import", ".env", "--no-validate"])
         .stdout(
@@ -91,7 +91,7 @@ fn another_key_in_the_same_place_is_not_written_over() {
 }
 
 #[test]
-fn of_two_keys_for_one_place_the_other_stays_where_it_is() {
+fn key_import_two_keys_one_slot() {
     let sandbox = Sandbox::with_vault();
     // A provider that the settings mention is emptied out like any other.
     sandbox.configure("[providers.openrouter]\nbase_url = \"https://openrouter.ai/api/v1\"\nkey = \"stored\"\nmodel = \"m\"\n");
@@ -117,7 +117,7 @@ fn of_two_keys_for_one_place_the_other_stays_where_it_is() {
 }
 
 #[test]
-fn the_places_of_other_programs_and_the_environment_are_known() {
+fn key_import_known_locations() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["key", "import"]).stdout("found no keys\n").check();
     sandbox.write("home/.config/io.datasette.llm/keys.json", format!("{{\n  \"openrouter\": \"{}\"\n}}\n", router('a')));
@@ -142,7 +142,7 @@ fn the_places_of_other_programs_and_the_environment_are_known() {
 }
 
 #[test]
-fn on_a_terminal_one_chooses_by_number() {
+fn key_import_choice_by_number() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let mut screen = sandbox.screen(["key", "import", ".env", "--no-validate"]);

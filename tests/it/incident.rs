@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 #[test]
-fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
+fn lockdown_blocks_sending_and_keys() {
     let server = Server::replies([Reply::says("Hello."), Reply::says("Again.")]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
@@ -20,7 +20,7 @@ fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
         sandbox.run(command).code(4).stderr(refused).check();
     }
     // What is here can still be looked at.
-    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
     sandbox.run(["incident", "release"]).fails(2);
     sandbox.run(["incident", "release", "--yes"]).stdout("the lockdown has ended\n").check();
     sandbox.run(["ask", "hello"]).stdout("Again.\n").check();
@@ -28,12 +28,12 @@ fn in_lockdown_nothing_is_sent_and_no_key_is_handed_out() {
 }
 
 #[test]
-fn it_takes_no_key_store_and_less_than_a_second() {
+fn lockdown_needs_no_key_store() {
     // The session bus leads nowhere, and the settings are nonsense.
     let sandbox = Sandbox::new();
     sandbox.configure("this is = = no toml");
     let began = Instant::now();
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     sandbox.configure("");
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
@@ -44,37 +44,37 @@ fn it_takes_no_key_store_and_less_than_a_second() {
 }
 
 #[test]
-fn what_was_exposed_is_counted_and_sealed() {
+fn incident_report_counts_and_encrypts() {
     let mut sandbox = Sandbox::with_vault();
     let server = Server::replies([Reply::says("Hello."), Reply::says("Fine.")]);
     sandbox.ask_at(&server.base_url(), "[privacy]\nredact = false\n");
-    sandbox.run(["ask", "my mail is ann.bell@initech.com"]).passes();
+    sandbox.run(["ask", "my mail is ann.bell@initech.com"]).succeeds();
     let config = std::fs::read_to_string(sandbox.settings()).unwrap();
     sandbox.configure(&config.replace("redact = false", "redact = true"));
-    sandbox.run(["ask", "--continue", "my card is 4111 1111 1111 1111"]).passes();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).passes().stdout).unwrap();
+    sandbox.run(["ask", "--continue", "my card is 4111 1111 1111 1111"]).succeeds();
+    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&found["conversations"], &found["opened"], &found["messages"]), (&1.into(), &1.into(), &4.into()), "{found}");
     assert_eq!((&found["unredacted"], &found["values"]["EMAIL"]), (&1.into(), &1.into()), "{found}");
     assert_eq!(found["requests"]["own"], 2);
     let later: Value =
-        serde_json::from_str(&sandbox.run(["incident", "assess", "--json", "--since", "2999-01-01"]).passes().stdout).unwrap();
+        serde_json::from_str(&sandbox.run(["incident", "assess", "--json", "--since", "2999-01-01"]).succeeds().stdout).unwrap();
     assert_eq!((&later["changed"], &later["unredacted"]), (&0.into(), &0.into()));
     let bundle = sandbox.root().join("evidence.sealed");
-    sandbox.run(["incident", "report"]).arg(&bundle).passes();
+    sandbox.run(["incident", "report"]).arg(&bundle).succeeds();
     let sealed = std::fs::read_to_string(&bundle).unwrap();
     assert!(!sealed.contains("initech") && !sealed.contains("audit"), "it is not sealed");
-    let opened = sandbox.run(["incident", "report", "--open"]).arg(&bundle).passes().stdout;
+    let opened = sandbox.run(["incident", "report", "--open"]).arg(&bundle).succeeds().stdout;
     let evidence: Value = serde_json::from_str(&opened).unwrap();
     assert!(evidence["logs"]["audit.jsonl"].as_str().unwrap().contains("\"deed\":\"report\""));
     assert!(evidence["files"].as_object().unwrap().keys().any(|f| f.ends_with("vault.json")));
     assert!(!opened.contains("initech"), "no message text unless asked");
     let whole = sandbox.root().join("whole.sealed");
-    sandbox.run(["incident", "report", "--with-messages"]).arg(&whole).passes();
-    let opened = sandbox.run(["incident", "report", "--open"]).arg(&whole).passes().stdout;
+    sandbox.run(["incident", "report", "--with-messages"]).arg(&whole).succeeds();
+    let opened = sandbox.run(["incident", "report", "--open"]).arg(&whole).succeeds().stdout;
     assert!(opened.contains("my mail is [EMAIL_1]") && !opened.contains("initech"), "{opened}");
     sandbox.run(["incident", "report"]).arg(&whole).fails(2);
     // Two that are made within one minute have names of their own.
-    let made = [0; 3].map(|_| sandbox.run(["incident", "report"]).passes().stdout);
+    let made = [0; 3].map(|_| sandbox.run(["incident", "report"]).succeeds().stdout);
     assert!(made[0] != made[1] && made[1] != made[2], "{made:?}");
     sandbox.is_private();
 }
@@ -84,13 +84,13 @@ const STEPS: &str = "1. check the audit log: was any record changed or removed? 
 ";
 
 #[test]
-fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
+fn incident_recover_resumes() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["ask", "--demo", "hello again"]).passes();
-    sandbox.run(["backup"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["ask", "--demo", "hello again"]).succeeds();
+    sandbox.run(["backup"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     let lost = sandbox.conversations().remove(0);
     std::fs::remove_file(&lost).unwrap();
     let restore = "3. restore what is missing (`chatbot restore [..].backup`, of [..]): nothing is overwritten\n";
@@ -118,23 +118,23 @@ fn coming_back_is_step_by_step_and_goes_on_where_it_stopped() {
     assert!(lost.exists());
     sandbox.run(["ask", "--demo", "hello"]).fails(4);
     // What was done is not done again; the key has gone meanwhile.
-    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
     let before = "   already done\n";
     let keys = "5. replace the API keys with new ones (`chatbot key rotate`)\n   skipped: there are no keys\n";
     let end = "the lockdown has ended\nrecovery complete; make a new backup now with `chatbot backup`\n";
     let told = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
     sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["history", "verify"]).succeeds();
     assert!(!sandbox.state().join("recovery.json").exists());
     sandbox.is_private();
 }
 
 #[test]
-fn each_step_of_coming_back_is_agreed_to() {
+fn incident_recover_confirms_each_step() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     let audit = sandbox.state().join("audit.jsonl");
     let whole = std::fs::read_to_string(&audit).unwrap();
     std::fs::write(&audit, whole.replace("answered", "Answered")).unwrap();
@@ -152,15 +152,15 @@ fn each_step_of_coming_back_is_agreed_to() {
     screen.wait_for("2. check every").wait_for("Continue? [y/N]").line("y").wait_for("nothing is damaged");
     screen.wait_for("6. end").wait_for("A step above found damage").line("y").wait_for("recovery complete");
     assert_eq!(screen.end(), 9);
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
 }
 
 #[test]
-fn in_lockdown_nothing_that_opens_anything_leaves_and_each_attempt_is_written_down() {
+fn lockdown_audits_each_attempt() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     let tries = [
         &["ask", "--demo", "hello"][..],
         &["key", "recovery", "export", "key.recovery"],
@@ -170,55 +170,55 @@ fn in_lockdown_nothing_that_opens_anything_leaves_and_each_attempt_is_written_do
     for command in tries {
         sandbox.run(command).fails(4);
     }
-    let refused = sandbox.run(["audit", "list", "--event", "limit.reached"]).passes().stdout;
+    let refused = sandbox.run(["audit", "list", "--event", "limit.reached"]).succeeds().stdout;
     assert_eq!(refused.matches("window=lockdown").count(), tries.len(), "{refused}");
     // What is looked at is not amiss because nothing is sent.
-    sandbox.run(["config", "check"]).passes();
+    sandbox.run(["config", "check"]).succeeds();
 }
 
 #[test]
-fn a_lockdown_asks_for_nothing_that_could_be_amiss() {
+fn lockdown_works_with_broken_setup() {
     let sandbox = Sandbox::new();
     sandbox.configure("[limits");
     for log in ["debug", "/nowhere/to/log"] {
-        sandbox.run(["incident", "lockdown"]).env("CHATBOT_LOG", log).passes();
+        sandbox.run(["incident", "lockdown"]).env("CHATBOT_LOG", log).succeeds();
         std::fs::remove_file(sandbox.state().join("lockdown")).unwrap();
     }
 }
 
 #[test]
-fn what_was_sent_and_never_answered_was_sent() {
+fn incident_counts_unanswered_messages() {
     let mut sandbox = Sandbox::under_one_root();
-    let server = Server::whatever(|_| Reply::json(400, r#"{"error":{"code":400,"message":"No"}}"#));
+    let server = Server::always(|_| Reply::json(400, r#"{"error":{"code":400,"message":"No"}}"#));
     sandbox.ask_at(&server.base_url(), "");
     sandbox.run(["ask", "--no-log", "hello"]).output();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).passes().stdout).unwrap();
+    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(found["requests"]["own"], 1, "{found}");
 }
 
 #[test]
-fn a_key_is_found_although_what_was_written_of_it_is_lost() {
+fn incident_finds_key_without_index() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
     let book = sandbox.state().join("keys.json");
     let lose = || std::fs::remove_file(&book).unwrap();
     lose();
-    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).passes().stdout).unwrap();
+    let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(found["keys"].as_array().unwrap().len(), 1, "{found}");
     lose();
     let recovered = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
     assert!(recovered.contains("replace the API keys with new ones (`chatbot key rotate`): `openrouter`"), "{recovered}");
     lose();
-    let kept = sandbox.run(["backup", "--with-keys", "--yes"]).passes();
+    let kept = sandbox.run(["backup", "--with-keys", "--yes"]).succeeds();
     assert!(kept.stderr.contains("1 API key is in this backup"), "{kept:?}");
 }
 
 #[test]
-fn a_step_that_fails_does_not_hold_up_the_next() {
+fn incident_recover_continues_after_failure() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["backup"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["backup"]).succeeds();
     let backup = std::fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
     let bytes = std::fs::read(&backup).unwrap();
     std::fs::write(&backup, &bytes[..bytes.len() / 2]).unwrap();
@@ -226,6 +226,6 @@ fn a_step_that_fails_does_not_hold_up_the_next() {
     assert!(recovered.contains("re-encrypted 1 conversation"), "{recovered}");
     assert!(recovered.ends_with("steps not done, run this command again: 3\n"), "{recovered}");
     sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
-    let told = sandbox.run(["audit", "list", "--event", "backup"]).passes().stdout;
+    let told = sandbox.run(["audit", "list", "--event", "backup"]).succeeds().stdout;
     assert!(told.ends_with("deed=verify outcome=failed\n"), "{told}");
 }

@@ -32,14 +32,14 @@ fn files_of_ours(sandbox: &Sandbox) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_key_is_set_seen_listed_and_deleted() {
+fn keyring_key_lifecycle() {
     let Some((sandbox, keyring)) = unlocked("keyring") else { return };
     set(&sandbox);
     let seen = keyring.seen("service", "chatbot");
     assert!(seen.contains(&format!("secret = {}", key())), "`secret-tool` does not see it:\n{seen}");
     assert!(files_of_ours(&sandbox).is_empty(), "{:?}", files_of_ours(&sandbox));
 
-    let listed = sandbox.run(["key", "list", "--json"]).passes();
+    let listed = sandbox.run(["key", "list", "--json"]).succeeds();
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
     let entry = &listed["keys"][0];
     assert_eq!(
@@ -53,7 +53,7 @@ fn a_key_is_set_seen_listed_and_deleted() {
     let mut screen: Screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key());
     assert_eq!(screen.end(), 0);
-    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout.lines().count(), 1);
+    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.reveal"]).succeeds().stdout.lines().count(), 1);
 
     sandbox.run(["key", "delete"]).fails(2);
     sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();
@@ -64,20 +64,20 @@ fn a_key_is_set_seen_listed_and_deleted() {
 }
 
 #[test]
-fn a_conversation_is_sealed_with_a_key_of_the_keyring() {
+fn keyring_data_key_encrypts_conversation() {
     let Some((sandbox, keyring)) = unlocked("keyring, conversations") else { return };
-    sandbox.run(["ask", "--demo", "kept under the keyring"]).passes();
-    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("kept under the keyring"));
+    sandbox.run(["ask", "--demo", "kept under the keyring"]).succeeds();
+    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("kept under the keyring"));
     keyring.lock();
     keyring.unlock();
-    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("kept under the keyring"));
+    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("kept under the keyring"));
 }
 
 #[test]
-fn a_locked_keyring_is_said_in_time_and_nothing_weaker_is_used() {
+fn keyring_locked_uses_nothing_weaker() {
     let Some((sandbox, keyring)) = unlocked("keyring, locked") else { return };
     set(&sandbox);
-    sandbox.run(["ask", "--demo", "before it was locked"]).passes();
+    sandbox.run(["ask", "--demo", "before it was locked"]).succeeds();
     keyring.lock();
     let before = sandbox.conversations();
     for args in [
@@ -97,11 +97,11 @@ fn a_locked_keyring_is_said_in_time_and_nothing_weaker_is_used() {
     assert!(!sandbox.data().join("vault.json").exists() && files_of_ours(&sandbox).is_empty());
     keyring.unlock();
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
-    assert!(sandbox.run(["history", "show"]).passes().stdout.contains("before it was locked"));
+    assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("before it was locked"));
 }
 
 #[test]
-fn a_keyring_that_never_answers_is_left_at_the_deadline() {
+fn keyring_silent_times_out() {
     let Some((sandbox, keyring)) = unlocked("keyring, silent") else { return };
     set(&sandbox);
     keyring.freeze();
@@ -114,7 +114,7 @@ fn a_keyring_that_never_answers_is_left_at_the_deadline() {
 }
 
 #[test]
-fn no_daemon_and_no_bus_are_said_and_nothing_is_lost() {
+fn keyring_without_daemon_or_bus() {
     let bare = Sandbox::under_one_root();
     let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: make a vault with `chatbot vault create`[..]\n";
     bare.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
@@ -130,7 +130,7 @@ fn no_daemon_and_no_bus_are_said_and_nothing_is_lost() {
 }
 
 #[test]
-fn a_hidden_prompt_hides_and_wants_a_terminal() {
+fn hidden_prompt_needs_terminal() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["key", "set"])

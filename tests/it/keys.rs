@@ -18,7 +18,7 @@ const LIST: &str = r#"{"data":[]}"#;
 const REFUSED: &str = r#"{"error":{"code":401,"message":"No such key"}}"#;
 
 #[test]
-fn a_key_is_stored_shown_masked_listed_and_removed() {
+fn key_lifecycle() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     sandbox
@@ -46,7 +46,7 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
          store: vault, because `CHATBOT_KEYRING` or `keys.store` selects it\n",
         )
         .check();
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     let [first, second] = listed["keys"].as_array().unwrap().as_slice() else { panic!("{listed}") };
     let names: Vec<&str> = first.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
@@ -61,13 +61,13 @@ fn a_key_is_stored_shown_masked_listed_and_removed() {
     ).check();
     sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the vault\n").check();
     sandbox.run(["key", "delete", "--yes"]).fails(3);
-    sandbox.run(["key", "get", "--profile", "work"]).passes();
+    sandbox.run(["key", "get", "--profile", "work"]).succeeds();
     assert_eq!(sandbox.files_with(key.as_bytes()), Vec::<std::path::PathBuf>::new());
     sandbox.is_private();
 }
 
 #[test]
-fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
+fn key_set_rejects_non_key() {
     let sandbox = Sandbox::with_vault();
     let hint = "chatbot: hint: check it at https://openrouter.ai/settings/keys, or save it anyway with `--force`\n";
     let alone = "chatbot: hint: copy only the key, complete and on one line\n";
@@ -86,7 +86,7 @@ fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
             .stderr(format!("chatbot: error: {why}\n{hint}"))
             .check();
     }
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("canary").passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("canary").succeeds();
     sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("two words").fails(3);
     sandbox
         .run(["key", "set", "--stdin", "--provider", "ollama"])
@@ -104,7 +104,7 @@ fn what_is_no_key_is_refused_with_the_reason_and_nothing_of_it_is_said() {
 }
 
 #[test]
-fn a_provider_is_asked_before_its_key_is_kept_and_then_once_an_hour() {
+fn key_set_validates_and_caches() {
     let sandbox = Sandbox::with_vault();
     let server = Server::scripted(
         [(401, REFUSED), (200, LIST), (200, LIST), (401, REFUSED)].map(|(status, body)| ("GET /v1/models", Reply::json(status, body))),
@@ -125,26 +125,26 @@ fn a_provider_is_asked_before_its_key_is_kept_and_then_once_an_hour() {
     sandbox.run(["key", "validate", "--force"]).stdout("own: valid\n").check();
     sandbox.run(["key", "validate", "--force"]).code(3).stdout("own: invalid: [..]\n").check();
     sandbox.run(["key", "validate"]).code(3).stdout("own: invalid, checked [..] ago\n").check();
-    let listed = sandbox.run(["key", "list"]).passes().stdout;
+    let listed = sandbox.run(["key", "list"]).succeeds().stdout;
     assert!(listed.contains("! the key for `own` was rejected by its provider\n"), "{listed}");
     let asked: Vec<String> = server.requests().iter().map(|r| format!("{} {}", r.line(), r.header("authorization").unwrap())).collect();
     assert_eq!(asked, ["wrong", "right", "right", "right"].map(|key| format!("GET /v1/models Bearer {key}")));
 }
 
 #[test]
-fn without_the_network_a_key_is_stored_and_nothing_is_claimed_of_it() {
+fn key_set_without_network() {
     let sandbox = Sandbox::with_vault();
     let server = Server::replies([]);
     sandbox.configure(&own(&server));
     drop(server);
     sandbox.run(["key", "set", "--stdin"]).stdin("good").stdout("saved the key for `own` in the vault: unknown: [..]\n").check();
     sandbox.run(["key", "validate"]).code(7).stdout("own: unknown: [..]\n").check();
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&listed["keys"][0]["status"], &listed["keys"][0]["last_validated"]), (&"unknown".into(), &serde_json::Value::Null));
 }
 
 #[test]
-fn a_key_stays_with_the_host_it_was_stored_for() {
+fn key_is_bound_to_its_host() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     sandbox.store_key("openrouter", &key);
@@ -181,17 +181,17 @@ fn a_key_stays_with_the_host_it_was_stored_for() {
     fs::remove_file(&book).unwrap();
     fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["ask", "hello"]).fails(7);
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(listed["keys"][0]["host"], "openrouter.ai");
     fs::write(&book, whole).unwrap();
     sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
     // Nor does a variable: it belongs to the host we know.
-    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
     sandbox.run(["ask", "hello"]).env("OPENROUTER_API_KEY", &key).fails(3);
 }
 
 #[test]
-fn the_environment_is_the_second_source_and_is_never_written_down() {
+fn key_from_environment_is_not_saved() {
     let sandbox = Sandbox::with_vault();
     let (stored, variable) = (key("c0ffee42"), key("0ddba115"));
     let with = |args: &[&str]| sandbox.run(args).env("OPENROUTER_API_KEY", &variable);
@@ -213,13 +213,13 @@ fn the_environment_is_the_second_source_and_is_never_written_down() {
     with(&["key", "get", "--profile", "work"]).fails(3);
     sandbox.store_key("openrouter", &stored);
     with(&["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();
-    let listed = with(&["key", "list"]).passes().stdout;
+    let listed = with(&["key", "list"]).succeeds().stdout;
     assert!(listed.contains("the key for `openrouter` in the environment is not used: a saved key takes precedence\n"), "{listed}");
     assert_eq!(sandbox.files_with(variable.as_bytes()), Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
-fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
+fn key_is_typed_hidden() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
@@ -237,7 +237,7 @@ fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key);
     assert_eq!(screen.end(), 0);
-    let events = sandbox.run(["audit", "--json", "--event", "key.reveal"]).passes().stdout;
+    let events = sandbox.run(["audit", "--json", "--event", "key.reveal"]).succeeds().stdout;
     assert!(events.contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#), "{events}");
     let mut screen = sandbox.screen(["key", "delete"]);
     screen.wait_for("Delete the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was deleted");
@@ -248,7 +248,7 @@ fn a_key_is_typed_unseen_and_shown_only_on_a_terminal() {
 }
 
 #[test]
-fn an_interrupt_at_the_hidden_prompt_stores_nothing() {
+fn key_prompt_interrupt_stores_nothing() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
     screen.wait_for("(nothing is shown): ").send("sk-half").send(press::CTRL_C);
@@ -257,7 +257,7 @@ fn an_interrupt_at_the_hidden_prompt_stores_nothing() {
 }
 
 #[test]
-fn a_lost_book_is_written_again_from_the_vault() {
+fn key_index_is_rebuilt_from_vault() {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key("c0ffee42"));
     let book = sandbox.state().join("keys.json");
@@ -266,13 +266,13 @@ fn a_lost_book_is_written_again_from_the_vault() {
             None => fs::remove_file(&book).unwrap(),
             Some(text) => drop(sandbox.write(&book, text)),
         }
-        let listed = sandbox.run(["key", "list"]).passes().stdout;
+        let listed = sandbox.run(["key", "list"]).succeeds().stdout;
         assert!(listed.contains("openrouter  default  vault"), "{listed}");
     }
 }
 
 #[test]
-fn what_is_no_text_is_no_key() {
+fn key_must_be_text() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["key", "set", "--stdin", "--no-validate"])
@@ -287,7 +287,7 @@ fn what_is_no_text_is_no_key() {
 
 /// A server that would take any key, and a home whose settings say that it gets the key in a variable.
 fn thief(variable: &str) -> (Sandbox, Server) {
-    let server = Server::whatever(|_| Reply::says("thanks"));
+    let server = Server::always(|_| Reply::says("thanks"));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
         "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:{variable}\"\nmodel = \"m\"\n",
@@ -297,7 +297,7 @@ fn thief(variable: &str) -> (Sandbox, Server) {
 }
 
 #[test]
-fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
+fn foreign_key_in_variable_needs_permission() {
     let router = super::harness::sandbox::key();
     let mistral = "m".repeat(32);
     for (variable, value) in
@@ -315,7 +315,7 @@ fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
         sandbox.run(["key", "validate", "--allow-host", "127.0.0.1:1"]).fails(2);
         assert_eq!(server.connections(), 0, "{variable}");
         sandbox.run(["key", "validate", "--allow-host", &host]).output();
-        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).passes().stdout, "thanks\n");
+        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
         // The yes is for this key and this host alone.
         sandbox.run(["ask", "hi"]).env(variable, format!("{value}0")).fails(3);
         let asked = server.requests().len();
@@ -332,13 +332,13 @@ fn foreign_key_in_a_variable_goes_to_another_host_only_once_it_was_allowed() {
 }
 
 #[test]
-fn foreign_key_by_its_looks_stays_on_this_machine() {
+fn foreign_key_format_stays_local() {
     for (variable, value) in
         [("LLM_KEY", super::harness::sandbox::key().as_str()), ("llm_key", "sk-ant-api03-short"), ("LLM_KEY", "ghp_0123456789")]
     {
         let (mut sandbox, server) = thief(variable);
         sandbox.set(variable, value);
-        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).passes().stdout, "thanks\n");
+        assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
         assert_eq!(server.connections(), 1);
         let elsewhere = "base_url = \"https://api.example/v1\"";
         sandbox.configure(&format!("provider = \"own\"\n[providers.own]\n{elsewhere}\nkey = \"env:{variable}\"\nmodel = \"m\"\n"));
@@ -348,7 +348,7 @@ fn foreign_key_by_its_looks_stays_on_this_machine() {
 }
 
 #[test]
-fn foreign_key_is_asked_about_once_on_a_terminal() {
+fn foreign_key_is_confirmed_once() {
     let (mut sandbox, server) = thief("OPENROUTER_API_KEY");
     sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
     let mut screen = sandbox.screen(["ask", "hi"]);
@@ -361,11 +361,11 @@ fn foreign_key_is_asked_about_once_on_a_terminal() {
     let mut screen = sandbox.screen(["ask", "hi"]);
     screen.wait_for("thanks");
     assert_eq!(screen.end(), 0);
-    sandbox.run(["ask", "hi"]).passes();
+    sandbox.run(["ask", "hi"]).succeeds();
 }
 
 #[test]
-fn foreign_key_is_stored_for_another_host_only_with_a_yes() {
+fn foreign_key_store_needs_confirmation() {
     let (sandbox, server) = thief("UNUSED");
     sandbox.configure(&format!(
         "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
@@ -375,12 +375,12 @@ fn foreign_key_is_stored_for_another_host_only_with_a_yes() {
     let output = sandbox.run(["key", "set", "--stdin"]).stdin(&key).fails(3);
     assert!(output.stderr.contains("this key looks like a key of OpenRouter, but `own` is at `127.0.0.1:"), "{}", output.stderr);
     assert_eq!(server.connections(), 0);
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(&key).passes();
-    sandbox.run(["ask", "hi"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(&key).succeeds();
+    sandbox.run(["ask", "hi"]).succeeds();
 }
 
 #[test]
-fn stored_key_stays_with_its_host_when_settings_and_state_are_edited_together() {
+fn stored_key_is_bound_despite_edited_files() {
     let (sandbox, server) = thief("UNUSED");
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     let host = format!("127.0.0.1:{}", server.port());

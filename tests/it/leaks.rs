@@ -162,7 +162,7 @@ fn parrot(turn: usize, request: &Request) -> Reply {
 }
 
 #[test]
-fn there_is_a_canary_of_every_kind_and_each_is_found() {
+fn leaks_canaries_cover_every_kind() {
     let canaries = canaries();
     let redactor = Redactor::new(&Policy::default()).unwrap();
     let missing: Vec<_> = KINDS.iter().map(|(kind, _)| *kind).filter(|kind| !canaries.iter().any(|(k, _, _)| kind == k)).collect();
@@ -179,7 +179,7 @@ fn there_is_a_canary_of_every_kind_and_each_is_found() {
 }
 
 #[test]
-fn the_hunter_catches() {
+fn leaks_search_finds_planted_canary() {
     for planted in
         [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))]
     {
@@ -197,7 +197,7 @@ fn house(server: &Server) -> Sandbox {
         "provider = \"own\"\n{more}[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(format!("{}\n", key())).passes();
+    sandbox.run(["key", "set", "--stdin", "--force"]).stdin(format!("{}\n", key())).succeeds();
     sandbox
 }
 
@@ -223,18 +223,18 @@ fn foreign(all: &str) -> String {
 }
 
 #[test]
-fn commands_leak_nothing_to_one_who_says_back_what_it_was_told() {
+fn leaks_none_with_echoing_provider() {
     commands(echo, false);
 }
 
 #[test]
-fn commands_leak_nothing_to_one_who_knows_it_all() {
+fn leaks_none_with_all_knowing_provider() {
     commands(parrot, true);
 }
 
 fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     let mut turn = 0;
-    let server = Server::whatever(move |request| {
+    let server = Server::always(move |request| {
         turn += usize::from(request.method == "POST");
         provider(turn.saturating_sub(1), request)
     });
@@ -329,7 +329,7 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
 }
 
 #[test]
-fn object_storage_gets_nothing_in_the_clear() {
+fn leaks_none_to_object_storage() {
     let dav = WebDav::start();
     let (mut sandbox, mut other) = (Sandbox::with_vault(), Sandbox::with_vault());
     for sandbox in [&mut sandbox, &mut other] {
@@ -337,9 +337,9 @@ fn object_storage_gets_nothing_in_the_clear() {
         sandbox.set("WEBDAV_PASSWORD", webdav::PASSWORD);
         sandbox.configure("[limits]\nrequests_per_minute = 1000\n");
     }
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(format!("{}\n", key())).succeeds();
     for (_, sentence, _) in canaries() {
-        sandbox.run(["ask", "--demo", "--"]).arg(sentence).passes();
+        sandbox.run(["ask", "--demo", "--"]).arg(sentence).succeeds();
     }
     let address = dav.address();
     for args in [
@@ -349,9 +349,9 @@ fn object_storage_gets_nothing_in_the_clear() {
         &["backup", "--verify", &address],
         &["backup", "prune", &address, "--keep", "1", "--yes"],
     ] {
-        sandbox.run(args).passes();
+        sandbox.run(args).succeeds();
     }
-    other.run(["restore", "--mine", &address, "--with-keys"]).passes();
+    other.run(["restore", "--mine", &address, "--with-keys"]).succeeds();
     // And when it says back what it was shown.
     dav.fault(|request| Some(Reply::full(403, &[], &String::from_utf8_lossy(&request.bytes()))));
     for args in [["backup", &address].as_slice(), &["restore", "--mine", &address, "--json"]] {
@@ -430,13 +430,13 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
         sandbox.run(args).stdin("").output();
     }
     for made in ["all.md", "all.html", "all.json", "recovery.txt", "kept.backup"] {
-        assert!(sandbox.desk().join(made).exists(), "{made} was not made");
+        assert!(sandbox.cwd().join(made).exists(), "{made} was not made");
     }
 }
 
 #[test]
-fn lines_typed_edited_and_deleted_leak_nothing() {
-    let server = Server::whatever(|request| echo(0, request));
+fn leaks_none_in_line_editor() {
+    let server = Server::always(|request| echo(0, request));
     let mut sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
     let notes = sandbox.write("desk/notes.md", sentences.join("\n"));
@@ -461,7 +461,7 @@ fn lines_typed_edited_and_deleted_leak_nothing() {
         .wait_for("\n> ")
         .send(screen::key::CTRL_D);
     assert_eq!(again.end(), 0);
-    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
     let mut hunt = hunt();
     search_sandbox(&mut hunt, &sandbox, true);
 
@@ -475,7 +475,7 @@ fn lines_typed_edited_and_deleted_leak_nothing() {
         std::fs::copy(&conversation, conversation.with_extension(left)).unwrap();
     }
     let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
-    sandbox.run(["history", "delete", "--yes", &id]).passes();
+    sandbox.run(["history", "delete", "--yes", &id]).succeeds();
     for line in said.iter().chain(&typed) {
         let files = sandbox.files_with(line.as_bytes());
         assert!(files.is_empty(), "still in {files:?}");
@@ -483,7 +483,7 @@ fn lines_typed_edited_and_deleted_leak_nothing() {
     // What was done and what it cost stays on record, without a word of it.
     let names: Vec<_> = sandbox.files_with(id.as_bytes()).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
     assert!(names.iter().all(|name| name == "audit.jsonl" || name == "usage.jsonl"), "{names:?}");
-    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
     search_sandbox(&mut hunt, &sandbox, true);
     search_requests(&mut hunt, &server);
     hunt.end();
@@ -491,11 +491,11 @@ fn lines_typed_edited_and_deleted_leak_nothing() {
 }
 
 #[test]
-fn the_conversation_leaks_nothing_even_when_it_is_killed() {
+fn leaks_none_when_chat_is_killed() {
     let came = Gate::default();
     let (told, never) = (came.clone(), Gate::default());
     let mut turn = 0;
-    let server = Server::whatever(move |request| {
+    let server = Server::always(move |request| {
         turn += usize::from(request.method == "POST");
         let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
         if request.text().contains("now the kill") {

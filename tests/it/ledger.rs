@@ -4,13 +4,13 @@ use super::harness::provider::{Reply, Server};
 use super::harness::sandbox::key;
 use super::harness::{Sandbox, Screen};
 use chatbot::catalog::{self, Endpoint};
-use chatbot::chat::{Cost, Machines, Manners, Price, Pricing, Said, Session, Watcher};
-use chatbot::ledger::audit::Audit;
-use chatbot::ledger::budget::{Caps, Own, Purse};
+use chatbot::chat::{Cost, Observer, Price, Pricing, Services, Session, SessionConfig, UserInput};
+use chatbot::ledger::audit::AuditLog;
+use chatbot::ledger::budget::{BudgetLimits, BudgetTracker, SessionSpend};
 use chatbot::limit::{Backoff, Limiter, Lockdown};
 use chatbot::privacy::Findings;
-use chatbot::privacy::validate::{Rules, Suspicious};
-use chatbot::provider::{self, Net, OpenAi, Prices, Reach, Wish};
+use chatbot::privacy::validate::{InputLimits, Suspicious};
+use chatbot::provider::{self, HttpContext, NetworkConfig, OpenAi, Prices, RequestOptions};
 use chatbot::{Clock, Policy, Raw, Redactor, Secret};
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -33,7 +33,7 @@ fn last_entry(sandbox: &Sandbox) -> Value {
 }
 
 #[test]
-fn costs_are_what_a_person_works_out_by_hand() {
+fn usage_costs_match_hand_calculation() {
     // What the provider counts; the model; billionths of a dollar; whether it is an estimate.
     let cases: [(&str, &str, Option<i64>, bool); 9] = [
         (r#"{"prompt_tokens":12,"completion_tokens":7,"cost":0.000147}"#, "maker/model-1", Some(147_000), false),
@@ -73,7 +73,7 @@ fn costs_are_what_a_person_works_out_by_hand() {
         (r#"{"prompt_tokens":250000,"completion_tokens":1000}"#, "maker/model-1", Some(1_522_500_000), true),
     ];
     for (usage, model, nanos, estimated) in cases {
-        let server = Server::whatever(move |request| match request.path.as_str() {
+        let server = Server::always(move |request| match request.path.as_str() {
             "/v1/models" => Reply::json(200, LIST),
             _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
         });
@@ -83,7 +83,7 @@ fn costs_are_what_a_person_works_out_by_hand() {
         let entry = last_entry(&sandbox);
         assert_eq!(entry["nanos"].as_i64(), nanos, "{usage}: {entry}");
         assert_eq!(entry["estimated"].as_bool().unwrap_or(false), estimated, "{usage}: {entry}");
-        let shown = sandbox.run(["usage"]).passes().stdout;
+        let shown = sandbox.run(["usage"]).succeeds().stdout;
         assert_eq!(shown.contains('~'), estimated, "{shown}");
         assert_eq!(shown.contains("unknown"), nanos.is_none(), "{shown}");
     }
@@ -113,40 +113,40 @@ impl Heard {
     }
 }
 
-impl Watcher for Ear {
-    fn warned(&mut self, _: &str) {}
-    fn redacted(&mut self, _: &Findings) {}
-    fn approves(&mut self, _: &Findings) -> bool {
+impl Observer for Ear {
+    fn on_warning(&mut self, _: &str) {}
+    fn on_redacted(&mut self, _: &Findings) {}
+    fn confirm_send(&mut self, _: &Findings) -> bool {
         true
     }
-    fn text(&mut self, _: &chatbot::Displayable) {
+    fn on_text(&mut self, _: &chatbot::Displayable) {
         self.0.something.set(true);
         self.0.waits.take().map(Waker::wake).unwrap_or_default();
     }
-    fn sign(&mut self, _: &provider::Heard) {}
-    fn waiting(&mut self, _: Duration) {}
+    fn on_event(&mut self, _: &provider::StreamEvent) {}
+    fn on_wait(&mut self, _: Duration) {}
 }
 
 /// A session with one at this address who is taken for OpenRouter, and its purse.
-fn session(state: &Path, server: &Server) -> (Session<OpenAi>, Purse) {
+fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
     let clock = Clock::system();
     let redactor = Arc::new(Redactor::new(&Policy::default()).unwrap());
-    let audit = Audit::new(state, clock.clone());
-    let caps = Caps { per_day: Some(1_000_000_000), ..Caps::default() };
-    let purse = Purse::new(state, audit.clone(), clock.clone(), caps);
+    let audit = AuditLog::new(state, clock.clone());
+    let caps = BudgetLimits { per_day: Some(1_000_000_000), ..BudgetLimits::default() };
+    let budget = BudgetTracker::new(state, audit.clone(), clock.clone(), caps);
     let prices = Prices::parse(r#"{"prompt":"0.000001","completion":"0.00001"}"#).unwrap();
-    let machines = Machines {
+    let machines = Services {
         redactor: Arc::clone(&redactor),
         lockdown: Lockdown::new(state),
         limiter: Limiter::new(state.join("requests"), 10, 10),
         backoff: Backoff::new(state, clock.clone()),
-        purse: purse.clone(),
+        budget: budget.clone(),
         pricing: Pricing::new(move |_| Price::Known(Box::new(prices.clone()))),
         audit,
         clock: clock.clone(),
     };
-    let manners = Manners {
-        rules: Rules { max_chars: 4000, suspicious: Suspicious::Off },
+    let manners = SessionConfig {
+        rules: InputLimits { max_chars: 4000, suspicious: Suspicious::Off },
         max_messages: 100,
         drop_findings: false,
         ask_on_secret: false,
@@ -156,16 +156,16 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, Purse) {
         allow_unknown_price: false,
     };
     let endpoint = Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() };
-    let reach = Reach { net: Arc::new(Net::default()), redactor, clock };
+    let reach = HttpContext { config: Arc::new(NetworkConfig::default()), redactor, clock };
     let provider = OpenAi::new(&endpoint, Some(Secret::new(key())), reach).unwrap();
-    (Session::new(provider, Wish::new("maker/model-1"), manners, machines, None), purse)
+    (Session::new(provider, RequestOptions::new("maker/model-1"), manners, machines, None), budget)
 }
 
 #[test]
-fn a_stopped_answer_is_estimated_and_mended_when_its_cost_can_be_asked() {
+fn usage_estimate_is_corrected_later() {
     let bill = r#"{"data":{"id":"gen-1","total_cost":0.0005,"native_tokens_prompt":10,"native_tokens_completion":9,"is_byok":false}}"#;
     let mut asked = 0;
-    let server = Server::whatever(move |request| match request.line().as_str() {
+    let server = Server::always(move |request| match request.line().as_str() {
         "GET /v1/generation?id=gen-1" => Reply::json(200, bill),
         "POST /v1/chat/completions" => {
             asked += 1;
@@ -175,21 +175,21 @@ fn a_stopped_answer_is_estimated_and_mended_when_its_cost_can_be_asked() {
     });
     let dir = tempfile::tempdir().unwrap();
     let state = dir.path().join("state");
-    let (mut session, purse) = session(&state, &server);
+    let (mut session, budget) = session(&state, &server);
     let spent = || {
-        let fill = purse.standing(Own::default()).unwrap()[0];
+        let fill = budget.status(SessionSpend::default()).unwrap()[0];
         (fill.spent, fill.held)
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut ear = Ear::default();
     let heard = Rc::clone(&ear.0);
-    let stopped = runtime.block_on(session.say(Said::typed(Raw::from("hello")), &mut ear, heard.something())).unwrap();
-    assert!(stopped.stopped);
+    let stopped = runtime.block_on(session.send(UserInput::from_typed(Raw::from("hello")), &mut ear, heard.something())).unwrap();
+    assert!(stopped.cancelled);
     // 6 tokens of prompt and 2 of answer, by the length of their text: 6 × 1000 + 2 × 10000.
     assert_eq!(stopped.cost, Some(Cost { nanos: 26_000, estimated: true }));
     assert_eq!(spent(), (26_000, 0));
-    let whole = runtime.block_on(session.say(Said::typed(Raw::from("again")), &mut ear, std::future::pending())).unwrap();
-    assert_eq!((whole.cost, whole.trouble), (Some(Cost { nanos: 147_000, estimated: false }), vec![]));
+    let whole = runtime.block_on(session.send(UserInput::from_typed(Raw::from("again")), &mut ear, std::future::pending())).unwrap();
+    assert_eq!((whole.cost, whole.warnings), (Some(Cost { nanos: 147_000, estimated: false }), vec![]));
     assert_eq!(spent(), (500_000 + 147_000, 0));
     let lines: Vec<Value> =
         std::fs::read_to_string(state.join("usage.jsonl")).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -201,11 +201,11 @@ fn a_stopped_answer_is_estimated_and_mended_when_its_cost_can_be_asked() {
 }
 
 #[test]
-fn logging_says_what_happens_and_nothing_private() {
+fn debug_log_contains_nothing_private() {
     let server = Server::replies([Reply::says("Your mail is ann.bell@initech.com."), Reply::says("Fine.")]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    let logged = sandbox.run(["ask", "--no-log", "-vv", "my mail is ann.bell@initech.com, tell me"]).passes().stderr;
+    let logged = sandbox.run(["ask", "--no-log", "-vv", "my mail is ann.bell@initech.com, tell me"]).succeeds().stderr;
     assert!(logged.starts_with("chatbot: warning: logging is on, here: "), "{logged}");
     for part in [
         "settings: ",
@@ -227,7 +227,7 @@ fn logging_says_what_happens_and_nothing_private() {
         assert!(!logged.contains(part), "{part}: {logged}");
     }
     let file = sandbox.root().join("one-root/state/trace.log");
-    let quiet = sandbox.run(["ask", "--no-log", "hello"]).env("CHATBOT_LOG", &file).passes();
+    let quiet = sandbox.run(["ask", "--no-log", "hello"]).env("CHATBOT_LOG", &file).succeeds();
     assert_eq!(quiet.stderr.lines().count(), 1, "{}", quiet.stderr);
     assert!(std::fs::read_to_string(&file).unwrap().contains("request {"));
     sandbox.is_private();
@@ -243,13 +243,13 @@ fn logging_says_what_happens_and_nothing_private() {
     let nowhere = sandbox.root().join("nowhere");
     sandbox.run(["ask", "hello"]).env("CHATBOT_LOG", nowhere.join("trace.log")).fails(2);
     assert!(!nowhere.exists());
-    let started = sandbox.run(["audit", "list", "--event", "debug"]).passes().stdout;
+    let started = sandbox.run(["audit", "list", "--event", "debug"]).succeeds().stdout;
     assert_eq!(started.matches("level=debug").count(), 2, "{started}");
 }
 
 #[test]
-fn a_cost_nobody_knows_brings_the_price_list_and_holds_nothing_up() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn usage_unknown_cost_fetches_prices() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, LIST),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":1000,"completion_tokens":200}"#).done(),
     });
@@ -270,41 +270,41 @@ fn a_cost_nobody_knows_brings_the_price_list_and_holds_nothing_up() {
     let fetched = asked();
     assert!(!fetched.is_empty() && !fetched.contains(&true), "a public list needs no key: {fetched:?}");
     // For a day it is known.
-    sandbox.run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"]).passes();
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"]).succeeds();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     assert_eq!(asked().len(), fetched.len());
 }
 
 #[test]
-fn what_goes_wrong_and_what_is_changed_is_written_down() {
+fn audit_records_failures_and_changes() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("model = \"a\"\n");
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["backup", "one.backup"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["backup", "one.backup"]).succeeds();
     let events = |event: &str| {
-        let lines = sandbox.run(["audit", "list", "--event", event]).passes().stdout;
+        let lines = sandbox.run(["audit", "list", "--event", event]).succeeds().stdout;
         lines.lines().map(|l| l[18..].to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(events("config"), Vec::<String>::new());
     sandbox.configure("model = \"bb\"\n");
     for _ in 0..2 {
-        sandbox.run(["ask", "--demo", "hello"]).passes();
+        sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
     let [changed] = &events("config")[..] else { panic!("{:?}", events("config")) };
     assert!(changed.starts_with("config.changed     sha256=") && changed.ends_with(" bytes=13"), "{changed}");
     std::fs::remove_file(sandbox.settings()).unwrap();
-    sandbox.run(["config", "init"]).passes();
-    sandbox.run(["restore", "one.backup"]).passes();
+    sandbox.run(["config", "init"]).succeeds();
+    sandbox.run(["restore", "one.backup"]).succeeds();
     assert!(events("config").iter().any(|e| e == "config             deed=init"), "{:?}", events("config"));
-    sandbox.write("desk/torn.backup", &std::fs::read(sandbox.desk().join("one.backup")).unwrap()[..900]);
+    sandbox.write("desk/torn.backup", &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900]);
     sandbox.run(["restore", "torn.backup"]).fails(8);
     assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
-    sandbox.run(["ask", "--demo", "-v", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "-v", "hello"]).succeeds();
     assert_eq!(events("debug"), ["debug              level=info"]);
 }
 
 #[test]
-fn a_key_given_for_a_model_goes_nowhere() {
+fn key_as_model_name_is_refused() {
     let server = Server::replies([]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
@@ -314,33 +314,33 @@ fn a_key_given_for_a_model_goes_nowhere() {
         assert!(refused.stderr.contains("the model name contains private data"), "{refused:?}");
     }
     assert!(server.requests().is_empty());
-    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
     assert_eq!(told.matches("message.refused    reason=private_model\n").count(), 2, "{told}");
     assert_eq!(told.lines().count(), 2, "{told}");
 }
 
 #[test]
-fn a_provider_that_says_a_private_thing_for_its_name_is_called_as_it_was_asked() {
+fn usage_ignores_private_model_name() {
     let server = Server::replies([Reply::stream()
         .event(r#"{"model":"ann.bell@initech.com","choices":[{"delta":{"content":"yes"},"finish_reason":"stop"}]}"#)
         .done()]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
-    let told = sandbox.run(["audit", "list", "--event", "request"]).passes().stdout;
+    let told = sandbox.run(["audit", "list", "--event", "request"]).succeeds().stdout;
     assert!(told.contains("model=maker/model-1"), "{told}");
 }
 
 #[test]
-fn what_was_looked_at_and_what_did_not_open_is_written_down() {
+fn audit_records_reads_and_damage() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["history", "show"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["history", "show"]).succeeds();
     let wrong = sandbox.write("wrong", "another passphrase entirely");
     sandbox.run(["history", "show"]).env("CHATBOT_PASSPHRASE_FILE", wrong).fails(3);
     sandbox.write("desk/long.txt", "word ".repeat(1 << 18));
     sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
-    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in
         ["history            deed=show conversation=", "vault              deed=open outcome=failed", "message.refused    reason=too_long"]
     {
@@ -349,13 +349,13 @@ fn what_was_looked_at_and_what_did_not_open_is_written_down() {
 }
 
 #[test]
-fn what_is_done_with_keys_is_written_under_the_key_of_the_log() {
+fn audit_key_events_have_mac() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &key());
-    sandbox.run(["key", "get"]).passes();
-    sandbox.run(["key", "recovery", "export", "key.recovery", "--yes"]).passes();
-    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
+    sandbox.run(["key", "recovery", "export", "key.recovery", "--yes"]).succeeds();
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
     let log = std::fs::read_to_string(sandbox.state().join("audit.jsonl")).unwrap();
     let (mut keys, mut bare) = (0, vec![]);
     for record in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
@@ -366,7 +366,7 @@ fn what_is_done_with_keys_is_written_under_the_key_of_the_log() {
         }
     }
     assert_eq!((keys, bare), (4, vec![]), "{log}");
-    sandbox.run(["audit", "verify"]).passes();
+    sandbox.run(["audit", "verify"]).succeeds();
 }
 
 /// A home in which three questions were asked of two models.
@@ -375,15 +375,15 @@ fn used() -> (Sandbox, Server) {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 3\n");
     for _ in 0..3 {
-        sandbox.run(["ask", "--no-log", "hello"]).passes();
+        sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     }
     (sandbox, server)
 }
 
 #[test]
-fn usage_has_the_shape_of_the_contract() {
+fn usage_json_fields() {
     let (sandbox, _server) = used();
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json", "--by", "model"]).passes().stdout).unwrap();
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json", "--by", "model"]).succeeds().stdout).unwrap();
     assert_eq!((&usage["schema_version"], &usage["success"]), (&1.into(), &true.into()));
     assert_eq!((&usage["usage"]["requests_this_hour"], &usage["usage"]["max_requests_per_hour"]), (&3.into(), &100.into()));
     assert!(usage["usage"]["window_start"].is_string());
@@ -413,21 +413,21 @@ fn usage_fits_the_terminal_it_is_shown_on() {
         }
         assert!(!text.lines().any(|l| l.starts_with("in ")), "a line was broken\n{text}");
     }
-    let plain = sandbox.run(["usage"]).passes().stdout;
+    let plain = sandbox.run(["usage"]).succeeds().stdout;
     assert!(!plain.contains('\x1b'), "{plain}");
-    let coloured = sandbox.run(["usage", "--color", "always"]).passes().stdout;
+    let coloured = sandbox.run(["usage", "--color", "always"]).succeeds().stdout;
     assert!(coloured.contains("\x1b[1;31m█"), "{coloured}");
 }
 
 #[test]
-fn a_day_ends_where_its_owner_lives() {
+fn usage_day_follows_time_zone() {
     let sandbox = Sandbox::under_one_root();
     if !Path::new("/usr/share/zoneinfo/Pacific/Kiritimati").exists() {
         return super::harness::proof::left_out("zones", "this machine has no time zones");
     }
     sandbox.configure("[budget]\nper_day = 1\n");
     let anew = |zone: &str| {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).passes().stdout).unwrap();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["resets_at"].as_str().unwrap()[11..].to_owned()
     };
     let zones = ["Pacific/Kiritimati", ":Pacific/Kiritimati", "Asia/Kolkata", "UTC", "JST-9"];
@@ -435,7 +435,7 @@ fn a_day_ends_where_its_owner_lives() {
 }
 
 #[test]
-fn watching_leaves_the_terminal_as_it_was() {
+fn usage_watch_restores_terminal() {
     let (sandbox, _server) = used();
     let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
     screen.wait_for("3 of 100").wait_for("press Ctrl-C to quit").send("\x03");
@@ -445,9 +445,9 @@ fn watching_leaves_the_terminal_as_it_was() {
 }
 
 #[test]
-fn a_log_that_was_removed_or_replaced_is_missed_until_its_owner_says_so() {
+fn audit_removed_log_alerts_until_acknowledged() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
     let whole = std::fs::read_to_string(&log).unwrap();
     let gone = "0 records, 0 of them with a MAC; record 1 is damaged: no record has a MAC: the log was replaced or removed\n";
@@ -457,67 +457,67 @@ fn a_log_that_was_removed_or_replaced_is_missed_until_its_owner_says_so() {
     // What was found is not forgotten for having been written down.
     for _ in 0..2 {
         sandbox.run(["audit", "verify"]).fails(9);
-        sandbox.run(["ask", "--demo", "again"]).passes();
+        sandbox.run(["ask", "--demo", "again"]).succeeds();
     }
     std::fs::remove_file(&head).unwrap();
     std::fs::write(&log, whole.replace("\"mac\":\"", "\"mac\":null}\n\"")).unwrap();
-    sandbox.run(["ask", "--demo", "again"]).passes();
+    sandbox.run(["ask", "--demo", "again"]).succeeds();
     sandbox.run(["audit", "verify"]).fails(9);
     sandbox.run(["audit", "verify"]).fails(9);
-    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
     assert!(alerts["alerts"].as_array().unwrap().iter().all(|a| a["kind"] == "chain"), "{alerts}");
     assert!(!alerts["alerts"].as_array().unwrap().is_empty());
 }
 
 #[test]
-fn a_damaged_log_is_well_again_when_its_owner_has_taken_note_of_it() {
+fn audit_damaged_log_ok_after_acknowledge() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let said = sandbox.run(["audit", "verify"]).fails(9).stdout;
     assert!(said.contains("here the log was found damaged"), "{said}");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
-    sandbox.run(["audit", "verify"]).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
-    sandbox.run(["audit", "verify"]).passes();
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
+    sandbox.run(["audit", "verify"]).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox.run(["audit", "verify"]).succeeds();
 }
 
 #[test]
-fn whatever_breaks_the_log_is_an_alarm_each_time_and_is_seen_to_under_its_key() {
+fn audit_broken_log_alerts_each_time() {
     let sandbox = Sandbox::with_vault();
     let alarms = || {
-        let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+        let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
         alerts["alerts"].as_array().unwrap().iter().map(|a| a["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let (log, head) = (sandbox.state().join("audit.jsonl"), sandbox.state().join("audit.head"));
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     for how in ["removed", "garbage", "removed", "headless", "removed"] {
         match how {
             "garbage" => std::fs::write(&log, [std::fs::read(&log).unwrap(), vec![b'x'; 40_000]].concat()).unwrap(),
             "headless" => std::fs::remove_file(&head).unwrap(),
             _ => [&log, &head].map(|file| std::fs::remove_file(file).unwrap()).into_iter().collect(),
         }
-        sandbox.run(["ask", "--demo", "hello"]).passes();
+        sandbox.run(["ask", "--demo", "hello"]).succeeds();
         assert_eq!(alarms(), ["chain"], "{how}");
         // Without the key nothing is taken note of, and nothing goes from the list.
         let shut = sandbox.run(["audit", "alerts", "--acknowledge", "all"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
         assert!(shut.stderr.contains("the audit log stays marked as damaged: "), "{how}: {shut:?}");
         assert_eq!(alarms(), ["chain"], "{how}");
         sandbox.run(["audit", "verify"]).fails(9);
-        sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
+        sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
         assert_eq!(alarms(), [""; 0], "{how}");
-        sandbox.run(["audit", "verify"]).passes();
+        sandbox.run(["audit", "verify"]).succeeds();
         assert_eq!(alarms(), [""; 0], "{how}");
     }
 }
 
 #[test]
-fn what_a_script_came_upon_is_shown_at_the_next_terminal_once() {
+fn alerts_of_scripts_shown_on_next_terminal() {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key());
     for _ in 0..6 {
-        sandbox.run(["key", "get"]).passes();
+        sandbox.run(["key", "get"]).succeeds();
     }
     let mut screen = sandbox.screen(["usage"]);
     screen.wait_for("alert: keys were looked at 6 times within ten minutes; `chatbot audit alerts` lists it");
@@ -528,11 +528,11 @@ fn what_a_script_came_upon_is_shown_at_the_next_terminal_once() {
 }
 
 #[test]
-fn the_first_cost_of_a_home_counts_once_and_a_lost_record_lets_nobody_spend_more() {
+fn budget_lost_log_allows_no_more_spend() {
     let (sandbox, _server) = used();
     sandbox.configure(&format!("{}\n[budget]\nper_day = 0.0005\n", std::fs::read_to_string(sandbox.settings()).unwrap()));
     let spent = || {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["spent"].clone()
     };
     assert_eq!(spent(), 0.000_441);
@@ -547,15 +547,15 @@ fn the_first_cost_of_a_home_counts_once_and_a_lost_record_lets_nobody_spend_more
 }
 
 #[test]
-fn a_conversation_whose_usage_record_is_lost_has_still_spent_what_it_spent() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn budget_conversation_spend_survives_lost_log() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
     });
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_conversation = 0.025\n");
-    sandbox.run(["ask", "hello"]).passes();
-    sandbox.run(["ask", "--continue", "hello"]).passes();
+    sandbox.run(["ask", "hello"]).succeeds();
+    sandbox.run(["ask", "--continue", "hello"]).succeeds();
     sandbox.run(["ask", "--continue", "hello"]).fails(5);
     for lost in ["usage.jsonl", "tally"] {
         std::fs::remove_file(sandbox.state().join(lost)).unwrap_or_default();
@@ -564,12 +564,12 @@ fn a_conversation_whose_usage_record_is_lost_has_still_spent_what_it_spent() {
 }
 
 #[test]
-fn the_log_tells_who_changed_it() {
+fn audit_log_detects_changes() {
     let sandbox = Sandbox::with_vault();
     for _ in 0..4 {
-        sandbox.run(["ask", "--demo", "hello"]).passes();
+        sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
-    let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).passes().stdout).unwrap();
+    let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&whole["ok"], &whole["first_bad"], &whole["with_key"]), (&true.into(), &Value::Null, &true.into()), "{whole}");
     // Without the key store the chain of hashes is still looked at, and nothing more is claimed.
     let shut = sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
@@ -582,7 +582,7 @@ fn the_log_tells_who_changed_it() {
     let bad = 1 + text.lines().position(|l| l.contains("\"outcome\"")).unwrap();
     let found: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).fails(9).stdout).unwrap();
     assert_eq!((&found["ok"], &found["first_bad"]), (&false.into(), &bad.into()), "{found}");
-    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).passes().stdout).unwrap();
+    let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&alerts["alerts"][0]["kind"], alerts["alerts"].as_array().unwrap().len()), (&"chain".into(), 1), "{alerts}");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).stdout("1 acknowledged\n").check();
     sandbox.run(["audit", "alerts"]).stdout("").check();
@@ -595,8 +595,8 @@ fn the_log_tells_who_changed_it() {
 }
 
 #[test]
-fn an_alarm_reaches_the_command_of_its_owner_once_and_without_keys() {
-    let server = Server::whatever(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
+fn alert_command_runs_once_without_keys() {
+    let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
     let mut sandbox = Sandbox::under_one_root();
     let told = sandbox.root().join("told");
     let command = format!("cat >> {0}; env > {0}.env", told.display());
@@ -618,10 +618,10 @@ fn an_alarm_reaches_the_command_of_its_owner_once_and_without_keys() {
 }
 
 #[test]
-fn events_are_filtered_by_how_much_they_matter() {
+fn audit_list_filters_by_severity() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_hour = 1\n");
-    sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
     sandbox.run(["audit", "list", "--severity", "warning"]).stdout("[..]  limit.reached      window=hour most=1\n").check();
 }
@@ -630,10 +630,10 @@ fn events_are_filtered_by_how_much_they_matter() {
 #[test]
 fn audit_log_that_cannot_be_written_stops_sending() {
     use std::os::unix::fs::symlink;
-    let server = Server::whatever(|_| Reply::says("yes"));
+    let server = Server::always(|_| Reply::says("yes"));
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     let log = sandbox.state().join("audit.jsonl");
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
     let elsewhere = sandbox.write("elsewhere", "");
@@ -659,11 +659,11 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         }
         assert_eq!(server.requests().len(), asked, "{what}");
         sandbox.configure(&format!("audit = \"best-effort\"\n{settings}"));
-        sandbox.run(["ask", "--no-log", "hello"]).passes();
+        sandbox.run(["ask", "--no-log", "hello"]).succeeds();
         assert_eq!(server.requests().len(), asked + 1, "{what}");
         sandbox.configure(&settings);
         if what == "a folder" { std::fs::remove_dir(&log) } else { std::fs::remove_file(&log) }.unwrap();
         std::fs::rename(&kept, &log).unwrap();
     }
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
 }

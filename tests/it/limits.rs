@@ -23,7 +23,7 @@ fn attempts(sandbox: &Sandbox, each: usize, args: &[&str]) -> BTreeMap<Option<i3
 
 /// One whose every answer costs a cent, and who says so beforehand.
 fn a_cent_each() -> Server {
-    Server::whatever(|request| match request.path.as_str() {
+    Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(
             200,
             r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/odd"}]}"#,
@@ -33,7 +33,7 @@ fn a_cent_each() -> Server {
 }
 
 #[test]
-fn eight_at_once_pass_exactly_as_often_as_the_limit_allows() {
+fn rate_limit_is_exact_for_eight_processes() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 37\n");
     let codes = attempts(&sandbox, 10, &["ask", "--demo", "--no-log", "hello"]);
@@ -41,7 +41,7 @@ fn eight_at_once_pass_exactly_as_often_as_the_limit_allows() {
 }
 
 #[test]
-fn eight_at_once_spend_exactly_the_budget() {
+fn budget_is_exact_for_eight_processes() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n");
@@ -49,13 +49,13 @@ fn eight_at_once_spend_exactly_the_budget() {
     assert_eq!(codes, BTreeMap::from([(Some(0), 13), (Some(5), 27)]));
     let asked = server.requests().iter().filter(|r| r.method == "POST").count();
     assert_eq!(asked, 13);
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(usage["budget"]["spans"][0]["spent"], 0.13);
     assert_eq!(usage["budget"]["spans"][0]["held"], 0.0);
 }
 
 #[test]
-fn a_limit_of_nothing_is_no_matter_of_waiting() {
+fn rate_limit_of_zero_does_not_wait() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 0\n");
     for args in [&["ask", "--demo", "--no-log", "hello"][..], &["ask", "--demo", "--no-log", "--wait", "hello"]] {
@@ -78,7 +78,7 @@ fn keyless(server: &Server, more: &str) -> Sandbox {
 }
 
 #[test]
-fn one_that_wants_no_key_and_has_prices_is_held_to_the_budget_as_well() {
+fn budget_applies_to_keyless_provider() {
     let server = a_cent_each();
     let sandbox = keyless(&server, "");
     let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
@@ -86,8 +86,8 @@ fn one_that_wants_no_key_and_has_prices_is_held_to_the_budget_as_well() {
 }
 
 #[test]
-fn one_that_names_no_price_and_asks_for_money_is_held_to_what_it_asked() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn budget_applies_without_price_list() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(404, "{}"),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.05}"#).done(),
     });
@@ -101,11 +101,11 @@ fn one_that_names_no_price_and_asks_for_money_is_held_to_what_it_asked() {
 }
 
 #[test]
-fn where_nothing_can_be_booked_what_was_asked_stays_set_aside() {
+fn budget_hold_stays_when_recording_fails() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.05\n");
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     let record = sandbox.state().join("usage.jsonl");
     std::fs::rename(&record, sandbox.root().join("elsewhere")).unwrap();
     std::os::unix::fs::symlink(sandbox.root().join("elsewhere"), &record).unwrap();
@@ -116,10 +116,10 @@ fn where_nothing_can_be_booked_what_was_asked_stays_set_aside() {
 }
 
 #[test]
-fn what_another_has_set_aside_is_worth_waiting_for() {
+fn budget_waits_for_other_holds() {
     let (came, go) = (Gate::default(), Gate::default());
     let (told, gate) = (came.clone(), go.clone());
-    let server = Server::whatever(move |request| match request.path.as_str() {
+    let server = Server::always(move |request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0.00001"}}]}"#),
         _ => Reply::stream()
             .text("yes")
@@ -140,12 +140,12 @@ fn what_another_has_set_aside_is_worth_waiting_for() {
     );
     go.open();
     first.end();
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
 }
 
 #[test]
-fn what_is_stopped_between_two_attempts_cost_nothing() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn budget_cancelled_retry_costs_nothing() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
         _ => Reply::full(429, &[("Retry-After", "15")], r#"{"error":{"code":429,"message":"Slowly"}}"#),
     });
@@ -154,12 +154,12 @@ fn what_is_stopped_between_two_attempts_cost_nothing() {
     let mut screen = sandbox.screen(["ask", "--no-log", "hello"]);
     screen.wait_for("retrying in 15 s").send(super::harness::screen::key::CTRL_C);
     assert_eq!(screen.end(), 130);
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&usage["totals"], &usage["budget"]["spans"][0]["held"]), (&Value::Array(vec![]), &0.0.into()), "{usage}");
 }
 
 #[test]
-fn a_budget_of_a_run_outlives_its_conversations() {
+fn budget_of_run_spans_conversations() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
@@ -171,8 +171,8 @@ fn a_budget_of_a_run_outlives_its_conversations() {
 }
 
 #[test]
-fn what_costs_nothing_goes_on_when_the_money_is_spent() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn budget_spent_allows_free_models() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(
             200,
             r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}},{"id":"maker/free","pricing":{"prompt":"0","completion":"0"}}]}"#,
@@ -182,28 +182,28 @@ fn what_costs_nothing_goes_on_when_the_money_is_spent() {
     });
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     sandbox.run(["ask", "--no-log", "hello"]).fails(5);
     sandbox.run(["ask", "--no-log", "-m", "maker/free", "hello"]).stdout("free\n").check();
 }
 
 #[test]
-fn figures_that_count_nothing_are_not_taken_for_nothing() {
+fn usage_zero_counts_are_not_trusted() {
     for usage in ["{}", r#"{"prompt_tokens":null,"completion_tokens":null}"#, r#"{"total_tokens":55}"#] {
-        let server = Server::whatever(move |request| match request.path.as_str() {
+        let server = Server::always(move |request| match request.path.as_str() {
             "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
             _ => Reply::stream().text("yes").finish("stop").usage(usage).done(),
         });
         let mut sandbox = Sandbox::under_one_root();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
-        sandbox.run(["ask", "--no-log", "--max-tokens", "10", "hello"]).passes();
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        sandbox.run(["ask", "--no-log", "--max-tokens", "10", "hello"]).succeeds();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         assert_eq!((&usage["totals"][0]["estimated_costs"], &usage["totals"][0]["cost"]), (&1.into(), &0.007.into()), "{usage}");
     }
 }
 
 #[test]
-fn a_misspelt_guard_stops_everything() {
+fn config_misspelt_protective_setting_stops() {
     for slip in [
         "per_day = 0\n",
         "[Budget]\nper_day = 0\n",
@@ -218,10 +218,10 @@ fn a_misspelt_guard_stops_everything() {
 }
 
 #[test]
-fn who_is_ended_in_the_middle_of_an_answer_keeps_it_and_books_it() {
+fn killed_chat_saves_and_records_answer() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let (came, never) = (Gate::default(), Gate::default());
-        let server = Server::whatever(move |request| match request.path.as_str() {
+        let server = Server::always(move |request| match request.path.as_str() {
             "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
             _ => Reply::stream().text("it begins ").tell(&came.clone()).wait(&never.clone()),
         });
@@ -231,16 +231,16 @@ fn who_is_ended_in_the_middle_of_an_answer_keeps_it_and_books_it() {
         screen.wait_for("it begins ");
         rustix::process::kill_process(screen.pid(), signal).unwrap();
         assert_eq!(screen.end(), 130);
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         assert_eq!(usage["budget"]["spans"][0]["held"], 0.0, "{usage}");
         assert_eq!(usage["totals"][0]["estimated_costs"], 1, "{usage}");
-        let kept = sandbox.run(["history", "show", "--json"]).passes().stdout;
+        let kept = sandbox.run(["history", "show", "--json"]).succeeds().stdout;
         assert!(kept.contains("it begins"), "{kept}");
     }
 }
 
 #[test]
-fn a_spent_budget_says_what_to_do() {
+fn budget_spent_hints() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
@@ -254,7 +254,7 @@ fn a_spent_budget_says_what_to_do() {
 }
 
 #[test]
-fn a_budget_for_one_run_counts_only_that_run() {
+fn budget_of_run_counts_only_that_run() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
@@ -269,8 +269,8 @@ fn a_budget_for_one_run_counts_only_that_run() {
 }
 
 #[test]
-fn an_answer_is_asked_for_no_longer_than_the_money_lasts() {
-    let server = Server::whatever(|request| match request.path.as_str() {
+fn budget_limits_max_tokens() {
+    let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.000001","completion":"0.00001"}}]}"#),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.0001}"#).done(),
     });
@@ -280,18 +280,18 @@ fn an_answer_is_asked_for_no_longer_than_the_money_lasts() {
     let body = server.requests().iter().find(|r| r.method == "POST").unwrap().json();
     // $0.01 less 26 tokens of prompt at the most, at $0.00001 each: 997 tokens.
     assert_eq!(body["max_tokens"], 997);
-    let asked: Value = serde_json::from_str(&sandbox.run(["ask", "--no-log", "--dry-run", "hello"]).passes().stdout).unwrap();
+    let asked: Value = serde_json::from_str(&sandbox.run(["ask", "--no-log", "--dry-run", "hello"]).succeeds().stdout).unwrap();
     assert_eq!(asked["max_tokens"], 987);
     sandbox.run(["ask", "--no-log", "--max-tokens", "2000", "hello"]).fails(5);
 }
 
 #[test]
-fn a_state_that_is_deleted_emptied_or_damaged_gives_nothing_away() {
+fn limits_survive_damaged_state() {
     for spoil in ["deleted", "emptied", "damaged", "torn"] {
         let sandbox = Sandbox::under_one_root();
         sandbox.configure("[limits]\nrequests_per_hour = 3\n");
         for _ in 0..3 {
-            sandbox.run(["ask", "--demo", "--no-log", "hello"]).passes();
+            sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
         }
         let state = sandbox.state().join("requests");
         let bytes = std::fs::read(&state).unwrap();
@@ -302,13 +302,13 @@ fn a_state_that_is_deleted_emptied_or_damaged_gives_nothing_away() {
             _ => std::fs::write(&state, [&bytes[..], b"18000000"].concat()).unwrap(),
         }
         sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
-        let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).passes().stdout;
+        let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).succeeds().stdout;
         assert!(told.contains("file=requests found=3"), "{spoil}: {told}");
     }
 }
 
 #[test]
-fn what_was_asked_by_one_that_was_killed_is_written_down_and_counts() {
+fn killed_request_counts() {
     let (came, never) = (Gate::default(), Gate::default());
     let server = Server::replies([Reply::stream().text("it begins").tell(&came).wait(&never)]);
     let mut sandbox = Sandbox::under_one_root();
@@ -316,7 +316,7 @@ fn what_was_asked_by_one_that_was_killed_is_written_down_and_counts() {
     let running = sandbox.run(["ask", "--no-log", "hello"]).start();
     came.wait();
     running.kill();
-    let told = sandbox.run(["audit", "list"]).passes().stdout;
+    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
     let [line] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
     assert_eq!(&line[18..], "message.sent       provider=own model=maker/model-1 bytes=5");
     std::fs::remove_file(sandbox.state().join("requests")).unwrap();
@@ -324,14 +324,14 @@ fn what_was_asked_by_one_that_was_killed_is_written_down_and_counts() {
 }
 
 #[test]
-fn who_was_asked_to_wait_waits_if_told_to() {
+fn retry_after_is_respected() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    sandbox.run(["ask", "--no-log", "hello"]).passes();
+    sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     let wish = serde_json::json!({"own/default/maker/model-1": {"at": Clock::system().now(), "run": 0, "uptime": 0, "wait_ms": 2500}});
     sandbox.write(sandbox.state().join("backoff.json"), wish.to_string());
-    let shown = sandbox.run(["usage"]).passes().stdout;
+    let shown = sandbox.run(["usage"]).succeeds().stdout;
     assert!(shown.contains("own/default/maker/model-1 accepts no requests for"), "{shown}");
     let began = Instant::now();
     sandbox.run(["ask", "--no-log", "--wait", "hello"]).stdout("yes\n").check();
@@ -339,15 +339,15 @@ fn who_was_asked_to_wait_waits_if_told_to() {
 }
 
 #[test]
-fn budget_day_goes_on_when_the_time_zone_changes() {
+fn budget_day_survives_time_zone_change() {
     let server = a_cent_each();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     let spent = |zone: &str| {
-        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).passes().stdout).unwrap();
+        let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
     };
-    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").passes();
+    sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").succeeds();
     assert!(spent("UTC") > 0.0099);
     // Wherever midnight is, and back again; also where the sums were deleted, and are worked out again from the record.
     for deleted in [false, true] {

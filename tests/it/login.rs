@@ -50,7 +50,7 @@ fn is_proved(server: &Server, page: &str, code: &str) {
 }
 
 #[test]
-fn the_browser_brings_the_code_and_the_key_is_stored() {
+fn login_stores_key_from_browser() {
     let server = server();
     let sandbox = sandbox(&server);
     let mut screen = sandbox.screen(["key", "login", "--no-browser", "--limit", "5"]);
@@ -80,7 +80,7 @@ fn the_browser_brings_the_code_and_the_key_is_stored() {
 }
 
 #[test]
-fn without_a_browser_the_code_is_pasted() {
+fn login_accepts_pasted_code() {
     let server = server();
     let sandbox = sandbox(&server);
     let mut screen = sandbox.screen(["key", "login", "--headless"]);
@@ -93,7 +93,7 @@ fn without_a_browser_the_code_is_pasted() {
 }
 
 #[test]
-fn a_code_that_is_not_taken_stores_nothing() {
+fn login_rejected_code_stores_nothing() {
     let server =
         Server::scripted([("POST /v1/auth/keys", Reply::json(403, r#"{"error":{"code":403,"message":"Invalid code or code_verifier"}}"#))]);
     let sandbox = sandbox(&server);
@@ -104,7 +104,7 @@ fn a_code_that_is_not_taken_stores_nothing() {
 }
 
 #[test]
-fn a_provider_without_a_login_is_said_to_have_none() {
+fn login_unsupported_provider() {
     Sandbox::with_vault()
         .run(["key", "login", "--provider", "openai"])
         .code(2)

@@ -55,18 +55,18 @@ fn chatting(sandbox: &Sandbox) -> Screen {
 
 /// A chat with a stored key that was answered once.
 fn house() -> (Sandbox, Server) {
-    let server = Server::whatever(|_| Reply::says("Hello yourself."));
+    let server = Server::always(|_| Reply::says("Hello yourself."));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
         server.base_url()
     ));
-    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(key()).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin(key()).succeeds();
     (sandbox, server)
 }
 
 #[test]
-fn a_key_is_in_memory_as_seldom_as_it_can_be() {
+fn memory_key_copies_are_few() {
     let (sandbox, _server) = house();
     let mut screen = chatting(&sandbox);
     // A process that is not dumpable belongs to root, and its memory is read by root alone.
@@ -85,7 +85,7 @@ fn a_key_is_in_memory_as_seldom_as_it_can_be() {
 }
 
 #[test]
-fn a_crash_in_the_middle_of_a_chat_leaves_no_core_and_no_key() {
+fn memory_crash_leaves_no_core() {
     for signal in [rustix::process::Signal::SEGV, rustix::process::Signal::ABORT] {
         let (sandbox, _server) = house();
         let mut screen = chatting(&sandbox);
@@ -109,7 +109,7 @@ fn a_crash_in_the_middle_of_a_chat_leaves_no_core_and_no_key() {
 const WRITES: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,sendfile,splice";
 
 #[test]
-fn a_key_is_written_to_its_provider_and_to_nobody_else() {
+fn memory_key_is_written_only_to_provider() {
     let Some(strace) = super::cuts::strace() else { return proof::left_out("writes", "no strace that may look") };
     let (sandbox, server) = house();
     sandbox.write("desk/.env", format!("OWN_API_KEY={}\n", key()));
@@ -131,10 +131,10 @@ fn a_key_is_written_to_its_provider_and_to_nobody_else() {
     ] {
         let seen = sandbox.root().join("seen");
         let stdin =
-            if stdin { std::process::Stdio::from(File::open(sandbox.desk().join("key")).unwrap()) } else { std::process::Stdio::null() };
+            if stdin { std::process::Stdio::from(File::open(sandbox.cwd().join("key")).unwrap()) } else { std::process::Stdio::null() };
         let mut traced = std::process::Command::new(&strace);
         traced.args(["-f", "-qq", "-yy", "-s", "1000000", "-e", WRITES, "-o"]).arg(&seen).arg(super::harness::run::BINARY).args(args);
-        let output = traced.env_clear().envs(sandbox.env()).current_dir(sandbox.desk()).stdin(stdin).output().unwrap();
+        let output = traced.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd()).stdin(stdin).output().unwrap();
         let trace = std::fs::read_to_string(&seen).unwrap();
         std::fs::remove_file(&seen).unwrap();
         assert!(trace.lines().count() > 0, "{args:?}: {output:#?}");
@@ -150,7 +150,7 @@ fn a_key_is_written_to_its_provider_and_to_nobody_else() {
 
 /// Every command of the program, from its own help.
 pub(super) fn commands(sandbox: &Sandbox) -> Vec<String> {
-    let help = sandbox.run(["--help"]).passes().stdout;
+    let help = sandbox.run(["--help"]).succeeds().stdout;
     let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| line.starts_with("  "));
     listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
@@ -160,7 +160,7 @@ pub(super) const MODES: &[&[&str]] =
     &[&["ask", "--no-log", "--demo", "hi"], &["ask", "--private", "hi"], &["ask", "--dry-run", "hi"], &["redact", "-"], &["no-such"]];
 
 #[test]
-fn hardening_is_the_first_thing_that_every_command_does() {
+fn hardening_precedes_every_command() {
     let Some(strace) = super::cuts::strace() else { return proof::left_out("hardening", "no strace that may look") };
     let sandbox = Sandbox::with_vault();
     let commands = commands(&sandbox);
@@ -169,7 +169,7 @@ fn hardening_is_the_first_thing_that_every_command_does() {
         let seen = sandbox.root().join("seen");
         let mut traced = std::process::Command::new(&strace);
         traced.args(["-f", "-qq", "-e", "trace=prctl,prlimit64,openat,read,connect,socket", "-o"]).arg(&seen);
-        traced.arg(super::harness::run::BINARY).args(&args).env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+        traced.arg(super::harness::run::BINARY).args(&args).env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
         traced.stdin(std::process::Stdio::null()).output().unwrap();
         let trace = std::fs::read_to_string(&seen).unwrap();
         let at = |part: &str| trace.lines().position(|line| line.contains(part));
@@ -183,11 +183,11 @@ fn hardening_is_the_first_thing_that_every_command_does() {
 }
 
 #[test]
-fn hardening_covers_a_question_that_is_not_kept() {
+fn hardening_covers_unsaved_question() {
     let gate = super::harness::provider::Gate::default();
     let (asked, wait) = (super::harness::provider::Gate::default(), gate.clone());
     let (tell, server_gate) = (asked.clone(), wait);
-    let server = Server::whatever(move |_| {
+    let server = Server::always(move |_| {
         tell.open();
         Reply::stream().wait(&server_gate).text("done").done()
     });

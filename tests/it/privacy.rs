@@ -170,7 +170,7 @@ impl Score {
 }
 
 #[test]
-fn what_is_private_is_found_and_nothing_else_is_touched() {
+fn corpus_precision_and_recall() {
     let score = Score::of(&documents());
     let misses = score.misses.lines().filter(|line| line.starts_with("MISS") || line.starts_with("WRONG")).count();
     assert_eq!(misses, 0, "\n{}", score.table());

@@ -3,33 +3,35 @@
 use super::harness::Sandbox;
 
 #[test]
-fn bytes_of_any_kind_pass_and_what_is_private_does_not() {
+fn redact_passes_any_bytes() {
     let sandbox = Sandbox::new();
-    let output = sandbox.run(["redact"]).stdin("mail bob.miller@initech.com\r\n\u{0} pw: hunter2x\n").passes();
+    let output = sandbox.run(["redact"]).stdin("mail bob.miller@initech.com\r\n\u{0} pw: hunter2x\n").succeeds();
     assert_eq!(output.stdout, "mail [EMAIL_1]\r\n\u{0} pw: [PASSWORD_1]\n");
-    let again = sandbox.run(["redact"]).stdin(&output.stdout).passes();
+    let again = sandbox.run(["redact"]).stdin(&output.stdout).succeeds();
     assert_eq!(again.stdout, output.stdout);
 }
 
 #[test]
-fn findings_are_listed_with_their_places_and_tell_by_the_code_only_when_asked() {
+fn redact_lists_findings() {
     let sandbox = Sandbox::new();
     let file = sandbox.write("notes.txt", "call +49 30 1234567");
-    let output = sandbox.run(["redact".as_ref(), "--json".as_ref(), file.as_os_str()]).passes();
+    let output = sandbox.run(["redact".as_ref(), "--json".as_ref(), file.as_os_str()]).succeeds();
     assert_eq!(
         output.stdout,
         "{\"schema_version\":1,\"findings\":[{\"kind\":\"PHONE\",\"rule\":\"phone-international\",\"start\":5,\"end\":19}]}\n"
     );
     let output = sandbox.run(["redact", "--fail"]).stdin("bob.miller@initech.com").fails(9);
     assert_eq!(output.stdout, "[EMAIL_1]");
-    assert_eq!(sandbox.run(["redact", "--fail"]).stdin("nothing").passes().stdout, "nothing");
+    assert_eq!(sandbox.run(["redact", "--fail"]).stdin("nothing").succeeds().stdout, "nothing");
 }
 
 #[test]
-fn a_line_in_is_a_line_out() {
+fn redact_json_lines_one_per_line() {
     let sandbox = Sandbox::new();
-    let output =
-        sandbox.run(["redact", "--json-lines"]).stdin("{\"id\":7,\"text\":\"ssn 123-45-6789\"}\n{\"id\":\"b\",\"text\":\"x\"}\n").passes();
+    let output = sandbox
+        .run(["redact", "--json-lines"])
+        .stdin("{\"id\":7,\"text\":\"ssn 123-45-6789\"}\n{\"id\":\"b\",\"text\":\"x\"}\n")
+        .succeeds();
     assert_eq!(
         output.stdout,
         "{\"id\":7,\"text\":\"ssn [SSN_1]\",\"findings\":[{\"kind\":\"SSN\",\"rule\":\"us-ssn\",\"start\":4,\"end\":15}]}\n{\"id\":\"b\",\"text\":\"x\",\"findings\":[]}\n"

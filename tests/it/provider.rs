@@ -4,7 +4,8 @@ use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::provider::{Gate, Reply, Server};
 use chatbot::catalog::{self, Endpoint};
 use chatbot::provider::{
-    Answer, Caps, Error, Heard, Kind, NanoDollars, Net, OpenAi, Patience, Provider, Reach, Usage, Verdict, Wish, exchange, models, verify,
+    Completion, Error, HttpContext, KeyCheck, NanoDollars, NetworkConfig, OpenAi, Provider, ProviderErrorKind, RequestOptions, SizeLimits,
+    StreamEvent, Timeouts, TokenUsage, check_key, exchange_code, list_models,
 };
 use chatbot::{Clock, Message, Placeholders, Policy, Raw, Redactor, Role, Secret, Time};
 use std::net::TcpListener;
@@ -23,26 +24,30 @@ fn said(text: &str) -> [Message; 1] {
 }
 
 /// Quick, so that no test waits for what is only long in life.
-fn patience() -> Patience {
-    Patience {
+fn patience() -> Timeouts {
+    Timeouts {
         connect: Duration::from_secs(5),
         first_byte: Duration::from_secs(20),
         idle: Duration::from_secs(20),
-        farewell: Duration::from_millis(50),
+        drain: Duration::from_millis(50),
         deadline: Duration::from_secs(60),
-        short: Duration::from_secs(20),
+        short_reply: Duration::from_secs(20),
         retries: 3,
         pause: Duration::from_millis(2),
-        longest_pause: Duration::from_secs(2),
+        max_pause: Duration::from_secs(2),
     }
 }
 
-fn reach(net: Net) -> Reach {
-    Reach { net: Arc::new(net), redactor: Arc::new(Redactor::new(&Policy::default()).unwrap()), clock: Clock::fixed(Time::from_millis(0)) }
+fn reach(net: NetworkConfig) -> HttpContext {
+    HttpContext {
+        config: Arc::new(net),
+        redactor: Arc::new(Redactor::new(&Policy::default()).unwrap()),
+        clock: Clock::fixed(Time::from_millis(0)),
+    }
 }
 
-fn net() -> Net {
-    Net { patience: patience(), ..Net::default() }
+fn net() -> NetworkConfig {
+    NetworkConfig { timeouts: patience(), ..NetworkConfig::default() }
 }
 
 fn own(base_url: String) -> Endpoint {
@@ -59,15 +64,15 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 /// All that came of a question.
 struct Asked {
-    end: Result<Answer, Error>,
+    end: Result<Completion, Error>,
     text: String,
     reasoning: String,
-    retries: Vec<(u32, Kind)>,
+    retries: Vec<(u32, ProviderErrorKind)>,
     alive: bool,
 }
 
 impl Asked {
-    fn kind(&self) -> Kind {
+    fn kind(&self) -> ProviderErrorKind {
         self.end.as_ref().unwrap_err().kind()
     }
 
@@ -75,38 +80,39 @@ impl Asked {
         self.end.as_ref().unwrap_err().to_string()
     }
 
-    fn answer(&self) -> &Answer {
+    fn answer(&self) -> &Completion {
         self.end.as_ref().unwrap()
     }
 }
 
-fn ask_of(endpoint: &Endpoint, net: Net, wish: &Wish) -> Asked {
+fn ask_of(endpoint: &Endpoint, net: NetworkConfig, options: &RequestOptions) -> Asked {
     let provider = OpenAi::new(endpoint, Some(key()), reach(net)).unwrap();
-    let mut asked = Asked { end: Ok(Answer::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
+    let mut asked =
+        Asked { end: Ok(Completion::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
     let mut hear = |heard| match heard {
-        Heard::Text(text) => asked.text.push_str(&text.printable()),
-        Heard::Reasoning(text) => asked.reasoning.push_str(&text.printable()),
-        Heard::Alive => asked.alive = true,
-        Heard::Retrying { attempt, why, .. } => asked.retries.push((attempt, why)),
+        StreamEvent::Text(text) => asked.text.push_str(&text.printable()),
+        StreamEvent::Reasoning(text) => asked.reasoning.push_str(&text.printable()),
+        StreamEvent::KeepAlive => asked.alive = true,
+        StreamEvent::Retrying { attempt, why, .. } => asked.retries.push((attempt, why)),
         _ => {}
     };
-    let end = block_on(provider.answer(&said("hello"), wish, &mut hear));
+    let end = block_on(provider.complete(&said("hello"), options, &mut hear));
     asked.end = end;
     asked
 }
 
 fn ask(server: &Server) -> Asked {
-    ask_of(&own(server.base_url()), net(), &Wish::new("maker/model"))
+    ask_of(&own(server.base_url()), net(), &RequestOptions::new("maker/model"))
 }
 
 #[test]
-fn an_answer_is_heard_piece_by_piece_with_its_bill() {
+fn provider_streams_answer_with_usage() {
     let server = Server::replies([Reply::says("Grüße, 世界 👋🏽!")]);
     let asked = ask(&server);
     assert_eq!(asked.text, "Grüße, 世界 👋🏽!");
     assert!(asked.alive);
-    let usage = Usage { prompt_tokens: 12, completion_tokens: 7, cost: Some(NanoDollars(147_000)), ..Usage::default() };
-    let answer = Answer {
+    let usage = TokenUsage { prompt_tokens: 12, completion_tokens: 7, cost: Some(NanoDollars(147_000)), ..TokenUsage::default() };
+    let answer = Completion {
         id: Some(String::from("gen-1")),
         model: String::from("maker/model-1"),
         finish: Some(String::from("stop")),
@@ -129,11 +135,11 @@ fn an_answer_is_heard_piece_by_piece_with_its_bill() {
 }
 
 #[test]
-fn a_router_is_told_whom_it_may_ask() {
+fn provider_routing_preferences() {
     let server = Server::replies([Reply::says("ok"), Reply::says("ok")]);
-    let wish = Wish { temperature: Some(0.5), max_tokens: Some(9), ..Wish::new("maker/model") };
-    assert_eq!(ask_of(&openrouter(&server), net(), &wish).text, "ok");
-    let strict = Wish { zdr: true, stream: false, ..Wish::new("maker/model") };
+    let options = RequestOptions { temperature: Some(0.5), max_tokens: Some(9), ..RequestOptions::new("maker/model") };
+    assert_eq!(ask_of(&openrouter(&server), net(), &options).text, "ok");
+    let strict = RequestOptions { zdr: true, stream: false, ..RequestOptions::new("maker/model") };
     assert_eq!(ask_of(&openrouter(&server), net(), &strict).text, "ok");
     let bodies: Vec<String> = server.requests().iter().map(|request| request.text().to_owned()).collect();
     assert_eq!(
@@ -146,7 +152,7 @@ fn a_router_is_told_whom_it_may_ask() {
 }
 
 #[test]
-fn every_dialect_is_understood() {
+fn provider_dialects() {
     let whole = r#"{"id":"x","model":"m","choices":[{"message":{"role":"assistant","content":"hi","reasoning_content":"hm"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"cost":null}}"#;
     let answers = [
         ("whole", Reply::json(200, whole), "hi", "hm"),
@@ -210,7 +216,7 @@ fn every_dialect_is_understood() {
 }
 
 #[test]
-fn usage_is_read_wherever_it_stands() {
+fn provider_usage_locations() {
     let usage = |reply: Reply| {
         let server = Server::replies([reply]);
         let asked = ask(&server);
@@ -218,7 +224,7 @@ fn usage_is_read_wherever_it_stands() {
     };
     let full = r#"{"prompt_tokens":1000,"completion_tokens":50,"prompt_tokens_details":{"cached_tokens":800,"cache_write_tokens":100},"completion_tokens_details":{"reasoning_tokens":20},"cost":0.95,"cost_details":{"upstream_inference_cost":19},"is_byok":true}"#;
     let read = usage(Reply::stream().text("x").usage(full).done()).unwrap();
-    let want = Usage {
+    let want = TokenUsage {
         prompt_tokens: 1000,
         completion_tokens: 50,
         cached_tokens: 800,
@@ -229,8 +235,8 @@ fn usage_is_read_wherever_it_stands() {
         is_byok: true,
     };
     assert_eq!(read, want);
-    assert_eq!(read.spent(), Some(NanoDollars(19_950_000_000)));
-    let tokens = |usage: Option<Usage>| usage.map(|u| (u.prompt_tokens, u.completion_tokens, u.cached_tokens, u.cost));
+    assert_eq!(read.total_cost(), Some(NanoDollars(19_950_000_000)));
+    let tokens = |usage: Option<TokenUsage>| usage.map(|u| (u.prompt_tokens, u.completion_tokens, u.cached_tokens, u.cost));
     let groq = r#"{"choices":[{"delta":{},"finish_reason":"stop"}],"x_groq":{"id":"r","usage":{"prompt_tokens":3,"completion_tokens":4}}}"#;
     assert_eq!(tokens(usage(Reply::stream().text("x").event(groq).done())), Some((3, 4, 0, None)));
     let deepseek = r#"{"prompt_tokens":9,"completion_tokens":1,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1}"#;
@@ -248,45 +254,55 @@ fn usage_is_read_wherever_it_stands() {
 }
 
 /// One failure: how it is provoked, what is said of it, what was heard before it.
-type Failure = (&'static str, Reply, Kind, &'static str, &'static str);
+type Failure = (&'static str, Reply, ProviderErrorKind, &'static str, &'static str);
 
 fn each_fails_as_told<const N: usize>(failures: [Failure; N]) {
     for (name, reply, kind, sentence, kept) in failures {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), Net { patience: Patience { retries: 0, ..patience() }, ..net() }, &Wish::new("m"));
+        let asked = ask_of(
+            &own(server.base_url()),
+            NetworkConfig { timeouts: Timeouts { retries: 0, ..patience() }, ..net() },
+            &RequestOptions::new("m"),
+        );
         let error = asked.end.as_ref().expect_err(name);
         assert_eq!((error.kind(), error.to_string().as_str(), asked.text.as_str()), (kind, sentence, kept), "{name}");
     }
 }
 
 #[test]
-fn a_refusal_is_one_clear_sentence() {
+fn provider_error_is_one_sentence() {
     let json = |status, message: &str| Reply::json(status, &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#));
     let later = |status, wait: &str| {
         Reply::full(status, &[("content-type", "application/json"), ("retry-after", wait)], r#"{"error":{"message":"Slow down"}}"#)
     };
-    let limited = |seconds| Kind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
+    let limited = |seconds| ProviderErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
     each_fails_as_told([
-        ("400", json(400, "too long"), Kind::BadRequest, "`own` rejects the request (400): too long", ""),
-        ("401", json(401, "User not found."), Kind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
-        ("402", json(402, "Buy more"), Kind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
-        ("403", json(403, "Not you"), Kind::Forbidden, "`own` denies the request (403): Not you", ""),
-        ("404", json(404, "No such model"), Kind::NotFound, "`own` does not know this model or address (404): No such model", ""),
+        ("400", json(400, "too long"), ProviderErrorKind::BadRequest, "`own` rejects the request (400): too long", ""),
+        ("401", json(401, "User not found."), ProviderErrorKind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
+        ("402", json(402, "Buy more"), ProviderErrorKind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
+        ("403", json(403, "Not you"), ProviderErrorKind::Forbidden, "`own` denies the request (403): Not you", ""),
+        (
+            "404",
+            json(404, "No such model"),
+            ProviderErrorKind::NotFound,
+            "`own` does not know this model or address (404): No such model",
+            "",
+        ),
         (
             "404 by privacy",
             Reply::json(
                 404,
                 r#"{"error":{"code":404,"message":"No endpoints match your data policy.","availability":{"code":"privacy_restricted","excluded_by":["data_policy:training"]}}}"#,
             ),
-            Kind::PrivacyRestricted,
+            ProviderErrorKind::PrivacyRestricted,
             "`own` has no endpoint for this model that meets `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
             "",
         ),
-        ("408", json(408, "late"), Kind::Timeout, "`own` took too long (408): late", ""),
+        ("408", json(408, "late"), ProviderErrorKind::Timeout, "`own` took too long (408): late", ""),
         (
             "429",
             json(429, "Slow down"),
-            Kind::RateLimited { retry_after: None },
+            ProviderErrorKind::RateLimited { retry_after: None },
             "`own` rejects the request: too many requests (429): Slow down",
             "",
         ),
@@ -307,37 +323,37 @@ fn a_refusal_is_one_clear_sentence() {
         (
             "a quota in a 429",
             Reply::json(429, r#"{"error":{"message":"You exceeded your quota","code":"insufficient_quota"}}"#),
-            Kind::NoCredit,
+            ProviderErrorKind::NoCredit,
             "the credit or limit at `own` is used up (429): You exceeded your quota",
             "",
         ),
-        ("500", json(500, "Oops"), Kind::Upstream, "`own` failed (500): Oops", ""),
-        ("503 without words", Reply::json(503, ""), Kind::Upstream, "`own` failed (503)", ""),
+        ("500", json(500, "Oops"), ProviderErrorKind::Upstream, "`own` failed (500): Oops", ""),
+        ("503 without words", Reply::json(503, ""), ProviderErrorKind::Upstream, "`own` failed (503)", ""),
         (
             "502 as a page",
             Reply::full(502, &[("content-type", "text/html")], "<html>Bad gateway</html>"),
-            Kind::Upstream,
+            ProviderErrorKind::Upstream,
             "`own` failed (502): it answered with a web page",
             "",
         ),
         (
             "a bare string",
             Reply::json(404, r#"{"error":"model not found"}"#),
-            Kind::NotFound,
+            ProviderErrorKind::NotFound,
             "`own` does not know this model or address (404): model not found",
             "",
         ),
         (
             "escapes",
             Reply::json(400, r#"{"error":{"message":"\u001b]0;pwned\u0007 write to jo.doe@initech.com"}}"#),
-            Kind::BadRequest,
+            ProviderErrorKind::BadRequest,
             "`own` rejects the request (400): ␛]0;pwned␇ write to [EMAIL_1]",
             "",
         ),
         (
             "a redirect",
             Reply::full(307, &[("location", "https://elsewhere.example/v1/chat/completions?x=1")], ""),
-            Kind::Redirect,
+            ProviderErrorKind::Redirect,
             "`own` redirects to `elsewhere.example` (307); not followed, because the key must not go to another address",
             "",
         ),
@@ -345,112 +361,139 @@ fn a_refusal_is_one_clear_sentence() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_one_clear_sentence() {
+fn provider_non_answer_is_one_sentence() {
     let typed = |sort: &str, body: &str| Reply::full(200, &[("content-type", sort)], body);
     each_fails_as_told([
         (
             "an error with 200",
             Reply::json(200, r#"{"error":{"code":503,"message":"Busy"}}"#),
-            Kind::Upstream,
+            ProviderErrorKind::Upstream,
             "`own` answered with an error (503): Busy",
             "",
         ),
-        ("a page", typed("text/html; charset=utf-8", "<html>"), Kind::NotJson, "`own` answered with a web page", ""),
-        ("a page called JSON", typed("application/json", "\n<!doctype html>"), Kind::NotJson, "`own` answered with a web page", ""),
-        ("a picture", typed("image/png", "x"), Kind::NotJson, "`own` answered with `image/png` instead of JSON or a stream", ""),
+        ("a page", typed("text/html; charset=utf-8", "<html>"), ProviderErrorKind::NotJson, "`own` answered with a web page", ""),
+        (
+            "a page called JSON",
+            typed("application/json", "\n<!doctype html>"),
+            ProviderErrorKind::NotJson,
+            "`own` answered with a web page",
+            "",
+        ),
+        (
+            "a picture",
+            typed("image/png", "x"),
+            ProviderErrorKind::NotJson,
+            "`own` answered with `image/png` instead of JSON or a stream",
+            "",
+        ),
         (
             "half of JSON",
             typed("application/json", r#"{"choices":[{"#),
-            Kind::Malformed,
+            ProviderErrorKind::Malformed,
             "`own` sent invalid JSON as part of its answer",
             "",
         ),
-        ("nothing", typed("application/json", ""), Kind::Empty, "`own` sent an empty answer", ""),
-        ("an empty stream", Reply::stream().end(), Kind::Empty, "`own` sent an empty answer", ""),
-        ("only [DONE]", Reply::stream().done(), Kind::Empty, "`own` sent an empty answer", ""),
-        ("JSON of something else", typed("application/json", r#"{"status":"fine"}"#), Kind::Empty, "`own` sent an empty answer", ""),
+        ("nothing", typed("application/json", ""), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
+        ("an empty stream", Reply::stream().end(), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
+        ("only [DONE]", Reply::stream().done(), ProviderErrorKind::Empty, "`own` sent an empty answer", ""),
+        (
+            "JSON of something else",
+            typed("application/json", r#"{"status":"fine"}"#),
+            ProviderErrorKind::Empty,
+            "`own` sent an empty answer",
+            "",
+        ),
         (
             "compressed",
             Reply::full(200, &[("content-type", "application/json"), ("content-encoding", "gzip")], "\u{1f}"),
-            Kind::Compressed,
+            ProviderErrorKind::Compressed,
             "`own` sent a compressed answer, although none was requested",
             "",
         ),
-        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), Kind::Malformed, "`own` sent an answer that is not HTTP", ""),
-        ("a closed door", Reply::nothing().close(), Kind::Reset, "`own` closed the connection without an answer", ""),
-        ("a slammed door", Reply::nothing().reset(), Kind::Reset, "`own` reset the connection before it answered", ""),
+        ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), ProviderErrorKind::Malformed, "`own` sent an answer that is not HTTP", ""),
+        ("a closed door", Reply::nothing().close(), ProviderErrorKind::Reset, "`own` closed the connection without an answer", ""),
+        ("a slammed door", Reply::nothing().reset(), ProviderErrorKind::Reset, "`own` reset the connection before it answered", ""),
     ]);
 }
 
 #[test]
-fn what_came_before_a_failure_is_kept() {
+fn provider_partial_answer_is_saved() {
     let begun = || Reply::stream().text("Once upon ").text("a time");
     let kept = "Once upon a time";
     let huge = "x".repeat(2 << 20);
     each_fails_as_told([
-        ("reset", begun().reset(), Kind::Reset, "`own` reset the connection in the middle of the answer", kept),
-        ("closed", begun().close(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
-        ("ended without an end", begun().end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
-        ("half an event", begun().bytes("data: {\"choices\":[{\"del").end(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
-        ("not JSON", begun().event("{oops").done(), Kind::Malformed, "`own` sent invalid JSON as part of its answer", kept),
+        ("reset", begun().reset(), ProviderErrorKind::Reset, "`own` reset the connection in the middle of the answer", kept),
+        ("closed", begun().close(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("ended without an end", begun().end(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("half an event", begun().bytes("data: {\"choices\":[{\"del").end(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("not JSON", begun().event("{oops").done(), ProviderErrorKind::Malformed, "`own` sent invalid JSON as part of its answer", kept),
         (
             "an error",
             begun().event(r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#).done(),
-            Kind::Upstream,
+            ProviderErrorKind::Upstream,
             "`own` broke off the answer (502): Provider disconnected",
             kept,
         ),
         (
             "an error with a code in letters",
             begun().event(r#"{"error":{"code":"server_error","message":"Oops"}}"#).done(),
-            Kind::Upstream,
+            ProviderErrorKind::Upstream,
             "`own` broke off the answer: Oops",
             kept,
         ),
         (
             "an error with a number in letters",
             begun().event(r#"{"error":{"code":"429","message":"Busy"}}"#).done(),
-            Kind::RateLimited { retry_after: None },
+            ProviderErrorKind::RateLimited { retry_after: None },
             "`own` broke off the answer (429): Busy",
             kept,
         ),
-        ("an error as a string", begun().event(r#"{"error":"gone"}"#).done(), Kind::Upstream, "`own` broke off the answer: gone", kept),
-        ("an error in a list", begun().event(r#"[{"error":{"code":400,"message":"No"}}]"#).done(), Kind::BadRequest, "`own` broke off the answer (400): No", kept),
-        ("an error of groq", begun().event(r#"{"choices":[],"x_groq":{"error":"over capacity"}}"#).done(), Kind::Upstream, "`own` broke off the answer: over capacity", kept),
-        ("an error of the choice", begun().event(r#"{"choices":[{"delta":{},"error":{"code":502,"message":"No"},"finish_reason":"error"}]}"#).done(), Kind::Upstream, "`own` broke off the answer (502): No", kept),
-        ("an error without words", begun().finish("error").done(), Kind::Upstream, "`own` broke off the answer", kept),
-        ("a giant line", begun().text(&huge).done(), Kind::TooLarge, "`own` sent more than 1024 KB in one piece", kept),
-        ("a bad chunk length", begun().close(), Kind::Truncated, "`own` stopped in the middle of the answer", kept),
+        ("an error as a string", begun().event(r#"{"error":"gone"}"#).done(), ProviderErrorKind::Upstream, "`own` broke off the answer: gone", kept),
+        ("an error in a list", begun().event(r#"[{"error":{"code":400,"message":"No"}}]"#).done(), ProviderErrorKind::BadRequest, "`own` broke off the answer (400): No", kept),
+        ("an error of groq", begun().event(r#"{"choices":[],"x_groq":{"error":"over capacity"}}"#).done(), ProviderErrorKind::Upstream, "`own` broke off the answer: over capacity", kept),
+        ("an error of the choice", begun().event(r#"{"choices":[{"delta":{},"error":{"code":502,"message":"No"},"finish_reason":"error"}]}"#).done(), ProviderErrorKind::Upstream, "`own` broke off the answer (502): No", kept),
+        ("an error without words", begun().finish("error").done(), ProviderErrorKind::Upstream, "`own` broke off the answer", kept),
+        ("a giant line", begun().text(&huge).done(), ProviderErrorKind::TooLarge, "`own` sent more than 1024 KB in one piece", kept),
+        ("a bad chunk length", begun().close(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
     ]);
 }
 
 #[test]
-fn a_long_refusal_is_read_and_cut() {
+fn provider_long_error_body_is_cut() {
     let server = Server::replies([Reply::json(400, &format!(r#"{{"error":{{"message":"No{}"}}}}"#, "o".repeat(100_000)))]);
     assert_eq!(ask(&server).error(), format!("`own` rejects the request (400): No{}…", "o".repeat(197)));
 }
 
 #[test]
-fn text_and_error_in_one_piece_are_told_apart() {
+fn provider_text_and_error_in_one_chunk() {
     let both = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\ndata: {\"error\":{\"message\":\"then not\"}}\n\n";
-    each_fails_as_told([("both", Reply::stream().bytes(both).end(), Kind::Upstream, "`own` broke off the answer: then not", "first")]);
+    each_fails_as_told([(
+        "both",
+        Reply::stream().bytes(both).end(),
+        ProviderErrorKind::Upstream,
+        "`own` broke off the answer: then not",
+        "first",
+    )]);
 }
 
 #[test]
-fn silence_ends_in_time_and_comments_are_not_silence() {
-    let hasty =
-        || Net { patience: Patience { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..patience() }, ..net() };
+fn provider_idle_timeout_counts_comments() {
+    let hasty = || NetworkConfig {
+        timeouts: Timeouts { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..patience() },
+        ..net()
+    };
     for (reply, sentence, kept) in [
         (Reply::nothing().stall(), "`own` did not start to answer within 1 s", ""),
         (Reply::stream().stall(), "`own` stopped sending: no data for 1 s", ""),
         (Reply::stream().text("so far").stall(), "`own` stopped sending: no data for 1 s", "so far"),
     ] {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), hasty(), &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (Kind::Timeout, sentence, kept));
+        let asked = ask_of(&own(server.base_url()), hasty(), &RequestOptions::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (ProviderErrorKind::Timeout, sentence, kept));
     }
     // Longer than the patience in all, but never silent for long.
-    let patient = || Net { patience: Patience { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..patience() }, ..net() };
+    let patient =
+        || NetworkConfig { timeouts: Timeouts { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..patience() }, ..net() };
     let gates: Vec<Gate> = (0..8).map(|_| Gate::default()).collect();
     let reply = gates.iter().fold(Reply::stream(), |reply, gate| reply.bytes(": still here\n\n").wait(gate)).text("at last").done();
     let server = Server::replies([reply]);
@@ -462,18 +505,21 @@ fn silence_ends_in_time_and_comments_are_not_silence() {
             gate.open();
         }
     });
-    let asked = ask_of(&own(server.base_url()), patient(), &Wish::new("m"));
+    let asked = ask_of(&own(server.base_url()), patient(), &RequestOptions::new("m"));
     opener.join().unwrap();
     assert_eq!(asked.text, "at last");
 }
 
 #[test]
-fn what_passes_is_tried_again_and_nothing_else() {
+fn provider_retries_only_transient_errors() {
     let busy = |status| Reply::json(status, r#"{"error":{"message":"Busy"}}"#);
     let server = Server::replies([busy(429), busy(503), busy(408), Reply::says("at last")]);
     let asked = ask(&server);
     assert_eq!(asked.text, "at last");
-    assert_eq!(asked.retries, [(1, Kind::RateLimited { retry_after: None }), (2, Kind::Upstream), (3, Kind::Timeout)]);
+    assert_eq!(
+        asked.retries,
+        [(1, ProviderErrorKind::RateLimited { retry_after: None }), (2, ProviderErrorKind::Upstream), (3, ProviderErrorKind::Timeout)]
+    );
 
     // Three times and no more.
     let server = Server::replies([busy(500), busy(500), busy(500), busy(500)]);
@@ -501,42 +547,42 @@ fn what_passes_is_tried_again_and_nothing_else() {
 }
 
 #[test]
-fn nobody_there_is_said_at_once() {
+fn provider_refused_connection_fails_fast() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let asked = ask_of(&own(format!("http://127.0.0.1:{port}/v1")), net(), &Wish::new("m"));
-    assert_eq!(asked.kind(), Kind::Refused);
+    let asked = ask_of(&own(format!("http://127.0.0.1:{port}/v1")), net(), &RequestOptions::new("m"));
+    assert_eq!(asked.kind(), ProviderErrorKind::Refused);
     assert_eq!(asked.error(), format!("`own` is not running: nothing listens at `127.0.0.1:{port}`"));
     assert_eq!(asked.retries, []);
 
-    let quick = Net { patience: Patience { retries: 1, ..patience() }, ..net() };
-    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), quick, &Wish::new("m"));
-    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Dns, "`own` cannot be found: no address for `nobody.invalid`"));
-    assert_eq!(asked.retries, [(1, Kind::Dns)]);
+    let quick = NetworkConfig { timeouts: Timeouts { retries: 1, ..patience() }, ..net() };
+    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), quick, &RequestOptions::new("m"));
+    assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Dns, "`own` cannot be found: no address for `nobody.invalid`"));
+    assert_eq!(asked.retries, [(1, ProviderErrorKind::Dns)]);
 }
 
 #[test]
-fn localhost_is_this_machine_whatever_a_resolver_says() {
+fn provider_localhost_is_loopback() {
     let server = Server::replies([Reply::says("here")]);
-    assert_eq!(ask_of(&own(format!("http://localhost:{}", server.port())), net(), &Wish::new("m")).text, "here");
+    assert_eq!(ask_of(&own(format!("http://localhost:{}", server.port())), net(), &RequestOptions::new("m")).text, "here");
 }
 
 #[test]
-fn a_certificate_is_always_looked_at() {
+fn provider_certificate_is_verified() {
     let encrypted = |flaw, trusted: bool, replies: Vec<Reply>| {
         let certificate = Certificate::new(flaw);
         let extra_ca_pem = trusted.then(|| certificate.pem().into_bytes());
         let count = replies.len();
         let asked = if count == 0 {
             let server = Server::encrypted(certificate, []);
-            ask_of(&own(server.base_url()), Net { extra_ca_pem, ..net() }, &Wish::new("m"))
+            ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..net() }, &RequestOptions::new("m"))
         } else {
             let server = Server::encrypted(certificate, [Reply::says("in private")]);
-            ask_of(&own(server.base_url()), Net { extra_ca_pem, ..net() }, &Wish::new("m"))
+            ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..net() }, &RequestOptions::new("m"))
         };
         match asked.end {
             Ok(_) => asked.text,
             Err(error) => {
-                assert_eq!(error.kind(), Kind::Tls);
+                assert_eq!(error.kind(), ProviderErrorKind::Tls);
                 assert_eq!(asked.retries, []);
                 error.to_string()
             }
@@ -547,41 +593,41 @@ fn a_certificate_is_always_looked_at() {
     assert_eq!(encrypted(Flaw::Expired, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate has expired");
     assert_eq!(encrypted(Flaw::OtherHost, true, vec![]), "`own` at `127.0.0.1` cannot be trusted: its certificate is for another host");
     for pem in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
-        let net = Net { extra_ca_pem: Some(pem.as_bytes().to_vec()), ..net() };
-        let asked = ask_of(&own(String::from("https://127.0.0.1:1/v1")), net, &Wish::new("m"));
-        assert_eq!(asked.kind(), Kind::BadNet, "{pem}");
+        let net = NetworkConfig { extra_ca_pem: Some(pem.as_bytes().to_vec()), ..net() };
+        let asked = ask_of(&own(String::from("https://127.0.0.1:1/v1")), net, &RequestOptions::new("m"));
+        assert_eq!(asked.kind(), ProviderErrorKind::BadNetworkConfig, "{pem}");
     }
 }
 
 #[test]
-fn a_proxy_is_for_the_network_and_not_for_this_machine() {
+fn proxy_is_not_used_for_loopback() {
     // A proxy is asked to connect to the host; it never sees the key.
     let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(403, &[], ""))]);
-    let through = |no_proxy: Option<&str>| Net {
+    let through = |no_proxy: Option<&str>| NetworkConfig {
         https_proxy: Some(Secret::new(format!("http://user:pass@127.0.0.1:{}", proxy.port()))),
         no_proxy: no_proxy.map(str::to_owned),
-        patience: Patience { retries: 0, ..patience() },
+        timeouts: Timeouts { retries: 0, ..patience() },
         ..net()
     };
-    let asked = ask_of(&own(String::from("https://example.org/v1")), through(None), &Wish::new("m"));
-    assert_eq!(asked.kind(), Kind::Connect);
+    let asked = ask_of(&own(String::from("https://example.org/v1")), through(None), &RequestOptions::new("m"));
+    assert_eq!(asked.kind(), ProviderErrorKind::Connect);
     let request = proxy.request();
     assert_eq!(request.header("authorization"), None);
     assert!(request.header("proxy-authorization").is_some());
 
     let server = Server::replies([Reply::says("direct")]);
-    assert_eq!(ask_of(&own(server.base_url()), through(None), &Wish::new("m")).text, "direct");
+    assert_eq!(ask_of(&own(server.base_url()), through(None), &RequestOptions::new("m")).text, "direct");
     let certificate = Certificate::new(Flaw::None);
     let extra_ca_pem = Some(certificate.pem().into_bytes());
     let server = Server::encrypted(certificate, [Reply::says("direct and private")]);
-    let asked = ask_of(&own(server.base_url()), Net { extra_ca_pem, ..through(None) }, &Wish::new("m"));
+    let asked = ask_of(&own(server.base_url()), NetworkConfig { extra_ca_pem, ..through(None) }, &RequestOptions::new("m"));
     assert_eq!(asked.text, "direct and private");
-    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), through(Some("nobody.invalid")), &Wish::new("m"));
-    assert_eq!(asked.kind(), Kind::Dns);
+    let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), through(Some("nobody.invalid")), &RequestOptions::new("m"));
+    assert_eq!(asked.kind(), ProviderErrorKind::Dns);
 }
 
 #[test]
-fn an_echoed_key_is_not_repeated() {
+fn provider_echoed_key_is_not_repeated() {
     let echo = format!(r#"{{"error":{{"code":401,"message":"No auth for Bearer {} here"}}}}"#, key().expose());
     let server = Server::replies([Reply::json(401, &echo)]);
     let asked = ask(&server);
@@ -590,8 +636,8 @@ fn an_echoed_key_is_not_repeated() {
 }
 
 #[test]
-fn too_much_is_too_much() {
-    let caps = Caps { line: 200, event: 300, total: 600, whole: 100 };
+fn provider_size_limits() {
+    let caps = SizeLimits { line: 200, event: 300, total: 600, whole: 100 };
     let many = (0..9).fold(Reply::stream(), |reply, _| reply.text("0123456789"));
     for (reply, sentence) in [
         (many.done(), "`own` sent an answer of more than 0 MB"),
@@ -599,27 +645,27 @@ fn too_much_is_too_much() {
         (Reply::json(200, &format!("{:200}", "{}")), "`own` sent an answer of more than 0 KB"),
     ] {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), Net { caps, ..net() }, &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::TooLarge, sentence));
+        let asked = ask_of(&own(server.base_url()), NetworkConfig { size_limits: caps, ..net() }, &RequestOptions::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::TooLarge, sentence));
     }
 }
 
 #[test]
-fn dropping_the_answer_stops_it_and_keeps_what_was_heard() {
+fn provider_dropped_answer_is_cancelled() {
     let (written, heard_it) = (Gate::default(), Gate::default());
     let server = Server::replies([Reply::stream().text("so far").tell(&written).stall()]);
     let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
     let mut text = String::new();
     block_on(async {
         let mut hear = |heard| {
-            if let Heard::Text(piece) = heard {
+            if let StreamEvent::Text(piece) = heard {
                 text.push_str(&piece.printable());
                 heard_it.open();
             }
         };
-        let wish = Wish::new("m");
+        let options = RequestOptions::new("m");
         let messages = said("hello");
-        let mut answer = Box::pin(provider.answer(&messages, &wish, &mut hear));
+        let mut answer = Box::pin(provider.complete(&messages, &options, &mut hear));
         let stop = tokio::task::spawn_blocking({
             let heard_it = heard_it.clone();
             move || {
@@ -636,39 +682,39 @@ fn dropping_the_answer_stops_it_and_keeps_what_was_heard() {
 }
 
 #[test]
-fn a_second_question_uses_the_same_connection() {
+fn provider_reuses_connection() {
     let server = Server::replies([Reply::says("one"), Reply::says("two")]);
     let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
     block_on(async {
         for _ in 0..2 {
-            provider.answer(&said("hello"), &Wish::new("m"), &mut |_| {}).await.unwrap();
+            provider.complete(&said("hello"), &RequestOptions::new("m"), &mut |_| {}).await.unwrap();
         }
     });
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
-fn without_a_key_none_is_sent() {
+fn provider_without_key_sends_none() {
     let server = Server::replies([Reply::says("free")]);
     let provider = OpenAi::new(&own(server.base_url()), None, reach(net())).unwrap();
-    block_on(provider.answer(&said("hello"), &Wish::new("m"), &mut |_| {})).unwrap();
+    block_on(provider.complete(&said("hello"), &RequestOptions::new("m"), &mut |_| {})).unwrap();
     assert_eq!(server.request().header("authorization"), None);
 }
 
-fn verdict(provider: &str, line: &str, reply: Reply) -> (Verdict, Vec<(String, String)>) {
+fn verdict(provider: &str, line: &str, reply: Reply) -> (KeyCheck, Vec<(String, String)>) {
     let server = Server::scripted([(line, reply)]);
     let path = catalog::find(provider).unwrap().base_url.splitn(4, '/').nth(3).unwrap();
     let endpoint =
         Endpoint { base_url: format!("http://127.0.0.1:{}/{path}", server.port()), ..catalog::find(provider).unwrap().endpoint().unwrap() };
-    let verdict = block_on(verify(&endpoint, &key(), reach(net()))).unwrap();
+    let verdict = block_on(check_key(&endpoint, &key(), reach(net()))).unwrap();
     (verdict, server.request().headers)
 }
 
 #[test]
-fn a_key_is_verified_at_the_cheap_endpoint_of_its_provider() {
+fn key_check_uses_cheap_endpoint() {
     let about = r#"{"data":{"label":"sk-or-v1-0a1...9f0","usage":1.25,"limit":5,"limit_remaining":3.75,"is_free_tier":false,"is_management_key":false,"expires_at":"2027-01-31T00:00:00Z","rate_limit":{"requests":-1}}}"#;
     let (said, headers) = verdict("openrouter", "GET /api/v1/key", Reply::json(200, about));
-    let Verdict::Valid(standing) = said else { panic!("{said:?}") };
+    let KeyCheck::Valid(standing) = said else { panic!("{said:?}") };
     assert_eq!(standing.expires_at, Time::parse("2027-01-31T00:00:00Z"));
     assert_eq!((standing.limit, standing.remaining), (Some(NanoDollars(5_000_000_000)), Some(NanoDollars(3_750_000_000))));
     assert!(headers.contains(&(String::from("authorization"), format!("Bearer {}", key().expose()))));
@@ -684,7 +730,7 @@ fn a_key_is_verified_at_the_cheap_endpoint_of_its_provider() {
         ("xai", "GET /v1/api-key", r#"{"name":"x","api_key_blocked":false}"#, "authorization"),
     ] {
         let (said, headers) = verdict(provider, line, Reply::json(200, body));
-        assert!(matches!(said, Verdict::Valid(_)), "{provider}: {said:?}");
+        assert!(matches!(said, KeyCheck::Valid(_)), "{provider}: {said:?}");
         // The key is in one header and nowhere else.
         let holders: Vec<&str> = headers.iter().filter(|(_, value)| value.contains("c0ffee42")).map(|(name, _)| name.as_str()).collect();
         assert_eq!(holders, [header], "{provider}");
@@ -692,15 +738,15 @@ fn a_key_is_verified_at_the_cheap_endpoint_of_its_provider() {
 }
 
 #[test]
-fn a_key_is_called_invalid_only_by_its_provider() {
+fn key_check_invalid_only_by_provider() {
     let of = |reply| verdict("openrouter", "GET /api/v1/key", reply).0;
     assert_eq!(
         of(Reply::json(401, r#"{"error":{"message":"User not found.","code":401}}"#)),
-        Verdict::Invalid(String::from("`openrouter` does not accept the key (401): User not found"))
+        KeyCheck::Invalid(String::from("`openrouter` does not accept the key (401): User not found"))
     );
     let management = r#"{"data":{"label":"x","is_management_key":true}}"#;
-    assert!(matches!(of(Reply::json(200, management)), Verdict::Restricted(_)));
-    assert!(matches!(of(Reply::json(403, "{}")), Verdict::Restricted(_)));
+    assert!(matches!(of(Reply::json(200, management)), KeyCheck::Restricted(_)));
+    assert!(matches!(of(Reply::json(403, "{}")), KeyCheck::Restricted(_)));
     for reply in [
         Reply::json(500, "{}"),
         Reply::json(429, "{}"),
@@ -711,27 +757,27 @@ fn a_key_is_called_invalid_only_by_its_provider() {
         Reply::nothing().close(),
     ] {
         let name = format!("{reply:?}");
-        assert!(matches!(of(reply), Verdict::Unknown(_)), "{name}");
+        assert!(matches!(of(reply), KeyCheck::Unknown(_)), "{name}");
     }
     assert!(matches!(
         verdict("xai", "GET /v1/api-key", Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)).0,
-        Verdict::Invalid(_)
+        KeyCheck::Invalid(_)
     ));
     let gemini = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, Verdict::Invalid(_)));
+    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, KeyCheck::Invalid(_)));
     let double = r#"[{"error":{"code":400,"message":"Multiple authentication credentials received.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, Verdict::Unknown(_)));
+    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, KeyCheck::Unknown(_)));
 }
 
 #[test]
-fn models_are_listed_with_their_prices() {
+fn models_with_prices() {
     let list = r#"{"data":[
         {"id":"maker/model","name":"Maker: Model","context_length":200000,"pricing":{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003"}},
         {"id":"router/auto","name":"Auto","context_length":null,"pricing":{"prompt":"-1","completion":"-1"}},
         {"id":"bare","object":"model","created":1}
     ]}"#;
     let server = Server::scripted([("GET /v1/models", Reply::json(200, list))]);
-    let all = block_on(models(&openrouter(&server), None, reach(net()))).unwrap();
+    let all = block_on(list_models(&openrouter(&server), None, reach(net()))).unwrap();
     let seen: Vec<(&str, Option<u64>, Option<String>)> = all
         .iter()
         .map(|m| {
@@ -751,7 +797,7 @@ fn complaint(deed: impl FnOnce() + std::panic::UnwindSafe) -> String {
 }
 
 #[test]
-fn the_scripted_provider_notices_when_it_is_not_used_as_scripted() {
+fn scripted_provider_detects_misuse() {
     let never = complaint(|| drop(Server::replies([Reply::says("never")])));
     assert!(never.contains("never asked"), "{never}");
     let otherwise = complaint(|| {
@@ -765,7 +811,7 @@ fn the_scripted_provider_notices_when_it_is_not_used_as_scripted() {
     });
     assert!(more.contains("expected `nothing more`"), "{more}");
 
-    let server = Server::whatever(|request| Reply::says(&request.line()));
+    let server = Server::always(|request| Reply::says(&request.line()));
     assert_eq!(ask(&server).text, "POST /v1/chat/completions");
     let request = server.request();
     assert_eq!(request.json()["messages"][0]["content"], "hello");
@@ -774,12 +820,12 @@ fn the_scripted_provider_notices_when_it_is_not_used_as_scripted() {
 }
 
 #[test]
-fn deadline_ends_a_stream_that_is_alive_and_never_done() {
-    let net = || Net { patience: Patience { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+fn deadline_ends_endless_stream() {
+    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
     for reply in [Reply::stream().bytes(": still here\n\n").stall(), Reply::stream().text("so far").stall(), Reply::nothing().stall()] {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not finish its answer within 1 s"));
+        let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
+        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"));
     }
 }
 
@@ -803,12 +849,16 @@ fn drips(status: &str) -> Vec<(&'static str, Reply)> {
 
 #[test]
 fn deadline_ends_an_answer_that_drips() {
-    let net = || Net { patience: Patience { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
     let comments = Reply::stream().repeated("e\r\n: still here\n\n\r\n", DRIP);
     for (name, reply) in drips("200 OK").into_iter().chain([("comments", comments)]) {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not end its answer within 1 s"), "{name}");
+        let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
+        assert_eq!(
+            (asked.kind(), asked.error().as_str()),
+            (ProviderErrorKind::Timeout, "`own` did not end its answer within 1 s"),
+            "{name}"
+        );
     }
 }
 
@@ -816,42 +866,48 @@ fn deadline_ends_an_answer_that_drips() {
 fn error_body_that_drips_is_cut_off() {
     for (name, reply) in drips("500 Oops").into_iter().skip(4) {
         let server = Server::replies([reply]);
-        let asked = ask_of(&own(server.base_url()), Net { patience: Patience { retries: 0, ..patience() }, ..net() }, &Wish::new("m"));
-        assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Upstream, "`own` failed (500)"), "{name}");
+        let asked = ask_of(
+            &own(server.base_url()),
+            NetworkConfig { timeouts: Timeouts { retries: 0, ..patience() }, ..net() },
+            &RequestOptions::new("m"),
+        );
+        assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Upstream, "`own` failed (500)"), "{name}");
     }
 }
 
 #[test]
 fn short_exchanges_have_one_deadline_for_headers_and_body() {
     let short = Duration::from_millis(300);
-    let net = || Net { patience: Patience { short, farewell: Duration::from_secs(20), ..patience() }, ..net() };
+    let net = || NetworkConfig { timeouts: Timeouts { short_reply: short, drain: Duration::from_secs(20), ..patience() }, ..net() };
     let sentence = "`own` did not end its answer within 1 s";
     for (name, reply) in drips("200 OK").into_iter().chain(drips("500 Oops").split_off(4)) {
         let server = Server::scripted([("GET /v1/models", reply)]);
-        let error = block_on(models(&own(server.base_url()), None, reach(net()))).unwrap_err();
-        assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Timeout, sentence), "{name}");
+        let error = block_on(list_models(&own(server.base_url()), None, reach(net()))).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence), "{name}");
     }
     let server = Server::scripted([("GET /v1/models", Reply::nothing().stall())]);
-    let verdict = block_on(verify(&own(server.base_url()), &key(), reach(net()))).unwrap();
-    assert_eq!(verdict, Verdict::Unknown(sentence.to_owned()));
+    let verdict = block_on(check_key(&own(server.base_url()), &key(), reach(net()))).unwrap();
+    assert_eq!(verdict, KeyCheck::Unknown(sentence.to_owned()));
     let server = Server::scripted([("POST /v1/auth/keys", Reply::nothing().stall())]);
     let (code, verifier) = (Secret::new("code".to_owned()), Secret::new("verifier".to_owned()));
-    let error = block_on(exchange(&own(server.base_url()), &code, &verifier, reach(net()))).unwrap_err();
-    assert_eq!((error.kind(), error.to_string().as_str()), (Kind::Timeout, sentence));
-    assert!(Patience::default().short <= Duration::from_secs(30));
+    let error = block_on(exchange_code(&own(server.base_url()), &code, &verifier, reach(net()))).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence));
+    assert!(Timeouts::default().short_reply <= Duration::from_secs(30));
 }
 
 #[test]
-fn deadline_counts_the_pauses_between_attempts() {
-    let net =
-        Net { patience: Patience { deadline: Duration::from_millis(300), longest_pause: Duration::from_secs(60), ..patience() }, ..net() };
-    let server = Server::whatever(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
-    let asked = ask_of(&own(server.base_url()), net, &Wish::new("m"));
-    assert_eq!((asked.kind(), asked.error().as_str()), (Kind::Timeout, "`own` did not finish its answer within 1 s"));
+fn deadline_includes_retry_pauses() {
+    let net = NetworkConfig {
+        timeouts: Timeouts { deadline: Duration::from_millis(300), max_pause: Duration::from_secs(60), ..patience() },
+        ..net()
+    };
+    let server = Server::always(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
+    let asked = ask_of(&own(server.base_url()), net, &RequestOptions::new("m"));
+    assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"));
 }
 
 #[test]
-fn tool_calls_are_counted_and_not_kept() {
+fn tool_calls_are_counted_not_saved() {
     let calls =
         (0..300).map(|n| format!(r#"{{"index":{n},"id":"c{n}","function":{{"name":"f","arguments":""}}}}"#)).collect::<Vec<_>>().join(",");
     let reply = Reply::stream()
@@ -859,7 +915,7 @@ fn tool_calls_are_counted_and_not_kept() {
         .event(r#"{"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#)
         .done();
     let server = Server::replies([reply]);
-    let asked = ask_of(&own(server.base_url()), net(), &Wish::new("m"));
+    let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
     let answer = asked.end.expect("an answer");
     assert_eq!((answer.tool_calls, answer.finish.as_deref(), asked.text.as_str()), (300, Some("tool_calls"), ""));
 }

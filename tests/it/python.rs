@@ -10,7 +10,7 @@ fn the_documented_program_decrypts_a_conversation() {
         return proof::left_out("python", "no Python with `cryptography` and `argon2-cffi`");
     };
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "only my own Python reads this"]).passes();
+    sandbox.run(["ask", "--demo", "only my own Python reads this"]).succeeds();
     let lines = readme::python_that_reads("from_vault");
     assert!(lines.lines().filter(|l| !l.trim().is_empty()).count() <= 25, "it is short enough to be read");
     let script = sandbox.write("open.py", &lines);

@@ -54,13 +54,13 @@ fn lines(language: &str) -> Vec<String> {
 
 /// The provider that the commands talk to.
 fn provider() -> Server {
-    Server::whatever(|request| {
+    Server::always(|request| {
         if request.method == "GET" { Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#) } else { Reply::says("an answer") }
     })
 }
 
 #[test]
-fn every_command_runs() {
+fn readme_commands_run() {
     let server = provider();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.configure(&format!(
@@ -108,7 +108,7 @@ fn every_command_runs() {
                     .args(["-c", command])
                     .env_clear()
                     .envs(sandbox.env())
-                    .current_dir(sandbox.desk())
+                    .current_dir(sandbox.cwd())
                     .stdin(std::process::Stdio::null())
                     .output()
                     .unwrap();
@@ -124,7 +124,7 @@ fn every_command_runs() {
 }
 
 #[test]
-fn the_settings_it_shows_are_settings() {
+fn readme_settings_are_valid() {
     let sandbox = Sandbox::new();
     let toml: String = lines("toml").iter().map(|l| format!("{l}\n")).collect();
     assert!(toml.contains("[providers.local]"), "{toml}");
@@ -133,7 +133,7 @@ fn the_settings_it_shows_are_settings() {
 }
 
 #[test]
-fn what_ci_runs_is_what_it_says() {
+fn readme_matches_ci() {
     let ci = fs::read_to_string(root().join(".ci/run")).expect("the check");
     assert!(ci.lines().any(|line| line.trim_end().ends_with("cargo test")), "the README's `cargo test` is what is run");
 }

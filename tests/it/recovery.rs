@@ -9,8 +9,8 @@ use std::process::Command;
 /// A sandbox with a conversation, and its recovery file.
 fn exported() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "a word to keep"]).passes();
-    let file = sandbox.desk().join("recovery.txt");
+    sandbox.run(["ask", "--demo", "a word to keep"]).succeeds();
+    let file = sandbox.cwd().join("recovery.txt");
     sandbox
         .run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP])
         .stdout("wrote `recovery.txt`; its passphrase decrypts it\n")
@@ -21,14 +21,14 @@ fn exported() -> (Sandbox, PathBuf) {
 /// Loses the vault and with it the key, and makes an empty one.
 fn lose_the_vault(sandbox: &Sandbox) {
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
-    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+    sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
 }
 
 const LOST: &str = "chatbot: error: there are encrypted conversations, but their data key is not in the vault\n\
     chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n";
 
 #[test]
-fn the_key_comes_back_from_its_file() {
+fn recovery_import_from_file() {
     let (sandbox, file) = exported();
     lose_the_vault(&sandbox);
     let files = sandbox.conversations();
@@ -42,14 +42,14 @@ fn the_key_comes_back_from_its_file() {
         .stdin(fs::read(&file).unwrap())
         .stdout("the data key of your conversations was already there; it is the same\n")
         .check();
-    let shown = sandbox.run(["history", "show"]).passes().stdout;
+    let shown = sandbox.run(["history", "show"]).succeeds().stdout;
     assert!(shown.contains("a word to keep"), "{shown}");
-    let events = sandbox.run(["audit", "--json", "--event", "datakey"]).passes().stdout;
+    let events = sandbox.run(["audit", "--json", "--event", "datakey"]).succeeds().stdout;
     assert_eq!(events.matches(r#""event":"datakey.recovery""#).count(), 3, "{events}");
 }
 
 #[test]
-fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
+fn recovery_import_from_words() {
     let (sandbox, file) = exported();
     lose_the_vault(&sandbox);
     let text = fs::read_to_string(file).unwrap();
@@ -71,11 +71,11 @@ fn the_key_comes_back_from_paper_and_a_mistyped_line_is_named() {
     }
     screen.line("").wait_for("restored the data key of your conversations");
     assert_eq!(screen.end(), 0);
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
 }
 
 #[test]
-fn an_export_is_typed_back_in_part() {
+fn recovery_export_asks_to_retype() {
     let sandbox = Sandbox::with_vault();
     sandbox
         .run(["key", "recovery", "export", "r.txt", "--yes"])
@@ -85,7 +85,7 @@ fn an_export_is_typed_back_in_part() {
          chatbot: hint: it is created with the first saved conversation, such as `chatbot chat --demo`\n",
         )
         .check();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let mut screen = sandbox.screen(["key", "recovery", "export", "r.txt", "--kdf", CHEAP]);
     screen.wait_for("type two of its lines");
     for _ in 0..2 {
@@ -94,18 +94,18 @@ fn an_export_is_typed_back_in_part() {
         screen.wait_for(": ");
         let number: usize =
             screen.text().lines().rev().find_map(|l| l.trim().strip_prefix("Line ")?.strip_suffix(':')?.parse().ok()).unwrap();
-        let text = fs::read_to_string(sandbox.desk().join("r.txt")).unwrap();
+        let text = fs::read_to_string(sandbox.cwd().join("r.txt")).unwrap();
         let line = text.lines().find(|l| l.trim_start().starts_with(&format!("{number}. "))).unwrap().to_owned();
         screen.line("lusab").wait_for("That line does not match.").wait_for(": ").line(&line);
     }
     screen.wait_for("The lines match.");
     assert_eq!(screen.end(), 0);
     sandbox.run(["key", "recovery", "export", "r.txt", "--yes"]).fails(2);
-    sandbox.run(["key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP]).passes();
+    sandbox.run(["key", "recovery", "export", "r.txt", "--yes", "--force", "--kdf", CHEAP]).succeeds();
 }
 
 #[test]
-fn a_wrong_passphrase_a_torn_file_and_a_hostile_one_change_nothing() {
+fn recovery_import_bad_file_changes_nothing() {
     let (sandbox, file) = exported();
     lose_the_vault(&sandbox);
     let vault = fs::read(sandbox.data().join("vault.json")).unwrap();
@@ -130,7 +130,7 @@ fn a_wrong_passphrase_a_torn_file_and_a_hostile_one_change_nothing() {
 }
 
 #[test]
-fn the_key_of_other_conversations_is_not_kept() {
+fn recovery_import_refuses_unrelated_key() {
     let (_other, file) = exported();
     let (sandbox, _) = exported();
     sandbox
@@ -189,7 +189,7 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
 }
 
 #[test]
-fn two_keys_that_are_both_needed_are_kept_beside_each_other() {
+fn recovery_import_keeps_both_needed_keys() {
     let (sandbox, _) = exported();
     let (other, others) = exported();
     // Conversations of another home were put beside one's own.
@@ -204,10 +204,10 @@ fn two_keys_that_are_both_needed_are_kept_beside_each_other() {
              `chatbot history rekey` replaces both with a single key\n",
         )
         .check();
-    sandbox.run(["history", "verify"]).passes();
-    sandbox.run(["history", "rekey", "--yes"]).passes();
-    assert_eq!(sandbox.run(["history", "list", "--json"]).passes().stdout.matches("\"id\"").count(), 2);
-    sandbox.run(["history", "verify"]).passes();
+    sandbox.run(["history", "verify"]).succeeds();
+    sandbox.run(["history", "rekey", "--yes"]).succeeds();
+    assert_eq!(sandbox.run(["history", "list", "--json"]).succeeds().stdout.matches("\"id\"").count(), 2);
+    sandbox.run(["history", "verify"]).succeeds();
 }
 
 /// The data key from the recovery file, in Python; and a recovery file that Python wrote.
@@ -239,14 +239,14 @@ open(path, "w").write(f'chatbot recovery 1\ncost: {field["cost"]}\nsalt: {b64(sa
 "#;
 
 #[test]
-fn python_opens_and_writes_the_same_file() {
+fn recovery_file_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
         return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, file) = exported();
         fs::remove_file(&file).unwrap();
-        sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", kdf]).passes();
+        sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", kdf]).succeeds();
         let script = sandbox.write("recovery.py", PYTHON);
         let passphrase = sandbox.write("passphrase", PASSPHRASE);
         let [conversation] = sandbox.conversations().try_into().unwrap();
@@ -263,6 +263,6 @@ fn python_opens_and_writes_the_same_file() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{kdf}");
         lose_the_vault(&sandbox);
         sandbox.run(["key", "recovery", "import", "recovery.txt"]).stdout("restored the data key of your conversations\n").check();
-        sandbox.run(["history", "verify"]).passes();
+        sandbox.run(["history", "verify"]).succeeds();
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 const KEPT: &str = "chatbot: hint: restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`\n";
 
 #[test]
-fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
+fn rekey_undecryptable_keeps_old_key() {
     let sandbox = house(3);
     let all = everything(&sandbox);
     let files = sandbox.conversations();
@@ -44,13 +44,13 @@ fn what_opens_with_neither_key_keeps_the_old_one_until_it_is_mended() {
 }
 
 #[test]
-fn the_old_key_goes_with_what_does_not_open_when_that_is_said() {
+fn rekey_drop_old_key_on_request() {
     let sandbox = house(2);
     let files = sandbox.conversations();
     let good = fs::read(&files[0]).unwrap();
     fs::write(&files[0], "gAAAAAnothing\n").unwrap();
     sandbox.run(["history", "rekey", "--yes"]).fails(8);
-    let said = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).passes();
+    let said = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).succeeds();
     assert_eq!(said.stdout, "re-encrypted 0 conversations; the old key was deleted\n");
     assert!(said.stderr.starts_with("chatbot: warning: neither key decrypts `[ROOT]/"), "{said:#?}");
     fs::write(&files[0], good).unwrap();
@@ -59,17 +59,17 @@ fn the_old_key_goes_with_what_does_not_open_when_that_is_said() {
 }
 
 #[test]
-fn sealed_copies_of_emptied_files_go_over_to_the_new_key() {
+fn rekey_covers_scrubbed_copies() {
     let sandbox = house(1);
     let secret = format!("OPENAI_API_KEY=sk-proj-{}\n", "aB3dE5gH7jK9mN1pQ3sT5vW7".repeat(2));
     let file = sandbox.write("desk/.env", &secret);
-    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).passes();
+    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds();
     assert_ne!(fs::read_to_string(&file).unwrap(), secret);
     let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();
     let sealed = fs::read(&copy).unwrap();
     sandbox.run(["history", "rekey", "--yes"]).stdout("re-encrypted 1 conversation; the old key was deleted\n").check();
     assert_ne!(fs::read(&copy).unwrap(), sealed);
-    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).passes();
+    sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).succeeds();
     assert_eq!(fs::read_to_string(&file).unwrap(), secret);
     // One that no key opens is named like a conversation.
     fs::write(&copy, "gAAAAAnothing").unwrap();
@@ -83,7 +83,7 @@ fn sealed_copies_of_emptied_files_go_over_to_the_new_key() {
 }
 
 #[test]
-fn lines_whose_end_was_damaged_lose_nothing() {
+fn rekey_repairs_damaged_line_ends() {
     let sandbox = house(1);
     let all = everything(&sandbox);
     let file = sandbox.conversations().remove(0);

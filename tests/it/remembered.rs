@@ -20,8 +20,8 @@ fn open_keyring() -> (Sandbox, Keyring) {
     let mut sandbox = Sandbox::under_one_root();
     let keyring = Keyring::unlocked(&mut sandbox);
     sandbox.configure("[keys]\nkeyring_timeout_s = 2\n");
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     (sandbox, keyring)
 }
 
@@ -29,7 +29,7 @@ fn open_keyring() -> (Sandbox, Keyring) {
 fn until_remembered(sandbox: &Sandbox, keyring: &Keyring, command: &[&str], slot: &str) {
     let begun = std::time::Instant::now();
     while !keyring.remembered().iter().any(|(name, _)| name == slot) {
-        sandbox.run(command).passes();
+        sandbox.run(command).succeeds();
         assert!(begun.elapsed().as_secs() < 60, "{slot} is not remembered: {:?}", keyring.remembered());
     }
 }
@@ -41,7 +41,7 @@ fn slots(keyring: &Keyring) -> Vec<String> {
 const LISTED: [&str; 2] = ["history", "list"];
 
 #[test]
-fn it_is_given_again_only_by_a_keyring_that_is_open() {
+fn keyring_cache_needs_open_keyring() {
     let Some((sandbox, keyring)) = lived_in("it_is_given_again_only_by_a_keyring_that_is_open") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
@@ -49,14 +49,14 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
         assert_eq!(permissions, "3f090000", "{name}");
     }
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    sandbox.run(LISTED).passes();
+    sandbox.run(LISTED).succeeds();
     // Locked, it says so of one, and none is left of the others.
     keyring.lock_login();
     let said = sandbox.run(LISTED).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: the OS keyring "), "{said}");
     assert_eq!(slots(&keyring), Vec::<String>::new());
     keyring.unlock();
-    sandbox.run(LISTED).passes();
+    sandbox.run(LISTED).succeeds();
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     // It hangs: what it would say is not known.
     keyring.freeze();
@@ -67,7 +67,7 @@ fn it_is_given_again_only_by_a_keyring_that_is_open() {
 }
 
 #[test]
-fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
+fn keyring_cache_notices_changes() {
     let Some((sandbox, keyring)) = lived_in("what_was_changed_or_removed_in_the_keyring_is_not_remembered") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
@@ -75,7 +75,7 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
     let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
     keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{drawer}")], "");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
-    let other = sandbox.run(["key", "get"]).passes().stdout;
+    let other = sandbox.run(["key", "get"]).succeeds().stdout;
     sandbox
         .run(LISTED)
         .code(8)
@@ -86,32 +86,32 @@ fn what_was_changed_or_removed_in_the_keyring_is_not_remembered() {
         .check();
     // Our own hand, too.
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).passes();
-    assert_ne!(sandbox.run(["key", "get"]).passes().stdout, other);
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    assert_ne!(sandbox.run(["key", "get"]).succeeds().stdout, other);
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    sandbox.run(["key", "delete", "--yes"]).passes();
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
     assert!(!slots(&keyring).contains(&String::from("default/openrouter")));
     sandbox.run(["key", "get"]).fails(3);
 }
 
 #[test]
-fn a_lockdown_forgets_it_and_the_settings_switch_it_off() {
+fn keyring_cache_lockdown_and_setting() {
     let Some((sandbox, keyring)) = lived_in("a_lockdown_forgets_it_and_the_settings_switch_it_off") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Whatever is known about the keys.
     std::fs::remove_file(sandbox.state().join("keys.json")).unwrap();
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     assert_eq!(slots(&keyring), Vec::<String>::new());
-    sandbox.run(["incident", "release", "--yes"]).passes();
+    sandbox.run(["incident", "release", "--yes"]).succeeds();
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
-    sandbox.run(LISTED).passes();
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(LISTED).succeeds();
+    sandbox.run(["key", "get"]).succeeds();
     assert_eq!(slots(&keyring), Vec::<String>::new());
 }
 
 #[test]
-fn kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked() {
+fn keyring_cache_empty_after_lock() {
     let Some((sandbox, keyring)) = lived_in("kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
@@ -135,7 +135,7 @@ const OPEN_SESSIONS: [(&str, &str); 4] = [
 fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
     let mut command = Command::new("keyctl");
     command.args(["session", "-", "sh", "-c", prepare, "sh", BINARY]).args(args);
-    command.env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+    command.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.starts_with("chatbot: ")).map(|l| format!("{l}\n")).collect()
 }
@@ -152,7 +152,7 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     // The data key is cached by the first command that gets it, in a session that is private.
     let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
     assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
-    assert_ne!(std::fs::read_to_string(sandbox.desk().join("cached")).unwrap(), "0\n");
+    assert_ne!(std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(), "0\n");
     for (what, prepare) in OPEN_SESSIONS {
         keyring.forget_remembered();
         for _ in 0..2 {
@@ -163,7 +163,7 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     // A process that was started without a session keyring gets the user's. One that was not cannot give its own back.
     let ours = Command::new("keyctl").args(["describe", "@s"]).output().unwrap();
     if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
-        sandbox.run(LISTED).passes();
+        sandbox.run(LISTED).succeeds();
         assert_eq!(slots(&keyring), Vec::<String>::new());
         proof::ran("remembered-user-session");
     }
@@ -175,7 +175,7 @@ fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
         return;
     }
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     for (what, prepare) in OPEN_SESSIONS {
         assert_eq!(
             in_open_session(&sandbox, prepare, &["vault", "unlock", "--for", "10m"]),
@@ -184,7 +184,7 @@ fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
              chatbot: hint: name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead\n",
             "{what}"
         );
-        let status = sandbox.run(["vault", "status"]).passes().stdout;
+        let status = sandbox.run(["vault", "status"]).succeeds().stdout;
         assert!(status.contains("state:    locked\n"), "{what}: {status}");
     }
 }

@@ -11,7 +11,7 @@ const LIMITS: &str = "[limits]\nrequests_per_minute = 100\nrequests_per_hour = 5
 
 /// A provider whose every answer costs a cent.
 fn cent_each() -> Server {
-    Server::whatever(|request| match request.path.as_str() {
+    Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
     })
@@ -70,7 +70,7 @@ fn verified(sandbox: &Sandbox) -> (Option<i32>, Value) {
 }
 
 fn spent(sandbox: &Sandbox) -> f64 {
-    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).passes().stdout).unwrap();
+    let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     usage["budget"]["spans"][0]["spent"].as_f64().unwrap()
 }
 
@@ -98,7 +98,7 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
     let (code, report) = verified(&sandbox);
     assert_eq!((code, &report["ok"]), (Some(9), &Value::Bool(false)));
     assert_eq!(report["reason"], "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`");
-    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).passes();
+    sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
     assert_eq!(verified(&sandbox).0, Some(0));
     // Four were counted before, and one may still pass.
     sandbox.configure(&fs::read_to_string(sandbox.settings()).unwrap().replace("per_day = 0.04", "per_day = 9"));
@@ -175,7 +175,7 @@ fn chat_writes_the_marks_when_it_ends() {
     let vault = sandbox.data().join("vault.json");
     ask(&sandbox);
     let first = fs::read(&vault).unwrap();
-    sandbox.run(["chat"]).stdin("hello\n/exit\n").passes();
+    sandbox.run(["chat"]).stdin("hello\n/exit\n").succeeds();
     assert_ne!(fs::read(&vault).unwrap(), first);
 }
 

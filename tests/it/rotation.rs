@@ -86,7 +86,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
     let account = Arc::new(Mutex::new(Account::default()));
     account.lock().unwrap().add(&key(1), json!({"name": "mine", "limit": 12.5, "limit_reset": "monthly", "include_byok_in_limit": true}));
     let shared = Arc::clone(&account);
-    let server = Server::whatever(move |request| shared.lock().unwrap().answer(request));
+    let server = Server::always(move |request| shared.lock().unwrap().answer(request));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
         "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
@@ -110,7 +110,7 @@ const SWAPPED: &str = "replaced the key for `gate`: the new one has the limits o
     `chatbot key rotate --provider gate --confirm` deletes the old one; `--undo` restores it\n";
 
 #[test]
-fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
+fn rotation_automatic_carries_limits() {
     let (sandbox, account, _server) = openrouter();
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
     let new = stored(&sandbox);
@@ -135,7 +135,7 @@ fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here and at the provider\n").check();
     assert_eq!(account.lock().unwrap().keys.len(), 1);
     sandbox.run(["key", "rotate", "--confirm"]).fails(2);
-    sandbox.run(["key", "rotate"]).passes();
+    sandbox.run(["key", "rotate"]).succeeds();
     for canary in [key(1), new, MANAGEMENT.to_owned(), stored(&sandbox)] {
         assert!(sandbox.files_with(canary.as_bytes()).is_empty());
     }
@@ -143,10 +143,10 @@ fn with_a_management_key_it_is_automatic_and_carries_the_limits_over() {
 }
 
 #[test]
-fn an_automatic_rotation_is_taken_back() {
+fn rotation_automatic_undo() {
     let (sandbox, account, _server) = openrouter();
     sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to restore\n").check();
-    sandbox.run(["key", "rotate"]).passes();
+    sandbox.run(["key", "rotate"]).succeeds();
     sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `gate`\n").check();
     assert_eq!(stored(&sandbox), key(1));
     let account = account.lock().unwrap();
@@ -155,7 +155,7 @@ fn an_automatic_rotation_is_taken_back() {
 }
 
 #[test]
-fn a_key_of_another_account_is_not_rotated_by_this_one() {
+fn rotation_refuses_other_account() {
     let (sandbox, account, _server) = openrouter();
     account.lock().unwrap().keys.clear();
     sandbox
@@ -170,7 +170,7 @@ fn a_key_of_another_account_is_not_rotated_by_this_one() {
 }
 
 #[test]
-fn guided_the_new_key_is_tried_before_the_old_one_goes() {
+fn rotation_guided_checks_new_key_first() {
     let (sandbox, account, _server) = openrouter();
     account.lock().unwrap().add(&key(2), json!({"name": "new"}));
     let rotate = |key: String| sandbox.run(["key", "rotate", "--manual", "--stdin"]).stdin(key);
@@ -182,23 +182,23 @@ fn guided_the_new_key_is_tried_before_the_old_one_goes() {
         "replaced the key for `gate`: valid\nthe old one is kept until `chatbot key rotate --provider gate --confirm`; `--undo` restores it\n",
     ).check();
     assert_eq!(stored(&sandbox), key(2));
-    sandbox.run(["key", "rotate", "--undo"]).passes();
+    sandbox.run(["key", "rotate", "--undo"]).succeeds();
     assert_eq!(stored(&sandbox), key(1));
-    rotate(key(2)).passes();
+    rotate(key(2)).succeeds();
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here; delete it at the provider too\n").check();
     sandbox.run(["key", "rotate", "--undo"]).fails(2);
     assert_eq!(stored(&sandbox), key(2));
 }
 
 #[test]
-fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
+fn rotation_resumes_after_kill() {
     let (sandbox, account, _server) = openrouter();
     let (_never, moment) = mpsc::channel::<()>();
     // How long it takes here, so that the moments lie within it.
     let begun = Instant::now();
     sandbox.run(["key", "rotate"]).output();
     let whole = begun.elapsed();
-    sandbox.run(["key", "rotate", "--confirm"]).passes();
+    sandbox.run(["key", "rotate", "--confirm"]).succeeds();
     let mut kills = 0;
     for round in 0_u32..9 {
         let running = sandbox.run(["key", "rotate"]).start();
@@ -213,9 +213,9 @@ fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
         let now = stored(&sandbox);
         assert!(account.lock().unwrap().works(&now), "round {round}");
         if round % 3 == 0 {
-            sandbox.run(["key", "rotate", "--undo"]).passes();
+            sandbox.run(["key", "rotate", "--undo"]).succeeds();
         } else {
-            sandbox.run(["key", "rotate", "--confirm"]).passes();
+            sandbox.run(["key", "rotate", "--confirm"]).succeeds();
         }
         let account = account.lock().unwrap();
         assert_eq!(account.keys.len(), 1, "round {round}: a key was left behind: {account:?}");
@@ -225,7 +225,7 @@ fn cut_off_at_any_moment_the_stored_key_works_and_the_next_run_ends_it() {
 }
 
 #[test]
-fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
+fn rotation_resumes_after_kill_at_any_write() {
     type Playing = (Arc<Mutex<Account>>, Server);
     let playing: std::cell::RefCell<Option<Playing>> = std::cell::RefCell::default();
     let prepare = || {
@@ -240,7 +240,7 @@ fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
         assert!(account.lock().unwrap().works(&now), "cut {n}: the stored key does not work");
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
-        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).passes();
+        sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).succeeds();
         let now = stored(sandbox);
         let account = account.lock().unwrap();
         assert!(account.works(&now) && account.keys.len() == 1, "cut {n}: {account:?}");
@@ -248,9 +248,9 @@ fn cut_off_at_every_single_write_it_is_ended_by_the_next_run() {
 }
 
 #[test]
-fn coming_back_from_an_incident_swaps_what_it_can_although_nothing_is_sent() {
+fn rotation_during_incident_recovery() {
     let (sandbox, account, _server) = openrouter();
-    sandbox.run(["incident", "lockdown"]).passes();
+    sandbox.run(["incident", "lockdown"]).succeeds();
     sandbox.run(["key", "rotate"]).fails(4);
     let told = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
     assert!(told.contains(SWAPPED), "{told}");

@@ -25,14 +25,14 @@ sys.exit(ended.returncode)";
 /// The most memory that a command of the program had at a time, in bytes.
 fn peak(python: &Path, sandbox: &Sandbox, args: &[&str]) -> u64 {
     let mut command = Command::new(python);
-    command.args(["-c", MEASURE, BINARY]).args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+    command.args(["-c", MEASURE, BINARY]).args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().parse::<u64>().unwrap() << 10
 }
 
 #[test]
-fn history_commands_need_no_memory_for_the_length_of_a_conversation() {
+fn history_memory_is_bounded() {
     let Some(python) = super::harness::python::with(&["resource"]) else {
         return proof::left_out("stream", "no Python with `resource`");
     };
@@ -42,7 +42,7 @@ fn history_commands_need_no_memory_for_the_length_of_a_conversation() {
         let words = "some words about herons ".repeat(1250);
         let said: Vec<Value> = (0..many).map(|n| json!({ "role": "user", "content": format!("message {n}. {words}") })).collect();
         let file = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
-        sandbox.run(["history", "import"]).arg(&file).passes();
+        sandbox.run(["history", "import"]).arg(&file).succeeds();
         let bytes = fs::metadata(&sandbox.conversations()[0]).unwrap().len();
         (sandbox, bytes)
     });
@@ -68,19 +68,19 @@ fn history_commands_need_no_memory_for_the_length_of_a_conversation() {
         assert!(large < small + (14 << 20), "{args:?}: {small} bytes for 8 messages, {large} for 1000");
     }
     // It is all there.
-    let shown = parsed(&long.0.run(["history", "show", "--json", &id]).passes().stdout);
+    let shown = parsed(&long.0.run(["history", "show", "--json", &id]).succeeds().stdout);
     let shown = shown["messages"].as_array().unwrap();
     assert_eq!(shown.len(), 1000);
     assert!(shown.iter().enumerate().all(|(n, m)| m["text"].as_str().unwrap().starts_with(&format!("message {n}. some words"))));
-    let exported = parsed(&fs::read_to_string(long.0.desk().join("out.json")).unwrap());
+    let exported = parsed(&fs::read_to_string(long.0.cwd().join("out.json")).unwrap());
     assert_eq!(exported["conversations"][0]["messages"].as_array().unwrap(), shown);
-    assert_eq!(fs::read_to_string(long.0.desk().join("out.html")).unwrap().matches("<section").count(), 1000);
+    assert_eq!(fs::read_to_string(long.0.cwd().join("out.html")).unwrap().matches("<section").count(), 1000);
     proof::ran("stream");
 }
 
 /// An answer in three parts, with pauses longer than what passes between two checkpoints.
 fn slow_answer() -> Server {
-    Server::whatever(|_| {
+    Server::always(|_| {
         let gates = [Gate::default(), Gate::default()];
         let [first, second] = gates.clone();
         thread::spawn(move || {
@@ -102,7 +102,7 @@ fn texts(sandbox: &Sandbox) -> Vec<String> {
 }
 
 #[test]
-fn answer_kept_as_it_comes_survives_a_kill_at_every_change() {
+fn answer_checkpoint_survives_kill() {
     let Some(strace) = super::cuts::strace() else { return proof::left_out("cuts", "no strace that may look") };
     let kinds = ["rename,renameat,renameat2", "fsync,fdatasync", "unlink,unlinkat", "ftruncate"];
     let runs: Vec<_> = kinds
@@ -113,7 +113,7 @@ fn answer_kept_as_it_comes_survives_a_kill_at_every_change() {
             thread::spawn(move || {
                 let server = slow_answer();
                 let mut sandbox = Sandbox::with_vault();
-                sandbox.run(["ask", "--demo", "the question before"]).passes();
+                sandbox.run(["ask", "--demo", "the question before"]).succeeds();
                 sandbox.ask_at(&server.base_url(), "");
                 let before = texts(&sandbox);
                 let ended = Command::new(&strace)
@@ -125,7 +125,7 @@ fn answer_kept_as_it_comes_survives_a_kill_at_every_change() {
                     .stdin(Stdio::null())
                     .stdout(Stdio::null())
                     .stderr(Stdio::null())
-                    .current_dir(sandbox.desk())
+                    .current_dir(sandbox.cwd())
                     .status()
                     .unwrap()
                     .success();
@@ -135,9 +135,9 @@ fn answer_kept_as_it_comes_survives_a_kill_at_every_change() {
                 assert!(["", "one two", "one two three"].contains(&answer.trim()), "{calls} {n}: {answer}");
                 assert!(!ended || answer == "one two three", "{calls} {n}: {answer}");
                 // Whoever goes on finds the same, and nothing is left behind or damaged.
-                sandbox.run(["ask", "--demo", "--continue", "go on"]).passes();
+                sandbox.run(["ask", "--demo", "--continue", "go on"]).succeeds();
                 assert_eq!(texts(&sandbox)[..after.len()], after, "{calls} {n}");
-                sandbox.run(["history", "verify"]).passes();
+                sandbox.run(["history", "verify"]).succeeds();
                 let left = sandbox.files().into_iter().filter(|f| f.extension().is_some_and(|e| e == "partial")).count();
                 assert_eq!(left, 0, "{calls} {n}: a part of the answer is left");
                 (calls, n, ended, answer)
@@ -176,22 +176,22 @@ fn with_first_replaced(file: &Path, token: &str) {
 }
 
 #[test]
-fn sealed_thing_opens_as_nothing_else() {
-    let server = Server::whatever(|_| Reply::says("an answer"));
+fn encrypted_file_opens_only_as_itself() {
+    let server = Server::always(|_| Reply::says("an answer"));
     let mut sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key());
-    sandbox.run(["ask", "--demo", "another conversation"]).passes();
+    sandbox.run(["ask", "--demo", "another conversation"]).succeeds();
     let other = sandbox.conversations().swap_remove(0);
     let mut chat = sandbox.screen(["chat", "--demo"]);
     chat.wait_for("\n> ").line("the line that was typed").wait_for("tok").wait_for("\n> ").send(screen::key::CTRL_D);
     assert_eq!(chat.end(), 0);
     let conversation = sandbox.conversations().into_iter().find(|c| *c != other).unwrap();
-    sandbox.run(["history", "list"]).passes();
+    sandbox.run(["history", "list"]).succeeds();
     sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\n", key()));
-    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub", "--profile", "imported"]).passes();
-    sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).passes();
-    sandbox.run(["backup", "kept.backup", "--with-keys"]).passes();
-    sandbox.run(["incident", "report", "evidence"]).passes();
+    sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub", "--profile", "imported"]).succeeds();
+    sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
+    sandbox.run(["backup", "kept.backup", "--with-keys"]).succeeds();
+    sandbox.run(["incident", "report", "evidence"]).succeeds();
     let named = |end: &str| -> PathBuf {
         let found =
             sandbox.files().into_iter().find(|f| f.to_string_lossy().ends_with(end) && !f.to_string_lossy().contains("conversations"));
@@ -204,9 +204,9 @@ fn sealed_thing_opens_as_nothing_else() {
         ("index", sandbox.files().into_iter().find(|f| f.to_string_lossy().contains("index")).unwrap()),
         ("import copy", copy.clone()),
         ("vault", sandbox.data().join("vault.json")),
-        ("recovery", sandbox.desk().join("recovery.txt")),
-        ("backup", sandbox.desk().join("kept.backup")),
-        ("evidence", sandbox.desk().join("evidence")),
+        ("recovery", sandbox.cwd().join("recovery.txt")),
+        ("backup", sandbox.cwd().join("kept.backup")),
+        ("evidence", sandbox.cwd().join("evidence")),
     ]
     .into();
     let sealed: BTreeMap<&str, Vec<String>> = places.iter().map(|(what, file)| (*what, tokens_of(file))).collect();
@@ -214,7 +214,7 @@ fn sealed_thing_opens_as_nothing_else() {
     assert_eq!(none, Vec::<&&str>::new(), "nothing sealed in them");
     let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
     let shown = |sandbox: &Sandbox| parsed(&sandbox.run(["history", "show", "--json", &id]).output().stdout)["messages"].clone();
-    let listed = |sandbox: &Sandbox| parsed(&sandbox.run(["history", "list", "--json"]).passes().stdout);
+    let listed = |sandbox: &Sandbox| parsed(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let (before, list) = (shown(&sandbox), listed(&sandbox));
     let original: BTreeMap<&PathBuf, Vec<u8>> = places.values().map(|file| (file, fs::read(file).unwrap())).collect();
     let lines = fs::read(&conversation).unwrap();

@@ -4,7 +4,7 @@ use super::harness::Sandbox;
 use serde_json::Value;
 
 #[test]
-fn a_template_is_written_once_and_has_no_mistakes() {
+fn config_init_writes_valid_template() {
     let sandbox = Sandbox::under_one_root();
     let path = "[ROOT]/one-root/config/config.toml\n";
     sandbox.run(["config", "path"]).stdout(path).check();
@@ -19,17 +19,17 @@ fn a_template_is_written_once_and_has_no_mistakes() {
 }
 
 #[test]
-fn what_is_shown_is_a_settings_file_again() {
+fn config_show_round_trips() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = 7\n[privacy]\nallow = [\"initech\"]\n");
-    let shown = sandbox.run(["config", "show"]).passes().stdout;
+    let shown = sandbox.run(["config", "show"]).succeeds().stdout;
     assert!(shown.contains("requests_per_minute = 7") && shown.contains("initech"), "{shown}");
     sandbox.configure(&shown);
     sandbox.run(["config", "show"]).stdout(shown).check();
 }
 
 #[test]
-fn a_mistake_is_told_with_its_line_its_key_and_its_reason() {
+fn config_check_reports_line_and_reason() {
     let sandbox = Sandbox::under_one_root();
     sandbox.configure("[limits]\nrequests_per_minute = \"many\"\nrequest_per_hour = 3\n");
     let output = sandbox.run(["config", "check"]).fails(9);
@@ -43,10 +43,10 @@ fn a_mistake_is_told_with_its_line_its_key_and_its_reason() {
 }
 
 #[test]
-fn the_log_holds_numbers_and_names() {
+fn audit_list_holds_numbers_and_names() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "nobody writes down that bob.miller@initech.com likes herons"]).passes();
-    let log = sandbox.run(["audit", "--json"]).passes().stdout;
+    sandbox.run(["ask", "--demo", "nobody writes down that bob.miller@initech.com likes herons"]).succeeds();
+    let log = sandbox.run(["audit", "--json"]).succeeds().stdout;
     let records: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(records.len() >= 3, "{log}");
     for (n, record) in records.iter().enumerate() {
@@ -56,7 +56,7 @@ fn the_log_holds_numbers_and_names() {
         }
     }
     assert!(!log.contains("heron") && !log.contains("initech"), "{log}");
-    let one = sandbox.run(["audit", "--json", "--event", "message.redacted"]).passes().stdout;
+    let one = sandbox.run(["audit", "--json", "--event", "message.redacted"]).succeeds().stdout;
     assert_eq!(one.lines().count(), 1, "{one}");
     sandbox
         .run(["audit", "--event", "mesage.redacted"])
@@ -66,13 +66,13 @@ fn the_log_holds_numbers_and_names() {
 }
 
 #[test]
-fn the_settings_are_changed_in_the_owners_editor_and_checked() {
+fn config_edit_checks_result() {
     let mut sandbox = Sandbox::under_one_root();
     let editor = sandbox.write("editor", "#!/bin/sh\nprintf '\\n[limits]\\nrequests_per_minute = 7\\n' >\"$1\"\n");
     std::process::Command::new("chmod").arg("755").arg(&editor).status().unwrap();
     sandbox.set("EDITOR", &editor);
     sandbox.run(["config", "edit"]).stdout("[ROOT]/one-root/config/config.toml: no mistakes\n").check();
-    let shown = sandbox.run(["config", "show"]).passes().stdout;
+    let shown = sandbox.run(["config", "show"]).succeeds().stdout;
     assert!(shown.contains("requests_per_minute = 7"), "{shown}");
     sandbox.write("editor", "#!/bin/sh\nprintf 'provider = 7\\n' >\"$1\"\n");
     let output = sandbox.run(["config", "edit"]).fails(9);
@@ -87,7 +87,7 @@ fn the_settings_are_changed_in_the_owners_editor_and_checked() {
 }
 
 #[test]
-fn a_misspelt_limit_stops_everything_and_another_name_that_nobody_knows_does_not() {
+fn config_misspelt_limit_stops() {
     let sandbox = Sandbox::with_vault();
     for (line, key, meant) in [
         ("[budget]\nper_dya = 1\n", "budget.per_dya", "budget.per_day"),
@@ -98,11 +98,11 @@ fn a_misspelt_limit_stops_everything_and_another_name_that_nobody_knows_does_not
         assert!(said.contains(&format!("`{key}`")) && said.contains(&format!("did you mean `{meant}`?")), "{said}");
     }
     sandbox.configure("colour = 1\n");
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
 }
 
 #[test]
-fn proxy_and_extra_certificates_in_force_are_said_without_the_password() {
+fn proxy_notice_omits_password() {
     let mut sandbox = Sandbox::with_vault();
     sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
     sandbox.set("HTTPS_PROXY", "http://user:canary-of-the-proxy@127.0.0.1:9/");

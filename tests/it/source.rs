@@ -316,7 +316,7 @@ fn without_tests(code: &str) -> (String, usize) {
 }
 
 #[test]
-fn paths_are_written_out() {
+fn source_paths_are_expanded() {
     let source =
         Source::new("x", "use std::{fs::{self, File}, io};\nuse a::b as c;\nfn f() { io::stdin(); c::d(); x.fs::<u8>(); File::open(y) }");
     let paths: Vec<String> = source.paths().into_iter().map(|(line, path)| format!("{line} {path}")).collect();

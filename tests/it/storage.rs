@@ -31,7 +31,7 @@ fn folder(sandbox: &Sandbox) -> (PathBuf, String) {
 }
 
 fn send(sandbox: &Sandbox, address: &str) -> Value {
-    parsed(&sandbox.run(["backup", "--json", address]).passes())
+    parsed(&sandbox.run(["backup", "--json", address]).succeeds())
 }
 
 /// The files of a folder and what is in them.
@@ -66,7 +66,7 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
-fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
+fn repository_uploads_only_new_data() {
     let sandbox = house(30);
     sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
     let (place, address) = folder(&sandbox);
@@ -90,7 +90,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
         .check();
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..3] {
-        sandbox.run(["ask", "--demo", "--resume", id, "one more"]).passes();
+        sandbox.run(["ask", "--demo", "--resume", id, "one more"]).succeeds();
     }
     let third = send(&sandbox, &address);
     assert_eq!((&third["sent"], &third["there_already"]), (&json!(3), &json!(27)), "{third}");
@@ -105,7 +105,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     }
 
     let other = elsewhere();
-    let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).passes());
+    let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).succeeds());
     let settings = dry.as_object_mut().unwrap().remove("settings").unwrap();
     assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
     assert_eq!(
@@ -113,7 +113,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
         json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [] })
     );
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
-    let restored = other.run(["restore", "--mine", &address]).passes();
+    let restored = other.run(["restore", "--mine", &address]).succeeds();
     assert!(restored.stdout.starts_with("30 restored, 0 already present, 0 restored as copies\n"), "{restored:#?}");
     assert_eq!(everything(&other), everything(&sandbox));
     let beside = other.settings().with_extension("toml.restored");
@@ -125,7 +125,7 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
     other.is_private();
 
     // What was there first is there still, and some of it alone as well.
-    let list = parsed(&sandbox.run(["backup", "list", "--json", &address]).passes());
+    let list = parsed(&sandbox.run(["backup", "list", "--json", &address]).succeeds());
     let listed: Vec<&Value> = list["backups"].as_array().unwrap().iter().map(|b| &b["id"]).collect();
     assert_eq!((listed.len(), listed[0], listed[2]), (3, &third["snapshot"], &first["snapshot"]), "{list}");
     let third_house = elsewhere();
@@ -140,27 +140,27 @@ fn only_what_is_new_travels_and_the_passphrase_alone_brings_it_back() {
 }
 
 #[test]
-fn of_a_long_conversation_only_its_end_travels_again() {
+fn repository_uploads_only_the_new_end() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nmax_message_chars = 1000000\n");
     let word = "kept and kept ";
     let said: Vec<Value> = (0..5).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) })).collect();
     let file = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
-    sandbox.run(["history", "import"]).arg(&file).passes();
+    sandbox.run(["history", "import"]).arg(&file).succeeds();
     let (_, address) = folder(&sandbox);
     let first = send(&sandbox, &address);
     assert!(first["bytes_sent"].as_u64().unwrap() > 1_500_000, "{first}");
-    sandbox.run(["ask", "--demo", "--continue", "more"]).passes();
+    sandbox.run(["ask", "--demo", "--continue", "more"]).succeeds();
     let second = send(&sandbox, &address);
     assert_eq!(second["sent"], json!(1));
     assert!(second["bytes_sent"].as_u64().unwrap() < 800_000, "{second}");
     let other = elsewhere();
-    other.run(["restore", "--mine", &address]).passes();
+    other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
-fn only_what_was_opened_is_called_verified() {
+fn repository_verify_opens_everything() {
     // In a folder everything is opened, and what is damaged there makes no backup.
     let sandbox = house(3);
     let (place, address) = folder(&sandbox);
@@ -175,8 +175,8 @@ fn only_what_was_opened_is_called_verified() {
         "{refused:#?}"
     );
     assert_eq!(names(&place, "snapshots").len(), 1);
-    sandbox.run(["backup", "--again", &address]).passes();
-    sandbox.run(["backup", &address]).passes();
+    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", &address]).succeeds();
     assert_eq!(names(&place, "snapshots").len(), 3);
 
     // Far away, what is there already is measured and nothing more, and that is what is said.
@@ -184,20 +184,20 @@ fn only_what_was_opened_is_called_verified() {
     let mut sandbox = house(3);
     sandbox.set("WEBDAV_USERNAME", USER);
     sandbox.set("WEBDAV_PASSWORD", PASSWORD);
-    let first = parsed(&sandbox.run(["backup", "--json", &dav.address()]).passes());
+    let first = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
     assert_eq!((&first["objects"], &first["objects_opened"], &first["verified"]), (&json!(4), &json!(4), &json!(true)), "{first}");
-    let second = parsed(&sandbox.run(["backup", "--json", &dav.address()]).passes());
+    let second = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
     assert_eq!((&second["objects"], &second["objects_opened"], &second["verified"]), (&json!(4), &json!(0), &json!(false)), "{second}");
     let address = dav.address();
     let told = format!(
         "{address}: 3 of 3 conversations, 12 messages; 0 uploaded, 3 already there; 0 bytes, 0 of 4 objects checked; `chatbot backup --verify {address}` checks all\n"
     );
     sandbox.run(["backup", &address]).stdout(told).check();
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
 }
 
 #[test]
-fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
+fn repository_salvage_on_request() {
     let sandbox = house(6);
     let all = everything(&sandbox);
     let (place, address) = folder(&sandbox);
@@ -227,12 +227,12 @@ fn what_opens_of_a_damaged_place_comes_back_when_that_is_said() {
 }
 
 #[test]
-fn names_and_bytes_tell_nothing() {
+fn repository_names_and_sizes_reveal_nothing() {
     let sandbox = house(8);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     sandbox.store_key("openrouter", &key);
     let (place, address) = folder(&sandbox);
-    let said = sandbox.run(["backup", "--with-keys", &address]).passes();
+    let said = sandbox.run(["backup", "--with-keys", &address]).succeeds();
     assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     let needles: Vec<&str> = ids.iter().map(String::as_str).chain(["words", "number", "openrouter", &key, PASSPHRASE]).collect();
@@ -244,7 +244,7 @@ fn names_and_bytes_tell_nothing() {
     }
     // Whoever knows a conversation cannot find it without the passphrase: the same words have other names elsewhere.
     let second = sandbox.root().join("second");
-    sandbox.run(["backup", &format!("file:{}", second.display())]).passes();
+    sandbox.run(["backup", &format!("file:{}", second.display())]).succeeds();
     let first = names(&place, "objects");
     assert!(names(&second, "objects").iter().all(|name| !first.contains(name)));
     // Eight conversations of about the same length look alike.
@@ -253,14 +253,14 @@ fn names_and_bytes_tell_nothing() {
     assert!(lengths.len() <= 4, "{lengths:?}");
 
     let other = elsewhere();
-    other.run(["restore", "--mine", &address]).passes();
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"], json!([]));
-    other.run(["restore", "--mine", "--with-keys", &address]).passes();
-    assert_eq!(parsed(&other.run(["key", "list", "--json"]).passes())["keys"][0]["provider"], json!("openrouter"));
+    other.run(["restore", "--mine", &address]).succeeds();
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
+    other.run(["restore", "--mine", "--with-keys", &address]).succeeds();
+    assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"][0]["provider"], json!("openrouter"));
 }
 
 #[test]
-fn whoever_is_killed_goes_on_where_it_was() {
+fn repository_upload_resumes_after_kill() {
     let sandbox = house(60);
     let (place, address) = folder(&sandbox);
     for round in 0..10 {
@@ -269,7 +269,7 @@ fn whoever_is_killed_goes_on_where_it_was() {
         assert!(moment.recv_timeout(Duration::from_millis(40 + round * 25)).is_err());
         running.kill();
         if !names(&place, "snapshots").is_empty() {
-            sandbox.run(["backup", "--verify", &address]).passes();
+            sandbox.run(["backup", "--verify", &address]).succeeds();
         }
     }
     // Half of the objects are there, and a mark; what nobody writes any more, and what somebody else is still writing.
@@ -292,16 +292,16 @@ fn whoever_is_killed_goes_on_where_it_was() {
     let drafts: Vec<&String> = after.keys().filter(|name| name.contains(".new")).collect();
     assert_eq!(drafts, [&draft(2)]);
     drop(held);
-    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).passes();
+    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
     assert!(files(&place).keys().all(|name| !name.contains(".new")), "{:?}", files(&place).keys());
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = elsewhere();
-    other.run(["restore", "--mine", &address]).passes();
+    other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
-fn two_houses_in_one_place_keep_out_of_each_others_way() {
+fn repository_shared_by_two_homes() {
     let (one, other) = (house(6), house(7));
     let (place, address) = folder(&one);
     // Both begin it in the same moment.
@@ -311,22 +311,22 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
     }
     for round in 0..3 {
         for (sandbox, name) in [(&one, "one"), (&other, "other")] {
-            sandbox.run(["ask", "--demo", &format!("{name} {round}")]).passes();
+            sandbox.run(["ask", "--demo", &format!("{name} {round}")]).succeeds();
             send(sandbox, &address);
         }
     }
-    let list = parsed(&one.run(["backup", "list", "--json", &address]).passes());
+    let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
     let here = list["backups"].as_array().unwrap().iter().filter(|b| b["this_home"] == json!(true)).count();
     assert_eq!((list["backups"].as_array().unwrap().len(), here), (8, 4), "{list}");
     // Of each the newest stay.
-    let pruned = parsed(&one.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).passes());
+    let pruned = parsed(&one.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
     assert_eq!((pruned["removed"].as_array().unwrap().len(), &pruned["kept"]), (6, &json!(2)), "{pruned}");
-    let list = parsed(&one.run(["backup", "list", "--json", &address]).passes());
+    let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
     for backup in list["backups"].as_array().unwrap() {
         let third = elsewhere();
         let id = backup["id"].as_str().unwrap();
-        third.run(["backup", "--verify", &address, "--snapshot", id]).passes();
-        third.run(["restore", "--mine", &address, "--snapshot", id]).passes();
+        third.run(["backup", "--verify", &address, "--snapshot", id]).succeeds();
+        third.run(["restore", "--mine", &address, "--snapshot", id]).succeeds();
         let whose = if backup["this_home"] == json!(true) { &one } else { &other };
         assert_eq!(everything(&third), everything(whose));
     }
@@ -335,8 +335,8 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
     let wrong = stranger.write("wrong", "eleven brown horses under the moon");
     stranger.set("CHATBOT_PASSPHRASE_FILE", wrong);
     stranger.set("CHATBOT_KEYRING", "vault");
-    stranger.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
-    stranger.run(["ask", "--demo", "hello"]).passes();
+    stranger.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    stranger.run(["ask", "--demo", "hello"]).succeeds();
     let before = files(&place);
     let refused = stranger.run(["backup", "--json", &address]).fails(8);
     assert_eq!(error(&refused), "wrong passphrase for the backup");
@@ -344,16 +344,16 @@ fn two_houses_in_one_place_keep_out_of_each_others_way() {
 }
 
 #[test]
-fn old_backups_go_with_what_only_they_needed() {
+fn repository_prune_removes_unneeded_objects() {
     let sandbox = house(5);
     let (place, address) = folder(&sandbox);
     for round in 0..3 {
-        sandbox.run(["ask", "--demo", "--continue", &format!("round {round}")]).passes();
+        sandbox.run(["ask", "--demo", "--continue", &format!("round {round}")]).succeeds();
         send(&sandbox, &address);
     }
     let before = files(&place);
     sandbox.run(["backup", "prune", &address, "--keep", "1"]).fails(2);
-    let dry = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--dry-run", "--json"]).passes());
+    let dry = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--dry-run", "--json"]).succeeds());
     assert_eq!((dry["removed"].as_array().unwrap().len(), &dry["kept"]), (2, &json!(1)));
     assert_eq!(files(&place), before);
     sandbox.run(["backup", "prune", &address, "--keep", "3"]).stdout("0 backups deleted, 3 kept; 0 objects deleted, 0 bytes\n").check();
@@ -397,18 +397,18 @@ fn old_backups_go_with_what_only_they_needed() {
     sandbox.run(["backup", "list", &address]).fails(8);
     fs::write(&snapshot, &whole).unwrap();
 
-    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).passes();
+    sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
     assert_eq!((names(&place, "snapshots").len(), names(&place, "prunes").len()), (1, 1));
     // Five conversations and the one of demo questions, usage, a list or two.
     assert!(names(&place, "objects").len() <= 9, "{:?}", names(&place, "objects"));
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = elsewhere();
-    other.run(["restore", "--mine", &address]).passes();
+    other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
-fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
+fn repository_hostile_is_one_error() {
     let sandbox = house(3);
     let (place, address) = folder(&sandbox);
     let id = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
@@ -462,7 +462,7 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
         ("no snapshot", snapshot.clone(), None, "no chatbot backup found".to_owned()),
     ];
     let empty = elsewhere();
-    empty.run(["vault", "status"]).passes();
+    empty.run(["vault", "status"]).succeeds();
     let before = conversations(&empty.data());
     for (n, (what, name, bytes, expected)) in cases.into_iter().enumerate() {
         let path = place.join(&name);
@@ -497,18 +497,18 @@ fn a_hostile_or_broken_place_gets_one_clear_error_and_changes_nothing() {
     // One that broke off is sent again by itself; one that was changed without another length, when that is asked for.
     fs::write(place.join(object(0)), b"gAAA").unwrap();
     assert!(send(&sandbox, &address)["objects_sent"].as_u64() >= Some(1));
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     let mut flipped = read(&object(1));
     flipped[200] ^= 1;
     fs::write(place.join(object(1)), flipped).unwrap();
     sandbox.run(["backup", &address]).fails(8);
     sandbox.run(["backup", "--verify", &address]).fails(8);
-    sandbox.run(["backup", "--again", &address]).passes();
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
 }
 
 #[test]
-fn an_address_that_leads_nowhere_or_tells_a_secret_is_refused() {
+fn repository_bad_address_is_refused() {
     let sandbox = house(1);
     let (in_clear, incomplete) =
         ("the address contains a user name or a password", "the credentials for `s3` are incomplete or unreadable");
@@ -555,7 +555,7 @@ fn admitted(mut sandbox: Sandbox) -> Sandbox {
 }
 
 #[test]
-fn webdav_holds_backups_as_well() {
+fn repository_webdav() {
     let dav = WebDav::start();
     let sandbox = admitted(house(12));
     let address = dav.address();
@@ -564,15 +564,15 @@ fn webdav_holds_backups_as_well() {
     let second = send(&sandbox, &address);
     assert_eq!((&second["sent"], &second["objects_sent"]), (&json!(0), &json!(0)), "{second}");
     let id = everything(&sandbox).into_keys().next().unwrap();
-    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).passes();
+    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     let other = admitted(elsewhere());
     other.run(["restore", "--mine", &address]).stdout("12 restored, 0 already present, 0 restored as copies\n").check();
     assert_eq!(everything(&other), everything(&sandbox));
-    let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).passes());
+    let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
     assert_eq!(pruned["removed"].as_array().unwrap().len(), 2);
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     assert!(dav.files().keys().all(|path| path.starts_with("/dav/of/chatbot/")), "{:?}", dav.files().keys());
 
     let refused = sandbox.run(["backup", "--json", &address]).env("WEBDAV_PASSWORD", "canary-of-a-password").fails(3);
@@ -587,7 +587,7 @@ fn webdav_holds_backups_as_well() {
 }
 
 #[test]
-fn https_is_verified_and_nobody_is_sent_elsewhere() {
+fn repository_https_verified_no_redirects() {
     let certificate = Certificate::new(Flaw::None);
     let dav = WebDav::encrypted(certificate.clone());
     let mut sandbox = admitted(house(2));
@@ -597,7 +597,7 @@ fn https_is_verified_and_nobody_is_sent_elsewhere() {
     let authority = sandbox.write("authority.pem", certificate.pem());
     sandbox.set("SSL_CERT_FILE", authority);
     assert_eq!(send(&sandbox, &dav.address())["sent"], json!(2));
-    sandbox.run(["backup", "--verify", &dav.address()]).passes();
+    sandbox.run(["backup", "--verify", &dav.address()]).succeeds();
     let stranger = WebDav::start();
     let there = stranger.address();
     dav.fault(move |_| Some(Reply::full(307, &[("location", &there)], "")));
@@ -607,7 +607,7 @@ fn https_is_verified_and_nobody_is_sent_elsewhere() {
 }
 
 #[test]
-fn amazons_and_googles_dialects_are_spoken() {
+fn repository_s3_and_gcs_dialects() {
     for address in ["s3://bucket/of/chatbot", "gs://bucket/of/chatbot"] {
         let bucket = Bucket::start();
         let admit = |mut sandbox: Sandbox| {
@@ -623,17 +623,17 @@ fn amazons_and_googles_dialects_are_spoken() {
         let sandbox = admit(house(9));
         assert_eq!(send(&sandbox, address)["sent"], json!(9));
         let id = everything(&sandbox).into_keys().next().unwrap();
-        sandbox.run(["history", "rename", &id, "another"]).passes();
+        sandbox.run(["history", "rename", &id, "another"]).succeeds();
         let second = send(&sandbox, address);
         assert_eq!((&second["sent"], &second["there_already"]), (&json!(1), &json!(8)), "{second}");
         let other = admit(elsewhere());
         other.run(["restore", "--mine", address]).stdout("9 restored, 0 already present, 0 restored as copies\n").check();
         assert_eq!(everything(&other), everything(&sandbox));
         let before = bucket.names().len();
-        let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).passes());
+        let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).succeeds());
         // A backup, the conversation as it was, and the list that named it.
         assert_eq!((before - bucket.names().len(), &pruned["objects"]), (3, &json!(2)), "{pruned}");
-        sandbox.run(["backup", "--verify", address]).passes();
+        sandbox.run(["backup", "--verify", address]).succeeds();
         assert!(bucket.names().iter().all(|name| name.starts_with("of/chatbot/")), "{:?}", bucket.names());
         let nowhere = sandbox.run(["backup", "--json", &address.replace("bucket", "another")]).fails(2);
         assert_eq!(error(&nowhere), "the bucket, container or folder does not exist (NoSuchBucket)");
@@ -641,7 +641,7 @@ fn amazons_and_googles_dialects_are_spoken() {
 }
 
 #[test]
-fn a_storage_that_fails_is_asked_again_and_then_left() {
+fn repository_retries_then_fails() {
     let dav = WebDav::start();
     let sandbox = admitted(house(10));
     let address = dav.address();
@@ -658,12 +658,12 @@ fn a_storage_that_fails_is_asked_again_and_then_left() {
         count += usize::from(request.method == "GET");
         (request.method == "GET" && count % 5 == 2).then(|| Reply::nothing().reset())
     });
-    sandbox.run(["backup", "--again", &address]).passes();
-    sandbox.run(["backup", "--verify", &address]).passes();
+    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", "--verify", &address]).succeeds();
     // After four objects it fails for good: what arrived is kept, and the next time goes on from there.
     dav.mend();
     let id = everything(&sandbox).into_keys().next().unwrap();
-    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).passes();
+    sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
     let other = address.replace("/of/", "/on/");
     let (mut there, mut arrived) = (false, 0);
     dav.fault(move |request| {
@@ -680,7 +680,7 @@ fn a_storage_that_fails_is_asked_again_and_then_left() {
     let whole = send(&sandbox, &other);
     assert_eq!(whole["there_already"], json!(4), "{whole}");
     assert!(kept.iter().all(|(path, text)| dav.files()[path] == *text));
-    sandbox.run(["backup", "--verify", &other]).passes();
+    sandbox.run(["backup", "--verify", &other]).succeeds();
     // It keeps something else than it was sent.
     dav.fault(|request| {
         let object = request.method == "GET" && request.path.contains("/objects/");
@@ -691,7 +691,7 @@ fn a_storage_that_fails_is_asked_again_and_then_left() {
 }
 
 #[test]
-fn a_real_server_that_speaks_s3_holds_backups() {
+fn repository_real_s3_server() {
     let Some(mut s3) = S3::start() else {
         return proof::left_out("object-storage", "no Python with `moto[server]` and `boto3`");
     };
@@ -717,7 +717,7 @@ fn a_real_server_that_speaks_s3_holds_backups() {
     // Of all of them ten change: these travel, and the lists that name them.
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..10] {
-        sandbox.run(["history", "rename", id, "another title"]).passes();
+        sandbox.run(["history", "rename", id, "another title"]).succeeds();
     }
     let second = send(&sandbox, address);
     let after = s3.list("of/chatbot/objects/");
@@ -728,11 +728,11 @@ fn a_real_server_that_speaks_s3_holds_backups() {
 
     let mut other = elsewhere();
     s3.admit(&mut other);
-    other.run(["restore", "--mine", address]).passes();
+    other.run(["restore", "--mine", address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
-    other.run(["backup", "--verify", address]).passes();
-    sandbox.run(["backup", "prune", address, "--keep", "1", "--yes"]).passes();
-    other.run(["backup", "--verify", address]).passes();
+    other.run(["backup", "--verify", address]).succeeds();
+    sandbox.run(["backup", "prune", address, "--keep", "1", "--yes"]).succeeds();
+    other.run(["backup", "--verify", address]).succeeds();
     assert_eq!(
         (s3.list("of/chatbot/snapshots/").len(), s3.list("of/chatbot/uploads/").len(), s3.list("of/chatbot/prunes/").len()),
         (1, 0, 0)
@@ -782,7 +782,7 @@ fn the_documented_program_decrypts_a_repository() {
 }
 
 #[test]
-fn storage_folder_with_a_fifo_or_a_link_is_refused_at_once() {
+fn repository_folder_with_fifo_is_refused() {
     let sandbox = house(2);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
@@ -823,7 +823,7 @@ fn storage_folder_with_a_fifo_or_a_link_is_refused_at_once() {
 }
 
 #[test]
-fn storage_older_copy_of_a_store_is_told() {
+fn repository_rollback_is_reported() {
     let sandbox = house(2);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
@@ -834,11 +834,11 @@ fn storage_older_copy_of_a_store_is_told() {
         fs::remove_file(place.join(name)).unwrap();
     }
     for args in [["restore"].as_slice(), &["backup", "--verify"], &["backup", "list"]] {
-        let told = sandbox.run(args).arg(&address).passes();
+        let told = sandbox.run(args).arg(&address).succeeds();
         assert!(told.stderr.contains(&format!("an older copy: backup `{second}`")), "{told:#?}");
     }
     // Whoever has not seen the newer one cannot tell, and a newer backup settles it.
-    elsewhere().run(["restore", "--mine", &address]).passes();
+    elsewhere().run(["restore", "--mine", &address]).succeeds();
     send(&sandbox, &address);
-    assert_eq!(sandbox.run(["backup", "--verify", &address]).passes().stderr, "");
+    assert_eq!(sandbox.run(["backup", "--verify", &address]).succeeds().stderr, "");
 }

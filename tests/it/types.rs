@@ -3,7 +3,7 @@
 use chatbot::keys::Slot;
 use chatbot::ledger::{Detail, Event};
 use chatbot::privacy::Finding;
-use chatbot::seal::KeyRing;
+use chatbot::seal::DataKeys;
 use chatbot::{Message, Raw, Redacted, Secret};
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
@@ -26,13 +26,13 @@ macro_rules! can {
 }
 
 #[test]
-fn the_question_is_understood() {
+fn type_probe_works() {
     assert!(can!(String, Display) && can!(String, Clone) && can!(String, serde::Serialize) && can!(String, From<&'static str>));
     assert!(!can!(PhantomData<u8>, Display) && !can!(std::sync::Mutex<u8>, Clone) && !can!(String, From<u8>));
 }
 
 #[test]
-fn a_secret_cannot_be_printed_copied_compared_or_saved() {
+fn secret_has_no_derives() {
     assert!(!can!(Secret, Display) && !can!(Secret, ToString));
     assert!(!can!(Secret, Clone) && !can!(Secret, Copy));
     assert!(!can!(Secret, PartialEq) && !can!(Secret, PartialOrd) && !can!(Secret, std::hash::Hash));
@@ -43,7 +43,7 @@ fn a_secret_cannot_be_printed_copied_compared_or_saved() {
 }
 
 #[test]
-fn nobody_has_looked_at_a_raw() {
+fn raw_has_no_derives() {
     assert!(!can!(Raw, Display) && !can!(Raw, ToString));
     assert!(!can!(Raw, serde::Serialize) && !can!(Raw, serde::de::DeserializeOwned));
     assert!(!can!(Raw, Deref) && !can!(Raw, AsRef<str>) && !can!(Raw, AsRef<[u8]>) && !can!(Raw, std::borrow::Borrow<str>));
@@ -52,7 +52,7 @@ fn nobody_has_looked_at_a_raw() {
 }
 
 #[test]
-fn only_the_redactor_makes_a_redacted() {
+fn redacted_is_made_only_by_redactor() {
     assert!(can!(Redacted, serde::Serialize));
     assert!(!can!(Redacted, serde::de::DeserializeOwned) && !can!(Message, serde::de::DeserializeOwned));
     assert!(
@@ -66,7 +66,7 @@ fn only_the_redactor_makes_a_redacted() {
 }
 
 #[test]
-fn what_is_written_down_about_a_text_is_not_the_text() {
+fn findings_hold_no_text() {
     assert!(!can!(Finding, From<String>) && !can!(Finding, AsRef<str>));
     assert!(!can!(Detail, From<String>) && !can!(Detail, From<&'static str>) && !can!(Detail, From<Raw>) && !can!(Detail, From<Redacted>));
     assert!(!can!(Event, From<String>));
@@ -75,7 +75,7 @@ fn what_is_written_down_about_a_text_is_not_the_text() {
 }
 
 #[test]
-fn what_holds_keys_says_nothing() {
-    assert!(can!(KeyRing, Debug) && !can!(KeyRing, Display) && !can!(KeyRing, serde::Serialize));
+fn key_types_debug_is_silent() {
+    assert!(can!(DataKeys, Debug) && !can!(DataKeys, Display) && !can!(DataKeys, serde::Serialize));
     assert!(!can!(Slot, AsRef<str>));
 }

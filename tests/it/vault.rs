@@ -22,7 +22,7 @@ fn with_key() -> (Sandbox, String) {
 }
 
 #[test]
-fn a_vault_is_made_once_and_on_purpose() {
+fn vault_create_once() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox
         .run(["vault", "status"])
@@ -79,7 +79,7 @@ fn a_vault_is_made_once_and_on_purpose() {
 }
 
 #[test]
-fn a_passphrase_is_typed_twice_weighed_or_made() {
+fn vault_passphrase_typed_twice_or_generated() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["vault", "create", "--kdf", CHEAP]);
     screen.wait_for("(Enter: press Enter to generate one): ").line("password").wait_for("Strength: weak, about 13 bits.");
@@ -103,7 +103,7 @@ fn a_passphrase_is_typed_twice_weighed_or_made() {
 }
 
 #[test]
-fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
+fn vault_offered_without_keyring() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen
@@ -134,11 +134,11 @@ fn where_there_is_no_keyring_a_vault_is_offered_and_nothing_weaker() {
 }
 
 #[test]
-fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing() {
+fn vault_passphrase_from_file_or_command() {
     let (mut sandbox, _) = with_key();
     sandbox.unset("CHATBOT_PASSPHRASE_FILE");
     let command = |line: &str| sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_COMMAND", line);
-    command(&format!("echo '{PASSPHRASE}'")).passes();
+    command(&format!("echo '{PASSPHRASE}'")).succeeds();
     command("echo wrong")
         .code(3)
         .stderr("chatbot: error: wrong passphrase for the vault\nchatbot: hint: try again; nothing was changed\n")
@@ -151,15 +151,15 @@ fn the_passphrase_comes_from_a_file_or_a_program_and_a_wrong_one_opens_nothing()
         assert!(said.contains(&format!("the vault is locked: {why}\n")), "{said}");
     }
     // The program that gives the passphrase is not given the keys of the environment.
-    command(&format!("test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'")).env("OPENROUTER_API_KEY", "sk-canary").passes();
+    command(&format!("test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'")).env("OPENROUTER_API_KEY", "sk-canary").succeeds();
     let said = sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3).stderr;
     assert!(said.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"), "{said}");
 }
 
 #[test]
-fn another_passphrase_takes_the_place_of_the_old_one() {
+fn vault_passwd_replaces_passphrase() {
     let (sandbox, _) = with_key();
-    let before = sandbox.run(["key", "list", "--json"]).passes().stdout;
+    let before = sandbox.run(["key", "list", "--json"]).succeeds().stdout;
     let new = sandbox.write("new", "eleven brown horses on a hill\n");
     sandbox.run(["vault", "passwd", "--kdf", "pbkdf2:600000"]).fails(2);
     sandbox
@@ -168,8 +168,8 @@ fn another_passphrase_takes_the_place_of_the_old_one() {
         .stdout("changed the passphrase and the key of the vault (pbkdf2:600000)\n")
         .check();
     sandbox.run(["key", "get"]).fails(3);
-    sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).passes();
-    assert_eq!(sandbox.run(["key", "list", "--json"]).passes().stdout, before);
+    sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", &new).succeeds();
+    assert_eq!(sandbox.run(["key", "list", "--json"]).succeeds().stdout, before);
 }
 
 #[test]
@@ -177,9 +177,9 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     let (sandbox, _) = with_key();
     let old = fs::read(vault(&sandbox)).unwrap();
     let new = sandbox.write("new", "eleven brown horses on a hill");
-    sandbox.run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"]).arg(&new).passes();
+    sandbox.run(["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"]).arg(&new).succeeds();
     let stored = |profile| ["key", "set", "--stdin", "--no-validate", "--profile", profile];
-    sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).passes();
+    sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).succeeds();
     let current: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let old: serde_json::Value = serde_json::from_slice(&old).unwrap();
     // Whoever has the old file puts the new entries into it, or its wrapped key into the new file.
@@ -199,9 +199,9 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
 }
 
 #[test]
-fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
+fn weak_passphrase_from_file_is_refused() {
     let (sandbox, _) = with_key();
-    sandbox.run(["ask", "--demo", "hello"]).passes();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let weak = sandbox.write("weak", "x");
     let refused = |what: &str| {
         format!(
@@ -211,7 +211,7 @@ fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
     };
     let passwd = ["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file"];
     sandbox.run(passwd).arg(&weak).code(4).stderr(refused("the vault")).check();
-    sandbox.run(passwd).arg(&weak).arg("--weak").passes();
+    sandbox.run(passwd).arg(&weak).arg("--weak").succeeds();
     for (what, command) in [
         ("the backup", vec!["backup", "../weak.backup"]),
         ("the repository", vec!["backup", "file:../weak-store"]),
@@ -221,19 +221,19 @@ fn weak_passphrase_from_a_file_is_refused_wherever_something_is_sealed() {
         let weakly = |more: &[&str]| sandbox.run(command.iter().chain(more)).env("CHATBOT_PASSPHRASE_FILE", &weak);
         let said = weakly(&[]).fails(4).stderr;
         assert!(said.contains(&refused(what)), "{what}: {said}");
-        weakly(&["--weak"]).passes();
+        weakly(&["--weak"]).succeeds();
     }
     let empty = Sandbox::under_one_root();
     let weak = empty.write("weak", "x");
     let create = ["vault", "create", "--yes", "--kdf", CHEAP];
     empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).code(4).stderr(refused("the vault")).check();
     assert!(!vault(&empty).exists());
-    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).arg("--weak").passes();
+    empty.run(create).env("CHATBOT_PASSPHRASE_FILE", &weak).arg("--weak").succeeds();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn vault_unlocked_key_is_readable_in_its_own_session_only_and_locked_from_any() {
+fn vault_unlocked_key_is_per_session() {
     use std::io::{BufRead, BufReader, Write};
     use std::process::Stdio;
     let (sandbox, _) = with_key();
@@ -248,7 +248,7 @@ fn vault_unlocked_key_is_readable_in_its_own_session_only_and_locked_from_any() 
         .arg(super::harness::run::BINARY)
         .env_clear()
         .envs(sandbox.env())
-        .current_dir(sandbox.desk())
+        .current_dir(sandbox.cwd())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -267,7 +267,7 @@ fn vault_unlocked_key_is_readable_in_its_own_session_only_and_locked_from_any() 
         let tried = Command::new("keyctl").args(attempt.iter().filter(|word| !word.is_empty())).output().unwrap();
         assert!(!tried.status.success(), "keyctl {attempt:?}: {tried:?}");
     }
-    let said_outside = sandbox.run(["vault", "lock"]).passes().stdout;
+    let said_outside = sandbox.run(["vault", "lock"]).succeeds().stdout;
     assert_eq!(said_outside, "the vault is locked\n");
     session.stdin.take().unwrap().write_all(b"go\n").unwrap();
     assert_eq!(said.next().unwrap().unwrap(), "3", "locked from another session, it asks for its passphrase");
@@ -281,11 +281,11 @@ fn vault_unlocked_opens_by_itself_until_it_is_locked() {
         return;
     }
     let (mut sandbox, _) = with_key();
-    let unlocked = sandbox.run(["vault", "unlock", "--for", "10m"]).passes();
+    let unlocked = sandbox.run(["vault", "unlock", "--for", "10m"]).succeeds();
     sandbox.unset("CHATBOT_PASSPHRASE_FILE");
     assert!(unlocked.stdout.starts_with("the vault is open until "), "{unlocked:#?}");
-    sandbox.run(["key", "get"]).passes();
-    let status = sandbox.run(["vault", "status"]).passes().stdout;
+    sandbox.run(["key", "get"]).succeeds();
+    let status = sandbox.run(["vault", "status"]).succeeds().stdout;
     assert!(status.contains("state:    open for "), "{status}");
     sandbox.run(["vault", "lock"]).stdout("the vault is locked\n").check();
     sandbox.run(["vault", "lock"]).stdout("the vault was locked already\n").check();
@@ -294,7 +294,7 @@ fn vault_unlocked_opens_by_itself_until_it_is_locked() {
 }
 
 #[test]
-fn a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it() {
+fn vault_unlock_quotes_kernel_error() {
     if !super::harness::session::is_private("cuts", "vault::a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it") {
         return;
     }
@@ -317,13 +317,13 @@ fn a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it() {
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(said.starts_with(&format!("chatbot: error: the kernel keyring cannot be used: {why}\n")), "{call}: {said}");
-        let status = sandbox.run(["vault", "status"]).passes().stdout;
+        let status = sandbox.run(["vault", "status"]).succeeds().stdout;
         assert!(status.contains("state:    locked\n"), "{call}: {status}");
     }
 }
 
 #[test]
-fn a_damaged_newer_or_hostile_vault_is_an_error_and_is_left_as_it_is() {
+fn vault_damaged_is_refused_unchanged() {
     let (sandbox, _) = with_key();
     let whole = fs::read_to_string(vault(&sandbox)).unwrap();
     let half = &whole[..whole.len() / 2];
@@ -358,11 +358,11 @@ fn a_damaged_newer_or_hostile_vault_is_an_error_and_is_left_as_it_is() {
         assert_eq!(fs::read_to_string(vault(&sandbox)).unwrap(), text, "{why}");
     }
     sandbox.write(vault(&sandbox), &whole);
-    sandbox.run(["key", "get"]).passes();
+    sandbox.run(["key", "get"]).succeeds();
 }
 
 #[test]
-fn many_processes_at_once_lose_no_key() {
+fn vault_many_processes_lose_no_key() {
     let sandbox = Sandbox::with_vault();
     let running: Vec<_> = (0..12)
         .map(|n| {
@@ -375,15 +375,15 @@ fn many_processes_at_once_lose_no_key() {
     for one in running {
         assert_eq!(one.end().code, Some(0));
     }
-    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).passes().stdout).unwrap();
+    let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(listed["keys"].as_array().unwrap().len(), 12);
     for n in 0..12 {
-        sandbox.run(["key", "get", "--profile", &format!("p{n}")]).passes();
+        sandbox.run(["key", "get", "--profile", &format!("p{n}")]).succeeds();
     }
 }
 
 #[test]
-fn a_kill_at_any_moment_leaves_the_old_or_the_new_vault() {
+fn vault_survives_kill_at_any_moment() {
     let (sandbox, _) = with_key();
     let passphrases =
         ["seven quiet herons over a harbour", "eleven brown horses on a hill"].map(|text| sandbox.write(format!("p-{}", text.len()), text));
@@ -410,7 +410,7 @@ fn a_kill_at_any_moment_leaves_the_old_or_the_new_vault() {
     assert!(kills > 0, "{kills} kills, {changes} changes: the moments are badly chosen");
     // What was half written and left behind is swept up by the next who writes.
     let last = sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", "last"]).stdin("sk-last");
-    last.env("CHATBOT_PASSPHRASE_FILE", &passphrases[now]).passes();
+    last.env("CHATBOT_PASSPHRASE_FILE", &passphrases[now]).succeeds();
     let left = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new") && f.to_string_lossy().contains("vault"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
@@ -452,14 +452,14 @@ json.dump(v, open(path, "w"))
 "#;
 
 #[test]
-fn python_opens_and_writes_the_same_vault() {
+fn vault_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
         return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, key) = with_key();
         let passphrase = sandbox.write("passphrase", PASSPHRASE);
-        sandbox.run(["vault", "passwd", "--yes", "--kdf", kdf, "--new-passphrase-file"]).arg(&passphrase).passes();
+        sandbox.run(["vault", "passwd", "--yes", "--kdf", kdf, "--new-passphrase-file"]).arg(&passphrase).succeeds();
         let script = sandbox.write("vault.py", PYTHON);
         let output =
             Command::new(&python).arg(script).arg(vault(&sandbox)).arg(passphrase).env_clear().envs(sandbox.env()).output().unwrap();
@@ -473,27 +473,27 @@ fn python_opens_and_writes_the_same_vault() {
 }
 
 #[test]
-fn a_vault_in_use_by_two_terminals_keeps_what_both_write() {
+fn vault_two_terminals_keep_all_writes() {
     let (sandbox, _) = with_key();
     let writers: Vec<_> = ["a", "b"]
         .map(|who| {
             let runs: Vec<_> = (0..6)
                 .map(|n| sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", &format!("{who}{n}")]).stdin("sk"))
                 .collect();
-            thread::spawn(move || runs.into_iter().for_each(|run| drop(run.passes())))
+            thread::spawn(move || runs.into_iter().for_each(|run| drop(run.succeeds())))
         })
         .into_iter()
         .collect();
     for writer in writers {
         writer.join().unwrap();
     }
-    let status = sandbox.run(["vault", "status", "--json"]).passes().stdout;
+    let status = sandbox.run(["vault", "status", "--json"]).succeeds().stdout;
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
     assert_eq!((&status["entries"], &status["in_use"]), (&13.into(), &true.into()));
 }
 
 #[test]
-fn a_damaged_vault_is_said_to_be_one_wherever_keys_are_looked_for() {
+fn vault_damaged_is_reported_everywhere() {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     fs::write(sandbox.data().join("vault.json"), "{").unwrap();

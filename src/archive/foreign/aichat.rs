@@ -1,17 +1,18 @@
 //! Reads sessions of aichat: the subset of YAML that aichat itself writes.
 
-use super::{Foreign, ForeignMessage, LeftOut, Unread, add, push};
+use super::{ImportError, ImportedConversation, ImportedMessage, SkippedParts, add_skipped, push_message};
 use crate::message::Role;
 use crate::privacy::Raw;
 use std::iter::Peekable;
 
-pub(super) fn read(text: &str) -> Result<Foreign, Unread> {
+pub(super) fn read(text: &str) -> Result<ImportedConversation, ImportError> {
     let mut lines = text.lines().peekable();
-    let mut session = Foreign { title: None, model: None, said: Vec::new(), here: None, left_out: LeftOut::new() };
+    let mut session =
+        ImportedConversation { title: None, model: None, messages: Vec::new(), message_count: None, skipped: SkippedParts::new() };
     let mut within = None;
     while let Some(line) = lines.next() {
         if let Some(model) = line.strip_prefix("model: ") {
-            let model = scalar(model).ok_or(Unread::Form)?;
+            let model = scalar(model).ok_or(ImportError::UnknownFormat)?;
             session.model = Some(model).filter(|m| m.len() <= 256 && m.bytes().all(|b| b.is_ascii_graphic()));
         } else if !line.starts_with([' ', '-']) {
             within = line.strip_suffix(':').filter(|name| matches!(*name, "messages" | "compressed_messages"));
@@ -20,9 +21,9 @@ pub(super) fn read(text: &str) -> Result<Foreign, Unread> {
             lines.next();
             let content = content.trim_start();
             let text = match content.strip_prefix('|') {
-                Some(how) => block(&mut lines, how, 2),
-                None if content.is_empty() => parts(&mut lines, &mut session.left_out).ok_or(Unread::Form)?,
-                None => scalar(content).ok_or(Unread::Form)?,
+                Some(how) => block_scalar(&mut lines, how, 2),
+                None if content.is_empty() => parts(&mut lines, &mut session.skipped).ok_or(ImportError::UnknownFormat)?,
+                None => scalar(content).ok_or(ImportError::UnknownFormat)?,
             };
             let role = match role {
                 "system" => Role::System,
@@ -31,30 +32,30 @@ pub(super) fn read(text: &str) -> Result<Foreign, Unread> {
                 _ => continue,
             };
             if !text.is_empty() {
-                push(&mut session.said, ForeignMessage { role, text: Raw::from(text), at: None, model: None })?;
+                push_message(&mut session.messages, ImportedMessage { role, text: Raw::from(text), at: None, model: None })?;
             }
         }
     }
-    (!session.said.is_empty()).then_some(session).ok_or(Unread::Form)
+    (!session.messages.is_empty()).then_some(session).ok_or(ImportError::UnknownFormat)
 }
 
 /// The remaining lines. An iterator, because a list of short lines takes many times the size of the
 /// file.
-type Lines<'a> = Peekable<std::str::Lines<'a>>;
+type LineIter<'a> = Peekable<std::str::Lines<'a>>;
 
 /// Reads content of several parts: a list, or tool calls and a text. Returns the texts, one on each
 /// line.
-fn parts(lines: &mut Lines<'_>, left_out: &mut LeftOut) -> Option<String> {
+fn parts(lines: &mut LineIter<'_>, left_out: &mut SkippedParts) -> Option<String> {
     let mut texts: Option<String> = None;
     while let Some(line) = lines.next_if(|line| line.starts_with("  ")) {
         if let Some(kind) = line.strip_prefix("  - type: ") {
             if kind != "text" {
-                add(left_out, kind);
+                add_skipped(left_out, kind);
             }
         } else if line == "    - call:" {
-            add(left_out, "tool_call");
+            add_skipped(left_out, "tool_call");
         } else if let Some(value) = line.strip_prefix("    text: ") {
-            let text = if let Some(how) = value.strip_prefix('|') { block(lines, how, 4) } else { scalar(value)? };
+            let text = if let Some(how) = value.strip_prefix('|') { block_scalar(lines, how, 4) } else { scalar(value)? };
             texts = Some(match texts {
                 Some(before) => before + "\n" + &text,
                 None => text,
@@ -113,7 +114,7 @@ fn scalar(text: &str) -> Option<String> {
 
 /// Parses a block scalar. `how` is its header (indentation and chomping), `name` the column of its
 /// key.
-fn block(lines: &mut Lines<'_>, how: &str, name: usize) -> String {
+fn block_scalar(lines: &mut LineIter<'_>, how: &str, name: usize) -> String {
     let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
     let said = how.chars().find_map(|c| c.to_digit(10)).map(|depth| depth as usize + name);
     let mut depth = said.map(|depth| depth.max(name + 1));

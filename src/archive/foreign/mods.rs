@@ -3,18 +3,18 @@
 
 use super::gob;
 use super::sqlite::Database;
-use super::{Foreign, ForeignMessage, LeftOut, Unread, push, text_of};
+use super::{ImportError, ImportedConversation, ImportedMessage, SkippedParts, decode_utf8_lossy, push_message};
 use crate::clock::Time;
 use crate::message::Role;
 use crate::privacy::Raw;
 use std::collections::HashSet;
 
 /// The longest model name.
-const LONGEST_MODEL: usize = 256;
+const MAX_MODEL_BYTES: usize = 256;
 
 /// An entry of the index.
 #[derive(Debug)]
-pub struct Listed {
+pub struct IndexEntry {
     /// The name of its file, in the folder of the index.
     pub file: String,
     title: Option<String>,
@@ -24,7 +24,7 @@ pub struct Listed {
 
 /// Reads the index, `mods.db`; `None` if the file is not one.
 #[must_use]
-pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
+pub fn read_index(bytes: &[u8]) -> Option<Vec<IndexEntry>> {
     let database = Database::open(bytes)?;
     let (mut listed, mut files) = (Vec::new(), HashSet::new());
     let table = database.tables().into_iter().find(|table| table.name == "conversations")?;
@@ -35,22 +35,22 @@ pub fn index(bytes: &[u8]) -> Option<Vec<Listed>> {
         if let Some(id) = id.filter(|id| files.insert(id.to_lowercase())) {
             let own = |column| row.text(column).map(str::to_owned);
             // Each answer gets a copy of the model name, so a long one would multiply.
-            let model = own("model").filter(|model| model.len() <= LONGEST_MODEL);
+            let model = own("model").filter(|model| model.len() <= MAX_MODEL_BYTES);
             let at = own("updated_at").and_then(|at| Time::parse(&format!("{}Z", at.trim_end_matches('Z').replacen(' ', "T", 1))));
-            listed.push(Listed { file: format!("{id}.gob"), title: own("title"), model, at });
+            listed.push(IndexEntry { file: format!("{id}.gob"), title: own("title"), model, at });
         }
     });
     (!listed.is_empty()).then_some(listed)
 }
 
-impl Listed {
+impl IndexEntry {
     /// Reads the conversation from the content of its file.
     #[must_use]
-    pub fn conversation(&self, bytes: &[u8]) -> Option<Foreign> {
+    pub fn read_conversation(&self, bytes: &[u8]) -> Option<ImportedConversation> {
         let mut found = read(bytes).ok()?;
         found.title = self.title.as_deref().map(Raw::from);
         found.model.clone_from(&self.model);
-        for said in &mut found.said {
+        for said in &mut found.messages {
             said.at = self.at;
             said.model = self.model.clone().filter(|_| said.role == Role::Assistant);
         }
@@ -59,7 +59,7 @@ impl Listed {
 }
 
 /// Reads the file of one conversation.
-pub(super) fn read(bytes: &[u8]) -> Result<Foreign, Unread> {
+pub(super) fn read(bytes: &[u8]) -> Result<ImportedConversation, ImportError> {
     let mut said = Vec::new();
     let mut full = Ok(());
     let read = gob::records(bytes, ["Role", "Content"], &mut |[role, content]| {
@@ -71,14 +71,16 @@ pub(super) fn read(bytes: &[u8]) -> Result<Foreign, Unread> {
             _ => return Some(()),
         };
         if !content.is_empty() {
-            let text = Raw::from(text_of(content).into_owned());
-            full = push(&mut said, ForeignMessage { role, text, at: None, model: None });
+            let text = Raw::from(decode_utf8_lossy(content).into_owned());
+            full = push_message(&mut said, ImportedMessage { role, text, at: None, model: None });
         }
         full.is_ok().then_some(())
     });
     full?;
     let found = read.is_some() && !said.is_empty();
-    found.then_some(Foreign { title: None, model: None, said, here: None, left_out: LeftOut::new() }).ok_or(Unread::Form)
+    found
+        .then_some(ImportedConversation { title: None, model: None, messages: said, message_count: None, skipped: SkippedParts::new() })
+        .ok_or(ImportError::UnknownFormat)
 }
 
 #[cfg(test)]
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_of_gos_own_documentation() {
+    fn import_gob_documentation_example() {
         let point = b"\x1f\xff\x81\x03\x01\x01\x05Point\x01\xff\x82\x00\x01\x02\x01\x01X\x01\x04\x00\x01\x01Y\x01\x04\x00\x00\x00\x07\xff\x82\x01\x2c\x01\x42\x00";
         // A record instead of a list: its definition is read, and then it is refused.
         let mut seen = 0;
@@ -188,16 +190,16 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_of_mods() {
+    fn import_mods_conversation() {
         let long = "an answer ".repeat(5000);
         let file = kept(&[("system", "be brief"), ("user", "hi \u{fc}"), ("assistant", ""), ("tool", "{}"), ("assistant", &long)]);
         let found = read(&file).unwrap();
-        let said: Vec<_> = found.said.iter().map(|m| (m.role, m.text.printable())).collect();
+        let said: Vec<_> = found.messages.iter().map(|m| (m.role, m.text.printable())).collect();
         assert_eq!(said, [(Role::System, "be brief".to_owned()), (Role::User, "hi \u{fc}".to_owned()), (Role::Assistant, long)]);
     }
 
     #[test]
-    fn what_is_cut_off_or_changed_is_no_panic() {
+    fn import_mods_survives_corruption() {
         let file = kept(&[("user", "hi"), ("assistant", ""), ("assistant", "hello")]);
         for end in 0..file.len() {
             assert!(read(&file[..end]).is_err(), "{end}");

@@ -3,75 +3,75 @@
 //! The file is not trusted. A missing page, a truncated record or a cycle in a tree ends the
 //! reading of that branch; the rest of the file is still read.
 
-use super::text_of;
+use super::decode_utf8_lossy;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// The deepest B-tree accepted. A real one grows by a large factor with each level, so it has only
 /// a few.
-const DEEPEST: usize = 48;
+const MAX_TREE_DEPTH: usize = 48;
 /// The most columns read; the rest of a row is ignored. The tables read here have less than half as
 /// many.
-const MOST_COLUMNS: usize = 64;
+const MAX_COLUMNS: usize = 64;
 /// The longest `CREATE TABLE` statement parsed. Those of the tables read here are far shorter.
-const LONGEST_STATEMENT: usize = 64 << 10;
+const MAX_STATEMENT_BYTES: usize = 64 << 10;
 /// The most tables read. A log has a few dozen.
-const MOST_TABLES: usize = 1000;
+const MAX_TABLES: usize = 1000;
 /// The least that a row counts towards the size of the file. Real rows contain several hashes and
 /// times and are longer; keeping one in memory takes about twice this.
-const LEAST_ROW: usize = 64;
+const MIN_ROW_BYTES: usize = 64;
 /// Added to the size of the file, so that about 16,000 rows can be shorter than that.
-const ALLOWANCE: usize = 1 << 20;
+const SHORT_ROW_ALLOWANCE_BYTES: usize = 1 << 20;
 
 /// A value of a row. Floating-point numbers and blobs are not needed here.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value<'a> {
-    Nothing,
-    Whole(i64),
+pub(super) enum SqlValue<'a> {
+    Null,
+    Integer(i64),
     Text(Cow<'a, str>),
 }
 
 /// A row, whose values are accessed by column name.
 #[derive(Debug)]
-pub(super) struct Row<'a> {
+pub(super) struct SqlRow<'a> {
     /// The rowid, which is also the value of an `INTEGER PRIMARY KEY` column.
     pub(super) number: i64,
     columns: &'a [String],
-    values: Vec<Value<'a>>,
+    values: Vec<SqlValue<'a>>,
 }
 
-impl Row<'_> {
-    fn value(&self, column: &str) -> Option<&Value<'_>> {
+impl SqlRow<'_> {
+    fn value(&self, column: &str) -> Option<&SqlValue<'_>> {
         self.columns.iter().position(|c| c == column).and_then(|at| self.values.get(at))
     }
 
     pub(super) fn text(&self, column: &str) -> Option<&str> {
         match self.value(column) {
-            Some(Value::Text(text)) if !text.is_empty() => Some(text),
+            Some(SqlValue::Text(text)) if !text.is_empty() => Some(text),
             _ => None,
         }
     }
 }
 
-impl Row<'_> {
-    pub(super) fn whole(&self, column: &str) -> Option<i64> {
+impl SqlRow<'_> {
+    pub(super) fn integer(&self, column: &str) -> Option<i64> {
         match self.value(column) {
-            Some(Value::Whole(number)) => Some(*number),
+            Some(SqlValue::Integer(number)) => Some(*number),
             _ => None,
         }
     }
 }
 
 /// A table of the schema.
-pub(super) struct Table {
+pub(super) struct SqlTable {
     pub(super) name: String,
     pub(super) columns: Vec<String>,
     root: usize,
 }
 
 /// The state of a walk through a tree.
-struct Walk {
-    been: HashSet<usize>,
+struct TreeWalk {
+    visited: HashSet<usize>,
     depth: usize,
     /// How many bytes of records the file can still contain. Records of a valid file never overlap;
     /// in a crafted one, millions could share the same bytes. Each claimed length is subtracted
@@ -81,17 +81,17 @@ struct Walk {
     spent: bool,
 }
 
-impl Walk {
+impl TreeWalk {
     /// Subtracts a record of `length` bytes, and four for its cell header.
-    fn claim(&mut self, length: usize) -> Option<()> {
-        let left = self.left.checked_sub(length.checked_add(4)?.max(LEAST_ROW));
+    fn charge(&mut self, length: usize) -> Option<()> {
+        let left = self.left.checked_sub(length.checked_add(4)?.max(MIN_ROW_BYTES));
         self.spent |= left.is_none();
         self.left = left?;
         Some(())
     }
 
-    fn through(bytes: &[u8]) -> Self {
-        Self { been: HashSet::new(), depth: 0, left: bytes.len().saturating_add(ALLOWANCE), spent: false }
+    fn new(bytes: &[u8]) -> Self {
+        Self { visited: HashSet::new(), depth: 0, left: bytes.len().saturating_add(SHORT_ROW_ALLOWANCE_BYTES), spent: false }
     }
 }
 
@@ -116,24 +116,24 @@ impl<'a> Database<'a> {
 
     /// Whether the file has all pages that its header claims. Old versions of SQLite do not write
     /// that number.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_complete(&self) -> bool {
         let says = u32_at(self.bytes, 28).filter(|_| self.bytes.get(24..28) == self.bytes.get(92..96)).unwrap_or(0);
         says.checked_mul(self.page).is_some_and(|length| length <= self.bytes.len())
     }
 
     /// Reads the schema.
-    pub(super) fn tables(&self) -> Vec<Table> {
+    pub(super) fn tables(&self) -> Vec<SqlTable> {
         let schema: Vec<String> = ["type", "name", "tbl_name", "rootpage", "sql"].map(str::to_owned).into();
         let mut tables = Vec::new();
-        self.walk(1, &mut Walk::through(self.bytes), &mut |number, values| {
-            let row = Row { number, columns: &schema, values };
+        self.walk(1, &mut TreeWalk::new(self.bytes), &mut |number, values| {
+            let row = SqlRow { number, columns: &schema, values };
             if row.text("type") == Some("table")
-                && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.whole("rootpage"), row.text("sql"))
+                && let (Some(name), Some(root), Some(sql)) = (row.text("name"), row.integer("rootpage"), row.text("sql"))
                 && let Ok(root) = usize::try_from(root)
-                && sql.len() <= LONGEST_STATEMENT
-                && tables.len() < MOST_TABLES
+                && sql.len() <= MAX_STATEMENT_BYTES
+                && tables.len() < MAX_TABLES
             {
-                tables.push(Table { name: name.to_owned(), columns: columns(sql), root });
+                tables.push(SqlTable { name: name.to_owned(), columns: parse_columns(sql), root });
             }
         });
         tables
@@ -141,9 +141,9 @@ impl<'a> Database<'a> {
 
     /// Hands over each row of a table. Returns false if the table claims more rows than fit into
     /// the file.
-    pub(super) fn rows(&self, table: &Table, each: &mut dyn FnMut(&Row<'_>)) -> bool {
-        let mut walk = Walk::through(self.bytes);
-        self.walk(table.root, &mut walk, &mut |number, values| each(&Row { number, columns: &table.columns, values }));
+    pub(super) fn rows(&self, table: &SqlTable, each: &mut dyn FnMut(&SqlRow<'_>)) -> bool {
+        let mut walk = TreeWalk::new(self.bytes);
+        self.walk(table.root, &mut walk, &mut |number, values| each(&SqlRow { number, columns: &table.columns, values }));
         !walk.spent
     }
 
@@ -153,10 +153,10 @@ impl<'a> Database<'a> {
     }
 
     /// Walks through the records of a table B-tree, in order.
-    fn walk(&self, number: usize, walk: &mut Walk, each: &mut dyn FnMut(i64, Vec<Value<'_>>)) -> Option<()> {
+    fn walk(&self, number: usize, walk: &mut TreeWalk, each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>)) -> Option<()> {
         // Remember only existing pages: a crafted file can name any number.
         self.page(number)?;
-        if walk.spent || walk.depth == DEEPEST || !walk.been.insert(number) {
+        if walk.spent || walk.depth == MAX_TREE_DEPTH || !walk.visited.insert(number) {
             return None;
         }
         walk.depth += 1;
@@ -165,7 +165,7 @@ impl<'a> Database<'a> {
         walked
     }
 
-    fn walk_page(&self, number: usize, walk: &mut Walk, each: &mut dyn FnMut(i64, Vec<Value<'_>>)) -> Option<()> {
+    fn walk_page(&self, number: usize, walk: &mut TreeWalk, each: &mut dyn FnMut(i64, Vec<SqlValue<'_>>)) -> Option<()> {
         let page = self.page(number)?;
         let head = if number == 1 { 100 } else { 0 };
         let count = u16_at(page, head + 3)?;
@@ -174,7 +174,7 @@ impl<'a> Database<'a> {
                 for cell in 0..count {
                     let at = u16_at(page, head + 8 + cell * 2)?;
                     if let Some((number, record)) = self.payload(page, at, walk) {
-                        each(number, record_of(&record));
+                        each(number, parse_record(&record));
                     } else if walk.spent {
                         return None;
                     }
@@ -194,11 +194,11 @@ impl<'a> Database<'a> {
     }
 
     /// Reads the rowid and the record of a leaf cell, including its overflow pages.
-    fn payload(&self, page: &'a [u8], at: usize, walk: &mut Walk) -> Option<(i64, Cow<'a, [u8]>)> {
+    fn payload(&self, page: &'a [u8], at: usize, walk: &mut TreeWalk) -> Option<(i64, Cow<'a, [u8]>)> {
         let (length, at) = varint(page, at)?;
         let (number, at) = varint(page, at)?;
         let length = usize::try_from(length).ok().filter(|l| *l <= self.bytes.len())?;
-        walk.claim(length)?;
+        walk.charge(length)?;
         let most = self.usable - 35;
         let local = if length <= most {
             length
@@ -249,12 +249,12 @@ fn varint(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     None
 }
 
-fn record_of(record: &[u8]) -> Vec<Value<'_>> {
+fn parse_record(record: &[u8]) -> Vec<SqlValue<'_>> {
     let mut values = Vec::new();
     let Some((head, mut at)) = varint(record, 0) else { return values };
     let Some(mut body) = usize::try_from(head).ok().filter(|h| *h <= record.len()) else { return values };
     let end = body;
-    while at < end && values.len() < MOST_COLUMNS {
+    while at < end && values.len() < MAX_COLUMNS {
         let Some((kind, next)) = varint(record, at) else { break };
         at = next;
         let size = match kind {
@@ -267,20 +267,20 @@ fn record_of(record: &[u8]) -> Vec<Value<'_>> {
         let Some(bytes) = usize::try_from(size).ok().and_then(|size| record.get(body..body.checked_add(size)?)) else { break };
         body += bytes.len();
         values.push(match kind {
-            8 => Value::Whole(0),
-            9 => Value::Whole(1),
-            1..=6 => Value::Whole(
+            8 => SqlValue::Integer(0),
+            9 => SqlValue::Integer(1),
+            1..=6 => SqlValue::Integer(
                 bytes.iter().enumerate().fold(0, |n, (i, b)| if i == 0 { i64::from(b.cast_signed()) } else { (n << 8) | i64::from(*b) }),
             ),
-            kind if kind >= 13 && kind % 2 == 1 => Value::Text(text_of(bytes)),
-            _ => Value::Nothing,
+            kind if kind >= 13 && kind % 2 == 1 => SqlValue::Text(decode_utf8_lossy(bytes)),
+            _ => SqlValue::Null,
         });
     }
     values
 }
 
 /// Parses the column names of a `CREATE TABLE` statement.
-fn columns(sql: &str) -> Vec<String> {
+fn parse_columns(sql: &str) -> Vec<String> {
     let inside = sql.split_once('(').map_or("", |(_, rest)| rest);
     let (mut depth, mut quote, mut item) = (0, None, String::new());
     let mut items = Vec::new();
@@ -312,7 +312,7 @@ fn columns(sql: &str) -> Vec<String> {
         };
         Some(item.get(..end)?.trim_matches(['"', '`', '\'', '[', ']']).to_owned())
     };
-    items.iter().filter_map(name).filter(|n| !rules.contains(&n.to_lowercase().as_str())).take(MOST_COLUMNS).collect()
+    items.iter().filter_map(name).filter(|n| !rules.contains(&n.to_lowercase().as_str())).take(MAX_COLUMNS).collect()
 }
 
 #[cfg(test)]
@@ -320,13 +320,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_are_named_in_every_spelling() {
+    fn sqlite_column_names_in_any_quoting() {
         let sql = "CREATE TABLE [responses] (\n  [id] TEXT PRIMARY KEY,\n  \"prompt\" TEXT, n DECIMAL(10, 2), `x` TEXT DEFAULT ',',\n  FOREIGN KEY ([id]) REFERENCES [a]([b])\n, [later] TEXT)";
-        assert_eq!(columns(sql), ["id", "prompt", "n", "x", "later"]);
+        assert_eq!(parse_columns(sql), ["id", "prompt", "n", "x", "later"]);
     }
 
     #[test]
-    fn numbers_of_every_length() {
+    fn sqlite_varints_of_every_length() {
         for (bytes, number) in [(&[0x00][..], 0), (&[0x7f], 127), (&[0x81, 0x00], 128), (&[0xff; 9], u64::MAX)] {
             assert_eq!(varint(bytes, 0), Some((number, bytes.len())));
         }
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_that_only_goes_deeper_ends() {
+    fn sqlite_bounds_tree_depth() {
         let count = 100_000;
         let mut bytes = pages(count);
         for page in 1..count - 1 {
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_share_their_bytes_do_not_multiply() {
+    fn sqlite_bounds_shared_records() {
         let mut bytes = pages(2);
         bytes[512] = 0x0d;
         // A hundred rows that share the same two hundred bytes.
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_gives_nothing() {
+    fn sqlite_rejects_non_database() {
         let mut bytes = b"SQLite format 3\0".to_vec();
         assert!(Database::open(&bytes).is_none());
         bytes.resize(4096, 0xff);
@@ -396,7 +396,7 @@ mod tests {
             bytes[at] = byte;
             let database = Database::open(&bytes).unwrap();
             assert!(database.tables().is_empty());
-            let table = Table { name: "responses".to_owned(), columns: Vec::new(), root: 1 };
+            let table = SqlTable { name: "responses".to_owned(), columns: Vec::new(), root: 1 };
             database.rows(&table, &mut |_| panic!("a row out of nothing"));
         }
     }

@@ -1,16 +1,16 @@
 //! `ask`: one question and its answer, for pipes and scripts.
 
-use crate::chat::{Outcome, Said, Watcher};
+use crate::chat::{Observer, Outcome, UserInput};
 use crate::cli::app::App;
 use crate::cli::attachment;
-use crate::cli::log::{Level, Log};
-use crate::cli::network::{Stop, runtime};
-use crate::cli::repl::{Ends, interrupted};
-use crate::cli::report::{Exit, Problem, Quiet};
-use crate::cli::talk::{self, Talk, Which};
+use crate::cli::log::{DebugLog, LogLevel};
+use crate::cli::network::{Cancel, runtime};
+use crate::cli::repl::{StopSignals, wait_for_interrupt};
+use crate::cli::report::{CliError, CliExit, SilentExit};
+use crate::cli::talk::{self, ConversationArgs, Resume};
 use crate::cli::ui::{self, Ui};
 use crate::privacy::{Audience, Displayable, Findings, Raw};
-use crate::provider::{Heard, Provider};
+use crate::provider::{Provider, StreamEvent};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -30,12 +30,12 @@ Examples:
 /// is read from standard input. Only the answer is written to standard output.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct AskArgs {
     /// The question; `-` reads it from standard input
     #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
     prompt: Vec<Raw>,
     #[command(flatten)]
-    talk: Talk,
+    conversation: ConversationArgs,
     /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
@@ -60,59 +60,66 @@ pub(crate) struct Options {
     no_stdin: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
     let most = app.settings()?.limits.max_attachment_bytes;
-    let said = said(app.ui, options, most)?;
+    let input = read_input(app.ui, options, most)?;
     let own_screen = app.ui.output_is_terminal() && !options.json && !options.extract;
     if options.dry_run {
-        return dry_run(app, options, said);
+        return dry_run(app, options, input);
     }
-    let which = Which::of(options.resume.clone(), options.r#continue);
+    let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = if options.restore { Some(Audience::Revealed) } else { own_screen.then_some(Audience::Screen) };
-    let mut begun = talk::begin(app, &options.talk, &which, restore)?;
-    if let Some(why) = &begun.unkept {
+    let mut started = talk::begin(app, &options.conversation, &resume, restore)?;
+    if let Some(why) = &started.not_saved_because {
         app.ui.notice(why);
     }
     let whole = options.json || options.extract;
-    let stop = Stop::new();
-    let mut watcher =
-        Screen { ui: app.ui, yes: app.yes, show: !whole, stop: stop.clone(), ends_line: true, aside: "", log: app.logging().cloned() };
-    let ends = Ends { window: app.ui.error_is_terminal(), program: true };
-    let result = runtime()?.block_on(begun.session.say(said, &mut watcher, interrupted(&stop, ends)));
-    if !watcher.ends_line && (own_screen || result.is_ok()) && !whole {
+    let stop = Cancel::new();
+    let mut observer = AnswerPrinter {
+        ui: app.ui,
+        yes: app.yes,
+        show: !whole,
+        cancel: stop.clone(),
+        ends_line: true,
+        aside: "",
+        log: app.logging().cloned(),
+    };
+    let ends = StopSignals { window: app.ui.error_is_terminal(), program: true };
+    let result = runtime()?.block_on(started.session.send(input, &mut observer, wait_for_interrupt(&stop, ends)));
+    if !observer.ends_line && (own_screen || result.is_ok()) && !whole {
         app.ui.out("\n")?;
     }
     let outcome = result?;
-    let table = begun.session.placeholders();
+    let table = started.session.placeholders();
     let restored =
         |text: &str| if options.restore { table.restore(text, Audience::Revealed).0.plain().into_owned() } else { text.to_owned() };
     if options.json {
-        app.ui.json(&as_json(&begun, &outcome, &restored(outcome.text.as_str())))?;
+        app.ui.json(&as_json(&started, &outcome, &restored(outcome.text.as_str())))?;
     } else if options.extract {
-        app.ui.out(&restored(extracted(outcome.text.as_str())?.plain().as_ref()))?;
+        app.ui.out(&restored(extract_code(outcome.text.as_str())?.plain().as_ref()))?;
     }
-    if stop.is_wanted() {
-        bail!(ui::Gone);
+    if stop.is_cancelled() {
+        bail!(ui::BrokenPipeError);
     }
-    talk::tell(app, &outcome, &begun.model, begun.choice.as_ref(), false);
+    talk::report_outcome(app, &outcome, &started.model, started.choice.as_ref(), false);
     if outcome.masked > 0 {
         app.ui.notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
     }
-    if outcome.stopped {
-        bail!(Quiet(Exit::Interrupted));
+    if outcome.cancelled {
+        bail!(SilentExit(CliExit::Interrupted));
     }
-    talk::refuse_an_empty_answer(&outcome, &begun.model)
+    talk::require_text(&outcome, &started.model)
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
-fn dry_run(app: &mut App, options: &Options, said: Said) -> Result<()> {
-    let body = talk::preview(app, &options.talk, &Which::of(options.resume.clone(), options.r#continue), said)?;
+fn dry_run(app: &mut App, options: &AskArgs, input: UserInput) -> Result<()> {
+    let body = talk::preview(app, &options.conversation, &Resume::from_args(options.resume.clone(), options.r#continue), input)?;
     app.ui.out(Displayable::json_text(&body) + "\n")
 }
 
 /// The prompt: the arguments, the attached files, and standard input.
-fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
-    let dash = options.prompt.len() == 1 && options.prompt.first().is_some_and(Raw::is_dash);
+fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
+    let dash = options.prompt.len() == 1 && options.prompt.first().is_some_and(Raw::is_single_dash);
     let mut typed = Raw::from(String::new());
     if !dash {
         for word in &options.prompt {
@@ -122,11 +129,11 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
             typed.push(word);
         }
     }
-    let mut attached = attachment::attach(&options.talk.file, most)?;
-    let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && ui::input_says_something());
+    let mut attached = attachment::attach(&options.conversation.file, most)?;
+    let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && ui::stdin_has_data());
     if listens {
         let room = most.saturating_sub(attached.len() as u64);
-        let piped = piped(ui, room, !typed.is_empty())?;
+        let piped = read_pipe(ui, room, !typed.is_empty())?;
         if !piped.is_empty() && !attached.is_empty() {
             attached.push(&Raw::from("\n\n"));
         }
@@ -134,15 +141,15 @@ fn said(ui: Ui, options: &Options, most: u64) -> Result<Said> {
     }
     // An empty prompt is refused by validation like any other message; this is the case without any
     // prompt.
-    if options.prompt.is_empty() && options.talk.file.is_empty() && !listens {
-        bail!(Problem::misuse("no prompt given").hint("pass it to `chatbot ask`, or pipe it in"));
+    if options.prompt.is_empty() && options.conversation.file.is_empty() && !listens {
+        bail!(CliError::misuse("no prompt given").hint("pass it to `chatbot ask`, or pipe it in"));
     }
-    Ok(Said { typed, attached })
+    Ok(UserInput { text: typed, attachments: attached })
 }
 
 /// Reads standard input. A pipe that is silent for two seconds gets a notice, because it may be one
 /// that never ends.
-fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
+fn read_pipe(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || send.send(ui.read_input(most)).unwrap_or_default());
     let bytes = match receive.recv_timeout(Duration::from_secs(2)) {
@@ -154,22 +161,22 @@ fn piped(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
         }
     };
     let Ok(text) = String::from_utf8(bytes) else {
-        bail!(Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"));
+        bail!(CliError::misuse("standard input is not UTF-8 text").hint("pipe text in"));
     };
     Ok(Raw::from(text.trim_end_matches('\n')))
 }
 
-fn as_json(begun: &talk::Begun, outcome: &Outcome, text: &str) -> serde_json::Value {
-    let answer = outcome.answer.as_ref();
+fn as_json(started: &talk::StartedSession, outcome: &Outcome, text: &str) -> serde_json::Value {
+    let answer = outcome.completion.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
     let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
-    let cost = usage.and_then(crate::provider::Usage::spent).map(|n| talk::exact_dollars(n.0));
+    let cost = usage.and_then(crate::provider::TokenUsage::total_cost).map(|n| talk::json_dollars(n.0));
     json!({
         "schema_version": 1,
         "id": answer.and_then(|a| a.id.as_deref()),
-        "conversation": begun.session.conversation().filter(|c| c.is_kept()).map(|c| c.id().as_str()),
-        "provider": begun.session.provider().name(),
-        "model": answer.map_or(begun.model.as_str(), |a| a.model.as_str()),
+        "conversation": started.session.conversation().filter(|c| c.is_saved()).map(|c| c.id().as_str()),
+        "provider": started.session.provider().name(),
+        "model": answer.map_or(started.model.as_str(), |a| a.model.as_str()),
         "text": text,
         "finish_reason": answer.and_then(|a| a.finish.as_deref()),
         "usage": {
@@ -182,7 +189,7 @@ fn as_json(begun: &talk::Begun, outcome: &Outcome, text: &str) -> serde_json::Va
 }
 
 /// The text of the first fenced code block.
-fn extracted(text: &str) -> Result<Displayable> {
+fn extract_code(text: &str) -> Result<Displayable> {
     let mut lines = text.lines();
     let fence = lines.by_ref().find_map(|l| {
         let l = l.trim_start();
@@ -192,7 +199,8 @@ fn extracted(text: &str) -> Result<Displayable> {
     });
     let Some(fence) = fence else {
         bail!(
-            Problem::new(Exit::Failure, "no_code", "there is no code block in the answer").hint("leave out `--extract` to see the answer")
+            CliError::new(CliExit::Failure, "no_code", "there is no code block in the answer")
+                .hint("leave out `--extract` to see the answer")
         );
     };
     let code = lines.take_while(|l| !l.trim_start().starts_with(&fence)).fold(String::new(), |text, line| text + line + "\n");
@@ -203,70 +211,70 @@ fn extracted(text: &str) -> Result<Displayable> {
 
 /// Streams an answer to standard output.
 #[derive(Debug)]
-pub(crate) struct Screen {
+pub(crate) struct AnswerPrinter {
     pub(crate) ui: Ui,
     pub(crate) yes: bool,
     pub(crate) show: bool,
-    pub(crate) stop: Stop,
+    pub(crate) cancel: Cancel,
     pub(crate) ends_line: bool,
-    pub(crate) log: Option<Log>,
+    pub(crate) log: Option<DebugLog>,
     /// Appended to the list of redacted values: the command that shows them.
     pub(crate) aside: &'static str,
 }
 
-impl Watcher for Screen {
-    fn warned(&mut self, warning: &str) {
+impl Observer for AnswerPrinter {
+    fn on_warning(&mut self, warning: &str) {
         self.ui.warning(warning);
     }
 
-    fn redacted(&mut self, findings: &Findings) {
-        self.ui.notice(&format!("{}{}", talk::replaced(&findings.counts()), self.aside));
+    fn on_redacted(&mut self, findings: &Findings) {
+        self.ui.notice(&format!("{}{}", talk::describe_redactions(&findings.counts()), self.aside));
     }
 
-    fn approves(&mut self, findings: &Findings) -> bool {
-        let question = format!("{}; send it redacted?", talk::replaced(&findings.counts()));
+    fn confirm_send(&mut self, findings: &Findings) -> bool {
+        let question = format!("{}; send it redacted?", talk::describe_redactions(&findings.counts()));
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }
 
-    fn text(&mut self, shown: &Displayable) {
+    fn on_text(&mut self, shown: &Displayable) {
         if self.show {
             self.ends_line = shown.ends_line();
             if self.ui.out(shown).is_err() {
                 // The reader of standard output is gone: cancel, so that the rest is not paid for.
                 self.show = false;
-                self.stop.want();
+                self.cancel.cancel();
             }
         }
     }
 
-    fn waiting(&mut self, left: Duration) {
+    fn on_wait(&mut self, left: Duration) {
         let text = if left.is_zero() {
             String::new()
         } else {
-            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::clock::in_words(left))
+            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::clock::humanize(left))
         };
         self.ui.countdown(&text);
     }
 
-    fn step(&mut self, what: &str) {
+    fn trace(&mut self, what: &str) {
         if let Some(log) = &self.log {
-            log.line(Level::Debug, what);
+            log.write(LogLevel::Debug, what);
         }
     }
 
-    fn sign(&mut self, heard: &Heard) {
+    fn on_event(&mut self, heard: &StreamEvent) {
         if let Some(log) = &self.log {
             match heard {
-                Heard::Retrying { after, attempt, why } => {
-                    log.line(Level::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
+                StreamEvent::Retrying { after, attempt, why } => {
+                    log.write(LogLevel::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
                 }
-                Heard::Reasoning(_) => log.line(Level::Debug, "received reasoning"),
-                Heard::Alive => log.line(Level::Debug, "received a keep-alive"),
+                StreamEvent::Reasoning(_) => log.write(LogLevel::Debug, "received reasoning"),
+                StreamEvent::KeepAlive => log.write(LogLevel::Debug, "received a keep-alive"),
                 _ => {}
             }
         }
-        if let Heard::Retrying { after, attempt, .. } = heard {
-            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::clock::in_words(*after)));
+        if let StreamEvent::Retrying { after, attempt, .. } = heard {
+            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::clock::humanize(*after)));
         }
     }
 }

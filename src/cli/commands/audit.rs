@@ -1,15 +1,15 @@
 //! `audit`: lists the records of the audit log, verifies it, and lists alerts.
 
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem, Quiet, explain};
+use crate::cli::report::{CliError, CliExit, SilentExit, diagnose};
 use crate::cli::rollback::When;
 use crate::cli::ui::Style;
 use crate::clock::Time;
-use crate::ledger::alarm::Kind;
-use crate::ledger::audit::Record;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::alarm::AlertKind;
+use crate::ledger::audit::AuditRecord;
+use crate::ledger::{Event, EventKind, Severity};
 use crate::privacy::{Displayable, Raw};
-use crate::settings::nearest;
+use crate::settings::closest_name;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
@@ -20,25 +20,25 @@ use std::collections::VecDeque;
 /// The log holds numbers and names, never keys and never the text of a conversation.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct Options {
+pub(crate) struct AuditArgs {
     #[command(subcommand)]
-    command: Option<Command>,
+    command: Option<AuditCommand>,
     #[command(flatten)]
-    list: List,
+    list: AuditListArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
+enum AuditCommand {
     /// List records, oldest first
-    List(List),
+    List(AuditListArgs),
     /// Check that no record was changed, removed, inserted or cut off
-    Verify(Verify),
+    Verify(AuditVerifyArgs),
     /// List alerts about unusual events, and acknowledge them
-    Alerts(Alerts),
+    Alerts(AuditAlertsArgs),
 }
 
 #[derive(Clone, Debug, Args)]
-struct List {
+struct AuditListArgs {
     /// Show only records newer than this age or date: 90s, 30m, 12h, 7d, 2026-11-21
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
@@ -47,7 +47,7 @@ struct List {
     event: Option<String>,
     /// Show only records of at least this severity: info, notice, warning or critical
     #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
-    severity: Option<Least>,
+    severity: Option<MinSeverity>,
     /// Show at most this many records, the newest
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -57,14 +57,14 @@ struct List {
 }
 
 #[derive(Clone, Debug, Args)]
-struct Verify {
+struct AuditVerifyArgs {
     /// Output JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Clone, Debug, Args)]
-struct Alerts {
+struct AuditAlertsArgs {
     /// Acknowledge the alert with this ID, or `all`
     #[arg(long, value_name = "ID")]
     acknowledge: Option<String>,
@@ -77,49 +77,49 @@ struct Alerts {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-enum Least {
+enum MinSeverity {
     Info,
     Notice,
     Warning,
     Critical,
 }
 
-impl Options {
+impl AuditArgs {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
-            Some(Command::List(list)) => list.json,
-            Some(Command::Verify(verify)) => verify.json,
-            Some(Command::Alerts(alerts)) => alerts.json,
+            Some(AuditCommand::List(list)) => list.json,
+            Some(AuditCommand::Verify(verify)) => verify.json,
+            Some(AuditCommand::Alerts(alerts)) => alerts.json,
             None => self.list.json,
         }
     }
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &AuditArgs) -> Result<()> {
     match &options.command {
-        Some(Command::List(options)) => list(app, options),
-        Some(Command::Verify(options)) => verify(app, options.json),
-        Some(Command::Alerts(options)) => alerts(app, options),
+        Some(AuditCommand::List(options)) => list(app, options),
+        Some(AuditCommand::Verify(options)) => verify(app, options.json),
+        Some(AuditCommand::Alerts(options)) => alerts(app, options),
         None => list(app, &options.list),
     }
 }
 
-fn list(app: &App, list: &List) -> Result<()> {
-    let since = list.since.as_deref().map(|s| since(s, app.clock.now())).transpose()?;
+fn list(app: &App, list: &AuditListArgs) -> Result<()> {
+    let since = list.since.as_deref().map(|s| parse_since(s, app.clock.now())).transpose()?;
     if let Some(event) = &list.event
-        && !What::NAMES.iter().any(|name| name.starts_with(event.as_str()))
+        && !EventKind::NAMES.iter().any(|name| name.starts_with(event.as_str()))
     {
-        let hint = nearest(event, What::NAMES.iter().copied())
-            .map_or_else(|| format!("known events: {}", What::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
-        bail!(Problem::misuse(format!("unknown event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
+        let hint = closest_name(event, EventKind::NAMES.iter().copied())
+            .map_or_else(|| format!("known events: {}", EventKind::NAMES.join(", ")), |n| format!("did you mean `{n}`?"));
+        bail!(CliError::misuse(format!("unknown event `{}`", Raw::from(event.as_str()).printable())).hint(hint));
     }
     let most = list.limit.unwrap_or(usize::MAX);
     let mut lines: VecDeque<Displayable> = VecDeque::new();
     let unreadable = app.audit().read(|record, line| {
-        let matters = list.severity.is_none_or(|least| Least::from_str(&record.severity, true).is_ok_and(|s| s >= least));
+        let matters = list.severity.is_none_or(|least| MinSeverity::from_str(&record.severity, true).is_ok_and(|s| s >= least));
         let named = list.event.as_ref().is_none_or(|e| record.event.starts_with(e.as_str()));
         if matters && named && since.is_none_or(|s| record.at >= s) {
-            lines.push_back(if list.json { Displayable::json_text(line) } else { readable(app, &record) });
+            lines.push_back(if list.json { Displayable::json_text(line) } else { format_record(app, &record) });
             if lines.len() > most {
                 lines.pop_front();
             }
@@ -138,7 +138,7 @@ fn list(app: &App, list: &List) -> Result<()> {
     Ok(())
 }
 
-fn readable(app: &App, record: &Record) -> Displayable {
+fn format_record(app: &App, record: &AuditRecord) -> Displayable {
     let event = Displayable::line(&format!("{:<17}", record.event));
     let event = match record.severity.as_str() {
         "warning" => app.ui.paint(Style::Yellow, event),
@@ -164,8 +164,8 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         app.compare_with_marks(When::Now);
     }
     let report = app.audit().verify()?;
-    let event = Event::new(What::Verified).number("records", report.records).flag("keyed", keyed);
-    app.note(&match report.first_bad {
+    let event = Event::new(EventKind::Verified).number("records", report.records).flag("keyed", keyed);
+    app.audit_event(&match report.first_bad {
         None => event,
         Some((seq, _)) => event.severity(Severity::Critical).number("first_bad", seq),
     });
@@ -195,73 +195,73 @@ pub(crate) fn verify(app: &mut App, as_json: bool) -> Result<()> {
         }
     }
     if report.first_bad.is_some() {
-        bail!(Quiet(Exit::Found))
+        bail!(SilentExit(CliExit::Findings))
     }
     if unchecked {
-        let problem = key.err().map_or_else(no_audit_key, |error| explain(&error));
-        bail!(problem.because(Exit::Key, "the MACs of the audit log were not checked"));
+        let problem = key.err().map_or_else(no_audit_key, |error| diagnose(&error));
+        bail!(problem.context(CliExit::Key, "the MACs of the audit log were not checked"));
     }
     Ok(())
 }
 
-fn no_audit_key() -> Problem {
-    Problem::new(Exit::Key, "no_audit_key", "the key store has no key for this audit log")
+fn no_audit_key() -> CliError {
+    CliError::new(CliExit::Key, "no_audit_key", "the key store has no key for this audit log")
         .hint("check `CHATBOT_KEYRING` and `keys.store`: the key store was cleared, or it is another one")
 }
 
-fn alerts(app: &mut App, options: &Alerts) -> Result<()> {
-    let alarms = app.alarms();
+fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
+    let alerts = app.alerts();
     if let Some(which) = &options.acknowledge {
         let id = match which.as_str() {
             "all" => None,
-            id => Some(id.parse().map_err(|_| Problem::misuse("invalid alert ID").hint("use `--acknowledge ID` or `--acknowledge all`"))?),
+            id => Some(id.parse().map_err(|_| CliError::misuse("invalid alert ID").hint("use `--acknowledge ID` or `--acknowledge all`"))?),
         };
         // Damage of the log is acknowledged in a record with a MAC; without the key it stays an
         // alert.
-        let known = alarms.all()?;
-        let of_the_log = id.is_none() || known.iter().any(|a| a.kind == Kind::Chain && id == Some(a.id));
+        let known = alerts.all()?;
+        let of_the_log = id.is_none() || known.iter().any(|a| a.kind == AlertKind::Chain && id == Some(a.id));
         let marked = of_the_log && app.audit().verify()?.first_bad.is_some();
         if marked {
             let why = match app.read_audit_key() {
                 Ok(true) => None,
                 Ok(false) => (app.audit().verify()?.signed > 0).then(no_audit_key),
-                Err(error) => Some(explain(&error)),
+                Err(error) => Some(diagnose(&error)),
             };
             if let Some(why) = why {
-                bail!(why.because(Exit::Key, "the audit log stays marked as damaged"));
+                bail!(why.context(CliExit::Key, "the audit log stays marked as damaged"));
             }
         }
         if let Some(id) = id.filter(|id| !known.iter().any(|a| a.id == *id)) {
-            bail!(Problem::misuse(format!("there is no alert {id}")).hint("list them with `chatbot audit alerts --all`"));
+            bail!(CliError::misuse(format!("there is no alert {id}")).hint("list them with `chatbot audit alerts --all`"));
         }
-        let seen = alarms.acknowledge(id)?;
-        app.note(&Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", seen).flag("log", marked));
+        let seen = alerts.acknowledge(id)?;
+        app.audit_event(&Event::new(EventKind::Alarm).word("deed", "acknowledge").number("alarms", seen).flag("log", marked));
         if !options.json {
             return app.ui.out(&format!("{seen} acknowledged\n"));
         }
     }
-    let mut list = alarms.all()?;
+    let mut list = alerts.all()?;
     list.retain(|a| options.all || !a.acknowledged);
     if options.json {
         let list: Vec<_> = list
             .iter()
-            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.sentence(), "figure": a.figure, "acknowledged": a.acknowledged }))
+            .map(|a| json!({ "id": a.id, "at": a.at, "kind": a.kind, "summary": a.describe(), "figure": a.figure, "acknowledged": a.acknowledged }))
             .collect();
         return app.ui.json(&json!({ "schema_version": 1, "alerts": list }));
     }
     if list.is_empty() {
         app.ui.notice("no alerts");
     }
-    for alarm in list {
-        let mark = if alarm.acknowledged { " (acknowledged)" } else { "" };
-        let line = format!("{:>4}  {}  {}{mark}", alarm.id, alarm.at.local_minute(), Raw::from(alarm.sentence()).printable_line());
+    for alert in list {
+        let mark = if alert.acknowledged { " (acknowledged)" } else { "" };
+        let line = format!("{:>4}  {}  {}{mark}", alert.id, alert.at.local_minute(), Raw::from(alert.describe()).printable_line());
         app.ui.say(&format!("{line}\n"), 24)?;
     }
     Ok(())
 }
 
 /// Parses a point in time: a duration before now, such as `12h`, or a date.
-pub(crate) fn since(text: &str, now: Time) -> Result<Time> {
+pub(crate) fn parse_since(text: &str, now: Time) -> Result<Time> {
     let unit = |unit: char| match unit {
         's' => Some(1),
         'm' => Some(60),
@@ -272,11 +272,11 @@ pub(crate) fn since(text: &str, now: Time) -> Result<Time> {
     };
     let span = text.chars().last().and_then(unit).and_then(|u: u64| text.get(..text.len() - 1)?.parse::<u64>().ok()?.checked_mul(u));
     if let Some(seconds) = span {
-        return Ok(now.minus(std::time::Duration::from_secs(seconds)));
+        return Ok(now.saturating_sub(std::time::Duration::from_secs(seconds)));
     }
-    if let Some(time) = Time::of_local_day(text).or_else(|| Time::parse(text)) {
+    if let Some(time) = Time::from_local_day(text).or_else(|| Time::parse(text)) {
         return Ok(time);
     }
     let shown = Raw::from(text).printable();
-    bail!(Problem::misuse(format!("`{shown}` is neither a duration nor a date")).hint("use 30m, 12h, 7d or a date such as 2026-11-21"))
+    bail!(CliError::misuse(format!("`{shown}` is neither a duration nor a date")).hint("use 30m, 12h, 7d or a date such as 2026-11-21"))
 }

@@ -3,8 +3,8 @@
 use crate::cli::app::App;
 use crate::cli::attachment;
 use crate::cli::repl;
-use crate::cli::report::{Exit, Problem, explain};
-use crate::cli::talk::{self, Talk, Which};
+use crate::cli::report::{CliError, CliExit, diagnose};
+use crate::cli::talk::{self, ConversationArgs, Resume};
 use crate::privacy::Audience;
 use anyhow::Result;
 use clap::Args;
@@ -21,9 +21,9 @@ Examples:
 /// before it is sent. Type /help in the chat to list its commands.
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct ChatCommandArgs {
     #[command(flatten)]
-    pub(crate) talk: Talk,
+    pub(crate) conversation: ConversationArgs,
     /// Continue the most recent conversation
     #[arg(short, long, conflicts_with = "resume")]
     r#continue: bool,
@@ -32,31 +32,31 @@ pub(crate) struct Options {
     resume: Option<String>,
 }
 
-pub(crate) fn run(app: &mut App, mut options: Options) -> Result<()> {
-    let which = Which::of(options.resume.clone(), options.r#continue);
+pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
+    let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
-    let begun = match talk::begin(app, &options.talk, &which, restore) {
-        Err(error) if app.ui.can_ask() && !options.talk.demo && explain(&error).is_no_key() => {
-            if !offer(app, &error)? {
-                options.talk.demo = true;
+    let started = match talk::begin(app, &options.conversation, &resume, restore) {
+        Err(error) if app.ui.can_ask() && !options.conversation.demo && diagnose(&error).is_no_key() => {
+            if !offer_key_or_demo(app, &error)? {
+                options.conversation.demo = true;
             }
-            talk::begin(app, &options.talk, &which, restore)?
+            talk::begin(app, &options.conversation, &resume, restore)?
         }
         other => other?,
     };
-    if !options.talk.demo {
-        let (provider, profile) = app.whose(options.talk.provider.as_ref(), options.talk.profile.as_ref())?;
-        for notice in super::key::notices(app, &provider, &profile)? {
+    if !options.conversation.demo {
+        let (provider, profile) = app.resolve_provider(options.conversation.provider.as_ref(), options.conversation.profile.as_ref())?;
+        for notice in super::key::key_notices(app, &provider, &profile)? {
             app.ui.warning(&notice);
         }
     }
-    let attached = attachment::attach(&options.talk.file, app.settings()?.limits.max_attachment_bytes)?;
-    repl::run(app, begun, options.talk, attached)
+    let attached = attachment::attach(&options.conversation.file, app.settings()?.limits.max_attachment_bytes)?;
+    repl::run(app, started, options.conversation, attached)
 }
 
 /// Offers to save a key when there is none. Returns whether one was saved; otherwise the user chose
 /// the demo.
-fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
+fn offer_key_or_demo(app: &mut App, error: &anyhow::Error) -> Result<bool> {
     app.ui.error_line(&format!("There is no API key yet ({error})."));
     match app
         .ui
@@ -64,9 +64,9 @@ fn offer(app: &mut App, error: &anyhow::Error) -> Result<bool> {
         .to_lowercase()
         .as_str()
     {
-        "k" => super::key::set_now(app).map(|()| true),
+        "k" => super::key::set_default_key(app).map(|()| true),
         "d" => Ok(false),
-        _ => Err(Problem::new(Exit::Key, "no_key", "there is no API key")
+        _ => Err(CliError::new(CliExit::Key, "no_key", "there is no API key")
             .hint("save one with `chatbot key set`, or try `chatbot chat --demo`")
             .into()),
     }

@@ -15,13 +15,13 @@ Examples:
 /// Print a completion script for a shell
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct CompletionsArgs {
     /// Shell to generate the script for
     #[arg(value_enum)]
     shell: Shell,
 }
 
-pub(crate) fn run(_: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(_: &mut App, options: &CompletionsArgs) -> Result<()> {
     let mut script = Vec::new();
     clap_complete::generate(options.shell, &mut Cli::command(), "chatbot", &mut script);
     let mut output = ByteOutput::default();

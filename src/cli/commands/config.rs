@@ -1,23 +1,23 @@
 //! `config`: shows, creates, edits and checks the settings file.
 
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem, Quiet};
-use crate::cli::ui::shown;
+use crate::cli::report::{CliError, CliExit, SilentExit};
+use crate::cli::ui::display_path;
 use crate::disk;
-use crate::ledger::{Event, What};
+use crate::ledger::{Event, EventKind};
 use crate::settings::{self, Settings, TEMPLATE};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
 /// Show, edit and check the settings
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ConfigArgs {
     #[command(subcommand)]
-    command: Command,
+    command: ConfigCommand,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
-enum Command {
+enum ConfigCommand {
     /// Print the path of the settings file
     Path,
     /// Print the settings in effect
@@ -30,40 +30,43 @@ enum Command {
     Check,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &ConfigArgs) -> Result<()> {
     match options.command {
-        Command::Path => app.ui.out(&format!("{}\n", shown(app.settings_file()))),
-        Command::Show => show(app),
-        Command::Init => init(app),
-        Command::Edit => edit(app),
-        Command::Check => check(app),
+        ConfigCommand::Path => app.ui.out(&format!("{}\n", display_path(app.settings_file()))),
+        ConfigCommand::Show => show(app),
+        ConfigCommand::Init => init(app),
+        ConfigCommand::Edit => edit(app),
+        ConfigCommand::Check => check(app),
     }
 }
 
 fn init(app: &App) -> Result<()> {
     let path = app.settings_file();
-    if disk::read_by_hand(path, u64::MAX)?.is_some() {
-        bail!(Problem::misuse(format!("`{}` already exists", shown(path))).hint("print the settings in use with `chatbot config show`"));
+    if disk::read_user_edited(path, u64::MAX)?.is_some() {
+        bail!(
+            CliError::misuse(format!("`{}` already exists", display_path(path)))
+                .hint("print the settings in use with `chatbot config show`")
+        );
     }
     disk::write(path, TEMPLATE.as_bytes())?;
-    app.note(&Event::new(What::Config).word("deed", "init"));
-    app.ui.out(&format!("{}\n", shown(path)))
+    app.audit_event(&Event::new(EventKind::Config).word("deed", "init"));
+    app.ui.out(&format!("{}\n", display_path(path)))
 }
 
 fn edit(app: &mut App) -> Result<()> {
     let path = app.settings_file().clone();
-    if disk::read_by_hand(&path, u64::MAX)?.is_none() {
+    if disk::read_user_edited(&path, u64::MAX)?.is_none() {
         disk::write(&path, TEMPLATE.as_bytes())?;
     }
     loop {
-        let before = disk::read_by_hand(&path, u64::MAX)?;
-        app.in_editor(&path)?;
-        if disk::read_by_hand(&path, u64::MAX)? != before {
-            app.note(&Event::new(What::Config).word("deed", "edit"));
+        let before = disk::read_user_edited(&path, u64::MAX)?;
+        app.open_in_editor(&path)?;
+        if disk::read_user_edited(&path, u64::MAX)? != before {
+            app.audit_event(&Event::new(EventKind::Config).word("deed", "edit"));
         }
         match check(app) {
             // A file with a mistake stops every other command, so offer to fix it now.
-            Err(error) if app.ui.can_ask() && error.is::<Quiet>() && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
+            Err(error) if app.ui.can_ask() && error.is::<SilentExit>() && app.ui.confirm("edit it again?", "`chatbot config edit`")? => {}
             result => return result,
         }
     }
@@ -72,7 +75,7 @@ fn edit(app: &mut App) -> Result<()> {
 fn check(app: &mut App) -> Result<()> {
     let (settings, problems) = settings::parse(&app.settings_text()?);
     for problem in &problems {
-        app.ui.out(&format!("{}\n", app.sentence(problem)))?;
+        app.ui.out(&format!("{}\n", app.describe_problem(problem)))?;
     }
     let usable = app.redactor_for(&settings.privacy.policy).map(drop).and_then(|()| {
         // Errors of the settings file are printed above; the checks below need valid settings.
@@ -82,20 +85,20 @@ fn check(app: &mut App) -> Result<()> {
         app.ui.out(&format!("{error}\n"))?;
     }
     if problems.is_empty() && usable.is_ok() {
-        app.ui.out(&format!("{}: no mistakes\n", shown(app.settings_file())))
+        app.ui.out(&format!("{}: no mistakes\n", display_path(app.settings_file())))
     } else {
-        bail!(Quiet(Exit::Found))
+        bail!(SilentExit(CliExit::Findings))
     }
 }
 
 fn show(app: &mut App) -> Result<()> {
     let settings = app.settings()?;
-    let text = rendered(&settings);
+    let text = render(&settings);
     app.ui.out(&text)
 }
 
 /// Formats the settings as a file that produces the same settings.
-fn rendered(s: &Settings) -> String {
+fn render(s: &Settings) -> String {
     let quoted = |text: &str| serde_json::to_string(&crate::privacy::Raw::from(text).printable()).unwrap_or_default();
     let list = |texts: &[String]| format!("[{}]", texts.iter().map(|t| quoted(t)).collect::<Vec<_>>().join(", "));
     let mut out = String::new();
@@ -112,7 +115,7 @@ fn rendered(s: &Settings) -> String {
     out += "\n[budget]\n";
     for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)]
     {
-        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::talk::exact_dollars(n)));
+        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::talk::json_dollars(n)));
     }
     let p = &s.privacy;
     let patterns: Vec<String> =
@@ -135,9 +138,9 @@ fn rendered(s: &Settings) -> String {
         p.zdr
     );
     let store = match s.keys.store {
-        settings::Store::Auto => "auto",
-        settings::Store::Os => "os",
-        settings::Store::Vault => "vault",
+        settings::StoreSetting::Auto => "auto",
+        settings::StoreSetting::Os => "os",
+        settings::StoreSetting::Vault => "vault",
     };
     out += &format!(
         "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n",
@@ -146,9 +149,9 @@ fn rendered(s: &Settings) -> String {
     out += &format!("\n[alerts]\ncommand = {}\n", list(&s.alerts.command));
     for (name, custom) in &s.providers {
         let key = match &custom.key {
-            settings::KeyFrom::Nowhere => "none".to_owned(),
-            settings::KeyFrom::Stored => "stored".to_owned(),
-            settings::KeyFrom::Env(variable) => format!("env:{variable}"),
+            settings::KeySource::NoKey => "none".to_owned(),
+            settings::KeySource::Stored => "stored".to_owned(),
+            settings::KeySource::Env(variable) => format!("env:{variable}"),
         };
         out += &format!("\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n", quoted(&custom.base_url));
         out += &custom.model.as_ref().map_or(String::new(), |m| format!("model = {}\n", quoted(m)));

@@ -2,17 +2,17 @@
 
 use crate::cli::app::App;
 use crate::cli::network::runtime;
-use crate::cli::talk::dollars;
+use crate::cli::talk::format_dollars;
 use crate::name::Name;
 use crate::privacy::Raw;
-use crate::provider::{Model, models};
+use crate::provider::{ModelInfo, list_models};
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 
 /// List a provider's models with their prices in US dollars per million tokens
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct ModelsArgs {
     /// Show only models whose name contains this text
     pattern: Option<String>,
     /// List the models of this provider
@@ -26,11 +26,11 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let choice = app.choice(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
+pub(crate) fn run(app: &mut App, options: &ModelsArgs) -> Result<()> {
+    let choice = app.choose_provider(options.provider.as_ref(), options.profile.as_ref(), Some("any"))?;
     // OpenRouter's list is public, so no key is sent for it.
-    let key = if choice.endpoint.dialect.routing { None } else { app.key_of(&choice)? };
-    let mut list = runtime()?.block_on(models(&choice.endpoint, key.as_ref(), app.reach()?))?;
+    let key = if choice.endpoint.dialect.routing { None } else { app.key_for(&choice)? };
+    let mut list = runtime()?.block_on(list_models(&choice.endpoint, key.as_ref(), app.http_context()?))?;
     app.remember_models(&choice.endpoint.name, &list);
     app.remember_prices(&choice.endpoint.name, &list);
     if let Some(pattern) = &options.pattern {
@@ -43,7 +43,7 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         return app.ui.json(&json!({ "schema_version": 1, "models": list }));
     }
     let wide = list.iter().map(|m| m.id.chars().count()).max().unwrap_or(0).min(app.ui.width().saturating_sub(34).max(24));
-    let text: String = list.iter().map(|m| line(m, wide)).collect();
+    let text: String = list.iter().map(|m| model_line(m, wide)).collect();
     app.ui.out(&text)?;
     if list.is_empty() {
         app.ui.notice("no matching models");
@@ -51,26 +51,26 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn per_million(m: &Model) -> Option<(i64, i64)> {
+fn per_million(m: &ModelInfo) -> Option<(i64, i64)> {
     let prices = m.prices.as_ref()?;
     Some((prices.prompt()?.0, prices.completion()?.0))
 }
 
-fn as_json(m: &Model) -> Value {
+fn as_json(m: &ModelInfo) -> Value {
     let price = per_million(m);
     json!({
         "id": m.id,
         "name": m.name,
         "context_length": m.context_length,
-        "prompt_per_million": price.map(|(p, _)| crate::cli::talk::exact_dollars(p)),
-        "completion_per_million": price.map(|(_, c)| crate::cli::talk::exact_dollars(c)),
+        "prompt_per_million": price.map(|(p, _)| crate::cli::talk::json_dollars(p)),
+        "completion_per_million": price.map(|(_, c)| crate::cli::talk::json_dollars(c)),
     })
 }
 
-fn line(m: &Model, wide: usize) -> String {
-    let id = super::history::fitted(&Raw::from(m.id.as_str()).printable_line(), wide);
+fn model_line(m: &ModelInfo, wide: usize) -> String {
+    let id = super::history::truncate_to_width(&Raw::from(m.id.as_str()).printable_line(), wide);
     let context = m.context_length.map_or(String::new(), |c| format!("{}k", c / 1000));
-    let price = per_million(m).map_or(String::new(), |(p, c)| format!("{:>8} {:>8}", dollars(p), dollars(c)));
+    let price = per_million(m).map_or(String::new(), |(p, c)| format!("{:>8} {:>8}", format_dollars(p), format_dollars(c)));
     let line = format!("{id:<wide$}  {context:>6}  {price}");
     format!("{}\n", line.trim_end())
 }

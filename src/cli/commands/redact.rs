@@ -1,7 +1,7 @@
 //! `redact`: the redactor as a filter for files and pipes.
 
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{CliError, CliExit, SilentExit};
 use crate::cli::terminal::ByteOutput;
 use crate::cli::ui::input_stream;
 use crate::disk;
@@ -14,9 +14,9 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// Input is read in pieces of this size.
-const PIECE: usize = 64 * 1024;
+const CHUNK_BYTES: usize = 64 * 1024;
 /// Longer lines of `--json-lines` are refused, because a line is held in memory.
-const LONGEST_LINE: u64 = 64 << 20;
+const MAX_LINE_BYTES: u64 = 64 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -30,7 +30,7 @@ Examples:
 /// the settings. Nothing is sent or saved.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct RedactArgs {
     /// File to read; standard input if omitted or `-`
     file: Option<PathBuf>,
     /// Output the findings as JSON, with byte offsets, instead of the text
@@ -44,25 +44,25 @@ pub(crate) struct Options {
     fail: bool,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &RedactArgs) -> Result<()> {
     // The command redacts even if the settings turn redaction off for the chat.
     let policy = Policy { off: false, ..app.settings()?.privacy.policy.clone() };
     let redactor = app.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
-        Some(file) if file.as_os_str() != "-" => Box::new(disk::open_foreign(file)?),
-        _ if options.json_lines => return finish(options, lines(app, &redactor)?),
+        Some(file) if file.as_os_str() != "-" => Box::new(disk::open_external(file)?),
+        _ if options.json_lines => return finish(options, redact_lines(app, &redactor)?),
         _ => Box::new(input_stream()),
     };
     if options.json_lines {
-        bail!(Problem::misuse("`--json-lines` reads standard input").hint("leave out the file name, or pipe the file in"));
+        bail!(CliError::misuse("`--json-lines` reads standard input").hint("leave out the file name, or pipe the file in"));
     }
-    let found = if options.json { list(app, &redactor, &mut input)? } else { filter(&redactor, &mut input)? };
+    let found = if options.json { print_findings(app, &redactor, &mut input)? } else { filter(&redactor, &mut input)? };
     finish(options, found)
 }
 
-fn finish(options: &Options, found: bool) -> Result<()> {
+fn finish(options: &RedactArgs, found: bool) -> Result<()> {
     if found && options.fail {
-        bail!(Quiet(Exit::Found));
+        bail!(SilentExit(CliExit::Findings));
     }
     Ok(())
 }
@@ -71,7 +71,7 @@ fn finish(options: &Options, found: bool) -> Result<()> {
 fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     let mut output = ByteOutput::default();
-    pass(redactor, input, &mut |bytes| output.write(bytes), &mut |_| {
+    redact_stream(redactor, input, &mut |bytes| output.write(bytes), &mut |_| {
         found = true;
         Ok(())
     })?;
@@ -80,10 +80,10 @@ fn filter(redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
 }
 
 /// Writes the findings as one JSON object, as they are found.
-fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
+fn print_findings(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
     let mut found = false;
     app.ui.out("{\"schema_version\":1,\"findings\":[")?;
-    pass(redactor, input, &mut |_| Ok(()), &mut |finding| {
+    redact_stream(redactor, input, &mut |_| Ok(()), &mut |finding| {
         let comma = if found { "," } else { "" };
         found = true;
         app.ui.out(Displayable::from(comma) + Displayable::json(&finding)?)
@@ -93,13 +93,13 @@ fn list(app: &App, redactor: &Redactor, input: &mut impl Read) -> Result<bool> {
 }
 
 /// Reads to the end, passing on bytes and findings as soon as they are decided.
-fn pass(
+fn redact_stream(
     redactor: &Redactor,
     input: &mut impl Read,
     write: &mut impl FnMut(&[u8]) -> Result<()>,
     tell: &mut impl FnMut(Finding) -> Result<()>,
 ) -> Result<()> {
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; CHUNK_BYTES];
     let (mut out, mut findings) = (Vec::new(), Vec::new());
     let mut stream = redactor.stream();
     loop {
@@ -120,31 +120,31 @@ fn pass(
 }
 
 #[derive(Deserialize)]
-struct Asked {
+struct JsonLineInput {
     #[serde(default)]
     id: Value,
     text: String,
 }
 
 #[derive(Serialize)]
-struct Answered<'a> {
+struct JsonLineOutput<'a> {
     id: &'a Value,
     text: &'a Redacted,
     findings: &'a Findings,
 }
 
 /// Answers each line with a line and flushes it, for a program that keeps this one running.
-fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
+fn redact_lines(app: &App, redactor: &Redactor) -> Result<bool> {
     let (mut found, mut bad) = (false, false);
-    while let Some(line) = app.ui.input_line(LONGEST_LINE)? {
+    while let Some(line) = app.ui.input_line(MAX_LINE_BYTES)? {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        let answer = match serde_json::from_slice::<Asked>(&line) {
+        let answer = match serde_json::from_slice::<JsonLineInput>(&line) {
             Ok(asked) => {
                 let (text, findings) = redactor.redact(Raw::from(asked.text), &mut Placeholders::default());
                 found |= !findings.is_empty();
-                Displayable::json(&Answered { id: &asked.id, text: &text, findings: &findings })?
+                Displayable::json(&JsonLineOutput { id: &asked.id, text: &text, findings: &findings })?
             }
             Err(_) => {
                 bad = true;
@@ -154,7 +154,7 @@ fn lines(app: &App, redactor: &Redactor) -> Result<bool> {
         app.ui.out(answer + "\n")?;
     }
     if bad {
-        bail!(Problem::new(Exit::Failure, "bad_line", "some lines were not JSON objects with a `text`"));
+        bail!(CliError::new(CliExit::Failure, "bad_line", "some lines were not JSON objects with a `text`"));
     }
     Ok(found)
 }

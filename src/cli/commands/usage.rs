@@ -1,13 +1,13 @@
 //! `usage`: requests, tokens and costs, and how full limits and budgets are.
 
 use crate::cli::app::App;
-use crate::cli::report::Problem;
-use crate::cli::talk::{dollars, exact_dollars, grouped};
+use crate::cli::report::CliError;
+use crate::cli::talk::{format_dollars, group_thousands, json_dollars};
 use crate::cli::ui::Style;
-use crate::clock::{Time, in_words};
-use crate::ledger::budget::{Fill, Own};
-use crate::ledger::usage::{Entry, Sum};
-use crate::limit::Level;
+use crate::clock::{Time, humanize};
+use crate::ledger::budget::{BudgetStatus, SessionSpend};
+use crate::ledger::usage::{UsageEntry, UsageTotals};
+use crate::limit::WindowUsage;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
@@ -20,13 +20,13 @@ use std::time::Duration;
 /// Shows usage against the limits and budgets, then today, this week and this month, then totals.
 /// `~` marks figures that are partly estimated. Unknown costs are shown as `unknown`, not as 0.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct UsageArgs {
     /// Show totals for this period: 12h, 7d, 30d, or since a date such as 2026-11-21
     #[arg(long, value_name = "SPAN", default_value = "30d")]
     since: String,
     /// Group the totals by day, model, provider or profile
     #[arg(long, value_enum, default_value_t, value_name = "WHAT", hide_possible_values = true)]
-    by: By,
+    by: GroupBy,
     /// Output JSON
     #[arg(long, conflicts_with_all = ["csv", "watch"])]
     pub(crate) json: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Options {
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum By {
+enum GroupBy {
     /// Day
     #[default]
     Day,
@@ -51,7 +51,7 @@ enum By {
     Profile,
 }
 
-impl By {
+impl GroupBy {
     const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
@@ -61,7 +61,7 @@ impl By {
         }
     }
 
-    fn of(self, entry: &Entry, days: &mut Days) -> String {
+    fn key_of(self, entry: &UsageEntry, days: &mut DayNames) -> String {
         match self {
             Self::Day => days.name(entry.at),
             Self::Model => entry.model.clone(),
@@ -73,9 +73,9 @@ impl By {
 
 /// Caches the name of a day, because consecutive entries mostly have the same day.
 #[derive(Default)]
-struct Days(Option<(Time, Time, String)>);
+struct DayNames(Option<(Time, Time, String)>);
 
-impl Days {
+impl DayNames {
     fn name(&mut self, at: Time) -> String {
         if let Some((start, end, name)) = &self.0
             && *start <= at
@@ -90,21 +90,21 @@ impl Days {
     }
 }
 
-struct View {
+struct UsageView {
     now: Time,
-    levels: [Level; 2],
+    rate_limits: [WindowUsage; 2],
     backoff: Vec<(String, Duration)>,
-    fills: Vec<Fill>,
-    spans: [(&'static str, Sum); 3],
-    sums: BTreeMap<String, Sum>,
-    total: Sum,
+    budgets: Vec<BudgetStatus>,
+    spans: [(&'static str, UsageTotals); 3],
+    sums: BTreeMap<String, UsageTotals>,
+    total: UsageTotals,
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: &UsageArgs) -> Result<()> {
     if options.watch {
         return watch(app, options);
     }
-    let view = look(app, options)?;
+    let view = gather(app, options)?;
     if options.json {
         let object = as_json(app, options, &view)?;
         app.ui.json(&object)
@@ -112,27 +112,27 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.out(&as_csv(options, &view))
     } else {
         let width = app.ui.width();
-        app.ui.out(screen(app, options, &view, width))
+        app.ui.out(render(app, options, &view, width))
     }
 }
 
 /// Prints the last day, for `/usage`.
-pub(crate) fn today(app: &mut App) -> Result<()> {
-    run(app, &Options { since: "24h".to_owned(), by: By::Model, json: false, csv: false, watch: false })
+pub(crate) fn show_today(app: &mut App) -> Result<()> {
+    run(app, &UsageArgs { since: "24h".to_owned(), by: GroupBy::Model, json: false, csv: false, watch: false })
 }
 
-fn look(app: &mut App, options: &Options) -> Result<View> {
+fn gather(app: &mut App, options: &UsageArgs) -> Result<UsageView> {
     let now = app.clock.now();
-    let since = super::audit::since(&options.since, now)?;
+    let since = super::audit::parse_since(&options.since, now)?;
     let audit = app.audit();
     let seen = |since| audit.sent_since(since);
-    let levels = app.limiter()?.levels(app.clock.moment(), &seen)?;
+    let levels = app.limiter()?.usage(app.clock.moment(), &seen)?;
     let calendar = now.calendar();
     let starts = [("today", calendar.day), ("this week", calendar.week), ("this month", calendar.month)];
-    let mut spans = starts.map(|(name, _)| (name, Sum::default()));
-    let mut sums: BTreeMap<String, Sum> = BTreeMap::new();
-    let mut total = Sum::default();
-    let mut days = Days::default();
+    let mut spans = starts.map(|(name, _)| (name, UsageTotals::default()));
+    let mut sums: BTreeMap<String, UsageTotals> = BTreeMap::new();
+    let mut total = UsageTotals::default();
+    let mut days = DayNames::default();
     let unreadable = app.usage().read(since.min(calendar.month).min(calendar.week), |entry| {
         for ((_, sum), (_, start)) in spans.iter_mut().zip(starts) {
             if entry.at >= start {
@@ -141,7 +141,7 @@ fn look(app: &mut App, options: &Options) -> Result<View> {
         }
         if entry.at >= since {
             total.add(&entry);
-            sums.entry(options.by.of(&entry, &mut days)).or_default().add(&entry);
+            sums.entry(options.by.key_of(&entry, &mut days)).or_default().add(&entry);
         }
     })?;
     if unreadable > 0 {
@@ -150,28 +150,28 @@ fn look(app: &mut App, options: &Options) -> Result<View> {
             many => format!("{many} lines of the usage record cannot be read and are not counted"),
         });
     }
-    let fills = app.purse(None)?.standing(Own::default())?;
+    let budgets = app.budget(None)?.status(SessionSpend::default())?;
     // The budgets of a conversation and of a run have no spending here.
-    let fills = fills.into_iter().filter(|f| f.resets.is_some()).collect();
-    Ok(View { now, levels, backoff: app.backoff().all()?, fills, spans, sums, total })
+    let budgets = budgets.into_iter().filter(|f| f.resets.is_some()).collect();
+    Ok(UsageView { now, rate_limits: levels, backoff: app.backoff().all()?, budgets, spans, sums, total })
 }
 
 /// The cost for JSON; `None` if unknown.
-fn known(sum: &Sum) -> Option<f64> {
-    (sum.unknown < sum.requests || sum.requests == 0).then(|| exact_dollars(sum.nanos))
+fn known_cost(sum: &UsageTotals) -> Option<f64> {
+    (sum.unknown < sum.requests || sum.requests == 0).then(|| json_dollars(sum.nanos))
 }
 
-fn as_json(app: &mut App, options: &Options, view: &View) -> Result<Value> {
+fn as_json(app: &mut App, options: &UsageArgs, view: &UsageView) -> Result<Value> {
     let budget = app.settings()?.budget;
-    let [_, hour] = view.levels;
+    let [_, hour] = view.rate_limits;
     let start = hour.oldest.unwrap_or(view.now);
     let limits: Vec<Value> = view
-        .levels
+        .rate_limits
         .iter()
-        .map(|l| json!({ "window": l.window.name, "used": l.used, "max": l.window.most, "resets_at": l.frees.map(|f| view.now.plus(f)) }))
+        .map(|l| json!({ "window": l.window.name, "used": l.used, "max": l.window.max_requests, "resets_at": l.frees.map(|f| view.now.saturating_add(f)) }))
         .collect();
-    let sum = |s: &Sum| json!({ "requests": s.requests, "prompt_tokens": s.prompt, "completion_tokens": s.completion, "cost": known(s), "unknown_costs": s.unknown, "estimated_costs": s.estimated });
-    let named = |name: &str, key: &str, s: &Sum| {
+    let sum = |s: &UsageTotals| json!({ "requests": s.requests, "prompt_tokens": s.prompt, "completion_tokens": s.completion, "cost": known_cost(s), "unknown_costs": s.unknown, "estimated_costs": s.estimated });
+    let named = |name: &str, key: &str, s: &UsageTotals| {
         let mut object = sum(s);
         if let Some(object) = object.as_object_mut() {
             object.insert(name.to_owned(), json!(key));
@@ -180,25 +180,26 @@ fn as_json(app: &mut App, options: &Options, view: &View) -> Result<Value> {
     };
     let totals: Vec<Value> = view.sums.iter().map(|(key, s)| named(options.by.name(), key, s)).collect();
     let spans: BTreeMap<String, Value> = view.spans.iter().map(|(name, s)| (name.replace(' ', "_"), sum(s))).collect();
-    let fills: Vec<Value> = view
-        .fills
+    let budgets: Vec<Value> = view
+        .budgets
         .iter()
-        .map(|f| json!({ "span": f.span.name(), "limit": exact_dollars(f.limit), "spent": exact_dollars(f.spent), "held": exact_dollars(f.held), "resets_at": f.resets }))
+        .map(|f| json!({ "span": f.span.name(), "limit": json_dollars(f.limit), "spent": json_dollars(f.spent), "held": json_dollars(f.held), "resets_at": f.resets }))
         .collect();
-    let backoff: Vec<Value> = view.backoff.iter().map(|(who, left)| json!({ "who": who, "until": view.now.plus(*left) })).collect();
+    let backoff: Vec<Value> =
+        view.backoff.iter().map(|(who, left)| json!({ "who": who, "until": view.now.saturating_add(*left) })).collect();
     Ok(json!({
         "schema_version": 1,
         "success": true,
-        "usage": { "requests_this_hour": hour.used, "max_requests_per_hour": hour.window.most, "window_start": start },
+        "usage": { "requests_this_hour": hour.used, "max_requests_per_hour": hour.window.max_requests, "window_start": start },
         "limits": limits,
         "provider_limits": backoff,
         "spans": spans,
         "totals": totals,
-        "budget": { "per_day": budget.per_day.map(exact_dollars), "per_month": budget.per_month.map(exact_dollars), "spans": fills },
+        "budget": { "per_day": budget.per_day.map(json_dollars), "per_month": budget.per_month.map(json_dollars), "spans": budgets },
     }))
 }
 
-fn as_csv(options: &Options, view: &View) -> String {
+fn as_csv(options: &UsageArgs, view: &UsageView) -> String {
     // A spreadsheet would run a value that begins like a formula, so it gets a quote in front.
     let field = |text: &str| {
         let text = if text.starts_with(['=', '+', '-', '@', '\t']) { format!("'{text}") } else { text.to_owned() };
@@ -206,39 +207,39 @@ fn as_csv(options: &Options, view: &View) -> String {
     };
     let mut out = format!("{},requests,prompt_tokens,completion_tokens,cost_usd,unknown_costs,estimated_costs\n", options.by.name());
     for (key, s) in &view.sums {
-        let cost = known(s).map_or(String::new(), |_| crate::provider::NanoDollars(s.nanos).to_string());
+        let cost = known_cost(s).map_or(String::new(), |_| crate::provider::NanoDollars(s.nanos).to_string());
         out += &format!("{},{},{},{},{cost},{},{}\n", field(key), s.requests, s.prompt, s.completion, s.unknown, s.estimated);
     }
     out
 }
 
-fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayable {
+fn render(app: &App, options: &UsageArgs, view: &UsageView, width: usize) -> Displayable {
     let mut out = gauges(app, view, width);
     if view.sums.is_empty() && view.spans.iter().all(|(_, s)| s.requests == 0) {
         return out + "\nno request was answered in this period\n";
     }
     let first = format!("by {}", options.by.name());
     // A narrow terminal shows only requests and costs.
-    let costs = view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]).map(cost);
+    let costs = view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]).map(format_cost);
     let money = costs.map(|c| c.chars().count()).max().unwrap_or(0).max(9);
     let all = || view.sums.values().chain(view.spans.iter().map(|(_, s)| s)).chain([&view.total]);
-    let widest = |of: fn(&Sum) -> i64| all().map(|s| grouped(u64::try_from(of(s)).unwrap_or(0)).len()).max().unwrap_or(0);
+    let widest = |of: fn(&UsageTotals) -> i64| all().map(|s| group_thousands(u64::try_from(of(s)).unwrap_or(0)).len()).max().unwrap_or(0);
     let (going, coming) = (widest(|s| s.prompt).max(10), widest(|s| s.completion).max(9));
     let full = 14 + going + coming + money;
     let (numbers, narrow) = if width < first.len() + full { (12 + money, true) } else { (full, false) };
     let widest = view.sums.keys().map(|k| k.chars().count()).max().unwrap_or(0).min(28).min(width.saturating_sub(numbers));
     let name = widest.max(first.len()).max(10);
-    let row = |key: &str, s: &Sum| {
-        let key = super::history::fitted(&Raw::from(key).printable_line(), name);
+    let row = |key: &str, s: &UsageTotals| {
+        let key = super::history::truncate_to_width(&Raw::from(key).printable_line(), name);
         let pad = name.saturating_sub(unicode_width::UnicodeWidthStr::width(key.as_str()));
-        let tokens = |n: i64| grouped(u64::try_from(n).unwrap_or(0));
+        let tokens = |n: i64| group_thousands(u64::try_from(n).unwrap_or(0));
         let numbers =
-            [grouped(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
+            [group_thousands(s.requests), tokens(s.prompt), tokens(s.completion)].map(|n| if s.requests == 0 { "-".to_owned() } else { n });
         let [requests, prompt, completion] = numbers;
         if narrow {
-            return format!("{key}{:pad$} {requests:>8} {:>money$}", "", cost(s));
+            return format!("{key}{:pad$} {requests:>8} {:>money$}", "", format_cost(s));
         }
-        format!("{key}{:pad$} {requests:>8} {prompt:>going$} {completion:>coming$} {:>money$}", "", cost(s))
+        format!("{key}{:pad$} {requests:>8} {prompt:>going$} {completion:>coming$} {:>money$}", "", format_cost(s))
     };
     let head = |first: &str| {
         let line = if narrow {
@@ -257,13 +258,14 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayabl
     }
     out += head(&first);
     let paid = view.sums.values().any(|s| s.nanos > 0);
-    let weight = |s: &Sum| if paid { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
+    let weight = |s: &UsageTotals| if paid { u64::try_from(s.nanos).unwrap_or(0) } else { s.requests };
     let most = view.sums.values().map(weight).max().unwrap_or(1).max(1);
     let chart = width.saturating_sub(name + numbers).min(40);
-    for (key, sum) in &charted(options, view) {
+    for (key, sum) in &chart_rows(options, view) {
         #[expect(clippy::cast_precision_loss, reason = "a bar has at most 40 columns")]
         let full = weight(sum) as f64 / most as f64;
-        let bar = if chart >= 6 { app.ui.paint(Style::Dim, bar(full, chart).trim_end_matches('░')) } else { Displayable::default() };
+        let bar =
+            if chart >= 6 { app.ui.paint(Style::Dim, render_bar(full, chart).trim_end_matches('░')) } else { Displayable::default() };
         let bar = if bar.is_empty() { bar } else { Displayable::from("  ") + bar };
         out += (Displayable::from(row(key, sum)) + bar).trim_end() + "\n";
     }
@@ -272,15 +274,15 @@ fn screen(app: &App, options: &Options, view: &View, width: usize) -> Displayabl
         0 => String::new(),
         many if many == view.total.requests => String::new(),
         1 => "1 request with unknown cost is not included\n".to_owned(),
-        many => format!("{} requests with unknown cost are not included\n", grouped(many)),
+        many => format!("{} requests with unknown cost are not included\n", group_thousands(many)),
     }
 }
 
 /// The totals for the chart: by day, days without requests are included.
-fn charted(options: &Options, view: &View) -> BTreeMap<String, Sum> {
+fn chart_rows(options: &UsageArgs, view: &UsageView) -> BTreeMap<String, UsageTotals> {
     let mut sums = view.sums.clone();
-    if matches!(options.by, By::Day)
-        && let Some(mut day) = sums.keys().next().and_then(|first| Time::of_local_day(first))
+    if matches!(options.by, GroupBy::Day)
+        && let Some(mut day) = sums.keys().next().and_then(|first| Time::from_local_day(first))
     {
         while day <= view.now && sums.len() < 1000 {
             let calendar = day.calendar();
@@ -292,53 +294,53 @@ fn charted(options: &Options, view: &View) -> BTreeMap<String, Sum> {
 }
 
 /// One gauge: its name, how full it is, the figures, and when it resets.
-struct Gauge {
+struct UsageGauge {
     what: String,
     full: f64,
     figures: String,
-    anew: String,
+    resets: String,
 }
 
 /// Draws how full limits and budgets are. The texts are never wrapped; the bars take the remaining
 /// width.
-fn gauges(app: &App, view: &View, width: usize) -> Displayable {
-    let levels = view.levels.iter().map(|level| Gauge {
+fn gauges(app: &App, view: &UsageView, width: usize) -> Displayable {
+    let levels = view.rate_limits.iter().map(|level| UsageGauge {
         what: format!("this {}", level.window.name),
-        full: f64::from(level.used) / f64::from(level.window.most.max(1)),
-        figures: format!("{} of {}", level.used, level.window.most),
-        anew: level.frees.map_or(String::new(), |f| format!("next slot in {}", about(f))),
+        full: f64::from(level.used) / f64::from(level.window.max_requests.max(1)),
+        figures: format!("{} of {}", level.used, level.window.max_requests),
+        resets: level.frees.map_or(String::new(), |f| format!("next slot in {}", format_duration(f))),
     });
-    let fills = view.fills.iter().map(|fill| Gauge {
-        what: fill.span.to_string(),
+    let budgets = view.budgets.iter().map(|status| UsageGauge {
+        what: status.span.to_string(),
         #[expect(clippy::cast_precision_loss, reason = "a part of a bar")]
-        full: fill.spent as f64 / fill.limit.max(1) as f64,
-        figures: format!("{} of {}", dollars(fill.spent), dollars(fill.limit)),
-        anew: fill.resets.map_or(String::new(), |at| format!("resets {}", at.local_day())),
+        full: status.spent as f64 / status.limit.max(1) as f64,
+        figures: format!("{} of {}", format_dollars(status.spent), format_dollars(status.limit)),
+        resets: status.resets.map_or(String::new(), |at| format!("resets {}", at.local_day())),
     });
-    let gauges: Vec<Gauge> = levels.chain(fills).collect();
-    let widest = |of: fn(&Gauge) -> &String| gauges.iter().map(|g| of(g).chars().count()).max().unwrap_or(0);
-    let (figures, anew) = (widest(|g| &g.figures), widest(|g| &g.anew));
+    let gauges: Vec<UsageGauge> = levels.chain(budgets).collect();
+    let widest = |of: fn(&UsageGauge) -> &String| gauges.iter().map(|g| of(g).chars().count()).max().unwrap_or(0);
+    let (figures, anew) = (widest(|g| &g.figures), widest(|g| &g.resets));
     let room = width.saturating_sub(15 + figures);
     // A terminal that is too narrow for both shows the bars without the reset times.
     let (room, anew) = if room >= anew + 8 { (room - anew - 2, true) } else { (room, false) };
     let mut out = Displayable::default();
-    for Gauge { what, full, figures: said, anew: then } in &gauges {
-        let gauge = app.ui.paint(style(*full), &bar(*full, room.clamp(4, 40)));
+    for UsageGauge { what, full, figures: said, resets: then } in &gauges {
+        let gauge = app.ui.paint(gauge_style(*full), &render_bar(*full, room.clamp(4, 40)));
         let then = if anew { then.as_str() } else { "" };
         out += (Displayable::from(format!("{what:<11}  ")) + gauge + format!("  {said:<figures$}  {then}")).trim_end() + "\n";
     }
-    for fill in view.fills.iter().filter(|f| f.held > 0) {
-        out += &format!("{:<11}  {} more reserved for running requests\n", fill.span.to_string(), dollars(fill.held));
+    for status in view.budgets.iter().filter(|f| f.held > 0) {
+        out += &format!("{:<11}  {} more reserved for running requests\n", status.span.to_string(), format_dollars(status.held));
     }
     for (who, left) in &view.backoff {
-        let who = super::history::fitted(&Raw::from(who.as_str()).printable_line(), width.saturating_sub(40).max(12));
-        out += &format!("{who} accepts no requests for {}\n", in_words(*left));
+        let who = super::history::truncate_to_width(&Raw::from(who.as_str()).printable_line(), width.saturating_sub(40).max(12));
+        out += &format!("{who} accepts no requests for {}\n", humanize(*left));
     }
     out
 }
 
 /// The colour of a gauge.
-fn style(full: f64) -> Style {
+fn gauge_style(full: f64) -> Style {
     if full >= 1.0 {
         Style::Red
     } else if full >= 0.8 {
@@ -349,13 +351,13 @@ fn style(full: f64) -> Style {
 }
 
 /// A duration, rounded to minutes if it is longer than one.
-fn about(length: Duration) -> String {
+fn format_duration(length: Duration) -> String {
     let seconds = length.as_secs();
-    in_words(if seconds >= 180 { Duration::from_secs(seconds.div_ceil(60) * 60) } else { length })
+    humanize(if seconds >= 180 { Duration::from_secs(seconds.div_ceil(60) * 60) } else { length })
 }
 
 /// The cost as shown; an unknown cost is `unknown`, never 0.
-fn cost(sum: &Sum) -> String {
+fn format_cost(sum: &UsageTotals) -> String {
     if sum.requests == 0 && sum.nanos == 0 {
         return "-".to_owned();
     }
@@ -363,11 +365,11 @@ fn cost(sum: &Sum) -> String {
         return "unknown".to_owned();
     }
     let mark = if sum.estimated > 0 || sum.unknown > 0 { "~" } else { "" };
-    format!("{mark}{}", dollars(sum.nanos))
+    format!("{mark}{}", format_dollars(sum.nanos))
 }
 
 /// A bar of this many columns, filled to the fraction `full`.
-fn bar(full: f64, columns: usize) -> String {
+fn render_bar(full: f64, columns: usize) -> String {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -380,7 +382,7 @@ fn bar(full: f64, columns: usize) -> String {
 
 /// The lines that fit on the screen: of a long table the last ones, which have the newest days and
 /// the total.
-fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
+fn last_lines<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
     let table = lines.iter().position(|l| l.as_ref().contains("by ")).map_or(lines.len(), |at| at + 1);
     let over = lines.len().saturating_sub(rows);
     let cut = table..(table + over).min(lines.len());
@@ -389,12 +391,12 @@ fn fitting<L: AsRef<str> + Clone>(lines: &[L], rows: usize) -> Vec<L> {
 
 /// Redraws the usage every two seconds on the alternate screen, so that the terminal keeps its
 /// contents.
-fn watch(app: &mut App, options: &Options) -> Result<()> {
+fn watch(app: &mut App, options: &UsageArgs) -> Result<()> {
     if !app.ui.output_is_terminal() {
-        bail!(Problem::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
+        bail!(CliError::misuse("`--watch` needs a terminal").hint("leave it out, or use `--json`"));
     }
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
-        bail!(Problem::misuse("`--watch` needs a terminal that can be redrawn").hint("leave it out, or set `TERM`"));
+        bail!(CliError::misuse("`--watch` needs a terminal that can be redrawn").hint("leave it out, or set `TERM`"));
     }
     let runtime = crate::cli::network::runtime()?;
     let done = runtime.block_on(async {
@@ -406,12 +408,12 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
             _ = &mut end => return Ok(()),
             () = std::future::ready(()) => {}
         }
-        app.ui.own_screen(true)?;
+        app.ui.alternate_screen(true)?;
         loop {
-            let view = look(app, options)?;
+            let view = gather(app, options)?;
             let width = app.ui.width();
-            let whole = screen(app, options, &view, width);
-            let mut lines = fitting(&whole.lines().collect::<Vec<_>>(), app.ui.height().saturating_sub(1));
+            let whole = render(app, options, &view, width);
+            let mut lines = last_lines(&whole.lines().collect::<Vec<_>>(), app.ui.height().saturating_sub(1));
             lines.push(app.ui.paint(Style::Dim, "refreshes every two seconds; press Ctrl-C to quit"));
             app.ui.repaint(&lines)?;
             tokio::select! {
@@ -420,7 +422,7 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
             }
         }
     });
-    app.ui.own_screen(false)?;
+    app.ui.alternate_screen(false)?;
     done
 }
 
@@ -428,12 +430,12 @@ fn watch(app: &mut App, options: &Options) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn sum(requests: u64, unknown: u64, estimated: u64, nanos: i64) -> Sum {
-        Sum { requests, prompt: 0, completion: 0, nanos, unknown, estimated }
+    fn sum(requests: u64, unknown: u64, estimated: u64, nanos: i64) -> UsageTotals {
+        UsageTotals { requests, prompt: 0, completion: 0, nanos, unknown, estimated }
     }
 
     #[test]
-    fn unknown_is_never_nothing_and_an_estimate_is_marked() {
+    fn usage_marks_unknown_and_estimated_cost() {
         for (s, text) in [
             (sum(0, 0, 0, 0), "-"),
             (sum(1, 0, 0, 0), "$0.00"),
@@ -442,22 +444,22 @@ mod tests {
             (sum(2, 0, 1, 3_100_000), "~$0.0031"),
             (sum(2, 0, 0, 3_100_000), "$0.0031"),
         ] {
-            assert_eq!(cost(&s), text);
+            assert_eq!(format_cost(&s), text);
         }
-        assert_eq!(known(&sum(2, 2, 0, 0)), None);
-        assert_eq!(known(&sum(2, 0, 0, 147_000)), Some(0.000_147));
+        assert_eq!(known_cost(&sum(2, 2, 0, 0)), None);
+        assert_eq!(known_cost(&sum(2, 0, 0, 147_000)), Some(0.000_147));
     }
 
     #[test]
-    fn a_screen_that_is_too_low_shows_the_end_of_the_table() {
+    fn usage_short_screen_shows_table_end() {
         let whole = ["a", "b", "", "by day", "1", "2", "3", "all"];
-        assert_eq!(fitting(&whole, 20).len(), 8);
-        assert_eq!(fitting(&whole, 6), ["a", "b", "", "by day", "3", "all"]);
-        assert_eq!(fitting(&whole, 3), ["a", "b", ""]);
+        assert_eq!(last_lines(&whole, 20).len(), 8);
+        assert_eq!(last_lines(&whole, 6), ["a", "b", "", "by day", "3", "all"]);
+        assert_eq!(last_lines(&whole, 3), ["a", "b", ""]);
     }
 
     #[test]
-    fn bars_are_as_long_as_they_should_be() {
-        assert_eq!([bar(0.0, 4), bar(0.01, 4), bar(0.5, 4), bar(9.0, 4)], ["░░░░", "█░░░", "██░░", "████"]);
+    fn usage_bar_lengths() {
+        assert_eq!([render_bar(0.0, 4), render_bar(0.01, 4), render_bar(0.5, 4), render_bar(9.0, 4)], ["░░░░", "█░░░", "██░░", "████"]);
     }
 }

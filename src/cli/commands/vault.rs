@@ -1,14 +1,14 @@
 //! `vault`: the encrypted file for keys, for machines without a keyring.
 
-use super::audit::since;
+use super::audit::parse_since;
 use crate::cli::app::App;
-use crate::cli::keys::{is_nowhere, named_passphrase};
-use crate::cli::report::{Exit, Problem};
-use crate::cli::ui::shown;
-use crate::clock::in_words;
+use crate::cli::keys::{means_no_store, named_passphrase};
+use crate::cli::report::{CliError, CliExit};
+use crate::cli::ui::display_path;
+use crate::clock::humanize;
 use crate::disk;
-use crate::keys::{Cost, StoreKind, Vault, same, strength, vault, words};
-use crate::ledger::{Event, Severity, What};
+use crate::keys::{KdfParams, StoreKind, Vault, same_secret, strength, vault, words};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The longest time for which the kernel may cache the vault's key.
-const LONGEST: Duration = Duration::from_secs(7 * 86_400);
+const MAX_UNLOCK: Duration = Duration::from_secs(7 * 86_400);
 
 /// Manage the vault, an encrypted file for keys
 ///
@@ -25,19 +25,19 @@ const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 /// per run, or read from the file named by `CHATBOT_PASSPHRASE_FILE` or from the program named by
 /// `CHATBOT_PASSPHRASE_COMMAND`. If you forget the passphrase, the contents of the vault are lost.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct VaultArgs {
     #[command(subcommand)]
-    command: Command,
+    command: VaultCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
+enum VaultCommand {
     /// Create a vault
     Create {
         /// Set the key derivation, which decides how costly it is to guess the passphrase:
         /// `argon2id:m=65536,t=3` (64 MiB, 3 passes; the default) or `pbkdf2:600000`
-        #[arg(long, value_name = "KDF", value_parser = cost)]
-        kdf: Option<Cost>,
+        #[arg(long, value_name = "KDF", value_parser = parse_kdf)]
+        kdf: Option<KdfParams>,
         /// Accept a passphrase that is easy to guess
         #[arg(long)]
         weak: bool,
@@ -45,8 +45,8 @@ enum Command {
     /// Change the passphrase and re-encrypt the vault with a new key
     Passwd {
         /// Change the key derivation too
-        #[arg(long, value_name = "KDF", value_parser = cost)]
-        kdf: Option<Cost>,
+        #[arg(long, value_name = "KDF", value_parser = parse_kdf)]
+        kdf: Option<KdfParams>,
         /// Read the new passphrase from this file instead of asking for it
         #[arg(long, value_name = "FILE")]
         new_passphrase_file: Option<PathBuf>,
@@ -72,7 +72,7 @@ enum Command {
 
 /// Where a new passphrase comes from if it is not typed.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Source<'a> {
+pub(super) enum PassphraseSource<'a> {
     /// From the file or command that the environment names, and only with `--yes`.
     Environment,
     /// From the file or command that the environment names, which is meant for unattended use.
@@ -83,49 +83,49 @@ pub(super) enum Source<'a> {
 
 /// How to get a new passphrase: what it encrypts, its source, and whether it may be weak.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted<'a> {
-    pub(super) what: &'a str,
-    pub(super) source: Source<'a>,
+pub(super) struct NewPassphrase<'a> {
+    pub(super) purpose: &'a str,
+    pub(super) source: PassphraseSource<'a>,
     pub(super) weak: bool,
 }
 
-pub(super) fn cost(text: &str) -> Result<Cost, String> {
+pub(super) fn parse_kdf(text: &str) -> Result<KdfParams, String> {
     text.parse().map_err(|error: crate::keys::passphrase::Error| error.to_string())
 }
 
-impl Options {
+impl VaultArgs {
     pub(crate) fn json(&self) -> bool {
-        matches!(self.command, Command::Status { json: true })
+        matches!(self.command, VaultCommand::Status { json: true })
     }
 }
 
-pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: VaultArgs) -> Result<()> {
     match options.command {
-        Command::Create { kdf, weak } => create(app, kdf.unwrap_or_default(), weak),
-        Command::Passwd { kdf, new_passphrase_file, weak } => {
-            let source = Source::File(new_passphrase_file.as_deref());
-            passwd(app, kdf, Wanted { what: "the vault", source, weak })
+        VaultCommand::Create { kdf, weak } => create(app, kdf.unwrap_or_default(), weak),
+        VaultCommand::Passwd { kdf, new_passphrase_file, weak } => {
+            let source = PassphraseSource::File(new_passphrase_file.as_deref());
+            passwd(app, kdf, NewPassphrase { purpose: "the vault", source, weak })
         }
-        Command::Unlock { span } => unlock(app, &span),
-        Command::Lock => lock(app),
-        Command::Status { json } => status(app, json),
+        VaultCommand::Unlock { span } => unlock(app, &span),
+        VaultCommand::Lock => lock(app),
+        VaultCommand::Status { json } => status(app, json),
     }
 }
 
-fn note(app: &App, deed: &str) {
-    app.note(&Event::new(What::Vault).severity(Severity::Notice).word("deed", deed));
+fn audit_vault(app: &App, action: &str) {
+    app.audit_event(&Event::new(EventKind::Vault).severity(Severity::Notice).word("deed", action));
 }
 
-fn create(app: &mut App, cost: Cost, weak: bool) -> Result<()> {
+fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {
     let path = app.home.vault();
     if disk::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
-    let kept = app.keys()?.custody().book().ok().flatten().and_then(|book| book.store);
-    let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak })?;
+    let kept = app.keys()?.manager().index().ok().flatten().and_then(|index| index.store);
+    let passphrase = new_passphrase(app, NewPassphrase { purpose: "the vault", source: PassphraseSource::Environment, weak })?;
     Vault::create(&path, &passphrase, cost)?;
-    note(app, "create");
-    app.ui.say(&format!("created the vault `{}` ({cost})\n", shown(&path)), 2)?;
+    audit_vault(app, "create");
+    app.ui.say(&format!("created the vault `{}` ({cost})\n", display_path(&path)), 2)?;
     if kept == Some(StoreKind::OsKeyring) {
         app.ui.notice("Existing keys stay in the OS keyring; `chatbot key move --to vault` moves them here.");
     } else {
@@ -135,53 +135,53 @@ fn create(app: &mut App, cost: Cost, weak: bool) -> Result<()> {
 }
 
 /// Makes sure that there is a key store; on a terminal, offers to create a vault if there is none.
-pub(super) fn with_store(app: &mut App) -> Result<()> {
-    let error = match app.keys()?.custody().probe() {
+pub(super) fn ensure_store(app: &mut App) -> Result<()> {
+    let error = match app.keys()?.manager().probe() {
         Ok(()) => return Ok(()),
-        Err(error) if is_nowhere(&error) && app.ui.can_ask() => error,
+        Err(error) if means_no_store(&error) && app.ui.can_ask() => error,
         Err(error) => return Err(error.into()),
     };
     app.ui.error_line(&format!("There is no key store yet: {error}."));
-    if !offer(app)? {
+    if !offer_vault(app)? {
         return Err(error.into());
     }
-    Ok(app.keys()?.custody().probe()?)
+    Ok(app.keys()?.manager().probe()?)
 }
 
 /// Makes sure that there is a vault; on a terminal, offers to create one.
-pub(super) fn make_if_missing(app: &mut App) -> Result<()> {
+pub(super) fn ensure_vault(app: &mut App) -> Result<()> {
     let path = app.home.vault();
     if disk::exists(&path) {
         return Ok(());
     }
     if app.ui.can_ask() {
         app.ui.error_line("There is no vault yet.");
-        if offer(app)? {
+        if offer_vault(app)? {
             return Ok(());
         }
     }
     bail!(vault::Error::Missing(path))
 }
 
-fn offer(app: &mut App) -> Result<bool> {
+fn offer_vault(app: &mut App) -> Result<bool> {
     app.ui.error_line("A vault is a file with your keys, encrypted with a passphrase.");
     if !app.ui.confirm("Create one now?", "`chatbot vault create`")? {
         return Ok(false);
     }
-    let passphrase = new_passphrase(app, Wanted { what: "the vault", source: Source::Environment, weak: false })?;
-    Vault::create(&app.home.vault(), &passphrase, Cost::default())?;
-    note(app, "create");
+    let passphrase = new_passphrase(app, NewPassphrase { purpose: "the vault", source: PassphraseSource::Environment, weak: false })?;
+    Vault::create(&app.home.vault(), &passphrase, KdfParams::default())?;
+    audit_vault(app, "create");
     // The user has just typed the passphrase twice: do not ask again in this run.
-    app.keys()?.give(passphrase);
+    app.keys()?.preset_passphrase(passphrase);
     Ok(true)
 }
 
 /// Asks for a new passphrase and changes it, for `incident recover`.
 pub(super) fn passwd_typed(app: &mut App) -> Result<()> {
-    passwd(app, None, Wanted { what: "the vault", source: Source::File(None), weak: false })
+    passwd(app, None, NewPassphrase { purpose: "the vault", source: PassphraseSource::File(None), weak: false })
 }
 
-fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
+fn passwd(app: &mut App, kdf: Option<KdfParams>, wanted: NewPassphrase<'_>) -> Result<()> {
     let path = app.home.vault();
     let Some(before) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
     let vault = app.keys()?.open_vault();
@@ -190,7 +190,7 @@ fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
     let passphrase = new_passphrase(app, wanted)?;
     let cost = kdf.unwrap_or(before.cost);
     vault.change_passphrase(&passphrase, cost)?;
-    note(app, "passwd");
+    audit_vault(app, "passwd");
     app.ui.say(&format!("changed the passphrase and the key of the vault ({cost})\n"), 2)?;
     app.ui.notice(
         "Older copies of the vault can still be decrypted with the old passphrase; keys saved from now on cannot be decrypted with them.",
@@ -201,18 +201,18 @@ fn passwd(app: &mut App, kdf: Option<Cost>, wanted: Wanted<'_>) -> Result<()> {
 fn unlock(app: &mut App, span: &str) -> Result<()> {
     app.refuse_in_lockdown()?;
     let now = app.clock.now();
-    let length = now.since(since(span, now)?);
-    if length.is_zero() || length > LONGEST {
-        bail!(Problem::misuse(format!("`--for {span}` is not a duration of up to seven days")).hint("use `--for 15m`"));
+    let length = now.since(parse_since(span, now)?);
+    if length.is_zero() || length > MAX_UNLOCK {
+        bail!(CliError::misuse(format!("`--for {span}` is not a duration of up to seven days")).hint("use `--for 15m`"));
     }
     let until = app.keys()?.open_vault().unlock_for(now, length)?;
-    note(app, "unlock");
+    audit_vault(app, "unlock");
     app.ui.say(&format!("the vault is open until {}, in the kernel's memory only\n", until.local_minute()), 2)
 }
 
 fn lock(app: &mut App) -> Result<()> {
-    let was_open = vault::lock_again(&app.home.vault())?;
-    note(app, "lock");
+    let was_open = vault::lock(&app.home.vault())?;
+    audit_vault(app, "lock");
     app.ui.out(if was_open { "the vault is locked\n" } else { "the vault was locked already\n" })
 }
 
@@ -221,7 +221,7 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
     let Some(vault) = vault::describe(&path)? else { bail!(vault::Error::Missing(path)) };
     let now = app.clock.now();
     if as_json {
-        let used = app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault);
+        let used = app.keys()?.manager().selected_store().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault);
         let object = json!({
             "schema_version": 1,
             "file": path.to_string_lossy(),
@@ -233,18 +233,18 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
         return app.ui.json(&object);
     }
     let state = match vault.open_until {
-        Some(until) => format!("open for {} more", in_words(until.since(now))),
+        Some(until) => format!("open for {} more", humanize(until.since(now))),
         None => String::from("locked"),
     };
-    let used = match app.keys()?.custody().chosen() {
-        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes, because {}", chosen.why),
-        Ok(chosen) => format!("no, the {} is, because {}", chosen.store.kind(), chosen.why),
+    let used = match app.keys()?.manager().selected_store() {
+        Ok(chosen) if chosen.store.kind() == StoreKind::Vault => format!("yes, because {}", chosen.reason),
+        Ok(chosen) => format!("no, the {} is, because {}", chosen.store.kind(), chosen.reason),
         Err(error) => format!("no: {error}"),
     };
     app.ui.say(
         &format!(
             "file:     {}\ncost:     {}\nentries:  {}\nstate:    {state}\nin use:   {used}\n",
-            shown(&path),
+            display_path(&path),
             vault.cost,
             vault.entries.len()
         ),
@@ -254,23 +254,25 @@ fn status(app: &mut App, as_json: bool) -> Result<()> {
 
 /// Gets a new passphrase: from a file, from where the environment says, or typed twice. Everything
 /// that is encrypted with a passphrase gets it here, so that its strength is always checked.
-pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
-    let Wanted { what, source, weak } = wanted;
+pub(super) fn new_passphrase(app: &App, wanted: NewPassphrase<'_>) -> Result<Secret> {
+    let NewPassphrase { purpose: what, source, weak } = wanted;
     let given = match source {
-        Source::File(None) => None,
-        Source::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&shown(path), disk::read_foreign(path, 4096)?)),
-        Source::Environment | Source::Unattended => named_passphrase(app.ui, app.env),
+        PassphraseSource::File(None) => None,
+        PassphraseSource::File(Some(path)) => {
+            Some(crate::cli::keys::passphrase_line(&display_path(path), disk::read_external(path, 4096)?))
+        }
+        PassphraseSource::Environment | PassphraseSource::Unattended => named_passphrase(app.ui, app.env),
     };
     if let Some(given) = given {
-        let unattended = matches!(source, Source::Unattended);
+        let unattended = matches!(source, PassphraseSource::Unattended);
         if !unattended && !app.yes && !app.ui.can_ask() {
             bail!(
-                Problem::misuse(format!("cannot confirm the passphrase for {what}: there is no terminal"))
+                CliError::misuse(format!("cannot confirm the passphrase for {what}: there is no terminal"))
                     .hint("use `--yes` to use it without confirmation")
             );
         }
-        let exit = if unattended { Exit::Key } else { Exit::Misuse };
-        let passphrase = given.map_err(|why| Problem::new(exit, "no_passphrase", why.0))?;
+        let exit = if unattended { CliExit::Key } else { CliExit::Misuse };
+        let passphrase = given.map_err(|why| CliError::new(exit, "no_passphrase", why.0))?;
         if !weak {
             refuse_weak(what, &passphrase)?;
         }
@@ -278,48 +280,49 @@ pub(super) fn new_passphrase(app: &App, wanted: Wanted<'_>) -> Result<Secret> {
     }
     if !app.ui.can_ask() {
         let hint = match source {
-            Source::File(_) => "pass its file with `--new-passphrase-file`, and use `--yes`",
-            Source::Environment | Source::Unattended => "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`",
+            PassphraseSource::File(_) => "pass its file with `--new-passphrase-file`, and use `--yes`",
+            PassphraseSource::Environment | PassphraseSource::Unattended => "set `CHATBOT_PASSPHRASE_FILE` to its file, and use `--yes`",
         };
         let what = format!("cannot ask for a passphrase for {what}: there is no terminal");
-        bail!(Problem::new(Exit::Misuse, "not_a_terminal", what).hint(hint));
+        bail!(CliError::new(CliExit::Misuse, "not_a_terminal", what).hint(hint));
     }
-    typed(app, what)
+    ask_twice(app, what)
 }
 
 /// Refuses a weak passphrase. One from a file or a command cannot be confirmed by a user.
 fn refuse_weak(what: &str, passphrase: &Secret) -> Result<()> {
-    let bits = strength::bits(passphrase);
-    if bits >= strength::WEAK_BELOW {
+    let bits = strength::entropy_bits(passphrase);
+    if bits >= strength::WEAK_BELOW_BITS {
         return Ok(());
     }
-    let sentence = format!("the passphrase for {what} is too weak: about {bits} bits, and at least {} are required", strength::WEAK_BELOW);
+    let sentence =
+        format!("the passphrase for {what} is too weak: about {bits} bits, and at least {} are required", strength::WEAK_BELOW_BITS);
     bail!(
-        Problem::new(Exit::Refused, "weak_passphrase", sentence)
+        CliError::new(CliExit::Refused, "weak_passphrase", sentence)
             .hint("use four or more unrelated words, or accept this one with `--weak`; nothing was written")
     )
 }
 
-fn typed(app: &App, what: &str) -> Result<Secret> {
+fn ask_twice(app: &App, what: &str) -> Result<Secret> {
     for _ in 0..3 {
-        let first = app.ui.hidden(&format!("New passphrase for {what} (press Enter to generate one): "), "`--yes`")?;
+        let first = app.ui.ask_hidden(&format!("New passphrase for {what} (press Enter to generate one): "), "`--yes`")?;
         let first = if first.is_empty() {
-            let (made, bits) = words::passphrase()?;
+            let (made, bits) = words::generate_passphrase()?;
             app.ui.error_line(&format!("\n    {}\n", made.expose()));
             app.ui.error_line(&format!("{bits} bits. Write it down: it is not shown again."));
             made
         } else {
-            let bits = strength::bits(&first);
-            app.ui.error_line(&format!("Strength: {}, about {bits} bits.", strength::in_words(bits)));
-            if bits < strength::WEAK_BELOW && !app.ui.confirm("Use it anyway?", "another")? {
+            let bits = strength::entropy_bits(&first);
+            app.ui.error_line(&format!("Strength: {}, about {bits} bits.", strength::describe(bits)));
+            if bits < strength::WEAK_BELOW_BITS && !app.ui.confirm("Use it anyway?", "another")? {
                 continue;
             }
             first
         };
-        if same(&first, &app.ui.hidden("Repeat the passphrase: ", "`--yes`")?) {
+        if same_secret(&first, &app.ui.ask_hidden("Repeat the passphrase: ", "`--yes`")?) {
             return Ok(first);
         }
         app.ui.error_line("The passphrases do not match.");
     }
-    bail!(Problem::new(Exit::Failure, "declined", "no passphrase was chosen; nothing was changed"))
+    bail!(CliError::new(CliExit::Failure, "declined", "no passphrase was chosen; nothing was changed"))
 }

@@ -3,7 +3,7 @@
 use super::slash;
 use crate::catalog;
 use crate::cli::app::App;
-use crate::cli::report::Problem;
+use crate::cli::report::CliError;
 use crate::cli::ui::Ui;
 use crate::privacy::Displayable;
 use anyhow::{Context as _, Result};
@@ -22,26 +22,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How many earlier lines the arrow keys reach.
-const REMEMBERED: usize = 500;
+const MAX_HISTORY_LINES: usize = 500;
 
-pub(super) enum Input {
+pub(super) enum InputEvent {
     Text(String),
     /// Ctrl-O: the text so far is to be opened in the editor.
-    Edit(String),
+    OpenEditor(String),
     /// Ctrl-C.
     Cleared,
     /// Ctrl-D, or the end of a pipe.
     End,
 }
 
-pub(super) enum Keyboard {
-    Terminal(Box<Editor<Table, MemHistory>>, Arc<AtomicBool>),
+pub(super) enum InputSource {
+    Terminal(Box<Editor<SlashCompleter, MemHistory>>, Arc<AtomicBool>),
     Pipe,
 }
 
-impl Keyboard {
+impl InputSource {
     /// The line editor with the input history, or the pipe.
-    pub(super) fn of(app: &mut App) -> Result<Self> {
+    pub(super) fn new(app: &mut App) -> Result<Self> {
         if !app.ui.input_is_terminal() {
             return Ok(Self::Pipe);
         }
@@ -52,16 +52,16 @@ impl Keyboard {
             // Without colour the line editor does not call the highlighter, which replaces harmful
             // characters.
             .color_mode(ColorMode::Forced)
-            .max_history_size(REMEMBERED)?
+            .max_history_size(MAX_HISTORY_LINES)?
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
-        editor.set_helper(Some(Table { models: app.known_models() }));
+        editor.set_helper(Some(SlashCompleter { models: app.known_models() }));
         editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
         editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
         let edit = Arc::new(AtomicBool::new(false));
-        editor.bind_sequence(KeyEvent::ctrl('O'), EventHandler::Conditional(Box::new(ToEditor(Arc::clone(&edit)))));
+        editor.bind_sequence(KeyEvent::ctrl('O'), EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))));
         let mut keyboard = Self::Terminal(Box::new(editor), edit);
-        for line in app.kept_lines(REMEMBERED) {
+        for line in app.load_lines(MAX_HISTORY_LINES) {
             keyboard.remember(line);
         }
         Ok(keyboard)
@@ -83,24 +83,24 @@ impl Keyboard {
     }
 
     /// Reads the next message or command; from a pipe, at most `most` bytes of it.
-    pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<Input> {
+    pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<InputEvent> {
         match self {
             Self::Pipe => {
-                let Some(mut bytes) = ui.input_line(most)? else { return Ok(Input::End) };
-                while open_block(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
+                let Some(mut bytes) = ui.input_line(most)? else { return Ok(InputEvent::End) };
+                while is_block_open(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
                     let Some(more) = ui.input_line(most)? else { break };
                     bytes.push(b'\n');
                     bytes.extend(more);
                 }
                 let text =
-                    String::from_utf8(bytes).map_err(|_| Problem::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
-                Ok(Input::Text(unwrapped(text)))
+                    String::from_utf8(bytes).map_err(|_| CliError::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
+                Ok(InputEvent::Text(unwrap_lines(text)))
             }
             Self::Terminal(editor, edit) => match editor.readline(prompt) {
-                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(Input::Edit(text)),
-                Ok(text) => Ok(Input::Text(unwrapped(text))),
-                Err(ReadlineError::Interrupted) => Ok(Input::Cleared),
-                Err(ReadlineError::Eof) => Ok(Input::End),
+                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
+                Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
+                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared),
+                Err(ReadlineError::Eof) => Ok(InputEvent::End),
                 Err(error) => Err(error).context("cannot read from the terminal"),
             },
         }
@@ -109,13 +109,13 @@ impl Keyboard {
 
 /// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
 /// be one message: a single line is only letters, and the redactor could not recognise it.
-fn open_block(text: &str) -> bool {
+fn is_block_open(text: &str) -> bool {
     text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
 }
 
 /// The text that was typed over several lines, without the backslashes at line ends and the
 /// surrounding `"""`.
-fn unwrapped(text: String) -> String {
+fn unwrap_lines(text: String) -> String {
     let trimmed = text.trim();
     if let Some(inner) = trimmed.strip_prefix("\"\"\"").and_then(|t| t.strip_suffix("\"\"\"")) {
         return inner.trim_matches('\n').to_owned();
@@ -123,9 +123,9 @@ fn unwrapped(text: String) -> String {
     if text.contains("\\\n") { text.replace("\\\n", "\n") } else { text }
 }
 
-struct ToEditor(Arc<AtomicBool>);
+struct EditorKeyHandler(Arc<AtomicBool>);
 
-impl ConditionalEventHandler for ToEditor {
+impl ConditionalEventHandler for EditorKeyHandler {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
         self.0.store(true, Ordering::SeqCst);
         Some(Cmd::AcceptLine)
@@ -133,11 +133,11 @@ impl ConditionalEventHandler for ToEditor {
 }
 
 /// Completion, highlighting and validation for the line editor.
-pub(super) struct Table {
+pub(super) struct SlashCompleter {
     models: Vec<String>,
 }
 
-impl Completer for Table {
+impl Completer for SlashCompleter {
     type Candidate = Pair;
 
     fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
@@ -152,29 +152,29 @@ impl Completer for Table {
             return Ok((at - name.len(), fits));
         }
         if typed.starts_with('/') && !typed.contains(' ') {
-            return Ok((0, slash::TABLE.iter().filter(|c| c.name.starts_with(typed)).map(|c| pair(c.name)).collect()));
+            return Ok((0, slash::COMMANDS.iter().filter(|c| c.name.starts_with(typed)).map(|c| pair(c.name)).collect()));
         }
         Ok((at, Vec::new()))
     }
 }
 
-impl Validator for Table {
+impl Validator for SlashCompleter {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let text = context.input();
-        let open = open_block(text)
+        let open = is_block_open(text)
             || text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
         Ok(if open || text.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
 
-impl Hinter for Table {
+impl Hinter for SlashCompleter {
     type Hint = String;
 }
 
 /// The line editor itself writes what is typed and pasted. Each harmful character is replaced by
 /// one that is one column wide, as the editor counts it, so that the cursor stays in the right
 /// place.
-impl Highlighter for Table {
+impl Highlighter for SlashCompleter {
     fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
         if is_harmless(line) {
             return Cow::Borrowed(line);
@@ -197,24 +197,24 @@ fn is_harmless(text: &str) -> bool {
     matches!(Displayable::from(text).plain(), shown if shown == text)
 }
 
-impl Helper for Table {}
+impl Helper for SlashCompleter {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_lines_of_a_key_are_one_message() {
+    fn input_key_block_is_one_message() {
         let key = "see -----BEGIN RSA PRIVATE KEY-----\nMIIE";
-        assert!(open_block(key));
-        assert!(!open_block(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
-        assert!(!open_block("----- BEGIN"));
+        assert!(is_block_open(key));
+        assert!(!is_block_open(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
+        assert!(!is_block_open("----- BEGIN"));
     }
 
     #[test]
-    fn several_lines_become_the_text_that_is_meant() {
-        assert_eq!(unwrapped("a\\\nb".to_owned()), "a\nb");
-        assert_eq!(unwrapped("\"\"\"\nfn main() {}\n\"\"\"".to_owned()), "fn main() {}");
-        assert_eq!(unwrapped("plain".to_owned()), "plain");
+    fn input_continuation_lines_are_joined() {
+        assert_eq!(unwrap_lines("a\\\nb".to_owned()), "a\nb");
+        assert_eq!(unwrap_lines("\"\"\"\nfn main() {}\n\"\"\"".to_owned()), "fn main() {}");
+        assert_eq!(unwrap_lines("plain".to_owned()), "plain");
     }
 }

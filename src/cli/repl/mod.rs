@@ -4,26 +4,26 @@
 mod deeds;
 mod keyboard;
 
-use super::app::{App, Choice};
-use super::commands::ask::Screen;
-use super::network::{Stop, runtime};
-use super::report::{Problem, Quiet, mention};
+use super::app::{App, ProviderChoice};
+use super::commands::ask::AnswerPrinter;
+use super::network::{Cancel, runtime};
+use super::report::{CliError, SilentExit, report_and_go_on};
 use super::rollback::When;
-use super::slash::{self, Deed, Line};
-use super::talk::{self, Begun, Talk};
-use crate::chat::{Error, Outcome, Said, Session};
+use super::slash::{self, InputLine, SlashCommand};
+use super::talk::{self, ConversationArgs, StartedSession};
+use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result, bail};
-use keyboard::{Input, Keyboard};
+use keyboard::{InputEvent, InputSource};
 
 struct Repl<'a> {
     app: &'a mut App,
     session: Option<Session<AnyProvider>>,
-    talk: Talk,
+    args: ConversationArgs,
     model: String,
-    choice: Option<Choice>,
-    keyboard: Keyboard,
+    choice: Option<ProviderChoice>,
+    keyboard: InputSource,
     runtime: tokio::runtime::Runtime,
     attached: Raw,
     cleared: bool,
@@ -34,13 +34,13 @@ struct Repl<'a> {
 }
 
 /// Runs the chat until the user leaves it.
-pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Result<()> {
-    let keyboard = Keyboard::of(app)?;
-    let Begun { session, unkept, model, choice } = begun;
+pub(crate) fn run(app: &mut App, started: StartedSession, args: ConversationArgs, attached: Raw) -> Result<()> {
+    let keyboard = InputSource::new(app)?;
+    let StartedSession { session, not_saved_because: unkept, model, choice } = started;
     let mut repl = Repl {
         app,
         session: Some(session),
-        talk,
+        args,
         model,
         choice,
         keyboard,
@@ -55,31 +55,31 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
     repl.app.compare_at_end = Some(When::Now);
     let mut failed = None;
     loop {
-        repl.app.keep_watch();
+        repl.app.check_alerts();
         let input = repl.read()?;
-        if !matches!(input, Input::Cleared) {
+        if !matches!(input, InputEvent::Cleared) {
             repl.cleared = false;
         }
         let go_on = match input {
-            Input::Text(text) => repl.line(&text),
-            Input::Edit(text) => repl.edit(&text),
-            Input::Cleared => {
+            InputEvent::Text(text) => repl.handle_line(&text),
+            InputEvent::OpenEditor(text) => repl.edit(&text),
+            InputEvent::Cleared => {
                 repl.clear();
                 Ok(true)
             }
-            Input::End => Ok(false),
+            InputEvent::End => Ok(false),
         };
         match go_on {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) if error.is::<super::ui::Gone>() || error.is::<Quiet>() => return Err(error),
-            Err(error) => failed = Some(mention(&repl.app.ui, &error)),
+            Err(error) if error.is::<super::ui::BrokenPipeError>() || error.is::<SilentExit>() => return Err(error),
+            Err(error) => failed = Some(report_and_go_on(&repl.app.ui, &error)),
         }
     }
     repl.farewell();
     // A user has seen the error; a script needs the exit code.
     match failed.filter(|_| !repl.keyboard.is_terminal()) {
-        Some(exit) => bail!(Quiet(exit)),
+        Some(exit) => bail!(SilentExit(exit)),
         None => Ok(()),
     }
 }
@@ -87,7 +87,7 @@ pub(crate) fn run(app: &mut App, begun: Begun, talk: Talk, attached: Raw) -> Res
 impl Repl<'_> {
     fn greet(&self, unkept: Option<&str>) {
         let ui = &self.app.ui;
-        if self.talk.demo {
+        if self.args.demo {
             ui.notice("demo: a built-in offline assistant answers; nothing leaves this machine");
         } else {
             ui.notice(&format!("{} · /help for help", Raw::from(self.model.as_str()).printable_line()));
@@ -97,7 +97,7 @@ impl Repl<'_> {
         } else if self.session.as_ref().is_some_and(|s| s.conversation().is_none()) {
             ui.notice("incognito: this conversation is not saved");
         }
-        if let Some(past) = self.session.as_ref().map(Session::past).filter(|p| !p.is_empty()) {
+        if let Some(past) = self.session.as_ref().map(Session::history).filter(|p| !p.is_empty()) {
             ui.notice(&match past.len() {
                 1 => String::from("resumed a conversation with 1 message"),
                 many => format!("resumed a conversation with {many} messages"),
@@ -106,7 +106,7 @@ impl Repl<'_> {
     }
 
     fn farewell(&self) {
-        if let Some(conversation) = self.session.as_ref().and_then(Session::conversation).filter(|c| c.is_kept()) {
+        if let Some(conversation) = self.session.as_ref().and_then(Session::conversation).filter(|c| c.is_saved()) {
             self.app.ui.notice(&format!("resume with `chatbot chat --resume {}`", conversation.id()));
         }
     }
@@ -117,36 +117,36 @@ impl Repl<'_> {
         }
     }
 
-    fn read(&mut self) -> Result<Input> {
+    fn read(&mut self) -> Result<InputEvent> {
         let incognito = self.session.as_ref().is_some_and(|s| s.conversation().is_none());
-        let prompt = if incognito && !self.talk.demo { "incognito> " } else { "> " };
+        let prompt = if incognito && !self.args.demo { "incognito> " } else { "> " };
         let most = self.app.settings()?.limits.max_attachment_bytes;
         self.keyboard.read(&self.app.ui, prompt, most)
     }
 
     /// Runs one line; returns `false` to leave the chat.
-    fn line(&mut self, text: &str) -> Result<bool> {
+    fn handle_line(&mut self, text: &str) -> Result<bool> {
         if text.trim().is_empty() && self.attached.is_empty() {
             return Ok(true);
         }
         match slash::parse(text) {
-            Line::Say(words) => {
-                let said = Said { typed: Raw::from(words), attached: std::mem::replace(&mut self.attached, Raw::from("")) };
-                self.say(said)?;
+            InputLine::Message(words) => {
+                let input = UserInput { text: Raw::from(words), attachments: std::mem::replace(&mut self.attached, Raw::from("")) };
+                self.send(input)?;
             }
-            Line::Do(Deed::Exit, _) => return Ok(false),
-            Line::Do(deed, arguments) => self.deed(deed, arguments)?,
-            Line::TooMuch(name) => {
+            InputLine::Command(SlashCommand::Exit, _) => return Ok(false),
+            InputLine::Command(deed, arguments) => self.run_command(deed, arguments)?,
+            InputLine::TooMuch(name) => {
                 let hint = format!("type `{name}` alone, or `/{name} …` to send it as a message");
-                return Err(Problem::misuse(format!("`{name}` takes no arguments")).hint(hint).into());
+                return Err(CliError::misuse(format!("`{name}` takes no arguments")).hint(hint).into());
             }
-            Line::Unknown(name, meant) => {
+            InputLine::Unknown(name, meant) => {
                 let name = Raw::from(name).printable();
                 let hint = meant.map_or_else(
                     || "`/help` lists the commands; to send a slash, type `//`".to_owned(),
                     |m| format!("did you mean `{m}`?"),
                 );
-                return Err(Problem::misuse(format!("unknown command `{name}`")).hint(hint).into());
+                return Err(CliError::misuse(format!("unknown command `{name}`")).hint(hint).into());
             }
         }
         Ok(true)
@@ -156,50 +156,50 @@ impl Repl<'_> {
         self.session.as_mut().context("the conversation has ended")
     }
 
-    fn say(&mut self, said: Said) -> Result<()> {
+    fn send(&mut self, input: UserInput) -> Result<()> {
         self.app.compare_with_marks(When::IfDue);
         let session = self.session.as_mut().context("the conversation has ended")?;
-        let (mut screen, stop) = screen(self.app);
-        let ends = Ends { window: self.keyboard.is_terminal(), program: false };
-        let before = said.clone();
-        let result = self.runtime.block_on(session.say(said, &mut screen, interrupted(&stop, ends)));
-        self.answered(&screen, result, Some(before))
+        let (mut printer, stop) = new_printer(self.app);
+        let ends = StopSignals { window: self.keyboard.is_terminal(), program: false };
+        let before = input.clone();
+        let result = self.runtime.block_on(session.send(input, &mut printer, wait_for_interrupt(&stop, ends)));
+        self.on_answer(&printer, result, Some(before))
     }
 
     fn retry(&mut self) -> Result<()> {
         self.app.compare_with_marks(When::IfDue);
         let session = self.session.as_mut().context("the conversation has ended")?;
-        let (mut screen, stop) = screen(self.app);
-        let ends = Ends { window: self.keyboard.is_terminal(), program: false };
-        let result = self.runtime.block_on(session.retry(&mut screen, interrupted(&stop, ends)));
-        self.answered(&screen, result, None)
+        let (mut printer, stop) = new_printer(self.app);
+        let ends = StopSignals { window: self.keyboard.is_terminal(), program: false };
+        let result = self.runtime.block_on(session.retry(&mut printer, wait_for_interrupt(&stop, ends)));
+        self.on_answer(&printer, result, None)
     }
 
-    fn answered(&mut self, screen: &Screen, result: Result<Outcome, Error>, said: Option<Said>) -> Result<()> {
-        if !screen.ends_line {
+    fn on_answer(&mut self, printer: &AnswerPrinter, result: Result<Outcome, Error>, input: Option<UserInput>) -> Result<()> {
+        if !printer.ends_line {
             self.app.ui.out("\n")?;
         }
         match result {
             Ok(outcome) => {
-                if outcome.stopped {
+                if outcome.cancelled {
                     self.app.ui.notice("stopped; the partial answer is kept");
                 }
-                talk::tell(self.app, &outcome, &self.model, self.choice.as_ref(), true);
+                talk::report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
                     self.app.ui.notice("secrets in the answer are masked; `/reveal` shows them");
                 }
                 self.remember(&outcome.findings);
-                talk::refuse_an_empty_answer(&outcome, &self.model)
+                talk::require_text(&outcome, &self.model)
             }
             Err(error) => {
                 // The text stays one arrow key away, unless it was saved before the request failed.
                 if matches!(error, Error::Provider(_)) {
                     self.remember(&Findings::default());
-                } else if let Some(said) = said {
-                    self.keyboard.remember(said.typed.printable());
+                } else if let Some(input) = input {
+                    self.keyboard.remember(input.text.printable());
                     // Attachments are sent with the next attempt, unless they are what was refused.
                     if !matches!(error, Error::Refused(_)) {
-                        self.attached = said.attached;
+                        self.attached = input.attachments;
                     }
                 }
                 Err(error.into())
@@ -211,24 +211,26 @@ impl Repl<'_> {
     /// saved, encrypted on disk.
     fn remember(&mut self, findings: &Findings) {
         let Some(session) = &mut self.session else { return };
-        let dropped = session.manners().drop_findings && !findings.is_empty();
-        let Some(text) = session.past().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else { return };
+        let dropped = session.config_mut().drop_findings && !findings.is_empty();
+        let Some(text) = session.history().iter().rev().find(|m| m.role == crate::message::Role::User).map(|m| m.text.clone()) else {
+            return;
+        };
         if self.keyboard.is_terminal() {
             self.keyboard.remember(text.as_str().to_owned());
             if let Some(id) = session.conversation().map(|c| c.id().clone()).filter(|_| !dropped) {
-                self.app.keep_line(&id, &text);
+                self.app.save_line(&id, &text);
             }
         }
     }
 }
-fn screen(app: &App) -> (Screen, Stop) {
-    let stop = Stop::new();
+fn new_printer(app: &App) -> (AnswerPrinter, Cancel) {
+    let stop = Cancel::new();
     (
-        Screen {
+        AnswerPrinter {
             ui: app.ui,
             yes: app.yes,
             show: true,
-            stop: stop.clone(),
+            cancel: stop.clone(),
             ends_line: true,
             aside: " · /redact show",
             log: app.logging().cloned(),
@@ -239,7 +241,7 @@ fn screen(app: &App) -> (Screen, Stop) {
 
 /// Which signals stop an answer, in addition to Ctrl-C.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends {
+pub(crate) struct StopSignals {
     /// SIGHUP, if a terminal was watching: then the program was not meant to outlive its window.
     pub(crate) window: bool,
     /// SIGTERM, for a command that ends with its answer; a chat would return to its prompt instead.
@@ -248,16 +250,16 @@ pub(crate) struct Ends {
 
 /// Waits for Ctrl-C, a closed standard output, or a signal of `ends`. The caller keeps the partial
 /// answer and records its cost.
-pub(crate) async fn interrupted(stop: &Stop, ends: Ends) {
+pub(crate) async fn wait_for_interrupt(stop: &Cancel, ends: StopSignals) {
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),
-        () = stop.wanted() => (),
-        () = ended(ends) => (),
+        () = stop.cancelled() => (),
+        () = wait_for_signal(ends) => (),
     }
 }
 
 #[cfg(unix)]
-pub(crate) async fn ended(ends: Ends) {
+pub(crate) async fn wait_for_signal(ends: StopSignals) {
     use tokio::signal::unix::{SignalKind, signal};
     let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
     let window = hear(ends.window, SignalKind::hangup());
@@ -275,6 +277,6 @@ pub(crate) async fn ended(ends: Ends) {
 }
 
 #[cfg(not(unix))]
-pub(crate) async fn ended(_: Ends) {
+pub(crate) async fn wait_for_signal(_: StopSignals) {
     std::future::pending().await
 }

@@ -4,25 +4,25 @@ use super::*;
 use crate::ledger::{Event, Severity};
 
 /// 2027-01-15 00:00 UTC.
-const START: i64 = 1_800_000_000_000 / DAY * DAY;
+const START: i64 = 1_800_000_000_000 / DAY_MS * DAY_MS;
 
-struct Life {
+struct SimulatedUse {
     _dir: tempfile::TempDir,
     clock: Clock,
-    audit: Audit,
-    alarms: Alarms,
+    audit: AuditLog,
+    alerts: AlertMonitor,
     dice: u64,
-    raised: Vec<Alarm>,
+    raised: Vec<Alert>,
 }
 
-impl Life {
+impl SimulatedUse {
     fn new(seed: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         let clock = Clock::fixed(Time::from_millis(START));
-        let audit = Audit::new(&state, clock.clone());
-        let alarms = Alarms::new(&state, audit.clone(), clock.clone());
-        Self { _dir: dir, clock, audit, alarms, dice: seed, raised: Vec::new() }
+        let audit = AuditLog::new(&state, clock.clone());
+        let alerts = AlertMonitor::new(&state, audit.clone(), clock.clone());
+        Self { _dir: dir, clock, audit, alerts, dice: seed, raised: Vec::new() }
     }
 
     /// A number below `below`.
@@ -32,28 +32,28 @@ impl Life {
     }
 
     fn add(&mut self, event: &Event) {
-        self.audit.add(event).unwrap();
+        self.audit.append(event).unwrap();
     }
 
     fn look(&mut self) {
-        self.raised.extend(self.alarms.look(true, |_| Vec::new()).unwrap().new);
+        self.raised.extend(self.alerts.scan(true, |_| Vec::new()).unwrap().new_alerts);
     }
 
     fn request(&mut self, nanos: i64) {
-        self.add(&Event::new(What::Request).word("provider", "openrouter").word("outcome", "answered").number("nano_dollars", nanos));
+        self.add(&Event::new(EventKind::Request).word("provider", "openrouter").word("outcome", "answered").number("nano_dollars", nanos));
     }
 
     fn refused(&mut self) {
-        self.add(&Event::new(What::Request).severity(Severity::Warning).word("outcome", "failed").word("failure", "invalid_key"));
+        self.add(&Event::new(EventKind::Request).severity(Severity::Warning).word("outcome", "failed").word("failure", "invalid_key"));
     }
 
     fn wait(&self, seconds: u64) {
-        self.clock.set(self.clock.now().plus(std::time::Duration::from_secs(seconds)));
+        self.clock.set(self.clock.now().saturating_add(std::time::Duration::from_secs(seconds)));
     }
 
     /// A working day: a few sittings of a few questions, now and then something unusual but honest.
     fn day(&mut self, day: i64) {
-        self.clock.set(Time::from_millis(START + day * DAY + 8 * HOUR));
+        self.clock.set(Time::from_millis(START + day * DAY_MS + 8 * HOUR_MS));
         let weekend = day % 7 >= 5;
         let sittings = if weekend { self.roll(2) } else { 1 + self.roll(4) };
         for _ in 0..sittings {
@@ -65,7 +65,7 @@ impl Life {
                 let redacted = self.roll(10);
                 if redacted < 3 {
                     let many = if self.roll(60) == 0 { 8 + self.roll(12) } else { 1 + self.roll(4) };
-                    self.add(&Event::new(What::Redacted).count("EMAIL", usize::try_from(many).unwrap()));
+                    self.add(&Event::new(EventKind::Redacted).count("EMAIL", usize::try_from(many).unwrap()));
                 }
                 let cents = self.roll(100);
                 let nanos = i64::try_from(300_000 + cents * 200_000 + if cents == 0 { 120_000_000 } else { 0 }).unwrap();
@@ -74,9 +74,9 @@ impl Life {
             }
             match self.roll(25) {
                 0 => self.refused(),
-                1 => self.add(&Event::new(What::KeyShown)),
-                2 => self.add(&Event::new(What::KeyValidated).word("status", "valid")),
-                3 => self.add(&Event::new(What::Backup).word("deed", "write").number("left_out", 0)),
+                1 => self.add(&Event::new(EventKind::KeyShown)),
+                2 => self.add(&Event::new(EventKind::KeyValidated).word("status", "valid")),
+                3 => self.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0)),
                 _ => {}
             }
             self.look();
@@ -91,21 +91,21 @@ impl Life {
 
     /// What is raised by what happens now, after a month of which nobody complains.
     #[track_caller]
-    fn plant(self, kind: Kind, plant: impl FnOnce(&mut Self)) {
+    fn plant(self, kind: AlertKind, plant: impl FnOnce(&mut Self)) {
         let mut life = self;
-        life.clock.set(Time::from_millis(START + 30 * DAY + 12 * HOUR));
+        life.clock.set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
         life.raised.clear();
         plant(&mut life);
-        let kinds: Vec<Kind> = life.raised.iter().map(|a| a.kind).collect();
+        let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
         assert_eq!(kinds, [kind], "{:#?}", life.raised);
     }
 }
 
 #[test]
-fn a_month_of_ordinary_use_is_quiet() {
+fn alerts_none_in_ordinary_use() {
     let mut told = Vec::new();
     for seed in 1..=5 {
-        let life = Life::month(seed);
+        let life = SimulatedUse::month(seed);
         let mut requests = 0;
         life.audit.read(|r, _| requests += u32::from(r.event == "request")).unwrap();
         assert!(requests > 200, "{requests} requests are no month");
@@ -116,47 +116,47 @@ fn a_month_of_ordinary_use_is_quiet() {
 }
 
 #[test]
-fn each_thing_that_does_not_belong_is_raised_at_once_and_once() {
-    Life::month(1).plant(Kind::Burst, |life| {
+fn alerts_are_raised_once() {
+    SimulatedUse::month(1).plant(AlertKind::Burst, |life| {
         for _ in 0..90 {
             life.wait(30);
             life.request(1_000);
             life.look();
         }
     });
-    Life::month(2).plant(Kind::Authentication, |life| {
+    SimulatedUse::month(2).plant(AlertKind::Authentication, |life| {
         for _ in 0..6 {
             life.wait(100);
             life.refused();
             life.look();
         }
     });
-    Life::month(3).plant(Kind::Spend, |life| {
+    SimulatedUse::month(3).plant(AlertKind::Spend, |life| {
         for _ in 0..20 {
             life.wait(300);
             life.request(400_000_000);
             life.look();
         }
     });
-    Life::month(4).plant(Kind::KeyReads, |life| {
+    SimulatedUse::month(4).plant(AlertKind::KeyReads, |life| {
         for _ in 0..8 {
             life.wait(60);
-            life.add(&Event::new(What::KeyRevealed));
+            life.add(&Event::new(EventKind::KeyRevealed));
             life.look();
         }
     });
-    Life::month(5).plant(Kind::Redactions, |life| {
-        life.add(&Event::new(What::Redacted).count("EMAIL", 60).count("PHONE", 40));
+    SimulatedUse::month(5).plant(AlertKind::Redactions, |life| {
+        life.add(&Event::new(EventKind::Redacted).count("EMAIL", 60).count("PHONE", 40));
         life.look();
         life.look();
     });
-    Life::month(6).plant(Kind::Backup, |life| {
-        life.add(&Event::new(What::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+    SimulatedUse::month(6).plant(AlertKind::Backup, |life| {
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
         life.look();
-        life.add(&Event::new(What::Backup).severity(Severity::Critical).word("deed", "write").number("left_out", 3));
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "write").number("left_out", 3));
         life.look();
     });
-    Life::month(7).plant(Kind::Chain, |life| {
+    SimulatedUse::month(7).plant(AlertKind::Chain, |life| {
         let bytes = disk::read(life.audit.path()).unwrap().unwrap();
         disk::write(life.audit.path(), &bytes[..bytes.len() / 2]).unwrap();
         life.request(1_000);
@@ -167,7 +167,7 @@ fn each_thing_that_does_not_belong_is_raised_at_once_and_once() {
 }
 
 /// Something happens every so many seconds, so often.
-fn again_and_again(life: &mut Life, times: u32, seconds: u64, what: fn(&mut Life)) {
+fn again_and_again(life: &mut SimulatedUse, times: u32, seconds: u64, what: fn(&mut SimulatedUse)) {
     for _ in 0..times {
         life.wait(seconds);
         what(life);
@@ -176,32 +176,32 @@ fn again_and_again(life: &mut Life, times: u32, seconds: u64, what: fn(&mut Life
 }
 
 #[test]
-fn what_goes_on_is_one_cause_and_what_begins_again_is_another() {
-    let looked_at = |life: &mut Life| life.add(&Event::new(What::KeyShown));
-    for (kind, deed) in [(Kind::Authentication, Life::refused as fn(&mut Life)), (Kind::KeyReads, looked_at)] {
-        let mut life = Life::new(1);
+fn alerts_ongoing_cause_is_raised_once() {
+    let looked_at = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::KeyShown));
+    for (kind, deed) in [(AlertKind::Authentication, SimulatedUse::refused as fn(&mut SimulatedUse)), (AlertKind::KeyReads, looked_at)] {
+        let mut life = SimulatedUse::new(1);
         // All night long, and acknowledged on the way.
         again_and_again(&mut life, 100, 100, deed);
-        assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+        assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
         again_and_again(&mut life, 300, 100, deed);
         assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
         // In the evening of the same day.
         life.wait(5 * 3600);
         again_and_again(&mut life, 8, 100, deed);
-        let kinds: Vec<Kind> = life.raised.iter().map(|a| a.kind).collect();
+        let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
         assert_eq!(kinds, [kind; 2], "{:#?}", life.raised);
         // Twice as bad as what was acknowledged.
-        assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+        assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
         again_and_again(&mut life, 30, 10, deed);
         assert_eq!(life.raised.len(), 3, "{:#?}", life.raised);
     }
 }
 
 #[test]
-fn money_that_was_acknowledged_is_told_again_when_it_has_doubled() {
-    let mut life = Life::new(1);
+fn alerts_spend_repeats_when_doubled() {
+    let mut life = SimulatedUse::new(1);
     again_and_again(&mut life, 11, 60, |life| life.request(1_000_000_000));
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     again_and_again(&mut life, 10, 60, |life| life.request(1_000_000_000));
     assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
     again_and_again(&mut life, 5, 60, |life| life.request(1_000_000_000));
@@ -209,60 +209,63 @@ fn money_that_was_acknowledged_is_told_again_when_it_has_doubled() {
 }
 
 #[test]
-fn backups_that_fail_are_told_until_one_is_well_and_then_anew() {
-    let mut life = Life::new(1);
-    let failed = |life: &mut Life| life.add(&Event::new(What::Backup).word("deed", "write").word("outcome", "failed"));
+fn alerts_failed_backup_repeats() {
+    let mut life = SimulatedUse::new(1);
+    let failed = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::Backup).word("deed", "write").word("outcome", "failed"));
     again_and_again(&mut life, 3, 600, failed);
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
-    life.add(&Event::new(What::Backup).word("deed", "write").number("left_out", 0));
+    life.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0));
     again_and_again(&mut life, 1, 600, failed);
     assert_eq!(life.raised.len(), 2, "{:#?}", life.raised);
     // Every night is another.
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     again_and_again(&mut life, 2, 86_400, failed);
     assert_eq!(life.raised.len(), 4, "{:#?}", life.raised);
 }
 
 #[test]
-fn facts_are_raised_once_and_acknowledged_once() {
-    let life = Life::new(1);
+fn alerts_observations_are_raised_once() {
+    let life = SimulatedUse::new(1);
     let now = life.clock.now();
-    let ends = |days: i64| Fact::Ends { key: Word::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY) };
-    let look = |facts: &[Fact]| life.alarms.look(true, |_| facts.to_vec()).unwrap().new.iter().map(Alarm::sentence).collect::<Vec<_>>();
-    let open = |files| Fact::Open { among: Among::House, files };
+    let ends =
+        |days: i64| Observation::KeyExpires { key: Label::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY_MS) };
+    let look = |facts: &[Observation]| {
+        life.alerts.scan(true, |_| facts.to_vec()).unwrap().new_alerts.iter().map(Alert::describe).collect::<Vec<_>>()
+    };
+    let open = |files| Observation::TooPermissive { among: FileScope::Core, files };
     assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
     assert_eq!(look(&[ends(5)]), ["the key default/openrouter expires in 5 days"]);
     assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are accessible to other users"]);
     assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
-    assert_eq!(life.alarms.acknowledge(Some(1)).unwrap(), 1);
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 0);
-    assert!(life.alarms.all().unwrap().iter().all(|a| a.acknowledged));
+    assert_eq!(life.alerts.acknowledge(Some(1)).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 0);
+    assert!(life.alerts.all().unwrap().iter().all(|a| a.acknowledged));
     // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
     assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
     assert_eq!(look(&[open(4)]), ["4 files or folders of this program are accessible to other users"]);
-    assert_eq!(life.alarms.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     assert_eq!(look(&[open(0)]), [""; 0]);
     life.wait(1);
     assert_eq!(look(&[open(1)]), ["1 file or folder of this program is accessible to other users"]);
     assert_eq!(
-        look(&[open(1), Fact::Open { among: Among::Kept, files: 5 }]),
+        look(&[open(1), Observation::TooPermissive { among: FileScope::All, files: 5 }]),
         ["5 files or folders of this program are accessible to other users"]
     );
 }
 
 #[test]
-fn everything_that_is_kept_is_looked_at_once_a_day() {
-    let life = Life::new(1);
+fn alerts_check_all_files_daily() {
+    let life = SimulatedUse::new(1);
     let walks = || {
         let mut walks = false;
-        let look = life.alarms.look(true, |walk| {
+        let look = life.alerts.scan(true, |walk| {
             walks = walk;
             Vec::new()
         });
-        assert_eq!(look.unwrap().new, []);
+        assert_eq!(look.unwrap().new_alerts, []);
         walks
     };
     assert_eq!((walks(), walks()), (true, false));
@@ -273,8 +276,8 @@ fn everything_that_is_kept_is_looked_at_once_a_day() {
 }
 
 #[test]
-fn costs_beyond_measure_are_an_alarm_and_no_end() {
-    let mut life = Life::new(1);
+fn alerts_huge_costs_do_not_overflow() {
+    let mut life = SimulatedUse::new(1);
     again_and_again(&mut life, 3, 60, |life| life.request(i64::MAX / 2 + 1));
-    assert_eq!(life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(), [Kind::Spend], "{:#?}", life.raised);
+    assert_eq!(life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(), [AlertKind::Spend], "{:#?}", life.raised);
 }

@@ -1,6 +1,6 @@
 //! The end of the log, to be stored where an older copy of the log cannot reach it.
 
-use super::{Audit, Error, Head, PATIENCE};
+use super::{AuditLog, ChainHead, Error, MAX_LOCK_ATTEMPTS};
 use crate::disk::{self, Appender};
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +12,12 @@ pub struct LogMark {
     hash: String,
 }
 
-impl Audit {
+impl AuditLog {
     /// The last record, after flushing the log to disk: after a crash the log must not be older
     /// than its mark. `None` before the first record.
     pub fn mark(&self) -> Result<Option<LogMark>, Error> {
-        let _lock = self.lock(PATIENCE)?;
-        let Some(head) = Head::read(&self.head())?.filter(|head| head.seq > 0) else {
+        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        let Some(head) = ChainHead::read(&self.head_path())?.filter(|head| head.seq > 0) else {
             return Ok(None);
         };
         if disk::exists(&self.path) {
@@ -29,8 +29,8 @@ impl Audit {
     /// Whether the log still contains the marked record unchanged. An empty log is not judged here:
     /// writing the next record detects that the log is gone.
     pub fn has_reached(&self, mark: &LogMark) -> Result<bool, Error> {
-        let _lock = self.lock(PATIENCE)?;
-        if Head::read(&self.head())?.is_none_or(|head| head.seq == 0) {
+        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        if ChainHead::read(&self.head_path())?.is_none_or(|head| head.seq == 0) {
             return Ok(true);
         }
         let mut file = Appender::open(&self.path)?;
@@ -40,7 +40,7 @@ impl Audit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Event, What};
+    use super::super::super::{Event, EventKind};
     use super::*;
     use crate::clock::{Clock, Time};
 
@@ -48,9 +48,9 @@ mod tests {
     fn log_that_was_put_back_has_not_reached_its_mark() {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
-        let audit = Audit::new(&state, Clock::fixed(Time::from_millis(0)));
+        let audit = AuditLog::new(&state, Clock::fixed(Time::from_millis(0)));
         assert_eq!(audit.mark().unwrap(), None);
-        let add = || audit.add(&Event::new(What::Sent)).unwrap();
+        let add = || audit.append(&Event::new(EventKind::Sent)).unwrap();
         add();
         let first = audit.mark().unwrap().unwrap();
         let copy = [state.join("audit.jsonl"), state.join("audit.head")].map(|path| (disk::read(&path).unwrap().unwrap(), path));
@@ -64,9 +64,9 @@ mod tests {
         }
         assert!(audit.has_reached(&first).unwrap() && !audit.has_reached(&third).unwrap());
         // As long as it was, and of other records.
-        let later = Audit::new(&state, Clock::fixed(Time::from_millis(1)));
-        later.add(&Event::new(What::Request)).unwrap();
-        later.add(&Event::new(What::Request)).unwrap();
+        let later = AuditLog::new(&state, Clock::fixed(Time::from_millis(1)));
+        later.append(&Event::new(EventKind::Request)).unwrap();
+        later.append(&Event::new(EventKind::Request)).unwrap();
         assert!(!audit.has_reached(&third).unwrap());
     }
 }

@@ -21,13 +21,13 @@
 mod check;
 mod mark;
 
-pub use super::chain::Key;
-use super::chain::{BEGINNING, Head, Keyed, Session, hash};
-use super::{Detail, Event, Severity, What};
+pub use super::chain::AuditKey;
+use super::chain::{ChainHead, DayToken, GENESIS_HASH, KeyedCheckpoint, hash};
+use super::{Detail, Event, EventKind, Severity};
 use crate::clock::{Clock, Time};
-use crate::disk::{self, Appender, Lock};
-use check::Check;
-pub use check::Report;
+use crate::disk::{self, Appender, FileLock};
+use check::ChainCheck;
+pub use check::CheckReport;
 pub use mark::LogMark;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -36,11 +36,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The maximum size of a record, in bytes.
-const RECORD: u64 = 16_384;
+const MAX_RECORD_BYTES: u64 = 16_384;
 /// The size at which the next file begins, in bytes. The chain continues in it.
-const FILE: u64 = 4 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 /// The lock is waited for at most this many times two milliseconds.
-const PATIENCE: u32 = 250;
+const MAX_LOCK_ATTEMPTS: u32 = 250;
 
 /// Why the log cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +54,7 @@ pub enum Error {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct RecordLine<'a> {
     seq: u64,
     at: Time,
     event: &'a str,
@@ -75,7 +75,7 @@ impl Serialize for Details<'_> {
 
 /// A record of the log.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Record {
+pub struct AuditRecord {
     /// Its number, from 1.
     pub seq: u64,
     /// When it was written.
@@ -94,7 +94,7 @@ pub struct Record {
     pub mac: Option<String>,
 }
 
-impl Record {
+impl AuditRecord {
     /// A detail that is a word.
     #[must_use]
     pub fn word(&self, name: &str) -> &str {
@@ -109,26 +109,26 @@ impl Record {
 
     /// A detail that is a flag.
     #[must_use]
-    pub fn says(&self, name: &str) -> bool {
+    pub fn flag(&self, name: &str) -> bool {
         self.details.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
     }
 }
 
 /// The audit log.
 #[derive(Clone, Debug)]
-pub struct Audit {
+pub struct AuditLog {
     path: PathBuf,
     clock: Clock,
-    key: Option<Arc<Key>>,
-    echo: Option<Echo>,
+    key: Option<Arc<AuditKey>>,
+    tap: Option<EventTap>,
     required: bool,
 }
 
 /// Receives every event as it is written.
 #[derive(Clone)]
-pub struct Echo(Arc<dyn Fn(&str) + Send + Sync>);
+pub struct EventTap(Arc<dyn Fn(&str) + Send + Sync>);
 
-impl Echo {
+impl EventTap {
     /// Creates one from a function for lines such as `request
     /// {"outcome":"answered","milliseconds":812}`.
     pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
@@ -136,34 +136,34 @@ impl Echo {
     }
 }
 
-impl std::fmt::Debug for Echo {
+impl std::fmt::Debug for EventTap {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Echo(_)")
     }
 }
 
-impl Audit {
+impl AuditLog {
     /// The log in a state folder.
     #[must_use]
     pub fn new(state: &Path, clock: Clock) -> Self {
-        Self { path: state.join("audit.jsonl"), clock, key: None, echo: None, required: true }
+        Self { path: state.join("audit.jsonl"), clock, key: None, tap: None, required: true }
     }
 
     /// Adds the audit key.
     #[must_use]
-    pub fn with_key(self, key: Option<Arc<Key>>) -> Self {
+    pub fn with_key(self, key: Option<Arc<AuditKey>>) -> Self {
         Self { key, ..self }
     }
 
     /// Adds an observer.
     #[must_use]
-    pub fn with_echo(self, echo: Option<Echo>) -> Self {
-        Self { echo, ..self }
+    pub fn with_tap(self, echo: Option<EventTap>) -> Self {
+        Self { tap: echo, ..self }
     }
 
     /// Sets whether a message may be sent only if this was recorded first.
     #[must_use]
-    pub fn required(self, required: bool) -> Self {
+    pub fn with_required(self, required: bool) -> Self {
         Self { required, ..self }
     }
 
@@ -179,17 +179,17 @@ impl Audit {
         &self.path
     }
 
-    fn head(&self) -> PathBuf {
+    fn head_path(&self) -> PathBuf {
         self.path.with_extension("head")
     }
 
-    fn lock(&self, patience: u32) -> Result<Lock, Error> {
+    fn lock(&self, timeout: u32) -> Result<FileLock, Error> {
         let path = self.path.with_extension("lock");
-        for tries in 0..=patience {
-            if let Some(lock) = Lock::try_now(&path)? {
+        for tries in 0..=timeout {
+            if let Some(lock) = FileLock::try_acquire(&path)? {
                 return Ok(lock);
             }
-            if tries < patience {
+            if tries < timeout {
                 std::thread::sleep(Duration::from_millis(2));
             }
         }
@@ -197,47 +197,47 @@ impl Audit {
     }
 
     /// Writes an event.
-    pub fn add(&self, event: &Event) -> Result<(), Error> {
-        self.add_within(event, PATIENCE)
+    pub fn append(&self, event: &Event) -> Result<(), Error> {
+        self.append_within(event, MAX_LOCK_ATTEMPTS)
     }
 
     /// Writes an event, unless another process holds the lock.
-    pub fn add_at_once(&self, event: &Event) -> Result<(), Error> {
-        self.add_within(event, 0)
+    pub fn try_add(&self, event: &Event) -> Result<(), Error> {
+        self.append_within(event, 0)
     }
 
-    fn add_within(&self, event: &Event, patience: u32) -> Result<(), Error> {
-        let _lock = self.lock(patience)?;
-        if let Some(Echo(hear)) = &self.echo {
+    fn append_within(&self, event: &Event, timeout: u32) -> Result<(), Error> {
+        let _lock = self.lock(timeout)?;
+        if let Some(EventTap(hear)) = &self.tap {
             let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
-            hear(&format!("{} {details}", event.what.name()));
+            hear(&format!("{} {details}", event.kind.name()));
         }
         let mut file = Appender::open(&self.path)?;
-        let mut end = self.end(&mut file)?;
-        if end.head.bytes > FILE {
+        let mut end = self.read_end(&mut file)?;
+        if end.head.bytes > MAX_FILE_BYTES {
             disk::rename(&self.path, &self.path.with_file_name(format!("audit-{:012}.jsonl", end.head.seq)))?;
             file = Appender::open(&self.path)?;
             end.head.bytes = 0;
         }
         let at = self.clock.now();
-        let session = Session::of(at, end.head.session.take());
+        let session = DayToken::for_day(at, end.head.session.take());
         let mut text = String::new();
         if let Some(broken) = end.broken {
-            text += &self.line(&mut end.head, &broken, at, &session.word);
+            text += &self.next_line(&mut end.head, &broken, at, &session.word);
         }
-        text += &self.line(&mut end.head, event, at, &session.word);
-        file.add(text.as_bytes())?;
+        text += &self.next_line(&mut end.head, event, at, &session.word);
+        file.append(text.as_bytes())?;
         end.head.bytes += text.len() as u64;
         end.head.session = Some(session);
-        Ok(end.head.write(&self.head())?)
+        Ok(end.head.write(&self.head_path())?)
     }
 
     /// The next line, and the head after it.
-    fn line(&self, head: &mut Head, event: &Event, at: Time, session: &str) -> String {
-        let line = Line {
+    fn next_line(&self, head: &mut ChainHead, event: &Event, at: Time, session: &str) -> String {
+        let line = RecordLine {
             seq: head.seq + 1,
             at,
-            event: event.what.name(),
+            event: event.kind.name(),
             severity: event.severity,
             session,
             details: Details(&event.details),
@@ -249,7 +249,7 @@ impl Audit {
         if let Some(key) = &self.key {
             text = key.sign(&text);
             head.hash = hash(text.as_bytes());
-            head.keyed = Some(Keyed::new(key, head.seq, &head.hash));
+            head.keyed = Some(KeyedCheckpoint::new(key, head.seq, &head.hash));
         } else {
             head.hash = hash(text.as_bytes());
         }
@@ -258,19 +258,19 @@ impl Audit {
     }
 
     /// Where the chain continues. If the file is not as it was left, records that.
-    fn end(&self, file: &mut Appender) -> Result<End, Error> {
-        let head = Head::read(&self.head())?;
+    fn read_end(&self, file: &mut Appender) -> Result<ChainEnd, Error> {
+        let head = ChainHead::read(&self.head_path())?;
         let bytes = file.length()?;
         if let Some(head) = &head
             && head.bytes == bytes
             && bytes > 0
         {
-            return Ok(End { head: head.clone(), broken: self.suspect(file, head)? });
+            return Ok(ChainEnd { head: head.clone(), broken: self.check_last_keyed(file, head)? });
         }
         // A process crashed while writing a line. That record is lost, the ones before it are not.
-        let mut tail = file.tail(RECORD)?;
+        let mut tail = file.tail(MAX_RECORD_BYTES)?;
         let line_end = |tail: &[u8]| tail.iter().rposition(|b| *b == b'\n');
-        if line_end(&tail).is_none() && bytes > RECORD {
+        if line_end(&tail).is_none() && bytes > MAX_RECORD_BYTES {
             // No record is that long, so it was not written by this program; search the whole file
             // for the last record.
             tail = file.read_all()?;
@@ -278,42 +278,45 @@ impl Audit {
         let whole = line_end(&tail).map_or(0, |at| at + 1);
         let torn = tail.len() - whole;
         if torn > 0 {
-            file.cut(bytes - torn as u64)?;
+            file.truncate(bytes - torn as u64)?;
         }
         let bytes = bytes - torn as u64;
-        let foreign = (torn as u64 >= RECORD).then(|| broken("foreign").number("bytes", torn));
-        let mut last = last(tail.get(tail.len().saturating_sub(torn + usize::try_from(RECORD).unwrap_or(0))..whole).unwrap_or_default());
+        let foreign = (torn as u64 >= MAX_RECORD_BYTES).then(|| broken_event("foreign").number("bytes", torn));
+        let mut last = last_record(
+            tail.get(tail.len().saturating_sub(torn + usize::try_from(MAX_RECORD_BYTES).unwrap_or(0))..whole).unwrap_or_default(),
+        );
         if bytes == 0
             && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
         {
-            last = self::last(&Appender::open(&older)?.tail(RECORD)?);
+            last = self::last_record(&Appender::open(&older)?.tail(MAX_RECORD_BYTES)?);
         }
         let end = match (head, last) {
             (None, None) => {
-                let head = Head { seq: 0, hash: BEGINNING.to_owned(), bytes, keyed: None, session: None };
+                let head = ChainHead { seq: 0, hash: GENESIS_HASH.to_owned(), bytes, keyed: None, session: None };
                 let gone = self.key.as_ref().is_some_and(|key| !key.fresh);
-                End { head, broken: gone.then(|| broken("gone")) }
+                ChainEnd { head, broken: gone.then(|| broken_event("gone")) }
             }
-            (None, Some((seq, hash))) => {
-                End { head: Head { seq, hash, bytes, keyed: None, session: None }, broken: Some(broken("no_head").number("found", seq)) }
-            }
+            (None, Some((seq, hash))) => ChainEnd {
+                head: ChainHead { seq, hash, bytes, keyed: None, session: None },
+                broken: Some(broken_event("no_head").number("found", seq)),
+            },
             // The end of the log was written, but not the head.
             (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
-                let head = Head { seq, hash, bytes, ..head };
-                let broken = self.suspect(file, &head)?;
-                End { head, broken }
+                let head = ChainHead { seq, hash, bytes, ..head };
+                let broken = self.check_last_keyed(file, &head)?;
+                ChainEnd { head, broken }
             }
             (Some(head), last) => {
-                let broken = broken("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
-                End { head: Head { bytes, ..head }, broken: Some(broken) }
+                let broken = broken_event("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
+                ChainEnd { head: ChainHead { bytes, ..head }, broken: Some(broken) }
             }
         };
-        Ok(End { broken: end.broken.or(foreign), ..end })
+        Ok(ChainEnd { broken: end.broken.or(foreign), ..end })
     }
 
     /// Checks the last position with a MAC before a new MAC is written, which would make a forged
     /// log valid.
-    fn suspect(&self, file: &mut Appender, head: &Head) -> Result<Option<Event>, Error> {
+    fn check_last_keyed(&self, file: &mut Appender, head: &ChainHead) -> Result<Option<Event>, Error> {
         let Some(key) = &self.key else { return Ok(None) };
         let why = match &head.keyed {
             None if key.fresh => return Ok(None),
@@ -323,16 +326,16 @@ impl Audit {
             Some(keyed) if self.hash_of(file, keyed.seq)?.as_ref() != Some(&keyed.hash) => "changed",
             Some(_) => return Ok(None),
         };
-        Ok(Some(broken(why).number("found", head.seq)))
+        Ok(Some(broken_event(why).number("found", head.seq)))
     }
 
     /// The hash of the record with a number, which is usually the last one.
     fn hash_of(&self, file: &mut Appender, seq: u64) -> Result<Option<String>, Error> {
         let of = |bytes: &[u8]| {
             let mut lines = bytes.split(|b| *b == b'\n').rev();
-            lines.find(|l| serde_json::from_slice::<Record>(l).is_ok_and(|r| r.seq == seq)).map(hash)
+            lines.find(|l| serde_json::from_slice::<AuditRecord>(l).is_ok_and(|r| r.seq == seq)).map(hash)
         };
-        if let Some(hash) = of(&file.tail(RECORD)?) {
+        if let Some(hash) = of(&file.tail(MAX_RECORD_BYTES)?) {
             return Ok(Some(hash));
         }
         for file in self.files()?.iter().rev() {
@@ -356,7 +359,7 @@ impl Audit {
 
     /// Calls `each` with every record and its line, oldest first. Returns the number of invalid
     /// lines.
-    pub fn read(&self, mut each: impl FnMut(Record, &str)) -> Result<usize, Error> {
+    pub fn read(&self, mut each: impl FnMut(AuditRecord, &str)) -> Result<usize, Error> {
         let mut unreadable = 0;
         for file in self.files()? {
             let bytes = disk::read(&file)?.unwrap_or_default();
@@ -372,36 +375,36 @@ impl Audit {
 
     /// The number of the last record, according to the head.
     pub fn last_seq(&self) -> Result<u64, Error> {
-        Ok(Head::read(&self.head())?.map_or(0, |head| head.seq))
+        Ok(ChainHead::read(&self.head_path())?.map_or(0, |head| head.seq))
     }
 
     /// Whether a log that has not grown still contains the record with this number and hash.
     /// Returns true for a log that has grown, and if nothing is known.
-    pub fn still_has(&self, seq: u64, known: &str) -> Result<bool, Error> {
+    pub fn contains_record(&self, seq: u64, known: &str) -> Result<bool, Error> {
         if seq == 0 || known.is_empty() {
             return Ok(true);
         }
-        Ok(match Head::read(&self.head())? {
+        Ok(match ChainHead::read(&self.head_path())? {
             Some(head) if head.seq > seq => true,
             Some(head) if head.seq == seq => head.hash == known,
             // Another process may have written a record but not the head yet.
             _ => {
-                let end = if disk::exists(&self.path) { Appender::open(&self.path)?.tail(RECORD)? } else { Vec::new() };
-                last(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
+                let end = if disk::exists(&self.path) { Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)? } else { Vec::new() };
+                last_record(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
             }
         })
     }
 
     /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
     /// some.
-    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&Record, &[u8])) -> Result<(), Error> {
+    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&AuditRecord, &[u8])) -> Result<(), Error> {
         if self.last_seq()? <= seq {
             return Ok(());
         }
         // New records are usually a few lines at the end of the last file.
         if disk::exists(&self.path) {
-            let tail = Appender::open(&self.path)?.tail(RECORD)?;
-            let new = after(&tail, seq);
+            let tail = Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?;
+            let new = records_after(&tail, seq);
             if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
                 new.iter().rev().for_each(|(record, line)| each(record, line));
                 return Ok(());
@@ -413,7 +416,7 @@ impl Audit {
         };
         for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
             let bytes = disk::read(&file)?.unwrap_or_default();
-            after(&bytes, seq).iter().rev().for_each(|(record, line)| each(record, line));
+            records_after(&bytes, seq).iter().rev().for_each(|(record, line)| each(record, line));
         }
         Ok(())
     }
@@ -422,7 +425,7 @@ impl Audit {
     #[must_use]
     pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
         let mut found = Vec::new();
-        self.each(What::Request, |record| {
+        self.for_each(EventKind::Request, |record| {
             if record.at >= since {
                 found.push((record.at, record.number("nano_dollars")));
             }
@@ -436,10 +439,10 @@ impl Audit {
     pub fn sent_since(&self, since: Time) -> Vec<Time> {
         let times = |what| {
             let mut times = Vec::new();
-            self.each(what, |record| times.extend((record.at >= since).then_some(record.at)));
+            self.for_each(what, |record| times.extend((record.at >= since).then_some(record.at)));
             times
         };
-        let (left, back) = (times(What::Sent), times(What::Request));
+        let (left, back) = (times(EventKind::Sent), times(EventKind::Request));
         if left.len() >= back.len() { left } else { back }
     }
 
@@ -447,7 +450,7 @@ impl Audit {
     #[must_use]
     pub fn cost_of(&self, conversation: &str) -> i64 {
         let mut sum = 0_i64;
-        self.each(What::Request, |record| {
+        self.for_each(EventKind::Request, |record| {
             if record.word("conversation") == conversation {
                 sum = sum.saturating_add(record.number("nano_dollars").unwrap_or(0));
             }
@@ -455,12 +458,12 @@ impl Audit {
         sum
     }
 
-    fn each(&self, what: What, mut each: impl FnMut(&Record)) {
+    fn for_each(&self, what: EventKind, mut each: impl FnMut(&AuditRecord)) {
         let event = format!("\"event\":\"{}\"", what.name());
         for file in self.files().unwrap_or_default() {
             let Ok(Some(bytes)) = disk::read(&file) else { continue };
             for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some()) {
-                if let Ok(record) = serde_json::from_slice::<Record>(line) {
+                if let Ok(record) = serde_json::from_slice::<AuditRecord>(line) {
                     each(&record);
                 }
             }
@@ -468,30 +471,30 @@ impl Audit {
     }
 
     /// Verifies the whole log, including every MAC if the key is available.
-    pub fn verify(&self) -> Result<Report, Error> {
-        let _lock = self.lock(PATIENCE)?;
+    pub fn verify(&self) -> Result<CheckReport, Error> {
+        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
         let mut text = String::new();
         for file in self.files()? {
             text += &String::from_utf8_lossy(&disk::read(&file)?.unwrap_or_default());
         }
-        let head = Head::read(&self.head())?;
-        Ok(Check::new(self.key.as_deref()).all(&text, head.as_ref()))
+        let head = ChainHead::read(&self.head_path())?;
+        Ok(ChainCheck::new(self.key.as_deref()).check_all(&text, head.as_ref()))
     }
 }
 
-struct End {
-    head: Head,
+struct ChainEnd {
+    head: ChainHead,
     broken: Option<Event>,
 }
 
-fn broken(why: &str) -> Event {
-    Event::new(What::Broken).severity(Severity::Critical).word("why", why)
+fn broken_event(why: &str) -> Event {
+    Event::new(EventKind::Broken).severity(Severity::Critical).word("why", why)
 }
 
 /// The records after `seq`, newest first. Read from the end, so that known records are not parsed
 /// again.
-fn after(lines: &[u8], seq: u64) -> Vec<(Record, &[u8])> {
-    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<Record>(line).ok()?, line)));
+fn records_after(lines: &[u8], seq: u64) -> Vec<(AuditRecord, &[u8])> {
+    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
     records.take_while(|(record, _)| record.seq > seq).collect()
 }
 
@@ -501,9 +504,9 @@ pub(super) fn hash_of(line: &[u8]) -> String {
 }
 
 /// The number and hash of the last record of these lines.
-fn last(bytes: &[u8]) -> Option<(u64, String)> {
+fn last_record(bytes: &[u8]) -> Option<(u64, String)> {
     let line = bytes.split(|b| *b == b'\n').rev().find(|l| !l.is_empty())?;
-    serde_json::from_slice::<Record>(line).ok().map(|record| (record.seq, hash(line)))
+    serde_json::from_slice::<AuditRecord>(line).ok().map(|record| (record.seq, hash(line)))
 }
 
 #[cfg(test)]

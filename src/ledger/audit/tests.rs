@@ -2,62 +2,62 @@
 
 use super::*;
 
-fn log(dir: &Path, key: Option<&str>) -> Audit {
+fn log(dir: &Path, key: Option<&str>) -> AuditLog {
     let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
-    let key = key.map(|k| Arc::new(Key::fresh(&crate::secret::Secret::new(k.to_owned()))));
-    Audit::new(&dir.join("state"), clock).with_key(key)
+    let key = key.map(|k| Arc::new(AuditKey::newly_created(&crate::secret::Secret::new(k.to_owned()))));
+    AuditLog::new(&dir.join("state"), clock).with_key(key)
 }
 
 /// The same with a key that was made in another run.
-fn known(log: &Audit) -> Audit {
-    let key = Key::new(&crate::secret::Secret::new("not a real key".to_owned()));
+fn known(log: &AuditLog) -> AuditLog {
+    let key = AuditKey::new(&crate::secret::Secret::new("not a real key".to_owned()));
     log.clone().with_key(Some(Arc::new(key)))
 }
 
 fn event(n: u64) -> Event {
-    Event::new(What::Request).word("model", "maker/model-1").number("prompt_tokens", n)
+    Event::new(EventKind::Request).word("model", "maker/model-1").number("prompt_tokens", n)
 }
 
 /// A log of so many records, every third of them written without the key.
-fn written(count: u64) -> (tempfile::TempDir, Audit, Vec<u8>) {
+fn written(count: u64) -> (tempfile::TempDir, AuditLog, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let (with, without) = (log(dir.path(), Some("not a real key")), log(dir.path(), None));
     for n in 0..count {
-        if n % 3 == 1 { without.add(&event(n)) } else { with.add(&event(n)) }.unwrap();
+        if n % 3 == 1 { without.append(&event(n)) } else { with.append(&event(n)) }.unwrap();
     }
     let bytes = disk::read(with.path()).unwrap().unwrap();
     (dir, with, bytes)
 }
 
-fn first_bad(log: &Audit) -> Option<u64> {
+fn first_bad(log: &AuditLog) -> Option<u64> {
     log.verify().unwrap().first_bad.map(|(seq, _)| seq)
 }
 
 #[test]
-fn a_log_as_it_was_written_is_well() {
+fn audit_verify_accepts_own_log() {
     let (dir, with, _) = written(200);
-    assert_eq!(with.verify().unwrap(), Report { records: 200, signed: 133, keyed: 133, first_bad: None });
-    assert_eq!(log(dir.path(), None).verify().unwrap(), Report { records: 200, signed: 133, keyed: 0, first_bad: None });
+    assert_eq!(with.verify().unwrap(), CheckReport { records: 200, signed: 133, keyed: 133, first_bad: None });
+    assert_eq!(log(dir.path(), None).verify().unwrap(), CheckReport { records: 200, signed: 133, keyed: 0, first_bad: None });
     assert!(log(dir.path(), Some("another key")).verify().unwrap().first_bad.is_some());
     let empty = tempfile::tempdir().unwrap();
-    assert_eq!(log(empty.path(), None).verify().unwrap(), Report::default());
+    assert_eq!(log(empty.path(), None).verify().unwrap(), CheckReport::default());
 }
 
 #[test]
-fn every_changed_byte_is_found_and_its_record_named() {
+fn audit_verify_finds_changed_byte() {
     let (_dir, with, bytes) = written(200);
     let text = String::from_utf8(bytes).unwrap();
-    let head = Head::read(&with.head()).unwrap();
-    let key = Key::new(&crate::secret::Secret::new("not a real key".to_owned()));
+    let head = ChainHead::read(&with.head_path()).unwrap();
+    let key = AuditKey::new(&crate::secret::Secret::new("not a real key".to_owned()));
     for key in [Some(&key), None] {
         // What stands before a record is well; the look begins where it would come to the changed one.
-        let mut check = Check::new(key);
+        let mut check = ChainCheck::new(key);
         let (mut start, mut seq) = (0, 1);
         while start < text.len() {
             let before = check.clone();
             let length = text[start..].find('\n').unwrap() + 1;
             let line = &text[start..start + length];
-            assert!(check.record(line, text.get(start + length..).and_then(|t| t.lines().next()), head.as_ref()));
+            assert!(check.check_record(line, text.get(start + length..).and_then(|t| t.lines().next()), head.as_ref()));
             let follows: usize = text[start..].split_inclusive('\n').take(4).map(str::len).sum();
             for at in 0..length {
                 for other in [if text.as_bytes()[start + at] == b'1' { b'2' } else { b'1' }] {
@@ -66,7 +66,7 @@ fn every_changed_byte_is_found_and_its_record_named() {
                         continue;
                     }
                     let spoilt = String::from_utf8(spoilt).unwrap();
-                    let report = before.clone().all(&spoilt, head.as_ref());
+                    let report = before.clone().check_all(&spoilt, head.as_ref());
                     // Cut off after the fourth record, the end never fits: what is asked is who is named.
                     let (named, _) = report.first_bad.unwrap();
                     assert!(named == seq, "byte {at} of record {seq} to {other}: {named}, key {}", key.is_some());
@@ -78,7 +78,7 @@ fn every_changed_byte_is_found_and_its_record_named() {
 }
 
 #[test]
-fn every_removal_swap_and_cut_is_found() {
+fn audit_verify_finds_removed_and_swapped_records() {
     let (dir, with, bytes) = written(200);
     let without = log(dir.path(), None);
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
@@ -107,30 +107,30 @@ fn every_removal_swap_and_cut_is_found() {
 }
 
 #[test]
-fn who_has_not_the_key_cannot_write_history_anew() {
+fn audit_log_cannot_be_forged_without_key() {
     let (dir, with, bytes) = written(20);
     // Everything from record 5 on is written again without the key, the chain of hashes and the head in order.
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
     std::fs::write(with.path(), lines[..4].concat()).unwrap();
-    let kept = Head::read(&with.head()).unwrap().unwrap();
-    let record: Record = serde_json::from_slice(lines[3]).unwrap();
+    let kept = ChainHead::read(&with.head_path()).unwrap().unwrap();
+    let record: AuditRecord = serde_json::from_slice(lines[3]).unwrap();
     let hash = hash(lines[3].strip_suffix(b"\n").unwrap());
     let bytes = lines[..4].concat().len() as u64;
-    Head { seq: record.seq, hash, bytes, ..kept }.write(&with.head()).unwrap();
+    ChainHead { seq: record.seq, hash, bytes, ..kept }.write(&with.head_path()).unwrap();
     let forger = log(dir.path(), None);
     for n in 4..20 {
-        forger.add(&event(n + 1000)).unwrap();
+        forger.append(&event(n + 1000)).unwrap();
     }
     assert_eq!(first_bad(&forger), None);
     assert!(first_bad(&with).is_some());
     // Nor does it help to let the head go.
-    disk::remove(&with.head()).unwrap();
+    disk::remove(&with.head_path()).unwrap();
     assert!(first_bad(&with).is_some());
 }
 
 /// The lines of a log as somebody without the key would write them: no MACs, the hashes in order, and the end as told.
-fn forged(log: &Audit, lines: &[&[u8]], keyed: impl FnOnce(&Head) -> Option<Keyed>) {
-    let mut prev = BEGINNING.to_owned();
+fn forged(log: &AuditLog, lines: &[&[u8]], keyed: impl FnOnce(&ChainHead) -> Option<KeyedCheckpoint>) {
+    let mut prev = GENESIS_HASH.to_owned();
     let mut text = String::new();
     for line in lines {
         let mut record: serde_json::Value = serde_json::from_slice(line).unwrap();
@@ -143,34 +143,34 @@ fn forged(log: &Audit, lines: &[&[u8]], keyed: impl FnOnce(&Head) -> Option<Keye
         text.push('\n');
     }
     std::fs::write(log.path(), &text).unwrap();
-    let kept = Head::read(&log.head()).unwrap().unwrap();
+    let kept = ChainHead::read(&log.head_path()).unwrap().unwrap();
     let keyed = keyed(&kept);
-    Head { seq: lines.len() as u64, hash: prev, bytes: text.len() as u64, keyed, ..kept }.write(&log.head()).unwrap();
+    ChainHead { seq: lines.len() as u64, hash: prev, bytes: text.len() as u64, keyed, ..kept }.write(&log.head_path()).unwrap();
 }
 
 #[test]
-fn the_next_record_under_the_key_makes_no_forgery_good() {
-    type Deed = fn(&Audit, &[&[u8]]);
-    let deeds: [(&str, Deed); 6] = [
+fn audit_next_record_does_not_bless_forgery() {
+    type Tampering = fn(&AuditLog, &[&[u8]]);
+    let deeds: [(&str, Tampering); 6] = [
         ("cut", |log, lines| {
             let bytes = lines[..7].concat();
             std::fs::write(log.path(), &bytes).unwrap();
-            let kept = Head::read(&log.head()).unwrap().unwrap();
+            let kept = ChainHead::read(&log.head_path()).unwrap().unwrap();
             let hash = hash(lines[6].strip_suffix(b"\n").unwrap());
-            Head { seq: 7, hash, bytes: bytes.len() as u64, ..kept }.write(&log.head()).unwrap();
+            ChainHead { seq: 7, hash, bytes: bytes.len() as u64, ..kept }.write(&log.head_path()).unwrap();
         }),
         ("edited, the old witness", |log, lines| forged(log, lines, |head| head.keyed.clone())),
         ("edited, no witness", |log, lines| forged(log, lines, |_| None)),
         ("no head", |log, _| {
-            disk::remove(&log.head()).unwrap();
+            disk::remove(&log.head_path()).unwrap();
         }),
         ("cut and no head", |log, lines| {
             std::fs::write(log.path(), lines[..7].concat()).unwrap();
-            disk::remove(&log.head()).unwrap();
+            disk::remove(&log.head_path()).unwrap();
         }),
         ("gone", |log, _| {
             disk::remove(log.path()).unwrap();
-            disk::remove(&log.head()).unwrap();
+            disk::remove(&log.head_path()).unwrap();
         }),
     ];
     for (what, deed) in deeds {
@@ -179,56 +179,56 @@ fn the_next_record_under_the_key_makes_no_forgery_good() {
         let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
         deed(&with, &lines);
         assert!(first_bad(&log).is_some(), "{what}: at once");
-        log.add(&event(11)).unwrap();
-        log.add(&event(12)).unwrap();
+        log.append(&event(11)).unwrap();
+        log.append(&event(12)).unwrap();
         assert!(first_bad(&log).is_some(), "{what}: after the next records");
-        log.add(&Event::new(What::Verified).number("first_bad", 3)).unwrap();
+        log.append(&Event::new(EventKind::Verified).number("first_bad", 3)).unwrap();
         assert!(first_bad(&log).is_some(), "{what}: after a look");
         let mut told = 0;
-        log.read(|r, _| told += usize::from(r.event == What::Broken.name())).unwrap();
+        log.read(|r, _| told += usize::from(r.event == EventKind::Broken.name())).unwrap();
         assert_eq!(told, 1, "{what}");
     }
 }
 
 #[test]
-fn what_its_owner_has_taken_note_of_under_the_key_is_past() {
+fn audit_acknowledged_damage_is_past() {
     let (dir, with, _) = written(10);
-    disk::remove(&with.head()).unwrap();
+    disk::remove(&with.head_path()).unwrap();
     let log = known(&with);
-    log.add(&event(11)).unwrap();
-    let acknowledged = Event::new(What::Alarm).word("deed", "acknowledge").number("alarms", 1).flag("log", true);
-    self::log(dir.path(), None).add(&acknowledged).unwrap();
+    log.append(&event(11)).unwrap();
+    let acknowledged = Event::new(EventKind::Alarm).word("deed", "acknowledge").number("alarms", 1).flag("log", true);
+    self::log(dir.path(), None).append(&acknowledged).unwrap();
     assert!(first_bad(&log).is_some(), "anybody could have written that");
-    log.add(&acknowledged).unwrap();
+    log.append(&acknowledged).unwrap();
     assert_eq!(first_bad(&log), None);
 }
 
 #[test]
-fn a_line_that_was_never_finished_costs_only_itself() {
+fn audit_unfinished_line_costs_only_itself() {
     let (_dir, with, bytes) = written(5);
     std::fs::write(with.path(), [bytes.as_slice(), b"{\"seq\":6,\"at\":\"20"].concat()).unwrap();
-    with.add(&event(6)).unwrap();
+    with.append(&event(6)).unwrap();
     assert_eq!(with.verify().unwrap().records, 6);
     assert_eq!(first_bad(&with), None);
 }
 
 #[test]
-fn a_record_without_its_head_is_taken_up() {
+fn audit_record_without_head_is_adopted() {
     let (dir, with, _) = written(5);
-    let head = disk::read(&with.head()).unwrap().unwrap();
-    with.add(&event(6)).unwrap();
-    disk::write(&with.head(), &head).unwrap();
+    let head = disk::read(&with.head_path()).unwrap().unwrap();
+    with.append(&event(6)).unwrap();
+    disk::write(&with.head_path(), &head).unwrap();
     assert_eq!(first_bad(&with), None, "a process died between the two");
-    log(dir.path(), Some("not a real key")).add(&event(7)).unwrap();
-    assert_eq!(with.verify().unwrap(), Report { records: 7, signed: 5, keyed: 5, first_bad: None });
+    log(dir.path(), Some("not a real key")).append(&event(7)).unwrap();
+    assert_eq!(with.verify().unwrap(), CheckReport { records: 7, signed: 5, keyed: 5, first_bad: None });
 }
 
 #[test]
-fn a_cut_tail_is_told_by_the_next_record_and_never_heals() {
+fn audit_truncated_tail_stays_reported() {
     let (_dir, with, bytes) = written(10);
     let lines: Vec<&[u8]> = bytes.split_inclusive(|b| *b == b'\n').collect();
     std::fs::write(with.path(), lines[..8].concat()).unwrap();
-    with.add(&event(11)).unwrap();
+    with.append(&event(11)).unwrap();
     assert_eq!(first_bad(&with), Some(9));
     let mut told = Vec::new();
     with.read(|r, _| told.push((r.seq, r.event.clone(), r.number("expected"), r.number("found")))).unwrap();
@@ -237,12 +237,12 @@ fn a_cut_tail_is_told_by_the_next_record_and_never_heals() {
 }
 
 #[test]
-fn the_chain_goes_on_in_the_next_file() {
+fn audit_chain_continues_in_next_file() {
     let (dir, with, _) = written(3);
-    let long = Event::new(What::Request).word("model", &"x".repeat(128));
+    let long = Event::new(EventKind::Request).word("model", &"x".repeat(128));
     let long = (0..90).fold(long, |e, _| e.word("again", &"y".repeat(128)));
     while with.files().unwrap().len() < 3 {
-        with.add(&long).unwrap();
+        with.append(&long).unwrap();
     }
     let report = with.verify().unwrap();
     assert_eq!(report.first_bad, None);
@@ -260,14 +260,14 @@ fn the_chain_goes_on_in_the_next_file() {
 }
 
 #[test]
-fn many_processes_write_one_chain() {
+fn audit_chain_with_many_writers() {
     let dir = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for n in 0..8 {
             let dir = dir.path();
             scope.spawn(move || {
                 let log = log(dir, (n % 2 == 0).then_some("not a real key"));
-                (0..25).for_each(|i| log.add(&event(i)).unwrap());
+                (0..25).for_each(|i| log.append(&event(i)).unwrap());
             });
         }
     });

@@ -3,11 +3,11 @@
 use super::super::{Placeholders, Policy, Raw, Redactor};
 use base64::Engine;
 
-fn redacted(text: &str) -> String {
+fn redact(text: &str) -> String {
     Redactor::new(&Policy::default()).unwrap().redact(Raw::from(text), &mut Placeholders::default()).0.as_str().to_owned()
 }
 
-fn streamed(text: &str, piece: usize) -> String {
+fn redact_stream(text: &str, piece: usize) -> String {
     let redactor = Redactor::new(&Policy::default()).unwrap();
     let (mut out, mut stream) = (Vec::new(), redactor.stream());
     for bytes in text.as_bytes().chunks(piece) {
@@ -22,7 +22,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// A value nobody could guess, with its number in it.
-fn hidden(n: usize) -> String {
+fn secret_value(n: usize) -> String {
     encoded(&format!("value number {n} of many"))
 }
 
@@ -32,16 +32,16 @@ fn certificates(bytes: usize) -> String {
 }
 
 fn entries(count: usize) -> String {
-    (0..count).map(|n| format!("  entry-{n}: {}\n", hidden(n))).collect()
+    (0..count).map(|n| format!("  entry-{n}: {}\n", secret_value(n))).collect()
 }
 
 fn assert_hidden(out: &str, count: usize, what: &str) {
-    let left: Vec<usize> = (0..count).filter(|n| out.contains(&hidden(*n))).collect();
+    let left: Vec<usize> = (0..count).filter(|n| out.contains(&secret_value(*n))).collect();
     assert!(left.is_empty(), "{what}: {} of {count} left, first {:?}", left.len(), left.first());
 }
 
 #[test]
-fn kubernetes_secret_of_any_size_is_redacted_to_its_end() {
+fn kubernetes_secret_is_redacted_to_its_end() {
     for count in [3, 900] {
         let data = entries(count);
         let authority = certificates(4_000);
@@ -63,36 +63,36 @@ fn kubernetes_secret_of_any_size_is_redacted_to_its_end() {
                 "json",
                 format!(
                     "{{\"apiVersion\": \"v1\",\n \"data\": {{{}}},\n \"kind\": \"Secret\", \"metadata\": {{\"name\": \"app\"}}}}",
-                    (0..count).map(|n| format!("\"entry-{n}\": \"{}\"", hidden(n))).collect::<Vec<_>>().join(",\n  ")
+                    (0..count).map(|n| format!("\"entry-{n}\": \"{}\"", secret_value(n))).collect::<Vec<_>>().join(",\n  ")
                 ),
             ),
             (
                 "annotation",
                 format!(
                     "metadata:\n  annotations:\n    last-applied: |\n      {{\"data\":{{{}}},\"kind\":\"Secret\"}}\n",
-                    (0..count).map(|n| format!("\"entry-{n}\":\"{}\"", hidden(n))).collect::<Vec<_>>().join(",")
+                    (0..count).map(|n| format!("\"entry-{n}\":\"{}\"", secret_value(n))).collect::<Vec<_>>().join(",")
                 ),
             ),
             (
                 "escaped",
                 format!(
                     "{{\"text\": \"{{\\\"kind\\\":\\\"Secret\\\",\\\"data\\\":{{{}}}}}\"}}",
-                    (0..count).map(|n| format!("\\\"entry-{n}\\\":\\\"{}\\\"", hidden(n))).collect::<Vec<_>>().join(",")
+                    (0..count).map(|n| format!("\\\"entry-{n}\\\":\\\"{}\\\"", secret_value(n))).collect::<Vec<_>>().join(",")
                 ),
             ),
         ] {
-            let out = redacted(&text);
+            let out = redact(&text);
             assert_hidden(&out, count, what);
             assert!(!what.starts_with("cert") || out.contains(&authority), "{what}: a certificate is public");
-            let out = streamed(&text, 10_007);
+            let out = redact_stream(&text, 10_007);
             assert_hidden(&out, count, &format!("{what}, streamed"));
-            assert_eq!(out, streamed(&text, 4096), "{what}: pieces decide nothing");
+            assert_eq!(out, redact_stream(&text, 4096), "{what}: pieces decide nothing");
         }
     }
 }
 
 #[test]
-fn kubernetes_secret_larger_than_a_block_is_redacted_wherever_it_is_cut() {
+fn kubernetes_secret_across_blocks_is_redacted() {
     let count = 7_000;
     for lead in [0, 240_000, 255_000] {
         let filler = "nothing of note on this line\n".repeat(lead / 29);
@@ -106,7 +106,7 @@ fn kubernetes_secret_larger_than_a_block_is_redacted_wherever_it_is_cut() {
                 entries(count)
             ),
         ] {
-            let out = streamed(&text, 65_536);
+            let out = redact_stream(&text, 65_536);
             assert_hidden(&out, count, "streamed");
             assert!(out.contains("visiblesetting") && out.starts_with(filler.as_str()), "what is none stays");
         }
@@ -123,7 +123,7 @@ fn helm_release_payload_is_redacted_whole() {
         format!("data:\n  release: {payload}\ntype: helm.sh/release.v1\n"),
         format!("{{\"kind\":\"Secret\",\"data\":{{\"release\":\"{payload}\"}},\"type\":\"helm.sh/release.v1\"}}"),
     ] {
-        for out in [redacted(&text), streamed(&text, 50_000)] {
+        for out in [redact(&text), redact_stream(&text, 50_000)] {
             assert!(out.len() < 600, "{} bytes of {} are left", out.len(), text.len());
         }
     }
@@ -148,12 +148,12 @@ fn kubernetes_secret_values_are_read_in_every_style() {
             "kind: Secret\ndata:\n  a: >-\n    [SECRET_1]\n    [SECRET_2]\n",
         ),
     ] {
-        assert_eq!(redacted(text), expected);
+        assert_eq!(redact(text), expected);
     }
 }
 
 #[test]
-fn what_is_no_kubernetes_secret_stays() {
+fn kubernetes_other_manifests_are_kept() {
     for text in [
         "kind: ConfigMap\ndata:\n  mode: cGxhaW52YWx1ZTc=\n",
         "apiVersion: v1\ndata:\n  mode: visiblesetting\nkind: ConfigMap\n",
@@ -167,6 +167,6 @@ fn what_is_no_kubernetes_secret_stays() {
         "{\"kind\": \"ConfigMap\", \"data\": {\"a\": \"cGxhaW52YWx1ZTc=\"}}",
         "We keep a kind: Secret manifest per team and rotate the data: every month, see the runbook.\n",
     ] {
-        assert_eq!(redacted(text), text);
+        assert_eq!(redact(text), text);
     }
 }

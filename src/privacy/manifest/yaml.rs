@@ -1,11 +1,11 @@
 //! A YAML manifest, read line by line.
 
-use super::super::text::Text;
-use super::Take;
+use super::super::text::TextBytes;
+use super::RangeCallback;
 
 /// The parser state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct State {
+pub(in super::super) struct YamlState {
     /// The column of the mapping's names.
     column: usize,
     /// The column of `data:` or `stringData:`, while inside it.
@@ -24,7 +24,7 @@ pub(in super::super) struct State {
 }
 
 /// A line: start and end of its content, and the column it starts in.
-struct Line<'t> {
+struct YamlLine<'t> {
     start: usize,
     stop: usize,
     column: usize,
@@ -34,20 +34,20 @@ struct Line<'t> {
 }
 
 /// Quote marks, frames and diff signs before a line count as blanks.
-fn line(text: Text<'_>, from: usize, end: usize) -> Line<'_> {
-    let stop = text.run_back(end, 1, |b| b == b'\r').max(from);
-    let mut start = text.run(from, stop - from, |b| matches!(b, b' ' | b'\t' | b'>' | b'+'));
+fn yaml_line(text: TextBytes<'_>, from: usize, end: usize) -> YamlLine<'_> {
+    let stop = text.scan_back(end, 1, |b| b == b'\r').max(from);
+    let mut start = text.scan_while(from, stop - from, |b| matches!(b, b' ' | b'\t' | b'>' | b'+'));
     let mut dash = None;
     if text.at(start) == b'-' && text.at(start + 1) == b' ' {
         dash = Some(start - from);
-        start = text.run(start + 1, stop - start - 1, |b| b == b' ');
+        start = text.scan_while(start + 1, stop - start - 1, |b| b == b' ');
     }
-    Line { start, stop, column: start - from, content: text.cut(start, stop), dash }
+    YamlLine { start, stop, column: start - from, content: text.slice(start, stop), dash }
 }
 
 /// The end of a line, at any distance.
-fn line_end(text: Text<'_>, from: usize) -> usize {
-    memchr::memchr(b'\n', text.cut(from, text.len())).map_or(text.len(), |p| from + p)
+fn line_end(text: TextBytes<'_>, from: usize) -> usize {
+    memchr::memchr(b'\n', text.slice(from, text.len())).map_or(text.len(), |p| from + p)
 }
 
 fn ends_document(content: &[u8]) -> bool {
@@ -55,14 +55,14 @@ fn ends_document(content: &[u8]) -> bool {
 }
 
 /// The first line of the mapping around a position, not before `limit`.
-pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, State) {
-    let mut from = memchr::memrchr(b'\n', text.cut(limit, at)).map_or(limit, |p| limit + p + 1);
-    let own = line(text, from, line_end(text, at));
+pub(super) fn mapping_start(text: TextBytes<'_>, at: usize, limit: usize) -> (usize, YamlState) {
+    let mut from = memchr::memrchr(b'\n', text.slice(limit, at)).map_or(limit, |p| limit + p + 1);
+    let own = yaml_line(text, from, line_end(text, at));
     let column = own.column;
     let mut dash = own.dash;
     while from > limit && dash.is_none() {
-        let before = memchr::memrchr(b'\n', text.cut(limit, from - 1)).map_or(limit, |p| limit + p + 1);
-        let above = line(text, before, from - 1);
+        let before = memchr::memrchr(b'\n', text.slice(limit, from - 1)).map_or(limit, |p| limit + p + 1);
+        let above = yaml_line(text, before, from - 1);
         if !above.content.is_empty() && (above.column < column || ends_document(above.content)) {
             break;
         }
@@ -70,35 +70,35 @@ pub(super) fn beginning(text: Text<'_>, at: usize, limit: usize) -> (usize, Stat
         dash = above.dash.filter(|_| above.column == column);
         from = before;
     }
-    (from, State { column, block: None, name: None, public: false, inside: false, skips: false, assumed: false, first: true })
+    (from, YamlState { column, block: None, name: None, public: false, inside: false, skips: false, assumed: false, first: true })
 }
 
 /// The mapping that begins with an API version followed by its data.
-pub(super) fn data_first(text: Text<'_>, at: usize, to: usize) -> Option<(usize, State)> {
+pub(super) fn data_first(text: TextBytes<'_>, at: usize, to: usize) -> Option<(usize, YamlState)> {
     let from = text.line_start(at, 64);
-    let first = line(text, from, to);
-    let next = line(text, line_end(text, to) + 1, line_end(text, line_end(text, to) + 1));
+    let first = yaml_line(text, from, to);
+    let next = yaml_line(text, line_end(text, to) + 1, line_end(text, line_end(text, to) + 1));
     let state =
-        State { column: first.column, block: None, name: None, public: false, inside: false, skips: false, assumed: true, first: true };
+        YamlState { column: first.column, block: None, name: None, public: false, inside: false, skips: false, assumed: true, first: true };
     (first.start == at && next.content == b"data:" && next.column == first.column).then_some((from, state))
 }
 
 /// Reads lines to the end of the mapping or of the text.
-pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>) -> (usize, Option<State>) {
+pub(super) fn read(text: TextBytes<'_>, from: usize, mut state: YamlState, take: RangeCallback<'_>) -> (usize, Option<YamlState>) {
     let mut at = from;
     while at < text.len() {
         let end = line_end(text, at);
         let last = end == text.len();
         if state.inside {
             // The rest of a line from an earlier block.
-            let stop = text.run_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\'')).max(at);
+            let stop = text.scan_back(end, 2, |b| matches!(b, b'\r' | b'"' | b'\'')).max(at);
             if stop > at {
                 take(at, stop);
             }
             state.inside = last;
         } else if state.skips {
             state.skips = last;
-        } else if !state.line(text, at, end, take) {
+        } else if !state.read_line(text, at, end, take) {
             return (at, None);
         } else if last && end > at {
             state.inside = state.block.is_some();
@@ -109,10 +109,10 @@ pub(super) fn read(text: Text<'_>, from: usize, mut state: State, take: Take<'_>
     (text.len(), Some(state))
 }
 
-impl State {
+impl YamlState {
     /// Reads a line. Returns whether the mapping continues.
-    fn line(&mut self, text: Text<'_>, from: usize, end: usize, take: Take<'_>) -> bool {
-        let line = line(text, from, end);
+    fn read_line(&mut self, text: TextBytes<'_>, from: usize, end: usize, take: RangeCallback<'_>) -> bool {
+        let line = yaml_line(text, from, end);
         let first = std::mem::replace(&mut self.first, false);
         if line.content.is_empty() || line.content.starts_with(b"#") {
             return true;
@@ -122,7 +122,7 @@ impl State {
             return false;
         }
         if self.block.is_some_and(|block| line.column > block) {
-            self.entry(text, &line, take);
+            self.read_entry(text, &line, take);
             return true;
         }
         self.block = None;
@@ -131,7 +131,7 @@ impl State {
         for name in [&b"data:"[..], b"stringData:"] {
             if let Some(rest) = line.content.strip_prefix(name) {
                 self.block = Some(line.column);
-                flow(text, line.start + name.len(), rest, take);
+                read_flow(text, line.start + name.len(), rest, take);
             }
         }
         let kind = line.content.strip_prefix(b"kind:").filter(|_| self.assumed && line.column == self.column);
@@ -143,7 +143,7 @@ impl State {
     }
 
     /// Reads `name: value`, or a line of a multi-line value.
-    fn entry(&mut self, text: Text<'_>, line: &Line<'_>, take: Take<'_>) {
+    fn read_entry(&mut self, text: TextBytes<'_>, line: &YamlLine<'_>, take: RangeCallback<'_>) {
         if self.name.is_some_and(|name| line.column > name) {
             self.public = match line.content {
                 content if content.starts_with(b"-----BEGIN CERTIFICATE") => true,
@@ -156,15 +156,16 @@ impl State {
             return;
         }
         self.public = false;
-        let colon = text.run(line.start, 256, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\'' | b'/'));
-        let (from, named) = if text.at(colon) == b':' { (text.blanks(colon + 1), true) } else { (line.start, false) };
+        let colon =
+            text.scan_while(line.start, 256, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"' | b'\'' | b'/'));
+        let (from, named) = if text.at(colon) == b':' { (text.skip_blanks(colon + 1), true) } else { (line.start, false) };
         if named {
             self.name = Some(line.column);
         }
-        let from = if text.has(from, b"!!binary") { text.blanks(from + 8) } else { from };
-        let (start, stop) = scalar(text, from.min(line.stop), line.stop);
+        let from = if text.starts_with_at(from, b"!!binary") { text.skip_blanks(from + 8) } else { from };
+        let (start, stop) = scalar_range(text, from.min(line.stop), line.stop);
         // The block scalar indicators of a value on the following lines.
-        let below = matches!(text.cut(start, stop), [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]);
+        let below = matches!(text.slice(start, stop), [b'|' | b'>'] | [b'|' | b'>', b'-' | b'+' | b'0'..=b'9'] | [b'&' | b'*', ..]);
         if stop > start && !below {
             take(start, stop);
         }
@@ -172,30 +173,30 @@ impl State {
 }
 
 /// A value on one line, without quotes and trailing comment.
-fn scalar(text: Text<'_>, from: usize, stop: usize) -> (usize, usize) {
+fn scalar_range(text: TextBytes<'_>, from: usize, stop: usize) -> (usize, usize) {
     let quote = text.at(from);
     if matches!(quote, b'"' | b'\'') {
-        let inside = text.cut(from + 1, stop);
+        let inside = text.slice(from + 1, stop);
         let end = memchr::memrchr(quote, inside).map_or(stop, |p| from + 1 + p);
         return (from + 1, end);
     }
-    let content = text.cut(from, stop);
+    let content = text.slice(from, stop);
     let comment = content.windows(2).position(|pair| pair == b" #").unwrap_or(content.len());
     let end = from + content.get(..comment).unwrap_or_default().trim_ascii_end().len();
     (from, end)
 }
 
 /// Data on the line of their name: `data: {password: cGFzcw==, user: YXBw}`.
-fn flow(text: Text<'_>, from: usize, rest: &[u8], take: Take<'_>) {
+fn read_flow(text: TextBytes<'_>, from: usize, rest: &[u8], take: RangeCallback<'_>) {
     if !rest.trim_ascii().starts_with(b"{") {
         return;
     }
     let mut at = from;
     let end = from + rest.len();
     while at < end {
-        let colon = text.run(at, end - at, |b| b != b':');
-        let value = text.run(colon + 1, 8, |b| matches!(b, b' ' | b'"' | b'\''));
-        let stop = text.run(value, end.saturating_sub(value), |b| !matches!(b, b',' | b'}' | b'"' | b'\''));
+        let colon = text.scan_while(at, end - at, |b| b != b':');
+        let value = text.scan_while(colon + 1, 8, |b| matches!(b, b' ' | b'"' | b'\''));
+        let stop = text.scan_while(value, end.saturating_sub(value), |b| !matches!(b, b',' | b'}' | b'"' | b'\''));
         if stop > value {
             take(value, stop);
         }

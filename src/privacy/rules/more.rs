@@ -2,9 +2,9 @@
 //! prefix only has to be random.
 
 use super::super::kind::{API_KEY, SECRET};
-use super::{Check, Rule};
+use super::{Rule, TokenCheck};
 
-pub(super) const RULES: &[Rule] = &[
+pub(super) const OTHER_RULES: &[Rule] = &[
     Rule {
         name: "prefixed",
         kind: API_KEY,
@@ -26,9 +26,9 @@ pub(super) const RULES: &[Rule] = &[
             "api_live_ca.{b:16-}",
             "api_live_eu.{b:16-}",
         ],
-        check: Check::Random,
-        finds: &["acme_live_{w:32}", "initech_pat_{w:20}", "mergify_application_key_prod_{w:40}"],
-        spares: &["is_live_streaming_enabled_now", "the_api_reference_documentation_page", "get_token_from_header_or_cookie"],
+        check: TokenCheck::Random,
+        matches: &["acme_live_{w:32}", "initech_pat_{w:20}", "mergify_application_key_prod_{w:40}"],
+        non_matches: &["is_live_streaming_enabled_now", "the_api_reference_documentation_page", "get_token_from_header_or_cookie"],
     },
     Rule {
         name: "small-services",
@@ -103,17 +103,17 @@ pub(super) const RULES: &[Rule] = &[
             "akab-{b:16}-{b:16}",
             "{b:29}|:ak_{w:20-}",
         ],
-        check: Check::Digit,
-        finds: &["llx-{w:48}", "tgp_v1_{b:43}", "API-{U:29}", "shltm_{w:40}", "4b1d{w:38}", "{w:6}_{w:29}_mmk"],
-        spares: &["ion_range", "API-KEY", "pri_key", "apk_install", "na1.example.com"],
+        check: TokenCheck::Digit,
+        matches: &["llx-{w:48}", "tgp_v1_{b:43}", "API-{U:29}", "shltm_{w:40}", "4b1d{w:38}", "{w:6}_{w:29}_mmk"],
+        non_matches: &["ion_range", "API-KEY", "pri_key", "apk_install", "na1.example.com"],
     },
     Rule {
         name: "cluster-and-seed",
         kind: SECRET,
         shapes: &["SWMTKN-1-{L:50}-{L:25}", "SWMKEY-1-{B:43}", "SUA{U:55}", "SAA{U:55}", "SOA{U:55}"],
-        check: Check::Digit,
-        finds: &["SWMTKN-1-{L:50}-{L:25}", "SUA{U:55}"],
-        spares: &["SWMTKN-1-"],
+        check: TokenCheck::Digit,
+        matches: &["SWMTKN-1-{L:50}-{L:25}", "SUA{U:55}"],
+        non_matches: &["SWMTKN-1-"],
     },
     Rule {
         name: "password-hash",
@@ -132,9 +132,9 @@ pub(super) const RULES: &[Rule] = &[
             "$argon2i$v={d:2}$m={d:1-8},t={d:1-4},p={d:1-4}${B:16-}${B:16-}",
             "$krb5tgs$23${p:100-}",
         ],
-        check: Check::Form,
-        finds: &["root:$1$abcdefgh${w:22}:19000:0:99999:7:::", "hash $2b$12${w:53}"],
-        spares: &["$2a$10", "costs $1$ and $5$"],
+        check: TokenCheck::Form,
+        matches: &["root:$1$abcdefgh${w:22}:19000:0:99999:7:::", "hash $2b$12${w:53}"],
+        non_matches: &["$2a$10", "costs $1$ and $5$"],
     },
     Rule {
         name: "webhook",
@@ -152,11 +152,11 @@ pub(super) const RULES: &[Rule] = &[
             "maker.ifttt.com/trigger/{b:1-60}/with/key/{b:20-}",
             "webhook.site/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}",
         ],
-        check: Check::Digit,
-        finds: &[
+        check: TokenCheck::Digit,
+        matches: &[
             "https://outlook.office.com/webhook/{x:8}-{x:4}-{x:4}-{x:4}-{x:12}@{x:8}-{x:4}-{x:4}-{x:4}-{x:12}/IncomingWebhook/{x:32}/{x:8}",
             "https://chat.googleapis.com/v1/spaces/{w:11}/messages?key={w:39}&token={w:43}",
         ],
-        spares: &["https://outlook.office.com/mail", "https://hooks.zapier.com/", "prod-01.westus.logic.azure.com"],
+        non_matches: &["https://outlook.office.com/mail", "https://hooks.zapier.com/", "prod-01.westus.logic.azure.com"],
     },
 ];

@@ -1,20 +1,20 @@
 //! Base URLs of APIs, validated and normalized.
 
 use crate::name::Name;
-use crate::provider::error::{Error, Kind, who};
+use crate::provider::error::{Error, ProviderErrorKind, provider_title};
 use reqwest::Url;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// A validated and normalized base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address(pub(super) Url);
+pub struct BaseUrl(pub(super) Url);
 
-impl Address {
+impl BaseUrl {
     /// Parses a base URL. Without a path it gets `/v1`; plain http is allowed for this machine
     /// only.
     pub fn parse(name: &Name, base_url: &str) -> Result<Self, Error> {
-        let bad = |why: &str| Error::new(Kind::BadAddress, format!("the address of {} {why}", who(name)));
+        let bad = |why: &str| Error::new(ProviderErrorKind::BadAddress, format!("the address of {} {why}", provider_title(name)));
         if !base_url.bytes().all(|b| b.is_ascii_graphic()) {
             return Err(bad("contains a space, a control character or a non-ASCII character"));
         }
@@ -35,10 +35,10 @@ impl Address {
         if url.scheme() == "http" && !address.is_loopback() {
             let host = url.host_str().unwrap_or_default();
             return Err(Error::new(
-                Kind::PlainHttp,
+                ProviderErrorKind::PlainHttp,
                 format!(
                     "{} uses plain http at `{host}`, which would expose the key and the conversation on the network: use https",
-                    who(name)
+                    provider_title(name)
                 ),
             ));
         }
@@ -78,7 +78,7 @@ impl Address {
 
     /// The same host, with a suffix of the base path removed.
     #[must_use]
-    pub(in crate::provider) fn without(&self, end: &str) -> Self {
+    pub(in crate::provider) fn without_suffix(&self, end: &str) -> Self {
         let mut url = self.0.clone();
         let path = url.path().strip_suffix(end).unwrap_or(url.path()).to_owned();
         url.set_path(&path);
@@ -86,7 +86,7 @@ impl Address {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -96,12 +96,12 @@ impl fmt::Display for Address {
 mod tests {
     use super::*;
 
-    fn address(base_url: &str) -> Result<String, Kind> {
-        Address::parse(&"own".parse().unwrap(), base_url).map(|a| a.to_string()).map_err(|e| e.kind())
+    fn address(base_url: &str) -> Result<String, ProviderErrorKind> {
+        BaseUrl::parse(&"own".parse().unwrap(), base_url).map(|a| a.to_string()).map_err(|e| e.kind())
     }
 
     #[test]
-    fn an_address_has_one_form() {
+    fn address_is_normalized() {
         for (given, want) in [
             ("https://example.org", "https://example.org/v1"),
             ("https://example.org/", "https://example.org/v1"),
@@ -117,27 +117,27 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_or_not_safe_is_refused() {
+    fn base_url_unsafe_is_refused() {
         for (given, want) in [
-            ("", Kind::BadAddress),
-            ("example.org/v1", Kind::BadAddress),
-            ("ftp://example.org", Kind::BadAddress),
-            ("https://ex\u{e4}mple.org", Kind::BadAddress),
-            ("https://example.org/a b", Kind::BadAddress),
-            ("https://example.org\n", Kind::BadAddress),
-            ("https://me:secret@example.org", Kind::BadAddress),
-            ("https://example.org/v1?key=1", Kind::BadAddress),
-            ("https://example.org/v1#x", Kind::BadAddress),
-            ("file:///etc/passwd", Kind::BadAddress),
-            ("https:evil.example://openrouter.ai/api/v1", Kind::BadAddress),
-            ("https:evil.example", Kind::BadAddress),
-            ("https://evil.example\\openrouter.ai/v1", Kind::BadAddress),
-            ("http://example.org/v1", Kind::PlainHttp),
-            ("http://localhost.example.org/v1", Kind::PlainHttp),
-            ("http://127.0.0.1.example.org/v1", Kind::PlainHttp),
-            ("http://192.168.1.7:11434/v1", Kind::PlainHttp),
-            ("http://[::ffff:127.0.0.1]/v1", Kind::PlainHttp),
-            ("http://0.0.0.0:1/v1", Kind::PlainHttp),
+            ("", ProviderErrorKind::BadAddress),
+            ("example.org/v1", ProviderErrorKind::BadAddress),
+            ("ftp://example.org", ProviderErrorKind::BadAddress),
+            ("https://ex\u{e4}mple.org", ProviderErrorKind::BadAddress),
+            ("https://example.org/a b", ProviderErrorKind::BadAddress),
+            ("https://example.org\n", ProviderErrorKind::BadAddress),
+            ("https://me:secret@example.org", ProviderErrorKind::BadAddress),
+            ("https://example.org/v1?key=1", ProviderErrorKind::BadAddress),
+            ("https://example.org/v1#x", ProviderErrorKind::BadAddress),
+            ("file:///etc/passwd", ProviderErrorKind::BadAddress),
+            ("https:evil.example://openrouter.ai/api/v1", ProviderErrorKind::BadAddress),
+            ("https:evil.example", ProviderErrorKind::BadAddress),
+            ("https://evil.example\\openrouter.ai/v1", ProviderErrorKind::BadAddress),
+            ("http://example.org/v1", ProviderErrorKind::PlainHttp),
+            ("http://localhost.example.org/v1", ProviderErrorKind::PlainHttp),
+            ("http://127.0.0.1.example.org/v1", ProviderErrorKind::PlainHttp),
+            ("http://192.168.1.7:11434/v1", ProviderErrorKind::PlainHttp),
+            ("http://[::ffff:127.0.0.1]/v1", ProviderErrorKind::PlainHttp),
+            ("http://0.0.0.0:1/v1", ProviderErrorKind::PlainHttp),
         ] {
             assert_eq!(address(given), Err(want), "{given}");
         }

@@ -1,52 +1,57 @@
 //! Classifies network failures by the innermost error of the libraries.
 
-use super::Line;
-use crate::clock::in_words;
-use crate::provider::error::{Error, Kind};
+use super::ProviderClient;
+use crate::clock::humanize;
+use crate::provider::error::{Error, ProviderErrorKind};
 use std::error::Error as _;
 use std::io;
 
-impl Line {
+impl ProviderClient {
     /// The error for a network failure.
-    pub(super) fn failed(&self, failure: &reqwest::Error, stage: Stage) -> Error {
-        let cause = Cause::of(failure);
-        let host = self.address.host();
+    pub(super) fn map_error(&self, failure: &reqwest::Error, stage: Phase) -> Error {
+        let cause = NetCause::from_error(failure);
+        let host = self.base_url.host();
         match cause {
-            Cause::Certificate(why) => self.error(Kind::Tls, &format!("at `{host}` cannot be trusted: {why}")),
-            Cause::Tls => self.error(Kind::Tls, &format!("at `{host}` cannot be reached: the TLS connection failed")),
-            Cause::Dns => self.error(Kind::Dns, &format!("cannot be found: no address for `{host}`")).again(),
+            NetCause::Certificate(why) => self.error(ProviderErrorKind::Tls, &format!("at `{host}` cannot be trusted: {why}")),
+            NetCause::Tls => self.error(ProviderErrorKind::Tls, &format!("at `{host}` cannot be reached: the TLS connection failed")),
+            NetCause::Dns => self.error(ProviderErrorKind::Dns, &format!("cannot be found: no address for `{host}`")).retryable(),
             // On this machine, a retry would not help: the server is not running.
-            Cause::Refused if self.address.is_loopback() => {
-                let port = self.address.0.port_or_known_default().unwrap_or(0);
-                self.error(Kind::Refused, &format!("is not running: nothing listens at `{host}:{port}`"))
+            NetCause::Refused if self.base_url.is_loopback() => {
+                let port = self.base_url.0.port_or_known_default().unwrap_or(0);
+                self.error(ProviderErrorKind::Refused, &format!("is not running: nothing listens at `{host}:{port}`"))
             }
-            Cause::Refused => self.error(Kind::Refused, &format!("cannot be reached: `{host}` refuses the connection")).again(),
-            Cause::Timeout => {
-                let wait = in_words(self.patience().connect);
-                self.error(Kind::Timeout, &format!("cannot be reached: `{host}` did not accept the connection within {wait}")).again()
+            NetCause::Refused => {
+                self.error(ProviderErrorKind::Refused, &format!("cannot be reached: `{host}` refuses the connection")).retryable()
             }
-            Cause::NotHttp => self.error(Kind::Malformed, "sent an answer that is not HTTP"),
-            _ if stage == Stage::Before && failure.is_connect() => {
-                self.error(Kind::Connect, &format!("cannot be reached at `{host}`")).again()
+            NetCause::Timeout => {
+                let wait = humanize(self.timeouts().connect);
+                self.error(ProviderErrorKind::Timeout, &format!("cannot be reached: `{host}` did not accept the connection within {wait}"))
+                    .retryable()
             }
-            Cause::Reset if stage == Stage::Before => self.error(Kind::Reset, "reset the connection before it answered"),
-            Cause::Reset => self.error(Kind::Reset, "reset the connection in the middle of the answer"),
-            Cause::Ended | Cause::Other if stage == Stage::Before => self.error(Kind::Reset, "closed the connection without an answer"),
-            Cause::Ended | Cause::Other => self.error(Kind::Truncated, "stopped in the middle of the answer"),
+            NetCause::NotHttp => self.error(ProviderErrorKind::Malformed, "sent an answer that is not HTTP"),
+            _ if stage == Phase::Before && failure.is_connect() => {
+                self.error(ProviderErrorKind::Connect, &format!("cannot be reached at `{host}`")).retryable()
+            }
+            NetCause::Reset if stage == Phase::Before => self.error(ProviderErrorKind::Reset, "reset the connection before it answered"),
+            NetCause::Reset => self.error(ProviderErrorKind::Reset, "reset the connection in the middle of the answer"),
+            NetCause::Ended | NetCause::Other if stage == Phase::Before => {
+                self.error(ProviderErrorKind::Reset, "closed the connection without an answer")
+            }
+            NetCause::Ended | NetCause::Other => self.error(ProviderErrorKind::Truncated, "stopped in the middle of the answer"),
         }
     }
 }
 
 /// When the failure happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum Phase {
     /// Before the answer began.
     Before,
     Middle,
 }
 
 /// The innermost cause of a failure.
-enum Cause {
+enum NetCause {
     Certificate(&'static str),
     Tls,
     Dns,
@@ -58,19 +63,19 @@ enum Cause {
     Other,
 }
 
-impl Cause {
-    fn of(failure: &reqwest::Error) -> Self {
+impl NetCause {
+    fn from_error(failure: &reqwest::Error) -> Self {
         let mut found = if failure.is_timeout() { Self::Timeout } else { Self::Other };
         let mut next = failure.source();
         while let Some(one) = next {
             if let Some(tls) = one.downcast_ref::<rustls::Error>() {
-                return Self::of_tls(tls);
+                return Self::from_tls(tls);
             }
             let mut inner = one.downcast_ref::<io::Error>();
             while let Some(io) = inner {
                 // Such an error does not report what it holds as a source.
                 if let Some(tls) = io.get_ref().and_then(|held| held.downcast_ref::<rustls::Error>()) {
-                    return Self::of_tls(tls);
+                    return Self::from_tls(tls);
                 }
                 inner = io.get_ref().and_then(|held| held.downcast_ref::<io::Error>());
                 match io.kind() {
@@ -97,7 +102,7 @@ impl Cause {
         found
     }
 
-    fn of_tls(tls: &rustls::Error) -> Self {
+    fn from_tls(tls: &rustls::Error) -> Self {
         use rustls::CertificateError as Bad;
         match tls {
             rustls::Error::InvalidCertificate(bad) => Self::Certificate(match bad {

@@ -7,19 +7,19 @@ mod carrier;
 mod failure;
 mod reply;
 
-pub use address::Address;
+pub use address::BaseUrl;
 #[cfg(feature = "object-storage")]
-pub use carrier::Carrier;
-pub(super) use reply::{Reply, Sort};
+pub use carrier::StorageTransport;
+pub(super) use reply::{BodyKind, HttpReply};
 
-use super::error::{Error, Kind, quote, who};
-use super::stream::Caps;
+use super::error::{Error, ProviderErrorKind, provider_title, sanitize_quote};
+use super::stream::SizeLimits;
 use crate::catalog::Endpoint;
-use crate::clock::{Clock, in_words};
+use crate::clock::{Clock, humanize};
 use crate::name::Name;
 use crate::privacy::Redactor;
 use crate::secret::Secret;
-use failure::Stage;
+use failure::Phase;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use rustls::pki_types::CertificateDer;
@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 
 /// Timeouts and retries.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// For the connection.
     pub connect: Duration,
     /// For the first byte of an answer.
@@ -40,57 +40,57 @@ pub struct Patience {
     /// For the next byte; a comment counts.
     pub idle: Duration,
     /// For the end of a stream after the answer has ended.
-    pub farewell: Duration,
+    pub drain: Duration,
     /// For a whole request, with its retries and all of its answer.
     pub deadline: Duration,
     /// For a list or an account, from the request to the end of the answer or of its error: these
     /// are short, and a person waits for them.
-    pub short: Duration,
+    pub short_reply: Duration,
     /// The number of retries.
     pub retries: u32,
     /// The pause before the first retry; it doubles each time.
     pub pause: Duration,
     /// The longest waiting time of a provider that is waited for.
-    pub longest_pause: Duration,
+    pub max_pause: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_secs(120),
             idle: Duration::from_secs(60),
-            farewell: Duration::from_secs(3),
+            drain: Duration::from_secs(3),
             deadline: Duration::from_secs(1800),
-            short: Duration::from_secs(30),
+            short_reply: Duration::from_secs(30),
             retries: 3,
             pause: Duration::from_millis(500),
-            longest_pause: Duration::from_secs(20),
+            max_pause: Duration::from_secs(20),
         }
     }
 }
 
 /// The network settings of the environment.
 #[derive(Debug, Default)]
-pub struct Net {
+pub struct NetworkConfig {
     /// Certificates (PEM) to trust in addition to the built-in ones: the content of
     /// `SSL_CERT_FILE`.
     pub extra_ca_pem: Option<Vec<u8>>,
     /// The proxy for https, which may contain a password: `HTTPS_PROXY`.
     pub https_proxy: Option<Secret>,
-    /// Hosts reached without the proxy: `NO_PROXY`.
+    /// Hosts reached without the proxy: `NO_PROXY_VARIABLES`.
     pub no_proxy: Option<String>,
     /// Timeouts and retries.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
     /// Size limits of answers.
-    pub caps: Caps,
+    pub size_limits: SizeLimits,
 }
 
 /// What a connection needs.
 #[derive(Clone, Debug)]
-pub struct Reach {
+pub struct HttpContext {
     /// The network settings.
-    pub net: Arc<Net>,
+    pub config: Arc<NetworkConfig>,
     /// Redacts the providers' messages in errors.
     pub redactor: Arc<Redactor>,
     /// Reads the time, to interpret a date in `Retry-After`.
@@ -110,7 +110,7 @@ pub(super) enum Auth {
 
 /// The method of a request that changes something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(super) enum HttpMethod {
     /// Creates.
     Post,
     /// Updates.
@@ -120,79 +120,85 @@ pub(super) enum Verb {
 }
 
 /// A connection to one provider.
-pub(super) struct Line {
+pub(super) struct ProviderClient {
     pub(super) name: Name,
-    pub(super) address: Address,
-    pub(super) reach: Reach,
+    pub(super) base_url: BaseUrl,
+    pub(super) context: HttpContext,
     client: OnceLock<reqwest::Client>,
 }
 
-impl fmt::Debug for Line {
+impl fmt::Debug for ProviderClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("name", &self.name).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Line").field("name", &self.name).field("address", &self.base_url).finish_non_exhaustive()
     }
 }
 
-impl Line {
+impl ProviderClient {
     /// A connection to an endpoint. It connects with the first request.
-    pub(super) fn new(endpoint: &Endpoint, reach: Reach) -> Result<Self, Error> {
-        let address = Address::parse(&endpoint.name, &endpoint.base_url)?;
-        Ok(Self { name: endpoint.name.clone(), address, reach, client: OnceLock::new() })
+    pub(super) fn new(endpoint: &Endpoint, context: HttpContext) -> Result<Self, Error> {
+        let address = BaseUrl::parse(&endpoint.name, &endpoint.base_url)?;
+        Ok(Self { name: endpoint.name.clone(), base_url: address, context, client: OnceLock::new() })
     }
 
     /// The timeouts and retries.
-    pub(super) fn patience(&self) -> &Patience {
-        &self.reach.net.patience
+    pub(super) fn timeouts(&self) -> &Timeouts {
+        &self.context.config.timeouts
     }
 
-    pub(super) fn caps(&self) -> &Caps {
-        &self.reach.net.caps
+    pub(super) fn size_limits(&self) -> &SizeLimits {
+        &self.context.config.size_limits
     }
 
     /// A provider's message, made safe to show.
-    pub(super) fn quote(&self, said: &str, key: Option<&Secret>) -> String {
-        quote(said, key, &self.reach.redactor)
+    pub(super) fn sanitize_message(&self, messages: &str, key: Option<&Secret>) -> String {
+        sanitize_quote(messages, key, &self.context.redactor)
     }
 
-    pub(super) fn error(&self, kind: Kind, rest: &str) -> Error {
-        Error::new(kind, format!("{} {rest}", who(&self.name)))
+    pub(super) fn error(&self, kind: ProviderErrorKind, rest: &str) -> Error {
+        Error::new(kind, format!("{} {rest}", provider_title(&self.name)))
     }
 
     /// Holds a short exchange, such as a list of models, to its deadline: a server that drips its
     /// headers is as slow as one that drips its body.
     pub(super) async fn short<T>(&self, exchange: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let limit = self.patience().short;
+        let limit = self.timeouts().short_reply;
         match tokio::time::timeout(limit, exchange).await {
             Ok(result) => result,
             Err(_) => {
-                let limit = in_words(limit);
-                Err(self.error(Kind::Timeout, &format!("did not end its answer within {limit}")))
+                let limit = humanize(limit);
+                Err(self.error(ProviderErrorKind::Timeout, &format!("did not end its answer within {limit}")))
             }
         }
     }
 
     /// Asks for something at an address of this provider.
-    pub(super) async fn get(&self, at: &Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<Reply<'_>, Error> {
+    pub(super) async fn get(&self, at: &BaseUrl, path: &str, auth: Auth, key: Option<&Secret>) -> Result<HttpReply<'_>, Error> {
         let request = self.request(Method::GET, at, path, auth, key)?;
         self.send(request).await
     }
 
     /// A chat completion request. It can be sent more than once.
-    pub(super) fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<Post, Error> {
-        let mut request = self.request(Method::POST, &self.address, path, Auth::Bearer, key)?;
+    pub(super) fn post(&self, path: &str, key: Option<&Secret>, body: String) -> Result<RetryableRequest, Error> {
+        let mut request = self.request(Method::POST, &self.base_url, path, Auth::Bearer, key)?;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Some(body.into());
-        Ok(Post(request))
+        Ok(RetryableRequest(request))
     }
 
     /// Sends a request that changes something. It is never repeated, because it may have succeeded.
-    pub(super) async fn change(&self, verb: Verb, path: &str, key: Option<&Secret>, body: Option<String>) -> Result<Reply<'_>, Error> {
+    pub(super) async fn send_once(
+        &self,
+        verb: HttpMethod,
+        path: &str,
+        key: Option<&Secret>,
+        body: Option<String>,
+    ) -> Result<HttpReply<'_>, Error> {
         let method = match verb {
-            Verb::Post => Method::POST,
-            Verb::Patch => Method::PATCH,
-            Verb::Delete => Method::DELETE,
+            HttpMethod::Post => Method::POST,
+            HttpMethod::Patch => Method::PATCH,
+            HttpMethod::Delete => Method::DELETE,
         };
-        let mut request = self.request(method, &self.address, path, Auth::Bearer, key)?;
+        let mut request = self.request(method, &self.base_url, path, Auth::Bearer, key)?;
         if let Some(body) = body {
             request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             *request.body_mut() = Some(body.into());
@@ -201,13 +207,13 @@ impl Line {
     }
 
     /// Sends a request. The answer has begun when this returns.
-    pub(super) async fn send_post(&self, post: &Post) -> Result<Reply<'_>, Error> {
-        let request = post.0.try_clone().ok_or_else(|| self.error(Kind::Malformed, "cannot repeat the request"))?;
+    pub(super) async fn send_post(&self, post: &RetryableRequest) -> Result<HttpReply<'_>, Error> {
+        let request = post.0.try_clone().ok_or_else(|| self.error(ProviderErrorKind::Malformed, "cannot repeat the request"))?;
         self.send(request).await
     }
 
-    fn request(&self, method: Method, at: &Address, path: &str, auth: Auth, key: Option<&Secret>) -> Result<reqwest::Request, Error> {
-        let url = at.join(path).ok_or_else(|| self.error(Kind::BadAddress, "has an invalid address"))?;
+    fn request(&self, method: Method, at: &BaseUrl, path: &str, auth: Auth, key: Option<&Secret>) -> Result<reqwest::Request, Error> {
+        let url = at.join(path).ok_or_else(|| self.error(ProviderErrorKind::BadAddress, "has an invalid address"))?;
         let mut request = reqwest::Request::new(method, url);
         let headers = request.headers_mut();
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream, application/json"));
@@ -224,7 +230,7 @@ impl Line {
             };
             // The error of an invalid value is not passed on, because it might contain the key.
             let Ok(mut value) = HeaderValue::from_str(&value) else {
-                return Err(self.error(Kind::InvalidKey, "has a key with a character that is not allowed in a header"));
+                return Err(self.error(ProviderErrorKind::InvalidKey, "has a key with a character that is not allowed in a header"));
             };
             value.set_sensitive(true);
             headers.insert(header, value);
@@ -232,15 +238,15 @@ impl Line {
         Ok(request)
     }
 
-    async fn send(&self, request: reqwest::Request) -> Result<Reply<'_>, Error> {
+    async fn send(&self, request: reqwest::Request) -> Result<HttpReply<'_>, Error> {
         let client = self.client()?;
-        let wait = self.patience().first_byte;
+        let wait = self.timeouts().first_byte;
         let response = match tokio::time::timeout(wait, client.execute(request)).await {
-            Err(_) => return Err(self.error(Kind::Timeout, &format!("did not start to answer within {}", in_words(wait)))),
-            Ok(Err(failure)) => return Err(self.failed(&failure, Stage::Before)),
+            Err(_) => return Err(self.error(ProviderErrorKind::Timeout, &format!("did not start to answer within {}", humanize(wait)))),
+            Ok(Err(failure)) => return Err(self.map_error(&failure, Phase::Before)),
             Ok(Ok(response)) => response,
         };
-        Ok(Reply { line: self, response, begun: false })
+        Ok(HttpReply { client: self, response, started: false })
     }
 
     fn client(&self) -> Result<&reqwest::Client, Error> {
@@ -252,8 +258,8 @@ impl Line {
     }
 
     fn build(&self) -> Result<reqwest::Client, Error> {
-        let https = self.address.0.scheme() == "https";
-        let net = &self.reach.net;
+        let https = self.base_url.0.scheme() == "https";
+        let net = &self.context.config;
         let mut roots = rustls::RootCertStore::empty();
         if https {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -263,7 +269,7 @@ impl Line {
         }
         let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|_| self.error(Kind::Tls, "cannot be reached: TLS is not available"))?
+            .map_err(|_| self.error(ProviderErrorKind::Tls, "cannot be reached: TLS is not available"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut builder = reqwest::Client::builder()
@@ -273,20 +279,25 @@ impl Line {
             .referer(false)
             .no_proxy()
             .https_only(https)
-            .connect_timeout(net.patience.connect);
-        if let Some(proxy) = net.https_proxy.as_ref().filter(|_| !self.address.is_loopback()) {
+            .connect_timeout(net.timeouts.connect);
+        if let Some(proxy) = net.https_proxy.as_ref().filter(|_| !self.base_url.is_loopback()) {
             builder = builder.proxy(self.proxy(proxy)?);
         }
-        if self.address.is_loopback() {
+        if self.base_url.is_loopback() {
             // `localhost` is not resolved by DNS, so that the key stays on this machine.
             let loopback = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), SocketAddr::from((Ipv6Addr::LOCALHOST, 0))];
             builder = builder.resolve_to_addrs("localhost", &loopback);
         }
-        builder.build().map_err(|_| self.error(Kind::BadNet, "cannot be reached: cannot create the HTTP client"))
+        builder.build().map_err(|_| self.error(ProviderErrorKind::BadNetworkConfig, "cannot be reached: cannot create the HTTP client"))
     }
 
     fn add_roots(&self, roots: &mut rustls::RootCertStore, pem: &[u8]) -> Result<(), Error> {
-        let bad = |why: &str| self.error(Kind::BadNet, &format!("cannot be reached: {why} in the extra certificates (`SSL_CERT_FILE`)"));
+        let bad = |why: &str| {
+            self.error(
+                ProviderErrorKind::BadNetworkConfig,
+                &format!("cannot be reached: {why} in the extra certificates (`SSL_CERT_FILE`)"),
+            )
+        };
         let mut certificates = Vec::new();
         for certificate in CertificateDer::pem_slice_iter(pem) {
             certificates.push(certificate.map_err(|_| bad("invalid PEM"))?);
@@ -297,11 +308,12 @@ impl Line {
     }
 
     fn proxy(&self, proxy: &Secret) -> Result<reqwest::Proxy, Error> {
-        let bad = |_| self.error(Kind::BadNet, "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address");
-        let exceptions = self.reach.net.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
+        let bad =
+            |_| self.error(ProviderErrorKind::BadNetworkConfig, "cannot be reached: the proxy (`HTTPS_PROXY`) is not a valid address");
+        let exceptions = self.context.config.no_proxy.as_deref().and_then(reqwest::NoProxy::from_string);
         Ok(reqwest::Proxy::https(proxy.expose()).map_err(bad)?.no_proxy(exceptions))
     }
 }
 
 /// A request that can be sent more than once.
-pub(super) struct Post(reqwest::Request);
+pub(super) struct RetryableRequest(reqwest::Request);

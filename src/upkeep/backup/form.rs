@@ -10,10 +10,10 @@
 
 use super::{Error, VERSION};
 use crate::clock::Time;
-use crate::keys::Cost;
+use crate::keys::KdfParams;
 use crate::keys::passphrase::SALT_BYTES;
 use crate::name::Name;
-use crate::seal::KeyRing;
+use crate::seal::DataKeys;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -23,15 +23,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The format name in the first line.
-const FORMAT: &str = "chatbot-backup";
+const FORMAT_NAME: &str = "chatbot-backup";
 /// The longest first line.
-pub(super) const HEAD: usize = 4096;
+pub(super) const MAX_HEADER_BYTES: usize = 4096;
 /// The longest line, which is read into memory as a whole.
-pub(super) const LONGEST: u64 = 96 << 20;
+pub(super) const MAX_LINE_BYTES: u64 = 96 << 20;
 
 /// The first line. It is not encrypted, but the hash in the last record covers it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Head {
+pub struct BackupHeader {
     format: String,
     version: u32,
     /// The id of the backup.
@@ -46,14 +46,14 @@ pub struct Head {
 
 /// The key that a backup is encrypted with.
 #[derive(Debug)]
-pub struct Lock(pub(super) KeyRing);
+pub struct BackupKey(pub(super) DataKeys);
 
-impl Head {
-    pub(super) fn new(id: Name, created_at: Time, cost: Cost) -> Result<Self, Error> {
+impl BackupHeader {
+    pub(super) fn new(id: Name, created_at: Time, cost: KdfParams) -> Result<Self, Error> {
         let mut salt = [0_u8; SALT_BYTES];
         getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
         Ok(Self {
-            format: FORMAT.to_owned(),
+            format: FORMAT_NAME.to_owned(),
             version: VERSION,
             id,
             created_at,
@@ -64,68 +64,68 @@ impl Head {
     }
 
     /// Derives the key from a passphrase. `open_head` has checked the cost parameters.
-    pub fn lock(&self, passphrase: &Secret) -> Result<Lock, Error> {
-        let cost = cost(&self.kdf)?;
-        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::NotABackup)?;
+    pub fn lock(&self, passphrase: &Secret) -> Result<BackupKey, Error> {
+        let cost = parse_kdf(&self.kdf)?;
+        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::InvalidBackup)?;
         let key = cost.derive(passphrase, &salt)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(*key, &mut text);
-        Ok(Lock(KeyRing::new(&Secret::new(text))?))
+        Ok(BackupKey(DataKeys::new(&Secret::new(text))?))
     }
 }
 
 /// Whether bytes are the beginning of a backup.
-pub(super) fn begins_as_ours(start: &[u8]) -> bool {
-    start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT.as_bytes()))
+pub(super) fn is_backup(start: &[u8]) -> bool {
+    start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT_NAME.as_bytes()))
 }
 
 /// Parses and checks the first line.
-pub fn open_head(line: &[u8]) -> Result<Head, Error> {
+pub fn parse_header(line: &[u8]) -> Result<BackupHeader, Error> {
     #[derive(Deserialize)]
-    struct Least {
+    struct FormatProbe {
         format: String,
         version: u32,
     }
-    let least: Least = serde_json::from_slice(line).map_err(|_| Error::NotABackup)?;
-    if least.format != FORMAT {
-        return Err(Error::NotABackup);
+    let least: FormatProbe = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
+    if least.format != FORMAT_NAME {
+        return Err(Error::InvalidBackup);
     }
     if least.version > VERSION {
         return Err(Error::Newer(least.version));
     }
-    let head: Head = serde_json::from_slice(line).map_err(|_| Error::NotABackup)?;
-    cost(&head.kdf)?;
-    Ok(head)
+    let header: BackupHeader = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
+    parse_kdf(&header.kdf)?;
+    Ok(header)
 }
 
 /// Parses the key derivation, within the limits for files from elsewhere.
-pub(super) fn cost(kdf: &str) -> Result<Cost, Error> {
-    let cost: Cost = kdf.parse().map_err(Error::Bounds)?;
-    cost.check_foreign().map_err(Error::Bounds)?;
+pub(super) fn parse_kdf(kdf: &str) -> Result<KdfParams, Error> {
+    let cost: KdfParams = kdf.parse().map_err(Error::KdfOutOfRange)?;
+    cost.check_untrusted().map_err(Error::KdfOutOfRange)?;
     Ok(cost)
 }
 
 /// A record: the id of the backup, its number, and one kind of content.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Record<'a> {
+pub(super) struct BackupRecord<'a> {
     pub(super) backup: Name,
     pub(super) i: u64,
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
-    pub(super) conversation: Option<Conversation<'a>>,
+    pub(super) conversation: Option<ConversationPart<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
-    pub(super) text: Option<Text<'a>>,
+    pub(super) text: Option<TextPart<'a>>,
     #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
-    pub(super) key: Option<Key<'a>>,
+    pub(super) key: Option<BackupKeyRecord<'a>>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) end: Option<End>,
+    pub(super) end: Option<EndRecord>,
 }
 
 /// A conversation, or a part of a long one.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Conversation<'a> {
+pub(super) struct ConversationPart<'a> {
     pub(super) id: Name,
     /// Its decrypted records.
-    #[serde(borrow, deserialize_with = "few_records")]
+    #[serde(borrow, deserialize_with = "deserialize_records")]
     pub(super) records: Vec<&'a RawValue>,
     /// Whether the next record continues it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
@@ -133,12 +133,12 @@ pub(super) struct Conversation<'a> {
 }
 
 /// The largest settings file. The user has to read it before it is applied.
-pub(super) const LARGEST_SETTINGS: usize = 1 << 20;
+pub(super) const MAX_SETTINGS_BYTES: usize = 1 << 20;
 
 /// A part of a text file of the installation.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Text<'a> {
-    pub(super) file: Which,
+pub(super) struct TextPart<'a> {
+    pub(super) file: TextFile,
     #[serde(borrow)]
     pub(super) text: Cow<'a, str>,
 }
@@ -146,27 +146,27 @@ pub(super) struct Text<'a> {
 /// The kind of text file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Which {
+pub(super) enum TextFile {
     Settings,
     Usage,
 }
 
 /// An API key, only if the user asked for it.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Key<'a> {
+pub(super) struct BackupKeyRecord<'a> {
     #[serde(borrow)]
     pub(super) slot: Cow<'a, str>,
     #[serde(borrow)]
     pub(super) secret: Cow<'a, str>,
 }
 
-impl<'a> Key<'a> {
-    pub(super) fn of(slot: &'a str, secret: &'a Secret) -> Self {
+impl<'a> BackupKeyRecord<'a> {
+    pub(super) fn new(slot: &'a str, secret: &'a Secret) -> Self {
         Self { slot: Cow::Borrowed(slot), secret: Cow::Borrowed(secret.expose()) }
     }
 }
 
-impl std::fmt::Debug for Key<'_> {
+impl std::fmt::Debug for BackupKeyRecord<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Key").field("slot", &self.slot).finish_non_exhaustive()
     }
@@ -174,7 +174,7 @@ impl std::fmt::Debug for Key<'_> {
 
 /// The last record.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct End {
+pub(super) struct EndRecord {
     pub(super) conversations: usize,
     pub(super) messages: usize,
     pub(super) keys: usize,
@@ -187,11 +187,11 @@ pub(super) struct End {
     pub(super) proofs: Vec<String>,
 }
 
-impl End {
+impl EndRecord {
     /// The statement that the proofs cover: everything in the backup, by its hash.
     pub(super) fn statement(&self, backup: &Name) -> Vec<u8> {
         let Self { conversations, messages, keys, left_out, sha256, .. } = self;
-        let counted = (FORMAT, backup, conversations, messages, keys, left_out, sha256);
+        let counted = (FORMAT_NAME, backup, conversations, messages, keys, left_out, sha256);
         serde_json::to_vec(&counted).unwrap_or_default()
     }
 }
@@ -199,30 +199,30 @@ impl End {
 /// The most records in one line or object. This program writes at most 512 KiB of records of at
 /// least 60 bytes, so it never writes more. More are refused, because parsed records take many
 /// times the memory that they take in the file.
-const MOST_RECORDS: usize = 16_384;
+const MAX_RECORDS: usize = 16_384;
 
 /// Deserialises records, up to the limit.
-pub(super) fn few_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
-    struct Few;
-    impl<'de> serde::de::Visitor<'de> for Few {
+pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+    struct RecordsVisitor;
+    impl<'de> serde::de::Visitor<'de> for RecordsVisitor {
         type Value = Vec<&'de RawValue>;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            write!(f, "at most {MOST_RECORDS} records")
+            write!(f, "at most {MAX_RECORDS} records")
         }
 
         fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
             let mut records = Vec::new();
             while let Some(record) = sequence.next_element()? {
-                if records.len() == MOST_RECORDS {
-                    return Err(serde::de::Error::invalid_length(MOST_RECORDS + 1, &self));
+                if records.len() == MAX_RECORDS {
+                    return Err(serde::de::Error::invalid_length(MAX_RECORDS + 1, &self));
                 }
                 records.push(record);
             }
             Ok(records)
         }
     }
-    deserializer.deserialize_seq(Few)
+    deserializer.deserialize_seq(RecordsVisitor)
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -234,12 +234,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backup_record_with_more_parts_than_any_of_ours_is_refused_before_they_are_held() {
+    fn backup_bounds_records_per_line() {
         let record = |many: usize| {
             let records = vec!["{}"; many].join(",");
             format!(r#"{{"backup":"abc","i":1,"conversation":{{"id":"abc","records":[{records}]}}}}"#)
         };
-        assert!(serde_json::from_str::<Record<'_>>(&record(MOST_RECORDS)).is_ok());
-        assert!(serde_json::from_str::<Record<'_>>(&record(MOST_RECORDS + 1)).is_err());
+        assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS)).is_ok());
+        assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS + 1)).is_err());
     }
 }

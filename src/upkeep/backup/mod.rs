@@ -15,12 +15,12 @@ mod salvage;
 pub mod store;
 mod write;
 
-pub use check::{Checked, Contents, check};
-pub use form::{Head, Lock, open_head};
+pub use check::{BackupContents, OpenedBackup, open_backup};
+pub use form::{BackupHeader, BackupKey, parse_header};
 pub use origin::Origin;
-pub use restore::{Deed, Plan, Wish, plan, restore};
+pub use restore::{RestoreAction, RestorePlan, RestoreRequest, plan, restore};
 pub use salvage::salvage;
-pub use write::{Extras, LeftOut, Written, write};
+pub use write::{Extras, SkippedConversation, WriteReport, write};
 
 use crate::keys::passphrase;
 use crate::name::Name;
@@ -40,13 +40,13 @@ pub enum Error {
     Archive(#[from] archive::Error),
     /// The file is not a backup.
     #[error("not a chatbot backup")]
-    NotABackup,
+    InvalidBackup,
     /// A newer version of this program wrote it.
     #[error("the backup has format version {0}, and this program supports up to {VERSION}")]
     Newer(u32),
     /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in the backup: {0}")]
-    Bounds(#[source] passphrase::Error),
+    KdfOutOfRange(#[source] passphrase::Error),
     /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
     Passphrase(#[from] passphrase::Error),
@@ -61,7 +61,7 @@ pub enum Error {
     Misplaced(usize),
     /// A line decrypts, but is not a valid record.
     #[error("line {0} of the backup is not a valid record")]
-    Strange(usize),
+    UnknownRecord(usize),
     /// A conversation is incomplete, and the last record does not say that it was so when the
     /// backup was made.
     #[error("conversation `{0}` in the backup has gaps or is out of order, but was complete when the backup was made")]
@@ -74,10 +74,10 @@ pub enum Error {
     Mismatch,
     /// The verification after writing found a difference.
     #[error("verification failed: the backup differs from what was written")]
-    Unlike,
+    ReadBackMismatch,
     /// The backup does not contain this conversation.
     #[error("the backup does not contain conversation `{0}`")]
-    NotInIt(String),
+    NotInBackup(String),
     /// A key cannot be derived.
     #[error("{0}")]
     Seal(#[from] seal::Error),
@@ -90,7 +90,7 @@ pub enum Error {
 }
 
 /// Describes how much of a damaged backup is left, compared with the totals that it states.
-fn partly((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
+fn describe_partial((conversations, messages): (usize, usize), there: (usize, usize)) -> String {
     let counted = |many: usize, what: &str| if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") };
     format!("of {} and {}, {} and {} are left", counted(conversations, "conversation"), counted(messages, "message"), there.0, there.1)
 }

@@ -11,7 +11,7 @@ use ring::hmac;
 use std::fmt;
 
 /// The derivation label of the keys for proofs, which are used for nothing else.
-const PURPOSE: &[u8] = b"chatbot: proof that a backup was made here, 1";
+const HKDF_INFO: &[u8] = b"chatbot: proof that a backup was made here, 1";
 
 /// The keys of this installation for proofs.
 #[derive(Default)]
@@ -23,7 +23,7 @@ impl Origin {
     pub fn new(secrets: &[Secret]) -> Self {
         let key = |secret: &Secret| {
             let secret = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
-            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, PURPOSE).as_ref())
+            hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, HKDF_INFO).as_ref())
         };
         Self(secrets.iter().map(key).collect())
     }
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn backup_origin_is_proved_by_any_key_that_is_still_there_and_by_no_other() {
+    fn backup_origin_is_proved_by_known_keys() {
         let proofs = origin(&["data", "audit"]).prove(b"statement");
         assert!(origin(&["data"]).has_proved(b"statement", &proofs) && origin(&["new", "audit"]).has_proved(b"statement", &proofs));
         assert!(!origin(&["new"]).has_proved(b"statement", &proofs), "another installation");

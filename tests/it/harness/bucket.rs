@@ -21,7 +21,7 @@ impl Bucket {
     pub(crate) fn start() -> Self {
         let things = Things::default();
         let inside = Arc::clone(&things);
-        Self { server: Server::whatever(move |request| answer(request, &mut inside.lock().unwrap())), things }
+        Self { server: Server::always(move |request| answer(request, &mut inside.lock().unwrap())), things }
     }
 
     /// Where it is.

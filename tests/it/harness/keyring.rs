@@ -207,7 +207,7 @@ impl Drop for Keyring {
 }
 
 #[test]
-fn a_real_keyring_opens_and_locks() {
+fn keyring_daemon_opens_and_locks() {
     if let Some(why) = Keyring::missing() {
         return super::proof::left_out("keyring", &why);
     }

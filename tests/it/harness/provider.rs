@@ -260,7 +260,7 @@ impl Server {
     }
 
     /// One that answers whatever it is asked, as often as it is asked.
-    pub(crate) fn whatever(answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+    pub(crate) fn always(answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         Self::start(Script::Whatever(Box::new(answer)), None)
     }
 

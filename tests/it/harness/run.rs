@@ -49,7 +49,7 @@ impl Run {
         let args: Vec<OsString> = args.into_iter().map(|a| a.as_ref().to_owned()).collect();
         let title = args.iter().fold(String::from("chatbot"), |line, a| format!("{line} {}", a.to_string_lossy()));
         let mut command = Command::new(BINARY);
-        command.args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.desk());
+        command.args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
         Self {
             command,
             title,
@@ -129,7 +129,7 @@ impl Run {
     }
 
     /// Runs it and asks only that it succeeds: for the steps that lead up to what a test is about.
-    pub(crate) fn passes(self) -> Output {
+    pub(crate) fn succeeds(self) -> Output {
         let output = self.output();
         assert_eq!(output.code, Some(0), "`{}`\nstdout:\n{}\nstderr:\n{}", output.title, output.stdout, output.stderr);
         output

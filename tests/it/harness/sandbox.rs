@@ -88,7 +88,7 @@ impl Sandbox {
     }
 
     /// The folder commands are run in.
-    pub(crate) fn desk(&self) -> PathBuf {
+    pub(crate) fn cwd(&self) -> PathBuf {
         self.root().join("desk")
     }
 
@@ -171,12 +171,12 @@ impl Sandbox {
         let file = self.write("passphrase", PASSPHRASE);
         self.set("CHATBOT_PASSPHRASE_FILE", file);
         self.set("CHATBOT_KEYRING", "vault");
-        self.run(["vault", "create", "--yes", "--kdf", CHEAP]).passes();
+        self.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     }
 
     /// Stores a key, as a pipe would.
     pub(crate) fn store_key(&self, provider: &str, key: &str) {
-        self.run(["key", "set", "--provider", provider, "--stdin", "--no-validate"]).stdin(key).passes();
+        self.run(["key", "set", "--provider", provider, "--stdin", "--no-validate"]).stdin(key).succeeds();
     }
 
     /// A run of the binary in this home.

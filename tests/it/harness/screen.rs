@@ -46,7 +46,7 @@ pub(crate) struct Screen {
     size: (u16, u16),
     /// Whether its end was waited for: its number may then be another's.
     over: bool,
-    heard: Heard,
+    transcript: Heard,
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +67,7 @@ impl Screen {
         // `setsid --ctty` makes the terminal its controlling one, so that Ctrl-C is a signal, and then becomes the binary.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(BINARY).args(args).env_clear().envs(sandbox.env()).env("TERM", "xterm-256color");
-        command.current_dir(sandbox.desk()).stdin(terminal()).stdout(terminal()).stderr(terminal());
+        command.current_dir(sandbox.cwd()).stdin(terminal()).stdout(terminal()).stderr(terminal());
         let title = format!("{:?}", command.get_args().skip(2).collect::<Vec<_>>());
         let child = command.spawn().expect("the binary starts on a terminal");
         drop(command);
@@ -90,7 +90,7 @@ impl Screen {
                 }
             }
         });
-        Self { title, keyboard, shown, ended: wait(child), pid, seen: 0, size: (columns, rows), over: false, heard: sandbox.heard() }
+        Self { title, keyboard, shown, ended: wait(child), pid, seen: 0, size: (columns, rows), over: false, transcript: sandbox.heard() }
     }
 
     /// Presses keys.
@@ -184,7 +184,7 @@ impl Drop for Screen {
         if !self.over {
             kill(self.pid);
         }
-        if let (Ok(shown), Ok(mut heard)) = (self.shown.0.lock(), self.heard.lock()) {
+        if let (Ok(shown), Ok(mut heard)) = (self.shown.0.lock(), self.transcript.lock()) {
             heard.push((format!("the screen of {}", self.title), shown.bytes.clone()));
         }
     }

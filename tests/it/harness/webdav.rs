@@ -45,7 +45,7 @@ impl WebDav {
         let answering = Arc::clone(&state);
         let answer = move |request: &Request| answer(request, &mut answering.lock().unwrap());
         let server = match certificate {
-            None => Server::whatever(answer),
+            None => Server::always(answer),
             Some(certificate) => Server::whatever_encrypted(certificate, answer),
         };
         Self { server, state }

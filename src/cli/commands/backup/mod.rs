@@ -4,21 +4,21 @@
 pub(super) mod place;
 mod store;
 
-use super::history::counted;
-use super::vault::{Source, Wanted, new_passphrase};
+use super::history::pluralize;
+use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::keys::named_passphrase;
-use crate::cli::report::{Exit, Problem, Quiet};
-use crate::cli::ui::{Style, shown};
+use crate::cli::report::{CliError, CliExit, SilentExit};
+use crate::cli::ui::{Style, display_path};
 use crate::disk;
 use crate::keys::Slot;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use crate::secret::Secret;
-use crate::upkeep::backup::store::{Address, is_a_place};
-use crate::upkeep::backup::{self, Checked, Contents, Extras, LeftOut, Origin, Written};
+use crate::upkeep::backup::store::{RepositoryAddress, is_repository};
+use crate::upkeep::backup::{self, BackupContents, Extras, OpenedBackup, Origin, SkippedConversation, WriteReport};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -50,9 +50,9 @@ Examples:
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct BackupArgs {
     #[command(subcommand)]
-    deed: Option<Deed>,
+    command: Option<BackupCommand>,
     /// File to create, folder, or repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or
     /// `file:`
     #[arg(value_name = "DEST", conflicts_with = "verify")]
@@ -81,36 +81,36 @@ pub(crate) struct Options {
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Deed {
-    List(store::List),
-    Prune(store::Prune),
+enum BackupCommand {
+    List(store::BackupListArgs),
+    Prune(store::BackupPruneArgs),
 }
 
-impl Options {
+impl BackupArgs {
     pub(crate) fn json(&self) -> bool {
-        match &self.deed {
-            Some(Deed::List(list)) => list.json,
-            Some(Deed::Prune(prune)) => prune.json,
+        match &self.command {
+            Some(BackupCommand::List(list)) => list.json,
+            Some(BackupCommand::Prune(prune)) => prune.json,
             None => self.json,
         }
     }
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    match &options.deed {
-        Some(Deed::List(list)) => return store::list(app, list),
-        Some(Deed::Prune(prune)) => return store::prune(app, prune),
+pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
+    match &options.command {
+        Some(BackupCommand::List(list)) => return store::list(app, list),
+        Some(BackupCommand::Prune(prune)) => return store::prune(app, prune),
         None => {}
     }
     if let Some(source) = &options.verify {
-        return match address(source)? {
+        return match parse_address(source)? {
             Some(address) => store::verify(app, &address, options.snapshot.as_deref(), options.json),
             None if options.snapshot.is_some() => bail!(not_in_a_file("--snapshot")),
             None => verify(app, source, options.json),
         };
     }
-    match options.dest.as_deref().map(address).transpose()?.flatten() {
-        Some(address) => store::write(app, &address, options),
+    match options.dest.as_deref().map(parse_address).transpose()?.flatten() {
+        Some(address) => store::upload(app, &address, options),
         None if options.again => bail!(not_in_a_file("--again")),
         None => write(app, options),
     }
@@ -118,29 +118,29 @@ pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
 
 /// Parses the argument as an address, unless it is the path of a file. A folder with a repository
 /// in it counts as an address, whatever its name.
-pub(super) fn address(typed: &Path) -> Result<Option<Address>> {
-    if is_a_place(typed) {
-        return Ok(Some(Address::Folder(typed.to_path_buf())));
+pub(super) fn parse_address(typed: &Path) -> Result<Option<RepositoryAddress>> {
+    if is_repository(typed) {
+        return Ok(Some(RepositoryAddress::Folder(typed.to_path_buf())));
     }
-    Ok(typed.to_str().map(Address::parse).transpose()?.flatten())
+    Ok(typed.to_str().map(RepositoryAddress::parse).transpose()?.flatten())
 }
 
-pub(super) fn not_in_a_file(option: &str) -> Problem {
-    Problem::misuse(format!("`{option}` is for repositories, and a backup file holds a single backup"))
+pub(super) fn not_in_a_file(option: &str) -> CliError {
+    CliError::misuse(format!("`{option}` is for repositories, and a backup file holds a single backup"))
         .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
 }
 
 /// The conversations and everything else to back up.
-struct Chosen {
+struct BackupSelection {
     archive: Archive,
     ids: Vec<Name>,
     extras: Extras,
 }
 
-impl Chosen {
-    fn of(app: &mut App, options: &Options) -> Result<Self> {
-        if !crate::archive::any_sealed(&app.home.conversations())? {
-            let nothing = Problem::misuse("there is nothing to back up: no conversation has been saved yet");
+impl BackupSelection {
+    fn from_args(app: &mut App, options: &BackupArgs) -> Result<Self> {
+        if !crate::archive::has_conversations(&app.home.conversations())? {
+            let nothing = CliError::misuse("there is nothing to back up: no conversation has been saved yet");
             bail!(nothing.hint("start one with `chatbot chat`"));
         }
         let archive = app.archive()?;
@@ -152,7 +152,7 @@ impl Chosen {
         Ok(Self { archive, ids, extras })
     }
 
-    fn warn_of_keys(&self, app: &App) {
+    fn warn_about_keys(&self, app: &App) {
         if !self.extras.keys.is_empty() {
             let keys = self.extras.keys.len();
             let (are, like) = if keys == 1 { ("1 API key is".to_owned(), "it") } else { (format!("{keys} API keys are"), "them") };
@@ -164,43 +164,43 @@ impl Chosen {
 /// The keys that prove a backup to be this installation's own: the data key, which a recovery file
 /// restores, and the audit key, which `history rekey` does not change.
 pub(super) fn backup_origin(app: &mut App) -> Result<Origin> {
-    let custody = app.keys()?.custody();
+    let manager = app.keys()?.manager();
     let slots = [Slot::DataKey, Slot::PreviousDataKey, Slot::AuditKey];
-    let secrets = slots.iter().map(|slot| custody.get(slot)).collect::<Result<Vec<_>, _>>()?;
+    let secrets = slots.iter().map(|slot| manager.get(slot)).collect::<Result<Vec<_>, _>>()?;
     Ok(Origin::new(&secrets.into_iter().flatten().collect::<Vec<_>>()))
 }
 
 /// A passphrase for a new backup. One that the environment names is meant for unattended use, so it
 /// needs no confirmation.
-fn new_secret(app: &App, what: &str, weak: bool) -> Result<Secret> {
-    new_passphrase(app, Wanted { what, source: Source::Unattended, weak })
+fn new_backup_passphrase(app: &App, what: &str, weak: bool) -> Result<Secret> {
+    new_passphrase(app, NewPassphrase { purpose: what, source: PassphraseSource::Unattended, weak })
 }
 
 /// The passphrase of an existing backup.
-fn known_secret(app: &App, what: &str) -> Result<Secret> {
+fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
     match named_passphrase(app.ui, app.env) {
-        Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
-        None => app.ui.hidden(&format!("Passphrase of {what}: "), "`CHATBOT_PASSPHRASE_FILE`"),
+        Some(named) => named.map_err(|e| CliError::new(CliExit::Key, "no_passphrase", e.0).into()),
+        None => app.ui.ask_hidden(&format!("Passphrase of {what}: "), "`CHATBOT_PASSPHRASE_FILE`"),
     }
 }
 
-fn failed(app: &App) {
-    app.note(&Event::new(What::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+fn audit_failure(app: &App) {
+    app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
 }
 
-fn write(app: &mut App, options: &Options) -> Result<()> {
-    let path = place(app, options.dest.as_deref())?;
-    let chosen = Chosen::of(app, options)?;
-    let Chosen { archive, ids, extras } = &chosen;
-    let passphrase = new_secret(app, "the backup", options.weak)?;
+fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
+    let path = destination(app, options.dest.as_deref())?;
+    let chosen = BackupSelection::from_args(app, options)?;
+    let BackupSelection { archive, ids, extras } = &chosen;
+    let passphrase = new_backup_passphrase(app, "the backup", options.weak)?;
     let (ui, of) = (app.ui, ids.len());
     let bar = &mut |done: usize| ui.progress("encrypted", done, of);
     let written = backup::write(&path, archive, ids, extras, &passphrase, app.clock.now(), bar);
     app.ui.end_progress();
-    let written = written.inspect_err(|_| failed(app))?;
+    let written = written.inspect_err(|_| audit_failure(app))?;
     let severity = if written.left_out.is_empty() { Severity::Info } else { Severity::Critical };
-    app.note(
-        &Event::new(What::Backup)
+    app.audit_event(
+        &Event::new(EventKind::Backup)
             .severity(severity)
             .word("deed", "write")
             .number("conversations", written.conversations)
@@ -208,22 +208,22 @@ fn write(app: &mut App, options: &Options) -> Result<()> {
             .number("left_out", written.left_out.len())
             .number("keys", extras.keys.len()),
     );
-    tell(app, &path, &written, options.json)?;
-    chosen.warn_of_keys(app);
-    if written.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    report_written(app, &path, &written, options.json)?;
+    chosen.warn_about_keys(app);
+    if written.left_out.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Warns about what could not be decrypted, and returns it as JSON.
-fn damaged(app: &App, left_out: &[LeftOut]) -> Vec<Value> {
-    for LeftOut { id, reason, .. } in left_out {
+fn report_damaged(app: &App, left_out: &[SkippedConversation]) -> Vec<Value> {
+    for SkippedConversation { id, reason, .. } in left_out {
         app.ui.error_line(&format!("chatbot: warning: left out of the backup: {id}: {reason}"));
     }
     left_out.iter().map(|l| json!({ "id": l.id, "message": l.message, "reason": l.reason })).collect()
 }
 
-fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> {
+fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
     let bytes = disk::length(path);
-    let damaged = damaged(app, &written.left_out);
+    let damaged = report_damaged(app, &written.left_out);
     if as_json {
         let object = json!({
             "schema_version": 1,
@@ -239,23 +239,23 @@ fn tell(app: &App, path: &Path, written: &Written, as_json: bool) -> Result<()> 
     app.ui.say(
         &format!(
             "{}: {} of {}, {}, {}, verified\n",
-            shown(path),
+            display_path(path),
             written.conversations,
-            counted(written.of, "conversation"),
-            counted(written.messages, "message"),
-            size(bytes)
+            pluralize(written.of, "conversation"),
+            pluralize(written.messages, "message"),
+            format_size(bytes)
         ),
         2,
     )
 }
 
 /// The path of the backup: a new file in an existing folder.
-fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
+fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
     let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::archive::new_id()?)) };
     let path = match dest {
         None => {
-            disk::folder(&app.home.backups())?;
+            disk::create_private_dir(&app.home.backups())?;
             app.home.backups().join(name()?)
         }
         Some(folder) if disk::is_folder(&folder) => folder.join(name()?),
@@ -264,13 +264,14 @@ fn place(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
     if disk::exists(&path) {
         bail!(
-            Problem::misuse(format!("`{}` already exists", shown(&path))).hint("choose another file name; backups are never overwritten")
+            CliError::misuse(format!("`{}` already exists", display_path(&path)))
+                .hint("choose another file name; backups are never overwritten")
         );
     }
     Ok(path)
 }
 
-fn extras(app: &mut App, options: &Options) -> Result<Extras> {
+fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
     let mut extras = Extras { origin: backup_origin(app)?, ..Extras::default() };
     if options.only.is_empty() {
         let text = app.settings_text()?;
@@ -291,12 +292,12 @@ fn extras(app: &mut App, options: &Options) -> Result<Extras> {
 }
 
 fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
-    let book = super::key::fully_known(app)?;
-    let custody = app.keys()?.custody();
-    let slots: Vec<Slot> = book.map(|book| book.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
+    let index = super::key::load_full_index(app)?;
+    let manager = app.keys()?.manager();
+    let slots: Vec<Slot> = index.map(|index| index.records().map(|(slot, _)| slot).collect()).unwrap_or_default();
     let mut keys = Vec::new();
     for slot in slots.into_iter().filter(|s| matches!(s, Slot::ApiKey { .. })) {
-        if let Some(key) = custody.get(&slot)? {
+        if let Some(key) = manager.get(&slot)? {
             keys.push((slot, key));
         }
     }
@@ -305,29 +306,32 @@ fn api_keys(app: &mut App) -> Result<Vec<(Slot, Secret)>> {
 
 /// Opens a backup. Its header is read before the passphrase is asked for. A damaged backup is
 /// accepted only with `salvage`.
-pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<Checked> {
+pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<OpenedBackup> {
     let mut asked = None;
-    let passphrase = &mut |_: &backup::Head| {
-        known_secret(app, "the backup").map_err(|error| {
+    let passphrase = &mut |_: &backup::BackupHeader| {
+        backup_passphrase(app, "the backup").map_err(|error| {
             asked = Some(error);
             backup::Error::WrongPassphrase
         })
     };
-    let checked = if salvage { backup::salvage(file, passphrase) } else { backup::check(file, passphrase) };
+    let checked = if salvage { backup::salvage(file, passphrase) } else { backup::open_backup(file, passphrase) };
     match (asked, checked) {
         (Some(error), _) => Err(error),
-        (None, Err(backup::Error::NotABackup)) => {
-            bail!(Problem::new(Exit::Storage, "not_a_backup", format!("`{}` is not a chatbot backup", shown(file))).hint("check the path"))
+        (None, Err(backup::Error::InvalidBackup)) => {
+            bail!(
+                CliError::new(CliExit::Storage, "not_a_backup", format!("`{}` is not a chatbot backup", display_path(file)))
+                    .hint("check the path")
+            )
         }
         (None, checked) => Ok(checked?),
     }
 }
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
-    let Checked { head, contents, .. } = open(app, file, false).inspect_err(|_| {
-        app.note(&Event::new(What::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
+    let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
+        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
     })?;
-    app.note(&Event::new(What::Backup).word("deed", "verify").number("conversations", contents.conversations));
+    app.audit_event(&Event::new(EventKind::Backup).word("deed", "verify").number("conversations", contents.conversations));
     let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
     if as_json {
         let damaged: Vec<Value> = left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
@@ -343,34 +347,34 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
         });
         return app.ui.json(&object);
     }
-    could_not_be_opened(app, &contents)?;
-    let also = also(&contents);
+    report_undecryptable(app, &contents)?;
+    let also = describe_extras(&contents);
     app.ui.say(
-        app.ui.paint(Style::Bold, &shown(file))
+        app.ui.paint(Style::Bold, &display_path(file))
             + format!(
                 ": intact, made {}: {}, {}{also}\n",
                 head.created_at.local_minute(),
-                counted(contents.conversations, "conversation"),
-                counted(contents.messages, "message")
+                pluralize(contents.conversations, "conversation"),
+                pluralize(contents.messages, "message")
             ),
         2,
     )
 }
 
-fn could_not_be_opened(app: &App, contents: &Contents) -> Result<()> {
+fn report_undecryptable(app: &App, contents: &BackupContents) -> Result<()> {
     contents.left_out.iter().try_for_each(|(id, reason)| {
         app.ui.say(&format!("could not be decrypted when the backup was made: {id}: {}\n", Raw::from(reason.as_str()).printable_line()), 2)
     })
 }
 
 /// Lists what a backup contains besides conversations.
-fn also(contents: &Contents) -> String {
+fn describe_extras(contents: &BackupContents) -> String {
     let also = [(contents.settings, "settings"), (contents.usage, "usage"), (contents.keys > 0, "API keys")];
     also.iter().filter(|(is, _)| *is).map(|(_, what)| format!(", {what}")).collect()
 }
 
 /// `14.2 MB`
-fn size(bytes: u64) -> String {
+fn format_size(bytes: u64) -> String {
     let units = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
     match units.into_iter().find(|(unit, _)| bytes >= *unit) {
         Some((unit, name)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),

@@ -1,57 +1,60 @@
 //! A repository in object storage: reached, decrypted, listed, and a backup downloaded from it.
 
-use super::known_secret;
+use super::backup_passphrase;
 use crate::cli::app::App;
 use crate::cli::network::{Runtime, runtime};
-use crate::cli::report::{Exit, Problem};
+use crate::cli::report::{CliError, CliExit};
 use crate::disk;
 use crate::name::Name;
-use crate::upkeep::backup::store::{self, Address, Fetched, Head, Keys, Kind, Objects, Seen, Snapshot, Snapshots, Surroundings};
+use crate::upkeep::backup::store::{
+    self, BackupSource, CloudKind, DownloadedBackup, NetworkContext, ObjectStorage, RepositoryAddress, RepositoryHeader, RepositoryKeys,
+    Snapshot, SnapshotList,
+};
 use anyhow::{Result, bail};
 use std::sync::Arc;
 
 /// A repository with its keys.
 #[derive(Debug)]
-pub(in crate::cli::commands) struct Place {
+pub(in crate::cli::commands) struct Repository {
     pub(super) runtime: Runtime,
-    pub(super) objects: Objects,
-    pub(super) head: Head,
-    pub(super) keys: Arc<Keys>,
+    pub(super) objects: ObjectStorage,
+    pub(super) head: RepositoryHeader,
+    pub(super) keys: Arc<RepositoryKeys>,
 }
 
 /// A client for the objects at an address. It makes no request yet.
-pub(super) fn objects(app: &mut App, address: &Address) -> Result<Objects> {
-    Objects::at(address, || -> Result<Surroundings> {
+pub(super) fn open_objects(app: &mut App, address: &RepositoryAddress) -> Result<ObjectStorage> {
+    ObjectStorage::open(address, || -> Result<NetworkContext> {
         let start = match address {
-            Address::Cloud(cloud) => match cloud.kind {
-                Kind::S3 => "AWS_",
-                Kind::Google => "GOOGLE_",
-                Kind::Azure => "AZURE_",
-                Kind::WebDav => "WEBDAV_",
+            RepositoryAddress::Cloud(cloud) => match cloud.kind {
+                CloudKind::S3 => "AWS_",
+                CloudKind::Google => "GOOGLE_",
+                CloudKind::Azure => "AZURE_",
+                CloudKind::WebDav => "WEBDAV_",
             },
-            Address::Folder(_) => "",
+            RepositoryAddress::Folder(_) => "",
         };
-        let variables = app.env.beginning_with(start);
-        Ok(Surroundings { reach: app.reach()?, variables })
+        let variables = app.env.with_prefix(start);
+        Ok(NetworkContext { context: app.http_context()?, variables })
     })
 }
 
-impl Place {
+impl Repository {
     /// Opens an existing repository: asks for its passphrase and reads its header.
-    pub(in crate::cli::commands) fn open(app: &mut App, address: &Address) -> Result<Self> {
-        let objects = objects(app, address)?;
+    pub(in crate::cli::commands) fn open(app: &mut App, address: &RepositoryAddress) -> Result<Self> {
+        let objects = open_objects(app, address)?;
         let runtime = runtime()?;
-        let head = runtime.block_on(store::head(&objects))?.ok_or(store::Error::Nothing)?;
-        let keys = Arc::new(head.open(&known_secret(app, "the repository")?)?);
-        Ok(Self { runtime, objects, head, keys })
+        let header = runtime.block_on(store::read_header(&objects))?.ok_or(store::Error::NoRepository)?;
+        let keys = Arc::new(header.open(&backup_passphrase(app, "the repository")?)?);
+        Ok(Self { runtime, objects, head: header, keys })
     }
 
     /// Lists the backups, and warns if one that was seen before is missing.
-    pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<Snapshots> {
-        let found = self.runtime.block_on(store::snapshots(&self.objects, &self.keys, &self.head.id))?;
+    pub(in crate::cli::commands) fn snapshots(&self, app: &App) -> Result<SnapshotList> {
+        let found = self.runtime.block_on(store::list_snapshots(&self.objects, &self.keys, &self.head.id))?;
         // An older copy of a repository is consistent in itself: only the list of backups seen
         // before reveals it.
-        if let Some(missing) = store::newest_missing(app.home.state(), &self.head.id, &found, app.clock.now())? {
+        if let Some(missing) = store::missing_newest(app.home.state(), &self.head.id, &found, app.clock.now())? {
             app.ui.error_line(&format!(
                 "chatbot: warning: the repository is an older copy: backup `{}` of {} is missing",
                 missing.id,
@@ -61,29 +64,29 @@ impl Place {
         Ok(found)
     }
 
-    pub(super) fn seen<'a>(&'a self, snapshot: &'a Snapshot) -> Seen<'a> {
-        Seen { objects: &self.objects, head: &self.head, keys: Arc::clone(&self.keys), snapshot }
+    pub(super) fn source<'a>(&'a self, snapshot: &'a Snapshot) -> BackupSource<'a> {
+        BackupSource { objects: &self.objects, head: &self.head, keys: Arc::clone(&self.keys), snapshot }
     }
 
     /// Downloads a backup to the cache, encrypted with a key that exists only in memory. The lock
     /// keeps other processes from using the same file.
-    pub(in crate::cli::commands) fn fetch(
+    pub(in crate::cli::commands) fn download(
         &self,
         app: &App,
         snapshot: &Snapshot,
         only: &[String],
         salvage: bool,
-    ) -> Result<(Fetched, disk::Lock)> {
+    ) -> Result<(DownloadedBackup, disk::FileLock)> {
         let cache = app.home.cache();
-        disk::folder(cache)?;
-        let Some(lock) = disk::Lock::try_now(&cache.join("restore.lock"))? else {
-            bail!(Problem::new(Exit::Storage, "busy", "another chatbot is restoring right now").hint("wait until it has finished"));
+        disk::create_private_dir(cache)?;
+        let Some(lock) = disk::FileLock::try_acquire(&cache.join("restore.lock"))? else {
+            bail!(CliError::new(CliExit::Storage, "busy", "another chatbot is restoring right now").hint("wait until it has finished"));
         };
         let path = cache.join("restore.backup");
-        disk::sweep(&path)?;
+        disk::sweep_drafts(&path)?;
         let (ui, of) = (app.ui, snapshot.conversations);
         let bar = &mut |done: usize| ui.progress("downloaded", done, of);
-        let fetched = self.runtime.block_on(store::fetch(&self.seen(snapshot), &path, only, salvage, app.clock.now(), bar));
+        let fetched = self.runtime.block_on(store::download(&self.source(snapshot), &path, only, salvage, app.clock.now(), bar));
         app.ui.end_progress();
         Ok((fetched?, lock))
     }

@@ -1,16 +1,16 @@
 //! Backups in a repository: written, listed, verified, and old ones deleted.
 
-use super::super::history::counted;
-use super::place::{Place, home_id, objects};
-use super::{Chosen, Options, damaged, failed, known_secret, new_secret, size};
+use super::super::history::pluralize;
+use super::place::{Repository, home_id, open_objects};
+use super::{BackupArgs, BackupSelection, audit_failure, backup_passphrase, format_size, new_backup_passphrase, report_damaged};
 use crate::cli::app::App;
 use crate::cli::network::runtime;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{CliError, CliExit, SilentExit};
 use crate::cli::ui::Style;
 use crate::disk;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::privacy::{Displayable, Raw};
-use crate::upkeep::backup::store::{self, Address, Head, Pruned, Sender, Sent, Snapshot};
+use crate::upkeep::backup::store::{self, PruneReport, RepositoryAddress, RepositoryHeader, Snapshot, UploadContext, UploadReport};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 /// List the backups in a repository
 #[derive(Clone, Debug, Args)]
-pub(crate) struct List {
+pub(crate) struct BackupListArgs {
     /// Repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "URL")]
     url: PathBuf,
@@ -33,7 +33,7 @@ pub(crate) struct List {
 /// The newest backups of each installation are kept. Nothing is deleted while a backup is being
 /// uploaded.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Prune {
+pub(crate) struct BackupPruneArgs {
     /// Repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "URL")]
     url: PathBuf,
@@ -48,33 +48,34 @@ pub(crate) struct Prune {
     pub(super) json: bool,
 }
 
-pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Result<()> {
-    let objects = objects(app, address)?;
-    let chosen = Chosen::of(app, options)?;
-    let _alone = alone(app)?;
+pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &BackupArgs) -> Result<()> {
+    let objects = open_objects(app, address)?;
+    let chosen = BackupSelection::from_args(app, options)?;
+    let _alone = lock_uploads(app)?;
     let runtime = runtime()?;
-    let there = runtime.block_on(store::head(&objects)).inspect_err(|_| failed(app))?;
-    let (head, keys) = match there {
-        Some(head) => {
-            let keys = head.open(&known_secret(app, "the repository")?)?;
-            (head, keys)
+    let there = runtime.block_on(store::read_header(&objects)).inspect_err(|_| audit_failure(app))?;
+    let (header, keys) = match there {
+        Some(header) => {
+            let keys = header.open(&backup_passphrase(app, "the repository")?)?;
+            (header, keys)
         }
         None => {
-            let passphrase = new_secret(app, "the repository", options.weak)?;
-            runtime.block_on(Head::begin(&objects, &passphrase, app.clock.now())).inspect_err(|_| failed(app))?
+            let passphrase = new_backup_passphrase(app, "the repository", options.weak)?;
+            runtime.block_on(RepositoryHeader::create(&objects, &passphrase, app.clock.now())).inspect_err(|_| audit_failure(app))?
         }
     };
     let home = home_id(app)?;
-    let sender = Sender { objects: &objects, head: &head, keys: Arc::new(keys), home: &home, clock: &app.clock, again: options.again };
+    let sender =
+        UploadContext { objects: &objects, head: &header, keys: Arc::new(keys), home: &home, clock: &app.clock, reupload: options.again };
     let (ui, of) = (app.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("uploaded", done, of);
-    let sent = runtime.block_on(store::send(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
+    let sent = runtime.block_on(store::upload(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
     app.ui.end_progress();
-    let sent = sent.inspect_err(|_| failed(app))?;
-    store::remember_newest(app.home.state(), &head.id, &sent.snapshot)?;
+    let sent = sent.inspect_err(|_| audit_failure(app))?;
+    store::remember_newest(app.home.state(), &header.id, &sent.snapshot)?;
     let severity = if sent.left_out.is_empty() { Severity::Info } else { Severity::Critical };
-    app.note(
-        &Event::new(What::Backup)
+    app.audit_event(
+        &Event::new(EventKind::Backup)
             .severity(severity)
             .word("deed", "send")
             .number("conversations", sent.snapshot.conversations)
@@ -85,22 +86,22 @@ pub(super) fn write(app: &mut App, address: &Address, options: &Options) -> Resu
             .number("left_out", sent.left_out.len())
             .number("keys", sent.snapshot.keys),
     );
-    tell(app, address, &sent, options.json)?;
-    chosen.warn_of_keys(app);
-    if sent.left_out.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    report_upload(app, address, &sent, options.json)?;
+    chosen.warn_about_keys(app);
+    if sent.left_out.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Locks the repository for this installation: two processes of one installation would write the
 /// same lease.
-fn alone(app: &App) -> Result<disk::Lock> {
-    disk::Lock::try_now(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
-        let busy = Problem::new(Exit::Storage, "busy", "another chatbot of this installation is using the repository");
+fn lock_uploads(app: &App) -> Result<disk::FileLock> {
+    disk::FileLock::try_acquire(&app.home.state().join("storage.lock"))?.ok_or_else(|| {
+        let busy = CliError::new(CliExit::Storage, "busy", "another chatbot of this installation is using the repository");
         busy.hint("wait until it has finished").into()
     })
 }
 
-fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> {
-    let damaged = damaged(app, &sent.left_out);
+fn report_upload(app: &App, address: &RepositoryAddress, sent: &UploadReport, as_json: bool) -> Result<()> {
+    let damaged = report_damaged(app, &sent.left_out);
     let snapshot = &sent.snapshot;
     // Objects that were already there were only measured, and may be damaged.
     let verified = sent.objects_opened == sent.objects;
@@ -130,42 +131,42 @@ fn tell(app: &App, address: &Address, sent: &Sent, as_json: bool) -> Result<()> 
         format!(
             "{} of {} checked; `chatbot backup --verify {}` checks all",
             sent.objects_opened,
-            counted(sent.objects, "object"),
-            shown(address)
+            pluralize(sent.objects, "object"),
+            format_address(address)
         )
     };
     app.ui.say(
         &format!(
             "{}: {} of {}, {}; {} uploaded, {there_already} already there; {}, {how}\n",
-            shown(address),
+            format_address(address),
             snapshot.conversations,
-            counted(sent.of, "conversation"),
-            counted(snapshot.messages, "message"),
+            pluralize(sent.of, "conversation"),
+            pluralize(snapshot.messages, "message"),
             sent.conversations_sent,
-            size(sent.bytes_sent)
+            format_size(sent.bytes_sent)
         ),
         2,
     )
 }
 
-fn shown(address: &Address) -> String {
+fn format_address(address: &RepositoryAddress) -> String {
     Raw::from(address.to_string()).printable_line()
 }
 
 /// Parses an argument that must be the address of a repository.
-fn typed(url: &std::path::Path) -> Result<Address> {
-    match super::address(url)? {
+fn parse_url(url: &std::path::Path) -> Result<RepositoryAddress> {
+    match super::parse_address(url)? {
         Some(address) => Ok(address),
         None => bail!(
-            Problem::misuse(format!("`{}` is not the address of a repository", crate::cli::ui::shown(url)))
+            CliError::misuse(format!("`{}` is not the address of a repository", crate::cli::ui::display_path(url)))
                 .hint("use an address with `s3://`, `gs://`, `az://`, `https://` or `file:`")
         ),
     }
 }
 
-pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
-    let address = typed(&options.url)?;
-    let place = Place::open(app, &address)?;
+pub(super) fn list(app: &mut App, options: &BackupListArgs) -> Result<()> {
+    let address = parse_url(&options.url)?;
+    let place = Repository::open(app, &address)?;
     let found = place.snapshots(app)?;
     let here = home_id(app)?;
     if options.json {
@@ -183,7 +184,7 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
-        app.ui.json(&json!({ "schema_version": 1, "backups": backups, "damaged": found.closed }))?;
+        app.ui.json(&json!({ "schema_version": 1, "backups": backups, "damaged": found.undecryptable }))?;
     } else {
         let line = |s: &Snapshot| {
             let whose = if s.home == here { "this machine".to_owned() } else { s.home.to_string() };
@@ -191,31 +192,31 @@ pub(super) fn list(app: &mut App, options: &List) -> Result<()> {
             let (id, at) = (app.ui.paint(Style::Bold, s.id.as_str()), s.created_at.local_minute());
             id + format!(
                 "  {at}  {}, {}, {}{also}, from {whose}\n",
-                counted(s.conversations, "conversation"),
-                counted(s.messages, "message"),
-                size(s.bytes)
+                pluralize(s.conversations, "conversation"),
+                pluralize(s.messages, "message"),
+                format_size(s.bytes)
             )
         };
         app.ui.out(found.open.iter().rev().map(line).collect::<Displayable>())?;
-        for closed in &found.closed {
+        for closed in &found.undecryptable {
             app.ui.error_line(&format!("chatbot: warning: backup {closed} cannot be decrypted"));
         }
     }
-    if found.closed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    if found.undecryptable.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
-pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_json: bool) -> Result<()> {
-    let place = Place::open(app, address)?;
+pub(super) fn verify(app: &mut App, address: &RepositoryAddress, wanted: Option<&str>, as_json: bool) -> Result<()> {
+    let place = Repository::open(app, address)?;
     let found = place.snapshots(app)?;
     let snapshot = found.choose(wanted, app.clock.now())?;
     let (ui, of) = (app.ui, snapshot.conversations);
     let bar = &mut |done: usize| ui.progress("checked", done, of);
-    let contents = place.runtime.block_on(store::look(&place.seen(snapshot), bar));
+    let contents = place.runtime.block_on(store::inspect(&place.source(snapshot), bar));
     app.ui.end_progress();
     let contents = contents.inspect_err(|_| {
-        app.note(&Event::new(What::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
+        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
     })?;
-    app.note(&Event::new(What::Backup).word("deed", "verify").number("conversations", contents.conversations));
+    app.audit_event(&Event::new(EventKind::Backup).word("deed", "verify").number("conversations", contents.conversations));
     if as_json {
         let damaged: Vec<Value> =
             contents.left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
@@ -232,44 +233,44 @@ pub(super) fn verify(app: &mut App, address: &Address, wanted: Option<&str>, as_
         });
         return app.ui.json(&object);
     }
-    super::could_not_be_opened(app, &contents)?;
+    super::report_undecryptable(app, &contents)?;
     app.ui.say(
-        app.ui.paint(Style::Bold, &shown(address))
+        app.ui.paint(Style::Bold, &format_address(address))
             + format!(
                 ": backup {} intact, made {}: {}, {}{}\n",
                 snapshot.id,
                 snapshot.created_at.local_minute(),
-                counted(contents.conversations, "conversation"),
-                counted(contents.messages, "message"),
-                super::also(&contents)
+                pluralize(contents.conversations, "conversation"),
+                pluralize(contents.messages, "message"),
+                super::describe_extras(&contents)
             ),
         2,
     )
 }
 
-pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
-    let address = typed(&options.url)?;
-    let place = Place::open(app, &address)?;
+pub(super) fn prune(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
+    let address = parse_url(&options.url)?;
+    let place = Repository::open(app, &address)?;
     let keep = usize::try_from(options.keep).unwrap_or(usize::MAX);
     let (objects, keys, store) = (&place.objects, &place.keys, &place.head.id);
-    let planned = place.runtime.block_on(store::plan(objects, keys, store, keep))?;
+    let planned = place.runtime.block_on(store::plan_prune(objects, keys, store, keep))?;
     let nothing = planned.snapshots.is_empty() && planned.objects == 0;
     if options.dry_run || nothing {
-        return say(app, &planned, options, true);
+        return report_prune(app, &planned, options, true);
     }
-    let (backups, many) = (counted(planned.snapshots.len(), "backup"), counted(planned.objects, "object"));
-    if !app.yes && !app.ui.confirm(&format!("Delete {backups} and {many}, {}?", size(planned.bytes)), "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "nothing was deleted"));
+    let (backups, many) = (pluralize(planned.snapshots.len(), "backup"), pluralize(planned.objects, "object"));
+    if !app.yes && !app.ui.confirm(&format!("Delete {backups} and {many}, {}?", format_size(planned.bytes)), "`--yes`")? {
+        bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
     }
-    let _alone = alone(app)?;
+    let _alone = lock_uploads(app)?;
     let home = home_id(app)?;
     let ui = app.ui;
     let bar = &mut |done, of| ui.progress("deleted", done, of);
     let pruned = place.runtime.block_on(store::prune(objects, keys, store, keep, &home, &app.clock, bar));
     app.ui.end_progress();
     let pruned = pruned?;
-    app.note(
-        &Event::new(What::Backup)
+    app.audit_event(
+        &Event::new(EventKind::Backup)
             .severity(Severity::Notice)
             .word("deed", "prune")
             .number("removed", pruned.snapshots.len())
@@ -277,10 +278,10 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
             .number("objects", pruned.objects)
             .number("bytes", pruned.bytes),
     );
-    say(app, &pruned, options, false)
+    report_prune(app, &pruned, options, false)
 }
 
-fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
+fn report_prune(app: &App, pruned: &PruneReport, options: &BackupPruneArgs, dry: bool) -> Result<()> {
     if options.json {
         let removed: Vec<&str> = pruned.snapshots.iter().map(|s| s.id.as_str()).collect();
         let object = json!({
@@ -294,6 +295,6 @@ fn say(app: &App, pruned: &Pruned, options: &Prune, dry: bool) -> Result<()> {
         return app.ui.json(&object);
     }
     let would = if dry && options.dry_run { "would be " } else { "" };
-    let (backups, objects) = (counted(pruned.snapshots.len(), "backup"), counted(pruned.objects, "object"));
-    app.ui.say(&format!("{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n", pruned.kept, size(pruned.bytes)), 2)
+    let (backups, objects) = (pluralize(pruned.snapshots.len(), "backup"), pluralize(pruned.objects, "object"));
+    app.ui.say(&format!("{backups} {would}deleted, {} kept; {objects} {would}deleted, {}\n", pruned.kept, format_size(pruned.bytes)), 2)
 }

@@ -1,13 +1,13 @@
 //! `history rename`, `delete` and `prune`, and the automatic deletion by `retention.days`.
 
-use super::{counted, meant, nothing_sealed};
+use super::{is_history_empty, pluralize, resolve_id};
 use crate::archive::{Archive, Summary};
 use crate::cli::app::App;
 use crate::cli::commands::audit;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{CliError, CliExit, SilentExit};
 use crate::clock::Time;
 use crate::disk;
-use crate::ledger::{Event, What};
+use crate::ledger::{Event, EventKind};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redacted};
 use anyhow::{Result, bail};
@@ -18,11 +18,11 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 /// If the clock has advanced by more than this since the last run, it may be wrong, and nothing is
 /// deleted at once.
-const LEAP: Duration = Duration::from_secs(45 * 86_400);
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(45 * 86_400);
 
 /// Rename a conversation
 #[derive(Clone, Debug, Args)]
-pub(super) struct Rename {
+pub(super) struct HistoryRenameArgs {
     /// ID of the conversation, or the start of it
     id: String,
     /// New title
@@ -35,7 +35,7 @@ pub(super) struct Rename {
 /// This deletes the files, but their encrypted contents may survive on the disk. To make those
 /// unreadable, run `chatbot history rekey` afterwards.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Delete {
+pub(super) struct HistoryDeleteArgs {
     /// IDs of the conversations, or the start of each
     #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
@@ -43,7 +43,7 @@ pub(super) struct Delete {
 
 /// Delete conversations that have not changed for a while
 #[derive(Clone, Debug, Args)]
-pub(super) struct Prune {
+pub(super) struct HistoryPruneArgs {
     /// Delete conversations without a new message for this long: 90d, 12h
     #[arg(long, value_name = "AGE")]
     older_than: String,
@@ -55,7 +55,7 @@ pub(super) struct Prune {
     pub(super) json: bool,
 }
 
-pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
+pub(super) fn rename(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
     let mut typed = Raw::from("");
     for (n, word) in options.title.iter().enumerate() {
         if n > 0 {
@@ -63,38 +63,38 @@ pub(super) fn rename(app: &mut App, options: &Rename) -> Result<()> {
         }
         typed.push(word);
     }
-    let title = title(app, typed)?;
-    let (archive, id) = meant(app, Some(&options.id))?;
+    let title = redact_title(app, typed)?;
+    let (archive, id) = resolve_id(app, Some(&options.id))?;
     archive.rename(&id, &title)?;
-    renamed(app, &id, &title);
+    report_renamed(app, &id, &title);
     Ok(())
 }
 
 /// A title, redacted as it is saved.
-pub(crate) fn title(app: &mut App, typed: Raw) -> Result<Redacted> {
+pub(crate) fn redact_title(app: &mut App, typed: Raw) -> Result<Redacted> {
     let (title, _) = app.redactor()?.redact(typed, &mut Placeholders::default());
     if title.as_str().trim().is_empty() || title.as_str().chars().count() > 200 || title.as_str().contains(char::is_control) {
-        bail!(Problem::misuse("a title must be one line of 1 to 200 characters"));
+        bail!(CliError::misuse("a title must be one line of 1 to 200 characters"));
     }
     Ok(title)
 }
 
 /// Logs and prints the new title of a conversation.
-pub(crate) fn renamed(app: &App, id: &Name, title: &Redacted) {
-    app.note(&Event::new(What::History).word("deed", "rename").word("id", id.as_str()));
+pub(crate) fn report_renamed(app: &App, id: &Name, title: &Redacted) {
+    app.audit_event(&Event::new(EventKind::History).word("deed", "rename").word("id", id.as_str()));
     app.ui.notice(&format!("renamed {id} to `{}`", title.printable()));
 }
 
-pub(super) fn delete(app: &mut App, options: &Delete) -> Result<()> {
+pub(super) fn delete(app: &mut App, options: &HistoryDeleteArgs) -> Result<()> {
     let mut ids = Vec::new();
     for typed in &options.ids {
-        ids.push(meant(app, Some(typed))?.1);
+        ids.push(resolve_id(app, Some(typed))?.1);
     }
     ids.dedup();
     let what =
         if let [id] = ids.as_slice() { format!("delete conversation `{id}`?") } else { format!("delete {} conversations?", ids.len()) };
     if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
-        bail!(Quiet(Exit::Failure));
+        bail!(SilentExit(CliExit::Failure));
     }
     ids.iter().try_for_each(|id| remove(app, id))
 }
@@ -105,18 +105,18 @@ pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
     // can be run again.
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
-    app.note(&Event::new(What::History).word("deed", "delete").word("id", id.as_str()));
+    app.audit_event(&Event::new(EventKind::History).word("deed", "delete").word("id", id.as_str()));
     app.ui.notice(&format!("deleted {id}"));
     Ok(())
 }
 
-pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
-    let before = audit::since(&options.older_than, app.clock.now())?;
-    let old = if nothing_sealed(app)? { Vec::new() } else { older(&app.archive()?, before)? };
+pub(super) fn prune(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
+    let before = audit::parse_since(&options.older_than, app.clock.now())?;
+    let old = if is_history_empty(app)? { Vec::new() } else { older_than(&app.archive()?, before)? };
     if !options.dry_run && !old.is_empty() {
-        let what = format!("delete {}?", counted(old.len(), "conversation"));
+        let what = format!("delete {}?", pluralize(old.len(), "conversation"));
         if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
-            bail!(Quiet(Exit::Failure));
+            bail!(SilentExit(CliExit::Failure));
         }
         remove_all(app, &old, "prune")?;
     }
@@ -134,12 +134,12 @@ pub(super) fn prune(app: &mut App, options: &Prune) -> Result<()> {
     Ok(())
 }
 
-fn older(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
-    Ok(archive.summaries()?.found.into_iter().filter(|s| s.updated_at < before).collect())
+fn older_than(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
+    Ok(archive.summaries()?.summaries.into_iter().filter(|s| s.updated_at < before).collect())
 }
 
 /// Deletes conversations. One that another process has open is in use, and is skipped.
-fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
+fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
     let archive = app.archive()?;
     app.forget_lines(&old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
     let mut gone = 0_usize;
@@ -152,14 +152,14 @@ fn remove_all(app: &mut App, old: &[Summary], deed: &str) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    app.note(&Event::new(What::History).word("deed", deed).number("conversations", gone));
+    app.audit_event(&Event::new(EventKind::History).word("deed", action).number("conversations", gone));
     Ok(())
 }
 
 /// Deletes what is older than `retention.days`: once a day, when a conversation begins. If the
 /// clock jumps far ahead, it skips a day, because deleted conversations do not come back when the
 /// clock is corrected.
-pub(crate) fn retain(app: &mut App) -> Result<()> {
+pub(crate) fn apply_retention(app: &mut App) -> Result<()> {
     let days = app.settings()?.privacy.retention_days;
     if days == 0 {
         return Ok(());
@@ -170,20 +170,20 @@ pub(crate) fn retain(app: &mut App) -> Result<()> {
         return Ok(());
     }
     disk::write(&path, format!("{now}\n").as_bytes())?;
-    if last.is_some_and(|last| now.since(last) > LEAP) {
+    if last.is_some_and(|last| now.since(last) > MAX_CLOCK_JUMP) {
         app.ui.warning(
             "the clock has jumped far ahead: no old conversation was deleted today; to delete them now, run `chatbot history prune`",
         );
         return Ok(());
     }
-    if nothing_sealed(app)? {
+    if is_history_empty(app)? {
         return Ok(());
     }
-    let before = now.minus(DAY.saturating_mul(days));
-    let old = older(&app.archive()?, before)?;
+    let before = now.saturating_sub(DAY.saturating_mul(days));
+    let old = older_than(&app.archive()?, before)?;
     if !old.is_empty() {
         remove_all(app, &old, "retention")?;
-        app.ui.notice(&format!("deleted {}: unchanged for {days} days (`retention.days`)", counted(old.len(), "conversation")));
+        app.ui.notice(&format!("deleted {}: unchanged for {days} days (`retention.days`)", pluralize(old.len(), "conversation")));
     }
     Ok(())
 }

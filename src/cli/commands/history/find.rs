@@ -1,13 +1,13 @@
 //! `history search`: finds the messages that match.
 
-use super::{counted, nothing_sealed, redacted_title};
-use crate::archive::{self, Found, Searched, Wanted};
+use super::{is_history_empty, pluralize, redacted_title};
+use crate::archive::{self, SearchHit, SearchQuery, SearchResults};
 use crate::cli::app::App;
 use crate::cli::commands::audit;
-use crate::cli::report::{Exit, Problem, Quiet};
+use crate::cli::report::{CliError, CliExit, SilentExit};
 use crate::cli::ui::Style;
 use crate::message::Role;
-use crate::privacy::{Displayable, Placeholders, Sought};
+use crate::privacy::{Displayable, Placeholders, Query};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
@@ -17,13 +17,13 @@ use serde_json::json;
 /// A message matches if it contains all the words, in upper or lower case. Put a "phrase" in quotes
 /// and a /regular expression/ between slashes.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct HistorySearchArgs {
     /// Words, '"a phrase"' or '/a regular expression/' to search for
     #[arg(required = true, value_name = "TEXT")]
     text: Vec<String>,
     /// Search only messages with this role
     #[arg(long, value_name = "WHO")]
-    role: Option<Who>,
+    role: Option<RoleArg>,
     /// Search only messages newer than this age or date: 12h, 7d, 30d, 2026-11-21
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
@@ -36,7 +36,7 @@ pub(super) struct Options {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Who {
+enum RoleArg {
     /// Your messages
     User,
     /// Answers of the model
@@ -45,33 +45,33 @@ enum Who {
     System,
 }
 
-struct Match {
-    found: Found,
+struct SearchMatch {
+    hit: SearchHit,
     title: String,
     snippet: String,
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let text = Sought::new(&options.text.join(" "))
-        .map_err(|e| Problem::misuse(format!("`{}`: {}", crate::privacy::Raw::from(e.pattern).printable(), e.reason)))?;
+pub(super) fn run(app: &mut App, options: &HistorySearchArgs) -> Result<()> {
+    let text = Query::new(&options.text.join(" "))
+        .map_err(|e| CliError::misuse(format!("`{}`: {}", crate::privacy::Raw::from(e.pattern).printable(), e.reason)))?;
     let role = options.role.map(|who| match who {
-        Who::User => Role::User,
-        Who::Assistant => Role::Assistant,
-        Who::System => Role::System,
+        RoleArg::User => Role::User,
+        RoleArg::Assistant => Role::Assistant,
+        RoleArg::System => Role::System,
     });
-    let since = options.since.as_deref().map(|s| audit::since(s, app.clock.now())).transpose()?;
-    let wanted = Wanted { text, role, since };
-    let searched = if nothing_sealed(app)? { Searched::default() } else { search(app, &wanted)? };
-    let Searched { found, damaged, failed } = searched;
-    let (matches, more) = shown(app, found, &wanted.text, options.limit)?;
+    let since = options.since.as_deref().map(|s| audit::parse_since(s, app.clock.now())).transpose()?;
+    let wanted = SearchQuery { text, role, since };
+    let searched = if is_history_empty(app)? { SearchResults::default() } else { search(app, &wanted)? };
+    let SearchResults { hits: found, damaged, unreadable: failed } = searched;
+    let (matches, more) = matches_to_show(app, found, &wanted.text, options.limit)?;
     if options.json {
         let list: Vec<_> = matches
             .iter()
-            .map(|m| json!({ "id": m.found.id, "title": m.title, "message": m.found.message.n, "snippet": m.snippet, "role": m.found.message.role, "at": m.found.message.at }))
+            .map(|m| json!({ "id": m.hit.id, "title": m.title, "message": m.hit.message.n, "snippet": m.snippet, "role": m.hit.message.role, "at": m.hit.message.at }))
             .collect();
         app.ui.json(&json!({ "schema_version": 1, "matches": list }))?;
     } else {
-        print(app, &matches)?;
+        print_matches(app, &matches)?;
         if matches.is_empty() {
             app.ui.notice("no matches");
         } else if more > 0 {
@@ -79,21 +79,22 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         }
     }
     if damaged > 0 {
-        app.ui.error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` shows what", counted(damaged, "conversation")));
+        app.ui
+            .error_line(&format!("chatbot: warning: {} damaged: `chatbot history verify` shows what", pluralize(damaged, "conversation")));
     }
     for (id, error) in &failed {
         app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
     }
-    if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    if failed.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Searches all conversations. A thread lists the folder while the keys are fetched, because both
 /// are slow.
-fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
+fn search(app: &mut App, wanted: &SearchQuery) -> Result<SearchResults> {
     let folder = app.home.conversations();
     std::thread::scope(|scope| {
         let ids = scope.spawn(|| archive::ids(&folder));
-        let opened = app.archive_to_look_at()?;
+        let opened = app.archive_read_only()?;
         // The join fails only if the thread panicked, and a panic ends the process.
         let ids = ids.join().unwrap_or_else(|_| archive::ids(&folder))?;
         Ok(opened.search(ids, wanted))
@@ -102,25 +103,25 @@ fn search(app: &mut App, wanted: &Wanted) -> Result<Searched> {
 
 /// The snippets to show, and how many matches are left. A message is redacted before a snippet is
 /// cut from it: a secret that is cut in half would not be recognised.
-fn shown(app: &mut App, found: Vec<Found>, text: &Sought, limit: usize) -> Result<(Vec<Match>, usize)> {
+fn matches_to_show(app: &mut App, found: Vec<SearchHit>, text: &Query, limit: usize) -> Result<(Vec<SearchMatch>, usize)> {
     let redactor = app.redactor()?;
     let mut matches = Vec::new();
     let mut rest = found.into_iter();
     while matches.len() < limit {
         let Some(found) = rest.next() else { break };
-        let redacted = redactor.redact_again(found.message.text.clone(), found.message.rules, &mut Placeholders::default());
+        let redacted = redactor.redact_stored(found.message.text.clone(), found.message.rules, &mut Placeholders::default());
         if let Some(snippet) = text.snippet(&redacted) {
             let title = redacted_title(app, &found.title)?;
-            matches.push(Match { found, title, snippet });
+            matches.push(SearchMatch { hit: found, title, snippet });
         }
     }
     Ok((matches, rest.count()))
 }
 
-fn print(app: &App, matches: &[Match]) -> Result<()> {
+fn print_matches(app: &App, matches: &[SearchMatch]) -> Result<()> {
     let mut text = Displayable::default();
     let mut last = None;
-    for Match { found, title, snippet } in matches {
+    for SearchMatch { hit: found, title, snippet } in matches {
         if last != Some(&found.id) {
             text += format!("{}{}  ", if last.is_some() { "\n" } else { "" }, found.id);
             text += app.ui.paint(Style::Bold, Displayable::line(title)) + "\n";

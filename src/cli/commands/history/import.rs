@@ -1,14 +1,14 @@
 //! `history import`: conversations from other programs.
 
-use super::counted;
-use crate::archive::foreign::{self, Foreign, Gate, LeftOut, Source, Unread, mods};
+use super::pluralize;
+use crate::archive::foreign::{self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods};
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem};
-use crate::cli::ui::shown;
+use crate::cli::report::{CliError, CliExit};
+use crate::cli::ui::display_path;
 use crate::disk;
-use crate::ledger::{Event, What};
+use crate::ledger::{Event, EventKind};
 use crate::privacy::Raw;
-use crate::privacy::validate::{self, Rules};
+use crate::privacy::validate::{self, InputLimits};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -17,14 +17,14 @@ use std::path::{Path, PathBuf};
 
 /// Larger files are refused: the whole file is in memory while it is read, and no known export
 /// comes near this size.
-const LARGEST: u64 = 512 << 20;
+const MAX_FILE_BYTES: u64 = 512 << 20;
 /// Larger messages are left out: encrypting one takes several times its size in memory, and no
 /// provider accepts one.
-const LARGEST_MESSAGE: usize = 4 << 20;
+const MAX_MESSAGE_BYTES: usize = 4 << 20;
 /// Conversations are saved in batches of this many, or of this many bytes of text: a full disk is
 /// noticed early, and memory use stays bounded.
-const MOST_AT_ONCE: usize = 256;
-const MOST_BYTES_AT_ONCE: usize = 4 << 20;
+const BATCH_CONVERSATIONS: usize = 256;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// Import conversations from other programs
 ///
@@ -38,7 +38,7 @@ const MOST_BYTES_AT_ONCE: usize = 4 << 20;
 /// Limits: 512 MiB and 50,000 conversations per file, 100,000 messages per conversation. Messages
 /// over 4 MiB are left out.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct HistoryImportArgs {
     /// Files to import
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -48,18 +48,18 @@ pub(super) struct Options {
 }
 
 #[derive(Default)]
-struct Count {
+struct ImportCount {
     ids: Vec<String>,
     messages: usize,
     left_out: usize,
     here_already: usize,
     /// Parts of messages that are not text.
-    parts: LeftOut,
+    parts: SkippedParts,
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let mut count = Count::default();
-    let mut known = app.archive()?.origins()?;
+pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
+    let mut count = ImportCount::default();
+    let mut known = app.archive()?.import_origins()?;
     for file in &options.files {
         import(app, file, &mut known, &mut count)?;
     }
@@ -69,82 +69,83 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         app.ui.json(&object)?;
     } else {
         let here = if count.here_already > 0 { format!("; {} imported earlier", count.here_already) } else { String::new() };
-        let (conversations, messages) = (counted(count.ids.len(), "conversation"), counted(count.messages, "message"));
-        let parts: Vec<String> = count.parts.iter().map(|(kind, many)| counted(*many, kind)).collect();
+        let (conversations, messages) = (pluralize(count.ids.len(), "conversation"), pluralize(count.messages, "message"));
+        let parts: Vec<String> = count.parts.iter().map(|(kind, many)| pluralize(*many, kind)).collect();
         let parts = if parts.is_empty() { String::new() } else { format!("; left out, because not text: {}", parts.join(", ")) };
         app.ui.say(&format!("imported {conversations}, {messages}{here}{parts}\n"), 2)?;
         if count.left_out > 0 {
-            app.ui.warning(&format!("{} left out: refused by validation or by the retention settings", counted(count.left_out, "message")));
+            app.ui
+                .warning(&format!("{} left out: refused by validation or by the retention settings", pluralize(count.left_out, "message")));
         }
     }
     Ok(())
 }
 
-fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count: &mut Count) -> Result<()> {
+fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count: &mut ImportCount) -> Result<()> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
     if disk::length(Path::new(&log)) > 0 {
-        bail!(Problem::misuse(format!("`{}` is being written by another program", shown(file))).hint("close it, then try again"));
+        bail!(CliError::misuse(format!("`{}` is being written by another program", display_path(file))).hint("close it, then try again"));
     }
-    let bytes = zeroize::Zeroizing::new(disk::read_foreign(file, LARGEST)?);
+    let bytes = zeroize::Zeroizing::new(disk::read_external(file, MAX_FILE_BYTES)?);
     // A conversation that a file contains twice is imported twice.
     let here = known.clone();
-    let mut taker = Taker { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
-    let source = if let Some(listed) = mods::index(&bytes) {
+    let mut taker = FileImporter { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
+    let source = if let Some(listed) = mods::read_index(&bytes) {
         drop(bytes);
         // A file of mods has only the index; each conversation is a file of its own, which may be
         // missing.
         let folder = file.parent().unwrap_or(Path::new(""));
-        let read = |one: &mods::Listed| one.conversation(&disk::read_foreign(&folder.join(&one.file), LARGEST).ok()?);
-        listed.iter().filter_map(read).for_each(|one| taker.add(Source::Mods, one));
-        Source::Mods
+        let read = |one: &mods::IndexEntry| one.read_conversation(&disk::read_external(&folder.join(&one.file), MAX_FILE_BYTES).ok()?);
+        listed.iter().filter_map(read).for_each(|one| taker.add(ImportSource::Mods, one));
+        ImportSource::Mods
     } else {
         // The first pass checks that the whole file can be read: if not, nothing of it is imported.
-        let source = foreign::read(&bytes, &mut drop).map_err(|why| unread(file, why))?;
-        foreign::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| unread(file, why))?;
+        let source = foreign::read(&bytes, &mut drop).map_err(|why| import_problem(file, why))?;
+        foreign::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| import_problem(file, why))?;
         source
     };
-    taker.end(source)
+    taker.finish(source)
 }
 
-fn unread(file: &Path, why: Unread) -> Problem {
+fn import_problem(file: &Path, why: ImportError) -> CliError {
     let what = match why {
-        Unread::Cut => {
-            let what = format!("`{}` is truncated: pages of the database are missing", shown(file));
-            return Problem::new(Exit::Storage, "damaged", what).hint("copy it again while its program is not running");
+        ImportError::Truncated => {
+            let what = format!("`{}` is truncated: pages of the database are missing", display_path(file));
+            return CliError::new(CliExit::Storage, "damaged", what).hint("copy it again while its program is not running");
         }
-        Unread::TooMuch(what) => {
-            let what = format!("cannot import `{}`: it has {}", shown(file), Raw::from(what).printable());
-            return Problem::new(Exit::Misuse, "too_much", what).hint("export fewer conversations at a time");
+        ImportError::TooMuch(what) => {
+            let what = format!("cannot import `{}`: it has {}", display_path(file), Raw::from(what).printable());
+            return CliError::new(CliExit::Misuse, "too_much", what).hint("export fewer conversations at a time");
         }
-        Unread::DuplicateField(name) => {
-            let (file, name) = (shown(file), Raw::from(name).printable_line());
+        ImportError::DuplicateField(name) => {
+            let (file, name) = (display_path(file), Raw::from(name).printable_line());
             let what = format!("`{file}` has an object with two fields named `{name}`");
             let hint = "export the conversations again, or remove one of the two";
-            return Problem::new(Exit::Misuse, "duplicate_field", what).hint(hint);
+            return CliError::new(CliExit::Misuse, "duplicate_field", what).hint(hint);
         }
-        Unread::Form => format!("`{}` has no conversations in a known format", shown(file)),
-        Unread::Schema(what) => format!("`{}` is {}: unknown format", shown(file), Raw::from(what).printable()),
+        ImportError::UnknownFormat => format!("`{}` has no conversations in a known format", display_path(file)),
+        ImportError::UnknownSchema(what) => format!("`{}` is {}: unknown format", display_path(file), Raw::from(what).printable()),
     };
-    Problem::new(Exit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
+    CliError::new(CliExit::Misuse, "unknown_form", what).hint("`chatbot history import --help` lists the formats")
 }
 
 /// Imports the conversations of one file.
-struct Taker<'a> {
+struct FileImporter<'a> {
     app: &'a mut App,
     /// Conversations imported earlier, by origin, minus those that this file has already repeated.
     here: BTreeMap<String, usize>,
     known: &'a mut BTreeMap<String, usize>,
-    count: &'a mut Count,
+    count: &'a mut ImportCount,
     /// Conversations of the current batch, and their size.
-    waiting: Vec<Foreign>,
+    waiting: Vec<ImportedConversation>,
     bytes: usize,
     ids: usize,
     failed: Option<anyhow::Error>,
 }
 
-impl Taker<'_> {
-    fn add(&mut self, source: Source, conversation: Foreign) {
+impl FileImporter<'_> {
+    fn add(&mut self, source: ImportSource, conversation: ImportedConversation) {
         if self.failed.is_none()
             && let Err(error) = self.try_to_add(source, conversation)
         {
@@ -152,14 +153,14 @@ impl Taker<'_> {
         }
     }
 
-    fn try_to_add(&mut self, source: Source, mut conversation: Foreign) -> Result<()> {
-        let rules = Rules { max_chars: LARGEST_MESSAGE, suspicious: self.app.settings()?.privacy.suspicious };
-        let before = conversation.said.len();
-        conversation.said.retain(|said| validate::validate(&said.text, &rules).is_ok());
-        self.count.left_out += before - conversation.said.len();
+    fn try_to_add(&mut self, source: ImportSource, mut conversation: ImportedConversation) -> Result<()> {
+        let rules = InputLimits { max_chars: MAX_MESSAGE_BYTES, suspicious: self.app.settings()?.privacy.suspicious };
+        let before = conversation.messages.len();
+        conversation.messages.retain(|said| validate::validate(&said.text, &rules).is_ok());
+        self.count.left_out += before - conversation.messages.len();
         let origin = conversation.origin(source);
-        if let Some(id) = &conversation.here
-            && self.app.archive()?.is_there(id)
+        if let Some(id) = &conversation.message_count
+            && self.app.archive()?.exists(id)
         {
             self.count.here_already += 1;
             return Ok(());
@@ -170,20 +171,20 @@ impl Taker<'_> {
             return Ok(());
         }
         *self.known.entry(origin).or_default() += 1;
-        for (kind, many) in &conversation.left_out {
+        for (kind, many) in &conversation.skipped {
             *self.count.parts.entry(kind).or_default() += many;
         }
-        self.bytes += conversation.said.iter().map(|said| said.text.len()).sum::<usize>();
+        self.bytes += conversation.messages.iter().map(|said| said.text.len()).sum::<usize>();
         self.waiting.push(conversation);
-        if self.waiting.len() >= MOST_AT_ONCE || self.bytes >= MOST_BYTES_AT_ONCE { self.write(source) } else { Ok(()) }
+        if self.waiting.len() >= BATCH_CONVERSATIONS || self.bytes >= BATCH_BYTES { self.write(source) } else { Ok(()) }
     }
 
-    fn write(&mut self, source: Source) -> Result<()> {
+    fn write(&mut self, source: ImportSource) -> Result<()> {
         let settings = self.app.settings()?;
         let (archive, redactor) = (self.app.archive()?, self.app.redactor()?);
-        let gate = Gate { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
+        let policy = ImportPolicy { redactor: &redactor, drop_findings: settings.privacy.drop_findings };
         self.bytes = 0;
-        for taken in archive.take_in(source, std::mem::take(&mut self.waiting), &gate) {
+        for taken in archive.import(source, std::mem::take(&mut self.waiting), &policy) {
             if let Some(taken) = taken? {
                 self.count.messages += taken.messages;
                 self.count.left_out += taken.dropped;
@@ -194,14 +195,14 @@ impl Taker<'_> {
         Ok(())
     }
 
-    fn end(mut self, source: Source) -> Result<()> {
+    fn finish(mut self, source: ImportSource) -> Result<()> {
         let written = self.write(source);
         if let Some(error) = self.failed.take() {
             return Err(error);
         }
         written?;
-        let event = Event::new(What::History).word("deed", "import").word("from", &source.to_string());
-        self.app.note(&event.number("conversations", self.ids));
+        let event = Event::new(EventKind::History).word("deed", "import").word("from", &source.to_string());
+        self.app.audit_event(&event.number("conversations", self.ids));
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
 //! `history list`: one line for each conversation.
 
-use super::{nothing_sealed, redacted_title};
+use super::{is_history_empty, redacted_title};
 use crate::archive::{Summaries, Summary};
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Quiet};
+use crate::cli::report::{CliExit, SilentExit};
 use crate::cli::ui::Style;
 use crate::disk;
 use crate::privacy::{Displayable, Raw};
@@ -16,7 +16,7 @@ pub(super) const UNTITLED: &str = "(untitled)";
 
 /// List conversations, newest first
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct HistoryListArgs {
     /// List at most this many
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: usize,
@@ -29,12 +29,12 @@ pub(super) struct Options {
 }
 
 /// Prints the last ten, for `/history`.
-pub(crate) fn recent(app: &mut App) -> Result<()> {
-    run(app, &Options { limit: 10, skip: 0, json: false })
+pub(crate) fn list_recent(app: &mut App) -> Result<()> {
+    run(app, &HistoryListArgs { limit: 10, skip: 0, json: false })
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let Summaries { found, failed } = gather(app)?;
+pub(super) fn run(app: &mut App, options: &HistoryListArgs) -> Result<()> {
+    let Summaries { summaries: found, unreadable: failed } = load_summaries(app)?;
     for (id, error) in &failed {
         app.ui.error_line(&format!("chatbot: warning: cannot read conversation `{id}`: {error}"));
     }
@@ -49,7 +49,7 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
         for summary in shown {
             let when = app.ui.paint(Style::Dim, &summary.updated_at.local_minute());
             text += format!("{:<10}  ", summary.id.as_str());
-            text += when + format!("  {:>5}  {}\n", summary.messages, fitted(&title(summary), room));
+            text += when + format!("  {:>5}  {}\n", summary.messages, truncate_to_width(&display_title(summary), room));
         }
         app.ui.out(text)?;
         if found.is_empty() && failed.is_empty() {
@@ -58,19 +58,19 @@ pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
             app.ui.notice(&format!("{more} more; raise `--limit` to see them"));
         }
     }
-    if failed.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    if failed.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Reads all summaries. A thread lists the folder while the keys are fetched, because both are
 /// slow.
-fn gather(app: &mut App) -> Result<Summaries> {
-    if nothing_sealed(app)? {
+fn load_summaries(app: &mut App) -> Result<Summaries> {
+    if is_history_empty(app)? {
         return Ok(Summaries::default());
     }
     let folder = app.home.conversations();
     let (archive, listing) = std::thread::scope(|scope| {
         let listing = scope.spawn(|| disk::list(&folder));
-        (app.archive_to_look_at(), listing.join())
+        (app.archive_read_only(), listing.join())
     });
     match listing {
         Ok(listing) => Ok(archive?.summaries_of(&listing?)),
@@ -79,7 +79,7 @@ fn gather(app: &mut App) -> Result<Summaries> {
 }
 
 /// The title, not redacted: this is the user's own screen.
-fn title(summary: &Summary) -> String {
+fn display_title(summary: &Summary) -> String {
     let title = summary.header.as_ref().map_or("", |h| h.title.as_str());
     if title.is_empty() { UNTITLED.to_owned() } else { Raw::from(title).printable_line() }
 }
@@ -100,7 +100,7 @@ pub(super) fn summary_json(app: &mut App, summary: &Summary) -> Result<Value> {
 }
 
 /// Truncates a text to a number of terminal columns; wide characters count as two.
-pub(crate) fn fitted(text: &str, columns: usize) -> String {
+pub(crate) fn truncate_to_width(text: &str, columns: usize) -> String {
     use unicode_width::UnicodeWidthChar;
     let (mut used, mut end, mut whole) = (0, 0, true);
     for (at, c) in text.char_indices() {
@@ -129,10 +129,10 @@ pub(crate) fn fitted(text: &str, columns: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::fitted;
+    use super::truncate_to_width;
 
     #[test]
-    fn a_text_fills_its_columns_and_no_more() {
+    fn truncate_to_width_fills_columns() {
         for (text, columns, shown) in [
             ("short", 10, "short"),
             ("exactly ten", 11, "exactly ten"),
@@ -147,7 +147,7 @@ mod tests {
             ("", 5, ""),
             ("x", 0, "…"),
         ] {
-            assert_eq!(fitted(text, columns), shown, "{text:?} in {columns}");
+            assert_eq!(truncate_to_width(text, columns), shown, "{text:?} in {columns}");
         }
     }
 }

@@ -8,15 +8,15 @@ mod list;
 mod rekey;
 mod show;
 
-pub(crate) use change::{remove, renamed, retain, title};
-pub(crate) use export::to_file as export;
-pub(crate) use list::{fitted, recent};
+pub(crate) use change::{apply_retention, redact_title, remove, report_renamed};
+pub(crate) use export::export_to_file as export;
+pub(crate) use list::{list_recent, truncate_to_width};
 pub(crate) use rekey::rekey_now;
 pub(crate) use show::verify_all;
 
 use crate::archive::{self, Archive};
 use crate::cli::app::App;
-use crate::cli::report::Problem;
+use crate::cli::report::CliError;
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use anyhow::{Result, bail};
@@ -35,72 +35,72 @@ Examples:
 /// Manage saved conversations
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Options {
+pub(crate) struct HistoryArgs {
     #[command(subcommand)]
-    command: Command,
+    command: HistoryCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
-    List(list::Options),
-    Search(find::Options),
-    Show(show::Options),
-    Rename(change::Rename),
-    Delete(change::Delete),
-    Prune(change::Prune),
-    Export(export::Options),
-    Import(import::Options),
-    Verify(show::Verify),
-    Rekey(rekey::Options),
+enum HistoryCommand {
+    List(list::HistoryListArgs),
+    Search(find::HistorySearchArgs),
+    Show(show::HistoryShowArgs),
+    Rename(change::HistoryRenameArgs),
+    Delete(change::HistoryDeleteArgs),
+    Prune(change::HistoryPruneArgs),
+    Export(export::HistoryExportArgs),
+    Import(import::HistoryImportArgs),
+    Verify(show::HistoryVerifyArgs),
+    Rekey(rekey::HistoryRekeyArgs),
 }
 
-impl Options {
+impl HistoryArgs {
     pub(crate) fn json(&self) -> bool {
         match &self.command {
-            Command::List(o) => o.json,
-            Command::Search(o) => o.json,
-            Command::Show(o) => o.json,
-            Command::Prune(o) => o.json,
-            Command::Verify(o) => o.json,
-            Command::Import(o) => o.json,
-            Command::Rename(_) | Command::Delete(_) | Command::Export(_) | Command::Rekey(_) => false,
+            HistoryCommand::List(o) => o.json,
+            HistoryCommand::Search(o) => o.json,
+            HistoryCommand::Show(o) => o.json,
+            HistoryCommand::Prune(o) => o.json,
+            HistoryCommand::Verify(o) => o.json,
+            HistoryCommand::Import(o) => o.json,
+            HistoryCommand::Rename(_) | HistoryCommand::Delete(_) | HistoryCommand::Export(_) | HistoryCommand::Rekey(_) => false,
         }
     }
 }
 
-pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
     match options.command {
-        Command::List(o) => list::run(app, &o),
-        Command::Search(o) => find::run(app, &o),
-        Command::Show(o) => show::run(app, &o),
-        Command::Rename(o) => change::rename(app, &o),
-        Command::Delete(o) => change::delete(app, &o),
-        Command::Prune(o) => change::prune(app, &o),
-        Command::Export(o) => export::run(app, &o),
-        Command::Import(o) => import::run(app, &o),
-        Command::Verify(o) => show::verify(app, &o),
-        Command::Rekey(o) => rekey::run(app, o),
+        HistoryCommand::List(o) => list::run(app, &o),
+        HistoryCommand::Search(o) => find::run(app, &o),
+        HistoryCommand::Show(o) => show::run(app, &o),
+        HistoryCommand::Rename(o) => change::rename(app, &o),
+        HistoryCommand::Delete(o) => change::delete(app, &o),
+        HistoryCommand::Prune(o) => change::prune(app, &o),
+        HistoryCommand::Export(o) => export::run(app, &o),
+        HistoryCommand::Import(o) => import::run(app, &o),
+        HistoryCommand::Verify(o) => show::verify(app, &o),
+        HistoryCommand::Rekey(o) => rekey::run(app, o),
     }
 }
 
 /// Whether nothing has been saved at all: then no key is needed to say so.
-fn nothing_sealed(app: &App) -> Result<bool> {
-    Ok(!archive::any_sealed(&app.home.conversations())?)
+fn is_history_empty(app: &App) -> Result<bool> {
+    Ok(!archive::has_conversations(&app.home.conversations())?)
 }
 
 /// Finds the conversation with this id; the last one if `typed` is `None`.
-fn meant(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
-    if nothing_sealed(app)? {
+fn resolve_id(app: &mut App, typed: Option<&str>) -> Result<(Archive, Name)> {
+    if is_history_empty(app)? {
         let what = typed.map_or_else(
             || "no conversation has been saved yet".to_owned(),
             |id| format!("there is no conversation `{}`", Raw::from(id).printable()),
         );
-        bail!(Problem::misuse(what).hint("list them with `chatbot history list`"));
+        bail!(CliError::misuse(what).hint("list them with `chatbot history list`"));
     }
     let archive = app.archive()?;
     let id = match typed {
         Some(typed) => archive.find(typed)?,
-        None => archive.latest()?.ok_or_else(|| Problem::misuse("no conversation has been saved yet"))?,
+        None => archive.latest()?.ok_or_else(|| CliError::misuse("no conversation has been saved yet"))?,
     };
     Ok((archive, id))
 }
@@ -116,6 +116,6 @@ fn redacted_title(app: &mut App, title: &str) -> Result<String> {
 }
 
 /// A count with its noun: `1 conversation`, `12 conversations`.
-pub(super) fn counted(many: usize, what: &str) -> String {
+pub(super) fn pluralize(many: usize, what: &str) -> String {
     if many == 1 { format!("1 {what}") } else { format!("{many} {what}s") }
 }

@@ -1,13 +1,13 @@
 //! `history show` and `history verify`: read conversations.
 
-use super::{counted, list, meant, nothing_sealed};
-use crate::archive::{self, Archive, Ending, StoredMessage, Summary, Verified};
+use super::{is_history_empty, list, pluralize, resolve_id};
+use crate::archive::{self, Archive, ConversationState, StoredMessage, Summary, VerifyReport};
 use crate::cli::app::App;
 use crate::cli::folding::indented;
-use crate::cli::report::{Exit, Quiet};
-use crate::cli::talk::tell_damage;
+use crate::cli::report::{CliExit, SilentExit};
+use crate::cli::talk::report_damage;
 use crate::cli::ui::Style;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders, Raw};
@@ -19,7 +19,7 @@ use std::process::{Child, ChildStdin, Stdio};
 
 /// Show a conversation
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct HistoryShowArgs {
     /// ID of the conversation, or the start of it; the most recent one if omitted
     id: Option<String>,
     /// Output JSON
@@ -32,36 +32,36 @@ pub(super) struct Options {
 
 /// Decrypt every conversation, count its messages and report damage
 #[derive(Clone, Debug, Args)]
-pub(super) struct Verify {
+pub(super) struct HistoryVerifyArgs {
     /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let (archive, id) = meant(app, options.id.as_deref())?;
+pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
+    let (archive, id) = resolve_id(app, options.id.as_deref())?;
     let ending = if options.json {
         show_json(app, &archive, &id)?
-    } else if let Some(ending) = show_text(app, &archive, &id, Output::new(app, !options.raw), options.raw)? {
+    } else if let Some(ending) = show_text(app, &archive, &id, PagedOutput::new(app, !options.raw), options.raw)? {
         ending
     } else {
         // The pager does not exist: write to standard output instead.
-        show_text(app, &archive, &id, Output::new(app, false), options.raw)?.ok_or_else(|| archive::Error::Missing(id.to_string()))?
+        show_text(app, &archive, &id, PagedOutput::new(app, false), options.raw)?.ok_or_else(|| archive::Error::Missing(id.to_string()))?
     };
-    app.note(&Event::new(What::History).word("deed", "show").word("conversation", id.as_str()));
-    tell_damage(app, &ending.damage);
-    if ending.damage.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    app.audit_event(&Event::new(EventKind::History).word("deed", "show").word("conversation", id.as_str()));
+    report_damage(app, &ending.damage);
+    if ending.damage.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Writes each message when it is read, so that a long conversation is not held in memory; what is
 /// known only at the end follows.
-fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
+fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<ConversationState> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
-    let mut out = Output::new(app, false);
+    let mut out = PagedOutput::new(app, false);
     let mut before = "{\"messages\":[";
     let ending = archive.stream(id, &mut |m| {
-        let text = redactor.redact_again(m.text.clone(), m.rules, &mut table);
+        let text = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
         out.add(app, Displayable::json_text(&format!("{before}{}", message_json(&m, text.as_str()))))?;
         before = ",";
         anyhow::Ok(())
@@ -69,7 +69,7 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
     if ending.messages == 0 {
         out.add(app, before)?;
     }
-    let mut about = list::summary_json(app, &Summary::of(id, &ending))?;
+    let mut about = list::summary_json(app, &Summary::from_state(id, &ending))?;
     if let Some(about) = about.as_object_mut() {
         about.remove("messages");
         about.insert("schema_version".to_owned(), json!(1));
@@ -81,27 +81,27 @@ fn show_json(app: &mut App, archive: &Archive, id: &Name) -> Result<Ending> {
 }
 
 /// Writes each message when it is read; `None` if the pager could not be started.
-fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: Output, raw: bool) -> Result<Option<Ending>> {
+fn show_text(app: &mut App, archive: &Archive, id: &Name, mut out: PagedOutput, raw: bool) -> Result<Option<ConversationState>> {
     let redactor = app.redactor()?;
     let mut table = Placeholders::default();
     let ending = archive.stream(id, &mut |m| {
-        let redacted = redactor.redact_again(m.text.clone(), m.rules, &mut table);
-        out.add(app, readable(app, &m, &redacted.printable(), raw))
+        let redacted = redactor.redact_stored(m.text.clone(), m.rules, &mut table);
+        out.add(app, format_message(app, &m, &redacted.printable(), raw))
     })?;
     Ok(out.finish(app)?.then_some(ending))
 }
 
 /// Output is written in pieces of this size.
-const BATCH: usize = 64 * 1024;
+const BATCH_BYTES: usize = 64 * 1024;
 
 /// Standard output, or the user's pager as soon as the text is longer than the screen.
-struct Output {
+struct PagedOutput {
     waiting: Displayable,
     may_page: bool,
     pager: Option<(Child, ChildStdin)>,
 }
 
-impl Output {
+impl PagedOutput {
     fn new(app: &App, may_page: bool) -> Self {
         Self { waiting: Displayable::default(), may_page: may_page && app.ui.output_is_terminal(), pager: None }
     }
@@ -113,7 +113,7 @@ impl Output {
             self.pager = start_pager(app)?;
             self.write(app)?;
         }
-        if self.waiting.as_ref().len() >= BATCH { self.write(app) } else { Ok(()) }
+        if self.waiting.as_ref().len() >= BATCH_BYTES { self.write(app) } else { Ok(()) }
     }
 
     fn write(&mut self, app: &App) -> Result<()> {
@@ -162,7 +162,7 @@ pub(super) fn message_json(message: &StoredMessage, text: &str) -> Value {
 }
 
 /// Who said it, for a person. A model is named behind its role: it could be called `you`.
-pub(super) fn who(message: &StoredMessage) -> String {
+pub(super) fn role_label(message: &StoredMessage) -> String {
     match message.role {
         Role::User => "you".to_owned(),
         Role::System if message.foreign => "imported system prompt, not sent".to_owned(),
@@ -173,26 +173,27 @@ pub(super) fn who(message: &StoredMessage) -> String {
     }
 }
 
-fn readable(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
+fn format_message(app: &App, message: &StoredMessage, text: &str, raw: bool) -> Displayable {
     let cut = if message.cut { " · incomplete" } else { "" };
     let about = format!(" · {}{cut}", message.at.local_minute());
     let width = app.ui.output_is_terminal().then(|| app.ui.width());
     // A heading that the terminal breaks would go on in the first column.
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(about.chars().count() + 3).max(16));
-    let head = format!("── {}{about}", list::fitted(&who(message), room));
+    let head = format!("── {}{about}", list::truncate_to_width(&role_label(message), room));
     let head = if raw { Displayable::line(&head) } else { app.ui.paint(Style::Dim, &head) };
     head + "\n" + indented(text.trim_end(), width) + "\n"
 }
 
 /// Verifies every conversation, for `incident recover`.
 pub(crate) fn verify_all(app: &mut App) -> Result<()> {
-    verify(app, &Verify { json: false })
+    verify(app, &HistoryVerifyArgs { json: false })
 }
 
-pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
-    let Verified { conversations, messages, damaged } = if nothing_sealed(app)? { Verified::default() } else { app.archive()?.verify()? };
+pub(super) fn verify(app: &mut App, options: &HistoryVerifyArgs) -> Result<()> {
+    let VerifyReport { conversations, messages, damaged } =
+        if is_history_empty(app)? { VerifyReport::default() } else { app.archive()?.verify()? };
     if !damaged.is_empty() {
-        app.note(&Event::new(What::Damage).severity(Severity::Critical).number("records", damaged.len()));
+        app.audit_event(&Event::new(EventKind::Damage).severity(Severity::Critical).number("records", damaged.len()));
     }
     if options.json {
         let list: Vec<Value> =
@@ -205,7 +206,7 @@ pub(super) fn verify(app: &mut App, options: &Verify) -> Result<()> {
             text.push_str(&format!("{id}: {reason}\n"));
         }
         let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
-        app.ui.say(&format!("{text}{}, {}: {bad}\n", counted(conversations, "conversation"), counted(messages, "message")), 2)?;
+        app.ui.say(&format!("{text}{}, {}: {bad}\n", pluralize(conversations, "conversation"), pluralize(messages, "message")), 2)?;
     }
-    if damaged.is_empty() { Ok(()) } else { bail!(Quiet(Exit::Found)) }
+    if damaged.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Findings)) }
 }

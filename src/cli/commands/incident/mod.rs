@@ -2,15 +2,15 @@
 
 mod recover;
 
-use super::vault::{Source, Wanted, new_passphrase};
+use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
 use crate::archive::Archive;
 use crate::cli::app::App;
 use crate::cli::keys::named_passphrase;
-use crate::cli::report::{Exit, Problem};
-use crate::cli::ui::{Style, shown};
+use crate::cli::report::{CliError, CliExit};
+use crate::cli::ui::{Style, display_path};
 use crate::disk;
-use crate::keys::{Slot, metadata::Book};
-use crate::ledger::{Event, Severity, What};
+use crate::keys::{Slot, metadata::KeyIndex};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::privacy::{Displayable, Placeholders, Raw};
 use crate::upkeep::incident::{self, Assessment};
 use anyhow::{Result, bail};
@@ -29,26 +29,26 @@ Typical sequence:
 /// Respond to a suspected leak: stop sending, assess, collect evidence, recover
 #[derive(Clone, Debug, Args)]
 #[command(after_help = SEQUENCE)]
-pub(crate) struct Options {
+pub(crate) struct IncidentArgs {
     #[command(subcommand)]
-    command: Command,
+    command: IncidentCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
+enum IncidentCommand {
     /// Stop sending and refuse to reveal keys until `release`; needs no key store and no network
     Lockdown,
     /// End the lockdown
     Release,
     /// Count what may have been exposed: conversations, keys, backups, requests
-    Assess(Assess),
+    Assess(IncidentAssessArgs),
     /// Save the evidence in an encrypted file: logs, totals and file hashes, but no messages
-    Report(Report),
-    Recover(recover::Options),
+    Report(IncidentReportArgs),
+    Recover(recover::IncidentRecoverArgs),
 }
 
 #[derive(Clone, Debug, Args)]
-struct Assess {
+struct IncidentAssessArgs {
     /// Assess only this period: 12h, 7d, or since a date such as 2026-11-21
     #[arg(long, value_name = "SPAN")]
     since: Option<String>,
@@ -58,7 +58,7 @@ struct Assess {
 }
 
 #[derive(Clone, Debug, Args)]
-struct Report {
+struct IncidentReportArgs {
     /// File to create; a new file in the backup folder if omitted
     #[arg(value_name = "DEST", conflicts_with = "open")]
     dest: Option<PathBuf>,
@@ -76,23 +76,23 @@ struct Report {
     open: Option<PathBuf>,
 }
 
-impl Options {
+impl IncidentArgs {
     pub(crate) fn json(&self) -> bool {
-        matches!(&self.command, Command::Assess(assess) if assess.json)
+        matches!(&self.command, IncidentCommand::Assess(assess) if assess.json)
     }
 
     pub(crate) fn is_lockdown(&self) -> bool {
-        matches!(self.command, Command::Lockdown)
+        matches!(self.command, IncidentCommand::Lockdown)
     }
 }
 
-pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
+pub(crate) fn run(app: &mut App, options: IncidentArgs) -> Result<()> {
     match options.command {
-        Command::Lockdown => lockdown(app),
-        Command::Release => release(app),
-        Command::Assess(options) => {
-            let found = look(app, options.since.as_deref())?;
-            note(app, "assess", Severity::Notice);
+        IncidentCommand::Lockdown => lockdown(app),
+        IncidentCommand::Release => release(app),
+        IncidentCommand::Assess(options) => {
+            let found = run_assessment(app, options.since.as_deref())?;
+            audit_incident(app, "assess", Severity::Notice);
             if options.json {
                 {
                     let object = as_json(app, &found);
@@ -100,19 +100,19 @@ pub(crate) fn run(app: &mut App, options: Options) -> Result<()> {
                 }
             } else {
                 {
-                    let text = told(app, &found);
+                    let text = format_assessment(app, &found);
                     app.ui.say(text, 14)
                 }
             }
         }
-        Command::Report(Report { open: Some(file), .. }) => open(app, &file),
-        Command::Report(options) => report(app, &options),
-        Command::Recover(options) => recover::run(app, &options),
+        IncidentCommand::Report(IncidentReportArgs { open: Some(file), .. }) => open_report(app, &file),
+        IncidentCommand::Report(options) => write_report(app, &options),
+        IncidentCommand::Recover(options) => recover::run(app, &options),
     }
 }
 
-fn note(app: &App, deed: &'static str, severity: Severity) {
-    app.note(&Event::new(What::Incident).severity(severity).word("deed", deed));
+fn audit_incident(app: &App, action: &'static str, severity: Severity) {
+    app.audit_event(&Event::new(EventKind::Incident).severity(severity).word("deed", action));
 }
 
 /// Writes one file and one line of the log. It must work in any state, so it uses no key store,
@@ -120,10 +120,10 @@ fn note(app: &App, deed: &'static str, severity: Severity) {
 fn lockdown(app: &App) -> Result<()> {
     // Each of the three is tried even if the others fail.
     let began = app.lockdown().begin(app.clock.now());
-    crate::keys::recent::Recent::of(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
+    crate::keys::recent::KeyringCache::for_home(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
     // Locked too, because an unlocked vault does not ask for its passphrase.
-    let shut = crate::keys::vault::lock_again(&app.home.vault()).unwrap_or(false);
-    note(app, "lockdown", Severity::Critical);
+    let shut = crate::keys::vault::lock(&app.home.vault()).unwrap_or(false);
+    audit_incident(app, "lockdown", Severity::Critical);
     let began = began?;
     let vault = if shut { ", and the vault is locked" } else { "" };
     let word = if began { "lockdown" } else { "lockdown (already active)" };
@@ -132,22 +132,22 @@ fn lockdown(app: &App) -> Result<()> {
 
 fn release(app: &App) -> Result<()> {
     if app.lockdown().check().is_ok() {
-        bail!(Problem::misuse("there is no lockdown").hint("start one with `chatbot incident lockdown`"));
+        bail!(CliError::misuse("there is no lockdown").hint("start one with `chatbot incident lockdown`"));
     }
     if !app.yes && !app.ui.confirm("Messages and keys can leave this machine again. End the lockdown?", "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "kept", "the lockdown is still active"));
+        bail!(CliError::new(CliExit::Failure, "kept", "the lockdown is still active"));
     }
     end_lockdown(app)
 }
 
 fn end_lockdown(app: &App) -> Result<()> {
     app.lockdown().end(app.clock.now())?;
-    note(app, "release", Severity::Critical);
+    audit_incident(app, "release", Severity::Critical);
     app.ui.say("the lockdown has ended\n", 2)
 }
 
 /// The conversations, if the key store has their key. An assessment must work without it.
-fn archive(app: &mut App) -> Option<Archive> {
+fn open_archive(app: &mut App) -> Option<Archive> {
     match app.archive() {
         Ok(archive) => Some(archive),
         Err(error) => {
@@ -157,19 +157,19 @@ fn archive(app: &mut App) -> Option<Archive> {
     }
 }
 
-fn look(app: &mut App, since: Option<&str>) -> Result<Assessment> {
-    let since = since.map(|s| super::audit::since(s, app.clock.now())).transpose()?;
+fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Assessment> {
+    let since = since.map(|s| super::audit::parse_since(s, app.clock.now())).transpose()?;
     let redactor = app.redactor()?;
-    let sealed = crate::archive::any_sealed(&app.home.conversations())?;
-    let archive = if sealed { archive(app) } else { None };
+    let sealed = crate::archive::has_conversations(&app.home.conversations())?;
+    let archive = if sealed { open_archive(app) } else { None };
     Ok(incident::assess(&app.home, archive.as_ref(), &redactor, &app.audit(), since)?)
 }
 
 /// The recorded keys: name, store and fingerprint.
-fn keys(app: &mut App) -> Vec<Value> {
-    let known = super::key::fully_known(app).or_else(|_| anyhow::Ok(Book::read(&Book::of(&app.home))?));
-    let Ok(Some(book)) = known else { return Vec::new() };
-    book.records()
+fn list_keys(app: &mut App) -> Vec<Value> {
+    let known = super::key::load_full_index(app).or_else(|_| anyhow::Ok(KeyIndex::read(&KeyIndex::path_in(&app.home))?));
+    let Ok(Some(index)) = known else { return Vec::new() };
+    index.records()
         .filter(|(slot, _)| matches!(slot, Slot::ApiKey { .. } | Slot::PreviousApiKey { .. }))
         .map(|(slot, record)| json!({ "key": slot.to_string(), "store": record.store, "fingerprint": record.fingerprint, "updated_at": record.updated_at }))
         .collect()
@@ -179,89 +179,90 @@ fn as_json(app: &mut App, found: &Assessment) -> Value {
     let mut object = serde_json::to_value(found).unwrap_or_default();
     if let Some(object) = object.as_object_mut() {
         object.insert("schema_version".to_owned(), json!(1));
-        object.insert("keys".to_owned(), json!(keys(app)));
+        object.insert("keys".to_owned(), json!(list_keys(app)));
         object.insert("lockdown".to_owned(), json!(app.lockdown().check().is_err()));
     }
     object
 }
 
-fn told(app: &mut App, found: &Assessment) -> Displayable {
+fn format_assessment(app: &mut App, found: &Assessment) -> Displayable {
     let since = found.since.map_or_else(|| "so far".to_owned(), |s| format!("since {}", s.local_minute()));
     let ui = app.ui;
-    let head = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
-    let mut out = head("conversations") + format!("{} in total, {} changed {since}\n", found.conversations, found.changed);
+    let header = |text: &str| ui.paint(Style::Bold, &format!("{text:<14}"));
+    let mut out = header("conversations") + format!("{} in total, {} changed {since}\n", found.conversations, found.changed);
     let closed = found.changed - found.opened;
     if closed > 0 {
         out += format!("{:14}{closed} of them could not be decrypted and were not checked\n", "");
     }
     let kinds: Vec<String> = found.values.iter().map(|(kind, many)| format!("{kind} ×{many}")).collect();
     let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
-    out += head("messages");
+    out += header("messages");
     out += format!(
         "{} checked; in {} that you sent, today's rules find values that were not redacted then{kinds}\n",
         found.messages, found.unredacted
     );
-    out += head("backups") + format!("{} in the backup folder, {} of them made {since}\n", found.backups[0], found.backups[1]);
+    out += header("backups") + format!("{} in the backup folder, {} of them made {since}\n", found.backups[0], found.backups[1]);
     let requests: Vec<String> =
         found.requests.iter().map(|(who, many)| format!("{} ×{many}", Raw::from(who.as_str()).printable_line())).collect();
-    out += head("sent to") + if requests.is_empty() { "no provider".to_owned() } else { requests.join(", ") } + "\n";
+    out += header("sent to") + if requests.is_empty() { "no provider".to_owned() } else { requests.join(", ") } + "\n";
     let keys: Vec<String> =
-        keys(app).iter().filter_map(|k| Some(format!("{} ({})", k.get("key")?.as_str()?, k.get("store")?.as_str()?))).collect();
-    out += head("keys") + if keys.is_empty() { "none known".to_owned() } else { keys.join(", ") } + "\n";
+        list_keys(app).iter().filter_map(|k| Some(format!("{} ({})", k.get("key")?.as_str()?, k.get("store")?.as_str()?))).collect();
+    out += header("keys") + if keys.is_empty() { "none known".to_owned() } else { keys.join(", ") } + "\n";
     let events: Vec<String> =
         found.events.iter().map(|(name, many)| format!("{} ×{many}", Raw::from(name.as_str()).printable_line())).collect();
-    out += head("events") + if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") } + "\n";
+    out += header("events") + if events.is_empty() { "nothing of note".to_owned() } else { events.join(", ") } + "\n";
     let state = if app.lockdown().check().is_err() { "on: nothing is sent" } else { "off" };
-    out + head("lockdown") + state + "\n"
+    out + header("lockdown") + state + "\n"
 }
 
-fn report(app: &mut App, options: &Report) -> Result<()> {
+fn write_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     seal_report(app, options).inspect_err(|_| {
-        app.note(&Event::new(What::Incident).severity(Severity::Critical).word("deed", "report").word("outcome", "failed"));
+        app.audit_event(&Event::new(EventKind::Incident).severity(Severity::Critical).word("deed", "report").word("outcome", "failed"));
     })
 }
 
-fn seal_report(app: &mut App, options: &Report) -> Result<()> {
+fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     if options.dest.is_none() {
-        disk::folder(&app.home.backups())?;
+        disk::create_private_dir(&app.home.backups())?;
     }
-    let path = options.dest.clone().unwrap_or_else(|| fresh(app));
+    let path = options.dest.clone().unwrap_or_else(|| unused_report_path(app));
     let path = if path.parent() == Some(std::path::Path::new("")) { PathBuf::from(".").join(path) } else { path };
     if disk::exists(&path) {
         bail!(
-            Problem::misuse(format!("`{}` already exists", shown(&path))).hint("choose another file name; evidence is never overwritten")
+            CliError::misuse(format!("`{}` already exists", display_path(&path)))
+                .hint("choose another file name; evidence is never overwritten")
         );
     }
-    let found = look(app, options.since.as_deref())?;
+    let found = run_assessment(app, options.since.as_deref())?;
     // Logged first, so that the log in the evidence has this record.
-    note(app, "report", Severity::Critical);
+    audit_incident(app, "report", Severity::Critical);
     let redactor = app.redactor()?;
     let settings = redactor.redact(Raw::from(app.settings_text()?), &mut Placeholders::default()).0;
-    let mut more = json!({ "keys": keys(app), "settings": settings, "lockdown": app.lockdown().check().is_err() });
+    let mut more = json!({ "keys": list_keys(app), "settings": settings, "lockdown": app.lockdown().check().is_err() });
     if options.with_messages
         && let Some(more) = more.as_object_mut()
     {
-        more.insert("messages".to_owned(), messages(app)?);
+        more.insert("messages".to_owned(), read_messages(app)?);
     }
     let now = app.clock.now();
-    let evidence = incident::evidence(&app.home, &found, &more, now)?;
-    let wanted = Wanted { what: "the evidence", source: Source::Unattended, weak: options.weak };
+    let evidence = incident::collect_evidence(&app.home, &found, &more, now)?;
+    let wanted = NewPassphrase { purpose: "the evidence", source: PassphraseSource::Unattended, weak: options.weak };
     let passphrase = new_passphrase(app, wanted)?;
-    incident::seal(&path, &evidence, &passphrase, crate::keys::Cost::default(), now)?;
-    app.ui.out(&format!("{}\n", shown(&path)))?;
+    incident::write_evidence(&path, &evidence, &passphrase, crate::keys::KdfParams::default(), now)?;
+    app.ui.out(&format!("{}\n", display_path(&path)))?;
     app.ui.notice("`chatbot incident report --open FILE` prints its contents, on any machine that has the passphrase");
     Ok(())
 }
 
 /// A new file name in the backup folder.
-fn fresh(app: &App) -> PathBuf {
+fn unused_report_path(app: &App) -> PathBuf {
     let at = app.clock.now().local_minute().replace([' ', ':'], "-");
     let named = |more: &str| app.home.backups().join(format!("chatbot-evidence-{at}{more}.sealed"));
     let more = (2_u32..).map(|n| format!("-{n}"));
     std::iter::once(String::new()).chain(more).map(|m| named(&m)).find(|path| !disk::exists(path)).unwrap_or_else(|| named(""))
 }
 
-fn messages(app: &mut App) -> Result<Value> {
+fn read_messages(app: &mut App) -> Result<Value> {
     let redactor = app.redactor()?;
     let archive = app.archive()?;
     let mut all = Vec::new();
@@ -277,22 +278,22 @@ fn messages(app: &mut App) -> Result<Value> {
     Ok(Value::Array(all))
 }
 
-fn open(app: &App, file: &std::path::Path) -> Result<()> {
-    let mut trouble = None;
-    let opened = incident::open(file, &mut || {
+fn open_report(app: &App, file: &std::path::Path) -> Result<()> {
+    let mut warning = None;
+    let opened = incident::read_evidence(file, &mut || {
         let passphrase = match named_passphrase(app.ui, app.env) {
-            Some(named) => named.map_err(|e| Problem::new(Exit::Key, "no_passphrase", e.0).into()),
-            None => app.ui.hidden("Passphrase of the evidence: ", "`CHATBOT_PASSPHRASE_FILE`"),
+            Some(named) => named.map_err(|e| CliError::new(CliExit::Key, "no_passphrase", e.0).into()),
+            None => app.ui.ask_hidden("Passphrase of the evidence: ", "`CHATBOT_PASSPHRASE_FILE`"),
         };
         passphrase.map_err(|error| {
-            trouble = Some(error);
+            warning = Some(error);
             incident::Error::Random
         })
     });
-    match (opened, trouble) {
+    match (opened, warning) {
         (_, Some(error)) => Err(error),
         (Err(incident::Error::Seal(error)), None) => {
-            Err(Problem::new(Exit::Storage, "cannot_open", error.to_string()).hint("try another passphrase").into())
+            Err(CliError::new(CliExit::Storage, "cannot_open", error.to_string()).hint("try another passphrase").into())
         }
         (opened, None) => app.ui.out(Displayable::json_text(&opened?) + "\n"),
     }

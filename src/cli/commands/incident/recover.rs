@@ -1,18 +1,18 @@
 //! `incident recover`: recovery step by step. Each step is explained, confirmed, done by its own
 //! command and recorded, so that an interrupted recovery continues where it stopped.
 
-use super::{end_lockdown, note};
+use super::{audit_incident, end_lockdown};
 use crate::cli::app::App;
 use crate::cli::commands::{audit, history, key, restore, vault};
-use crate::cli::report::{Exit, Problem, Quiet};
-use crate::cli::ui::{Style, shown};
+use crate::cli::report::{CliError, CliExit, SilentExit};
+use crate::cli::ui::{Style, display_path};
 use crate::clock::Time;
 use crate::disk;
 use crate::ledger::Severity;
 use crate::limit;
 use crate::name::Name;
 use crate::privacy::Displayable;
-use crate::upkeep::recovery::Recovery;
+use crate::upkeep::recovery::RecoveryProgress;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 /// command is interrupted, run it again to continue. Each step is also available as a command of
 /// its own.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct IncidentRecoverArgs {
     /// Restore missing conversations from this backup instead of the newest in the backup folder
     #[arg(long, value_name = "FILE")]
     backup: Option<PathBuf>,
@@ -34,7 +34,7 @@ pub(super) struct Options {
 
 /// The steps, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Step {
+enum RecoveryStep {
     Log,
     Conversations,
     Restore,
@@ -43,9 +43,10 @@ enum Step {
     Release,
 }
 
-const STEPS: [Step; 6] = [Step::Log, Step::Conversations, Step::Restore, Step::Rekey, Step::Keys, Step::Release];
+const STEPS: [RecoveryStep; 6] =
+    [RecoveryStep::Log, RecoveryStep::Conversations, RecoveryStep::Restore, RecoveryStep::Rekey, RecoveryStep::Keys, RecoveryStep::Release];
 
-impl Step {
+impl RecoveryStep {
     /// The name of the step in the record of completed steps.
     const fn name(self) -> &'static str {
         match self {
@@ -60,7 +61,7 @@ impl Step {
 }
 
 /// What the steps work on, determined before the first step changes anything.
-struct Plan {
+struct RecoveryPlan {
     backup: Option<(PathBuf, Option<Time>)>,
     sealed: bool,
     keys: Vec<(Name, Name)>,
@@ -68,57 +69,61 @@ struct Plan {
 }
 
 /// The result of a step.
-enum Done {
-    Well,
+enum StepOutcome {
+    Done,
     /// A check found damage or changes.
-    Bad,
+    FoundProblems,
     /// Part of the step is not done.
-    Partly,
+    Partial,
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let plan = plan(app, options)?;
-    let mut recovery = Recovery::resume(app.home.state(), app.clock.now())?;
+pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
+    let plan = make_plan(app, options)?;
+    let mut recovery = RecoveryProgress::resume(app.home.state(), app.clock.now())?;
     if !app.yes && !app.ui.can_ask() {
         for (n, step) in STEPS.into_iter().enumerate() {
-            app.ui.say(line(app, &plan, &recovery, n + 1, step), 3)?;
+            app.ui.say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
         }
         bail!(
-            Problem::new(Exit::Misuse, "not_a_terminal", "nothing was done: each step needs an answer, but there is no terminal to ask on")
-                .hint("use `--yes` to agree to every step")
+            CliError::new(
+                CliExit::Misuse,
+                "not_a_terminal",
+                "nothing was done: each step needs an answer, but there is no terminal to ask on"
+            )
+            .hint("use `--yes` to agree to every step")
         );
     }
     if options.anew {
-        recovery.begin_anew(app.clock.now())?;
+        recovery.restart(app.clock.now())?;
     }
-    note(app, "recover", Severity::Critical);
-    if let Some(began) = recovery.left_on_the_way() {
+    audit_incident(app, "recover", Severity::Critical);
+    if let Some(began) = recovery.interrupted_since() {
         app.ui.notice(&format!("continuing the recovery started at {}; `--anew` starts over", began.local_minute()));
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {
-        app.ui.say(line(app, &plan, &recovery, n + 1, step), 3)?;
+        app.ui.say(step_line(app, &plan, &recovery, n + 1, step), 3)?;
         if recovery.is_done(step.name()) || nothing_to_do(&plan, step).is_some() {
             continue;
         }
-        if !agreed(app, step, &left, recovery.is_bad())? {
+        if !confirm_step(app, step, &left, recovery.found_problems())? {
             left.push(n + 1);
             continue;
         }
-        match take(app, &plan, step)? {
-            Done::Well => recovery.done(step.name(), false)?,
-            Done::Bad => recovery.done(step.name(), true)?,
-            Done::Partly => left.push(n + 1),
+        match run_step(app, &plan, step)? {
+            StepOutcome::Done => recovery.mark_done(step.name(), false)?,
+            StepOutcome::FoundProblems => recovery.mark_done(step.name(), true)?,
+            StepOutcome::Partial => left.push(n + 1),
         }
     }
-    end(app, recovery, &left)
+    finish(app, recovery, &left)
 }
 
 /// Finds the backup to restore and the keys to replace, and decides which steps apply.
-fn plan(app: &mut App, options: &Options) -> Result<Plan> {
+fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
     let backup = match &options.backup {
         Some(file) if !disk::exists(file) => {
-            bail!(Problem::misuse(format!("there is no file `{}`", shown(file))).hint("check the path"))
+            bail!(CliError::misuse(format!("there is no file `{}`", display_path(file))).hint("check the path"))
         }
         Some(file) => Some((file.clone(), None)),
         None => {
@@ -127,52 +132,56 @@ fn plan(app: &mut App, options: &Options) -> Result<Plan> {
             newest.map(|f| (app.home.backups().join(&f.name), Some(Time::from_millis(f.modified_ms))))
         }
     };
-    Ok(Plan {
+    Ok(RecoveryPlan {
         backup,
-        sealed: crate::archive::any_sealed(&app.home.conversations())?,
-        keys: key::kept(app)?,
+        sealed: crate::archive::has_conversations(&app.home.conversations())?,
+        keys: key::stored_keys(app)?,
         locked: matches!(app.lockdown().check(), Err(limit::Error::Lockdown { .. })),
     })
 }
 
-fn line(app: &App, plan: &Plan, recovery: &Recovery, n: usize, step: Step) -> Displayable {
+fn step_line(app: &App, plan: &RecoveryPlan, recovery: &RecoveryProgress, n: usize, step: RecoveryStep) -> Displayable {
     let what = match step {
-        Step::Log => "check the audit log: was any record changed or removed? (`chatbot audit verify`)".to_owned(),
-        Step::Conversations => "check every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
-        Step::Restore => match &plan.backup {
+        RecoveryStep::Log => "check the audit log: was any record changed or removed? (`chatbot audit verify`)".to_owned(),
+        RecoveryStep::Conversations => "check every conversation: is anything damaged or moved? (`chatbot history verify`)".to_owned(),
+        RecoveryStep::Restore => match &plan.backup {
             Some((file, at)) => {
                 let of = at.map_or_else(String::new, |at| format!(", made {}", at.local_minute()));
-                format!("restore what is missing (`chatbot restore {}`{of}): nothing is overwritten", shown(file))
+                format!("restore what is missing (`chatbot restore {}`{of}): nothing is overwritten", display_path(file))
             }
             None => "restore what is missing from a backup".to_owned(),
         },
-        Step::Rekey => "re-encrypt every conversation with a new key (`chatbot history rekey`)".to_owned(),
-        Step::Keys => {
-            let keys: Vec<String> = plan.keys.iter().map(|(provider, profile)| key::said(provider, profile)).collect();
+        RecoveryStep::Rekey => "re-encrypt every conversation with a new key (`chatbot history rekey`)".to_owned(),
+        RecoveryStep::Keys => {
+            let keys: Vec<String> = plan.keys.iter().map(|(provider, profile)| key::display_key(provider, profile)).collect();
             let keys = if keys.is_empty() { String::new() } else { format!(": {}", keys.join(", ")) };
             format!("replace the API keys with new ones (`chatbot key rotate`){keys}")
         }
-        Step::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
+        RecoveryStep::Release => "end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)".to_owned(),
     };
     let state = if recovery.is_done(step.name()) { Some("already done") } else { nothing_to_do(plan, step) };
     let state = state.map_or_else(Displayable::default, |s| Displayable::from("\n   ") + app.ui.paint(Style::Dim, s));
     app.ui.paint(Style::Bold, &format!("{n}.")) + " " + what + state + "\n"
 }
 
-fn nothing_to_do(plan: &Plan, step: Step) -> Option<&'static str> {
+fn nothing_to_do(plan: &RecoveryPlan, step: RecoveryStep) -> Option<&'static str> {
     match step {
-        Step::Restore if plan.backup.is_none() => Some("skipped: there is no backup in the backup folder; select one with `--backup FILE`"),
-        Step::Conversations | Step::Rekey if !plan.sealed && plan.backup.is_none() => Some("skipped: no conversation has been saved"),
-        Step::Keys if plan.keys.is_empty() => Some("skipped: there are no keys"),
-        Step::Release if !plan.locked => Some("skipped: there is no lockdown"),
+        RecoveryStep::Restore if plan.backup.is_none() => {
+            Some("skipped: there is no backup in the backup folder; select one with `--backup FILE`")
+        }
+        RecoveryStep::Conversations | RecoveryStep::Rekey if !plan.sealed && plan.backup.is_none() => {
+            Some("skipped: no conversation has been saved")
+        }
+        RecoveryStep::Keys if plan.keys.is_empty() => Some("skipped: there are no keys"),
+        RecoveryStep::Release if !plan.locked => Some("skipped: there is no lockdown"),
         _ => None,
     }
 }
 
 /// Whether the user agrees to a step. `--yes` does not end the lockdown while an earlier step
 /// failed or is not done.
-fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
-    let unsafe_yet = step == Step::Release && (bad || !left.is_empty());
+fn confirm_step(app: &App, step: RecoveryStep, left: &[usize], bad: bool) -> Result<bool> {
+    let unsafe_yet = step == RecoveryStep::Release && (bad || !left.is_empty());
     if app.yes {
         if unsafe_yet {
             app.ui.say(
@@ -188,73 +197,76 @@ fn agreed(app: &App, step: Step, left: &[usize], bad: bool) -> Result<bool> {
     app.ui.confirm(question, "`--yes`")
 }
 
-fn take(app: &mut App, plan: &Plan, step: Step) -> Result<Done> {
+fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<StepOutcome> {
     match step {
-        Step::Log => match checked(audit::verify(app, false)) {
-            Err(error) => Ok(or_left(app, Err(error))),
+        RecoveryStep::Log => match check_outcome(audit::verify(app, false)) {
+            Err(error) => Ok(or_leave(app, Err(error))),
             done => done,
         },
-        Step::Conversations => checked(history::verify_all(app)),
-        Step::Restore => {
-            let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| restore::run(app, &restore::Options::all_of(file.clone())));
-            Ok(or_left(app, restored))
+        RecoveryStep::Conversations => check_outcome(history::verify_all(app)),
+        RecoveryStep::Restore => {
+            let restored = plan.backup.as_ref().map_or(Ok(()), |(file, _)| restore::run(app, &restore::RestoreArgs::all_of(file.clone())));
+            Ok(or_leave(app, restored))
         }
-        Step::Rekey => {
+        RecoveryStep::Rekey => {
             // `history rekey` takes the sealing lock exclusively, and this process shares it.
-            app.let_go_of_the_ring();
-            if crate::archive::any_sealed(&app.home.conversations())? {
+            app.drop_data_keys();
+            if crate::archive::has_conversations(&app.home.conversations())? {
                 history::rekey_now(app, false)?;
             }
-            Ok(Done::Well)
+            Ok(StepOutcome::Done)
         }
-        Step::Keys => keys(app, plan),
-        Step::Release => {
+        RecoveryStep::Keys => rotate_keys(app, plan),
+        RecoveryStep::Release => {
             end_lockdown(app)?;
-            Ok(Done::Well)
+            Ok(StepOutcome::Done)
         }
     }
 }
 
 /// Turns a failed step into one that is left for the next run: the following steps do not depend on
 /// it.
-fn or_left(app: &App, result: Result<()>) -> Done {
+fn or_leave(app: &App, result: Result<()>) -> StepOutcome {
     match result {
-        Ok(()) => Done::Well,
+        Ok(()) => StepOutcome::Done,
         Err(error) => {
             app.ui.error_line(&format!("chatbot: warning: {error:#}"));
-            Done::Partly
+            StepOutcome::Partial
         }
     }
 }
 
-fn checked(result: Result<()>) -> Result<Done> {
+fn check_outcome(result: Result<()>) -> Result<StepOutcome> {
     match result {
-        Ok(()) => Ok(Done::Well),
-        Err(error) if error.is::<Quiet>() => Ok(Done::Bad),
+        Ok(()) => Ok(StepOutcome::Done),
+        Err(error) if error.is::<SilentExit>() => Ok(StepOutcome::FoundProblems),
         Err(error) => Err(error),
     }
 }
 
 /// Replaces each key. A key that cannot be replaced now does not stop the others.
-fn keys(app: &mut App, plan: &Plan) -> Result<Done> {
+fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
     // Providers may be asked about keys during a lockdown: no message is sent.
-    app.reach_for_keys();
+    app.allow_key_calls();
     renew_vault(app)?;
     let mut partly = false;
     for (provider, profile) in &plan.keys {
-        match key::swap(app, provider, profile) {
-            Ok(key::Swapped::Now | key::Swapped::Before) => {}
-            Ok(key::Swapped::Not(why)) => {
+        match key::rotate_key(app, provider, profile) {
+            Ok(key::RotationOutcome::Done | key::RotationOutcome::AlreadyDone) => {}
+            Ok(key::RotationOutcome::NotDone(why)) => {
                 partly = true;
-                app.ui.say(&format!("   not replaced: the key for {}: {why}\n", key::said(provider, profile)), 3)?;
+                app.ui.say(&format!("   not replaced: the key for {}: {why}\n", key::display_key(provider, profile)), 3)?;
             }
             Err(error) => {
                 partly = true;
-                app.ui.error_line(&format!("chatbot: warning: the key for {} was not replaced: {error:#}", key::said(provider, profile)));
+                app.ui.error_line(&format!(
+                    "chatbot: warning: the key for {} was not replaced: {error:#}",
+                    key::display_key(provider, profile)
+                ));
             }
         }
     }
-    Ok(if partly { Done::Partly } else { Done::Well })
+    Ok(if partly { StepOutcome::Partial } else { StepOutcome::Done })
 }
 
 /// Changes the vault's passphrase and key first, so that no older copy of the vault can be used to
@@ -275,17 +287,17 @@ fn renew_vault(app: &mut App) -> Result<()> {
 
 /// Exits 0 only if every step is done and nothing suspicious was found, because scripts look at the
 /// exit code only.
-fn end(app: &App, recovery: Recovery, left: &[usize]) -> Result<()> {
-    let bad = recovery.is_bad();
+fn finish(app: &App, recovery: RecoveryProgress, left: &[usize]) -> Result<()> {
+    let bad = recovery.found_problems();
     if left.is_empty() {
-        recovery.end()?;
+        recovery.finish()?;
         app.ui.say("recovery complete; make a new backup now with `chatbot backup`\n", 2)?;
     } else {
         let left: Vec<String> = left.iter().map(ToString::to_string).collect();
         app.ui.say(&format!("steps not done, run this command again: {}\n", left.join(", ")), 2)?;
     }
     if bad || !left.is_empty() {
-        bail!(Quiet(Exit::Found))
+        bail!(SilentExit(CliExit::Findings))
     }
     Ok(())
 }

@@ -1,47 +1,47 @@
 //! Automatic rotation with a management key. Each step is recorded before it is done, so that the
 //! next run can finish an interrupted one. At every moment the stored key is one that works.
 
-use super::Target;
-use super::rotate::{note, previous_slot};
-use super::set::keep;
-use super::validate::{self, Answer};
-use crate::catalog::Account;
+use super::KeyTarget;
+use super::rotate::{audit_rotation, previous_slot};
+use super::set::store_key;
+use super::validate::{self, KeyValidation};
+use crate::catalog::KeyCheckApi;
 use crate::cli::app::App;
 use crate::cli::network::runtime;
-use crate::cli::report::{Exit, Problem};
-use crate::keys::Status;
-use crate::keys::rotation::{Intent, Step};
-use crate::provider::{Error, Keeper, Unfit};
+use crate::cli::report::{CliError, CliExit};
+use crate::keys::KeyStatus;
+use crate::keys::rotation::{RotationState, RotationStep};
+use crate::provider::{Error, KeyAdmin, NotRotatable};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 
-fn with<T>(app: &mut App, target: &Target, key: &Secret, deed: impl AsyncFnOnce(Keeper<'_>) -> Result<T, Error>) -> Result<T> {
-    let keeper = Keeper::new(&target.endpoint, key, app.reach()?)?;
-    Ok(runtime()?.block_on(deed(keeper))?)
+fn with_admin<T>(app: &mut App, target: &KeyTarget, key: &Secret, action: impl AsyncFnOnce(KeyAdmin<'_>) -> Result<T, Error>) -> Result<T> {
+    let admin = KeyAdmin::new(&target.endpoint, key, app.http_context()?)?;
+    Ok(runtime()?.block_on(action(admin))?)
 }
 
-pub(super) fn run(app: &mut App, target: &Target, old: &Secret, management: &Secret, begun: Option<Intent>) -> Result<()> {
-    let mut intent = match begun {
-        Some(intent) => intent,
-        None => begin(app, target, old, management)?,
+pub(super) fn run(app: &mut App, target: &KeyTarget, old: &Secret, management: &Secret, started: Option<RotationState>) -> Result<()> {
+    let mut rotation = match started {
+        Some(rotation) => rotation,
+        None => start(app, target, old, management)?,
     };
     let mut made = None;
     loop {
-        match intent.step {
-            Step::Create => made = Some(create(app, target, management, &mut intent)?),
-            Step::Switch => switch(app, target, management, old, made.take(), &mut intent)?,
-            Step::Disable => {
-                let old_hash = intent.old_hash.clone();
-                with(app, target, management, async |keeper| keeper.disable(&old_hash, true).await)?;
-                step(app, target, &mut intent, Step::Confirm)?;
+        match rotation.step {
+            RotationStep::Create => made = Some(create(app, target, management, &mut rotation)?),
+            RotationStep::Switch => switch(app, target, management, old, made.take(), &mut rotation)?,
+            RotationStep::Disable => {
+                let old_hash = rotation.old_hash.clone();
+                with_admin(app, target, management, async |admin| admin.disable(&old_hash, true).await)?;
+                advance(app, target, &mut rotation, RotationStep::Confirm)?;
             }
-            Step::Confirm => break,
+            RotationStep::Confirm => break,
         }
     }
-    note(app, target, "automatic");
-    let (said, options) = (target.said(), target.options());
+    audit_rotation(app, target, "automatic");
+    let (said, options) = (target.display(), target.format_options());
     app.ui.say(
-        &if target.endpoint.account == Account::OpenAi {
+        &if target.endpoint.key_check_api == KeyCheckApi::OpenAi {
             format!(
                 "replaced the key for {said}: the new one belongs to the same service account; the old one still works\n\
              `chatbot key rotate{options} --confirm` deletes the old one; `--undo` restores it\n"
@@ -56,32 +56,36 @@ pub(super) fn run(app: &mut App, target: &Target, old: &Secret, management: &Sec
     )
 }
 
-fn step(app: &mut App, target: &Target, intent: &mut Intent, next: Step) -> Result<()> {
-    intent.step = next;
-    Ok(app.keys()?.custody().intend(&target.slot, intent)?)
+fn advance(app: &mut App, target: &KeyTarget, rotation: &mut RotationState, next: RotationStep) -> Result<()> {
+    rotation.step = next;
+    Ok(app.keys()?.manager().save_rotation(&target.slot, rotation)?)
 }
 
 /// Finds the old key at the provider; the new one gets the same limits.
-fn begin(app: &mut App, target: &Target, old: &Secret, management: &Secret) -> Result<Intent> {
-    let called = match with(app, target, management, async |keeper| keeper.call(old).await)? {
-        Ok(called) => called,
-        Err(unfit) => bail!(cannot(target, unfit)),
+fn start(app: &mut App, target: &KeyTarget, old: &Secret, management: &Secret) -> Result<RotationState> {
+    let key_id = match with_admin(app, target, management, async |admin| admin.find_key_id(old).await)? {
+        Ok(key_id) => key_id,
+        Err(reason) => bail!(cannot_rotate(target, reason)),
     };
-    let intent = Intent::new(&target.slot, called, app.clock.now())?;
-    app.keys()?.custody().intend(&target.slot, &intent)?;
-    Ok(intent)
+    let rotation = RotationState::new(&target.slot, key_id, app.clock.now())?;
+    app.keys()?.manager().save_rotation(&target.slot, &rotation)?;
+    Ok(rotation)
 }
 
 /// Explains why the provider cannot replace this key.
-fn cannot(target: &Target, unfit: Unfit) -> Problem {
-    let (said, by_hand) = (target.said(), format!("`chatbot key rotate{} --manual`", target.options()));
-    match unfit {
-        Unfit::Unknown => Problem::new(Exit::Key, "unknown_key", format!("the key for {said} is not in the account of the management key"))
-            .hint("use the management key of its account, or enter the new key yourself with `--manual`"),
-        Unfit::Several => Problem::new(Exit::Key, "ambiguous_key", format!("several keys of the account look like the one for {said}"))
-            .hint(format!("enter the new key yourself with {by_hand}")),
-        Unfit::Persons => Problem::new(
-            Exit::Key,
+fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
+    let (said, by_hand) = (target.display(), format!("`chatbot key rotate{} --manual`", target.format_options()));
+    match reason {
+        NotRotatable::Unknown => {
+            CliError::new(CliExit::Key, "unknown_key", format!("the key for {said} is not in the account of the management key"))
+                .hint("use the management key of its account, or enter the new key yourself with `--manual`")
+        }
+        NotRotatable::Ambiguous => {
+            CliError::new(CliExit::Key, "ambiguous_key", format!("several keys of the account look like the one for {said}"))
+                .hint(format!("enter the new key yourself with {by_hand}"))
+        }
+        NotRotatable::PersonalKey => CliError::new(
+            CliExit::Key,
             "persons_key",
             format!("the key for {said} belongs to a person: {} makes keys for service accounts only", target.endpoint.title),
         )
@@ -91,70 +95,77 @@ fn cannot(target: &Target, unfit: Unfit) -> Problem {
 
 /// Creates and checks a new key. Keys with this rotation's name from an interrupted run are deleted
 /// first: their secret is lost.
-fn create(app: &mut App, target: &Target, management: &Secret, intent: &mut Intent) -> Result<Secret> {
-    let (name, old_hash) = (intent.name.clone(), intent.old_hash.clone());
-    let (called, new) = with(app, target, management, async |keeper| keeper.create(&name, &old_hash).await)?;
-    let answer = validate::ask(app, target, &new)?;
-    if answer.status != Status::Valid {
-        with(app, target, management, async |keeper| keeper.delete(&called).await)?;
-        app.keys()?.custody().intend_nothing(&target.slot)?;
-        bail!(Problem::new(
-            Exit::Key,
+fn create(app: &mut App, target: &KeyTarget, management: &Secret, rotation: &mut RotationState) -> Result<Secret> {
+    let (name, old_hash) = (rotation.name.clone(), rotation.old_hash.clone());
+    let (key_id, new) = with_admin(app, target, management, async |admin| admin.create(&name, &old_hash).await)?;
+    let answer = validate::ask_provider(app, target, &new)?;
+    if answer.status != KeyStatus::Valid {
+        with_admin(app, target, management, async |admin| admin.delete(&key_id).await)?;
+        app.keys()?.manager().clear_rotation(&target.slot)?;
+        bail!(CliError::new(
+            CliExit::Key,
             "not_validated",
-            format!("the new key is {}; it was deleted, and the old one stays in use", answer.sentence())
+            format!("the new key is {}; it was deleted, and the old one stays in use", answer.describe())
         ));
     }
-    intent.new_fingerprint = Some(app.keys()?.custody().change_book(|book| book.fingerprint(&new))?);
-    intent.new_hash = Some(called);
-    step(app, target, intent, Step::Switch)?;
+    rotation.new_fingerprint = Some(app.keys()?.manager().update_index(|index| index.fingerprint(&new))?);
+    rotation.new_hash = Some(key_id);
+    advance(app, target, rotation, RotationStep::Switch)?;
     Ok(new)
 }
 
 /// Stores the new key in place of the old one. After an interrupted run the new key is not in
 /// memory: it is either stored already, or lost, and then another one is created.
-fn switch(app: &mut App, target: &Target, management: &Secret, old: &Secret, made: Option<Secret>, intent: &mut Intent) -> Result<()> {
+fn switch(
+    app: &mut App,
+    target: &KeyTarget,
+    management: &Secret,
+    old: &Secret,
+    made: Option<Secret>,
+    rotation: &mut RotationState,
+) -> Result<()> {
     if let Some(new) = made {
-        app.keys()?.custody().put(&previous_slot(target), old)?;
-        keep(app, target, &new, &Answer::valid())?;
-        return step(app, target, intent, Step::Disable);
+        app.keys()?.manager().store(&previous_slot(target), old)?;
+        store_key(app, target, &new, &KeyValidation::valid())?;
+        return advance(app, target, rotation, RotationStep::Disable);
     }
-    let stored = app.keys()?.custody().change_book(|book| book.fingerprint(old))?;
-    if intent.new_fingerprint.as_ref() == Some(&stored) {
-        return step(app, target, intent, Step::Disable);
+    let stored = app.keys()?.manager().update_index(|index| index.fingerprint(old))?;
+    if rotation.new_fingerprint.as_ref() == Some(&stored) {
+        return advance(app, target, rotation, RotationStep::Disable);
     }
-    if let Some(hash) = intent.new_hash.take() {
-        with(app, target, management, async |keeper| keeper.delete(&hash).await)?;
+    if let Some(hash) = rotation.new_hash.take() {
+        with_admin(app, target, management, async |admin| admin.delete(&hash).await)?;
     }
-    intent.new_fingerprint = None;
-    step(app, target, intent, Step::Create)
+    rotation.new_fingerprint = None;
+    advance(app, target, rotation, RotationStep::Create)
 }
 
-fn needed(management: Option<&Secret>) -> Result<&Secret> {
+fn require_management(management: Option<&Secret>) -> Result<&Secret> {
     management.ok_or_else(|| {
-        Problem::new(Exit::Key, "no_management_key", "this rotation was started with a management key, which is not saved here")
+        CliError::new(CliExit::Key, "no_management_key", "this rotation was started with a management key, which is not saved here")
             .hint("save it again with `chatbot key set --profile management`")
             .into()
     })
 }
 
 /// Deletes the old key at the provider; returns whether the provider allows that.
-pub(super) fn confirm(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<bool> {
-    if intent.step != Step::Confirm {
+pub(super) fn confirm(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<bool> {
+    if rotation.step != RotationStep::Confirm {
         bail!(
-            Problem::new(Exit::Misuse, "cut_off", "the rotation was interrupted")
-                .hint(format!("finish it with `chatbot key rotate{}` first", target.options()))
+            CliError::new(CliExit::Misuse, "cut_off", "the rotation was interrupted")
+                .hint(format!("finish it with `chatbot key rotate{}` first", target.format_options()))
         );
     }
-    with(app, target, needed(management)?, async |keeper| keeper.delete(&intent.old_hash).await)
+    with_admin(app, target, require_management(management)?, async |admin| admin.delete(&rotation.old_hash).await)
 }
 
 /// Enables the old key at the provider again.
-pub(super) fn revive(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<()> {
-    with(app, target, needed(management)?, async |keeper| keeper.disable(&intent.old_hash, false).await)
+pub(super) fn enable_old(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<()> {
+    with_admin(app, target, require_management(management)?, async |admin| admin.disable(&rotation.old_hash, false).await)
 }
 
 /// Deletes the new key, or those that an interrupted run created under its name; returns whether
 /// the provider allows that.
-pub(super) fn drop_new(app: &mut App, target: &Target, management: Option<&Secret>, intent: &Intent) -> Result<bool> {
-    with(app, target, needed(management)?, async |keeper| keeper.delete_named(&intent.name, &intent.old_hash).await)
+pub(super) fn delete_new(app: &mut App, target: &KeyTarget, management: Option<&Secret>, rotation: &RotationState) -> Result<bool> {
+    with_admin(app, target, require_management(management)?, async |admin| admin.delete_named(&rotation.name, &rotation.old_hash).await)
 }

@@ -4,8 +4,8 @@ use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::ui::Style;
 use crate::clock::Time;
-use crate::keys::metadata::Book;
-use crate::keys::{Record, Slot, Status, StoreKind, vault};
+use crate::keys::metadata::KeyIndex;
+use crate::keys::{KeyRecord, KeyStatus, Slot, StoreKind, vault};
 use crate::name::Name;
 use crate::privacy::Displayable;
 use anyhow::Result;
@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct KeyListArgs {
     /// Output JSON
     #[arg(long)]
     pub(super) json: bool,
@@ -23,34 +23,34 @@ pub(super) struct Options {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct ListedKeyEntry {
     pub(super) provider: Name,
     pub(super) profile: Name,
     source: String,
     fingerprint: Option<String>,
-    record: Option<Record>,
+    record: Option<KeyRecord>,
     /// Whether requests use it: a key in a variable is ignored if one is saved.
     used: bool,
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let mut entries = entries(app)?;
+pub(super) fn run(app: &mut App, options: &KeyListArgs) -> Result<()> {
+    let mut entries = list_entries(app)?;
     entries.truncate(options.limit.unwrap_or(usize::MAX));
     if options.json {
         let keys: Vec<Value> = entries.iter().map(as_json).collect();
         return app.ui.json(&json!({ "schema_version": 1, "keys": keys }));
     }
-    let table = screen(app, &entries)?;
+    let table = render(app, &entries)?;
     app.ui.say(&table, 2)?;
     // The records can be listed even if the key store cannot be opened.
-    if app.keys()?.custody().chosen().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
+    if app.keys()?.manager().selected_store().is_ok_and(|chosen| chosen.store.kind() == StoreKind::Vault) {
         vault::describe(&app.home.vault())?;
     }
     Ok(())
 }
 
 /// All known keys, saved ones first, by profile and provider.
-pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
+pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
     let variables: Vec<(Name, String)> = catalog::all()
         .iter()
         .filter_map(|entry| Some((entry.name.parse().ok()?, entry.env?.to_owned())))
@@ -58,17 +58,17 @@ pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
         .collect();
     let settings = app.settings()?;
     let own = settings.providers.iter().filter_map(|(name, custom)| match &custom.key {
-        crate::settings::KeyFrom::Env(variable) => Some((name.clone(), variable.clone())),
+        crate::settings::KeySource::Env(variable) => Some((name.clone(), variable.clone())),
         _ => None,
     });
     let variables: Vec<(Name, String)> =
         variables.into_iter().filter(|(name, _)| !settings.providers.contains_key(name)).chain(own).collect();
-    let book = known(app)?;
+    let index = load_index(app)?;
     let mut entries = Vec::new();
-    for (slot, record) in book.iter().flat_map(Book::records) {
+    for (slot, record) in index.iter().flat_map(KeyIndex::records) {
         if let Slot::ApiKey { provider, profile } = slot {
             let fingerprint = Some(record.fingerprint.clone()).filter(|f| !f.is_empty());
-            entries.push(Entry {
+            entries.push(ListedKeyEntry {
                 provider,
                 profile,
                 source: record.store.to_string(),
@@ -82,61 +82,61 @@ pub(super) fn entries(app: &mut App) -> Result<Vec<Entry>> {
     for (provider, variable) in variables {
         let Some(secret) = app.env.secret(&variable)? else { continue };
         let profile: Name = "default".parse()?;
-        let fingerprint = Some(app.keys()?.custody().change_book(|book| book.fingerprint(&secret))?);
+        let fingerprint = Some(app.keys()?.manager().update_index(|index| index.fingerprint(&secret))?);
         let used = !entries.iter().any(|e| e.provider == provider && e.profile == profile);
-        entries.push(Entry { provider, profile, source: String::from("env"), fingerprint, record: None, used });
+        entries.push(ListedKeyEntry { provider, profile, source: String::from("env"), fingerprint, record: None, used });
     }
     Ok(entries)
 }
 
 /// The recorded keys. A lost record is rebuilt from the store.
-fn known(app: &mut App) -> Result<Option<Book>> {
-    match app.keys()?.custody().book() {
-        Ok(Some(book)) if book.records().next().is_some() => Ok(Some(book)),
-        _ => fully_known(app),
+fn load_index(app: &mut App) -> Result<Option<KeyIndex>> {
+    match app.keys()?.manager().index() {
+        Ok(Some(index)) if index.records().next().is_some() => Ok(Some(index)),
+        _ => load_full_index(app),
     }
 }
 
 /// The recorded keys and those that the store has without a record, for callers that must not miss
 /// a key.
-pub(crate) fn fully_known(app: &mut App) -> Result<Option<Book>> {
-    let custody = app.keys()?.custody();
-    let book = match custody.book() {
-        Ok(book) => book,
-        Err(crate::keys::Error::Book(crate::keys::metadata::Error::Damaged(_))) => None,
+pub(crate) fn load_full_index(app: &mut App) -> Result<Option<KeyIndex>> {
+    let manager = app.keys()?.manager();
+    let index = match manager.index() {
+        Ok(index) => index,
+        Err(crate::keys::Error::Index(crate::keys::metadata::Error::Damaged(_))) => None,
         Err(error) => return Err(error.into()),
     };
     // Without a key store there are no keys.
-    let Ok(kind) = custody.chosen().map(|chosen| chosen.store.kind()) else { return Ok(book) };
-    let mut slots = custody.slots_in(kind)?;
-    slots.retain(|slot| book.as_ref().is_none_or(|book| book.record(slot).is_none()));
+    let Ok(kind) = manager.selected_store().map(|chosen| chosen.store.kind()) else { return Ok(index) };
+    let mut slots = manager.list_slots(kind)?;
+    slots.retain(|slot| index.as_ref().is_none_or(|index| index.record(slot).is_none()));
     let now = app.clock.now();
-    let custody = app.keys()?.custody();
+    let manager = app.keys()?.manager();
     let mut found = Vec::new();
     for slot in slots {
-        if let Some(secret) = custody.get(&slot)? {
+        if let Some(secret) = manager.get(&slot)? {
             found.push((slot, secret));
         }
     }
     if found.is_empty() {
-        return Ok(book);
+        return Ok(index);
     }
-    custody.change_book(|book| {
+    manager.update_index(|index| {
         for (slot, secret) in &found {
-            book.note(slot, secret, kind, now);
+            index.record_key(slot, secret, kind, now);
         }
     })?;
-    Ok(custody.book()?)
+    Ok(manager.index()?)
 }
 
-fn as_json(entry: &Entry) -> Value {
+fn as_json(entry: &ListedKeyEntry) -> Value {
     let record = entry.record.as_ref();
     json!({
         "provider": entry.provider,
         "profile": entry.profile,
         "source": entry.source,
         "fingerprint": entry.fingerprint,
-        "status": record.map_or(Status::Unknown, |r| r.status),
+        "status": record.map_or(KeyStatus::Unknown, |r| r.status),
         "created_at": record.map(|r| r.created_at),
         "updated_at": record.map(|r| r.updated_at),
         "last_validated": record.and_then(|r| r.last_validated),
@@ -145,28 +145,28 @@ fn as_json(entry: &Entry) -> Value {
     })
 }
 
-fn screen(app: &mut App, entries: &[Entry]) -> Result<Displayable> {
+fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
     let mut out =
-        if entries.is_empty() { Displayable::from("no keys yet: save one with `chatbot key set`\n") } else { table(app, entries) };
+        if entries.is_empty() { Displayable::from("no keys yet: save one with `chatbot key set`\n") } else { render_table(app, entries) };
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
     for entry in entries {
-        let said = super::said(&entry.provider, &entry.profile);
-        for trouble in entry.record.iter().flat_map(|r| r.troubles(now, rotate_after)) {
-            out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {trouble}\n");
+        let said = super::display_key(&entry.provider, &entry.profile);
+        for warning in entry.record.iter().flat_map(|r| r.warnings(now, rotate_after)) {
+            out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {warning}\n");
         }
         if !entry.used {
             out += format!("the key for {said} in the environment is not used: a saved key takes precedence\n");
         }
     }
-    match app.keys()?.custody().chosen() {
-        Ok(chosen) => out += format!("store: {}, because {}\n", chosen.store.kind(), chosen.why),
+    match app.keys()?.manager().selected_store() {
+        Ok(chosen) => out += format!("store: {}, because {}\n", chosen.store.kind(), chosen.reason),
         Err(error) => out += format!("store: none: {error}\n"),
     }
     Ok(out)
 }
 
-fn table(app: &App, entries: &[Entry]) -> Displayable {
+fn render_table(app: &App, entries: &[ListedKeyEntry]) -> Displayable {
     let head = ["provider", "profile", "source", "fingerprint", "status", "since", "validated"].map(str::to_owned);
     let rows: Vec<[String; 7]> = entries
         .iter()
@@ -177,7 +177,7 @@ fn table(app: &App, entries: &[Entry]) -> Displayable {
                 entry.profile.to_string(),
                 entry.source.clone(),
                 entry.fingerprint.clone().unwrap_or_else(|| String::from("-")),
-                record.map_or(Status::Unknown, |r| r.status).to_string(),
+                record.map_or(KeyStatus::Unknown, |r| r.status).to_string(),
                 record.map_or_else(|| String::from("-"), |r| r.updated_at.local_day()),
                 record.and_then(|r| r.last_validated).map_or_else(|| String::from("never"), Time::local_minute),
             ]

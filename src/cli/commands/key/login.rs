@@ -1,16 +1,16 @@
 //! `key login`: creates a key by logging in with the browser.
 
-use super::set::{check, event, keep};
+use super::set::{check_format, key_event, store_key};
 use super::validate;
-use super::{Target, Whose, target};
-use crate::catalog::Account;
+use super::{KeyTarget, KeyTargetArgs, resolve_target};
+use crate::catalog::KeyCheckApi;
 use crate::cli::app::App;
-use crate::cli::commands::vault::with_store;
+use crate::cli::commands::vault::ensure_store;
 use crate::cli::network::runtime;
-use crate::cli::report::{Exit, Problem};
-use crate::keys::login::{Door, Proof, encoded};
-use crate::ledger::What;
-use crate::provider::exchange;
+use crate::cli::report::{CliError, CliExit};
+use crate::keys::login::{CallbackServer, Pkce, percent_encode};
+use crate::ledger::EventKind;
+use crate::provider::exchange_code;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -18,12 +18,12 @@ use std::process::Stdio;
 use std::time::Duration;
 
 /// The code that the browser returns is valid for ten minutes.
-const DEADLINE: Duration = Duration::from_secs(600);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(600);
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct KeyLoginArgs {
     #[command(flatten)]
-    whose: Whose,
+    target: KeyTargetArgs,
     /// Paste a code from the page instead of receiving it from the browser, for machines without a
     /// browser
     #[arg(long)]
@@ -32,74 +32,75 @@ pub(super) struct Options {
     #[arg(long)]
     no_browser: bool,
     /// Limit what can be spent with the key, in US dollars
-    #[arg(long, value_name = "USD", value_parser = dollars, allow_negative_numbers = true)]
+    #[arg(long, value_name = "USD", value_parser = parse_limit, allow_negative_numbers = true)]
     limit: Option<String>,
 }
 
-fn dollars(text: &str) -> Result<String, &'static str> {
+fn parse_limit(text: &str) -> Result<String, &'static str> {
     let number = text.parse::<f64>().map_err(|_| "must be an amount in dollars, such as 5 or 2.50")?;
     if number.is_finite() && number > 0.0 { Ok(text.to_owned()) } else { Err("must be an amount in dollars, such as 5 or 2.50") }
 }
 
-pub(super) fn run(app: &mut App, options: &Options) -> Result<()> {
-    let target = target(app, &options.whose)?;
-    target.must_be_kept_here()?;
-    if target.endpoint.account != Account::OpenRouter {
+pub(super) fn run(app: &mut App, options: &KeyLoginArgs) -> Result<()> {
+    let target = resolve_target(app, &options.target)?;
+    target.require_stored()?;
+    if target.endpoint.key_check_api != KeyCheckApi::OpenRouter {
         let page = target.known.map_or_else(|| String::from("there"), |entry| format!("at {}", entry.key_page));
         bail!(
-            Problem::misuse(format!("{} does not support login", target.endpoint.title))
-                .hint(format!("create a key {page}, and save it with `chatbot key set{}`", target.options()))
+            CliError::misuse(format!("{} does not support login", target.endpoint.title))
+                .hint(format!("create a key {page}, and save it with `chatbot key set{}`", target.format_options()))
         );
     }
-    with_store(app)?;
-    let proof = Proof::new()?;
-    let code = if options.headless { pasted(app, &target, options, &proof)? } else { brought(app, &target, options, &proof)? };
-    let reach = app.reach()?;
-    let key = runtime()?.block_on(exchange(&target.endpoint, &code, &proof.verifier, reach))?;
-    check(&target, &key, false)?;
-    let answer = validate::ask(app, &target, &key)?;
-    keep(app, &target, &key, &answer)?;
-    let store = app.keys_kind();
-    app.note_of_keys(&event(What::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
-    app.ui.say(&format!("saved the key for {} in the {store}: {}\n", target.said(), answer.sentence()), 2)
+    ensure_store(app)?;
+    let proof = Pkce::new()?;
+    let code =
+        if options.headless { ask_for_code(app, &target, options, &proof)? } else { wait_for_browser(app, &target, options, &proof)? };
+    let context = app.http_context()?;
+    let key = runtime()?.block_on(exchange_code(&target.endpoint, &code, &proof.verifier, context))?;
+    check_format(&target, &key, false)?;
+    let answer = validate::ask_provider(app, &target, &key)?;
+    store_key(app, &target, &key, &answer)?;
+    let store = app.store_name();
+    app.audit_key_event(&key_event(EventKind::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));
+    app.ui.say(&format!("saved the key for {} in the {store}: {}\n", target.display(), answer.describe()), 2)
 }
 
 /// The address of the login page, at the root of the provider's host.
-fn page(target: &Target, options: &Options, proof: &Proof, callback: Option<&str>) -> String {
+fn login_page(target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce, callback: Option<&str>) -> String {
     let base = &target.endpoint.base_url;
     let (scheme, rest) = base.split_once("://").unwrap_or(("https", base));
     let host = rest.split('/').next().unwrap_or_default();
-    let callback = callback.map_or_else(String::new, |to| format!("callback_url={}&", encoded(to)));
+    let callback = callback.map_or_else(String::new, |to| format!("callback_url={}&", percent_encode(to)));
     let limit = options.limit.as_ref().map_or_else(String::new, |limit| format!("&limit={limit}"));
     format!("{scheme}://{host}/auth?{callback}code_challenge={}&code_challenge_method=S256&key_label=chatbot{limit}", proof.challenge)
 }
 
-fn brought(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> Result<Secret> {
+fn wait_for_browser(app: &mut App, target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce) -> Result<Secret> {
     // The listener starts before the browser is opened, so that no callback is missed.
-    let door = Door::open()?;
-    let page = page(target, options, proof, Some(&door.address()));
+    let door = CallbackServer::open()?;
+    let page = login_page(target, options, proof, Some(&door.callback_url()));
     app.ui.error_line(&format!("Log in at {}:\n\n  {page}\n", target.endpoint.title));
     if !options.no_browser && app.ui.can_ask() {
-        browse(app, &page);
+        open_browser(app, &page);
     }
     app.ui.error_line(
         "Waiting for the browser; press Ctrl-C to cancel. Without a browser on this machine, use `chatbot key login --headless`.",
     );
-    Ok(door.wait(DEADLINE)?)
+    Ok(door.wait(LOGIN_TIMEOUT)?)
 }
 
-fn pasted(app: &mut App, target: &Target, options: &Options, proof: &Proof) -> Result<Secret> {
-    let page = page(target, options, proof, None);
+fn ask_for_code(app: &mut App, target: &KeyTarget, options: &KeyLoginArgs, proof: &Pkce) -> Result<Secret> {
+    let page = login_page(target, options, proof, None);
     app.ui.error_line(&format!("Log in at {}, on any machine:\n\n  {page}\n", target.endpoint.title));
-    let code = app.ui.hidden("Code from the page (input hidden): ", "`key login` without `--headless`")?;
+    let code = app.ui.ask_hidden("Code from the page (input hidden): ", "`key login` without `--headless`")?;
     if code.is_empty() {
-        bail!(Problem::new(Exit::Failure, "declined", "no code was entered; nothing was saved"));
+        bail!(CliError::new(CliExit::Failure, "declined", "no code was entered; nothing was saved"));
     }
     Ok(code)
 }
 
 /// Opens the page in the browser. Errors are ignored, because the address is also printed.
-fn browse(app: &App, page: &str) {
+fn open_browser(app: &App, page: &str) {
     let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
     let mut command = app.env.command(opener);
     // `cmd /C start` would interpret the `&` of the address.

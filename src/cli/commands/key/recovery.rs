@@ -1,33 +1,33 @@
 //! `key recovery`: exports the data key, encrypted with a passphrase, and imports it when the key
 //! store is lost.
 
-use crate::archive::any_sealed;
+use crate::archive::has_conversations;
 use crate::cli::app::App;
-use crate::cli::commands::vault::{Source, Wanted, new_passphrase, with_store};
+use crate::cli::commands::vault::{NewPassphrase, PassphraseSource, ensure_store, new_passphrase};
 use crate::cli::keys::{named_passphrase, opens_anything};
-use crate::cli::report::{Exit, Problem};
-use crate::cli::ui::shown;
-use crate::disk::{self, Draft};
-use crate::keys::data_key::Brought;
-use crate::keys::recovery::{self, Recovery};
-use crate::keys::{Cost, Slot};
-use crate::ledger::{Event, Severity, What};
+use crate::cli::report::{CliError, CliExit};
+use crate::cli::ui::display_path;
+use crate::disk::{self, AtomicFile};
+use crate::keys::data_key::RestoredDataKey;
+use crate::keys::recovery::{self, RecoveryKey};
+use crate::keys::{KdfParams, Slot};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use std::path::{Path, PathBuf};
 
 /// Recovery files are smaller than this.
-const LARGEST: u64 = 64 * 1024;
+const MAX_FILE_BYTES: u64 = 64 * 1024;
 
 #[derive(Clone, Debug, Args)]
-pub(super) struct Options {
+pub(super) struct KeyRecoveryArgs {
     #[command(subcommand)]
-    command: Command,
+    command: RecoveryCommand,
 }
 
 #[derive(Clone, Debug, Subcommand)]
-enum Command {
+enum RecoveryCommand {
     /// Save the encryption key to a recovery file, a short text that is encrypted with a passphrase
     /// and can be printed
     Export {
@@ -36,8 +36,8 @@ enum Command {
         file: PathBuf,
         /// Set the key derivation, which decides how costly it is to guess the passphrase:
         /// argon2id:m=65536,t=3 or pbkdf2:600000
-        #[arg(long, value_name = "KDF", value_parser = crate::cli::commands::vault::cost)]
-        kdf: Option<Cost>,
+        #[arg(long, value_name = "KDF", value_parser = crate::cli::commands::vault::parse_kdf)]
+        kdf: Option<KdfParams>,
         /// Overwrite an existing file
         #[arg(long)]
         force: bool,
@@ -56,34 +56,34 @@ enum Command {
     },
 }
 
-pub(super) fn run(app: &mut App, options: Options) -> Result<()> {
+pub(super) fn run(app: &mut App, options: KeyRecoveryArgs) -> Result<()> {
     match options.command {
-        Command::Export { file, kdf, force, weak } => {
-            let wanted = Wanted { what: "the recovery file", source: Source::Environment, weak };
+        RecoveryCommand::Export { file, kdf, force, weak } => {
+            let wanted = NewPassphrase { purpose: "the recovery file", source: PassphraseSource::Environment, weak };
             export(app, &file, kdf.unwrap_or_default(), force, wanted)
         }
-        Command::Import { file } => import(app, file.as_deref()),
+        RecoveryCommand::Import { file } => import(app, file.as_deref()),
     }
 }
 
-fn note(app: &mut App, deed: &str) {
-    app.note_of_keys(&Event::new(What::DataKeyRecovery).severity(Severity::Notice).word("deed", deed));
+fn audit_recovery(app: &mut App, action: &str) {
+    app.audit_key_event(&Event::new(EventKind::DataKeyRecovery).severity(Severity::Notice).word("deed", action));
 }
 
-fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_>) -> Result<()> {
+fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewPassphrase<'_>) -> Result<()> {
     app.refuse_in_lockdown()?;
-    let Some(key) = app.keys()?.custody().existing_data_key(&Slot::DataKey)? else {
+    let Some(key) = app.keys()?.manager().existing_data_key(&Slot::DataKey)? else {
         bail!(
-            Problem::new(Exit::Key, "no_data_key", "there is no data key yet")
+            CliError::new(CliExit::Key, "no_data_key", "there is no data key yet")
                 .hint("it is created with the first saved conversation, such as `chatbot chat --demo`")
         );
     };
     let to_screen = file == Path::new("-");
     if !to_screen && !force && disk::exists(file) {
-        bail!(Problem::misuse(format!("`{}` already exists", shown(file))).hint("choose another file name, or use `--force`"));
+        bail!(CliError::misuse(format!("`{}` already exists", display_path(file))).hint("choose another file name, or use `--force`"));
     }
     let passphrase = new_passphrase(app, wanted)?;
-    let sealed = Recovery::seal(&key, &passphrase, cost)?;
+    let sealed = RecoveryKey::seal(&key, &passphrase, cost)?;
     let now = app.clock.now();
     let text = sealed.to_text(now, &recovery::fingerprint(&key));
     if to_screen {
@@ -91,31 +91,35 @@ fn export(app: &mut App, file: &Path, cost: Cost, force: bool, wanted: Wanted<'_
     } else {
         // A file name without a folder means the current folder.
         let bare = file.parent().is_none_or(|parent| parent == Path::new(""));
-        let mut draft = Draft::beside(&if bare { Path::new(".").join(file) } else { file.to_path_buf() })?;
-        draft.add(text.as_bytes())?;
-        draft.keep()?;
+        let mut draft = AtomicFile::create_for(&if bare { Path::new(".").join(file) } else { file.to_path_buf() })?;
+        draft.write(text.as_bytes())?;
+        draft.commit()?;
         // The written file is read back and decrypted with the passphrase before it counts as
         // exported.
-        let read = String::from_utf8(disk::read_foreign(file, LARGEST)?)?;
-        if !crate::keys::same(&Recovery::read(&read)?.open(&passphrase)?, &key) {
-            bail!(Problem::new(Exit::Storage, "not_kept", format!("`{}` does not contain the key that was written to it", shown(file))));
+        let read = String::from_utf8(disk::read_external(file, MAX_FILE_BYTES)?)?;
+        if !crate::keys::same_secret(&RecoveryKey::read(&read)?.open(&passphrase)?, &key) {
+            bail!(CliError::new(
+                CliExit::Storage,
+                "not_kept",
+                format!("`{}` does not contain the key that was written to it", display_path(file))
+            ));
         }
-        app.ui.say(&format!("wrote `{}`; its passphrase decrypts it\n", shown(file)), 2)?;
+        app.ui.say(&format!("wrote `{}`; its passphrase decrypts it\n", display_path(file)), 2)?;
     }
-    app.keys()?.custody().change_book(|book| book.recovery_at = Some(now))?;
-    note(app, "export");
+    app.keys()?.manager().update_index(|index| index.recovery_at = Some(now))?;
+    audit_recovery(app, "export");
     if app.ui.can_ask() && !app.yes {
-        type_back(app, &sealed)?;
+        confirm_words(app, &sealed)?;
     }
     app.ui.notice("Keep it away from this machine, and keep the passphrase somewhere else.");
     Ok(())
 }
 
 /// Asks the user to retype two lines, to prove that the print-out is legible.
-fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
+fn confirm_words(app: &App, sealed: &RecoveryKey) -> Result<()> {
     let lines = sealed.to_words();
     app.ui.error_line("Print it or copy it down. Then type two of its lines, to check that the copy is legible.");
-    for n in sealed.some_lines()? {
+    for n in sealed.random_lines()? {
         for _ in 0..3 {
             let typed = app.ui.ask(&format!("Line {}: ", n + 1), "`--yes`")?;
             if lines.get(n).is_some_and(|line| same_words(line, &typed)) {
@@ -123,7 +127,7 @@ fn type_back(app: &App, sealed: &Recovery) -> Result<()> {
             }
             if typed.is_empty() {
                 bail!(
-                    Problem::new(Exit::Failure, "not_confirmed", "the words were not confirmed; the file was written anyway")
+                    CliError::new(CliExit::Failure, "not_confirmed", "the words were not confirmed; the file was written anyway")
                         .hint("run `chatbot key recovery export` again when you have them in front of you")
                 );
             }
@@ -142,28 +146,28 @@ fn same_words(line: &str, typed: &str) -> bool {
 
 fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     let text = match file {
-        Some(file) if file != Path::new("-") => disk::read_foreign(file, LARGEST)?,
-        Some(_) => app.ui.read_input(LARGEST)?,
-        None if app.ui.can_ask() => typed(app)?.into_bytes(),
+        Some(file) if file != Path::new("-") => disk::read_external(file, MAX_FILE_BYTES)?,
+        Some(_) => app.ui.read_input(MAX_FILE_BYTES)?,
+        None if app.ui.can_ask() => read_words(app)?.into_bytes(),
         None => {
-            bail!(Problem::misuse("cannot ask for the words: there is no terminal").hint("pass the file name, or `-` for standard input"))
+            bail!(CliError::misuse("cannot ask for the words: there is no terminal").hint("pass the file name, or `-` for standard input"))
         }
     };
-    let text = String::from_utf8(text).map_err(|_| recovery::Error::Torn)?;
-    let sealed = Recovery::read(&text)?;
-    with_store(app)?;
+    let text = String::from_utf8(text).map_err(|_| recovery::Error::Corrupt)?;
+    let sealed = RecoveryKey::read(&text)?;
+    ensure_store(app)?;
     let key = open(app, &sealed)?;
     let needed = opens_something(app, &key)?;
     if !needed {
         confirm_unproven(app, &key)?;
     }
-    let brought = app.keys()?.custody().bring_back(&key, needed)?;
-    note(app, "import");
+    let brought = app.keys()?.manager().restore(&key, needed)?;
+    audit_recovery(app, "import");
     app.ui.say(
         match brought {
-            Brought::Back => "restored the data key of your conversations\n",
-            Brought::Known => "the data key of your conversations was already there; it is the same\n",
-            Brought::Beside => {
+            RestoredDataKey::Current => "restored the data key of your conversations\n",
+            RestoredDataKey::AlreadyPresent => "the data key of your conversations was already there; it is the same\n",
+            RestoredDataKey::AsPrevious => {
                 "restored this key in addition to the one in use: each decrypts what it has encrypted\n\
              `chatbot history rekey` replaces both with a single key\n"
             }
@@ -175,8 +179,8 @@ fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
 /// Asks the user to compare the key's fingerprint with the recovery sheet: with no encrypted conversation to
 /// try the key on, one that an attacker knows would encrypt everything from now on.
 fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
-    let current = app.keys()?.custody().existing_data_key(&Slot::DataKey).ok().flatten();
-    if app.yes || current.is_some_and(|current| crate::keys::same(&current, key)) {
+    let current = app.keys()?.manager().existing_data_key(&Slot::DataKey).ok().flatten();
+    if app.yes || current.is_some_and(|current| crate::keys::same_secret(&current, key)) {
         return Ok(());
     }
     let fingerprint = recovery::fingerprint(key);
@@ -185,13 +189,13 @@ fn confirm_unproven(app: &mut App, key: &Secret) -> Result<()> {
          Its fingerprint is {fingerprint}. Is that the one on your recovery sheet?"
     );
     if !app.ui.confirm(&question, "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "the key was not saved"));
+        bail!(CliError::new(CliExit::Failure, "declined", "the key was not saved"));
     }
     Ok(())
 }
 
 /// The words, line by line, until one is empty.
-fn typed(app: &App) -> Result<String> {
+fn read_words(app: &App) -> Result<String> {
     app.ui.error_line("Type the words, line by line; finish with an empty line.");
     let mut text = String::new();
     loop {
@@ -204,9 +208,9 @@ fn typed(app: &App) -> Result<String> {
     }
 }
 
-fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
+fn open(app: &App, sealed: &RecoveryKey) -> Result<Secret> {
     if let Some(named) = named_passphrase(app.ui, app.env) {
-        let passphrase = named.map_err(|why| Problem::new(Exit::Misuse, "no_passphrase", why.0))?;
+        let passphrase = named.map_err(|why| CliError::new(CliExit::Misuse, "no_passphrase", why.0))?;
         match sealed.open(&passphrase) {
             // The passphrase in the environment may be that of the vault, so on a terminal that of
             // the file can be typed.
@@ -215,26 +219,26 @@ fn open(app: &App, sealed: &Recovery) -> Result<Secret> {
         }
     }
     for _ in 0..2 {
-        match sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?) {
+        match sealed.open(&app.ui.ask_hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?) {
             Err(recovery::Error::WrongPassphrase) => app.ui.error_line("Wrong passphrase, try again."),
             other => return Ok(other?),
         }
     }
-    Ok(sealed.open(&app.ui.hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
+    Ok(sealed.open(&app.ui.ask_hidden("Passphrase of the recovery file: ", "`CHATBOT_PASSPHRASE_FILE`")?)?)
 }
 
 /// Whether the key decrypts anything here. One that decrypts nothing belongs to another
 /// installation; if it were saved, the right key could no longer be imported.
 fn opens_something(app: &App, key: &Secret) -> Result<bool> {
-    if !any_sealed(&app.home.conversations())? {
+    if !has_conversations(&app.home.conversations())? {
         return Ok(false);
     }
     if opens_anything(&app.home, &app.clock, key)? {
         return Ok(true);
     }
     bail!(
-        Problem::new(
-            Exit::Storage,
+        CliError::new(
+            CliExit::Storage,
             "other_data_key",
             "this data key belongs to other conversations: it decrypts none of those here; it was not saved"
         )

@@ -2,22 +2,22 @@
 //! encrypted copy of the file is kept from which it can be restored.
 
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem};
-use crate::cli::ui::shown;
-use crate::disk::{self, Draft};
-use crate::keys::foreign::{Found, scrubbed};
-use crate::ledger::{Event, Severity, What};
+use crate::cli::report::{CliError, CliExit};
+use crate::cli::ui::display_path;
+use crate::disk::{self, AtomicFile};
+use crate::keys::foreign::{FoundKey, without_keys};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::privacy::Raw;
 use crate::seal::Purpose;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-const LARGEST: u64 = 4 << 20;
+const MAX_FILE_BYTES: u64 = 4 << 20;
 
 /// The content of an encrypted copy.
 #[derive(Serialize, Deserialize)]
-struct Copy {
+struct ScrubbedCopy {
     format: String,
     path: PathBuf,
     text: String,
@@ -26,13 +26,13 @@ struct Copy {
 const FORMAT: &str = "chatbot-scrubbed 1";
 
 /// Shows the lines with keys in them, and removes the keys if the user agrees.
-pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wanted: bool) -> Result<()> {
+pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&FoundKey], wanted: bool) -> Result<()> {
     if !wanted && !app.ui.can_ask() {
-        return app.ui.say(&format!("{} still contains them; `--scrub` removes them\n", shown(path)), 2);
+        return app.ui.say(&format!("{} still contains them; `--scrub` removes them\n", display_path(path)), 2);
     }
-    let after = scrubbed(text, keys);
-    app.ui.out(&format!("in {}:\n", shown(path)))?;
-    for line in lines(keys) {
+    let after = without_keys(text, keys);
+    app.ui.out(&format!("in {}:\n", display_path(path)))?;
+    for line in key_lines(keys) {
         let now = after.lines().nth(line - 1).unwrap_or_default();
         app.ui.out(&format!("{line:>6}: {}\n", Raw::from(now).printable_line()))?;
     }
@@ -41,22 +41,29 @@ pub(super) fn offer(app: &mut App, path: &Path, text: &str, keys: &[&Found], wan
         return Ok(());
     }
     if disk::is_link(path) {
-        bail!(Problem::new(Exit::Refused, "symlink", format!("`{}` is a symbolic link", shown(path))).hint("pass the file it points to"));
+        bail!(
+            CliError::new(CliExit::Refused, "symlink", format!("`{}` is a symbolic link", display_path(path)))
+                .hint("pass the file it points to")
+        );
     }
-    let kept = keep_copy(app, path, text)?;
+    let kept = save_copy(app, path, text)?;
     // Another program may have changed the file while the question was open.
-    if disk::read_foreign(path, LARGEST)? != text.as_bytes() {
-        bail!(Problem::new(Exit::Storage, "changed", format!("`{}` has changed in the meantime and was not touched", shown(path))));
+    if disk::read_external(path, MAX_FILE_BYTES)? != text.as_bytes() {
+        bail!(CliError::new(
+            CliExit::Storage,
+            "changed",
+            format!("`{}` has changed in the meantime and was not touched", display_path(path))
+        ));
     }
     let bare = path.parent().is_none_or(|parent| parent == Path::new(""));
-    let mut draft = Draft::beside(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
-    draft.add(after.as_bytes())?;
-    draft.keep()?;
-    app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
-    app.ui.say(&format!("removed; `chatbot key import --restore {}` restores the file\n", shown(&kept)), 2)
+    let mut draft = AtomicFile::create_for(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
+    draft.write(after.as_bytes())?;
+    draft.commit()?;
+    app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
+    app.ui.say(&format!("removed; `chatbot key import --restore {}` restores the file\n", display_path(&kept)), 2)
 }
 
-fn lines(keys: &[&Found]) -> Vec<usize> {
+fn key_lines(keys: &[&FoundKey]) -> Vec<usize> {
     let mut lines: Vec<usize> = keys.iter().flat_map(|k| &k.places).map(|(line, _)| *line).collect();
     lines.sort_unstable();
     lines.dedup();
@@ -64,11 +71,11 @@ fn lines(keys: &[&Found]) -> Vec<usize> {
 }
 
 /// Prefix and suffix of the name of an encrypted copy.
-const NAMED: (&str, &str) = ("scrubbed-", ".fernet");
+const COPY_NAME: (&str, &str) = ("scrubbed-", ".fernet");
 
-pub(in crate::cli::commands) fn copies(app: &App) -> Result<Vec<PathBuf>> {
+pub(in crate::cli::commands) fn list_copies(app: &App) -> Result<Vec<PathBuf>> {
     let folder = app.home.backups();
-    let (begin, end) = NAMED;
+    let (begin, end) = COPY_NAME;
     let names = disk::names(&folder, end)?.into_iter().filter(|name| name.starts_with(begin));
     let mut copies: Vec<PathBuf> = names.map(|name| folder.join(format!("{name}{end}"))).collect();
     copies.sort();
@@ -76,36 +83,41 @@ pub(in crate::cli::commands) fn copies(app: &App) -> Result<Vec<PathBuf>> {
 }
 
 /// Writes an encrypted copy of the file, with the data key.
-fn keep_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
-    let copy = Copy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
+fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
+    let copy = ScrubbedCopy { format: FORMAT.to_owned(), path: std::path::absolute(path)?, text: text.to_owned() };
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(&copy)?);
     drop(zeroize::Zeroizing::new(copy.text));
     let now = app.clock.now();
-    let sealed = app.ring(Purpose::ImportCopy)?.seal(&plain, now);
-    let (begin, end) = NAMED;
+    let sealed = app.data_keys(Purpose::ImportCopy)?.encrypt(&plain, now);
+    let (begin, end) = COPY_NAME;
     let to = app.home.backups().join(format!("{begin}{}{end}", now.millis()));
     disk::write(&to, sealed.as_bytes())?;
     Ok(to)
 }
 
 /// Restores a file from its encrypted copy, replacing what is there now.
-pub(super) fn restore(app: &mut App, from: &Path) -> Result<()> {
-    let sealed = String::from_utf8(disk::read_foreign(from, LARGEST)?).unwrap_or_default();
-    let closed =
-        |_| Problem::new(Exit::Storage, "cannot_open", format!("`{}` is damaged, or was not encrypted by this installation", shown(from)));
-    let plain = app.ring(Purpose::ImportCopy)?.open(sealed.trim()).map_err(closed)?;
-    let copy: Copy =
-        serde_json::from_slice(&plain).map_err(|_| Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
+pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
+    let sealed = String::from_utf8(disk::read_external(from, MAX_FILE_BYTES)?).unwrap_or_default();
+    let closed = |_| {
+        CliError::new(
+            CliExit::Storage,
+            "cannot_open",
+            format!("`{}` is damaged, or was not encrypted by this installation", display_path(from)),
+        )
+    };
+    let plain = app.data_keys(Purpose::ImportCopy)?.decrypt(sealed.trim()).map_err(closed)?;
+    let copy: ScrubbedCopy =
+        serde_json::from_slice(&plain).map_err(|_| CliError::new(CliExit::Storage, "torn", "this is not a copy of a scrubbed file"))?;
     let text = zeroize::Zeroizing::new(copy.text);
     if copy.format != FORMAT {
-        bail!(Problem::new(Exit::Storage, "torn", "this is not a copy of a scrubbed file"));
+        bail!(CliError::new(CliExit::Storage, "torn", "this is not a copy of a scrubbed file"));
     }
-    let question = format!("Restore `{}`, with its keys in plain text?", shown(&copy.path));
+    let question = format!("Restore `{}`, with its keys in plain text?", display_path(&copy.path));
     if !app.yes && !app.ui.confirm(&question, "`--yes`")? {
-        bail!(Problem::new(Exit::Failure, "declined", "nothing was written"));
+        bail!(CliError::new(CliExit::Failure, "declined", "nothing was written"));
     }
-    let mut draft = Draft::beside(&copy.path)?;
-    draft.add(text.as_bytes())?;
-    draft.keep()?;
-    app.ui.say(&format!("restored `{}`\n", shown(&copy.path)), 2)
+    let mut draft = AtomicFile::create_for(&copy.path)?;
+    draft.write(text.as_bytes())?;
+    draft.commit()?;
+    app.ui.say(&format!("restored `{}`\n", display_path(&copy.path)), 2)
 }

@@ -1,18 +1,18 @@
 //! The API keys of a backup: listed by name, and restored only on request.
 
-use super::Options;
+use super::RestoreArgs;
 use crate::archive::Trust;
 use crate::cli::app::App;
-use crate::cli::report::Problem;
+use crate::cli::report::CliError;
 use crate::keys::Slot;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::{Event, EventKind, Severity};
 use crate::secret::Secret;
-use crate::upkeep::backup::Plan;
+use crate::upkeep::backup::RestorePlan;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 /// A key of a backup, and what happens to it.
-pub(super) struct Key<'a> {
+pub(super) struct RestoredKey<'a> {
     slot: Slot,
     secret: &'a Secret,
     fingerprint: Option<String>,
@@ -20,7 +20,7 @@ pub(super) struct Key<'a> {
     outcome: &'static str,
 }
 
-impl Key<'_> {
+impl RestoredKey<'_> {
     /// `openrouter/default`
     fn name(&self) -> String {
         match &self.slot {
@@ -46,24 +46,24 @@ impl Key<'_> {
 
 /// Selects the keys to restore. Those of another installation are confirmed one by one: the maker
 /// of the backup would pay for requests made with them, and could read those requests.
-pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed: bool) -> Result<Vec<Key<'a>>> {
-    let book = if keyed && !plan.keys.is_empty() { app.keys()?.custody().book()? } else { None };
-    let mut keys: Vec<Key<'_>> = Vec::new();
+pub(super) fn select_keys<'a>(app: &mut App, options: &RestoreArgs, plan: &'a RestorePlan, keyed: bool) -> Result<Vec<RestoredKey<'a>>> {
+    let index = if keyed && !plan.keys.is_empty() { app.keys()?.manager().index()? } else { None };
+    let mut keys: Vec<RestoredKey<'_>> = Vec::new();
     for (name, secret) in &plan.keys {
         if let Ok(slot @ Slot::ApiKey { .. }) = name.parse::<Slot>() {
-            let fingerprint = book.as_ref().map(|book| book.fingerprint(secret));
-            keys.push(Key { slot, secret, fingerprint, wanted: false, outcome: "not restored" });
+            let fingerprint = index.as_ref().map(|index| index.fingerprint(secret));
+            keys.push(RestoredKey { slot, secret, fingerprint, wanted: false, outcome: "not restored" });
         }
     }
     if let Some(missing) = options.key.iter().find(|name| !keys.iter().any(|key| key.is_named(name))) {
         let missing = crate::privacy::Raw::from(missing.as_str()).printable();
-        bail!(Problem::misuse(format!("the backup has no key `{missing}`")).hint("list them with `chatbot restore FILE --dry-run`"));
+        bail!(CliError::misuse(format!("the backup has no key `{missing}`")).hint("list them with `chatbot restore FILE --dry-run`"));
     }
-    let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Own && !options.dry_run;
+    let each = options.with_keys && options.key.is_empty() && plan.trust != Trust::Trusted && !options.dry_run;
     if each && !keys.is_empty() && !app.ui.can_ask() {
-        bail!(Problem::misuse("keys of another installation are confirmed one by one, but there is no terminal to ask on").hint(format!(
+        bail!(CliError::misuse("keys of another installation are confirmed one by one, but there is no terminal to ask on").hint(format!(
             "select each with `--key {}`, or confirm with `--mine` that the backup is yours",
-            keys.first().map_or_else(String::new, Key::name)
+            keys.first().map_or_else(String::new, RestoredKey::name)
         )));
     }
     for key in &mut keys {
@@ -77,18 +77,18 @@ pub(super) fn chosen<'a>(app: &mut App, options: &Options, plan: &'a Plan, keyed
 }
 
 /// Saves the selected keys. A key that is saved here is never replaced.
-pub(super) fn store(app: &mut App, keys: &mut [Key<'_>]) -> Result<()> {
+pub(super) fn store_keys(app: &mut App, keys: &mut [RestoredKey<'_>]) -> Result<()> {
     for key in keys.iter_mut() {
         if !key.wanted {
             continue;
         }
-        let custody = app.keys()?.custody();
-        key.outcome = match custody.get(&key.slot)? {
-            Some(here) if crate::keys::same(&here, key.secret) => "already saved",
+        let manager = app.keys()?.manager();
+        key.outcome = match manager.get(&key.slot)? {
+            Some(here) if crate::keys::same_secret(&here, key.secret) => "already saved",
             Some(_) => "not restored: another key is saved",
             None => {
-                custody.put(&key.slot, key.secret)?;
-                app.note_of_keys(&Event::new(What::KeyImported).severity(Severity::Notice).word("key", &key.slot.to_string()));
+                manager.store(&key.slot, key.secret)?;
+                app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("key", &key.slot.to_string()));
                 "restored"
             }
         };

@@ -3,19 +3,19 @@
 mod keys;
 mod settings;
 
-use self::settings::{Offered, Outcome};
-use super::backup::place::Place;
-use super::backup::{address, backup_origin, not_in_a_file, open};
+use self::settings::{BackupSettings, SettingsOutcome};
+use super::backup::place::Repository;
+use super::backup::{backup_origin, not_in_a_file, open, parse_address};
 use crate::archive::{Archive, Trust};
 use crate::cli::app::App;
-use crate::cli::report::{Exit, Problem, Quiet};
-use crate::cli::ui::shown;
+use crate::cli::report::{CliError, CliExit, SilentExit};
+use crate::cli::ui::display_path;
 use crate::disk;
-use crate::ledger::usage::Entry;
-use crate::ledger::{Event, Severity, What};
+use crate::ledger::usage::UsageEntry;
+use crate::ledger::{Event, EventKind, Severity};
 use crate::name::Name;
-use crate::upkeep::backup::store::{Fetched, Snapshot};
-use crate::upkeep::backup::{self, Checked, Deed, Head, Origin, Plan, Wish};
+use crate::upkeep::backup::store::{DownloadedBackup, Snapshot};
+use crate::upkeep::backup::{self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -24,10 +24,10 @@ use std::path::{Path, PathBuf};
 
 /// At most this many losses are printed. The backup may come from someone else, so its contents
 /// must not be able to flood the terminal.
-const NAMED: usize = 40;
+const MAX_NAMED_LOSSES: usize = 40;
 
 /// How a backup is treated that may have been made by someone else.
-const FOREIGN: &str = "not proven to be made here, so treated like an import: its system prompts are never sent, its usage is not counted; \
+const UNTRUSTED_NOTICE: &str = "not proven to be made here, so treated like an import: its system prompts are never sent, its usage is not counted; \
                        use `--mine` if it is yours\n";
 
 /// Restore conversations, settings and usage from a backup
@@ -45,7 +45,7 @@ const FOREIGN: &str = "not proven to be made here, so treated like an import: it
 /// counted, and its keys are asked for one by one. To trust your own backup after the loss of a
 /// machine, use `--mine`.
 #[derive(Clone, Debug, Default, Args)]
-pub(crate) struct Options {
+pub(crate) struct RestoreArgs {
     /// Backup file, or repository: `s3://`, `gs://`, `az://`, `https://` (WebDAV) or `file:`
     #[arg(value_name = "SOURCE")]
     source: PathBuf,
@@ -78,7 +78,7 @@ pub(crate) struct Options {
     pub(crate) json: bool,
 }
 
-impl Options {
+impl RestoreArgs {
     /// Restores everything of this backup except its keys.
     pub(crate) fn all_of(source: PathBuf) -> Self {
         Self { source, ..Self::default() }
@@ -86,28 +86,28 @@ impl Options {
 }
 
 #[derive(Default)]
-struct Count {
+struct RestoreCount {
     restored: usize,
     skipped: usize,
     conflicts: Vec<(Name, Name)>,
 }
 
 /// An open backup.
-enum Source {
-    File(PathBuf, Checked),
-    Fetched(Fetched, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::Lock),
+enum RestoreSource {
+    File(PathBuf, OpenedBackup),
+    Fetched(DownloadedBackup, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::FileLock),
 }
 
-impl Source {
-    fn open(app: &mut App, options: &Options) -> Result<Self> {
-        if let Some(address) = address(&options.source)? {
-            let place = Place::open(app, &address)?;
+impl RestoreSource {
+    fn open(app: &mut App, options: &RestoreArgs) -> Result<Self> {
+        if let Some(address) = parse_address(&options.source)? {
+            let place = Repository::open(app, &address)?;
             let found = place.snapshots(app)?;
             let snapshot = found.choose(options.snapshot.as_deref(), app.clock.now())?;
             if options.snapshot.is_none() && found.open.iter().any(|s| s.home != snapshot.home) {
                 app.ui.notice("several machines back up here; using the newest backup, choose another with `--snapshot`");
             }
-            let (fetched, lock) = place.fetch(app, snapshot, &options.only, options.salvage)?;
+            let (fetched, lock) = place.download(app, snapshot, &options.only, options.salvage)?;
             return Ok(Self::Fetched(fetched, Box::new(snapshot.clone()), lock));
         }
         if options.snapshot.is_some() {
@@ -123,7 +123,7 @@ impl Source {
         }
     }
 
-    fn checked(&self) -> &Checked {
+    fn checked(&self) -> &OpenedBackup {
         match self {
             Self::File(_, checked) => checked,
             Self::Fetched(fetched, ..) => &fetched.checked,
@@ -138,37 +138,39 @@ impl Source {
     }
 }
 
-pub(crate) fn run(app: &mut App, options: &Options) -> Result<()> {
-    if address(&options.source)?.is_none() && !disk::exists(&options.source) {
-        bail!(Problem::misuse(format!("there is no file `{}`", shown(&options.source))).hint("check the path"));
+pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
+    if parse_address(&options.source)?.is_none() && !disk::exists(&options.source) {
+        bail!(CliError::misuse(format!("there is no file `{}`", display_path(&options.source))).hint("check the path"));
     }
-    bring_back(app, options).inspect_err(|_| {
-        app.note(&Event::new(What::Restore).severity(Severity::Warning).word("outcome", "failed").flag("dry_run", options.dry_run));
+    restore_all(app, options).inspect_err(|_| {
+        app.audit_event(
+            &Event::new(EventKind::Restore).severity(Severity::Warning).word("outcome", "failed").flag("dry_run", options.dry_run),
+        );
     })
 }
 
-fn bring_back(app: &mut App, options: &Options) -> Result<()> {
-    let source = Source::open(app, options)?;
+fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
+    let source = RestoreSource::open(app, options)?;
     // A dry run with no saved conversations needs no data key, and must not create one.
-    let empty = !crate::archive::any_sealed(&app.home.conversations())?;
+    let empty = !crate::archive::has_conversations(&app.home.conversations())?;
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
     let origin = if archive.is_some() { backup_origin(app)? } else { Origin::default() };
     let own = is_own(app, options, &source, &origin)?;
-    let trust = if own { Trust::Own } else { Trust::Foreign(app.clock.now()) };
-    let wish = Wish { only: &options.only, trust, usage: own || options.with_usage };
+    let trust = if own { Trust::Trusted } else { Trust::Untrusted(app.clock.now()) };
+    let wish = RestoreRequest { only: &options.only, trust, usage: own || options.with_usage };
     let plan = backup::plan(source.path(), source.checked(), archive.as_ref(), wish)?;
-    let count = count(&plan);
-    let offered = Offered::of(app, plan.settings.as_ref())?;
-    let mut keys = keys::chosen(app, options, &plan, archive.is_some())?;
-    let mut outcome = Outcome::Shown;
+    let count = count_actions(&plan);
+    let offered = BackupSettings::from_backup(app, plan.settings.as_ref())?;
+    let mut keys = keys::select_keys(app, options, &plan, archive.is_some())?;
+    let mut outcome = SettingsOutcome::Shown;
     if let Some(archive) = archive.filter(|_| !options.dry_run) {
-        bring(app, &source, &archive, &plan)?;
-        keys::store(app, &mut keys)?;
+        restore_conversations(app, &source, &archive, &plan)?;
+        keys::store_keys(app, &mut keys)?;
         if let Some(offered) = &offered {
-            outcome = offered.settle(app)?;
+            outcome = offered.apply(app)?;
         }
-        app.note(
-            &Event::new(What::Restore)
+        app.audit_event(
+            &Event::new(EventKind::Restore)
                 .severity(Severity::Notice)
                 .number("restored", count.restored)
                 .number("skipped", count.skipped)
@@ -177,28 +179,32 @@ fn bring_back(app: &mut App, options: &Options) -> Result<()> {
     }
     let lost = source.checked().lost.as_deref();
     let named = lost.unwrap_or_default();
-    for what in named.iter().take(NAMED) {
+    for what in named.iter().take(MAX_NAMED_LOSSES) {
         app.ui.error_line(&format!("chatbot: warning: not everything can be restored: {what}"));
     }
-    if let Some(more) = named.len().checked_sub(NAMED).filter(|more| *more > 0) {
+    if let Some(more) = named.len().checked_sub(MAX_NAMED_LOSSES).filter(|more| *more > 0) {
         app.ui.error_line(&format!("chatbot: warning: and {more} more; `--json` lists them all"));
     }
-    tell(app, options, &Told { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost })?;
+    report_restored(
+        app,
+        options,
+        &RestoreReport { count, own, keys, settings: offered.as_ref().map(|offered| (offered, &outcome)), lost },
+    )?;
     // A script must not take a partial restore for a complete one.
-    if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(Quiet(Exit::Storage)) }
+    if lost.is_none_or(<[String]>::is_empty) { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }
 
 /// Whether the backup is the user's own: this installation made it, or the user says so. `--yes`
 /// does not count as saying so: a script that restores any file must not trust it more than a user
 /// would.
-fn is_own(app: &App, options: &Options, source: &Source, origin: &Origin) -> Result<bool> {
+fn is_own(app: &App, options: &RestoreArgs, source: &RestoreSource, origin: &Origin) -> Result<bool> {
     if options.mine || source.is_made_by(origin) {
         return Ok(true);
     }
     if options.dry_run || app.yes || !app.ui.can_ask() {
         return Ok(false);
     }
-    let Head { id, created_at, .. } = &source.checked().head;
+    let BackupHeader { id, created_at, .. } = &source.checked().head;
     app.ui.error_line(&format!(
         "this backup (`{id}`, {}) is not proven to be made by this installation: it may be from another machine, from before its \
          keys were changed or lost, or from someone else",
@@ -207,63 +213,63 @@ fn is_own(app: &App, options: &Options, source: &Source, origin: &Origin) -> Res
     app.ui.confirm("is it yours?", "`--mine`")
 }
 
-fn count(plan: &Plan) -> Count {
-    let mut count = Count::default();
+fn count_actions(plan: &RestorePlan) -> RestoreCount {
+    let mut count = RestoreCount::default();
     for (id, (deed, _)) in &plan.conversations {
         match deed {
-            Deed::Back => count.restored += 1,
-            Deed::Here | Deed::BesideAlready(_) => count.skipped += 1,
-            Deed::Beside(other) => count.conflicts.push((id.clone(), other.clone())),
+            RestoreAction::Restore => count.restored += 1,
+            RestoreAction::AlreadyPresent | RestoreAction::CopyPresent(_) => count.skipped += 1,
+            RestoreAction::AsCopy(other) => count.conflicts.push((id.clone(), other.clone())),
         }
     }
     count
 }
 
-fn bring(app: &mut App, source: &Source, archive: &Archive, plan: &Plan) -> Result<()> {
+fn restore_conversations(app: &mut App, source: &RestoreSource, archive: &Archive, plan: &RestorePlan) -> Result<()> {
     let (ui, of) = (app.ui, plan.conversations.len());
     let done = backup::restore(source.path(), source.checked(), archive, plan, &mut |done| ui.progress("restored", done, of));
     app.ui.end_progress();
     done?;
-    usage(app, plan)
+    restore_usage(app, plan)
 }
 
 /// Adds the missing lines of usage. From another installation only those that increase spending and
 /// are not in the future: a foreign backup must not be able to free a budget.
-fn usage(app: &mut App, plan: &Plan) -> Result<()> {
+fn restore_usage(app: &mut App, plan: &RestorePlan) -> Result<()> {
     let path = app.usage().path();
     let here = disk::read(&path)?.unwrap_or_default();
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
     let fit = |line: &&str| {
-        let entry = serde_json::from_str::<Entry>(line).ok();
+        let entry = serde_json::from_str::<UsageEntry>(line).ok();
         entry.is_some_and(|entry| is_believed(&entry, plan.trust)) && !known.contains(line.as_bytes())
     };
     let more: String = plan.usage.lines().filter(fit).map(|l| format!("{l}\n")).collect();
     if !more.is_empty() {
-        disk::Appender::open(&path)?.add(more.as_bytes())?;
+        disk::Appender::open(&path)?.append(more.as_bytes())?;
     }
     Ok(())
 }
 
-fn is_believed(entry: &Entry, trust: Trust) -> bool {
+fn is_believed(entry: &UsageEntry, trust: Trust) -> bool {
     match trust {
-        Trust::Own => true,
-        Trust::Foreign(now) => {
+        Trust::Trusted => true,
+        Trust::Untrusted(now) => {
             entry.at <= now && entry.prompt >= 0 && entry.completion >= 0 && entry.nanos.is_none_or(|nanos| nanos >= 0) && !entry.correction
         }
     }
 }
 
 /// The results to report.
-struct Told<'a> {
-    count: Count,
+struct RestoreReport<'a> {
+    count: RestoreCount,
     own: bool,
-    keys: Vec<keys::Key<'a>>,
-    settings: Option<(&'a Offered, &'a Outcome)>,
+    keys: Vec<keys::RestoredKey<'a>>,
+    settings: Option<(&'a BackupSettings, &'a SettingsOutcome)>,
     lost: Option<&'a [String]>,
 }
 
-fn tell(app: &App, options: &Options, told: &Told<'_>) -> Result<()> {
-    let Told { count: Count { restored, skipped, conflicts }, own, keys, settings, lost } = told;
+fn report_restored(app: &App, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
+    let RestoreReport { count: RestoreCount { restored, skipped, conflicts }, own, keys, settings, lost } = told;
     if options.json {
         let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
         let mut object = json!({
@@ -274,7 +280,7 @@ fn tell(app: &App, options: &Options, told: &Told<'_>) -> Result<()> {
             "beside": beside,
             "dry_run": options.dry_run,
             "own": own,
-            "keys": keys.iter().map(keys::Key::json).collect::<Vec<_>>(),
+            "keys": keys.iter().map(keys::RestoredKey::json).collect::<Vec<_>>(),
             "settings": settings.map(|(offered, outcome)| offered.json(outcome)),
         });
         if let (Some(lost), Some(object)) = (lost, object.as_object_mut()) {
@@ -288,8 +294,8 @@ fn tell(app: &App, options: &Options, told: &Told<'_>) -> Result<()> {
     }
     app.ui.say(&format!("{restored} {would}restored, {skipped} already present, {} {would}restored as copies\n", conflicts.len()), 2)?;
     if !own {
-        app.ui.say(FOREIGN, 2)?;
+        app.ui.say(UNTRUSTED_NOTICE, 2)?;
     }
     keys.iter().try_for_each(|key| app.ui.say(&key.line(), 2))?;
-    settings.map_or(Ok(()), |(offered, outcome)| app.ui.say(&offered.told(outcome), 2))
+    settings.map_or(Ok(()), |(offered, outcome)| app.ui.say(&offered.describe(outcome), 2))
 }

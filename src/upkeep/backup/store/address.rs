@@ -6,18 +6,18 @@ use std::path::PathBuf;
 
 /// The address of a repository.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub enum RepositoryAddress {
     /// A folder: `file:/media/stick/backups`.
     Folder(PathBuf),
     /// Object storage in the network.
-    Cloud(Cloud),
+    Cloud(CloudAddress),
 }
 
 /// The address of object storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cloud {
+pub struct CloudAddress {
     /// The protocol.
-    pub kind: Kind,
+    pub kind: CloudKind,
     /// The bucket or container; for WebDAV the URL without its path.
     pub bucket: String,
     /// The path within the bucket; can be empty.
@@ -26,7 +26,7 @@ pub struct Cloud {
 
 /// The protocol of object storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum CloudKind {
     /// Amazon S3 and compatible servers.
     S3,
     /// Google Cloud Storage.
@@ -37,10 +37,10 @@ pub enum Kind {
     WebDav,
 }
 
-impl Kind {
+impl CloudKind {
     /// The URL scheme, for messages and logs.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::S3 => "s3",
             Self::Google => "gs",
@@ -50,21 +50,21 @@ impl Kind {
     }
 }
 
-impl Address {
+impl RepositoryAddress {
     /// Parses an address; `None` if it is the path of a file or folder.
     pub fn parse(text: &str) -> Result<Option<Self>, Error> {
         if let Some(path) = text.strip_prefix("file:") {
-            return folder(path).map(Some);
+            return parse_folder(path).map(Some);
         }
         let Some((scheme, rest)) = text.split_once("://") else { return Ok(None) };
         if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+.-".contains(&b)) {
             return Ok(None);
         }
         let kind = match scheme.to_ascii_lowercase().as_str() {
-            "s3" => Kind::S3,
-            "gs" => Kind::Google,
-            "az" => Kind::Azure,
-            "https" | "http" => Kind::WebDav,
+            "s3" => CloudKind::S3,
+            "gs" => CloudKind::Google,
+            "az" => CloudKind::Azure,
+            "https" | "http" => CloudKind::WebDav,
             other => return Err(Error::Scheme(other.to_owned())),
         };
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -74,18 +74,18 @@ impl Address {
         if rest.contains(['?', '#']) {
             return Err(Error::Address("contains a `?` or `#`"));
         }
-        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b) || kind == Kind::WebDav && b":[]".contains(&b)) {
+        if !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b) || kind == CloudKind::WebDav && b":[]".contains(&b)) {
             return Err(Error::Address("contains an invalid character in the name of the bucket or host"));
         }
         if host.is_empty() || host.starts_with('.') {
             return Err(Error::Address("contains no bucket or host"));
         }
-        let bucket = if kind == Kind::WebDav { format!("{}://{host}", scheme.to_ascii_lowercase()) } else { host.to_owned() };
-        Ok(Some(Self::Cloud(Cloud { kind, bucket, prefix: prefix(path)? })))
+        let bucket = if kind == CloudKind::WebDav { format!("{}://{host}", scheme.to_ascii_lowercase()) } else { host.to_owned() };
+        Ok(Some(Self::Cloud(CloudAddress { kind, bucket, prefix: parse_prefix(path)? })))
     }
 }
 
-fn folder(path: &str) -> Result<Address, Error> {
+fn parse_folder(path: &str) -> Result<RepositoryAddress, Error> {
     let path = match path.strip_prefix("//") {
         Some(rest) if rest.starts_with('/') => rest,
         Some(_) => return Err(Error::Address("names another machine; use `file:///path` for a folder of this one")),
@@ -94,11 +94,11 @@ fn folder(path: &str) -> Result<Address, Error> {
     if path.is_empty() || path.contains('\0') {
         return Err(Error::Address("contains no folder"));
     }
-    Ok(Address::Folder(PathBuf::from(path)))
+    Ok(RepositoryAddress::Folder(PathBuf::from(path)))
 }
 
 /// Checks a path: it can contain only characters that all servers interpret in the same way.
-fn prefix(path: &str) -> Result<String, Error> {
+fn parse_prefix(path: &str) -> Result<String, Error> {
     let words: Vec<&str> = path.split('/').filter(|word| !word.is_empty()).collect();
     for word in &words {
         let plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-+=,@!".contains(&b));
@@ -109,7 +109,7 @@ fn prefix(path: &str) -> Result<String, Error> {
     Ok(words.join("/"))
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for RepositoryAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(path) => write!(f, "file:{}", path.display()),
@@ -118,11 +118,11 @@ impl fmt::Display for Address {
     }
 }
 
-impl fmt::Display for Cloud {
+impl fmt::Display for CloudAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
-            Kind::WebDav => write!(f, "{}", self.bucket)?,
-            kind => write!(f, "{}://{}", kind.word(), self.bucket)?,
+            CloudKind::WebDav => write!(f, "{}", self.bucket)?,
+            kind => write!(f, "{}://{}", kind.as_str(), self.bucket)?,
         }
         if self.prefix.is_empty() { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_one_form() {
+    fn address_is_normalized() {
         for (given, want) in [
             ("s3://bucket", "s3://bucket"),
             ("s3://bucket/", "s3://bucket"),
@@ -147,17 +147,17 @@ mod tests {
             ("file:///media/a stick", "file:/media/a stick"),
             ("file:here", "file:here"),
         ] {
-            assert_eq!(Address::parse(given).unwrap().unwrap().to_string(), want, "{given}");
+            assert_eq!(RepositoryAddress::parse(given).unwrap().unwrap().to_string(), want, "{given}");
         }
         for path in ["a.backup", "/tmp/x", "C:\\x", "a b://c", "://x"] {
-            assert_eq!(Address::parse(path).unwrap(), None, "{path}");
+            assert_eq!(RepositoryAddress::parse(path).unwrap(), None, "{path}");
         }
     }
 
     #[test]
-    fn an_address_that_is_none_or_tells_a_secret_is_refused() {
+    fn repository_address_with_secret_is_refused() {
         for given in ["s3://key:canary@bucket/x", "https://me:canary@example.org/", "https://me@example.org"] {
-            let error = Address::parse(given).unwrap_err();
+            let error = RepositoryAddress::parse(given).unwrap_err();
             assert!(matches!(error, Error::Credentials) && !error.to_string().contains("canary"), "{given}");
         }
         for given in [
@@ -173,8 +173,8 @@ mod tests {
             "file:",
             "file://host/x",
         ] {
-            assert!(matches!(Address::parse(given), Err(Error::Address(_))), "{given}");
+            assert!(matches!(RepositoryAddress::parse(given), Err(Error::Address(_))), "{given}");
         }
-        assert!(matches!(Address::parse("ftp://x/y"), Err(Error::Scheme(_))));
+        assert!(matches!(RepositoryAddress::parse("ftp://x/y"), Err(Error::Scheme(_))));
     }
 }

@@ -1,28 +1,28 @@
 //! Objects in a folder of this machine, as files that only the user can read.
 
 use super::Error;
-use super::objects::{LONGEST, Listed};
-use crate::disk::{self, Draft};
+use super::objects::{ListedObject, MAX_OBJECT_BYTES};
+use crate::disk::{self, AtomicFile};
 use std::path::PathBuf;
 
 #[derive(Clone, Debug)]
-pub(super) struct Folder(PathBuf);
+pub(super) struct LocalStore(PathBuf);
 
-impl Folder {
-    pub(super) fn at(path: PathBuf) -> Self {
+impl LocalStore {
+    pub(super) fn new(path: PathBuf) -> Self {
         Self(path)
     }
 
-    pub(super) fn list(&self, folder: &str) -> Result<Vec<Listed>, Error> {
+    pub(super) fn list(&self, folder: &str) -> Result<Vec<ListedObject>, Error> {
         let folder = self.0.join(folder);
-        disk::refuse_special(&folder)?;
+        disk::reject_special(&folder)?;
         let listed = disk::list_regular(&folder)?.into_iter();
-        Ok(listed.map(|e| Listed { name: e.name, bytes: e.bytes, modified_ms: e.modified_ms }).collect())
+        Ok(listed.map(|e| ListedObject { name: e.name, bytes: e.bytes, modified_ms: e.modified_ms }).collect())
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Option<Vec<u8>>, Error> {
         let path = self.path(name)?;
-        match disk::read_regular(&path, LONGEST as u64) {
+        match disk::read_regular(&path, MAX_OBJECT_BYTES as u64) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error.into()),
@@ -30,26 +30,26 @@ impl Folder {
     }
 
     pub(super) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        Ok(self.draft(name, bytes)?.keep()?)
+        Ok(self.prepare(name, bytes)?.commit()?)
     }
 
     /// Writes several objects and syncs them together.
-    pub(super) fn put_together(&self, things: &[(String, Vec<u8>)]) -> Result<(), Error> {
-        let drafts = things.iter().map(|(name, bytes)| self.draft(name, bytes)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Draft::keep_all(drafts)?)
+    pub(super) fn put_batch(&self, things: &[(String, Vec<u8>)]) -> Result<(), Error> {
+        let drafts = things.iter().map(|(name, bytes)| self.prepare(name, bytes)).collect::<Result<Vec<_>, _>>()?;
+        Ok(AtomicFile::commit_all(drafts)?)
     }
 
-    pub(super) fn put_first(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        Ok(self.draft(name, bytes)?.keep_first()?)
+    pub(super) fn put_if_absent(&self, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        Ok(self.prepare(name, bytes)?.commit_new()?)
     }
 
     /// The permissions of the folder are not checked: its content is encrypted, and a USB stick
     /// often has no owners.
-    fn draft(&self, name: &str, bytes: &[u8]) -> Result<Draft, Error> {
+    fn prepare(&self, name: &str, bytes: &[u8]) -> Result<AtomicFile, Error> {
         let path = self.path(name)?;
-        disk::folder_anywhere(path.parent().unwrap_or(&self.0))?;
-        let mut draft = Draft::held(&path)?;
-        draft.add(bytes)?;
+        disk::create_dir(path.parent().unwrap_or(&self.0))?;
+        let mut draft = AtomicFile::create_locked(&path)?;
+        draft.write(bytes)?;
         Ok(draft)
     }
 
@@ -57,8 +57,8 @@ impl Folder {
     /// are ours. Errors are ignored, because leftovers do no harm.
     pub(super) fn sweep(&self, folder: &str) {
         let folder = self.0.join(folder);
-        if disk::refuse_special(&folder).is_ok() {
-            disk::sweep_left_behind(&folder, |_, _| true).unwrap_or_default();
+        if disk::reject_special(&folder).is_ok() {
+            disk::sweep_stale_drafts(&folder, |_, _| true).unwrap_or_default();
         }
     }
 
@@ -71,7 +71,7 @@ impl Folder {
     /// access to somewhere outside the repository.
     fn path(&self, name: &str) -> Result<PathBuf, Error> {
         if let Some((folder, _)) = name.split_once('/') {
-            disk::refuse_special(&self.0.join(folder))?;
+            disk::reject_special(&self.0.join(folder))?;
         }
         Ok(self.0.join(name))
     }

@@ -19,23 +19,23 @@
 //! machine was suspended, must abort: another process may ignore the mark and start.
 
 use super::Error;
-use super::form::Keys;
-use super::objects::Objects;
+use super::form::RepositoryKeys;
+use super::objects::ObjectStorage;
 use crate::clock::{Clock, Time};
 use crate::name::Name;
 use std::time::Duration;
 
 /// The renewal interval of a mark.
-const FRESH: Duration = Duration::from_secs(600);
+const RENEW_EVERY: Duration = Duration::from_secs(600);
 
 /// The kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
+pub(super) enum LeaseKind {
     Upload,
     Prune,
 }
 
-impl Work {
+impl LeaseKind {
     pub(super) const fn folder(self) -> &'static str {
         match self {
             Self::Upload => "uploads",
@@ -45,7 +45,7 @@ impl Work {
 
     /// The age, by the clock of the storage, from which a mark is a leftover. An interrupted upload
     /// keeps its objects for a day, so that it can resume.
-    const fn left_behind_after(self) -> Duration {
+    const fn stale_after(self) -> Duration {
         match self {
             Self::Upload => Duration::from_secs(24 * 3600),
             Self::Prune => Duration::from_secs(3600),
@@ -55,22 +55,28 @@ impl Work {
 
 /// A mark that this process has written.
 #[derive(Debug)]
-pub(super) struct Mark {
-    objects: Objects,
+pub(super) struct Lease {
+    objects: ObjectStorage,
     name: String,
     token: Vec<u8>,
-    work: Work,
+    work: LeaseKind,
     clock: Clock,
     since: Time,
 }
 
-impl Mark {
+impl Lease {
     /// Writes the mark of this installation, unless work of the other kind is running. The caller
     /// holds a lock against other processes of this installation.
-    pub(super) async fn set(objects: &Objects, keys: &Keys, home: &Name, work: Work, clock: &Clock) -> Result<Self, Error> {
+    pub(super) async fn set(
+        objects: &ObjectStorage,
+        keys: &RepositoryKeys,
+        home: &Name,
+        work: LeaseKind,
+        clock: &Clock,
+    ) -> Result<Self, Error> {
         let own: String = keys.name(home.as_str().as_bytes()).chars().take(32).collect();
         let token = keys.seal(b"{}", clock.now());
-        let mark = Self {
+        let lease = Self {
             objects: objects.clone(),
             name: format!("{}/{own}", work.folder()),
             token,
@@ -78,21 +84,21 @@ impl Mark {
             clock: clock.clone(),
             since: clock.now(),
         };
-        mark.put().await?;
+        lease.put().await?;
         let now = objects.list(work.folder()).await?.iter().find(|l| l.name == own).map_or(i64::MAX, |l| l.modified_ms);
-        let other = if work == Work::Upload { Work::Prune } else { Work::Upload };
+        let other = if work == LeaseKind::Upload { LeaseKind::Prune } else { LeaseKind::Upload };
         let mut others = objects.list(other.folder()).await?;
-        if other == Work::Prune && others.iter().any(|l| l.name == own) {
+        if other == LeaseKind::Prune && others.iter().any(|l| l.name == own) {
             // A prune mark of this installation is a leftover of an interrupted prune.
             others.retain(|l| l.name != own);
             objects.remove(&format!("{}/{own}", other.folder())).await?;
         }
-        let oldest = now.saturating_sub(i64::try_from(other.left_behind_after().as_millis()).unwrap_or(i64::MAX));
+        let oldest = now.saturating_sub(i64::try_from(other.stale_after().as_millis()).unwrap_or(i64::MAX));
         if others.iter().any(|l| l.modified_ms > oldest) {
-            mark.lift().await?;
-            return Err(if work == Work::Upload { Error::Pruning } else { Error::Uploading });
+            lease.release().await?;
+            return Err(if work == LeaseKind::Upload { Error::Pruning } else { Error::Uploading });
         }
-        Ok(mark)
+        Ok(lease)
     }
 
     async fn put(&self) -> Result<(), Error> {
@@ -100,13 +106,13 @@ impl Mark {
     }
 
     /// Renews the mark when the interval has passed.
-    pub(super) async fn freshen(&mut self) -> Result<(), Error> {
+    pub(super) async fn renew(&mut self) -> Result<(), Error> {
         let now = self.clock.now();
         let age = now.since(self.since);
-        if age > self.work.left_behind_after() / 2 {
-            return Err(Error::Slept);
+        if age > self.work.stale_after() / 2 {
+            return Err(Error::LeaseExpired);
         }
-        if age > FRESH {
+        if age > RENEW_EVERY {
             self.put().await?;
             self.since = now;
         }
@@ -114,7 +120,7 @@ impl Mark {
     }
 
     /// Deletes the mark at the end of the work.
-    pub(super) async fn lift(self) -> Result<(), Error> {
+    pub(super) async fn release(self) -> Result<(), Error> {
         self.objects.remove(&self.name).await
     }
 }

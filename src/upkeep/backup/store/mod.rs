@@ -28,13 +28,13 @@ mod queue;
 mod seen;
 mod send;
 
-pub use address::{Address, Cloud, Kind};
-pub use fetch::{Fetched, Seen, fetch, look};
-pub use form::{Head, Keys, Snapshot, head, is_a_place};
-pub use objects::{Objects, Surroundings};
-pub use prune::{Pruned, Snapshots, plan, prune, snapshots};
-pub use seen::{Newest, newest_missing, remember_newest};
-pub use send::{Sender, Sent, send};
+pub use address::{CloudAddress, CloudKind, RepositoryAddress};
+pub use fetch::{BackupSource, DownloadedBackup, download, inspect};
+pub use form::{RepositoryHeader, RepositoryKeys, Snapshot, is_repository, read_header};
+pub use objects::{NetworkContext, ObjectStorage};
+pub use prune::{PruneReport, SnapshotList, list_snapshots, plan_prune, prune};
+pub use seen::{NewestSnapshot, missing_newest, remember_newest};
+pub use send::{UploadContext, UploadReport, upload};
 
 use crate::name::Name;
 #[cfg(feature = "object-storage")]
@@ -66,16 +66,16 @@ pub enum Error {
     #[error("cannot use object storage: {0}")]
     Setting(String),
     /// No credentials are set.
-    #[error("there are no credentials for `{}`", .0.word())]
-    NoCredentials(Kind),
+    #[error("there are no credentials for `{}`", .0.as_str())]
+    NoCredentials(CloudKind),
     /// Some credentials are missing or unreadable.
-    #[error("the credentials for `{}` are incomplete or unreadable", .0.word())]
-    Incomplete(Kind),
+    #[error("the credentials for `{}` are incomplete or unreadable", .0.as_str())]
+    Incomplete(CloudKind),
     /// The server rejects the credentials.
-    #[error("`{}` rejected the credentials ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
+    #[error("`{}` rejected the credentials ({status}{}{code})", kind.as_str(), if code.is_empty() { "" } else { ", " })]
     Refused {
         /// The protocol of the server.
-        kind: Kind,
+        kind: CloudKind,
         /// The HTTP status.
         status: u16,
         /// The error code of the server.
@@ -85,25 +85,25 @@ pub enum Error {
     #[error("the bucket, container or folder does not exist ({0})")]
     NoBucket(String),
     /// The server failed.
-    #[error("`{}` failed ({status}{}{code})", kind.word(), if code.is_empty() { "" } else { ", " })]
+    #[error("`{}` failed ({status}{}{code})", kind.as_str(), if code.is_empty() { "" } else { ", " })]
     Failed {
         /// The protocol of the server.
-        kind: Kind,
+        kind: CloudKind,
         /// The HTTP status.
         status: u16,
         /// The error code of the server.
         code: String,
     },
     /// The response does not follow the protocol.
-    #[error("`{}` sent an unexpected response", .0.word())]
-    Odd(Kind),
+    #[error("`{}` sent an unexpected response", .0.as_str())]
+    UnexpectedReply(CloudKind),
     /// The network.
     #[cfg(feature = "object-storage")]
     #[error("{0}")]
     Network(#[source] Arc<crate::provider::Error>),
     /// The address contains no repository.
     #[error("no chatbot backup found")]
-    Nothing,
+    NoRepository,
     /// No backup has this id.
     #[error("there is no backup `{0}`")]
     NoSnapshot(String),
@@ -118,13 +118,13 @@ pub enum Error {
     Missing(String),
     /// An object decrypts, but its content is invalid.
     #[error("the content of object `{0}` is invalid")]
-    Strange(String),
+    UnknownPayload(String),
     /// A size limit is exceeded.
     #[error("the repository exceeds the size limits of a backup")]
-    TooMuch,
+    TooLarge,
     /// An object that was read back differs from the one uploaded.
     #[error("object `{0}` does not match what was uploaded")]
-    Unlike(String),
+    ReadBackMismatch(String),
     /// A process is uploading a backup, or was interrupted.
     #[error("a backup is being uploaded to this repository, or an upload was interrupted")]
     Uploading,
@@ -133,7 +133,7 @@ pub enum Error {
     Pruning,
     /// This process was suspended for so long that others may consider its mark a leftover.
     #[error("this machine was suspended for too long during the operation")]
-    Slept,
+    LeaseExpired,
     /// A backup cannot be decrypted, so any object may be needed.
     #[error("cannot decrypt backup `{0}`, so it is unknown which objects it needs; nothing was deleted")]
     Unknown(Name),
