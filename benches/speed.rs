@@ -39,13 +39,13 @@ mod stream {
 
 /// What a turn costs beside the answer: limits, money, the log, alarms; after 100,000 turns before it.
 mod ledger {
-    use chatbot::ledger::alarm::AlertMonitor;
-    use chatbot::ledger::audit::{AuditKey, AuditLog};
-    use chatbot::ledger::budget::{BudgetLimits, BudgetTracker, SessionSpend};
-    use chatbot::ledger::tally::ReservationRequest;
-    use chatbot::ledger::usage::UsageEntry;
-    use chatbot::ledger::{Event, EventKind};
-    use chatbot::limit::{Limiter, Lockdown};
+    use chatbot::audit::alerts::AlertMonitor;
+    use chatbot::audit::log::{AuditKey, AuditLog};
+    use chatbot::audit::{Event, EventKind};
+    use chatbot::limits::{Limiter, Lockdown};
+    use chatbot::usage::UsageEntry;
+    use chatbot::usage::budget::{BudgetLimits, BudgetTracker, SessionSpend};
+    use chatbot::usage::totals::ReservationRequest;
     use chatbot::{Clock, Secret, Time};
     use divan::Bencher;
     use std::sync::Arc;
@@ -107,7 +107,7 @@ mod ledger {
         for n in 0..PAST {
             lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
         }
-        chatbot::disk::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
+        chatbot::fs::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
         Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse: budget, alarms: alerts, _folder: folder }
     }
 
@@ -146,10 +146,10 @@ mod ledger {
 
 /// What was kept: added to, listed, searched.
 mod archive {
-    use chatbot::archive::foreign::{self, ImportPolicy};
-    use chatbot::archive::{Archive, MessageMeta, SearchQuery};
+    use chatbot::conversations::import::{self, ImportPolicy};
+    use chatbot::conversations::{Archive, MessageMeta, SearchQuery};
+    use chatbot::crypto::fernet::{DataKeys, generate_key};
     use chatbot::privacy::Query;
-    use chatbot::seal::{DataKeys, generate_key};
     use chatbot::{Clock, Message, Name, Placeholders, Policy, Raw, Redactor, Role, Time};
     use divan::{Bencher, counter::ItemsCount};
     use std::sync::Arc;
@@ -168,7 +168,7 @@ mod archive {
         let one = format!(r#"{{"messages":[{}]}}"#, said.trim_end_matches(','));
         let all = format!("[{}]", vec![one; conversations].join(","));
         let mut found = Vec::new();
-        let source = foreign::read(all.as_bytes(), &mut |one| found.push(one)).expect("a list");
+        let source = import::read(all.as_bytes(), &mut |one| found.push(one)).expect("a list");
         let redactor = Redactor::new(&Policy { off: true, ..Policy::default() }).expect("a redactor");
         while !found.is_empty() {
             let some = found.split_off(found.len().saturating_sub(256));

@@ -13,30 +13,33 @@
 //! Nothing is sent before it is saved, nothing is saved before it is redacted, and nothing is
 //! displayed before it is sanitized.
 
-pub mod archive;
+pub mod audit;
+pub mod backup;
 pub mod catalog;
 pub mod chat;
 mod cli;
-pub mod clock;
-pub mod disk;
-pub mod home;
+pub mod config;
+pub mod conversations;
+/// Encryption, key derivation and encodings.
+pub mod crypto;
+pub mod dirs;
+pub mod fs;
+pub mod incident;
 pub mod keys;
-pub mod ledger;
-pub mod limit;
+pub mod limits;
 pub mod message;
 pub mod name;
 pub mod privacy;
 pub mod process;
 pub mod provider;
-pub mod seal;
 pub mod secret;
-pub mod settings;
-pub mod upkeep;
+pub mod time;
+pub mod usage;
 
+pub use self::dirs::Dirs;
 pub use cli::run;
-pub use clock::{Clock, Time};
-pub use home::Dirs;
 pub use message::{Message, Role};
 pub use name::Name;
 pub use privacy::{Displayable, Placeholders, Policy, Raw, Redacted, Redactor, Style};
 pub use secret::Secret;
+pub use time::{Clock, Time};

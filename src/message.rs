@@ -1,7 +1,7 @@
 //! A message of a conversation, redacted: the only form in which text is sent or saved.
 
-use crate::clock::Time;
 use crate::privacy::Redacted;
+use crate::time::Time;
 use serde::{Deserialize, Serialize};
 
 /// The author of a message.

@@ -5,7 +5,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// A key, a passphrase or a token. It has no `Display`, `Serialize`, `Clone`, `PartialEq` or
-/// `Deref`: the only way to its text is [`Secret::expose`], and a test (`tests/it/house.rs`) lists
+/// `Deref`: the only way to its text is [`Secret::expose`], and a test (`tests/it/architecture.rs`) lists
 /// all modules that may call it.
 ///
 /// Printing one does not compile:

@@ -1,6 +1,6 @@
 #![no_main]
 
-use chatbot::archive::foreign::{Source, read_as};
+use chatbot::conversations::import::{Source, read_as};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     drop(read_as(Source::Mods, bytes, &mut |conversation| drop(conversation.origin(Source::Mods))));

@@ -1,10 +1,11 @@
 //! The errors of sending a message.
 
-use crate::archive;
-use crate::ledger::{audit, budget};
-use crate::limit;
-use crate::privacy::validate::Rejection;
+use crate::audit::log;
+use crate::conversations;
+use crate::limits;
+use crate::privacy::input_check::Rejection;
 use crate::provider;
+use crate::usage::budget;
 
 /// Why a message was not sent, or its answer not saved.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +26,7 @@ pub enum Error {
     Declined,
     /// A rate limit, the provider's waiting time, or lockdown.
     #[error("{0}")]
-    Limit(#[from] limit::Error),
+    Limit(#[from] limits::Error),
     /// A budget does not cover it.
     #[error("{0}")]
     Budget(#[from] budget::Error),
@@ -34,16 +35,16 @@ pub enum Error {
     Cancelled,
     /// The message could not be saved. A message is saved before it is sent, so it was not sent.
     #[error("cannot save the message, so it was not sent")]
-    SaveQuestion(#[source] archive::Error),
+    SaveQuestion(#[source] conversations::Error),
     /// The audit log could not be written. Sending is recorded first, so the message was not sent.
     #[error("cannot write the audit log, so the message was not sent")]
-    Audit(#[source] audit::Error),
+    Audit(#[source] log::Error),
     /// The answer was received but could not be saved.
     #[error("cannot save the answer")]
-    SaveReply(#[source] archive::Error),
+    SaveReply(#[source] conversations::Error),
     /// The conversation file cannot be changed.
     #[error("{0}")]
-    Archive(#[from] archive::Error),
+    Archive(#[from] conversations::Error),
     /// The provider failed. Text received before the failure is saved.
     #[error("{0}")]
     Provider(#[from] provider::Error),

@@ -1,29 +1,30 @@
 //! A conversation in progress. [`Session::send`] is the only way to send a message.
 
+mod admission;
+mod cost;
 mod error;
-mod hearing;
-mod money;
-mod passage;
-mod past;
-mod watcher;
+mod history;
+mod observer;
+mod reply;
 
+pub use cost::{Cost, Price, Pricing};
 pub use error::Error;
-pub use money::{Cost, Price, Pricing};
-pub use past::History;
-pub use watcher::Observer;
+pub use history::History;
+pub use observer::Observer;
 
-use crate::archive::{self, Conversation, LoadedConversation, MessageMeta};
-use crate::clock::Clock;
-use crate::ledger::audit::{self, AuditLog};
-use crate::ledger::budget::{BudgetStatus, BudgetTracker, SessionSpend};
-use crate::ledger::{Event, EventKind, Severity, usage};
-use crate::limit::{Backoff, Limiter, Lockdown, WindowUsage};
+use crate::audit::log::{self, AuditLog};
+use crate::audit::{Event, EventKind, Severity};
+use crate::conversations::{self, Conversation, LoadedConversation, MessageMeta};
+use crate::limits::{Backoff, Limiter, Lockdown, WindowUsage};
 use crate::message::{Message, Role};
-use crate::privacy::validate::{self, InputLimits, Rejection};
+use crate::privacy::input_check::{self, InputLimits, Rejection};
 use crate::privacy::{Audience, Findings, Placeholders, Raw, Redacted, Redactor};
 use crate::provider::{Completion, Provider, RequestOptions};
-use hearing::{CollectedReply, ReplyCollector};
-use passage::Permit;
+use crate::time::Clock;
+use crate::usage;
+use crate::usage::budget::{BudgetStatus, BudgetTracker, SessionSpend};
+use admission::Permit;
+use reply::{CollectedReply, ReplyCollector};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
@@ -242,10 +243,10 @@ impl<P: Provider> Session<P> {
         let along = InputLimits { max_chars: usize::MAX, ..*rules };
         let mut warnings = Vec::new();
         if !input.text.is_empty() || input.attachments.is_empty() {
-            warnings.extend(validate::validate(&input.text, rules).map_err(refused)?);
+            warnings.extend(input_check::validate(&input.text, rules).map_err(refused)?);
         }
         if !input.attachments.is_empty() {
-            warnings.extend(validate::validate(&input.attachments, &along).map_err(refused)?);
+            warnings.extend(input_check::validate(&input.attachments, &along).map_err(refused)?);
         }
         Ok(warnings)
     }
@@ -285,17 +286,17 @@ impl<P: Provider> Session<P> {
 
     /// Records that a message is about to be sent. If that fails the message is not sent, unless
     /// the settings say that a missing record does not stop messages.
-    async fn audit_sending(&self) -> Result<(), audit::Error> {
+    async fn audit_sending(&self) -> Result<(), log::Error> {
         let bytes: usize = self.history.messages().iter().map(|m| m.text.as_str().len()).sum();
         let leaving = Event::new(EventKind::Sent).word("provider", self.provider.name().as_str()).word("model", &self.options.model);
         let leaving = leaving.number("bytes", bytes);
         let log = &self.services.audit;
         let noted = match log.try_add(&leaving) {
-            Err(audit::Error::Busy(path)) => {
+            Err(log::Error::Busy(path)) => {
                 let waiting = log.clone();
                 // Another process holds the log. Wait on another thread, because this one runs the
                 // event loop.
-                tokio::task::spawn_blocking(move || waiting.append(&leaving)).await.unwrap_or(Err(audit::Error::Busy(path)))
+                tokio::task::spawn_blocking(move || waiting.append(&leaving)).await.unwrap_or(Err(log::Error::Busy(path)))
             }
             noted => noted,
         };
@@ -342,7 +343,7 @@ impl<P: Provider> Session<P> {
         let stopped = answer.is_none() && failure.is_none();
         let (text, found) = self.services.redactor.redact(raw, &mut self.placeholders);
         let id = answer.as_ref().and_then(|a| a.id.clone()).or(id);
-        let reported = money::ReplyUsage {
+        let reported = cost::ReplyUsage {
             completion: answer.as_ref(),
             failure: failure.as_ref(),
             model: &model,
@@ -352,7 +353,7 @@ impl<P: Provider> Session<P> {
             paused,
             id,
         };
-        let money::Recorded { cost, budgets: fills, warnings: mut trouble } = self.record_usage(&permit, &reported);
+        let cost::Recorded { cost, budgets: fills, warnings: mut trouble } = self.record_usage(&permit, &reported);
         let spent = cost.map_or_else(|| "unknown".to_owned(), |c| format!("{} nano-dollars, estimated: {}", c.nanos, c.estimated));
         observer.trace(&format!("booked: cost {spent}; {} problems", trouble.len()));
         if !found.is_empty() && self.config.drop_findings {
@@ -400,7 +401,7 @@ impl<P: Provider> Session<P> {
         named.filter(|name| *name == self.options.model || fit(name)).unwrap_or_else(|| self.options.model.clone())
     }
 
-    fn save_reply(&mut self, text: &Redacted, note: &MessageMeta, keep: bool) -> Result<(), archive::Error> {
+    fn save_reply(&mut self, text: &Redacted, note: &MessageMeta, keep: bool) -> Result<(), conversations::Error> {
         if text.as_str().is_empty() {
             return Ok(());
         }

@@ -16,24 +16,24 @@
 use super::GlobalArgs;
 use super::env::Env;
 use super::keys::{KeyAccess, opens_anything};
-use super::log::{DebugLog, LogLevel};
-use super::report::{CliError, CliExit};
 use super::rollback::When;
-use super::ui::{Ui, display_path};
-use crate::archive::{self, Archive};
+use crate::audit::log::{self, AuditLog};
+use crate::audit::{Event, EventKind, Severity};
 use crate::catalog::{self, Endpoint};
-use crate::clock::{self, Clock};
-use crate::disk;
-use crate::home::Dirs;
-use crate::ledger::audit::{self, AuditLog};
-use crate::ledger::usage::UsageLog;
-use crate::ledger::{Event, EventKind, Severity};
-use crate::limit::{Backoff, Limiter, Lockdown};
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::logging::{DebugLog, LogLevel};
+use crate::cli::term::{Ui, display_path};
+use crate::config::{self, KeySource, Settings, StoreSetting};
+use crate::conversations::{self, Archive};
+use crate::crypto::fernet::{DataKeys, Purpose};
+use crate::dirs::Dirs;
+use crate::fs;
+use crate::limits::{Backoff, Limiter, Lockdown};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Policy, Raw, Redactor};
 use crate::provider::HttpContext;
-use crate::seal::{DataKeys, Purpose};
-use crate::settings::{self, KeySource, Settings, StoreSetting};
+use crate::time::{self, Clock};
+use crate::usage::UsageLog;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub(crate) struct App {
     keys: Option<KeyAccess>,
     data_keys: Option<Arc<DataKeys>>,
     /// Shared with other processes for as long as `ring` is held.
-    data_key_lock: Option<disk::FileLock>,
-    pub(super) audit_key: Option<Arc<audit::AuditKey>>,
+    data_key_lock: Option<fs::FileLock>,
+    pub(super) audit_key: Option<Arc<log::AuditKey>>,
     log: Option<DebugLog>,
     /// Providers may be asked about keys during a lockdown, because no message is sent.
     key_calls_allowed: bool,
@@ -78,8 +78,8 @@ fn apply_tz(env: Env) {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/_+-".contains(c);
     if !name.starts_with('/') && name.chars().all(plain) {
         // If the file does not exist, the value is a rule such as `JST-9`.
-        if let Ok(rules) = disk::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
-            clock::set_time_zone(name, &rules);
+        if let Ok(rules) = fs::read_external(&Path::new("/usr/share/zoneinfo").join(name), 1 << 20) {
+            time::set_time_zone(name, &rules);
         }
     }
 }
@@ -140,10 +140,10 @@ impl App {
             return Ok(Arc::clone(settings));
         }
         let text = self.settings_text()?;
-        let (settings, problems) = settings::parse(&text);
+        let (settings, problems) = config::parse(&text);
         for problem in problems {
             // A misspelt limit would limit nothing, and a script shows its warnings to no one.
-            let guards = settings::is_protective(&problem.key);
+            let guards = config::is_protective(&problem.key);
             if problem.unknown && !guards {
                 self.ui.warning(&self.describe_problem(&problem));
             } else {
@@ -162,7 +162,7 @@ impl App {
 
     /// Reads the text of the settings file; empty if there is none.
     pub(crate) fn settings_text(&self) -> Result<String> {
-        let bytes = disk::read_user_edited(&self.settings_file, 1 << 20)?;
+        let bytes = fs::read_user_edited(&self.settings_file, 1 << 20)?;
         if bytes.is_none() && self.settings_file != self.home.settings() {
             bail!(
                 CliError::misuse(format!("there is no settings file `{}`", display_path(&self.settings_file)))
@@ -175,17 +175,22 @@ impl App {
     }
 
     /// Formats a problem of the settings, without any key that was pasted into them.
-    pub(crate) fn describe_problem(&self, problem: &settings::SettingsProblem) -> String {
+    pub(crate) fn describe_problem(&self, problem: &config::SettingsProblem) -> String {
         let key = if problem.key.is_empty() { String::new() } else { format!("`{}`: ", Raw::from(problem.key.as_str()).printable()) };
         let meant = problem.nearest.as_ref().map_or(String::new(), |n| format!("; did you mean `{n}`?"));
-        super::report::without_keys(&format!("{} line {}: {key}{}{meant}", display_path(&self.settings_file), problem.line, problem.reason))
+        crate::cli::errors::without_keys(&format!(
+            "{} line {}: {key}{}{meant}",
+            display_path(&self.settings_file),
+            problem.line,
+            problem.reason
+        ))
     }
 
     pub(crate) fn audit(&self) -> AuditLog {
         AuditLog::new(self.home.state(), self.clock.clone())
             .with_key(self.audit_key.clone())
             .with_required(self.settings.as_ref().is_none_or(|settings| settings.audit_required))
-            .with_tap(self.log.clone().map(|log| audit::EventTap::new(move |line| log.write(LogLevel::Info, line))))
+            .with_tap(self.log.clone().map(|log| log::EventTap::new(move |line| log.write(LogLevel::Info, line))))
     }
 
     /// Writes an event to the audit log. A failure is only a warning: the command continues.
@@ -230,7 +235,7 @@ impl App {
             self.check_permissions()?;
             let settings = self.settings()?;
             let store = self.env_store()?.unwrap_or(settings.keys.store);
-            let settings = settings::KeySettings { store, ..settings.keys };
+            let settings = config::KeySettings { store, ..settings.keys };
             self.keys = Some(KeyAccess::new(self.ui, self.env, &self.home, &self.clock, &settings));
         }
         self.keys.as_mut().context("the keys are not open")
@@ -247,10 +252,10 @@ impl App {
         let home = &self.home;
         let root = self.env.path("CHATBOT_HOME");
         for place in root.as_deref().into_iter().chain([home.data(), home.state()]) {
-            disk::inspect_ancestors(place)?;
+            fs::inspect_ancestors(place)?;
         }
         for folder in [home.data(), &home.conversations(), home.state(), home.cache()] {
-            disk::check_private_dir(folder)?;
+            fs::check_private_dir(folder)?;
         }
         Ok(())
     }
@@ -271,8 +276,8 @@ impl App {
         }
         // A read-only disk has no lock. Nothing can be re-encrypted there either, so no lock is
         // needed.
-        self.data_key_lock = disk::FileLock::acquire_shared(&self.data_key_lock()).ok();
-        let sealed = archive::has_conversations(&self.home.conversations())?;
+        self.data_key_lock = fs::FileLock::acquire_shared(&self.data_key_lock()).ok();
+        let sealed = conversations::has_conversations(&self.home.conversations())?;
         let (home, clock) = (self.home.clone(), self.clock.clone());
         let (data_keys, made) = self.keys()?.data_keys(sealed, |key| opens_anything(&home, &clock, key).unwrap_or(false))?;
         if made {
@@ -294,7 +299,7 @@ impl App {
         if let Ok(keys) = self.keys()
             && let Ok((key, made)) = keys.audit_key(&lock)
         {
-            self.audit_key = Some(Arc::new(if made { audit::AuditKey::newly_created(&key) } else { audit::AuditKey::new(&key) }));
+            self.audit_key = Some(Arc::new(if made { log::AuditKey::newly_created(&key) } else { log::AuditKey::new(&key) }));
             if made {
                 // A record under the key is written at once: a log without one was replaced.
                 self.audit_event(&Event::new(EventKind::AuditKeyMade));
@@ -303,7 +308,7 @@ impl App {
     }
 
     /// Uses this key for the audit log from now on.
-    pub(crate) fn use_audit_key(&mut self, key: Arc<audit::AuditKey>) {
+    pub(crate) fn use_audit_key(&mut self, key: Arc<log::AuditKey>) {
         self.audit_key = Some(key);
     }
 
@@ -460,7 +465,7 @@ impl App {
             return Ok(endpoint);
         }
         let names = catalog::all().iter().map(|e| e.name).chain(settings.providers.keys().map(Name::as_str));
-        let nearest = settings::closest_name(name.as_str(), names.clone());
+        let nearest = config::closest_name(name.as_str(), names.clone());
         let hint = match nearest {
             Some(nearest) => format!("did you mean `{nearest}`?"),
             None => {

@@ -1,9 +1,9 @@
 //! How requests leave this machine: proxy and extra certificates out of the environment, and the notice that says so.
 
 use super::app::App;
-use super::ui::display_path;
 use crate::catalog::Endpoint;
-use crate::disk;
+use crate::cli::term::display_path;
+use crate::fs;
 use crate::provider::{HttpContext, NetworkConfig, Timeouts};
 use anyhow::{Context, Result};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ impl App {
     /// The network settings from the environment.
     pub(crate) fn network(&mut self) -> Result<HttpContext> {
         let extra_ca_pem = match self.env.path("SSL_CERT_FILE") {
-            Some(path) => Some(disk::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
+            Some(path) => Some(fs::read_external(&path, 16 << 20).context("`SSL_CERT_FILE` cannot be used")?),
             None => None,
         };
         let first = |names: [&'static str; 2]| names.into_iter().find(|n| self.env.has(n));

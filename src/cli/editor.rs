@@ -2,12 +2,12 @@
 //! and how a signal wipes the file.
 
 use super::app::App;
-use super::network::runtime;
 use super::repl::{StopSignals, wait_for_signal};
-use super::report::{CliError, CliExit, SilentExit};
-use crate::disk::{self, ScratchFolder};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::runtime::runtime;
+use crate::config;
+use crate::fs::{self, ScratchFolder};
 use crate::privacy::Raw;
-use crate::settings;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -47,12 +47,12 @@ impl App {
     pub(crate) fn edit(&self, text: &str) -> Result<EditResult> {
         let folder = ScratchFolder::create_in_first_of(&self.scratch_bases())?;
         let path = folder.file("message.md");
-        disk::write(&path, text.as_bytes())?;
+        fs::write(&path, text.as_bytes())?;
         let failure = self.run_editor(&path, CopyPolicy::Avoided).err();
         if failure.as_ref().is_some_and(anyhow::Error::is::<SilentExit>) {
             return failure.map_or_else(|| Ok(EditResult { text: Raw::from(""), failure: None }), Err);
         }
-        let written = disk::read_external(&path, MAX_TEXT_BYTES)?;
+        let written = fs::read_external(&path, MAX_TEXT_BYTES)?;
         let text =
             String::from_utf8(written).map_err(|_| CliError::misuse("the editor did not write UTF-8 text").hint("save it as UTF-8"))?;
         Ok(EditResult { text: Raw::from(text.trim_end()), failure })
@@ -60,7 +60,7 @@ impl App {
 
     /// Removes what a killed process left in the folders of [`App::edit`].
     pub(crate) fn sweep_edited_texts(&self) {
-        disk::sweep_scratch_folders(&self.scratch_bases());
+        fs::sweep_scratch_folders(&self.scratch_bases());
     }
 
     /// Opens a file of the user in the editor, and waits until it exits.
@@ -75,7 +75,7 @@ impl App {
         let shared_memory = {
             let shared = Path::new("/dev/shm");
             let user = rustix::process::geteuid().as_raw();
-            disk::is_folder(shared).then(|| shared.join(format!("chatbot-{user}")))
+            fs::is_folder(shared).then(|| shared.join(format!("chatbot-{user}")))
         };
         #[cfg(not(target_os = "linux"))]
         let shared_memory = None;
@@ -92,7 +92,7 @@ impl App {
         let program = words.next().context("no editor is set")?;
         // The file in the editor may be the settings themselves, with a mistake in them: read what
         // can be read. If `pass_env` is refused, no variable is passed on.
-        let settings = settings::parse(&self.settings_text().unwrap_or_default()).0;
+        let settings = config::parse(&self.settings_text().unwrap_or_default()).0;
         self.let_children_inherit(&settings).unwrap_or_default();
         let mut command = self.env.command(program);
         command.args(words);
@@ -126,9 +126,9 @@ fn no_copy_options(program: &str, folders: &[PathBuf]) -> &'static [&'static str
     let found = if program.contains('/') {
         Some(PathBuf::from(program))
     } else {
-        folders.iter().map(|folder| folder.join(program)).find(|path| disk::exists(path))
+        folders.iter().map(|folder| folder.join(program)).find(|path| fs::exists(path))
     };
-    let real = found.and_then(|path| disk::real_path(&path)).unwrap_or_else(|| PathBuf::from(program));
+    let real = found.and_then(|path| fs::real_path(&path)).unwrap_or_else(|| PathBuf::from(program));
     let name = real.file_stem().filter(|_| cfg!(windows)).or_else(|| real.file_name()).and_then(|name| name.to_str());
     NO_COPY_OPTIONS.iter().find(|(names, _)| name.is_some_and(|name| names.contains(&name))).map_or(&[], |(_, options)| options)
 }

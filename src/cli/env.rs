@@ -1,8 +1,8 @@
 //! The environment: which variables are read, what makes one malformed, and which ones child
 //! processes inherit.
 
-use super::report::CliError;
-use super::ui::{Color, Ui};
+use crate::cli::errors::CliError;
+use crate::cli::term::{Color, Ui};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use std::ffi::OsString;

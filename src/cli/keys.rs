@@ -1,19 +1,19 @@
 //! The keys of this home: where the passphrase comes from, and the hint for each error about keys.
 
 use super::env::Env;
-use super::report::{CliExit, Diagnosis, diagnosis};
-use super::ui::{Ui, display_path};
-use crate::archive::Archive;
-use crate::clock::Clock;
-use crate::disk;
-use crate::home::Dirs;
-use crate::keys::os_keyring::SlowNotice;
+use crate::cli::errors::{CliExit, Diagnosis, diagnosis};
+use crate::cli::term::{Ui, display_path};
+use crate::config::{self, StoreSetting};
+use crate::conversations::Archive;
+use crate::crypto::fernet::DataKeys;
+use crate::dirs::Dirs;
+use crate::fs;
 use crate::keys::recovery;
-use crate::keys::vault::{self, NoPassphrase};
+use crate::keys::stores::os_keyring::SlowNotice;
+use crate::keys::stores::vault::{self, NoPassphrase};
 use crate::keys::{self, KeyManager, KeyringTimeouts, Slot, StorePreference, Vault};
-use crate::seal::DataKeys;
 use crate::secret::Secret;
-use crate::settings::{self, StoreSetting};
+use crate::time::Clock;
 use anyhow::{Result, bail};
 use std::cell::RefCell;
 use std::error::Error;
@@ -36,7 +36,7 @@ pub(crate) struct KeyAccess {
 }
 
 impl KeyAccess {
-    pub(crate) fn new(ui: Ui, env: Env, home: &Dirs, clock: &Clock, settings: &settings::KeySettings) -> Self {
+    pub(crate) fn new(ui: Ui, env: Env, home: &Dirs, clock: &Clock, settings: &config::KeySettings) -> Self {
         let preference = match settings.store {
             StoreSetting::Auto => StorePreference::Auto,
             StoreSetting::Os => StorePreference::Os,
@@ -98,11 +98,11 @@ impl KeyAccess {
         if let Some(key) = self.manager.get(&Slot::AuditKey)? {
             return Ok((key, false));
         }
-        let _lock = disk::FileLock::acquire(lock)?;
+        let _lock = fs::FileLock::acquire(lock)?;
         if let Some(key) = self.manager.get(&Slot::AuditKey)? {
             return Ok((key, false));
         }
-        let key = crate::seal::generate_key()?;
+        let key = crate::crypto::fernet::generate_key()?;
         self.manager.store(&Slot::AuditKey, &key)?;
         Ok((key, true))
     }
@@ -126,10 +126,10 @@ fn passphrase_prompt(ui: Ui, env: Env, given: &Rc<RefCell<Option<Secret>>>) -> v
 /// The passphrase from the file or the command that the environment names; `None` if it names none.
 pub(crate) fn named_passphrase(ui: Ui, env: Env) -> Option<Result<Secret, NoPassphrase>> {
     if let Some(path) = env.path("CHATBOT_PASSPHRASE_FILE") {
-        if disk::is_open_to_others(&path) {
+        if fs::is_open_to_others(&path) {
             ui.warning(&format!("other users can read the passphrase file `{}`", display_path(&path)));
         }
-        let bytes = disk::read_external(&path, MAX_PASSPHRASE_BYTES).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
+        let bytes = fs::read_external(&path, MAX_PASSPHRASE_BYTES).map_err(|e| NoPassphrase(format!("`CHATBOT_PASSPHRASE_FILE`: {e}")));
         return Some(bytes.and_then(|bytes| passphrase_line("`CHATBOT_PASSPHRASE_FILE`", bytes)));
     }
     let command = match env.text("CHATBOT_PASSPHRASE_COMMAND") {

@@ -1,28 +1,24 @@
 //! The command line: parses the arguments and runs the command.
 
+mod alerts;
 mod app;
-mod attachment;
-mod binding;
-mod children;
+mod attachments;
+mod child_env;
 mod commands;
 mod connection;
 mod editor;
 mod env;
-mod folding;
+mod errors;
+mod key_binding;
 mod keys;
-mod lines;
-mod log;
-mod money;
-mod network;
+mod line_history;
+mod logging;
+mod prices;
 mod repl;
-mod report;
 mod rollback;
-mod slash;
-mod storage;
-mod talk;
-mod terminal;
-mod ui;
-mod watch;
+mod runtime;
+mod session;
+mod term;
 
 use crate::process;
 use app::App;
@@ -30,11 +26,11 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use env::Env;
-use report::{CliError, report};
+use errors::{CliError, report};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use ui::Color;
+use term::Color;
 
 const ABOUT: &str = "Chat with AI models in the terminal; private data is redacted before it is sent";
 
@@ -106,7 +102,7 @@ enum CliCommand {
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     process::harden();
     let args: Vec<OsString> = args.into_iter().collect();
-    ui::install_panic_hook();
+    term::install_panic_hook();
     let env = Env::from_process();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -168,7 +164,7 @@ fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     let as_json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
-    let (what, hint) = report::split_clap_error(&error.render().to_string());
+    let (what, hint) = errors::split_clap_error(&error.render().to_string());
     report(&ui, &anyhow::Error::new(CliError::misuse(what).hint(hint)), as_json)
 }
 

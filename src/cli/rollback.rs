@@ -10,14 +10,14 @@
 //! the end of every chat: a copy that is restored within the same minute is not noticed.
 
 use super::app::App;
-use crate::clock::Time;
-use crate::disk;
+use crate::audit::log::LogMark;
+use crate::audit::{Event, EventKind, Severity};
+use crate::fs;
 use crate::keys::Slot;
-use crate::ledger::audit::LogMark;
-use crate::ledger::budget::SpendingMark;
-use crate::ledger::{Event, EventKind, Severity};
-use crate::limit::RequestMark;
+use crate::limits::RequestMark;
 use crate::secret::Secret;
+use crate::time::Time;
+use crate::usage::budget::SpendingMark;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -64,7 +64,7 @@ impl App {
         if when != When::Now && !self.is_compare_due() {
             return Ok(());
         }
-        let _lock = disk::FileLock::acquire(&self.home.state().join("marks.lock"))?;
+        let _lock = fs::FileLock::acquire(&self.home.state().join("marks.lock"))?;
         if let Some(text) = self.keys()?.manager().selected_store()?.store.get(&Slot::StateMarks)? {
             // An unreadable item counts as no marks, and is replaced below.
             let marks = serde_json::from_str(text.expose()).unwrap_or_default();
@@ -132,7 +132,7 @@ impl App {
         self.keys()?.manager().selected_store()?.store.set(&Slot::StateMarks, &text)?;
         if let Some(tag) = self.checked_tag(now.wall) {
             let line = format!("{} {tag}", now.wall.millis());
-            disk::write_cache(&self.checked_file(), line.as_bytes())?;
+            fs::write_cache(&self.checked_file(), line.as_bytes())?;
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ impl App {
 
     fn is_compare_due(&self) -> bool {
         let now = self.clock.now();
-        let bytes = disk::read_at_most(&self.checked_file(), MAX_CHECKED_BYTES).ok().flatten();
+        let bytes = fs::read_at_most(&self.checked_file(), MAX_CHECKED_BYTES).ok().flatten();
         let checked = bytes.and_then(|bytes| {
             let text = String::from_utf8(bytes).ok()?;
             let (millis, tag) = text.split_once(' ')?;

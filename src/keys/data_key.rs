@@ -5,7 +5,7 @@
 //! so that at least one usable key is stored at every moment.
 
 use super::{Error, KeyManager, Slot, StoreKind, same_secret};
-use crate::disk;
+use crate::fs;
 use crate::secret::Secret;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
@@ -25,7 +25,7 @@ pub struct StoredDataKeys {
 impl KeyManager {
     /// Returns the data keys, and creates the first one if `anything_sealed` finds no encrypted
     /// file.
-    pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, disk::Error>) -> Result<StoredDataKeys, Error> {
+    pub fn data_keys(&self, anything_sealed: impl FnOnce() -> Result<bool, fs::Error>) -> Result<StoredDataKeys, Error> {
         let previous = || if self.is_rekeying() { self.existing_data_key(&Slot::PreviousDataKey) } else { Ok(None) };
         if let Some(current) = self.existing_data_key(&Slot::DataKey)? {
             let previous = previous()?;
@@ -173,7 +173,7 @@ pub fn is_valid_data_key(key: &Secret) -> bool {
 
 /// Generates a random data key.
 fn generate_data_key() -> Result<Secret, Error> {
-    let key = super::cipher::generate_key().map_err(Error::Random)?;
+    let key = crate::crypto::aead::generate_key().map_err(Error::Random)?;
     let mut text = String::with_capacity(44);
     URL_SAFE.encode_string(*key, &mut text);
     Ok(Secret::new(text))
@@ -181,9 +181,9 @@ fn generate_data_key() -> Result<Secret, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::custody::trial::{key_manager, secret, with_vault};
     use super::*;
     use crate::keys::StorePreference;
+    use crate::keys::manager::trial::{key_manager, secret, with_vault};
 
     #[test]
     fn data_key_is_created_once() {
@@ -205,7 +205,7 @@ mod tests {
     fn data_key_record_is_rebuilt() {
         let (_dir, home) = with_vault();
         let made = key_manager(&home, StorePreference::Auto).data_keys(|| Ok(false)).unwrap();
-        disk::remove(&home.state().join("keys.json")).unwrap();
+        fs::remove(&home.state().join("keys.json")).unwrap();
         let later = key_manager(&home, StorePreference::Auto);
         assert_eq!(later.data_keys(|| Ok(true)).unwrap().current.expose(), made.current.expose());
         let index = later.index().unwrap().unwrap();

@@ -5,37 +5,24 @@
 //! store that does not answer is an error, never a reason to fall back to the other one: that would
 //! weaken the protection without the user's consent.
 
-pub mod custody;
 pub mod data_key;
-pub mod drawer;
-pub mod foreign;
-pub mod kernel;
-pub mod login;
-pub mod metadata;
-pub mod moving;
-pub mod os_keyring;
-pub mod passphrase;
-pub mod recent;
+pub mod discover;
+pub mod index;
+pub mod manager;
+pub mod migrate;
+pub mod oauth;
 pub mod recovery;
 pub mod rotation;
-pub mod strength;
-pub mod trouble;
-pub mod vault;
-pub mod words;
+pub mod stores;
+pub mod warnings;
 
-#[cfg(target_os = "linux")]
-mod bus;
-mod cipher;
-mod witness;
-
-pub use custody::{KeyManager, KeyringTimeouts, StorePreference};
 pub use data_key::StoredDataKeys;
-pub use metadata::{KeyRecord, KeyStatus};
-pub use os_keyring::OsKeyring;
-pub use passphrase::KdfParams;
-pub use vault::Vault;
+pub use index::{KeyRecord, KeyStatus};
+pub use manager::{KeyManager, KeyringTimeouts, StorePreference};
+pub use stores::os_keyring::OsKeyring;
+pub use stores::vault::Vault;
 
-use crate::disk;
+use crate::fs;
 use crate::name::Name;
 use crate::secret::Secret;
 use std::fmt;
@@ -202,13 +189,13 @@ pub enum Error {
     ReadBackMismatch(StoreKind),
     /// The vault reported an error.
     #[error("{0}")]
-    Vault(#[from] vault::Error),
+    Vault(#[from] stores::vault::Error),
     /// The key metadata cannot be read or written.
     #[error("{0}")]
-    Index(#[source] metadata::Error),
+    Index(#[source] index::Error),
     /// A file cannot be read or written.
     #[error("{0}")]
-    Disk(#[from] disk::Error),
+    Disk(#[from] fs::Error),
     /// The listener for the login callback cannot be started.
     #[error("cannot listen for the browser's callback: {0}")]
     CallbackListen(std::io::ErrorKind),

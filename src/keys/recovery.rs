@@ -2,11 +2,11 @@
 //! to print. It contains the same data twice: as base64 fields, and as words that can be typed from
 //! paper.
 
-use super::cipher::{self, SealedBox};
-use super::passphrase::{self, KdfParams, SALT_BYTES};
-use super::words;
-use crate::clock::Time;
+use crate::crypto::aead::{self, SealedBox};
+use crate::crypto::kdf::{self, KdfParams, SALT_BYTES};
+use crate::crypto::proquint;
 use crate::secret::Secret;
+use crate::time::Time;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha2::{Digest, Sha256};
@@ -33,13 +33,13 @@ pub enum Error {
     Newer(u32),
     /// A word that does not exist.
     #[error("{0}")]
-    Word(#[from] words::InvalidWord),
+    Word(#[from] proquint::InvalidWord),
     /// The checksum of a line of words does not match.
     #[error("line {0} of the words contains a mistake")]
     Line(usize),
     /// The key derivation parameters are outside the limits.
     #[error("refusing the key derivation parameters in the recovery file: {0}")]
-    KdfOutOfRange(#[source] passphrase::Error),
+    KdfOutOfRange(#[source] kdf::Error),
     /// The passphrase is wrong, or the header was changed.
     #[error("wrong passphrase for the recovery file")]
     WrongPassphrase,
@@ -48,7 +48,7 @@ pub enum Error {
     InvalidDataKey,
     /// The passphrase is empty or too long, or the derivation failed.
     #[error("{0}")]
-    Passphrase(#[from] passphrase::Error),
+    Passphrase(#[from] kdf::Error),
     /// There are no random numbers, or the encryption failed.
     #[error("cannot create the recovery file: {0}")]
     OutOfMemory(#[from] std::io::Error),
@@ -70,9 +70,9 @@ impl RecoveryKey {
         if raw.len() != KEY_BYTES {
             return Err(Error::InvalidDataKey);
         }
-        let salt = cipher::random_bytes()?;
+        let salt = aead::random_bytes()?;
         let wrapping = cost.derive(passphrase, &salt)?;
-        let piece = cipher::seal(&wrapping, &raw, header(cost, &salt).as_bytes())?;
+        let piece = aead::seal(&wrapping, &raw, header(cost, &salt).as_bytes())?;
         let fixed = |text: &str| STANDARD.decode(text).unwrap_or_default();
         let (Ok(nonce), Ok(sealed)) = (fixed(&piece.nonce).try_into(), fixed(&piece.sealed).try_into()) else {
             return Err(Error::InvalidDataKey);
@@ -84,7 +84,7 @@ impl RecoveryKey {
     pub fn open(&self, passphrase: &Secret) -> Result<Secret, Error> {
         let wrapping = self.cost.derive(passphrase, &self.salt)?;
         let piece = SealedBox { nonce: STANDARD.encode(self.nonce), sealed: STANDARD.encode(self.sealed) };
-        let raw = cipher::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes()).ok_or(Error::WrongPassphrase)?;
+        let raw = aead::open(&wrapping, &piece, header(self.cost, &self.salt).as_bytes()).ok_or(Error::WrongPassphrase)?;
         let mut text = String::with_capacity(44);
         URL_SAFE.encode_string(&**raw, &mut text);
         Ok(Secret::new(text))
@@ -136,14 +136,14 @@ impl RecoveryKey {
         bytes.extend_from_slice(&self.nonce);
         bytes.extend_from_slice(&self.sealed);
         bytes.resize(bytes.len().next_multiple_of(LINE_BYTES), 0);
-        let line = |(n, part): (usize, &[u8])| words::encode(&[part, &line_checksum(n, part)].concat()).to_string();
+        let line = |(n, part): (usize, &[u8])| proquint::encode(&[part, &line_checksum(n, part)].concat()).to_string();
         bytes.chunks(LINE_BYTES).enumerate().map(line).collect()
     }
 
     /// Picks two different random lines, which the user is asked to retype.
     pub fn random_lines(&self) -> Result<[usize; 2], Error> {
         let lines = self.to_words().len().max(2);
-        let [one, other] = cipher::random_bytes::<2>()?.map(usize::from);
+        let [one, other] = aead::random_bytes::<2>()?.map(usize::from);
         let first = one % lines;
         Ok([first, (first + 1 + other % (lines - 1)) % lines])
     }
@@ -162,7 +162,7 @@ impl RecoveryKey {
         let bytes = |name: &str| field(name).and_then(|text| STANDARD.decode(text).ok());
         let cost = match field("cost").map(str::parse::<KdfParams>) {
             Some(Ok(cost)) => cost,
-            Some(Err(error @ passphrase::Error::OutOfRange { .. })) => return Err(Error::KdfOutOfRange(error)),
+            Some(Err(error @ kdf::Error::OutOfRange { .. })) => return Err(Error::KdfOutOfRange(error)),
             _ => return Err(Error::Corrupt),
         };
         let (Some(salt), Some(nonce), Some(sealed)) = (bytes("salt"), bytes("nonce"), bytes("sealed")) else { return Err(Error::Corrupt) };
@@ -172,7 +172,7 @@ impl RecoveryKey {
 
     fn from_words(text: &str) -> Result<Self, Error> {
         let mut bytes = Vec::new();
-        let typed = words::decode(text)?;
+        let typed = proquint::decode(text)?;
         for (n, line) in typed.chunks(WORDS_PER_LINE * 2).enumerate() {
             let (part, sum) = line.split_at_checked(LINE_BYTES).ok_or(Error::Corrupt)?;
             if line_checksum(n, part) != sum {
@@ -229,7 +229,7 @@ mod tests {
     use super::*;
 
     const KEY: &str = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
-    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: passphrase::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
+    const FLOOR: KdfParams = KdfParams::Argon2id { memory_kib: kdf::MIN_MEMORY_KIB, passes: 2, lanes: 1 };
 
     fn secret(text: &str) -> Secret {
         Secret::new(text.to_owned())
@@ -268,7 +268,7 @@ mod tests {
         lines.pop();
         lines.swap(2, 3);
         assert!(matches!(RecoveryKey::read(&lines.join(" ")), Err(Error::Corrupt)));
-        assert!(matches!(RecoveryKey::read("hello"), Err(Error::Word(words::InvalidWord(1)))));
+        assert!(matches!(RecoveryKey::read("hello"), Err(Error::Word(proquint::InvalidWord(1)))));
     }
 
     #[test]

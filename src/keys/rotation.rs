@@ -1,10 +1,10 @@
 //! The persisted state of an API key rotation, `state/rotations/SLOT.json`: each step is recorded
 //! before it is executed, so that the next run can complete an interrupted rotation.
 
-use super::custody::KeyManager;
-use super::{Error, Slot, metadata};
-use crate::clock::Time;
-use crate::disk;
+use crate::fs;
+use crate::keys::manager::KeyManager;
+use crate::keys::{Error, Slot, index};
+use crate::time::Time;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub struct RotationState {
 impl RotationState {
     /// Starts a record at the first step.
     pub fn new(slot: &Slot, old_hash: String, now: Time) -> Result<Self, Error> {
-        let random = super::cipher::random_bytes::<4>().map_err(Error::Random)?;
+        let random = crate::crypto::aead::random_bytes::<4>().map_err(Error::Random)?;
         let name = format!("chatbot {} {} {:08x}", slot, now.local_day(), u32::from_be_bytes(random));
         Ok(Self {
             schema_version: VERSION,
@@ -72,41 +72,41 @@ impl KeyManager {
     /// Reads the rotation of a slot that was started and not confirmed.
     pub fn load_rotation(&self, slot: &Slot) -> Result<Option<RotationState>, Error> {
         let path = self.rotation_path(slot);
-        let Some(bytes) = disk::read_at_most(&path, MAX_STATE_BYTES)? else { return Ok(None) };
+        let Some(bytes) = fs::read_at_most(&path, MAX_STATE_BYTES)? else { return Ok(None) };
         match serde_json::from_slice::<RotationState>(&bytes) {
             Ok(rotation) if rotation.schema_version == VERSION => Ok(Some(rotation)),
-            Ok(_) => Err(metadata::Error::Newer(path).into()),
-            Err(_) => Err(metadata::Error::Damaged(path).into()),
+            Ok(_) => Err(index::Error::Newer(path).into()),
+            Err(_) => Err(index::Error::Damaged(path).into()),
         }
     }
 
     /// Saves the record. Call it before the action of the step.
     pub fn save_rotation(&self, slot: &Slot, rotation: &RotationState) -> Result<(), Error> {
         let path = self.rotation_path(slot);
-        let bytes = serde_json::to_vec_pretty(rotation).map_err(|_| metadata::Error::Damaged(path.clone()))?;
-        Ok(disk::write(&path, &bytes)?)
+        let bytes = serde_json::to_vec_pretty(rotation).map_err(|_| index::Error::Damaged(path.clone()))?;
+        Ok(fs::write(&path, &bytes)?)
     }
 
     /// Deletes the record, after the rotation was confirmed or undone.
     pub fn clear_rotation(&self, slot: &Slot) -> Result<(), Error> {
         let path = self.rotation_path(slot);
-        if disk::exists(&path) {
-            disk::remove(&path)?;
+        if fs::exists(&path) {
+            fs::remove(&path)?;
         }
         Ok(())
     }
 
     /// Waits for an exclusive lock on the rotations of this installation.
-    pub fn lock_rotation(&self) -> Result<disk::FileLock, Error> {
+    pub fn lock_rotation(&self) -> Result<fs::FileLock, Error> {
         self.lock("rotate.lock")
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::custody::trial::{key_manager, place};
     use super::*;
     use crate::keys::StorePreference;
+    use crate::keys::manager::trial::{key_manager, place};
 
     #[test]
     fn rotation_state_round_trips() {

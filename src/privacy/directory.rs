@@ -1,9 +1,9 @@
 //! LDIF: the passwords of a directory, as they are or in base64: `userPassword: hunter2`, `userPassword:: aHVudGVyMg==`.
 
-use super::detect::{FIELD_NAME, Scan};
 use super::kind::PASSWORD;
-use super::text::is_word;
-use super::value;
+use crate::privacy::scan::bytes::is_word;
+use crate::privacy::scan::{FIELD_NAME, Scan};
+use crate::privacy::secrets::char_stats;
 
 /// Attributes that hold a password.
 pub(super) const KEYWORDS: &[&str] =
@@ -30,7 +30,7 @@ pub(super) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
         }
     }
     let bytes = text.slice(start, end);
-    if bytes.len() < 3 || value::is_dummy_value(bytes.trim_ascii_end()) || bytes.ends_with(b";") || bytes.ends_with(b",") {
+    if bytes.len() < 3 || char_stats::is_dummy_value(bytes.trim_ascii_end()) || bytes.ends_with(b";") || bytes.ends_with(b",") {
         return;
     }
     scan.report(start, end, PASSWORD, "directory-password", FIELD_NAME);

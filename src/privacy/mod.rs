@@ -53,73 +53,28 @@
 //! How to add a detector is described in `detect`. The rules are hashed by `build.rs`, so after any
 //! change here stored text is scanned again when it is next sent.
 
-mod address;
-mod aside;
-mod assign;
-mod beside;
-mod checksum;
-mod command;
-mod context;
-mod dates;
-mod detect;
-mod device;
 mod directory;
-mod displayable;
-mod documents;
-mod email;
-mod encoded;
+pub(crate) mod display;
 mod findings;
-mod fold;
-mod found;
-mod geo;
-mod header;
-mod iban;
-mod ids;
-mod index;
-mod issued;
-mod judgement;
+pub mod input_check;
 mod kind;
-mod lexicon;
-mod manifest;
-mod names;
-mod net;
-mod numbers;
-mod output;
-mod packed;
-mod pem;
-mod phone;
-mod place;
+mod personal;
 pub mod placeholders;
-pub mod printable;
-mod quotation;
+mod query;
 pub mod redactor;
-mod restorer;
-mod rules;
-mod screen;
-mod script;
-mod seek;
-mod sentence;
+mod scan;
+mod secrets;
 mod server;
-mod shape;
-mod stand_in;
 mod stream;
-mod striking;
-mod table;
-mod text;
-mod url;
-pub mod validate;
-mod value;
-mod vocabulary;
-mod wallet;
-mod wordlike;
+mod tokens;
 
-pub use displayable::{Displayable, Style};
+pub use display::displayable::{Displayable, Style};
+pub use display::filter::DisplayFilter;
 pub use findings::{Finding, Findings};
 pub use kind::{KINDS, Kind};
 pub use placeholders::{Audience, Placeholders};
+pub use query::Query;
 pub use redactor::{BadPattern, Policy, Redactor};
-pub use screen::DisplayFilter;
-pub use seek::Query;
 pub use stream::RedactionStream;
 
 use serde::{Deserialize, Serialize};
@@ -171,7 +126,7 @@ impl Raw {
     /// harmless.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::sanitize(&self.0).into_owned()
+        display::sanitize::sanitize(&self.0).into_owned()
     }
 
     /// Like [`Self::printable`], for a one-line field: line breaks and tabs become visible, so that
@@ -263,7 +218,7 @@ impl Redacted {
     /// The text sanitized for a terminal. Placeholders stay; [`Placeholders`] can restore them.
     #[must_use]
     pub fn printable(&self) -> String {
-        printable::sanitize(&self.text).into_owned()
+        display::sanitize::sanitize(&self.text).into_owned()
     }
 
     /// Like [`Self::printable`], for a one-line field.

@@ -1,10 +1,10 @@
 //! The redactor: finds private values according to the user's policy and replaces each by a
 //! numbered placeholder.
 
-use super::detect::{self, Match};
-use super::manifest::{ManifestRegion, OpenManifest};
 use super::placeholders::{self, Placeholders};
 use super::{Finding, Findings, KINDS, Kind, Raw, Redacted, RulesetId};
+use crate::privacy::scan::{self, Match};
+use crate::privacy::secrets::kubernetes::{ManifestRegion, OpenManifest};
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What to redact.
@@ -199,7 +199,7 @@ impl Redactor {
                 let start = here + (hit.start - there);
                 Some(Match { start, end: start + (hit.end - hit.start), ..hit })
             }));
-            hits = detect::resolve_overlaps(hits, &[]);
+            hits = scan::resolve_overlaps(hits, &[]);
         }
         hits
     }
@@ -232,14 +232,14 @@ impl Redactor {
         if self.off {
             return (Vec::new(), Vec::new());
         }
-        let (mut hits, manifests) = detect::detect_from(bytes, open);
+        let (mut hits, manifests) = scan::detect_from(bytes, open);
         for (kind, pattern) in &self.own {
             hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Match {
                 start: found.start(),
                 end: found.end(),
                 kind: kind.clone(),
                 rule: "own-pattern",
-                confidence: detect::KNOWN_TOKEN,
+                confidence: scan::KNOWN_TOKEN,
             }));
         }
         if !self.disabled.is_empty() || !self.allowed.is_empty() {
@@ -251,7 +251,7 @@ impl Redactor {
         for hit in &mut hits {
             align_to_chars(bytes, hit);
         }
-        (detect::resolve_overlaps(hits, taken), manifests)
+        (scan::resolve_overlaps(hits, taken), manifests)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The configuration of servers: the users of Redis, what OpenVPN has in its file instead of beside it.
 
-use super::detect::{FIELD_NAME, Scan};
 use super::kind::{PASSWORD, PRIVATE_KEY};
-use super::quotation::quoted_range;
-use super::text::{TextBytes, find, is_word};
-use super::value;
+use crate::privacy::scan::bytes::{TextBytes, find, is_word};
+use crate::privacy::scan::{FIELD_NAME, Scan};
+use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::quotes::quoted_range;
 
 /// What stands before the first password of a user of Redis.
 pub(super) const USERS: &[&str] = &["setuser ", " on >", " off >", " on #", "-payload >", " on '>", " on \\\">"];
@@ -41,7 +41,7 @@ pub(super) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
         let word = text.slice(i, stop);
         let hash = word.len() == 65 && word.iter().skip(1).all(u8::is_ascii_hexdigit);
         let secret = word.get(1..).unwrap_or_default();
-        let told = matches!(word, [b'>' | b'<', ..]) && secret.len() >= 3 && !value::is_dummy_value(secret)
+        let told = matches!(word, [b'>' | b'<', ..]) && secret.len() >= 3 && !char_stats::is_dummy_value(secret)
             || matches!(word, [b'#' | b'!', ..]) && hash;
         if told && !secret.ends_with(b">") {
             scan.report(i + 1, stop, PASSWORD, "redis-user", FIELD_NAME);
@@ -56,7 +56,7 @@ pub(super) fn user_call(scan: &mut Scan<'_>, _at: usize, to: usize) {
     let Some(list) = find(text.slice(to, to + 300), b"passwords=") else { return };
     let open = text.scan_while(to + list + 10, 3, |b| matches!(b, b'[' | b'(' | b' '));
     if let Some((start, end)) = quoted_range(text, open).filter(|&(start, _)| matches!(text.at(start), b'+' | b'-'))
-        && !value::is_dummy_value(text.slice(start + 1, end))
+        && !char_stats::is_dummy_value(text.slice(start + 1, end))
     {
         scan.report(start + 1, end, PASSWORD, "redis-user", FIELD_NAME);
     }
@@ -70,7 +70,7 @@ pub(super) fn login(scan: &mut Scan<'_>, _at: usize, to: usize) {
     let text = scan.text;
     let Some((_, name_end)) = next_line(text, to) else { return };
     let Some((start, end)) = next_line(text, name_end) else { return };
-    if !value::is_dummy_value(text.slice(start, end)) {
+    if !char_stats::is_dummy_value(text.slice(start, end)) {
         scan.report(start, end, PASSWORD, "inline-password", FIELD_NAME);
     }
 }

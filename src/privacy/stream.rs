@@ -8,10 +8,11 @@
 //! cut (a row of a long table whose head is in the block before), and values that only a second
 //! round of scanning would find (see `Redactor::find_until_stable`).
 
-use super::detect::{self, Match};
-use super::text::TextBytes;
 use super::{Finding, Kind, Redactor};
-use super::{manifest, placeholders};
+use crate::privacy::placeholders;
+use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::{self, Match};
+use crate::privacy::secrets::kubernetes;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -35,7 +36,7 @@ pub struct RedactionStream<'r> {
     /// The offset of the buffer in the stream.
     offset: usize,
     /// The parser state of a manifest that the last cut divided.
-    open: Option<manifest::OpenManifest>,
+    open: Option<kubernetes::OpenManifest>,
     /// A hit longer than the last block, which continues.
     goes_on: Option<Match>,
     numbers: PlaceholderNumbers,
@@ -112,7 +113,7 @@ impl RedactionStream<'_> {
             found(Finding { kind: hit.kind, rule: hit.rule, start: self.offset + start, end: self.offset + hit.end });
         }
         out.extend_from_slice(self.buffer.get(from..cut).unwrap_or_default());
-        self.open = manifest::state_at(TextBytes(&self.buffer), &manifests, cut);
+        self.open = kubernetes::state_at(TextBytes(&self.buffer), &manifests, cut);
         let keep = self.context_start(cut);
         self.buffer.drain(..keep);
         self.offset += keep;
@@ -129,7 +130,7 @@ impl RedactionStream<'_> {
         if end > self.done {
             hits.push(Match { start: self.done, end, ..found });
         }
-        detect::resolve_overlaps(hits, &[])
+        scan::resolve_overlaps(hits, &[])
     }
 
     /// Where the block is cut: at the last line end that leaves a tail, else at white space, else

@@ -209,8 +209,8 @@ impl Provider for Demo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Time;
     use crate::privacy::{Placeholders, Policy, Redactor};
+    use crate::time::Time;
 
     fn said(words: &[&str]) -> Vec<Message> {
         let redactor = Redactor::new(&Policy::default()).unwrap();

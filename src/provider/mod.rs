@@ -1,30 +1,28 @@
 //! Providers: the only way to send a conversation. Requests take [`Message`]s, answers are `Raw`.
 
-pub mod account;
+mod accumulator;
 pub mod demo;
 mod error;
-mod escape;
-mod hearing;
+mod error_body;
 pub mod http;
-mod keeper;
-mod management;
+mod json_string;
+mod key_admin;
+pub mod key_check;
 pub mod openai;
-pub mod price;
-mod refusal;
-mod service_accounts;
-pub mod stream;
-mod wire;
+pub mod pricing;
+mod response;
+pub mod sse;
 
-pub use account::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
+pub use accumulator::replay;
 pub use demo::Demo;
 pub use error::{Error, ProviderErrorKind};
-pub use hearing::replay;
 pub use http::{HttpContext, NetworkConfig, Timeouts};
-pub use keeper::{KeyAdmin, NotRotatable};
-pub use management::exchange_code;
+pub use key_admin::openrouter::exchange_code;
+pub use key_admin::{KeyAdmin, NotRotatable};
+pub use key_check::{KeyCheck, KeyInfo, ModelInfo, check_key, list_models};
 pub use openai::OpenAi;
-pub use price::{NanoDollars, Prices};
-pub use stream::SizeLimits;
+pub use pricing::{NanoDollars, Prices};
+pub use sse::SizeLimits;
 
 use crate::message::Message;
 use crate::name::Name;

@@ -1,17 +1,17 @@
 //! The chat completions API: OpenRouter's, OpenAI's and compatible ones.
 
 use super::error::{Error, ProviderErrorKind};
-use super::escape::write_json_string;
-use super::hearing::{ReplyAccumulator, StreamError};
 use super::http::{BodyKind, HttpContext, HttpReply, ProviderClient, RetryableRequest};
-use super::refusal::{error_from_response, error_from_stream};
-use super::stream::{SseEvent, SseParser, TooLarge};
 use super::{Completion, Provider, RequestOptions, StreamEvent, TokenUsage, sanitize_token};
 use crate::catalog::{Dialect, Endpoint, KeyCheckApi, MaxTokensField};
-use crate::clock::humanize;
 use crate::message::Message;
 use crate::name::Name;
+use crate::provider::accumulator::{ReplyAccumulator, StreamError};
+use crate::provider::error_body::{error_from_response, error_from_stream};
+use crate::provider::json_string::write_json_string;
+use crate::provider::sse::{SseEvent, SseParser, TooLarge};
 use crate::secret::Secret;
+use crate::time::humanize;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -176,7 +176,7 @@ impl Provider for OpenAi {
     }
 
     async fn billed_usage(&self, id: &str) -> Option<TokenUsage> {
-        super::account::fetch_generation(&self.client, self.account, self.key.as_ref(), id).await
+        crate::provider::key_check::fetch_generation(&self.client, self.account, self.key.as_ref(), id).await
     }
 }
 

@@ -1,8 +1,8 @@
 //! Backups from outside: written, checked, brought back elsewhere; what a hostile or broken one can do; and Python opening one.
 
-use super::harness::screen::Screen;
-use super::harness::{Output, Sandbox, proof, python};
 use super::readme;
+use crate::harness::pty::Screen;
+use crate::harness::{Output, Sandbox, ci_markers, python};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -302,7 +302,7 @@ fn backup_survives_kill_at_any_moment() {
         let (_never, moment) = mpsc::channel::<()>();
         assert!(moment.recv_timeout(Duration::from_millis(20 + round * 23 % 322)).is_err());
     };
-    for round in 0..proof::rounds(14) {
+    for round in 0..ci_markers::rounds(14) {
         let file = sandbox.cwd().join(format!("{round}.backup"));
         let running = sandbox.run(["backup"]).arg(&file).start();
         pause(round);
@@ -316,7 +316,7 @@ fn backup_survives_kill_at_any_moment() {
         sandbox.files().into_iter().filter(|f| f.starts_with(sandbox.cwd()) && f.extension().is_some_and(|e| e == "new")).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
     let other = Sandbox::with_vault();
-    for round in 0..proof::rounds(14) {
+    for round in 0..ci_markers::rounds(14) {
         let running = other.run(["restore", "--mine"]).arg(&file).start();
         pause(round);
         running.kill();
@@ -387,7 +387,7 @@ fn backup_includes_keys_on_request() {
 #[test]
 fn the_documented_program_decrypts_a_backup() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
-        return proof::left_out("python-backup", "no Python with `cryptography` and `argon2-cffi`");
+        return ci_markers::left_out("python-backup", "no Python with `cryptography` and `argon2-cffi`");
     };
     let sandbox = house(2);
     let file = backup(&sandbox, "house.backup");
@@ -407,5 +407,5 @@ fn the_documented_program_decrypts_a_backup() {
     }
     expected.sort();
     assert_eq!(got, expected);
-    proof::ran("python-backup");
+    ci_markers::ran("python-backup");
 }

@@ -1,8 +1,8 @@
 //! The conversation on a terminal.
 
 use super::harness::provider::{Gate, Reply, Server};
-use super::harness::screen::key;
 use super::harness::{Sandbox, Screen};
+use crate::harness::pty::key;
 use serde_json::Value;
 
 fn demo() -> (Sandbox, Screen) {

@@ -1,7 +1,7 @@
 //! A message in the user's editor: where its text lies, and that none of it stays.
 
-use super::harness::screen::key;
 use super::harness::{Sandbox, Screen};
+use crate::harness::pty::key;
 use rustix::process::{Signal, kill_process};
 use std::os::unix::fs::PermissionsExt;
 

@@ -3,8 +3,8 @@
 //! Root may look into everything, so both run as another user where the tests are run by root.
 
 use super::harness::run::BINARY;
-use super::harness::{Sandbox, proof};
 use super::memory;
+use crate::harness::{Sandbox, ci_markers};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
@@ -128,7 +128,7 @@ fn hardening_keeps_other_processes_of_the_user_out_of_every_command() {
     let open = Held::start(&sandbox, Path::new("/bin/cat"), &[]);
     let (seen, said) = open.seen();
     if !seen.contains(CANARY) {
-        return proof::left_out("hardening-observed", &format!("no process can be looked into here: {said}"));
+        return ci_markers::left_out("hardening-observed", &format!("no process can be looked into here: {said}"));
     }
     let yama = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     if matches!(yama.trim(), "" | "0") {
@@ -157,5 +157,5 @@ fn hardening_keeps_other_processes_of_the_user_out_of_every_command() {
         faults.extend(held.abort(&sandbox).iter().map(|core| format!("{args:?} leaves {}", core.display())));
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-    proof::ran("hardening-observed");
+    ci_markers::ran("hardening-observed");
 }

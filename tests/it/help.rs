@@ -122,7 +122,7 @@ fn texts_for_users_are_in_plain_words() {
     let mut texts = Vec::new();
     pages(&Sandbox::new(), &[], &mut texts);
     texts.extend(readme::documents());
-    texts.push((String::from("settings.toml"), chatbot::settings::TEMPLATE.to_owned()));
+    texts.push((String::from("settings.toml"), chatbot::config::TEMPLATE.to_owned()));
     let wrong = texts.iter().map(|(name, text)| (name, unclear(text))).filter(|(_, words)| !words.is_empty());
     let wrong: String = wrong.map(|(name, words)| format!("{name}:\n{words}")).collect();
     assert!(wrong.is_empty(), "use the words in brackets:\n{wrong}");

@@ -210,7 +210,7 @@ fn import_aichat_keeps_no_list_of_lines() {
 
 #[test]
 fn import_reads_every_seed_of_the_fuzz_targets() {
-    use chatbot::archive::foreign::{ImportSource, read_as};
+    use chatbot::conversations::import::{ImportSource, read_as};
     let targets = [
         ("gob", ImportSource::Mods),
         ("sqlite", ImportSource::Llm),

@@ -2,14 +2,14 @@
 
 use super::harness::keyring::Keyring;
 use super::harness::sandbox::key;
-use super::harness::{Sandbox, Screen, proof};
+use crate::harness::{Sandbox, Screen, ci_markers};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// A sandbox with an open keyring, if this machine can have one.
 fn unlocked(chapter: &str) -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
-        proof::left_out(chapter, &why);
+        ci_markers::left_out(chapter, &why);
         return None;
     }
     let mut sandbox = Sandbox::under_one_root();
@@ -60,7 +60,7 @@ fn keyring_key_lifecycle() {
     assert!(!keyring.seen("service", "chatbot").contains(&key()));
     sandbox.run(["key", "get"]).fails(3);
     sandbox.is_private();
-    proof::ran("keyring");
+    ci_markers::ran("keyring");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn keyring_without_daemon_or_bus() {
     bare.run(["key", "get"]).stderr(no_store).code(3).check();
     assert!(files_of_ours(&bare).is_empty());
     if let Some(why) = Keyring::missing() {
-        return proof::left_out("keyring, no daemon", &why);
+        return ci_markers::left_out("keyring, no daemon", &why);
     }
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);

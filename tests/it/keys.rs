@@ -1,7 +1,8 @@
 //! The keys of providers: stored, shown, asked about, removed, and sent to nobody but their own.
 
 use super::harness::provider::{Reply, Server};
-use super::harness::{Sandbox, screen::key as press};
+use crate::harness::Sandbox;
+use crate::harness::pty::key as press;
 use std::fs;
 
 /// A key of the right form that no scanner of repositories takes for one.

@@ -5,9 +5,9 @@
 
 use super::harness::provider::{Gate, Reply, Request, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
-use super::harness::screen;
 use super::harness::webdav::{self, WebDav};
 use super::harness::{Sandbox, Screen};
+use crate::harness::pty;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use chatbot::privacy::KINDS;
@@ -448,18 +448,18 @@ fn leaks_none_in_line_editor() {
     let mut chat = sandbox.screen(["chat"]);
     chat.wait_for("\n> ");
     for sentence in &sentences {
-        chat.paste(sentence).send(screen::key::ENTER).wait_for("\n> ");
+        chat.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
     }
-    chat.line("/edit").wait_for("\n> ").line(&format!("/edit {}", sentences[7])).wait_for("\n> ").send(screen::key::CTRL_D);
+    chat.line("/edit").wait_for("\n> ").line(&format!("/edit {}", sentences[7])).wait_for("\n> ").send(pty::key::CTRL_D);
     assert_eq!(chat.end(), 0);
     let mut again = sandbox.screen(["chat"]);
     again
         .wait_for("\n> ")
-        .send(screen::key::UP)
+        .send(pty::key::UP)
         .wait_for("client_secret=[SECRET_1]")
-        .send(screen::key::CTRL_C)
+        .send(pty::key::CTRL_C)
         .wait_for("\n> ")
-        .send(screen::key::CTRL_D);
+        .send(pty::key::CTRL_D);
     assert_eq!(again.end(), 0);
     sandbox.run(["history", "list"]).succeeds();
     let mut hunt = hunt();
@@ -512,7 +512,7 @@ fn leaks_none_when_chat_is_killed() {
     screen.wait_for("\n> ");
     for sentence in &sentences {
         // What a person types, they see; a mark behind it tells that the prompt is there again.
-        screen.paste(sentence).send(screen::key::ENTER).wait_for("\n> ");
+        screen.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
     }
     screen.line(&format!("/system {}", sentences[7])).wait_for("\n> ");
     screen.line("/file notes.md").wait_for("\n> ").line("read it").wait_for("\n> ");
@@ -525,7 +525,7 @@ fn leaks_none_when_chat_is_killed() {
     screen.wait_for("half");
     screen.kill();
     let mut again = sandbox.screen(["chat", "--continue"]);
-    again.wait_for("\n> ").send(screen::key::UP).wait_for("read it").send(screen::key::CTRL_C).wait_for("\n> ").send(screen::key::CTRL_D);
+    again.wait_for("\n> ").send(pty::key::UP).wait_for("read it").send(pty::key::CTRL_C).wait_for("\n> ").send(pty::key::CTRL_D);
     again.end();
 
     let mut hunt = hunt();

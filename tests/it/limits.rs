@@ -152,7 +152,7 @@ fn budget_cancelled_retry_costs_nothing() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
     let mut screen = sandbox.screen(["ask", "--no-log", "hello"]);
-    screen.wait_for("retrying in 15 s").send(super::harness::screen::key::CTRL_C);
+    screen.wait_for("retrying in 15 s").send(crate::harness::pty::key::CTRL_C);
     assert_eq!(screen.end(), 130);
     let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&usage["totals"], &usage["budget"]["spans"][0]["held"]), (&Value::Array(vec![]), &0.0.into()), "{usage}");

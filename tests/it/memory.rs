@@ -1,7 +1,7 @@
 //! What stays in memory: how often a key can be found in a running chat by who may read all of it, and no core file.
 
 use super::harness::provider::{Reply, Server};
-use super::harness::{Sandbox, Screen, proof};
+use crate::harness::{Sandbox, Screen, ci_markers};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
@@ -73,15 +73,15 @@ fn memory_key_copies_are_few() {
     let owner = std::fs::metadata(format!("/proc/{}/mem", screen.pid().as_raw_pid())).unwrap().uid();
     assert_eq!(owner, 0, "the process is dumpable");
     let Some(places) = found(&screen, key().as_bytes()) else {
-        return proof::left_out("memory", "only root may look into the memory of another");
+        return ci_markers::left_out("memory", "only root may look into the memory of another");
     };
     assert!(found(&screen, b"Hello yourself.").is_some_and(|p| !p.is_empty()), "nothing was looked at");
     assert!((1..=MOST).contains(&places.len()), "{places:#?}");
     let passphrase = found(&screen, super::harness::sandbox::PASSPHRASE.as_bytes()).unwrap();
     assert_eq!(passphrase, Vec::<String>::new(), "the passphrase of the vault stayed");
-    screen.send(super::harness::screen::key::CTRL_D);
+    screen.send(crate::harness::pty::key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    proof::ran("memory");
+    ci_markers::ran("memory");
 }
 
 #[test]
@@ -110,7 +110,7 @@ const WRITES: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmms
 
 #[test]
 fn memory_key_is_written_only_to_provider() {
-    let Some(strace) = super::cuts::strace() else { return proof::left_out("writes", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("writes", "no strace that may look") };
     let (sandbox, server) = house();
     sandbox.write("desk/.env", format!("OWN_API_KEY={}\n", key()));
     sandbox.write("desk/key", format!("{}\n", key()));
@@ -145,7 +145,7 @@ fn memory_key_is_written_only_to_provider() {
         }
     }
     assert!(sent >= 2, "it was sent {sent} times: nothing was looked at");
-    proof::ran("writes");
+    ci_markers::ran("writes");
 }
 
 /// Every command of the program, from its own help.
@@ -161,7 +161,7 @@ pub(super) const MODES: &[&[&str]] =
 
 #[test]
 fn hardening_precedes_every_command() {
-    let Some(strace) = super::cuts::strace() else { return proof::left_out("hardening", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("hardening", "no strace that may look") };
     let sandbox = Sandbox::with_vault();
     let commands = commands(&sandbox);
     assert!(commands.len() > 10 && commands.contains(&"redact".to_owned()), "{commands:?}");
@@ -179,7 +179,7 @@ fn hardening_precedes_every_command() {
         let private = ["read(0,", "connect(", &sandbox.root().display().to_string()].iter().filter_map(|part| at(part)).min();
         assert!(private.is_none_or(|first| undumpable.max(no_core) < Some(first)), "{args:?}: {trace}");
     }
-    proof::ran("hardening");
+    ci_markers::ran("hardening");
 }
 
 #[test]

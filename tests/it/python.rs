@@ -1,13 +1,13 @@
 //! The Python program in `docs/formats.md` decrypts a conversation that the binary wrote.
 
-use super::harness::{Sandbox, proof, python};
 use super::readme;
+use crate::harness::{Sandbox, ci_markers, python};
 use std::process::Command;
 
 #[test]
 fn the_documented_program_decrypts_a_conversation() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
-        return proof::left_out("python", "no Python with `cryptography` and `argon2-cffi`");
+        return ci_markers::left_out("python", "no Python with `cryptography` and `argon2-cffi`");
     };
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "only my own Python reads this"]).succeeds();
@@ -26,5 +26,5 @@ fn the_documented_program_decrypts_a_conversation() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(said.contains("only my own Python reads this"), "{said}");
-    proof::ran("python");
+    ci_markers::ran("python");
 }

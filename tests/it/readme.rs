@@ -2,7 +2,7 @@
 
 use super::harness::provider::{Reply, Server};
 use super::harness::sandbox::{PASSPHRASE, own_key};
-use super::harness::{Sandbox, run, screen};
+use crate::harness::{Sandbox, pty, run};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -88,7 +88,7 @@ fn readme_commands_run() {
             "cargo run -- chat --demo" | "chatbot chat" => {
                 let words: Vec<&str> = command.split_whitespace().skip_while(|w| *w != "chat").collect();
                 let mut screen = sandbox.screen(words);
-                screen.wait_for("\n> ").line("hello").wait_for(" tok").wait_for("\n> ").send(screen::key::CTRL_D);
+                screen.wait_for("\n> ").line("hello").wait_for(" tok").wait_for("\n> ").send(pty::key::CTRL_D);
                 assert_eq!(screen.end(), 0, "{command}");
             }
             "chatbot vault create" => {

@@ -1,7 +1,7 @@
 //! The day the key store is lost: the key of the conversations comes back from a file or from paper, and never in place of another.
 
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
-use super::harness::{Sandbox, proof, python};
+use crate::harness::{Sandbox, ci_markers, python};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -241,7 +241,7 @@ open(path, "w").write(f'chatbot recovery 1\ncost: {field["cost"]}\nsalt: {b64(sa
 #[test]
 fn recovery_file_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
-        return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+        return ci_markers::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, file) = exported();

@@ -233,7 +233,7 @@ fn rotation_resumes_after_kill_at_any_write() {
         playing.replace(Some((account, server)));
         sandbox
     };
-    super::cuts::at_every_change(&["key", "rotate"], "", prepare, |sandbox, n| {
+    crate::kill_points::at_every_change(&["key", "rotate"], "", prepare, |sandbox, n| {
         let playing = playing.borrow();
         let (account, _) = playing.as_ref().unwrap();
         let now = stored(sandbox);

@@ -2,7 +2,7 @@
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
-use super::harness::screen::key;
+use crate::harness::pty::key;
 use serde_json::{Value, json};
 
 /// Sequences that set a clipboard, a title or a link, clear, and answer; C1, DEL, bidi, tags and zero-width characters.

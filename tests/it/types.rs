@@ -1,9 +1,9 @@
 //! The promises the types make: what a `Secret`, a `Raw` and a `Redacted` cannot do, asked of the compiler.
 
+use chatbot::audit::{Detail, Event};
+use chatbot::crypto::fernet::DataKeys;
 use chatbot::keys::Slot;
-use chatbot::ledger::{Detail, Event};
 use chatbot::privacy::Finding;
-use chatbot::seal::DataKeys;
 use chatbot::{Message, Raw, Redacted, Secret};
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;

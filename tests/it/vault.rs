@@ -1,7 +1,7 @@
 //! The vault from outside: made, opened, closed, given another passphrase, and never made worse by what happens to it.
 
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
-use super::harness::{Sandbox, proof, python};
+use crate::harness::{Sandbox, ci_markers, python};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -298,7 +298,7 @@ fn vault_unlock_quotes_kernel_error() {
     if !super::harness::session::is_private("cuts", "vault::a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it") {
         return;
     }
-    let Some(strace) = super::cuts::strace() else { return proof::left_out("cuts", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
     let (sandbox, _) = with_key();
     for (call, why) in [
         ("add_key:error=EACCES", "access is denied, as in many containers"),
@@ -454,7 +454,7 @@ json.dump(v, open(path, "w"))
 #[test]
 fn vault_python_round_trip() {
     let Some(python) = python::with(&["cryptography.hazmat.primitives.kdf.argon2"]) else {
-        return proof::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
+        return ci_markers::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
         let (sandbox, key) = with_key();
@@ -469,7 +469,7 @@ fn vault_python_round_trip() {
         screen.wait_for("sk-from-python");
         assert_eq!(screen.end(), 0);
     }
-    proof::ran("vault-python");
+    ci_markers::ran("vault-python");
 }
 
 #[test]

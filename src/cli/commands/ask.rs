@@ -2,13 +2,13 @@
 
 use crate::chat::{Observer, Outcome, UserInput};
 use crate::cli::app::App;
-use crate::cli::attachment;
-use crate::cli::log::{DebugLog, LogLevel};
-use crate::cli::network::{Cancel, runtime};
+use crate::cli::attachments;
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::logging::{DebugLog, LogLevel};
 use crate::cli::repl::{StopSignals, wait_for_interrupt};
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::talk::{self, ConversationArgs, Resume};
-use crate::cli::ui::{self, Ui};
+use crate::cli::runtime::{Cancel, runtime};
+use crate::cli::session::{self, ConversationArgs, Resume};
+use crate::cli::term::{self, Ui};
 use crate::privacy::{Audience, Displayable, Findings, Raw};
 use crate::provider::{Provider, StreamEvent};
 use anyhow::{Result, bail};
@@ -69,7 +69,7 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
     }
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = if options.restore { Some(Audience::Revealed) } else { own_screen.then_some(Audience::Screen) };
-    let mut started = talk::begin(app, &options.conversation, &resume, restore)?;
+    let mut started = session::begin(app, &options.conversation, &resume, restore)?;
     if let Some(why) = &started.not_saved_because {
         app.ui.notice(why);
     }
@@ -99,21 +99,21 @@ pub(crate) fn run(app: &mut App, options: &AskArgs) -> Result<()> {
         app.ui.out(&restored(extract_code(outcome.text.as_str())?.plain().as_ref()))?;
     }
     if stop.is_cancelled() {
-        bail!(ui::BrokenPipeError);
+        bail!(term::BrokenPipeError);
     }
-    talk::report_outcome(app, &outcome, &started.model, started.choice.as_ref(), false);
+    session::report_outcome(app, &outcome, &started.model, started.choice.as_ref(), false);
     if outcome.masked > 0 {
         app.ui.notice("secrets in the answer are masked; `chatbot ask --restore` shows them");
     }
     if outcome.cancelled {
         bail!(SilentExit(CliExit::Interrupted));
     }
-    talk::require_text(&outcome, &started.model)
+    session::require_text(&outcome, &started.model)
 }
 
 /// Prints the exact body of the request. It needs no key, and nothing is counted or saved.
 fn dry_run(app: &mut App, options: &AskArgs, input: UserInput) -> Result<()> {
-    let body = talk::preview(app, &options.conversation, &Resume::from_args(options.resume.clone(), options.r#continue), input)?;
+    let body = session::preview(app, &options.conversation, &Resume::from_args(options.resume.clone(), options.r#continue), input)?;
     app.ui.out(Displayable::json_text(&body) + "\n")
 }
 
@@ -129,8 +129,8 @@ fn read_input(ui: Ui, options: &AskArgs, most: u64) -> Result<UserInput> {
             typed.push(word);
         }
     }
-    let mut attached = attachment::attach(&options.conversation.file, most)?;
-    let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && ui::stdin_has_data());
+    let mut attached = attachments::attach(&options.conversation.file, most)?;
+    let listens = dash || (!options.no_stdin && !ui.input_is_terminal() && term::stdin_has_data());
     if listens {
         let room = most.saturating_sub(attached.len() as u64);
         let piped = read_pipe(ui, room, !typed.is_empty())?;
@@ -166,11 +166,11 @@ fn read_pipe(ui: Ui, most: u64, asked: bool) -> Result<Raw> {
     Ok(Raw::from(text.trim_end_matches('\n')))
 }
 
-fn as_json(started: &talk::StartedSession, outcome: &Outcome, text: &str) -> serde_json::Value {
+fn as_json(started: &session::StartedSession, outcome: &Outcome, text: &str) -> serde_json::Value {
     let answer = outcome.completion.as_ref();
     let usage = answer.and_then(|a| a.usage.as_ref());
     let redactions: Vec<_> = outcome.findings.counts().into_iter().map(|(kind, count)| json!({ "kind": kind, "count": count })).collect();
-    let cost = usage.and_then(crate::provider::TokenUsage::total_cost).map(|n| talk::json_dollars(n.0));
+    let cost = usage.and_then(crate::provider::TokenUsage::total_cost).map(|n| session::json_dollars(n.0));
     json!({
         "schema_version": 1,
         "id": answer.and_then(|a| a.id.as_deref()),
@@ -228,11 +228,11 @@ impl Observer for AnswerPrinter {
     }
 
     fn on_redacted(&mut self, findings: &Findings) {
-        self.ui.notice(&format!("{}{}", talk::describe_redactions(&findings.counts()), self.aside));
+        self.ui.notice(&format!("{}{}", session::describe_redactions(&findings.counts()), self.aside));
     }
 
     fn confirm_send(&mut self, findings: &Findings) -> bool {
-        let question = format!("{}; send it redacted?", talk::describe_redactions(&findings.counts()));
+        let question = format!("{}; send it redacted?", session::describe_redactions(&findings.counts()));
         self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
     }
 
@@ -251,7 +251,7 @@ impl Observer for AnswerPrinter {
         let text = if left.is_zero() {
             String::new()
         } else {
-            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::clock::humanize(left))
+            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::time::humanize(left))
         };
         self.ui.countdown(&text);
     }
@@ -274,7 +274,7 @@ impl Observer for AnswerPrinter {
             }
         }
         if let StreamEvent::Retrying { after, attempt, .. } = heard {
-            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::clock::humanize(*after)));
+            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::time::humanize(*after)));
         }
     }
 }

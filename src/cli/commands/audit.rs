@@ -1,15 +1,15 @@
 //! `audit`: lists the records of the audit log, verifies it, and lists alerts.
 
+use crate::audit::alerts::AlertKind;
+use crate::audit::log::AuditRecord;
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit, SilentExit, diagnose};
+use crate::cli::errors::{CliError, CliExit, SilentExit, diagnose};
 use crate::cli::rollback::When;
-use crate::cli::ui::Style;
-use crate::clock::Time;
-use crate::ledger::alarm::AlertKind;
-use crate::ledger::audit::AuditRecord;
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::term::Style;
+use crate::config::closest_name;
 use crate::privacy::{Displayable, Raw};
-use crate::settings::closest_name;
+use crate::time::Time;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;

@@ -1,10 +1,10 @@
 //! `chat`: the interactive chat.
 
 use crate::cli::app::App;
-use crate::cli::attachment;
+use crate::cli::attachments;
+use crate::cli::errors::{CliError, CliExit, diagnose};
 use crate::cli::repl;
-use crate::cli::report::{CliError, CliExit, diagnose};
-use crate::cli::talk::{self, ConversationArgs, Resume};
+use crate::cli::session::{self, ConversationArgs, Resume};
 use crate::privacy::Audience;
 use anyhow::Result;
 use clap::Args;
@@ -35,12 +35,12 @@ pub(crate) struct ChatCommandArgs {
 pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
     let resume = Resume::from_args(options.resume.clone(), options.r#continue);
     let restore = app.ui.output_is_terminal().then_some(Audience::Screen);
-    let started = match talk::begin(app, &options.conversation, &resume, restore) {
+    let started = match session::begin(app, &options.conversation, &resume, restore) {
         Err(error) if app.ui.can_ask() && !options.conversation.demo && diagnose(&error).is_no_key() => {
             if !offer_key_or_demo(app, &error)? {
                 options.conversation.demo = true;
             }
-            talk::begin(app, &options.conversation, &resume, restore)?
+            session::begin(app, &options.conversation, &resume, restore)?
         }
         other => other?,
     };
@@ -50,7 +50,7 @@ pub(crate) fn run(app: &mut App, mut options: ChatCommandArgs) -> Result<()> {
             app.ui.warning(&notice);
         }
     }
-    let attached = attachment::attach(&options.conversation.file, app.settings()?.limits.max_attachment_bytes)?;
+    let attached = attachments::attach(&options.conversation.file, app.settings()?.limits.max_attachment_bytes)?;
     repl::run(app, started, options.conversation, attached)
 }
 

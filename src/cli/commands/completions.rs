@@ -2,7 +2,7 @@
 
 use crate::cli::Cli;
 use crate::cli::app::App;
-use crate::cli::terminal::ByteOutput;
+use crate::cli::term::output::ByteOutput;
 use anyhow::Result;
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

@@ -1,11 +1,11 @@
 //! `config`: shows, creates, edits and checks the settings file.
 
+use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::display_path;
-use crate::disk;
-use crate::ledger::{Event, EventKind};
-use crate::settings::{self, Settings, TEMPLATE};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::term::display_path;
+use crate::config::{self, Settings, TEMPLATE};
+use crate::fs;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
@@ -42,26 +42,26 @@ pub(crate) fn run(app: &mut App, options: &ConfigArgs) -> Result<()> {
 
 fn init(app: &App) -> Result<()> {
     let path = app.settings_file();
-    if disk::read_user_edited(path, u64::MAX)?.is_some() {
+    if fs::read_user_edited(path, u64::MAX)?.is_some() {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(path)))
                 .hint("print the settings in use with `chatbot config show`")
         );
     }
-    disk::write(path, TEMPLATE.as_bytes())?;
+    fs::write(path, TEMPLATE.as_bytes())?;
     app.audit_event(&Event::new(EventKind::Config).word("deed", "init"));
     app.ui.out(&format!("{}\n", display_path(path)))
 }
 
 fn edit(app: &mut App) -> Result<()> {
     let path = app.settings_file().clone();
-    if disk::read_user_edited(&path, u64::MAX)?.is_none() {
-        disk::write(&path, TEMPLATE.as_bytes())?;
+    if fs::read_user_edited(&path, u64::MAX)?.is_none() {
+        fs::write(&path, TEMPLATE.as_bytes())?;
     }
     loop {
-        let before = disk::read_user_edited(&path, u64::MAX)?;
+        let before = fs::read_user_edited(&path, u64::MAX)?;
         app.open_in_editor(&path)?;
-        if disk::read_user_edited(&path, u64::MAX)? != before {
+        if fs::read_user_edited(&path, u64::MAX)? != before {
             app.audit_event(&Event::new(EventKind::Config).word("deed", "edit"));
         }
         match check(app) {
@@ -73,7 +73,7 @@ fn edit(app: &mut App) -> Result<()> {
 }
 
 fn check(app: &mut App) -> Result<()> {
-    let (settings, problems) = settings::parse(&app.settings_text()?);
+    let (settings, problems) = config::parse(&app.settings_text()?);
     for problem in &problems {
         app.ui.out(&format!("{}\n", app.describe_problem(problem)))?;
     }
@@ -115,15 +115,15 @@ fn render(s: &Settings) -> String {
     out += "\n[budget]\n";
     for (name, nanos) in [("per_day", s.budget.per_day), ("per_month", s.budget.per_month), ("per_conversation", s.budget.per_conversation)]
     {
-        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::talk::json_dollars(n)));
+        out += &nanos.map_or_else(|| format!("# {name}: none\n"), |n| format!("{name} = {}\n", crate::cli::session::json_dollars(n)));
     }
     let p = &s.privacy;
     let patterns: Vec<String> =
         p.policy.patterns.iter().map(|(kind, pattern)| format!("{{ kind = {}, pattern = {} }}", quoted(kind), quoted(pattern))).collect();
     let suspicious = match p.suspicious {
-        crate::privacy::validate::Suspicious::Warn => "warn",
-        crate::privacy::validate::Suspicious::Block => "block",
-        crate::privacy::validate::Suspicious::Off => "off",
+        crate::privacy::input_check::Suspicious::Warn => "warn",
+        crate::privacy::input_check::Suspicious::Block => "block",
+        crate::privacy::input_check::Suspicious::Off => "off",
     };
     out += &format!(
         "\n[privacy]\nredact = {}\ndisable = {}\nallow = {}\npatterns = [{}]\nsuspicious = \"{suspicious}\"\non_secret = \"{}\"\nretention = {{ pii = \"{}\", days = {} }}\ndata_collection = \"{}\"\nzdr = {}\n",
@@ -138,9 +138,9 @@ fn render(s: &Settings) -> String {
         p.zdr
     );
     let store = match s.keys.store {
-        settings::StoreSetting::Auto => "auto",
-        settings::StoreSetting::Os => "os",
-        settings::StoreSetting::Vault => "vault",
+        config::StoreSetting::Auto => "auto",
+        config::StoreSetting::Os => "os",
+        config::StoreSetting::Vault => "vault",
     };
     out += &format!(
         "\n[keys]\nrotate_after_days = {}\nkeyring_timeout_s = {}\nkeyring_remember_s = {}\nstore = \"{store}\"\n",
@@ -149,9 +149,9 @@ fn render(s: &Settings) -> String {
     out += &format!("\n[alerts]\ncommand = {}\n", list(&s.alerts.command));
     for (name, custom) in &s.providers {
         let key = match &custom.key {
-            settings::KeySource::NoKey => "none".to_owned(),
-            settings::KeySource::Stored => "stored".to_owned(),
-            settings::KeySource::Env(variable) => format!("env:{variable}"),
+            config::KeySource::NoKey => "none".to_owned(),
+            config::KeySource::Stored => "stored".to_owned(),
+            config::KeySource::Env(variable) => format!("env:{variable}"),
         };
         out += &format!("\n[providers.{name}]\nbase_url = {}\nkey = \"{key}\"\n", quoted(&custom.base_url));
         out += &custom.model.as_ref().map_or(String::new(), |m| format!("model = {}\n", quoted(m)));

@@ -1,8 +1,8 @@
 //! `models`: lists the models of a provider.
 
 use crate::cli::app::App;
-use crate::cli::network::runtime;
-use crate::cli::talk::format_dollars;
+use crate::cli::runtime::runtime;
+use crate::cli::session::format_dollars;
 use crate::name::Name;
 use crate::privacy::Raw;
 use crate::provider::{ModelInfo, list_models};
@@ -62,8 +62,8 @@ fn as_json(m: &ModelInfo) -> Value {
         "id": m.id,
         "name": m.name,
         "context_length": m.context_length,
-        "prompt_per_million": price.map(|(p, _)| crate::cli::talk::json_dollars(p)),
-        "completion_per_million": price.map(|(_, c)| crate::cli::talk::json_dollars(c)),
+        "prompt_per_million": price.map(|(p, _)| crate::cli::session::json_dollars(p)),
+        "completion_per_million": price.map(|(_, c)| crate::cli::session::json_dollars(c)),
     })
 }
 

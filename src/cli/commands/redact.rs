@@ -1,10 +1,10 @@
 //! `redact`: the redactor as a filter for files and pipes.
 
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::terminal::ByteOutput;
-use crate::cli::ui::input_stream;
-use crate::disk;
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::term::input_stream;
+use crate::cli::term::output::ByteOutput;
+use crate::fs;
 use crate::privacy::{Displayable, Finding, Findings, Placeholders, Policy, Raw, Redacted, Redactor};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -49,7 +49,7 @@ pub(crate) fn run(app: &mut App, options: &RedactArgs) -> Result<()> {
     let policy = Policy { off: false, ..app.settings()?.privacy.policy.clone() };
     let redactor = app.redactor_for(&policy)?;
     let mut input: Box<dyn Read> = match &options.file {
-        Some(file) if file.as_os_str() != "-" => Box::new(disk::open_external(file)?),
+        Some(file) if file.as_os_str() != "-" => Box::new(fs::open_external(file)?),
         _ if options.json_lines => return finish(options, redact_lines(app, &redactor)?),
         _ => Box::new(input_stream()),
     };

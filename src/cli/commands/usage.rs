@@ -1,14 +1,14 @@
 //! `usage`: requests, tokens and costs, and how full limits and budgets are.
 
 use crate::cli::app::App;
-use crate::cli::report::CliError;
-use crate::cli::talk::{format_dollars, group_thousands, json_dollars};
-use crate::cli::ui::Style;
-use crate::clock::{Time, humanize};
-use crate::ledger::budget::{BudgetStatus, SessionSpend};
-use crate::ledger::usage::{UsageEntry, UsageTotals};
-use crate::limit::WindowUsage;
+use crate::cli::errors::CliError;
+use crate::cli::session::{format_dollars, group_thousands, json_dollars};
+use crate::cli::term::Style;
+use crate::limits::WindowUsage;
 use crate::privacy::{Displayable, Raw};
+use crate::time::{Time, humanize};
+use crate::usage::budget::{BudgetStatus, SessionSpend};
+use crate::usage::{UsageEntry, UsageTotals};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -398,7 +398,7 @@ fn watch(app: &mut App, options: &UsageArgs) -> Result<()> {
     if app.env.text("TERM")?.is_none_or(|term| term == "dumb") {
         bail!(CliError::misuse("`--watch` needs a terminal that can be redrawn").hint("leave it out, or set `TERM`"));
     }
-    let runtime = crate::cli::network::runtime()?;
+    let runtime = crate::cli::runtime::runtime()?;
     let done = runtime.block_on(async {
         let mut end = std::pin::pin!(tokio::signal::ctrl_c());
         // The signal handler is installed before the screen is switched: from here on Ctrl-C does

@@ -1,15 +1,18 @@
 //! `vault`: the encrypted file for keys, for machines without a keyring.
 
 use super::audit::parse_since;
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::{means_no_store, named_passphrase};
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::display_path;
-use crate::clock::humanize;
-use crate::disk;
-use crate::keys::{KdfParams, StoreKind, Vault, same_secret, strength, vault, words};
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::term::display_path;
+use crate::crypto::kdf::KdfParams;
+use crate::crypto::{proquint, strength};
+use crate::fs;
+use crate::keys::stores::vault;
+use crate::keys::{StoreKind, Vault, same_secret};
 use crate::secret::Secret;
+use crate::time::humanize;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -90,7 +93,7 @@ pub(super) struct NewPassphrase<'a> {
 }
 
 pub(super) fn parse_kdf(text: &str) -> Result<KdfParams, String> {
-    text.parse().map_err(|error: crate::keys::passphrase::Error| error.to_string())
+    text.parse().map_err(|error: crate::crypto::kdf::Error| error.to_string())
 }
 
 impl VaultArgs {
@@ -118,7 +121,7 @@ fn audit_vault(app: &App, action: &str) {
 
 fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {
     let path = app.home.vault();
-    if disk::exists(&path) {
+    if fs::exists(&path) {
         bail!(vault::Error::Exists(path));
     }
     let kept = app.keys()?.manager().index().ok().flatten().and_then(|index| index.store);
@@ -151,7 +154,7 @@ pub(super) fn ensure_store(app: &mut App) -> Result<()> {
 /// Makes sure that there is a vault; on a terminal, offers to create one.
 pub(super) fn ensure_vault(app: &mut App) -> Result<()> {
     let path = app.home.vault();
-    if disk::exists(&path) {
+    if fs::exists(&path) {
         return Ok(());
     }
     if app.ui.can_ask() {
@@ -258,9 +261,7 @@ pub(super) fn new_passphrase(app: &App, wanted: NewPassphrase<'_>) -> Result<Sec
     let NewPassphrase { purpose: what, source, weak } = wanted;
     let given = match source {
         PassphraseSource::File(None) => None,
-        PassphraseSource::File(Some(path)) => {
-            Some(crate::cli::keys::passphrase_line(&display_path(path), disk::read_external(path, 4096)?))
-        }
+        PassphraseSource::File(Some(path)) => Some(crate::cli::keys::passphrase_line(&display_path(path), fs::read_external(path, 4096)?)),
         PassphraseSource::Environment | PassphraseSource::Unattended => named_passphrase(app.ui, app.env),
     };
     if let Some(given) = given {
@@ -307,7 +308,7 @@ fn ask_twice(app: &App, what: &str) -> Result<Secret> {
     for _ in 0..3 {
         let first = app.ui.ask_hidden(&format!("New passphrase for {what} (press Enter to generate one): "), "`--yes`")?;
         let first = if first.is_empty() {
-            let (made, bits) = words::generate_passphrase()?;
+            let (made, bits) = proquint::generate_passphrase()?;
             app.ui.error_line(&format!("\n    {}\n", made.expose()));
             app.ui.error_line(&format!("{bits} bits. Write it down: it is not shown again."));
             made

@@ -1,21 +1,22 @@
 //! The interactive loop: read a line, run it, show the answer. Output is only appended; the cursor
 //! never moves up.
 
-mod deeds;
-mod keyboard;
+mod commands;
+mod input;
+pub(super) mod slash;
 
 use super::app::{App, ProviderChoice};
 use super::commands::ask::AnswerPrinter;
-use super::network::{Cancel, runtime};
-use super::report::{CliError, SilentExit, report_and_go_on};
 use super::rollback::When;
-use super::slash::{self, InputLine, SlashCommand};
-use super::talk::{self, ConversationArgs, StartedSession};
 use crate::chat::{Error, Outcome, Session, UserInput};
+use crate::cli::errors::{CliError, SilentExit, report_and_go_on};
+use crate::cli::repl::slash::{InputLine, SlashCommand};
+use crate::cli::runtime::{Cancel, runtime};
+use crate::cli::session::{self, ConversationArgs, StartedSession};
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
 use anyhow::{Context as _, Result, bail};
-use keyboard::{InputEvent, InputSource};
+use input::{InputEvent, InputSource};
 
 struct Repl<'a> {
     app: &'a mut App,
@@ -72,7 +73,7 @@ pub(crate) fn run(app: &mut App, started: StartedSession, args: ConversationArgs
         match go_on {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) if error.is::<super::ui::BrokenPipeError>() || error.is::<SilentExit>() => return Err(error),
+            Err(error) if error.is::<crate::cli::term::BrokenPipeError>() || error.is::<SilentExit>() => return Err(error),
             Err(error) => failed = Some(report_and_go_on(&repl.app.ui, &error)),
         }
     }
@@ -184,12 +185,12 @@ impl Repl<'_> {
                 if outcome.cancelled {
                     self.app.ui.notice("stopped; the partial answer is kept");
                 }
-                talk::report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
+                session::report_outcome(self.app, &outcome, &self.model, self.choice.as_ref(), true);
                 if outcome.masked > 0 && !std::mem::replace(&mut self.masks_explained, true) {
                     self.app.ui.notice("secrets in the answer are masked; `/reveal` shows them");
                 }
                 self.remember(&outcome.findings);
-                talk::require_text(&outcome, &self.model)
+                session::require_text(&outcome, &self.model)
             }
             Err(error) => {
                 // The text stays one arrow key away, unless it was saved before the request failed.

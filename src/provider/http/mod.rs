@@ -1,25 +1,25 @@
 //! The only module that connects to the network. One client: TLS always verified, the key sent to
 //! its own host only, and every wait bounded.
 
-mod address;
+mod base_url;
+mod body;
+mod net_error;
 #[cfg(feature = "object-storage")]
-mod carrier;
-mod failure;
-mod reply;
+mod object_transport;
 
-pub use address::BaseUrl;
+pub use base_url::BaseUrl;
+pub(super) use body::{BodyKind, HttpReply};
 #[cfg(feature = "object-storage")]
-pub use carrier::StorageTransport;
-pub(super) use reply::{BodyKind, HttpReply};
+pub use object_transport::StorageTransport;
 
 use super::error::{Error, ProviderErrorKind, provider_title, sanitize_quote};
-use super::stream::SizeLimits;
 use crate::catalog::Endpoint;
-use crate::clock::{Clock, humanize};
 use crate::name::Name;
 use crate::privacy::Redactor;
+use crate::provider::sse::SizeLimits;
 use crate::secret::Secret;
-use failure::Phase;
+use crate::time::{Clock, humanize};
+use net_error::Phase;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
 use rustls::pki_types::CertificateDer;

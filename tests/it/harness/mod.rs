@@ -2,20 +2,20 @@
 
 pub(crate) mod bucket;
 pub(crate) mod certificate;
+pub(crate) mod ci_markers;
 pub(crate) mod keyring;
 pub(crate) mod objects;
 #[cfg(target_os = "linux")]
 pub(crate) mod prompter;
-pub(crate) mod proof;
 pub(crate) mod provider;
+pub(crate) mod pty;
 pub(crate) mod python;
 pub(crate) mod run;
 pub(crate) mod sandbox;
-pub(crate) mod screen;
 #[cfg(target_os = "linux")]
 pub(crate) mod session;
 pub(crate) mod webdav;
 
+pub(crate) use pty::Screen;
 pub(crate) use run::{Output, Run};
 pub(crate) use sandbox::Sandbox;
-pub(crate) use screen::Screen;

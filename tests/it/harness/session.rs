@@ -1,6 +1,6 @@
 //! A session with a keyring of its own in the kernel, for tests of what is cached there.
 
-use super::proof;
+use crate::harness::ci_markers;
 use std::process::{Command, Stdio};
 
 /// Set for a test that runs in such a session.
@@ -10,7 +10,7 @@ const INSIDE: &str = "CHATBOT_TEST_SESSION";
 pub(crate) fn can_start(chapter: &str) -> bool {
     let works = Command::new("keyctl").args(["session", "-", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !works {
-        proof::left_out(chapter, "no `keyctl` that may start a session");
+        ci_markers::left_out(chapter, "no `keyctl` that may start a session");
     }
     works
 }

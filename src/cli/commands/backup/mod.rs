@@ -1,24 +1,24 @@
 //! `backup`: conversations, settings and usage, in a file encrypted with a passphrase or in object
 //! storage.
 
-pub(super) mod place;
-mod store;
+mod object_storage;
+pub(super) mod repository;
 
 use super::history::pluralize;
 use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
-use crate::archive::Archive;
+use crate::audit::{Event, EventKind, Severity};
+use crate::backup::repository::{RepositoryAddress, is_repository};
+use crate::backup::{self, BackupContents, Extras, OpenedBackup, Origin, SkippedConversation, WriteReport};
 use crate::cli::app::App;
+use crate::cli::errors::{CliError, CliExit, SilentExit};
 use crate::cli::keys::named_passphrase;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::{Style, display_path};
-use crate::disk;
+use crate::cli::term::{Style, display_path};
+use crate::conversations::Archive;
+use crate::fs;
 use crate::keys::Slot;
-use crate::ledger::{Event, EventKind, Severity};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use crate::secret::Secret;
-use crate::upkeep::backup::store::{RepositoryAddress, is_repository};
-use crate::upkeep::backup::{self, BackupContents, Extras, OpenedBackup, Origin, SkippedConversation, WriteReport};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -82,8 +82,8 @@ pub(crate) struct BackupArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum BackupCommand {
-    List(store::BackupListArgs),
-    Prune(store::BackupPruneArgs),
+    List(object_storage::BackupListArgs),
+    Prune(object_storage::BackupPruneArgs),
 }
 
 impl BackupArgs {
@@ -98,19 +98,19 @@ impl BackupArgs {
 
 pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
     match &options.command {
-        Some(BackupCommand::List(list)) => return store::list(app, list),
-        Some(BackupCommand::Prune(prune)) => return store::prune(app, prune),
+        Some(BackupCommand::List(list)) => return object_storage::list(app, list),
+        Some(BackupCommand::Prune(prune)) => return object_storage::prune(app, prune),
         None => {}
     }
     if let Some(source) = &options.verify {
         return match parse_address(source)? {
-            Some(address) => store::verify(app, &address, options.snapshot.as_deref(), options.json),
+            Some(address) => object_storage::verify(app, &address, options.snapshot.as_deref(), options.json),
             None if options.snapshot.is_some() => bail!(not_in_a_file("--snapshot")),
             None => verify(app, source, options.json),
         };
     }
     match options.dest.as_deref().map(parse_address).transpose()?.flatten() {
-        Some(address) => store::upload(app, &address, options),
+        Some(address) => object_storage::upload(app, &address, options),
         None if options.again => bail!(not_in_a_file("--again")),
         None => write(app, options),
     }
@@ -139,7 +139,7 @@ struct BackupSelection {
 
 impl BackupSelection {
     fn from_args(app: &mut App, options: &BackupArgs) -> Result<Self> {
-        if !crate::archive::has_conversations(&app.home.conversations())? {
+        if !crate::conversations::has_conversations(&app.home.conversations())? {
             let nothing = CliError::misuse("there is nothing to back up: no conversation has been saved yet");
             bail!(nothing.hint("start one with `chatbot chat`"));
         }
@@ -222,7 +222,7 @@ fn report_damaged(app: &App, left_out: &[SkippedConversation]) -> Vec<Value> {
 }
 
 fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) -> Result<()> {
-    let bytes = disk::length(path);
+    let bytes = fs::length(path);
     let damaged = report_damaged(app, &written.left_out);
     if as_json {
         let object = json!({
@@ -252,17 +252,17 @@ fn report_written(app: &App, path: &Path, written: &WriteReport, as_json: bool) 
 /// The path of the backup: a new file in an existing folder.
 fn destination(app: &App, dest: Option<&Path>) -> Result<PathBuf> {
     let dest = dest.map(Path::to_path_buf);
-    let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::archive::new_id()?)) };
+    let name = || -> Result<String> { Ok(format!("chatbot-{}-{}.backup", app.clock.now().local_day(), crate::conversations::new_id()?)) };
     let path = match dest {
         None => {
-            disk::create_private_dir(&app.home.backups())?;
+            fs::create_private_dir(&app.home.backups())?;
             app.home.backups().join(name()?)
         }
-        Some(folder) if disk::is_folder(&folder) => folder.join(name()?),
+        Some(folder) if fs::is_folder(&folder) => folder.join(name()?),
         Some(file) => file,
     };
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path };
-    if disk::exists(&path) {
+    if fs::exists(&path) {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(&path)))
                 .hint("choose another file name; backups are never overwritten")
@@ -282,7 +282,7 @@ fn extras(app: &mut App, options: &BackupArgs) -> Result<Extras> {
             }
             extras.settings = Some(text);
         }
-        extras.usage = disk::read(&app.usage().path())?;
+        extras.usage = fs::read(&app.usage().path())?;
     }
     if options.with_keys {
         app.refuse_in_lockdown()?;
@@ -340,7 +340,7 @@ fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
             "file": file.display().to_string(),
             "conversations": contents.conversations,
             "messages": contents.messages,
-            "bytes": disk::length(file),
+            "bytes": fs::length(file),
             "verified": true,
             "damaged": damaged,
             "created_at": head.created_at,

@@ -1,13 +1,13 @@
 //! `history export`: conversations as Markdown, JSON or HTML, redacted once more.
 
 use super::{list, redacted_title, resolve_id, show};
-use crate::archive::{StoredMessage, Summary};
+use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::talk::report_damage;
-use crate::cli::ui::display_path;
-use crate::disk::{self, AtomicFile};
-use crate::ledger::{Event, EventKind};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::session::report_damage;
+use crate::cli::term::display_path;
+use crate::conversations::{StoredMessage, Summary};
+use crate::fs::{self, AtomicFile};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders};
@@ -155,7 +155,7 @@ fn selected_ids(app: &mut App, options: &HistoryExportArgs) -> Result<Vec<Name>>
 
 fn open(path: Option<&Path>) -> Result<ExportOutput> {
     let Some(path) = path else { return Ok(ExportOutput { draft: None, waiting: Displayable::default() }) };
-    if disk::exists(path) {
+    if fs::exists(path) {
         bail!(CliError::misuse(format!("`{}` already exists", display_path(path))).hint("choose another file name"));
     }
     let path = if path.parent() == Some(Path::new("")) { Path::new(".").join(path) } else { path.to_path_buf() };

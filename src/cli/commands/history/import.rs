@@ -1,14 +1,14 @@
 //! `history import`: conversations from other programs.
 
 use super::pluralize;
-use crate::archive::foreign::{self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods};
+use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::display_path;
-use crate::disk;
-use crate::ledger::{Event, EventKind};
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::display_path;
+use crate::conversations::import::{self, ImportError, ImportPolicy, ImportSource, ImportedConversation, SkippedParts, mods};
+use crate::fs;
 use crate::privacy::Raw;
-use crate::privacy::validate::{self, InputLimits};
+use crate::privacy::input_check::{self, InputLimits};
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -84,10 +84,10 @@ pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
 fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count: &mut ImportCount) -> Result<()> {
     let mut log = file.as_os_str().to_owned();
     log.push("-wal");
-    if disk::length(Path::new(&log)) > 0 {
+    if fs::length(Path::new(&log)) > 0 {
         bail!(CliError::misuse(format!("`{}` is being written by another program", display_path(file))).hint("close it, then try again"));
     }
-    let bytes = zeroize::Zeroizing::new(disk::read_external(file, MAX_FILE_BYTES)?);
+    let bytes = zeroize::Zeroizing::new(fs::read_external(file, MAX_FILE_BYTES)?);
     // A conversation that a file contains twice is imported twice.
     let here = known.clone();
     let mut taker = FileImporter { app, here, known, count, waiting: Vec::new(), bytes: 0, ids: 0, failed: None };
@@ -96,13 +96,13 @@ fn import(app: &mut App, file: &Path, known: &mut BTreeMap<String, usize>, count
         // A file of mods has only the index; each conversation is a file of its own, which may be
         // missing.
         let folder = file.parent().unwrap_or(Path::new(""));
-        let read = |one: &mods::IndexEntry| one.read_conversation(&disk::read_external(&folder.join(&one.file), MAX_FILE_BYTES).ok()?);
+        let read = |one: &mods::IndexEntry| one.read_conversation(&fs::read_external(&folder.join(&one.file), MAX_FILE_BYTES).ok()?);
         listed.iter().filter_map(read).for_each(|one| taker.add(ImportSource::Mods, one));
         ImportSource::Mods
     } else {
         // The first pass checks that the whole file can be read: if not, nothing of it is imported.
-        let source = foreign::read(&bytes, &mut drop).map_err(|why| import_problem(file, why))?;
-        foreign::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| import_problem(file, why))?;
+        let source = import::read(&bytes, &mut drop).map_err(|why| import_problem(file, why))?;
+        import::read(&bytes, &mut |one| taker.add(source, one)).map_err(|why| import_problem(file, why))?;
         source
     };
     taker.finish(source)
@@ -156,7 +156,7 @@ impl FileImporter<'_> {
     fn try_to_add(&mut self, source: ImportSource, mut conversation: ImportedConversation) -> Result<()> {
         let rules = InputLimits { max_chars: MAX_MESSAGE_BYTES, suspicious: self.app.settings()?.privacy.suspicious };
         let before = conversation.messages.len();
-        conversation.messages.retain(|said| validate::validate(&said.text, &rules).is_ok());
+        conversation.messages.retain(|said| input_check::validate(&said.text, &rules).is_ok());
         self.count.left_out += before - conversation.messages.len();
         let origin = conversation.origin(source);
         if let Some(id) = &conversation.message_count

@@ -1,11 +1,11 @@
 //! `history list`: one line for each conversation.
 
 use super::{is_history_empty, redacted_title};
-use crate::archive::{Summaries, Summary};
 use crate::cli::app::App;
-use crate::cli::report::{CliExit, SilentExit};
-use crate::cli::ui::Style;
-use crate::disk;
+use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::term::Style;
+use crate::conversations::{Summaries, Summary};
+use crate::fs;
 use crate::privacy::{Displayable, Raw};
 use anyhow::{Result, bail};
 use clap::Args;
@@ -69,7 +69,7 @@ fn load_summaries(app: &mut App) -> Result<Summaries> {
     }
     let folder = app.home.conversations();
     let (archive, listing) = std::thread::scope(|scope| {
-        let listing = scope.spawn(|| disk::list(&folder));
+        let listing = scope.spawn(|| fs::list(&folder));
         (app.archive_read_only(), listing.join())
     });
     match listing {

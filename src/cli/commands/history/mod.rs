@@ -1,22 +1,22 @@
 //! `history`: the saved conversations.
 
-mod change;
 mod export;
-mod find;
 mod import;
 mod list;
 mod rekey;
+mod rename;
+mod search;
 mod show;
 
-pub(crate) use change::{apply_retention, redact_title, remove, report_renamed};
 pub(crate) use export::export_to_file as export;
 pub(crate) use list::{list_recent, truncate_to_width};
 pub(crate) use rekey::rekey_now;
+pub(crate) use rename::{apply_retention, redact_title, remove, report_renamed};
 pub(crate) use show::verify_all;
 
-use crate::archive::{self, Archive};
 use crate::cli::app::App;
-use crate::cli::report::CliError;
+use crate::cli::errors::CliError;
+use crate::conversations::{self, Archive};
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw};
 use anyhow::{Result, bail};
@@ -43,11 +43,11 @@ pub(crate) struct HistoryArgs {
 #[derive(Clone, Debug, Subcommand)]
 enum HistoryCommand {
     List(list::HistoryListArgs),
-    Search(find::HistorySearchArgs),
+    Search(search::HistorySearchArgs),
     Show(show::HistoryShowArgs),
-    Rename(change::HistoryRenameArgs),
-    Delete(change::HistoryDeleteArgs),
-    Prune(change::HistoryPruneArgs),
+    Rename(rename::HistoryRenameArgs),
+    Delete(rename::HistoryDeleteArgs),
+    Prune(rename::HistoryPruneArgs),
     Export(export::HistoryExportArgs),
     Import(import::HistoryImportArgs),
     Verify(show::HistoryVerifyArgs),
@@ -71,11 +71,11 @@ impl HistoryArgs {
 pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
     match options.command {
         HistoryCommand::List(o) => list::run(app, &o),
-        HistoryCommand::Search(o) => find::run(app, &o),
+        HistoryCommand::Search(o) => search::run(app, &o),
         HistoryCommand::Show(o) => show::run(app, &o),
-        HistoryCommand::Rename(o) => change::rename(app, &o),
-        HistoryCommand::Delete(o) => change::delete(app, &o),
-        HistoryCommand::Prune(o) => change::prune(app, &o),
+        HistoryCommand::Rename(o) => rename::rename(app, &o),
+        HistoryCommand::Delete(o) => rename::delete(app, &o),
+        HistoryCommand::Prune(o) => rename::prune(app, &o),
         HistoryCommand::Export(o) => export::run(app, &o),
         HistoryCommand::Import(o) => import::run(app, &o),
         HistoryCommand::Verify(o) => show::verify(app, &o),
@@ -85,7 +85,7 @@ pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
 
 /// Whether nothing has been saved at all: then no key is needed to say so.
 fn is_history_empty(app: &App) -> Result<bool> {
-    Ok(!archive::has_conversations(&app.home.conversations())?)
+    Ok(!conversations::has_conversations(&app.home.conversations())?)
 }
 
 /// Finds the conversation with this id; the last one if `typed` is `None`.

@@ -1,14 +1,14 @@
 //! `history rekey`: a new data key for everything that is saved.
 
 use super::pluralize;
-use crate::archive::{self, Archive, Rekeyed};
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::commands::key::scrub;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::display_path;
-use crate::disk::{self, FileLock};
-use crate::ledger::{Event, EventKind, Severity};
-use crate::seal::{DataKeys, Purpose};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::term::display_path;
+use crate::conversations::{self, Archive, Rekeyed};
+use crate::crypto::fernet::{DataKeys, Purpose};
+use crate::fs::{self, FileLock};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -103,7 +103,7 @@ fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) ->
     for (n, id) in ids.iter().enumerate() {
         match archive.reencrypt(id) {
             Ok(resealed) => anew += usize::from(resealed == Rekeyed::Rewritten),
-            Err(archive::Error::Busy(_)) => app.ui.warning(&format!("{id} is open in another chatbot")),
+            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!("{id} is open in another chatbot")),
             Err(error) => {
                 app.ui.end_progress();
                 return Err(error.into());
@@ -116,6 +116,6 @@ fn reencrypt_all(app: &App, archive: &Archive, others: &[(PathBuf, Purpose)]) ->
         archive.reencrypt_lines(path, *purpose)?;
     }
     // The index is a cache, and encrypted with the old key.
-    disk::remove(&app.index_file())?;
+    fs::remove(&app.index_file())?;
     Ok(anew)
 }

@@ -1,13 +1,13 @@
 //! `history show` and `history verify`: read conversations.
 
 use super::{is_history_empty, list, pluralize, resolve_id};
-use crate::archive::{self, Archive, ConversationState, StoredMessage, Summary, VerifyReport};
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::folding::indented;
-use crate::cli::report::{CliExit, SilentExit};
-use crate::cli::talk::report_damage;
-use crate::cli::ui::Style;
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::errors::{CliExit, SilentExit};
+use crate::cli::session::report_damage;
+use crate::cli::term::Style;
+use crate::cli::term::wrap::indented;
+use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary, VerifyReport};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders, Raw};
@@ -46,7 +46,8 @@ pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
         ending
     } else {
         // The pager does not exist: write to standard output instead.
-        show_text(app, &archive, &id, PagedOutput::new(app, false), options.raw)?.ok_or_else(|| archive::Error::Missing(id.to_string()))?
+        show_text(app, &archive, &id, PagedOutput::new(app, false), options.raw)?
+            .ok_or_else(|| conversations::Error::Missing(id.to_string()))?
     };
     app.audit_event(&Event::new(EventKind::History).word("deed", "show").word("conversation", id.as_str()));
     report_damage(app, &ending.damage);

@@ -3,16 +3,17 @@
 mod recover;
 
 use super::vault::{NewPassphrase, PassphraseSource, new_passphrase};
-use crate::archive::Archive;
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::named_passphrase;
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::{Style, display_path};
-use crate::disk;
-use crate::keys::{Slot, metadata::KeyIndex};
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::term::{Style, display_path};
+use crate::conversations::Archive;
+use crate::fs;
+use crate::incident::{self, Assessment};
+use crate::keys::Slot;
+use crate::keys::index::KeyIndex;
 use crate::privacy::{Displayable, Placeholders, Raw};
-use crate::upkeep::incident::{self, Assessment};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -120,9 +121,9 @@ fn audit_incident(app: &App, action: &'static str, severity: Severity) {
 fn lockdown(app: &App) -> Result<()> {
     // Each of the three is tried even if the others fail.
     let began = app.lockdown().begin(app.clock.now());
-    crate::keys::recent::KeyringCache::for_home(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
+    crate::keys::stores::os_keyring::cache::KeyringCache::for_home(&app.home, std::time::Duration::ZERO, app.clock.clone()).forget_all();
     // Locked too, because an unlocked vault does not ask for its passphrase.
-    let shut = crate::keys::vault::lock(&app.home.vault()).unwrap_or(false);
+    let shut = crate::keys::stores::vault::lock(&app.home.vault()).unwrap_or(false);
     audit_incident(app, "lockdown", Severity::Critical);
     let began = began?;
     let vault = if shut { ", and the vault is locked" } else { "" };
@@ -160,7 +161,7 @@ fn open_archive(app: &mut App) -> Option<Archive> {
 fn run_assessment(app: &mut App, since: Option<&str>) -> Result<Assessment> {
     let since = since.map(|s| super::audit::parse_since(s, app.clock.now())).transpose()?;
     let redactor = app.redactor()?;
-    let sealed = crate::archive::has_conversations(&app.home.conversations())?;
+    let sealed = crate::conversations::has_conversations(&app.home.conversations())?;
     let archive = if sealed { open_archive(app) } else { None };
     Ok(incident::assess(&app.home, archive.as_ref(), &redactor, &app.audit(), since)?)
 }
@@ -223,11 +224,11 @@ fn write_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
 
 fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     if options.dest.is_none() {
-        disk::create_private_dir(&app.home.backups())?;
+        fs::create_private_dir(&app.home.backups())?;
     }
     let path = options.dest.clone().unwrap_or_else(|| unused_report_path(app));
     let path = if path.parent() == Some(std::path::Path::new("")) { PathBuf::from(".").join(path) } else { path };
-    if disk::exists(&path) {
+    if fs::exists(&path) {
         bail!(
             CliError::misuse(format!("`{}` already exists", display_path(&path)))
                 .hint("choose another file name; evidence is never overwritten")
@@ -248,7 +249,7 @@ fn seal_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     let evidence = incident::collect_evidence(&app.home, &found, &more, now)?;
     let wanted = NewPassphrase { purpose: "the evidence", source: PassphraseSource::Unattended, weak: options.weak };
     let passphrase = new_passphrase(app, wanted)?;
-    incident::write_evidence(&path, &evidence, &passphrase, crate::keys::KdfParams::default(), now)?;
+    incident::write_evidence(&path, &evidence, &passphrase, crate::crypto::kdf::KdfParams::default(), now)?;
     app.ui.out(&format!("{}\n", display_path(&path)))?;
     app.ui.notice("`chatbot incident report --open FILE` prints its contents, on any machine that has the passphrase");
     Ok(())
@@ -259,7 +260,7 @@ fn unused_report_path(app: &App) -> PathBuf {
     let at = app.clock.now().local_minute().replace([' ', ':'], "-");
     let named = |more: &str| app.home.backups().join(format!("chatbot-evidence-{at}{more}.sealed"));
     let more = (2_u32..).map(|n| format!("-{n}"));
-    std::iter::once(String::new()).chain(more).map(|m| named(&m)).find(|path| !disk::exists(path)).unwrap_or_else(|| named(""))
+    std::iter::once(String::new()).chain(more).map(|m| named(&m)).find(|path| !fs::exists(path)).unwrap_or_else(|| named(""))
 }
 
 fn read_messages(app: &mut App) -> Result<Value> {

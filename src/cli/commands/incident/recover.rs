@@ -2,17 +2,17 @@
 //! command and recorded, so that an interrupted recovery continues where it stopped.
 
 use super::{audit_incident, end_lockdown};
+use crate::audit::Severity;
 use crate::cli::app::App;
 use crate::cli::commands::{audit, history, key, restore, vault};
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::{Style, display_path};
-use crate::clock::Time;
-use crate::disk;
-use crate::ledger::Severity;
-use crate::limit;
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::term::{Style, display_path};
+use crate::fs;
+use crate::incident::recovery::RecoveryProgress;
+use crate::limits;
 use crate::name::Name;
 use crate::privacy::Displayable;
-use crate::upkeep::recovery::RecoveryProgress;
+use crate::time::Time;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::path::PathBuf;
@@ -122,21 +122,21 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
 /// Finds the backup to restore and the keys to replace, and decides which steps apply.
 fn make_plan(app: &mut App, options: &IncidentRecoverArgs) -> Result<RecoveryPlan> {
     let backup = match &options.backup {
-        Some(file) if !disk::exists(file) => {
+        Some(file) if !fs::exists(file) => {
             bail!(CliError::misuse(format!("there is no file `{}`", display_path(file))).hint("check the path"))
         }
         Some(file) => Some((file.clone(), None)),
         None => {
-            let files = disk::list(&app.home.backups())?;
+            let files = fs::list(&app.home.backups())?;
             let newest = files.into_iter().filter(|f| f.name.ends_with(".backup")).max_by_key(|f| f.modified_ms);
             newest.map(|f| (app.home.backups().join(&f.name), Some(Time::from_millis(f.modified_ms))))
         }
     };
     Ok(RecoveryPlan {
         backup,
-        sealed: crate::archive::has_conversations(&app.home.conversations())?,
+        sealed: crate::conversations::has_conversations(&app.home.conversations())?,
         keys: key::stored_keys(app)?,
-        locked: matches!(app.lockdown().check(), Err(limit::Error::Lockdown { .. })),
+        locked: matches!(app.lockdown().check(), Err(limits::Error::Lockdown { .. })),
     })
 }
 
@@ -211,7 +211,7 @@ fn run_step(app: &mut App, plan: &RecoveryPlan, step: RecoveryStep) -> Result<St
         RecoveryStep::Rekey => {
             // `history rekey` takes the sealing lock exclusively, and this process shares it.
             app.drop_data_keys();
-            if crate::archive::has_conversations(&app.home.conversations())? {
+            if crate::conversations::has_conversations(&app.home.conversations())? {
                 history::rekey_now(app, false)?;
             }
             Ok(StepOutcome::Done)
@@ -273,7 +273,7 @@ fn rotate_keys(app: &mut App, plan: &RecoveryPlan) -> Result<StepOutcome> {
 /// decrypt the new API keys. The new passphrase must be typed, so `--yes` only prints what is left
 /// to do.
 fn renew_vault(app: &mut App) -> Result<()> {
-    if !disk::exists(&app.home.vault()) {
+    if !fs::exists(&app.home.vault()) {
         return Ok(());
     }
     let renew = !app.yes && app.ui.confirm("   Change the passphrase and the key of the vault first?", "`--yes`")?;

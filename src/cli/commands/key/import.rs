@@ -4,15 +4,15 @@
 use super::set::{key_event, store_key};
 use super::validate::{self, KeyValidation};
 use super::{KeyTarget, scrub, target_for};
+use crate::audit::{EventKind, Severity};
 use crate::catalog;
 use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::display_path;
-use crate::disk;
-use crate::keys::foreign::{self, FoundKey};
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::display_path;
+use crate::fs;
+use crate::keys::discover::{self, FoundKey};
 use crate::keys::{KeyStatus, same_secret};
-use crate::ledger::{EventKind, Severity};
 use crate::name::Name;
 use crate::secret::Secret;
 use anyhow::{Context, Result, bail};
@@ -94,7 +94,7 @@ pub(super) fn run(app: &mut App, options: &KeyImportArgs) -> Result<()> {
         return scrub::restore_copy(app, copy);
     }
     let texts = read_files(app, options)?;
-    let found: Vec<Vec<FoundKey>> = texts.iter().map(|(_, text)| foreign::find_keys(text.as_str())).collect();
+    let found: Vec<Vec<FoundKey>> = texts.iter().map(|(_, text)| discover::find_keys(text.as_str())).collect();
     if found.iter().all(Vec::is_empty) && !imports_env(app, options) {
         let seen = if texts.is_empty() { String::new() } else { format!(" in {}", pluralize_keys(texts.len(), "file")) };
         return app.ui.say(&format!("found no keys{seen}\n"), 2);
@@ -153,7 +153,7 @@ fn read_files(app: &App, options: &KeyImportArgs) -> Result<Vec<(PathBuf, Secret
     let mut texts: Vec<(PathBuf, SecretText)> = Vec::new();
     let paths = if named || options.from_env { options.files.clone() } else { known_places(app) };
     for path in paths {
-        match disk::read_external(&path, MAX_FILE_BYTES) {
+        match fs::read_external(&path, MAX_FILE_BYTES) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) if !texts.iter().any(|(seen, _)| *seen == path) => texts.push((path, SecretText::new(text))),
                 Ok(text) => drop(SecretText::new(text)),

@@ -2,12 +2,13 @@
 
 use crate::catalog;
 use crate::cli::app::App;
-use crate::cli::ui::Style;
-use crate::clock::Time;
-use crate::keys::metadata::KeyIndex;
-use crate::keys::{KeyRecord, KeyStatus, Slot, StoreKind, vault};
+use crate::cli::term::Style;
+use crate::keys::index::KeyIndex;
+use crate::keys::stores::vault;
+use crate::keys::{KeyRecord, KeyStatus, Slot, StoreKind};
 use crate::name::Name;
 use crate::privacy::Displayable;
+use crate::time::Time;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ pub(super) fn list_entries(app: &mut App) -> Result<Vec<ListedKeyEntry>> {
         .collect();
     let settings = app.settings()?;
     let own = settings.providers.iter().filter_map(|(name, custom)| match &custom.key {
-        crate::settings::KeySource::Env(variable) => Some((name.clone(), variable.clone())),
+        crate::config::KeySource::Env(variable) => Some((name.clone(), variable.clone())),
         _ => None,
     });
     let variables: Vec<(Name, String)> =
@@ -103,7 +104,7 @@ pub(crate) fn load_full_index(app: &mut App) -> Result<Option<KeyIndex>> {
     let manager = app.keys()?.manager();
     let index = match manager.index() {
         Ok(index) => index,
-        Err(crate::keys::Error::Index(crate::keys::metadata::Error::Damaged(_))) => None,
+        Err(crate::keys::Error::Index(crate::keys::index::Error::Damaged(_))) => None,
         Err(error) => return Err(error.into()),
     };
     // Without a key store there are no keys.

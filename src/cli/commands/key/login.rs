@@ -3,13 +3,13 @@
 use super::set::{check_format, key_event, store_key};
 use super::validate;
 use super::{KeyTarget, KeyTargetArgs, resolve_target};
+use crate::audit::EventKind;
 use crate::catalog::KeyCheckApi;
 use crate::cli::app::App;
 use crate::cli::commands::vault::ensure_store;
-use crate::cli::network::runtime;
-use crate::cli::report::{CliError, CliExit};
-use crate::keys::login::{CallbackServer, Pkce, percent_encode};
-use crate::ledger::EventKind;
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::runtime::runtime;
+use crate::keys::oauth::{CallbackServer, Pkce, percent_encode};
 use crate::provider::exchange_code;
 use crate::secret::Secret;
 use anyhow::{Result, bail};

@@ -1,15 +1,15 @@
 //! `key`: the API keys of the providers.
 
-mod automatic;
+mod get;
 mod import;
 mod list;
 mod login;
-mod moving;
+mod move_all;
 mod recovery;
 mod rotate;
+mod rotate_auto;
 pub(super) mod scrub;
 mod set;
-mod show;
 mod validate;
 
 pub(crate) use list::load_full_index;
@@ -18,10 +18,10 @@ pub(crate) use validate::key_notices;
 
 use crate::catalog::{self, Endpoint};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit};
+use crate::cli::errors::{CliError, CliExit};
+use crate::config::KeySource;
 use crate::keys::Slot;
 use crate::name::Name;
-use crate::settings::KeySource;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 
@@ -40,9 +40,9 @@ enum KeyCommand {
     /// Save a key, typed at a hidden prompt or read from a pipe
     Set(set::KeySetArgs),
     /// Show where a key is stored; with --reveal, print the key itself
-    Get(show::KeyGetArgs),
+    Get(get::KeyGetArgs),
     /// Delete a key
-    Delete(show::KeyDeleteArgs),
+    Delete(get::KeyDeleteArgs),
     /// List the stored keys with their location and status
     List(list::KeyListArgs),
     /// Check with the provider whether a key is valid
@@ -54,7 +54,7 @@ enum KeyCommand {
     /// Replace a key with a new one
     Rotate(rotate::KeyRotateArgs),
     /// Move all keys between the OS keyring and the vault
-    Move(moving::KeyMoveArgs),
+    Move(move_all::KeyMoveArgs),
     /// Delete all keys of all providers
     Clear,
     /// Back up or restore the encryption key of your conversations
@@ -82,15 +82,15 @@ impl KeyArgs {
 pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
     match options.command {
         KeyCommand::Set(options) => set::run(app, &options),
-        KeyCommand::Get(options) => show::get(app, &options),
-        KeyCommand::Delete(options) => show::delete(app, &options),
+        KeyCommand::Get(options) => get::get(app, &options),
+        KeyCommand::Delete(options) => get::delete(app, &options),
         KeyCommand::List(options) => list::run(app, &options),
         KeyCommand::Validate(options) => validate::run(app, &options),
         KeyCommand::Login(options) => login::run(app, &options),
         KeyCommand::Import(options) => import::run(app, &options),
         KeyCommand::Rotate(options) => rotate::run(app, &options),
-        KeyCommand::Move(options) => moving::move_all(app, &options),
-        KeyCommand::Clear => moving::clear(app),
+        KeyCommand::Move(options) => move_all::move_all(app, &options),
+        KeyCommand::Clear => move_all::clear(app),
         KeyCommand::Recovery(options) => recovery::run(app, options),
     }
 }

@@ -1,17 +1,18 @@
 //! `key recovery`: exports the data key, encrypted with a passphrase, and imports it when the key
 //! store is lost.
 
-use crate::archive::has_conversations;
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::commands::vault::{NewPassphrase, PassphraseSource, ensure_store, new_passphrase};
+use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::{named_passphrase, opens_anything};
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::display_path;
-use crate::disk::{self, AtomicFile};
+use crate::cli::term::display_path;
+use crate::conversations::has_conversations;
+use crate::crypto::kdf::KdfParams;
+use crate::fs::{self, AtomicFile};
+use crate::keys::Slot;
 use crate::keys::data_key::RestoredDataKey;
 use crate::keys::recovery::{self, RecoveryKey};
-use crate::keys::{KdfParams, Slot};
-use crate::ledger::{Event, EventKind, Severity};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
@@ -79,7 +80,7 @@ fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewP
         );
     };
     let to_screen = file == Path::new("-");
-    if !to_screen && !force && disk::exists(file) {
+    if !to_screen && !force && fs::exists(file) {
         bail!(CliError::misuse(format!("`{}` already exists", display_path(file))).hint("choose another file name, or use `--force`"));
     }
     let passphrase = new_passphrase(app, wanted)?;
@@ -96,7 +97,7 @@ fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewP
         draft.commit()?;
         // The written file is read back and decrypted with the passphrase before it counts as
         // exported.
-        let read = String::from_utf8(disk::read_external(file, MAX_FILE_BYTES)?)?;
+        let read = String::from_utf8(fs::read_external(file, MAX_FILE_BYTES)?)?;
         if !crate::keys::same_secret(&RecoveryKey::read(&read)?.open(&passphrase)?, &key) {
             bail!(CliError::new(
                 CliExit::Storage,
@@ -146,7 +147,7 @@ fn same_words(line: &str, typed: &str) -> bool {
 
 fn import(app: &mut App, file: Option<&Path>) -> Result<()> {
     let text = match file {
-        Some(file) if file != Path::new("-") => disk::read_external(file, MAX_FILE_BYTES)?,
+        Some(file) if file != Path::new("-") => fs::read_external(file, MAX_FILE_BYTES)?,
         Some(_) => app.ui.read_input(MAX_FILE_BYTES)?,
         None if app.ui.can_ask() => read_words(app)?.into_bytes(),
         None => {

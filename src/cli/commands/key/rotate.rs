@@ -3,11 +3,11 @@
 
 use super::set::{check_format, key_event, store_key};
 use super::validate::{self, KeyValidation};
-use super::{KeyTarget, KeyTargetArgs, automatic, resolve_target};
+use crate::audit::{EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit};
+use crate::cli::commands::key::{KeyTarget, KeyTargetArgs, resolve_target, rotate_auto};
+use crate::cli::errors::{CliError, CliExit};
 use crate::keys::{KeyStatus, Slot, same_secret};
-use crate::ledger::{EventKind, Severity};
 use crate::name::Name;
 use crate::provider::KeyAdmin;
 use crate::secret::Secret;
@@ -101,7 +101,7 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
     }
     let Some(old) = app.keys()?.manager().get(&target.slot)? else { bail!(target.missing_error()) };
     match management {
-        Some(manager) if !options.stdin => automatic::run(app, &target, &old, &manager, rotation),
+        Some(manager) if !options.stdin => rotate_auto::run(app, &target, &old, &manager, rotation),
         _ if rotation.is_some() => bail!(
             CliError::new(
                 CliExit::Key,
@@ -226,7 +226,7 @@ fn confirm(
     rotation: Option<&crate::keys::rotation::RotationState>,
 ) -> Result<()> {
     let deleted = match rotation {
-        Some(rotation) => automatic::confirm(app, target, management, rotation)?,
+        Some(rotation) => rotate_auto::confirm(app, target, management, rotation)?,
         None => false,
     };
     app.keys()?.manager().remove(&previous_slot(target))?;
@@ -252,11 +252,11 @@ fn undo(
     // for.
     app.require_bound(&target.endpoint, &target.slot, old)?;
     if let Some(rotation) = rotation {
-        automatic::enable_old(app, target, management, rotation)?;
+        rotate_auto::enable_old(app, target, management, rotation)?;
     }
     store_key(app, target, old, &KeyValidation::not_asked())?;
     let deleted = match rotation {
-        Some(rotation) => automatic::delete_new(app, target, management, rotation)?,
+        Some(rotation) => rotate_auto::delete_new(app, target, management, rotation)?,
         None => true,
     };
     app.keys()?.manager().clear_rotation(&target.slot)?;

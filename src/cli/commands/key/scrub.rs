@@ -1,14 +1,14 @@
 //! Removes imported keys from other programs' files. The changed lines are shown first, and an
 //! encrypted copy of the file is kept from which it can be restored.
 
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit};
-use crate::cli::ui::display_path;
-use crate::disk::{self, AtomicFile};
-use crate::keys::foreign::{FoundKey, without_keys};
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::term::display_path;
+use crate::crypto::fernet::Purpose;
+use crate::fs::{self, AtomicFile};
+use crate::keys::discover::{FoundKey, without_keys};
 use crate::privacy::Raw;
-use crate::seal::Purpose;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&Found
     if !told {
         return Ok(());
     }
-    if disk::is_link(path) {
+    if fs::is_link(path) {
         bail!(
             CliError::new(CliExit::Refused, "symlink", format!("`{}` is a symbolic link", display_path(path)))
                 .hint("pass the file it points to")
@@ -48,7 +48,7 @@ pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&Found
     }
     let kept = save_copy(app, path, text)?;
     // Another program may have changed the file while the question was open.
-    if disk::read_external(path, MAX_FILE_BYTES)? != text.as_bytes() {
+    if fs::read_external(path, MAX_FILE_BYTES)? != text.as_bytes() {
         bail!(CliError::new(
             CliExit::Storage,
             "changed",
@@ -76,7 +76,7 @@ const COPY_NAME: (&str, &str) = ("scrubbed-", ".fernet");
 pub(in crate::cli::commands) fn list_copies(app: &App) -> Result<Vec<PathBuf>> {
     let folder = app.home.backups();
     let (begin, end) = COPY_NAME;
-    let names = disk::names(&folder, end)?.into_iter().filter(|name| name.starts_with(begin));
+    let names = fs::names(&folder, end)?.into_iter().filter(|name| name.starts_with(begin));
     let mut copies: Vec<PathBuf> = names.map(|name| folder.join(format!("{name}{end}"))).collect();
     copies.sort();
     Ok(copies)
@@ -91,13 +91,13 @@ fn save_copy(app: &mut App, path: &Path, text: &str) -> Result<PathBuf> {
     let sealed = app.data_keys(Purpose::ImportCopy)?.encrypt(&plain, now);
     let (begin, end) = COPY_NAME;
     let to = app.home.backups().join(format!("{begin}{}{end}", now.millis()));
-    disk::write(&to, sealed.as_bytes())?;
+    fs::write(&to, sealed.as_bytes())?;
     Ok(to)
 }
 
 /// Restores a file from its encrypted copy, replacing what is there now.
 pub(super) fn restore_copy(app: &mut App, from: &Path) -> Result<()> {
-    let sealed = String::from_utf8(disk::read_external(from, MAX_FILE_BYTES)?).unwrap_or_default();
+    let sealed = String::from_utf8(fs::read_external(from, MAX_FILE_BYTES)?).unwrap_or_default();
     let closed = |_| {
         CliError::new(
             CliExit::Storage,

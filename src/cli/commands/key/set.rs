@@ -3,11 +3,11 @@
 use super::rotate::MANAGEMENT_PROFILE;
 use super::validate::{self, KeyValidation};
 use super::{KeyTarget, KeyTargetArgs, resolve_target};
+use crate::audit::{Event, EventKind};
 use crate::catalog::check_any_key;
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit};
+use crate::cli::errors::{CliError, CliExit};
 use crate::keys::{KeyManager, KeyStatus};
-use crate::ledger::{Event, EventKind};
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;

@@ -2,17 +2,17 @@
 
 use super::set::key_event;
 use super::{KeyTarget, KeyTargetArgs, display_key, resolve_target, target_for};
+use crate::audit::{EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::network::runtime;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::Style;
-use crate::clock::{Time, humanize};
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::runtime::runtime;
+use crate::cli::term::Style;
 use crate::keys::{KeyRecord, KeyStatus, Slot};
-use crate::ledger::{EventKind, Severity};
 use crate::privacy::Displayable;
 use crate::privacy::Raw;
 use crate::provider::{KeyCheck, KeyInfo, check_key};
 use crate::secret::Secret;
+use crate::time::{Time, humanize};
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
@@ -128,7 +128,7 @@ fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
                 .hint(format!("check `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
         );
     }
-    let Some(key) = super::show::locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = crate::cli::commands::key::get::locate(app, target)? else { bail!(target.missing_error()) };
     if key.stored {
         bail!(
             CliError::misuse(format!("the key for {} is saved, and is sent only to the host it was saved for", target.display()))
@@ -164,7 +164,7 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
         line(app, record.status, &format!("{}, checked {} ago", record.status, humanize(now.since(at))))?;
         return Ok(record.status);
     }
-    let Some(key) = super::show::locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = crate::cli::commands::key::get::locate(app, target)? else { bail!(target.missing_error()) };
     if key.stored {
         app.require_bound(&target.endpoint, &target.slot, &key.secret)?;
     } else {

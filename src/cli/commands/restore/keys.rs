@@ -1,13 +1,13 @@
 //! The API keys of a backup: listed by name, and restored only on request.
 
 use super::RestoreArgs;
-use crate::archive::Trust;
+use crate::audit::{Event, EventKind, Severity};
+use crate::backup::RestorePlan;
 use crate::cli::app::App;
-use crate::cli::report::CliError;
+use crate::cli::errors::CliError;
+use crate::conversations::Trust;
 use crate::keys::Slot;
-use crate::ledger::{Event, EventKind, Severity};
 use crate::secret::Secret;
-use crate::upkeep::backup::RestorePlan;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 

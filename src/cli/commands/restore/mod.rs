@@ -4,18 +4,18 @@ mod keys;
 mod settings;
 
 use self::settings::{BackupSettings, SettingsOutcome};
-use super::backup::place::Repository;
 use super::backup::{backup_origin, not_in_a_file, open, parse_address};
-use crate::archive::{Archive, Trust};
+use crate::audit::{Event, EventKind, Severity};
+use crate::backup::repository::{DownloadedBackup, Snapshot};
+use crate::backup::{self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest};
 use crate::cli::app::App;
-use crate::cli::report::{CliError, CliExit, SilentExit};
-use crate::cli::ui::display_path;
-use crate::disk;
-use crate::ledger::usage::UsageEntry;
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::commands::backup::repository::Repository;
+use crate::cli::errors::{CliError, CliExit, SilentExit};
+use crate::cli::term::display_path;
+use crate::conversations::{Archive, Trust};
+use crate::fs;
 use crate::name::Name;
-use crate::upkeep::backup::store::{DownloadedBackup, Snapshot};
-use crate::upkeep::backup::{self, BackupHeader, OpenedBackup, Origin, RestoreAction, RestorePlan, RestoreRequest};
+use crate::usage::UsageEntry;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ struct RestoreCount {
 /// An open backup.
 enum RestoreSource {
     File(PathBuf, OpenedBackup),
-    Fetched(DownloadedBackup, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] disk::FileLock),
+    Fetched(DownloadedBackup, Box<Snapshot>, #[expect(dead_code, reason = "held, not used: it lasts as long as the file")] fs::FileLock),
 }
 
 impl RestoreSource {
@@ -139,7 +139,7 @@ impl RestoreSource {
 }
 
 pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
-    if parse_address(&options.source)?.is_none() && !disk::exists(&options.source) {
+    if parse_address(&options.source)?.is_none() && !fs::exists(&options.source) {
         bail!(CliError::misuse(format!("there is no file `{}`", display_path(&options.source))).hint("check the path"));
     }
     restore_all(app, options).inspect_err(|_| {
@@ -152,7 +152,7 @@ pub(crate) fn run(app: &mut App, options: &RestoreArgs) -> Result<()> {
 fn restore_all(app: &mut App, options: &RestoreArgs) -> Result<()> {
     let source = RestoreSource::open(app, options)?;
     // A dry run with no saved conversations needs no data key, and must not create one.
-    let empty = !crate::archive::has_conversations(&app.home.conversations())?;
+    let empty = !crate::conversations::has_conversations(&app.home.conversations())?;
     let archive = if empty && options.dry_run { None } else { Some(app.archive()?) };
     let origin = if archive.is_some() { backup_origin(app)? } else { Origin::default() };
     let own = is_own(app, options, &source, &origin)?;
@@ -237,7 +237,7 @@ fn restore_conversations(app: &mut App, source: &RestoreSource, archive: &Archiv
 /// are not in the future: a foreign backup must not be able to free a budget.
 fn restore_usage(app: &mut App, plan: &RestorePlan) -> Result<()> {
     let path = app.usage().path();
-    let here = disk::read(&path)?.unwrap_or_default();
+    let here = fs::read(&path)?.unwrap_or_default();
     let known: BTreeSet<&[u8]> = here.split(|b| *b == b'\n').collect();
     let fit = |line: &&str| {
         let entry = serde_json::from_str::<UsageEntry>(line).ok();
@@ -245,7 +245,7 @@ fn restore_usage(app: &mut App, plan: &RestorePlan) -> Result<()> {
     };
     let more: String = plan.usage.lines().filter(fit).map(|l| format!("{l}\n")).collect();
     if !more.is_empty() {
-        disk::Appender::open(&path)?.append(more.as_bytes())?;
+        fs::Appender::open(&path)?.append(more.as_bytes())?;
     }
     Ok(())
 }

@@ -5,12 +5,12 @@
 //! another server. So they are applied only if there are no settings yet and the user agrees after
 //! reading them; otherwise they are saved to `config.toml.restored` for review.
 
+use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::ui::display_path;
-use crate::disk;
-use crate::ledger::{Event, EventKind, Severity};
+use crate::cli::term::display_path;
+use crate::config::{self, RawSetting};
+use crate::fs;
 use crate::privacy::{Placeholders, Raw, Redacted};
-use crate::settings::{self, RawSetting};
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -41,11 +41,11 @@ impl BackupSettings {
     pub(super) fn from_backup(app: &mut App, raw: Option<&Raw>) -> Result<Option<Self>> {
         let Some(raw) = raw else { return Ok(None) };
         let (text, _) = app.redactor()?.redact(raw.clone(), &mut Placeholders::default());
-        let others = disk::exists(app.settings_file());
+        let others = fs::exists(app.settings_file());
         if others && app.settings_text().is_ok_and(|here| here == text.as_str()) {
             return Ok(None);
         }
-        let setting = settings::list_raw(text.as_str());
+        let setting = config::list_raw(text.as_str());
         Ok(Some(Self { text, given: setting, others }))
     }
 
@@ -63,7 +63,7 @@ impl BackupSettings {
             "`--yes` does not apply those marked `!`"
         } else if app.yes || self.confirm(app)? {
             // Another process may have created settings while the question was open: they are kept.
-            disk::prepare_file(&path, self.text.as_str().as_bytes(), None)?.commit_new()?;
+            fs::prepare_file(&path, self.text.as_str().as_bytes(), None)?.commit_new()?;
             if app.settings_text()? == self.text.as_str() {
                 app.audit_event(&Event::new(EventKind::Config).severity(Severity::Notice).word("deed", "restore"));
                 return Ok(SettingsOutcome::Installed(path));
@@ -75,7 +75,7 @@ impl BackupSettings {
             "there is no terminal to ask on"
         };
         let beside = path.with_extension("toml.restored");
-        disk::write(&beside, self.text.as_str().as_bytes())?;
+        fs::write(&beside, self.text.as_str().as_bytes())?;
         Ok(SettingsOutcome::SavedAsCopy(beside, why))
     }
 

@@ -1,0 +1,283 @@
+//! A month of ordinary use, and what does not belong into it.
+
+use crate::audit::alerts::*;
+use crate::audit::{Event, Severity};
+
+/// 2027-01-15 00:00 UTC.
+const START: i64 = 1_800_000_000_000 / DAY_MS * DAY_MS;
+
+struct SimulatedUse {
+    _dir: tempfile::TempDir,
+    clock: Clock,
+    audit: AuditLog,
+    alerts: AlertMonitor,
+    dice: u64,
+    raised: Vec<Alert>,
+}
+
+impl SimulatedUse {
+    fn new(seed: u64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let clock = Clock::fixed(Time::from_millis(START));
+        let audit = AuditLog::new(&state, clock.clone());
+        let alerts = AlertMonitor::new(&state, audit.clone(), clock.clone());
+        Self { _dir: dir, clock, audit, alerts, dice: seed, raised: Vec::new() }
+    }
+
+    /// A number below `below`.
+    fn roll(&mut self, below: u64) -> u64 {
+        self.dice = self.dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.dice >> 33) % below
+    }
+
+    fn add(&mut self, event: &Event) {
+        self.audit.append(event).unwrap();
+    }
+
+    fn look(&mut self) {
+        self.raised.extend(self.alerts.scan(true, |_| Vec::new()).unwrap().new_alerts);
+    }
+
+    fn request(&mut self, nanos: i64) {
+        self.add(&Event::new(EventKind::Request).word("provider", "openrouter").word("outcome", "answered").number("nano_dollars", nanos));
+    }
+
+    fn refused(&mut self) {
+        self.add(&Event::new(EventKind::Request).severity(Severity::Warning).word("outcome", "failed").word("failure", "invalid_key"));
+    }
+
+    fn wait(&self, seconds: u64) {
+        self.clock.set(self.clock.now().saturating_add(std::time::Duration::from_secs(seconds)));
+    }
+
+    /// A working day: a few sittings of a few questions, now and then something unusual but honest.
+    fn day(&mut self, day: i64) {
+        self.clock.set(Time::from_millis(START + day * DAY_MS + 8 * HOUR_MS));
+        let weekend = day % 7 >= 5;
+        let sittings = if weekend { self.roll(2) } else { 1 + self.roll(4) };
+        for _ in 0..sittings {
+            let pause = 600 + self.roll(7000);
+            self.wait(pause);
+            for _ in 0..=self.roll(14) {
+                let pause = 20 + self.roll(200);
+                self.wait(pause);
+                let redacted = self.roll(10);
+                if redacted < 3 {
+                    let many = if self.roll(60) == 0 { 8 + self.roll(12) } else { 1 + self.roll(4) };
+                    self.add(&Event::new(EventKind::Redacted).count("EMAIL", usize::try_from(many).unwrap()));
+                }
+                let cents = self.roll(100);
+                let nanos = i64::try_from(300_000 + cents * 200_000 + if cents == 0 { 120_000_000 } else { 0 }).unwrap();
+                self.request(nanos);
+                self.look();
+            }
+            match self.roll(25) {
+                0 => self.refused(),
+                1 => self.add(&Event::new(EventKind::KeyShown)),
+                2 => self.add(&Event::new(EventKind::KeyValidated).word("status", "valid")),
+                3 => self.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0)),
+                _ => {}
+            }
+            self.look();
+        }
+    }
+
+    fn month(seed: u64) -> Self {
+        let mut life = Self::new(seed);
+        (0..30).for_each(|day| life.day(day));
+        life
+    }
+
+    /// What is raised by what happens now, after a month of which nobody complains.
+    #[track_caller]
+    fn plant(self, kind: AlertKind, plant: impl FnOnce(&mut Self)) {
+        let mut life = self;
+        life.clock.set(Time::from_millis(START + 30 * DAY_MS + 12 * HOUR_MS));
+        life.raised.clear();
+        plant(&mut life);
+        let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [kind], "{:#?}", life.raised);
+    }
+}
+
+#[test]
+fn alerts_none_in_ordinary_use() {
+    let mut told = Vec::new();
+    for seed in 1..=5 {
+        let life = SimulatedUse::month(seed);
+        let mut requests = 0;
+        life.audit.read(|r, _| requests += u32::from(r.event == "request")).unwrap();
+        assert!(requests > 200, "{requests} requests are no month");
+        assert!(life.raised.len() <= 2, "seed {seed}: {:#?}", life.raised);
+        told.push(life.raised.len());
+    }
+    assert!(told.iter().sum::<usize>() <= 2, "{told:?}");
+}
+
+#[test]
+fn alerts_are_raised_once() {
+    SimulatedUse::month(1).plant(AlertKind::Burst, |life| {
+        for _ in 0..90 {
+            life.wait(30);
+            life.request(1_000);
+            life.look();
+        }
+    });
+    SimulatedUse::month(2).plant(AlertKind::Authentication, |life| {
+        for _ in 0..6 {
+            life.wait(100);
+            life.refused();
+            life.look();
+        }
+    });
+    SimulatedUse::month(3).plant(AlertKind::Spend, |life| {
+        for _ in 0..20 {
+            life.wait(300);
+            life.request(400_000_000);
+            life.look();
+        }
+    });
+    SimulatedUse::month(4).plant(AlertKind::KeyReads, |life| {
+        for _ in 0..8 {
+            life.wait(60);
+            life.add(&Event::new(EventKind::KeyRevealed));
+            life.look();
+        }
+    });
+    SimulatedUse::month(5).plant(AlertKind::Redactions, |life| {
+        life.add(&Event::new(EventKind::Redacted).count("EMAIL", 60).count("PHONE", 40));
+        life.look();
+        life.look();
+    });
+    SimulatedUse::month(6).plant(AlertKind::Backup, |life| {
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+        life.look();
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "write").number("left_out", 3));
+        life.look();
+    });
+    SimulatedUse::month(7).plant(AlertKind::Chain, |life| {
+        let bytes = fs::read(life.audit.path()).unwrap().unwrap();
+        fs::write(life.audit.path(), &bytes[..bytes.len() / 2]).unwrap();
+        life.request(1_000);
+        life.look();
+        life.request(1_000);
+        life.look();
+    });
+}
+
+/// Something happens every so many seconds, so often.
+fn again_and_again(life: &mut SimulatedUse, times: u32, seconds: u64, what: fn(&mut SimulatedUse)) {
+    for _ in 0..times {
+        life.wait(seconds);
+        what(life);
+        life.look();
+    }
+}
+
+#[test]
+fn alerts_ongoing_cause_is_raised_once() {
+    let looked_at = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::KeyShown));
+    for (kind, deed) in [(AlertKind::Authentication, SimulatedUse::refused as fn(&mut SimulatedUse)), (AlertKind::KeyReads, looked_at)] {
+        let mut life = SimulatedUse::new(1);
+        // All night long, and acknowledged on the way.
+        again_and_again(&mut life, 100, 100, deed);
+        assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+        again_and_again(&mut life, 300, 100, deed);
+        assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+        // In the evening of the same day.
+        life.wait(5 * 3600);
+        again_and_again(&mut life, 8, 100, deed);
+        let kinds: Vec<AlertKind> = life.raised.iter().map(|a| a.kind).collect();
+        assert_eq!(kinds, [kind; 2], "{:#?}", life.raised);
+        // Twice as bad as what was acknowledged.
+        assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+        again_and_again(&mut life, 30, 10, deed);
+        assert_eq!(life.raised.len(), 3, "{:#?}", life.raised);
+    }
+}
+
+#[test]
+fn alerts_spend_repeats_when_doubled() {
+    let mut life = SimulatedUse::new(1);
+    again_and_again(&mut life, 11, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 10, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+    again_and_again(&mut life, 5, 60, |life| life.request(1_000_000_000));
+    assert_eq!(life.raised.iter().map(|a| a.figure / 1_000_000_000).collect::<Vec<_>>(), [11, 22], "{:#?}", life.raised);
+}
+
+#[test]
+fn alerts_failed_backup_repeats() {
+    let mut life = SimulatedUse::new(1);
+    let failed = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::Backup).word("deed", "write").word("outcome", "failed"));
+    again_and_again(&mut life, 3, 600, failed);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 3, 600, failed);
+    assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
+    life.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0));
+    again_and_again(&mut life, 1, 600, failed);
+    assert_eq!(life.raised.len(), 2, "{:#?}", life.raised);
+    // Every night is another.
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    again_and_again(&mut life, 2, 86_400, failed);
+    assert_eq!(life.raised.len(), 4, "{:#?}", life.raised);
+}
+
+#[test]
+fn alerts_observations_are_raised_once() {
+    let life = SimulatedUse::new(1);
+    let now = life.clock.now();
+    let ends =
+        |days: i64| Observation::KeyExpires { key: Label::new("default/openrouter"), at: Time::from_millis(now.millis() + days * DAY_MS) };
+    let look = |facts: &[Observation]| {
+        life.alerts.scan(true, |_| facts.to_vec()).unwrap().new_alerts.iter().map(Alert::describe).collect::<Vec<_>>()
+    };
+    let open = |files| Observation::TooPermissive { among: FileScope::Core, files };
+    assert_eq!(look(&[ends(8), open(0)]), [""; 0]);
+    assert_eq!(look(&[ends(5)]), ["the key default/openrouter expires in 5 days"]);
+    assert_eq!(look(&[ends(5), open(2)]), ["2 files or folders of this program are accessible to other users"]);
+    assert_eq!(look(&[ends(5), open(2)]), [""; 0]);
+    assert_eq!(life.alerts.acknowledge(Some(1)).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 0);
+    assert!(life.alerts.all().unwrap().iter().all(|a| a.acknowledged));
+    // Whatever stays as it is stays seen; mended and open again it is something new, and so is twice as much.
+    assert_eq!(look(&[ends(5), open(3)]), [""; 0]);
+    assert_eq!(look(&[open(4)]), ["4 files or folders of this program are accessible to other users"]);
+    assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
+    assert_eq!(look(&[open(0)]), [""; 0]);
+    life.wait(1);
+    assert_eq!(look(&[open(1)]), ["1 file or folder of this program is accessible to other users"]);
+    assert_eq!(
+        look(&[open(1), Observation::TooPermissive { among: FileScope::All, files: 5 }]),
+        ["5 files or folders of this program are accessible to other users"]
+    );
+}
+
+#[test]
+fn alerts_check_all_files_daily() {
+    let life = SimulatedUse::new(1);
+    let walks = || {
+        let mut walks = false;
+        let look = life.alerts.scan(true, |walk| {
+            walks = walk;
+            Vec::new()
+        });
+        assert_eq!(look.unwrap().new_alerts, []);
+        walks
+    };
+    assert_eq!((walks(), walks()), (true, false));
+    life.wait(86_399);
+    assert!(!walks());
+    life.wait(1);
+    assert_eq!((walks(), walks()), (true, false));
+}
+
+#[test]
+fn alerts_huge_costs_do_not_overflow() {
+    let mut life = SimulatedUse::new(1);
+    again_and_again(&mut life, 3, 60, |life| life.request(i64::MAX / 2 + 1));
+    assert_eq!(life.raised.iter().map(|a| a.kind).collect::<Vec<_>>(), [AlertKind::Spend], "{:#?}", life.raised);
+}

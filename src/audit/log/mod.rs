@@ -1,0 +1,512 @@
+//! The audit log: append-only JSON lines, each bound to the one before.
+//!
+//! What the chain guarantees:
+//!
+//! - Every record contains the SHA-256 of the line before it (`prev`), so an edited, removed or
+//! swapped record no longer matches. The end (number, hash, length) is stored in a second file, the
+//! head, so a truncated tail does not match either.
+//! - If the audit key is available, which it is in every process that unlocked the key store, the
+//! record also has an HMAC-SHA256 of itself and, through `prev`, of everything before it. The head
+//! has a MAC of that position. Without the key it is impossible to make a log that ends at or after
+//! that position and verifies.
+//! - Records after the last MAC are bound by hashes only, which anyone can compute. They are safe
+//! from accidents, and from forgery as soon as the next record with a MAC is written. Before that
+//! one is written, the last position with a MAC is checked: a log without it, or without any MAC
+//! although the key is not new, is reported as damaged, in the log itself, until the user
+//! acknowledges it with the key.
+//!
+//! Someone who can write both files can replace both by older copies. Only a copy elsewhere
+//! (`backup`, `incident report`) protects from that.
+
+mod mark;
+
+pub use crate::audit::chain::AuditKey;
+use crate::audit::chain::{ChainHead, DayToken, GENESIS_HASH, KeyedCheckpoint, hash};
+use crate::audit::check::ChainCheck;
+use crate::audit::check::CheckReport;
+use crate::audit::{Detail, Event, EventKind, Severity};
+use crate::fs::{self, Appender, FileLock};
+use crate::time::{Clock, Time};
+pub use mark::LogMark;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The maximum size of a record, in bytes.
+const MAX_RECORD_BYTES: u64 = 16_384;
+/// The size at which the next file begins, in bytes. The chain continues in it.
+const MAX_FILE_BYTES: u64 = 4 << 20;
+/// The lock is waited for at most this many times two milliseconds.
+const MAX_LOCK_ATTEMPTS: u32 = 250;
+
+/// Why the log cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file.
+    #[error("{0}")]
+    Disk(#[from] fs::Error),
+    /// Another process holds the lock for too long.
+    #[error("another process holds the lock of `{}`", .0.display())]
+    Busy(PathBuf),
+}
+
+#[derive(Serialize)]
+struct RecordLine<'a> {
+    seq: u64,
+    at: Time,
+    event: &'a str,
+    severity: Severity,
+    session: &'a str,
+    details: Details<'a>,
+    prev: &'a str,
+    mac: Option<&'a str>,
+}
+
+struct Details<'a>(&'a [(Cow<'static, str>, Detail)]);
+
+impl Serialize for Details<'_> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_map(self.0.iter().map(|(name, detail)| (name, detail)))
+    }
+}
+
+/// A record of the log.
+#[derive(Clone, Debug, Deserialize)]
+pub struct AuditRecord {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When it was written.
+    pub at: Time,
+    /// The event: a name of the table in [`crate::audit::What`].
+    pub event: String,
+    /// Its severity.
+    pub severity: String,
+    /// The random session id of its day.
+    pub session: String,
+    /// Numbers and names.
+    pub details: serde_json::Map<String, serde_json::Value>,
+    /// The hash of the record before.
+    pub prev: String,
+    /// The HMAC, if the key was available.
+    pub mac: Option<String>,
+}
+
+impl AuditRecord {
+    /// A detail that is a word.
+    #[must_use]
+    pub fn word(&self, name: &str) -> &str {
+        self.details.get(name).and_then(serde_json::Value::as_str).unwrap_or_default()
+    }
+
+    /// A detail that is a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<i64> {
+        self.details.get(name).and_then(serde_json::Value::as_i64)
+    }
+
+    /// A detail that is a flag.
+    #[must_use]
+    pub fn flag(&self, name: &str) -> bool {
+        self.details.get(name).and_then(serde_json::Value::as_bool).unwrap_or(false)
+    }
+}
+
+/// The audit log.
+#[derive(Clone, Debug)]
+pub struct AuditLog {
+    path: PathBuf,
+    clock: Clock,
+    key: Option<Arc<AuditKey>>,
+    tap: Option<EventTap>,
+    required: bool,
+}
+
+/// Receives every event as it is written.
+#[derive(Clone)]
+pub struct EventTap(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl EventTap {
+    /// Creates one from a function for lines such as `request
+    /// {"outcome":"answered","milliseconds":812}`.
+    pub fn new(hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl std::fmt::Debug for EventTap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Echo(_)")
+    }
+}
+
+impl AuditLog {
+    /// The log in a state folder.
+    #[must_use]
+    pub fn new(state: &Path, clock: Clock) -> Self {
+        Self { path: state.join("audit.jsonl"), clock, key: None, tap: None, required: true }
+    }
+
+    /// Adds the audit key.
+    #[must_use]
+    pub fn with_key(self, key: Option<Arc<AuditKey>>) -> Self {
+        Self { key, ..self }
+    }
+
+    /// Adds an observer.
+    #[must_use]
+    pub fn with_tap(self, echo: Option<EventTap>) -> Self {
+        Self { tap: echo, ..self }
+    }
+
+    /// Sets whether a message may be sent only if this was recorded first.
+    #[must_use]
+    pub fn with_required(self, required: bool) -> Self {
+        Self { required, ..self }
+    }
+
+    /// Whether a message may be sent only if this was recorded first.
+    #[must_use]
+    pub const fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// The path of the log.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn head_path(&self) -> PathBuf {
+        self.path.with_extension("head")
+    }
+
+    fn lock(&self, timeout: u32) -> Result<FileLock, Error> {
+        let path = self.path.with_extension("lock");
+        for tries in 0..=timeout {
+            if let Some(lock) = FileLock::try_acquire(&path)? {
+                return Ok(lock);
+            }
+            if tries < timeout {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
+        Err(Error::Busy(self.path.clone()))
+    }
+
+    /// Writes an event.
+    pub fn append(&self, event: &Event) -> Result<(), Error> {
+        self.append_within(event, MAX_LOCK_ATTEMPTS)
+    }
+
+    /// Writes an event, unless another process holds the lock.
+    pub fn try_add(&self, event: &Event) -> Result<(), Error> {
+        self.append_within(event, 0)
+    }
+
+    fn append_within(&self, event: &Event, timeout: u32) -> Result<(), Error> {
+        let _lock = self.lock(timeout)?;
+        if let Some(EventTap(hear)) = &self.tap {
+            let details = serde_json::to_string(&Details(&event.details)).unwrap_or_default();
+            hear(&format!("{} {details}", event.kind.name()));
+        }
+        let mut file = Appender::open(&self.path)?;
+        let mut end = self.read_end(&mut file)?;
+        if end.head.bytes > MAX_FILE_BYTES {
+            fs::rename(&self.path, &self.path.with_file_name(format!("audit-{:012}.jsonl", end.head.seq)))?;
+            file = Appender::open(&self.path)?;
+            end.head.bytes = 0;
+        }
+        let at = self.clock.now();
+        let session = DayToken::for_day(at, end.head.session.take());
+        let mut text = String::new();
+        if let Some(broken) = end.broken {
+            text += &self.next_line(&mut end.head, &broken, at, &session.word);
+        }
+        text += &self.next_line(&mut end.head, event, at, &session.word);
+        file.append(text.as_bytes())?;
+        end.head.bytes += text.len() as u64;
+        end.head.session = Some(session);
+        Ok(end.head.write(&self.head_path())?)
+    }
+
+    /// The next line, and the head after it.
+    fn next_line(&self, head: &mut ChainHead, event: &Event, at: Time, session: &str) -> String {
+        let line = RecordLine {
+            seq: head.seq + 1,
+            at,
+            event: event.kind.name(),
+            severity: event.severity,
+            session,
+            details: Details(&event.details),
+            prev: &head.hash,
+            mac: None,
+        };
+        let mut text = serde_json::to_string(&line).unwrap_or_default();
+        head.seq += 1;
+        if let Some(key) = &self.key {
+            text = key.sign(&text);
+            head.hash = hash(text.as_bytes());
+            head.keyed = Some(KeyedCheckpoint::new(key, head.seq, &head.hash));
+        } else {
+            head.hash = hash(text.as_bytes());
+        }
+        text.push('\n');
+        text
+    }
+
+    /// Where the chain continues. If the file is not as it was left, records that.
+    fn read_end(&self, file: &mut Appender) -> Result<ChainEnd, Error> {
+        let head = ChainHead::read(&self.head_path())?;
+        let bytes = file.length()?;
+        if let Some(head) = &head
+            && head.bytes == bytes
+            && bytes > 0
+        {
+            return Ok(ChainEnd { head: head.clone(), broken: self.check_last_keyed(file, head)? });
+        }
+        // A process crashed while writing a line. That record is lost, the ones before it are not.
+        let mut tail = file.tail(MAX_RECORD_BYTES)?;
+        let line_end = |tail: &[u8]| tail.iter().rposition(|b| *b == b'\n');
+        if line_end(&tail).is_none() && bytes > MAX_RECORD_BYTES {
+            // No record is that long, so it was not written by this program; search the whole file
+            // for the last record.
+            tail = file.read_all()?;
+        }
+        let whole = line_end(&tail).map_or(0, |at| at + 1);
+        let torn = tail.len() - whole;
+        if torn > 0 {
+            file.truncate(bytes - torn as u64)?;
+        }
+        let bytes = bytes - torn as u64;
+        let foreign = (torn as u64 >= MAX_RECORD_BYTES).then(|| broken_event("foreign").number("bytes", torn));
+        let mut last = last_record(
+            tail.get(tail.len().saturating_sub(torn + usize::try_from(MAX_RECORD_BYTES).unwrap_or(0))..whole).unwrap_or_default(),
+        );
+        if bytes == 0
+            && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
+        {
+            last = crate::audit::log::last_record(&Appender::open(&older)?.tail(MAX_RECORD_BYTES)?);
+        }
+        let end = match (head, last) {
+            (None, None) => {
+                let head = ChainHead { seq: 0, hash: GENESIS_HASH.to_owned(), bytes, keyed: None, session: None };
+                let gone = self.key.as_ref().is_some_and(|key| !key.fresh);
+                ChainEnd { head, broken: gone.then(|| broken_event("gone")) }
+            }
+            (None, Some((seq, hash))) => ChainEnd {
+                head: ChainHead { seq, hash, bytes, keyed: None, session: None },
+                broken: Some(broken_event("no_head").number("found", seq)),
+            },
+            // The end of the log was written, but not the head.
+            (Some(head), Some((seq, hash))) if seq > head.seq || (seq == head.seq && hash == head.hash) => {
+                let head = ChainHead { seq, hash, bytes, ..head };
+                let broken = self.check_last_keyed(file, &head)?;
+                ChainEnd { head, broken }
+            }
+            (Some(head), last) => {
+                let broken = broken_event("cut").number("expected", head.seq).number("found", last.map_or(0, |(seq, _)| seq));
+                ChainEnd { head: ChainHead { bytes, ..head }, broken: Some(broken) }
+            }
+        };
+        Ok(ChainEnd { broken: end.broken.or(foreign), ..end })
+    }
+
+    /// Checks the last position with a MAC before a new MAC is written, which would make a forged
+    /// log valid.
+    fn check_last_keyed(&self, file: &mut Appender, head: &ChainHead) -> Result<Option<Event>, Error> {
+        let Some(key) = &self.key else { return Ok(None) };
+        let why = match &head.keyed {
+            None if key.fresh => return Ok(None),
+            None => "no_key",
+            Some(keyed) if !keyed.fits(key) => "other_key",
+            Some(keyed) if keyed.seq > head.seq => "cut",
+            Some(keyed) if self.hash_of(file, keyed.seq)?.as_ref() != Some(&keyed.hash) => "changed",
+            Some(_) => return Ok(None),
+        };
+        Ok(Some(broken_event(why).number("found", head.seq)))
+    }
+
+    /// The hash of the record with a number, which is usually the last one.
+    fn hash_of(&self, file: &mut Appender, seq: u64) -> Result<Option<String>, Error> {
+        let of = |bytes: &[u8]| {
+            let mut lines = bytes.split(|b| *b == b'\n').rev();
+            lines.find(|l| serde_json::from_slice::<AuditRecord>(l).is_ok_and(|r| r.seq == seq)).map(hash)
+        };
+        if let Some(hash) = of(&file.tail(MAX_RECORD_BYTES)?) {
+            return Ok(Some(hash));
+        }
+        for file in self.files()?.iter().rev() {
+            if let Some(hash) = of(&fs::read(file)?.unwrap_or_default()) {
+                return Ok(Some(hash));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The files of the log, oldest first.
+    pub fn files(&self) -> Result<Vec<PathBuf>, Error> {
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let mut old = fs::names(folder, ".jsonl")?;
+        old.retain(|name| name.strip_prefix("audit-").is_some_and(|n| n.len() == 12 && n.bytes().all(|b| b.is_ascii_digit())));
+        old.sort();
+        let mut files: Vec<PathBuf> = old.into_iter().map(|name| folder.join(format!("{name}.jsonl"))).collect();
+        files.push(self.path.clone());
+        Ok(files)
+    }
+
+    /// Calls `each` with every record and its line, oldest first. Returns the number of invalid
+    /// lines.
+    pub fn read(&self, mut each: impl FnMut(AuditRecord, &str)) -> Result<usize, Error> {
+        let mut unreadable = 0;
+        for file in self.files()? {
+            let bytes = fs::read(&file)?.unwrap_or_default();
+            for line in String::from_utf8_lossy(&bytes).lines().filter(|l| !l.is_empty()) {
+                match serde_json::from_str(line) {
+                    Ok(record) => each(record, line),
+                    Err(_) => unreadable += 1,
+                }
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// The number of the last record, according to the head.
+    pub fn last_seq(&self) -> Result<u64, Error> {
+        Ok(ChainHead::read(&self.head_path())?.map_or(0, |head| head.seq))
+    }
+
+    /// Whether a log that has not grown still contains the record with this number and hash.
+    /// Returns true for a log that has grown, and if nothing is known.
+    pub fn contains_record(&self, seq: u64, known: &str) -> Result<bool, Error> {
+        if seq == 0 || known.is_empty() {
+            return Ok(true);
+        }
+        Ok(match ChainHead::read(&self.head_path())? {
+            Some(head) if head.seq > seq => true,
+            Some(head) if head.seq == seq => head.hash == known,
+            // Another process may have written a record but not the head yet.
+            _ => {
+                let end = if fs::exists(&self.path) { Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)? } else { Vec::new() };
+                last_record(&end).is_some_and(|(last, hash)| last > seq || (last == seq && hash == known))
+            }
+        })
+    }
+
+    /// Calls `each` with the records after `seq`, oldest first. Reads only files that can contain
+    /// some.
+    pub fn read_after(&self, seq: u64, mut each: impl FnMut(&AuditRecord, &[u8])) -> Result<(), Error> {
+        if self.last_seq()? <= seq {
+            return Ok(());
+        }
+        // New records are usually a few lines at the end of the last file.
+        if fs::exists(&self.path) {
+            let tail = Appender::open(&self.path)?.tail(MAX_RECORD_BYTES)?;
+            let new = records_after(&tail, seq);
+            if new.last().is_some_and(|(oldest, _)| oldest.seq == seq + 1) {
+                new.iter().rev().for_each(|(record, line)| each(record, line));
+                return Ok(());
+            }
+        }
+        let ends = |file: &Path| {
+            let name = file.file_stem().and_then(|n| n.to_str()).unwrap_or_default();
+            name.strip_prefix("audit-").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX)
+        };
+        for file in self.files()?.into_iter().filter(|f| ends(f) > seq) {
+            let bytes = fs::read(&file)?.unwrap_or_default();
+            records_after(&bytes, seq).iter().rev().for_each(|(record, line)| each(record, line));
+        }
+        Ok(())
+    }
+
+    /// The times and known costs of requests since a moment; none if the log cannot be read.
+    #[must_use]
+    pub fn costs_since(&self, since: Time) -> Vec<(Time, Option<i64>)> {
+        let mut found = Vec::new();
+        self.for_each(EventKind::Request, |record| {
+            if record.at >= since {
+                found.push((record.at, record.number("nano_dollars")));
+            }
+        });
+        found
+    }
+
+    /// The times at which messages were sent since a moment. Uses the larger of the two counts, of
+    /// records before sending and of records after it, because either can be missing.
+    #[must_use]
+    pub fn sent_since(&self, since: Time) -> Vec<Time> {
+        let times = |what| {
+            let mut times = Vec::new();
+            self.for_each(what, |record| times.extend((record.at >= since).then_some(record.at)));
+            times
+        };
+        let (left, back) = (times(EventKind::Sent), times(EventKind::Request));
+        if left.len() >= back.len() { left } else { back }
+    }
+
+    /// The cost of the requests of a conversation that had a budget then.
+    #[must_use]
+    pub fn cost_of(&self, conversation: &str) -> i64 {
+        let mut sum = 0_i64;
+        self.for_each(EventKind::Request, |record| {
+            if record.word("conversation") == conversation {
+                sum = sum.saturating_add(record.number("nano_dollars").unwrap_or(0));
+            }
+        });
+        sum
+    }
+
+    fn for_each(&self, what: EventKind, mut each: impl FnMut(&AuditRecord)) {
+        let event = format!("\"event\":\"{}\"", what.name());
+        for file in self.files().unwrap_or_default() {
+            let Ok(Some(bytes)) = fs::read(&file) else { continue };
+            for line in bytes.split(|b| *b == b'\n').filter(|l| memchr::memmem::find(l, event.as_bytes()).is_some()) {
+                if let Ok(record) = serde_json::from_slice::<AuditRecord>(line) {
+                    each(&record);
+                }
+            }
+        }
+    }
+
+    /// Verifies the whole log, including every MAC if the key is available.
+    pub fn verify(&self) -> Result<CheckReport, Error> {
+        let _lock = self.lock(MAX_LOCK_ATTEMPTS)?;
+        let mut text = String::new();
+        for file in self.files()? {
+            text += &String::from_utf8_lossy(&fs::read(&file)?.unwrap_or_default());
+        }
+        let head = ChainHead::read(&self.head_path())?;
+        Ok(ChainCheck::new(self.key.as_deref()).check_all(&text, head.as_ref()))
+    }
+}
+
+struct ChainEnd {
+    head: ChainHead,
+    broken: Option<Event>,
+}
+
+fn broken_event(why: &str) -> Event {
+    Event::new(EventKind::Broken).severity(Severity::Critical).word("why", why)
+}
+
+/// The records after `seq`, newest first. Read from the end, so that known records are not parsed
+/// again.
+fn records_after(lines: &[u8], seq: u64) -> Vec<(AuditRecord, &[u8])> {
+    let records = lines.split(|b| *b == b'\n').rev().filter_map(|line| Some((serde_json::from_slice::<AuditRecord>(line).ok()?, line)));
+    records.take_while(|(record, _)| record.seq > seq).collect()
+}
+
+/// The hash of a line, as the next record contains it.
+pub(super) fn hash_of(line: &[u8]) -> String {
+    hash(line)
+}
+
+/// The number and hash of the last record of these lines.
+fn last_record(bytes: &[u8]) -> Option<(u64, String)> {
+    let line = bytes.split(|b| *b == b'\n').rev().find(|l| !l.is_empty())?;
+    serde_json::from_slice::<AuditRecord>(line).ok().map(|record| (record.seq, hash(line)))
+}
+
+#[cfg(test)]
+mod tests;

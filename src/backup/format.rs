@@ -1,0 +1,245 @@
+//! The format of a backup file: its first line, its records, and the key that decrypts them.
+//!
+//! ```text
+//! {"format":"chatbot-backup","version":1,"id":ID,"created_at":"…","kdf":"…","salt":"…",…}
+//! token of {"backup":ID,"i":0,"conversation":{"id":"…","records":[…],"more":true}}
+//! token of {"backup":ID,"i":1,"text":{"file":"settings","text":"…"}}
+//! token of {"backup":ID,"i":2,"key":{"slot":"default/openrouter","secret":"…"}}
+//! token of {"backup":ID,"i":3,"end":{"conversations":1,"messages":2,"keys":1,…,"sha256":"…"}}
+//! ```
+
+use crate::backup::{Error, VERSION};
+use crate::crypto::fernet::DataKeys;
+use crate::crypto::kdf::KdfParams;
+use crate::crypto::kdf::SALT_BYTES;
+use crate::name::Name;
+use crate::secret::Secret;
+use crate::time::Time;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// The format name in the first line.
+const FORMAT_NAME: &str = "chatbot-backup";
+/// The longest first line.
+pub(super) const MAX_HEADER_BYTES: usize = 4096;
+/// The longest line, which is read into memory as a whole.
+pub(super) const MAX_LINE_BYTES: u64 = 96 << 20;
+
+/// The first line. It is not encrypted, but the hash in the last record covers it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BackupHeader {
+    format: String,
+    version: u32,
+    /// The id of the backup.
+    pub id: Name,
+    /// When it was made.
+    pub created_at: Time,
+    /// The version of the program that made it.
+    pub program: String,
+    kdf: String,
+    salt: String,
+}
+
+/// The key that a backup is encrypted with.
+#[derive(Debug)]
+pub struct BackupKey(pub(super) DataKeys);
+
+impl BackupHeader {
+    pub(super) fn new(id: Name, created_at: Time, cost: KdfParams) -> Result<Self, Error> {
+        let mut salt = [0_u8; SALT_BYTES];
+        getrandom::fill(&mut salt).map_err(|_| Error::Random)?;
+        Ok(Self {
+            format: FORMAT_NAME.to_owned(),
+            version: VERSION,
+            id,
+            created_at,
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            kdf: cost.to_string(),
+            salt: STANDARD.encode(salt),
+        })
+    }
+
+    /// Derives the key from a passphrase. `open_head` has checked the cost parameters.
+    pub fn lock(&self, passphrase: &Secret) -> Result<BackupKey, Error> {
+        let cost = parse_kdf(&self.kdf)?;
+        let salt: [u8; SALT_BYTES] = STANDARD.decode(&self.salt).ok().and_then(|s| s.try_into().ok()).ok_or(Error::InvalidBackup)?;
+        let key = cost.derive(passphrase, &salt)?;
+        let mut text = String::with_capacity(44);
+        URL_SAFE.encode_string(*key, &mut text);
+        Ok(BackupKey(DataKeys::new(&Secret::new(text))?))
+    }
+}
+
+/// Whether bytes are the beginning of a backup.
+pub(super) fn is_backup(start: &[u8]) -> bool {
+    start.strip_prefix(b"{\"format\":\"").is_some_and(|rest| rest.starts_with(FORMAT_NAME.as_bytes()))
+}
+
+/// Parses and checks the first line.
+pub fn parse_header(line: &[u8]) -> Result<BackupHeader, Error> {
+    #[derive(Deserialize)]
+    struct FormatProbe {
+        format: String,
+        version: u32,
+    }
+    let least: FormatProbe = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
+    if least.format != FORMAT_NAME {
+        return Err(Error::InvalidBackup);
+    }
+    if least.version > VERSION {
+        return Err(Error::Newer(least.version));
+    }
+    let header: BackupHeader = serde_json::from_slice(line).map_err(|_| Error::InvalidBackup)?;
+    parse_kdf(&header.kdf)?;
+    Ok(header)
+}
+
+/// Parses the key derivation, within the limits for files from elsewhere.
+pub(super) fn parse_kdf(kdf: &str) -> Result<KdfParams, Error> {
+    let cost: KdfParams = kdf.parse().map_err(Error::KdfOutOfRange)?;
+    cost.check_untrusted().map_err(Error::KdfOutOfRange)?;
+    Ok(cost)
+}
+
+/// A record: the id of the backup, its number, and one kind of content.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct BackupRecord<'a> {
+    pub(super) backup: Name,
+    pub(super) i: u64,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) conversation: Option<ConversationPart<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) text: Option<TextPart<'a>>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    pub(super) key: Option<BackupKeyRecord<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(super) end: Option<EndRecord>,
+}
+
+/// A conversation, or a part of a long one.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ConversationPart<'a> {
+    pub(super) id: Name,
+    /// Its decrypted records.
+    #[serde(borrow, deserialize_with = "deserialize_records")]
+    pub(super) records: Vec<&'a RawValue>,
+    /// Whether the next record continues it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub(super) more: bool,
+}
+
+/// The largest settings file. The user has to read it before it is applied.
+pub(super) const MAX_SETTINGS_BYTES: usize = 1 << 20;
+
+/// A part of a text file of the installation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct TextPart<'a> {
+    pub(super) file: TextFile,
+    #[serde(borrow)]
+    pub(super) text: Cow<'a, str>,
+}
+
+/// The kind of text file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TextFile {
+    Settings,
+    Usage,
+}
+
+/// An API key, only if the user asked for it.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BackupKeyRecord<'a> {
+    #[serde(borrow)]
+    pub(super) slot: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) secret: Cow<'a, str>,
+}
+
+impl<'a> BackupKeyRecord<'a> {
+    pub(super) fn new(slot: &'a str, secret: &'a Secret) -> Self {
+        Self { slot: Cow::Borrowed(slot), secret: Cow::Borrowed(secret.expose()) }
+    }
+}
+
+impl std::fmt::Debug for BackupKeyRecord<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("slot", &self.slot).finish_non_exhaustive()
+    }
+}
+
+/// The last record.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EndRecord {
+    pub(super) conversations: usize,
+    pub(super) messages: usize,
+    pub(super) keys: usize,
+    /// What could not be decrypted when the backup was made, and why.
+    pub(super) left_out: BTreeMap<Name, String>,
+    /// The hash of every byte before this line.
+    pub(super) sha256: String,
+    /// The proofs by which the installation that made the backup recognises it.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub(super) proofs: Vec<String>,
+}
+
+impl EndRecord {
+    /// The statement that the proofs cover: everything in the backup, by its hash.
+    pub(super) fn statement(&self, backup: &Name) -> Vec<u8> {
+        let Self { conversations, messages, keys, left_out, sha256, .. } = self;
+        let counted = (FORMAT_NAME, backup, conversations, messages, keys, left_out, sha256);
+        serde_json::to_vec(&counted).unwrap_or_default()
+    }
+}
+
+/// The most records in one line or object. This program writes at most 512 KiB of records of at
+/// least 60 bytes, so it never writes more. More are refused, because parsed records take many
+/// times the memory that they take in the file.
+const MAX_RECORDS: usize = 16_384;
+
+/// Deserialises records, up to the limit.
+pub(super) fn deserialize_records<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<&'de RawValue>, D::Error> {
+    struct RecordsVisitor;
+    impl<'de> serde::de::Visitor<'de> for RecordsVisitor {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "at most {MAX_RECORDS} records")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+            let mut records = Vec::new();
+            while let Some(record) = sequence.next_element()? {
+                if records.len() == MAX_RECORDS {
+                    return Err(serde::de::Error::invalid_length(MAX_RECORDS + 1, &self));
+                }
+                records.push(record);
+            }
+            Ok(records)
+        }
+    }
+    deserializer.deserialize_seq(RecordsVisitor)
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backup_bounds_records_per_line() {
+        let record = |many: usize| {
+            let records = vec!["{}"; many].join(",");
+            format!(r#"{{"backup":"abc","i":1,"conversation":{{"id":"abc","records":[{records}]}}}}"#)
+        };
+        assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS)).is_ok());
+        assert!(serde_json::from_str::<BackupRecord<'_>>(&record(MAX_RECORDS + 1)).is_err());
+    }
+}

@@ -1,0 +1,248 @@
+//! Reads and verifies a backup: decrypts every line, checks its place, and compares the totals with
+//! the last record.
+
+use crate::backup::format::{
+    BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, MAX_HEADER_BYTES, MAX_LINE_BYTES,
+    MAX_SETTINGS_BYTES, TextFile, TextPart, hex, parse_header,
+};
+use crate::backup::{Error, Origin, salvage};
+use crate::conversations::{Fingerprint, RecordChecker};
+use crate::fs::Lines;
+use crate::name::Name;
+use crate::secret::Secret;
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// The largest conversation in a backup. It becomes one file, which is read as a whole.
+pub(super) const MAX_CONVERSATION_BYTES: usize = 1 << 30;
+
+/// A backup that was decrypted and verified.
+#[derive(Debug)]
+pub struct OpenedBackup {
+    /// The first line of the file.
+    pub head: BackupHeader,
+    /// The key of the backup.
+    pub lock: BackupKey,
+    /// The content.
+    pub contents: BackupContents,
+    /// The losses of a damaged backup; `None` if any loss would have been an error.
+    pub lost: Option<Vec<String>>,
+}
+
+impl OpenedBackup {
+    /// Whether the backup is complete and was made by this installation.
+    #[must_use]
+    pub fn is_made_by(&self, origin: &Origin) -> bool {
+        let lost = self.lost.as_ref().is_some_and(|lost| !lost.is_empty());
+        let proved = |(statement, proofs): &(Vec<u8>, Vec<String>)| origin.has_proved(statement, proofs);
+        !lost && self.contents.proof.as_ref().is_some_and(proved)
+    }
+
+    /// Reads the backup again and hands over each item.
+    pub(super) fn for_each(&self, path: &Path, each: &mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>) -> Result<(), Error> {
+        match self.lost {
+            Some(_) => salvage::salvage_contents(path, &self.lock, each).map(drop),
+            None => read_contents(path, &self.lock, each).map(drop),
+        }
+    }
+}
+
+/// The totals of a backup.
+#[derive(Debug, Default)]
+pub struct BackupContents {
+    /// The number of conversations.
+    pub conversations: usize,
+    /// The number of messages.
+    pub messages: usize,
+    /// The number of API keys.
+    pub keys: usize,
+    /// Whether it contains settings.
+    pub settings: bool,
+    /// Whether it contains a usage log.
+    pub usage: bool,
+    /// What could not be decrypted when the backup was made, and why.
+    pub left_out: BTreeMap<Name, String>,
+    /// The statement and proofs of the last record, if its hash matches the file.
+    pub(super) proof: Option<(Vec<u8>, Vec<String>)>,
+}
+
+impl BackupContents {
+    /// Accepts the proofs of the last record if its hash matches everything before it.
+    pub(super) fn set_proof(&mut self, end: &mut EndRecord, backup: &Name, sha256: &str) {
+        if end.sha256 == sha256 {
+            self.proof = Some((end.statement(backup), std::mem::take(&mut end.proofs)));
+        }
+    }
+}
+
+/// An item of a backup.
+pub(super) enum BackupItem<'a> {
+    /// The next records of a conversation.
+    Records(&'a Name, &'a [&'a RawValue]),
+    /// The end of a conversation.
+    Conversation(&'a Name, &'a Fingerprint),
+    Text(TextFile, &'a str),
+    Key(&'a str, Secret),
+}
+
+/// Decrypts and verifies a whole backup.
+pub fn open_backup(path: &Path, passphrase: &mut dyn FnMut(&BackupHeader) -> Result<Secret, Error>) -> Result<OpenedBackup, Error> {
+    let header = read_header(path)?;
+    let key = header.lock(&passphrase(&header)?)?;
+    let contents = read_contents(path, &key, &mut |_, _| Ok(()))?;
+    Ok(OpenedBackup { head: header, lock: key, contents, lost: None })
+}
+
+/// Reads the first line of a file.
+pub(super) fn read_header(path: &Path) -> Result<BackupHeader, Error> {
+    let mut lines = Lines::open(path, MAX_HEADER_BYTES as u64).map_err(header_too_long)?;
+    let mut line = Vec::new();
+    lines.next(&mut line).map_err(header_too_long)?;
+    parse_header(&line)
+}
+
+/// A file whose first line exceeds the limit is not a backup.
+fn header_too_long(error: crate::fs::Error) -> Error {
+    match error {
+        crate::fs::Error::TooLarge { .. } => Error::InvalidBackup,
+        other => other.into(),
+    }
+}
+
+/// Verifies a whole backup, and hands over each item with its line number.
+pub(super) fn read_contents(
+    path: &Path,
+    key: &BackupKey,
+    each: &mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>,
+) -> Result<BackupContents, Error> {
+    let mut lines = Lines::open(path, MAX_LINE_BYTES)?;
+    let (mut line, mut hash) = (Vec::new(), Sha256::new());
+    lines.next(&mut line)?;
+    let mut reader = BackupReader::new(parse_header(&line)?.id);
+    let mut number = 1;
+    loop {
+        hash.update(&line);
+        number += 1;
+        if !lines.next(&mut line)? {
+            return Err(Error::CutOff);
+        }
+        let opened = line.strip_suffix(b"\n").and_then(|l| std::str::from_utf8(l).ok()).and_then(|token| key.0.decrypt(token).ok());
+        let Some(plain) = opened else {
+            return Err(match (number, line.ends_with(b"\n")) {
+                (2, _) => Error::WrongPassphrase,
+                (_, false) => Error::CutOff,
+                _ => Error::Damaged(number),
+            });
+        };
+        let record: BackupRecord<'_> = serde_json::from_slice(&plain).map_err(|_| Error::UnknownRecord(number))?;
+        if reader.read_record(number, record, &hash, each)? {
+            break;
+        }
+    }
+    if lines.next(&mut line)? {
+        return Err(Error::Misplaced(number + 1));
+    }
+    Ok(reader.contents)
+}
+
+struct BackupReader {
+    backup: Name,
+    next: u64,
+    open: Option<(Name, RecordChecker, usize)>,
+    seen: BTreeSet<Name>,
+    /// The conversations with gaps. The last record must list each of them.
+    gaps: BTreeSet<Name>,
+    contents: BackupContents,
+}
+
+impl BackupReader {
+    fn new(backup: Name) -> Self {
+        Self { backup, next: 1, open: None, seen: BTreeSet::new(), gaps: BTreeSet::new(), contents: BackupContents::default() }
+    }
+
+    /// Processes a record. Returns whether it was the last.
+    fn read_record(
+        &mut self,
+        number: usize,
+        record: BackupRecord<'_>,
+        hash: &Sha256,
+        each: &mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>,
+    ) -> Result<bool, Error> {
+        if record.backup != self.backup || record.i != self.next {
+            return Err(Error::Misplaced(number));
+        }
+        self.next += 1;
+        match (record.conversation, record.text, record.key, record.end) {
+            (Some(conversation), None, None, None) => self.read_conversation(number, &conversation, each).map(|()| false),
+            _ if self.open.is_some() => Err(Error::Misplaced(number)),
+            (None, Some(text), None, None) => {
+                count_text(&text, &mut self.contents).ok_or(Error::UnknownRecord(number))?;
+                each(number, BackupItem::Text(text.file, &text.text)).map(|()| false)
+            }
+            (None, None, Some(BackupKeyRecord { slot, secret }), None) => {
+                self.contents.keys += 1;
+                let secret = Secret::new(secret.into_owned());
+                each(number, BackupItem::Key(&slot, secret)).map(|()| false)
+            }
+            (None, None, None, Some(mut end)) => {
+                let counted = (self.contents.conversations, self.contents.messages, self.contents.keys);
+                let sha256 = hex(&hash.clone().finalize());
+                if (end.conversations, end.messages, end.keys) != counted || end.sha256 != sha256 {
+                    return Err(Error::Mismatch);
+                }
+                if let Some(id) = self.gaps.iter().find(|id| !end.left_out.contains_key(*id)) {
+                    return Err(Error::Gaps(id.clone()));
+                }
+                self.contents.set_proof(&mut end, &self.backup, &sha256);
+                self.contents.left_out = end.left_out;
+                Ok(true)
+            }
+            _ => Err(Error::UnknownRecord(number)),
+        }
+    }
+
+    fn read_conversation(
+        &mut self,
+        number: usize,
+        part: &ConversationPart<'_>,
+        each: &mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let (id, mut checker, mut size) = match self.open.take() {
+            Some(open) if open.0 == part.id => open,
+            Some(_) => return Err(Error::Misplaced(number)),
+            None if !self.seen.insert(part.id.clone()) => return Err(Error::Misplaced(number)),
+            None => (part.id.clone(), RecordChecker::new(&part.id), 0),
+        };
+        for record in &part.records {
+            size += record.get().len();
+            if size > MAX_CONVERSATION_BYTES {
+                return Err(Error::UnknownRecord(number));
+            }
+            checker.check(record.get().as_bytes()).ok_or(Error::UnknownRecord(number))?;
+        }
+        each(number, BackupItem::Records(&id, &part.records))?;
+        if part.more {
+            self.open = Some((id, checker, size));
+            return Ok(());
+        }
+        let known = checker.finish();
+        if !known.complete {
+            self.gaps.insert(id.clone());
+        }
+        self.contents.conversations += 1;
+        self.contents.messages += known.messages;
+        each(number, BackupItem::Conversation(&id, &known))
+    }
+}
+
+/// Adds a text to the totals; `None` if it exceeds its size limit.
+pub(super) fn count_text(text: &TextPart<'_>, contents: &mut BackupContents) -> Option<()> {
+    match text.file {
+        TextFile::Settings if contents.settings || text.text.len() > MAX_SETTINGS_BYTES => return None,
+        TextFile::Settings => contents.settings = true,
+        TextFile::Usage => contents.usage = true,
+    }
+    Some(())
+}

@@ -1,0 +1,88 @@
+//! `key get` and `key delete`: shows whether there is a key, reveals it, or deletes it.
+
+use crate::audit::{EventKind, Severity};
+use crate::cli::app::App;
+use crate::cli::commands::key::set::key_event;
+use crate::cli::commands::key::{KeyTarget, KeyTargetArgs, resolve_target};
+use crate::cli::errors::{CliError, CliExit};
+use crate::secret::Secret;
+use anyhow::{Result, bail};
+use clap::Args;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct KeyGetArgs {
+    #[command(flatten)]
+    target: KeyTargetArgs,
+    /// Print the key itself; works only in a terminal and is recorded in the audit log
+    #[arg(long)]
+    reveal: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct KeyDeleteArgs {
+    #[command(flatten)]
+    target: KeyTargetArgs,
+}
+
+pub(super) struct LocatedKey {
+    pub(super) secret: Secret,
+    /// `os-keyring`, `vault`, or the name of the environment variable.
+    pub(super) source: String,
+    pub(super) stored: bool,
+}
+
+/// Finds the key of a provider: the saved one, else the one in its variable.
+pub(super) fn locate(app: &mut App, target: &KeyTarget) -> Result<Option<LocatedKey>> {
+    let variable = target.variable.clone().filter(|name| app.env.has(name));
+    match app.keys()?.manager().get(&target.slot) {
+        Ok(Some(secret)) => return Ok(Some(LocatedKey { secret, source: app.store_name(), stored: true })),
+        Ok(None) => {}
+        Err(error) if variable.is_some() && crate::cli::keys::means_no_store(&error) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let Some(name) = variable else { return Ok(None) };
+    Ok(app.env.secret(&name)?.map(|secret| LocatedKey { secret, source: format!("env `{name}`"), stored: false }))
+}
+
+pub(super) fn get(app: &mut App, options: &KeyGetArgs) -> Result<()> {
+    let target = resolve_target(app, &options.target)?;
+    if options.reveal && !app.ui.output_is_terminal() {
+        bail!(
+            CliError::new(CliExit::Misuse, "not_a_terminal", "`--reveal` works only on a terminal")
+                .hint("leave out `--reveal`; a program that needs the key takes it from the store itself")
+        );
+    }
+    if options.reveal {
+        app.refuse_in_lockdown()?;
+    }
+    let Some(found) = locate(app, &target)? else { bail!(target.missing_error()) };
+    let what = if options.reveal { EventKind::KeyRevealed } else { EventKind::KeyShown };
+    let severity = if options.reveal { Severity::Notice } else { Severity::Info };
+    let source = if found.stored { found.source.clone() } else { String::from("env") };
+    app.audit_key_event(&key_event(what, &target, &source).severity(severity));
+    if options.reveal {
+        return app.ui.out(&format!("{}\n", found.secret.expose()));
+    }
+    // Not even the first or last letters are shown: they help to recognise or guess a key.
+    let print = app.keys()?.manager().update_index(|index| index.fingerprint(&found.secret))?;
+    app.ui.say(&format!("{}: ******** in {}, fingerprint {print}\n", target.display().replace('`', ""), found.source.replace('`', "")), 2)
+}
+
+pub(super) fn delete(app: &mut App, options: &KeyDeleteArgs) -> Result<()> {
+    let target = resolve_target(app, &options.target)?;
+    if !app.yes && !app.ui.confirm(&format!("Delete the key for {}?", target.display()), "`--yes`")? {
+        bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
+    }
+    if !app.keys()?.manager().remove(&target.slot)? {
+        if let Some(name) = target.variable.as_ref().filter(|name| app.env.has(name)) {
+            bail!(
+                CliError::new(CliExit::Key, "no_key", format!("no key for {} is saved; there is one in `{name}`", target.display()))
+                    .hint(format!("unset `{name}` where it is set"))
+            );
+        }
+        return Err(target.missing_error());
+    }
+    let store = app.store_name();
+    app.audit_key_event(&key_event(EventKind::KeyDeleted, &target, &store).severity(Severity::Notice));
+    app.ui.say(&format!("deleted the key for {} from the {store}\n", target.display()), 2)
+}

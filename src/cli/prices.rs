@@ -1,0 +1,163 @@
+//! Budgets and price lists: the settings of the one, and the cache of the other, which is fetched
+//! at most once a day.
+
+use crate::chat::{Price, Pricing, Session};
+use crate::cli::app::{App, ProviderChoice};
+use crate::cli::errors::CliError;
+use crate::cli::runtime::runtime;
+use crate::cli::session::format_dollars;
+use crate::cli::term::Ui;
+use crate::config::{self, KeySource};
+use crate::fs;
+use crate::name::Name;
+use crate::provider::{HttpContext, ModelInfo, Prices, Provider, list_models};
+use crate::secret::Secret;
+use crate::time::Time;
+use crate::usage::budget::{BudgetLimits, BudgetTracker};
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An older price list is fetched again when a price is needed.
+const MAX_PRICE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Time limit for the price list of a server that needs no key, such as a local one: it may not
+/// have one.
+const OPEN_LIST_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl App {
+    /// The budget tracker, with the budgets of the settings and that of this run.
+    pub(crate) fn budget(&mut self, per_command: Option<i64>) -> Result<BudgetTracker> {
+        let budget = self.settings()?.budget;
+        let limits =
+            BudgetLimits { per_day: budget.per_day, per_month: budget.per_month, per_conversation: budget.per_conversation, per_command };
+        Ok(BudgetTracker::new(self.home.state(), self.audit(), self.clock.clone(), limits))
+    }
+
+    fn price_file(&self, provider: &Name) -> PathBuf {
+        self.home.cache().join(format!("prices-{provider}.tsv"))
+    }
+
+    /// The cached price list. A provider that needs no key and publishes no prices counts as free.
+    pub(crate) fn pricing(&self, choice: Option<&ProviderChoice>) -> Pricing {
+        let Some(choice) = choice else { return Pricing::new(|_| Price::Free) };
+        let (path, keyless) = (self.price_file(&choice.endpoint.name), choice.key == KeySource::NoKey);
+        Pricing::new(move |model| match find_price(&path, model) {
+            Some(prices) => Price::Known(Box::new(prices)),
+            None if keyless => Price::Free,
+            None => Price::Unknown,
+        })
+    }
+
+    /// Fetches the price list if it is older than a day. If that fails, the cached one is used.
+    pub(crate) fn fetch_prices(&mut self, choice: &ProviderChoice, key: Option<&Secret>) -> Result<()> {
+        let now = self.clock.now();
+        if fetched_at(&self.price_file(&choice.endpoint.name)).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
+            return Ok(());
+        }
+        let context = self.http_context()?;
+        // A server without keys may have no price list, so a failure is not reported.
+        let timeout = if choice.key == KeySource::NoKey { OPEN_LIST_TIMEOUT } else { Duration::MAX };
+        let asked = runtime()?.block_on(async { tokio::time::timeout(timeout, list_models(&choice.endpoint, key, context)).await });
+        match asked {
+            Ok(Ok(list)) => self.remember_prices(&choice.endpoint.name, &list),
+            Err(_) => {}
+            Ok(Err(_)) if choice.key == KeySource::NoKey => {}
+            Ok(Err(error)) => self.ui.warning(&format!("cannot fetch the price list of `{}`: {error}", choice.endpoint.name)),
+        }
+        Ok(())
+    }
+
+    /// Caches a price list.
+    pub(crate) fn remember_prices(&self, provider: &Name, list: &[ModelInfo]) {
+        save_prices(&self.price_file(provider), self.clock.now(), list);
+    }
+
+    /// Fetches a public price list in the background if an earlier run missed a price.
+    pub(crate) fn fetch_missed_prices(&mut self, choice: &ProviderChoice) -> Result<()> {
+        let wanted = self.price_file(&choice.endpoint.name).with_extension("wanted");
+        if is_public_price_list(choice) && fs::exists(&wanted) {
+            refresh_in_background(choice, self.price_file(&choice.endpoint.name), self.http_context()?);
+        }
+        Ok(())
+    }
+
+    /// Notes that the cost of an answer is unknown, because the list may have the price for the
+    /// next one. A process that continues fetches it now; otherwise the next run fetches it while
+    /// its answer streams.
+    pub(crate) fn schedule_refresh(&mut self, choice: &ProviderChoice, goes_on: bool) -> Result<()> {
+        let (file, now) = (self.price_file(&choice.endpoint.name), self.clock.now());
+        if !is_public_price_list(choice) || fetched_at(&file).is_some_and(|at| at <= now && now.since(at) < MAX_PRICE_AGE) {
+            return Ok(());
+        }
+        if goes_on {
+            refresh_in_background(choice, file, self.http_context()?);
+        } else {
+            fs::write_cache(&file.with_extension("wanted"), b"")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the price list is public: then it is fetched without a key.
+const fn is_public_price_list(choice: &ProviderChoice) -> bool {
+    choice.endpoint.dialect.routing
+}
+
+/// Fetches a price list in the background, once. If that fails, the next unknown price tries again.
+fn refresh_in_background(choice: &ProviderChoice, file: PathBuf, context: HttpContext) {
+    let (endpoint, now) = (choice.endpoint.clone(), context.clock.now());
+    let work = move || {
+        fs::remove(&file.with_extension("wanted")).unwrap_or_default();
+        if let Ok(list) = runtime().and_then(|r| Ok(r.block_on(list_models(&endpoint, None, context))?)) {
+            save_prices(&file, now, &list);
+        }
+    };
+    // If no thread can be started, the price stays unknown.
+    drop(std::thread::Builder::new().name("prices".to_owned()).spawn(work));
+}
+
+fn save_prices(file: &Path, now: Time, list: &[ModelInfo]) {
+    let mut text = format!("{now}\n");
+    for model in list.iter().filter(|m| m.id.bytes().all(|b| b.is_ascii_graphic())) {
+        if let Some(json) = model.prices.as_ref().and_then(|p| serde_json::to_string(p).ok()) {
+            text += &format!("{}\t{json}\n", model.id);
+        }
+    }
+    // Without this cache a price is only unknown.
+    fs::write_cache(file, text.as_bytes()).unwrap_or_default();
+}
+
+/// Shows the budgets, or sets one for this conversation.
+pub(crate) fn show_or_set_budget<P: Provider>(ui: Ui, session: &mut Session<P>, arguments: &str) -> Result<()> {
+    if !arguments.is_empty() {
+        let amount = if arguments == "off" { Some(None) } else { config::parse_nanos(arguments.trim_start_matches('$')).map(Some) };
+        let Some(amount) = amount else {
+            bail!(CliError::misuse("not an amount in dollars").hint("type `/budget 0.50` or `/budget off`"));
+        };
+        let limits = session.budget().limits();
+        session.budget().set_limits(BudgetLimits { per_conversation: amount, ..limits });
+    }
+    let own = session.spend();
+    let budgets = session.budget().status(own)?;
+    if budgets.is_empty() {
+        ui.notice("no budget is set; `/budget 0.50` sets one for this conversation");
+    }
+    for fill in budgets {
+        let anew = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
+        ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), format_dollars(fill.spent), format_dollars(fill.limit)))?;
+    }
+    Ok(())
+}
+
+fn fetched_at(path: &Path) -> Option<Time> {
+    let bytes = fs::read_start(path, 64).ok()??;
+    Time::parse(std::str::from_utf8(bytes.split(|b| *b == b'\n').next()?).ok()?)
+}
+
+/// The prices of a model. Only its own line is parsed as JSON, because the list is long.
+fn find_price(path: &Path, model: &str) -> Option<Prices> {
+    let bytes = fs::read_at_most(path, 1 << 24).ok()??;
+    let text = std::str::from_utf8(&bytes).ok()?;
+    let line = text.lines().skip(1).find_map(|line| line.strip_prefix(model)?.strip_prefix('\t'))?;
+    serde_json::from_str(line).ok()
+}

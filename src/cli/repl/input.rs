@@ -1,0 +1,220 @@
+//! Reads input: the line editor on a terminal, or plain lines from a pipe.
+
+use crate::catalog;
+use crate::cli::app::App;
+use crate::cli::errors::CliError;
+use crate::cli::repl::slash;
+use crate::cli::term::Ui;
+use crate::privacy::Displayable;
+use anyhow::{Context as _, Result};
+use rustyline::completion::{Completer, Pair};
+use rustyline::error::ReadlineError;
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::history::{History, MemHistory};
+use rustyline::validate::{ValidationContext, ValidationResult, Validator};
+use rustyline::{
+    Cmd, ColorMode, CompletionType, ConditionalEventHandler, Config, Context, Editor, Event, EventContext, EventHandler, Helper, KeyCode,
+    KeyEvent, Modifiers, RepeatCount,
+};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// How many earlier lines the arrow keys reach.
+const MAX_HISTORY_LINES: usize = 500;
+
+pub(super) enum InputEvent {
+    Text(String),
+    /// Ctrl-O: the text so far is to be opened in the editor.
+    OpenEditor(String),
+    /// Ctrl-C.
+    Cleared,
+    /// Ctrl-D, or the end of a pipe.
+    End,
+}
+
+pub(super) enum InputSource {
+    Terminal(Box<Editor<SlashCompleter, MemHistory>>, Arc<AtomicBool>),
+    Pipe,
+}
+
+impl InputSource {
+    /// The line editor with the input history, or the pipe.
+    pub(super) fn new(app: &mut App) -> Result<Self> {
+        if !app.ui.input_is_terminal() {
+            return Ok(Self::Pipe);
+        }
+        let config = Config::builder()
+            .completion_type(CompletionType::List)
+            .auto_add_history(false)
+            .bracketed_paste(true)
+            // Without colour the line editor does not call the highlighter, which replaces harmful
+            // characters.
+            .color_mode(ColorMode::Forced)
+            .max_history_size(MAX_HISTORY_LINES)?
+            .build();
+        let mut editor = Editor::with_history(config, MemHistory::new())?;
+        editor.set_helper(Some(SlashCompleter { models: app.known_models() }));
+        editor.bind_sequence(KeyEvent(KeyCode::Enter, Modifiers::ALT), Cmd::Newline);
+        editor.bind_sequence(KeyEvent::ctrl('J'), Cmd::Newline);
+        let edit = Arc::new(AtomicBool::new(false));
+        editor.bind_sequence(KeyEvent::ctrl('O'), EventHandler::Conditional(Box::new(EditorKeyHandler(Arc::clone(&edit)))));
+        let mut keyboard = Self::Terminal(Box::new(editor), edit);
+        for line in app.load_lines(MAX_HISTORY_LINES) {
+            keyboard.remember(line);
+        }
+        Ok(keyboard)
+    }
+
+    /// Whether lines are typed, and can be recalled with the arrow keys.
+    pub(super) const fn is_terminal(&self) -> bool {
+        matches!(self, Self::Terminal(..))
+    }
+
+    /// Adds a line to the arrow keys. The line editor writes to the terminal directly, so the line
+    /// must be harmless.
+    pub(super) fn remember(&mut self, line: impl Into<Displayable>) {
+        let line = line.into().plain().into_owned();
+        if let Self::Terminal(editor, _) = self {
+            // The history only refuses a line that repeats the last one.
+            editor.history_mut().add_owned(line).map(drop).unwrap_or_default();
+        }
+    }
+
+    /// Reads the next message or command; from a pipe, at most `most` bytes of it.
+    pub(super) fn read(&mut self, ui: &Ui, prompt: &str, most: u64) -> Result<InputEvent> {
+        match self {
+            Self::Pipe => {
+                let Some(mut bytes) = ui.input_line(most)? else { return Ok(InputEvent::End) };
+                while is_block_open(&String::from_utf8_lossy(&bytes)) && (bytes.len() as u64) < most {
+                    let Some(more) = ui.input_line(most)? else { break };
+                    bytes.push(b'\n');
+                    bytes.extend(more);
+                }
+                let text =
+                    String::from_utf8(bytes).map_err(|_| CliError::misuse("standard input is not UTF-8 text").hint("pipe text in"))?;
+                Ok(InputEvent::Text(unwrap_lines(text)))
+            }
+            Self::Terminal(editor, edit) => match editor.readline(prompt) {
+                Ok(text) if edit.swap(false, Ordering::SeqCst) => Ok(InputEvent::OpenEditor(text)),
+                Ok(text) => Ok(InputEvent::Text(unwrap_lines(text))),
+                Err(ReadlineError::Interrupted) => Ok(InputEvent::Cleared),
+                Err(ReadlineError::Eof) => Ok(InputEvent::End),
+                Err(error) => Err(error).context("cannot read from the terminal"),
+            },
+        }
+    }
+}
+
+/// Whether an armoured block (a private key, a certificate) has begun and not ended. Its lines must
+/// be one message: a single line is only letters, and the redactor could not recognise it.
+fn is_block_open(text: &str) -> bool {
+    text.rfind("-----BEGIN ").is_some_and(|at| !text.get(at..).is_some_and(|rest| rest.contains("-----END ")))
+}
+
+/// The text that was typed over several lines, without the backslashes at line ends and the
+/// surrounding `"""`.
+fn unwrap_lines(text: String) -> String {
+    let trimmed = text.trim();
+    if let Some(inner) = trimmed.strip_prefix("\"\"\"").and_then(|t| t.strip_suffix("\"\"\"")) {
+        return inner.trim_matches('\n').to_owned();
+    }
+    if text.contains("\\\n") { text.replace("\\\n", "\n") } else { text }
+}
+
+struct EditorKeyHandler(Arc<AtomicBool>);
+
+impl ConditionalEventHandler for EditorKeyHandler {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext<'_>) -> Option<Cmd> {
+        self.0.store(true, Ordering::SeqCst);
+        Some(Cmd::AcceptLine)
+    }
+}
+
+/// Completion, highlighting and validation for the line editor.
+pub(super) struct SlashCompleter {
+    models: Vec<String>,
+}
+
+impl Completer for SlashCompleter {
+    type Candidate = Pair;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
+        let typed = line.get(..at).unwrap_or_default();
+        let pair = |text: &str| Pair { display: text.to_owned(), replacement: text.to_owned() };
+        if let Some(name) = typed.strip_prefix("/model ") {
+            let fits = self.models.iter().filter(|m| m.starts_with(name)).map(|m| pair(m)).collect();
+            return Ok((at - name.len(), fits));
+        }
+        if let Some(name) = typed.strip_prefix("/provider ") {
+            let fits = catalog::all().iter().filter(|e| e.name.starts_with(name)).map(|e| pair(e.name)).collect();
+            return Ok((at - name.len(), fits));
+        }
+        if typed.starts_with('/') && !typed.contains(' ') {
+            return Ok((0, slash::COMMANDS.iter().filter(|c| c.name.starts_with(typed)).map(|c| pair(c.name)).collect()));
+        }
+        Ok((at, Vec::new()))
+    }
+}
+
+impl Validator for SlashCompleter {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        let text = context.input();
+        let open = is_block_open(text)
+            || text.trim_start().starts_with("\"\"\"") && !(text.trim_end().len() >= 6 && text.trim_end().ends_with("\"\"\""));
+        Ok(if open || text.ends_with('\\') { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
+    }
+}
+
+impl Hinter for SlashCompleter {
+    type Hint = String;
+}
+
+/// The line editor itself writes what is typed and pasted. Each harmful character is replaced by
+/// one that is one column wide, as the editor counts it, so that the cursor stays in the right
+/// place.
+impl Highlighter for SlashCompleter {
+    fn highlight<'l>(&self, line: &'l str, _: usize) -> Cow<'l, str> {
+        if is_harmless(line) {
+            return Cow::Borrowed(line);
+        }
+        let picture = |c: char| match c {
+            '\n' | '\t' => c,
+            '\0'..='\x1f' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
+            _ if is_harmless(c.encode_utf8(&mut [0; 4])) => c,
+            _ => '\u{FFFD}',
+        };
+        Cow::Owned(line.chars().map(picture).collect())
+    }
+
+    fn highlight_char(&self, line: &str, _: usize, _: CmdKind) -> bool {
+        !is_harmless(line)
+    }
+}
+
+fn is_harmless(text: &str) -> bool {
+    matches!(Displayable::from(text).plain(), shown if shown == text)
+}
+
+impl Helper for SlashCompleter {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_key_block_is_one_message() {
+        let key = "see -----BEGIN RSA PRIVATE KEY-----\nMIIE";
+        assert!(is_block_open(key));
+        assert!(!is_block_open(&format!("{key}\n-----END RSA PRIVATE KEY-----")));
+        assert!(!is_block_open("----- BEGIN"));
+    }
+
+    #[test]
+    fn input_continuation_lines_are_joined() {
+        assert_eq!(unwrap_lines("a\\\nb".to_owned()), "a\nb");
+        assert_eq!(unwrap_lines("\"\"\"\nfn main() {}\n\"\"\"".to_owned()), "fn main() {}");
+        assert_eq!(unwrap_lines("plain".to_owned()), "plain");
+    }
+}

@@ -1,0 +1,7 @@
+//! Encryption, key derivation and encodings.
+
+pub(crate) mod aead;
+pub mod fernet;
+pub mod kdf;
+pub mod proquint;
+pub mod strength;

@@ -1,0 +1,309 @@
+//! The key manager of an installation. It chooses the key store and keeps two invariants: the
+//! program never falls back to another store unasked, and never creates a second data key.
+
+use crate::dirs::Dirs;
+use crate::fs;
+use crate::keys::index::{self, KeyIndex};
+use crate::keys::stores::os_keyring::SlowNotice;
+use crate::keys::stores::os_keyring::cache::KeyringCache;
+use crate::keys::stores::os_keyring::namespace::KeyringNamespace;
+use crate::keys::stores::vault::PassphrasePrompt;
+use crate::keys::{Error, KeyStore, OsKeyring, Slot, StoreKind, Vault, same_secret};
+use crate::secret::Secret;
+use crate::time::Clock;
+use std::cell::OnceCell;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The store that the user wants: `CHATBOT_KEYRING` or the setting `keys.store`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StorePreference {
+    /// The store that has the keys; else an existing vault; else the OS keyring.
+    #[default]
+    Auto,
+    /// Only the OS keyring.
+    Os,
+    /// Only the vault.
+    Vault,
+}
+
+impl FromStr for StorePreference {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "os" => Ok(Self::Os),
+            "vault" => Ok(Self::Vault),
+            _ => Err("must be `auto`, `os` or `vault`"),
+        }
+    }
+}
+
+/// The time limits of the OS keyring.
+#[derive(Clone, Debug)]
+pub struct KeyringTimeouts {
+    /// The longest that one call can take.
+    pub deadline: Duration,
+    /// How long the kernel caches a secret that the OS keyring returned.
+    pub remembered: Duration,
+    /// The notice for the user when a call takes longer than a moment.
+    pub slow_notice: SlowNotice,
+}
+
+/// The selected store, and the reason for the choice.
+#[derive(Debug)]
+pub struct SelectedStore {
+    /// The store that is used for all keys of this run.
+    pub store: Box<dyn KeyStore>,
+    /// The reason for the choice, as a clause for the user.
+    pub reason: String,
+}
+
+/// The key manager of one installation.
+pub struct KeyManager {
+    pub(super) clock: Clock,
+    preference: StorePreference,
+    deadline: Duration,
+    cache: KeyringCache,
+    namespace: KeyringNamespace,
+    slow_notice: SlowNotice,
+    vault: PathBuf,
+    index_path: PathBuf,
+    ask: std::cell::Cell<Option<PassphrasePrompt>>,
+    selected: OnceCell<SelectedStore>,
+}
+
+impl std::fmt::Debug for KeyManager {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Custody").field("preference", &self.preference).field("chosen", &self.selected).finish_non_exhaustive()
+    }
+}
+
+impl KeyManager {
+    /// Creates the key manager of an installation. `ask` gets the passphrase of the vault. No file
+    /// is read and no store is contacted yet.
+    #[must_use]
+    pub fn new(home: &Dirs, clock: Clock, preference: StorePreference, timeout: KeyringTimeouts, ask: PassphrasePrompt) -> Self {
+        let index = KeyIndex::path_in(home);
+        let KeyringTimeouts { deadline, remembered, slow_notice: waits } = timeout;
+        let recent = KeyringCache::for_home(home, remembered, clock.clone());
+        Self {
+            clock,
+            preference,
+            deadline,
+            cache: recent,
+            namespace: KeyringNamespace::for_home(home),
+            slow_notice: waits,
+            vault: home.vault(),
+            index_path: index,
+            ask: std::cell::Cell::new(Some(ask)),
+            selected: OnceCell::new(),
+        }
+    }
+
+    /// Starts to connect to the OS keyring in the background, if the keys are there.
+    pub fn preconnect(&self) {
+        if self.preference != StorePreference::Vault && self.recorded_store() == Some(StoreKind::OsKeyring) {
+            OsKeyring::preconnect(&self.cache);
+        }
+    }
+
+    /// Returns the store. The first call chooses it, for the whole run.
+    pub fn selected_store(&self) -> Result<&SelectedStore, Error> {
+        if let Some(chosen) = self.selected.get() {
+            return Ok(chosen);
+        }
+        let (kind, why) = self.select_store()?;
+        let store: Box<dyn KeyStore> = match kind {
+            StoreKind::OsKeyring => Box::new(self.os_keyring()),
+            StoreKind::Vault => {
+                let nobody = || -> PassphrasePrompt {
+                    Box::new(|_| {
+                        Err(crate::keys::stores::vault::NoPassphrase(String::from("the passphrase was already requested in this run")))
+                    })
+                };
+                Box::new(Vault::at(self.vault.clone(), self.ask.take().unwrap_or_else(nobody)))
+            }
+        };
+        Ok(self.selected.get_or_init(|| SelectedStore { store, reason: why }))
+    }
+
+    /// Whether a store was chosen, and so has been used in this run.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.selected.get().is_some()
+    }
+
+    /// Returns the OS keyring, even if the vault is the chosen store.
+    #[must_use]
+    pub fn os_keyring(&self) -> OsKeyring {
+        OsKeyring::new(self.deadline, self.cache.clone(), self.namespace.clone(), self.slow_notice.clone())
+    }
+
+    fn select_store(&self) -> Result<(StoreKind, String), Error> {
+        match self.preference {
+            StorePreference::Os => return Ok((StoreKind::OsKeyring, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
+            StorePreference::Vault => return Ok((StoreKind::Vault, String::from("`CHATBOT_KEYRING` or `keys.store` selects it"))),
+            StorePreference::Auto => {}
+        }
+        if let Some(kept) = self.recorded_store() {
+            return Ok((kept, String::from("the keys are stored there")));
+        }
+        if fs::exists(&self.vault) {
+            return Ok((StoreKind::Vault, format!("there is a vault at `{}`", self.vault.display())));
+        }
+        self.os_keyring().probe()?;
+        Ok((StoreKind::OsKeyring, String::from("the OS keyring is available")))
+    }
+
+    /// The store that the key metadata names. Damaged metadata is treated as missing, so that it
+    /// does not lock the user out.
+    fn recorded_store(&self) -> Option<StoreKind> {
+        KeyIndex::read(&self.index_path).ok().flatten().and_then(|index| index.store)
+    }
+
+    /// Checks that the chosen store answers and is unlocked.
+    pub fn probe(&self) -> Result<(), Error> {
+        self.selected_store()?.store.probe().map_err(|error| self.explain_unavailable(error))
+    }
+
+    /// Reads the secret of a slot from the chosen store.
+    pub fn get(&self, slot: &Slot) -> Result<Option<Secret>, Error> {
+        self.selected_store()?.store.get(slot).map_err(|error| self.explain_unavailable(error))
+    }
+
+    /// Stores a secret, reads it back, and updates the key metadata.
+    pub fn store(&self, slot: &Slot, secret: &Secret) -> Result<(), Error> {
+        let store = &self.selected_store()?.store;
+        store.set(slot, secret).map_err(|error| self.explain_unavailable(error))?;
+        if store.get(slot)?.is_none_or(|kept| !same_secret(&kept, secret)) {
+            return Err(Error::ReadBackMismatch(store.kind()));
+        }
+        self.update_index(|index| {
+            index.store.get_or_insert(store.kind());
+            index.record_key(slot, secret, store.kind(), self.clock.now());
+        })
+    }
+
+    /// Deletes a secret and its metadata. Returns whether the secret existed.
+    pub fn remove(&self, slot: &Slot) -> Result<bool, Error> {
+        let was_there = self.selected_store()?.store.delete(slot).map_err(|error| self.explain_unavailable(error))?;
+        self.update_index(|index| index.remove(slot))?;
+        Ok(was_there)
+    }
+
+    /// Lists the API keys that a store really has, whatever the key metadata says.
+    pub fn list_slots(&self, store: StoreKind) -> Result<Vec<Slot>, Error> {
+        match store {
+            StoreKind::OsKeyring => self.os_keyring().slots(),
+            StoreKind::Vault => {
+                let names = crate::keys::stores::vault::describe(&self.vault)?.map(|vault| vault.entries).unwrap_or_default();
+                Ok(names.iter().filter_map(|name| name.parse().ok()).filter(Slot::is_provider_key).collect())
+            }
+        }
+    }
+
+    /// Reads the key metadata; `None` if there is none yet.
+    pub fn index(&self) -> Result<Option<KeyIndex>, Error> {
+        Ok(KeyIndex::read(&self.index_path)?)
+    }
+
+    /// Updates the key metadata.
+    pub fn update_index<T>(&self, action: impl FnOnce(&mut KeyIndex) -> T) -> Result<T, Error> {
+        Ok(KeyIndex::update(&self.index_path, action)?)
+    }
+
+    /// Adds to an error that the keys are in the OS keyring when that is missing: the user may be
+    /// in another session than usual, such as over SSH.
+    fn explain_unavailable(&self, error: Error) -> Error {
+        match error {
+            Error::NoKeyring { .. } if self.preference == StorePreference::Auto && self.recorded_store() == Some(StoreKind::OsKeyring) => {
+                Error::StoreUnavailable { there: StoreKind::OsKeyring, source: Box::new(error) }
+            }
+            other => other,
+        }
+    }
+
+    /// The path of a file in the folder of the key metadata.
+    pub(super) fn sibling_path(&self, name: &str) -> PathBuf {
+        self.index_path.with_file_name(name)
+    }
+
+    /// Waits for an exclusive lock on the keys of this installation.
+    pub(super) fn lock(&self, what: &str) -> Result<fs::FileLock, Error> {
+        Ok(fs::FileLock::acquire(&self.sibling_path(what))?)
+    }
+}
+
+impl From<index::Error> for Error {
+    fn from(error: index::Error) -> Self {
+        Self::Index(error)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod trial {
+    use super::*;
+    use crate::crypto::kdf::KdfParams;
+    use crate::time::Time;
+
+    const WORDS: &str = "not a real passphrase";
+
+    pub(crate) fn secret(text: &str) -> Secret {
+        Secret::new(text.to_owned())
+    }
+
+    pub(crate) fn key_manager(home: &Dirs, preference: StorePreference) -> KeyManager {
+        let ask: PassphrasePrompt = Box::new(|_| Ok(secret(WORDS)));
+        let timeout = KeyringTimeouts { deadline: Duration::from_secs(5), remembered: Duration::ZERO, slow_notice: SlowNotice::new(|| ()) };
+        KeyManager::new(home, Clock::fixed(Time::from_millis(0)), preference, timeout, ask)
+    }
+
+    pub(crate) fn place() -> (tempfile::TempDir, Dirs) {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Dirs::under_root(&dir.path().join("home")).unwrap();
+        (dir, home)
+    }
+
+    pub(crate) fn with_vault() -> (tempfile::TempDir, Dirs) {
+        let (dir, home) = place();
+        Vault::create(&home.vault(), &secret(WORDS), KdfParams::Argon2id { memory_kib: 19_456, passes: 2, lanes: 1 }).unwrap();
+        (dir, home)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::manager::trial::{key_manager, place, secret, with_vault};
+    use crate::keys::stores::vault;
+
+    #[test]
+    fn key_manager_uses_existing_vault() {
+        let (_dir, home) = with_vault();
+        let first = key_manager(&home, StorePreference::Auto);
+        assert_eq!(first.selected_store().unwrap().store.kind(), StoreKind::Vault);
+        first.store(&Slot::AuditKey, &secret("x")).unwrap();
+        // A missing vault is an error; it is not replaced by another store.
+        fs::remove(&home.vault()).unwrap();
+        let later = key_manager(&home, StorePreference::Auto);
+        assert_eq!(later.selected_store().unwrap().reason, "the keys are stored there");
+        assert!(matches!(later.get(&Slot::AuditKey), Err(Error::Vault(vault::Error::Missing(_)))));
+    }
+
+    #[test]
+    fn key_manager_uses_corrupt_vault() {
+        let (_dir, home) = place();
+        fs::write(&home.vault(), b"{").unwrap();
+        let manager = key_manager(&home, StorePreference::Auto);
+        assert!(matches!(manager.get(&Slot::DataKey), Err(Error::Vault(vault::Error::Corrupt(_)))));
+    }
+
+    #[test]
+    fn store_preference_is_parsed() {
+        assert_eq!("os".parse(), Ok(StorePreference::Os));
+        assert!("file".parse::<StorePreference>().is_err());
+    }
+}

@@ -1,0 +1,272 @@
+//! The Linux kernel keyring, which caches secrets between two runs of the program: in memory that
+//! is never swapped, and only until a timeout.
+//!
+//! A key is put into the keyring of the session, where only processes of this session possess it, and its permissions give
+//! reading to its possessors alone: a process of the same user in another session sees its name and can invalidate it, as
+//! `vault lock` does, and cannot read it.
+//!
+//! A process without a session keyring of its own (`cron`, `su`, many containers) caches nothing. The kernel
+//! would give it the keyring of the user, from which every process of the user can read.
+
+use crate::crypto::kdf::AeadKey;
+use crate::time::Time;
+use std::time::Duration;
+
+/// The reason why the kernel keyring cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the kernel keyring cannot be used: {0}")]
+pub struct KernelKeyringError(String);
+
+/// A cached vault key.
+#[derive(Debug)]
+pub(in crate::keys) struct CachedVaultKey {
+    pub(in crate::keys) key: AeadKey,
+    /// When the kernel discards it.
+    pub(in crate::keys) until: Time,
+}
+
+/// Caches a vault key for `length` from `now` on.
+pub(in crate::keys) fn store(vault: &str, key: &AeadKey, now: Time, length: Duration) -> Result<(), KernelKeyringError> {
+    system::store(&name(vault), &payload(key, now.saturating_add(length)), length)
+}
+
+/// The cached key of a vault.
+pub(in crate::keys) fn cached_key(vault: &str) -> Option<CachedVaultKey> {
+    let bytes = system::find(&name(vault))?;
+    let (key, until) = bytes.split_first_chunk::<32>()?;
+    let until = Time::from_millis(i64::from_be_bytes(until.try_into().ok()?));
+    Some(CachedVaultKey { key: AeadKey::new(*key), until })
+}
+
+/// Discards the cached key of a vault. Returns whether there was one.
+pub(in crate::keys) fn forget(vault: &str) -> bool {
+    system::forget(&name(vault))
+}
+
+/// Caches bytes under a name for `length`.
+pub(in crate::keys) fn store_bytes(name: &str, bytes: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
+    system::store(name, bytes, length)
+}
+
+/// The bytes cached under a name.
+pub(in crate::keys) fn read_bytes(name: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    system::find(name)
+}
+
+/// Restarts the timeout of the bytes cached under a name.
+pub(in crate::keys) fn renew_bytes(name: &str, length: Duration) {
+    system::renew(name, length);
+}
+
+/// Discards the bytes cached under a name. Returns whether there were any.
+pub(in crate::keys) fn forget_bytes(name: &str) -> bool {
+    system::forget(name)
+}
+
+/// Whether this process has a session keyring in which keys can be cached.
+pub(in crate::keys) fn has_private_keyring() -> bool {
+    system::has_private_keyring()
+}
+
+/// Forgets whatever is kept under a name that begins so.
+pub(in crate::keys) fn forget_all(beginning: &str) {
+    system::forget_all(beginning);
+}
+
+fn name(vault: &str) -> String {
+    format!("chatbot:vault:{vault}")
+}
+
+fn payload(key: &AeadKey, until: Time) -> zeroize::Zeroizing<Vec<u8>> {
+    let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(40));
+    bytes.extend_from_slice(&**key);
+    bytes.extend_from_slice(&until.millis().to_be_bytes());
+    bytes
+}
+
+#[cfg(target_os = "linux")]
+mod system {
+    use crate::fs;
+    use crate::keys::stores::kernel_keyring::KernelKeyringError;
+    use linux_keyutils::{Key, KeyError, KeyPermissions, KeyPermissionsBuilder, KeyRing, KeyRingIdentifier, KeySerialId, Permission};
+    use rustix::process::geteuid;
+    use std::path::Path;
+    use std::time::Duration;
+    use zeroize::Zeroizing;
+
+    /// The largest payload read. This program caches less; a larger one was written by another
+    /// program.
+    const MAX_PAYLOAD_BYTES: usize = 4096;
+    /// The largest `/proc/keys` read. It has a line of about 100 bytes for each key that the user
+    /// can see; the default quota is 200 keys.
+    const MAX_LIST_BYTES: u64 = 4 << 20;
+
+    fn map_error(error: KeyError) -> KernelKeyringError {
+        KernelKeyringError(match error {
+            KeyError::AccessDenied | KeyError::PermissionDenied => String::from("access is denied, as in many containers"),
+            // 38 is `ENOSYS`, for which the crate has no variant.
+            KeyError::OperationNotSupported | KeyError::Unknown(38) => String::from("this kernel was built without keyrings"),
+            KeyError::QuotaExceeded => String::from("this user's keyring is full"),
+            KeyError::KeyringDoesNotExist => {
+                String::from("this session has no keyring that only it can read, as under `cron` and in many containers")
+            }
+            other => other.to_string(),
+        })
+    }
+
+    /// What makes a process outside the session a possessor of the session's keyring: joining it by its name
+    /// takes `SEARCH`, a link to it takes `LINK`, and `SETATTR` gives itself both.
+    const OPEN: u32 = (Permission::SEARCH.bits() | Permission::LINK.bits() | Permission::SETATTR.bits()) as u32;
+
+    /// The session's keyring, if only processes of this session can possess it. The user's default session
+    /// keyring, which the kernel gives to a process that has none, permits everything to every process of the
+    /// user. One of another user is inherited through `su` and `sudo`: what is put there, processes of that
+    /// user possess.
+    fn keyring() -> Result<KeyRing, KeyError> {
+        // Not created: a session keyring made now would end with this process.
+        let session =
+            KeyRing::from_special_id(KeyRingIdentifier::Session, false).and_then(|data_keys| Ok((data_keys, data_keys.metadata()?)));
+        let (data_keys, known) = session.map_err(|error| match error {
+            KeyError::KeyDoesNotExist | KeyError::KeyRevoked | KeyError::KeyExpired => KeyError::KeyringDoesNotExist,
+            other => other,
+        })?;
+        let open_to_others = known.get_perms().bits() & (OPEN << 16 | OPEN << 8 | OPEN) != 0;
+        let private = known.get_uid() == geteuid().as_raw() && !open_to_others;
+        if private { Ok(data_keys) } else { Err(KeyError::KeyringDoesNotExist) }
+    }
+
+    pub(super) fn has_private_keyring() -> bool {
+        keyring().is_ok()
+    }
+
+    /// Possessors have all permissions. Other processes of the user can see the key and invalidate
+    /// it. They cannot read it, link it (which would make them possessors) or change its
+    /// permissions.
+    fn permissions() -> KeyPermissions {
+        let seen = Permission::VIEW | Permission::SEARCH;
+        KeyPermissionsBuilder::builder().posessor(Permission::ALL).user(seen).build()
+    }
+
+    pub(super) fn store(name: &str, payload: &[u8], length: Duration) -> Result<(), KernelKeyringError> {
+        let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+        let data_keys = keyring().map_err(map_error)?;
+        // In the keyring of this thread first: an update of a key forgets when it ends, and so does its beginning, so that a
+        // process that was killed after either would leave a key for ever. This keyring ends with the thread.
+        let kept = KeyRing::from_special_id(KeyRingIdentifier::Thread, true).and_then(|own| {
+            let key = own.add_key(name, payload)?;
+            key.set_timeout(seconds)?;
+            key.set_perms(permissions())?;
+            // The one of this name that was there goes.
+            data_keys.link_key(key)?;
+            own.unlink_key(key)
+        });
+        kept.and_then(|()| read(name).ok_or(KeyError::AccessDenied).map(drop)).map_err(|error| {
+            forget(name);
+            map_error(error)
+        })
+    }
+
+    fn read(name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        let key = keyring().ok()?.search(name).ok()?;
+        let mut bytes = Zeroizing::new(vec![0; MAX_PAYLOAD_BYTES]);
+        // The kernel returns the full length even if the buffer is too small.
+        let length = key.read(&mut *bytes).ok()?;
+        (length <= MAX_PAYLOAD_BYTES).then(|| bytes.truncate(length))?;
+        Some(bytes)
+    }
+
+    pub(super) fn find(name: &str) -> Option<Zeroizing<Vec<u8>>> {
+        read(name)
+    }
+
+    pub(super) fn renew(name: &str, length: Duration) {
+        let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX).max(1);
+        if let Ok(key) = keyring().and_then(|data_keys| data_keys.search(name)) {
+            // Where it cannot be renewed it ends as it was to end.
+            key.set_timeout(seconds).unwrap_or_default();
+        }
+    }
+
+    pub(super) fn forget(name: &str) -> bool {
+        forget_where(|known| known == name)
+    }
+
+    pub(super) fn forget_all(beginning: &str) {
+        forget_where(|known| known.starts_with(beginning));
+    }
+
+    /// Invalidates the keys of all sessions: `/proc/keys` lists them, and each permits this user to
+    /// invalidate it.
+    fn forget_where(meant: impl Fn(&str) -> bool) -> bool {
+        let list = fs::read_external(Path::new("/proc/keys"), MAX_LIST_BYTES).unwrap_or_default();
+        let mut any = false;
+        for line in String::from_utf8_lossy(&list).lines() {
+            any |= parse_listed(line).is_some_and(|(id, name)| meant(name) && revoke(Key::from_id(id)));
+        }
+        any
+    }
+
+    /// The id and the name of a usable key in `/proc/keys`. The columns are: id, flags, usage,
+    /// timeout, permissions, uid, gid, type, and the name followed by a colon and the length.
+    fn parse_listed(line: &str) -> Option<(KeySerialId, &str)> {
+        let mut words = line.split_whitespace();
+        let (id, flags) = (words.next()?, words.next()?);
+        let name = words.nth(6)?.strip_suffix(':')?;
+        let id = i32::from_str_radix(id, 16).ok()?;
+        (!flags.contains(['R', 'D', 'i'])).then_some((KeySerialId(id), name))
+    }
+
+    fn revoke(key: Key) -> bool {
+        key.invalidate().or_else(|_| key.revoke()).is_ok()
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use crate::keys::stores::kernel_keyring::KernelKeyringError;
+    use std::time::Duration;
+
+    pub(super) fn store(_: &str, _: &[u8], _: Duration) -> Result<(), KernelKeyringError> {
+        Err(KernelKeyringError(String::from("only Linux has one")))
+    }
+
+    pub(super) fn find(_: &str) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+        None
+    }
+
+    pub(super) fn has_private_keyring() -> bool {
+        false
+    }
+
+    pub(super) fn renew(_: &str, _: Duration) {}
+
+    pub(super) fn forget(_: &str) -> bool {
+        false
+    }
+
+    pub(super) fn forget_all(_: &str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kernel_keyring_keeps_key_until_forgotten() {
+        let vault = format!("test-{}", std::process::id());
+        let now = Time::from_millis(1_000);
+        match store(&vault, &AeadKey::new([7; 32]), now, Duration::from_secs(60)) {
+            Ok(()) => {
+                let found = cached_key(&vault).unwrap();
+                assert_eq!((*found.key, found.until), ([7; 32], Time::from_millis(61_000)));
+                assert!(forget(&vault));
+                assert!(cached_key(&vault).is_none());
+            }
+            Err(error) => {
+                assert!(error.to_string().starts_with("the kernel keyring cannot be used: "), "{error}");
+                assert!(cached_key(&vault).is_none());
+            }
+        }
+        assert!(!forget(&vault));
+    }
+}

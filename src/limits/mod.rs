@@ -1,0 +1,434 @@
+//! Rate limits: two sliding windows, counted across processes, restarts and changes of the clock.
+//!
+//! The state is a file of fixed-width lines, one for each admitted request: its time on the wall
+//! clock and, if available, on the monotonic clock. Within one boot only the monotonic clock
+//! counts, so that setting the wall clock neither frees nor blocks requests. A missing or damaged
+//! file is restored from the audit log.
+
+mod backoff;
+mod lockdown;
+
+pub use backoff::Backoff;
+pub use lockdown::Lockdown;
+
+use crate::fs::{self, Appender, FileLock};
+use crate::time::{Moment, Time, Uptime};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The width of a line: two times of 13 digits (sufficient until the year 2286), the boot id, and
+/// the separators.
+const LINE_BYTES: usize = 37;
+/// The number of lines above which expired ones are removed.
+const COMPACT_AFTER_LINES: usize = 1024;
+
+/// A window: at most `most` requests in `length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Its name.
+    pub name: &'static str,
+    /// The most requests.
+    pub max_requests: u32,
+    /// Its length.
+    pub length: Duration,
+}
+
+/// The state of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowUsage {
+    /// The window.
+    pub window: Window,
+    /// The requests in it.
+    pub used: u32,
+    /// The time of the oldest request: when it leaves the window, one more is allowed.
+    pub oldest: Option<Time>,
+    /// How long until then.
+    pub frees: Option<Duration>,
+}
+
+impl WindowUsage {
+    /// Whether at least four fifths are used.
+    #[must_use]
+    pub fn is_high(&self) -> bool {
+        u64::from(self.used) * 5 >= u64::from(self.window.max_requests) * 4
+    }
+}
+
+/// Why a request is not allowed now.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A window is full.
+    #[error("{}", describe_full(usage.window))]
+    Full {
+        /// The window that stays full the longest.
+        usage: WindowUsage,
+        /// How long until a request is allowed.
+        wait: Duration,
+    },
+    /// The state cannot be read or written, so no request is allowed.
+    #[error("cannot count requests")]
+    Disk(#[from] fs::Error),
+    /// The provider asked to wait.
+    #[error("`{who}` asked to wait {} before the next request", crate::time::humanize(*wait))]
+    AskedToWait {
+        /// The provider, profile and model.
+        who: String,
+        /// The remaining waiting time.
+        wait: Duration,
+    },
+    /// Lockdown is active.
+    #[error("lockdown is active{}: nothing is sent", since.map_or(String::new(), |s| format!(" since {}", s.local_minute())))]
+    Lockdown {
+        /// Since when, if known.
+        since: Option<Time>,
+    },
+}
+
+fn describe_full(window: Window) -> String {
+    let length = crate::time::humanize(window.length);
+    match window.max_requests {
+        0 => format!("the rate limit is 0 requests in {length}: no request is allowed"),
+        most => format!("rate limit of {most} requests in {length} reached"),
+    }
+}
+
+impl Error {
+    /// How long until a retry makes sense.
+    #[must_use]
+    pub const fn wait(&self) -> Option<Duration> {
+        match self {
+            // With a limit of 0, waiting does not help.
+            Self::Full { usage: level, .. } if level.window.max_requests == 0 => None,
+            Self::Full { wait, .. } | Self::AskedToWait { wait, .. } => Some(*wait),
+            Self::Disk(_) | Self::Lockdown { .. } => None,
+        }
+    }
+}
+
+/// An admitted request.
+#[derive(Clone, Copy, Debug)]
+pub struct Admitted {
+    /// The state of each window, this request included.
+    pub windows: [WindowUsage; 2],
+    /// The number of requests restored from elsewhere, if the state was missing or damaged.
+    pub rebuilt: Option<usize>,
+}
+
+/// The counter at some moment, by which an older copy of its file is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestMark {
+    /// When the newest request was counted.
+    newest: Time,
+    /// The number of requests in the longest window then.
+    used: u32,
+}
+
+/// The counter.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    path: PathBuf,
+    windows: [Window; 2],
+}
+
+/// The content of the file.
+struct LimiterState {
+    uses: Vec<Moment>,
+    /// Whether the whole file has to be written.
+    rewrite: bool,
+    rebuilt: Option<usize>,
+}
+
+impl Limiter {
+    /// A counter with its state in `path`.
+    #[must_use]
+    pub fn new(path: PathBuf, per_minute: u32, per_hour: u32) -> Self {
+        let minute = Window { name: "minute", max_requests: per_minute, length: Duration::from_secs(60) };
+        let hour = Window { name: "hour", max_requests: per_hour, length: Duration::from_secs(3600) };
+        Self { path, windows: [minute, hour] }
+    }
+
+    /// Counts one request if it is allowed, under a lock, so that two processes cannot both take
+    /// the last slot. `seen` returns the times of requests since a moment from another source; it
+    /// is called only if the state is missing or damaged.
+    pub fn acquire(&self, now: Moment, recover: &dyn Fn(Time) -> Vec<Time>) -> Result<Admitted, Error> {
+        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
+        let mut file = if fs::exists(&self.path) { Some(Appender::open(&self.path)?) } else { None };
+        let LimiterState { mut uses, rewrite, rebuilt } = self.read(file.as_mut().map(Appender::read_all).transpose()?, now, recover);
+        let levels = self.windows.map(|w| window_usage(w, &uses, now));
+        let full = levels.iter().filter(|l| l.used >= l.window.max_requests).map(|l| (l.frees.unwrap_or(l.window.length), *l));
+        if let Some((wait, level)) = full.max_by_key(|(wait, _)| *wait) {
+            if rewrite {
+                self.write(&uses)?;
+            }
+            return Err(Error::Full { usage: level, wait });
+        }
+        uses.push(now);
+        match &mut file {
+            Some(file) if !rewrite => file.append(format_line(now).as_bytes())?,
+            _ => self.write(&uses)?,
+        }
+        Ok(Admitted { windows: self.windows.map(|w| window_usage(w, &uses, now)), rebuilt })
+    }
+
+    /// The state of the windows. Nothing is counted.
+    pub fn usage(&self, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<[WindowUsage; 2], Error> {
+        let LimiterState { uses, .. } = self.read(fs::read(&self.path)?, now, seen);
+        Ok(self.windows.map(|w| window_usage(w, &uses, now)))
+    }
+
+    /// The newest request and the number of requests; `None` if there are none.
+    pub fn mark(&self, now: Moment) -> Result<Option<RequestMark>, Error> {
+        let LimiterState { uses, .. } = self.read(fs::read(&self.path)?, now, &|_| Vec::new());
+        let used = u32::try_from(uses.len()).unwrap_or(u32::MAX);
+        Ok(uses.iter().map(|m| m.wall).max().map(|newest| RequestMark { newest, used }))
+    }
+
+    /// Adds the requests that a file older than the mark lacks, each as late as possible. Returns
+    /// their number.
+    pub fn raise_to(&self, mark: &RequestMark, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> Result<u32, Error> {
+        let _lock = FileLock::acquire(&self.path.with_extension("lock"))?;
+        let LimiterState { mut uses, .. } = self.read(fs::read(&self.path)?, now, seen);
+        let at = Moment { wall: mark.newest.min(now.wall), uptime: None };
+        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+        let known = u32::try_from(uses.len()).unwrap_or(u32::MAX);
+        let missing = mark.used.saturating_sub(known);
+        // If the newest request is in the file, the missing ones have left the window since.
+        if missing == 0 || now.since(at) >= longest || uses.iter().any(|m| m.wall >= mark.newest) {
+            return Ok(0);
+        }
+        uses.extend((0..missing).map(|_| at));
+        self.write(&uses)?;
+        Ok(missing)
+    }
+
+    fn write(&self, uses: &[Moment]) -> Result<(), Error> {
+        let fresh: String = uses.iter().map(|m| format_line(*m)).collect();
+        Ok(fs::write_cache_locked(&self.path, fresh.as_bytes())?)
+    }
+
+    fn read(&self, bytes: Option<Vec<u8>>, now: Moment, seen: &dyn Fn(Time) -> Vec<Time>) -> LimiterState {
+        let longest = self.windows.iter().map(|w| w.length).max().unwrap_or_default();
+        let missing = bytes.as_ref().is_none_or(Vec::is_empty);
+        let bytes = bytes.unwrap_or_default();
+        // A process crashed while writing a line, whose request was never admitted; or the disk
+        // lost a part, whose requests were. The audit log knows which.
+        let torn = bytes.len() % LINE_BYTES;
+        let mut uses = Vec::new();
+        let mut lines = 0;
+        let mut damaged = false;
+        let mut ahead = false;
+        for chunk in bytes.get(..bytes.len() - torn).unwrap_or_default().chunks_exact(LINE_BYTES) {
+            lines += 1;
+            match parse_line(chunk) {
+                // The wall clock was set back: count the request from now on, so that no request
+                // waits for a distant time.
+                Some(m) if now.since(m).is_zero() => {
+                    // Another process may have read the clock a moment later and written first.
+                    ahead |= m.wall.since(now.wall) > Duration::from_secs(1);
+                    uses.push(now);
+                }
+                Some(m) => uses.push(m),
+                None => damaged = true,
+            }
+        }
+        uses.retain(|m| now.since(*m) < longest);
+        let mut rebuilt = None;
+        if missing || damaged || torn != 0 {
+            let since = now.wall.saturating_sub(longest);
+            let others: Vec<Moment> = seen(since)
+                .into_iter()
+                .map(|t| Moment { wall: t.min(now.wall), uptime: None })
+                .filter(|m| now.since(*m) < longest)
+                .collect();
+            let more = others.len() > uses.len();
+            if more {
+                uses = others;
+            }
+            rebuilt = (damaged || more || missing && !uses.is_empty()).then_some(uses.len());
+        }
+        let rewrite = missing || damaged || ahead || torn != 0 || lines > COMPACT_AFTER_LINES.max(uses.len() * 2);
+        LimiterState { uses, rewrite, rebuilt }
+    }
+}
+
+/// Formats a line: `1800000000000 5f3a9c01 0000123456789`.
+fn format_line(moment: Moment) -> String {
+    let fit = |millis: i64| millis.clamp(0, 9_999_999_999_999);
+    let uptime = moment.uptime.unwrap_or(Uptime { boot_id: 0, millis: 0 });
+    let mut line = String::with_capacity(LINE_BYTES);
+    // Writing to a `String` cannot fail.
+    writeln!(line, "{:013} {:08x} {:013}", fit(moment.wall.millis()), uptime.boot_id, fit(uptime.millis)).unwrap_or_default();
+    line
+}
+
+fn parse_line(line: &[u8]) -> Option<Moment> {
+    let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let mut parts = text.split(' ');
+    let (wall, run, millis) = (parts.next()?, parts.next()?, parts.next()?);
+    let digits = |s: &str, n: usize| s.len() == n && s.bytes().all(|b| b.is_ascii_hexdigit());
+    if parts.next().is_some() || !digits(wall, 13) || !digits(run, 8) || !digits(millis, 13) {
+        return None;
+    }
+    let run = u32::from_str_radix(run, 16).ok()?;
+    let millis = millis.parse().ok()?;
+    Some(Moment { wall: Time::from_millis(wall.parse().ok()?), uptime: (run != 0).then_some(Uptime { boot_id: run, millis }) })
+}
+
+fn window_usage(window: Window, passed: &[Moment], now: Moment) -> WindowUsage {
+    let within = passed.iter().map(|m| now.since(*m)).filter(|age| *age < window.length);
+    let used = u32::try_from(within.clone().count()).unwrap_or(u32::MAX);
+    let age = within.max();
+    WindowUsage { window, used, oldest: age.map(|a| now.wall.saturating_sub(a)), frees: age.map(|a| window.length.saturating_sub(a)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limiter(per_minute: u32, per_hour: u32) -> (tempfile::TempDir, Limiter) {
+        let dir = tempfile::tempdir().unwrap();
+        let limiter = Limiter::new(dir.path().join("state/requests"), per_minute, per_hour);
+        (dir, limiter)
+    }
+
+    fn wall(seconds: i64) -> Time {
+        Time::from_millis(1_800_000_000_000 + seconds * 1000)
+    }
+
+    /// Only the wall clock is there.
+    fn at(seconds: i64) -> Moment {
+        Moment { wall: wall(seconds), uptime: None }
+    }
+
+    /// Both clocks are there, and the wall clock is off by so much.
+    fn both(seconds: i64, off: i64) -> Moment {
+        Moment { wall: wall(seconds + off), uptime: Some(Uptime { boot_id: 7, millis: 50_000 + seconds * 1000 }) }
+    }
+
+    fn waits(limiter: &Limiter, now: Moment) -> Option<u64> {
+        match limiter.acquire(now, &|_| Vec::new()) {
+            Ok(_) => None,
+            Err(Error::Full { wait, .. }) => Some(wait.as_secs()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn limiter_windows_slide() {
+        let (_dir, limiter) = limiter(2, 3);
+        assert_eq!(waits(&limiter, at(0)), None);
+        assert_eq!(waits(&limiter, at(10)), None);
+        assert_eq!(waits(&limiter, at(20)), Some(40));
+        assert_eq!(waits(&limiter, at(59)), Some(1));
+        assert_eq!(waits(&limiter, at(60)), None);
+        assert_eq!(waits(&limiter, at(130)), Some(3470));
+        assert_eq!(waits(&limiter, at(3599)), Some(1));
+        assert_eq!(waits(&limiter, at(3600)), None);
+    }
+
+    #[test]
+    fn limiter_ignores_wall_clock_changes() {
+        for off in [-86_400, -3600, 3600, 86_400] {
+            let (_dir, limiter) = limiter(2, 3);
+            assert_eq!(waits(&limiter, both(0, 0)), None);
+            assert_eq!(waits(&limiter, both(10, 0)), None);
+            assert_eq!(waits(&limiter, both(20, off)), Some(40), "{off}");
+            assert_eq!(waits(&limiter, both(59, off)), Some(1), "{off}");
+            assert_eq!(waits(&limiter, both(60, off)), None, "{off}");
+            assert_eq!(waits(&limiter, both(130, 0)), Some(3470), "{off}");
+            assert_eq!(waits(&limiter, both(3600, off)), None, "{off}");
+        }
+    }
+
+    #[test]
+    fn limiter_clock_set_back_locks_out_one_window() {
+        for off in [3600, 86_400] {
+            let (_dir, limiter) = limiter(1, 100);
+            assert_eq!(waits(&limiter, at(off)), None);
+            assert_eq!(waits(&limiter, at(0)), Some(60));
+            assert_eq!(waits(&limiter, at(30)), Some(30));
+            assert_eq!(waits(&limiter, at(60)), None);
+        }
+    }
+
+    #[test]
+    fn limiter_after_reboot_uses_uptime() {
+        let (_dir, limiter) = limiter(1, 100);
+        assert_eq!(waits(&limiter, both(0, 86_400)), None);
+        let later = |millis, off| Moment { wall: wall(off), uptime: Some(Uptime { boot_id: 8, millis }) };
+        // The wall clock was a day ahead before the start: only what runs now tells the time.
+        assert_eq!(waits(&limiter, later(20_000, 20)), Some(40));
+        assert_eq!(waits(&limiter, later(60_000, 60)), None);
+    }
+
+    #[test]
+    fn limiter_drops_torn_line() {
+        let (dir, limiter) = limiter(2, 3);
+        assert_eq!(waits(&limiter, at(0)), None);
+        Appender::open(&dir.path().join("state/requests")).unwrap().append(b"18000").unwrap();
+        assert_eq!(waits(&limiter, at(1)), None);
+        assert_eq!(waits(&limiter, at(2)), Some(58));
+        assert_eq!(fs::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), 2 * LINE_BYTES);
+    }
+
+    #[test]
+    fn limiter_rebuilds_damaged_state() {
+        let seen = |since: Time| [wall(-4000), wall(0), wall(1)].into_iter().filter(|t| *t >= since).collect::<Vec<_>>();
+        for spoil in ["", "what is this?\n", "1800000000000 00000000 000000000000x\n", "gone"] {
+            let (dir, limiter) = limiter(2, 10);
+            let path = dir.path().join("state/requests");
+            match spoil {
+                "gone" => drop(fs::remove(&path)),
+                other => fs::write(&path, other.repeat(3).as_bytes()).unwrap(),
+            }
+            match limiter.acquire(at(20), &seen) {
+                Err(Error::Full { wait, usage: level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
+                other => panic!("{spoil:?} {other:?}"),
+            }
+            assert_eq!(limiter.acquire(at(70), &|_| panic!("it was written anew")).unwrap().rebuilt, None);
+        }
+        let (_dir, limiter) = limiter(9, 9);
+        let passed = limiter.acquire(at(20), &seen).unwrap();
+        assert_eq!((passed.rebuilt, passed.windows[1].used), (Some(2), 3));
+    }
+
+    #[test]
+    fn older_copy_of_the_file_is_raised_to_its_mark() {
+        let (dir, limiter) = limiter(9, 9);
+        let path = dir.path().join("state/requests");
+        let none = |_: Time| Vec::new();
+        assert_eq!(limiter.mark(at(0)).unwrap(), None);
+        limiter.acquire(at(0), &none).unwrap();
+        let copy = fs::read(&path).unwrap().unwrap();
+        limiter.acquire(at(10), &none).unwrap();
+        limiter.acquire(at(20), &none).unwrap();
+        let mark = limiter.mark(at(20)).unwrap().unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
+        fs::write(&path, &copy).unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 2);
+        let levels = limiter.usage(at(30), &none).unwrap();
+        assert_eq!(levels.map(|l| l.used), [3, 3]);
+        assert_eq!(limiter.raise_to(&mark, at(30), &none).unwrap(), 0);
+        // An hour later none of them is in a window.
+        fs::remove(&path).unwrap();
+        assert_eq!(limiter.raise_to(&mark, at(3620), &none).unwrap(), 0);
+        assert_eq!(limiter.raise_to(&mark, at(3619), &none).unwrap(), 3);
+    }
+
+    #[test]
+    fn limiter_first_run_is_not_damage() {
+        let (_dir, limiter) = limiter(9, 9);
+        assert_eq!(limiter.acquire(at(0), &|_| Vec::new()).unwrap().rebuilt, None);
+    }
+
+    #[test]
+    fn limiter_removes_expired_lines() {
+        let (dir, limiter) = limiter(1_000_000, 1_000_000);
+        let old: String = (0..2 * i64::try_from(COMPACT_AFTER_LINES).unwrap()).map(|i| format_line(at(i / 1000))).collect();
+        fs::write(&dir.path().join("state/requests"), old.as_bytes()).unwrap();
+        assert_eq!(waits(&limiter, at(10_000)), None);
+        assert_eq!(fs::read(&dir.path().join("state/requests")).unwrap().unwrap().len(), LINE_BYTES);
+    }
+}

@@ -1,0 +1,5 @@
+//! What makes text safe to show: control characters are made visible, placeholders are restored.
+
+pub(super) mod displayable;
+pub(super) mod filter;
+pub mod sanitize;

@@ -1,0 +1,224 @@
+//! Placeholders: which value `[EMAIL_1]` stands for. Kept in memory only, and restored on the
+//! user's own screen only.
+
+pub(super) mod output_context;
+pub(super) mod restore;
+
+use crate::privacy::display::sanitize;
+use crate::privacy::placeholders::restore::Sensitivity;
+use crate::privacy::{Displayable, Kind, kind};
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use zeroize::Zeroizing;
+
+pub use crate::privacy::placeholders::restore::{Audience, Restorer};
+
+/// The placeholders of one conversation. The same value gets the same placeholder for its lifetime.
+/// It is never saved.
+#[derive(Clone, Default)]
+pub struct Placeholders {
+    entries: Vec<PlaceholderEntry>,
+    /// Entries by a hash of kind and value, so that no second copy of a value is stored.
+    by_value: HashMap<u64, Vec<usize>>,
+    /// Entries by name, such as `EMAIL_1`.
+    by_name: HashMap<String, usize>,
+    /// The highest number of each kind that is in use, or reserved because a text already contains
+    /// it.
+    highest: HashMap<String, u32>,
+    hasher: RandomState,
+}
+
+/// One value and its number.
+#[derive(Clone)]
+pub(super) struct PlaceholderEntry {
+    kind: Kind,
+    number: u32,
+    value: Zeroizing<String>,
+}
+
+impl PlaceholderEntry {
+    fn placeholder(&self) -> String {
+        format!("[{}_{}]", self.kind, self.number)
+    }
+
+    pub(super) fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether the value is secret or personal. A wallet address is public; a seed phrase grants
+    /// access.
+    pub(super) fn class(&self) -> Sensitivity {
+        let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
+        if phrase || is_secret(&self.kind) { Sensitivity::Secret } else { Sensitivity::Personal }
+    }
+
+    /// The first and last characters of a long key. Short values and values that may contain words
+    /// are not shown at all.
+    pub(super) fn mask(&self) -> String {
+        // Nine of 24 characters leave 15 unknown, too many to guess.
+        let is_key = [kind::API_KEY, kind::SECRET, kind::JWT, kind::COOKIE].iter().any(|key| self.kind == *key);
+        if !is_key || self.value.len() < 24 || !self.value.bytes().all(|b| b.is_ascii_graphic()) {
+            return format!("[{}_{} ••••]", self.kind, self.number);
+        }
+        let (head, tail) = (self.value.get(..5).unwrap_or_default(), self.value.get(self.value.len() - 4..).unwrap_or_default());
+        format!("{head}…{tail}")
+    }
+}
+
+impl Placeholders {
+    /// Returns the placeholder of a value: its existing one, or one with the next free number of
+    /// its kind.
+    pub(super) fn placeholder_for(&mut self, kind: &Kind, value: &str) -> String {
+        let hash = self.hasher.hash_one((kind, value));
+        let known = self.by_value.get(&hash).into_iter().flatten().filter_map(|&i| self.entries.get(i));
+        if let Some(entry) = known.into_iter().find(|entry| entry.kind == *kind && entry.value.as_str() == value) {
+            return entry.placeholder();
+        }
+        let number = self.highest.entry(kind.to_string()).or_insert(0);
+        *number += 1;
+        let entry = PlaceholderEntry { kind: kind.clone(), number: *number, value: Zeroizing::new(value.to_owned()) };
+        let placeholder = entry.placeholder();
+        self.by_value.entry(hash).or_default().push(self.entries.len());
+        self.by_name.insert(placeholder.trim_matches(['[', ']']).to_owned(), self.entries.len());
+        self.entries.push(entry);
+        placeholder
+    }
+
+    /// Reserves the number of a placeholder that a text already contains (`[EMAIL_3]`), so that no
+    /// other value gets it.
+    pub(super) fn reserve(&mut self, placeholder: &str) {
+        let name = placeholder.trim_matches(['[', ']']).to_ascii_uppercase();
+        if self.by_name.contains_key(&name) {
+            return;
+        }
+        if let Some((kind, number)) = name.rsplit_once('_') {
+            let number = number.parse().unwrap_or(0);
+            let highest = self.highest.entry(kind.to_owned()).or_insert(0);
+            *highest = number.max(*highest);
+        }
+    }
+
+    /// Whether no value has been replaced so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The number of values replaced so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The entry for a name such as `EMAIL_1`.
+    pub(super) fn entry(&self, name: &str) -> Option<&PlaceholderEntry> {
+        self.by_name.get(name).and_then(|&i| self.entries.get(i))
+    }
+
+    /// The full value of a name such as `EMAIL_1` or `[email_1]`, for the user's screen when they
+    /// ask for it.
+    #[must_use]
+    pub fn reveal(&self, name: &str) -> Option<Displayable> {
+        let name = name.trim_matches(['[', ']']).to_ascii_uppercase();
+        self.entry(&name).map(|entry| Displayable::from(entry.value.as_str()))
+    }
+
+    /// Restores a reply while it streams in.
+    #[must_use]
+    pub fn restorer(&self, audience: Audience) -> Restorer<'_> {
+        Restorer::new(self, audience)
+    }
+
+    /// Restores a whole text for display, and returns how many values were not restored in full.
+    #[must_use]
+    pub fn restore(&self, text: &str, audience: Audience) -> (Displayable, usize) {
+        let mut restorer = self.restorer(audience);
+        let mut out = restorer.push(&sanitize::sanitize(text));
+        out.push_str(&restorer.finish());
+        (Displayable::from_sanitized(out), restorer.left_out())
+    }
+
+    /// Replaces every placeholder, wherever it occurs.
+    #[cfg(test)]
+    pub(super) fn substitute(&self, text: &str) -> String {
+        placeholder_spans(text.as_bytes()).into_iter().rev().fold(text.to_owned(), |mut out, (start, end)| {
+            if let Some(entry) = text.get(start + 1..end - 1).and_then(|name| self.entry(name)) {
+                out.replace_range(start..end, &entry.value);
+            }
+            out
+        })
+    }
+
+    /// Each placeholder with its value, for the user's terminal: secrets masked, other values safe
+    /// to print.
+    #[must_use]
+    pub fn list(&self) -> Vec<(String, String)> {
+        let shown = |entry: &PlaceholderEntry| match entry.class() {
+            Sensitivity::Secret => format!("{} ({} characters)", entry.mask(), entry.value.chars().count()),
+            Sensitivity::Personal => Displayable::line(&entry.value).plain().into_owned(),
+        };
+        self.entries.iter().map(|entry| (entry.placeholder(), shown(entry))).collect()
+    }
+}
+
+impl fmt::Debug for Placeholders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Placeholders(_; {})", self.entries.len())
+    }
+}
+
+/// Whether values of a kind are masked even for the user.
+fn is_secret(kind: &Kind) -> bool {
+    [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS]
+        .iter()
+        .any(|secret| kind == secret)
+}
+
+/// The positions of placeholders in a text: `[`, a kind, `_`, a number, `]`.
+pub(super) fn placeholder_spans(bytes: &[u8]) -> Vec<(usize, usize)> {
+    memchr::memchr_iter(b'[', bytes)
+        .filter_map(|open| {
+            let inside = bytes.get(open + 1..bytes.len().min(open + 48))?;
+            if !inside.first()?.is_ascii_alphabetic() {
+                return None;
+            }
+            let close = inside.iter().position(|&b| !(b.is_ascii_alphanumeric() || b == b'_'))?;
+            let name = inside.get(..close)?;
+            let digits = name.len() - name.iter().rposition(|b| !b.is_ascii_digit())? - 1;
+            let kind = name.get(..name.len() - digits)?.strip_suffix(b"_")?;
+            let one_case = kind.iter().all(|b| !b.is_ascii_lowercase()) || kind.iter().all(|b| !b.is_ascii_uppercase());
+            (inside.get(close) == Some(&b']') && (1..=7).contains(&digits) && !kind.is_empty() && one_case)
+                .then_some((open, open + close + 2))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholder_list_masks_secrets() {
+        let mut table = Placeholders::default();
+        table.placeholder_for(&Kind::built_in(kind::EMAIL), "ann@initech.com");
+        table.placeholder_for(&Kind::built_in(kind::PASSWORD), "hunter2");
+        table.placeholder_for(&Kind::built_in(kind::API_KEY), "abcdefghijklmnopqrstuvwxyz");
+        let shown = [
+            ("[EMAIL_1]", "ann@initech.com"),
+            ("[PASSWORD_1]", "[PASSWORD_1 ••••] (7 characters)"),
+            ("[API_KEY_1]", "abcde…wxyz (26 characters)"),
+        ];
+        assert_eq!(table.list(), shown.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(format!("{table:?}"), "Placeholders(_; 3)");
+    }
+
+    #[test]
+    fn placeholder_spans_are_found() {
+        let found = |text: &str| placeholder_spans(text.as_bytes()).into_iter().map(|(a, b)| text[a..b].to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            found("a [EMAIL_1], [[CREDIT_CARD_12]] [email_2] [x] [A_] [_1] [Item_1] [EMAIL_1"),
+            ["[EMAIL_1]", "[CREDIT_CARD_12]", "[email_2]"]
+        );
+    }
+}

@@ -1,0 +1,495 @@
+//! Values assigned to a secret's field name, in any syntax: settings, code, markup, tables,
+//! commands.
+//!
+//! `read` is called where the index saw a field name. It tries, in order: seed phrase, column of
+//! a table, assignment (`connected`, then `found` and `judgement`); only if none of these
+//! decides, the prose readers in `sentence`, `script` and `aside`.
+
+use crate::privacy::kind::{PASSWORD, SECRET};
+use crate::privacy::scan::bytes::{TextBytes, count_byte, find, is_ident};
+use crate::privacy::scan::context::begins_word;
+use crate::privacy::scan::word_set::{WordSet, word_set};
+use crate::privacy::scan::{FIELD_NAME, Scan};
+use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field_names::{self, FieldKind};
+use crate::privacy::secrets::prose;
+use crate::privacy::secrets::value_parser::value_at;
+
+/// The syntax a value is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::privacy) enum Syntax {
+    Quoted,
+    /// `NAME=value` to the end of the line, as in `.env` files and shells.
+    Line,
+    /// After `name: ` or `name = `, without quotes.
+    Bare,
+    Query,
+    /// A command-line argument.
+    Argument,
+    /// The text of an XML element or a cell of a table.
+    Cell,
+}
+
+/// A field name with its position.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::privacy) struct FieldName<'t> {
+    pub(in crate::privacy) text: TextBytes<'t>,
+    pub(in crate::privacy) word: FieldKind,
+    /// The whole identifier.
+    pub(in crate::privacy) start: usize,
+    pub(in crate::privacy) end: usize,
+    /// The word in it that marks a secret.
+    pub(in crate::privacy) at: usize,
+    pub(in crate::privacy) to: usize,
+}
+
+impl<'t> FieldName<'t> {
+    pub(in crate::privacy) fn head(&self) -> &'t [u8] {
+        self.text.slice(self.start, self.at)
+    }
+
+    fn tail(&self) -> &'t [u8] {
+        self.text.slice(self.to, self.end)
+    }
+
+    /// Whether it is written in the style of environment variables: `DB_PASSWORD`.
+    pub(in crate::privacy) fn is_upper(&self) -> bool {
+        let name = self.text.slice(self.start, self.end);
+        !name.iter().any(u8::is_ascii_lowercase) && name.iter().any(u8::is_ascii_uppercase)
+    }
+}
+
+/// Words that make a `key` the password of a wireless network.
+static WIFI_WORDS: WordSet = word_set!(["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
+
+/// Looks for a value after a field name.
+pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: FieldKind) {
+    let text = scan.text;
+    if at < scan.named || scan.is_covered(at) {
+        return;
+    }
+    // Some keywords include the sign after the name; exclude it.
+    let to = at + text.slice(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
+    let Some(name) = field_name_at(text, at, to, word) else { return };
+    // `webhook_secret`: the word behind tells more.
+    let opens = word == FieldKind::Opaque && [&b"_secret"[..], b"Secret", b"-secret"].iter().any(|tail| name.tail().starts_with(tail));
+    if opens
+        || !crate::privacy::secrets::affixes::prefix_allows(name.head(), word)
+        || !crate::privacy::secrets::affixes::suffix_allows(name.tail(), word)
+    {
+        // Another word of the same name may tell: `key-store-password`.
+        scan.named = scan.named.max(to);
+        return;
+    }
+    let wireless = matches!(word, FieldKind::Key | FieldKind::Secret)
+        && name.start == name.at
+        && crate::privacy::scan::context::preceded_within(text, name.start, 60, &WIFI_WORDS);
+    let name = if wireless { FieldName { word: FieldKind::Password, ..name } } else { name };
+    if word == FieldKind::Phrase {
+        prose::seed_phrase(scan, &name);
+        return;
+    }
+    if matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret)
+        && crate::privacy::secrets::tables::password_column(scan, &name)
+    {
+        scan.named = scan.named.max(name.end);
+        return;
+    }
+    if crate::privacy::secrets::command_output::app_password(scan, &name) || word != FieldKind::Credentials && match_assignment(scan, &name)
+    {
+        return;
+    }
+    scan.named = scan.named.max(name.end);
+    prose::read(scan, &name);
+}
+
+/// Returns the identifier around a word, if the word is a whole part of it.
+fn field_name_at(text: TextBytes<'_>, at: usize, to: usize, word: FieldKind) -> Option<FieldName<'_>> {
+    let start = text.scan_back(at, 48, |b| is_ident(b) || b == b'-' || b == b'.');
+    let short = to - at <= 6;
+    if text.at(at) < 0x80 && short && !begins_word(text, at) {
+        let glued = text.slice(text.scan_back(at, 16, |b| b.is_ascii_alphabetic()), at);
+        if !crate::privacy::secrets::affixes::is_fused(glued)
+            && !field_names::split_identifier(glued).last().is_some_and(crate::privacy::secrets::affixes::is_fused)
+        {
+            return None;
+        }
+    }
+    let (next, last) = (text.at(to), text.byte_before(to));
+    if (next.is_ascii_lowercase() && last.is_ascii_alphabetic()) || (next.is_ascii_uppercase() && last.is_ascii_uppercase()) {
+        // A plural, or the beginning of another word.
+        let plural = next.eq_ignore_ascii_case(&b's') && !text.at(to + 1).is_ascii_alphanumeric();
+        let compound = word == FieldKind::Password && !glued_pass(text.slice(at, to))
+            || (to - at > 4 && matches!(text.slice(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
+        if !plural && !compound {
+            return None;
+        }
+        if plural && matches!(word, FieldKind::Key | FieldKind::Pin) {
+            return None;
+        }
+    }
+    let mut end = text.scan_while(to, 48, is_ident);
+    // Include `-hash` of `password-hash` and `.old` of `spring.datasource.password.old`, but not
+    // the end of a sentence.
+    while matches!(text.at(end), b'-' | b'.') && text.at(end + 1).is_ascii_alphabetic() && end - to < 48 {
+        end = text.scan_while(end + 1, 48, is_ident);
+    }
+    Some(FieldName { text, word, start, end, at, to })
+}
+
+/// `userpass`: behind it more of another name may follow, `userPassword`, which tells more itself.
+fn glued_pass(word: &[u8]) -> bool {
+    word.len() > 4 && word.to_ascii_lowercase().ends_with(b"pass")
+}
+
+/// Looks for a sign of assignment behind the name and a value behind it. Says whether this place is settled.
+fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
+    let text = scan.text;
+    let holds = matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret | FieldKind::Key);
+    if let Some((start, end)) = char_list(text, name.end).filter(|_| holds) {
+        scan.report(start, end, kind_of(name), "listed-characters", FIELD_NAME);
+        scan.named = end;
+        return true;
+    }
+    let Some((from, syntax)) = find_separator(text, name) else {
+        return false;
+    };
+    scan.named = name.end;
+    // The name repeated.
+    let own = text.slice(name.at, name.to);
+    if !own.is_empty() && text.slice(from, from + own.len()).eq_ignore_ascii_case(own) && matches!(text.at(from + own.len()), b':' | b'=') {
+        return true;
+    }
+    if let Some((start, end)) = byte_list(text, from).filter(|_| matches!(name.word, FieldKind::Secret | FieldKind::Key)) {
+        scan.report(start, end, crate::privacy::kind::PRIVATE_KEY, "key-bytes", FIELD_NAME);
+        scan.named = end;
+        return true;
+    }
+    let mut from = from;
+    // Up to two more values: after a type, or the other side of a comparison.
+    for _ in 0..2 {
+        let Some(candidate) = value_at(text, &mut scan.run, from, syntax, name) else {
+            return syntax != Syntax::Bare;
+        };
+        if candidate.is_type {
+            let kind = text.slice(candidate.start, candidate.end);
+            if NUMERIC_TYPES.contains(&kind) {
+                return true;
+            }
+            from = candidate.next;
+            continue;
+        }
+        if crate::privacy::secrets::classify::is_secret(text, name, &candidate) {
+            let kind = kind_of(name);
+            scan.report(candidate.start, candidate.end, kind, rule_of(name.word), FIELD_NAME);
+            scan.named = candidate.end;
+            return true;
+        }
+        // `password: the one on the fridge is hunter2` is a sentence: leave it to `sentence`.
+        return candidate.syntax != Syntax::Bare;
+    }
+    true
+}
+
+/// Finds a list of at least 16 bytes: `[17, 203, …]`, `{0x11, 0xcb, …}`.
+fn byte_list(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
+    // Skip what may precede the list: `[u8; 32] = [`, `[]byte{`, `new byte[] {`,
+    // `Uint8Array.from([`.
+    let head = text.slice(from, from + 40);
+    let list = head.windows(2).position(|w| matches!(w, [b'[' | b'{', b'0'..=b'9' | b' ' | b'\n']))?;
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'[' | b']' | b' ' | b';' | b'=' | b'&' | b'.' | b'(' | b'!' | b'*');
+    if !head.get(..list).unwrap_or_default().iter().all(plain) {
+        return None;
+    }
+    let from = from + list;
+    let end = text.scan_while(from + 1, 4096, |b| b.is_ascii_hexdigit() || b.is_ascii_whitespace() || matches!(b, b',' | b'x' | b'X'));
+    let list = text.slice(from + 1, end);
+    let byte = |word: &[u8]| match word.strip_prefix(b"0x").or_else(|| word.strip_prefix(b"0X")) {
+        Some(hex) => (1..=2).contains(&hex.len()),
+        None => (1..=3).contains(&word.len()) && word.iter().all(u8::is_ascii_digit),
+    };
+    let mut words = list.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter(|word| !word.is_empty());
+    let many = count_byte(list, b',') >= 15 && words.all(byte);
+    (many && matches!(text.at(end), b']' | b'}')).then_some((from + 1, end))
+}
+
+/// Types that a secret never has.
+const NUMERIC_TYPES: &[&[u8]] = &[
+    b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32", b"f64", b"bool", b"int", b"long", b"float",
+    b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
+];
+
+/// Words in the names of service keys, which are of kind `API_KEY`.
+static SERVICE_KEY_WORDS: WordSet = word_set!(["api", "token", "access"]);
+
+/// The kind reported for a value of this name.
+pub(in crate::privacy) fn kind_of(name: &FieldName<'_>) -> &'static str {
+    match name.word {
+        FieldKind::Password | FieldKind::Pass | FieldKind::Pin | FieldKind::Credentials => PASSWORD,
+        FieldKind::Secret | FieldKind::Key | FieldKind::Phrase | FieldKind::Opaque => {
+            if SERVICE_KEY_WORDS.occurs_in(name.text.slice(name.start, name.end)) { crate::privacy::kind::API_KEY } else { SECRET }
+        }
+    }
+}
+
+fn rule_of(word: FieldKind) -> &'static str {
+    match word {
+        FieldKind::Password | FieldKind::Pass | FieldKind::Credentials => "named-password",
+        FieldKind::Pin => "named-code",
+        FieldKind::Secret | FieldKind::Phrase => "named-secret",
+        FieldKind::Key => "named-key",
+        FieldKind::Opaque => "named-session",
+    }
+}
+
+/// Skips the signs that close a name and the sign that connects it with a value.
+fn find_separator(text: TextBytes<'_>, name: &FieldName<'_>) -> Option<(usize, Syntax)> {
+    let closed = text.scan_while(name.end, 12, |b| matches!(b, b'"' | b'\'' | b'`' | b']' | b'\\' | b'*' | b')' | b'}'));
+    let quoted = text.slice(name.end, closed).iter().any(|b| matches!(b, b'"' | b'\'' | b'`'));
+    let i = text.skip_blanks(closed);
+    let tight = i == closed;
+    let rest = text.slice(i, i + 4);
+    let after = |n: usize| text.scan_while(i + n, 2, |b| b == b'*');
+    if quoted
+        && matches!(rest.first(), Some(b',' | b'\n' | b'\r'))
+        && let Some(value) = space_separated(text, name, closed, quoted)
+    {
+        return Some(value);
+    }
+    if text.starts_with_at(i, b"by lazy") {
+        return Some((text.scan_while(i + 7, 6, |b| matches!(b, b' ' | b'{')), Syntax::Bare));
+    }
+    if quoted && rest.first() == Some(&b'{') {
+        // `variable "db_password" { default = "…" }`
+        let end = text.scan_while(i, 300, |b| b != b'}');
+        let word = find(text.slice(i, end), b"default")?;
+        let sign = text.scan_while(i + word + 7, 12, |b| b == b' ');
+        return (text.at(sign) == b'=').then(|| (text.skip_blanks(sign + 1), Syntax::Bare));
+    }
+    if quoted {
+        // `get('#password').type('…')`, `find_element(By.NAME, "password").send_keys("…")`
+        for call in [&b".type("[..], b".fill(", b".send_keys(", b".sendKeys(", b".setValue(", b".val(", b".clear().type("] {
+            if text.starts_with_at(closed, call) {
+                return Some((closed + call.len(), Syntax::Bare));
+            }
+        }
+    }
+    if let Some(from) = skip_tags(text, closed) {
+        return Some((from, Syntax::Cell));
+    }
+    if text.at(closed) == b'\t' && !quoted && name.word == FieldKind::Password && !matches!(rest.first(), Some(b':' | b'=' | b'|')) {
+        return Some((i, Syntax::Cell));
+    }
+    match rest {
+        [b'-', b'>', ..] if tight => None,
+        [b'<', b'-', ..] if !tight => Some((text.skip_blanks(i + 2), Syntax::Bare)),
+        [b':' | b'+' | b'?' | b'!' | b'.' | b'=', b'=', ..] | [b'=' | b'-', b'>', ..] | [b'|', b'|', b'=', ..] => {
+            let signs = text.scan_while(i, 4, |b| matches!(b, b':' | b'=' | b'>' | b'-' | b'?' | b'!' | b'+' | b'.' | b'|'));
+            Some((text.skip_blanks(signs), Syntax::Bare))
+        }
+        [b'=', ..] => {
+            let from = text.skip_blanks(i + 1);
+            let before = text.byte_before(name.start);
+            if matches!(before, b'?' | b'&') {
+                return Some((i + 1, Syntax::Query));
+            }
+            Some((from, if tight && from == i + 1 { Syntax::Line } else { Syntax::Bare }))
+        }
+        [b':', b':', ..] => None,
+        [b':', ..] => {
+            let from = text.skip_blanks(after(1));
+            Some((next_line_value(text, from, quoted), Syntax::Bare))
+        }
+        [0xEF, 0xBC, 0x9A, ..] => Some((text.skip_blanks(i + 3), Syntax::Bare)),
+        // `set("password", "hunter2")`, but not an item of a list of words.
+        [b',', ..] if quoted => {
+            // `fill('input[name=password]', '…')`
+            let open = text.scan_back(name.start, 40, |b| !matches!(b, b'"' | b'\'' | b'`' | b'\n' | b',' | b'('));
+            let open = text.scan_back(open, 3, |b| matches!(b, b'"' | b'\'' | b'`' | b'\\' | b':'));
+            let first = matches!(text.byte_before(text.scan_back(open, 4, |b| b == b' ')), b'(' | b'[' | b'{');
+            Some((text.skip_blanks(i + 1), Syntax::Bare)).filter(|&(from, _)| first && opens_quote(text, from))
+        }
+        [b'>', ..] if tight => {
+            let opened = text.byte_before(name.start);
+            (matches!(opened, b'<' | b':') || quoted).then_some((text.scan_while(i + 1, 64, |b| b.is_ascii_whitespace()), Syntax::Cell))
+        }
+        // `{{ .Values.password | b64enc }}`, `echo $password | wc`: a pipe, not a value.
+        [b'|', ..] if in_expression(text, name.start) => None,
+        [b'|' | b'\t', ..] if !quoted => Some((text.scan_while(i, 16, |b| matches!(b, b'|' | b' ' | b'\t' | b'`' | b'*')), Syntax::Cell))
+            .filter(|_| rest.first() == Some(&b'|')),
+        [b'(', b'"' | b'\'', ..] if tight => Some((i + 1, Syntax::Bare)),
+        _ => space_separated(text, name, closed, quoted),
+    }
+}
+
+/// Whether a position is inside a template expression, or the name there is a shell variable.
+fn in_expression(text: TextBytes<'_>, at: usize) -> bool {
+    let before = text.slice(text.line_start(at, 80), at);
+    let open = before.windows(2).rposition(|w| matches!(w, b"{{" | b"{%" | b"<%"));
+    matches!(before.last(), Some(b'$')) || open.is_some_and(|p| !before.windows(2).skip(p).any(|w| matches!(w, b"}}" | b"%}" | b"%>")))
+}
+
+/// Finds a list of characters: `{'h', 'u', 'n', 't'}`.
+fn char_list(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
+    let head = text.slice(from, from + 24);
+    let plain = |b: &u8| b.is_ascii_digit() || matches!(b, b' ' | b'[' | b']' | b'=' | b'(' | b'"' | b'\'' | b':');
+    let open = head.iter().position(|b| matches!(b, b'{' | b'[') && !matches!(head.first(), Some(b'.' | b',')))?;
+    let open = if head.get(open) == Some(&b'[') { head.iter().rposition(|b| matches!(b, b'{' | b'['))? } else { open };
+    head.get(..open)?.iter().all(plain).then_some(())?;
+    let start = text.scan_while(from + open + 1, 16, |b| b.is_ascii_whitespace());
+    let (mut count, mut at, mut end) = (0, start, start);
+    while count < 512 && text.at(at) == b'\'' {
+        let Some((_, next)) = crate::privacy::tokens::packed::list_element(text, at) else { break };
+        (count, end) = (count + 1, next);
+        at = text.scan_while(next, 16, |b| b.is_ascii_whitespace() || b == b',');
+    }
+    (count >= 4).then_some((start, end))
+}
+
+/// Skips the tags and the sign between a name and its value in markup: `<b>Password:</b> <code>`,
+/// `<key>password</key><string>`.
+fn skip_tags(text: TextBytes<'_>, from: usize) -> Option<usize> {
+    let mut i = text.scan_while(from, 1, |b| b == b':');
+    if text.at(i) != b'<' || text.at(i + 1) != b'/' {
+        return None;
+    }
+    let mut opened = false;
+    for _ in 0..5 {
+        let end = text.scan_while(i + 1, 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b' ' | b'=' | b'"' | b'-'));
+        if text.at(i) != b'<' || text.at(end) != b'>' {
+            break;
+        }
+        opened |= text.at(i + 1) != b'/';
+        i = text.scan_while(end + 1, 40, |b| b.is_ascii_whitespace() || b == b':');
+    }
+    (opened && text.at(i) != b'<').then_some(i)
+}
+
+/// Words before a name whose value follows after a space; and those that also count before
+/// lower-case names.
+static SPACE_SEPARATED_PREFIXES: WordSet =
+    word_set!(["env ", "arg ", "machine ", "login ", "setenv ", "requirepass", "masterauth", "config set ", "set "]);
+static LOWERCASE_PREFIXES: WordSet = word_set!(["machine ", "login ", "config set"]);
+
+/// Finds a value separated by a space only: flags, SQL, Dockerfiles, `.netrc`, `value="…"` in
+/// markup.
+fn space_separated(text: TextBytes<'_>, name: &FieldName<'_>, closed: usize, quoted: bool) -> Option<(usize, Syntax)> {
+    let i = text.scan_while(closed, 40, |b| b == b' ' || b == b'\t' || b == b'\n' || b == b'\r' || (quoted && matches!(b, b',' | b'-')));
+    if quoted || text.byte_before(name.start) == b':' {
+        // `name="password" value="…"`, `"name": "TOKEN", "value": "…"`, and the same in YAML.
+        let label = text.scan_while(i, 3, |b| matches!(b, b'"' | b'\'' | b'-'));
+        if text.starts_with_ignore_case_at(label, b"value") || text.starts_with_ignore_case_at(label, b"content") {
+            let end = text.scan_while(label, 8, |b| b.is_ascii_alphabetic());
+            let sign = text.scan_while(end, 6, |b| matches!(b, b'"' | b'\'' | b'=' | b':' | b' '));
+            return text.slice(end, sign).iter().any(|b| matches!(b, b'=' | b':')).then(|| {
+                let open = text
+                    .scan_while(end, 6, |b| matches!(b, b'=' | b':' | b' '))
+                    .max(end + usize::from(matches!(text.at(end), b'"' | b'\'')));
+                let from = text.scan_while(open, 3, |b| matches!(b, b'=' | b':' | b' '));
+                // The same in YAML, where the value may stand in the lines below.
+                (if text.at(end) == b':' { next_line_value(text, from, false) } else { from }, Syntax::Bare)
+            });
+        }
+        return None;
+    }
+    let line_start = text.line_start(name.start, 160);
+    let line = text.slice(line_start, name.start);
+    let i = text.skip_blanks(closed);
+    if i == closed {
+        // `- name: DB_PASSWORD` and `value: …` on the next line.
+        let behind = |label: &[u8]| {
+            name.start.checked_sub(label.len()).is_some_and(|at| at >= line_start && text.starts_with_ignore_case_at(at, label))
+        };
+        if matches!(text.at(i), b'\n' | 0)
+            && (behind(b"name: ") || behind(b"key: "))
+            && let Some(value) = value_below(text, i).or_else(|| value_above(text, line_start))
+        {
+            return Some((next_line_value(text, text.skip_blanks(value + 6), false), Syntax::Bare));
+        }
+        return None;
+    }
+    let flag = name.head().starts_with(b"-") && (text.byte_before(name.start).is_ascii_whitespace() || text.byte_before(name.start) == 0)
+        || line.ends_with(b"--");
+    if flag || text.slice(name.start, name.at).starts_with(b"--") {
+        return Some((i, Syntax::Argument));
+    }
+    let told = name.is_upper() || line.len() < 64 && line.iter().any(|b| matches!(b, b'm' | b'M' | b'l' | b'L' | b'c' | b'C'));
+    if !told {
+        return (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password).then_some((i, Syntax::Bare));
+    }
+    // `set TOKEN to …`, `my login is bob and the password is …` are sentences.
+    let words: [&[u8]; 7] = [b"to ", b"is ", b"was ", b"for ", b"should ", b"ist ", b"are "];
+    let to = words.iter().any(|word| text.starts_with_ignore_case_at(i, word));
+    // `ENV NAME value`: nothing follows the value, unlike in a sentence.
+    let alone = || {
+        let value = text.scan_while(i, 256, |b| !b.is_ascii_whitespace());
+        text.slice(value, text.line_end(value, 16)).trim_ascii().is_empty()
+            || !text.at(i).is_ascii_lowercase()
+            || !text.slice(i, value).iter().all(u8::is_ascii_lowercase)
+    };
+    if !to && alone() && SPACE_SEPARATED_PREFIXES.occurs_in(line) && (name.is_upper() || LOWERCASE_PREFIXES.occurs_in(line)) {
+        return Some((i, Syntax::Argument));
+    }
+    if matches!(name.text.slice(name.at, name.to), b"requirepass" | b"masterauth") {
+        return Some((i, Syntax::Argument));
+    }
+    // SQL: `WITH PASSWORD 'x'`, `SET PASSWORD 'x'`.
+    (matches!(text.at(i), b'\'' | b'"') && name.word == FieldKind::Password).then_some((i, Syntax::Bare))
+}
+
+/// The `value:` of the item of YAML whose `name:` ends at a place: within the next three lines, before the next item.
+fn value_below(text: TextBytes<'_>, from: usize) -> Option<usize> {
+    let mut line = from;
+    for _ in 0..3 {
+        let next = text.scan_while(line, 40, |b| b.is_ascii_whitespace());
+        if text.starts_with_ignore_case_at(next, b"value:") {
+            return Some(next);
+        }
+        if text.at(next) == b'-' || next == line {
+            return None;
+        }
+        line = text.line_end(next, 100);
+    }
+    None
+}
+
+/// The `value:` of the same item in the lines above, if the name does not begin the item.
+fn value_above(text: TextBytes<'_>, line: usize) -> Option<usize> {
+    let mut line = line;
+    for _ in 0..4 {
+        if text.at(text.skip_blanks(line)) == b'-' || line == 0 {
+            return None;
+        }
+        line = text.line_start(line - 1, 160);
+        let first = text.scan_while(line, 40, |b| matches!(b, b' ' | b'-'));
+        if text.starts_with_ignore_case_at(first, b"value:") {
+            return Some(first);
+        }
+    }
+    None
+}
+
+/// Where a value begins that stands in the line below its name.
+fn next_line_value(text: TextBytes<'_>, from: usize, quoted: bool) -> usize {
+    let sign = text.scan_while(from, 1, |b| matches!(b, b'|' | b'>'));
+    let block = text.scan_while(sign, 2 * (sign - from), |b| matches!(b, b'-' | b'+' | b'0'..=b'9'));
+    // `|- # a comment`
+    let comment = text.skip_blanks(block);
+    let block = if sign > from && text.at(comment) == b'#' { text.line_end(comment, 100) } else { block };
+    if matches!(text.at(block), b'\n' | b'\r') && !quoted {
+        let below = text.scan_while(block, 60, |b| b.is_ascii_whitespace());
+        let end = text.line_end(below, 200);
+        let line = text.slice(below, end);
+        let alone = !line.is_empty() && !line.contains(&b' ') && !line.contains(&b':') && !line.contains(&b'=');
+        let blank = count_byte(text.slice(block, below), b'\n') > if sign > from { 2 } else { 1 };
+        if alone && !blank && (block > from || char_stats::looks_like_password(line)) {
+            return below;
+        }
+    }
+    from
+}
+
+fn opens_quote(text: TextBytes<'_>, at: usize) -> bool {
+    let at = text.scan_while(at, 2, |b| b == b'\\');
+    matches!(text.at(at), b'"' | b'\'' | b'`')
+}

@@ -1,0 +1,482 @@
+//! Costs in whole nano-dollars: the provider's figure, parsed exactly, or an estimate from its
+//! price list.
+//!
+//! Integers rather than floats, so that sums of small amounts are exact.
+
+use crate::provider::TokenUsage;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Billionths of a dollar, written as a decimal number of dollars.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NanoDollars(pub i64);
+
+impl NanoDollars {
+    /// Parses a decimal number of dollars exactly, `0.000147` or `1.47e-4`. Digits beyond a
+    /// billionth are rounded.
+    #[must_use]
+    pub fn parse(dollars: &str) -> Option<Self> {
+        i64::try_from(parse_decimal(dollars, 9)?).ok().map(Self)
+    }
+
+    /// The sum; an overflow stays at the largest amount.
+    #[must_use]
+    pub const fn saturating_add(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+}
+
+/// Writes a decimal number of dollars without exponent and trailing zeros: `0.000147`.
+impl fmt::Display for NanoDollars {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let (whole, part) = (self.0.unsigned_abs() / 1_000_000_000, self.0.unsigned_abs() % 1_000_000_000);
+        if part == 0 {
+            return write!(f, "{sign}{whole}");
+        }
+        let part = format!("{part:09}");
+        write!(f, "{sign}{whole}.{}", part.trim_end_matches('0'))
+    }
+}
+
+/// As a JSON number, digit for digit.
+impl Serialize for NanoDollars {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        RawValue::from_string(self.to_string()).map_err(serde::ser::Error::custom)?.serialize(s)
+    }
+}
+
+/// From a JSON number, or a string with one.
+impl<'de> Deserialize<'de> for NanoDollars {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(d)?;
+        Self::parse(unquote(&raw)).ok_or_else(|| serde::de::Error::custom("not an amount of dollars"))
+    }
+}
+
+/// The text of a JSON number, or of a JSON string that contains one.
+pub(super) fn unquote(raw: &RawValue) -> &str {
+    raw.get().trim_matches('"')
+}
+
+/// A decimal number times ten to the power of `places`, rounded to the nearest integer.
+fn parse_decimal(text: &str, places: i32) -> Option<i128> {
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (negative, number) = match number.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, number.strip_prefix('+').unwrap_or(number)),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    if whole.len() + part.len() > 60
+        || !whole.bytes().chain(part.bytes()).all(|b| b.is_ascii_digit())
+        || (whole.is_empty() && part.is_empty())
+    {
+        return None;
+    }
+    // The number of digits before the point after scaling.
+    let before = i32::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(places)?;
+    if before > 36 {
+        // Far beyond any price; a zero with many digits is still zero.
+        return whole.bytes().chain(part.bytes()).all(|b| b == b'0').then_some(0);
+    }
+    let mut digits = whole.bytes().chain(part.bytes());
+    let mut value: i128 = 0;
+    let mut round_up = false;
+    if before < 0 {
+        return Some(0);
+    }
+    for _ in 0..before {
+        value = value * 10 + i128::from(digits.next().unwrap_or(b'0') - b'0');
+    }
+    if digits.next().is_some_and(|d| d >= b'5') {
+        round_up = true;
+    }
+    value += i128::from(round_up);
+    Some(if negative { -value } else { value })
+}
+
+/// The price of one token (or request), in millionths of a nano-dollar, because prices per token
+/// are that small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rate(i128);
+
+/// [`Rate`] counts in 10^-15 dollars.
+const RATE_DECIMALS: i32 = 15;
+const RATE_UNITS_PER_NANO: i128 = 1_000_000;
+
+impl Rate {
+    /// Parses a decimal number of dollars. A negative number is a router's way to say that the
+    /// price varies.
+    #[must_use]
+    pub fn parse(dollars: &str) -> Option<Self> {
+        parse_decimal(dollars, RATE_DECIMALS).filter(|r| *r >= 0).map(Self)
+    }
+
+    /// The price of a million tokens.
+    #[must_use]
+    pub fn per_million(self) -> NanoDollars {
+        NanoDollars(i64::try_from(self.0).unwrap_or(i64::MAX))
+    }
+
+    fn multiply(self, n: u64) -> i128 {
+        self.0.saturating_mul(i128::from(n))
+    }
+}
+
+/// A model's prices, as listed by its provider.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    base: PriceRow,
+    /// The discount on the total, in millionths.
+    discount: u32,
+    tiers: Vec<PriceTier>,
+}
+
+/// One row of a price list. In a tier, absent prices are those of the base.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct PriceRow {
+    prompt: Option<Rate>,
+    completion: Option<Rate>,
+    request: Option<Rate>,
+    cache_read: Option<Rate>,
+    cache_write: Option<Rate>,
+    reasoning: Option<Rate>,
+}
+
+/// Prices for long prompts or for certain hours.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct PriceTier {
+    min_prompt_tokens: u64,
+    /// Applies at certain hours only. An estimate does not know them and ignores this tier.
+    timed: bool,
+    row: PriceRow,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PriceJson<'a> {
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow)]
+    completion: Option<&'a RawValue>,
+    #[serde(borrow)]
+    request: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_cache_read: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input_cache_write: Option<&'a RawValue>,
+    #[serde(borrow)]
+    internal_reasoning: Option<&'a RawValue>,
+    #[serde(borrow)]
+    discount: Option<&'a RawValue>,
+    min_prompt_tokens: Option<u64>,
+    utc_start: Option<IgnoredAny>,
+    utc_end: Option<IgnoredAny>,
+    utc_days: Option<IgnoredAny>,
+    #[serde(borrow)]
+    overrides: Option<Vec<Self>>,
+}
+
+impl PriceJson<'_> {
+    fn to_row(&self) -> PriceRow {
+        let rate = |raw: Option<&RawValue>| raw.and_then(|raw| Rate::parse(unquote(raw)));
+        PriceRow {
+            prompt: rate(self.prompt),
+            completion: rate(self.completion),
+            request: rate(self.request),
+            cache_read: rate(self.input_cache_read),
+            cache_write: rate(self.input_cache_write),
+            reasoning: rate(self.internal_reasoning),
+        }
+    }
+}
+
+impl PriceRow {
+    /// This row with the prices of a tier in place of its own.
+    fn overlay(self, tier: &Self) -> Self {
+        Self {
+            prompt: tier.prompt.or(self.prompt),
+            completion: tier.completion.or(self.completion),
+            request: tier.request.or(self.request),
+            cache_read: tier.cache_read.or(self.cache_read),
+            cache_write: tier.cache_write.or(self.cache_write),
+            reasoning: tier.reasoning.or(self.reasoning),
+        }
+    }
+}
+
+impl Prices {
+    /// Parses a `pricing` object of a model list; `None` if it contains no price.
+    #[must_use]
+    pub fn parse(json: &str) -> Option<Self> {
+        let wire: PriceJson<'_> = serde_json::from_str(json).ok()?;
+        let base = wire.to_row();
+        // Require both: an estimate from half a list would be wrong.
+        base.prompt.and(base.completion)?;
+        let tiers = wire.overrides.iter().flatten().map(|tier| PriceTier {
+            min_prompt_tokens: tier.min_prompt_tokens.unwrap_or(0),
+            timed: tier.utc_start.is_some() || tier.utc_end.is_some() || tier.utc_days.is_some(),
+            row: tier.to_row(),
+        });
+        let discount =
+            wire.discount.and_then(|raw| parse_decimal(unquote(raw), 6)).and_then(|d| u32::try_from(d).ok()).unwrap_or(0).min(1_000_000);
+        Some(Self { base, discount, tiers: tiers.collect() })
+    }
+
+    /// The price of a million prompt tokens, before tiers and discount.
+    #[must_use]
+    pub fn prompt(&self) -> Option<NanoDollars> {
+        self.base.prompt.map(Rate::per_million)
+    }
+
+    /// The price of a million answer tokens, before tiers and discount.
+    #[must_use]
+    pub fn completion(&self) -> Option<NanoDollars> {
+        self.base.completion.map(Rate::per_million)
+    }
+
+    /// Whether prompt and answer are free.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.tiers.is_empty() && self.base.prompt == Some(Rate(0)) && self.base.completion == Some(Rate(0))
+    }
+
+    /// Estimates the cost of a request by this list. The provider that serves it may charge other
+    /// prices.
+    #[must_use]
+    pub fn estimate(&self, usage: &TokenUsage) -> Option<NanoDollars> {
+        let row = (self.tiers.iter())
+            .filter(|tier| !tier.timed && (tier.min_prompt_tokens == 0 || usage.prompt_tokens > tier.min_prompt_tokens))
+            .fold(self.base, |row, tier| row.overlay(&tier.row));
+        let (prompt, completion) = (row.prompt?, row.completion?);
+        let cached = usage.cached_tokens.min(usage.prompt_tokens);
+        let written = usage.cache_write_tokens.min(usage.prompt_tokens - cached);
+        let reasoned = usage.reasoning_tokens.min(usage.completion_tokens);
+        let sum = prompt.multiply(usage.prompt_tokens - cached - written)
+            + row.cache_read.unwrap_or(prompt).multiply(cached)
+            + row.cache_write.unwrap_or(prompt).multiply(written)
+            + completion.multiply(usage.completion_tokens - reasoned)
+            + row.reasoning.filter(|r| r.0 > 0).unwrap_or(completion).multiply(reasoned)
+            + row.request.map_or(0, |r| r.0);
+        let sum = sum.saturating_mul(i128::from(1_000_000 - self.discount)) / 1_000_000;
+        i64::try_from((sum + RATE_UNITS_PER_NANO / 2) / RATE_UNITS_PER_NANO).ok().map(NanoDollars)
+    }
+
+    /// The most a request can cost by this list: the highest price of any tier, all of the prompt
+    /// written to a cache, all of the answer reasoning, no discount.
+    #[must_use]
+    pub fn upper_bound(&self, prompt: u64, completion: u64) -> Option<NanoDollars> {
+        let rows = || std::iter::once(&self.base).chain(self.tiers.iter().map(|tier| &tier.row));
+        let sent = rows().flat_map(|r| [r.prompt, r.cache_write, r.cache_read]).flatten().max()?;
+        let event = rows().flat_map(|r| [r.completion, r.reasoning]).flatten().max()?;
+        let request = rows().filter_map(|r| r.request).max().map_or(0, |r| r.0);
+        let most = sent.multiply(prompt).saturating_add(event.multiply(completion)).saturating_add(request);
+        Some(NanoDollars(i64::try_from((most + RATE_UNITS_PER_NANO - 1) / RATE_UNITS_PER_NANO).unwrap_or(i64::MAX)))
+    }
+
+    /// The number of answer tokens, at most `most`, that an amount certainly pays for after such a
+    /// prompt.
+    #[must_use]
+    pub fn max_affordable_tokens(&self, prompt: u64, money: NanoDollars, most: u64) -> Option<u64> {
+        let fits = |completion| self.upper_bound(prompt, completion).is_some_and(|cost| cost <= money);
+        if !fits(0) {
+            return None;
+        }
+        let (mut low, mut high) = (0, most.saturating_add(1));
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if fits(middle) { low = middle } else { high = middle }
+        }
+        Some(low)
+    }
+}
+
+/// An upper limit for the number of tokens of a text, in any common vocabulary: words have tokens
+/// of three letters or more, other letter runs shorter ones, signs and digits one each, and other
+/// scripts up to one per byte.
+#[must_use]
+pub fn token_upper_bound(text: &str) -> u64 {
+    let (mut tokens, mut spaces) = (0, 0_u64);
+    let mut word = LetterRun::default();
+    for c in text.chars() {
+        if c.is_ascii_alphabetic() {
+            word.add(c);
+            continue;
+        }
+        tokens += std::mem::take(&mut word).count_tokens();
+        match c {
+            ' ' => spaces += 1,
+            c if c.is_ascii() => tokens += 1,
+            c if c.len_utf8() == 4 => tokens += 4,
+            _ => tokens += 2,
+        }
+    }
+    tokens + word.count_tokens() + spaces.div_ceil(3)
+}
+
+/// A run of letters.
+#[derive(Default)]
+struct LetterRun {
+    letters: u64,
+    vowels: u64,
+    capitals_inside: u64,
+}
+
+impl LetterRun {
+    fn add(&mut self, c: char) {
+        self.capitals_inside += u64::from(self.letters > 0 && c.is_ascii_uppercase());
+        self.vowels += u64::from("aeiouyAEIOUY".contains(c));
+        self.letters += 1;
+    }
+
+    /// Long, all-capital and unpronounceable runs are not words.
+    fn count_tokens(&self) -> u64 {
+        let is_word = self.letters <= 14 && self.capitals_inside == 0 && self.vowels * 5 >= self.letters;
+        if is_word { self.letters.div_ceil(3) } else { (self.letters * 2).div_ceil(3) }
+    }
+}
+
+/// The probable number of tokens of a text.
+#[must_use]
+pub fn estimate_tokens(text: &str) -> u64 {
+    let (ascii, others) = text.chars().fold((0_u64, 0_u64), |(a, o), c| if c.is_ascii() { (a + 1, o) } else { (a, o + 1) });
+    ascii.div_ceil(4) + others
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usage(prompt: u64, cached: u64, written: u64, completion: u64, reasoning: u64) -> TokenUsage {
+        TokenUsage {
+            prompt_tokens: prompt,
+            cached_tokens: cached,
+            cache_write_tokens: written,
+            completion_tokens: completion,
+            reasoning_tokens: reasoning,
+            ..TokenUsage::default()
+        }
+    }
+
+    #[test]
+    fn dollars_parse_exactly() {
+        for (text, nano) in [
+            ("0", 0),
+            ("0.000147", 147_000),
+            ("1.47e-4", 147_000),
+            ("1.47E-04", 147_000),
+            ("12", 12_000_000_000),
+            ("0.1", 100_000_000),
+            ("0.30000000000000004", 300_000_000),
+            ("0.0000000005", 1),
+            ("0.00000000049", 0),
+            ("-0.25", -250_000_000),
+            ("1e3", 1_000_000_000_000),
+            ("0.0e99", 0),
+            ("1e-99", 0),
+        ] {
+            assert_eq!(NanoDollars::parse(text), Some(NanoDollars(nano)), "{text}");
+        }
+        for text in ["", ".", "-", "1,5", "0x10", "NaN", "1e99", "1e", "9999999999999"] {
+            assert_eq!(NanoDollars::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn dollars_round_trip() {
+        for text in ["0", "0.000147", "12", "-0.25", "0.000000001", "123.45"] {
+            assert_eq!(NanoDollars::parse(text).unwrap().to_string(), text);
+            let json = serde_json::to_string(&NanoDollars::parse(text).unwrap()).unwrap();
+            assert_eq!(json, text);
+            assert_eq!(serde_json::from_str::<NanoDollars>(&json).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn pricing_counts_each_token_once() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000003","completion":"0.000015","input_cache_read":"0.0000003","input_cache_write":"0.00000375","request":"0","image":"0.0048"}"#,
+        )
+        .unwrap();
+        // Plain.
+        assert_eq!(prices.estimate(&usage(1000, 0, 0, 100, 0)), Some(NanoDollars(4_500_000)));
+        // 800 of the 1000 were in the cache, 100 were written to it.
+        assert_eq!(prices.estimate(&usage(1000, 800, 100, 100, 0)), Some(NanoDollars(300_000 + 240_000 + 375_000 + 1_500_000)));
+        // Reasoning is part of the answer and costs the same where it has no price of its own.
+        assert_eq!(prices.estimate(&usage(0, 0, 0, 100, 60)), Some(NanoDollars(1_500_000)));
+        // More cached than sent cannot be.
+        assert_eq!(prices.estimate(&usage(10, 50, 50, 0, 0)), Some(NanoDollars(3_000)));
+        assert_eq!(prices.prompt().unwrap().to_string(), "3");
+        assert_eq!(prices.completion().unwrap().to_string(), "15");
+    }
+
+    #[test]
+    fn pricing_below_nano_dollar_counts() {
+        let prices = Prices::parse(r#"{"prompt":"0.0000000375","completion":0.00000015}"#).unwrap();
+        assert_eq!(prices.estimate(&usage(1000, 0, 0, 10, 0)), Some(NanoDollars(37_500 + 1_500)));
+        assert_eq!(prices.estimate(&usage(1, 0, 0, 0, 0)), Some(NanoDollars(38)));
+    }
+
+    #[test]
+    fn pricing_long_prompt_uses_tier() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000001","completion":"0.000002","discount":0.5,
+                "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000004"},{"utc_start":0,"utc_end":800,"prompt":"0"}]}"#,
+        )
+        .unwrap();
+        assert_eq!(prices.estimate(&usage(200_000, 0, 0, 1000, 0)), Some(NanoDollars(101_000_000)));
+        assert_eq!(prices.estimate(&usage(200_001, 0, 0, 1000, 0)), Some(NanoDollars(401_002_000)));
+    }
+
+    #[test]
+    fn pricing_of_reasoning_and_requests() {
+        let prices = Prices::parse(r#"{"prompt":"0","completion":"0.000001","internal_reasoning":"0.000003","request":"0.005"}"#).unwrap();
+        assert_eq!(prices.estimate(&usage(9, 0, 0, 100, 40)), Some(NanoDollars(60_000 + 120_000 + 5_000_000)));
+    }
+
+    #[test]
+    fn pricing_unknown_is_not_free() {
+        let free = Prices::parse(r#"{"prompt":"0","completion":"0"}"#).unwrap();
+        assert!(free.is_free());
+        assert_eq!(free.estimate(&usage(1000, 0, 0, 1000, 0)), Some(NanoDollars(0)));
+        assert_eq!(Prices::parse(r#"{"prompt":"-1","completion":"-1"}"#), None);
+        assert_eq!(Prices::parse(r#"{"prompt":"0.1"}"#), None);
+        assert_eq!(Prices::parse("{}"), None);
+    }
+
+    #[test]
+    fn pricing_upper_bound_covers_cost() {
+        let prices = Prices::parse(
+            r#"{"prompt":"0.000003","completion":"0.000015","input_cache_write":"0.00000375","request":"0.001","discount":0.5,
+               "overrides":[{"min_prompt_tokens":200000,"prompt":"0.000006"},{"utc_start":0,"utc_end":1200,"completion":"0.00003"}]}"#,
+        )
+        .unwrap();
+        // 1000 × $0.000006 + 500 × $0.00003 + $0.001
+        assert_eq!(prices.upper_bound(1000, 500), Some(NanoDollars(6_000_000 + 15_000_000 + 1_000_000)));
+        for u in [usage(1000, 0, 0, 500, 0), usage(1000, 0, 1000, 500, 500), usage(300_000, 5, 5, 7, 0)] {
+            assert!(prices.estimate(&u) <= prices.upper_bound(u.prompt_tokens, u.completion_tokens));
+        }
+        let money = prices.upper_bound(1000, 321).unwrap();
+        assert_eq!(prices.max_affordable_tokens(1000, money, 4096), Some(321));
+        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(i64::MAX), 4096), Some(4096));
+        assert_eq!(prices.max_affordable_tokens(1000, NanoDollars(6_999_999), 4096), None);
+    }
+
+    #[test]
+    fn token_estimate_from_characters() {
+        assert_eq!((token_upper_bound("hello world"), estimate_tokens("hello world")), (5, 3));
+        // Never fewer than the common vocabularies make of them.
+        for (text, tokens) in
+            [("xkqjzwvbnmtrpslkdfgh", 12), ("XkQjZwVbNm", 6), ("a b c d e f", 6), ("\u{13000}\u{13001}", 8), ("ACDEFGHIKLMNPQRS", 9)]
+        {
+            assert!(token_upper_bound(text) >= tokens, "{text}: {}", token_upper_bound(text));
+        }
+        assert_eq!((token_upper_bound("{\"a\": 1}"), estimate_tokens("日本語")), (8, 3));
+        assert_eq!(token_upper_bound(""), 0);
+    }
+}

@@ -1,0 +1,190 @@
+//! What the OS keyring gave a moment ago: kept by the kernel, and used only while the keyring would give the same again.
+#![cfg(target_os = "linux")]
+
+use crate::harness::keyring::Keyring;
+use crate::harness::run::BINARY;
+use crate::harness::sandbox::key;
+use crate::harness::{Sandbox, ci_markers, session};
+use std::process::Command;
+
+/// A home with an open keyring and a conversation, in a session in which the kernel caches keys, if there can be one here.
+fn lived_in(test: &str) -> Option<(Sandbox, Keyring)> {
+    if let Some(why) = Keyring::missing() {
+        ci_markers::left_out("remembered", &why);
+        return None;
+    }
+    session::is_private("remembered", &format!("remembered::{test}")).then(open_keyring)
+}
+
+fn open_keyring() -> (Sandbox, Keyring) {
+    let mut sandbox = Sandbox::under_one_root();
+    let keyring = Keyring::unlocked(&mut sandbox);
+    sandbox.configure("[keys]\nkeyring_timeout_s = 2\n");
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    (sandbox, keyring)
+}
+
+/// Runs a command until what it gets from the keyring is old enough to be remembered.
+fn until_remembered(sandbox: &Sandbox, keyring: &Keyring, command: &[&str], slot: &str) {
+    let begun = std::time::Instant::now();
+    while !keyring.remembered().iter().any(|(name, _)| name == slot) {
+        sandbox.run(command).succeeds();
+        assert!(begun.elapsed().as_secs() < 60, "{slot} is not remembered: {:?}", keyring.remembered());
+    }
+}
+
+fn slots(keyring: &Keyring) -> Vec<String> {
+    keyring.remembered().into_iter().map(|(name, _)| name).collect()
+}
+
+const LISTED: [&str; 2] = ["history", "list"];
+
+#[test]
+fn keyring_cache_needs_open_keyring() {
+    let Some((sandbox, keyring)) = lived_in("it_is_given_again_only_by_a_keyring_that_is_open") else { return };
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    for (name, permissions) in keyring.remembered() {
+        // Its possessors may do anything with it, other processes of the user see it and can make it invalid.
+        assert_eq!(permissions, "3f090000", "{name}");
+    }
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    sandbox.run(LISTED).succeeds();
+    // Locked, it says so of one, and none is left of the others.
+    keyring.lock_login();
+    let said = sandbox.run(LISTED).fails(3).stderr;
+    assert!(said.starts_with("chatbot: error: the OS keyring "), "{said}");
+    assert_eq!(slots(&keyring), Vec::<String>::new());
+    keyring.unlock();
+    sandbox.run(LISTED).succeeds();
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    // It hangs: what it would say is not known.
+    keyring.freeze();
+    let said = sandbox.run(LISTED).fails(3).stderr;
+    assert!(said.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{said}");
+    assert_eq!(slots(&keyring), Vec::<String>::new());
+    ci_markers::ran("remembered");
+}
+
+#[test]
+fn keyring_cache_notices_changes() {
+    let Some((sandbox, keyring)) = lived_in("what_was_changed_or_removed_in_the_keyring_is_not_remembered") else { return };
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // Another hand changes one item and removes the other.
+    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
+    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{drawer}")], "");
+    keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
+    let other = sandbox.run(["key", "get"]).succeeds().stdout;
+    sandbox
+        .run(LISTED)
+        .code(8)
+        .stderr(
+            "chatbot: error: there are encrypted conversations, but their data key is not in the os-keyring\n\
+             chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
+        )
+        .check();
+    // Our own hand, too.
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
+    assert_ne!(sandbox.run(["key", "get"]).succeeds().stdout, other);
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    sandbox.run(["key", "delete", "--yes"]).succeeds();
+    assert!(!slots(&keyring).contains(&String::from("default/openrouter")));
+    sandbox.run(["key", "get"]).fails(3);
+}
+
+#[test]
+fn keyring_cache_lockdown_and_setting() {
+    let Some((sandbox, keyring)) = lived_in("a_lockdown_forgets_it_and_the_settings_switch_it_off") else { return };
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // Whatever is known about the keys.
+    std::fs::remove_file(sandbox.state().join("keys.json")).unwrap();
+    sandbox.run(["incident", "lockdown"]).succeeds();
+    assert_eq!(slots(&keyring), Vec::<String>::new());
+    sandbox.run(["incident", "release", "--yes"]).succeeds();
+    sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
+    sandbox.run(LISTED).succeeds();
+    sandbox.run(["key", "get"]).succeeds();
+    assert_eq!(slots(&keyring), Vec::<String>::new());
+}
+
+#[test]
+fn keyring_cache_empty_after_lock() {
+    let Some((sandbox, keyring)) = lived_in("kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked") else { return };
+    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    keyring.lock_login();
+    // None of our commands runs: the kernel alone drops it.
+    let locked = std::time::Instant::now();
+    while !slots(&keyring).is_empty() {
+        assert!(locked.elapsed().as_secs() < 5, "{:?}", keyring.remembered());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// Ways to start a command in a session whose keyring other processes of the user can read, or which has none.
+const OPEN_SESSIONS: [(&str, &str); 4] = [
+    ("revoked", "keyctl revoke @s && exec \"$@\""),
+    ("joinable by its name", "keyctl setperm @s 0x3f0b0000 && exec \"$@\""),
+    ("linkable", "keyctl setperm @s 0x3f130000 && exec \"$@\""),
+    ("open to the group", "keyctl setperm @s 0x3f032000 && exec \"$@\""),
+];
+
+/// Runs a command in such a session; what it says on standard error.
+fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
+    let mut command = Command::new("keyctl");
+    command.args(["session", "-", "sh", "-c", prepare, "sh", BINARY]).args(args);
+    command.env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stderr).lines().filter(|l| l.starts_with("chatbot: ")).map(|l| format!("{l}\n")).collect()
+}
+
+#[test]
+fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
+    if let Some(why) = Keyring::missing() {
+        return ci_markers::left_out("remembered", &why);
+    }
+    if !session::can_start("remembered") {
+        return;
+    }
+    let (sandbox, keyring) = open_keyring();
+    // The data key is cached by the first command that gets it, in a session that is private.
+    let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
+    assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
+    assert_ne!(std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(), "0\n");
+    for (what, prepare) in OPEN_SESSIONS {
+        keyring.forget_remembered();
+        for _ in 0..2 {
+            assert_eq!(in_open_session(&sandbox, prepare, &LISTED), "", "{what}");
+            assert_eq!(slots(&keyring), Vec::<String>::new(), "{what}");
+        }
+    }
+    // A process that was started without a session keyring gets the user's. One that was not cannot give its own back.
+    let ours = Command::new("keyctl").args(["describe", "@s"]).output().unwrap();
+    if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
+        sandbox.run(LISTED).succeeds();
+        assert_eq!(slots(&keyring), Vec::<String>::new());
+        ci_markers::ran("remembered-user-session");
+    }
+}
+
+#[test]
+fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
+    if !session::can_start("remembered") {
+        return;
+    }
+    let sandbox = Sandbox::with_vault();
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    for (what, prepare) in OPEN_SESSIONS {
+        assert_eq!(
+            in_open_session(&sandbox, prepare, &["vault", "unlock", "--for", "10m"]),
+            "chatbot: error: the kernel keeps no keys here: this session has no keyring that only it can read, as under `cron` and in \
+             many containers\n\
+             chatbot: hint: name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead\n",
+            "{what}"
+        );
+        let status = sandbox.run(["vault", "status"]).succeeds().stdout;
+        assert!(status.contains("state:    locked\n"), "{what}: {status}");
+    }
+}

@@ -1,0 +1,235 @@
+//! A kill at every single write: whatever changes keys is cut off before its first call that changes a file, then before its
+//! second, and so on to the last; each time the old state is there or the new one.
+
+use crate::harness::keyring::Keyring;
+use crate::harness::run::BINARY;
+use crate::harness::sandbox::{CHEAP, PASSPHRASE};
+use crate::harness::{Sandbox, ci_markers};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Every call by which a file can be changed. Each kind is counted by itself: the first, the second, and so on to the last.
+const CHANGES: [&str; 5] =
+    ["write", "rename", "fsync", "unlink", "pwrite64,renameat,renameat2,unlinkat,ftruncate,fdatasync,mkdir,sendmsg,sendto"];
+/// More than any of these commands makes.
+const MOST: usize = 400;
+
+/// The tool that cuts, if it may look here.
+pub(super) fn strace() -> Option<PathBuf> {
+    // In a container it may be there and not allowed to look.
+    let strace = ci_markers::tool("strace")?;
+    let works = Command::new(&strace).args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
+    works.then_some(strace)
+}
+
+/// Runs a command and kills it before its `n`th call of a kind; whether it came to its end before.
+fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n): (&str, usize)) -> bool {
+    let status = Command::new(strace)
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL:when={n}")])
+        .arg(BINARY)
+        .args(args)
+        .env_clear()
+        .envs(sandbox.env())
+        .current_dir(sandbox.cwd())
+        .stdin(File::open(stdin).unwrap())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    status.success()
+}
+
+/// Which calls of a kind are cut off: every one where that is asked for, which takes minutes; else the first, the second, and
+/// every third from there.
+fn moments() -> Box<dyn Iterator<Item = usize>> {
+    let all = std::env::var_os("CHATBOT_ALL_CUTS").is_some();
+    if all { Box::new(1..) } else { Box::new(std::iter::once(1).chain((2..).step_by(3))) }
+}
+
+/// Cuts a command off at every change it makes, from the state that `prepare` makes anew each time; how often that was.
+pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
+    let Some(strace) = strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    let mut cuts = 0;
+    for calls in CHANGES {
+        for n in moments() {
+            assert!(n < MOST, "`{args:?}` never ends");
+            let sandbox = prepare();
+            let input = sandbox.write("input", stdin);
+            let ended = cut(&strace, &sandbox, args, &input, (calls, n));
+            holds(&sandbox, cuts);
+            if ended {
+                break;
+            }
+            cuts += 1;
+        }
+    }
+    assert!(cuts > 2, "`{args:?}` makes {cuts} changes: it was not cut off at all");
+    ci_markers::ran("cuts");
+}
+
+fn key(letters: &str) -> String {
+    format!("sk-or-v1-{}", letters.repeat(8))
+}
+
+/// A vault with a key and a conversation.
+fn lived_in() -> Sandbox {
+    let sandbox = Sandbox::with_vault();
+    sandbox.store_key("openrouter", &key("c0ffee42"));
+    sandbox.run(["ask", "--demo", "hello"]).succeeds();
+    sandbox
+}
+
+/// The same home once more, without the time it took to make it.
+fn copy_of(home: &Sandbox) -> Sandbox {
+    let mut copy = Sandbox::under_one_root();
+    let file = copy.write("passphrase", PASSPHRASE);
+    copy.set("CHATBOT_PASSPHRASE_FILE", file);
+    copy.set("CHATBOT_KEYRING", "vault");
+    let copied = Command::new("cp").arg("-a").arg(home.root().join("one-root")).arg(copy.root()).status().unwrap();
+    assert!(copied.success());
+    copy
+}
+
+#[test]
+fn kill_during_rekey() {
+    let home = lived_in();
+    home.run(["ask", "--demo", "another"]).succeeds();
+    let whole = "2 conversations, 4 messages: nothing is damaged\n";
+    at_every_change(
+        &["history", "rekey", "--yes"],
+        "",
+        || copy_of(&home),
+        |sandbox, n| {
+            // Whichever key a conversation is sealed with, it opens; and the next run ends it.
+            sandbox.run(["history", "verify"]).stdout(whole).check();
+            sandbox.run(["history", "rekey", "--yes"]).succeeds();
+            sandbox.run(["history", "verify"]).stdout(whole).check();
+            let left: Vec<PathBuf> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
+            assert_eq!(left, Vec::<PathBuf>::new(), "cut {n}");
+        },
+    );
+}
+
+#[test]
+fn kill_during_key_move() {
+    let Some(strace) = strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    if let Some(why) = Keyring::missing() {
+        return ci_markers::left_out("custody", &why);
+    }
+    let mut sandbox = lived_in();
+    sandbox.unset("CHATBOT_KEYRING");
+    let _keyring = Keyring::unlocked(&mut sandbox);
+    let input = sandbox.write("input", "");
+    for (from, to, store) in [("vault", "os", "os-keyring"), ("os", "vault", "vault")] {
+        let mut cuts = 0;
+        for calls in CHANGES {
+            for n in moments() {
+                assert!(n < MOST, "it never ends");
+                sandbox.run(["key", "move", "--yes", "--to", from]).succeeds();
+                let ended = cut(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
+                // Every key is somewhere, and is found there.
+                sandbox.run(["key", "get"]).succeeds();
+                sandbox.run(["history", "verify"]).succeeds();
+                sandbox.run(["key", "move", "--yes", "--to", to]).succeeds();
+                sandbox.run(["key", "get"]).stdout(format!("openrouter: ******** in {store}, fingerprint [..]\n")).check();
+                if ended {
+                    break;
+                }
+                cuts += 1;
+            }
+        }
+        assert!(cuts > 2, "{to}: {cuts} changes: it was not cut off at all");
+    }
+    ci_markers::ran("cuts");
+}
+
+#[test]
+fn kill_during_key_set() {
+    let home = lived_in();
+    let args = ["key", "set", "--stdin", "--no-validate", "--profile", "new"];
+    at_every_change(
+        &args,
+        &key("0ddba115"),
+        || copy_of(&home),
+        |sandbox, n| {
+            sandbox.run(["key", "get"]).succeeds();
+            sandbox.run(["history", "verify"]).succeeds();
+            let there = sandbox.run(["key", "get", "--profile", "new"]).output().code;
+            assert!(matches!(there, Some(0 | 3)), "cut {n}");
+            sandbox.run(["key", "set", "--stdin", "--no-validate", "--profile", "new"]).stdin(key("0ddba115")).succeeds();
+        },
+    );
+}
+
+#[test]
+fn kill_during_vault_create() {
+    let empty = || {
+        let mut sandbox = Sandbox::under_one_root();
+        let file = sandbox.write("passphrase", PASSPHRASE);
+        sandbox.set("CHATBOT_PASSPHRASE_FILE", file);
+        sandbox
+    };
+    at_every_change(&["vault", "create", "--yes", "--kdf", CHEAP], "", empty, |sandbox, n| {
+        let there = sandbox.run(["vault", "status"]).output().code;
+        assert!(matches!(there, Some(0 | 3)), "cut {n}");
+        if there == Some(3) {
+            sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+        }
+        sandbox.store_key("openrouter", &key("c0ffee42"));
+    });
+}
+
+#[test]
+fn kill_during_vault_passwd() {
+    let new = "eleven brown horses on a hill";
+    let home = lived_in();
+    let prepare = || {
+        let sandbox = copy_of(&home);
+        sandbox.write("new", new);
+        sandbox
+    };
+    at_every_change(&["vault", "passwd", "--yes", "--kdf", CHEAP, "--new-passphrase-file", "../new"], "", prepare, |sandbox, n| {
+        let new = sandbox.root().join("new");
+        let opens = [sandbox.run(["key", "get"]).output(), sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", new).output()];
+        assert_eq!(opens.iter().filter(|o| o.code == Some(0)).count(), 1, "cut {n}: {opens:#?}");
+    });
+}
+
+#[test]
+fn kill_during_guided_rotation() {
+    let home = lived_in();
+    at_every_change(
+        &["key", "rotate", "--stdin", "--no-validate"],
+        &key("0ddba115"),
+        || copy_of(&home),
+        |sandbox, n| {
+            let shown = sandbox.run(["key", "get"]).output();
+            assert_eq!(shown.code, Some(0), "cut {n}");
+            // Whatever state it is in, it can be undone or done again.
+            let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
+            assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
+            sandbox.run(["key", "rotate", "--undo"]).succeeds();
+            sandbox.run(["key", "get"]).succeeds();
+        },
+    );
+}
+
+#[test]
+fn kill_during_recovery_import() {
+    let home = lived_in();
+    home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
+    std::fs::remove_file(home.data().join("vault.json")).unwrap();
+    home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    let prepare = || {
+        let sandbox = copy_of(&home);
+        std::fs::copy(home.cwd().join("recovery.txt"), sandbox.cwd().join("recovery.txt")).unwrap();
+        sandbox
+    };
+    at_every_change(&["key", "recovery", "import", "recovery.txt"], "", prepare, |sandbox, n| {
+        let verified = sandbox.run(["history", "verify"]).output().code;
+        assert!(matches!(verified, Some(0 | 8)), "cut {n}");
+        sandbox.run(["key", "recovery", "import", "recovery.txt"]).succeeds();
+        sandbox.run(["history", "verify"]).succeeds();
+    });
+}
