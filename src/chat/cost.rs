@@ -228,7 +228,7 @@ impl<P: Provider> Session<P> {
     }
 }
 
-fn describe_error(error: crate::usage::budget::Error) -> String {
+fn describe_error(error: usage::budget::Error) -> String {
     let error = Error::Budget(error);
     std::error::Error::source(&error).and_then(std::error::Error::source).map_or_else(|| error.to_string(), ToString::to_string)
 }

@@ -287,7 +287,7 @@ impl AuditLog {
         if bytes == 0
             && let Some(older) = self.files()?.into_iter().rev().find(|f| *f != self.path)
         {
-            last = crate::audit::log::last_record(&Appender::open(&older)?.tail(MAX_RECORD_BYTES)?);
+            last = last_record(&Appender::open(&older)?.tail(MAX_RECORD_BYTES)?);
         }
         let end = match (head, last) {
             (None, None) => {

@@ -197,7 +197,7 @@ fn audit_acknowledged_damage_is_past() {
     let log = known(&with);
     log.append(&event(11)).unwrap();
     let acknowledged = Event::new(EventKind::Alarm).word("deed", "acknowledge").number("alarms", 1).flag("log", true);
-    crate::audit::log::tests::log(dir.path(), None).append(&acknowledged).unwrap();
+    tests::log(dir.path(), None).append(&acknowledged).unwrap();
     assert!(first_bad(&log).is_some(), "anybody could have written that");
     log.append(&acknowledged).unwrap();
     assert_eq!(first_bad(&log), None);

@@ -162,7 +162,7 @@ impl RepositoryKeys {
     pub(super) fn seal(&self, plain: &[u8], now: Time) -> Vec<u8> {
         let mut padded = Zeroizing::new(Vec::with_capacity(padded_length(plain.len())));
         padded.extend_from_slice(plain);
-        padded.resize(crate::backup::repository::format::padded_length(plain.len()), b' ');
+        padded.resize(padded_length(plain.len()), b' ');
         self.data_keys.encrypt(&padded, now).into_bytes()
     }
 

@@ -171,7 +171,7 @@ pub(crate) fn diagnose(error: &anyhow::Error) -> CliError {
             .or_else(|| cause.downcast_ref().map(explain_budget))
             .or_else(|| cause.downcast_ref().map(explain_provider))
             .or_else(|| cause.downcast_ref().map(explain_archive))
-            .or_else(|| cause.downcast_ref().map(crate::cli::errors::storage::explain_storage))
+            .or_else(|| cause.downcast_ref().map(storage::explain_storage))
             .or_else(|| cause.downcast_ref().map(explain_backup))
             .or_else(|| cause.downcast_ref().map(explain_disk))
             .or_else(|| cause.downcast_ref().map(explain_home))

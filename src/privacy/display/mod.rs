@@ -2,4 +2,4 @@
 
 pub(super) mod displayable;
 pub(super) mod filter;
-pub mod sanitize;
+pub(crate) mod sanitize;

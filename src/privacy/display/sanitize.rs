@@ -23,7 +23,7 @@ pub(in crate::privacy) fn sanitize(text: &str) -> Cow<'_, str> {
 /// `. Invisible characters are shown by their numbers, except where a script or an emoji needs
 /// them.
 #[derive(Debug, Default)]
-pub struct Sanitizer {
+pub(crate) struct Sanitizer {
     /// The last character was `\r`; the next one decides whether it ends a line.
     carriage: bool,
     /// The last character, because joiners are allowed between characters that join.
@@ -35,14 +35,14 @@ pub struct Sanitizer {
 impl Sanitizer {
     /// Returns the sanitized next piece.
     #[must_use]
-    pub fn push(&mut self, piece: &str) -> String {
+    pub(crate) fn push(&mut self, piece: &str) -> String {
         let mut out = String::with_capacity(piece.len() + 8);
         self.push_into(piece, &mut out);
         out
     }
 
     /// Appends the sanitized next piece to `out`.
-    pub fn push_into(&mut self, piece: &str, out: &mut String) {
+    pub(crate) fn push_into(&mut self, piece: &str, out: &mut String) {
         if !self.carriage && self.joiner.is_none() && is_harmless(piece) {
             out.push_str(piece);
             self.last = piece.chars().next_back().or(self.last);
@@ -54,7 +54,7 @@ impl Sanitizer {
     }
 
     /// Appends what was held back until the end of the stream.
-    pub fn finish_into(&mut self, out: &mut String) {
+    pub(crate) fn finish_into(&mut self, out: &mut String) {
         if std::mem::take(&mut self.carriage) {
             out.push('\u{240D}');
         }

@@ -176,20 +176,20 @@ pub(super) const DETECTORS: &[(&[&str], Detector)] = &[
     (crate::privacy::secrets::tables::NUMBER_COLUMNS, crate::privacy::secrets::tables::number_column),
     (crate::privacy::personal::street_address::ADDRESS_LABELS, crate::privacy::personal::street_address::announced_address),
     (&["cookie"], crate::privacy::secrets::http_headers::cookies),
-    (crate::privacy::tokens::encoded::BASE64_KEYWORDS, crate::privacy::tokens::encoded::read),
-    (crate::privacy::tokens::encoded::HEX_KEYWORDS, crate::privacy::tokens::encoded::read_hex),
-    (crate::privacy::tokens::packed::LIST_PREFIXES, crate::privacy::tokens::packed::byte_list_token),
-    (crate::privacy::tokens::packed::SPACED_PREFIXES, crate::privacy::tokens::packed::spaced_token),
-    (crate::privacy::tokens::packed::DUMP_PREFIXES, crate::privacy::tokens::packed::hex_dump),
-    (crate::privacy::tokens::packed::FRAMED_DUMP_ENDS, crate::privacy::tokens::packed::framed_hex_dump),
+    (tokens::encoded::BASE64_KEYWORDS, tokens::encoded::read),
+    (tokens::encoded::HEX_KEYWORDS, tokens::encoded::read_hex),
+    (tokens::packed::LIST_PREFIXES, tokens::packed::byte_list_token),
+    (tokens::packed::SPACED_PREFIXES, tokens::packed::spaced_token),
+    (tokens::packed::DUMP_PREFIXES, tokens::packed::hex_dump),
+    (tokens::packed::FRAMED_DUMP_ENDS, tokens::packed::framed_hex_dump),
     (crate::privacy::secrets::command_output::PRINTING_KEYWORDS, crate::privacy::secrets::command_output::printed_secret),
     (crate::privacy::secrets::command_output::SEND_CALLS, crate::privacy::secrets::command_output::sent_password),
     (crate::privacy::secrets::command_output::VIEWERS, crate::privacy::secrets::command_output::viewed),
     (&["code", "código", "codice"], crate::privacy::secrets::command_output::one_time_code),
     (&["tan "], crate::privacy::secrets::command_output::transaction_number),
-    (crate::privacy::tokens::packed::REVERSED, crate::privacy::tokens::packed::reversed),
-    (crate::privacy::tokens::packed::CHUNKED, crate::privacy::tokens::packed::chunked),
-    (&["chr("], crate::privacy::tokens::packed::numbered),
+    (tokens::packed::REVERSED, tokens::packed::reversed),
+    (tokens::packed::CHUNKED, tokens::packed::chunked),
+    (&["chr("], tokens::packed::numbered),
     (crate::privacy::secrets::network_devices::DEVICE_KEYWORDS, crate::privacy::secrets::network_devices::read),
     (crate::privacy::secrets::network_devices::SETTINGS, crate::privacy::secrets::network_devices::setting),
     (crate::privacy::secrets::network_devices::SERVERS, crate::privacy::secrets::network_devices::server),
@@ -347,7 +347,7 @@ impl KeywordVisitor for Scan<'_> {
         }
         // The dump of `od`, whose bytes would be read as a number.
         if self.text.starts_with_at(at, b"0000000 ") {
-            crate::privacy::tokens::packed::hex_dump(self, at, at);
+            tokens::packed::hex_dump(self, at, at);
         }
         numbers::read(self, at)
     }

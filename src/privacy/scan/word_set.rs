@@ -248,7 +248,7 @@ impl WordList for &[&str] {
     #[inline]
     fn any_match(self, bytes: &[u8], fits: impl Fn(&str) -> bool) -> bool {
         let first = first_byte_bucket(bytes);
-        self.iter().any(|word| crate::privacy::scan::word_set::first_byte_bucket(word.as_bytes()) == first && fits(word))
+        self.iter().any(|word| first_byte_bucket(word.as_bytes()) == first && fits(word))
     }
 
     #[inline]
