@@ -630,7 +630,7 @@ fn home_below_writable_folder_is_refused() {
         if refused {
             let output = run.fails(8);
             assert!(output.stderr.contains(&format!("shared` can be changed by other users (mode {mode:o})")), "{}", output.stderr);
-            assert!(output.stderr.contains("hint: `chmod o-w"), "{}", output.stderr);
+            assert!(output.stderr.contains("hint: run `chmod o-w"), "{}", output.stderr);
         } else {
             let output = run.output();
             assert!(!output.stderr.contains("can be changed by other users"), "{mode:o}: {}", output.stderr);

@@ -62,7 +62,7 @@ fn rate_limit_of_zero_does_not_wait() {
         sandbox
             .run(args)
             .code(5)
-            .stderr("chatbot: error: the limit is 0 requests in 1 min: nothing passes\nchatbot: hint: raise `limits.requests_per_minute` in the settings\n")
+            .stderr("chatbot: error: the rate limit is 0 requests in 1 min: no request is allowed\nchatbot: hint: raise `limits.requests_per_minute` in the settings\n")
             .check();
     }
 }
@@ -250,7 +250,7 @@ fn budget_spent_hints() {
         .code(5)
         .stderr("chatbot: error: budget of $0.01 for today reached: $0.01 spent, and this request may cost up to $0.01\nchatbot: hint: it resets at [..] 00:00; raise `budget.per_day` in the settings, lower `--max-tokens`, or choose a cheaper model\n")
         .check();
-    sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: there is a budget, and the price of `maker/odd` is not known\nchatbot: hint: choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
+    sandbox.run(["ask", "--no-log", "--model", "maker/odd", "hello"]).code(5).stderr("chatbot: error: a budget is set, but the price of `maker/odd` is unknown\nchatbot: hint: choose a model with a price in `chatbot models`, or set `budget.unknown_price = \"allow\"` in the settings\n").check();
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn budget_of_run_counts_only_that_run() {
     assert!(refused.stderr.contains("raise `--budget`"), "{}", refused.stderr);
     let two = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\ntwo\nthree\n").output();
     assert_eq!(two.stdout.matches("yes").count(), 2, "{two:#?}");
-    assert!(two.stderr.contains("the budget of $0.02 for this command does not cover this"), "{two:#?}");
+    assert!(two.stderr.contains("budget of $0.02 for this command reached"), "{two:#?}");
 }
 
 #[test]

@@ -518,7 +518,7 @@ fn repository_bad_address_is_refused() {
         ("http://canarysecret@127.0.0.1:9/x", 2, in_clear),
         ("https://account.example.org/x?sig=canarysecret", 2, "the address contains a `?` or `#`"),
         ("ftp://example.org/x", 2, "backups to `ftp://` are not supported"),
-        ("http://192.168.1.7/dav", 2, "`webdav` is at `192.168.1.7` with plain http"),
+        ("http://192.168.1.7/dav", 2, "`webdav` uses plain http at `192.168.1.7`"),
         ("s3://bucket/../x", 2, "the address has something in its path"),
         ("file://elsewhere/x", 2, "the address names another machine"),
         ("s3://bucket/x", 3, "there are no credentials for `s3`"),

@@ -103,7 +103,7 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
     // Four were counted before, and one may still pass.
     sandbox.configure(&fs::read_to_string(sandbox.settings()).unwrap().replace("per_day = 0.04", "per_day = 9"));
     ask(&sandbox);
-    assert_eq!(refusal(&sandbox), (Some(5), String::from("chatbot: error: the limit of 5 requests in 1 h is reached")));
+    assert_eq!(refusal(&sandbox), (Some(5), String::from("chatbot: error: rate limit of 5 requests in 1 h reached")));
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn moved(name: &str, seconds: i64) -> bool {
     ask(0).succeeds();
     for at in [0, seconds, 0] {
         let refused = ask(at).fails(5);
-        assert!(refused.stderr.contains("the limit of 3 requests in 1 h is reached"), "{name}: {refused:?}");
+        assert!(refused.stderr.contains("rate limit of 3 requests in 1 h reached"), "{name}: {refused:?}");
         // Nobody waits longer than the window.
         let wait = refused.stderr.split("wait ").nth(1).unwrap();
         assert!(wait.starts_with("59 min") || wait.starts_with("1 h,"), "{name}: {wait}");

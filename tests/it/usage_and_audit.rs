@@ -520,7 +520,7 @@ fn alerts_of_scripts_shown_on_next_terminal() {
         sandbox.run(["key", "get"]).succeeds();
     }
     let mut screen = sandbox.screen(["usage"]);
-    screen.wait_for("alert: keys were looked at 6 times within ten minutes; `chatbot audit alerts` lists it");
+    screen.wait_for("alert: keys were read 6 times within ten minutes; `chatbot audit alerts` lists it");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["usage"]);
     assert_eq!(screen.end(), 0);

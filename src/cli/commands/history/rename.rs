@@ -124,7 +124,7 @@ pub(super) fn prune(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
     if options.json {
         app.ui.json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
     } else {
-        let would = if options.dry_run { "would be deleted" } else { "removed" };
+        let would = if options.dry_run { "would be deleted" } else { "deleted" };
         let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();
         app.ui.out(&lines)?;
         if old.is_empty() {
