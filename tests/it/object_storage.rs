@@ -519,11 +519,11 @@ fn repository_bad_address_is_refused() {
         ("https://account.example.org/x?sig=canarysecret", 2, "the address contains a `?` or `#`"),
         ("ftp://example.org/x", 2, "backups to `ftp://` are not supported"),
         ("http://192.168.1.7/dav", 2, "`webdav` uses plain http at `192.168.1.7`"),
-        ("s3://bucket/../x", 2, "the address has something in its path"),
+        ("s3://bucket/../x", 2, "the address contains characters in its path"),
         ("file://elsewhere/x", 2, "the address names another machine"),
         ("s3://bucket/x", 3, "there are no credentials for `s3`"),
         ("gs://bucket/x", 3, "there are no credentials for `gs`"),
-        ("az://container/x", 3, "the credentials for `az` are not complete"),
+        ("az://container/x", 3, "the credentials for `az` are incomplete"),
         ("http://127.0.0.1:9/x", 7, "`webdav` is not running: nothing listens at `127.0.0.1:9`"),
     ] {
         for args in [

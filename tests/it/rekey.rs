@@ -23,7 +23,7 @@ fn rekey_undecryptable_keeps_old_key() {
         format!("chatbot: warning: neither key decrypts `[ROOT]/{}`: ", files[n].strip_prefix(sandbox.root()).unwrap().display())
     };
     let refused = format!(
-        "{}not lines 1 to 2, 4\n{}no line of it\nchatbot: error: 2 files are not readable with either key; the old key is kept\n{KEPT}",
+        "{}lines 1 to 2, 4\n{}all lines\nchatbot: error: 2 files are not readable with either key; the old key is kept\n{KEPT}",
         named(0),
         named(1)
     );
@@ -75,7 +75,7 @@ fn rekey_covers_scrubbed_copies() {
     fs::write(&copy, "gAAAAAnothing").unwrap();
     let name = copy.strip_prefix(sandbox.root()).unwrap().display().to_string();
     let refused = format!(
-        "chatbot: warning: neither key decrypts `[ROOT]/{name}`: no line of it\n\
+        "chatbot: warning: neither key decrypts `[ROOT]/{name}`: all lines\n\
          chatbot: error: 1 file is not readable with either key; the old key is kept\n{KEPT}"
     );
     sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(refused).check();
