@@ -47,7 +47,7 @@ impl App {
         }
         let (name, shown_host) = (&endpoint.name, Raw::from(host.as_str()).printable());
         let from = variable.map_or_else(|| String::from("this key"), |variable| format!("the key in `{variable}`"));
-        let what = format!("{from} looks like a key of {}, but `{name}` is at `{shown_host}`", issuer.title);
+        let what = format!("{from} looks like {}, but `{name}` is at `{shown_host}`", issuer.title);
         // `--yes` does not answer this: many scripts pass it, and someone else may have edited the
         // settings.
         if self.ui.can_ask() && self.ui.confirm(&format!("{what}; always send it there?"), "`--allow-host`")? {

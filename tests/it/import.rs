@@ -84,7 +84,7 @@ fn key_import_keeps_existing_key() {
     sandbox
         .run(["key", "import", ".env", "--no-validate"])
         .stdout(
-            " 1. openrouter from .env line 2: stored already\n 2. openai from .env line 4: stored already\n\
+            " 1. openrouter from .env line 2: already saved\n 2. openai from .env line 4: already saved\n\
          .env still contains them; `--scrub` removes them\n",
         )
         .check();

@@ -93,7 +93,7 @@ fn incident_recover_resumes() {
     sandbox.run(["incident", "lockdown"]).succeeds();
     let lost = sandbox.conversations().remove(0);
     std::fs::remove_file(&lost).unwrap();
-    let restore = "3. restore what is missing (`chatbot restore [..].backup`, of [..]): nothing is overwritten\n";
+    let restore = "3. restore what is missing (`chatbot restore [..].backup`, made [..]): nothing is overwritten\n";
     let more = "4. re-encrypt every conversation with a new key (`chatbot history rekey`)\n";
     let keys = "5. replace the API keys with new ones (`chatbot key rotate`): `openrouter`\n";
     let release = "6. end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)\n";
@@ -144,7 +144,7 @@ fn incident_recover_confirms_each_step() {
     screen.wait_for("3. restore what is missing").wait_for("skipped: there is no backup");
     screen.wait_for("4. re-encrypt").wait_for("Continue? [y/N]").line("y").wait_for("re-encrypted 1 conversation");
     screen.wait_for("skipped: there are no keys");
-    screen.wait_for("6. end").wait_for("A step above found damage or left undone. Do it all the same? [y/N]").line("n");
+    screen.wait_for("6. end").wait_for("A step above found damage or is not done. Continue anyway? [y/N]").line("n");
     screen.wait_for("steps not done, run this command again: 2, 6");
     assert_eq!(screen.end(), 9);
     let mut screen = sandbox.screen(["incident", "recover"]);

@@ -340,7 +340,7 @@ fn key_clear_needs_confirmation() {
 fn process_with_secret_leaves_no_core() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("(nothing is shown): ");
+    screen.wait_for("(input hidden): ");
     let of = |what: &str| std::fs::read(format!("/proc/{}/{what}", screen.pid().as_raw_pid())).unwrap();
     let limits = String::from_utf8(of("limits")).unwrap();
     let core = limits.lines().find(|l| l.starts_with("Max core file size")).unwrap();

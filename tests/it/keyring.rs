@@ -138,7 +138,7 @@ fn hidden_prompt_needs_terminal() {
         .code(2)
         .check();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("nothing is shown): ").line(&key()).wait_for("saved the key for `openrouter`");
+    screen.wait_for("input hidden): ").line(&key()).wait_for("saved the key for `openrouter`");
     assert_eq!(screen.end(), 0);
     assert!(!screen.text().contains(&key()) && memchr::memmem::find(&screen.transcript(), &key().as_bytes()[9..]).is_none());
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in vault, fingerprint [..]\n").check();

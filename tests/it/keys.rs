@@ -252,7 +252,7 @@ fn key_is_typed_hidden() {
 fn key_prompt_interrupt_stores_nothing() {
     let sandbox = Sandbox::with_vault();
     let mut screen = sandbox.screen(["key", "set", "--no-validate"]);
-    screen.wait_for("(nothing is shown): ").send("sk-half").send(press::CTRL_C);
+    screen.wait_for("(input hidden): ").send("sk-half").send(press::CTRL_C);
     assert_ne!(screen.end(), 0);
     sandbox.run(["key", "get"]).fails(3);
 }
@@ -353,11 +353,11 @@ fn foreign_key_is_confirmed_once() {
     let (mut sandbox, server) = thief("OPENROUTER_API_KEY");
     sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
     let mut screen = sandbox.screen(["ask", "hi"]);
-    screen.wait_for("from now on? [y/N]").line("");
+    screen.wait_for("always send it there? [y/N]").line("");
     assert_eq!(screen.end(), 3);
     assert_eq!(server.connections(), 0);
     let mut screen = sandbox.screen(["ask", "hi"]);
-    screen.wait_for("from now on? [y/N]").line("y").wait_for("thanks");
+    screen.wait_for("always send it there? [y/N]").line("y").wait_for("thanks");
     assert_eq!(screen.end(), 0);
     let mut screen = sandbox.screen(["ask", "hi"]);
     screen.wait_for("thanks");

@@ -82,11 +82,11 @@ fn vault_create_once() {
 fn vault_passphrase_typed_twice_or_generated() {
     let sandbox = Sandbox::under_one_root();
     let mut screen = sandbox.screen(["vault", "create", "--kdf", CHEAP]);
-    screen.wait_for("(Enter: press Enter to generate one): ").line("password").wait_for("Strength: weak, about 13 bits.");
+    screen.wait_for("(press Enter to generate one): ").line("password").wait_for("Strength: weak, about 13 bits.");
     screen.wait_for("Use it anyway? [y/N] ").line("n");
-    screen.wait_for("(Enter: press Enter to generate one): ").line(PASSPHRASE).wait_for("Strength: strong");
+    screen.wait_for("(press Enter to generate one): ").line(PASSPHRASE).wait_for("Strength: strong");
     screen.wait_for("Repeat the passphrase: ").line("something else").wait_for("The passphrases do not match.");
-    screen.wait_for("(Enter: press Enter to generate one): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
+    screen.wait_for("(press Enter to generate one): ").line("").wait_for("80 bits. Write it down: it is not shown again.");
     let made = screen.text().lines().map(str::trim).find(|l| l.len() == 29 && l.matches('-').count() == 4).unwrap().to_owned();
     screen.wait_for("Repeat the passphrase: ").line(&made).wait_for("created the vault");
     assert_eq!(screen.end(), 0);
