@@ -476,7 +476,7 @@ fn audit_damaged_log_ok_after_acknowledge() {
     std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     let said = sandbox.run(["audit", "verify"]).fails(9).stdout;
-    assert!(said.contains("here the log was found damaged"), "{said}");
+    assert!(said.contains("the log was found damaged here"), "{said}");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
