@@ -8,10 +8,10 @@
 )]
 
 mod harness;
-/// What is read of the source to hold the house to its plan.
+/// The files of `src/` as tokens, paths and an import graph.
 mod source;
 
-/// The plan of the house: who may know whom, who keeps what, where secrets are opened.
+/// Layers, import cycles, owners of external crates, exposed secrets.
 mod architecture;
 /// One question: what goes out, what comes back, and how it ends.
 mod ask;
@@ -87,11 +87,12 @@ mod service_accounts;
 mod state_files;
 /// What happens when the power goes, and when everybody comes at once.
 mod stress;
+/// The promises the types make, asked of the compiler.
+mod style;
 /// Backups whose seals are right, and what is sealed is not.
 mod tampered_backups;
 /// What reaches a terminal, and in what form.
 mod terminal;
-/// The promises the types make, asked of the compiler.
 mod types;
 /// Money to the last billionth, and a log that cannot be quietly edited.
 mod usage_and_audit;
