@@ -36,7 +36,7 @@ impl<'k> ChainCheck<'k> {
     }
 
     /// Checks all lines from here on, and the end.
-    pub(crate) fn check_all(mut self, text: &str, head: Option<&ChainHead>) -> CheckReport {
+    pub(in crate::audit) fn check_all(mut self, text: &str, head: Option<&ChainHead>) -> CheckReport {
         let mut lines = text.split_inclusive('\n').peekable();
         while let Some(line) = lines.next() {
             if !self.check_record(line, lines.peek().copied(), head) {
@@ -53,7 +53,7 @@ impl<'k> ChainCheck<'k> {
     }
 
     /// Checks a line against the next one, or the end. Returns whether it is valid.
-    pub(crate) fn check_record(&mut self, text: &str, next: Option<&str>, head: Option<&ChainHead>) -> bool {
+    pub(in crate::audit) fn check_record(&mut self, text: &str, next: Option<&str>, head: Option<&ChainHead>) -> bool {
         let expected = self.seq + 1;
         let line = text.strip_suffix('\n').unwrap_or(text);
         let Ok(record) = serde_json::from_str::<AuditRecord>(line) else { return self.fail(expected, "it is not a record") };
@@ -86,7 +86,8 @@ impl<'k> ChainCheck<'k> {
         if record.event == EventKind::Broken.name() || (record.event == EventKind::Verified.name() && record.number("first_bad").is_some())
         {
             self.known.get_or_insert(expected);
-        } else if record.event == EventKind::Alarm.name() && record.flag("log") && (self.key.is_none() || record.mac.is_some()) {
+        } else if record.event == EventKind::AlertAcknowledged.name() && record.flag("log") && (self.key.is_none() || record.mac.is_some())
+        {
             self.known = None;
         }
         self.seq = expected;

@@ -85,29 +85,29 @@ macro_rules! events {
 
 events! {
     /// A key was stored.
-    KeySet = "key.set",
+    KeySet = "key.stored",
     /// A key was revealed to the user.
-    KeyRevealed = "key.reveal",
+    KeyRevealed = "key.revealed",
     /// A key was displayed masked.
-    KeyShown = "key.get",
+    KeyShown = "key.shown",
     /// A key was removed.
-    KeyDeleted = "key.delete",
+    KeyDeleted = "key.deleted",
     /// A key was checked with its provider.
-    KeyValidated = "key.validate",
+    KeyValidated = "key.validated",
     /// A key was replaced by a new one.
-    KeyRotated = "key.rotate",
+    KeyRotated = "key.rotated",
     /// A key was imported.
-    KeyImported = "key.import",
+    KeyImported = "key.imported",
     /// A key was moved to the other key store.
-    KeyMoved = "key.move",
+    KeyMoved = "key.moved",
     /// The data key was created.
-    DataKeyMade = "datakey.make",
+    DataKeyMade = "data_key.created",
     /// The audit key was created.
-    AuditKeyMade = "auditkey.make",
+    AuditKeyMade = "audit_key.created",
     /// A recovery copy of the data key was created or used.
-    DataKeyRecovery = "datakey.recovery",
+    DataKeyRecovery = "data_key.transferred",
     /// The vault was created, unlocked, locked or got a new passphrase.
-    Vault = "vault",
+    Vault = "vault.used",
     /// Validation refused a message.
     Refused = "message.refused",
     /// Values were redacted in a message.
@@ -119,41 +119,39 @@ events! {
     /// A message is about to be sent. Recorded first, so that no message is sent without a record.
     Sent = "message.sent",
     /// A request was answered, failed or was stopped.
-    Request = "request",
+    Request = "request.finished",
     /// A conversation file is damaged.
-    Damage = "archive.damage",
+    Damage = "conversation.damaged",
     /// A conversation was deleted, renamed, exported or imported.
-    History = "history",
+    History = "conversation.changed",
     /// A backup was written or verified.
-    Backup = "backup",
+    Backup = "backup.finished",
     /// A backup was restored.
-    Restore = "restore",
+    Restore = "backup.restored",
     /// The settings were changed by this program.
-    Config = "config",
+    Config = "config.edited",
     /// The settings were changed outside of this program.
     ConfigChanged = "config.changed",
     /// Logging was switched on.
-    Debug = "debug",
-    /// An alarm was raised or acknowledged.
-    Alarm = "alarm",
+    Debug = "log.enabled",
+    /// An alert was raised, or its command failed.
+    AlertRaised = "alert.raised",
+    /// The user acknowledged alerts.
+    AlertAcknowledged = "alert.acknowledged",
     /// A step of an incident: lockdown, release, report, recovery.
-    Incident = "incident",
+    Incident = "incident.recorded",
     /// Counts or totals were missing or damaged, and were recalculated.
     Rebuilt = "state.rebuilt",
     /// The audit log was verified.
-    Verified = "audit.verify",
+    Verified = "audit.verified",
     /// The end of the audit log does not match the head file.
     Broken = "audit.broken",
-    /// A token of the proxy was issued or revoked.
-    ProxyToken = "proxy.token",
-    /// The proxy forwarded a request, or refused it.
-    ProxyRequest = "proxy.request",
 }
 
 /// An event. It has no field that could contain free text.
 #[derive(Clone, Debug)]
 pub struct Event {
-    /// What happened.
+    /// The kind of event.
     pub kind: EventKind,
     /// Its severity.
     pub severity: Severity,

@@ -52,7 +52,7 @@ impl App {
     }
 
     fn run_alert_command(&mut self, alert: &Alert) {
-        let event = Event::new(EventKind::Alarm).severity(Severity::Warning).word("kind", alert.kind.name());
+        let event = Event::new(EventKind::AlertRaised).severity(Severity::Warning).word("kind", alert.kind.name());
         self.audit_event(&event.number("id", alert.id).number("figure", alert.figure));
         let Ok(settings) = self.settings() else { return };
         let Some((program, arguments)) = settings.alerts.command.split_first() else { return };
@@ -71,9 +71,9 @@ impl App {
             let program = Raw::from(program.as_str()).printable();
             self.ui.warning(&format!("cannot pass the alert to `{program}` of `alerts.command`: {error}"));
             self.audit_event(
-                &Event::new(EventKind::Alarm)
+                &Event::new(EventKind::AlertRaised)
                     .severity(Severity::Warning)
-                    .word("deed", "tell")
+                    .word("action", "run_command")
                     .word("outcome", "failed")
                     .number("id", alert.id),
             );
@@ -85,7 +85,7 @@ impl App {
     fn observations(&self, walk: bool) -> Vec<Observation> {
         let home = &self.home;
         let folders = [home.state().to_path_buf(), home.data().to_path_buf(), home.conversations(), home.backups()];
-        let state = ["audit.head", "alarms.json", "tally", "requests"].map(|name| home.state().join(name));
+        let state = ["audit.head", "alerts.json", "tally", "requests"].map(|name| home.state().join(name));
         let files = [home.vault(), KeyIndex::path_in(home), self.audit().path().to_path_buf(), self.usage().path().clone()];
         let open = |paths: &[PathBuf]| paths.iter().filter(|path| fs::is_open_to_others(path)).count();
         let mut facts = vec![Observation::TooPermissive { among: FileScope::Core, files: open(&[&folders[..], &files, &state].concat()) }];
@@ -112,7 +112,7 @@ impl App {
         if *self.settings_file() != self.home.settings() || !fs::exists(self.audit().path()) {
             return;
         }
-        let seen = self.home.state().join("settings.seen");
+        let seen = self.home.state().join("settings.sha256");
         let sum = Sha256::digest(text).iter().take(8).fold(String::new(), |sum, byte| format!("{sum}{byte:02x}"));
         let before = fs::read_at_most(&seen, 64).unwrap_or_default();
         if before.as_deref() == Some(sum.as_bytes()) {
@@ -129,7 +129,7 @@ impl App {
     /// Logs a failure that the module below could not log itself.
     pub(crate) fn audit_failure(&self, error: &anyhow::Error) {
         if error.chain().any(|cause| matches!(cause.downcast_ref(), Some(vault::Error::WrongPassphrase))) {
-            self.audit_event(&Event::new(EventKind::Vault).severity(Severity::Warning).word("deed", "open").word("outcome", "failed"));
+            self.audit_event(&Event::new(EventKind::Vault).severity(Severity::Warning).word("action", "open").word("outcome", "failed"));
         }
         if let Some(reason) = error.downcast_ref::<CliError>().and_then(CliError::refusal) {
             self.audit_event(&Event::new(EventKind::Refused).severity(Severity::Warning).word("reason", reason));

@@ -349,7 +349,7 @@ impl App {
     /// The lock that every holder of the data key shares, and that `history rekey` takes
     /// exclusively.
     pub(crate) fn data_key_lock(&self) -> PathBuf {
-        self.home.state().join("sealing.lock")
+        self.home.state().join("data-key-in-use.lock")
     }
 
     /// Allows requests about keys even during a lockdown, for commands that send nothing else.
@@ -450,11 +450,11 @@ impl App {
         let settings = self.settings()?;
         if let Some(custom) = settings.providers.get(name) {
             let mut endpoint = Endpoint::custom(name.clone(), custom.base_url.clone());
-            if let Some(like) = &custom.like {
+            if let Some(like) = &custom.compatible_with {
                 let Some(entry) = catalog::find(like.as_str()) else {
                     bail!(
-                        CliError::misuse(format!("`[providers.{name}]` is like `{like}`, which is not a known provider"))
-                            .hint("set `like` to a provider that chatbot knows, such as \"openrouter\"")
+                        CliError::misuse(format!("`[providers.{name}]` is compatible with `{like}`, which is not a known provider"))
+                            .hint("set `compatible_with` to a provider that chatbot knows, such as \"openrouter\"")
                     );
                 };
                 (endpoint.key_check_api, endpoint.dialect) = (entry.key_check_api, entry.dialect);
@@ -486,7 +486,10 @@ impl App {
     }
 
     fn env_store(&self) -> Result<Option<StoreSetting>> {
-        self.env.choice("CHATBOT_KEYRING", &[("auto", StoreSetting::Auto), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)])
+        self.env.choice(
+            "CHATBOT_KEYRING",
+            &[("auto", StoreSetting::Auto), ("os-keyring", StoreSetting::Os), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)],
+        )
     }
 
     fn env_name(&self, variable: &str) -> Result<Option<Name>> {

@@ -143,8 +143,8 @@ pub(crate) fn show_or_set_budget<P: Provider>(ui: Ui, session: &mut Session<P>, 
         ui.notice("no budget is set; `/budget 0.50` sets one for this conversation");
     }
     for fill in budgets {
-        let anew = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
-        ui.out(&format!("  {:<17} {} of {}{anew}\n", fill.span.to_string(), format_dollars(fill.spent), format_dollars(fill.limit)))?;
+        let resets = fill.resets.map_or(String::new(), |at| format!(", resets {}", at.local_day()));
+        ui.out(&format!("  {:<17} {} of {}{resets}\n", fill.span.to_string(), format_dollars(fill.spent), format_dollars(fill.limit)))?;
     }
     Ok(())
 }

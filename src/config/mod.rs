@@ -155,7 +155,7 @@ pub struct CustomProvider {
     /// The default model.
     pub model: Option<String>,
     /// The known provider that it is compatible with, for a gateway in front of one.
-    pub like: Option<Name>,
+    pub compatible_with: Option<Name>,
 }
 
 impl Default for Settings {
@@ -252,7 +252,8 @@ impl Settings {
         });
         s.section("privacy", |s| self.privacy.read_section(s));
         s.section("keys", |s| {
-            let stores = [("auto", StoreSetting::Auto), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)];
+            let stores =
+                [("auto", StoreSetting::Auto), ("os-keyring", StoreSetting::Os), ("os", StoreSetting::Os), ("vault", StoreSetting::Vault)];
             s.read("rotate_after_days", UINT_HINT, parse_uint, &mut self.keys.rotate_after_days);
             s.read(
                 "keyring_timeout_s",
@@ -282,7 +283,7 @@ impl Settings {
             s.read("pass_env", "a list of names of environment variables", parse_variables, &mut self.children.pass_env);
         });
         s.sections("providers", |s, name| {
-            let mut custom = CustomProvider { base_url: String::new(), key: KeySource::Stored, model: None, like: None };
+            let mut custom = CustomProvider { base_url: String::new(), key: KeySource::Stored, model: None, compatible_with: None };
             s.read(
                 "base_url",
                 "an address such as \"http://127.0.0.1:11434/v1\"",
@@ -291,7 +292,12 @@ impl Settings {
             );
             s.read("key", "`none`, `stored` or `env:NAME`", parse_key_source, &mut custom.key);
             s.read("model", "a string", |v| Some(Some(v.as_str()?.to_owned())), &mut custom.model);
-            s.read("like", "the name of a provider, such as \"openrouter\"", |v| Some(Some(v.as_str()?.parse().ok()?)), &mut custom.like);
+            s.read(
+                "compatible_with",
+                "the name of a provider, such as \"openrouter\"",
+                |v| Some(Some(v.as_str()?.parse().ok()?)),
+                &mut custom.compatible_with,
+            );
             if custom.base_url.is_empty() {
                 s.report_missing("base_url");
             } else {

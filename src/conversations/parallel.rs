@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Fewer items are processed before a second thread has started.
 const MIN_ITEMS_PER_THREAD: usize = 64;
 
-/// Calls `deed` for each item and returns the results in the order of the items.
+/// Calls `action` for each item and returns the results in the order of the items.
 pub(super) fn par_map<T: Sync, R: Send>(items: &[T], action: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let worth = items.len().div_ceil(MIN_ITEMS_PER_THREAD);
     // Finding the number of cores reads several files, so do it only for enough items.

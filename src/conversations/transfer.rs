@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// The highest message number accepted. A conversation with so many messages would exceed the
+/// The highest message number accepted. A conversation with that number of messages would exceed the
 /// largest file that is read.
 const MAX_MESSAGES: u32 = 1 << 24;
 

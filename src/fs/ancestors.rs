@@ -22,10 +22,11 @@ pub fn check_parent_dir(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Looks at a folder of ours and at all that lie above it: whoever can rename one of them can put another home in its place.
-/// Allowed are folders of this user and of root that only their owner can write to, and sticky ones such as
-/// `/tmp`, in which everyone moves their own only. The owner of a folder can always move what is in it, sticky
-/// or not.
+/// Checks a private folder and all folders above it: another user who can rename one of them can
+/// replace the home.
+/// Accepts folders of this user and of root that only their owner can write to, and sticky ones such
+/// as `/tmp`, where users can rename only their own files. The owner of a folder can always rename
+/// what is in it, sticky or not.
 pub fn inspect_ancestors(path: &Path) -> Result<(), Error> {
     #[cfg(unix)]
     {

@@ -56,7 +56,7 @@ pub enum Error {
     /// A folder above one of ours whose owner can put another folder in its place.
     #[error("`{}` belongs to another user (uid {uid}), who can change what lies below it", path.display())]
     ForeignAncestor {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
         /// Whose it is.
         uid: u32,

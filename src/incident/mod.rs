@@ -123,7 +123,7 @@ pub fn assess(
         if record.at >= from && record.event == EventKind::Sent.name() {
             *sent.entry(record.word("provider").to_owned()).or_default() += 1;
         }
-        let matters = record.severity != "info" || record.event.starts_with("key.") || record.event.starts_with("proxy.");
+        let matters = record.severity != "info" || record.event.starts_with("key.");
         if record.at >= from && matters {
             *found.events.entry(record.event).or_default() += 1;
         }
@@ -172,7 +172,7 @@ pub fn collect_evidence(home: &Dirs, assessment: &Assessment, more: &Value, now:
             let entry =
                 json!({ "bytes": file.bytes, "modified": Time::from_millis(file.modified_ms), "sha256": sha256, "open_to_others": open });
             files.insert(path.display().to_string(), entry);
-            if folder == home.state() && (file.name.starts_with("audit") || file.name.starts_with("usage") || file.name == "alarms.json") {
+            if folder == home.state() && (file.name.starts_with("audit") || file.name.starts_with("usage") || file.name == "alerts.json") {
                 logs.insert(file.name, Value::String(String::from_utf8_lossy(&bytes).into_owned()));
             }
         }

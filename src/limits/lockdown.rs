@@ -45,29 +45,16 @@ impl Lockdown {
         Ok(true)
     }
 
-    /// Ends lockdown. Returns whether it was active. Proxy tokens issued before it stay revoked:
-    /// see [`Self::revoked_before`].
+    /// Ends lockdown. Returns whether it was active.
     pub fn end(&self, now: Time) -> Result<bool, fs::Error> {
-        let since = match self.check() {
-            Ok(()) => return Ok(false),
-            Err(Error::Lockdown { since: Some(since) }) => since,
-            Err(_) => now,
-        };
-        fs::write(&self.path.with_extension("released"), &serde_json::to_vec(&LockdownFile { since }).unwrap_or_default())?;
+        if self.check().is_ok() {
+            return Ok(false);
+        }
         match fs::remove(&self.path) {
             // Something else occupies its path: move it away.
             Err(_) => fs::rename(&self.path, &self.path.with_extension(format!("was-{}", now.millis()))).map(|()| true),
             removed => removed,
         }
-    }
-
-    /// Tokens issued before this moment are invalid.
-    pub fn revoked_before(&self) -> Result<Option<Time>, fs::Error> {
-        if self.check().is_err() {
-            return Ok(Some(Time::from_millis(i64::MAX)));
-        }
-        let bytes = fs::read_at_most(&self.path.with_extension("released"), 4096)?;
-        Ok(bytes.map(|b| serde_json::from_slice::<LockdownFile>(&b).map_or(Time::from_millis(i64::MAX), |w| w.since)))
     }
 }
 
@@ -88,7 +75,6 @@ mod tests {
         assert!(switch.end(at).unwrap());
         assert!(!switch.end(at).unwrap());
         assert!(switch.check().is_ok());
-        assert_eq!(switch.revoked_before().unwrap(), Some(at));
         std::fs::create_dir_all(state.join("lockdown/inside")).unwrap();
         assert!(switch.check().is_err());
         assert!(switch.end(at).unwrap());

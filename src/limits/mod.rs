@@ -387,7 +387,7 @@ mod tests {
                 Err(Error::Full { wait, usage: level }) => assert_eq!((wait.as_secs(), level.used), (40, 2), "{spoil:?}"),
                 other => panic!("{spoil:?} {other:?}"),
             }
-            assert_eq!(limiter.acquire(at(70), &|_| panic!("it was written anew")).unwrap().rebuilt, None);
+            assert_eq!(limiter.acquire(at(70), &|_| panic!("it was written again")).unwrap().rebuilt, None);
         }
         let (_dir, limiter) = limiter(9, 9);
         let passed = limiter.acquire(at(20), &seen).unwrap();

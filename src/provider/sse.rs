@@ -187,7 +187,7 @@ mod tests {
         SizeLimits { line: 40, event: 60, total: 1000, whole: 0 }
     }
 
-    /// Everything a stream says when it comes in pieces of so many bytes.
+    /// Every event of a stream that arrives in pieces of `size` bytes.
     fn heard(stream: &[u8], piece: usize, limits: SizeLimits) -> Result<Vec<String>, TooLarge> {
         let mut parser = SseParser::new(limits);
         let mut out = Vec::new();

@@ -570,7 +570,7 @@ fn import_skips_pictures_keeps_model() {
     } }]);
     let file = sandbox.write("desk/conversations.json", tree.to_string());
     let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
-    assert_eq!((&back["messages"], &back["parts_left_out"]), (&json!(2), &json!({ "image": 1 })), "{back}");
+    assert_eq!((&back["messages"], &back["skipped_parts"]), (&json!(2), &json!({ "image": 1 })), "{back}");
     let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).succeeds());
     assert_eq!((&shown["model"], &shown["messages"][1]["model"]), (&json!("gpt-y"), &json!("gpt-y")), "{shown}");
 }

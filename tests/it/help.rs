@@ -107,7 +107,7 @@ const UNCLEAR: [(&str, &str); 18] = [
     ("whoever", "anyone who"),
 ];
 
-/// The unclear words of a text, without its code blocks. Options such as `--anew` are not words.
+/// The unclear words of a text, without its code blocks. Options such as `--restart` are not words.
 fn unclear(text: &str) -> String {
     let prose: String = text.split("```").step_by(2).collect();
     let trimmed = |word: &str| word.trim_matches(|c: char| !c.is_alphanumeric() && c != '-').to_lowercase();

@@ -43,7 +43,7 @@ fn key_import_lists_and_asks() {
     assert_eq!(fs::read(&file).unwrap(), before);
     sandbox.run(["key", "get"]).succeeds();
     sandbox.run(["key", "get", "-p", "openai"]).succeeds();
-    let events = sandbox.run(["audit", "--json", "--event", "key.import"]).succeeds().stdout;
+    let events = sandbox.run(["audit", "--json", "--event", "key.imported"]).succeeds().stdout;
     assert_eq!(events.lines().count(), 2, "{events}");
 }
 

@@ -65,7 +65,7 @@ fn incident_report_counts_and_encrypts() {
     assert!(!sealed.contains("initech") && !sealed.contains("audit"), "it is not sealed");
     let opened = sandbox.run(["incident", "report", "--open"]).arg(&bundle).succeeds().stdout;
     let evidence: Value = serde_json::from_str(&opened).unwrap();
-    assert!(evidence["logs"]["audit.jsonl"].as_str().unwrap().contains("\"deed\":\"report\""));
+    assert!(evidence["logs"]["audit.jsonl"].as_str().unwrap().contains("\"action\":\"report\""));
     assert!(evidence["files"].as_object().unwrap().keys().any(|f| f.ends_with("vault.json")));
     assert!(!opened.contains("initech"), "no message text unless asked");
     let whole = sandbox.root().join("whole.sealed");
@@ -227,5 +227,5 @@ fn incident_recover_continues_after_failure() {
     assert!(recovered.ends_with("steps not done, run this command again: 3\n"), "{recovered}");
     sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
     let told = sandbox.run(["audit", "list", "--event", "backup"]).succeeds().stdout;
-    assert!(told.ends_with("deed=verify outcome=failed\n"), "{told}");
+    assert!(told.ends_with("action=verify outcome=failed\n"), "{told}");
 }

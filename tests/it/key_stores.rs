@@ -408,7 +408,7 @@ fn home_without_namespace_finds_data_key() {
     for (home, word) in [(&first, "one"), (&second, "two")] {
         home.run(["ask", "--demo", word]).succeeds();
     }
-    let drawer = first.data().join("keyring-drawer");
+    let drawer = first.data().join("keyring-namespace");
     let before = std::fs::read_to_string(&drawer).unwrap();
     std::fs::remove_file(&drawer).unwrap();
     assert!(first.run(["history", "show"]).succeeds().stdout.contains("one"));
@@ -435,7 +435,7 @@ fn data_key_damaged_is_replaced_by_restore() {
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
-    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
+    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
     let name = format!("data-key@{drawer}");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", &name], "no key at all");
     sandbox

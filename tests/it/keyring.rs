@@ -53,7 +53,7 @@ fn keyring_key_lifecycle() {
     let mut screen: Screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key());
     assert_eq!(screen.end(), 0);
-    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.reveal"]).succeeds().stdout.lines().count(), 1);
+    assert_eq!(sandbox.run(["audit", "--json", "--event", "key.revealed"]).succeeds().stdout.lines().count(), 1);
 
     sandbox.run(["key", "delete"]).fails(2);
     sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();

@@ -72,7 +72,7 @@ fn keyring_cache_notices_changes() {
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another hand changes one item and removes the other.
-    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-drawer")).unwrap();
+    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
     keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{drawer}")], "");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
     let other = sandbox.run(["key", "get"]).succeeds().stdout;

@@ -238,7 +238,7 @@ fn key_is_typed_hidden() {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key);
     assert_eq!(screen.end(), 0);
-    let events = sandbox.run(["audit", "--json", "--event", "key.reveal"]).succeeds().stdout;
+    let events = sandbox.run(["audit", "--json", "--event", "key.revealed"]).succeeds().stdout;
     assert!(events.contains(r#""details":{"provider":"openrouter","profile":"default","store":"vault"}"#), "{events}");
     let mut screen = sandbox.screen(["key", "delete"]);
     screen.wait_for("Delete the key for `openrouter`? [y/N] ").line("n").wait_for("nothing was deleted");

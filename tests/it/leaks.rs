@@ -344,7 +344,7 @@ fn leaks_none_to_object_storage() {
     let address = dav.address();
     for args in [
         ["backup", "--with-keys", &address].as_slice(),
-        &["backup", "--json", "--again", &address],
+        &["backup", "--json", "--reupload", &address],
         &["backup", "list", &address],
         &["backup", "--verify", &address],
         &["backup", "prune", &address, "--keep", "1", "--yes"],

@@ -15,7 +15,7 @@ fn key() -> String {
 fn sandbox(server: &Server) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
-        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
+        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openrouter\"\n",
         server.base_url()
     ));
     sandbox

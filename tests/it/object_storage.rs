@@ -171,11 +171,11 @@ fn repository_verify_opens_everything() {
     fs::write(&object, bytes).unwrap();
     let refused = sandbox.run(["backup", &address]).fails(8);
     assert!(
-        refused.stderr.contains("is damaged: its content does not match its name") && refused.stderr.contains("--again"),
+        refused.stderr.contains("is damaged: its content does not match its name") && refused.stderr.contains("--reupload"),
         "{refused:#?}"
     );
     assert_eq!(names(&place, "snapshots").len(), 1);
-    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", "--reupload", &address]).succeeds();
     sandbox.run(["backup", &address]).succeeds();
     assert_eq!(names(&place, "snapshots").len(), 3);
 
@@ -503,7 +503,7 @@ fn repository_hostile_is_one_error() {
     fs::write(place.join(object(1)), flipped).unwrap();
     sandbox.run(["backup", &address]).fails(8);
     sandbox.run(["backup", "--verify", &address]).fails(8);
-    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", "--reupload", &address]).succeeds();
     sandbox.run(["backup", "--verify", &address]).succeeds();
 }
 
@@ -541,7 +541,7 @@ fn repository_bad_address_is_refused() {
     assert_eq!(error(&half), incomplete);
     let plain = sandbox.run(["backup", "--json", "s3://bucket/x"]).env("AWS_ENDPOINT_URL", "http://192.168.1.7:9000").fails(2);
     assert!(error(&plain).contains("`AWS_ENDPOINT_URL` is not an address"), "{plain:#?}");
-    for args in [["backup", "--again", "x.backup"].as_slice(), &["backup", "list", "x.backup"], &["backup", "prune", "x.backup"]] {
+    for args in [["backup", "--reupload", "x.backup"].as_slice(), &["backup", "list", "x.backup"], &["backup", "prune", "x.backup"]] {
         sandbox.run(args).fails(2);
     }
     assert!(sandbox.files_with(b"canarysecret").is_empty());
@@ -658,7 +658,7 @@ fn repository_retries_then_fails() {
         count += usize::from(request.method == "GET");
         (request.method == "GET" && count % 5 == 2).then(|| Reply::nothing().reset())
     });
-    sandbox.run(["backup", "--again", &address]).succeeds();
+    sandbox.run(["backup", "--reupload", &address]).succeeds();
     sandbox.run(["backup", "--verify", &address]).succeeds();
     // After four objects it fails for good: what arrived is kept, and the next time goes on from there.
     dav.mend();
@@ -686,7 +686,7 @@ fn repository_retries_then_fails() {
         let object = request.method == "GET" && request.path.contains("/objects/");
         object.then(|| Reply::full(200, &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")], "gAAAAA"))
     });
-    let unlike = sandbox.run(["backup", "--again", "--json", &address]).fails(8);
+    let unlike = sandbox.run(["backup", "--reupload", "--json", &address]).fails(8);
     assert!(error(&unlike).starts_with("what was sent is not what is there"), "{unlike:#?}");
 }
 

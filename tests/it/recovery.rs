@@ -45,7 +45,7 @@ fn recovery_import_from_file() {
     let shown = sandbox.run(["history", "show"]).succeeds().stdout;
     assert!(shown.contains("a word to keep"), "{shown}");
     let events = sandbox.run(["audit", "--json", "--event", "datakey"]).succeeds().stdout;
-    assert_eq!(events.matches(r#""event":"datakey.recovery""#).count(), 3, "{events}");
+    assert_eq!(events.matches(r#""event":"data_key.transferred""#).count(), 3, "{events}");
 }
 
 #[test]

@@ -89,7 +89,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
     let server = Server::always(move |request| shared.lock().unwrap().answer(request));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
-        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
+        "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openrouter\"\n",
         server.base_url()
     ));
     sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `gate` in the vault: valid\n").check();

@@ -104,7 +104,7 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
     let server = Server::always(move |request| shared.lock().unwrap().answer(request));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
-        "provider = \"oai\"\n[providers.oai]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openai\"\n",
+        "provider = \"oai\"\n[providers.oai]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openai\"\n",
         server.base_url()
     ));
     sandbox.run(["key", "set", "--stdin", "--force"]).stdin(key(1)).stdout("saved the key for `oai` in the vault: valid\n").check();

@@ -111,7 +111,7 @@ fn alert_key_expiry_once() {
         let server = Server::always(move |_| Reply::json(200, &answer));
         let sandbox = Sandbox::with_vault();
         sandbox.configure(&format!(
-            "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\nlike = \"openrouter\"\n",
+            "provider = \"gate\"\n[providers.gate]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\ncompatible_with = \"openrouter\"\n",
             server.base_url()
         ));
         sandbox.run(["key", "set", "--stdin", "--force"]).stdin(crate::harness::sandbox::key()).succeeds();

@@ -95,7 +95,7 @@ fn tampered_backup_gaps_are_refused() {
     let owned = forged(&file, empty.root().join("owned"), |records| {
         messages(records, &far(16_000_000));
         let last = records.len() - 1;
-        records[last]["end"]["left_out"] = json!({ (id.clone()): "message 4: the message is missing" });
+        records[last]["end"]["skipped"] = json!({ (id.clone()): "message 4: the message is missing" });
     });
     empty.run(["restore", "--mine"]).arg(&owned).stdout("1 restored, 0 already present, 0 restored as copies\n").check();
     let verified = empty.run(["history", "verify", "--json"]).fails(9);

@@ -256,7 +256,7 @@ fn usage_unknown_cost_fetches_prices() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
-    sandbox.configure(&format!("{settings}like = \"openrouter\"\n"));
+    sandbox.configure(&format!("{settings}compatible_with = \"openrouter\"\n"));
     let asked =
         || server.requests().iter().filter(|r| r.path == "/v1/models").map(|r| r.header("authorization").is_some()).collect::<Vec<_>>();
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
@@ -295,7 +295,7 @@ fn audit_records_failures_and_changes() {
     std::fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["config", "init"]).succeeds();
     sandbox.run(["restore", "one.backup"]).succeeds();
-    assert!(events("config").iter().any(|e| e == "config             deed=init"), "{:?}", events("config"));
+    assert!(events("config").iter().any(|e| e == "config             action=init"), "{:?}", events("config"));
     sandbox.write("desk/torn.backup", &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900]);
     sandbox.run(["restore", "torn.backup"]).fails(8);
     assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
@@ -341,9 +341,11 @@ fn audit_records_reads_and_damage() {
     sandbox.write("desk/long.txt", "word ".repeat(1 << 18));
     sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
     let told = sandbox.run(["audit", "list"]).succeeds().stdout;
-    for part in
-        ["history            deed=show conversation=", "vault              deed=open outcome=failed", "message.refused    reason=too_long"]
-    {
+    for part in [
+        "history            action=show conversation=",
+        "vault              action=open outcome=failed",
+        "message.refused    reason=too_long",
+    ] {
         assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
     }
 }
@@ -360,7 +362,7 @@ fn audit_key_events_have_mac() {
     let (mut keys, mut bare) = (0, vec![]);
     for record in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let event = record["event"].as_str().unwrap();
-        if event.starts_with("key.") || event == "datakey.recovery" {
+        if event.starts_with("key.") || event == "data_key.transferred" {
             keys += 1;
             bare.extend(record["mac"].is_null().then(|| event.to_owned()));
         }

@@ -212,7 +212,7 @@ impl AlertMonitor {
     /// The alarms of a state folder.
     #[must_use]
     pub fn new(state: &Path, audit: AuditLog, clock: Clock) -> Self {
-        Self { path: state.join("alarms.json"), audit, clock }
+        Self { path: state.join("alerts.json"), audit, clock }
     }
 
     /// Checks the events since the last look. `facts` is called with whether to check every stored
@@ -401,9 +401,9 @@ impl MonitorState {
                 self.raise_broken(at, "found", bad);
             }
         } else if is(EventKind::Backup) {
-            if record.word("outcome") == "failed" || record.number("left_out").is_some_and(|n| n > 0) {
+            if record.word("outcome") == "failed" || record.number("skipped").is_some_and(|n| n > 0) {
                 self.raise_ongoing(AlertKind::Backup, "backup", at, 6 * ONGOING_GAP, 1);
-            } else if record.word("deed") == "write" {
+            } else if record.word("action") == "write" {
                 self.going.remove("backup");
             }
         }

@@ -76,7 +76,7 @@ impl SimulatedUse {
                 0 => self.refused(),
                 1 => self.add(&Event::new(EventKind::KeyShown)),
                 2 => self.add(&Event::new(EventKind::KeyValidated).word("status", "valid")),
-                3 => self.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0)),
+                3 => self.add(&Event::new(EventKind::Backup).word("action", "write").number("skipped", 0)),
                 _ => {}
             }
             self.look();
@@ -89,7 +89,7 @@ impl SimulatedUse {
         life
     }
 
-    /// What is raised by what happens now, after a month of which nobody complains.
+    /// The alerts that an activity raises after an ordinary month.
     #[track_caller]
     fn plant(self, kind: AlertKind, plant: impl FnOnce(&mut Self)) {
         let mut life = self;
@@ -151,9 +151,9 @@ fn alerts_are_raised_once() {
         life.look();
     });
     SimulatedUse::month(6).plant(AlertKind::Backup, |life| {
-        life.add(&Event::new(EventKind::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Warning).word("action", "write").word("outcome", "failed"));
         life.look();
-        life.add(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "write").number("left_out", 3));
+        life.add(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "write").number("skipped", 3));
         life.look();
     });
     SimulatedUse::month(7).plant(AlertKind::Chain, |life| {
@@ -166,7 +166,7 @@ fn alerts_are_raised_once() {
     });
 }
 
-/// Something happens every so many seconds, so often.
+/// Repeats an action `count` times, a number of seconds apart.
 fn again_and_again(life: &mut SimulatedUse, times: u32, seconds: u64, what: fn(&mut SimulatedUse)) {
     for _ in 0..times {
         life.wait(seconds);
@@ -211,12 +211,12 @@ fn alerts_spend_repeats_when_doubled() {
 #[test]
 fn alerts_failed_backup_repeats() {
     let mut life = SimulatedUse::new(1);
-    let failed = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::Backup).word("deed", "write").word("outcome", "failed"));
+    let failed = |life: &mut SimulatedUse| life.add(&Event::new(EventKind::Backup).word("action", "write").word("outcome", "failed"));
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.alerts.acknowledge(None).unwrap(), 1);
     again_and_again(&mut life, 3, 600, failed);
     assert_eq!(life.raised.len(), 1, "{:#?}", life.raised);
-    life.add(&Event::new(EventKind::Backup).word("deed", "write").number("left_out", 0));
+    life.add(&Event::new(EventKind::Backup).word("action", "write").number("skipped", 0));
     again_and_again(&mut life, 1, 600, failed);
     assert_eq!(life.raised.len(), 2, "{:#?}", life.raised);
     // Every night is another.

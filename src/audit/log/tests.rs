@@ -1,4 +1,4 @@
-//! What nobody can do to the log unseen.
+//! Changes of the log that are detected.
 
 use crate::audit::log::*;
 
@@ -18,7 +18,7 @@ fn event(n: u64) -> Event {
     Event::new(EventKind::Request).word("model", "maker/model-1").number("prompt_tokens", n)
 }
 
-/// A log of so many records, every third of them written without the key.
+/// A log of `count` records, every third of them written without the key.
 fn written(count: u64) -> (tempfile::TempDir, AuditLog, Vec<u8>) {
     let dir = tempfile::tempdir().unwrap();
     let (with, without) = (log(dir.path(), Some("not a real key")), log(dir.path(), None));
@@ -128,7 +128,7 @@ fn audit_log_cannot_be_forged_without_key() {
     assert!(first_bad(&with).is_some());
 }
 
-/// The lines of a log as somebody without the key would write them: no MACs, the hashes in order, and the end as told.
+/// The lines of a log as an attacker without the key would write them: no MACs, matching hashes and a matching end.
 fn forged(log: &AuditLog, lines: &[&[u8]], keyed: impl FnOnce(&ChainHead) -> Option<KeyedCheckpoint>) {
     let mut prev = GENESIS_HASH.to_owned();
     let mut text = String::new();
@@ -196,7 +196,7 @@ fn audit_acknowledged_damage_is_past() {
     fs::remove(&with.head_path()).unwrap();
     let log = known(&with);
     log.append(&event(11)).unwrap();
-    let acknowledged = Event::new(EventKind::Alarm).word("deed", "acknowledge").number("alarms", 1).flag("log", true);
+    let acknowledged = Event::new(EventKind::AlertAcknowledged).number("alerts", 1).flag("log", true);
     tests::log(dir.path(), None).append(&acknowledged).unwrap();
     assert!(first_bad(&log).is_some(), "anybody could have written that");
     log.append(&acknowledged).unwrap();

@@ -235,7 +235,7 @@ fn alerts(app: &mut App, options: &AuditAlertsArgs) -> Result<()> {
             bail!(CliError::misuse(format!("there is no alert {id}")).hint("list them with `chatbot audit alerts --all`"));
         }
         let seen = alerts.acknowledge(id)?;
-        app.audit_event(&Event::new(EventKind::Alarm).word("deed", "acknowledge").number("alarms", seen).flag("log", marked));
+        app.audit_event(&Event::new(EventKind::AlertAcknowledged).number("alerts", seen).flag("log", marked));
         if !options.json {
             return app.ui.out(&format!("{seen} acknowledged\n"));
         }

@@ -49,7 +49,7 @@ fn init(app: &App) -> Result<()> {
         );
     }
     fs::write(path, TEMPLATE.as_bytes())?;
-    app.audit_event(&Event::new(EventKind::Config).word("deed", "init"));
+    app.audit_event(&Event::new(EventKind::Config).word("action", "init"));
     app.ui.out(&format!("{}\n", display_path(path)))
 }
 
@@ -62,7 +62,7 @@ fn edit(app: &mut App) -> Result<()> {
         let before = fs::read_user_edited(&path, u64::MAX)?;
         app.open_in_editor(&path)?;
         if fs::read_user_edited(&path, u64::MAX)? != before {
-            app.audit_event(&Event::new(EventKind::Config).word("deed", "edit"));
+            app.audit_event(&Event::new(EventKind::Config).word("action", "edit"));
         }
         match check(app) {
             // A file with a mistake stops every other command, so offer to fix it now.
@@ -139,7 +139,7 @@ fn render(s: &Settings) -> String {
     );
     let store = match s.keys.store {
         config::StoreSetting::Auto => "auto",
-        config::StoreSetting::Os => "os",
+        config::StoreSetting::Os => "os-keyring",
         config::StoreSetting::Vault => "vault",
     };
     out += &format!(

@@ -116,7 +116,7 @@ pub(crate) fn run(app: &mut App, options: VaultArgs) -> Result<()> {
 }
 
 fn audit_vault(app: &App, action: &str) {
-    app.audit_event(&Event::new(EventKind::Vault).severity(Severity::Notice).word("deed", action));
+    app.audit_event(&Event::new(EventKind::Vault).severity(Severity::Notice).word("action", action));
 }
 
 fn create(app: &mut App, cost: KdfParams, weak: bool) -> Result<()> {

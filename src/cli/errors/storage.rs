@@ -16,7 +16,7 @@ pub(crate) fn explain_storage(error: &Error) -> Diagnosis {
             "credentials_in_address",
             "remove them: credentials belong in environment variables, and these may have been seen",
         ),
-        Error::LeftOut => diagnosis(CliExit::Misuse, "left_out", "back up to a file or to `file:`, and copy that: it is encrypted"),
+        Error::LeftOut => diagnosis(CliExit::Misuse, "skipped", "back up to a file or to `file:`, and copy that: it is encrypted"),
         Error::Setting(_) => diagnosis(CliExit::Misuse, "bad_variable", "change it, or unset it"),
         Error::NoCredentials(kind) | Error::Incomplete(kind) => diagnosis(CliExit::Key, "no_credentials", credential_hint(*kind)),
         Error::Refused { kind, status, .. } => diagnosis(CliExit::Key, "credentials_refused", refusal_hint(*kind, *status)),
@@ -44,7 +44,7 @@ pub(crate) fn explain_storage(error: &Error) -> Diagnosis {
             CliExit::Storage,
             "backup_damaged",
             "nothing was changed; choose another with `--snapshot`, restore what can be decrypted with `chatbot restore URL --salvage`, or \
-             upload everything again with `chatbot backup --again URL`",
+             upload everything again with `chatbot backup --reupload URL`",
         ),
         Error::Uploading => diagnosis(
             CliExit::Storage,

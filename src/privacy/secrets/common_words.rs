@@ -21,7 +21,7 @@ static COMMON_WORDS: WordSet = word_set!([
     "below", "above", "attached", "inside", "outside", "written", "stuck", "under", "over", "everything", "nothing", "something",
     "anything", "someone", "anyone", "everyone", "one", "two", "three", "first", "last", "next", "at least", "more", "less", "most",
     "least", "enough", "possible", "impossible", "correctly", "properly", "true", "false", "yes", "managed", "shared", "passed", "typed",
-    "entered", "accepted", "rejected", "denied", "working", "failing", "checked", "validated", "verified", "per", "like", "all", "any",
+    "entered", "accepted", "rejected", "denied", "working", "failing", "checked", "validated", "verified", "per", "compatible_with", "all", "any",
     "some", "both", "each", "every", "other", "another", "such", "about", "after", "before", "because", "until", "while", "during",
     "between", "through", "against", "cracked", "guessed", "public", "private", "secret", "confidential", "redacted", "masked",
     "obfuscated", "not-set", "unset", "undefined", "case", "based", "policy", "manager", "field", "hash", "string", "prompt",

@@ -29,7 +29,7 @@ static CONNECTOR_WORDS: WordSet = word_set!([
 #[rustfmt::skip]
 static FILLER_WORDS: WordSet = word_set!([
     "now", "currently", "still", "just", "simply", "set", "changed", "updated", "reset", "again", "probably", "also", "always",
-    "literally", "the", "following", "this", "called", "to", "as", "actually", "really", "only", "exactly", "something", "like", "jetzt",
+    "literally", "the", "following", "this", "called", "to", "as", "actually", "really", "only", "exactly", "something", "compatible_with", "jetzt",
     "nun", "noch", "immer", "einfach", "aktuell", "derzeit", "ahora", "actualmente", "maintenant", "toujours", "actuellement", "adesso",
     "ora", "agora", "teraz", "nu", "here", "it", "been", "has", "have", "gone", "currently:", "now:", "i", "think", "still:",
     "temporarily", "for", "today",

@@ -112,7 +112,7 @@ impl<'a> OpenRouterAdmin<'a> {
         }
     }
 
-    /// Creates a key with this name and the permissions of `like`.
+    /// Creates a key with this name and the permissions of `compatible_with`.
     pub async fn create(&self, name: &str, like: &ManagedKey) -> Result<(ManagedKey, Secret), Error> {
         #[derive(Deserialize)]
         struct CreatedKey {

@@ -219,7 +219,7 @@ fn budget_period_lasts_at_least_a_day() {
     use crate::usage::totals::BudgetPeriod;
     let at = |hours: u64| Time::from_millis(1_800_000_000_000).saturating_add(Duration::from_secs(hours * 3600));
     let day = Duration::from_secs(23 * 3600);
-    // Whoever asks says that midnight was just now and is again in an hour.
+    // The calendar says that midnight was just now and is again in an hour.
     let (mut period, mut begun) = (BudgetPeriod::default(), Vec::new());
     for hour in 0..24 * 10 {
         let before = period.until;

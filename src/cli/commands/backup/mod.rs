@@ -71,7 +71,7 @@ pub(crate) struct BackupArgs {
     with_keys: bool,
     /// Upload everything again, which repairs damaged data in the repository
     #[arg(long, conflicts_with = "verify")]
-    again: bool,
+    reupload: bool,
     /// Accept a passphrase that is easy to guess
     #[arg(long, conflicts_with = "verify")]
     weak: bool,
@@ -111,7 +111,7 @@ pub(crate) fn run(app: &mut App, options: &BackupArgs) -> Result<()> {
     }
     match options.dest.as_deref().map(parse_address).transpose()?.flatten() {
         Some(address) => object_storage::upload(app, &address, options),
-        None if options.again => bail!(not_in_a_file("--again")),
+        None if options.reupload => bail!(not_in_a_file("--reupload")),
         None => write(app, options),
     }
 }
@@ -185,7 +185,7 @@ fn backup_passphrase(app: &App, what: &str) -> Result<Secret> {
 }
 
 fn audit_failure(app: &App) {
-    app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Warning).word("deed", "write").word("outcome", "failed"));
+    app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Warning).word("action", "write").word("outcome", "failed"));
 }
 
 fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
@@ -202,10 +202,10 @@ fn write(app: &mut App, options: &BackupArgs) -> Result<()> {
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
-            .word("deed", "write")
+            .word("action", "write")
             .number("conversations", written.conversations)
             .number("messages", written.messages)
-            .number("left_out", written.left_out.len())
+            .number("skipped", written.left_out.len())
             .number("keys", extras.keys.len()),
     );
     report_written(app, &path, &written, options.json)?;
@@ -329,9 +329,9 @@ pub(super) fn open(app: &App, file: &Path, salvage: bool) -> Result<OpenedBackup
 
 fn verify(app: &mut App, file: &Path, as_json: bool) -> Result<()> {
     let OpenedBackup { head, contents, .. } = open(app, file, false).inspect_err(|_| {
-        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
+        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "verify").word("outcome", "failed"));
     })?;
-    app.audit_event(&Event::new(EventKind::Backup).word("deed", "verify").number("conversations", contents.conversations));
+    app.audit_event(&Event::new(EventKind::Backup).word("action", "verify").number("conversations", contents.conversations));
     let left_out: Vec<(&Name, &String)> = contents.left_out.iter().collect();
     if as_json {
         let damaged: Vec<Value> = left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();

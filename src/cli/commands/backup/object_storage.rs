@@ -67,8 +67,14 @@ pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &Backu
         }
     };
     let home = home_id(app)?;
-    let sender =
-        UploadContext { objects: &objects, head: &header, keys: Arc::new(keys), home: &home, clock: &app.clock, reupload: options.again };
+    let sender = UploadContext {
+        objects: &objects,
+        head: &header,
+        keys: Arc::new(keys),
+        home: &home,
+        clock: &app.clock,
+        reupload: options.reupload,
+    };
     let (ui, of) = (app.ui, chosen.ids.len());
     let bar = &mut |done: usize| ui.progress("uploaded", done, of);
     let sent = runtime.block_on(repository::upload(&sender, &chosen.archive, &chosen.ids, &chosen.extras, bar));
@@ -79,13 +85,13 @@ pub(super) fn upload(app: &mut App, address: &RepositoryAddress, options: &Backu
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(severity)
-            .word("deed", "send")
+            .word("action", "send")
             .number("conversations", sent.snapshot.conversations)
             .number("messages", sent.snapshot.messages)
             .number("sent", sent.conversations_sent)
             .number("objects", sent.objects_sent)
             .number("bytes", sent.bytes_sent)
-            .number("left_out", sent.left_out.len())
+            .number("skipped", sent.left_out.len())
             .number("keys", sent.snapshot.keys),
     );
     report_upload(app, address, &sent, options.json)?;
@@ -182,7 +188,7 @@ pub(super) fn list(app: &mut App, options: &BackupListArgs) -> Result<()> {
                 "messages": s.messages,
                 "keys": s.keys,
                 "bytes": s.bytes,
-                "left_out": s.left_out.len(),
+                "skipped": s.left_out.len(),
             })
         };
         let backups: Vec<Value> = found.open.iter().rev().map(as_json).collect();
@@ -216,9 +222,9 @@ pub(super) fn verify(app: &mut App, address: &RepositoryAddress, wanted: Option<
     let contents = place.runtime.block_on(repository::inspect(&place.source(snapshot), bar));
     app.ui.end_progress();
     let contents = contents.inspect_err(|_| {
-        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("deed", "verify").word("outcome", "failed"));
+        app.audit_event(&Event::new(EventKind::Backup).severity(Severity::Critical).word("action", "verify").word("outcome", "failed"));
     })?;
-    app.audit_event(&Event::new(EventKind::Backup).word("deed", "verify").number("conversations", contents.conversations));
+    app.audit_event(&Event::new(EventKind::Backup).word("action", "verify").number("conversations", contents.conversations));
     if as_json {
         let damaged: Vec<Value> =
             contents.left_out.iter().map(|(id, reason)| json!({ "id": id, "message": null, "reason": reason })).collect();
@@ -274,7 +280,7 @@ pub(super) fn prune(app: &mut App, options: &BackupPruneArgs) -> Result<()> {
     app.audit_event(
         &Event::new(EventKind::Backup)
             .severity(Severity::Notice)
-            .word("deed", "prune")
+            .word("action", "prune")
             .number("removed", pruned.snapshots.len())
             .number("kept", pruned.kept)
             .number("objects", pruned.objects)

@@ -74,7 +74,7 @@ pub(super) fn run(app: &mut App, options: &HistoryExportArgs) -> Result<()> {
         draft.commit()?;
         app.ui.notice(&format!("wrote {}", display_path(path)));
     }
-    app.audit_event(&Event::new(EventKind::History).word("deed", "export").number("conversations", ids.len()));
+    app.audit_event(&Event::new(EventKind::History).word("action", "export").number("conversations", ids.len()));
     if damaged {
         bail!(SilentExit(CliExit::Storage))
     }

@@ -65,7 +65,7 @@ pub(super) fn run(app: &mut App, options: &HistoryImportArgs) -> Result<()> {
     }
     app.archive()?.summaries()?;
     if options.json {
-        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "left_out": count.left_out, "here_already": count.here_already, "parts_left_out": count.parts });
+        let object = json!({ "schema_version": 1, "imported": count.ids, "messages": count.messages, "skipped": count.left_out, "here_already": count.here_already, "skipped_parts": count.parts });
         app.ui.json(&object)?;
     } else {
         let here = if count.here_already > 0 { format!("; {} imported earlier", count.here_already) } else { String::new() };
@@ -201,7 +201,7 @@ impl FileImporter<'_> {
             return Err(error);
         }
         written?;
-        let event = Event::new(EventKind::History).word("deed", "import").word("from", &source.to_string());
+        let event = Event::new(EventKind::History).word("action", "import").word("from", &source.to_string());
         self.app.audit_event(&event.number("conversations", self.ids));
         Ok(())
     }

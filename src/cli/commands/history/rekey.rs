@@ -75,7 +75,7 @@ pub(crate) fn rekey_now(app: &mut App, drop_old_key: bool) -> Result<()> {
     for closed in &remaining {
         app.ui.error_line(&format!("chatbot: warning: neither key decrypts `{}`: {}", display_path(&closed.path), closed.describe()));
     }
-    let event = Event::new(EventKind::History).severity(Severity::Notice).word("deed", "rekey").number("conversations", anew);
+    let event = Event::new(EventKind::History).severity(Severity::Notice).word("action", "rekey").number("conversations", anew);
     if !remaining.is_empty() && !drop_old_key {
         app.audit_event(&event.severity(Severity::Critical).number("closed", remaining.len()));
         let (files, what) = (pluralize(remaining.len(), "file"), if remaining.len() == 1 { "is" } else { "are" });

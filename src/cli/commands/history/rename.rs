@@ -81,7 +81,7 @@ pub(crate) fn redact_title(app: &mut App, typed: Raw) -> Result<Redacted> {
 
 /// Logs and prints the new title of a conversation.
 pub(crate) fn report_renamed(app: &App, id: &Name, title: &Redacted) {
-    app.audit_event(&Event::new(EventKind::History).word("deed", "rename").word("id", id.as_str()));
+    app.audit_event(&Event::new(EventKind::History).word("action", "rename").word("id", id.as_str()));
     app.ui.notice(&format!("renamed {id} to `{}`", title.printable()));
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
     // can be run again.
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
-    app.audit_event(&Event::new(EventKind::History).word("deed", "delete").word("id", id.as_str()));
+    app.audit_event(&Event::new(EventKind::History).word("action", "delete").word("id", id.as_str()));
     app.ui.notice(&format!("deleted {id}"));
     Ok(())
 }
@@ -152,7 +152,7 @@ fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    app.audit_event(&Event::new(EventKind::History).word("deed", action).number("conversations", gone));
+    app.audit_event(&Event::new(EventKind::History).word("action", action).number("conversations", gone));
     Ok(())
 }
 

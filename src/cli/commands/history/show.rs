@@ -49,7 +49,7 @@ pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
         show_text(app, &archive, &id, PagedOutput::new(app, false), options.raw)?
             .ok_or_else(|| conversations::Error::Missing(id.to_string()))?
     };
-    app.audit_event(&Event::new(EventKind::History).word("deed", "show").word("conversation", id.as_str()));
+    app.audit_event(&Event::new(EventKind::History).word("action", "show").word("conversation", id.as_str()));
     report_damage(app, &ending.damage);
     if ending.damage.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Storage)) }
 }

@@ -113,7 +113,7 @@ pub(crate) fn run(app: &mut App, options: IncidentArgs) -> Result<()> {
 }
 
 fn audit_incident(app: &App, action: &'static str, severity: Severity) {
-    app.audit_event(&Event::new(EventKind::Incident).severity(severity).word("deed", action));
+    app.audit_event(&Event::new(EventKind::Incident).severity(severity).word("action", action));
 }
 
 /// Writes one file and one line of the log. It must work in any state, so it uses no key store,
@@ -218,7 +218,7 @@ fn format_assessment(app: &mut App, found: &Assessment) -> Displayable {
 
 fn write_report(app: &mut App, options: &IncidentReportArgs) -> Result<()> {
     seal_report(app, options).inspect_err(|_| {
-        app.audit_event(&Event::new(EventKind::Incident).severity(Severity::Critical).word("deed", "report").word("outcome", "failed"));
+        app.audit_event(&Event::new(EventKind::Incident).severity(Severity::Critical).word("action", "report").word("outcome", "failed"));
     })
 }
 

@@ -29,7 +29,7 @@ pub(super) struct IncidentRecoverArgs {
     backup: Option<PathBuf>,
     /// Forget the progress of an earlier run and start over
     #[arg(long)]
-    anew: bool,
+    restart: bool,
 }
 
 /// The steps, in their order.
@@ -93,12 +93,12 @@ pub(super) fn run(app: &mut App, options: &IncidentRecoverArgs) -> Result<()> {
             .hint("use `--yes` to agree to every step")
         );
     }
-    if options.anew {
+    if options.restart {
         recovery.restart(app.clock.now())?;
     }
     audit_incident(app, "recover", Severity::Critical);
     if let Some(began) = recovery.interrupted_since() {
-        app.ui.notice(&format!("continuing the recovery started at {}; `--anew` starts over", began.local_minute()));
+        app.ui.notice(&format!("continuing the recovery started at {}; `--restart` starts over", began.local_minute()));
     }
     let mut left = Vec::new();
     for (n, step) in STEPS.into_iter().enumerate() {

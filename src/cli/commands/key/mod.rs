@@ -61,7 +61,7 @@ enum KeyCommand {
     Recovery(recovery::KeyRecoveryArgs),
 }
 
-/// Whose key.
+/// Selects the key of a command.
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct KeyTargetArgs {
     /// Select the provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or

@@ -21,6 +21,7 @@ pub(super) struct KeyMoveArgs {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum MoveTarget {
     /// The OS keyring
+    #[value(name = "os-keyring", alias = "os")]
     Os,
     /// The encrypted vault file
     Vault,

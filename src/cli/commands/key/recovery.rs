@@ -68,7 +68,7 @@ pub(super) fn run(app: &mut App, options: KeyRecoveryArgs) -> Result<()> {
 }
 
 fn audit_recovery(app: &mut App, action: &str) {
-    app.audit_key_event(&Event::new(EventKind::DataKeyRecovery).severity(Severity::Notice).word("deed", action));
+    app.audit_key_event(&Event::new(EventKind::DataKeyRecovery).severity(Severity::Notice).word("action", action));
 }
 
 fn export(app: &mut App, file: &Path, cost: KdfParams, force: bool, wanted: NewPassphrase<'_>) -> Result<()> {

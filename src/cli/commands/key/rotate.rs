@@ -272,5 +272,5 @@ fn undo(
 
 pub(super) fn audit_rotation(app: &mut App, target: &KeyTarget, action: &str) {
     let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("deed", action));
+    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("action", action));
 }

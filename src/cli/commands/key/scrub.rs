@@ -59,7 +59,7 @@ pub(super) fn offer_scrub(app: &mut App, path: &Path, text: &str, keys: &[&Found
     let mut draft = AtomicFile::create_for(&if bare { Path::new(".").join(path) } else { path.to_path_buf() })?;
     draft.write(after.as_bytes())?;
     draft.commit()?;
-    app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("deed", "scrub").number("keys", keys.len()));
+    app.audit_key_event(&Event::new(EventKind::KeyImported).severity(Severity::Notice).word("action", "scrub").number("keys", keys.len()));
     app.ui.say(&format!("removed; `chatbot key import --restore {}` restores the file\n", display_path(&kept)), 2)
 }
 

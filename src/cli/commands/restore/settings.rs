@@ -65,7 +65,7 @@ impl BackupSettings {
             // Another process may have created settings while the question was open: they are kept.
             fs::prepare_file(&path, self.text.as_str().as_bytes(), None)?.commit_new()?;
             if app.settings_text()? == self.text.as_str() {
-                app.audit_event(&Event::new(EventKind::Config).severity(Severity::Notice).word("deed", "restore"));
+                app.audit_event(&Event::new(EventKind::Config).severity(Severity::Notice).word("action", "restore"));
                 return Ok(SettingsOutcome::Installed(path));
             }
             "there are other settings here"

@@ -94,7 +94,7 @@ impl OsKeyring {
         drop(thread::Builder::new().name(String::from("keyring")).spawn(connect));
     }
 
-    /// Runs `deed` once the store is connected.
+    /// Runs `f` once the store is connected.
     fn call<T: Send + 'static>(&self, action: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
         self.with_deadline(|| check_available().and_then(|()| action()))
     }

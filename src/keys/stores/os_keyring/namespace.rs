@@ -12,7 +12,7 @@ use std::path::PathBuf;
 const ID_ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 const ID_LENGTH: usize = 12;
 
-/// The id is stored next to the conversations, in `data/keyring-drawer`, so that it moves with
+/// The id is stored next to the conversations, in `data/keyring-namespace`, so that it moves with
 /// them.
 #[derive(Clone, Debug)]
 pub struct KeyringNamespace {
@@ -24,7 +24,7 @@ impl KeyringNamespace {
     /// The namespace of an installation. The id is not read yet.
     #[must_use]
     pub fn for_home(home: &Dirs) -> Self {
-        Self { file: home.data().join("keyring-drawer"), lock: home.state().join("keyring-drawer.lock") }
+        Self { file: home.data().join("keyring-namespace"), lock: home.state().join("keyring-namespace.lock") }
     }
 
     /// The item name of a slot; `None` if this installation has no id yet and so has stored
@@ -89,7 +89,7 @@ mod tests {
             running.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
-        fs::write(&home.data().join("keyring-drawer"), b"../x").unwrap();
+        fs::write(&home.data().join("keyring-namespace"), b"../x").unwrap();
         let namespace = KeyringNamespace::for_home(&home);
         assert_eq!(namespace.name(&Slot::DataKey).unwrap(), None);
         assert_ne!(namespace.name_or_create(&Slot::DataKey).unwrap(), names[0]);

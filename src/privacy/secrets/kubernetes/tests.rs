@@ -21,12 +21,12 @@ fn encoded(text: &str) -> String {
     base64::engine::general_purpose::STANDARD.encode(text)
 }
 
-/// A value nobody could guess, with its number in it.
+/// A random-looking value that contains its number.
 fn secret_value(n: usize) -> String {
     encoded(&format!("value number {n} of many"))
 }
 
-/// What a certificate of so many bytes looks like in a manifest.
+/// A certificate of `length` bytes as it looks in a manifest.
 fn certificates(bytes: usize) -> String {
     encoded(&format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", "MIIDdzCCAl+gAwIBAgIE\n".repeat(bytes / 22)))
 }
