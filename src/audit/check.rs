@@ -2,7 +2,7 @@
 
 use crate::audit::EventKind;
 use crate::audit::chain::{AuditKey, ChainHead, GENESIS_HASH, hash};
-use crate::audit::log::AuditRecord;
+use crate::audit::record::AuditRecord;
 
 /// The result of a verification.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,6 +4,7 @@ pub mod alerts;
 pub(crate) mod chain;
 pub(crate) mod check;
 pub mod log;
+pub mod record;
 
 use serde::Serialize;
 use std::borrow::Cow;

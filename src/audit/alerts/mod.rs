@@ -4,7 +4,8 @@
 //! The log is read from where the last look ended, so that a look is cheap. What is usual is learnt
 //! from the last thirty days; until there are a few days of history, the thresholds are wide.
 
-use crate::audit::log::{self, AuditLog, AuditRecord};
+use crate::audit::log::{self, AuditLog};
+use crate::audit::record::AuditRecord;
 use crate::audit::{EventKind, Label};
 use crate::fs::{self, FileLock};
 use crate::time::{Clock, Time};

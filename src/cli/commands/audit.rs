@@ -1,7 +1,7 @@
 //! `audit`: lists the records of the audit log, verifies it, and lists alerts.
 
 use crate::audit::alerts::AlertKind;
-use crate::audit::log::AuditRecord;
+use crate::audit::record::AuditRecord;
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit, diagnose};
