@@ -15,7 +15,7 @@
 //! If the header of a conversation is damaged, `CREATED_MS` is empty and the rest is missing.
 
 use crate::conversations::Header;
-use crate::conversations::store::Summary;
+use crate::conversations::summary::Summary;
 use crate::crypto::fernet::DataKeys;
 use crate::fs::{self, DirEntry};
 use crate::name::Name;

@@ -17,6 +17,7 @@ mod reader;
 mod rekey;
 mod search;
 mod store;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod transfer;
@@ -25,7 +26,8 @@ pub use conversation::{Conversation, MessageMeta};
 pub use reader::{ConversationState, Damage, LoadedConversation, StoredMessage};
 pub use rekey::{NeedsOldKey, Rekeyed};
 pub use search::{SearchHit, SearchQuery, SearchResults};
-pub use store::{Archive, OpenedConversation, Summaries, Summary, VerifyReport, has_conversations, ids, new_id};
+pub use store::{Archive, OpenedConversation, VerifyReport, has_conversations, ids, new_id};
+pub use summary::{Summaries, Summary};
 pub use transfer::{ExportedConversation, Fingerprint, IncomingConversation, PlainRecord, RecordChecker, Trust, copy_id};
 
 use crate::crypto::fernet;

@@ -3,6 +3,7 @@
 use crate::conversations::conversation::{Conversation, partial_path};
 use crate::conversations::index::{self, FileStamp, IndexedSummary};
 use crate::conversations::reader::ConversationReader;
+use crate::conversations::summary::{Summaries, Summary};
 use crate::conversations::{
     ConversationState, EXTENSION, Error, FORMAT, Header, LoadedConversation, PARTIAL_EXTENSION, StoredMessage, parallel,
 };
@@ -39,15 +40,6 @@ pub struct OpenedConversation {
     pub stored: LoadedConversation,
 }
 
-/// A list of the conversations.
-#[derive(Debug, Default)]
-pub struct Summaries {
-    /// The summaries, newest first.
-    pub summaries: Vec<Summary>,
-    /// The conversations that cannot be read, and why.
-    pub unreadable: Vec<(Name, Error)>,
-}
-
 /// The result of verifying all conversations.
 #[derive(Debug, Default)]
 pub struct VerifyReport {
@@ -57,28 +49,6 @@ pub struct VerifyReport {
     pub messages: usize,
     /// The damage: the conversation, the message if known, and the reason.
     pub damaged: Vec<(Name, Option<u32>, String)>,
-}
-
-/// What a list shows about a conversation.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// The header; `None` if it is damaged.
-    pub header: Option<Header>,
-    /// The id, which is also the file name.
-    pub id: Name,
-    /// When the last message was saved.
-    pub updated_at: Time,
-    /// The number of messages.
-    pub messages: usize,
-}
-
-impl Summary {
-    /// Summarises a conversation that was read completely.
-    #[must_use]
-    pub fn from_state(id: &Name, ending: &ConversationState) -> Self {
-        let updated_at = ending.updated_at.or_else(|| Some(ending.header.as_ref()?.created_at)).unwrap_or(Time::from_millis(0));
-        Self { header: ending.header.clone(), id: id.clone(), updated_at, messages: ending.messages }
-    }
 }
 
 impl Archive {
