@@ -2,7 +2,7 @@
 //! limits.
 
 use crate::audit::{Event, EventKind, Severity};
-use crate::chat::cost::Price;
+use crate::chat::price::Price;
 use crate::chat::{Error, Observer, Session};
 use crate::limits::{self, Admitted, WindowUsage};
 use crate::message::Message;

@@ -3,48 +3,15 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::chat::admission::Permit;
+use crate::chat::price::Price;
 use crate::chat::{Error, Session};
-use crate::provider::{self, Completion, Prices, Provider, ProviderErrorKind, pricing};
+use crate::provider::{self, Completion, Provider, ProviderErrorKind, pricing};
 use crate::usage::budget::BudgetStatus;
 use crate::usage::{self, UsageEntry};
-use std::fmt;
 use std::time::Duration;
 
 /// How long a provider may take to report the cost of an earlier answer. The user waits for this.
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What is known about a model's price.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Price {
-    /// It runs on the user's machine.
-    Free,
-    /// The provider's list has its price.
-    Known(Box<Prices>),
-    /// The provider's list has no price for it.
-    Unknown,
-}
-
-/// Looks up the price of a model by its name.
-pub struct Pricing(Box<dyn Fn(&str) -> Price>);
-
-impl Pricing {
-    /// Creates one from a function that is called for each model.
-    pub fn new(of: impl Fn(&str) -> Price + 'static) -> Self {
-        Self(Box::new(of))
-    }
-
-    /// The price of a model.
-    #[must_use]
-    pub fn price_of(&self, model: &str) -> Price {
-        (self.0)(model)
-    }
-}
-
-impl fmt::Debug for Pricing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Pricing(_)")
-    }
-}
 
 /// The cost of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,12 +5,14 @@ mod cost;
 mod error;
 mod history;
 mod observer;
+mod price;
 mod reply;
 
-pub use cost::{Cost, Price, Pricing};
+pub use cost::Cost;
 pub use error::Error;
 pub use history::History;
 pub use observer::Observer;
+pub use price::{Price, Pricing};
 
 use crate::audit::log::{self, AuditLog};
 use crate::audit::{Event, EventKind, Severity};
