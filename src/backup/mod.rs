@@ -5,8 +5,9 @@
 //! Each further line is a Fernet token of one record. Every record contains the id of the backup
 //! and its own number, so that a line that was moved, repeated, removed or copied from another
 //! backup is detected. The last record contains the totals and the hash of every byte before it; a
-//! backup without it is incomplete. See `form.rs` for an example.
+//! backup without it is incomplete. See `format.rs` for an example.
 
+mod contents;
 mod format;
 mod origin;
 pub mod repository;
@@ -15,11 +16,12 @@ mod salvage;
 mod verify;
 mod write;
 
+pub use contents::{BackupContents, OpenedBackup};
 pub use format::{BackupHeader, BackupKey, parse_header};
 pub use origin::Origin;
 pub use restore::{RestoreAction, RestorePlan, RestoreRequest, plan, restore};
 pub use salvage::salvage;
-pub use verify::{BackupContents, OpenedBackup, open_backup};
+pub use verify::open_backup;
 pub use write::{Extras, SkippedConversation, WriteReport, write};
 
 use crate::crypto::fernet;

@@ -1,9 +1,9 @@
 //! Restores a backup: makes a plan, which `--dry-run` shows, and then executes it. It never
 //! overwrites anything, and restoring twice changes nothing.
 
-use crate::backup::Error;
+use crate::backup::contents::{BackupItem, OpenedBackup};
 use crate::backup::format::TextFile;
-use crate::backup::verify::{BackupItem, OpenedBackup};
+use crate::backup::{Error, salvage, verify};
 use crate::conversations::{self, Archive, Fingerprint, IncomingConversation, Trust};
 use crate::fs::AtomicFile;
 use crate::name::Name;
@@ -58,7 +58,7 @@ pub struct RestoreRequest<'a> {
 pub fn plan(path: &Path, checked: &OpenedBackup, archive: Option<&Archive>, options: RestoreRequest<'_>) -> Result<RestorePlan, Error> {
     let RestoreRequest { only, trust, usage } = options;
     let mut plan = RestorePlan { trust, conversations: BTreeMap::new(), settings: None, usage: String::new(), keys: Vec::new() };
-    checked.for_each(path, &mut |_, item| {
+    for_each_item(path, checked, &mut |_, item| {
         match item {
             BackupItem::Conversation(id, known) if only.is_empty() || only.iter().any(|o| id.as_str().starts_with(o.as_str())) => {
                 plan.conversations.insert(id.clone(), (choose_action(archive, id, known, trust)?, known.clone()));
@@ -76,6 +76,18 @@ pub fn plan(path: &Path, checked: &OpenedBackup, archive: Option<&Archive>, opti
         }
     }
     Ok(plan)
+}
+
+/// Reads the backup again and hands over each item.
+fn for_each_item(
+    path: &Path,
+    checked: &OpenedBackup,
+    each: &mut dyn FnMut(usize, BackupItem<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    match checked.lost {
+        Some(_) => salvage::salvage_contents(path, &checked.lock, each).map(drop),
+        None => verify::read_contents(path, &checked.lock, each).map(drop),
+    }
 }
 
 fn choose_action(archive: Option<&Archive>, id: &Name, known: &Fingerprint, trust: Trust) -> Result<RestoreAction, Error> {
@@ -98,7 +110,7 @@ pub fn restore(
     let mut done = 0;
     let mut drafts = Vec::new();
     let mut coming: Option<IncomingConversation<'_>> = None;
-    checked.for_each(path, &mut |_, item| match item {
+    for_each_item(path, checked, &mut |_, item| match item {
         BackupItem::Records(id, records) => {
             let Some((RestoreAction::Restore | RestoreAction::AsCopy(_), _)) = plan.conversations.get(id) else { return Ok(()) };
             if coming.is_none() {

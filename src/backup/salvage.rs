@@ -5,10 +5,10 @@
 //! backup, is repeated or is out of order is skipped and reported. Only missing records are
 //! tolerated.
 
+use crate::backup::contents::{BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header};
 use crate::backup::format::{
     BackupHeader, BackupKey, BackupKeyRecord, BackupRecord, ConversationPart, EndRecord, MAX_LINE_BYTES, hex, parse_header,
 };
-use crate::backup::verify::{BackupContents, BackupItem, MAX_CONVERSATION_BYTES, OpenedBackup, count_text, read_header};
 use crate::backup::{Error, describe_partial};
 use crate::conversations::RecordChecker;
 use crate::fs::{self, Lines};

@@ -1,6 +1,7 @@
 //! Reads a backup from a repository: decrypts every object, checks it against its name, and counts
 //! the content.
 
+use crate::backup::contents::{BackupContents, BackupItem, OpenedBackup, count_text};
 use crate::backup::format::{BackupKey, BackupKeyRecord};
 use crate::backup::repository::Error;
 use crate::backup::repository::format::{
@@ -8,7 +9,6 @@ use crate::backup::repository::format::{
 };
 use crate::backup::repository::object_storage::ObjectStorage;
 use crate::backup::repository::queue::DownloadQueue;
-use crate::backup::verify::{BackupContents, BackupItem, OpenedBackup, count_text};
 use crate::backup::write::BackupWriter;
 use crate::backup::{self, Origin};
 use crate::conversations::RecordChecker;
