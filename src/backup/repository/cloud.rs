@@ -3,7 +3,7 @@
 
 use crate::backup::repository::Error;
 use crate::backup::repository::address::{CloudAddress, CloudKind};
-use crate::backup::repository::object_storage::{ListedObject, MAX_OBJECT_BYTES, MAX_OBJECTS, NetworkContext};
+use crate::backup::repository::object::{ListedObject, MAX_OBJECT_BYTES, MAX_OBJECTS, NetworkContext};
 use crate::name::Name;
 use crate::provider::http::{BaseUrl, StorageTransport};
 use crate::provider::{self, ProviderErrorKind as Trouble};

@@ -1,7 +1,7 @@
 //! Objects in a folder of this machine, as files that only the user can read.
 
 use crate::backup::repository::Error;
-use crate::backup::repository::object_storage::{ListedObject, MAX_OBJECT_BYTES};
+use crate::backup::repository::object::{ListedObject, MAX_OBJECT_BYTES};
 use crate::fs::{self, AtomicFile};
 use std::path::PathBuf;
 

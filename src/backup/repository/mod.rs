@@ -10,7 +10,7 @@
 //!   upload the same data share one object. Spaces at the end of the plaintext hide its length.
 //! - `snapshots/NAME`: a Fernet token of a description: the objects that a backup consists of. It
 //!   is written last; a backup without it does not exist.
-//! - `uploads/NAME` and `prunes/NAME`: marks of running work, see `marks.rs`.
+//! - `uploads/NAME` and `prunes/NAME`: marks of running work, see `lease.rs`.
 //!
 //! Objects are never modified, so concurrent writers cannot damage each other's data, and an
 //! interrupted upload resumes.
@@ -23,6 +23,7 @@ mod format;
 mod lease;
 mod local;
 mod newest;
+mod object;
 mod object_storage;
 mod prune;
 mod queue;
@@ -32,7 +33,8 @@ pub use address::{CloudAddress, CloudKind, RepositoryAddress};
 pub use download::{BackupSource, DownloadedBackup, download, inspect};
 pub use format::{RepositoryHeader, RepositoryKeys, Snapshot, is_repository, read_header};
 pub use newest::{NewestSnapshot, missing_newest, remember_newest};
-pub use object_storage::{NetworkContext, ObjectStorage};
+pub use object::NetworkContext;
+pub use object_storage::ObjectStorage;
 pub use prune::{PruneReport, SnapshotList, list_snapshots, plan_prune, prune};
 pub use upload::{UploadContext, UploadReport, upload};
 

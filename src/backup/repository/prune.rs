@@ -5,7 +5,8 @@ use crate::backup::repository::format::{
     OBJECTS_FOLDER, ObjectContent, RepositoryKeys, SNAPSHOTS_FOLDER, Snapshot, is_object_name, short_name,
 };
 use crate::backup::repository::lease::{Lease, LeaseKind};
-use crate::backup::repository::object_storage::{ListedObject, ObjectStorage};
+use crate::backup::repository::object::ListedObject;
+use crate::backup::repository::object_storage::ObjectStorage;
 use crate::backup::repository::queue::{DownloadQueue, max_in_flight, wait_for_slot};
 use crate::name::Name;
 use crate::time::{Clock, Time};
