@@ -81,8 +81,8 @@ impl<'de> Deserialize<'de> for ToolCallCount {
             #[serde(borrow, default)]
             name: LenientText<'a>,
         }
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct ToolCallVisitor;
+        impl<'de> Visitor<'de> for ToolCallVisitor {
             type Value = ToolCallCount;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,7 +104,7 @@ impl<'de> Deserialize<'de> for ToolCallCount {
                 Ok(found)
             }
         }
-        d.deserialize_any(Any)
+        d.deserialize_any(ToolCallVisitor)
     }
 }
 
@@ -254,8 +254,8 @@ impl LenientText<'_> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
             type Value = LenientText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -311,14 +311,14 @@ impl<'de: 'a, 'a> Deserialize<'de> for LenientText<'a> {
                 Ok(text)
             }
         }
-        d.deserialize_any(Any)
+        d.deserialize_any(TextVisitor)
     }
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for FirstChoice<'a> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
+        struct FirstChoiceVisitor;
+        impl<'de> Visitor<'de> for FirstChoiceVisitor {
             type Value = FirstChoice<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -335,6 +335,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for FirstChoice<'a> {
                 Ok(FirstChoice { first })
             }
         }
-        d.deserialize_any(Any)
+        d.deserialize_any(FirstChoiceVisitor)
     }
 }
