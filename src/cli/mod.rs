@@ -20,13 +20,15 @@ mod runtime;
 mod session;
 mod term;
 
+use crate::privacy::Raw;
 use crate::process;
 use app::App;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use commands::{ask, audit, chat, completions, config, history, models, usage};
 use env::Env;
-use errors::{CliError, report};
+use errors::CliError;
+use errors::report::report;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -164,8 +166,18 @@ fn misuse(args: &[OsString], env: &Env, error: &clap::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     let as_json = args.iter().take_while(|a| *a != "--").any(|a| a == "--json");
-    let (what, hint) = errors::split_clap_error(&error.render().to_string());
+    let (what, hint) = split_clap_error(&error.render().to_string());
     report(&ui, &anyhow::Error::new(CliError::misuse(what).hint(hint)), as_json)
+}
+
+/// Splits an error of clap into our sentence and hint.
+fn split_clap_error(rendered: &str) -> (String, String) {
+    let mut paragraphs = rendered.split("\n\n").map(str::trim).filter(|p| !p.is_empty());
+    let what = paragraphs.next().unwrap_or("invalid command line").trim_start_matches("error: ");
+    let what: Vec<&str> = what.lines().map(str::trim).collect();
+    let tips: Vec<&str> = rendered.lines().map(str::trim).filter_map(|l| l.strip_prefix("tip: ")).collect();
+    let hint = tips.first().map_or_else(|| "see `chatbot --help`".to_owned(), |t| (*t).to_owned());
+    (Raw::from(what.join(" ")).printable(), Raw::from(hint).printable())
 }
 
 impl CliCommand {

@@ -2,7 +2,8 @@
 
 use crate::cli::app::App;
 use crate::cli::attachments;
-use crate::cli::errors::{CliError, CliExit, diagnose};
+use crate::cli::errors::diagnose::diagnose;
+use crate::cli::errors::{CliError, CliExit};
 use crate::cli::repl;
 use crate::cli::session::{self, ConversationArgs, Resume};
 use crate::privacy::Audience;

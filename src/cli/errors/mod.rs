@@ -1,14 +1,18 @@
-//! Error reports: what went wrong, what to type, the exit code, and the same as JSON.
+//! The error of a command: what went wrong, what to type, and the exit code.
+//!
+//! - `mod.rs` has the types and is below everything else in `cli`.
+//! - `diagnose` finds the exit code and the hint for the error of any module. The tables for keys,
+//!   network and object storage are in files of their own.
+//! - `report` prints an error, as sentences or as JSON.
 
-pub(super) mod storage;
+pub(super) mod diagnose;
+mod keys;
+mod network;
+pub(super) mod report;
+mod storage;
 
-use crate::cli::term::{BrokenPipeError, Style, Ui};
-use crate::privacy::{Displayable, KINDS, Placeholders, Policy, Raw, Redactor};
-use crate::usage::budget;
-use crate::{chat, conversations, dirs, fs, limits, provider};
-use serde_json::json;
+use crate::privacy::{KINDS, Placeholders, Policy, Raw, Redactor};
 use std::fmt;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// The exit codes. Scripts rely on them.
@@ -91,48 +95,12 @@ impl std::error::Error for CliError {}
 #[error("ended")]
 pub(crate) struct SilentExit(pub(crate) CliExit);
 
-/// Prints the error and returns the exit code.
-pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode {
-    if error.is::<BrokenPipeError>() {
-        return ExitCode::SUCCESS;
-    }
-    if let Some(SilentExit(exit)) = error.downcast_ref() {
-        return ExitCode::from(*exit as u8);
-    }
-    let problem = without_secrets(&diagnose(error));
-    if as_json {
-        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
-        if let Some(body) = body.as_object_mut() {
-            if let Some(hint) = &problem.hint {
-                body.insert("hint".to_owned(), json!(hint));
-            }
-            if let Some(after) = problem.retry_after {
-                body.insert("retry_after".to_owned(), json!(seconds(after)));
-            }
-        }
-        ui.error_json(&json!({ "schema_version": 1, "error": body }));
-    } else {
-        print_problem(ui, &problem);
-    }
-    ExitCode::from(problem.exit as u8)
-}
+/// The exit code of an error, its code for scripts, and the hint.
+pub(crate) type Diagnosis = Option<(CliExit, &'static str, Option<String>)>;
 
-/// Prints the error only: the chat continues.
-pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
-    if let Some(SilentExit(exit)) = error.downcast_ref() {
-        return *exit;
-    }
-    let problem = diagnose(error);
-    if !error.is::<BrokenPipeError>() {
-        print_problem(ui, &without_secrets(&problem));
-    }
-    problem.exit
-}
-
-/// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
-/// mistake must not be repeated on a screen that others see, or in a log.
-fn without_secrets(problem: &CliError) -> CliError {
-    CliError { message: without_keys(&problem.message), hint: problem.hint.as_deref().map(without_keys), ..*problem }
+#[expect(clippy::unnecessary_wraps, reason = "a row of the tables, where some errors have no meaning of their own")]
+pub(crate) fn diagnosis(exit: CliExit, code: &'static str, hint: &str) -> Diagnosis {
+    Some((exit, code, (!hint.is_empty()).then(|| hint.to_owned())))
 }
 
 /// Replaces everything in a text that looks like a key.

@@ -1,6 +1,8 @@
 //! The hint for each error of object storage.
 
 use crate::backup::repository::{CloudKind, Error};
+#[cfg(feature = "object-storage")]
+use crate::cli::errors::network::explain_network;
 use crate::cli::errors::{CliExit, Diagnosis, diagnosis};
 
 const ADDRESSES: &str = "name `s3://bucket/path`, `gs://`, `az://`, `https://` (WebDAV), `file:/folder`, or the path of a file";
@@ -31,7 +33,7 @@ pub(crate) fn explain_storage(error: &Error) -> Diagnosis {
         Error::Failed { .. } => diagnosis(CliExit::Network, "storage_failed", "try again: uploaded data is not sent twice"),
         #[cfg(feature = "object-storage")]
         Error::Network(error) => {
-            let (exit, code, _) = crate::cli::runtime::explain_network(error)?;
+            let (exit, code, _) = explain_network(error)?;
             diagnosis(exit, code, network_hint(error.kind()))
         }
         Error::NoRepository => {

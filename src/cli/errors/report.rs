@@ -1,0 +1,67 @@
+//! Prints an error, as sentences or as JSON.
+
+use crate::cli::errors::diagnose::diagnose;
+use crate::cli::errors::{CliError, CliExit, SilentExit, without_keys};
+use crate::cli::term::{BrokenPipeError, Style, Ui};
+use crate::privacy::Displayable;
+use serde_json::json;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Prints the error and returns the exit code.
+pub(crate) fn report(ui: &Ui, error: &anyhow::Error, as_json: bool) -> ExitCode {
+    if error.is::<BrokenPipeError>() {
+        return ExitCode::SUCCESS;
+    }
+    if let Some(SilentExit(exit)) = error.downcast_ref() {
+        return ExitCode::from(*exit as u8);
+    }
+    let problem = without_secrets(&diagnose(error));
+    if as_json {
+        let mut body = json!({ "code": problem.code, "exit": problem.exit as i32, "message": problem.message });
+        if let Some(body) = body.as_object_mut() {
+            if let Some(hint) = &problem.hint {
+                body.insert("hint".to_owned(), json!(hint));
+            }
+            if let Some(after) = problem.retry_after {
+                body.insert("retry_after".to_owned(), json!(seconds(after)));
+            }
+        }
+        ui.error_json(&json!({ "schema_version": 1, "error": body }));
+    } else {
+        print_problem(ui, &problem);
+    }
+    ExitCode::from(problem.exit as u8)
+}
+
+/// Prints the error only: the chat continues.
+pub(crate) fn report_and_go_on(ui: &Ui, error: &anyhow::Error) -> CliExit {
+    if let Some(SilentExit(exit)) = error.downcast_ref() {
+        return *exit;
+    }
+    let problem = diagnose(error);
+    if !error.is::<BrokenPipeError>() {
+        print_problem(ui, &without_secrets(&problem));
+    }
+    problem.exit
+}
+
+/// Removes keys from a problem. A key that was passed as an argument, a variable or a setting by
+/// mistake must not be repeated on a screen that others see, or in a log.
+fn without_secrets(problem: &CliError) -> CliError {
+    CliError { message: without_keys(&problem.message), hint: problem.hint.as_deref().map(without_keys), ..*problem }
+}
+
+fn print_problem(ui: &Ui, problem: &CliError) {
+    // One line each: a line break in the text of a server or a file must not look like another
+    // message of this program.
+    ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Red, "error:") + " " + Displayable::line(&problem.message));
+    if let Some(hint) = &problem.hint {
+        ui.error_line(Displayable::from("chatbot: ") + ui.paint(Style::Bold, "hint:") + " " + Displayable::line(hint));
+    }
+}
+
+/// Whole seconds, rounded up, so that waiting this long is enough.
+fn seconds(length: Duration) -> u64 {
+    length.as_secs() + u64::from(length.subsec_nanos() > 0)
+}
