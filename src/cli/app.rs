@@ -3,25 +3,25 @@
 //! The order matters for the keys, because opening one can open another:
 //! 1. `keys` checks that the folders are private before anything is encrypted for them, reads the
 //!    settings and selects a store. It does not contact the store yet.
-//! 2. `ring_alone` shares the sealing lock, so that `history rekey` cannot replace the data key
+//! 2. `data_keys_only` shares the sealing lock, so that `history rekey` cannot replace the data key
 //!    while it is in use, then reads the data key. The key is created only if there are no
 //!    encrypted conversations yet. Its creation is the one event for which the audit key is opened
 //!    here: that record needs a MAC.
 //! 3. `open_audit_key` comes last and may fail. It runs only after something else had a reason to
 //!    open the key store, so that no command asks for a passphrase only to write the log.
 //!
-//! `ring` and `archive` do both steps. `archive_to_look_at` leaves out the third, for commands that
+//! `data_keys` and `archive` do both steps. `archive_read_only` leaves out the third, for commands that
 //! only read.
 
 use super::GlobalArgs;
 use super::env::Env;
 use super::keys::{KeyAccess, opens_anything};
-use super::rollback::When;
+use super::state_marks::When;
 use crate::audit::log::{self, AuditLog};
 use crate::audit::{Event, EventKind, Severity};
 use crate::catalog::{self, Endpoint};
+use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::errors::{CliError, CliExit};
-use crate::cli::logging::{DebugLog, LogLevel};
 use crate::cli::term::{Ui, display_path};
 use crate::config::{self, KeySource, Settings, StoreSetting};
 use crate::conversations::{self, Archive};
@@ -50,7 +50,7 @@ pub(crate) struct App {
     settings: Option<Arc<Settings>>,
     keys: Option<KeyAccess>,
     data_keys: Option<Arc<DataKeys>>,
-    /// Shared with other processes for as long as `ring` is held.
+    /// Shared with other processes for as long as the data key is in use.
     data_key_lock: Option<fs::FileLock>,
     pub(super) audit_key: Option<Arc<log::AuditKey>>,
     log: Option<DebugLog>,

@@ -1,60 +1,18 @@
-//! Debug logging, to standard error or to a file. Every line passes the redactor first.
+//! Debug logging: whether and where, as the environment and the options say.
 //!
 //! The log has events and their durations, as numbers and names: never a body, a header's value or
 //! a key.
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
+use crate::cli::debug_log::{DebugLog, LogLevel, LogSink};
 use crate::cli::errors::CliError;
-use crate::cli::term::{Ui, display_path};
+use crate::cli::term::display_path;
 use crate::fs::{self, Appender};
-use crate::privacy::{Placeholders, Raw, Redactor};
-use crate::time::{Clock, Stopwatch, Time};
+use crate::privacy::Raw;
+use crate::time::Time;
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// How much to log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum LogLevel {
-    /// Events.
-    Info,
-    /// Events and every step in between.
-    Debug,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum LogSink {
-    Stderr,
-    File(PathBuf),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct DebugLog {
-    level: LogLevel,
-    sink: LogSink,
-    ui: Ui,
-    clock: Clock,
-    since: Stopwatch,
-    redactor: Arc<Redactor>,
-}
-
-impl DebugLog {
-    /// Writes a line if the level is enabled. A failed write is ignored: the command continues.
-    pub(crate) fn write(&self, level: LogLevel, text: &str) {
-        if level > self.level {
-            return;
-        }
-        let (text, _) = self.redactor.redact(Raw::from(text), &mut Placeholders::default());
-        let line = format!("{} +{:.3} {}", self.clock.now(), self.since.elapsed().as_secs_f64(), text.printable_line());
-        match &self.sink {
-            LogSink::Stderr => self.ui.error_raw(&line),
-            LogSink::File(path) => {
-                Appender::open(path).and_then(|mut file| file.append(format!("{line}\n").as_bytes())).unwrap_or_default()
-            }
-        }
-    }
-}
 
 impl App {
     /// Runs before each command: refuses malformed variables and starts logging.
@@ -99,7 +57,7 @@ impl App {
     }
 
     fn log(&mut self, level: LogLevel, sink: LogSink) -> Result<()> {
-        if self.logging().is_some_and(|log| log.level >= level) {
+        if self.logging().is_some_and(|log| log.level() >= level) {
             return Ok(());
         }
         let to = match &sink {
@@ -120,7 +78,7 @@ impl App {
         };
         let redactor = self.redactor()?;
         self.ui.error_line(&format!("chatbot: warning: logging {to}: times, providers and models, never message text or keys"));
-        self.use_log(DebugLog { level, sink, ui: self.ui, clock: self.clock.clone(), since: self.clock.stopwatch(), redactor });
+        self.use_log(DebugLog::new(level, sink, self.ui, &self.clock, redactor));
         let level = if level == LogLevel::Debug { "debug" } else { "info" };
         self.audit_event(&Event::new(EventKind::Debug).severity(Severity::Notice).word("level", level));
         self.step(&format!("chatbot {}, state in {}", env!("CARGO_PKG_VERSION"), display_path(self.home.state())));

@@ -6,6 +6,7 @@ mod attachments;
 mod child_env;
 mod commands;
 mod connection;
+mod debug_log;
 mod editor;
 mod env;
 mod errors;
@@ -18,6 +19,7 @@ mod repl;
 mod rollback;
 mod runtime;
 mod session;
+mod state_marks;
 mod term;
 
 use crate::privacy::Raw;

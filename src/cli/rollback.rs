@@ -9,17 +9,14 @@
 //! that. Writing to a key store takes milliseconds, so both happen at most once a minute, and at
 //! the end of every chat: a copy that is restored within the same minute is not noticed.
 
-use super::app::App;
-use crate::audit::log::LogMark;
 use crate::audit::{Event, EventKind, Severity};
+use crate::cli::app::App;
+use crate::cli::state_marks::{StateMarks, When};
 use crate::fs;
 use crate::keys::Slot;
-use crate::limits::RequestMark;
 use crate::secret::Secret;
 use crate::time::Time;
-use crate::usage::budget::SpendingMark;
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,26 +24,6 @@ use std::time::Duration;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Upper bound for the file with a time and a MAC.
 const MAX_CHECKED_BYTES: u64 = 256;
-
-/// The state of log, limits and budgets when the marks were written.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct StateMarks {
-    log: Option<LogMark>,
-    requests: Option<RequestMark>,
-    spending: Option<SpendingMark>,
-}
-
-/// When to compare the state with its marks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum When {
-    /// If the last write is more than a minute ago; the marks are then written only if something
-    /// was raised.
-    BeforeSending,
-    /// If the last write is more than a minute ago.
-    IfDue,
-    /// Always.
-    Now,
-}
 
 impl App {
     /// Compares the state with the marks in the key store and raises what is behind. The key store

@@ -4,7 +4,7 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::chat::{Services, Session, SessionConfig, UserInput};
 use crate::cli::app::{App, ProviderChoice};
 use crate::cli::errors::{CliError, CliExit};
-use crate::cli::rollback::When;
+use crate::cli::state_marks::When;
 use crate::config::KeySource;
 use crate::conversations::{Conversation, Damage, LoadedConversation, OpenedConversation};
 use crate::name::Name;

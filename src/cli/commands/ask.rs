@@ -3,8 +3,8 @@
 use crate::chat::{Observer, Outcome, UserInput};
 use crate::cli::app::App;
 use crate::cli::attachments;
+use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::logging::{DebugLog, LogLevel};
 use crate::cli::repl::{StopSignals, wait_for_interrupt};
 use crate::cli::runtime::{Cancel, runtime};
 use crate::cli::session::{self, ConversationArgs, Resume};

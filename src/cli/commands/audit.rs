@@ -6,7 +6,7 @@ use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
 use crate::cli::errors::diagnose::diagnose;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::rollback::When;
+use crate::cli::state_marks::When;
 use crate::cli::term::Style;
 use crate::config::closest_name;
 use crate::privacy::{Displayable, Raw};

@@ -7,7 +7,7 @@ pub(super) mod slash;
 
 use super::app::{App, ProviderChoice};
 use super::commands::ask::AnswerPrinter;
-use super::rollback::When;
+use super::state_marks::When;
 use crate::chat::{Error, Outcome, Session, UserInput};
 use crate::cli::errors::report::report_and_go_on;
 use crate::cli::errors::{CliError, SilentExit};
