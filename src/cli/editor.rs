@@ -2,9 +2,8 @@
 //! and how a signal wipes the file.
 
 use super::app::App;
-use super::repl::{StopSignals, wait_for_signal};
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::runtime::runtime;
+use crate::cli::runtime::{StopSignals, runtime, wait_for_signal};
 use crate::config;
 use crate::fs::{self, ScratchFolder};
 use crate::privacy::Raw;

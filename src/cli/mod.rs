@@ -1,6 +1,7 @@
 //! The command line: parses the arguments and runs the command.
 
 mod alerts;
+mod answer_printer;
 mod app;
 mod attachments;
 mod child_env;

@@ -1,4 +1,4 @@
-//! The async runtime, and the cancellation of an answer.
+//! The async runtime, and what stops an answer: a cancellation or a signal.
 
 use anyhow::{Context, Result};
 use std::cell::RefCell;
@@ -46,4 +46,47 @@ impl Cancel {
         })
         .await;
     }
+}
+
+/// Which signals stop an answer, in addition to Ctrl-C.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StopSignals {
+    /// SIGHUP, if a terminal was watching: then the program was not meant to outlive its window.
+    pub(crate) window: bool,
+    /// SIGTERM, for a command that ends with its answer; a chat would return to its prompt instead.
+    pub(crate) program: bool,
+}
+
+/// Waits for Ctrl-C, a closed standard output, or a signal of `ends`. The caller keeps the partial
+/// answer and records its cost.
+pub(crate) async fn wait_for_interrupt(stop: &Cancel, ends: StopSignals) {
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => (),
+        () = stop.cancelled() => (),
+        () = wait_for_signal(ends) => (),
+    }
+}
+
+/// Waits for one of the signals.
+#[cfg(unix)]
+pub(crate) async fn wait_for_signal(ends: StopSignals) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
+    let window = hear(ends.window, SignalKind::hangup());
+    let program = hear(ends.program, SignalKind::terminate());
+    let came = |signal: Option<tokio::signal::unix::Signal>| async move {
+        match signal {
+            Some(mut signal) => drop(signal.recv().await),
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = came(window) => (),
+        () = came(program) => (),
+    }
+}
+
+#[cfg(not(unix))]
+pub(crate) async fn wait_for_signal(_: StopSignals) {
+    std::future::pending().await
 }

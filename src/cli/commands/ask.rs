@@ -1,16 +1,15 @@
 //! `ask`: one question and its answer, for pipes and scripts.
 
-use crate::chat::{Observer, Outcome, UserInput};
+use crate::chat::{Outcome, UserInput};
+use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::app::App;
 use crate::cli::attachments;
-use crate::cli::debug_log::{DebugLog, LogLevel};
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::repl::{StopSignals, wait_for_interrupt};
-use crate::cli::runtime::{Cancel, runtime};
+use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
 use crate::cli::session::{self, ConversationArgs, Resume};
 use crate::cli::term::{self, Ui};
-use crate::privacy::{Audience, Displayable, Findings, Raw};
-use crate::provider::{Provider, StreamEvent};
+use crate::privacy::{Audience, Displayable, Raw};
+use crate::provider::Provider;
 use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::json;
@@ -207,74 +206,4 @@ fn extract_code(text: &str) -> Result<Displayable> {
     // Control characters are removed and not replaced by visible ones: extracted code is meant to
     // be run.
     Ok(Displayable::from(code.chars().filter(|c| matches!(c, '\n' | '\t') || !c.is_control()).collect::<String>()))
-}
-
-/// Streams an answer to standard output.
-#[derive(Debug)]
-pub(crate) struct AnswerPrinter {
-    pub(crate) ui: Ui,
-    pub(crate) yes: bool,
-    pub(crate) show: bool,
-    pub(crate) cancel: Cancel,
-    pub(crate) ends_line: bool,
-    pub(crate) log: Option<DebugLog>,
-    /// Appended to the list of redacted values: the command that shows them.
-    pub(crate) aside: &'static str,
-}
-
-impl Observer for AnswerPrinter {
-    fn on_warning(&mut self, warning: &str) {
-        self.ui.warning(warning);
-    }
-
-    fn on_redacted(&mut self, findings: &Findings) {
-        self.ui.notice(&format!("{}{}", session::describe_redactions(&findings.counts()), self.aside));
-    }
-
-    fn confirm_send(&mut self, findings: &Findings) -> bool {
-        let question = format!("{}; send it redacted?", session::describe_redactions(&findings.counts()));
-        self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
-    }
-
-    fn on_text(&mut self, shown: &Displayable) {
-        if self.show {
-            self.ends_line = shown.ends_line();
-            if self.ui.out(shown).is_err() {
-                // The reader of standard output is gone: cancel, so that the rest is not paid for.
-                self.show = false;
-                self.cancel.cancel();
-            }
-        }
-    }
-
-    fn on_wait(&mut self, left: Duration) {
-        let text = if left.is_zero() {
-            String::new()
-        } else {
-            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::time::humanize(left))
-        };
-        self.ui.countdown(&text);
-    }
-
-    fn trace(&mut self, what: &str) {
-        if let Some(log) = &self.log {
-            log.write(LogLevel::Debug, what);
-        }
-    }
-
-    fn on_event(&mut self, heard: &StreamEvent) {
-        if let Some(log) = &self.log {
-            match heard {
-                StreamEvent::Retrying { after, attempt, why } => {
-                    log.write(LogLevel::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
-                }
-                StreamEvent::Reasoning(_) => log.write(LogLevel::Debug, "received reasoning"),
-                StreamEvent::KeepAlive => log.write(LogLevel::Debug, "received a keep-alive"),
-                _ => {}
-            }
-        }
-        if let StreamEvent::Retrying { after, attempt, .. } = heard {
-            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::time::humanize(*after)));
-        }
-    }
 }

@@ -6,13 +6,13 @@ mod input;
 pub(super) mod slash;
 
 use super::app::{App, ProviderChoice};
-use super::commands::ask::AnswerPrinter;
 use super::state_marks::When;
 use crate::chat::{Error, Outcome, Session, UserInput};
+use crate::cli::answer_printer::AnswerPrinter;
 use crate::cli::errors::report::report_and_go_on;
 use crate::cli::errors::{CliError, SilentExit};
 use crate::cli::repl::slash::{InputLine, SlashCommand};
-use crate::cli::runtime::{Cancel, runtime};
+use crate::cli::runtime::{Cancel, StopSignals, runtime, wait_for_interrupt};
 use crate::cli::session::{self, ConversationArgs, StartedSession};
 use crate::privacy::{Findings, Raw};
 use crate::provider::AnyProvider;
@@ -225,6 +225,7 @@ impl Repl<'_> {
         }
     }
 }
+
 fn new_printer(app: &App) -> (AnswerPrinter, Cancel) {
     let stop = Cancel::new();
     (
@@ -239,46 +240,4 @@ fn new_printer(app: &App) -> (AnswerPrinter, Cancel) {
         },
         stop,
     )
-}
-
-/// Which signals stop an answer, in addition to Ctrl-C.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StopSignals {
-    /// SIGHUP, if a terminal was watching: then the program was not meant to outlive its window.
-    pub(crate) window: bool,
-    /// SIGTERM, for a command that ends with its answer; a chat would return to its prompt instead.
-    pub(crate) program: bool,
-}
-
-/// Waits for Ctrl-C, a closed standard output, or a signal of `ends`. The caller keeps the partial
-/// answer and records its cost.
-pub(crate) async fn wait_for_interrupt(stop: &Cancel, ends: StopSignals) {
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => (),
-        () = stop.cancelled() => (),
-        () = wait_for_signal(ends) => (),
-    }
-}
-
-#[cfg(unix)]
-pub(crate) async fn wait_for_signal(ends: StopSignals) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let hear = |wanted: bool, kind| wanted.then(|| signal(kind).ok()).flatten();
-    let window = hear(ends.window, SignalKind::hangup());
-    let program = hear(ends.program, SignalKind::terminate());
-    let came = |signal: Option<tokio::signal::unix::Signal>| async move {
-        match signal {
-            Some(mut signal) => drop(signal.recv().await),
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = came(window) => (),
-        () = came(program) => (),
-    }
-}
-
-#[cfg(not(unix))]
-pub(crate) async fn wait_for_signal(_: StopSignals) {
-    std::future::pending().await
 }

@@ -1,0 +1,80 @@
+//! Streams an answer to standard output, and its notices to standard error.
+
+use crate::chat::Observer;
+use crate::cli::debug_log::{DebugLog, LogLevel};
+use crate::cli::runtime::Cancel;
+use crate::cli::session;
+use crate::cli::term::Ui;
+use crate::privacy::{Displayable, Findings};
+use crate::provider::StreamEvent;
+use std::time::Duration;
+
+/// Streams an answer to standard output.
+#[derive(Debug)]
+pub(crate) struct AnswerPrinter {
+    pub(crate) ui: Ui,
+    pub(crate) yes: bool,
+    pub(crate) show: bool,
+    pub(crate) cancel: Cancel,
+    pub(crate) ends_line: bool,
+    pub(crate) log: Option<DebugLog>,
+    /// Appended to the list of redacted values: the command that shows them.
+    pub(crate) aside: &'static str,
+}
+
+impl Observer for AnswerPrinter {
+    fn on_warning(&mut self, warning: &str) {
+        self.ui.warning(warning);
+    }
+
+    fn on_redacted(&mut self, findings: &Findings) {
+        self.ui.notice(&format!("{}{}", session::describe_redactions(&findings.counts()), self.aside));
+    }
+
+    fn confirm_send(&mut self, findings: &Findings) -> bool {
+        let question = format!("{}; send it redacted?", session::describe_redactions(&findings.counts()));
+        self.yes || self.ui.confirm(&question, "`--yes`").unwrap_or(false)
+    }
+
+    fn on_text(&mut self, shown: &Displayable) {
+        if self.show {
+            self.ends_line = shown.ends_line();
+            if self.ui.out(shown).is_err() {
+                // The reader of standard output is gone: cancel, so that the rest is not paid for.
+                self.show = false;
+                self.cancel.cancel();
+            }
+        }
+    }
+
+    fn on_wait(&mut self, left: Duration) {
+        let text = if left.is_zero() {
+            String::new()
+        } else {
+            format!("waiting {} for a limit; press Ctrl-C to cancel", crate::time::humanize(left))
+        };
+        self.ui.countdown(&text);
+    }
+
+    fn trace(&mut self, what: &str) {
+        if let Some(log) = &self.log {
+            log.write(LogLevel::Debug, what);
+        }
+    }
+
+    fn on_event(&mut self, heard: &StreamEvent) {
+        if let Some(log) = &self.log {
+            match heard {
+                StreamEvent::Retrying { after, attempt, why } => {
+                    log.write(LogLevel::Info, &format!("retrying in {} ms, attempt {attempt}: {}", after.as_millis(), why.code()));
+                }
+                StreamEvent::Reasoning(_) => log.write(LogLevel::Debug, "received reasoning"),
+                StreamEvent::KeepAlive => log.write(LogLevel::Debug, "received a keep-alive"),
+                _ => {}
+            }
+        }
+        if let StreamEvent::Retrying { after, attempt, .. } = heard {
+            self.ui.notice(&format!("request failed; retrying in {} (attempt {attempt})", crate::time::humanize(*after)));
+        }
+    }
+}
