@@ -2,10 +2,9 @@
 
 use crate::audit::{EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::commands::key::set::key_event;
-use crate::cli::commands::key::{KeyTarget, KeyTargetArgs, resolve_target};
+use crate::cli::commands::key::stored_key::locate;
+use crate::cli::commands::key::target::{KeyTargetArgs, key_event, resolve_target};
 use crate::cli::errors::{CliError, CliExit};
-use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -22,26 +21,6 @@ pub(super) struct KeyGetArgs {
 pub(super) struct KeyDeleteArgs {
     #[command(flatten)]
     target: KeyTargetArgs,
-}
-
-pub(super) struct LocatedKey {
-    pub(super) secret: Secret,
-    /// `os-keyring`, `vault`, or the name of the environment variable.
-    pub(super) source: String,
-    pub(super) stored: bool,
-}
-
-/// Finds the key of a provider: the saved one, else the one in its variable.
-pub(super) fn locate(app: &mut App, target: &KeyTarget) -> Result<Option<LocatedKey>> {
-    let variable = target.variable.clone().filter(|name| app.env.has(name));
-    match app.keys()?.manager().get(&target.slot) {
-        Ok(Some(secret)) => return Ok(Some(LocatedKey { secret, source: app.store_name(), stored: true })),
-        Ok(None) => {}
-        Err(error) if variable.is_some() && crate::cli::keys::means_no_store(&error) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let Some(name) = variable else { return Ok(None) };
-    Ok(app.env.secret(&name)?.map(|secret| LocatedKey { secret, source: format!("env `{name}`"), stored: false }))
 }
 
 pub(super) fn get(app: &mut App, options: &KeyGetArgs) -> Result<()> {

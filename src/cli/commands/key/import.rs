@@ -1,9 +1,10 @@
 //! `key import`: keys from the environment and from other programs' plaintext files, which can be
 //! scrubbed afterwards.
 
-use super::set::{key_event, store_key};
-use super::validate::{self, KeyValidation};
-use super::{KeyTarget, scrub, target_for};
+use super::scrub;
+use super::stored_key::store_key;
+use super::target::{KeyTarget, key_event, target_for};
+use super::validation::{KeyValidation, ask_provider};
 use crate::audit::{EventKind, Severity};
 use crate::catalog;
 use crate::cli::app::App;
@@ -270,7 +271,7 @@ fn store_offer(app: &mut App, options: &KeyImportArgs, offer: &ImportOffer, now:
     offer.target.require_stored()?;
     // The settings may give this provider another host than that of the key's issuer.
     app.refuse_foreign_key(&offer.target.endpoint, &offer.secret, None)?;
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { validate::ask_provider(app, &offer.target, &offer.secret)? };
+    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, &offer.target, &offer.secret)? };
     if answer.status == KeyStatus::Invalid && !options.force {
         return app.ui.say(&format!("skipped {said}: {}\n", answer.describe()), 2);
     }

@@ -152,7 +152,7 @@ fn render(app: &mut App, entries: &[ListedKeyEntry]) -> Result<Displayable> {
     let rotate_after = app.settings()?.keys.rotate_after_days;
     let now = app.clock.now();
     for entry in entries {
-        let said = super::display_key(&entry.provider, &entry.profile);
+        let said = super::target::display_key(&entry.provider, &entry.profile);
         for warning in entry.record.iter().flat_map(|r| r.warnings(now, rotate_after)) {
             out += app.ui.paint(Style::Yellow, "!") + format!(" the key for {said} {warning}\n");
         }

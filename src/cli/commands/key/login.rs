@@ -1,8 +1,8 @@
 //! `key login`: creates a key by logging in with the browser.
 
-use super::set::{check_format, key_event, store_key};
-use super::validate;
-use super::{KeyTarget, KeyTargetArgs, resolve_target};
+use super::stored_key::{check_format, store_key};
+use super::target::{KeyTarget, KeyTargetArgs, key_event, resolve_target};
+use super::validation::ask_provider;
 use crate::audit::EventKind;
 use crate::catalog::KeyCheckApi;
 use crate::cli::app::App;
@@ -58,7 +58,7 @@ pub(super) fn run(app: &mut App, options: &KeyLoginArgs) -> Result<()> {
     let context = app.http_context()?;
     let key = runtime()?.block_on(exchange_code(&target.endpoint, &code, &proof.verifier, context))?;
     check_format(&target, &key, false)?;
-    let answer = validate::ask_provider(app, &target, &key)?;
+    let answer = ask_provider(app, &target, &key)?;
     store_key(app, &target, &key, &answer)?;
     let store = app.store_name();
     app.audit_key_event(&key_event(EventKind::KeySet, &target, &store).word("status", &answer.status.to_string()).word("from", "login"));

@@ -10,19 +10,20 @@ mod rotate;
 mod rotate_auto;
 pub(super) mod scrub;
 mod set;
+mod stored_key;
+mod target;
 mod validate;
+mod validation;
 
 pub(crate) use list::load_full_index;
 pub(crate) use rotate::{RotationOutcome, rotate_key};
+pub(crate) use target::display_key;
 pub(crate) use validate::key_notices;
 
-use crate::catalog::{self, Endpoint};
 use crate::cli::app::App;
-use crate::cli::errors::{CliError, CliExit};
-use crate::config::KeySource;
 use crate::keys::Slot;
 use crate::name::Name;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 
 /// Manage API keys
@@ -100,64 +101,6 @@ pub(crate) fn set_default_key(app: &mut App) -> Result<()> {
     set::run(app, &set::KeySetArgs::default())
 }
 
-/// A provider and profile, and where their key comes from.
-#[derive(Debug)]
-pub(super) struct KeyTarget {
-    pub(super) endpoint: Endpoint,
-    pub(super) profile: Name,
-    pub(super) slot: Slot,
-    /// The environment variable that may hold the key.
-    pub(super) variable: Option<String>,
-    /// Where the key comes from according to the settings.
-    pub(super) from: KeySource,
-    /// The catalogue entry, if the provider is a known one at its known address.
-    pub(super) known: Option<&'static catalog::ProviderInfo>,
-}
-
-impl KeyTarget {
-    pub(super) fn display(&self) -> String {
-        display_key(&self.endpoint.name, &self.profile)
-    }
-
-    /// The options that select it, to be appended to a command in a hint.
-    pub(super) fn format_options(&self) -> String {
-        let provider = &self.endpoint.name;
-        let other = provider.as_str() != catalog::DEFAULT_PROVIDER;
-        let provider = if other { format!(" --provider {provider}") } else { String::new() };
-        let profile = if self.profile.as_str() == "default" { String::new() } else { format!(" --profile {}", self.profile) };
-        provider + &profile
-    }
-
-    /// Fails if the key of this provider is not saved by chatbot.
-    pub(super) fn require_stored(&self) -> Result<()> {
-        let name = &self.endpoint.name;
-        match &self.from {
-            KeySource::Stored => Ok(()),
-            KeySource::NoKey if self.known.is_some() => bail!(CliError::misuse(format!("`{name}` needs no key"))),
-            KeySource::NoKey => bail!(
-                CliError::misuse(format!("the settings say that `{name}` needs no key"))
-                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
-            ),
-            KeySource::Env(variable) => bail!(
-                CliError::misuse(format!("`{name}` takes its key from `{variable}`"))
-                    .hint(format!("set `key = \"stored\"` in `[providers.{name}]` of the settings"))
-            ),
-        }
-    }
-
-    /// The error for a missing key.
-    pub(super) fn missing_error(&self) -> anyhow::Error {
-        CliError::new(CliExit::Key, "no_key", format!("no key for {}", self.display()))
-            .hint(format!("save one with `chatbot key set{}`", self.format_options()))
-            .into()
-    }
-}
-
-/// The key's name in messages: `openrouter`, or ``openrouter` in profile `work``.
-pub(crate) fn display_key(provider: &Name, profile: &Name) -> String {
-    if profile.as_str() == "default" { format!("`{provider}`") } else { format!("`{provider}` in profile `{profile}`") }
-}
-
 /// The keys that are recorded as saved.
 pub(crate) fn stored_keys(app: &mut App) -> Result<Vec<(Name, Name)>> {
     let Some(index) = load_full_index(app)? else { return Ok(Vec::new()) };
@@ -166,25 +109,4 @@ pub(crate) fn stored_keys(app: &mut App) -> Result<Vec<(Name, Name)>> {
         _ => None,
     });
     Ok(slots.collect())
-}
-
-/// Resolves the options to a provider and profile.
-pub(super) fn resolve_target(app: &mut App, whose: &KeyTargetArgs) -> Result<KeyTarget> {
-    let (name, profile) = app.resolve_provider(whose.provider.as_ref(), whose.profile.as_ref())?;
-    target_for(app, &name, &profile)
-}
-
-pub(super) fn target_for(app: &mut App, name: &Name, profile: &Name) -> Result<KeyTarget> {
-    let endpoint = app.endpoint(name)?;
-    let slot = Slot::ApiKey { provider: name.clone(), profile: profile.clone() };
-    let settings = app.settings()?;
-    if let Some(custom) = settings.providers.get(name) {
-        let variable = if let KeySource::Env(variable) = &custom.key { Some(variable.clone()) } else { None };
-        return Ok(KeyTarget { endpoint, profile: profile.clone(), slot, variable, from: custom.key.clone(), known: None });
-    }
-    let known = catalog::find(name.as_str());
-    let needs = known.is_some_and(|entry| entry.needs_key);
-    let variable = known.and_then(|entry| entry.env).filter(|_| profile.as_str() == "default").map(str::to_owned);
-    let from = if needs { KeySource::Stored } else { KeySource::NoKey };
-    Ok(KeyTarget { endpoint, profile: profile.clone(), slot, variable, from, known })
 }

@@ -2,7 +2,7 @@
 
 use crate::audit::{Event, EventKind, Severity};
 use crate::cli::app::App;
-use crate::cli::commands::key::display_key;
+use crate::cli::commands::key::target::display_key;
 use crate::cli::commands::vault::ensure_vault;
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::keys::means_no_store;

@@ -1,11 +1,11 @@
 //! `key rotate`: replaces a key with a new one. The old key can be restored until the rotation is
 //! confirmed.
 
-use super::set::{check_format, key_event, store_key};
-use super::validate::{self, KeyValidation};
-use crate::audit::{EventKind, Severity};
+use super::rotate_auto;
+use super::stored_key::{MANAGEMENT_PROFILE, check_format, store_key};
+use super::target::{KeyTarget, KeyTargetArgs, audit_rotation, resolve_target};
+use super::validation::{KeyValidation, ask_provider};
 use crate::cli::app::App;
-use crate::cli::commands::key::{KeyTarget, KeyTargetArgs, resolve_target, rotate_auto};
 use crate::cli::errors::{CliError, CliExit};
 use crate::keys::{KeyStatus, Slot, same_secret};
 use crate::name::Name;
@@ -13,9 +13,6 @@ use crate::provider::KeyAdmin;
 use crate::secret::Secret;
 use anyhow::{Result, bail};
 use clap::Args;
-
-/// The default profile of the management key.
-pub(super) const MANAGEMENT_PROFILE: &str = "management";
 
 const DETAILS: &str = "\
 With OpenRouter and a management key (`chatbot key set --profile management`), rotation is \
@@ -73,7 +70,7 @@ pub(super) fn run(app: &mut App, options: &KeyRotateArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     target.require_stored()?;
     let _alone = app.keys()?.manager().lock_rotation()?;
-    let previous = previous_slot(&target);
+    let previous = target.previous_slot();
     let kept_back = app.keys()?.manager().get(&previous)?;
     let rotation = app.keys()?.manager().load_rotation(&target.slot)?;
     let management = management_key(app, &target, options)?;
@@ -140,7 +137,7 @@ pub(crate) fn rotate_key(app: &mut App, provider: &Name, profile: &Name) -> Resu
     let options = KeyRotateArgs::for_target(whose)?;
     let management = management_key(app, &target, &options)?;
     let rotation = app.keys()?.manager().load_rotation(&target.slot)?;
-    if awaits_confirmation(app.keys()?.manager().get(&previous_slot(&target))?.as_ref(), rotation.as_ref()) {
+    if awaits_confirmation(app.keys()?.manager().get(&target.previous_slot())?.as_ref(), rotation.as_ref()) {
         return Ok(RotationOutcome::AlreadyDone);
     }
     if management.is_none() {
@@ -153,10 +150,6 @@ pub(crate) fn rotate_key(app: &mut App, provider: &Name, profile: &Name) -> Resu
     }
     run(app, &options)?;
     Ok(RotationOutcome::Done)
-}
-
-pub(super) fn previous_slot(target: &KeyTarget) -> Slot {
-    Slot::PreviousApiKey { provider: target.endpoint.name.clone(), profile: target.profile.clone() }
 }
 
 /// The management key, if the provider has an interface for it.
@@ -198,14 +191,14 @@ fn rotate_guided(app: &mut App, target: &KeyTarget, old: &Secret, options: &KeyR
     if same_secret(&new, old) {
         bail!(CliError::new(CliExit::Key, "same_key", "this key is already saved").hint("create a new one at your provider"));
     }
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { validate::ask_provider(app, target, &new)? };
+    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, target, &new)? };
     if answer.status != KeyStatus::Valid && !options.force && !options.no_validate {
         bail!(
             CliError::new(CliExit::Key, "not_validated", format!("the new key is {}; the old one stays in use", answer.describe()))
                 .hint("try again, or save it anyway with `--force`")
         );
     }
-    app.keys()?.manager().store(&previous_slot(target), old)?;
+    app.keys()?.manager().store(&target.previous_slot(), old)?;
     store_key(app, target, &new, &answer)?;
     audit_rotation(app, target, "guided");
     app.ui.say(
@@ -229,7 +222,7 @@ fn confirm(
         Some(rotation) => rotate_auto::confirm(app, target, management, rotation)?,
         None => false,
     };
-    app.keys()?.manager().remove(&previous_slot(target))?;
+    app.keys()?.manager().remove(&target.previous_slot())?;
     app.keys()?.manager().clear_rotation(&target.slot)?;
     audit_rotation(app, target, "confirm");
     let there = match (rotation, target.known) {
@@ -260,7 +253,7 @@ fn undo(
         None => true,
     };
     app.keys()?.manager().clear_rotation(&target.slot)?;
-    app.keys()?.manager().remove(&previous_slot(target))?;
+    app.keys()?.manager().remove(&target.previous_slot())?;
     audit_rotation(app, target, "undo");
     app.ui.say(&format!("restored the old key for {}\n", target.display()), 2)?;
     if !deleted {

@@ -3,10 +3,9 @@
 
 use crate::catalog::KeyCheckApi;
 use crate::cli::app::App;
-use crate::cli::commands::key::KeyTarget;
-use crate::cli::commands::key::rotate::{audit_rotation, previous_slot};
-use crate::cli::commands::key::set::store_key;
-use crate::cli::commands::key::validate::{self, KeyValidation};
+use crate::cli::commands::key::stored_key::store_key;
+use crate::cli::commands::key::target::{KeyTarget, audit_rotation};
+use crate::cli::commands::key::validation::{KeyValidation, ask_provider};
 use crate::cli::errors::{CliError, CliExit};
 use crate::cli::runtime::runtime;
 use crate::keys::KeyStatus;
@@ -98,7 +97,7 @@ fn cannot_rotate(target: &KeyTarget, reason: NotRotatable) -> CliError {
 fn create(app: &mut App, target: &KeyTarget, management: &Secret, rotation: &mut RotationState) -> Result<Secret> {
     let (name, old_hash) = (rotation.name.clone(), rotation.old_hash.clone());
     let (key_id, new) = with_admin(app, target, management, async |admin| admin.create(&name, &old_hash).await)?;
-    let answer = validate::ask_provider(app, target, &new)?;
+    let answer = ask_provider(app, target, &new)?;
     if answer.status != KeyStatus::Valid {
         with_admin(app, target, management, async |admin| admin.delete(&key_id).await)?;
         app.keys()?.manager().clear_rotation(&target.slot)?;
@@ -125,7 +124,7 @@ fn switch(
     rotation: &mut RotationState,
 ) -> Result<()> {
     if let Some(new) = made {
-        app.keys()?.manager().store(&previous_slot(target), old)?;
+        app.keys()?.manager().store(&target.previous_slot(), old)?;
         store_key(app, target, &new, &KeyValidation::valid())?;
         return advance(app, target, rotation, RotationStep::Disable);
     }

@@ -1,14 +1,12 @@
 //! `key set`: reads a key, checks its form, validates it with the provider and saves it.
 
-use super::rotate::MANAGEMENT_PROFILE;
-use super::validate::{self, KeyValidation};
-use super::{KeyTarget, KeyTargetArgs, resolve_target};
-use crate::audit::{Event, EventKind};
-use crate::catalog::check_any_key;
+use super::stored_key::{check_format, store_key};
+use super::target::{KeyTarget, KeyTargetArgs, key_event, resolve_target};
+use super::validation::{KeyValidation, ask_provider};
+use crate::audit::EventKind;
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit};
-use crate::keys::{KeyManager, KeyStatus};
-use crate::secret::Secret;
+use crate::keys::KeyStatus;
 use anyhow::{Result, bail};
 use clap::Args;
 
@@ -54,7 +52,7 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     if !options.force {
         app.refuse_foreign_key(&target.endpoint, &key, None)?;
     }
-    let answer = if options.no_validate { KeyValidation::not_asked() } else { validate::ask_provider(app, &target, &key)? };
+    let answer = if options.no_validate { KeyValidation::not_asked() } else { ask_provider(app, &target, &key)? };
     if let (KeyStatus::Invalid, false) = (answer.status, options.force) {
         bail!(
             CliError::new(CliExit::Key, "invalid_key", format!("{} rejects this key; it was not saved", target.endpoint.title))
@@ -70,52 +68,6 @@ pub(super) fn run(app: &mut App, options: &KeySetArgs) -> Result<()> {
     app.ui.say(&said, 2)
 }
 
-/// Saves a key and the result of its validation.
-pub(super) fn store_key(app: &mut App, target: &KeyTarget, key: &Secret, answer: &KeyValidation) -> Result<()> {
-    let now = app.clock.now();
-    let manager = app.keys()?.manager();
-    let host = target.endpoint.host();
-    // The permit is written first: if the process is killed in between, the saved key can still be
-    // used.
-    manager.update_index(|index| index.allow_host(key, &host))?;
-    manager.store(&target.slot, key)?;
-    manager.update_index(|index| {
-        if let Some(record) = index.record_mut(&target.slot) {
-            record.host = Some(host);
-            answer.write(record, now);
-        }
-    })?;
-    Ok(())
-}
-
-/// Checks that it can be a key at all, and that it looks like one of this provider.
-pub(super) fn check_format(target: &KeyTarget, key: &Secret, force: bool) -> Result<()> {
-    let text = key.expose();
-    let wrong = |why: String| CliError::new(CliExit::Key, "bad_key", why);
-    check_any_key(text).map_err(|why| wrong(why.to_string()).hint("copy only the key, complete and on one line"))?;
-    // A management key cannot answer messages, so it is accepted only in its own profile.
-    let makes_keys = target.profile.as_str() == MANAGEMENT_PROFILE && target.known.is_some_and(|entry| entry.is_admin_key(text));
-    if let (Some(entry), false) = (target.known, force || makes_keys) {
-        entry
-            .check_key(text)
-            .map_err(|why| wrong(why.to_string()).hint(format!("check it at {}, or save it anyway with `--force`", entry.key_page)))?;
-    }
-    Ok(())
-}
-
 fn key_page(target: &KeyTarget) -> String {
     target.known.map_or_else(|| format!("`{}`", target.endpoint.base_url), |entry| entry.key_page.to_owned())
-}
-
-/// An audit event about a key.
-pub(super) fn key_event(what: EventKind, target: &KeyTarget, store: &str) -> Event {
-    Event::new(what).word("provider", target.endpoint.name.as_str()).word("profile", target.profile.as_str()).word("store", store)
-}
-
-impl App {
-    /// The name of the store in use; `none` without one.
-    pub(super) fn store_name(&mut self) -> String {
-        let kind = |manager: &KeyManager| manager.selected_store().map(|chosen| chosen.store.kind().to_string());
-        self.keys().ok().and_then(|keys| kind(keys.manager()).ok()).unwrap_or_default()
-    }
 }

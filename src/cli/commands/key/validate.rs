@@ -1,18 +1,16 @@
 //! `key validate`: asks providers about their keys, at most once an hour for each key.
 
-use super::set::key_event;
-use super::{KeyTarget, KeyTargetArgs, display_key, resolve_target, target_for};
-use crate::audit::{EventKind, Severity};
+use super::list::list_entries;
+use super::stored_key::locate;
+use super::target::{KeyTarget, KeyTargetArgs, display_key, resolve_target, target_for};
+use super::validation::ask_provider;
 use crate::cli::app::App;
 use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::cli::runtime::runtime;
 use crate::cli::term::Style;
-use crate::keys::{KeyRecord, KeyStatus, Slot};
+use crate::keys::{KeyStatus, Slot};
 use crate::privacy::Displayable;
 use crate::privacy::Raw;
-use crate::provider::{KeyCheck, KeyInfo, check_key};
-use crate::secret::Secret;
-use crate::time::{Time, humanize};
+use crate::time::humanize;
 use anyhow::{Result, bail};
 use clap::Args;
 use std::time::Duration;
@@ -33,67 +31,6 @@ pub(super) struct KeyValidateArgs {
     /// Allow sending this key to this host, although it looks like another provider's key
     #[arg(long, value_name = "HOST", conflicts_with = "all")]
     allow_host: Option<String>,
-}
-
-/// The result of a validation, which may be that none was made.
-#[derive(Debug)]
-pub(super) struct KeyValidation {
-    pub(super) status: KeyStatus,
-    words: String,
-    info: Option<KeyInfo>,
-}
-
-impl KeyValidation {
-    pub(super) fn not_asked() -> Self {
-        Self { status: KeyStatus::Unknown, words: String::from("not validated"), info: None }
-    }
-
-    /// For a login: the provider has just created the key.
-    pub(super) fn valid() -> Self {
-        Self { status: KeyStatus::Valid, words: String::from("valid"), info: None }
-    }
-
-    fn from_check(result: KeyCheck) -> Self {
-        match result {
-            KeyCheck::Valid(info) => Self { status: KeyStatus::Valid, words: String::from("valid"), info: Some(info) },
-            // The provider knows the key, so it is not a wrong one; that it cannot be used for
-            // messages is shown.
-            KeyCheck::Restricted(why) => Self { status: KeyStatus::Valid, words: format!("valid, but {why}"), info: None },
-            KeyCheck::Invalid(why) => Self { status: KeyStatus::Invalid, words: format!("invalid: {why}"), info: None },
-            KeyCheck::Unknown(why) => Self { status: KeyStatus::Unknown, words: format!("unknown: {why}"), info: None },
-        }
-    }
-
-    pub(super) fn describe(&self) -> String {
-        self.words.clone()
-    }
-
-    /// Records the result. If the provider could not be asked, the earlier result stays.
-    pub(super) fn write(&self, record: &mut KeyRecord, now: Time) {
-        if self.status == KeyStatus::Unknown {
-            return;
-        }
-        record.status = self.status;
-        record.last_validated = Some(now);
-        if let Some(info) = &self.info {
-            record.expires_at = info.expires_at;
-            record.remaining = info.remaining.map(|left| left.0);
-            record.limit = info.limit.map(|limit| limit.0);
-            // The provider's label may be the key with its middle left out: it is not stored.
-            record.label = info.label.clone().filter(|label| !label.contains("...") && !label.starts_with("sk-"));
-        }
-    }
-}
-
-/// Validates a key with its provider.
-pub(super) fn ask_provider(app: &mut App, target: &KeyTarget, key: &Secret) -> Result<KeyValidation> {
-    let context = app.http_context()?;
-    let result = runtime()?.block_on(check_key(&target.endpoint, key, context))?;
-    let answer = KeyValidation::from_check(result);
-    let severity = if answer.status == KeyStatus::Invalid { Severity::Warning } else { Severity::Info };
-    let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyValidated, target, &store).severity(severity).word("status", &answer.status.to_string()));
-    Ok(answer)
 }
 
 pub(super) fn run(app: &mut App, options: &KeyValidateArgs) -> Result<()> {
@@ -128,7 +65,7 @@ fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
                 .hint(format!("check `base_url` in `[providers.{}]` of the settings", target.endpoint.name))
         );
     }
-    let Some(key) = crate::cli::commands::key::get::locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = locate(app, target)? else { bail!(target.missing_error()) };
     if key.stored {
         bail!(
             CliError::misuse(format!("the key for {} is saved, and is sent only to the host it was saved for", target.display()))
@@ -141,7 +78,7 @@ fn allow_host(app: &mut App, target: &KeyTarget, host: &str) -> Result<()> {
 /// Every known key, saved or in a variable.
 fn all_targets(app: &mut App) -> Result<Vec<KeyTarget>> {
     let mut targets = Vec::new();
-    for entry in super::list::list_entries(app)? {
+    for entry in list_entries(app)? {
         targets.push(target_for(app, &entry.provider, &entry.profile)?);
     }
     Ok(targets)
@@ -164,7 +101,7 @@ fn validate_one(app: &mut App, target: &KeyTarget, force: bool) -> Result<KeySta
         line(app, record.status, &format!("{}, checked {} ago", record.status, humanize(now.since(at))))?;
         return Ok(record.status);
     }
-    let Some(key) = crate::cli::commands::key::get::locate(app, target)? else { bail!(target.missing_error()) };
+    let Some(key) = locate(app, target)? else { bail!(target.missing_error()) };
     if key.stored {
         app.require_bound(&target.endpoint, &target.slot, &key.secret)?;
     } else {
