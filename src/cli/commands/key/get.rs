@@ -1,4 +1,4 @@
-//! `key get` and `key delete`: shows whether there is a key, reveals it, or deletes it.
+//! `key get`: shows whether there is a key, or reveals it.
 
 use crate::audit::{EventKind, Severity};
 use crate::cli::app::App;
@@ -17,13 +17,7 @@ pub(super) struct KeyGetArgs {
     reveal: bool,
 }
 
-#[derive(Clone, Debug, Args)]
-pub(super) struct KeyDeleteArgs {
-    #[command(flatten)]
-    target: KeyTargetArgs,
-}
-
-pub(super) fn get(app: &mut App, options: &KeyGetArgs) -> Result<()> {
+pub(super) fn run(app: &mut App, options: &KeyGetArgs) -> Result<()> {
     let target = resolve_target(app, &options.target)?;
     if options.reveal && !app.ui.output_is_terminal() {
         bail!(
@@ -45,23 +39,4 @@ pub(super) fn get(app: &mut App, options: &KeyGetArgs) -> Result<()> {
     // Not even the first or last letters are shown: they help to recognise or guess a key.
     let print = app.keys()?.manager().update_index(|index| index.fingerprint(&found.secret))?;
     app.ui.say(&format!("{}: ******** in {}, fingerprint {print}\n", target.display().replace('`', ""), found.source.replace('`', "")), 2)
-}
-
-pub(super) fn delete(app: &mut App, options: &KeyDeleteArgs) -> Result<()> {
-    let target = resolve_target(app, &options.target)?;
-    if !app.yes && !app.ui.confirm(&format!("Delete the key for {}?", target.display()), "`--yes`")? {
-        bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
-    }
-    if !app.keys()?.manager().remove(&target.slot)? {
-        if let Some(name) = target.variable.as_ref().filter(|name| app.env.has(name)) {
-            bail!(
-                CliError::new(CliExit::Key, "no_key", format!("no key for {} is saved; there is one in `{name}`", target.display()))
-                    .hint(format!("unset `{name}` where it is set"))
-            );
-        }
-        return Err(target.missing_error());
-    }
-    let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyDeleted, &target, &store).severity(Severity::Notice));
-    app.ui.say(&format!("deleted the key for {} from the {store}\n", target.display()), 2)
 }

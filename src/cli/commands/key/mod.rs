@@ -1,5 +1,7 @@
 //! `key`: the API keys of the providers.
 
+mod clear;
+mod delete;
 mod get;
 mod import;
 mod list;
@@ -43,7 +45,7 @@ enum KeyCommand {
     /// Show where a key is stored; with --reveal, print the key itself
     Get(get::KeyGetArgs),
     /// Delete a key
-    Delete(get::KeyDeleteArgs),
+    Delete(delete::KeyDeleteArgs),
     /// List the stored keys with their location and status
     List(list::KeyListArgs),
     /// Check with the provider whether a key is valid
@@ -83,15 +85,15 @@ impl KeyArgs {
 pub(crate) fn run(app: &mut App, options: KeyArgs) -> Result<()> {
     match options.command {
         KeyCommand::Set(options) => set::run(app, &options),
-        KeyCommand::Get(options) => get::get(app, &options),
-        KeyCommand::Delete(options) => get::delete(app, &options),
+        KeyCommand::Get(options) => get::run(app, &options),
+        KeyCommand::Delete(options) => delete::run(app, &options),
         KeyCommand::List(options) => list::run(app, &options),
         KeyCommand::Validate(options) => validate::run(app, &options),
         KeyCommand::Login(options) => login::run(app, &options),
         KeyCommand::Import(options) => import::run(app, &options),
         KeyCommand::Rotate(options) => rotate::run(app, &options),
-        KeyCommand::Move(options) => move_all::move_all(app, &options),
-        KeyCommand::Clear => move_all::clear(app),
+        KeyCommand::Move(options) => move_all::run(app, &options),
+        KeyCommand::Clear => clear::run(app),
         KeyCommand::Recovery(options) => recovery::run(app, options),
     }
 }

@@ -1,0 +1,56 @@
+//! `key clear`: deletes the keys of all providers.
+
+use crate::audit::{Event, EventKind, Severity};
+use crate::cli::app::App;
+use crate::cli::commands::key::target::display_key;
+use crate::cli::errors::{CliError, CliExit};
+use crate::cli::keys::means_no_store;
+use crate::keys::Slot;
+use anyhow::{Result, bail};
+use std::collections::BTreeSet;
+
+pub(super) fn run(app: &mut App) -> Result<()> {
+    let manager = app.keys()?.manager();
+    let written = manager.index()?.into_iter().flat_map(|index| index.records().map(|(slot, _)| slot).collect::<Vec<_>>());
+    let mut slots: BTreeSet<Slot> = written.filter(Slot::is_provider_key).collect();
+    match manager.selected_store().map(|chosen| chosen.store.kind()) {
+        Ok(store) => slots.extend(manager.list_slots(store)?),
+        // Without a key store there are no keys.
+        Err(error) if means_no_store(&error) => {}
+        Err(error) => bail!(error),
+    }
+    if slots.is_empty() {
+        return app.ui.say("there are no keys to delete\n", 2);
+    }
+    let list: Vec<String> = slots
+        .iter()
+        .map(|slot| match slot {
+            Slot::ApiKey { provider, profile } => display_key(provider, profile),
+            other => format!("`{other}`"),
+        })
+        .collect();
+    if !app.yes {
+        if app.ui.can_ask() {
+            app.ui.error_line(&format!(
+                "This deletes {} of {}. Conversations and their data key are kept.",
+                pluralize_keys(list.len()),
+                list.join(", ")
+            ));
+        }
+        if app.ui.ask("Type `clear` to delete them: ", "`--yes`")? != "clear" {
+            bail!(CliError::new(CliExit::Failure, "declined", "nothing was deleted"));
+        }
+    }
+    for slot in &slots {
+        app.keys()?.manager().remove(slot)?;
+        if let Slot::ApiKey { provider, profile } = slot {
+            let event = Event::new(EventKind::KeyDeleted).severity(Severity::Notice);
+            app.audit_key_event(&event.word("provider", provider.as_str()).word("profile", profile.as_str()));
+        }
+    }
+    app.ui.say(&format!("deleted {}: {}\n", pluralize_keys(list.len()), list.join(", ").replace('`', "")), 2)
+}
+
+fn pluralize_keys(keys: usize) -> String {
+    if keys == 1 { String::from("1 key") } else { format!("{keys} keys") }
+}
