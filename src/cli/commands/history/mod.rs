@@ -1,17 +1,21 @@
 //! `history`: the saved conversations.
 
+mod delete;
 mod export;
 mod import;
 mod list;
+mod prune;
 mod rekey;
 mod rename;
 mod search;
 mod show;
 
+pub(crate) use delete::remove;
 pub(crate) use export::export_to_file as export;
 pub(crate) use list::{list_recent, truncate_to_width};
+pub(crate) use prune::apply_retention;
 pub(crate) use rekey::rekey_now;
-pub(crate) use rename::{apply_retention, redact_title, remove, report_renamed};
+pub(crate) use rename::{redact_title, report_renamed};
 pub(crate) use show::verify_all;
 
 use crate::cli::app::App;
@@ -46,8 +50,8 @@ enum HistoryCommand {
     Search(search::HistorySearchArgs),
     Show(show::HistoryShowArgs),
     Rename(rename::HistoryRenameArgs),
-    Delete(rename::HistoryDeleteArgs),
-    Prune(rename::HistoryPruneArgs),
+    Delete(delete::HistoryDeleteArgs),
+    Prune(prune::HistoryPruneArgs),
     Export(export::HistoryExportArgs),
     Import(import::HistoryImportArgs),
     Verify(show::HistoryVerifyArgs),
@@ -73,9 +77,9 @@ pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
         HistoryCommand::List(o) => list::run(app, &o),
         HistoryCommand::Search(o) => search::run(app, &o),
         HistoryCommand::Show(o) => show::run(app, &o),
-        HistoryCommand::Rename(o) => rename::rename(app, &o),
-        HistoryCommand::Delete(o) => rename::delete(app, &o),
-        HistoryCommand::Prune(o) => rename::prune(app, &o),
+        HistoryCommand::Rename(o) => rename::run(app, &o),
+        HistoryCommand::Delete(o) => delete::run(app, &o),
+        HistoryCommand::Prune(o) => prune::run(app, &o),
         HistoryCommand::Export(o) => export::run(app, &o),
         HistoryCommand::Import(o) => import::run(app, &o),
         HistoryCommand::Verify(o) => show::verify(app, &o),

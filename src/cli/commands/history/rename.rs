@@ -1,24 +1,13 @@
-//! `history rename`, `delete` and `prune`, and the automatic deletion by `retention.days`.
+//! `history rename`: gives a conversation another title.
 
 use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
-use crate::cli::commands::audit;
-use crate::cli::commands::history::{is_history_empty, pluralize, resolve_id};
-use crate::cli::errors::{CliError, CliExit, SilentExit};
-use crate::conversations::{Archive, Summary};
-use crate::fs;
+use crate::cli::commands::history::resolve_id;
+use crate::cli::errors::CliError;
 use crate::name::Name;
 use crate::privacy::{Placeholders, Raw, Redacted};
-use crate::time::Time;
 use anyhow::{Result, bail};
 use clap::Args;
-use serde_json::json;
-use std::time::Duration;
-
-const DAY: Duration = Duration::from_secs(86_400);
-/// If the clock has advanced by more than this since the last run, it may be wrong, and nothing is
-/// deleted at once.
-const MAX_CLOCK_JUMP: Duration = Duration::from_secs(45 * 86_400);
 
 /// Rename a conversation
 #[derive(Clone, Debug, Args)]
@@ -30,32 +19,7 @@ pub(super) struct HistoryRenameArgs {
     title: Vec<Raw>,
 }
 
-/// Delete conversations
-///
-/// This deletes the files, but their encrypted contents may survive on the disk. To make those
-/// unreadable, run `chatbot history rekey` afterwards.
-#[derive(Clone, Debug, Args)]
-pub(super) struct HistoryDeleteArgs {
-    /// IDs of the conversations, or the start of each
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
-}
-
-/// Delete conversations that have not changed for a while
-#[derive(Clone, Debug, Args)]
-pub(super) struct HistoryPruneArgs {
-    /// Delete conversations without a new message for this long: 90d, 12h
-    #[arg(long, value_name = "AGE")]
-    older_than: String,
-    /// Show what would be deleted, and delete nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Output JSON
-    #[arg(long)]
-    pub(super) json: bool,
-}
-
-pub(super) fn rename(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
+pub(super) fn run(app: &mut App, options: &HistoryRenameArgs) -> Result<()> {
     let mut typed = Raw::from("");
     for (n, word) in options.title.iter().enumerate() {
         if n > 0 {

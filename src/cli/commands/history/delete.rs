@@ -1,0 +1,45 @@
+//! `history delete`: deletes conversations.
+
+use crate::audit::{Event, EventKind};
+use crate::cli::app::App;
+use crate::cli::commands::history::resolve_id;
+use crate::cli::errors::{CliExit, SilentExit};
+use crate::name::Name;
+use anyhow::{Result, bail};
+use clap::Args;
+
+/// Delete conversations
+///
+/// This deletes the files, but their encrypted contents may survive on the disk. To make those
+/// unreadable, run `chatbot history rekey` afterwards.
+#[derive(Clone, Debug, Args)]
+pub(super) struct HistoryDeleteArgs {
+    /// IDs of the conversations, or the start of each
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+}
+
+pub(super) fn run(app: &mut App, options: &HistoryDeleteArgs) -> Result<()> {
+    let mut ids = Vec::new();
+    for typed in &options.ids {
+        ids.push(resolve_id(app, Some(typed))?.1);
+    }
+    ids.dedup();
+    let what =
+        if let [id] = ids.as_slice() { format!("delete conversation `{id}`?") } else { format!("delete {} conversations?", ids.len()) };
+    if !app.yes && !app.ui.confirm(&what, "`--yes`")? {
+        bail!(SilentExit(CliExit::Failure));
+    }
+    ids.iter().try_for_each(|id| remove(app, id))
+}
+
+/// Deletes a conversation and its lines of the input history.
+pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
+    // The lines come first: if this is interrupted, the conversation is still there and the command
+    // can be run again.
+    app.forget_lines(std::slice::from_ref(id))?;
+    app.archive()?.delete(id)?;
+    app.audit_event(&Event::new(EventKind::History).word("deed", "delete").word("id", id.as_str()));
+    app.ui.notice(&format!("deleted {id}"));
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! `history prune`, and the automatic deletion by `retention.days`.
+
+use crate::audit::{Event, EventKind};
+use crate::cli::app::App;
+use crate::cli::commands::audit;
+use crate::cli::commands::history::{is_history_empty, pluralize};
+use crate::cli::errors::{CliExit, SilentExit};
+use crate::conversations::{self, Archive, Summary};
+use crate::fs;
+use crate::time::Time;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::json;
+use std::time::Duration;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// If the clock has advanced by more than this since the last run, it may be wrong, and nothing is
+/// deleted at once.
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(45 * 86_400);
+
+/// Delete conversations that have not changed for a while
+#[derive(Clone, Debug, Args)]
+pub(super) struct HistoryPruneArgs {
+    /// Delete conversations without a new message for this long: 90d, 12h
+    #[arg(long, value_name = "AGE")]
+    older_than: String,
+    /// Show what would be deleted, and delete nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Output JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+pub(super) fn run(app: &mut App, options: &HistoryPruneArgs) -> Result<()> {
+    let before = audit::parse_since(&options.older_than, app.clock.now())?;
+    let old = if is_history_empty(app)? { Vec::new() } else { older_than(&app.archive()?, before)? };
+    if !options.dry_run && !old.is_empty() {
+        let what = format!("delete {}?", pluralize(old.len(), "conversation"));
+        if !app.yes && !app.ui.confirm(&what, "`--yes`, or `--dry-run` to see which")? {
+            bail!(SilentExit(CliExit::Failure));
+        }
+        remove_all(app, &old, "prune")?;
+    }
+    let ids: Vec<_> = old.iter().map(|s| &s.id).collect();
+    if options.json {
+        app.ui.json(&json!({ "schema_version": 1, "removed": ids, "dry_run": options.dry_run }))?;
+    } else {
+        let would = if options.dry_run { "would be deleted" } else { "deleted" };
+        let lines: String = old.iter().map(|s| format!("{}  {}  {would}\n", s.id, s.updated_at.local_day())).collect();
+        app.ui.out(&lines)?;
+        if old.is_empty() {
+            app.ui.notice("no conversation is that old");
+        }
+    }
+    Ok(())
+}
+
+fn older_than(archive: &Archive, before: Time) -> Result<Vec<Summary>> {
+    Ok(archive.summaries()?.summaries.into_iter().filter(|s| s.updated_at < before).collect())
+}
+
+/// Deletes conversations. One that another process has open is in use, and is skipped.
+fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
+    let archive = app.archive()?;
+    app.forget_lines(&old.iter().map(|s| s.id.clone()).collect::<Vec<_>>())?;
+    let mut gone = 0_usize;
+    for summary in old {
+        match archive.delete(&summary.id) {
+            Ok(()) => gone += 1,
+            Err(conversations::Error::Busy(_)) => app.ui.warning(&format!("{} is open in another chatbot and was not deleted", summary.id)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    app.audit_event(&Event::new(EventKind::History).word("deed", action).number("conversations", gone));
+    Ok(())
+}
+
+/// Deletes what is older than `retention.days`: once a day, when a conversation begins. If the
+/// clock jumps far ahead, it skips a day, because deleted conversations do not come back when the
+/// clock is corrected.
+pub(crate) fn apply_retention(app: &mut App) -> Result<()> {
+    let days = app.settings()?.privacy.retention_days;
+    if days == 0 {
+        return Ok(());
+    }
+    let (path, now) = (app.home.state().join("retention"), app.clock.now());
+    let last = fs::read_at_most(&path, 64)?.and_then(|b| String::from_utf8(b).ok()).and_then(|t| Time::parse(t.trim()));
+    if last.is_some_and(|last| last <= now && now.since(last) < DAY) {
+        return Ok(());
+    }
+    fs::write(&path, format!("{now}\n").as_bytes())?;
+    if last.is_some_and(|last| now.since(last) > MAX_CLOCK_JUMP) {
+        app.ui.warning(
+            "the clock has jumped far ahead: no old conversation was deleted today; to delete them now, run `chatbot history prune`",
+        );
+        return Ok(());
+    }
+    if is_history_empty(app)? {
+        return Ok(());
+    }
+    let before = now.saturating_sub(DAY.saturating_mul(days));
+    let old = older_than(&app.archive()?, before)?;
+    if !old.is_empty() {
+        remove_all(app, &old, "retention")?;
+        app.ui.notice(&format!("deleted {}: unchanged for {days} days (`retention.days`)", pluralize(old.len(), "conversation")));
+    }
+    Ok(())
+}
