@@ -1,7 +1,7 @@
 //! Output, prompts and colours: which stream gets what, and when a question can be asked.
 //!
-//! - Everything written is [`Displayable`], which sanitizes it, and goes through `terminal`, the
-//!   only file that writes.
+//! - Everything written is [`Displayable`], which sanitizes it, and goes through `output`, the only
+//!   file that writes.
 //! - Standard output has only the answer. Notices, statistics, warnings and prompts go to standard
 //!   error, and only if that is a terminal; errors always go there.
 //! - Colour is decided for each stream: `--color`, then `NO_COLOR`, then `CLICOLOR_FORCE`, then
@@ -12,17 +12,17 @@
 //! - A closed standard output is not an error: the program ends quietly.
 
 pub(super) mod output;
+mod prompt;
 pub(super) mod wrap;
 
-use crate::cli::errors::{CliError, CliExit};
 use crate::cli::term::output::{Control, OutputPart, OutputStream, copy_to_clipboard, terminal_size};
 use crate::cli::term::wrap::wrap_text;
 use crate::privacy::Displayable;
 pub(crate) use crate::privacy::Style;
-use crate::secret::Secret;
 use anyhow::{Result, bail};
+pub(crate) use prompt::{input_stream, stdin_has_data};
 use serde::Serialize;
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 /// When there is colour.
@@ -261,107 +261,6 @@ impl Ui {
     pub(crate) fn paint(&self, style: Style, text: impl ToDisplayable) -> Displayable {
         text.to_displayable().with_style(style)
     }
-
-    /// Asks yes or no; only `y` and `yes` agree. Without a terminal, the error names the option
-    /// that would have answered.
-    pub(crate) fn confirm(&self, question: impl ToDisplayable, option: &str) -> Result<bool> {
-        Ok(matches!(self.ask(question.to_displayable() + " [y/N] ", option)?.to_lowercase().as_str(), "y" | "yes"))
-    }
-
-    pub(crate) fn ask(&self, question: impl ToDisplayable, option: &str) -> Result<String> {
-        let question = question.to_displayable();
-        if !self.can_ask() {
-            bail!(
-                CliError::new(
-                    CliExit::Misuse,
-                    "not_a_terminal",
-                    format!("this needs an answer, but there is no terminal to ask on: {}", question.plain().trim())
-                )
-                .hint(format!("use {option}"))
-            );
-        }
-        self.error_parts(&[OutputPart::Text(&question)]);
-        let mut line = String::new();
-        io::stdin().lock().read_line(&mut line)?;
-        if line.is_empty() {
-            // The end of input counts as an empty answer.
-            self.error_line("");
-        }
-        Ok(line.trim().to_owned())
-    }
-
-    /// Asks for a secret without echo. Without a terminal, the error names the option to use
-    /// instead.
-    pub(crate) fn ask_hidden(&self, question: &str, option: &str) -> Result<Secret> {
-        if !self.can_ask() {
-            bail!(
-                CliError::new(CliExit::Misuse, "not_a_terminal", "cannot ask for a secret: there is no terminal".to_owned())
-                    .hint(format!("use {option}"))
-            );
-        }
-        // Echo is off before the prompt appears: some users type as soon as they see it.
-        #[cfg(unix)]
-        let _hush = EchoGuard::new(io::stdin());
-        let text = rpassword::prompt_password(Displayable::line(question).plain())
-            .map_err(|e| anyhow::anyhow!("cannot read from the terminal: {}", e.kind()))?;
-        Ok(Secret::new(text))
-    }
-
-    /// Reads standard input to its end, at most `most` bytes.
-    pub(crate) fn read_input(&self, most: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        io::stdin().lock().take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > most {
-            bail!(
-                CliError::new(CliExit::Refused, "too_long", format!("standard input has more than {most} bytes"))
-                    .hint("raise `limits.max_attachment_bytes` in the settings, or shorten the input".to_owned())
-            );
-        }
-        Ok(bytes)
-    }
-
-    /// Reads a secret from standard input: the first line, without the line end.
-    pub(crate) fn secret_input(&self) -> Result<Secret> {
-        let mut bytes = zeroize::Zeroizing::new(Vec::with_capacity(4096));
-        io::stdin().lock().take(4096).read_to_end(&mut bytes)?;
-        let Ok(text) = std::str::from_utf8(&bytes) else {
-            bail!(
-                CliError::new(CliExit::Key, "bad_key", "standard input is not UTF-8 text".to_owned())
-                    .hint("pass only the secret, complete and on one line")
-            );
-        };
-        Ok(Secret::new(text.lines().next().unwrap_or_default().trim().to_owned()))
-    }
-
-    /// Reads the next line of standard input; `None` at its end.
-    pub(crate) fn input_line(&self, most: u64) -> Result<Option<Vec<u8>>> {
-        let mut line = Vec::new();
-        let read = io::stdin().lock().take(most).read_until(b'\n', &mut line)?;
-        if line.ends_with(b"\n") {
-            line.pop();
-        }
-        Ok((read > 0).then_some(line))
-    }
-}
-
-/// Standard input as a reader, for filters that do not hold it all in memory.
-pub(crate) fn input_stream() -> impl Read {
-    io::stdin().lock()
-}
-
-/// Whether standard input is a file, a pipe or a socket. `/dev/null` and other devices have nothing
-/// to read.
-pub(crate) fn stdin_has_data() -> bool {
-    #[cfg(unix)]
-    {
-        use rustix::fs::{FileType, fstat};
-        fstat(io::stdin())
-            .is_ok_and(|s| matches!(FileType::from_raw_mode(s.st_mode), FileType::RegularFile | FileType::Fifo | FileType::Socket))
-    }
-    #[cfg(not(unix))]
-    {
-        !io::stdin().is_terminal()
-    }
 }
 
 pub(super) fn map_broken_pipe(result: io::Result<()>) -> Result<()> {
@@ -396,28 +295,4 @@ pub(crate) fn install_panic_hook() {
 /// A path for messages: harmless, and on one line.
 pub(crate) fn display_path(path: &Path) -> String {
     crate::privacy::Raw::from(path.display().to_string()).printable_line()
-}
-
-/// Turns off the echo of a terminal until it is dropped.
-#[cfg(unix)]
-struct EchoGuard(io::Stdin, rustix::termios::Termios);
-
-#[cfg(unix)]
-impl EchoGuard {
-    fn new(terminal: io::Stdin) -> Option<Self> {
-        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
-        let before = tcgetattr(&terminal).ok()?;
-        let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(&terminal, OptionalActions::Now, &quiet).ok()?;
-        Some(Self(terminal, before))
-    }
-}
-
-#[cfg(unix)]
-impl Drop for EchoGuard {
-    fn drop(&mut self) {
-        // The terminal may be gone; then there is nothing to reset.
-        rustix::termios::tcsetattr(&self.0, rustix::termios::OptionalActions::Now, &self.1).unwrap_or_default();
-    }
 }
