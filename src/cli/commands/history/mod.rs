@@ -9,6 +9,7 @@ mod rekey;
 mod rename;
 mod search;
 mod show;
+mod verify;
 
 pub(crate) use delete::remove;
 pub(crate) use export::export_to_file as export;
@@ -16,7 +17,7 @@ pub(crate) use list::{list_recent, truncate_to_width};
 pub(crate) use prune::apply_retention;
 pub(crate) use rekey::rekey_now;
 pub(crate) use rename::{redact_title, report_renamed};
-pub(crate) use show::verify_all;
+pub(crate) use verify::verify_all;
 
 use crate::cli::app::App;
 use crate::cli::errors::CliError;
@@ -54,7 +55,7 @@ enum HistoryCommand {
     Prune(prune::HistoryPruneArgs),
     Export(export::HistoryExportArgs),
     Import(import::HistoryImportArgs),
-    Verify(show::HistoryVerifyArgs),
+    Verify(verify::HistoryVerifyArgs),
     Rekey(rekey::HistoryRekeyArgs),
 }
 
@@ -82,7 +83,7 @@ pub(crate) fn run(app: &mut App, options: HistoryArgs) -> Result<()> {
         HistoryCommand::Prune(o) => prune::run(app, &o),
         HistoryCommand::Export(o) => export::run(app, &o),
         HistoryCommand::Import(o) => import::run(app, &o),
-        HistoryCommand::Verify(o) => show::verify(app, &o),
+        HistoryCommand::Verify(o) => verify::run(app, &o),
         HistoryCommand::Rekey(o) => rekey::run(app, o),
     }
 }

@@ -1,13 +1,13 @@
-//! `history show` and `history verify`: read conversations.
+//! `history show`: prints a conversation.
 
-use super::{is_history_empty, list, pluralize, resolve_id};
-use crate::audit::{Event, EventKind, Severity};
+use super::{list, resolve_id};
+use crate::audit::{Event, EventKind};
 use crate::cli::app::App;
 use crate::cli::errors::{CliExit, SilentExit};
 use crate::cli::session::report_damage;
 use crate::cli::term::Style;
 use crate::cli::term::wrap::indented;
-use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary, VerifyReport};
+use crate::conversations::{self, Archive, ConversationState, StoredMessage, Summary};
 use crate::message::Role;
 use crate::name::Name;
 use crate::privacy::{Displayable, Placeholders, Raw};
@@ -28,14 +28,6 @@ pub(super) struct HistoryShowArgs {
     /// Print without styling and without a pager
     #[arg(long)]
     raw: bool,
-}
-
-/// Decrypt every conversation, count its messages and report damage
-#[derive(Clone, Debug, Args)]
-pub(super) struct HistoryVerifyArgs {
-    /// Output JSON
-    #[arg(long)]
-    pub(super) json: bool,
 }
 
 pub(super) fn run(app: &mut App, options: &HistoryShowArgs) -> Result<()> {
@@ -183,31 +175,4 @@ fn format_message(app: &App, message: &StoredMessage, text: &str, raw: bool) -> 
     let head = format!("── {}{about}", list::truncate_to_width(&role_label(message), room));
     let head = if raw { Displayable::line(&head) } else { app.ui.paint(Style::Dim, &head) };
     head + "\n" + indented(text.trim_end(), width) + "\n"
-}
-
-/// Verifies every conversation, for `incident recover`.
-pub(crate) fn verify_all(app: &mut App) -> Result<()> {
-    verify(app, &HistoryVerifyArgs { json: false })
-}
-
-pub(super) fn verify(app: &mut App, options: &HistoryVerifyArgs) -> Result<()> {
-    let VerifyReport { conversations, messages, damaged } =
-        if is_history_empty(app)? { VerifyReport::default() } else { app.archive()?.verify()? };
-    if !damaged.is_empty() {
-        app.audit_event(&Event::new(EventKind::Damage).severity(Severity::Critical).number("records", damaged.len()));
-    }
-    if options.json {
-        let list: Vec<Value> =
-            damaged.iter().map(|(id, message, reason)| json!({ "id": id, "message": message, "reason": reason })).collect();
-        let object = json!({ "schema_version": 1, "conversations": conversations, "messages": messages, "damaged": list });
-        app.ui.json(&object)?;
-    } else {
-        let mut text = String::new();
-        for (id, _, reason) in &damaged {
-            text.push_str(&format!("{id}: {reason}\n"));
-        }
-        let bad = if damaged.is_empty() { "nothing is damaged".to_owned() } else { format!("{} damaged", damaged.len()) };
-        app.ui.say(&format!("{text}{}, {}: {bad}\n", pluralize(conversations, "conversation"), pluralize(messages, "message")), 2)?;
-    }
-    if damaged.is_empty() { Ok(()) } else { bail!(SilentExit(CliExit::Findings)) }
 }
