@@ -18,11 +18,15 @@ pub(in crate::keys) struct KeyringItem {
 pub(in crate::keys) use service::ItemProbe;
 
 #[cfg(not(target_os = "linux"))]
+pub(in crate::keys) use NoItemProbe as ItemProbe;
+
+/// Other systems have no Secret Service, so nothing is known about an item.
+#[cfg(not(target_os = "linux"))]
 #[derive(Debug, Default)]
-pub(in crate::keys) struct ItemProbe;
+pub(in crate::keys) struct NoItemProbe;
 
 #[cfg(not(target_os = "linux"))]
-impl ItemProbe {
+impl NoItemProbe {
     #[expect(clippy::unused_self, reason = "same signature as the Linux implementation")]
     pub(in crate::keys) fn connect(&self) {}
 
