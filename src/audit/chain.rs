@@ -65,7 +65,7 @@ impl fmt::Debug for AuditKey {
 
 /// The end of the log when it was last written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ChainHead {
+pub(crate) struct ChainHead {
     /// The number of the last record.
     pub(super) seq: u64,
     /// Its hash.
