@@ -127,7 +127,7 @@ pub fn restore(
                 Some(coming) => drafts.push(coming.finish(known.last)?),
                 // A conversation without any records.
                 None if matches!(deed, RestoreAction::Restore | RestoreAction::AsCopy(_)) => {
-                    drafts.push(begin_transfer(archive, plan, id)?.finish(known.last)?)
+                    drafts.push(begin_transfer(archive, plan, id)?.finish(known.last)?);
                 }
                 None => {}
             }

@@ -10,8 +10,8 @@
 //! 3. `open_audit_key` comes last and may fail. It runs only after something else had a reason to
 //!    open the key store, so that no command asks for a passphrase only to write the log.
 //!
-//! `data_keys` and `archive` do both steps. `archive_read_only` leaves out the third, for commands that
-//! only read.
+//! `data_keys` and `archive` do both steps. `archive_read_only` leaves out the third, for commands
+//! that only read.
 
 use super::GlobalArgs;
 use super::env::Env;

@@ -52,7 +52,7 @@ impl DebugLog {
         match &self.sink {
             LogSink::Stderr => self.ui.error_raw(&line),
             LogSink::File(path) => {
-                Appender::open(path).and_then(|mut file| file.append(format!("{line}\n").as_bytes())).unwrap_or_default()
+                Appender::open(path).and_then(|mut file| file.append(format!("{line}\n").as_bytes())).unwrap_or_default();
             }
         }
     }

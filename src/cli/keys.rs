@@ -45,7 +45,7 @@ impl KeyAccess {
             deadline: seconds(settings.keyring_timeout_s),
             remembered: seconds(settings.keyring_remember_s),
             slow_notice: SlowNotice::new(move || {
-                ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …")
+                ui.notice("Waiting for the OS keyring; it may be showing a password prompt on another screen …");
             }),
         };
         let manager = KeyManager::new(home, clock.clone(), preference, timeout, passphrase_prompt(ui, env, &given));

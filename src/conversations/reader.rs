@@ -257,7 +257,7 @@ impl<'a> RecordReader<'a> {
                 return Err(Error::Newer { id: self.id.clone(), format: header.format });
             }
             ParsedRecord::Header(header) if header.id != *self.id => {
-                self.note_damage(number, None, "the header belongs to another conversation")
+                self.note_damage(number, None, "the header belongs to another conversation");
             }
             ParsedRecord::Header(_) if self.header.is_some() => self.note_damage(number, None, "the header is repeated"),
             ParsedRecord::Header(header) => self.header = Some(header),

@@ -3,17 +3,17 @@
 //! What the chain guarantees:
 //!
 //! - Every record contains the SHA-256 of the line before it (`prev`), so an edited, removed or
-//! swapped record no longer matches. The end (number, hash, length) is stored in a second file, the
-//! head, so a truncated tail does not match either.
+//!   swapped record no longer matches. The end (number, hash, length) is stored in a second file,
+//!   the head, so a truncated tail does not match either.
 //! - If the audit key is available, which it is in every process that unlocked the key store, the
-//! record also has an HMAC-SHA256 of itself and, through `prev`, of everything before it. The head
-//! has a MAC of that position. Without the key it is impossible to make a log that ends at or after
-//! that position and verifies.
+//!   record also has an HMAC-SHA256 of itself and, through `prev`, of everything before it. The
+//!   head has a MAC of that position. Without the key it is impossible to make a log that ends at
+//!   or after that position and verifies.
 //! - Records after the last MAC are bound by hashes only, which anyone can compute. They are safe
-//! from accidents, and from forgery as soon as the next record with a MAC is written. Before that
-//! one is written, the last position with a MAC is checked: a log without it, or without any MAC
-//! although the key is not new, is reported as damaged, in the log itself, until the user
-//! acknowledges it with the key.
+//!   from accidents, and from forgery as soon as the next record with a MAC is written. Before that
+//!   one is written, the last position with a MAC is checked: a log without it, or without any MAC
+//!   although the key is not new, is reported as damaged, in the log itself, until the user
+//!   acknowledges it with the key.
 //!
 //! Someone who can write both files can replace both by older copies. Only a copy elsewhere
 //! (`backup`, `incident report`) protects from that.

@@ -115,7 +115,11 @@ impl Bucket {
             match self.store.list_with_delimiter(Some(&folder)).await {
                 Err(object_store::Error::NotFound { .. }) => {}
                 level => {
-                    level.map_err(|e| self.map_error(&e))?.objects.iter().try_for_each(|meta| collect_listed(&mut listed, &folder, meta))?
+                    level
+                        .map_err(|e| self.map_error(&e))?
+                        .objects
+                        .iter()
+                        .try_for_each(|meta| collect_listed(&mut listed, &folder, meta))?;
                 }
             }
         } else {
