@@ -3,6 +3,7 @@
 pub(super) mod checksums;
 pub(super) mod coordinates;
 pub(super) mod dates;
+pub(super) mod digits;
 pub(super) mod email;
 pub(super) mod iban;
 pub(super) mod id_documents;

@@ -1,7 +1,7 @@
 //! National numbers: their grouping, their checksum, and the words near them.
 
 use crate::privacy::personal::checksums::{self, mod_11_10, weighted_sum};
-use crate::privacy::personal::numbers::distinct;
+use crate::privacy::personal::digits::distinct;
 
 /// A form or checksum, and the context words required where it is not specific enough.
 #[derive(Debug)]

@@ -1,10 +1,10 @@
 //! National identity, tax and health numbers, recognised by checksum and form.
 
 use crate::privacy::kind::{BANK_ACCOUNT, DRIVER_LICENSE, IBAN, NATIONAL_ID};
+use crate::privacy::personal::digits::DigitGroups;
 use crate::privacy::personal::iban::iban_end;
 use crate::privacy::personal::id_documents::{document_named_before, document_token};
 use crate::privacy::personal::national_id_formats::ID_FORMATS;
-use crate::privacy::personal::numbers::DigitGroups;
 use crate::privacy::scan::bytes::{is_ident, is_word};
 use crate::privacy::scan::context::{followed_by, preceded_by, preceded_within};
 use crate::privacy::scan::word_set::{WordSet, word_set};
@@ -43,7 +43,7 @@ pub(in crate::privacy) fn alphanumeric(scan: &mut Scan<'_>, at: usize) -> usize 
         return at + 1;
     }
     if end - start == 8
-        && let Some(stop) = crate::privacy::personal::numbers::uuid_end(text, start)
+        && let Some(stop) = crate::privacy::personal::digits::uuid_end(text, start)
     {
         return stop;
     }

@@ -1,7 +1,7 @@
 //! Telephone numbers: international, national by their form, and others by the word near them.
 
 use crate::privacy::kind::PHONE;
-use crate::privacy::personal::numbers::{DigitGroups, distinct};
+use crate::privacy::personal::digits::{DigitGroups, distinct};
 use crate::privacy::scan::bytes::{TextBytes, is_word};
 use crate::privacy::scan::context;
 use crate::privacy::scan::word_set::{WordSet, word_set};
