@@ -131,3 +131,24 @@ pub(in crate::privacy) fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, rest) = needle.split_first()?;
     memchr::memchr_iter(first, bytes).find(|&i| bytes.get(i + 1..).is_some_and(|behind| behind.starts_with(rest)))
 }
+
+/// The end of a value without the given signs behind it.
+pub(in crate::privacy) fn trim_end(text: TextBytes<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
+    let mut end = end;
+    while end > from && signs.contains(&text.byte_before(end)) {
+        // A closing bracket opened inside the value belongs to it.
+        let close = text.byte_before(end);
+        let open = match close {
+            b')' => b'(',
+            b']' => b'[',
+            b'}' => b'{',
+            b'>' => b'<',
+            _ => 0,
+        };
+        if open != 0 && text.slice(from, end).contains(&open) {
+            break;
+        }
+        end -= 1;
+    }
+    end
+}

@@ -327,7 +327,7 @@ impl KeywordVisitor for Scan<'_> {
         }
         match act {
             Action::Token(theme, rule, shape) => tokens::try_token(self, at, (theme, rule, shape)),
-            Action::Name(word) => crate::privacy::secrets::assignment::read(self, at, end, word),
+            Action::Name(word) => crate::privacy::secrets::field_value::read(self, at, end, word),
             Action::PhoneWord => {
                 if context::is_whole_word(self.text, at, end) {
                     self.telephone = Some(end);

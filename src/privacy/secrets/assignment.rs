@@ -1,149 +1,20 @@
-//! Values assigned to a secret's field name, in any syntax: settings, code, markup, tables,
-//! commands.
+//! Values assigned to a secret's field name, in any syntax: settings, code, markup, commands.
 //!
-//! `read` is called where the index saw a field name. It tries, in order: seed phrase, column of
-//! a table, assignment (`connected`, then `found` and `judgement`); only if none of these
-//! decides, the prose readers in `sentence`, `script` and `aside`.
+//! Behind the name comes a sign or a space (`find_separator`), then a value (`value_parser`), and
+//! `classify` says whether that is a secret.
 
-use crate::privacy::kind::{PASSWORD, SECRET};
-use crate::privacy::scan::bytes::{TextBytes, count_byte, find, is_ident};
-use crate::privacy::scan::context::begins_word;
+use crate::privacy::kind::PRIVATE_KEY;
+use crate::privacy::scan::bytes::{TextBytes, count_byte, find};
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
-use crate::privacy::secrets::field_names::{self, FieldKind};
-use crate::privacy::secrets::prose;
+use crate::privacy::secrets::classify::is_secret;
+use crate::privacy::secrets::field::{FieldName, Syntax, kind_of};
+use crate::privacy::secrets::field_names::FieldKind;
 use crate::privacy::secrets::value_parser::value_at;
 
-/// The syntax a value is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) enum Syntax {
-    Quoted,
-    /// `NAME=value` to the end of the line, as in `.env` files and shells.
-    Line,
-    /// After `name: ` or `name = `, without quotes.
-    Bare,
-    Query,
-    /// A command-line argument.
-    Argument,
-    /// The text of an XML element or a cell of a table.
-    Cell,
-}
-
-/// A field name with its position.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::privacy) struct FieldName<'t> {
-    pub(in crate::privacy) text: TextBytes<'t>,
-    pub(in crate::privacy) word: FieldKind,
-    /// The whole identifier.
-    pub(in crate::privacy) start: usize,
-    pub(in crate::privacy) end: usize,
-    /// The word in it that marks a secret.
-    pub(in crate::privacy) at: usize,
-    pub(in crate::privacy) to: usize,
-}
-
-impl<'t> FieldName<'t> {
-    pub(in crate::privacy) fn head(&self) -> &'t [u8] {
-        self.text.slice(self.start, self.at)
-    }
-
-    fn tail(&self) -> &'t [u8] {
-        self.text.slice(self.to, self.end)
-    }
-
-    /// Whether it is written in the style of environment variables: `DB_PASSWORD`.
-    pub(in crate::privacy) fn is_upper(&self) -> bool {
-        let name = self.text.slice(self.start, self.end);
-        !name.iter().any(u8::is_ascii_lowercase) && name.iter().any(u8::is_ascii_uppercase)
-    }
-}
-
-/// Words that make a `key` the password of a wireless network.
-static WIFI_WORDS: WordSet = word_set!(["wifi", "wi-fi", "wlan", "ssid", "wpa", "wpa2", "hotspot"]);
-
-/// Looks for a value after a field name.
-pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize, word: FieldKind) {
-    let text = scan.text;
-    if at < scan.named || scan.is_covered(at) {
-        return;
-    }
-    // Some keywords include the sign after the name; exclude it.
-    let to = at + text.slice(at, to).iter().rposition(|b| b.is_ascii_alphanumeric() || *b >= 0x80).map_or(to - at, |last| last + 1);
-    let Some(name) = field_name_at(text, at, to, word) else { return };
-    // `webhook_secret`: the word behind tells more.
-    let opens = word == FieldKind::Opaque && [&b"_secret"[..], b"Secret", b"-secret"].iter().any(|tail| name.tail().starts_with(tail));
-    if opens
-        || !crate::privacy::secrets::affixes::prefix_allows(name.head(), word)
-        || !crate::privacy::secrets::affixes::suffix_allows(name.tail(), word)
-    {
-        // Another word of the same name may tell: `key-store-password`.
-        scan.named = scan.named.max(to);
-        return;
-    }
-    let wireless = matches!(word, FieldKind::Key | FieldKind::Secret)
-        && name.start == name.at
-        && crate::privacy::scan::context::preceded_within(text, name.start, 60, &WIFI_WORDS);
-    let name = if wireless { FieldName { word: FieldKind::Password, ..name } } else { name };
-    if word == FieldKind::Phrase {
-        prose::seed_phrase(scan, &name);
-        return;
-    }
-    if matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret)
-        && crate::privacy::secrets::tables::password_column(scan, &name)
-    {
-        scan.named = scan.named.max(name.end);
-        return;
-    }
-    if crate::privacy::secrets::command_output::app_password(scan, &name) || word != FieldKind::Credentials && match_assignment(scan, &name)
-    {
-        return;
-    }
-    scan.named = scan.named.max(name.end);
-    prose::read(scan, &name);
-}
-
-/// Returns the identifier around a word, if the word is a whole part of it.
-fn field_name_at(text: TextBytes<'_>, at: usize, to: usize, word: FieldKind) -> Option<FieldName<'_>> {
-    let start = text.scan_back(at, 48, |b| is_ident(b) || b == b'-' || b == b'.');
-    let short = to - at <= 6;
-    if text.at(at) < 0x80 && short && !begins_word(text, at) {
-        let glued = text.slice(text.scan_back(at, 16, |b| b.is_ascii_alphabetic()), at);
-        if !crate::privacy::secrets::affixes::is_fused(glued)
-            && !field_names::split_identifier(glued).last().is_some_and(crate::privacy::secrets::affixes::is_fused)
-        {
-            return None;
-        }
-    }
-    let (next, last) = (text.at(to), text.byte_before(to));
-    if (next.is_ascii_lowercase() && last.is_ascii_alphabetic()) || (next.is_ascii_uppercase() && last.is_ascii_uppercase()) {
-        // A plural, or the beginning of another word.
-        let plural = next.eq_ignore_ascii_case(&b's') && !text.at(to + 1).is_ascii_alphanumeric();
-        let compound = word == FieldKind::Password && !glued_pass(text.slice(at, to))
-            || (to - at > 4 && matches!(text.slice(to, to + 4), b"key " | b"key=" | b"key:" | b"key\"" | b"key_"));
-        if !plural && !compound {
-            return None;
-        }
-        if plural && matches!(word, FieldKind::Key | FieldKind::Pin) {
-            return None;
-        }
-    }
-    let mut end = text.scan_while(to, 48, is_ident);
-    // Include `-hash` of `password-hash` and `.old` of `spring.datasource.password.old`, but not
-    // the end of a sentence.
-    while matches!(text.at(end), b'-' | b'.') && text.at(end + 1).is_ascii_alphabetic() && end - to < 48 {
-        end = text.scan_while(end + 1, 48, is_ident);
-    }
-    Some(FieldName { text, word, start, end, at, to })
-}
-
-/// `userpass`: behind it more of another name may follow, `userPassword`, which tells more itself.
-fn glued_pass(word: &[u8]) -> bool {
-    word.len() > 4 && word.to_ascii_lowercase().ends_with(b"pass")
-}
-
 /// Looks for a sign of assignment behind the name and a value behind it. Says whether this place is settled.
-fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
+pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
     let text = scan.text;
     let holds = matches!(name.word, FieldKind::Password | FieldKind::Pass | FieldKind::Secret | FieldKind::Key);
     if let Some((start, end)) = char_list(text, name.end).filter(|_| holds) {
@@ -161,7 +32,7 @@ fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
         return true;
     }
     if let Some((start, end)) = byte_list(text, from).filter(|_| matches!(name.word, FieldKind::Secret | FieldKind::Key)) {
-        scan.report(start, end, crate::privacy::kind::PRIVATE_KEY, "key-bytes", FIELD_NAME);
+        scan.report(start, end, PRIVATE_KEY, "key-bytes", FIELD_NAME);
         scan.named = end;
         return true;
     }
@@ -179,7 +50,7 @@ fn match_assignment(scan: &mut Scan<'_>, name: &FieldName<'_>) -> bool {
             from = candidate.next;
             continue;
         }
-        if crate::privacy::secrets::classify::is_secret(text, name, &candidate) {
+        if is_secret(text, name, &candidate) {
             let kind = kind_of(name);
             scan.report(candidate.start, candidate.end, kind, rule_of(name.word), FIELD_NAME);
             scan.named = candidate.end;
@@ -218,19 +89,6 @@ const NUMERIC_TYPES: &[&[u8]] = &[
     b"u8", b"u16", b"u32", b"u64", b"usize", b"i8", b"i16", b"i32", b"i64", b"isize", b"f32", b"f64", b"bool", b"int", b"long", b"float",
     b"boolean", b"number", b"Int", b"Bool", b"Boolean", b"integer",
 ];
-
-/// Words in the names of service keys, which are of kind `API_KEY`.
-static SERVICE_KEY_WORDS: WordSet = word_set!(["api", "token", "access"]);
-
-/// The kind reported for a value of this name.
-pub(in crate::privacy) fn kind_of(name: &FieldName<'_>) -> &'static str {
-    match name.word {
-        FieldKind::Password | FieldKind::Pass | FieldKind::Pin | FieldKind::Credentials => PASSWORD,
-        FieldKind::Secret | FieldKind::Key | FieldKind::Phrase | FieldKind::Opaque => {
-            if SERVICE_KEY_WORDS.occurs_in(name.text.slice(name.start, name.end)) { crate::privacy::kind::API_KEY } else { SECRET }
-        }
-    }
-}
 
 fn rule_of(word: FieldKind) -> &'static str {
     match word {

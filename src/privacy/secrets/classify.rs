@@ -11,8 +11,8 @@
 
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::word_set::{WordSet, word_set};
-use crate::privacy::secrets::assignment::{FieldName, Syntax};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, Syntax, begins_line, is_property};
 use crate::privacy::secrets::field_names::{self, FieldKind};
 use crate::privacy::secrets::value_parser::Candidate;
 
@@ -46,11 +46,6 @@ pub(in crate::privacy) fn is_secret(text: TextBytes<'_>, name: &FieldName<'_>, c
         FieldKind::Opaque => char_stats::is_random(bytes) && stats.length >= 20 && !char_stats::is_uuid(bytes) && stats.spaces == 0,
         FieldKind::Phrase => false,
     }
-}
-
-/// A name with points in it that begins its line, as in a file of properties: `spring.datasource.password=`.
-pub(in crate::privacy) fn is_property(text: TextBytes<'_>, name: &FieldName<'_>) -> bool {
-    text.at(name.end) == b'=' && begins_line(text, name.start) && name.head().contains(&b'.')
 }
 
 /// Three or more small words with points between them, none of which says where a secret is: `lantern.gravel.heron`.
@@ -192,11 +187,6 @@ static UI_PHRASES: WordSet = word_set!([
 /// Whether a word is made of letters and stands for nothing that messages speak of.
 fn is_plain(word: &[u8]) -> bool {
     word.iter().all(u8::is_ascii_alphabetic) && !crate::privacy::secrets::common_words::is_common(&word.to_ascii_lowercase())
-}
-
-/// Whether a name begins its line.
-fn begins_line(text: TextBytes<'_>, start: usize) -> bool {
-    matches!(text.byte_before(start), 0 | b'\n' | b'\r')
 }
 
 /// Several words in quotes as one passphrase, not a sentence of a program.

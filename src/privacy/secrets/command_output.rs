@@ -5,8 +5,8 @@ use crate::privacy::kind::{PASSWORD, SECRET};
 use crate::privacy::scan::bytes::{TextBytes, find, is_word};
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{CONTEXT_WORDS, FIELD_NAME, Scan};
-use crate::privacy::secrets::assignment::{FieldName, kind_of};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, kind_of};
 use crate::privacy::secrets::field_names::FieldKind;
 use crate::privacy::secrets::quotes::quoted_range;
 
@@ -317,7 +317,7 @@ pub(in crate::privacy) fn answered_prompt(scan: &mut Scan<'_>, name: &FieldName<
             .find(|word| text.starts_with_ignore_case_at(from, word))
             .map_or(from, |word| from + word.len());
         let (from, stop_word) = (text.scan_while(from, 3, |b| matches!(b, b'`' | b'"' | b'|' | b'*')), stop);
-        let word_end = crate::privacy::secrets::value_parser::trim_end(text, from, stop_word, b" `\"|*.");
+        let word_end = crate::privacy::scan::bytes::trim_end(text, from, stop_word, b" `\"|*.");
         let bytes = text.slice(from, word_end);
         let made = char_stats::char_stats(bytes);
         let pin = name.word == FieldKind::Pin && made.digits == made.length && (4..=8).contains(&made.length);

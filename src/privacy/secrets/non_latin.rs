@@ -2,10 +2,10 @@
 //! the next ASCII run that is not an ordinary word.
 
 use crate::privacy::scan::{CONTEXT_WORDS, Scan};
-use crate::privacy::secrets::assignment::{FieldName, kind_of};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, kind_of};
 use crate::privacy::secrets::field_names::FieldKind;
-use crate::privacy::secrets::prose::looks_like_name;
+use crate::privacy::secrets::prose_word::looks_like_name;
 
 /// Reads the value after a name in a non-Latin script: particles and punctuation, then a striking
 /// ASCII run.

@@ -9,10 +9,10 @@ use crate::privacy::kind::PASSWORD;
 use crate::privacy::scan::bytes::{count_byte, find, fold_case, is_word, to_lowercase};
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{CONTEXT_WORDS, Scan};
-use crate::privacy::secrets::assignment::{FieldName, kind_of};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, kind_of};
 use crate::privacy::secrets::field_names::FieldKind;
-use crate::privacy::secrets::prose::{ProseWord, looks_like_name, next_word};
+use crate::privacy::secrets::prose_word::{ProseWord, looks_like_name, next_word};
 
 /// Finds a word that is hardly anything but a password in a sentence about one: `I typed hunTer#2
 /// when it asked for the password`.
@@ -216,7 +216,7 @@ pub(in crate::privacy) fn account_slash_password(scan: &mut Scan<'_>, at: usize,
         return;
     }
     let end = text.scan_while(to, 64, |b| b.is_ascii_graphic() && !matches!(b, b'"' | b'`' | b'<' | b'\''));
-    let end = crate::privacy::secrets::value_parser::trim_end(text, to, end, b",;.)]*:");
+    let end = crate::privacy::scan::bytes::trim_end(text, to, end, b",;.)]*:");
     let bytes = text.slice(to, end);
     if looks_human_chosen(bytes) && !bytes.contains(&b'/') && text.at(end) != b'/' {
         scan.report(to, end, PASSWORD, "account", CONTEXT_WORDS);
@@ -246,7 +246,7 @@ pub(in crate::privacy) fn lines_below(scan: &mut Scan<'_>, name: &FieldName<'_>)
         let sign = [&b": "[..], b" = ", " — ".as_bytes(), " – ".as_bytes(), b" - ", b" -> ", b"\t"];
         let split = sign.iter().filter_map(|sign| find(row, sign).map(|p| p + sign.len())).min().filter(|&p| plural && p <= 28);
         let start = text.scan_while(from + split.unwrap_or(0), 3, |b| matches!(b, b' ' | b'`' | b'"'));
-        let last = crate::privacy::secrets::value_parser::trim_end(text, start, end, b" \r`\"");
+        let last = crate::privacy::scan::bytes::trim_end(text, start, end, b" \r`\"");
         let value = text.slice(start, last);
         let word =
             value.len() <= 40 && !value.iter().any(|b| matches!(b, b' ' | b'=' | b'[' | b'/' | b';' | b',' | b'\\' | b'(' | b'<' | b':'));

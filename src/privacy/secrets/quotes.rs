@@ -1,7 +1,6 @@
 //! Quotations: where the text between quotes begins and ends, in code and in print.
 
-use crate::privacy::scan::bytes::{TextBytes, find};
-use crate::privacy::secrets::value_parser::trim_end;
+use crate::privacy::scan::bytes::{TextBytes, find, trim_end};
 
 /// The inside of a quotation that begins at a position, with or without escapes.
 pub(in crate::privacy) fn quoted_range(text: TextBytes<'_>, at: usize) -> Option<(usize, usize)> {

@@ -3,8 +3,8 @@
 use crate::privacy::kind::{DATE_OF_BIRTH, MAC_ADDRESS, NATIONAL_ID, PASSPORT, PHONE};
 use crate::privacy::scan::bytes::{TextBytes, count_byte, find, is_ident, is_word};
 use crate::privacy::scan::{FIELD_NAME, Scan};
-use crate::privacy::secrets::assignment::{FieldName, kind_of};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, kind_of};
 use crate::privacy::secrets::field_names::FieldKind;
 use crate::privacy::secrets::quotes::quoted_range;
 

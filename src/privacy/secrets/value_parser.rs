@@ -1,9 +1,9 @@
 //! Finds the value after the sign that connects it with a name: where it begins and ends, in any
 //! syntax.
 
-use crate::privacy::scan::bytes::{TextBytes, is_ident};
-use crate::privacy::secrets::assignment::{FieldName, Syntax};
+use crate::privacy::scan::bytes::{TextBytes, is_ident, trim_end};
 use crate::privacy::secrets::char_stats;
+use crate::privacy::secrets::field::{FieldName, Syntax, is_property};
 use crate::privacy::secrets::quotes::quoted_range;
 
 /// A value with its position.
@@ -147,7 +147,7 @@ fn with_blanks(text: TextBytes<'_>, from: usize, end: usize, name: &FieldName<'_
     }
     let words = text.slice(from, stop).trim_ascii_end();
     let plain = words.iter().all(|&b| b.is_ascii_alphanumeric() || b == b' ') && words.split(|&b| b == b' ').count() <= 6;
-    if plain && crate::privacy::secrets::classify::is_property(text, name) { from + words.len() } else { end }
+    if plain && is_property(text, name) { from + words.len() } else { end }
 }
 
 /// Where the next `name=` begins inside a value: `Password=x;Server=y`, `password=x,host=y`.
@@ -173,26 +173,6 @@ fn next_pair(text: TextBytes<'_>, from: usize, end: usize) -> Option<usize> {
         }
     }
     None
-}
-
-pub(in crate::privacy) fn trim_end(text: TextBytes<'_>, from: usize, end: usize, signs: &[u8]) -> usize {
-    let mut end = end;
-    while end > from && signs.contains(&text.byte_before(end)) {
-        // A closing bracket opened inside the value belongs to it.
-        let close = text.byte_before(end);
-        let open = match close {
-            b')' => b'(',
-            b']' => b'[',
-            b'}' => b'{',
-            b'>' => b'<',
-            _ => 0,
-        };
-        if open != 0 && text.slice(from, end).contains(&open) {
-            break;
-        }
-        end -= 1;
-    }
-    end
 }
 
 /// The default of an unset variable: `getenv("PASSWORD", "hunter2")`, `get("PASSWORD") or
