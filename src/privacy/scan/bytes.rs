@@ -152,3 +152,20 @@ pub(in crate::privacy) fn trim_end(text: TextBytes<'_>, from: usize, end: usize,
     }
     end
 }
+
+/// One element of a list: `'g'`, `0x67`, `103`, `\x67`.
+pub(in crate::privacy) fn list_element(text: TextBytes<'_>, at: usize) -> Option<(u8, usize)> {
+    let quote = text.at(at);
+    if matches!(quote, b'\'' | b'"') {
+        let escape = usize::from(text.at(at + 1) == b'\\');
+        return (text.at(at + 2 + escape) == quote).then(|| (text.at(at + 1 + escape), at + 3 + escape));
+    }
+    let (from, radix, most) = match text.slice(at, at + 2) {
+        [b'0', b'x' | b'X'] | [b'\\', b'x'] => (at + 2, 16, 2),
+        _ => (at, 10, 3),
+    };
+    let end = text.scan_while(from, most, |b| char::from(b).is_digit(radix));
+    let digits = std::str::from_utf8(text.slice(from, end)).ok()?;
+    let whole = radix == 16 || !text.at(end).is_ascii_alphanumeric();
+    u8::from_str_radix(digits, radix).ok().filter(|_| whole).map(|byte| (byte, end))
+}

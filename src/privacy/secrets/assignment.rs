@@ -4,7 +4,7 @@
 //! `classify` says whether that is a secret.
 
 use crate::privacy::kind::PRIVATE_KEY;
-use crate::privacy::scan::bytes::{TextBytes, count_byte, find};
+use crate::privacy::scan::bytes::{TextBytes, count_byte, find, list_element};
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
@@ -197,7 +197,7 @@ fn char_list(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
     let start = text.scan_while(from + open + 1, 16, |b| b.is_ascii_whitespace());
     let (mut count, mut at, mut end) = (0, start, start);
     while count < 512 && text.at(at) == b'\'' {
-        let Some((_, next)) = crate::privacy::tokens::packed::list_element(text, at) else { break };
+        let Some((_, next)) = list_element(text, at) else { break };
         (count, end) = (count + 1, next);
         at = text.scan_while(next, 16, |b| b.is_ascii_whitespace() || b == b',');
     }

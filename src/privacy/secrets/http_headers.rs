@@ -1,7 +1,7 @@
 //! HTTP headers that carry credentials: authorization, cookies.
 
 use crate::privacy::kind::{API_KEY, COOKIE, PASSWORD};
-use crate::privacy::scan::bytes::{TextBytes, find, is_ident, is_word};
+use crate::privacy::scan::bytes::{find, is_ident, is_word};
 use crate::privacy::scan::context::begins_word;
 use crate::privacy::scan::{CHECKSUM, FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
@@ -122,12 +122,4 @@ fn is_session_cookie(name: &[u8], bytes: &[u8], first: bool) -> bool {
     named && made.length >= 6 && (made.digits > 0 || made.length >= 16)
         || made.length >= 20 && char_stats::is_random(bytes)
         || first && made.length >= 24 && made.digits > 0 && char_stats::distinct_bytes(bytes) > 10
-}
-
-/// The run of base64 characters around a position.
-pub(in crate::privacy) fn base64_run(text: TextBytes<'_>, at: usize) -> (usize, usize) {
-    let start = text.scan_back(at, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
-    let end = text.scan_while(at, 16 * 1024, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
-    let end = text.scan_while(end, 2, |b| b == b'=');
-    (start, end)
 }

@@ -1,10 +1,9 @@
 //! Secrets inside base64 and hex, recognised by how known prefixes look when encoded.
 
 use crate::privacy::kind::API_KEY;
-use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::bytes::{TextBytes, is_word};
 use crate::privacy::scan::keywords::{KeywordVisitor, scan};
 use crate::privacy::scan::{Action, CHECKSUM, Scan};
-use crate::privacy::secrets::http_headers::base64_run;
 use crate::privacy::tokens;
 use base64::Engine;
 
@@ -172,6 +171,14 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
     if holds_secret(&decoded) {
         scan.report(start, end, API_KEY, "base64-token", CHECKSUM);
     }
+}
+
+/// The run of base64 characters around a position.
+fn base64_run(text: TextBytes<'_>, at: usize) -> (usize, usize) {
+    let start = text.scan_back(at, 4096, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
+    let end = text.scan_while(at, 16 * 1024, |b| is_word(b) || matches!(b, b'+' | b'/' | b'-' | b'_'));
+    let end = text.scan_while(end, 2, |b| b == b'=');
+    (start, end)
 }
 
 /// The beginnings of known tokens in hex digits.
