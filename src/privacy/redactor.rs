@@ -3,8 +3,8 @@
 
 use super::placeholders::{self, Placeholders};
 use super::{Finding, Findings, KINDS, Kind, Raw, Redacted, RulesetId};
+use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
 use crate::privacy::scan::{self, Match};
-use crate::privacy::secrets::kubernetes::{ManifestRegion, OpenManifest};
 use regex::bytes::{Regex, RegexBuilder};
 
 /// What to redact.
@@ -199,7 +199,7 @@ impl Redactor {
                 let start = here + (hit.start - there);
                 Some(Match { start, end: start + (hit.end - hit.start), ..hit })
             }));
-            hits = scan::resolve_overlaps(hits, &[]);
+            hits = scan::overlaps::resolve_overlaps(hits, &[]);
         }
         hits
     }
@@ -251,7 +251,7 @@ impl Redactor {
         for hit in &mut hits {
             align_to_chars(bytes, hit);
         }
-        (scan::resolve_overlaps(hits, taken), manifests)
+        (scan::overlaps::resolve_overlaps(hits, taken), manifests)
     }
 }
 

@@ -11,6 +11,7 @@
 use super::{Finding, Kind, Redactor};
 use crate::privacy::placeholders;
 use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::detector_state::OpenManifest;
 use crate::privacy::scan::{self, Match};
 use crate::privacy::secrets::kubernetes;
 use std::collections::HashMap;
@@ -36,7 +37,7 @@ pub struct RedactionStream<'r> {
     /// The offset of the buffer in the stream.
     offset: usize,
     /// The parser state of a manifest that the last cut divided.
-    open: Option<kubernetes::OpenManifest>,
+    open: Option<OpenManifest>,
     /// A hit longer than the last block, which continues.
     goes_on: Option<Match>,
     numbers: PlaceholderNumbers,
@@ -130,7 +131,7 @@ impl RedactionStream<'_> {
         if end > self.done {
             hits.push(Match { start: self.done, end, ..found });
         }
-        scan::resolve_overlaps(hits, &[])
+        scan::overlaps::resolve_overlaps(hits, &[])
     }
 
     /// Where the block is cut: at the last line end that leaves a tail, else at white space, else

@@ -20,14 +20,16 @@
 pub(super) mod bytes;
 pub(super) mod context;
 pub(super) mod deobfuscate;
+pub(super) mod detector_state;
 pub(super) mod keywords;
+pub(super) mod overlaps;
 pub(super) mod word_set;
 
 use crate::privacy::personal::{email, numbers};
 use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::detector_state::{LastWord, ManifestRegion, OpenManifest};
 pub(super) use crate::privacy::scan::keywords::Action;
 use crate::privacy::scan::keywords::{KeywordVisitor, scan};
-use crate::privacy::secrets::kubernetes::{ManifestRegion, OpenManifest};
 use crate::privacy::{Kind, tokens};
 
 /// A hit of one detector, before overlaps are merged.
@@ -274,7 +276,7 @@ pub(super) struct Scan<'t> {
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
     /// The word that a value was last read from.
-    pub(super) run: crate::privacy::secrets::value_parser::LastWord,
+    pub(super) run: LastWord,
 }
 
 impl<'t> Scan<'t> {
@@ -303,7 +305,7 @@ impl<'t> Scan<'t> {
             noted: 0,
             permitted: 0,
             refused: ((0, 0), 0),
-            run: crate::privacy::secrets::value_parser::LastWord::default(),
+            run: LastWord::default(),
         }
     }
 
@@ -399,54 +401,6 @@ pub(super) fn detect_decoded(bytes: &[u8]) -> Vec<Match> {
     (pass.encoded, pass.packed) = (usize::MAX, usize::MAX);
     scan(TextBytes(bytes), &mut pass);
     pass.matches
-}
-
-/// Sorts hits, merges those that overlap, and leaves out existing placeholders.
-///
-/// A merged hit covers all of its parts. Its kind is that of the first and longest part, unless
-/// another has a better rank and is as long or reaches further.
-pub(super) fn resolve_overlaps(mut hits: Vec<Match>, placeholders: &[(usize, usize)]) -> Vec<Match> {
-    hits.sort_by_key(|hit| (hit.start, std::cmp::Reverse(hit.end), hit.confidence));
-    let mut settled: Vec<Match> = Vec::with_capacity(hits.len());
-    for hit in hits {
-        match settled.last_mut() {
-            Some(last) if hit.start < last.end => {
-                if hit.confidence < last.confidence && (hit.end > last.end || hit.end - hit.start == last.end - last.start) {
-                    last.kind = hit.kind;
-                    last.rule = hit.rule;
-                    last.confidence = hit.confidence;
-                }
-                last.end = last.end.max(hit.end);
-            }
-            _ => settled.push(hit),
-        }
-    }
-    if placeholders.is_empty() { settled } else { subtract(settled, placeholders) }
-}
-
-/// The parts of hits outside of placeholders.
-fn subtract(hits: Vec<Match>, placeholders: &[(usize, usize)]) -> Vec<Match> {
-    let mut parts = Vec::with_capacity(hits.len());
-    let mut next = placeholders;
-    for hit in hits {
-        while let Some((&(_, end), rest)) = next.split_first() {
-            if end > hit.start {
-                break;
-            }
-            next = rest;
-        }
-        let mut from = hit.start;
-        for &(start, end) in next.iter().take_while(|&&(start, _)| start < hit.end) {
-            if start > from {
-                parts.push(Match { start: from, end: start, ..hit.clone() });
-            }
-            from = from.max(end);
-        }
-        if from < hit.end {
-            parts.push(Match { start: from, ..hit });
-        }
-    }
-    parts
 }
 
 #[cfg(test)]

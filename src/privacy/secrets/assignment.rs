@@ -5,11 +5,12 @@
 
 use crate::privacy::kind::PRIVATE_KEY;
 use crate::privacy::scan::bytes::{TextBytes, count_byte, find, list_element};
+use crate::privacy::scan::detector_state::Syntax;
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::scan::{FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
 use crate::privacy::secrets::classify::is_secret;
-use crate::privacy::secrets::field::{FieldName, Syntax, kind_of};
+use crate::privacy::secrets::field::{FieldName, kind_of};
 use crate::privacy::secrets::field_names::FieldKind;
 use crate::privacy::secrets::value_parser::value_at;
 

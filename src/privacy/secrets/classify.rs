@@ -10,9 +10,10 @@
 //! are found less completely.
 
 use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::detector_state::Syntax;
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::secrets::char_stats;
-use crate::privacy::secrets::field::{FieldName, Syntax, begins_line, is_property};
+use crate::privacy::secrets::field::{FieldName, begins_line, is_property};
 use crate::privacy::secrets::field_names::{self, FieldKind};
 use crate::privacy::secrets::value_parser::Candidate;
 

@@ -1,24 +1,9 @@
-//! A field name that tells of a secret, where it stands, and how its value is written.
+//! A field name that tells of a secret, and where it stands.
 
 use crate::privacy::kind::{API_KEY, PASSWORD, SECRET};
 use crate::privacy::scan::bytes::TextBytes;
 use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::secrets::field_names::FieldKind;
-
-/// The syntax a value is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) enum Syntax {
-    Quoted,
-    /// `NAME=value` to the end of the line, as in `.env` files and shells.
-    Line,
-    /// After `name: ` or `name = `, without quotes.
-    Bare,
-    Query,
-    /// A command-line argument.
-    Argument,
-    /// The text of an XML element or a cell of a table.
-    Cell,
-}
 
 /// A field name with its position.
 #[derive(Clone, Copy, Debug)]

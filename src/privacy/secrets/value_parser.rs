@@ -2,8 +2,9 @@
 //! syntax.
 
 use crate::privacy::scan::bytes::{TextBytes, is_ident, trim_end};
+use crate::privacy::scan::detector_state::{LastWord, Syntax};
 use crate::privacy::secrets::char_stats;
-use crate::privacy::secrets::field::{FieldName, Syntax, is_property};
+use crate::privacy::secrets::field::{FieldName, is_property};
 use crate::privacy::secrets::quotes::quoted_range;
 
 /// A value with its position.
@@ -17,14 +18,6 @@ pub(in crate::privacy) struct Candidate {
     pub(in crate::privacy) next: usize,
     /// It was the argument of a call such as `Secret::new("…")`.
     pub(in crate::privacy) wrapped: bool,
-}
-
-/// The end of the word that was read last, cached for later names in the same word.
-#[derive(Clone, Copy, Debug, Default)]
-pub(in crate::privacy) struct LastWord {
-    syntax: Option<Syntax>,
-    from: usize,
-    end: usize,
 }
 
 /// A value of a later name in the same word may be this long; the rest would be most of that word

@@ -349,7 +349,7 @@ mod tests {
                 }
                 let text = format!("{near} {token} here");
                 let (from, to) = (near.len() + 1, near.len() + 1 + token.len());
-                let hits = crate::privacy::scan::resolve_overlaps(detect(text.as_bytes()), &[]);
+                let hits = crate::privacy::scan::overlaps::resolve_overlaps(detect(text.as_bytes()), &[]);
                 if !hits.iter().any(|hit| hit.start <= from && hit.end + 1 >= to) {
                     left += 1;
                     if left <= 3 {

@@ -1,20 +1,8 @@
 //! A JSON manifest, either plain or inside a string of another JSON document.
 
 use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::detector_state::JsonState;
 use crate::privacy::secrets::kubernetes::RangeCallback;
-
-/// The parser state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) struct JsonState {
-    /// Backslashes before each quote: the object may be inside a string.
-    level: usize,
-    /// Open braces.
-    depth: usize,
-    /// Open braces around `data` or `stringData`, while inside it.
-    block: Option<usize>,
-    /// The text ended inside a value.
-    inside: bool,
-}
 
 /// Returns the brace that opens the object around a position, not before `limit`.
 pub(super) fn object_start(text: TextBytes<'_>, at: usize, limit: usize) -> (usize, JsonState) {

@@ -6,26 +6,12 @@
 
 use crate::privacy::kind::SECRET;
 use crate::privacy::scan::bytes::{TextBytes, find};
+use crate::privacy::scan::detector_state::{ManifestRegion, OpenManifest};
 use crate::privacy::scan::{CHECKSUM, FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
 
 mod json;
 mod yaml;
-
-/// The state of a manifest that has begun and not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) enum OpenManifest {
-    Yaml(yaml::YamlState),
-    Json(json::JsonState),
-}
-
-/// Where a manifest was read, and the parser state at its beginning.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::privacy) struct ManifestRegion {
-    start: usize,
-    end: usize,
-    open: OpenManifest,
-}
 
 /// Called with the start and end of each value.
 type RangeCallback<'a> = &'a mut dyn FnMut(usize, usize);

@@ -1,27 +1,8 @@
 //! A YAML manifest, read line by line.
 
 use crate::privacy::scan::bytes::TextBytes;
+use crate::privacy::scan::detector_state::YamlState;
 use crate::privacy::secrets::kubernetes::RangeCallback;
-
-/// The parser state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) struct YamlState {
-    /// The column of the mapping's names.
-    column: usize,
-    /// The column of `data:` or `stringData:`, while inside it.
-    block: Option<usize>,
-    /// The column of the last name in it. Deeper lines belong to its value.
-    name: Option<usize>,
-    /// Inside a plain-text certificate, which is public.
-    public: bool,
-    /// The text ended inside a line of data, or inside another line.
-    inside: bool,
-    skips: bool,
-    /// Nothing has confirmed yet that it is a `Secret`.
-    assumed: bool,
-    /// The first line, which may begin with a list dash.
-    first: bool,
-}
 
 /// A line: start and end of its content, and the column it starts in.
 struct YamlLine<'t> {
