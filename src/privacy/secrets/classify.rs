@@ -15,9 +15,9 @@ use crate::privacy::scan::word_set::{WordSet, word_set};
 use crate::privacy::secrets::char_stats;
 use crate::privacy::secrets::field::{FieldName, begins_line, is_property};
 use crate::privacy::secrets::field_names::{self, FieldKind};
-use crate::privacy::secrets::value_parser::Candidate;
+use crate::privacy::secrets::value_parser::CandidateValue;
 
-pub(in crate::privacy) fn is_secret(text: TextBytes<'_>, name: &FieldName<'_>, candidate: &Candidate) -> bool {
+pub(in crate::privacy) fn is_secret(text: TextBytes<'_>, name: &FieldName<'_>, candidate: &CandidateValue) -> bool {
     let bytes = text.slice(candidate.start, candidate.end);
     let stats = char_stats::char_stats(bytes);
     if stats.length < 3 || char_stats::is_dummy_value(bytes) || repeats_name(name, bytes) || is_syntax_noise(bytes, &stats) {
@@ -74,7 +74,7 @@ fn repeats_name(name: &FieldName<'_>, bytes: &[u8]) -> bool {
 static SECRET_WORDS: WordSet = word_set!(["password", "passwd", "secret", "token", "credential"]);
 
 /// Whether the value of a password's name is a password.
-fn is_password(text: TextBytes<'_>, name: &FieldName<'_>, candidate: &Candidate, bytes: &[u8]) -> bool {
+fn is_password(text: TextBytes<'_>, name: &FieldName<'_>, candidate: &CandidateValue, bytes: &[u8]) -> bool {
     let stats = char_stats::char_stats(bytes);
     let plain_word = stats.length == stats.lower + stats.upper + stats.beyond;
     match candidate.syntax {
@@ -133,7 +133,7 @@ fn is_password(text: TextBytes<'_>, name: &FieldName<'_>, candidate: &Candidate,
     }
 }
 
-impl Candidate {
+impl CandidateValue {
     /// Whether it is a plain word as a call argument, which is more often a name than a value.
     fn is_wrapped_word(&self, plain_word: bool) -> bool {
         self.wrapped && plain_word
@@ -141,7 +141,7 @@ impl Candidate {
 }
 
 /// `password: hunter2`, `password = hunter2`
-fn is_bare_password(text: TextBytes<'_>, candidate: &Candidate, bytes: &[u8], plain_word: bool) -> bool {
+fn is_bare_password(text: TextBytes<'_>, candidate: &CandidateValue, bytes: &[u8], plain_word: bool) -> bool {
     if TYPE_WORDS.contains_ignore_case(bytes) || FORM_LABELS.contains_ignore_case(bytes) || char_stats::is_technical_term(bytes) {
         return false;
     }
@@ -209,7 +209,7 @@ static DIGEST_WORDS: WordSet = word_set!(["commit", "sha", "etag", "trace", "id"
 static KEY_WORDS: WordSet = word_set!(["token", "key", "apikey"]);
 
 /// Whether the value of a secret's name is a secret.
-fn is_named_secret(name: &FieldName<'_>, candidate: &Candidate, bytes: &[u8]) -> bool {
+fn is_named_secret(name: &FieldName<'_>, candidate: &CandidateValue, bytes: &[u8]) -> bool {
     let stats = char_stats::char_stats(bytes);
     // The name of the next column.
     if candidate.syntax == Syntax::Cell && stats.digits == 0 && SECRET_WORDS.occurs_in(bytes) {

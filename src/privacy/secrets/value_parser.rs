@@ -9,7 +9,7 @@ use crate::privacy::secrets::quotes::quoted_range;
 
 /// A value with its position.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::privacy) struct Candidate {
+pub(in crate::privacy) struct CandidateValue {
     pub(in crate::privacy) start: usize,
     pub(in crate::privacy) end: usize,
     pub(in crate::privacy) syntax: Syntax,
@@ -34,18 +34,18 @@ pub(in crate::privacy) fn value_at(
     from: usize,
     syntax: Syntax,
     name: &FieldName<'_>,
-) -> Option<Candidate> {
+) -> Option<CandidateValue> {
     // Prefixes of string literals: b"…", r#"…"#, @"…", $'…'.
     let literal = text.scan_while(from, 3, |b| matches!(b, b'b' | b'r' | b'f' | b'u' | b'B' | b'R' | b'L' | b'@' | b'$' | b'#' | b'&'));
     for open in [from, literal] {
         if let Some((start, end)) = quoted_range(text, open) {
-            return Some(Candidate { start, end, syntax: Syntax::Quoted, is_type: false, next: end, wrapped: false });
+            return Some(CandidateValue { start, end, syntax: Syntax::Quoted, is_type: false, next: end, wrapped: false });
         }
     }
     if syntax == Syntax::Cell {
         let end = text.scan_while(from, 256, |b| !matches!(b, b'<' | b'|' | b'\n' | b'\r' | b'`' | b'\t'));
         let end = trim_end(text, from, end, b" *");
-        return (end > from).then_some(Candidate { start: from, end, syntax, is_type: false, next: end, wrapped: false });
+        return (end > from).then_some(CandidateValue { start: from, end, syntax, is_type: false, next: end, wrapped: false });
     }
     if let Some(candidate) = wrapped_literal(text, from) {
         return Some(candidate);
@@ -99,12 +99,12 @@ pub(in crate::privacy) fn value_at(
     if end == from {
         return None;
     }
-    let candidate = Candidate { start: from, end, syntax, is_type: false, next: end, wrapped: false };
+    let candidate = CandidateValue { start: from, end, syntax, is_type: false, next: end, wrapped: false };
     // `process.env.DB_PASS || 'hunter2'`
     if let Some((start, stop)) = alternative_literal(text, end)
         && (text.slice(from, end).contains(&b'.') || char_stats::is_dummy_value(text.slice(from, end)))
     {
-        return Some(Candidate { start, end: stop, syntax: Syntax::Quoted, next: stop, ..candidate });
+        return Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, next: stop, ..candidate });
     }
     if syntax == Syntax::Bare {
         // `password: str = "…"`, `let token: &'static str = …`
@@ -120,7 +120,7 @@ pub(in crate::privacy) fn value_at(
         let valued = char_stats::looks_like_password(word) && (word.iter().any(u8::is_ascii_digit) || !word.iter().all(|&b| is_ident(b)));
         if let (Some(p), false) = (typed, valued) {
             let next = text.skip_blanks(end + p + 1);
-            return Some(Candidate { is_type: true, next, ..candidate });
+            return Some(CandidateValue { is_type: true, next, ..candidate });
         }
     }
     Some(candidate)
@@ -190,7 +190,7 @@ fn alternative_literal(text: TextBytes<'_>, from: usize) -> Option<(usize, usize
 }
 
 /// A literal as the argument of a wrapping call: `Secret::new("…")`, `String.valueOf('…')`.
-fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<Candidate> {
+fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<CandidateValue> {
     const FETCH_CALLS: &[&[u8]] = &[
         b"env",
         b"get",
@@ -250,7 +250,7 @@ fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<Candidate> {
     let call = text.slice(from, end).to_ascii_lowercase();
     let last = call.rsplit(|b| matches!(b, b'.' | b':' | b' ')).find(|part| !part.is_empty()).unwrap_or_default();
     if let Some((start, stop)) = default_argument(text, end) {
-        return Some(Candidate { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: false });
+        return Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: false });
     }
     if FETCH_CALLS.iter().any(|fetch| last.windows(fetch.len()).any(|w| w == *fetch))
         || last == b"t"
@@ -261,5 +261,5 @@ fn wrapped_literal(text: TextBytes<'_>, from: usize) -> Option<Candidate> {
         return None;
     }
     let (start, stop) = quoted_range(text, text.scan_while(end + 1, 4, |b| matches!(b, b' ' | b'b' | b'&')))?;
-    Some(Candidate { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: true })
+    Some(CandidateValue { start, end: stop, syntax: Syntax::Quoted, is_type: false, next: stop, wrapped: true })
 }
