@@ -232,7 +232,7 @@ impl Redactor {
         if self.off {
             return (Vec::new(), Vec::new());
         }
-        let (mut hits, manifests) = scan::detect_from(bytes, open);
+        let (mut hits, manifests) = scan::dispatch::detect_from(bytes, open);
         for (kind, pattern) in &self.own {
             hits.extend(pattern.find_iter(bytes).filter(|found| !found.is_empty()).map(|found| Match {
                 start: found.start(),

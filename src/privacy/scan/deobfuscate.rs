@@ -5,8 +5,8 @@
 //! surroundings of such places are decoded and scanned again, so that plain text costs a single
 //! pass.
 
+use crate::privacy::scan::Match;
 use crate::privacy::scan::bytes::{TextBytes, is_word};
-use crate::privacy::scan::{self, Match};
 
 /// Bytes before a folded place that are scanned again: enough for a name or a word of context.
 const BYTES_BEFORE: usize = 160;
@@ -34,8 +34,8 @@ pub(in crate::privacy) fn is_fold(text: TextBytes<'_>, at: usize) -> bool {
     }
 }
 
-/// Scans the folded surroundings of the given positions.
-pub(in crate::privacy) fn detect_around(bytes: &[u8], folds: &[usize]) -> Vec<Match> {
+/// Scans the folded surroundings of the given positions with a function for plain bytes.
+pub(in crate::privacy) fn detect_around(bytes: &[u8], folds: &[usize], detect: fn(&[u8]) -> Vec<Match>) -> Vec<Match> {
     let text = TextBytes(bytes);
     let mut found = Vec::new();
     let mut next = folds;
@@ -52,13 +52,13 @@ pub(in crate::privacy) fn detect_around(bytes: &[u8], folds: &[usize]) -> Vec<Ma
             end = fold + BYTES_AFTER;
         }
         let stop = text.line_end(end.min(text.len()), 200);
-        found.extend(detect_part(text, start, stop));
+        found.extend(detect_part(text, start, stop, detect));
     }
     found
 }
 
 /// Scans one folded part of the text.
-fn detect_part(text: TextBytes<'_>, start: usize, stop: usize) -> Vec<Match> {
+fn detect_part(text: TextBytes<'_>, start: usize, stop: usize, detect: fn(&[u8]) -> Vec<Match>) -> Vec<Match> {
     let mut bytes = Vec::with_capacity(stop - start);
     let mut places: Vec<(usize, usize)> = Vec::with_capacity(stop - start);
     let mut changes = Vec::new();
@@ -77,7 +77,7 @@ fn detect_part(text: TextBytes<'_>, start: usize, stop: usize) -> Vec<Match> {
             i += 1;
         }
     }
-    let mut hits = scan::detect_raw(&bytes);
+    let mut hits = detect(&bytes);
     hits.retain_mut(|hit| {
         // Keep only hits that involve a fold; the others were found in the original bytes.
         let near = changes.partition_point(|&change| change + 100 < hit.start);

@@ -7,26 +7,10 @@
 //! their byte. All tables are built at compile time, because a process that sends a single message
 //! would otherwise build them for that message alone.
 
-use crate::privacy::scan::DETECTORS;
 use crate::privacy::scan::bytes::{TextBytes, is_word};
-use crate::privacy::secrets::field_names::SECRET_FIELD_NAMES;
-use crate::privacy::tokens::RULE_GROUPS;
-
-/// What to do at a keyword.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::privacy) enum Action {
-    /// A token of this rule may begin here. The numbers are the indexes of theme, rule and shape.
-    Token(u8, u8, u8),
-    /// The name of a field that holds a secret.
-    Name(crate::privacy::secrets::field_names::FieldKind),
-    /// A word that marks the following number as a telephone number.
-    PhoneWord,
-    /// A keyword with its own reader, by its index in `DETECTORS`.
-    Call(u8),
-}
 
 #[derive(Clone, Copy, Debug)]
-struct KeywordEntry {
+struct KeywordEntry<A> {
     /// The offset and length of the word in the pool.
     from: u16,
     length: u8,
@@ -36,18 +20,21 @@ struct KeywordEntry {
     back: u8,
     /// Whether the match is case-sensitive.
     exact: bool,
-    act: Action,
+    /// Whether it is reported before shorter keywords of this sort that it begins with.
+    longest_first: bool,
+    act: A,
     code: u32,
     /// One more than the index of the previous keyword with the same first letter; 0 for none.
     next: u16,
 }
 
-pub(in crate::privacy) struct KeywordIndex {
+/// The index of all keywords. `A` is what a keyword means to the visitor.
+pub(in crate::privacy) struct KeywordIndex<A, const KEYWORDS: usize, const POOL_BYTES: usize> {
     /// One bit for each combination of four letters at whose end a keyword is filed.
     bits: [u64; CODE_COUNT / 64],
     /// For each slot, the index of its first entry; one more for the end.
     firsts: [u16; SLOT_COUNT + 1],
-    entries: [KeywordEntry; KEYWORD_COUNT],
+    entries: [KeywordEntry<A>; KEYWORDS],
     pool: [u8; POOL_BYTES],
 }
 
@@ -60,12 +47,6 @@ const SHORT_CODE: u32 = 1 << 20;
 const SLOT_COUNT: usize = 4096;
 /// Upper limit for the number of keywords; compilation fails above it.
 const MAX_KEYWORDS: usize = 4096;
-/// The number of keywords and the sum of their lengths.
-const KEYWORD_COUNT: usize = TABLE.count;
-const POOL_BYTES: usize = TABLE.letters;
-
-static TABLE: IndexBuilder = build_table();
-static INDEX: KeywordIndex = build_index();
 
 /// Five bits for each byte: letters without case, and the few signs that keywords contain.
 const BYTE_CLASSES: [u8; 256] = byte_classes();
@@ -153,8 +134,8 @@ const fn commonness(class: u32) -> u8 {
 }
 
 /// The keywords while they are collected.
-struct IndexBuilder {
-    entries: [KeywordEntry; MAX_KEYWORDS],
+pub(in crate::privacy) struct IndexBuilder<A> {
+    entries: [KeywordEntry<A>; MAX_KEYWORDS],
     count: usize,
     pool: [u8; 8 * MAX_KEYWORDS],
     letters: usize,
@@ -162,11 +143,43 @@ struct IndexBuilder {
     by_first: [u16; 256],
 }
 
-impl IndexBuilder {
+impl<A: Copy> IndexBuilder<A> {
+    /// An empty table. The unused entries are filled with an action.
+    #[expect(clippy::large_stack_arrays, reason = "evaluated by the compiler")]
+    pub(in crate::privacy) const fn new(act: A) -> Self {
+        let blank =
+            KeywordEntry { from: 0, length: 0, first: 0, last: 0, back: 0, exact: true, longest_first: false, act, code: 0, next: 0 };
+        Self { entries: [blank; MAX_KEYWORDS], count: 0, pool: [0; 8 * MAX_KEYWORDS], letters: 0, by_first: [0; 256] }
+    }
+
+    /// Adds a keyword that is reported only in this case of letters.
+    pub(in crate::privacy) const fn add_exact(&mut self, word: &[u8], act: A) {
+        self.insert(word, true, false, act);
+    }
+
+    /// Adds keywords in lower case, which are reported in any case of letters.
+    pub(in crate::privacy) const fn add_words(&mut self, words: &[&str], act: A) {
+        self.insert_all(words, false, act);
+    }
+
+    /// Adds names in lower case. Of names that begin alike the longest is reported first.
+    pub(in crate::privacy) const fn add_names(&mut self, words: &[&str], act: A) {
+        self.insert_all(words, true, act);
+    }
+
+    pub(in crate::privacy) const fn keyword_count(&self) -> usize {
+        self.count
+    }
+
+    /// The sum of the lengths of the keywords.
+    pub(in crate::privacy) const fn pool_bytes(&self) -> usize {
+        self.letters
+    }
+
     /// Files a keyword under its rarest letters. A two-letter keyword is filed once for each third
     /// letter that tokens continue with.
     #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
-    const fn insert(&mut self, word: &[u8], exact: bool, act: Action) {
+    const fn insert(&mut self, word: &[u8], exact: bool, longest_first: bool, act: A) {
         assert!(word.len() >= 2, "a keyword of one letter would be everywhere");
         let from = self.letters as u16;
         let mut i = 0;
@@ -182,6 +195,7 @@ impl IndexBuilder {
             last: word[word.len() - 1],
             back: 3,
             exact,
+            longest_first,
             act,
             code: 0,
             next: 0,
@@ -212,7 +226,7 @@ impl IndexBuilder {
     }
 
     #[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, reason = "evaluated by the compiler")]
-    const fn add(&mut self, entry: KeywordEntry) {
+    const fn add(&mut self, entry: KeywordEntry<A>) {
         let first = self.pool[entry.from as usize] as usize;
         self.entries[self.count] = KeywordEntry { next: self.by_first[first], ..entry };
         self.count += 1;
@@ -220,10 +234,10 @@ impl IndexBuilder {
     }
 
     #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-    const fn insert_all(&mut self, words: &[&str], act: Action) {
+    const fn insert_all(&mut self, words: &[&str], longest_first: bool, act: A) {
         let mut i = 0;
         while i < words.len() {
-            self.insert(words[i].as_bytes(), false, act);
+            self.insert(words[i].as_bytes(), false, longest_first, act);
             i += 1;
         }
     }
@@ -243,66 +257,28 @@ const fn letter_code(word: &[u8], from: usize, width: usize) -> (u32, u8) {
     (code, cost)
 }
 
-/// Collects the keywords of all tables.
-#[expect(clippy::indexing_slicing, clippy::cast_possible_truncation, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
-const fn build_table() -> IndexBuilder {
-    let blank = KeywordEntry { from: 0, length: 0, first: 0, last: 0, back: 0, exact: true, act: Action::PhoneWord, code: 0, next: 0 };
-    let mut filing = IndexBuilder { entries: [blank; MAX_KEYWORDS], count: 0, pool: [0; 8 * MAX_KEYWORDS], letters: 0, by_first: [0; 256] };
-    let mut t = 0;
-    while t < RULE_GROUPS.len() {
-        let mut r = 0;
-        while r < RULE_GROUPS[t].len() {
-            let shapes = RULE_GROUPS[t][r].shapes;
-            let mut s = 0;
-            while s < shapes.len() {
-                filing.insert(crate::privacy::tokens::pattern::keyword(shapes[s]), true, Action::Token(t as u8, r as u8, s as u8));
-                s += 1;
-            }
-            r += 1;
-        }
-        t += 1;
-    }
-    let mut w = 0;
-    while w < SECRET_FIELD_NAMES.len() {
-        filing.insert_all(SECRET_FIELD_NAMES[w].0, Action::Name(SECRET_FIELD_NAMES[w].1));
-        w += 1;
-    }
-    filing.insert_all(crate::privacy::personal::phone::PHONE_WORDS.words(), Action::PhoneWord);
-    let mut r = 0;
-    while r < DETECTORS.len() {
-        filing.insert_all(DETECTORS[r].0, Action::Call(r as u8));
-        r += 1;
-    }
-    filing
-}
-
 /// The slot of a code, from its last three letters.
 #[inline]
 const fn slot_of(code: u32) -> usize {
     ((code & THREE_LETTERS_MASK).wrapping_mul(0x9E37_79B1) >> 20) as usize & (SLOT_COUNT - 1)
 }
 
-/// Whether both entries are field names.
-const fn are_both_names(one: KeywordEntry, other: KeywordEntry) -> bool {
-    matches!((one.act, other.act), (Action::Name(_), Action::Name(_)))
-}
-
 /// Whether an entry must be reported before another.
-const fn comes_before(one: KeywordEntry, other: KeywordEntry) -> bool {
-    are_both_names(one, other) && one.length > other.length
+const fn comes_before<A: Copy>(one: KeywordEntry<A>, other: KeywordEntry<A>) -> bool {
+    one.longest_first && other.longest_first && one.length > other.length
 }
 
 /// Files a name under the letters of a shorter name that it begins with, so that the longer one is
 /// reported first: `token_secret`.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-const fn with_shorter_prefix(entry: KeywordEntry) -> KeywordEntry {
+const fn with_shorter_prefix<A: Copy>(table: &IndexBuilder<A>, entry: KeywordEntry<A>) -> KeywordEntry<A> {
     let mut first = entry;
-    let mut next = TABLE.by_first[TABLE.pool[entry.from as usize] as usize];
+    let mut next = table.by_first[table.pool[entry.from as usize] as usize];
     while next != 0 {
-        let other = TABLE.entries[next as usize - 1];
-        if are_both_names(entry, other) && other.length < first.length && other.length > 2 {
+        let other = table.entries[next as usize - 1];
+        if entry.longest_first && other.longest_first && other.length < first.length && other.length > 2 {
             let mut same = 0;
-            while same < other.length as usize && TABLE.pool[other.from as usize + same] == TABLE.pool[entry.from as usize + same] {
+            while same < other.length as usize && table.pool[other.from as usize + same] == table.pool[entry.from as usize + same] {
                 same += 1;
             }
             if same == other.length as usize {
@@ -312,52 +288,6 @@ const fn with_shorter_prefix(entry: KeywordEntry) -> KeywordEntry {
         next = other.next;
     }
     KeywordEntry { code: first.code, back: first.back, ..entry }
-}
-
-/// Sorts the keywords by slot and sets the bits.
-#[expect(clippy::indexing_slicing, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
-const fn build_index() -> KeywordIndex {
-    let mut index = KeywordIndex {
-        bits: [0; CODE_COUNT / 64],
-        firsts: [0; SLOT_COUNT + 1],
-        entries: [TABLE.entries[0]; KEYWORD_COUNT],
-        pool: [0; POOL_BYTES],
-    };
-    let mut i = 0;
-    while i < POOL_BYTES {
-        index.pool[i] = TABLE.pool[i];
-        i += 1;
-    }
-    // Counting sort: entries per slot, start of each slot, then each entry, with longer names
-    // first.
-    let mut entries = [TABLE.entries[0]; KEYWORD_COUNT];
-    let mut i = 0;
-    while i < KEYWORD_COUNT {
-        entries[i] = with_shorter_prefix(TABLE.entries[i]);
-        index.firsts[slot_of(entries[i].code) + 1] += 1;
-        i += 1;
-    }
-    let mut next = [0u16; SLOT_COUNT];
-    let mut i = 0;
-    while i < SLOT_COUNT {
-        next[i] = index.firsts[i];
-        index.firsts[i + 1] += index.firsts[i];
-        i += 1;
-    }
-    let mut i = 0;
-    while i < KEYWORD_COUNT {
-        let slot = slot_of(entries[i].code);
-        let mut place = next[slot] as usize;
-        next[slot] += 1;
-        while place > index.firsts[slot] as usize && comes_before(entries[i], index.entries[place - 1]) {
-            index.entries[place] = index.entries[place - 1];
-            place -= 1;
-        }
-        index.entries[place] = entries[i];
-        set_bit(&mut index.bits, entries[i].code);
-        i += 1;
-    }
-    index
 }
 
 /// Sets the bit of a code. A three-letter code gets the bits of all four-letter combinations that
@@ -372,7 +302,49 @@ const fn set_bit(bits: &mut [u64; CODE_COUNT / 64], code: u32) {
     }
 }
 
-impl KeywordIndex {
+impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KEYWORDS, POOL_BYTES> {
+    /// Sorts the keywords by slot and sets the bits.
+    #[expect(clippy::indexing_slicing, clippy::large_stack_arrays, reason = "evaluated by the compiler")]
+    pub(in crate::privacy) const fn build(table: &IndexBuilder<A>) -> Self {
+        let mut index =
+            Self { bits: [0; CODE_COUNT / 64], firsts: [0; SLOT_COUNT + 1], entries: [table.entries[0]; KEYWORDS], pool: [0; POOL_BYTES] };
+        let mut i = 0;
+        while i < POOL_BYTES {
+            index.pool[i] = table.pool[i];
+            i += 1;
+        }
+        // Counting sort: entries per slot, start of each slot, then each entry, with longer names
+        // first.
+        let mut entries = [table.entries[0]; KEYWORDS];
+        let mut i = 0;
+        while i < KEYWORDS {
+            entries[i] = with_shorter_prefix(table, table.entries[i]);
+            index.firsts[slot_of(entries[i].code) + 1] += 1;
+            i += 1;
+        }
+        let mut next = [0u16; SLOT_COUNT];
+        let mut i = 0;
+        while i < SLOT_COUNT {
+            next[i] = index.firsts[i];
+            index.firsts[i + 1] += index.firsts[i];
+            i += 1;
+        }
+        let mut i = 0;
+        while i < KEYWORDS {
+            let slot = slot_of(entries[i].code);
+            let mut place = next[slot] as usize;
+            next[slot] += 1;
+            while place > index.firsts[slot] as usize && comes_before(entries[i], index.entries[place - 1]) {
+                index.entries[place] = index.entries[place - 1];
+                place -= 1;
+            }
+            index.entries[place] = entries[i];
+            set_bit(&mut index.bits, entries[i].code);
+            i += 1;
+        }
+        index
+    }
+
     /// Whether a keyword is filed under these four bytes.
     #[inline]
     fn contains(&self, code: u32) -> bool {
@@ -381,7 +353,7 @@ impl KeywordIndex {
 
     /// The keywords filed under four letters, or under the last three of them.
     #[inline]
-    fn entries_for(&self, code: u32) -> impl Iterator<Item = &KeywordEntry> {
+    fn entries_for(&self, code: u32) -> impl Iterator<Item = &KeywordEntry<A>> {
         let slot = slot_of(code);
         let (from, to) = self.firsts.get(slot).zip(self.firsts.get(slot + 1)).map_or((0, 0), |(from, to)| (*from, *to));
         self.entries
@@ -392,7 +364,7 @@ impl KeywordIndex {
     }
 
     /// Reports the keywords that are filed under the four bytes before `end`.
-    fn report_keywords(&self, text: TextBytes<'_>, code: u32, end: usize, seen: &mut impl KeywordVisitor) {
+    fn report_keywords(&self, text: TextBytes<'_>, code: u32, end: usize, seen: &mut impl KeywordVisitor<A>) {
         for entry in self.entries_for(code) {
             let Some(at) = end.checked_sub(usize::from(entry.back)) else { continue };
             let length = usize::from(entry.length);
@@ -409,57 +381,57 @@ impl KeywordIndex {
             }
         }
     }
-}
 
-/// Scans a text and reports keywords, the beginnings of digit runs, every `@`, and bytes that may
-/// fold.
-pub(in crate::privacy) fn scan(text: TextBytes<'_>, seen: &mut impl KeywordVisitor) {
-    let mut code = 0u32;
-    let mut i = 0;
-    // What stops the scan besides keywords. After the first digit run of a word, only its end:
-    // later runs belong to the same token.
-    let mut marks = ALWAYS_MARK | NUMBER_MARK;
-    while let Some(rest) = text.0.get(i..).filter(|rest| !rest.is_empty()) {
-        // Skip bytes at which nothing happens.
-        let told = rest.iter().position(|&b| {
-            // Bits of older letters are masked off where the code is used.
-            code = code << 5 | letter_class(b);
-            mark_of(b) & marks != 0 || INDEX.contains(code)
-        });
-        let Some(told) = told else { return };
-        let at = i + told;
-        let mark = mark_of(text.at(at)) & marks;
-        i = at + 1;
-        if mark & BREAK_MARK != 0 {
-            marks = ALWAYS_MARK | NUMBER_MARK;
-        }
-        if mark & ALWAYS_MARK != 0 {
-            if text.at(at) == b'@' {
-                seen.on_at_sign(at);
-            } else {
-                seen.on_encoded_byte(at);
+    /// Scans a text and reports keywords, the beginnings of digit runs, every `@`, and bytes that may
+    /// fold.
+    pub(in crate::privacy) fn scan(&self, text: TextBytes<'_>, seen: &mut impl KeywordVisitor<A>) {
+        let mut code = 0u32;
+        let mut i = 0;
+        // What stops the scan besides keywords. After the first digit run of a word, only its end:
+        // later runs belong to the same token.
+        let mut marks = ALWAYS_MARK | NUMBER_MARK;
+        while let Some(rest) = text.0.get(i..).filter(|rest| !rest.is_empty()) {
+            // Skip bytes at which nothing happens.
+            let told = rest.iter().position(|&b| {
+                // Bits of older letters are masked off where the code is used.
+                code = code << 5 | letter_class(b);
+                mark_of(b) & marks != 0 || self.contains(code)
+            });
+            let Some(told) = told else { return };
+            let at = i + told;
+            let mark = mark_of(text.at(at)) & marks;
+            i = at + 1;
+            if mark & BREAK_MARK != 0 {
+                marks = ALWAYS_MARK | NUMBER_MARK;
             }
-        }
-        if INDEX.contains(code) {
-            INDEX.report_keywords(text, code & FOUR_LETTERS_MASK, i, seen);
-        }
-        if mark & NUMBER_MARK != 0 {
-            let next = seen.on_digits(at);
-            if next > i {
-                // Continue after the number, but keep its last bytes in the code: a keyword may
-                // begin there.
-                i = next;
-                code = text.slice(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | letter_class(b));
+            if mark & ALWAYS_MARK != 0 {
+                if text.at(at) == b'@' {
+                    seen.on_at_sign(at);
+                } else {
+                    seen.on_encoded_byte(at);
+                }
             }
-            marks = ALWAYS_MARK | if is_word(text.at(i)) { BREAK_MARK } else { NUMBER_MARK };
+            if self.contains(code) {
+                self.report_keywords(text, code & FOUR_LETTERS_MASK, i, seen);
+            }
+            if mark & NUMBER_MARK != 0 {
+                let next = seen.on_digits(at);
+                if next > i {
+                    // Continue after the number, but keep its last bytes in the code: a keyword may
+                    // begin there.
+                    i = next;
+                    code = text.slice(i.saturating_sub(3), i).iter().fold(0, |code, &b| code << 5 | letter_class(b));
+                }
+                marks = ALWAYS_MARK | if is_word(text.at(i)) { BREAK_MARK } else { NUMBER_MARK };
+            }
         }
     }
 }
 
 /// Receives what the scan finds.
-pub(in crate::privacy) trait KeywordVisitor {
+pub(in crate::privacy) trait KeywordVisitor<A> {
     /// A keyword spans `at` to `end`.
-    fn on_keyword(&mut self, at: usize, end: usize, act: Action);
+    fn on_keyword(&mut self, at: usize, end: usize, act: A);
     /// A run of digits begins. Returns the position up to which only digits were read.
     fn on_digits(&mut self, at: usize) -> usize;
     /// A byte that may be part of a fold.

@@ -21,16 +21,14 @@ pub(super) mod bytes;
 pub(super) mod context;
 pub(super) mod deobfuscate;
 pub(super) mod detector_state;
+pub(super) mod dispatch;
 pub(super) mod keywords;
 pub(super) mod overlaps;
 pub(super) mod word_set;
 
-use crate::privacy::personal::{email, numbers};
+use crate::privacy::Kind;
 use crate::privacy::scan::bytes::TextBytes;
-use crate::privacy::scan::detector_state::{LastWord, ManifestRegion, OpenManifest};
-pub(super) use crate::privacy::scan::keywords::Action;
-use crate::privacy::scan::keywords::{KeywordVisitor, scan};
-use crate::privacy::{Kind, tokens};
+use crate::privacy::scan::detector_state::{LastWord, ManifestRegion};
 
 /// A hit of one detector, before overlaps are merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,180 +49,6 @@ pub(super) const CHECKSUM: u8 = 1;
 pub(super) const FIELD_NAME: u8 = 2;
 /// The words around it.
 pub(super) const CONTEXT_WORDS: u8 = 3;
-
-/// A detector. It is called with the start and the end of its keyword.
-pub(super) type Detector = for<'p, 't> fn(&'p mut Scan<'t>, usize, usize);
-
-/// The detectors with their keywords, which are in lower case and match any case.
-pub(super) const DETECTORS: &[(&[&str], Detector)] = &[
-    (&["-----begin"], crate::privacy::secrets::private_keys::read),
-    (crate::privacy::secrets::private_keys::HEADERLESS_PREFIXES, crate::privacy::secrets::private_keys::headerless_key),
-    (&["\"kty", "'kty'"], crate::privacy::secrets::private_keys::web_key),
-    (&["(at)", "[at]", "{at}"], email::at_dot_address),
-    (&["(dot)", "[dot]", "{dot}"], email::dotted_address),
-    (&[" @ "], email::spaced_address),
-    (&[" dot com", " dot org", " dot net", " dot de", " dot edu", " dot io"], email::spelled_address),
-    (&["p.o. box", "po box", "postfach"], crate::privacy::personal::street_address::po_box),
-    (&["://"], crate::privacy::secrets::urls::read),
-    (
-        &[
-            "sig=",
-            "signature=",
-            "x-amz-signature=",
-            "x-amz-security-token=",
-            "x-goog-signature=",
-            "access_token=",
-            "code=",
-            "ticket=",
-            "magic=",
-            "invite=",
-            "hash=",
-        ],
-        crate::privacy::secrets::urls::secret_parameter,
-    ),
-    (
-        &[
-            "bearer",
-            "authorization: token ",
-            "negotiate ",
-            "apikey ",
-            "authorization: ",
-            "authorization\": \"",
-            "authorization=\"",
-            "'authorization': '",
-        ],
-        crate::privacy::secrets::http_headers::bearer_token,
-    ),
-    (&["basic "], crate::privacy::secrets::http_headers::basic_credentials),
-    (&["identified by", "identified with"], crate::privacy::secrets::shell_commands::sql_identified_by),
-    (
-        &[
-            "auth=(",
-            "basicauth(",
-            "basic_auth(",
-            "basicauthorization(",
-            ".auth(",
-            ".login(",
-            "credential(",
-            "credentials(",
-            "passwordauthentication(",
-            "wifi.begin(",
-            "networkcredential(",
-            "userpass(",
-            "setcredentials(",
-            "set_auth(",
-            "authenticate(",
-            "usernamepasswordauthenticationtoken(",
-        ],
-        crate::privacy::secrets::shell_commands::credentials_call,
-    ),
-    (
-        &[
-            "mysqli(",
-            "mysqli_connect(",
-            "mysql_connect(",
-            "getconnection(",
-            "new pdo(",
-            "ftp_login(",
-            "ssh2_auth_password(",
-            "imap_open(",
-            "ldap_bind(",
-            "ftp(",
-        ],
-        crate::privacy::secrets::shell_commands::third_argument,
-    ),
-    (
-        &["userpwd,", "curlopt_userpwd =>", "curlopt_proxyuserpwd =>", "user_pwd ="],
-        crate::privacy::secrets::shell_commands::user_password_literal,
-    ),
-    (&["oracle:thin:"], crate::privacy::secrets::shell_commands::oracle_url),
-    (&["@tcp(", "@unix("], crate::privacy::secrets::shell_commands::go_data_source),
-    (
-        &["aa:bb:cc", "aa-bb-cc", "de:ad:be:ef", "de-ad-be-ef", "ca:fe:ba:be", "fe:ed:fa:ce"],
-        crate::privacy::personal::ip_mac::letter_mac_address,
-    ),
-    (&["5432:", "5433:", "6432:"], crate::privacy::secrets::shell_commands::password_file),
-    (&["kind: secret", "kind: \"secret\"", "kind: 'secret'", "type: helm.sh/release.v"], crate::privacy::secrets::kubernetes::read),
-    (
-        &[
-            "\"kind\": \"secret",
-            "\"kind\":\"secret",
-            "\\\"kind\\\":\\\"secret",
-            "\\\"kind\\\": \\\"secret",
-            "\"type\": \"helm.sh/release.v1",
-            "\"type\":\"helm.sh/release.v1",
-        ],
-        crate::privacy::secrets::kubernetes::read_object,
-    ),
-    (&["apiversion: v1"], crate::privacy::secrets::kubernetes::read_unfinished),
-    (crate::privacy::secrets::kubernetes::HELM_PREFIX, crate::privacy::secrets::kubernetes::helm_release),
-    (&["chpasswd", "sudo -s"], crate::privacy::secrets::shell_commands::piped_password),
-    (
-        &[
-            "jwt.encode(",
-            "jwt.decode(",
-            "jwt.sign(",
-            "jwt.verify(",
-            "hmac.new(",
-            "createhmac(",
-            "aes.new(",
-            "fernet(",
-            "hash_hmac(",
-            "createcipheriv(",
-        ],
-        crate::privacy::secrets::shell_commands::signing_call,
-    ),
-    (crate::privacy::secrets::prose_nearby::ACCOUNT_NAMES, crate::privacy::secrets::prose_nearby::account_slash_password),
-    (crate::privacy::secrets::tables::NUMBER_COLUMNS, crate::privacy::secrets::tables::number_column),
-    (crate::privacy::personal::street_address::ADDRESS_LABELS, crate::privacy::personal::street_address::announced_address),
-    (&["cookie"], crate::privacy::secrets::http_headers::cookies),
-    (tokens::encoded::BASE64_KEYWORDS, tokens::encoded::read),
-    (tokens::encoded::HEX_KEYWORDS, tokens::encoded::read_hex),
-    (tokens::packed::LIST_PREFIXES, tokens::packed::byte_list_token),
-    (tokens::packed::SPACED_PREFIXES, tokens::packed::spaced_token),
-    (tokens::packed::DUMP_PREFIXES, tokens::packed::hex_dump),
-    (tokens::packed::FRAMED_DUMP_ENDS, tokens::packed::framed_hex_dump),
-    (crate::privacy::secrets::command_output::PRINTING_KEYWORDS, crate::privacy::secrets::command_output::printed_secret),
-    (crate::privacy::secrets::command_output::SEND_CALLS, crate::privacy::secrets::command_output::sent_password),
-    (crate::privacy::secrets::command_output::VIEWERS, crate::privacy::secrets::command_output::viewed),
-    (&["code", "código", "codice"], crate::privacy::secrets::command_output::one_time_code),
-    (&["tan "], crate::privacy::secrets::command_output::transaction_number),
-    (tokens::packed::REVERSED, tokens::packed::reversed),
-    (tokens::packed::CHUNKED, tokens::packed::chunked),
-    (&["chr("], tokens::packed::numbered),
-    (crate::privacy::secrets::network_devices::DEVICE_KEYWORDS, crate::privacy::secrets::network_devices::read),
-    (crate::privacy::secrets::network_devices::SETTINGS, crate::privacy::secrets::network_devices::setting),
-    (crate::privacy::secrets::network_devices::SERVERS, crate::privacy::secrets::network_devices::server),
-    (crate::privacy::directory::KEYWORDS, crate::privacy::directory::read),
-    (crate::privacy::server::USERS, crate::privacy::server::user),
-    (&["acl_setuser("], crate::privacy::server::user_call),
-    (crate::privacy::server::LOGINS, crate::privacy::server::login),
-    (crate::privacy::server::KEYS, crate::privacy::server::key),
-    (crate::privacy::secrets::prose_nearby::SIGNED_IN, crate::privacy::secrets::prose_nearby::signed_in),
-    (crate::privacy::personal::wallets::SEED_PHRASE_WORDS, crate::privacy::personal::wallets::seed_words),
-    (crate::privacy::secrets::shell_commands::KEYWORDS, crate::privacy::secrets::shell_commands::read),
-    (crate::privacy::personal::dates::BIRTH_WORDS, crate::privacy::personal::dates::read),
-    (crate::privacy::personal::street_address::ENGLISH_STREET_WORDS, crate::privacy::personal::street_address::english_address),
-    (crate::privacy::personal::street_address::STREET_PREFIXES, crate::privacy::personal::street_address::romance_address),
-    (crate::privacy::personal::street_address::STREET_SUFFIXES, crate::privacy::personal::street_address::germanic_address),
-    (
-        &[" am ", " an der ", " an den ", " im ", " zum ", " zur ", " auf der ", " auf dem ", " in der ", " unter den ", " hinter der "],
-        crate::privacy::personal::street_address::prepositional_address,
-    ),
-    (&["lat", "lng", "lon", "latitude", "longitude", "breitengrad", "längengrad"], crate::privacy::personal::coordinates::axis_coordinate),
-    (
-        &["° n", "° s", "°n", "°s", "°0", "°1", "°2", "°3", "°4", "°5", "°6", "°7", "°8", "°9"],
-        crate::privacy::personal::coordinates::degree_coordinates,
-    ),
-    (&["bc1", "tb1q", "ltc1", "addr1", "cosmos1", "osmo1", "terra1"], crate::privacy::personal::wallets::prefixed_address),
-    (
-        &[
-            "litecoin", "dogecoin", "doge", "tron", "trx", "ripple", "xrp", "solana", "monero", "xmr", "ltc", "wallet", "bitcoin", "usdt",
-            "phantom",
-        ],
-        crate::privacy::personal::wallets::named_address,
-    ),
-];
 
 /// The state of one pass over one text.
 ///
@@ -277,10 +101,13 @@ pub(super) struct Scan<'t> {
     pub(super) refused: ((u8, u8), usize),
     /// The word that a value was last read from.
     pub(super) run: LastWord,
+    /// Whether decoded bytes hold a secret: `dispatch::holds_secret`, so that a detector can ask
+    /// all detectors and know none.
+    decoded_check: fn(&[u8]) -> bool,
 }
 
 impl<'t> Scan<'t> {
-    pub(super) fn new(text: TextBytes<'t>) -> Self {
+    pub(super) fn new(text: TextBytes<'t>, decoded_check: fn(&[u8]) -> bool) -> Self {
         Self {
             text,
             matches: Vec::new(),
@@ -306,6 +133,7 @@ impl<'t> Scan<'t> {
             permitted: 0,
             refused: ((0, 0), 0),
             run: LastWord::default(),
+            decoded_check,
         }
     }
 
@@ -316,91 +144,15 @@ impl<'t> Scan<'t> {
         }
     }
 
+    /// Whether bytes that a detector has decoded hold a secret.
+    pub(super) fn holds_secret(&self, decoded: &[u8]) -> bool {
+        (self.decoded_check)(decoded)
+    }
+
     /// Whether the last hit covers a position.
     pub(super) fn is_covered(&self, at: usize) -> bool {
         self.matches.last().is_some_and(|hit| hit.start <= at && at < hit.end)
     }
-}
-
-impl KeywordVisitor for Scan<'_> {
-    fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
-        if at < self.block || context::in_placeholder(self.text, at) {
-            return;
-        }
-        match act {
-            Action::Token(theme, rule, shape) => tokens::try_token(self, at, (theme, rule, shape)),
-            Action::Name(word) => crate::privacy::secrets::field_value::read(self, at, end, word),
-            Action::PhoneWord => {
-                if context::is_whole_word(self.text, at, end) {
-                    self.telephone = Some(end);
-                }
-            }
-            Action::Call(place) => {
-                if let Some((_, reader)) = DETECTORS.get(usize::from(place)) {
-                    reader(self, at, end);
-                }
-            }
-        }
-    }
-
-    fn on_digits(&mut self, at: usize) -> usize {
-        if at < self.block {
-            return self.block;
-        }
-        // The dump of `od`, whose bytes would be read as a number.
-        if self.text.starts_with_at(at, b"0000000 ") {
-            tokens::packed::hex_dump(self, at, at);
-        }
-        numbers::read(self, at)
-    }
-
-    fn on_encoded_byte(&mut self, at: usize) {
-        if !self.unfolded && deobfuscate::is_fold(self.text, at) {
-            self.folds.push(at);
-        }
-    }
-
-    fn on_at_sign(&mut self, at: usize) {
-        email::read(self, at);
-    }
-}
-
-/// All hits in a text, folded text included.
-#[cfg(test)]
-pub(super) fn detect(bytes: &[u8]) -> Vec<Match> {
-    detect_from(bytes, None).0
-}
-
-/// All hits in a part of a stream, folded text included, and the manifests in it. A manifest may be
-/// open at a position.
-pub(super) fn detect_from(bytes: &[u8], open: Option<(usize, OpenManifest)>) -> (Vec<Match>, Vec<ManifestRegion>) {
-    let mut pass = Scan::new(TextBytes(bytes));
-    if let Some((from, open)) = open {
-        crate::privacy::secrets::kubernetes::resume(&mut pass, from, open);
-    }
-    scan(TextBytes(bytes), &mut pass);
-    let mut hits = pass.matches;
-    if !pass.folds.is_empty() {
-        hits.extend(deobfuscate::detect_around(bytes, &pass.folds));
-    }
-    (hits, pass.manifests)
-}
-
-/// The hits in the bytes as they are, without folding.
-pub(super) fn detect_raw(bytes: &[u8]) -> Vec<Match> {
-    let mut pass = Scan::new(TextBytes(bytes));
-    pass.unfolded = true;
-    scan(TextBytes(bytes), &mut pass);
-    pass.matches
-}
-
-/// The hits in decoded bytes. Nothing in them is decoded again.
-pub(super) fn detect_decoded(bytes: &[u8]) -> Vec<Match> {
-    let mut pass = Scan::new(TextBytes(bytes));
-    pass.unfolded = true;
-    (pass.encoded, pass.packed) = (usize::MAX, usize::MAX);
-    scan(TextBytes(bytes), &mut pass);
-    pass.matches
 }
 
 #[cfg(test)]

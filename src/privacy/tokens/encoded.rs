@@ -2,9 +2,7 @@
 
 use crate::privacy::kind::API_KEY;
 use crate::privacy::scan::bytes::{TextBytes, is_word};
-use crate::privacy::scan::keywords::{KeywordVisitor, scan};
-use crate::privacy::scan::{Action, CHECKSUM, Scan};
-use crate::privacy::tokens;
+use crate::privacy::scan::{CHECKSUM, Scan};
 use base64::Engine;
 
 /// Encoded forms of known prefixes, one for each of the three alignments base64 can give them.
@@ -168,7 +166,7 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, _to: usize) {
             .with_decode_padding_mode(base64::engine::DecodePaddingMode::Indifferent),
     );
     let Ok(decoded) = lenient.decode(whole) else { return };
-    if holds_secret(&decoded) {
+    if scan.holds_secret(&decoded) {
         scan.report(start, end, API_KEY, "base64-token", CHECKSUM);
     }
 }
@@ -213,45 +211,7 @@ pub(in crate::privacy) fn read_hex(scan: &mut Scan<'_>, at: usize, _to: usize) {
     scan.encoded = end;
     let value = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).unwrap_or(0);
     let decoded: Vec<u8> = text.slice(at, end).chunks(2).map(|two| two.iter().fold(0, |all, &b| all << 4 | value(b))).collect();
-    if decoded.len() >= 16 && holds_secret(&decoded) {
+    if decoded.len() >= 16 && scan.holds_secret(&decoded) {
         scan.report(at, end, API_KEY, "hex-token", CHECKSUM);
     }
-}
-
-/// Whether decoded bytes contain a token, a private key or, if they are text, a secret assigned to
-/// its name.
-pub(in crate::privacy) fn holds_secret(decoded: &[u8]) -> bool {
-    use crate::privacy::kind;
-    const SECRET_KINDS: [&str; 5] = [kind::PASSWORD, API_KEY, kind::SECRET, kind::URL_CREDENTIALS, kind::PRIVATE_KEY];
-    if holds_token(decoded) {
-        return true;
-    }
-    // Decoded text is not decoded again, so nesting cannot cost more than one level.
-    let text =
-        decoded.len() <= 8192 && std::str::from_utf8(decoded).is_ok_and(|text| !text.chars().any(|c| c.is_control() && !c.is_whitespace()));
-    text && crate::privacy::scan::detect_decoded(decoded).iter().any(|hit| SECRET_KINDS.contains(&hit.kind.as_str()))
-}
-
-/// Whether decoded bytes contain a known token or a private key.
-fn holds_token(decoded: &[u8]) -> bool {
-    struct TokenVisitor<'t>(Scan<'t>);
-    impl KeywordVisitor for TokenVisitor<'_> {
-        fn on_keyword(&mut self, at: usize, end: usize, act: Action) {
-            match act {
-                Action::Token(theme, rule, shape) => tokens::try_token(&mut self.0, at, (theme, rule, shape)),
-                Action::Call(_) if self.0.text.starts_with_ignore_case_at(at, b"-----begin") => {
-                    crate::privacy::secrets::private_keys::read(&mut self.0, at, end)
-                }
-                _ => {}
-            }
-        }
-        fn on_digits(&mut self, at: usize) -> usize {
-            at + 1
-        }
-        fn on_encoded_byte(&mut self, _at: usize) {}
-        fn on_at_sign(&mut self, _at: usize) {}
-    }
-    let mut tokens = TokenVisitor(Scan::new(TextBytes(decoded)));
-    scan(TextBytes(decoded), &mut tokens);
-    !tokens.0.matches.is_empty()
 }

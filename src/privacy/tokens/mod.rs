@@ -267,7 +267,7 @@ pub(super) fn is_sample(token: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::privacy::scan::detect;
+    use crate::privacy::scan::dispatch::detect;
     use crate::privacy::tokens::pattern::samples::fill_pattern;
 
     /// What a sample may stand in without anything changing.

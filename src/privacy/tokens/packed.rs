@@ -4,7 +4,6 @@
 use crate::privacy::kind::API_KEY;
 use crate::privacy::scan::bytes::{TextBytes, list_element};
 use crate::privacy::scan::{CHECKSUM, Scan};
-use crate::privacy::tokens::encoded::holds_secret;
 
 /// How lists of bytes begin that contain a token of GitHub, GitLab, AWS, Slack, Google, npm, or
 /// with the prefix `sk-`.
@@ -55,7 +54,7 @@ pub(in crate::privacy) fn byte_list_token(scan: &mut Scan<'_>, at: usize, _to: u
         }
     }
     scan.packed = end.max(at + 1);
-    if bytes.len() >= 16 && holds_secret(&bytes) {
+    if bytes.len() >= 16 && scan.holds_secret(&bytes) {
         scan.report(at, end, API_KEY, "listed-bytes", CHECKSUM);
     }
 }
@@ -77,7 +76,7 @@ pub(in crate::privacy) fn numbered(scan: &mut Scan<'_>, at: usize, _to: usize) {
     }
     scan.packed = end.max(at + 1);
     let named = || crate::privacy::scan::context::preceded_within(text, at, 24, &["password", "passwd", "pwd", "secret", "token", "key"]);
-    if bytes.len() >= 6 && (holds_secret(&bytes) || named()) {
+    if bytes.len() >= 6 && (scan.holds_secret(&bytes) || named()) {
         scan.report(at, end, API_KEY, "numbered-characters", CHECKSUM);
     }
 }
@@ -110,7 +109,7 @@ pub(in crate::privacy) fn reversed(scan: &mut Scan<'_>, at: usize, to: usize) {
     }
     let start = text.scan_back(at, 250, token);
     let turned: Vec<u8> = text.slice(start, to).iter().rev().copied().collect();
-    if turned.len() >= 20 && holds_secret(&turned) {
+    if turned.len() >= 20 && scan.holds_secret(&turned) {
         scan.report(start, to, API_KEY, "reversed-token", CHECKSUM);
     }
 }
@@ -132,7 +131,7 @@ pub(in crate::privacy) fn chunked(scan: &mut Scan<'_>, at: usize, to: usize) {
             return;
         }
         bytes.extend_from_slice(text.slice(i, end));
-        if bytes.len() >= 20 && holds_secret(&bytes) {
+        if bytes.len() >= 20 && scan.holds_secret(&bytes) {
             scan.report(at, end, API_KEY, "spaced-token", CHECKSUM);
             return;
         }
@@ -163,7 +162,7 @@ pub(in crate::privacy) fn spaced_token(scan: &mut Scan<'_>, at: usize, _to: usiz
         i = next;
     }
     scan.packed = i;
-    if bytes.len() >= 16 && holds_secret(&bytes) {
+    if bytes.len() >= 16 && scan.holds_secret(&bytes) {
         scan.report(at, i, API_KEY, "spaced-token", CHECKSUM);
     }
 }
@@ -199,7 +198,7 @@ fn scan_dump(scan: &mut Scan<'_>, start: usize) {
         }
     }
     scan.packed = end.max(at + 1);
-    if let Some(begin) = begin.filter(|_| bytes.len() >= 12 && holds_secret(&bytes)) {
+    if let Some(begin) = begin.filter(|_| bytes.len() >= 12 && scan.holds_secret(&bytes)) {
         scan.report(begin, end, API_KEY, "dumped-bytes", CHECKSUM);
     }
 }
