@@ -53,7 +53,6 @@
 //! How to add a detector is described in `detect`. The rules are hashed by `build.rs`, so after any
 //! change here stored text is scanned again when it is next sent.
 
-mod directory;
 pub(crate) mod display;
 mod findings;
 pub mod input_check;
@@ -64,7 +63,6 @@ mod query;
 pub mod redactor;
 mod scan;
 mod secrets;
-mod server;
 mod stream;
 mod tokens;
 

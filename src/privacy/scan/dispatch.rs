@@ -11,10 +11,10 @@ use crate::privacy::scan::keywords::{IndexBuilder, KeywordIndex, KeywordVisitor}
 use crate::privacy::scan::{Match, Scan, context, deobfuscate};
 use crate::privacy::secrets::field_names::{FieldKind, SECRET_FIELD_NAMES};
 use crate::privacy::secrets::{
-    command_output, field_value, http_headers, kubernetes, network_devices, private_keys, prose_nearby, shell_commands, tables, urls,
+    command_output, field_value, http_headers, kubernetes, ldap, network_devices, private_keys, prose_nearby, server_config,
+    shell_commands, tables, urls,
 };
 use crate::privacy::tokens::{self, RULE_GROUPS, encoded, packed, pattern};
-use crate::privacy::{directory, server};
 
 /// What to do at a keyword.
 #[derive(Clone, Copy, Debug)]
@@ -166,11 +166,11 @@ const DETECTORS: &[(&[&str], Detector)] = &[
     (network_devices::DEVICE_KEYWORDS, network_devices::read),
     (network_devices::SETTINGS, network_devices::setting),
     (network_devices::SERVERS, network_devices::server),
-    (directory::KEYWORDS, directory::read),
-    (server::USERS, server::user),
-    (&["acl_setuser("], server::user_call),
-    (server::LOGINS, server::login),
-    (server::KEYS, server::key),
+    (ldap::KEYWORDS, ldap::read),
+    (server_config::USERS, server_config::user),
+    (&["acl_setuser("], server_config::user_call),
+    (server_config::LOGINS, server_config::login),
+    (server_config::KEYS, server_config::key),
     (prose_nearby::SIGNED_IN, prose_nearby::signed_in),
     (wallets::SEED_PHRASE_WORDS, wallets::seed_words),
     (shell_commands::KEYWORDS, shell_commands::read),

@@ -1,16 +1,16 @@
 //! LDIF: the passwords of a directory, as they are or in base64: `userPassword: hunter2`, `userPassword:: aHVudGVyMg==`.
 
-use super::kind::PASSWORD;
+use crate::privacy::kind::PASSWORD;
 use crate::privacy::scan::bytes::is_word;
 use crate::privacy::scan::{FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
 
 /// Attributes that hold a password.
-pub(super) const KEYWORDS: &[&str] =
+pub(in crate::privacy) const KEYWORDS: &[&str] =
     &["userpassword:", "unicodepwd:", "olcrootpw:", "sambantpassword:", "sambalmpassword:", "authpassword:", "rootpw "];
 
 /// Reads the value to the end of its line, and the lines it goes on in: they begin with a blank.
-pub(super) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
+pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     // An attribute begins its line; a field of code is indented.
     if !matches!(text.byte_before(at), 0 | b'\n') {

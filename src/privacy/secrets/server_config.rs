@@ -1,16 +1,16 @@
 //! The configuration of servers: the users of Redis, what OpenVPN has in its file instead of beside it.
 
-use super::kind::{PASSWORD, PRIVATE_KEY};
+use crate::privacy::kind::{PASSWORD, PRIVATE_KEY};
 use crate::privacy::scan::bytes::{TextBytes, find, is_word};
 use crate::privacy::scan::{FIELD_NAME, Scan};
 use crate::privacy::secrets::char_stats;
 use crate::privacy::secrets::quotes::quoted_range;
 
 /// What stands before the first password of a user of Redis.
-pub(super) const USERS: &[&str] = &["setuser ", " on >", " off >", " on #", "-payload >", " on '>", " on \\\">"];
+pub(in crate::privacy) const USERS: &[&str] = &["setuser ", " on >", " off >", " on #", "-payload >", " on '>", " on \\\">"];
 
 /// Reads the passwords of a user of Redis: `user app on >hunter2 ~* +@all`, `ACL SETUSER app on #0c2f…`.
-pub(super) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
+pub(in crate::privacy) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let (line, end) = (text.line_start(at, 160), text.line_end(to, 400));
     if at < scan.permitted {
@@ -51,7 +51,7 @@ pub(super) fn user(scan: &mut Scan<'_>, at: usize, to: usize) {
 }
 
 /// Reads the passwords a client library gives a user: `acl_setuser("app", passwords=["+hunter2"])`.
-pub(super) fn user_call(scan: &mut Scan<'_>, _at: usize, to: usize) {
+pub(in crate::privacy) fn user_call(scan: &mut Scan<'_>, _at: usize, to: usize) {
     let text = scan.text;
     let Some(list) = find(text.slice(to, to + 300), b"passwords=") else { return };
     let open = text.scan_while(to + list + 10, 3, |b| matches!(b, b'[' | b'(' | b' '));
@@ -63,10 +63,10 @@ pub(super) fn user_call(scan: &mut Scan<'_>, _at: usize, to: usize) {
 }
 
 /// The blocks of OpenVPN that hold a name and a password, each on a line.
-pub(super) const LOGINS: &[&str] = &["<auth-user-pass>", "<http-proxy-user-pass>"];
+pub(in crate::privacy) const LOGINS: &[&str] = &["<auth-user-pass>", "<http-proxy-user-pass>"];
 
 /// Reads the second line of such a block.
-pub(super) fn login(scan: &mut Scan<'_>, _at: usize, to: usize) {
+pub(in crate::privacy) fn login(scan: &mut Scan<'_>, _at: usize, to: usize) {
     let text = scan.text;
     let Some((_, name_end)) = next_line(text, to) else { return };
     let Some((start, end)) = next_line(text, name_end) else { return };
@@ -85,10 +85,10 @@ fn next_line(text: TextBytes<'_>, from: usize) -> Option<(usize, usize)> {
 }
 
 /// The blocks of OpenVPN that hold a key.
-pub(super) const KEYS: &[&str] = &["<key>", "<pkcs12>", "<secret>", "<tls-auth>", "<tls-crypt>"];
+pub(in crate::privacy) const KEYS: &[&str] = &["<key>", "<pkcs12>", "<secret>", "<tls-auth>", "<tls-crypt>"];
 
 /// Reads base64 to the closing tag: a key that has lost its BEGIN line, or never had one.
-pub(super) fn key(scan: &mut Scan<'_>, at: usize, to: usize) {
+pub(in crate::privacy) fn key(scan: &mut Scan<'_>, at: usize, to: usize) {
     let text = scan.text;
     let start = text.scan_while(to, 2, |b| matches!(b, b'\r' | b'\n'));
     if start == to {
