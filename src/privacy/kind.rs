@@ -25,6 +25,12 @@ impl Kind {
         fits.then_some(Self(Cow::Owned(name)))
     }
 
+    /// How much harm a value of this kind can do.
+    pub(super) fn sensitivity(&self) -> Sensitivity {
+        let secret = [API_KEY, PASSWORD, SECRET, PRIVATE_KEY, JWT, COOKIE, URL_CREDENTIALS];
+        if secret.iter().any(|kind| self == kind) { Sensitivity::Secret } else { Sensitivity::Personal }
+    }
+
     /// The name of the kind.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -54,6 +60,15 @@ impl PartialEq<&str> for Kind {
     fn eq(&self, other: &&str) -> bool {
         self.0 == *other
     }
+}
+
+/// How much harm a value can do in the wrong hands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::privacy) enum Sensitivity {
+    /// Grants access by itself.
+    Secret,
+    /// Identifies a person.
+    Personal,
 }
 
 /// A key or token of a service.

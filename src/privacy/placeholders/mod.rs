@@ -5,7 +5,7 @@ pub(super) mod output_context;
 pub(super) mod restore;
 
 use crate::privacy::display::sanitize;
-use crate::privacy::placeholders::restore::Sensitivity;
+use crate::privacy::kind::Sensitivity;
 use crate::privacy::{Displayable, Kind, kind};
 use std::collections::HashMap;
 use std::fmt;
@@ -50,7 +50,7 @@ impl PlaceholderEntry {
     /// access.
     pub(super) fn class(&self) -> Sensitivity {
         let phrase = self.kind == kind::CRYPTO_WALLET && self.value.trim().contains(char::is_whitespace);
-        if phrase || is_secret(&self.kind) { Sensitivity::Secret } else { Sensitivity::Personal }
+        if phrase { Sensitivity::Secret } else { self.kind.sensitivity() }
     }
 
     /// The first and last characters of a long key. Short values and values that may contain words
@@ -166,13 +166,6 @@ impl fmt::Debug for Placeholders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Placeholders(_; {})", self.entries.len())
     }
-}
-
-/// Whether values of a kind are masked even for the user.
-fn is_secret(kind: &Kind) -> bool {
-    [kind::API_KEY, kind::PASSWORD, kind::SECRET, kind::PRIVATE_KEY, kind::JWT, kind::COOKIE, kind::URL_CREDENTIALS]
-        .iter()
-        .any(|secret| kind == secret)
 }
 
 /// The positions of placeholders in a text: `[`, a kind, `_`, a number, `]`.

@@ -6,6 +6,7 @@
 //! is restored where.
 
 use crate::privacy::display::sanitize::sanitize;
+use crate::privacy::kind::Sensitivity;
 use crate::privacy::placeholders::output_context::{Markdown, OutputContext, UrlWord};
 use crate::privacy::{Displayable, Placeholders, Style};
 use std::fmt;
@@ -25,15 +26,6 @@ pub enum Audience {
     Clipboard,
     /// The user asked for the values: `/reveal`, `ask --restore`.
     Revealed,
-}
-
-/// How much harm a value can do in the wrong hands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::privacy) enum Sensitivity {
-    /// Grants access by itself.
-    Secret,
-    /// Identifies a person.
-    Personal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
