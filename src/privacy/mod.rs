@@ -1,56 +1,60 @@
 //! Redaction: finds private values and replaces them, so that nothing private is sent or saved.
 //!
 //! [`Raw`] is unchecked text, [`Redacted`] may be sent and saved. [`Redactor::redact`] is the only
-//! conversion. Detectors read bytes (`text`) and need no model and no network.
+//! conversion. Detectors read bytes and need no model and no network.
 //!
 //! ```text
 //! typed, file, pipe, reply (Raw)
 //!  │
-//!  ├─ validate::validate          length, hidden characters, injected instructions: warn or refuse
+//!  ├─ input_check::validate       length, hidden characters, injected instructions
 //!  │
-//!  └─ Redactor::redact                                                            redactor.rs
-//!      1. placeholders::spans     reserve the numbers of placeholders already in the text
-//!      2. Redactor::settled       scan, at most 8 more rounds, until a round finds nothing new
-//!          └─ hits_from
-//!              ├─ detect::detect_from                                             detect.rs
-//!              │   ├─ index::walk          one pass over the bytes, which reports   index.rs
-//!              │   │   ├─ Token      rules::try_token                known tokens
-//!              │   │   ├─ Name       assign::read, see below         fields of secrets
-//!              │   │   ├─ Telephone  remembered for phone
-//!              │   │   ├─ Call       detect::READERS                 all other forms
-//!              │   │   ├─ digits     numbers::read                   all sorts of numbers
-//!              │   │   ├─ `@`        email::read
-//!              │   │   └─ odd byte   fold::is_fold, remembered
-//!              │   └─ fold::hits           scan the surroundings of disguised text, decoded
+//!  └─ Redactor::redact                                                     redactor.rs
+//!      1. placeholder_spans       reserve the numbers of placeholders already in the text
+//!      2. find_until_stable       scan again until a round finds nothing new, at most 8 times
+//!          └─ detect_from
+//!              ├─ dispatch::detect_from                                    scan/dispatch.rs
+//!              │   ├─ INDEX.scan      one pass over the bytes, which reports  scan/keywords.rs
+//!              │   │   ├─ Token       tokens::try_token            known tokens
+//!              │   │   ├─ Name        field_value::read, see below  fields of secrets
+//!              │   │   ├─ PhoneWord   remembered for phone
+//!              │   │   ├─ Call        DETECTORS                    all other forms
+//!              │   │   ├─ digits      numbers::read                all sorts of numbers
+//!              │   │   ├─ `@`         email::read
+//!              │   │   └─ odd byte    deobfuscate::is_fold, remembered
+//!              │   └─ deobfuscate::detect_around   scan what is disguised, decoded
 //!              ├─ user-defined patterns; then drop kinds in `disable`, values in `allow`
-//!              ├─ snap                     extend hits to character boundaries
-//!              └─ detect::settle           merge overlaps: SURE, FORMED, NAMED, SAID
-//!      3. Placeholders::stand_in  the same value gets the same number
-//!      → Redacted { text, mark: hash of rules and policy }, Findings
+//!              ├─ align_to_chars      extend hits to character boundaries
+//!              └─ resolve_overlaps    merge them by confidence             scan/overlaps.rs
+//!      3. placeholder_for         the same value gets the same number
+//!      → Redacted { text, ruleset: hash of rules and policy }, Findings
 //!
-//! assign::read                    a field name was seen
-//!  ├─ name_at, beside             is the identifier really the name of a secret?
-//!  ├─ sentence::phrase            seed phrases
-//!  ├─ table::column               head of a Markdown, CSV or SQL table
-//!  ├─ assigned                    connected → found::value_at → judgement::is_secret
-//!  │                                  (value: statistics, stand_in: dummies, striking, vocabulary)
-//!  └─ sentence::read              prose, if nothing above has decided
-//!      ├─ script::read            non-Latin scripts
-//!      ├─ aside::pair             `bob / hunter2`
-//!      ├─ output                  app passwords in groups, answers to a question
-//!      ├─ said, named_later       `the password is hunter2`, then aside::turned
-//!      └─ aside                   said_before, near, listed
+//! field_value::read               a field name was seen
+//!  ├─ field_name_at, affixes      is the identifier really the name of a secret?
+//!  ├─ prose::seed_phrase          seed phrases
+//!  ├─ tables::password_column     head of a Markdown, CSV or SQL table
+//!  ├─ command_output              app passwords in groups
+//!  ├─ match_assignment            find_separator → value_parser → classify::is_secret
+//!  │                              (char_stats, dummy_values, password_like, common_words)
+//!  └─ prose::read                 sentences, if nothing above has decided
+//!      ├─ non_latin::read         non-Latin scripts
+//!      ├─ user_password_pair      `bob / hunter2`
+//!      ├─ answered_prompt         answers to a question
+//!      ├─ value_after, value_named_later   `the password is hunter2`, then replacement_value
+//!      └─ prose_nearby            value_before_name, near_mention, lines_below
 //!
 //! other entry points
-//!  Redactor::stream               filters and logs: blocks of 256 KiB, bounded memory  stream.rs
-//!  Redactor::redact_again         stored text; not scanned if its mark is up to date
-//!  encoded, packed                decode base64, hex and dumps, and scan the result once
-//!  Sought                         search in stored text, with redacted excerpts        seek.rs
+//!  Redactor::stream               filters and logs: blocks in bounded memory   stream.rs
+//!  Redactor::redact_stored        stored text; not scanned if its ruleset is up to date
+//!  Scan::holds_secret             what `encoded` and `packed` decoded is scanned once
+//!  Query                          search in stored text, with redacted excerpts  query.rs
 //!
-//! reply (Raw) → Screen: Printer (sanitize) → Restorer (placeholders → values) → terminal
+//! reply (Raw) → DisplayFilter: Sanitizer → Restorer (placeholders → values) → terminal
 //! ```
 //!
-//! How to add a detector is described in `detect`. The rules are hashed by `build.rs`, so after any
+//! Who may import whom: a detector knows `scan` and files without detectors; only
+//! `scan/dispatch.rs` knows the detectors, and only `redactor.rs` knows `scan/dispatch.rs`.
+//!
+//! How to add a detector is described in `scan`. The rules are hashed by `build.rs`, so after any
 //! change here stored text is scanned again when it is next sent.
 
 pub(crate) mod display;

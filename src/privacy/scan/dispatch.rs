@@ -1,7 +1,7 @@
-//! Which detector is called where: the only file that knows the detectors.
+//! Calls the detectors. It is the only file that imports them, and no detector imports it.
 //!
-//! [`build_table`] collects their keywords, [`DETECTORS`] and [`Action`] say what each of them
-//! means, and the functions below scan a text with them.
+//! [`DETECTORS`] lists them with their keywords, `build_table` collects all keywords in one index,
+//! and the functions at the end scan a text.
 
 use crate::privacy::kind;
 use crate::privacy::personal::{coordinates, dates, email, ip_mac, numbers, phone, street_address, wallets};

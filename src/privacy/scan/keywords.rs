@@ -1,5 +1,5 @@
 //! The keyword index: finds every keyword of every rule in one pass over the text, overlapping ones
-//! included.
+//! included. What a keyword means is decided by the visitor.
 //!
 //! Each keyword is filed under its rarest four letters. The pass keeps the last four bytes as a
 //! 20-bit number and looks it up in a bitmap; only where a bit is set are the keywords filed there
@@ -20,7 +20,7 @@ struct KeywordEntry<A> {
     back: u8,
     /// Whether the match is case-sensitive.
     exact: bool,
-    /// Whether it is reported before shorter keywords of this sort that it begins with.
+    /// Whether it is reported before shorter keywords with this mark that it begins with.
     longest_first: bool,
     act: A,
     code: u32,
@@ -144,7 +144,7 @@ pub(in crate::privacy) struct IndexBuilder<A> {
 }
 
 impl<A: Copy> IndexBuilder<A> {
-    /// An empty table. The unused entries are filled with an action.
+    /// An empty table. Its unused entries contain `act`, because each needs some action.
     #[expect(clippy::large_stack_arrays, reason = "evaluated by the compiler")]
     pub(in crate::privacy) const fn new(act: A) -> Self {
         let blank =
@@ -382,8 +382,8 @@ impl<A: Copy, const KEYWORDS: usize, const POOL_BYTES: usize> KeywordIndex<A, KE
         }
     }
 
-    /// Scans a text and reports keywords, the beginnings of digit runs, every `@`, and bytes that may
-    /// fold.
+    /// Scans a text and reports keywords, the beginnings of digit runs, every `@`, and bytes that
+    /// may fold.
     pub(in crate::privacy) fn scan(&self, text: TextBytes<'_>, seen: &mut impl KeywordVisitor<A>) {
         let mut code = 0u32;
         let mut i = 0;

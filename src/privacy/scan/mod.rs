@@ -1,18 +1,20 @@
-//! Detection: one pass over a text, and how overlapping hits are merged.
+//! Detection: the state of one pass over a text, and what detectors need for it.
 //!
 //! Order: detectors run where the index meets their keyword, so from the beginning of the text to
 //! its end. At the same position, tokens and longer names come before shorter names. The order
-//! matters only where a detector asks for earlier hits ([`Scan::is_covered`]) or skips what it has read
-//! already (the cursors of [`Scan`]); overlaps are decided afterwards by [`settle`], by rank and
-//! length and not by order.
+//! matters only where a detector asks for earlier hits ([`Scan::is_covered`]) or skips what it has
+//! read already (the cursors of [`Scan`]); overlaps are decided afterwards by
+//! [`overlaps::resolve_overlaps`], by confidence and length and not by order.
 //!
 //! To add a detector:
-//! - A token with a fixed prefix: a `Rule` with samples in `rules/`. Nothing else is needed.
-//! - A field name of a secret, in any language: an entry of `names::SECRET_FIELD_NAMES`.
-//! - Any other form: a function of type [`Detector`] and an entry with its keywords in [`DETECTORS`].
-//!   It calls [`Scan::report`] and must read a bounded number of bytes per keyword, or move a cursor
-//!   past what it read, so that a text of nothing but its keyword takes linear time.
-//! - A number: a function in the chain of `number_column::try_detectors`, placed by its certainty.
+//! - A token with a fixed prefix: a `Rule` with samples in `tokens/`. Nothing else is needed.
+//! - A field name of a secret, in any language: an entry of `field_names::SECRET_FIELD_NAMES`.
+//! - Any other form: a function of type `dispatch::Detector` and an entry with its keywords in
+//!   `dispatch::DETECTORS`. It calls [`Scan::report`] and must read a bounded number of bytes per
+//!   keyword, or move a cursor past what it read, so that a text of nothing but its keyword takes
+//!   linear time. It must not import `dispatch`: decoded bytes go to [`Scan::holds_secret`], and
+//!   what it has in common with another detector goes to a file that contains no detector.
+//! - A number: a function in the chain of `numbers::try_detectors`, placed by its certainty.
 //! - A new kind: a constant and a description in `kind`.
 //!
 //! Then add documents to `tests/corpus`, both with the value and with text that only looks like it.
@@ -59,9 +61,10 @@ pub(super) const CONTEXT_WORDS: u8 = 3;
 pub(super) struct Scan<'t> {
     pub(super) text: TextBytes<'t>,
     pub(super) matches: Vec<Match>,
-    /// `assign` and the readers it calls, `device`, `output`: up to where field names are decided.
+    /// `field_value` and the readers it calls, `ldap`, `network_devices`: up to where field names
+    /// are decided.
     pub(super) named: usize,
-    /// `pem`: the end of a key block, in which no other detector runs.
+    /// `private_keys`: the end of a key block, in which no other detector runs.
     pub(super) block: usize,
     /// Positions that fold; not collected while scanning text that was folded before.
     pub(super) folds: Vec<usize>,
@@ -70,39 +73,39 @@ pub(super) struct Scan<'t> {
     pub(super) telephone: Option<usize>,
     /// `dates`
     pub(super) dated: usize,
-    /// `command`: the flags.
+    /// `shell_commands`: the flags.
     pub(super) commanded: usize,
-    /// `encoded`
+    /// `encoded`, and Helm releases of `kubernetes`.
     pub(super) encoded: usize,
     /// `packed`
     pub(super) packed: usize,
-    /// `wallet`: seed phrases.
+    /// `wallets`: seed phrases.
     pub(super) seeded: usize,
-    /// `table`
+    /// `tables`
     pub(super) tabled: usize,
     /// Where the head of the last of them ends.
     pub(super) headed: usize,
-    /// Up to where words near names have been weighed.
+    /// `prose_nearby::near_mention`
     pub(super) weighed: usize,
-    /// `manifest`: YAML, and JSON.
+    /// `kubernetes`: YAML, and JSON.
     pub(super) listed: usize,
     pub(super) objects: usize,
     /// The manifests that were read.
     pub(super) manifests: Vec<ManifestRegion>,
-    /// `ids`: up to where a list of numbers was checked for a name.
+    /// `national_ids`: up to where a list of numbers was checked for a name.
     pub(super) counted: usize,
-    /// `pem::web_key`
+    /// `private_keys::web_key`
     pub(super) keyed: usize,
-    /// `aside::listed`
+    /// `prose_nearby::lines_below`
     pub(super) noted: usize,
-    /// Up to where the rules for a user of Redis have been read.
+    /// `server_config`: up to where the rules for a user of Redis have been read.
     pub(super) permitted: usize,
     /// The rule that refused a long run last, and where that ended.
     pub(super) refused: ((u8, u8), usize),
     /// The word that a value was last read from.
     pub(super) run: LastWord,
-    /// Whether decoded bytes hold a secret: `dispatch::holds_secret`, so that a detector can ask
-    /// all detectors and know none.
+    /// Says whether decoded bytes hold a secret. It is a pointer, so that a detector can ask all
+    /// detectors without importing `dispatch`.
     decoded_check: fn(&[u8]) -> bool,
 }
 

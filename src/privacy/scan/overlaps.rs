@@ -1,4 +1,4 @@
-//! Decides which of several matches at one place counts.
+//! Merges matches that overlap.
 
 use crate::privacy::scan::Match;
 

@@ -57,7 +57,7 @@ pub(in crate::privacy) fn match_assignment(scan: &mut Scan<'_>, name: &FieldName
             scan.named = candidate.end;
             return true;
         }
-        // `password: the one on the fridge is hunter2` is a sentence: leave it to `sentence`.
+        // `password: the one on the fridge is hunter2` is a sentence: leave it to `prose`.
         return candidate.syntax != Syntax::Bare;
     }
     true

@@ -1,4 +1,4 @@
-//! A field name that tells of a secret, and where it stands.
+//! The field name of a secret in a text: its position, and the kind of its value.
 
 use crate::privacy::kind::{API_KEY, PASSWORD, SECRET};
 use crate::privacy::scan::bytes::TextBytes;

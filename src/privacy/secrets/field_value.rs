@@ -1,7 +1,7 @@
-//! Tries everything that may tell the value of a secret's field name.
+//! Finds the value of a secret's field name, wherever it is: the order of the readers.
 //!
 //! `read` is called where the index saw a field name. It tries, in order: seed phrase, column of
-//! a table, assignment; only if none of these decides, the prose readers.
+//! a table, output of a command, assignment; only if none of these decides, the readers of prose.
 
 use crate::privacy::scan::Scan;
 use crate::privacy::scan::bytes::{TextBytes, is_ident};

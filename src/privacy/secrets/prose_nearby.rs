@@ -1,9 +1,9 @@
 //! Passwords near their names but not assigned to them: written before the name, in a pair with a
 //! user, or alone nearby.
 //!
-//! Every function here is a fallback of `assign` and `sentence`, so each limits how far it looks
-//! (100 bytes of the line, 40 words): a distant match would more often be a false alarm than a
-//! password.
+//! Every function here is a fallback of `assignment` and `prose`, so each limits how far it
+//! looks (100 bytes of the line, 40 words): a distant match would more often be a false alarm than
+//! a password.
 
 use crate::privacy::kind::PASSWORD;
 use crate::privacy::scan::bytes::{count_byte, find, fold_case, is_word, to_lowercase};
@@ -27,7 +27,7 @@ pub(in crate::privacy) fn near_mention(scan: &mut Scan<'_>, name: &FieldName<'_>
     let (from, to) = (text.line_start(name.start, 100), text.line_end(name.end, 100));
     scan.weighed = to;
     let line = text.slice(from, to);
-    // Prose has spaces and no code punctuation. Lines that look like code are left to `assign`.
+    // Prose has spaces and no code punctuation. Lines that look like code are left to `assignment`.
     if line.iter().any(|b| matches!(b, b'{' | b'}' | b';' | b'<' | b'>' | b'=' | b'[' | b'\\'))
         || line.windows(2).any(|w| w == b"()")
         || count_byte(line, b' ') < 4

@@ -1,4 +1,4 @@
-//! The words of a sentence, one after the other, and which of them are names of things.
+//! Splits a sentence into words, and recognises words that are names with numbers: `db1`.
 
 use crate::privacy::scan::bytes::{TextBytes, count_byte, is_word};
 use crate::privacy::scan::word_set::{WordSet, word_set};
