@@ -78,7 +78,7 @@ impl Sanitizer {
             }
             // Variation selectors choose the form of an emoji or of a Han character.
             '\u{FE00}'..='\u{FE0F}' | '\u{E0100}'..='\u{E01EF}' if !self.last.is_some_and(takes_variation_selector) => {
-                write_visible(c, out)
+                write_visible(c, out);
             }
             _ if is_harmless_character(c) => out.push(c),
             _ => write_visible(c, out),

@@ -122,12 +122,12 @@ pub(in crate::privacy) fn degree_coordinates(scan: &mut Scan<'_>, at: usize, _to
     let end = text.scan_while(to, 48, |b| {
         b.is_ascii_digit() || matches!(b, b'.' | b' ' | b'\'' | b'"' | b',' | b'-' | b'N' | b'S' | b'E' | b'W' | b'O') || b >= 0x80
     });
-    let span = text.slice(to, end);
-    let north = span.iter().position(|b| matches!(b, b'N' | b'S'));
-    let east = span.iter().rposition(|b| matches!(b, b'E' | b'W' | b'O'));
+    let rest = text.slice(to, end);
+    let north = rest.iter().position(|b| matches!(b, b'N' | b'S'));
+    let east = rest.iter().rposition(|b| matches!(b, b'E' | b'W' | b'O'));
     if let (Some(north), Some(east)) = (north, east)
         && north < east
-        && span.iter().filter(|b| b.is_ascii_digit()).count() >= 4
+        && rest.iter().filter(|b| b.is_ascii_digit()).count() >= 4
     {
         scan.report(start, to + east + 1, GPS, "degrees", CHECKSUM);
     }

@@ -107,11 +107,11 @@ pub(in crate::privacy) fn ipv6(scan: &mut Scan<'_>, at: usize) -> Option<usize> 
     while matches!(text.byte_before(end), b'.' | b':') && !text.starts_with_at(end.saturating_sub(2), b"::") {
         end -= 1;
     }
-    let span = text.slice(at, end);
-    if count_byte(span, b':') < 2 || is_word(text.at(end)) {
+    let written = text.slice(at, end);
+    if count_byte(written, b':') < 2 || is_word(text.at(end)) {
         return None;
     }
-    let address: Ipv6Addr = std::str::from_utf8(span).ok()?.parse().ok()?;
+    let address: Ipv6Addr = std::str::from_utf8(written).ok()?.parse().ok()?;
     let [first, second, ..] = address.segments();
     // A network, not a host.
     let network = text.at(end) == b'/' && text.at(end + 1).is_ascii_digit() && address.segments().iter().skip(4).all(|&part| part == 0);

@@ -149,7 +149,7 @@ fn base58_value(b: u8) -> Option<u32> {
     BASE58_ALPHABET.iter().position(|&a| a == b).and_then(|p| u32::try_from(p).ok())
 }
 
-/// Base58Check: four bytes of a double SHA-256 at the end.
+/// `Base58Check`: four bytes of a double SHA-256 at the end.
 fn is_base58_check(token: &[u8]) -> bool {
     // Quick exit: most tokens of this length are hashes.
     if !token.iter().any(u8::is_ascii_uppercase) {

@@ -13,15 +13,15 @@ pub(in crate::privacy) fn read(scan: &mut Scan<'_>, at: usize, to: usize) {
     }
     // Up to the last `@` before the host, because unencoded passwords may contain `@`, `/`, `#`.
     let stop = text.scan_while(to, 512, |b| !b.is_ascii_whitespace() && !matches!(b, b'"' | b'`' | b'<' | b'>' | b'\\'));
-    let span = text.slice(to, stop);
-    let span = span.split(|&b| b == b'\'').next().unwrap_or_default();
+    let url = text.slice(to, stop);
+    let url = url.split(|&b| b == b'\'').next().unwrap_or_default();
     // Another URL begins; this one ends before it.
-    let span = find(span, b"://").map_or(span, |p| span.get(..p).unwrap_or_default());
-    let authority = span.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(span.len());
-    let in_authority = span.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
-    let last = in_authority.or_else(|| unescaped_userinfo(span));
+    let url = find(url, b"://").map_or(url, |p| url.get(..p).unwrap_or_default());
+    let authority = url.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(url.len());
+    let in_authority = url.get(..authority).unwrap_or_default().iter().rposition(|&b| b == b'@');
+    let last = in_authority.or_else(|| unescaped_userinfo(url));
     let Some(last) = last else { return };
-    let userinfo = span.get(..last).unwrap_or_default();
+    let userinfo = url.get(..last).unwrap_or_default();
     let colon = userinfo.iter().position(|&b| b == b':');
     let Some(colon) = colon else {
         // A token alone: `https://TOKEN@host`

@@ -119,14 +119,16 @@ pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -
         None => at,
     };
     let mut i = at;
-    let mut last = 0;
+    let mut last_class = 0;
     for piece in PatternPieces(tail.as_bytes()) {
         match piece {
             PatternPiece::Literal(literal) => {
                 // The run before the literal continues after a line break.
                 for _ in 0..40 {
-                    let Some(next) = skip_line_break(text, i).filter(|_| last != 0 && !text.starts_with_at(i, literal)) else { break };
-                    let stop = text.scan_while(next, 4096, |b| is_in_class(last, b));
+                    let Some(next) = skip_line_break(text, i).filter(|_| last_class != 0 && !text.starts_with_at(i, literal)) else {
+                        break;
+                    };
+                    let stop = text.scan_while(next, 4096, |b| is_in_class(last_class, b));
                     if stop == next {
                         break;
                     }
@@ -136,16 +138,16 @@ pub(in crate::privacy) fn matches(text: TextBytes<'_>, at: usize, shape: &str) -
                     return None;
                 }
                 i += literal.len();
-                last = 0;
+                last_class = 0;
             }
             PatternPiece::Run { class, min: least, max: most } => {
                 i = run(text, i, class, (least, most), i - at >= 16)?;
-                last = class;
+                last_class = class;
             }
         }
     }
     // A longer run is a different token.
-    if last != 0 && is_in_class(last, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
+    if last_class != 0 && is_in_class(last_class, text.at(i)) && text.at(i) != b'-' && i - start < 4096 {
         return None;
     }
     Some((start, i))
