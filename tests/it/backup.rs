@@ -77,7 +77,7 @@ fn backup_restores_on_another_machine() {
     let dry = other.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).succeeds();
     let given = json!([{ "key": "limits.requests_per_minute", "value": "7", "guarded": false }]);
     let settings = json!({ "installed": false, "file": null, "valid": true, "given": given });
-    let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
+    let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "copies": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
     assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let came = "4 restored, 0 already present, 0 restored as copies\nsettings applied: `[ROOT]/[..]config.toml`\n";
@@ -154,7 +154,7 @@ fn restore_overwrites_nothing() {
     let before = everything(&sandbox);
     let dry = parsed(&sandbox.run(["restore", "--mine", "--dry-run", "--json"]).arg(&file).succeeds());
     assert_eq!((&dry["restored"], &dry["skipped"], &dry["conflicts"]), (&json!(0), &json!(1), &json!(1)), "{dry}");
-    let other = dry["beside"][0]["restored_as"].as_str().unwrap().to_owned();
+    let other = dry["copies"][0]["restored_as"].as_str().unwrap().to_owned();
     sandbox.run(["restore", "--mine"]).arg(&file).succeeds();
     let after = everything(&sandbox);
     assert_eq!(after.len(), 3);

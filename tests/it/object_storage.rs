@@ -110,7 +110,7 @@ fn repository_uploads_only_new_data() {
     assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
     assert_eq!(
         dry,
-        json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "beside": [], "dry_run": true, "own": true, "keys": [] })
+        json!({ "schema_version": 1, "restored": 30, "skipped": 0, "conflicts": 0, "copies": [], "dry_run": true, "own": true, "keys": [] })
     );
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
     let restored = other.run(["restore", "--mine", &address]).succeeds();

@@ -271,13 +271,13 @@ struct RestoreReport<'a> {
 fn report_restored(app: &App, options: &RestoreArgs, told: &RestoreReport<'_>) -> Result<()> {
     let RestoreReport { count: RestoreCount { restored, skipped, conflicts }, own, keys, settings, lost } = told;
     if options.json {
-        let beside: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
+        let copies: Vec<Value> = conflicts.iter().map(|(id, other)| json!({ "id": id, "restored_as": other })).collect();
         let mut object = json!({
             "schema_version": 1,
             "restored": restored,
             "skipped": skipped,
             "conflicts": conflicts.len(),
-            "beside": beside,
+            "copies": copies,
             "dry_run": options.dry_run,
             "own": own,
             "keys": keys.iter().map(keys::RestoredKey::json).collect::<Vec<_>>(),
