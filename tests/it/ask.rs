@@ -160,7 +160,7 @@ fn ask_exit_codes() {
         let error = error(&output);
         assert!(error["message"].as_str().is_some_and(|m| !m.is_empty()) && error["hint"].as_str().is_some(), "{status}: {error:#}");
         // What was asked is kept, though it was not answered.
-        assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("\nx\n"));
+        assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("\n  x\n"));
     }
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at("http://127.0.0.1:9/v1", "");

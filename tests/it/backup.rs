@@ -223,9 +223,9 @@ fn restore_hostile_backup_changes_nothing() {
     };
     let head = |from: &str, to: &str| whole.replacen(from, to, 1);
     let cases: Vec<(&str, String, &str)> = vec![
-        ("nothing", String::new(), "hostile` is not a backup of chatbot's"),
-        ("prose", "hello\nworld\n".to_owned(), "hostile` is not a backup of chatbot's"),
-        ("a line without an end", "x".repeat(1 << 20), "hostile` is not a backup of chatbot's"),
+        ("nothing", String::new(), "hostile` is not a chatbot backup"),
+        ("prose", "hello\nworld\n".to_owned(), "hostile` is not a chatbot backup"),
+        ("a line without an end", "x".repeat(1 << 20), "hostile` is not a chatbot backup"),
         ("newer", head("\"version\":1", "\"version\":2"), "the backup has format version 2, and this program supports up to 1"),
         (
             "dear",
@@ -247,7 +247,7 @@ fn restore_hostile_backup_changes_nothing() {
             head("t=3", "t=11"),
             "refusing the key derivation parameters in the backup: the number of Argon2id passes is 11; it must be 2 to 10",
         ),
-        ("path-like", head("\"id\":\"", "\"id\":\"../../"), "hostile` is not a backup of chatbot's"),
+        ("path-like", head("\"id\":\"", "\"id\":\"../../"), "hostile` is not a chatbot backup"),
         ("another salt", with(&|l| l[0].clone_from(&other[0])), "wrong passphrase for the backup"),
         ("cut", lines[..lines.len() - 1].join("\n") + "\n", "the backup is incomplete: its last record is missing"),
         ("torn", whole[..whole.len() - 30].to_owned(), "the backup is incomplete: its last record is missing"),

@@ -376,7 +376,7 @@ fn chat_rename_export_and_delete() {
     screen.line("/rename").wait_for("missing title").wait_for("\n> ");
     screen.line("/rename On herons and bob.miller@initech.com").wait_for("to `On herons and [EMAIL_1]`").wait_for("\n> ");
     screen.line("/export talk.txt").wait_for("unknown export format `talk.txt`").wait_for("\n> ");
-    screen.line("/export talk.html").wait_for("talk.html written").wait_for("\n> ");
+    screen.line("/export talk.html").wait_for("wrote talk.html").wait_for("\n> ");
     screen.line("/export talk.html").wait_for("already exists").wait_for("\n> ");
     assert!(std::fs::read_to_string(sandbox.cwd().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
     screen.line("more").wait_for("tok").wait_for("\n> ");

@@ -606,7 +606,7 @@ fn pager_used_for_long_output_on_terminal() {
     let long = (0..80).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
     let id = imported(&sandbox, &[&[("user", &long)]]).remove(0);
     sandbox.set("TERM", "xterm");
-    sandbox.set("PAGER", "sed 's/^line 7/paged 7/'");
+    sandbox.set("PAGER", "sed 's/^  line 7/paged 7/'");
     sandbox.screen(["history", "show", &id]).wait_for("paged 79").end();
     sandbox.screen(["history", "show", "--raw", &id]).wait_for("line 79").end();
     assert!(sandbox.run(["history", "show", &id]).succeeds().stdout.contains("line 79"));

@@ -273,7 +273,7 @@ fn refuses_duplicate(name: &str, bytes: &[u8], field: &str) {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
     let told = format!(
-        "chatbot: error: `[ROOT]/{name}` has an object with two fields named `{field}`: which one is meant is not known\n\
+        "chatbot: error: `[ROOT]/{name}` has an object with two fields named `{field}`\n\
          chatbot: hint: export the conversations again, or remove one of the two\n"
     );
     sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();

@@ -116,7 +116,7 @@ fn keyring_silent_times_out() {
 #[test]
 fn keyring_without_daemon_or_bus() {
     let bare = Sandbox::under_one_root();
-    let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: make a vault with `chatbot vault create`[..]\n";
+    let no_store = "chatbot: error: no OS keyring is available: [..]\nchatbot: hint: create an encrypted vault file with `chatbot vault create`, or try `chatbot chat --demo`\n";
     bare.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).stderr(no_store).code(3).check();
     bare.run(["key", "get"]).stderr(no_store).code(3).check();
     assert!(files_of_ours(&bare).is_empty());

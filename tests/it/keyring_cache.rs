@@ -13,7 +13,7 @@ fn lived_in(test: &str) -> Option<(Sandbox, Keyring)> {
         ci_markers::left_out("remembered", &why);
         return None;
     }
-    session::is_private("remembered", &format!("remembered::{test}")).then(open_keyring)
+    session::is_private("remembered", &format!("keyring_cache::{test}")).then(open_keyring)
 }
 
 fn open_keyring() -> (Sandbox, Keyring) {
@@ -42,7 +42,7 @@ const LISTED: [&str; 2] = ["history", "list"];
 
 #[test]
 fn keyring_cache_needs_open_keyring() {
-    let Some((sandbox, keyring)) = lived_in("it_is_given_again_only_by_a_keyring_that_is_open") else { return };
+    let Some((sandbox, keyring)) = lived_in("keyring_cache_needs_open_keyring") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
         // Its possessors may do anything with it, other processes of the user see it and can make it invalid.
@@ -68,7 +68,7 @@ fn keyring_cache_needs_open_keyring() {
 
 #[test]
 fn keyring_cache_notices_changes() {
-    let Some((sandbox, keyring)) = lived_in("what_was_changed_or_removed_in_the_keyring_is_not_remembered") else { return };
+    let Some((sandbox, keyring)) = lived_in("keyring_cache_notices_changes") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Another hand changes one item and removes the other.
@@ -96,7 +96,7 @@ fn keyring_cache_notices_changes() {
 
 #[test]
 fn keyring_cache_lockdown_and_setting() {
-    let Some((sandbox, keyring)) = lived_in("a_lockdown_forgets_it_and_the_settings_switch_it_off") else { return };
+    let Some((sandbox, keyring)) = lived_in("keyring_cache_lockdown_and_setting") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     // Whatever is known about the keys.
@@ -112,7 +112,7 @@ fn keyring_cache_lockdown_and_setting() {
 
 #[test]
 fn keyring_cache_empty_after_lock() {
-    let Some((sandbox, keyring)) = lived_in("kernel_cache_is_empty_two_seconds_after_the_keyring_was_locked") else { return };
+    let Some((sandbox, keyring)) = lived_in("keyring_cache_empty_after_lock") else { return };
     until_remembered(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
     // None of our commands runs: the kernel alone drops it.
@@ -179,9 +179,9 @@ fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
     for (what, prepare) in OPEN_SESSIONS {
         assert_eq!(
             in_open_session(&sandbox, prepare, &["vault", "unlock", "--for", "10m"]),
-            "chatbot: error: the kernel keeps no keys here: this session has no keyring that only it can read, as under `cron` and in \
+            "chatbot: error: the kernel keyring cannot be used: this session has no keyring that only it can read, as under `cron` and in \
              many containers\n\
-             chatbot: hint: name a program that gives the passphrase in `CHATBOT_PASSPHRASE_COMMAND` instead\n",
+             chatbot: hint: set `CHATBOT_PASSPHRASE_COMMAND` to a program that prints the passphrase\n",
             "{what}"
         );
         let status = sandbox.run(["vault", "status"]).succeeds().stdout;

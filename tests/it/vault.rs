@@ -295,7 +295,7 @@ fn vault_unlocked_opens_by_itself_until_it_is_locked() {
 
 #[test]
 fn vault_unlock_quotes_kernel_error() {
-    if !super::harness::session::is_private("cuts", "vault::a_kernel_that_refuses_is_quoted_and_nothing_is_left_in_it") {
+    if !super::harness::session::is_private("cuts", "vault::vault_unlock_quotes_kernel_error") {
         return;
     }
     let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
