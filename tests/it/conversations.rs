@@ -310,12 +310,12 @@ fn conversation_replaced_while_open_loses_nothing() {
 /// What a quota, a worn-out disk and a full one answer, once to every single call by which a turn changes a file.
 #[test]
 fn conversation_survives_refused_system_calls() {
-    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("refusals", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("refused-system-calls", "no strace that may look") };
     let refusals = [("EDQUOT", "write"), ("EIO", "fdatasync,fsync"), ("ENOSPC", "rename,mkdir")];
     std::thread::scope(|scope| {
         refusals.map(|(error, calls)| scope.spawn(|| refused_everywhere(&strace, error, calls))).map(|t| t.join().unwrap())
     });
-    ci_markers::ran("refusals");
+    ci_markers::ran("refused-system-calls");
 }
 
 fn refused_everywhere(strace: &Path, error: &str, calls: &str) {
@@ -648,7 +648,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
     sandbox.make_vault();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     if fs::metadata(sandbox.root()).unwrap().uid() != 0 {
-        return ci_markers::left_out("foreign-folder", "only root can give a folder to another user");
+        return ci_markers::left_out("folder-of-another-user", "only root can give a folder to another user");
     }
     // The owner of a sticky folder can move what is in it as well.
     for mode in [0o755, 0o700, 0o1777] {

@@ -103,7 +103,7 @@ fn texts(sandbox: &Sandbox) -> Vec<String> {
 
 #[test]
 fn answer_checkpoint_survives_kill() {
-    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
     let kinds = ["rename,renameat,renameat2", "fsync,fdatasync", "unlink,unlinkat", "ftruncate"];
     let runs: Vec<_> = kinds
         .into_iter()
@@ -154,7 +154,7 @@ fn answer_checkpoint_survives_kill() {
         lengths.extend((!ended).then_some(answer.len()));
     }
     assert!(lengths.len() > 1, "no kill came between the checkpoints: {lengths:?}");
-    ci_markers::ran("cuts");
+    ci_markers::ran("kill-points");
 }
 
 /// Everything sealed that a file has: tokens, or what is as long as a sealed key at least and reads like one.

@@ -15,7 +15,7 @@ fn key() -> String {
 /// A sandbox on a bus of its own with an open keyring; nothing where the machine has none to offer.
 fn open_keyring() -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
-        ci_markers::left_out("custody", &why);
+        ci_markers::left_out("key-stores", &why);
         return None;
     }
     let mut sandbox = Sandbox::under_one_root();
@@ -52,7 +52,7 @@ fn keyring_item_seen_from_outside() {
     assert!(seen.contains("attribute.username = data-key@") && !seen.contains("work/openrouter"), "{seen}");
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
     sandbox.run(["key", "delete", "--yes"]).stdout("deleted the key for `openrouter` from the os-keyring\n").check();
-    ci_markers::ran("custody");
+    ci_markers::ran("key-stores");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn keyring_duplicate_items_are_ambiguous() {
 #[test]
 fn keyring_missing_on_bus() {
     if let Some(why) = Keyring::missing() {
-        return ci_markers::left_out("custody", &why);
+        return ci_markers::left_out("key-stores", &why);
     }
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);

@@ -10,10 +10,10 @@ use std::process::Command;
 /// A home with an open keyring and a conversation, in a session in which the kernel caches keys, if there can be one here.
 fn lived_in(test: &str) -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
-        ci_markers::left_out("remembered", &why);
+        ci_markers::left_out("keyring-cache", &why);
         return None;
     }
-    session::is_private("remembered", &format!("keyring_cache::{test}")).then(open_keyring)
+    session::is_private("keyring-cache", &format!("keyring_cache::{test}")).then(open_keyring)
 }
 
 fn open_keyring() -> (Sandbox, Keyring) {
@@ -63,7 +63,7 @@ fn keyring_cache_needs_open_keyring() {
     let said = sandbox.run(LISTED).fails(3).stderr;
     assert!(said.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{said}");
     assert_eq!(slots(&keyring), Vec::<String>::new());
-    ci_markers::ran("remembered");
+    ci_markers::ran("keyring-cache");
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
 #[test]
 fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     if let Some(why) = Keyring::missing() {
-        return ci_markers::left_out("remembered", &why);
+        return ci_markers::left_out("keyring-cache", &why);
     }
-    if !session::can_start("remembered") {
+    if !session::can_start("keyring-cache") {
         return;
     }
     let (sandbox, keyring) = open_keyring();
@@ -165,13 +165,13 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
     if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
         sandbox.run(LISTED).succeeds();
         assert_eq!(slots(&keyring), Vec::<String>::new());
-        ci_markers::ran("remembered-user-session");
+        ci_markers::ran("keyring-cache-user-session");
     }
 }
 
 #[test]
 fn vault_unlock_refuses_where_other_sessions_can_read_the_keyring() {
-    if !session::can_start("remembered") {
+    if !session::can_start("keyring-cache") {
         return;
     }
     let sandbox = Sandbox::with_vault();

@@ -49,7 +49,7 @@ fn moments() -> Box<dyn Iterator<Item = usize>> {
 
 /// Cuts a command off at every change it makes, from the state that `prepare` makes anew each time; how often that was.
 pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
-    let Some(strace) = strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    let Some(strace) = strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
     let mut cuts = 0;
     for calls in CHANGES {
         for n in moments() {
@@ -65,7 +65,7 @@ pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> 
         }
     }
     assert!(cuts > 2, "`{args:?}` makes {cuts} changes: it was not cut off at all");
-    ci_markers::ran("cuts");
+    ci_markers::ran("kill-points");
 }
 
 fn key(letters: &str) -> String {
@@ -113,9 +113,9 @@ fn kill_during_rekey() {
 
 #[test]
 fn kill_during_key_move() {
-    let Some(strace) = strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    let Some(strace) = strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
     if let Some(why) = Keyring::missing() {
-        return ci_markers::left_out("custody", &why);
+        return ci_markers::left_out("key-stores", &why);
     }
     let mut sandbox = lived_in();
     sandbox.unset("CHATBOT_KEYRING");
@@ -141,7 +141,7 @@ fn kill_during_key_move() {
         }
         assert!(cuts > 2, "{to}: {cuts} changes: it was not cut off at all");
     }
-    ci_markers::ran("cuts");
+    ci_markers::ran("kill-points");
 }
 
 #[test]

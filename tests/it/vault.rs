@@ -295,10 +295,10 @@ fn vault_unlocked_opens_by_itself_until_it_is_locked() {
 
 #[test]
 fn vault_unlock_quotes_kernel_error() {
-    if !super::harness::session::is_private("cuts", "vault::vault_unlock_quotes_kernel_error") {
+    if !super::harness::session::is_private("kill-points", "vault::vault_unlock_quotes_kernel_error") {
         return;
     }
-    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("cuts", "no strace that may look") };
+    let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
     let (sandbox, _) = with_key();
     for (call, why) in [
         ("add_key:error=EACCES", "access is denied, as in many containers"),
