@@ -1,5 +1,5 @@
-//! Tells the program which rules it was built with: a number made of every line of `src/privacy`. What was kept under the same
-//! number and the same settings need not be looked at a second time.
+//! Sets `CHATBOT_RULES` to a hash of `src/privacy`. Text that was saved under the same rules and
+//! settings need not be redacted a second time.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ fn main() {
     let mut files = Vec::new();
     gather(Path::new("src/privacy"), &mut files);
     files.sort();
-    // FNV-1a: it tells versions apart, it protects nothing.
+    // FNV-1a: it distinguishes versions and is no protection.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in files.iter().flat_map(|file| std::fs::read(file).unwrap_or_default()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

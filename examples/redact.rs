@@ -1,4 +1,4 @@
-//! Redacts standard input, and with `--findings` says on standard error what was found where.
+//! Redacts standard input, and with `--findings` lists the findings on standard error.
 //!
 //! `cargo run --release --example redact < some.log`
 
