@@ -1,18 +1,18 @@
-//! What the speed promises are measured with.
+//! Benchmarks of the costs that a user notices.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a measurement that cannot go on says so by failing")]
 
 fn main() {
     divan::main();
 }
 
-/// Hearing an answer.
+/// Reading an answer.
 mod stream {
     use chatbot::provider::{StreamEvent, replay};
     use divan::{Bencher, counter::ItemsCount};
 
     const CHUNKS: usize = 5_000;
 
-    /// A stream as a router sends it: 5,000 chunks of six letters, a bill, the end.
+    /// A stream as a router sends it: 5,000 chunks of six letters, the usage, the end.
     fn recorded() -> String {
         let chunk = r#"data: {"id":"gen-1790000000-abcdefghijklmnop","provider":"Maker","model":"maker/model-1","object":"chat.completion.chunk","created":1790000000,"choices":[{"index":0,"delta":{"role":"assistant","content":"words "},"finish_reason":null,"native_finish_reason":null,"logprobs":null}]}"#;
         let bill =
@@ -20,24 +20,24 @@ mod stream {
         format!("{}{bill}\n\ndata: [DONE]\n\n", format!("{chunk}\n\n").repeat(CHUNKS))
     }
 
-    /// Parse a stream of 5,000 chunks, in pieces of so many bytes.
+    /// Parse a stream of 5,000 chunks that arrives in pieces of `piece` bytes.
     #[divan::bench(args = [300, 16_384])]
     fn parse_5000_chunks(bencher: Bencher<'_, '_>, piece: usize) {
         let recorded = recorded();
         bencher.counter(ItemsCount::new(CHUNKS)).bench(|| {
-            let mut heard = 0;
-            let answer = replay(recorded.as_bytes(), piece, &mut |said| {
-                if let StreamEvent::Text(text) = said {
-                    heard += text.len();
+            let mut bytes = 0;
+            let answer = replay(recorded.as_bytes(), piece, &mut |event| {
+                if let StreamEvent::Text(text) = event {
+                    bytes += text.len();
                 }
             });
-            assert!(answer.is_some() && heard == CHUNKS * 6);
-            heard
+            assert!(answer.is_some() && bytes == CHUNKS * 6);
+            bytes
         });
     }
 }
 
-/// What a turn costs beside the answer: limits, money, the log, alarms; after 100,000 turns before it.
+/// The overhead of a turn (limits, budget, audit log, alerts) after 100,000 earlier turns.
 mod ledger {
     use chatbot::audit::alerts::AlertMonitor;
     use chatbot::audit::log::{AuditKey, AuditLog};
@@ -52,16 +52,16 @@ mod ledger {
     use std::time::Duration;
 
     const PAST: i64 = 100_000;
-    /// More than one file of the log: older ones are not opened.
+    /// More than one file of the log holds: older files are not opened.
     const LOGGED: i64 = 12_000;
 
-    struct Desk {
+    struct Ledger {
         clock: Clock,
         lockdown: Lockdown,
         limiter: Limiter,
         audit: AuditLog,
-        purse: BudgetTracker,
-        alarms: AlertMonitor,
+        budget: BudgetTracker,
+        alerts: AlertMonitor,
         _folder: tempfile::TempDir,
     }
 
@@ -90,7 +90,7 @@ mod ledger {
         }
     }
 
-    fn desk() -> Desk {
+    fn ledger() -> Ledger {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("state");
         let clock = Clock::fixed(Time::from_millis(1_800_000_000_000));
@@ -108,13 +108,13 @@ mod ledger {
             lines += &format!("{}\n", serde_json::to_string(&entry(Time::from_millis(1_800_000_000_000 - n * 20_000))).unwrap());
         }
         chatbot::fs::write(&state.join("usage.jsonl"), lines.as_bytes()).unwrap();
-        Desk { lockdown: Lockdown::new(&state), clock, limiter, audit, purse: budget, alarms: alerts, _folder: folder }
+        Ledger { lockdown: Lockdown::new(&state), clock, limiter, audit, budget, alerts, _folder: folder }
     }
 
-    /// Everything a turn writes down.
+    /// All records of a turn.
     #[divan::bench(sample_count = 1000, sample_size = 1)]
     fn one_turn(bencher: Bencher<'_, '_>) {
-        let desk = desk();
+        let ledger = ledger();
         let intent = ReservationRequest {
             provider: String::from("openrouter"),
             profile: String::from("default"),
@@ -122,15 +122,15 @@ mod ledger {
             conversation: None,
         };
         let turn = || {
-            desk.clock.set(desk.clock.now().saturating_add(Duration::from_secs(40)));
-            desk.lockdown.check().unwrap();
-            let grant = desk.purse.reserve(&intent, 1, 1000, SessionSpend::default()).unwrap();
-            desk.limiter.acquire(desk.clock.moment(), &|_| Vec::new()).unwrap();
-            desk.audit.append(&Event::new(EventKind::Redacted).count("EMAIL", 1)).unwrap();
-            desk.audit.try_add(&Event::new(EventKind::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
-            desk.audit.append(&event(0)).unwrap();
-            desk.purse.commit(Some(&grant.hold), &entry(desk.clock.now()), None, SessionSpend::default()).unwrap();
-            desk.alarms.scan(false, |_| Vec::new()).unwrap();
+            ledger.clock.set(ledger.clock.now().saturating_add(Duration::from_secs(40)));
+            ledger.lockdown.check().unwrap();
+            let grant = ledger.budget.reserve(&intent, 1, 1000, SessionSpend::default()).unwrap();
+            ledger.limiter.acquire(ledger.clock.moment(), &|_| Vec::new()).unwrap();
+            ledger.audit.append(&Event::new(EventKind::Redacted).count("EMAIL", 1)).unwrap();
+            ledger.audit.try_add(&Event::new(EventKind::Sent).word("provider", "openrouter").word("model", "maker/model-1")).unwrap();
+            ledger.audit.append(&event(0)).unwrap();
+            ledger.budget.commit(Some(&grant.hold), &entry(ledger.clock.now()), None, SessionSpend::default()).unwrap();
+            ledger.alerts.scan(false, |_| Vec::new()).unwrap();
         };
         turn();
         bencher.bench_local(turn);
@@ -139,12 +139,12 @@ mod ledger {
     /// One event.
     #[divan::bench(sample_count = 1000, sample_size = 1)]
     fn one_event(bencher: Bencher<'_, '_>) {
-        let desk = desk();
-        bencher.bench_local(|| desk.audit.append(&event(0)).unwrap());
+        let ledger = ledger();
+        bencher.bench_local(|| ledger.audit.append(&event(0)).unwrap());
     }
 }
 
-/// What was kept: added to, listed, searched.
+/// Saved conversations: append, open, list, search.
 mod archive {
     use chatbot::conversations::import::{self, ImportPolicy};
     use chatbot::conversations::{Archive, MessageMeta, SearchQuery};
@@ -159,13 +159,13 @@ mod archive {
         _dir: tempfile::TempDir,
     }
 
-    /// So many conversations of two messages of a thousand characters.
+    /// An archive of conversations of `messages` messages with a thousand characters each.
     fn folder(conversations: usize, messages: usize) -> Folder {
         let dir = tempfile::tempdir().expect("a folder");
         let data_keys = Arc::new(DataKeys::new(&generate_key().expect("a key")).expect("a ring"));
         let archive = Archive::new(dir.path().join("conversations"), data_keys, Clock::system()).with_index(dir.path().join("cache/index"));
-        let said = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
-        let one = format!(r#"{{"messages":[{}]}}"#, said.trim_end_matches(','));
+        let content = r#"{"role":"user","content":"WORDS"},"#.repeat(messages).replace("WORDS", &"some words ".repeat(90));
+        let one = format!(r#"{{"messages":[{}]}}"#, content.trim_end_matches(','));
         let all = format!("[{}]", vec![one; conversations].join(","));
         let mut found = Vec::new();
         let source = import::read(all.as_bytes(), &mut |one| found.push(one)).expect("a list");
@@ -187,7 +187,7 @@ mod archive {
         folder.archive.latest().expect("a list").expect("one")
     }
 
-    /// A turn in a conversation that has so many messages: the same, whatever it has.
+    /// Append a turn to a conversation of `messages` messages: the time does not depend on the number.
     #[divan::bench(args = [10, 1_000])]
     fn add_a_turn(bencher: Bencher<'_, '_>, messages: usize) {
         let folder = folder(1, messages);
@@ -196,7 +196,7 @@ mod archive {
         bencher.bench_local(|| conversation.save(&[(&message, &MessageMeta::default())]).expect("kept"));
     }
 
-    /// Open a conversation of so many messages: read, unseal, check the places.
+    /// Open a conversation: read, decrypt, check the order.
     #[divan::bench(args = [1_000])]
     fn open(bencher: Bencher<'_, '_>, messages: usize) {
         let folder = folder(1, messages);
@@ -206,7 +206,7 @@ mod archive {
             .bench_local(|| assert_eq!(folder.archive.read(&id).expect("read").messages.len(), messages));
     }
 
-    /// Seal so many messages of two thousand characters.
+    /// Encrypt messages of two thousand characters.
     #[divan::bench(args = [1_000])]
     fn seal(bencher: Bencher<'_, '_>, messages: usize) {
         let data_keys = DataKeys::new(&generate_key().expect("a key")).expect("a ring");
@@ -216,7 +216,7 @@ mod archive {
         });
     }
 
-    /// A list of so many, the index being there.
+    /// List conversations with an existing index.
     #[divan::bench(args = [2_000, 10_000])]
     fn list(bencher: Bencher<'_, '_>, conversations: usize) {
         let folder = folder(conversations, 2);
@@ -226,7 +226,7 @@ mod archive {
             .bench_local(|| assert_eq!(folder.archive.summaries().expect("a list").summaries.len(), conversations));
     }
 
-    /// A search through so many, for what is nowhere.
+    /// Search for a word that no conversation contains.
     #[divan::bench(args = [2_000, 10_000])]
     fn search(bencher: Bencher<'_, '_>, conversations: usize) {
         let folder = folder(conversations, 2);
@@ -238,12 +238,12 @@ mod archive {
     }
 }
 
-/// Redacting: a message, and a megabyte of a log.
+/// Redaction of a message and of a megabyte of a log.
 mod redaction {
     use chatbot::{Placeholders, Policy, Raw, Redactor};
     use divan::{Bencher, counter::BytesCount};
 
-    /// Text of so many bytes in which every tenth line or so has something private.
+    /// Text of `bytes` bytes in which about every tenth line contains private data.
     fn text(bytes: usize) -> String {
         let mut text = String::new();
         for n in 0.. {
@@ -260,7 +260,7 @@ mod redaction {
         text
     }
 
-    /// One message, or a large attachment, by a redactor that is warm.
+    /// One message or a large attachment, with a redactor that was used before.
     #[divan::bench(args = [4_000, 1 << 20])]
     fn redact(bencher: Bencher<'_, '_>, bytes: usize) {
         let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
@@ -282,7 +282,7 @@ mod redaction {
         });
     }
 
-    /// Pieces that keep rules busy when they are repeated: beginnings of what is never finished, what is almost something, names
+    /// Patterns that make rules work hard when repeated: unfinished beginnings, near matches, names
     /// without values.
     const STUBBORN: &[&str] = &[
         "a",
@@ -382,7 +382,7 @@ mod redaction {
         "MIIEpgIBA",
     ];
 
-    /// A megabyte of each: the slowest is to take a tenth of a second.
+    /// A megabyte of each pattern; the target for the slowest one is a tenth of a second.
     #[divan::bench(args = STUBBORN, sample_count = 5, sample_size = 1)]
     fn stubborn(bencher: Bencher<'_, '_>, piece: &str) {
         let redactor = Redactor::new(&Policy::default()).expect("nothing of a user's own");
