@@ -118,8 +118,8 @@ fn ask_redacts_history_and_reply() {
 #[test]
 fn ask_attaches_files() {
     let (sandbox, server) = asking(Server::replies([Reply::says("read")]));
-    sandbox.write("desk/notes.md", "a note\n");
-    sandbox.write("desk/more.md", "another note\n");
+    sandbox.write("cwd/notes.md", "a note\n");
+    sandbox.write("cwd/more.md", "another note\n");
     sandbox.run(["ask", "--file", "*.md", "what is left?"]).stdout("read\n").check();
     let said = server.request().json()["messages"][0]["content"].as_str().unwrap().to_owned();
     assert!(said.starts_with("what is left?\n\n") && said.contains("another note") && said.contains("notes.md"), "{said}");

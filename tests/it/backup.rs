@@ -23,7 +23,7 @@ pub(super) fn house(conversations: usize) -> Sandbox {
         .map(|n: usize| json!({ "role": if n.is_multiple_of(2) { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
         .collect();
     let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": said })).collect();
-    let file = sandbox.write("desk/import.json", json!(all).to_string());
+    let file = sandbox.write("cwd/import.json", json!(all).to_string());
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     sandbox
 }
@@ -62,7 +62,7 @@ fn backup_restores_on_another_machine() {
     let file = sandbox.cwd().join("house.backup");
     let written = sandbox.run(["backup", "--json"]).arg(&file).succeeds();
     let bytes = fs::metadata(&file).unwrap().len();
-    let expected = json!({ "schema_version": 1, "file": "[ROOT]/desk/house.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
+    let expected = json!({ "schema_version": 1, "file": "[ROOT]/cwd/house.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
     assert_eq!(parsed(&written), expected);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fs::read_to_string(&file).unwrap().contains("words"));
@@ -276,7 +276,7 @@ fn restore_hostile_backup_changes_nothing() {
     ];
     let empty = Sandbox::with_vault();
     for (name, text, error) in cases {
-        let file = empty.write("desk/hostile", text);
+        let file = empty.write("cwd/hostile", text);
         // That it was tried is written down.
         let kept = || empty.files().into_iter().filter(|f| !f.starts_with(empty.state())).collect::<Vec<_>>();
         let before = kept();
@@ -331,7 +331,7 @@ fn backup_survives_kill_at_any_moment() {
 fn backup_sweeps_own_stale_drafts() {
     let sandbox = house(1);
     let begun = "{\"format\":\"chatbot-backup\",\"version\":1,\"id\":\"abc\"}\ngAAAAA";
-    let draft = |name: &str, text: &str| sandbox.write(format!("desk/{name}.new"), text);
+    let draft = |name: &str, text: &str| sandbox.write(format!("cwd/{name}.new"), text);
     let dead = [
         draft("chatbot-2026-01-01-abcdefghjk.backup.0123456789abcdef", begun),
         draft("chatbot-2026-01-01-abcdefghjk.backup.1123456789abcdef", ""),
@@ -347,7 +347,7 @@ fn backup_sweeps_own_stale_drafts() {
         draft("notes.6123456789abcdef", ""),
         draft("notes.7123456789abcdef", "words of mine"),
         draft("mine.812345", begun),
-        sandbox.write("desk/mine.9123456789abcdef", begun),
+        sandbox.write("cwd/mine.9123456789abcdef", begun),
     ];
     backup(&sandbox, "mine");
     for path in &dead {

@@ -22,7 +22,7 @@ fn imported(sandbox: &Sandbox, conversations: &[&[(&str, &str)]]) -> Vec<String>
         .iter()
         .map(|said| json!({ "messages": said.iter().map(|(role, text)| json!({ "role": role, "content": text })).collect::<Vec<_>>() }))
         .collect();
-    let file = sandbox.write("desk/import.json", json!(all).to_string());
+    let file = sandbox.write("cwd/import.json", json!(all).to_string());
     let output = sandbox.run(["history", "import", "--json"]).arg(&file).succeeds();
     fs::remove_file(file).unwrap();
     let ids = parsed(&output)["imported"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect::<Vec<_>>();
@@ -114,7 +114,7 @@ fn history_prune_and_retention() {
         { "title": "old", "messages": [{ "role": "user", "text": "then", "at": "2020-01-01T00:00:00Z" }] },
         { "title": "new", "messages": [{ "role": "user", "text": "now" }] },
     ]});
-    let file = sandbox.write("desk/old.json", old.to_string());
+    let file = sandbox.write("cwd/old.json", old.to_string());
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     let dry = parsed(&sandbox.run(["history", "prune", "--older-than", "90d", "--dry-run", "--json"]).succeeds());
     assert_eq!((dry["removed"].as_array().unwrap().len(), dry["dry_run"].as_bool()), (1, Some(true)));
@@ -385,7 +385,7 @@ fn import_mods_conversations() {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.cwd().join("mods.db");
     assert!(Command::new(python).args(["-c", MODS]).arg(&file).status().unwrap().success());
-    sandbox.write("desk/df31ae23ab8b75b5643c2f846c570997edc71333.gob", GOB);
+    sandbox.write("cwd/df31ae23ab8b75b5643c2f846c570997edc71333.gob", GOB);
     let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
     let id = back["imported"][0].as_str().unwrap();
     assert_eq!((back["imported"].as_array().unwrap().len(), &back["messages"]), (1, &json!(2)), "{back}");
@@ -538,11 +538,11 @@ fn import_llm_threads() {
         let file = made(name, change);
         let told = if what.starts_with("more") {
             format!(
-                "chatbot: error: cannot import `[ROOT]/desk/{name}`: it has {what}\n\
+                "chatbot: error: cannot import `[ROOT]/cwd/{name}`: it has {what}\n\
                  chatbot: hint: export fewer conversations at a time\n"
             )
         } else {
-            format!("chatbot: error: `[ROOT]/desk/{name}` is {what}: unknown format\n{hint}")
+            format!("chatbot: error: `[ROOT]/cwd/{name}` is {what}: unknown format\n{hint}")
         };
         sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
     }
@@ -551,7 +551,7 @@ fn import_llm_threads() {
     let file = sandbox.cwd().join("other.db");
     let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
     assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
-    let told = format!("chatbot: error: `[ROOT]/desk/other.db` is a database with the tables `birds`: unknown format\n{hint}");
+    let told = format!("chatbot: error: `[ROOT]/cwd/other.db` is a database with the tables `birds`: unknown format\n{hint}");
     sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
     ci_markers::ran("archive-llm");
 }
@@ -560,7 +560,7 @@ fn import_llm_threads() {
 fn import_skips_pictures_keeps_model() {
     let sandbox = Sandbox::with_vault();
     let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
-    let file = sandbox.write("desk/session.yaml", session);
+    let file = sandbox.write("cwd/session.yaml", session);
     let said = "imported 1 conversation, 2 messages; left out, because not text: 1 image\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
     assert_eq!(texts(&sandbox, &ids(&sandbox)[0]), ["what is\nthis", "a heron"]);
@@ -568,7 +568,7 @@ fn import_skips_pictures_keeps_model() {
         "a": { "message": { "author": { "role": "user" }, "content": { "content_type": "multimodal_text", "parts": [{ "content_type": "image_asset_pointer" }, "and this?"] } }, "parent": null },
         "b": { "message": { "author": { "role": "assistant" }, "content": { "content_type": "text", "parts": ["a stork"] }, "metadata": { "model_slug": "gpt-y" } }, "parent": "a" },
     } }]);
-    let file = sandbox.write("desk/conversations.json", tree.to_string());
+    let file = sandbox.write("cwd/conversations.json", tree.to_string());
     let back = parsed(&sandbox.run(["history", "import", "--json"]).arg(&file).succeeds());
     assert_eq!((&back["messages"], &back["skipped_parts"]), (&json!(2), &json!({ "image": 1 })), "{back}");
     let shown = parsed(&sandbox.run(["history", "show", "--json", back["imported"][0].as_str().unwrap()]).succeeds());
@@ -593,7 +593,7 @@ fn import_llm_log() {
     let damaged = fs::read(&file).unwrap();
     for cut in [100, 5000, damaged.len() / 2, damaged.len() - 1] {
         fs::write(&file, &damaged[..cut]).unwrap();
-        let told = "chatbot: error: `[ROOT]/desk/logs.db` is truncated: pages of the database are missing\n\
+        let told = "chatbot: error: `[ROOT]/cwd/logs.db` is truncated: pages of the database are missing\n\
                     chatbot: hint: copy it again while its program is not running\n";
         sandbox.run(["history", "import"]).arg(&file).code(8).stderr(told).check();
     }

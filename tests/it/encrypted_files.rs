@@ -41,7 +41,7 @@ fn history_memory_is_bounded() {
         let sandbox = Sandbox::with_vault();
         let words = "some words about herons ".repeat(1250);
         let said: Vec<Value> = (0..many).map(|n| json!({ "role": "user", "content": format!("message {n}. {words}") })).collect();
-        let file = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+        let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": said }]).to_string());
         sandbox.run(["history", "import"]).arg(&file).succeeds();
         let bytes = fs::metadata(&sandbox.conversations()[0]).unwrap().len();
         (sandbox, bytes)
@@ -187,7 +187,7 @@ fn encrypted_file_opens_only_as_itself() {
     assert_eq!(chat.end(), 0);
     let conversation = sandbox.conversations().into_iter().find(|c| *c != other).unwrap();
     sandbox.run(["history", "list"]).succeeds();
-    sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\n", key()));
+    sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\n", key()));
     sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub", "--profile", "imported"]).succeeds();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
     sandbox.run(["backup", "kept.backup", "--with-keys"]).succeeds();

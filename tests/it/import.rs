@@ -14,7 +14,7 @@ fn openai() -> String {
 
 fn dotenv(sandbox: &Sandbox) -> PathBuf {
     let text = format!("# secrets of mine\nOPENROUTER_API_KEY=\"{}\"\nPORT=8080\nexport OPENAI_API_KEY={}\n", router('a'), openai());
-    sandbox.write("desk/.env", text)
+    sandbox.write("cwd/.env", text)
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn key_import_two_keys_one_slot() {
     let sandbox = Sandbox::with_vault();
     // A provider that the settings mention is emptied out like any other.
     sandbox.configure("[providers.openrouter]\nbase_url = \"https://openrouter.ai/api/v1\"\nkey = \"stored\"\nmodel = \"m\"\n");
-    let file = sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n", router('a'), router('b')));
+    let file = sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n", router('a'), router('b')));
     sandbox
         .run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"])
         .stdout(

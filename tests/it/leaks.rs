@@ -101,7 +101,7 @@ fn is_an_answer(stream: &str) -> bool {
 /// Everything a sandbox has left behind and said, but not what the test itself put there, nor what a person saw on their own screen.
 fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox, talkative: bool) {
     for file in sandbox.files() {
-        let ours = ["passphrase", "desk/notes.md", "desk/.env", "desk/chats.json"].iter().any(|p| file == sandbox.root().join(p));
+        let ours = ["passphrase", "cwd/notes.md", "cwd/.env", "cwd/chats.json"].iter().any(|p| file == sandbox.root().join(p));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
             hunt.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
         }
@@ -241,7 +241,7 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     let sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
     let all = sentences.join("\n");
-    sandbox.write("desk/notes.md", &all);
+    sandbox.write("cwd/notes.md", &all);
 
     for sentence in &sentences {
         sandbox.run(["ask", "--json", "--"]).arg(sentence).output();
@@ -373,8 +373,8 @@ fn leaks_none_to_object_storage() {
 /// Everything that looks after what is kept, up to the end of the key.
 fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
     let all = sentences.join("\n");
-    sandbox.write("desk/.env", format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]));
-    sandbox.write("desk/chats.json", foreign(&all));
+    sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]));
+    sandbox.write("cwd/chats.json", foreign(&all));
     for args in [
         ["redact", "notes.md"].as_slice(),
         &["redact", "notes.md", "--json"],
@@ -439,7 +439,7 @@ fn leaks_none_in_line_editor() {
     let server = Server::always(|request| echo(0, request));
     let mut sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
-    let notes = sandbox.write("desk/notes.md", sentences.join("\n"));
+    let notes = sandbox.write("cwd/notes.md", sentences.join("\n"));
     // An editor that leaves a copy and a swap file next to the message.
     let script = format!("cat '{}' >>\"$1\"; cp \"$1\" \"$1~\"; cp \"$1\" \"$(dirname \"$1\")/.message.md.swp\"", notes.display());
     let editor = sandbox.write("editor", format!("#!/bin/sh\n{script}\n"));
@@ -507,7 +507,7 @@ fn leaks_none_when_chat_is_killed() {
     });
     let sandbox = house(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
-    sandbox.write("desk/notes.md", sentences.join("\n"));
+    sandbox.write("cwd/notes.md", sentences.join("\n"));
     let mut screen: Screen = sandbox.screen(["chat"]);
     screen.wait_for("\n> ");
     for sentence in &sentences {

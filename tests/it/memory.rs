@@ -112,8 +112,8 @@ const WRITES: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmms
 fn memory_key_is_written_only_to_provider() {
     let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("written-keys", "no strace that may look") };
     let (sandbox, server) = house();
-    sandbox.write("desk/.env", format!("OWN_API_KEY={}\n", key()));
-    sandbox.write("desk/key", format!("{}\n", key()));
+    sandbox.write("cwd/.env", format!("OWN_API_KEY={}\n", key()));
+    sandbox.write("cwd/key", format!("{}\n", key()));
     let url = server.base_url();
     let provider = format!("->{}]", url.trim_start_matches("http://").split('/').next().unwrap());
     let mut sent = 0;

@@ -146,7 +146,7 @@ fn repository_uploads_only_the_new_end() {
     sandbox.configure("[limits]\nmax_message_chars = 1000000\n");
     let word = "kept and kept ";
     let said: Vec<Value> = (0..5).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) })).collect();
-    let file = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+    let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": said }]).to_string());
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     let (_, address) = folder(&sandbox);
     let first = send(&sandbox, &address);

@@ -62,7 +62,7 @@ fn rekey_drop_old_key_on_request() {
 fn rekey_covers_scrubbed_copies() {
     let sandbox = house(1);
     let secret = format!("OPENAI_API_KEY=sk-proj-{}\n", "aB3dE5gH7jK9mN1pQ3sT5vW7".repeat(2));
-    let file = sandbox.write("desk/.env", &secret);
+    let file = sandbox.write("cwd/.env", &secret);
     sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds();
     assert_ne!(fs::read_to_string(&file).unwrap(), secret);
     let copy = fs::read_dir(sandbox.data().join("backups")).unwrap().next().unwrap().unwrap().path();

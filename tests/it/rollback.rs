@@ -142,7 +142,7 @@ fn counts_that_are_put_back_alone_count_what_the_key_store_knows() {
 fn state_folder_that_is_removed_frees_nothing() {
     let server = cent_each();
     let (sandbox, _) = sandbox_with_a_copy(&server);
-    put_back(&sandbox, &sandbox.root().join("desk"), |_| true);
+    put_back(&sandbox, &sandbox.root().join("cwd"), |_| true);
     assert_eq!(refusal(&sandbox).0, Some(5));
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
     assert_eq!(verified(&sandbox).0, Some(9));

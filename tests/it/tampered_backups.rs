@@ -184,7 +184,7 @@ fn tampered_backup_salvage_on_request() {
 fn tampered_backup_salvages_parts() {
     let sandbox = Sandbox::with_vault();
     let said: Vec<Value> = (0..6).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", "kept ".repeat(8000)) })).collect();
-    let import = sandbox.write("desk/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+    let import = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": said }]).to_string());
     sandbox.run(["history", "import"]).arg(&import).succeeds();
     let id = everything(&sandbox).into_keys().next().unwrap();
     let whole = fs::read_to_string(backup(&sandbox)).unwrap();

@@ -83,7 +83,7 @@ fn terminal_shows_no_control_of_an_answer_in_any_command() {
 fn terminal_no_control_from_dry_run_or_redact() {
     let (sandbox, _server) = asking([]);
     let text = format!("{HOSTILE} mail bob.miller@initech.com");
-    sandbox.write("desk/note\n```\u{202e}.md", format!("a\n```\n{text}\n````\nb"));
+    sandbox.write("cwd/note\n```\u{202e}.md", format!("a\n```\n{text}\n````\nb"));
     on_terminal(&sandbox, &["ask", "--dry-run", "-f", "note*", "read"]);
     let body = sandbox.run(["ask", "--dry-run", "--no-stdin", "-f", "note*", "read"]).succeeds().stdout;
     let body: Value = serde_json::from_str(&body).unwrap();
@@ -91,7 +91,7 @@ fn terminal_no_control_from_dry_run_or_redact() {
     assert!(sent.contains("File `note␊'''<U+202E>.md`:\n`````\na\n```\n"), "{sent:?}");
     assert!(sent.ends_with("\nb\n`````"), "{sent:?}");
 
-    let file = sandbox.write("desk/log", &text);
+    let file = sandbox.write("cwd/log", &text);
     let file = file.to_str().unwrap();
     on_terminal(&sandbox, &["redact", file]);
     on_terminal(&sandbox, &["redact", "--json", file]);
@@ -108,7 +108,7 @@ fn terminal_shows_no_control_of_a_restored_value() {
     });
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
-    let file = sandbox.write("desk/hostile.txt", format!("password = \"{secret}\"\nmail: bob\u{202e}.miller@initech.com\n"));
+    let file = sandbox.write("cwd/hostile.txt", format!("password = \"{secret}\"\nmail: bob\u{202e}.miller@initech.com\n"));
     on_terminal(&sandbox, &["ask", "-f", file.to_str().unwrap(), "explain"]);
 }
 
@@ -134,7 +134,7 @@ fn terminal_shows_no_control_of_errors_models_and_titles() {
         "created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-01T10:00:00Z",
         "messages": [{ "role": "user", "text": "needle", "at": "2026-01-01T10:00:00Z", "n": 1 },
             { "role": "assistant", "text": "yes", "at": "2026-01-01T10:00:01Z", "n": 2, "model": format!("m\n{HOSTILE}") }] }] });
-    let file = sandbox.write("desk/own.json", own.to_string());
+    let file = sandbox.write("cwd/own.json", own.to_string());
     sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).succeeds();
     for args in [
         &["history", "list"][..],
@@ -236,7 +236,7 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
         "messages": [{ "role": "user", "text": "may I?", "at": "2026-01-01T10:00:00Z", "n": 1 },
             { "role": "assistant", "text": imitation(), "at": "2026-01-01T10:01:00Z", "n": 2, "model": "you" },
             { "role": "assistant", "text": "done", "at": "2026-01-01T10:02:00Z", "n": 3, "model": long }] }] });
-    let file = sandbox.write("desk/own.json", own.to_string());
+    let file = sandbox.write("cwd/own.json", own.to_string());
     sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).succeeds();
     for columns in [80, 100] {
         for args in [&["history", "show"][..], &["history", "show", "--raw"]] {

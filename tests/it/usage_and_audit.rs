@@ -338,7 +338,7 @@ fn audit_records_reads_and_damage() {
     sandbox.run(["history", "show"]).succeeds();
     let wrong = sandbox.write("wrong", "another passphrase entirely");
     sandbox.run(["history", "show"]).env("CHATBOT_PASSPHRASE_FILE", wrong).fails(3);
-    sandbox.write("desk/long.txt", "word ".repeat(1 << 18));
+    sandbox.write("cwd/long.txt", "word ".repeat(1 << 18));
     sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
     let told = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in [

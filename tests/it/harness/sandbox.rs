@@ -56,7 +56,7 @@ impl Sandbox {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&place).expect("a folder of the sandbox");
             sandbox.set(variable, place);
         }
-        fs::create_dir(root.join("desk")).expect("a folder to work in");
+        fs::create_dir(root.join("cwd")).expect("a folder to work in");
         sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", root.join("no-bus").display()));
         sandbox.set("PATH", "/usr/local/bin:/usr/bin:/bin");
         // Whatever a test forgets, no request leaves this machine: the way out is a closed door.
@@ -89,7 +89,7 @@ impl Sandbox {
 
     /// The folder commands are run in.
     pub(crate) fn cwd(&self) -> PathBuf {
-        self.root().join("desk")
+        self.root().join("cwd")
     }
 
     fn place(&self, part: &str, variable: &str) -> PathBuf {
