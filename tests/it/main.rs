@@ -1,4 +1,4 @@
-//! The house from outside, a chapter a noun.
+//! The binary tested from outside, one module for each feature.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,88 +13,89 @@ mod source;
 
 /// Layers, import cycles, owners of external crates, exposed secrets.
 mod architecture;
-/// One question: what goes out, what comes back, and how it ends.
+/// `chatbot ask`: the request, the output and the exit codes.
 mod ask;
-/// Backups: written, brought back, broken, hostile.
+/// Backups: write, verify and restore them, and refuse damaged and hostile ones.
 mod backup;
-/// The conversation on a terminal.
+/// `chatbot chat` on a terminal.
 mod chat;
-/// What is started from here, and what it is given.
+/// The environment, the arguments and the limits of child processes.
 mod child_processes;
-/// The settings file and the audit log, from outside.
+/// The settings file, and how the program reacts to invalid settings.
 mod config;
-/// Conversations: listed, searched, moved about, damaged, sealed anew.
+/// Saved conversations: list, search, export, import and re-encrypt them, and survive damage.
 mod conversations;
-/// A message in the user's editor: where its text lies, and that none of it stays.
+/// Messages in the user's editor, which must not stay on disk.
 mod editor;
-/// Sealed files: read piece by piece, kept through kills, one taken for no other.
+/// Encrypted files: constant memory, no loss when killed, and no token accepted in another place.
 mod encrypted_files;
-/// Another process of the same user tries to look into every command while it runs.
+/// Attempts of another process of the same user to read the memory of every command.
 #[cfg(target_os = "linux")]
 mod hardening;
-/// Every help page, and every command that a hint names.
+/// Help pages, and the commands that hints name.
 mod help;
-/// Conversations at rest, from outside: listed, shown, removed, damaged, closed.
+/// `chatbot history`: list, show and delete conversations, and refuse unsafe folders.
 mod history;
-/// Hostile files for `history import`: memory and time stay within the size of the file.
+/// Hostile files for `history import`: memory and time stay proportional to the size of the file.
 mod hostile_imports;
-/// Keys out of the environment and other programs' files.
+/// Keys from the environment and from files of other programs.
 mod import;
-/// Something went wrong: stop, look, keep the evidence, come back.
+/// `chatbot incident`: lockdown, assessment, evidence and recovery.
 mod incident;
-/// Who keeps the keys: the real keyring in all its states, and no store weaker than the chosen one.
+/// The choice of the key store, with a real keyring in all its states.
 mod key_stores;
-/// Keys in a real Secret Service: seen from outside, locked, silent, absent.
+/// Keys in a real Secret Service that is open, locked, silent or absent.
 mod keyring;
-/// What the OS keyring gave a moment ago, and when it is not given again.
+/// The cache of the OS keyring in the kernel, and when it is dropped.
 mod keyring_cache;
-/// The keys of providers: stored, shown, asked about, removed.
+/// API keys: store, show, check and delete them.
 mod keys;
-/// A kill at every single write of what changes keys.
+/// Kills at every write of the commands that change keys.
 mod kill_points;
-/// The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
+/// Leak search: no key and no private data leaves the program, whatever fails.
 mod leaks;
-/// How often and how much, whoever asks at once and whatever happens to the state.
+/// Rate limits and budgets under parallel requests and damaged state files.
 mod limits;
-/// A key by way of the browser.
+/// `chatbot key login` in the browser.
 mod login;
-/// What stays in memory, and no core file.
+/// Copies of a key in memory, and core files.
 mod memory;
-/// Backups in object storage: a folder, WebDAV, and a real server that speaks S3.
+/// Backups in object storage: a folder, WebDAV, and a real S3 server.
 mod object_storage;
-/// The redactor held against labelled texts.
+/// Redaction measured against labelled texts.
 mod privacy;
-/// How a provider is asked, and every way in which it can fail.
+/// The provider client: requests, streaming, retries and errors.
 mod provider;
-/// Every way in which a provider can fail, from outside.
+/// Provider failures from the command line.
 mod provider_failures;
-/// A documented Python program decrypts a conversation.
+/// The Python program in `docs/formats.md`.
 mod python;
-/// The commands, settings and links in the README and in `docs/` work.
+/// The commands, settings and links in the README and in `docs/`.
 mod readme;
-/// The day the key store is lost.
+/// Recovery of the data key from a file or from paper.
 mod recovery;
-/// `redact` as a filter.
+/// `chatbot redact` as a filter.
 mod redact;
-/// Another key for everything that was kept.
+/// Re-encryption of everything with a new data key.
 mod rekey;
+/// An older copy of the state is detected.
 mod rollback;
-/// A new key for an old one.
+/// Rotation of API keys.
 mod rotation;
-/// Keys of service accounts, swapped by an admin key.
+/// Rotation of service account keys with an admin key.
 mod service_accounts;
-/// What the program keeps of itself, when it goes badly.
+/// State files on a full disk, with open permissions, a moved clock or damaged content.
 mod state_files;
-/// What happens when the power goes, and when everybody comes at once.
+/// Kills at random moments, and many processes at once.
 mod stress;
 /// The promises the types make, asked of the compiler.
 mod style;
 /// Backups whose seals are right, and what is sealed is not.
 mod tampered_backups;
-/// What reaches a terminal, and in what form.
+/// Hostile text on the terminal.
 mod terminal;
 mod types;
-/// Money to the last billionth, and a log that cannot be quietly edited.
+/// Exact costs, and a tamper-evident audit log.
 mod usage_and_audit;
-/// The vault: made, opened, damaged, opened by Python.
+/// The vault: create, unlock, damage and decrypt it in Python.
 mod vault;
