@@ -1,4 +1,4 @@
-//! One question: what goes out, what comes back, and how it ends.
+//! `chatbot ask`: the request it sends, the output it prints and its exit codes.
 
 use super::harness::provider::{Gate, Reply, Server};
 use super::harness::sandbox::own_key;
@@ -18,7 +18,7 @@ fn error(output: &Output) -> Value {
     whole["error"].clone()
 }
 
-fn asking(replies: Server) -> (Sandbox, Server) {
+fn sandbox_with(replies: Server) -> (Sandbox, Server) {
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&replies.base_url(), "");
     (sandbox, replies)
@@ -26,7 +26,7 @@ fn asking(replies: Server) -> (Sandbox, Server) {
 
 #[test]
 fn ask_prints_only_the_answer() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("Because of Rayleigh scattering.")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("Because of Rayleigh scattering.")]));
     sandbox.run(["ask", "why is", "the sky blue?"]).stdout("Because of Rayleigh scattering.\n").check();
     let request = server.request();
     assert_eq!(request.header("authorization"), Some(format!("Bearer {}", own_key()).as_str()));
@@ -39,30 +39,30 @@ fn ask_prints_only_the_answer() {
 
 #[test]
 fn ask_json_fields() {
-    let (sandbox, _server) = asking(Server::replies([Reply::says("Your card [CREDIT_CARD_1] is safe.")]));
-    let said = value(&sandbox.run(["ask", "--json", "my card is 4111 1111 1111 1111"]).succeeds());
+    let (sandbox, _server) = sandbox_with(Server::replies([Reply::says("Your card [CREDIT_CARD_1] is safe.")]));
+    let output = value(&sandbox.run(["ask", "--json", "my card is 4111 1111 1111 1111"]).succeeds());
     let list = value(&sandbox.run(["history", "list", "--json"]).succeeds());
     let conversation = &list["conversations"][0]["id"];
     assert_eq!(
-        said,
+        output,
         json!({
-            "schema_version": 1, "id": said["id"], "conversation": conversation, "provider": "own", "model": "maker/model-1",
+            "schema_version": 1, "id": output["id"], "conversation": conversation, "provider": "own", "model": "maker/model-1",
             "text": "Your card [CREDIT_CARD_1] is safe.", "finish_reason": "stop",
             "usage": {"prompt_tokens": 12, "completion_tokens": 7, "cost": 0.000_147},
             "redactions": [{"kind": "CREDIT_CARD", "count": 1}],
         })
     );
-    assert!(said["id"].as_str().is_some_and(|id| !id.is_empty()));
+    assert!(output["id"].as_str().is_some_and(|id| !id.is_empty()));
 }
 
 #[test]
 fn ask_piped_input_is_context() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b"), Reply::says("c")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("a"), Reply::says("b"), Reply::says("c")]));
     sandbox.run(["ask", "summarise"]).stdin("line one\nline two\n").stdout("a\n").check();
     sandbox.run(["ask", "-"]).stdin("the pipe is the question\n").stdout("b\n").check();
     sandbox.run(["ask"]).stdin("so it is without any words\n").stdout("c\n").check();
-    let said: Vec<Value> = server.requests().iter().map(|r| r.json()["messages"][0]["content"].clone()).collect();
-    assert_eq!(said, ["summarise\n\nline one\nline two", "the pipe is the question", "so it is without any words"]);
+    let messages: Vec<Value> = server.requests().iter().map(|r| r.json()["messages"][0]["content"].clone()).collect();
+    assert_eq!(messages, ["summarise\n\nline one\nline two", "the pipe is the question", "so it is without any words"]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn ask_without_prompt_is_misuse() {
 
 #[test]
 fn ask_dry_run_sends_nothing() {
-    let (sandbox, _server) = asking(Server::replies([]));
+    let (sandbox, _server) = sandbox_with(Server::replies([]));
     let body = value(&sandbox.run(["ask", "--dry-run", "write to bob.miller@initech.com"]).succeeds());
     assert_eq!(body["messages"], json!([{"role": "user", "content": "write to [EMAIL_1]"}]));
     assert!(sandbox.conversations().is_empty());
@@ -90,12 +90,12 @@ fn ask_dry_run_sends_nothing() {
 
 #[test]
 fn ask_continues_conversation() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("four"), Reply::says("six")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("four"), Reply::says("six")]));
     sandbox.run(["ask", "two and two?"]).stdout("four\n").check();
     sandbox.run(["ask", "--continue", "and two more?"]).stdout("six\n").check();
     let last = server.requests().last().unwrap().json();
-    let said: Vec<&str> = last["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
-    assert_eq!(said, ["two and two?", "four", "and two more?"]);
+    let messages: Vec<&str> = last["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["two and two?", "four", "and two more?"]);
     sandbox
         .run(["ask", "--resume", "no-such", "x"])
         .stderr("chatbot: error: there is no conversation `no-such`\nchatbot: hint: list them with `chatbot history list`\n")
@@ -105,7 +105,7 @@ fn ask_continues_conversation() {
 
 #[test]
 fn ask_redacts_history_and_reply() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("Mail alice.liddell@initech.com instead."), Reply::says("done")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("Mail alice.liddell@initech.com instead."), Reply::says("done")]));
     sandbox.run(["ask", "write to bob.miller@initech.com"]).succeeds();
     sandbox.run(["ask", "--continue", "again"]).succeeds();
     for request in server.requests() {
@@ -117,12 +117,12 @@ fn ask_redacts_history_and_reply() {
 
 #[test]
 fn ask_attaches_files() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("read")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("read")]));
     sandbox.write("cwd/notes.md", "a note\n");
     sandbox.write("cwd/more.md", "another note\n");
     sandbox.run(["ask", "--file", "*.md", "what is left?"]).stdout("read\n").check();
-    let said = server.request().json()["messages"][0]["content"].as_str().unwrap().to_owned();
-    assert!(said.starts_with("what is left?\n\n") && said.contains("another note") && said.contains("notes.md"), "{said}");
+    let message = server.request().json()["messages"][0]["content"].as_str().unwrap().to_owned();
+    assert!(message.starts_with("what is left?\n\n") && message.contains("another note") && message.contains("notes.md"), "{message}");
     sandbox
         .run(["ask", "--file", "missing.md", "x"])
         .stderr("chatbot: error: there is no file `missing.md`\nchatbot: hint: [..]\n")
@@ -143,7 +143,7 @@ fn ask_without_stream() {
         "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "whole"}}],
         "usage": {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4},
     });
-    let (sandbox, server) = asking(Server::replies([Reply::json(200, &reply.to_string())]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::json(200, &reply.to_string())]));
     sandbox.run(["ask", "--no-stream", "x"]).stdout("whole\n").check();
     assert_ne!(server.request().json()["stream"], true);
 }
@@ -154,12 +154,12 @@ fn ask_exit_codes() {
     let cases = [(401, 3), (402, 6), (403, 6), (404, 1), (429, 6), (500, 7)];
     for (status, exit) in cases {
         let server = Server::always(move |_| envelope(status, "the provider's own words"));
-        let (sandbox, _server) = asking(server);
+        let (sandbox, _server) = sandbox_with(server);
         let output = sandbox.run(["ask", "--json", "x"]).output();
         assert_eq!(output.code, Some(exit), "{status}: {output:#?}");
         let error = error(&output);
         assert!(error["message"].as_str().is_some_and(|m| !m.is_empty()) && error["hint"].as_str().is_some(), "{status}: {error:#}");
-        // What was asked is kept, though it was not answered.
+        // The question is saved although no answer came.
         assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("\n  x\n"));
     }
     let mut sandbox = Sandbox::with_vault();
@@ -169,7 +169,7 @@ fn ask_exit_codes() {
 
 #[test]
 fn ask_partial_reply_is_shown_and_saved() {
-    let (sandbox, _server) = asking(Server::replies([Reply::stream().text("half an ans").reset()]));
+    let (sandbox, _server) = sandbox_with(Server::replies([Reply::stream().text("half an ans").reset()]));
     let output = sandbox.run(["ask", "x"]).fails(7);
     assert!(output.stdout.starts_with("half an ans"), "{output:#?}");
     let kept = value(&sandbox.run(["history", "show", "--json"]).succeeds());
@@ -180,7 +180,7 @@ fn ask_partial_reply_is_shown_and_saved() {
 #[test]
 fn ask_interrupt_saves_partial_reply() {
     let (began, never) = (Gate::default(), Gate::default());
-    let (sandbox, _server) = asking(Server::replies([Reply::stream().text("it begins ").tell(&began).wait(&never)]));
+    let (sandbox, _server) = sandbox_with(Server::replies([Reply::stream().text("it begins ").open_gate(&began).wait(&never)]));
     let running = sandbox.run(["ask", "x"]).start();
     began.wait();
     rustix::process::kill_process(running.pid(), rustix::process::Signal::INT).unwrap();
@@ -192,7 +192,7 @@ fn ask_interrupt_saves_partial_reply() {
 
 #[test]
 fn ask_no_log_saves_nothing() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("a"), Reply::says("b")]));
     sandbox.run(["ask", "--no-log", "x"]).stdout("a\n").check();
     sandbox.run(["ask", "--private", "x"]).stdout("b\n").check();
     assert!(sandbox.conversations().is_empty());
@@ -201,7 +201,7 @@ fn ask_no_log_saves_nothing() {
 
 #[test]
 fn ask_rate_limit_is_exact() {
-    let (sandbox, server) = asking(Server::replies([Reply::says("a"), Reply::says("b")]));
+    let (sandbox, server) = sandbox_with(Server::replies([Reply::says("a"), Reply::says("b")]));
     sandbox.configure(
         &std::fs::read_to_string(sandbox.settings())
             .unwrap()

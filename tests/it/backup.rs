@@ -1,4 +1,5 @@
-//! Backups from outside: written, checked, brought back elsewhere; what a hostile or broken one can do; and Python opening one.
+//! `chatbot backup` and `restore`: write, verify and restore backups, refuse hostile and damaged
+//! ones, and decrypt one in Python.
 
 use super::readme;
 use crate::harness::pty::Screen;
@@ -16,13 +17,13 @@ pub(super) fn parsed(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("`{}` prints no JSON ({e}): {}", output.title, output.stdout))
 }
 
-/// A house with so many conversations of four messages.
-pub(super) fn house(conversations: usize) -> Sandbox {
+/// A sandbox with this many conversations of four messages each.
+pub(super) fn sandbox_with_conversations(conversations: usize) -> Sandbox {
     let sandbox = Sandbox::with_vault();
-    let said: Vec<Value> = (0..4)
+    let messages: Vec<Value> = (0..4)
         .map(|n: usize| json!({ "role": if n.is_multiple_of(2) { "user" } else { "assistant" }, "content": format!("words {n} that are kept") }))
         .collect();
-    let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": said })).collect();
+    let all: Vec<Value> = (0..conversations).map(|n| json!({ "title": format!("number {n}"), "messages": messages })).collect();
     let file = sandbox.write("cwd/import.json", json!(all).to_string());
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     sandbox
@@ -34,11 +35,11 @@ fn backup(sandbox: &Sandbox, name: &str) -> PathBuf {
     file
 }
 
-/// The titles and texts of everything, in order of the ids.
+/// The title and the texts of every conversation, by id.
 pub(super) fn everything(sandbox: &Sandbox) -> BTreeMap<String, (String, Vec<String>)> {
-    let said = parsed(&sandbox.run(["history", "export", "--all", "--format", "json"]).succeeds());
+    let exported = parsed(&sandbox.run(["history", "export", "--all", "--format", "json"]).succeeds());
     let mut all = BTreeMap::new();
-    for one in said["conversations"].as_array().unwrap() {
+    for one in exported["conversations"].as_array().unwrap() {
         let texts = one["messages"].as_array().unwrap().iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect();
         all.insert(one["id"].as_str().unwrap().to_owned(), (one["title"].as_str().unwrap().to_owned(), texts));
     }
@@ -56,13 +57,13 @@ pub(super) fn conversations(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn backup_restores_on_another_machine() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     sandbox.configure("[limits]\nrequests_per_minute = 7\n");
     sandbox.run(["ask", "--demo", "one that is counted"]).succeeds();
-    let file = sandbox.cwd().join("house.backup");
+    let file = sandbox.cwd().join("home.backup");
     let written = sandbox.run(["backup", "--json"]).arg(&file).succeeds();
     let bytes = fs::metadata(&file).unwrap().len();
-    let expected = json!({ "schema_version": 1, "file": "[ROOT]/cwd/house.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
+    let expected = json!({ "schema_version": 1, "file": "[ROOT]/cwd/home.backup", "conversations": 4, "messages": 14, "bytes": bytes, "verified": true, "damaged": [] });
     assert_eq!(parsed(&written), expected);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(!fs::read_to_string(&file).unwrap().contains("words"));
@@ -70,7 +71,7 @@ fn backup_restores_on_another_machine() {
     sandbox
         .run(["backup", "--verify"])
         .arg(&file)
-        .stdout("[..]house.backup: intact, made [..]: 4 conversations, 14 messages, settings, usage\n")
+        .stdout("[..]home.backup: intact, made [..]: 4 conversations, 14 messages, settings, usage\n")
         .check();
 
     let other = Sandbox::with_vault();
@@ -80,8 +81,8 @@ fn backup_restores_on_another_machine() {
     let would = json!({ "schema_version": 1, "restored": 4, "skipped": 0, "conflicts": 0, "copies": [], "dry_run": true, "own": true, "keys": [], "settings": settings });
     assert_eq!(parsed(&dry), would);
     assert!(conversations(&other.data()).is_empty() && !other.settings().exists());
-    let came = "4 restored, 0 already present, 0 restored as copies\nsettings applied: `[ROOT]/[..]config.toml`\n";
-    other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(came).check();
+    let restored = "4 restored, 0 already present, 0 restored as copies\nsettings applied: `[ROOT]/[..]config.toml`\n";
+    other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(restored).check();
     assert_eq!(everything(&other), everything(&sandbox));
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "[limits]\nrequests_per_minute = 7\n");
     let usage = |s: &Sandbox| fs::read_to_string(s.state().join("usage.jsonl")).unwrap();
@@ -93,7 +94,7 @@ fn backup_restores_on_another_machine() {
     other.is_private();
 }
 
-/// Settings that run a program, send words elsewhere and let everything pass.
+/// Settings that run a program, send messages to another host and switch redaction off.
 const HOSTILE: &str = "provider = \"own\"\n[providers.own]\nbase_url = \"https://elsewhere.example/v1\"\n[alerts]\ncommand = [\"sh\", \"-c\", \"id\"]\n\
                        [privacy]\nredact = false\n[limits]\nmax_messages = 5\n";
 const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n  ! privacy.redact = false\n  ! provider = \"own\"\n  \
@@ -101,54 +102,55 @@ const HOSTILE_LIST: &str = "  ! alerts.command = [\"sh\", \"-c\", \"id\"]\n  ! p
 
 #[test]
 fn backup_settings_need_confirmation() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     sandbox.configure(HOSTILE);
-    let file = backup(&sandbox, "house.backup");
+    let file = backup(&sandbox, "home.backup");
     let count = "1 restored, 0 already present, 0 restored as copies\n";
-    let beside = |other: &Sandbox| other.settings().with_extension("toml.restored");
+    let saved_copy = |other: &Sandbox| other.settings().with_extension("toml.restored");
 
     let other = Sandbox::with_vault();
     let would = "settings in the backup, applied only if you agree; those marked `!` are never applied by `--yes`:";
     let dry = format!("1 would be restored, 0 already present, 0 would be restored as copies\n{would}\n{HOSTILE_LIST}");
     other.run(["restore", "--mine", "--dry-run"]).arg(&file).stdout(dry).check();
-    assert!(!other.settings().exists() && !beside(&other).exists());
-    // Nobody to be asked, and a `--yes`, both leave them beside.
-    let told = |why: &str| format!("settings not applied, but saved to `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
-    other.run(["restore", "--mine"]).arg(&file).stdout(format!("{count}{}", told("there is no terminal to ask on"))).check();
-    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", told("`--yes` does not apply those marked `!`"));
+    assert!(!other.settings().exists() && !saved_copy(&other).exists());
+    // Without a terminal to ask on, and with `--yes`, the settings are saved as a copy.
+    let not_applied = |why: &str| format!("settings not applied, but saved to `[ROOT]/[..]config.toml.restored`: {why}\n{HOSTILE_LIST}");
+    other.run(["restore", "--mine"]).arg(&file).stdout(format!("{count}{}", not_applied("there is no terminal to ask on"))).check();
+    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", not_applied("`--yes` does not apply those marked `!`"));
     other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert!(!other.settings().exists());
-    assert_eq!(fs::read_to_string(beside(&other)).unwrap(), HOSTILE);
-    assert_eq!(fs::metadata(beside(&other)).unwrap().permissions().mode() & 0o777, 0o600);
-    // Those that are here stay, an empty file too.
+    assert_eq!(fs::read_to_string(saved_copy(&other)).unwrap(), HOSTILE);
+    assert_eq!(fs::metadata(saved_copy(&other)).unwrap().permissions().mode() & 0o777, 0o600);
+    // Existing settings stay, even an empty file.
     other.configure("");
-    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", told("there are other settings here"));
+    let again = format!("0 restored, 1 already present, 0 restored as copies\n{}", not_applied("there are other settings here"));
     other.run(["restore", "--mine", "--yes"]).arg(&file).stdout(again).check();
     assert_eq!(fs::read_to_string(other.settings()).unwrap(), "");
 
-    // What a list is too narrow for is not hidden.
+    // A value that is too long for a line of the list is still shown whole.
     sandbox.configure(&format!("[alerts]\ncommand = [\"true\", \"{}\", \"evil\"]\n", "x".repeat(300)));
     let long = backup(&sandbox, "long.backup");
     let dry = Sandbox::with_vault().run(["restore", "--mine", "--dry-run"]).arg(&long).succeeds().stdout;
     assert!(dry.ends_with(&format!("\n  ! alerts.command = [\"true\", \"{} … and 37 more characters\n", "x".repeat(273))), "{dry}");
 
-    // Asked on a terminal, what is answered is done.
+    // On a terminal, the answer decides.
     for (answer, installed) in [("n", false), ("y", true)] {
         let other = Sandbox::with_vault();
         let mut screen = Screen::open(&other, ["restore".as_ref(), "--mine".as_ref(), file.as_os_str()], 100, 30);
         screen.wait_for("! alerts.command = [\"sh\", \"-c\", \"id\"]").wait_for("apply them? [y/N]").line(answer);
         assert_eq!(screen.end(), 0, "{}", screen.text());
-        assert_eq!((other.settings().exists(), beside(&other).exists()), (installed, !installed), "{answer}");
+        assert_eq!((other.settings().exists(), saved_copy(&other).exists()), (installed, !installed), "{answer}");
         other.is_private();
     }
 }
 
 #[test]
 fn restore_overwrites_nothing() {
-    let sandbox = house(2);
-    let file = backup(&sandbox, "house.backup");
+    let sandbox = sandbox_with_conversations(2);
+    let file = backup(&sandbox, "home.backup");
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
-    // One has grown since: everything of the backup is in it. Of the other something was taken back.
+    // The first conversation has grown since the backup and contains all of it. In the second one,
+    // a message was undone.
     sandbox.run(["ask", "--demo", "--resume", &ids[0], "more"]).succeeds();
     sandbox.run(["chat", "--demo", "--resume", &ids[1]]).stdin("/undo\nanother way\n").succeeds();
     let before = everything(&sandbox);
@@ -167,7 +169,7 @@ fn restore_overwrites_nothing() {
 
 #[test]
 fn backup_names_undecryptable_conversations() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     let files = sandbox.conversations();
     fs::write(&files[0], "gAAAAAnothing\n").unwrap();
@@ -175,11 +177,11 @@ fn backup_names_undecryptable_conversations() {
     let line = bytes.iter().position(|b| *b == b'\n').unwrap() + 1;
     bytes[line + 40] ^= 1;
     fs::write(&files[1], bytes).unwrap();
-    let file = sandbox.cwd().join("house.backup");
+    let file = sandbox.cwd().join("home.backup");
     let written = sandbox.run(["backup", "--json"]).arg(&file).fails(8);
-    let said = parsed(&written);
-    assert_eq!((&said["conversations"], &said["messages"]), (&json!(2), &json!(7)));
-    let named: Vec<&str> = said["damaged"].as_array().unwrap().iter().map(|d| d["id"].as_str().unwrap()).collect();
+    let report = parsed(&written);
+    assert_eq!((&report["conversations"], &report["messages"]), (&json!(2), &json!(7)));
+    let named: Vec<&str> = report["damaged"].as_array().unwrap().iter().map(|d| d["id"].as_str().unwrap()).collect();
     assert_eq!(named, {
         let mut both = vec![ids[0].as_str(), ids[1].as_str()];
         both.sort_by_key(|id| named.iter().position(|n| n == id));
@@ -192,7 +194,7 @@ fn backup_names_undecryptable_conversations() {
 
 #[test]
 fn backup_only_selected_conversations() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let all = everything(&sandbox);
     let ids: Vec<&String> = all.keys().collect();
     let file = sandbox.cwd().join("two.backup");
@@ -211,7 +213,7 @@ fn backup_only_selected_conversations() {
 
 #[test]
 fn restore_hostile_backup_changes_nothing() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let whole = fs::read_to_string(backup(&sandbox, "a.backup")).unwrap();
     let second = fs::read_to_string(backup(&sandbox, "b.backup")).unwrap();
     let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
@@ -228,17 +230,17 @@ fn restore_hostile_backup_changes_nothing() {
         ("a line without an end", "x".repeat(1 << 20), "hostile` is not a chatbot backup"),
         ("newer", head("\"version\":1", "\"version\":2"), "the backup has format version 2, and this program supports up to 1"),
         (
-            "dear",
+            "too expensive",
             head("m=65536", "m=4294967295"),
             "refusing the key derivation parameters in the backup: the Argon2id memory in KiB is 4294967295; it must be 19456 to 1048576",
         ),
         (
-            "cheap",
+            "too cheap",
             head("m=65536,t=3", "m=8,t=1"),
             "refusing the key derivation parameters in the backup: the Argon2id memory in KiB is 8; it must be 19456 to 1048576",
         ),
         (
-            "dear for a backup from elsewhere",
+            "too expensive for a foreign backup",
             head("m=65536", "m=262145"),
             "refusing the key derivation parameters in the backup: the Argon2id memory in KiB is 262145; it must be 19456 to 262144",
         ),
@@ -277,12 +279,12 @@ fn restore_hostile_backup_changes_nothing() {
     let empty = Sandbox::with_vault();
     for (name, text, error) in cases {
         let file = empty.write("cwd/hostile", text);
-        // That it was tried is written down.
+        // The audit log records the attempt, so the state folder is not compared.
         let kept = || empty.files().into_iter().filter(|f| !f.starts_with(empty.state())).collect::<Vec<_>>();
         let before = kept();
         let refused = empty.run(["restore", "--mine", "--json"]).arg(&file).fails(8);
-        let said: Value = serde_json::from_str(&refused.stderr).unwrap_or_else(|e| panic!("{name}: {e}: {refused:#?}"));
-        let message = said["error"]["message"].as_str().unwrap();
+        let report: Value = serde_json::from_str(&refused.stderr).unwrap_or_else(|e| panic!("{name}: {e}: {refused:#?}"));
+        let message = report["error"]["message"].as_str().unwrap();
         let fits = error.split("[..]").all(|part| message.contains(part));
         assert!(fits, "{name}: {message}");
         assert_eq!(refused.stdout, "", "{name}");
@@ -296,7 +298,7 @@ fn restore_hostile_backup_changes_nothing() {
 
 #[test]
 fn backup_survives_kill_at_any_moment() {
-    let sandbox = house(60);
+    let sandbox = sandbox_with_conversations(60);
     let all = everything(&sandbox);
     let pause = |round: u64| {
         let (_never, moment) = mpsc::channel::<()>();
@@ -311,7 +313,7 @@ fn backup_survives_kill_at_any_moment() {
             sandbox.run(["backup", "--verify"]).arg(&file).succeeds();
         }
     }
-    let file = backup(&sandbox, "house.backup");
+    let file = backup(&sandbox, "home.backup");
     let left: Vec<PathBuf> =
         sandbox.files().into_iter().filter(|f| f.starts_with(sandbox.cwd()) && f.extension().is_some_and(|e| e == "new")).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
@@ -329,7 +331,7 @@ fn backup_survives_kill_at_any_moment() {
 
 #[test]
 fn backup_sweeps_own_stale_drafts() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     let begun = "{\"format\":\"chatbot-backup\",\"version\":1,\"id\":\"abc\"}\ngAAAAA";
     let draft = |name: &str, text: &str| sandbox.write(format!("cwd/{name}.new"), text);
     let dead = [
@@ -356,7 +358,7 @@ fn backup_sweeps_own_stale_drafts() {
     for path in &strange {
         assert!(path.exists(), "{} has gone", path.display());
     }
-    // The one that was held is left behind once its holder is gone; a folder is swept like the place of a file.
+    // Without its holder the draft is stale. A backup into a folder sweeps that folder too.
     drop(holder);
     sandbox.run(["backup", "."]).succeeds();
     assert!(!strange[0].exists());
@@ -365,13 +367,13 @@ fn backup_sweeps_own_stale_drafts() {
 
 #[test]
 fn backup_includes_keys_on_request() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     sandbox.store_key("openrouter", &key);
     let without = backup(&sandbox, "without.backup");
     let with = sandbox.cwd().join("with.backup");
-    let said = sandbox.run(["backup", "--with-keys"]).arg(&with).succeeds();
-    assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
+    let output = sandbox.run(["backup", "--with-keys"]).arg(&with).succeeds();
+    assert!(output.stderr.contains("1 API key is in this backup"), "{output:#?}");
     let other = Sandbox::with_vault();
     other.run(["restore", "--mine", "--with-keys"]).arg(&without).succeeds();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
@@ -389,8 +391,8 @@ fn the_documented_program_decrypts_a_backup() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
         return ci_markers::left_out("python-backup", "no Python with `cryptography` and `argon2-cffi`");
     };
-    let sandbox = house(2);
-    let file = backup(&sandbox, "house.backup");
+    let sandbox = sandbox_with_conversations(2);
+    let file = backup(&sandbox, "home.backup");
     let output = Command::new(python)
         .args(["-c", &readme::python_that_reads("splitlines")])
         .arg(&file)

@@ -1,4 +1,4 @@
-//! The conversation on a terminal.
+//! `chatbot chat` on a terminal: commands, editing keys, interrupts and resumed conversations.
 
 use super::harness::provider::{Gate, Reply, Server};
 use super::harness::{Sandbox, Screen};
@@ -12,7 +12,7 @@ fn demo() -> (Sandbox, Screen) {
     (sandbox, screen)
 }
 
-fn with(server: &Server) -> (Sandbox, Screen) {
+fn open_chat(server: &Server) -> (Sandbox, Screen) {
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     let mut screen = sandbox.screen(["chat"]);
@@ -20,13 +20,13 @@ fn with(server: &Server) -> (Sandbox, Screen) {
     (sandbox, screen)
 }
 
-/// The text of the only message of a request that is sent last.
-fn last_said(server: &Server) -> String {
+/// The text of the last message in the last request.
+fn last_message(server: &Server) -> String {
     let body = server.requests().last().expect("a request").json();
     body["messages"].as_array().expect("messages").last().expect("a message")["content"].as_str().expect("text").to_owned()
 }
 
-fn kept(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
+fn saved_messages(sandbox: &Sandbox) -> Vec<(String, String, bool)> {
     let output = sandbox.run(["history", "show", "--json"]).succeeds();
     let value: Value = serde_json::from_str(&output.stdout).expect("JSON");
     let text = |v: &Value| v.as_str().expect("text").to_owned();
@@ -42,7 +42,7 @@ fn chat_failed_resume_keeps_current() {
     let [file] = sandbox.conversations().try_into().unwrap();
     let id = file.file_name().unwrap().to_string_lossy().split('.').next().unwrap().to_owned();
     screen.line(&format!("/resume {id}")).wait_for("already in this conversation").wait_for("\n> ");
-    // What was said in private can still be kept.
+    // A private conversation can still be saved later.
     screen.line("/incognito").wait_for("incognito").wait_for("\n> ").line("a secret place").wait_for("\n> ");
     screen.line(&format!("/resume {id}")).wait_for("error: ").wait_for("\n> ").line("/save").wait_for("\n> ").send(key::CTRL_D);
     screen.wait_for("resume with `chatbot chat --resume ");
@@ -63,8 +63,8 @@ fn chat_piped_input_sets_exit_code() {
     let server = Server::replies([Reply::json(401, r#"{"error":{"message":"no","code":401}}"#)]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
-    let said = sandbox.run(["chat"]).stdin("hello\n").fails(3);
-    assert!(said.stderr.starts_with("chatbot: error: "), "{said:#?}");
+    let output = sandbox.run(["chat"]).stdin("hello\n").fails(3);
+    assert!(output.stderr.starts_with("chatbot: error: "), "{output:#?}");
     sandbox.run(["chat", "--demo"]).stdin("hello\n").succeeds();
 }
 
@@ -78,16 +78,16 @@ fn chat_streams_the_answer() {
         .finish("stop")
         .usage(r#"{"prompt_tokens":12,"completion_tokens":7,"total_tokens":19,"cost":0.000147}"#)
         .done()]);
-    let (sandbox, mut screen) = with(&server);
+    let (sandbox, mut screen) = open_chat(&server);
     screen.line("hello").wait_for("first words");
     gate.open();
     screen.wait_for("and the last").wait_for("12→7 tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    assert_eq!(kept(&sandbox).len(), 2);
+    assert_eq!(saved_messages(&sandbox).len(), 2);
     assert!(!screen.transcript().windows(2).any(|w| w == b"\x1bM") && !has_cursor_up(&screen), "the cursor moved up: {:?}", screen.text());
 }
 
-/// Whether anything moved the cursor up, as programs do that draw over what was there.
+/// Whether a sequence moved the cursor up, as programs do that redraw earlier lines.
 fn has_cursor_up(screen: &Screen) -> bool {
     let bytes = screen.transcript();
     let mut rest = bytes.as_slice();
@@ -104,18 +104,18 @@ fn has_cursor_up(screen: &Screen) -> bool {
 #[test]
 fn chat_restores_placeholders_on_screen_only() {
     let server = Server::replies([Reply::says("I shall write to [EMAIL_1] at once.")]);
-    let (sandbox, mut screen) = with(&server);
+    let (sandbox, mut screen) = open_chat(&server);
     screen.line("write to bob.miller@initech.com").wait_for("I shall write to bob.miller@initech.com at once.").wait_for("\n> ");
     screen.line("/redact show").wait_for("[EMAIL_1]").wait_for("bob.miller@initech.com").wait_for("\n> ").line("/exit");
     assert_eq!(screen.end(), 0);
-    assert_eq!(last_said(&server), "write to [EMAIL_1]");
-    assert!(kept(&sandbox).iter().all(|(_, text, _)| !text.contains("initech")));
+    assert_eq!(last_message(&server), "write to [EMAIL_1]");
+    assert!(saved_messages(&sandbox).iter().all(|(_, text, _)| !text.contains("initech")));
 }
 
 #[test]
 fn chat_neutralizes_terminal_escapes() {
     let server = Server::replies([Reply::stream().text("a\u{1b}").text("]0;owned\u{7}b\u{1b}[2J\u{202e}c").finish("stop").done()]);
-    let (_sandbox, mut screen) = with(&server);
+    let (_sandbox, mut screen) = open_chat(&server);
     screen.line("hello").wait_for("<U+202E>c").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let bytes = screen.transcript();
@@ -131,20 +131,20 @@ fn chat_ctrl_c_clears_line_ctrl_d_exits() {
     screen.send(key::CTRL_C).wait_for("\n> ").line("hello").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     screen.wait_for("resume with `chatbot chat --resume ");
     assert_eq!(screen.end(), 0);
-    let kept = kept(&sandbox);
+    let kept = saved_messages(&sandbox);
     assert_eq!(kept.len(), 2, "{kept:#?}");
     assert_eq!(kept[0].1, "hello");
 }
 
 #[test]
 fn chat_ctrl_c_saves_partial_answer() {
-    let (came, never) = (Gate::default(), Gate::default());
-    let server = Server::replies([Reply::stream().text("half of it").tell(&came).wait(&never), Reply::says("whole")]);
-    let (sandbox, mut screen) = with(&server);
+    let (arrived, never) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("half of it").open_gate(&arrived).wait(&never), Reply::says("whole")]);
+    let (sandbox, mut screen) = open_chat(&server);
     screen.line("hello").wait_for("half of it").send(key::CTRL_C).wait_for("stopped").wait_for("\n> ");
     screen.line("again").wait_for("whole").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let kept = kept(&sandbox);
+    let kept = saved_messages(&sandbox);
     assert_eq!(kept[1], ("assistant".to_owned(), "half of it".to_owned(), true));
     assert_eq!(kept.len(), 4);
 }
@@ -152,15 +152,15 @@ fn chat_ctrl_c_saves_partial_answer() {
 #[test]
 fn chat_pastes_stay_whole() {
     let server = Server::replies([Reply::says("one"), Reply::says("two"), Reply::says("three"), Reply::says("four")]);
-    let (_sandbox, mut screen) = with(&server);
+    let (_sandbox, mut screen) = open_chat(&server);
     screen.paste("line one\nline two\n\nline four").send(key::ENTER).wait_for("one\n").wait_for("\n> ");
-    assert_eq!(last_said(&server), "line one\nline two\n\nline four");
+    assert_eq!(last_message(&server), "line one\nline two\n\nline four");
     screen.send("first").send(key::CTRL_J).send("second").send(key::ENTER).wait_for("two\n").wait_for("\n> ");
-    assert_eq!(last_said(&server), "first\nsecond");
+    assert_eq!(last_message(&server), "first\nsecond");
     screen.line("it goes on \\").line("here").wait_for("three").wait_for("\n> ");
-    assert!(matches!(last_said(&server).as_str(), "it goes on \nhere" | "it goes on\nhere"), "{:?}", last_said(&server));
+    assert!(matches!(last_message(&server).as_str(), "it goes on \nhere" | "it goes on\nhere"), "{:?}", last_message(&server));
     screen.line("\"\"\"").line("in a").line("block").line("\"\"\"").wait_for("four").wait_for("\n> ");
-    assert_eq!(last_said(&server), "in a\nblock");
+    assert_eq!(last_message(&server), "in a\nblock");
     screen.send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
 }
@@ -175,36 +175,36 @@ fn chat_slash_commands_are_not_sent() {
     screen.line("/usage").wait_for("1 of 20").wait_for("\n> ");
     screen.line("/quit");
     assert_eq!(screen.end(), 0);
-    let kept = kept(&sandbox);
+    let kept = saved_messages(&sandbox);
     assert_eq!((kept.len(), kept[0].1.as_str()), (2, "/usr/bin is a folder"));
 }
 
 #[test]
 fn chat_unknown_command_suggests() {
     let sandbox = Sandbox::under_one_root();
-    let said = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
-    let told = "chatbot: error: `/usage` takes no arguments
+    let output = sandbox.run(["chat", "--demo", "--no-log"]).stdin("/usage --json\n/redact off emial\n/budget abc\n").fails(2);
+    let expected = "chatbot: error: `/usage` takes no arguments
 chatbot: hint: type `/usage` alone, or `//usage …` to send it as a message
 chatbot: error: `EMIAL` is not a known kind
 chatbot: hint: did you mean `EMAIL`?
 chatbot: error: not an amount in dollars
 chatbot: hint: type `/budget 0.50` or `/budget off`\n";
-    assert_eq!((said.stdout.as_str(), said.stderr.as_str()), ("", told));
+    assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", expected));
 }
 
 #[test]
 fn chat_retry_and_undo() {
     let server = Server::replies([Reply::says("first try"), Reply::says("second try"), Reply::says("after")]);
-    let (sandbox, mut screen) = with(&server);
+    let (sandbox, mut screen) = open_chat(&server);
     screen.line("question").wait_for("first try").wait_for("\n> ");
     screen.line("/retry").wait_for("second try").wait_for("\n> ");
-    assert_eq!(last_said(&server), "question");
+    assert_eq!(last_message(&server), "question");
     screen.line("/undo").wait_for("removed the last exchange").wait_for("\n> ");
     screen.line("another").wait_for("after").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let body = server.requests().last().unwrap().json();
     assert_eq!(body["messages"].as_array().unwrap().len(), 1, "{body:#}");
-    let kept = kept(&sandbox);
+    let kept = saved_messages(&sandbox);
     assert_eq!(kept.iter().map(|(_, text, _)| text.as_str()).collect::<Vec<_>>(), ["another", "after"]);
 }
 
@@ -224,7 +224,7 @@ fn chat_undo_to_start_leaves_nothing() {
     assert_eq!(screen.end(), 0);
     let list = sandbox.run(["history", "list"]).succeeds().stdout;
     assert!(list.contains("what was meant") && !list.contains("slip"), "{list}");
-    assert_eq!(kept(&sandbox).len(), 2);
+    assert_eq!(saved_messages(&sandbox).len(), 2);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn chat_resumes_conversation() {
         screen.wait_for("resumed a conversation with").wait_for("\n> ").line("more").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
         assert_eq!(screen.end(), 0);
     }
-    assert_eq!(kept(&sandbox).len(), 6);
+    assert_eq!(saved_messages(&sandbox).len(), 6);
 }
 
 #[test]
@@ -348,9 +348,9 @@ fn chat_switch_provider_keeps_history() {
     screen.line("sure?").wait_for("still a heron").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let body = second.requests().last().unwrap().json();
-    let said: Vec<&str> = body["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
-    assert_eq!((body["model"].as_str().unwrap(), said), ("two/model", vec!["which bird?", "a heron", "sure?"]));
-    assert_eq!(kept(&sandbox).len(), 4);
+    let messages: Vec<&str> = body["messages"].as_array().unwrap().iter().map(|m| m["content"].as_str().unwrap()).collect();
+    assert_eq!((body["model"].as_str().unwrap(), messages), ("two/model", vec!["which bird?", "a heron", "sure?"]));
+    assert_eq!(saved_messages(&sandbox).len(), 4);
 }
 
 #[test]
@@ -365,7 +365,7 @@ fn chat_save_keeps_private_conversation() {
     screen.line("and this").wait_for("tok").wait_for("> ").line("/save").wait_for("is already saved as").wait_for("> ");
     screen.line("/undo").wait_for("removed the last exchange").wait_for("> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let kept = kept(&sandbox);
+    let kept = saved_messages(&sandbox);
     assert_eq!((kept.len(), kept[0].1.as_str()), (2, "mail [EMAIL_1]"));
 }
 
@@ -380,14 +380,14 @@ fn chat_rename_export_and_delete() {
     screen.line("/export talk.html").wait_for("already exists").wait_for("\n> ");
     assert!(std::fs::read_to_string(sandbox.cwd().join("talk.html")).unwrap().contains("On herons and [EMAIL_1]"));
     screen.line("more").wait_for("tok").wait_for("\n> ");
-    assert_eq!(kept(&sandbox).len(), 4);
+    assert_eq!(saved_messages(&sandbox).len(), 4);
     screen.line("/delete").wait_for("delete conversation").line("n").wait_for("\n> ");
     assert_eq!(sandbox.conversations().len(), 1);
     screen.line("/delete").wait_for("delete conversation").line("y").wait_for("deleted ").wait_for("\n> ");
     assert!(sandbox.conversations().is_empty());
     screen.line("a new one").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    assert_eq!(kept(&sandbox).len(), 2);
+    assert_eq!(saved_messages(&sandbox).len(), 2);
 }
 
 #[test]
@@ -401,8 +401,8 @@ fn chat_message_written_in_editor() {
     screen.wait_for("\n> ").line("/edit it begins").wait_for("it begins and then some").wait_for("tok").wait_for("\n> ");
     screen.send("typed\x0f").wait_for("typed and then some").wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    let said: Vec<String> = kept(&sandbox).into_iter().filter(|m| m.0 == "user").map(|m| m.1).collect();
-    assert_eq!(said, ["it begins and then some", "typed and then some"]);
+    let messages: Vec<String> = saved_messages(&sandbox).into_iter().filter(|m| m.0 == "user").map(|m| m.1).collect();
+    assert_eq!(messages, ["it begins and then some", "typed and then some"]);
     let inherited: Vec<_> = sandbox.files_with(super::harness::sandbox::key().as_bytes());
     assert!(inherited.is_empty() && sandbox.files().iter().any(|f| f.ends_with("inherited")), "{inherited:?}");
 }

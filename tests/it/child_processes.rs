@@ -1,5 +1,5 @@
-//! What is started from here: the passphrase's program, the one for alarms, editor, pager, browser. None of them is given a key,
-//! and none leaves a core file.
+//! Child processes: the passphrase command, the alert command, the editor, the pager and the
+//! browser get no key and leave no core file.
 
 use crate::harness::provider::{Reply, Server};
 use crate::harness::pty::key::{CTRL_D, ENTER};
@@ -10,24 +10,24 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Values that stand in the environment and belong to nobody but this program.
+/// Secrets in the environment that no child process may inherit.
 const CANARIES: [(&str, &str); 11] = [
     ("OPENROUTER_API_KEY", "canary-of-the-provider"),
     ("OPENAI_API_KEY", "canary-of-another"),
     ("SOME_TOKEN", "canary-of-a-token"),
     ("MY_SECRET_WORD", "canary-of-a-secret"),
-    // Names that say nothing about their value, in any spelling.
+    // Names without a telling word, in any spelling.
     ("WEBDAV_PASSWORD", "canary-of-the-storage"),
     ("http_proxy", "http://user:canary-of-the-proxy@127.0.0.1:9"),
     ("Gh_Pat", "canary-of-a-pat"),
     ("groq_api_key", "canary-in-small-letters"),
     ("DATABASE_URL", "postgres://app:canary-of-a-database@db/app"),
     ("PGPASS", "canary-of-postgres"),
-    // What the settings call a key is one, whatever it is called.
-    ("HOUSE_WORD", "canary-of-the-settings"),
+    // A variable that the settings name as a key is secret whatever its name is.
+    ("SITE_VALUE", "canary-of-the-settings"),
 ];
 
-/// A program that writes down what it was given, and then does its work.
+/// A program that records its environment, arguments and limits, then runs `work`.
 fn spy(sandbox: &Sandbox, name: &str, work: &str) -> (PathBuf, PathBuf) {
     let seen = sandbox.root().join(format!("{name}.seen"));
     let script = format!(
@@ -39,8 +39,8 @@ fn spy(sandbox: &Sandbox, name: &str, work: &str) -> (PathBuf, PathBuf) {
     (program, seen)
 }
 
-/// Waits until it has looked, and holds what it saw against every secret there is.
-fn saw_nothing(seen: &Path) {
+/// Waits for the record of a spy and checks that no secret is in it.
+fn assert_no_secret_seen(seen: &Path) {
     let begun = Instant::now();
     while !seen.exists() {
         assert!(begun.elapsed() < Duration::from_secs(20), "{} was never run", seen.display());
@@ -56,9 +56,10 @@ fn saw_nothing(seen: &Path) {
     std::fs::remove_file(seen).unwrap();
 }
 
-/// A home with a stored key, canaries in its environment, and a provider that refuses everything.
-fn house() -> (Sandbox, Server) {
-    // A limit that was 0 from the beginning would not show who set it.
+/// A home with a stored key, canaries in its environment, and a provider that refuses every
+/// request.
+fn home_and_server() -> (Sandbox, Server) {
+    // If the limit were 0 already, the test could not tell who set it.
     let maximum = getrlimit(Resource::Core).maximum;
     setrlimit(Resource::Core, Rlimit { current: maximum, maximum }).unwrap();
     let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
@@ -73,40 +74,40 @@ fn house() -> (Sandbox, Server) {
 
 fn settings(sandbox: &Sandbox, server: &Server, more: &str) {
     sandbox.configure(&format!(
-        "provider = \"own\"\n{more}\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:HOUSE_WORD\"\nmodel = \"m\"\n",
+        "provider = \"own\"\n{more}\n[providers.own]\nbase_url = \"{}\"\nkey = \"env:SITE_VALUE\"\nmodel = \"m\"\n",
         server.base_url()
     ));
 }
 
 #[test]
 fn child_passphrase_command_gets_no_key() {
-    let (mut sandbox, server) = house();
+    let (mut sandbox, server) = home_and_server();
     settings(&sandbox, &server, "");
     let file = sandbox.write("passphrase", PASSPHRASE);
     let (program, seen) = spy(&sandbox, "askpass", &format!("cat {}", file.display()));
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     sandbox.store_key("openrouter", &key());
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
 }
 
 #[test]
 fn child_alert_command_gets_no_key() {
-    let (sandbox, server) = house();
+    let (sandbox, server) = home_and_server();
     let (program, seen) = spy(&sandbox, "alarmed", "cat >/dev/null");
     settings(&sandbox, &server, &format!("[alerts]\ncommand = [{:?}]\n", program.display().to_string()));
     for _ in 0..4 {
         sandbox.run(["ask", "--no-log", "hello"]).fails(3);
     }
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
 }
 
 #[test]
 fn child_editor_pager_browser_get_no_key() {
-    let (mut sandbox, server) = house();
+    let (mut sandbox, server) = home_and_server();
     settings(&sandbox, &server, "");
     sandbox.make_vault();
     sandbox.store_key("openrouter", &key());
@@ -118,10 +119,10 @@ fn child_editor_pager_browser_get_no_key() {
     sandbox.set("VISUAL", &editor);
     let mut screen = sandbox.screen(["config", "edit"]);
     screen.end();
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen.wait_for("> ").send("/edit").send(ENTER);
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     screen.wait_for("> ").send(CTRL_D);
     screen.end();
 
@@ -129,18 +130,18 @@ fn child_editor_pager_browser_get_no_key() {
     sandbox.set("PAGER", &pager);
     let mut screen = Screen::open(&sandbox, ["history", "show"], 60, 6);
     assert_eq!(screen.end(), 0);
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
 
     let (_, seen) = spy(&sandbox, "xdg-open", "true");
     let mut screen = sandbox.screen(["key", "login", "--provider", "openrouter", "--profile", "new"]);
     screen.wait_for("Waiting for the browser");
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     screen.kill();
 }
 
 #[test]
 fn child_inherits_configured_variables_only() {
-    let (mut sandbox, server) = house();
+    let (mut sandbox, server) = home_and_server();
     sandbox.set("OP_SERVICE_ACCOUNT_TOKEN", "the-manager-of-passwords");
     settings(&sandbox, &server, "[children]\npass_env = [\"OP_SERVICE_ACCOUNT_TOKEN\"]\n");
     let file = sandbox.write("passphrase", PASSPHRASE);
@@ -151,7 +152,7 @@ fn child_inherits_configured_variables_only() {
     );
     sandbox.set("CHATBOT_PASSPHRASE_COMMAND", &program);
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
-    saw_nothing(&seen);
+    assert_no_secret_seen(&seen);
     assert_eq!(std::fs::read_to_string(sandbox.root().join("token")).unwrap(), "the-manager-of-passwords");
     for refused in ["OPENROUTER_API_KEY", "webdav_password", "CHATBOT_PASSPHRASE_FILE", "A=B", ""] {
         settings(&sandbox, &server, &format!("[children]\npass_env = [{refused:?}]\n"));

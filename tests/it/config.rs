@@ -1,4 +1,4 @@
-//! The settings file and the audit log, from outside.
+//! `chatbot config`, and how the program reacts to invalid settings.
 
 use crate::harness::Sandbox;
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn config_check_reports_line_and_reason() {
     assert!(output.stdout.contains("line 2: `limits.requests_per_minute`"), "{}", output.stdout);
     assert!(output.stdout.contains("line 3: ") && output.stdout.contains("did you mean `limits.requests_per_hour`?"), "{}", output.stdout);
     assert_eq!(output.stdout.matches("line 2").count(), 1, "{}", output.stdout);
-    // Who wrote it down to protect themselves is not passed over.
+    // An invalid setting stops every command: the user may have meant it as a protection.
     let output = sandbox.run(["ask", "--demo", "x"]).fails(2);
     assert!(output.stderr.contains("line 2") && output.stderr.contains("hint: "), "{}", output.stderr);
     sandbox.run(["ask", "--demo", "x", "--config", "/nowhere/config.toml"]).fails(2);
@@ -45,7 +45,7 @@ fn config_check_reports_line_and_reason() {
 #[test]
 fn audit_list_holds_numbers_and_names() {
     let sandbox = Sandbox::with_vault();
-    sandbox.run(["ask", "--demo", "nobody writes down that bob.miller@initech.com likes herons"]).succeeds();
+    sandbox.run(["ask", "--demo", "no one writes down that bob.miller@initech.com likes herons"]).succeeds();
     let log = sandbox.run(["audit", "--json"]).succeeds().stdout;
     let records: Vec<Value> = log.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert!(records.len() >= 3, "{log}");
@@ -77,7 +77,7 @@ fn config_edit_checks_result() {
     sandbox.write("editor", "#!/bin/sh\nprintf 'provider = 7\\n' >\"$1\"\n");
     let output = sandbox.run(["config", "edit"]).fails(9);
     assert!(output.stdout.contains("line 1: `provider`"), "{}", output.stdout);
-    // On a terminal it is offered again until it is right.
+    // On a terminal, `config edit` offers to edit again until the file is valid.
     let mut screen = sandbox.screen(["config", "edit"]);
     screen.wait_for("line 1: `provider`").wait_for("edit it again?");
     sandbox.write("editor", "#!/bin/sh\nprintf 'provider = \"openai\"\\n' >\"$1\"\n");
@@ -94,8 +94,8 @@ fn config_misspelt_limit_stops() {
         ("[limits]\nrequest_per_hour = 3\n", "limits.request_per_hour", "limits.requests_per_hour"),
     ] {
         sandbox.configure(line);
-        let said = sandbox.run(["ask", "--demo", "hello"]).fails(2).stderr;
-        assert!(said.contains(&format!("`{key}`")) && said.contains(&format!("did you mean `{meant}`?")), "{said}");
+        let stderr = sandbox.run(["ask", "--demo", "hello"]).fails(2).stderr;
+        assert!(stderr.contains(&format!("`{key}`")) && stderr.contains(&format!("did you mean `{meant}`?")), "{stderr}");
     }
     sandbox.configure("colour = 1\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
@@ -117,7 +117,7 @@ fn proxy_notice_omits_password() {
     screen.wait_for("extra.pem").wait_for("trusted as well");
     assert_ne!(screen.end(), 0);
     assert!(!screen.text().contains("requests go through"), "{}", screen.text());
-    // A script is told nothing, and neither is who asks a server on this machine.
+    // Neither a script nor the user of a local server gets the warning.
     let output = sandbox.run(["ask", "hi"]).output();
     assert!(!output.stderr.contains("trusted as well"), "{}", output.stderr);
 }

@@ -1,5 +1,5 @@
-//! Conversations from outside: listed, searched, renamed, exported, imported, removed; and what a file, a disk or a second process
-//! can do to them.
+//! Saved conversations: list, search, rename, export, import, delete, and what a damaged file, a
+//! full disk or a second process does to them.
 
 use crate::harness::sandbox::CHEAP;
 use crate::harness::{Output, Sandbox, ci_markers};
@@ -16,11 +16,11 @@ fn parsed(output: &Output) -> Value {
     serde_json::from_str(&output.stdout).unwrap_or_else(|e| panic!("`{}` prints no JSON ({e}): {}", output.title, output.stdout))
 }
 
-/// Conversations in the form of a list of messages.
-fn imported(sandbox: &Sandbox, conversations: &[&[(&str, &str)]]) -> Vec<String> {
+/// Imports conversations from a list of messages and returns their ids.
+fn import_messages(sandbox: &Sandbox, conversations: &[&[(&str, &str)]]) -> Vec<String> {
     let all: Vec<Value> = conversations
         .iter()
-        .map(|said| json!({ "messages": said.iter().map(|(role, text)| json!({ "role": role, "content": text })).collect::<Vec<_>>() }))
+        .map(|messages| json!({ "messages": messages.iter().map(|(role, text)| json!({ "role": role, "content": text })).collect::<Vec<_>>() }))
         .collect();
     let file = sandbox.write("cwd/import.json", json!(all).to_string());
     let output = sandbox.run(["history", "import", "--json"]).arg(&file).succeeds();
@@ -40,7 +40,7 @@ fn ids(sandbox: &Sandbox) -> Vec<String> {
     list["conversations"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Every file of the house and what is in it.
+/// Every file below `folder` with its content.
 fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
@@ -53,7 +53,7 @@ fn snapshot(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 #[test]
 fn history_search_shows_matches() {
     let sandbox = Sandbox::with_vault();
-    let ids = imported(
+    let ids = import_messages(
         &sandbox,
         &[
             &[("user", "How do I sharpen a chisel?"), ("assistant", "On a whetstone, at twenty-five degrees.")],
@@ -94,7 +94,7 @@ fn history_search_shows_matches() {
 #[test]
 fn history_rename_and_delete_change_list() {
     let sandbox = Sandbox::with_vault();
-    let ids_made = imported(&sandbox, &[&[("user", "first")], &[("user", "second")], &[("user", "third")]]);
+    let ids_made = import_messages(&sandbox, &[&[("user", "first")], &[("user", "second")], &[("user", "third")]]);
     sandbox.run(["history", "rename", &ids_made[0], "mail", "of", "bob.miller@initech.com"]).check();
     let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
     let titles: BTreeMap<&str, &str> =
@@ -126,11 +126,11 @@ fn history_prune_and_retention() {
     sandbox.configure("[privacy]\nretention = { pii = \"redact\", days = 30 }\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 2, "the old one is gone, and this one is new");
-    // A second time within the day costs nothing, and removes nothing.
+    // Retention runs once a day, so a second run on the same day removes nothing.
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 4);
-    // A clock that leaps is not believed at once.
+    // A clock that jumps forward is not trusted at once.
     sandbox.write(sandbox.state().join("retention"), "2020-01-01T00:00:00.000Z\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     assert_eq!(ids(&sandbox).len(), 5);
@@ -139,7 +139,7 @@ fn history_prune_and_retention() {
 #[test]
 fn history_export_is_redacted_and_reimportable() {
     let sandbox = Sandbox::with_vault();
-    let ids = imported(
+    let ids = import_messages(
         &sandbox,
         &[&[("system", "be brief"), ("user", "<script>alert(1)</script> of bob.miller@initech.com"), ("assistant", "a & b")]],
     );
@@ -159,11 +159,11 @@ fn history_export_is_redacted_and_reimportable() {
     let id = back["imported"][0].as_str().unwrap();
     assert_ne!(id, ids[0]);
     assert_eq!(texts(&other, id), texts(&sandbox, &ids[0]));
-    // What came before is passed over, and so is what never left.
-    for house in [&other, &sandbox] {
-        house.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
+    // The import skips what was imported earlier and what never left this home.
+    for home in [&other, &sandbox] {
+        home.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
     }
-    // Standing instructions from elsewhere are there to be read, and go nowhere.
+    // An imported system prompt is shown but never sent.
     let body = other.run(["ask", "--demo", "--dry-run", "--resume", id, "and now?"]).succeeds().stdout;
     assert!(body.contains("a & b") && !body.contains("be brief"), "{body}");
 }
@@ -174,13 +174,13 @@ fn conversation_in_use_refuses_second_writer() {
     let mut screen = sandbox.screen(["chat", "--demo"]);
     screen.wait_for("> ").line("the first of us").wait_for("demo");
     let id = loop {
-        // It is on the disk before it is answered; the list may come before even that.
+        // The conversation is saved before the answer arrives. The list may be read even earlier.
         if let Some(id) = ids(&sandbox).into_iter().next() {
             break id;
         }
     };
-    let told = sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).fails(8);
-    assert!(told.stderr.starts_with(&format!("chatbot: error: conversation `{id}` is open in another chatbot process\n")), "{told:#?}");
+    let output = sandbox.run(["ask", "--demo", "--resume", &id, "the second"]).fails(8);
+    assert!(output.stderr.starts_with(&format!("chatbot: error: conversation `{id}` is open in another chatbot process\n")), "{output:#?}");
     assert_eq!(texts(&sandbox, &id)[0], "the first of us");
     let busy = sandbox.run(["history", "rekey", "--yes"]).fails(8);
     assert!(busy.stderr.contains("another chatbot is running"), "{busy:#?}");
@@ -191,14 +191,14 @@ fn conversation_in_use_refuses_second_writer() {
 #[test]
 fn conversation_damage_costs_one_message() {
     let sandbox = Sandbox::with_vault();
-    let said: Vec<(&str, String)> =
+    let messages: Vec<(&str, String)> =
         (0..30).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, format!("message number {n}"))).collect();
-    let said: Vec<(&str, &str)> = said.iter().map(|(role, text)| (*role, text.as_str())).collect();
-    let id = imported(&sandbox, &[&said]).remove(0);
+    let messages: Vec<(&str, &str)> = messages.iter().map(|(role, text)| (*role, text.as_str())).collect();
+    let id = import_messages(&sandbox, &[&messages]).remove(0);
     let file = sandbox.conversations().remove(0);
     let whole = fs::read(&file).unwrap();
-    let right: Vec<String> = said.iter().map(|(_, text)| (*text).to_owned()).collect();
-    // Every byte is flipped within the program's own tests; here some of them, through the front door.
+    let right: Vec<String> = messages.iter().map(|(_, text)| (*text).to_owned()).collect();
+    // The unit tests flip every byte. Here some are flipped and read through the command line.
     for at in (0..whole.len()).step_by(whole.len() / 40) {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;
@@ -222,9 +222,10 @@ fn conversation_damage_costs_one_message() {
 #[test]
 fn rekey_survives_kill_at_any_moment() {
     let sandbox = Sandbox::with_vault();
-    let said: Vec<(&str, &str)> = (0..20).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, "some words that are kept")).collect();
-    let many: Vec<&[(&str, &str)]> = (0..40).map(|_| said.as_slice()).collect();
-    imported(&sandbox, &many);
+    let messages: Vec<(&str, &str)> =
+        (0..20).map(|n| (if n % 2 == 0 { "user" } else { "assistant" }, "some words that are kept")).collect();
+    let many: Vec<&[(&str, &str)]> = (0..40).map(|_| messages.as_slice()).collect();
+    import_messages(&sandbox, &many);
     let before = fs::read(&sandbox.conversations()[0]).unwrap();
     let mut killed = 0;
     for round in 0..ci_markers::rounds(12) {
@@ -239,10 +240,11 @@ fn rekey_survives_kill_at_any_moment() {
     let last = sandbox.run(["history", "rekey", "--yes"]).succeeds();
     assert_eq!(last.stdout, "re-encrypted 40 conversations; the old key was deleted\n");
     sandbox.run(["history", "verify"]).stdout("40 conversations, 800 messages: nothing is damaged\n").check();
-    // Of what is kept, nothing half-written stays. A draft of the log's head or of a cache may: they are never read.
+    // No draft of saved data may stay. Drafts of the log's head or of a cache may: they are never
+    // read.
     let half: Vec<_> = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new")).collect();
     assert!(half.iter().all(|f| !f.to_string_lossy().contains("/data/")), "something half-written stays: {half:?}");
-    // What was copied before opens with no key that is left.
+    // No remaining key decrypts a copy from before the re-encryption.
     fs::write(&sandbox.conversations()[0], before).unwrap();
     sandbox.run(["history", "verify"]).fails(9);
 }
@@ -259,11 +261,11 @@ fn conversation_survives_full_or_readonly_disk() {
     sandbox.set("CHATBOT_HOME", disk.join("home"));
     sandbox.make_vault();
     sandbox.run(["ask", "--demo", "a first message"]).succeeds();
-    let mut room = Vec::new();
-    while fs::write(disk.join(format!("filler{}", room.len())), vec![0_u8; 4096]).is_ok() {
-        room.push(());
+    let mut fillers = Vec::new();
+    while fs::write(disk.join(format!("filler{}", fillers.len())), vec![0_u8; 4096]).is_ok() {
+        fillers.push(());
     }
-    let full = sandbox.run(["ask", "--demo", "--continue", &"a message for which there is no room ".repeat(100)]).output();
+    let full = sandbox.run(["ask", "--demo", "--continue", &"a message for which there is no space ".repeat(100)]).output();
     assert_eq!(full.code, Some(8), "{full:#?}");
     assert!(full.stderr.contains("no space left"), "{full:#?}");
     sandbox.run(["history", "verify"]).stdout("1 conversation, 2 messages: nothing is damaged\n").check();
@@ -276,10 +278,10 @@ fn conversation_survives_full_or_readonly_disk() {
     assert!(readable.stdout.contains("a first message"));
     sandbox.run(["ask", "--demo", "--continue", "more"]).fails(8);
     assert!(mount(&["-o", "remount,rw"]));
-    for n in 0..room.len() {
+    for n in 0..fillers.len() {
         fs::remove_file(disk.join(format!("filler{n}"))).unwrap();
     }
-    sandbox.run(["ask", "--demo", "--continue", "there is room again"]).succeeds();
+    sandbox.run(["ask", "--demo", "--continue", "there is space again"]).succeeds();
     sandbox.run(["history", "verify"]).stdout("1 conversation, 4 messages: nothing is damaged\n").check();
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
     ci_markers::ran("archive-disk-full");
@@ -294,34 +296,35 @@ fn conversation_replaced_while_open_loses_nothing() {
     let away = sandbox.root().join("away");
     fs::rename(&folder, &away).unwrap();
     screen.line("while it is gone").wait_for("was removed or replaced while it was open").wait_for("`/save`").wait_for("\n> ");
-    assert!(!folder.exists(), "it was made anew");
+    assert!(!folder.exists(), "the folder was created again");
     screen.line("/save").wait_for("saved as ").wait_for("\n> ").line("after").wait_for("tok").wait_for("\n> ");
     screen.send(crate::harness::pty::key::CTRL_D);
     assert_eq!(screen.end(), 0);
     let kept = texts(&sandbox, &ids(&sandbox)[0]);
     assert_eq!((kept[0].as_str(), kept[2].as_str(), kept.len()), ("before", "after", 4));
-    // Put back, the old one is as it was.
+    // The original is unchanged when it is moved back.
     for entry in fs::read_dir(&away).unwrap().map(Result::unwrap) {
         fs::rename(entry.path(), folder.join(entry.file_name())).unwrap();
     }
     sandbox.run(["history", "verify"]).stdout("2 conversations, 6 messages: nothing is damaged\n").check();
 }
 
-/// What a quota, a worn-out disk and a full one answer, once to every single call by which a turn changes a file.
+/// Refuses each system call of a turn that changes a file once, with the error of a quota, a broken
+/// disk or a full one.
 #[test]
 fn conversation_survives_refused_system_calls() {
     let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("refused-system-calls", "no strace that may look") };
     let refusals = [("EDQUOT", "write"), ("EIO", "fdatasync,fsync"), ("ENOSPC", "rename,mkdir")];
     std::thread::scope(|scope| {
-        refusals.map(|(error, calls)| scope.spawn(|| refused_everywhere(&strace, error, calls))).map(|t| t.join().unwrap())
+        refusals.map(|(error, calls)| scope.spawn(|| refuse_each_call(&strace, error, calls))).map(|t| t.join().unwrap())
     });
     ci_markers::ran("refused-system-calls");
 }
 
-fn refused_everywhere(strace: &Path, error: &str, calls: &str) {
+fn refuse_each_call(strace: &Path, error: &str, calls: &str) {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
-    let id = imported(&sandbox, &[&[("user", "one"), ("assistant", "two")]]).remove(0);
+    let id = import_messages(&sandbox, &[&[("user", "one"), ("assistant", "two")]]).remove(0);
     let turn = |filter: &str, words: &str| {
         let seen = sandbox.root().join("seen");
         let mut traced = Command::new(strace);
@@ -352,7 +355,7 @@ fn refused_everywhere(strace: &Path, error: &str, calls: &str) {
 #[test]
 fn history_list_changes_only_its_cache() {
     let sandbox = Sandbox::with_vault();
-    imported(&sandbox, &[&[("user", "one")], &[("user", "two")]]);
+    import_messages(&sandbox, &[&[("user", "one")], &[("user", "two")]]);
     let before = snapshot(&sandbox.data());
     sandbox.run(["history", "list"]).succeeds();
     sandbox.run(["history", "search", "one"]).succeeds();
@@ -360,7 +363,7 @@ fn history_list_changes_only_its_cache() {
     assert_eq!(snapshot(&sandbox.data()), before);
 }
 
-/// The index that `mods` keeps, with columns that came later, and one that leads nowhere.
+/// The index of `mods`, with columns of later versions and one entry without a file.
 const MODS: &str = r#"
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
@@ -372,7 +375,8 @@ for id, title in [("df31ae23ab8b75b5643c2f846c570997edc71333", "the tide"), ("ff
 db.commit()
 "#;
 
-/// Three messages as Go's `gob` writes them: the types first, then a question, what a tool said, and an answer.
+/// Three messages in Go's `gob` format: type definitions, a question, a tool's result and an
+/// answer.
 const GOB: &[u8] = b"\x0d\xff\x81\x02\x01\x02\xff\x82\x00\x01\xff\x84\x00\x00\
 4\xff\x83\x03\x01\x01\x07Message\x01\xff\x84\x00\x01\x03\x01\x04Role\x01\x0c\x00\x01\x07Content\x01\x0c\x00\x01\x05Other\x01\x06\x00\x00\x00\
 R\xff\x82\x00\x03\x01\x04user\x01\x1bwrite to bob@initech.com, 1\x01\x07\x00\x01\x04tool\x01\x02{}\x00\x01\x09assistant\x01\x0fit comes at six\x00";
@@ -395,7 +399,7 @@ fn import_mods_conversations() {
     assert_eq!((&one["title"], &one["provider"], &one["model"]), (&json!("the tide"), &json!("mods"), &json!("gpt-x")), "{list}");
     assert_eq!(one["updated_at"], json!("2025-03-04T05:06:07.890Z"));
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages; 1 imported earlier\n").check();
-    // A file of it alone has no title.
+    // A single file without the index has no title.
     sandbox
         .run(["history", "import", "df31ae23ab8b75b5643c2f846c570997edc71333.gob"])
         .stdout("imported 1 conversation, 2 messages\n")
@@ -403,7 +407,7 @@ fn import_mods_conversations() {
     ci_markers::ran("archive-mods");
 }
 
-/// A log as `llm` keeps it: one long answer that overflows its page, and more rows than fit on one.
+/// A log of `llm`: one answer that overflows its page, and more rows than fit on one page.
 const LLM: &str = r#"
 import sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
@@ -417,7 +421,8 @@ for n in range(300):
 db.commit()
 "#;
 
-/// The same since 0.36: messages that name the one before them, threads that name their last, and old exchanges beside them.
+/// The schema of `llm` 0.36 and later: messages name their predecessor, threads name their last
+/// message. Older exchanges are stored in the same file.
 const LLM_THREADS: &str = r#"
 import json, sqlite3, sys
 db = sqlite3.connect(sys.argv[1])
@@ -484,9 +489,9 @@ fn import_llm_threads() {
         file
     };
     let file = made("logs.db", "");
-    let said =
+    let expected =
         "imported 7 conversations, 37 messages; left out, because not text: 5 attachments, 5 thoughts, 5 tool calls, 5 tool results\n";
-    sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
+    sandbox.run(["history", "import"]).arg(&file).stdout(expected).check();
     let again = "imported 0 conversations, 0 messages; 7 imported earlier\n";
     sandbox.run(["history", "import"]).arg(&file).stdout(again).check();
     let list = parsed(&sandbox.run(["history", "list", "--json"]).succeeds());
@@ -505,17 +510,17 @@ fn import_llm_threads() {
     ends.sort();
     assert_eq!(ends, ["first", "second"]);
     assert_eq!(texts(&sandbox, one("a ring")["id"].as_str().unwrap()), ["a ring"]);
-    // What is in both forms is whole in the newer one.
+    // A conversation in both schemas is complete in the newer one.
     assert_eq!(texts(&sandbox, one("went on")["id"].as_str().unwrap()).len(), 6);
     assert_eq!(texts(&sandbox, one("left alone")["id"].as_str().unwrap()), ["asked long ago", "answered"]);
 
-    // A form that is not known is no empty log.
+    // An unknown schema is an error, not an empty log.
     let hint = "chatbot: hint: `chatbot history import --help` lists the formats\n";
     for (name, change, what) in [
         ("renamed.db", "ALTER TABLE parts RENAME TO pieces;", "an llm log without a table `parts`"),
         ("moved.db", "ALTER TABLE parts RENAME COLUMN text TO words;", "an llm log whose table `parts` has no column `text`"),
         ("hollow.db", "DELETE FROM parts;", "an llm log with 6 threads and no readable message"),
-        // A page of text that a hundred threads say again.
+        // One long text that is part of a hundred threads.
         (
             "echo.db",
             "UPDATE parts SET text = printf('%.*c', 1000000, 'x') WHERE message_hash = 'u2';
@@ -536,7 +541,7 @@ fn import_llm_threads() {
         ),
     ] {
         let file = made(name, change);
-        let told = if what.starts_with("more") {
+        let expected = if what.starts_with("more") {
             format!(
                 "chatbot: error: cannot import `[ROOT]/cwd/{name}`: it has {what}\n\
                  chatbot: hint: export fewer conversations at a time\n"
@@ -544,15 +549,15 @@ fn import_llm_threads() {
         } else {
             format!("chatbot: error: `[ROOT]/cwd/{name}` is {what}: unknown format\n{hint}")
         };
-        sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+        sandbox.run(["history", "import"]).arg(&file).code(2).stderr(expected).check();
     }
     let file = made("empty.db", "DELETE FROM threads; DELETE FROM responses;");
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 0 conversations, 0 messages\n").check();
     let file = sandbox.cwd().join("other.db");
     let other = "import sqlite3, sys; d = sqlite3.connect(sys.argv[1]); d.execute('CREATE TABLE birds (name TEXT)'); d.commit()";
     assert!(Command::new(&python).args(["-c", other]).arg(&file).status().unwrap().success());
-    let told = format!("chatbot: error: `[ROOT]/cwd/other.db` is a database with the tables `birds`: unknown format\n{hint}");
-    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+    let expected = format!("chatbot: error: `[ROOT]/cwd/other.db` is a database with the tables `birds`: unknown format\n{hint}");
+    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(expected).check();
     ci_markers::ran("archive-llm");
 }
 
@@ -561,8 +566,8 @@ fn import_skips_pictures_keeps_model() {
     let sandbox = Sandbox::with_vault();
     let session = "model: openai:gpt-x\nmessages:\n- role: user\n  content:\n  - type: text\n    text: |-\n      what is\n      this\n  - type: image_url\n    image_url:\n      url: data:image/png;base64,AAAA\n- role: assistant\n  content: a heron\n";
     let file = sandbox.write("cwd/session.yaml", session);
-    let said = "imported 1 conversation, 2 messages; left out, because not text: 1 image\n";
-    sandbox.run(["history", "import"]).arg(&file).stdout(said).check();
+    let expected = "imported 1 conversation, 2 messages; left out, because not text: 1 image\n";
+    sandbox.run(["history", "import"]).arg(&file).stdout(expected).check();
     assert_eq!(texts(&sandbox, &ids(&sandbox)[0]), ["what is\nthis", "a heron"]);
     let tree = json!([{ "title": "T", "current_node": "b", "mapping": {
         "a": { "message": { "author": { "role": "user" }, "content": { "content_type": "multimodal_text", "parts": [{ "content_type": "image_asset_pointer" }, "and this?"] } }, "parent": null },
@@ -593,9 +598,9 @@ fn import_llm_log() {
     let damaged = fs::read(&file).unwrap();
     for cut in [100, 5000, damaged.len() / 2, damaged.len() - 1] {
         fs::write(&file, &damaged[..cut]).unwrap();
-        let told = "chatbot: error: `[ROOT]/cwd/logs.db` is truncated: pages of the database are missing\n\
+        let expected = "chatbot: error: `[ROOT]/cwd/logs.db` is truncated: pages of the database are missing\n\
                     chatbot: hint: copy it again while its program is not running\n";
-        sandbox.run(["history", "import"]).arg(&file).code(8).stderr(told).check();
+        sandbox.run(["history", "import"]).arg(&file).code(8).stderr(expected).check();
     }
     ci_markers::ran("archive-llm");
 }
@@ -604,7 +609,7 @@ fn import_llm_log() {
 fn pager_used_for_long_output_on_terminal() {
     let mut sandbox = Sandbox::with_vault();
     let long = (0..80).map(|n| format!("line {n}")).collect::<Vec<_>>().join("\n");
-    let id = imported(&sandbox, &[&[("user", &long)]]).remove(0);
+    let id = import_messages(&sandbox, &[&[("user", &long)]]).remove(0);
     sandbox.set("TERM", "xterm");
     sandbox.set("PAGER", "sed 's/^  line 7/paged 7/'");
     sandbox.screen(["history", "show", &id]).wait_for("paged 79").end();
@@ -650,7 +655,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
     if fs::metadata(sandbox.root()).unwrap().uid() != 0 {
         return ci_markers::left_out("folder-of-another-user", "only root can give a folder to another user");
     }
-    // The owner of a sticky folder can move what is in it as well.
+    // The owner of a sticky folder can also move the files in it.
     for mode in [0o755, 0o700, 0o1777] {
         fs::set_permissions(&foreign, fs::Permissions::from_mode(mode)).unwrap();
         std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
@@ -668,7 +673,7 @@ fn home_below_a_folder_of_another_user_is_refused() {
         std::os::unix::fs::chown(&foreign, Some(0), None).unwrap();
         sandbox.run(["history", "list"]).succeeds();
     }
-    // A home that is not there yet is not made there.
+    // The program creates no home in a folder of another user.
     std::os::unix::fs::chown(&foreign, Some(4242), None).unwrap();
     sandbox.set("CHATBOT_HOME", foreign.join("another"));
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).fails(8);

@@ -1,4 +1,4 @@
-//! A message in the user's editor: where its text lies, and that none of it stays.
+//! Messages in the user's editor: where the temporary file is, and that nothing of it stays.
 
 use super::harness::{Sandbox, Screen};
 use crate::harness::pty::key;
@@ -26,12 +26,12 @@ fn chat(sandbox: &Sandbox) -> Screen {
     screen
 }
 
-/// Writes the canary, leaves a swap file next to it, says so, and waits for its end.
+/// Writes the canary, leaves a swap file next to the message, reports that and waits to be killed.
 const HANGS: &str = "printf 'kanarienvogel in the editor' >\"$1\"; cp \"$1\" \"$(dirname \"$1\")/.message.md.swp\"\n\
     echo \"editing $1\"; exec sleep 600";
 
 #[track_caller]
-fn nothing_is_left(sandbox: &Sandbox) {
+fn assert_nothing_is_left(sandbox: &Sandbox) {
     let script = sandbox.root().join("editor");
     let left: Vec<_> = sandbox.files_with(CANARY.as_bytes()).into_iter().filter(|file| *file != script).collect();
     assert!(left.is_empty(), "{left:?}");
@@ -48,7 +48,7 @@ fn editor_text_in_private_folder_is_wiped() {
     screen.line(&format!("/edit {CANARY}")).wait_for("drwx------").wait_for("/run/chatbot/edit-").wait_for("-rw-------");
     screen.wait_for("tok").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
-    nothing_is_left(&sandbox);
+    assert_nothing_is_left(&sandbox);
     assert_eq!(edited_files(&sandbox), Vec::<std::path::PathBuf>::new());
 }
 
@@ -61,7 +61,7 @@ fn editor_text_is_wiped_when_a_signal_ends_the_chat() {
         assert_eq!(edited_files(&sandbox).len(), 1);
         kill_process(screen.pid(), signal).unwrap();
         assert_eq!(screen.end(), 130, "{signal:?}");
-        nothing_is_left(&sandbox);
+        assert_nothing_is_left(&sandbox);
     }
 }
 
@@ -70,7 +70,7 @@ fn editor_stopped_by_ctrl_c_gives_the_text_back() {
     let sandbox = sandbox_with_editor(HANGS);
     let mut screen = chat(&sandbox);
     screen.line("/edit").wait_for("editing /").send("\x03").wait_for("the editor exited with an error").wait_for("\n> ");
-    nothing_is_left(&sandbox);
+    assert_nothing_is_left(&sandbox);
     screen.send(key::UP).wait_for(CANARY).send("\x03").wait_for("> ").send(key::CTRL_D);
     assert_eq!(screen.end(), 0);
 }
@@ -84,7 +84,7 @@ fn editor_text_of_killed_chat_is_swept() {
     used.line("/edit").wait_for("editing /");
     let [one, other] = <[_; 2]>::try_from(edited_files(&sandbox)).unwrap();
     assert_ne!(one, other);
-    // The editor outlives its parent: the terminal is its own.
+    // The editor has a terminal of its own and survives its parent.
     kill_process(killed.pid(), Signal::KILL).unwrap();
     assert_eq!(edited_files(&sandbox).len(), 2);
     set_editor(&mut sandbox, "true");
@@ -94,7 +94,7 @@ fn editor_text_of_killed_chat_is_swept() {
     assert_eq!(next.end(), 0);
     used.send("\x03").wait_for("the editor exited with an error").wait_for("\n> ").send(key::CTRL_D);
     assert_eq!(used.end(), 0);
-    nothing_is_left(&sandbox);
+    assert_nothing_is_left(&sandbox);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What is sealed: read with little memory however long it is, kept while it is written, and taken for nothing else.
+//! Encrypted files: constant memory for any length, saved while an answer arrives, and never
+//! accepted in another place.
 
 use crate::harness::provider::{Gate, Reply, Server};
 use crate::harness::run::BINARY;
@@ -16,13 +17,13 @@ fn parsed(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON ({e}): {text}"))
 }
 
-/// Prints the most memory, in KiB, that a command had at a time.
+/// Runs a command and prints its peak memory in KiB.
 const MEASURE: &str = "import os, resource, subprocess, sys
 ended = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=open(os.devnull, 'w'))
 print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 sys.exit(ended.returncode)";
 
-/// The most memory that a command of the program had at a time, in bytes.
+/// The peak memory of a command of the program, in bytes.
 fn peak(python: &Path, sandbox: &Sandbox, args: &[&str]) -> u64 {
     let mut command = Command::new(python);
     command.args(["-c", MEASURE, BINARY]).args(args).env_clear().envs(sandbox.env()).current_dir(sandbox.cwd());
@@ -36,12 +37,12 @@ fn history_memory_is_bounded() {
     let Some(python) = crate::harness::python::with(&["resource"]) else {
         return ci_markers::left_out("stream", "no Python with `resource`");
     };
-    // Two of the same shape: what the longer one needs beyond the short one is what grows with the length.
+    // Two homes of the same shape: the difference in memory is what grows with the length.
     let [short, long] = [8, 1000].map(|many| {
         let sandbox = Sandbox::with_vault();
         let words = "some words about herons ".repeat(1250);
-        let said: Vec<Value> = (0..many).map(|n| json!({ "role": "user", "content": format!("message {n}. {words}") })).collect();
-        let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+        let messages: Vec<Value> = (0..many).map(|n| json!({ "role": "user", "content": format!("message {n}. {words}") })).collect();
+        let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": messages }]).to_string());
         sandbox.run(["history", "import"]).arg(&file).succeeds();
         let bytes = fs::metadata(&sandbox.conversations()[0]).unwrap().len();
         (sandbox, bytes)
@@ -60,14 +61,14 @@ fn history_memory_is_bounded() {
         &["history", "prune", "--older-than", "1d", "--dry-run"],
         &["history", "rekey", "--yes"],
     ] {
-        // A list is taken from the index where there is one.
+        // Without the index, `history list` has to read the files.
         for (sandbox, _) in [&short, &long] {
             fs::remove_dir_all(sandbox.root().join("home/.cache")).unwrap_or_default();
         }
         let (small, large) = (peak(&python, &short.0, args), peak(&python, &long.0, args));
         assert!(large < small + (14 << 20), "{args:?}: {small} bytes for 8 messages, {large} for 1000");
     }
-    // It is all there.
+    // All messages are still there.
     let shown = parsed(&long.0.run(["history", "show", "--json", &id]).succeeds().stdout);
     let shown = shown["messages"].as_array().unwrap();
     assert_eq!(shown.len(), 1000);
@@ -78,7 +79,7 @@ fn history_memory_is_bounded() {
     ci_markers::ran("stream");
 }
 
-/// An answer in three parts, with pauses longer than what passes between two checkpoints.
+/// An answer in three parts, with pauses longer than the time between two checkpoints.
 fn slow_answer() -> Server {
     Server::always(|_| {
         let gates = [Gate::default(), Gate::default()];
@@ -93,7 +94,7 @@ fn slow_answer() -> Server {
     })
 }
 
-/// The texts of the last conversation.
+/// The texts of the latest conversation.
 fn texts(sandbox: &Sandbox) -> Vec<String> {
     let shown = sandbox.run(["history", "show", "--json"]).output();
     assert!(matches!(shown.code, Some(0 | 8)), "{shown:#?}");
@@ -134,7 +135,7 @@ fn answer_checkpoint_survives_kill() {
                 let answer = after.get(3).cloned().unwrap_or_default();
                 assert!(["", "one two", "one two three"].contains(&answer.trim()), "{calls} {n}: {answer}");
                 assert!(!ended || answer == "one two three", "{calls} {n}: {answer}");
-                // Whoever goes on finds the same, and nothing is left behind or damaged.
+                // The next command continues the conversation and leaves no draft and no damage.
                 sandbox.run(["ask", "--demo", "--continue", "go on"]).succeeds();
                 assert_eq!(texts(&sandbox)[..after.len()], after, "{calls} {n}");
                 sandbox.run(["history", "verify"]).succeeds();
@@ -148,7 +149,7 @@ fn answer_checkpoint_survives_kill() {
     let mut lengths = std::collections::BTreeSet::new();
     for run in runs {
         let (calls, n, ended, answer) = run.join().unwrap();
-        // The later the kill, the more of it is there.
+        // A later kill leaves at least as much of the answer.
         assert!(before.0 != calls || before.1 <= answer.len(), "{calls} {n}: {} bytes are left, and were {}", answer.len(), before.1);
         before = (calls, answer.len());
         lengths.extend((!ended).then_some(answer.len()));
@@ -157,7 +158,8 @@ fn answer_checkpoint_survives_kill() {
     ci_markers::ran("kill-points");
 }
 
-/// Everything sealed that a file has: tokens, or what is as long as a sealed key at least and reads like one.
+/// Every encrypted part of a file: Fernet tokens, and base64 text at least as long as a wrapped
+/// key.
 fn tokens_of(file: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
     let is_token = |c: char| c.is_ascii_alphanumeric() || "-_=+/".contains(c);
@@ -166,7 +168,7 @@ fn tokens_of(file: &Path) -> Vec<String> {
     if tokens.is_empty() { long.into_iter().map(str::to_owned).collect() } else { tokens }
 }
 
-/// A file with the first thing sealed in it replaced, in the alphabet that is used there.
+/// Replaces the first encrypted part of a file, in the base64 alphabet of that file.
 fn with_first_replaced(file: &Path, token: &str) {
     let text = fs::read_to_string(file).unwrap();
     let first = tokens_of(file).swap_remove(0);
@@ -220,7 +222,7 @@ fn encrypted_file_opens_only_as_itself() {
     let lines = fs::read(&conversation).unwrap();
     for (from, tokens) in &sealed {
         for token in tokens.iter().take(2) {
-            // As a line of a conversation, and as what is kept of an answer.
+            // Placed as a line of the conversation and as the partial answer.
             for partial in [false, true] {
                 let file = if partial { conversation.with_extension("partial") } else { conversation.clone() };
                 let start = if partial { &b""[..] } else { &lines };
@@ -256,7 +258,7 @@ fn encrypted_file_opens_only_as_itself() {
             }
         }
     }
-    // All of them at once behind the lines that were typed, and in the conversation that is sent.
+    // All tokens at once, after the typed lines and in the conversation that is sent.
     let foreign: String =
         sealed.iter().filter(|(from, _)| **from != "line history").flat_map(|(_, t)| t.iter().map(|t| t.clone() + "\n")).collect();
     let history = &places["line history"];

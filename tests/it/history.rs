@@ -1,4 +1,5 @@
-//! Conversations at rest, from outside: listed, shown, removed, damaged, closed.
+//! `chatbot history`: list, show and delete conversations, and refuse damaged, shared and linked
+//! folders.
 
 use super::harness::Sandbox;
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ fn value(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("no JSON ({e}): {text}"))
 }
 
-fn with_two() -> Sandbox {
+fn home_with_two_conversations() -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "the first heron"]).succeeds();
     sandbox.run(["ask", "--demo", "the second heron"]).succeeds();
@@ -28,7 +29,7 @@ fn history_empty() {
 
 #[test]
 fn history_json_fields() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let all = list["conversations"].as_array().unwrap();
     assert_eq!((all.len(), &all[0]["title"], &all[1]["title"]), (2, &json!("the second heron"), &json!("the first heron")));
@@ -39,7 +40,7 @@ fn history_json_fields() {
         value(&sandbox.run(["history", "list", "--json", "--limit", "1"]).succeeds().stdout)["conversations"].as_array().unwrap().len(),
         1
     );
-    // The beginning of an id is enough.
+    // A unique prefix of an id is enough.
     let id = all[1]["id"].as_str().unwrap();
     let shown = value(&sandbox.run(["history", "show", "--json", &id[..6]]).succeeds().stdout);
     assert_eq!(
@@ -51,7 +52,7 @@ fn history_json_fields() {
 
 #[test]
 fn history_delete_removes_only_named() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let list = value(&sandbox.run(["history", "list", "--json"]).succeeds().stdout);
     let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
     sandbox.run(["history", "delete", &id]).fails(2);
@@ -63,10 +64,10 @@ fn history_delete_removes_only_named() {
 
 #[test]
 fn history_damaged_line_is_reported() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let [first, _] = sandbox.conversations().try_into().unwrap();
     let mut bytes = fs::read(&first).unwrap();
-    // The last line is the last message: its middle is spoilt.
+    // Damages the last message.
     let last = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap();
     bytes[last + 40] ^= 1;
     fs::write(&first, bytes).unwrap();
@@ -81,7 +82,7 @@ fn history_damaged_line_is_reported() {
 
 #[test]
 fn history_without_key_creates_none() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let before: Vec<Vec<u8>> = sandbox.conversations().iter().map(|f| fs::read(f).unwrap()).collect();
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
     sandbox.run(["vault", "create", "--yes", "--kdf", super::harness::sandbox::CHEAP]).output();
@@ -96,28 +97,28 @@ fn history_without_key_creates_none() {
 
 #[test]
 fn history_open_folders_are_refused() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let root = sandbox.data().parent().unwrap().to_path_buf();
     let shut = |path: &Path| fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
     let conversations = sandbox.data().join("conversations");
     for (folder, mode) in [(&root, 0o777), (&sandbox.data(), 0o750), (&conversations, 0o755), (&sandbox.state(), 0o711)] {
         fs::set_permissions(folder, fs::Permissions::from_mode(mode)).unwrap();
         let shown = folder.display().to_string().replace(&sandbox.root().display().to_string(), "[ROOT]");
-        let said = format!(
+        let expected = format!(
             "chatbot: error: `{shown}` is accessible to other users (mode {mode:o})\n\
              chatbot: hint: other users may have read it; restrict it with `chmod 700 {shown}`\n",
         );
         for command in [&["history", "list"][..], &["ask", "--demo", "hello"], &["key", "get"]] {
-            sandbox.run(command).code(8).stderr(said.clone()).check();
+            sandbox.run(command).code(8).stderr(expected.clone()).check();
         }
         shut(folder);
     }
-    // Others may look at where it all lies, and put things beside it in a place like `/tmp`.
+    // Others may read the folder above the home, and create files in it as in `/tmp`.
     for mode in [0o755, 0o1777] {
         fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
         sandbox.run(["history", "list"]).succeeds();
     }
-    // Whoever may swap the settings may have a command of theirs run.
+    // Who can replace the settings can run a command as the user.
     sandbox.configure("");
     let config = sandbox.settings().parent().unwrap().to_path_buf();
     fs::set_permissions(&config, fs::Permissions::from_mode(0o755)).unwrap();
@@ -125,19 +126,19 @@ fn history_open_folders_are_refused() {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o777)).unwrap();
     sandbox.run(["history", "list"]).fails(8);
     shut(&config);
-    // Another place that a link leads to.
+    // A link to another folder.
     let elsewhere = sandbox.root().join("elsewhere");
     fs::rename(&conversations, &elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, &conversations).unwrap();
     for command in [&["history", "list"][..], &["history", "verify"], &["ask", "--demo", "hello"]] {
-        let said = sandbox.run(command).fails(8).stderr;
-        assert!(said.contains("/conversations` is a symbolic link\n"), "{said}");
+        let stderr = sandbox.run(command).fails(8).stderr;
+        assert!(stderr.contains("/conversations` is a symbolic link\n"), "{stderr}");
     }
 }
 
 #[test]
 fn history_open_files_are_refused_with_fix() {
-    let sandbox = with_two();
+    let sandbox = home_with_two_conversations();
     let [first, second] = sandbox.conversations().try_into().unwrap();
     fs::set_permissions(&first, fs::Permissions::from_mode(0o644)).unwrap();
     let output = sandbox.run(["history", "list"]).output();

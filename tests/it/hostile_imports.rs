@@ -1,16 +1,16 @@
-//! Files made to take all memory or all time of `history import`: the kernel holds it to limits and
-//! ends it if it goes past them.
+//! Hostile files for `history import`: the kernel kills the program if it exceeds limits of memory
+//! and processor time.
 #![cfg(target_os = "linux")]
 
 use super::harness::Sandbox;
 use std::fs;
 
-/// What the program takes of memory for anything, and for what is bounded by a number and not by the file (a conversation of
-/// the most messages there may be, each some hundred bytes).
+/// The memory of the program for any file, plus what a constant bounds and not the file (a
+/// conversation of the maximum number of messages, each some hundred bytes).
 const BASE: usize = 96 << 20;
 
-/// Imports a file within four times its size of memory and several times the processor time that
-/// the slow build takes: under one second for a megabyte.
+/// Imports a file within four times its size in memory and several times the processor time of a
+/// debug build: less than one second per megabyte.
 fn import(name: &str, bytes: &[u8], code: i32) {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
@@ -21,7 +21,7 @@ fn import(name: &str, bytes: &[u8], code: i32) {
     assert_eq!(output.code, Some(code), "{name}: {limits}: {}", output.stderr);
 }
 
-/// A number as Go's `gob` writes it, and one with a sign.
+/// An unsigned and a signed number as Go's `gob` encodes them.
 fn length(n: usize, out: &mut Vec<u8>) {
     if n < 0x80 {
         out.push(u8::try_from(n).unwrap());
@@ -37,7 +37,7 @@ fn message(body: &[u8], out: &mut Vec<u8>) {
     out.extend(body);
 }
 
-/// A list of records with `Role` and a field of the given name, and then `records`, written as they are.
+/// A list of records with `Role` and one field of the given name, followed by raw `records`.
 fn gob(field: &str, count: usize, records: &[u8]) -> Vec<u8> {
     let mut file = Vec::new();
     message(&[0xff, 0x81, 2, 1, 2, 0xff, 0x82, 0, 1, 0xff, 0x84, 0, 0], &mut file);
@@ -68,7 +68,7 @@ fn import_gob_shares_the_names_of_fields() {
     import("invalid.gob", &gob("Content", 1, &invalid), 0);
 }
 
-/// A database of pages of 512 bytes with a table `responses` that begins on the second page.
+/// A database of 512-byte pages with a table `responses` that starts on the second page.
 fn database(pages: usize) -> Vec<u8> {
     let mut bytes = vec![0; pages * 512];
     bytes[..16].copy_from_slice(b"SQLite format 3\0");
@@ -87,7 +87,7 @@ fn database(pages: usize) -> Vec<u8> {
     bytes
 }
 
-/// A leaf of cells that all name the one at its end, and what that cell says.
+/// A leaf page whose cells all point to the one cell at its end.
 fn same_cell(page: &mut [u8], cell: &[u8]) {
     let at = 512 - cell.len();
     let count = (at - 8) / 2;
@@ -101,8 +101,8 @@ fn same_cell(page: &mut [u8], cell: &[u8]) {
 
 #[test]
 fn import_sqlite_counts_what_cells_claim_before_it_is_copied() {
-    // A record that overflows into nearly the whole file, which two hundred cells name, on each of forty pages; the chain ends
-    // a page too early, goes round in a ring, or is right.
+    // On each of forty pages, two hundred cells share a record whose overflow chain covers nearly
+    // the whole file. The chain ends a page too early, is a loop, or is valid.
     for (name, last) in [("early.db", 0), ("ring.db", 1_500_u32), ("right.db", u32::MAX)] {
         let pages = 8_000_usize;
         let mut bytes = database(pages);
@@ -117,7 +117,7 @@ fn import_sqlite_counts_what_cells_claim_before_it_is_copied() {
         let long = 39 + 508 * 7_000_u32;
         let septet = |shift: u32| u8::try_from(long >> shift & 0x7f).unwrap();
         let mut cell = vec![0x80 | septet(21), 0x80 | septet(14), 0x80 | septet(7), septet(0), 1];
-        // What of the record stands in the leaf itself, by SQLite's rule.
+        // The part of the record that SQLite stores in the leaf itself.
         let fit = 39 + (long as usize - 39) % 508;
         let local = if fit <= 477 { fit } else { 39 };
         cell.extend(vec![0; local]);
@@ -139,7 +139,7 @@ fn import_sqlite_bounds_rows_that_share_a_cell() {
     let pages = 8_000;
     let mut bytes = database(pages);
     bytes[512] = 0x05;
-    // A tree of two levels: each page of the second names a hundred leaves.
+    // A tree of two levels: each page of the second one points to a hundred leaves.
     let interior = |bytes: &mut [u8], page: usize, first: usize, count: usize| {
         let at = page * 512;
         bytes[at] = 0x05;
@@ -225,21 +225,21 @@ fn import_reads_every_seed_of_the_fuzz_targets() {
             let bytes = fs::read(file.unwrap().path()).unwrap();
             assert!(bytes.len() <= 64 << 10, "a seed is small");
             files += 1;
-            // What was found to be a bug may be refused now; what it may not do is to say more than it has room for.
-            let mut said = 0;
+            // A seed may be refused now. It must not yield more text than its size allows.
+            let mut text_bytes = 0;
             let read = read_as(source, &bytes, &mut |one| {
                 found += 1;
-                said += one.messages.iter().map(|m| m.text.len()).sum::<usize>();
+                text_bytes += one.messages.iter().map(|m| m.text.len()).sum::<usize>();
             });
             drop(read);
-            assert!(said <= (4 << 20) + 4 * bytes.len(), "{target}");
+            assert!(text_bytes <= (4 << 20) + 4 * bytes.len(), "{target}");
         }
         assert!(files > 0 && found > 0, "{target}");
     }
 }
 
-/// The messages of the only conversation that a file is imported as.
-fn imported(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
+/// The messages of the only conversation in a file.
+fn imported_messages(name: &str, bytes: impl AsRef<[u8]>) -> Vec<(String, String)> {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
     sandbox.run(["history", "import"]).arg(&file).stdout("imported 1 conversation, [..]\n").check();
@@ -256,27 +256,27 @@ fn import_replaces_half_of_a_surrogate_pair() {
     let messages = format!(
         r#"[{{"role":"user","content":"{halves}","\ud83d":0}},{{"role":"assistant","content":[{{"type":"text","text":"an answer"}}]}}]"#
     );
-    assert_eq!(imported("list.json", &messages), pair);
-    assert_eq!(imported("own.json", format!(r#"{{"title":"{halves}","messages":{messages}}}"#)), pair);
+    assert_eq!(imported_messages("list.json", &messages), pair);
+    assert_eq!(imported_messages("own.json", format!(r#"{{"title":"{halves}","messages":{messages}}}"#)), pair);
     let node = |role: &str, text: &str, parent: &str| {
         format!(r#"{{"message":{{"author":{{"role":"{role}"}},"content":{{"parts":["{text}"]}}}},"parent":"{parent}"}}"#)
     };
     let (first, second) = (node("user", halves, "root"), node("assistant", "an answer", r"\udfff"));
     let tree = format!(r#"[{{"title":"t","current_node":"\ud800","mapping":{{"root":{{}},"\udfff":{first},"\ud800":{second}}}}}]"#);
-    // Both names are the same once the halves are replaced: which node is meant is not known.
+    // With their lone surrogates replaced, both names are equal, so the node is ambiguous.
     refuses_duplicate("same-name.json", tree.as_bytes(), "\u{fffd}");
-    assert_eq!(imported("tree.json", tree.replace(r#""\udfff""#, r#""first""#)), pair);
+    assert_eq!(imported_messages("tree.json", tree.replace(r#""\udfff""#, r#""first""#)), pair);
 }
 
-/// Imports a file with two fields of one name, of which nothing may be kept.
+/// Imports a file with a duplicate field, of which nothing may be saved.
 fn refuses_duplicate(name: &str, bytes: &[u8], field: &str) {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write(name, bytes);
-    let told = format!(
+    let expected = format!(
         "chatbot: error: `[ROOT]/{name}` has an object with two fields named `{field}`\n\
          chatbot: hint: export the conversations again, or remove one of the two\n"
     );
-    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(told).check();
+    sandbox.run(["history", "import"]).arg(&file).code(2).stderr(expected).check();
     assert!(sandbox.conversations().is_empty(), "{name}");
 }
 
@@ -299,16 +299,16 @@ fn import_refuses_two_fields_of_one_name() {
     ] {
         refuses_duplicate(name, text.as_bytes(), field);
     }
-    // Of fields that are not read there may be two, and nothing is said where a field has no value.
+    // A duplicate of a field that is not read is accepted, and `null` is no value.
     let text = r#"[{"role":"user","content":null,"x":1,"content":"a","x":2}]"#;
-    assert_eq!(imported("unread.json", text), [("user".to_owned(), "a".to_owned())]);
+    assert_eq!(imported_messages("unread.json", text), [("user".to_owned(), "a".to_owned())]);
 }
 
 #[test]
 fn import_that_does_not_fit_into_memory_is_an_error() {
     let sandbox = Sandbox::with_vault();
     let file = sandbox.write("sparse.json", "");
-    // Holes take no place on the disk, and all of it would be read into memory.
+    // A sparse file occupies no disk space, but would be read into memory whole.
     fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(500 << 20).unwrap();
     sandbox
         .run(["history", "import"])

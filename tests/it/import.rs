@@ -1,4 +1,5 @@
-//! Keys out of the environment and other programs' files: listed, chosen, imported, and emptied out only when told.
+//! `chatbot key import`: keys from the environment and from files of other programs, scrubbed only
+//! on request.
 
 use super::harness::Sandbox;
 use std::fs;
@@ -52,11 +53,11 @@ fn key_import_scrub_and_restore() {
     let sandbox = Sandbox::with_vault();
     let file = dotenv(&sandbox);
     let before = fs::read_to_string(&file).unwrap();
-    let said = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds().stdout;
+    let stdout = sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds().stdout;
     let shown = "in .env:\n     2: OPENROUTER_API_KEY=\"\"\n     4: export OPENAI_API_KEY=\nremoved; `chatbot key import --restore ";
-    assert!(said.contains(shown), "{said}");
+    assert!(stdout.contains(shown), "{stdout}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "# secrets of mine\nOPENROUTER_API_KEY=\"\"\nPORT=8080\nexport OPENAI_API_KEY=\n");
-    // The copy is sealed: the keys are nowhere in the clear.
+    // The copy is encrypted: no key is stored in plain text.
     for key in [router('a'), openai()] {
         assert!(sandbox.files_with(key.as_bytes()).is_empty());
     }
@@ -93,7 +94,7 @@ fn key_import_keeps_existing_key() {
 #[test]
 fn key_import_two_keys_one_slot() {
     let sandbox = Sandbox::with_vault();
-    // A provider that the settings mention is emptied out like any other.
+    // `--scrub` also removes the key of a provider that the settings define.
     sandbox.configure("[providers.openrouter]\nbase_url = \"https://openrouter.ai/api/v1\"\nkey = \"stored\"\nmodel = \"m\"\n");
     let file = sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nOLD_OPENROUTER_KEY={}\n", router('a'), router('b')));
     sandbox

@@ -1,4 +1,4 @@
-//! Something went wrong: stop, look, keep the evidence, come back.
+//! `chatbot incident`: lockdown, assessment, evidence and recovery.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
@@ -19,7 +19,7 @@ fn lockdown_blocks_sending_and_keys() {
     for command in [&["ask", "hello"][..], &["ask", "--demo", "hello"], &["chat"], &["models"]] {
         sandbox.run(command).code(4).stderr(refused).check();
     }
-    // What is here can still be looked at.
+    // Local data can still be read.
     sandbox.run(["history", "list"]).succeeds();
     sandbox.run(["incident", "release"]).fails(2);
     sandbox.run(["incident", "release", "--yes"]).stdout("the lockdown has ended\n").check();
@@ -29,7 +29,7 @@ fn lockdown_blocks_sending_and_keys() {
 
 #[test]
 fn lockdown_needs_no_key_store() {
-    // The session bus leads nowhere, and the settings are nonsense.
+    // There is no session bus, and the settings are invalid.
     let sandbox = Sandbox::new();
     sandbox.configure("this is = = no toml");
     let began = Instant::now();
@@ -37,7 +37,7 @@ fn lockdown_needs_no_key_store() {
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
     sandbox.configure("");
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
-    // Whatever becomes of the switch: while it is there, it is on.
+    // The lockdown file counts whatever its content is.
     std::fs::write(sandbox.state().join("lockdown"), b"garbage").unwrap();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
     sandbox.is_private();
@@ -73,7 +73,7 @@ fn incident_report_counts_and_encrypts() {
     let opened = sandbox.run(["incident", "report", "--open"]).arg(&whole).succeeds().stdout;
     assert!(opened.contains("my mail is [EMAIL_1]") && !opened.contains("initech"), "{opened}");
     sandbox.run(["incident", "report"]).arg(&whole).fails(2);
-    // Two that are made within one minute have names of their own.
+    // Reports of the same minute get different names.
     let made = [0; 3].map(|_| sandbox.run(["incident", "report"]).succeeds().stdout);
     assert!(made[0] != made[1] && made[1] != made[2], "{made:?}");
     sandbox.is_private();
@@ -97,7 +97,7 @@ fn incident_recover_resumes() {
     let more = "4. re-encrypt every conversation with a new key (`chatbot history rekey`)\n";
     let keys = "5. replace the API keys with new ones (`chatbot key rotate`): `openrouter`\n";
     let release = "6. end the lockdown: messages and keys can leave this machine again (`chatbot incident release`)\n";
-    // Where nobody can be asked, it is shown and not done.
+    // Without a terminal the steps are shown and not run.
     sandbox
         .run(["incident", "recover"])
         .code(2)
@@ -105,25 +105,25 @@ fn incident_recover_resumes() {
         .stderr("chatbot: error: nothing was done: each step needs an answer, but there is no terminal to ask on\nchatbot: hint: use `--yes` to agree to every step\n")
         .check();
     assert!(!lost.exists() && !sandbox.state().join("recovery.json").exists());
-    // A yes to everything does not open the house while a key is the old one.
+    // `--yes` does not end the lockdown while an old key is still in use.
     let stays = "   the lockdown is still active: see above; end it with `chatbot incident release`\nsteps not done, run this command again: 5, 6\n";
     let left = "   the vault keeps its passphrase and its key; if someone may have a copy of it, run `chatbot vault passwd`\n   not replaced: the key for `openrouter`: you must create the new key at the provider, and there is no terminal to enter it\n";
     let (log, conversations) = STEPS.split_at(STEPS.find("2.").unwrap());
     let done = "[..] records, [..] of them with a MAC: no changes found\n";
-    let told = format!(
+    let expected = format!(
         "{log}{done}{conversations}1 conversation, 2 messages: nothing is damaged\n{restore}1 restored, 1 already present, 0 restored as copies\n\
          {more}re-encrypted 2 conversations; the old key was deleted\n{keys}{left}{release}{stays}"
     );
-    sandbox.run(["incident", "recover", "--yes"]).code(9).stdout(told).check();
+    sandbox.run(["incident", "recover", "--yes"]).code(9).stdout(expected).check();
     assert!(lost.exists());
     sandbox.run(["ask", "--demo", "hello"]).fails(4);
-    // What was done is not done again; the key has gone meanwhile.
+    // Finished steps are not repeated. The key was deleted in the meantime.
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     let before = "   already done\n";
     let keys = "5. replace the API keys with new ones (`chatbot key rotate`)\n   skipped: there are no keys\n";
     let end = "the lockdown has ended\nrecovery complete; make a new backup now with `chatbot backup`\n";
-    let told = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
-    sandbox.run(["incident", "recover", "--yes"]).stdout(told).check();
+    let expected = format!("{log}{before}{conversations}{before}{restore}{before}{more}{before}{keys}{release}{end}");
+    sandbox.run(["incident", "recover", "--yes"]).stdout(expected).check();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["history", "verify"]).succeeds();
     assert!(!sandbox.state().join("recovery.json").exists());
@@ -172,7 +172,7 @@ fn lockdown_audits_each_attempt() {
     }
     let refused = sandbox.run(["audit", "list", "--event", "limit.reached"]).succeeds().stdout;
     assert_eq!(refused.matches("window=lockdown").count(), tries.len(), "{refused}");
-    // What is looked at is not amiss because nothing is sent.
+    // The lockdown blocks sending, not checking.
     sandbox.run(["config", "check"]).succeeds();
 }
 
@@ -201,8 +201,8 @@ fn incident_finds_key_without_index() {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.store_key("openrouter", &crate::harness::sandbox::key());
-    let book = sandbox.state().join("keys.json");
-    let lose = || std::fs::remove_file(&book).unwrap();
+    let key_index = sandbox.state().join("keys.json");
+    let lose = || std::fs::remove_file(&key_index).unwrap();
     lose();
     let found: Value = serde_json::from_str(&sandbox.run(["incident", "assess", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(found["keys"].as_array().unwrap().len(), 1, "{found}");

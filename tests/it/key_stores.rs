@@ -1,4 +1,5 @@
-//! Who keeps the keys: the real keyring, open, locked, silent or gone, and no store weaker than the one that was chosen.
+//! Key stores: the OS keyring, open, locked, silent or gone, and no fallback to a weaker store than
+//! the chosen one.
 
 use crate::harness::keyring::Keyring;
 use crate::harness::sandbox::{CHEAP, PASSPHRASE};
@@ -12,7 +13,7 @@ fn key() -> String {
     format!("sk-or-v1-{}", "c0ffee42".repeat(8))
 }
 
-/// A sandbox on a bus of its own with an open keyring; nothing where the machine has none to offer.
+/// A sandbox with a session bus and an open keyring, or `None` if the machine has no keyring.
 fn open_keyring() -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
         ci_markers::left_out("key-stores", &why);
@@ -23,8 +24,8 @@ fn open_keyring() -> Option<(Sandbox, Keyring)> {
     Some((sandbox, keyring))
 }
 
-/// So little patience that a test need not have more.
-const IMPATIENT: &str = "[keys]\nkeyring_timeout_s = 2\n";
+/// The shortest timeout that the settings allow, so that tests do not wait longer.
+const SHORT_TIMEOUT: &str = "[keys]\nkeyring_timeout_s = 2\n";
 
 #[test]
 fn keyring_item_seen_from_outside() {
@@ -58,7 +59,7 @@ fn keyring_item_seen_from_outside() {
 #[test]
 fn keyring_locked_tries_nothing_else() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
-    sandbox.configure(IMPATIENT);
+    sandbox.configure(SHORT_TIMEOUT);
     sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     keyring.lock();
@@ -76,7 +77,7 @@ fn keyring_locked_tries_nothing_else() {
         );
     }
     assert!(!sandbox.data().join("vault.json").exists());
-    // Nothing was lost.
+    // No secret was lost.
     keyring.unlock();
     sandbox.run(["key", "get"]).succeeds();
     sandbox.run(["history", "verify"]).succeeds();
@@ -93,7 +94,7 @@ fn keyring_dismissed_dialog_is_denied() {
         seen.lines().filter(|l| l.starts_with("secret = ")).map(str::to_owned).collect::<BTreeSet<_>>()
     };
     let kept = secrets();
-    // An API key, the data key, the key of the audit log, and the marks of the state.
+    // An API key, the data key, the key of the audit log, and the marks against rollback.
     assert_eq!(kept.len(), 4);
     keyring.lock();
     let prompter = crate::harness::prompter::Prompter::on(&keyring);
@@ -107,15 +108,15 @@ fn keyring_dismissed_dialog_is_denied() {
     ];
     for (n, command) in commands.into_iter().enumerate() {
         let before = prompter.dismissed();
-        let said = sandbox.run(command).stdin(key()).fails(3).stderr;
+        let stderr = sandbox.run(command).stdin(key()).fails(3).stderr;
         assert!(
-            said.starts_with("chatbot: error: the OS keyring is locked or refuses access: the prompt was dismissed\n"),
-            "{command:?}: {said}"
+            stderr.starts_with("chatbot: error: the OS keyring is locked or refuses access: the prompt was dismissed\n"),
+            "{command:?}: {stderr}"
         );
-        assert!(said.ends_with("chatbot: hint: unlock the keyring, then try again; nothing was changed\n"), "{command:?}: {said}");
+        assert!(stderr.ends_with("chatbot: hint: unlock the keyring, then try again; nothing was changed\n"), "{command:?}: {stderr}");
         assert!(prompter.dismissed() > before, "{n} {command:?}: no dialog was shown");
     }
-    // It is no wait: a no comes at once.
+    // A dismissed prompt is an answer: no command waits for the timeout.
     assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
     assert!(!sandbox.data().join("vault.json").exists());
     keyring.unlock();
@@ -127,7 +128,7 @@ fn keyring_dismissed_dialog_is_denied() {
 #[test]
 fn keyring_silent_costs_one_timeout() {
     let Some((sandbox, keyring)) = open_keyring() else { return };
-    sandbox.configure(IMPATIENT);
+    sandbox.configure(SHORT_TIMEOUT);
     sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     keyring.freeze();
     for command in [&["key", "get"][..], &["ask", "hello"]] {
@@ -152,7 +153,7 @@ fn keyring_crash_is_an_error() {
     keyring.freeze();
     let begun = Instant::now();
     let running = sandbox.run(["key", "get"]).start();
-    // Long enough for the call to be under way; where it is not yet, it meets the next daemon and succeeds.
+    // By then the call is usually under way. If it is not, it reaches the next daemon and succeeds.
     let (_never, moment) = std::sync::mpsc::channel::<()>();
     assert!(moment.recv_timeout(Duration::from_millis(700)).is_err());
     keyring.unlock();
@@ -162,7 +163,7 @@ fn keyring_crash_is_an_error() {
         Some(0) => assert!(ended.stdout.contains("os-keyring"), "{ended:#?}"),
         _ => assert!(ended.code == Some(3) && ended.stderr.starts_with("chatbot: error: "), "{ended:#?}"),
     }
-    // The next run finds the daemon that came after.
+    // The next run uses the new daemon.
     sandbox.run(["key", "get"]).succeeds();
 }
 
@@ -174,15 +175,16 @@ fn keyring_missing_is_not_replaced() {
     drop(keyring);
     let gone = sandbox.root().join("no-bus").display().to_string();
     sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={gone}"));
-    let said = "chatbot: error: the keys are in the os-keyring, which is not available: no OS keyring is available: there is no session bus\n\
+    let expected = "chatbot: error: the keys are in the os-keyring, which is not available: no OS keyring is available: there is no session bus\n\
                 chatbot: hint: run it in the session of that keyring, or select a store with `CHATBOT_KEYRING`\n";
     for command in [&["key", "get"][..], &["ask", "--demo", "hello"], &["history", "list"], &["key", "set", "--stdin", "--no-validate"]] {
-        sandbox.run(command).stdin(key()).code(3).stderr(said).check();
+        sandbox.run(command).stdin(key()).code(3).stderr(expected).check();
     }
-    // The list is of what is known, and says so.
+    // The list comes from the state file and needs no keyring.
     let listed = sandbox.run(["key", "list"]).succeeds().stdout;
     assert!(listed.contains("openrouter  default  os-keyring"), "{listed}");
-    // Even a vault made in the meantime has not the key of what is sealed: nothing is begun anew.
+    // A vault that was created in the meantime lacks the key of the existing files, and no new key
+    // is created.
     sandbox.make_vault();
     let files = sandbox.conversations();
     sandbox.run(["ask", "--demo", "hello"]).code(8).stderr(
@@ -230,9 +232,9 @@ fn keyring_missing_on_bus() {
     }
     let mut sandbox = Sandbox::under_one_root();
     let _bus = Keyring::bus_only(&mut sandbox);
-    let said = sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: no OS keyring is available: "), "{said}");
-    assert!(said.contains("chatbot vault create"), "{said}");
+    let stderr = sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: no OS keyring is available: "), "{stderr}");
+    assert!(stderr.contains("chatbot vault create"), "{stderr}");
 }
 
 #[test]
@@ -240,8 +242,8 @@ fn store_setting_is_strict() {
     let mut sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key());
     sandbox.set("CHATBOT_KEYRING", "os");
-    let said = sandbox.run(["key", "get"]).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: no OS keyring is available: there is no session bus\n"), "{said}");
+    let stderr = sandbox.run(["key", "get"]).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: no OS keyring is available: there is no session bus\n"), "{stderr}");
     sandbox.set("CHATBOT_KEYRING", "auto");
     sandbox.run(["key", "get"]).succeeds();
     sandbox.set("CHATBOT_KEYRING", "file");
@@ -264,7 +266,7 @@ fn key_move_between_stores() {
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
-    // Having been made, it is not used: the keys are where they are.
+    // A new vault is not used while the keys are in the keyring.
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
     sandbox.run(["key", "move", "--to", "vault"]).fails(2);
     sandbox
@@ -353,7 +355,7 @@ fn process_with_secret_leaves_no_core() {
     assert!(sandbox.files_with(b"c0ffee42").is_empty());
 }
 
-/// Another home of the same user: it has the same keyring.
+/// Another home of the same user, with the same keyring.
 fn another_home(first: &Sandbox) -> Sandbox {
     let mut second = Sandbox::under_one_root();
     second.unset("CHATBOT_KEYRING");
@@ -412,11 +414,11 @@ fn home_without_namespace_finds_data_key() {
     let before = std::fs::read_to_string(&drawer).unwrap();
     std::fs::remove_file(&drawer).unwrap();
     assert!(first.run(["history", "show"]).succeeds().stdout.contains("one"));
-    assert_ne!(std::fs::read_to_string(&drawer).unwrap(), before);
+    assert_ne!(std::fs::read_to_string(&namespace_file).unwrap(), before);
     first.run(["ask", "--demo", "--continue", "again"]).succeeds();
     first.run(["history", "verify"]).succeeds();
     assert!(second.run(["history", "show"]).succeeds().stdout.contains("two"));
-    // One whose key nobody has is told so, and none is made.
+    // A home whose key is gone gets an error and no new key.
     keyring.tool(&["clear", "service", "chatbot"], "");
     let files = first.conversations();
     first.run(["ask", "--demo", "more"]).code(8).stderr(
@@ -431,7 +433,7 @@ fn data_key_damaged_is_replaced_by_restore() {
     let Some((mut sandbox, keyring)) = open_keyring() else { return };
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_PASSPHRASE_FILE", passphrase);
-    // The Secret Service tells changes by the second; here there is no time for one to pass.
+    // The Secret Service dates changes in seconds, which is too coarse for this test.
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();

@@ -1,4 +1,4 @@
-//! Keys in a real Secret Service: seen from outside, locked, silent, absent.
+//! The OS keyring: keys in a real Secret Service that is open, locked, silent or absent.
 
 use super::harness::keyring::Keyring;
 use super::harness::sandbox::key;
@@ -6,10 +6,10 @@ use crate::harness::{Sandbox, Screen, ci_markers};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A sandbox with an open keyring, if this machine can have one.
-fn unlocked(chapter: &str) -> Option<(Sandbox, Keyring)> {
+/// A sandbox with an open keyring, or `None` if the machine has no keyring.
+fn unlocked_home(check: &str) -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
-        ci_markers::left_out(chapter, &why);
+        ci_markers::left_out(check, &why);
         return None;
     }
     let mut sandbox = Sandbox::under_one_root();
@@ -26,14 +26,14 @@ fn set(sandbox: &Sandbox) {
         .check();
 }
 
-/// Nothing of this was written anywhere but into the keyring's own files.
+/// The files outside the keyring that contain the key.
 fn files_of_ours(sandbox: &Sandbox) -> Vec<PathBuf> {
     sandbox.files_with(key().as_bytes())
 }
 
 #[test]
 fn keyring_key_lifecycle() {
-    let Some((sandbox, keyring)) = unlocked("keyring") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring") else { return };
     set(&sandbox);
     let seen = keyring.seen("service", "chatbot");
     assert!(seen.contains(&format!("secret = {}", key())), "`secret-tool` does not see it:\n{seen}");
@@ -48,7 +48,7 @@ fn keyring_key_lifecycle() {
     );
     sandbox.run(["key", "get"]).stdout("openrouter: ******** in os-keyring, fingerprint [..]\n").check();
 
-    // A key to the screen only, and written down.
+    // The key is revealed on a terminal only, and the audit log records it.
     sandbox.run(["key", "get", "--reveal"]).fails(2);
     let mut screen: Screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for(&key());
@@ -65,7 +65,7 @@ fn keyring_key_lifecycle() {
 
 #[test]
 fn keyring_data_key_encrypts_conversation() {
-    let Some((sandbox, keyring)) = unlocked("keyring, conversations") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring, conversations") else { return };
     sandbox.run(["ask", "--demo", "kept under the keyring"]).succeeds();
     assert!(sandbox.run(["history", "show"]).succeeds().stdout.contains("kept under the keyring"));
     keyring.lock();
@@ -75,7 +75,7 @@ fn keyring_data_key_encrypts_conversation() {
 
 #[test]
 fn keyring_locked_uses_nothing_weaker() {
-    let Some((sandbox, keyring)) = unlocked("keyring, locked") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring, locked") else { return };
     set(&sandbox);
     sandbox.run(["ask", "--demo", "before it was locked"]).succeeds();
     keyring.lock();
@@ -102,7 +102,7 @@ fn keyring_locked_uses_nothing_weaker() {
 
 #[test]
 fn keyring_silent_times_out() {
-    let Some((sandbox, keyring)) = unlocked("keyring, silent") else { return };
+    let Some((sandbox, keyring)) = unlocked_home("keyring, silent") else { return };
     set(&sandbox);
     keyring.freeze();
     let started = Instant::now();

@@ -1,4 +1,5 @@
-//! What the OS keyring gave a moment ago: kept by the kernel, and used only while the keyring would give the same again.
+//! The cache of keys in the kernel keyring: short-lived, and used only while the OS keyring would
+//! return the same.
 #![cfg(target_os = "linux")]
 
 use crate::harness::keyring::Keyring;
@@ -7,8 +8,9 @@ use crate::harness::sandbox::key;
 use crate::harness::{Sandbox, ci_markers, session};
 use std::process::Command;
 
-/// A home with an open keyring and a conversation, in a session in which the kernel caches keys, if there can be one here.
-fn lived_in(test: &str) -> Option<(Sandbox, Keyring)> {
+/// A home with an open keyring and a conversation, in a session whose keys the kernel caches, or
+/// `None` if there is none.
+fn home_with_conversation(test: &str) -> Option<(Sandbox, Keyring)> {
     if let Some(why) = Keyring::missing() {
         ci_markers::left_out("keyring-cache", &why);
         return None;
@@ -25,8 +27,8 @@ fn open_keyring() -> (Sandbox, Keyring) {
     (sandbox, keyring)
 }
 
-/// Runs a command until what it gets from the keyring is old enough to be remembered.
-fn until_remembered(sandbox: &Sandbox, keyring: &Keyring, command: &[&str], slot: &str) {
+/// Runs a command until the keyring entry it reads is old enough to be cached.
+fn run_until_cached(sandbox: &Sandbox, keyring: &Keyring, command: &[&str], slot: &str) {
     let begun = std::time::Instant::now();
     while !keyring.remembered().iter().any(|(name, _)| name == slot) {
         sandbox.run(command).succeeds();
@@ -42,26 +44,27 @@ const LISTED: [&str; 2] = ["history", "list"];
 
 #[test]
 fn keyring_cache_needs_open_keyring() {
-    let Some((sandbox, keyring)) = lived_in("keyring_cache_needs_open_keyring") else { return };
-    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_needs_open_keyring") else { return };
+    run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     for (name, permissions) in keyring.remembered() {
-        // Its possessors may do anything with it, other processes of the user see it and can make it invalid.
+        // Possessors may do everything. Other processes of the user can see the key and invalidate
+        // it.
         assert_eq!(permissions, "3f090000", "{name}");
     }
-    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(LISTED).succeeds();
-    // Locked, it says so of one, and none is left of the others.
+    // A locked keyring is reported for one key, and the whole cache is dropped.
     keyring.lock_login();
-    let said = sandbox.run(LISTED).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: the OS keyring "), "{said}");
+    let stderr = sandbox.run(LISTED).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: the OS keyring "), "{stderr}");
     assert_eq!(slots(&keyring), Vec::<String>::new());
     keyring.unlock();
     sandbox.run(LISTED).succeeds();
-    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
-    // It hangs: what it would say is not known.
+    run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
+    // A keyring that does not answer could have changed, so the cache is not used.
     keyring.freeze();
-    let said = sandbox.run(LISTED).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{said}");
+    let stderr = sandbox.run(LISTED).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: the OS keyring did not answer within 2 s"), "{stderr}");
     assert_eq!(slots(&keyring), Vec::<String>::new());
     ci_markers::ran("keyring-cache");
 }
@@ -84,11 +87,11 @@ fn keyring_cache_notices_changes() {
              chatbot: hint: restore it with `chatbot key recovery import`, or select the store that has it with `CHATBOT_KEYRING`; nothing was changed\n",
         )
         .check();
-    // Our own hand, too.
-    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // The same holds when the program itself changes an item.
+    run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(["key", "set", "--stdin", "--no-validate"]).stdin(key()).succeeds();
     assert_ne!(sandbox.run(["key", "get"]).succeeds().stdout, other);
-    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     assert!(!slots(&keyring).contains(&String::from("default/openrouter")));
     sandbox.run(["key", "get"]).fails(3);
@@ -96,10 +99,10 @@ fn keyring_cache_notices_changes() {
 
 #[test]
 fn keyring_cache_lockdown_and_setting() {
-    let Some((sandbox, keyring)) = lived_in("keyring_cache_lockdown_and_setting") else { return };
-    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
-    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    // Whatever is known about the keys.
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_lockdown_and_setting") else { return };
+    run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
+    run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // The lockdown clears the cache even without the key index.
     std::fs::remove_file(sandbox.state().join("keys.json")).unwrap();
     sandbox.run(["incident", "lockdown"]).succeeds();
     assert_eq!(slots(&keyring), Vec::<String>::new());
@@ -112,10 +115,10 @@ fn keyring_cache_lockdown_and_setting() {
 
 #[test]
 fn keyring_cache_empty_after_lock() {
-    let Some((sandbox, keyring)) = lived_in("keyring_cache_empty_after_lock") else { return };
-    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_empty_after_lock") else { return };
+    run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
     keyring.lock_login();
-    // None of our commands runs: the kernel alone drops it.
+    // No command runs here: the kernel expires the entry by itself.
     let locked = std::time::Instant::now();
     while !slots(&keyring).is_empty() {
         assert!(locked.elapsed().as_secs() < 5, "{:?}", keyring.remembered());
@@ -123,7 +126,8 @@ fn keyring_cache_empty_after_lock() {
     }
 }
 
-/// Ways to start a command in a session whose keyring other processes of the user can read, or which has none.
+/// Ways to start a command in a session whose keyring other processes of the user can read, or
+/// without one.
 const OPEN_SESSIONS: [(&str, &str); 4] = [
     ("revoked", "keyctl revoke @s && exec \"$@\""),
     ("joinable by its name", "keyctl setperm @s 0x3f0b0000 && exec \"$@\""),
@@ -131,7 +135,7 @@ const OPEN_SESSIONS: [(&str, &str); 4] = [
     ("open to the group", "keyctl setperm @s 0x3f032000 && exec \"$@\""),
 ];
 
-/// Runs a command in such a session; what it says on standard error.
+/// Runs a command in such a session and returns its standard error.
 fn in_open_session(sandbox: &Sandbox, prepare: &str, args: &[&str]) -> String {
     let mut command = Command::new("keyctl");
     command.args(["session", "-", "sh", "-c", prepare, "sh", BINARY]).args(args);
@@ -149,7 +153,7 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
         return;
     }
     let (sandbox, keyring) = open_keyring();
-    // The data key is cached by the first command that gets it, in a session that is private.
+    // In a private session, the first command that reads the data key caches it.
     let private = "\"$@\" >/dev/null && grep -c chatbot:recent:.*:data-key: /proc/keys >cached";
     assert_eq!(in_open_session(&sandbox, private, &LISTED), "");
     assert_ne!(std::fs::read_to_string(sandbox.cwd().join("cached")).unwrap(), "0\n");
@@ -160,7 +164,8 @@ fn kernel_cache_is_off_where_other_sessions_can_read_the_keyring() {
             assert_eq!(slots(&keyring), Vec::<String>::new(), "{what}");
         }
     }
-    // A process that was started without a session keyring gets the user's. One that was not cannot give its own back.
+    // A process without a session keyring gets the user's. A process that has one cannot return it,
+    // so this part depends on how the tests were started.
     let ours = Command::new("keyctl").args(["describe", "@s"]).output().unwrap();
     if String::from_utf8_lossy(&ours.stdout).contains("_uid_ses.") {
         sandbox.run(LISTED).succeeds();

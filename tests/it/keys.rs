@@ -1,16 +1,17 @@
-//! The keys of providers: stored, shown, asked about, removed, and sent to nobody but their own.
+//! `chatbot key`: store, show, check and delete API keys, and send each one only to the host it
+//! belongs to.
 
 use super::harness::provider::{Reply, Server};
 use crate::harness::Sandbox;
 use crate::harness::pty::key as press;
 use std::fs;
 
-/// A key of the right form that no scanner of repositories takes for one.
+/// A well-formed key that no secret scanner matches.
 fn key(letters: &str) -> String {
     format!("sk-or-v1-{}", letters.repeat(64 / letters.len()))
 }
 
-/// A server of the user's own, whose key is kept.
+/// A user-defined server with a stored key.
 fn own(server: &Server) -> String {
     format!("provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", server.base_url())
 }
@@ -55,7 +56,7 @@ fn key_lifecycle() {
         ["provider", "profile", "source", "fingerprint", "status", "created_at", "updated_at", "last_validated", "expires_at", "host"]
     );
     assert_eq!((&first["host"], &first["source"], &first["status"]), (&"openrouter.ai".into(), &"vault".into(), &"unknown".into()));
-    // The same key is known again by its fingerprint, which is nothing of the key.
+    // The fingerprint identifies the same key and reveals nothing of it.
     assert_eq!(first["fingerprint"], second["fingerprint"]);
     sandbox.run(["key", "delete"]).code(2).stderr(
         "chatbot: error: this needs an answer, but there is no terminal to ask on: Delete the key for `openrouter`? [y/N]\nchatbot: hint: use `--yes`\n",
@@ -149,9 +150,9 @@ fn key_is_bound_to_its_host() {
     let sandbox = Sandbox::with_vault();
     let key = key("c0ffee42");
     sandbox.store_key("openrouter", &key);
-    // Settings that lead a known name elsewhere do not take its key along.
-    let thief = Server::replies([]);
-    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
+    // Settings that send a known provider's name to another host do not get its key.
+    let attacker = Server::replies([]);
+    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", attacker.base_url()));
     sandbox
         .run(["ask", "hello"])
         .code(3)
@@ -161,13 +162,13 @@ fn key_is_bound_to_its_host() {
         )
         .check();
     sandbox.run(["key", "validate"]).fails(3);
-    // Nor does one that nobody knows the host of any more.
-    let book = sandbox.state().join("keys.json");
-    let whole = fs::read(&book).unwrap();
+    // The key is not sent either when the index that records its host is lost.
+    let key_index = sandbox.state().join("keys.json");
+    let whole = fs::read(&key_index).unwrap();
     for left in [None, Some(&b"{"[..]), Some(b"{\"schema_version\": 9}")] {
         match left {
-            Some(bytes) => fs::write(&book, bytes).unwrap(),
-            None => fs::remove_file(&book).unwrap(),
+            Some(bytes) => fs::write(&key_index, bytes).unwrap(),
+            None => fs::remove_file(&key_index).unwrap(),
         }
         sandbox
             .run(["ask", "hello"])
@@ -178,15 +179,15 @@ fn key_is_bound_to_its_host() {
             )
             .check();
     }
-    // With its own host all is as before, and is known again.
-    fs::remove_file(&book).unwrap();
+    // With the provider's own host the key works, and the host is recorded again.
+    fs::remove_file(&key_index).unwrap();
     fs::remove_file(sandbox.settings()).unwrap();
     sandbox.run(["ask", "hello"]).fails(7);
     let listed: serde_json::Value = serde_json::from_str(&sandbox.run(["key", "list", "--json"]).succeeds().stdout).unwrap();
     assert_eq!(listed["keys"][0]["host"], "openrouter.ai");
-    fs::write(&book, whole).unwrap();
-    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", thief.base_url()));
-    // Nor does a variable: it belongs to the host we know.
+    fs::write(&key_index, whole).unwrap();
+    sandbox.configure(&format!("[providers.openrouter]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n", attacker.base_url()));
+    // A key from a variable is not sent either: it belongs to the provider's known host.
     sandbox.run(["key", "delete", "--yes"]).succeeds();
     sandbox.run(["ask", "hello"]).env("OPENROUTER_API_KEY", &key).fails(3);
 }
@@ -261,11 +262,11 @@ fn key_prompt_interrupt_stores_nothing() {
 fn key_index_is_rebuilt_from_vault() {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key("c0ffee42"));
-    let book = sandbox.state().join("keys.json");
+    let key_index = sandbox.state().join("keys.json");
     for damage in [None, Some("{\"schema_version\":1,")] {
         match damage {
-            None => fs::remove_file(&book).unwrap(),
-            Some(text) => drop(sandbox.write(&book, text)),
+            None => fs::remove_file(&key_index).unwrap(),
+            Some(text) => drop(sandbox.write(&key_index, text)),
         }
         let listed = sandbox.run(["key", "list"]).succeeds().stdout;
         assert!(listed.contains("openrouter  default  vault"), "{listed}");
@@ -286,8 +287,8 @@ fn key_must_be_text() {
         .check();
 }
 
-/// A server that would take any key, and a home whose settings say that it gets the key in a variable.
-fn thief(variable: &str) -> (Sandbox, Server) {
+/// A server that accepts any key, and a home whose settings send it the key from a variable.
+fn redirected_home(variable: &str) -> (Sandbox, Server) {
     let server = Server::always(|_| Reply::says("thanks"));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
@@ -304,7 +305,7 @@ fn foreign_key_in_variable_needs_permission() {
     for (variable, value) in
         [("OPENROUTER_API_KEY", router.as_str()), ("openrouter_api_key", router.as_str()), ("MISTRAL_API_KEY", mistral.as_str())]
     {
-        let (mut sandbox, server) = thief(variable);
+        let (mut sandbox, server) = redirected_home(variable);
         sandbox.set(variable, value);
         for args in [&["ask", "hi"][..], &["ask", "--no-log", "--yes", "hi"], &["models"], &["key", "validate", "--force"]] {
             let output = sandbox.run(args).fails(3);
@@ -317,12 +318,12 @@ fn foreign_key_in_variable_needs_permission() {
         assert_eq!(server.connections(), 0, "{variable}");
         sandbox.run(["key", "validate", "--allow-host", &host]).output();
         assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
-        // The yes is for this key and this host alone.
+        // The confirmation is valid for this key and this host only.
         sandbox.run(["ask", "hi"]).env(variable, format!("{value}0")).fails(3);
         let asked = server.requests().len();
-        let book = sandbox.state().join("keys.json");
-        let edited = fs::read_to_string(&book).unwrap().replace(&host, "localhost:9");
-        fs::write(&book, edited).unwrap();
+        let key_index = sandbox.state().join("keys.json");
+        let edited = fs::read_to_string(&key_index).unwrap().replace(&host, "localhost:9");
+        fs::write(&key_index, edited).unwrap();
         sandbox.run(["ask", "hi"]).fails(3);
         sandbox.configure(
             "provider = \"own\"\n[providers.own]\nbase_url = \"https://api.example/v1\"\nkey = \"env:LLM_KEY\"\nmodel = \"m\"\n",
@@ -337,7 +338,7 @@ fn foreign_key_format_stays_local() {
     for (variable, value) in
         [("LLM_KEY", super::harness::sandbox::key().as_str()), ("llm_key", "sk-ant-api03-short"), ("LLM_KEY", "ghp_0123456789")]
     {
-        let (mut sandbox, server) = thief(variable);
+        let (mut sandbox, server) = redirected_home(variable);
         sandbox.set(variable, value);
         assert_eq!(sandbox.run(["ask", "--no-log", "hi"]).succeeds().stdout, "thanks\n");
         assert_eq!(server.connections(), 1);
@@ -350,7 +351,7 @@ fn foreign_key_format_stays_local() {
 
 #[test]
 fn foreign_key_is_confirmed_once() {
-    let (mut sandbox, server) = thief("OPENROUTER_API_KEY");
+    let (mut sandbox, server) = redirected_home("OPENROUTER_API_KEY");
     sandbox.set("OPENROUTER_API_KEY", super::harness::sandbox::key());
     let mut screen = sandbox.screen(["ask", "hi"]);
     screen.wait_for("always send it there? [y/N]").line("");
@@ -367,7 +368,7 @@ fn foreign_key_is_confirmed_once() {
 
 #[test]
 fn foreign_key_store_needs_confirmation() {
-    let (sandbox, server) = thief("UNUSED");
+    let (sandbox, server) = redirected_home("UNUSED");
     sandbox.configure(&format!(
         "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"m\"\n",
         server.base_url()
@@ -382,18 +383,18 @@ fn foreign_key_store_needs_confirmation() {
 
 #[test]
 fn stored_key_is_bound_despite_edited_files() {
-    let (sandbox, server) = thief("UNUSED");
+    let (sandbox, server) = redirected_home("UNUSED");
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     let host = format!("127.0.0.1:{}", server.port());
-    let book = sandbox.state().join("keys.json");
-    let edited = fs::read_to_string(&book).unwrap().replace("openrouter.ai", &host);
+    let key_index = sandbox.state().join("keys.json");
+    let edited = fs::read_to_string(&key_index).unwrap().replace("openrouter.ai", &host);
     assert!(edited.contains(&host));
-    fs::write(&book, edited).unwrap();
+    fs::write(&key_index, edited).unwrap();
     let settings = |url: &str| format!("[providers.openrouter]\nbase_url = \"{url}\"\nkey = \"stored\"\nmodel = \"m\"\n");
     sandbox.configure(&settings(&server.base_url()));
     let output = sandbox.run(["ask", "hi"]).fails(3);
     assert!(output.stderr.contains("cannot tell whether the key for `openrouter` was saved for"), "{}", output.stderr);
-    // An address that begins like one host and leads to another.
+    // An address that starts like the known host and leads to another.
     sandbox.configure(&settings(&format!("http:127.0.0.1:{}://openrouter.ai/v1", server.port())));
     sandbox.run(["ask", "hi"]).output();
     assert_eq!(server.connections(), 0);

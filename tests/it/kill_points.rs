@@ -1,5 +1,5 @@
-//! A kill at every single write: whatever changes keys is cut off before its first call that changes a file, then before its
-//! second, and so on to the last; each time the old state is there or the new one.
+//! Kills at every write: each command that changes keys is killed before each of its file-changing
+//! calls, and must leave the old or the new state.
 
 use crate::harness::keyring::Keyring;
 use crate::harness::run::BINARY;
@@ -9,22 +9,23 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Every call by which a file can be changed. Each kind is counted by itself: the first, the second, and so on to the last.
+/// The system calls that change a file. Each group is counted on its own.
 const CHANGES: [&str; 5] =
     ["write", "rename", "fsync", "unlink", "pwrite64,renameat,renameat2,unlinkat,ftruncate,fdatasync,mkdir,sendmsg,sendto"];
-/// More than any of these commands makes.
+/// More calls than any of these commands makes.
 const MOST: usize = 400;
 
-/// The tool that cuts, if it may look here.
+/// `strace`, if it is installed and may trace.
 pub(super) fn strace() -> Option<PathBuf> {
-    // In a container it may be there and not allowed to look.
+    // In a container it may be installed and not permitted to trace.
     let strace = ci_markers::tool("strace")?;
     let works = Command::new(&strace).args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     works.then_some(strace)
 }
 
-/// Runs a command and kills it before its `n`th call of a kind; whether it came to its end before.
-fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n): (&str, usize)) -> bool {
+/// Runs a command, kills it before its `n`th call of a kind, and returns whether it ended before
+/// that.
+fn kill_at_call(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n): (&str, usize)) -> bool {
     let status = Command::new(strace)
         .args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}"), "-e", &format!("inject={calls}:signal=KILL:when={n}")])
         .arg(BINARY)
@@ -40,23 +41,24 @@ fn cut(strace: &Path, sandbox: &Sandbox, args: &[&str], stdin: &Path, (calls, n)
     status.success()
 }
 
-/// Which calls of a kind are cut off: every one where that is asked for, which takes minutes; else the first, the second, and
-/// every third from there.
-fn moments() -> Box<dyn Iterator<Item = usize>> {
+/// Which calls are killed: all of them if `CHATBOT_ALL_CUTS` is set, which takes minutes. Otherwise
+/// the first, the second, and every third from there.
+fn calls_to_kill() -> Box<dyn Iterator<Item = usize>> {
     let all = std::env::var_os("CHATBOT_ALL_CUTS").is_some();
     if all { Box::new(1..) } else { Box::new(std::iter::once(1).chain((2..).step_by(3))) }
 }
 
-/// Cuts a command off at every change it makes, from the state that `prepare` makes anew each time; how often that was.
+/// Kills a command at each change it makes, each time starting from a fresh `prepare`, and checks
+/// the state with `holds`.
 pub(super) fn at_every_change(args: &[&str], stdin: &str, prepare: impl Fn() -> Sandbox, holds: impl Fn(&Sandbox, usize)) {
     let Some(strace) = strace() else { return ci_markers::left_out("kill-points", "no strace that may look") };
     let mut cuts = 0;
     for calls in CHANGES {
-        for n in moments() {
+        for n in calls_to_kill() {
             assert!(n < MOST, "`{args:?}` never ends");
             let sandbox = prepare();
             let input = sandbox.write("input", stdin);
-            let ended = cut(&strace, &sandbox, args, &input, (calls, n));
+            let ended = kill_at_call(&strace, &sandbox, args, &input, (calls, n));
             holds(&sandbox, cuts);
             if ended {
                 break;
@@ -73,14 +75,14 @@ fn key(letters: &str) -> String {
 }
 
 /// A vault with a key and a conversation.
-fn lived_in() -> Sandbox {
+fn home_with_conversation() -> Sandbox {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &key("c0ffee42"));
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox
 }
 
-/// The same home once more, without the time it took to make it.
+/// A copy of a home, which is faster than creating another one.
 fn copy_of(home: &Sandbox) -> Sandbox {
     let mut copy = Sandbox::under_one_root();
     let file = copy.write("passphrase", PASSPHRASE);
@@ -93,7 +95,7 @@ fn copy_of(home: &Sandbox) -> Sandbox {
 
 #[test]
 fn kill_during_rekey() {
-    let home = lived_in();
+    let home = home_with_conversation();
     home.run(["ask", "--demo", "another"]).succeeds();
     let whole = "2 conversations, 4 messages: nothing is damaged\n";
     at_every_change(
@@ -101,7 +103,8 @@ fn kill_during_rekey() {
         "",
         || copy_of(&home),
         |sandbox, n| {
-            // Whichever key a conversation is sealed with, it opens; and the next run ends it.
+            // Every conversation decrypts with one of the two keys, and the next run completes the
+            // re-encryption.
             sandbox.run(["history", "verify"]).stdout(whole).check();
             sandbox.run(["history", "rekey", "--yes"]).succeeds();
             sandbox.run(["history", "verify"]).stdout(whole).check();
@@ -117,18 +120,18 @@ fn kill_during_key_move() {
     if let Some(why) = Keyring::missing() {
         return ci_markers::left_out("key-stores", &why);
     }
-    let mut sandbox = lived_in();
+    let mut sandbox = home_with_conversation();
     sandbox.unset("CHATBOT_KEYRING");
     let _keyring = Keyring::unlocked(&mut sandbox);
     let input = sandbox.write("input", "");
     for (from, to, store) in [("vault", "os", "os-keyring"), ("os", "vault", "vault")] {
         let mut cuts = 0;
         for calls in CHANGES {
-            for n in moments() {
+            for n in calls_to_kill() {
                 assert!(n < MOST, "it never ends");
                 sandbox.run(["key", "move", "--yes", "--to", from]).succeeds();
-                let ended = cut(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
-                // Every key is somewhere, and is found there.
+                let ended = kill_at_call(&strace, &sandbox, &["key", "move", "--yes", "--to", to], &input, (calls, n));
+                // Every key is in one of the stores, and is found there.
                 sandbox.run(["key", "get"]).succeeds();
                 sandbox.run(["history", "verify"]).succeeds();
                 sandbox.run(["key", "move", "--yes", "--to", to]).succeeds();
@@ -146,7 +149,7 @@ fn kill_during_key_move() {
 
 #[test]
 fn kill_during_key_set() {
-    let home = lived_in();
+    let home = home_with_conversation();
     let args = ["key", "set", "--stdin", "--no-validate", "--profile", "new"];
     at_every_change(
         &args,
@@ -183,7 +186,7 @@ fn kill_during_vault_create() {
 #[test]
 fn kill_during_vault_passwd() {
     let new = "eleven brown horses on a hill";
-    let home = lived_in();
+    let home = home_with_conversation();
     let prepare = || {
         let sandbox = copy_of(&home);
         sandbox.write("new", new);
@@ -198,7 +201,7 @@ fn kill_during_vault_passwd() {
 
 #[test]
 fn kill_during_guided_rotation() {
-    let home = lived_in();
+    let home = home_with_conversation();
     at_every_change(
         &["key", "rotate", "--stdin", "--no-validate"],
         &key("0ddba115"),
@@ -206,7 +209,7 @@ fn kill_during_guided_rotation() {
         |sandbox, n| {
             let shown = sandbox.run(["key", "get"]).output();
             assert_eq!(shown.code, Some(0), "cut {n}");
-            // Whatever state it is in, it can be undone or done again.
+            // From every state the rotation can be undone or repeated.
             let again = sandbox.run(["key", "rotate", "--stdin", "--no-validate"]).stdin(key("0ddba115")).output().code;
             assert!(matches!(again, Some(0 | 2 | 3)), "cut {n}: {again:?}");
             sandbox.run(["key", "rotate", "--undo"]).succeeds();
@@ -217,7 +220,7 @@ fn kill_during_guided_rotation() {
 
 #[test]
 fn kill_during_recovery_import() {
-    let home = lived_in();
+    let home = home_with_conversation();
     home.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
     std::fs::remove_file(home.data().join("vault.json")).unwrap();
     home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();

@@ -1,7 +1,6 @@
-//! The test this product is for: nothing private leaves, whatever is done and whatever goes wrong.
-//!
-//! A key and one value of every kind are planted everywhere a person or a provider could put them. Then every byte that came
-//! out is searched: both streams, every file, every request. None may be found, but the key in its one header.
+//! Leak search: a key and one value of every kind are planted everywhere a user or a provider could
+//! put them. Then every byte that came out is searched: both streams, every file, every request.
+//! Nothing may be found except the key in its header.
 
 use super::harness::provider::{Gate, Reply, Request, Server};
 use super::harness::sandbox::{CHEAP, PASSPHRASE, key};
@@ -14,8 +13,8 @@ use chatbot::privacy::KINDS;
 use chatbot::{Placeholders, Policy, Raw, Redactor};
 use std::fmt::Write as _;
 
-/// A sentence for every kind, and the part of it that nobody may get to see. Values that are assembled are those that scanners
-/// of repositories look for.
+/// A sentence for every kind, and the part of it that must not leak. Values that secret scanners
+/// match are assembled at run time.
 fn canaries() -> Vec<(&'static str, String, String)> {
     let hex = "3f9a1c7e5b2d8046".repeat(2);
     let token = format!("ghp_{}", "Zq7Lw2Xc9Vb4Nm6Kj8Hg".repeat(2).get(..36).unwrap());
@@ -49,15 +48,15 @@ fn canaries() -> Vec<(&'static str, String, String)> {
     all.into()
 }
 
-/// What must not be found, and where it was.
+/// The values to search for, and where they were found.
 #[derive(Default)]
-struct Hunt {
+struct LeakSearch {
     needles: Vec<(String, Vec<u8>)>,
     caught: String,
 }
 
-impl Hunt {
-    /// Looks for a value as it is, in hexadecimal, and in base64 wherever it may begin in it.
+impl LeakSearch {
+    /// Adds a value as it is, in hexadecimal, and in base64 at each of the three offsets.
     fn add(&mut self, what: &str, value: &str) {
         self.needles.push((what.to_owned(), value.as_bytes().to_vec()));
         let hex: String = value.bytes().fold(String::new(), |mut hex, b| {
@@ -66,7 +65,7 @@ impl Hunt {
         });
         self.needles.push((format!("{what} in hexadecimal"), hex.into_bytes()));
         for skipped in 0..3 {
-            // The characters at both ends depend on the neighbours too.
+            // The first and last characters also depend on the neighbouring bytes.
             for whole in [
                 STANDARD_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
                 URL_SAFE_NO_PAD.encode([&b"___"[..skipped], value.as_bytes()].concat()),
@@ -92,54 +91,56 @@ impl Hunt {
     }
 }
 
-/// Whether a stream is an answer as the provider gave it: its owner's to read, whatever is in it.
+/// Whether a stream is the provider's answer, which is shown unchanged.
 fn is_an_answer(stream: &str) -> bool {
     let asked = ["stdout of `chatbot ask ", "stdout of `chatbot chat"].iter().any(|start| stream.starts_with(start));
     asked && !stream.contains("--json") && !stream.contains("--dry-run")
 }
 
-/// Everything a sandbox has left behind and said, but not what the test itself put there, nor what a person saw on their own screen.
-fn search_sandbox(hunt: &mut Hunt, sandbox: &Sandbox, talkative: bool) {
+/// Searches all files and output of a sandbox, except what the test planted and what the user sees
+/// on the screen.
+fn search_sandbox(leaks: &mut LeakSearch, sandbox: &Sandbox, shows_answers: bool) {
     for file in sandbox.files() {
         let ours = ["passphrase", "cwd/notes.md", "cwd/.env", "cwd/chats.json"].iter().any(|p| file == sandbox.root().join(p));
         if !ours && let Ok(bytes) = std::fs::read(&file) {
-            hunt.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
+            leaks.search(&format!("the file {}", file.strip_prefix(sandbox.root()).unwrap().display()), &bytes);
         }
-        hunt.search("the name of a file", file.to_string_lossy().as_bytes());
+        leaks.search("the name of a file", file.to_string_lossy().as_bytes());
     }
     for (stream, bytes) in sandbox
-        .heard()
+        .transcript()
         .lock()
         .unwrap()
         .iter()
-        .filter(|(stream, _)| !(stream.starts_with("the screen") || talkative && is_an_answer(stream)))
+        .filter(|(stream, _)| !(stream.starts_with("the screen") || shows_answers && is_an_answer(stream)))
     {
-        hunt.search(stream, bytes);
+        leaks.search(stream, bytes);
     }
 }
 
-fn search_requests(hunt: &mut Hunt, server: &Server) {
+fn search_requests(leaks: &mut LeakSearch, server: &Server) {
     assert!(!server.requests().is_empty());
     for mut request in server.requests() {
         let before = request.headers.len();
         request.headers.retain(|(name, value)| (name.as_str(), value.as_str()) != ("authorization", &format!("Bearer {}", key())));
         assert!(before - request.headers.len() <= 1, "the key goes out twice");
-        hunt.search(&format!("the request `{}`", request.line()), &request.bytes());
+        leaks.search(&format!("the request `{}`", request.line()), &request.bytes());
     }
 }
 
-fn hunt() -> Hunt {
-    let mut hunt = Hunt::default();
-    hunt.add("the key", &key());
-    hunt.add("the passphrase", PASSPHRASE);
+fn leak_search() -> LeakSearch {
+    let mut leaks = LeakSearch::default();
+    leaks.add("the key", &key());
+    leaks.add("the passphrase", PASSPHRASE);
     for (kind, _, value) in canaries() {
-        hunt.add(kind, &value);
+        leaks.add(kind, &value);
     }
-    hunt
+    leaks
 }
 
-/// A provider that says back whatever it can get hold of: the canaries, and the key it was sent, whole and cut in two.
-fn parrot(turn: usize, request: &Request) -> Reply {
+/// A provider that repeats what it can get: the canaries, and the key it was sent, whole and in two
+/// parts.
+fn echo_secrets(turn: usize, request: &Request) -> Reply {
     if request.method == "GET" {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
@@ -183,14 +184,14 @@ fn leaks_search_finds_planted_canary() {
     for planted in
         [key(), format!("x{}", STANDARD_NO_PAD.encode(format!("ab{}cd", key()))), URL_SAFE_NO_PAD.encode(format!("abc{}", key()))]
     {
-        let mut hunt = hunt();
-        hunt.search("a place", planted.as_bytes());
-        assert!(hunt.caught.contains("the key"), "{planted}");
+        let mut leaks = leak_search();
+        leaks.search("a place", planted.as_bytes());
+        assert!(leaks.caught.contains("the key"), "{planted}");
     }
 }
 
-/// A vault, a stored key, a provider that talks back.
-fn house(server: &Server) -> Sandbox {
+/// A vault, a stored key and a provider that repeats what it is sent.
+fn home(server: &Server) -> Sandbox {
     let sandbox = Sandbox::with_vault();
     let more = "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\nmax_message_chars = 3000\n";
     sandbox.configure(&format!(
@@ -201,22 +202,23 @@ fn house(server: &Server) -> Sandbox {
     sandbox
 }
 
-/// A provider that says back what it was told, in an answer, in an error and in a broken one.
+/// A provider that repeats its request in an answer, in an error and in an interrupted answer.
 fn echo(turn: usize, request: &Request) -> Reply {
     if request.method == "GET" {
         return Reply::json(200, r#"{"data":[{"id":"maker/model-1"}]}"#);
     }
-    let said = request.json()["messages"].as_array().cloned().unwrap_or_default();
-    // The beginning, where the instructions are, and the end: all of it would double with every turn.
-    let heard = serde_json::json!([said.first(), said.last()]).to_string();
+    let messages = request.json()["messages"].as_array().cloned().unwrap_or_default();
+    // Only the first and the last message: repeating all of them would double the size with each
+    // turn.
+    let echo = serde_json::json!([messages.first(), messages.last()]).to_string();
     match turn % 4 {
-        0 | 1 => Reply::says(&heard),
-        2 => Reply::json(400, &serde_json::json!({"error": {"code": 400, "message": heard}}).to_string()),
-        _ => Reply::stream().text(&heard).reset(),
+        0 | 1 => Reply::says(&echo),
+        2 => Reply::json(400, &serde_json::json!({"error": {"code": 400, "message": echo}}).to_string()),
+        _ => Reply::stream().text(&echo).reset(),
     }
 }
 
-/// A conversation of another program, with everything in it.
+/// A conversation in the format of another program, with every canary in it.
 fn foreign(all: &str) -> String {
     let messages: Vec<_> = ["system", "user", "assistant"].iter().map(|role| serde_json::json!({"role": role, "text": all})).collect();
     serde_json::json!({"schema_version": 1, "conversations": [{"title": all, "messages": messages}]}).to_string()
@@ -229,16 +231,16 @@ fn leaks_none_with_echoing_provider() {
 
 #[test]
 fn leaks_none_with_all_knowing_provider() {
-    commands(parrot, true);
+    commands(echo_secrets, true);
 }
 
-fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
+fn commands(provider: fn(usize, &Request) -> Reply, shows_answers: bool) {
     let mut turn = 0;
     let server = Server::always(move |request| {
         turn += usize::from(request.method == "POST");
         provider(turn.saturating_sub(1), request)
     });
-    let sandbox = house(&server);
+    let sandbox = home(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
     let all = sentences.join("\n");
     sandbox.write("cwd/notes.md", &all);
@@ -263,7 +265,7 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         &["chat", "--demo"],
         &["chat", "--continue"],
     ] {
-        // Through a pipe, a line is a message.
+        // On a pipe, each line is one message.
         let piped = if args[0] == "chat" { sentences.iter().map(|s| s.replace('\n', " ") + "\n").collect() } else { all.clone() };
         sandbox.run(args).stdin(piped).output();
         sandbox.run(args).arg("--system").arg(&all).stdin("and now?\n").output();
@@ -271,7 +273,8 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     let trace = sandbox.state().join("trace.log");
     sandbox.run(["ask", "-"]).env("CHATBOT_LOG", &trace).stdin(&all).output();
     assert!(std::fs::read_to_string(&trace).unwrap().contains(" as it leaves, "), "nothing was logged");
-    // Refused: too long, with what must not be seen inside; and misuse with the key where none belongs.
+    // Refused messages: too long with a canary inside, and commands with the key as a wrong
+    // argument.
     sandbox.run(["ask", "--json"]).arg(format!("{all}{}", "x".repeat(4000))).fails(4);
     sandbox.run(["key", "set", &key()]).stdin("").fails(2);
     sandbox.run(["key", "set", &format!("--key={}", key())]).fails(2);
@@ -308,7 +311,7 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
     ] {
         sandbox.run(args).stdin("").output();
     }
-    housekeeping(&sandbox, &sentences);
+    manage_saved_data(&sandbox, &sentences);
     // A key pasted into the settings, and into variables that are read.
     let settings = std::fs::read_to_string(sandbox.settings()).unwrap();
     for wrong in [format!("api_key = \"{}\"\n", key()), format!("model = {}\n", key()), format!("{} = 1\n", key())] {
@@ -321,10 +324,10 @@ fn commands(provider: fn(usize, &Request) -> Reply, talkative: bool) {
         sandbox.run(["ask", "x"]).env(variable, key()).output();
     }
 
-    let mut hunt = hunt();
-    search_sandbox(&mut hunt, &sandbox, talkative);
-    search_requests(&mut hunt, &server);
-    hunt.end();
+    let mut leaks = leak_search();
+    search_sandbox(&mut leaks, &sandbox, shows_answers);
+    search_requests(&mut leaks, &server);
+    leaks.end();
     sandbox.is_private();
 }
 
@@ -352,26 +355,26 @@ fn leaks_none_to_object_storage() {
         sandbox.run(args).succeeds();
     }
     other.run(["restore", "--mine", &address, "--with-keys"]).succeeds();
-    // And when it says back what it was shown.
+    // The server repeats the request in its error.
     dav.fault(|request| Some(Reply::full(403, &[], &String::from_utf8_lossy(&request.bytes()))));
     for args in [["backup", &address].as_slice(), &["restore", "--mine", &address, "--json"]] {
         sandbox.run(args).env("CHATBOT_LOG", sandbox.state().join("trace.log")).fails(3);
     }
-    let mut hunt = hunt();
-    hunt.add("the password of the storage", webdav::PASSWORD);
+    let mut leaks = leak_search();
+    leaks.add("the password of the storage", webdav::PASSWORD);
     for mut request in dav.server.requests() {
         request.headers.retain(|(name, _)| name != "authorization");
-        hunt.search(&format!("the request `{}`", request.line()), &request.bytes());
+        leaks.search(&format!("the request `{}`", request.line()), &request.bytes());
     }
-    search_sandbox(&mut hunt, &sandbox, false);
-    search_sandbox(&mut hunt, &other, false);
-    hunt.end();
+    search_sandbox(&mut leaks, &sandbox, false);
+    search_sandbox(&mut leaks, &other, false);
+    leaks.end();
     sandbox.is_private();
     other.is_private();
 }
 
-/// Everything that looks after what is kept, up to the end of the key.
-fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
+/// Runs every command that manages saved data, and deletes the key at the end.
+fn manage_saved_data(sandbox: &Sandbox, sentences: &[String]) {
     let all = sentences.join("\n");
     sandbox.write("cwd/.env", format!("OPENROUTER_API_KEY={}\nNOTE='{}'\n", key(), sentences[0]));
     sandbox.write("cwd/chats.json", foreign(&all));
@@ -437,7 +440,7 @@ fn housekeeping(sandbox: &Sandbox, sentences: &[String]) {
 #[test]
 fn leaks_none_in_line_editor() {
     let server = Server::always(|request| echo(0, request));
-    let mut sandbox = house(&server);
+    let mut sandbox = home(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
     let notes = sandbox.write("cwd/notes.md", sentences.join("\n"));
     // An editor that leaves a copy and a swap file next to the message.
@@ -462,56 +465,56 @@ fn leaks_none_in_line_editor() {
         .send(pty::key::CTRL_D);
     assert_eq!(again.end(), 0);
     sandbox.run(["history", "list"]).succeeds();
-    let mut hunt = hunt();
-    search_sandbox(&mut hunt, &sandbox, true);
+    let mut leaks = leak_search();
+    search_sandbox(&mut leaks, &sandbox, true);
 
-    // What is deleted is gone with everything that was made of it.
+    // Deleting a conversation also deletes everything derived from it.
     let [conversation] = sandbox.conversations().try_into().unwrap();
     let sealed = |file: &std::path::Path| -> Vec<String> { std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect() };
     let history = sandbox.state().join("line-history.fernet");
-    let (said, typed) = (sealed(&conversation), sealed(&history));
-    assert!(said.len() > sentences.len() && typed.len() >= 10, "{} messages, {} lines", said.len(), typed.len());
+    let (messages, typed) = (sealed(&conversation), sealed(&history));
+    assert!(messages.len() > sentences.len() && typed.len() >= 10, "{} messages, {} lines", messages.len(), typed.len());
     for left in ["partial", "torn"] {
         std::fs::copy(&conversation, conversation.with_extension(left)).unwrap();
     }
     let id = conversation.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
     sandbox.run(["history", "delete", "--yes", &id]).succeeds();
-    for line in said.iter().chain(&typed) {
+    for line in messages.iter().chain(&typed) {
         let files = sandbox.files_with(line.as_bytes());
         assert!(files.is_empty(), "still in {files:?}");
     }
-    // What was done and what it cost stays on record, without a word of it.
+    // The audit log and the usage log keep the action and its cost, without any text.
     let names: Vec<_> = sandbox.files_with(id.as_bytes()).iter().map(|f| f.file_name().unwrap().to_owned()).collect();
     assert!(names.iter().all(|name| name == "audit.jsonl" || name == "usage.jsonl"), "{names:?}");
     sandbox.run(["history", "list"]).succeeds();
-    search_sandbox(&mut hunt, &sandbox, true);
-    search_requests(&mut hunt, &server);
-    hunt.end();
+    search_sandbox(&mut leaks, &sandbox, true);
+    search_requests(&mut leaks, &server);
+    leaks.end();
     sandbox.is_private();
 }
 
 #[test]
 fn leaks_none_when_chat_is_killed() {
-    let came = Gate::default();
-    let (told, never) = (came.clone(), Gate::default());
+    let arrived = Gate::default();
+    let (reached, never) = (arrived.clone(), Gate::default());
     let mut turn = 0;
     let server = Server::always(move |request| {
         turn += usize::from(request.method == "POST");
         let all = canaries().iter().map(|(_, sentence, _)| sentence.clone()).collect::<Vec<_>>().join("\n");
         if request.text().contains("now the kill") {
-            Reply::stream().text(&all).text("half").tell(&told).wait(&never)
+            Reply::stream().text(&all).text("half").open_gate(&reached).wait(&never)
         } else {
-            // An answer is its owner's to read, so here none has the key in it: errors have.
-            parrot(turn.saturating_sub(1) % 8, request)
+            // The user may read an answer, so only errors contain the key here.
+            echo_secrets(turn.saturating_sub(1) % 8, request)
         }
     });
-    let sandbox = house(&server);
+    let sandbox = home(&server);
     let sentences: Vec<String> = canaries().into_iter().map(|(_, sentence, _)| sentence).collect();
     sandbox.write("cwd/notes.md", sentences.join("\n"));
     let mut screen: Screen = sandbox.screen(["chat"]);
     screen.wait_for("\n> ");
     for sentence in &sentences {
-        // What a person types, they see; a mark behind it tells that the prompt is there again.
+        // The terminal echoes what is typed; the next prompt shows that the message was handled.
         screen.paste(sentence).send(pty::key::ENTER).wait_for("\n> ");
     }
     screen.line(&format!("/system {}", sentences[7])).wait_for("\n> ");
@@ -521,19 +524,19 @@ fn leaks_none_when_chat_is_killed() {
     }
     screen.line("/incognito").wait_for("incognito> ").line("a word in private").wait_for("incognito> ").line("/new").wait_for("> ");
     screen.line(&format!("now the kill, {}", sentences[8]));
-    came.wait();
+    arrived.wait();
     screen.wait_for("half");
     screen.kill();
     let mut again = sandbox.screen(["chat", "--continue"]);
     again.wait_for("\n> ").send(pty::key::UP).wait_for("read it").send(pty::key::CTRL_C).wait_for("\n> ").send(pty::key::CTRL_D);
     again.end();
 
-    let mut hunt = hunt();
-    search_sandbox(&mut hunt, &sandbox, true);
-    search_requests(&mut hunt, &server);
-    hunt.end();
-    // On the owner's screen there is what they typed; the key never, though the provider said it.
-    let mut screens = Hunt::default();
+    let mut leaks = leak_search();
+    search_sandbox(&mut leaks, &sandbox, true);
+    search_requests(&mut leaks, &server);
+    leaks.end();
+    // The screen shows what the user typed, but never the key, although the provider repeated it.
+    let mut screens = LeakSearch::default();
     screens.add("the key", &key());
     screens.add("the passphrase", PASSPHRASE);
     for screen in [&screen, &again] {

@@ -1,4 +1,4 @@
-//! How often and how much: exactly what is allowed passes, whoever asks at once and whatever happens to the state.
+//! Rate limits and budgets hold under parallel requests and damaged state files.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Gate, Reply, Server};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Instant;
 
-/// How often each exit code came of so many attempts, by eight at once.
+/// Makes eight times `each` attempts in parallel and counts their exit codes.
 fn attempts(sandbox: &Sandbox, each: usize, args: &[&str]) -> BTreeMap<Option<i32>, usize> {
     let codes: Vec<Option<i32>> = thread::scope(|scope| {
         let askers: Vec<_> =
@@ -21,8 +21,8 @@ fn attempts(sandbox: &Sandbox, each: usize, args: &[&str]) -> BTreeMap<Option<i3
     })
 }
 
-/// One whose every answer costs a cent, and who says so beforehand.
-fn a_cent_each() -> Server {
+/// A provider whose answers cost a cent each, with public prices.
+fn one_cent_per_answer() -> Server {
     Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(
             200,
@@ -42,7 +42,7 @@ fn rate_limit_is_exact_for_eight_processes() {
 
 #[test]
 fn budget_is_exact_for_eight_processes() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n[budget]\nper_day = 0.13\n");
     let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
@@ -67,7 +67,7 @@ fn rate_limit_of_zero_does_not_wait() {
     }
 }
 
-/// A provider on this machine that asks for no key.
+/// A local provider that needs no key.
 fn keyless(server: &Server, more: &str) -> Sandbox {
     let sandbox = Sandbox::under_one_root();
     let own = format!("[providers.own]\nbase_url = \"{}\"\nkey = \"none\"\nmodel = \"maker/model-1\"\n", server.base_url());
@@ -79,7 +79,7 @@ fn keyless(server: &Server, more: &str) -> Sandbox {
 
 #[test]
 fn budget_applies_to_keyless_provider() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let sandbox = keyless(&server, "");
     let codes = attempts(&sandbox, 5, &["ask", "--no-log", "hello"]);
     assert_eq!(codes, BTreeMap::from([(Some(0), 13), (Some(5), 27)]));
@@ -92,7 +92,7 @@ fn budget_applies_without_price_list() {
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.05}"#).done(),
     });
     let sandbox = keyless(&server, "");
-    // Nobody expects the first; after that it is known what one costs.
+    // The cost of the first request is unknown; after that the price is known.
     for _ in 0..2 {
         sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
     }
@@ -102,7 +102,7 @@ fn budget_applies_without_price_list() {
 
 #[test]
 fn budget_hold_stays_when_recording_fails() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.05\n");
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
@@ -117,13 +117,13 @@ fn budget_hold_stays_when_recording_fails() {
 
 #[test]
 fn budget_waits_for_other_holds() {
-    let (came, go) = (Gate::default(), Gate::default());
-    let (told, gate) = (came.clone(), go.clone());
+    let (arrived, go) = (Gate::default(), Gate::default());
+    let (reached, gate) = (arrived.clone(), go.clone());
     let server = Server::always(move |request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0.00001"}}]}"#),
         _ => Reply::stream()
             .text("yes")
-            .tell(&told)
+            .open_gate(&reached)
             .wait(&gate)
             .finish("stop")
             .usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.001}"#)
@@ -132,7 +132,7 @@ fn budget_waits_for_other_holds() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     let first = sandbox.run(["ask", "--no-log", "hello"]).start();
-    came.wait();
+    arrived.wait();
     let refused = sandbox.run(["ask", "--no-log", "hello"]).fails(5);
     assert!(
         refused.stderr.ends_with("chatbot: hint: a running request has reserved the rest: try again when it has finished\n"),
@@ -160,14 +160,14 @@ fn budget_cancelled_retry_costs_nothing() {
 
 #[test]
 fn budget_of_run_spans_conversations() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
-    let said = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\n/new\ntwo\n/new\nthree\n").fails(5);
-    assert_eq!(said.stdout.matches("yes").count(), 2, "{said:?}");
-    // One that is set in the chat finds out what things cost.
-    let said = sandbox.run(["chat", "--no-log"]).stdin("/budget 0.02\none\ntwo\nthree\n").fails(5);
-    assert_eq!(said.stdout.matches("yes").count(), 2, "{said:?}");
+    let output = sandbox.run(["chat", "--no-log", "--budget", "0.02"]).stdin("one\n/new\ntwo\n/new\nthree\n").fails(5);
+    assert_eq!(output.stdout.matches("yes").count(), 2, "{output:?}");
+    // A budget that is set in the chat fetches the prices.
+    let output = sandbox.run(["chat", "--no-log"]).stdin("/budget 0.02\none\ntwo\nthree\n").fails(5);
+    assert_eq!(output.stdout.matches("yes").count(), 2, "{output:?}");
 }
 
 #[test]
@@ -220,10 +220,10 @@ fn config_misspelt_protective_setting_stops() {
 #[test]
 fn killed_chat_saves_and_records_answer() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
-        let (came, never) = (Gate::default(), Gate::default());
+        let (arrived, never) = (Gate::default(), Gate::default());
         let server = Server::always(move |request| match request.path.as_str() {
             "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0.001","completion":"0.001"}}]}"#),
-            _ => Reply::stream().text("it begins ").tell(&came.clone()).wait(&never.clone()),
+            _ => Reply::stream().text("it begins ").open_gate(&arrived.clone()).wait(&never.clone()),
         });
         let mut sandbox = Sandbox::with_vault();
         sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 10\n");
@@ -241,7 +241,7 @@ fn killed_chat_saves_and_records_answer() {
 
 #[test]
 fn budget_spent_hints() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
@@ -255,7 +255,7 @@ fn budget_spent_hints() {
 
 #[test]
 fn budget_of_run_counts_only_that_run() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
     for _ in 0..3 {
@@ -278,7 +278,7 @@ fn budget_limits_max_tokens() {
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
     let body = server.requests().iter().find(|r| r.method == "POST").unwrap().json();
-    // $0.01 less 26 tokens of prompt at the most, at $0.00001 each: 997 tokens.
+    // $0.01 minus at most 26 prompt tokens at $0.00001 each leaves 997 tokens.
     assert_eq!(body["max_tokens"], 997);
     let asked: Value = serde_json::from_str(&sandbox.run(["ask", "--no-log", "--dry-run", "hello"]).succeeds().stdout).unwrap();
     assert_eq!(asked["max_tokens"], 987);
@@ -302,22 +302,22 @@ fn limits_survive_damaged_state() {
             _ => std::fs::write(&state, [&bytes[..], b"18000000"].concat()).unwrap(),
         }
         sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(5);
-        let told = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).succeeds().stdout;
-        assert!(told.contains("file=requests found=3"), "{spoil}: {told}");
+        let stdout = sandbox.run(["audit", "list", "--event", "state.rebuilt"]).succeeds().stdout;
+        assert!(stdout.contains("file=requests found=3"), "{spoil}: {stdout}");
     }
 }
 
 #[test]
 fn killed_request_counts() {
-    let (came, never) = (Gate::default(), Gate::default());
-    let server = Server::replies([Reply::stream().text("it begins").tell(&came).wait(&never)]);
+    let (arrived, never) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("it begins").open_gate(&arrived).wait(&never)]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 1\n");
     let running = sandbox.run(["ask", "--no-log", "hello"]).start();
-    came.wait();
+    arrived.wait();
     running.kill();
-    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
-    let [line] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
+    let [line] = stdout.lines().collect::<Vec<_>>()[..] else { panic!("{stdout}") };
     assert_eq!(&line[18..], "message.sent       provider=own model=maker/model-1 bytes=5");
     std::fs::remove_file(sandbox.state().join("requests")).unwrap();
     sandbox.run(["ask", "--no-log", "hello"]).fails(5);
@@ -325,7 +325,7 @@ fn killed_request_counts() {
 
 #[test]
 fn retry_after_is_respected() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
@@ -340,7 +340,7 @@ fn retry_after_is_respected() {
 
 #[test]
 fn budget_day_survives_time_zone_change() {
-    let server = a_cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[budget]\nper_day = 0.01\n");
     let spent = |zone: &str| {
@@ -349,7 +349,8 @@ fn budget_day_survives_time_zone_change() {
     };
     sandbox.run(["ask", "--no-log", "hello"]).env("TZ", "UTC").succeeds();
     assert!(spent("UTC") > 0.0099);
-    // Wherever midnight is, and back again; also where the sums were deleted, and are worked out again from the record.
+    // In every time zone and back again, also after the totals were deleted and are computed again
+    // from the usage log.
     for deleted in [false, true] {
         for hours in -12..=14 {
             for minutes in ["", ":30:07"] {
@@ -361,7 +362,7 @@ fn budget_day_survives_time_zone_change() {
             }
         }
     }
-    // These are wider than any on earth.
+    // Offsets beyond every real time zone.
     for zone in ["AAA-20:45:07", "AAA20:45:07", "AAA-24", "AAA+24"] {
         assert!(spent(zone) > 0.0099, "{zone}");
         sandbox.run(["ask", "--no-log", "hello"]).env("TZ", zone).fails(5);

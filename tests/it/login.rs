@@ -1,4 +1,4 @@
-//! A key by way of the browser: brought to a door on this machine, or pasted.
+//! `chatbot key login`: the browser's callback to a local port, and a pasted code.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
@@ -21,7 +21,7 @@ fn sandbox(server: &Server) -> Sandbox {
     sandbox
 }
 
-/// The address of the page, from what was written on the terminal: whole, where the screen breaks it.
+/// The address of the page as written to the terminal: the screen would wrap it.
 fn page(transcript: &[u8]) -> String {
     let text = String::from_utf8_lossy(transcript).into_owned();
     let from = text.find("/auth?").unwrap();
@@ -39,8 +39,8 @@ fn server() -> Server {
     ])
 }
 
-/// What the provider checks: that the verifier belongs to the challenge.
-fn is_proved(server: &Server, page: &str, code: &str) {
+/// Checks, as a provider does, that the verifier matches the challenge.
+fn assert_code_is_exchanged(server: &Server, page: &str, code: &str) {
     let exchange = &server.requests()[0];
     assert_eq!(exchange.header("authorization"), None);
     let body = exchange.json();
@@ -59,23 +59,23 @@ fn login_stores_key_from_browser() {
     assert_eq!((parameter(&page, "key_label"), parameter(&page, "limit")), (Some("chatbot"), Some("5")));
     let callback = parameter(&page, "callback_url").unwrap().replace("%3A", ":").replace("%2F", "/");
     let (host, path) = callback.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let ask = |path: &str, host_said: &str| {
+    let ask = |path: &str, host_header: &str| {
         let mut stream = TcpStream::connect(host).unwrap();
-        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host_said}\r\n\r\n").unwrap();
-        let mut said = String::new();
-        stream.read_to_string(&mut said).unwrap();
-        said
+        write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host_header}\r\n\r\n").unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        response
     };
     assert!(ask(&format!("{path}?code=abc"), "evil.example").starts_with("HTTP/1.1 404 "));
     assert!(ask("guess?code=abc", host).starts_with("HTTP/1.1 404 "));
     assert!(ask(&format!("{path}?code=the-code"), host).starts_with("HTTP/1.1 200 OK"));
     screen.wait_for("saved the key for `gate` in the vault: valid");
     assert_eq!(screen.end(), 0);
-    // The door is closed.
+    // The port is closed.
     assert!(TcpStream::connect(host).is_err());
-    is_proved(&server, &page, "the-code");
-    let said = String::from_utf8_lossy(&screen.transcript()).into_owned();
-    assert!(!said.contains(&key()) && !said.contains("the-code"));
+    assert_code_is_exchanged(&server, &page, "the-code");
+    let transcript = String::from_utf8_lossy(&screen.transcript()).into_owned();
+    assert!(!transcript.contains(&key()) && !transcript.contains("the-code"));
     assert!(sandbox.files_with(key().as_bytes()).is_empty());
 }
 
@@ -89,7 +89,7 @@ fn login_accepts_pasted_code() {
     assert_eq!(parameter(&page, "callback_url"), None);
     screen.line("pasted-code").wait_for("saved the key for `gate`");
     assert_eq!(screen.end(), 0);
-    is_proved(&server, &page, "pasted-code");
+    assert_code_is_exchanged(&server, &page, "pasted-code");
 }
 
 #[test]

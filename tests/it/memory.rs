@@ -1,4 +1,4 @@
-//! What stays in memory: how often a key can be found in a running chat by who may read all of it, and no core file.
+//! Memory: how many copies of a key a running chat has, and that no command leaves a core file.
 
 use super::harness::provider::{Reply, Server};
 use crate::harness::{Sandbox, Screen, ci_markers};
@@ -6,17 +6,19 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 
-/// A key that is in no program: not in the settings, not in the environment, not in this file.
+/// A key that is in no other place: not in the settings, the environment or this file.
 fn key() -> String {
     format!("sk-or-v1-{}", "5ca1ab1e".repeat(8))
 }
 
-/// The copies there may be while a chat waits for the next line: the one in use; one in the request that may be sent again or
-/// the connection's buffer. What libraries freed and did not wipe is counted too, and this is where it is seen to grow.
-const MOST: usize = 3;
+/// The copies that may exist while a chat waits for input: the one in use, and one in a request
+/// that may be sent again or in the connection's buffer. Copies that libraries freed without wiping
+/// count too.
+const MAX_COPIES: usize = 3;
 
-/// How often `needle` is in the memory of a process, and in which parts; `None` if that may not be read.
-fn found(screen: &Screen, needle: &[u8]) -> Option<Vec<String>> {
+/// Counts `needle` in the memory of a process, with the mappings that contain it; `None` if the
+/// memory cannot be read.
+fn find_copies(screen: &Screen, needle: &[u8]) -> Option<Vec<String>> {
     let pid = screen.pid().as_raw_pid();
     let mut memory = File::open(format!("/proc/{pid}/mem")).ok()?;
     let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).ok()?;
@@ -40,21 +42,21 @@ fn found(screen: &Screen, needle: &[u8]) -> Option<Vec<String>> {
     Some(places)
 }
 
-/// Whether a fault still comes to somebody in the process.
+/// Whether the process still has a handler for SIGSEGV.
 fn catches_faults(screen: &Screen) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", screen.pid().as_raw_pid())).unwrap();
     let caught = status.lines().find_map(|l| l.strip_prefix("SigCgt:")).unwrap().trim();
     u64::from_str_radix(caught, 16).unwrap() & (1 << 10) != 0
 }
 
-fn chatting(sandbox: &Sandbox) -> Screen {
+fn start_chat(sandbox: &Sandbox) -> Screen {
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("> ").line("hello").wait_for("Hello yourself.").wait_for("> ");
     screen
 }
 
-/// A chat with a stored key that was answered once.
-fn house() -> (Sandbox, Server) {
+/// A provider that answers, and a vault with its key.
+fn home_and_server() -> (Sandbox, Server) {
     let server = Server::always(|_| Reply::says("Hello yourself."));
     let sandbox = Sandbox::with_vault();
     sandbox.configure(&format!(
@@ -67,17 +69,17 @@ fn house() -> (Sandbox, Server) {
 
 #[test]
 fn memory_key_copies_are_few() {
-    let (sandbox, _server) = house();
-    let mut screen = chatting(&sandbox);
-    // A process that is not dumpable belongs to root, and its memory is read by root alone.
+    let (sandbox, _server) = home_and_server();
+    let mut screen = start_chat(&sandbox);
+    // A process that is not dumpable belongs to root, so only root can read its memory.
     let owner = std::fs::metadata(format!("/proc/{}/mem", screen.pid().as_raw_pid())).unwrap().uid();
     assert_eq!(owner, 0, "the process is dumpable");
-    let Some(places) = found(&screen, key().as_bytes()) else {
+    let Some(places) = find_copies(&screen, key().as_bytes()) else {
         return ci_markers::left_out("memory", "only root may look into the memory of another");
     };
-    assert!(found(&screen, b"Hello yourself.").is_some_and(|p| !p.is_empty()), "nothing was looked at");
-    assert!((1..=MOST).contains(&places.len()), "{places:#?}");
-    let passphrase = found(&screen, super::harness::sandbox::PASSPHRASE.as_bytes()).unwrap();
+    assert!(find_copies(&screen, b"Hello yourself.").is_some_and(|p| !p.is_empty()), "nothing was looked at");
+    assert!((1..=MAX_COPIES).contains(&places.len()), "{places:#?}");
+    let passphrase = find_copies(&screen, super::harness::sandbox::PASSPHRASE.as_bytes()).unwrap();
     assert_eq!(passphrase, Vec::<String>::new(), "the passphrase of the vault stayed");
     screen.send(crate::harness::pty::key::CTRL_D);
     assert_eq!(screen.end(), 0);
@@ -87,11 +89,12 @@ fn memory_key_copies_are_few() {
 #[test]
 fn memory_crash_leaves_no_core() {
     for signal in [rustix::process::Signal::SEGV, rustix::process::Signal::ABORT] {
-        let (sandbox, _server) = house();
-        let mut screen = chatting(&sandbox);
+        let (sandbox, _server) = home_and_server();
+        let mut screen = start_chat(&sandbox);
         rustix::process::kill_process(screen.pid(), signal).unwrap();
         if signal == rustix::process::Signal::SEGV {
-            // The first fault that is none of its own the runtime only notices, and no longer stands in the way of the next.
+            // The runtime's handler ignores the first signal from outside and removes itself; the
+            // next one kills.
             while catches_faults(&screen) {
                 std::thread::yield_now();
             }
@@ -105,13 +108,13 @@ fn memory_crash_leaves_no_core() {
     }
 }
 
-/// Every call that writes or sends, whole, with what it writes to.
+/// Every call that writes or sends, with its data and its target.
 const WRITES: &str = "trace=write,writev,pwrite64,pwritev,sendto,sendmsg,sendmmsg,sendfile,splice";
 
 #[test]
 fn memory_key_is_written_only_to_provider() {
     let Some(strace) = crate::kill_points::strace() else { return ci_markers::left_out("written-keys", "no strace that may look") };
-    let (sandbox, server) = house();
+    let (sandbox, server) = home_and_server();
     sandbox.write("cwd/.env", format!("OWN_API_KEY={}\n", key()));
     sandbox.write("cwd/key", format!("{}\n", key()));
     let url = server.base_url();
@@ -155,7 +158,7 @@ pub(super) fn commands(sandbox: &Sandbox) -> Vec<String> {
     listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// Command lines that keep, send or know least: where hardening was once left out.
+/// The modes that save, send or configure least, where hardening is easily forgotten.
 pub(super) const MODES: &[&[&str]] =
     &[&["ask", "--no-log", "--demo", "hi"], &["ask", "--private", "hi"], &["ask", "--dry-run", "hi"], &["redact", "-"], &["no-such"]];
 
@@ -175,7 +178,8 @@ fn hardening_precedes_every_command() {
         let at = |part: &str| trace.lines().position(|line| line.contains(part));
         let (undumpable, no_core) = (at("PR_SET_DUMPABLE, SUID_DUMP_DISABLE"), at("RLIMIT_CORE, {rlim_cur=0"));
         assert!(undumpable.is_some() && no_core.is_some(), "{args:?}: {trace}");
-        // The first file of the user's that is opened, and the first byte that is read from them.
+        // The first access to the user's files, and the first byte read from standard input or the
+        // network.
         let private = ["read(0,", "connect(", &sandbox.root().display().to_string()].iter().filter_map(|part| at(part)).min();
         assert!(private.is_none_or(|first| undumpable.max(no_core) < Some(first)), "{args:?}: {trace}");
     }

@@ -1,6 +1,6 @@
-//! Backups in object storage: only what is new travels, nothing can be read there, and nobody's work hurts another's.
+//! Backups in object storage: incremental, encrypted, and safe against concurrent backups.
 
-use crate::backup::{conversations, everything, house, parsed};
+use crate::backup::{conversations, everything, parsed, sandbox_with_conversations};
 use crate::harness::bucket::Bucket;
 use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::objects::S3;
@@ -19,12 +19,12 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How many conversations the real server is shown; a thousand take a minute.
-fn many() -> usize {
+/// How many conversations the real server gets; a thousand take a minute.
+fn conversation_count() -> usize {
     std::env::var("CHATBOT_OBJECTS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
-/// A folder beside the house, and its address.
+/// A folder for backups outside of the home, and its address.
 fn folder(sandbox: &Sandbox) -> (PathBuf, String) {
     let folder = sandbox.root().join("stick");
     let address = format!("file:{}", folder.display());
@@ -35,13 +35,13 @@ fn send(sandbox: &Sandbox, address: &str) -> Value {
     parsed(&sandbox.run(["backup", "--json", address]).succeeds())
 }
 
-/// The files of a folder and what is in them.
+/// Every file of a repository with its content.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for part in ["", "objects", "snapshots", "uploads", "prunes"] {
         for entry in fs::read_dir(folder.join(part)).into_iter().flatten().map(Result::unwrap) {
             if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                // Where somebody is at work, a file may go between being listed and being read.
+                // During a backup, a file can be gone between listing and reading.
                 let Ok(bytes) = fs::read(entry.path()) else { continue };
                 all.insert(format!("{part}/{}", entry.file_name().to_string_lossy()), bytes);
             }
@@ -50,25 +50,25 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// What lies in a part of it, without what was not finished.
+/// The file names in one part of a repository, without drafts.
 fn names(folder: &Path, part: &str) -> Vec<String> {
     let all = files(folder).into_keys().filter_map(|name| Some(name.strip_prefix(part)?.strip_prefix('/')?.to_owned()));
     all.filter(|name| !name.contains(".new")).collect()
 }
 
-/// Another house, with the same passphrase and nothing else.
-fn elsewhere() -> Sandbox {
+/// Another home with the same passphrase and no data.
+fn other_home() -> Sandbox {
     Sandbox::with_vault()
 }
 
 fn error(output: &Output) -> String {
-    let said: Value = serde_json::from_str(&output.stderr).unwrap_or_else(|e| panic!("`{}`: {e}: {}", output.title, output.stderr));
-    said["error"]["message"].as_str().unwrap().to_owned()
+    let report: Value = serde_json::from_str(&output.stderr).unwrap_or_else(|e| panic!("`{}`: {e}: {}", output.title, output.stderr));
+    report["error"]["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn repository_uploads_only_new_data() {
-    let sandbox = house(30);
+    let sandbox = sandbox_with_conversations(30);
     sandbox.configure("[limits]\nrequests_per_minute = 1000\nrequests_per_hour = 1000\n");
     let (place, address) = folder(&sandbox);
     let first = send(&sandbox, &address);
@@ -80,7 +80,7 @@ fn repository_uploads_only_new_data() {
         "objects": names(&place, "objects").len(), "objects_opened": names(&place, "objects").len(), "verified": true, "damaged": [],
     });
     assert_eq!(first, expected);
-    // One for each conversation, one for the settings, and a list or two.
+    // One object per conversation, one for the settings, and one or two lists.
     assert!((32..=34).contains(&names(&place, "objects").len()), "{:?}", names(&place, "objects"));
     assert_eq!((names(&place, "snapshots").len(), names(&place, "uploads").len()), (1, 0));
 
@@ -97,7 +97,7 @@ fn repository_uploads_only_new_data() {
     assert_eq!((&third["sent"], &third["there_already"]), (&json!(3), &json!(27)), "{third}");
     let new = names(&place, "objects").len() - before.keys().filter(|n| n.starts_with("objects/")).count();
     assert_eq!(json!(new), third["objects_sent"]);
-    // Three conversations, the usage that asking made, and the lists that name them.
+    // Three conversations, the usage log, and the lists that name them.
     assert!((5..=7).contains(&new), "{third}");
     let after = files(&place);
     assert!(before.iter().all(|(name, bytes)| after[name] == *bytes), "what was there has changed");
@@ -105,7 +105,7 @@ fn repository_uploads_only_new_data() {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o077, 0, "{}", path.display());
     }
 
-    let other = elsewhere();
+    let other = other_home();
     let mut dry = parsed(&other.run(["restore", "--mine", "--dry-run", "--json", &address]).succeeds());
     let settings = dry.as_object_mut().unwrap().remove("settings").unwrap();
     assert_eq!((&settings["installed"], settings["given"].as_array().unwrap().len()), (&json!(false), 2), "{settings}");
@@ -117,27 +117,27 @@ fn repository_uploads_only_new_data() {
     let restored = other.run(["restore", "--mine", &address]).succeeds();
     assert!(restored.stdout.starts_with("30 restored, 0 already present, 0 restored as copies\n"), "{restored:#?}");
     assert_eq!(everything(&other), everything(&sandbox));
-    let beside = other.settings().with_extension("toml.restored");
-    assert_eq!(fs::read(&beside).unwrap(), fs::read(sandbox.settings()).unwrap());
-    fs::rename(beside, other.settings()).unwrap();
-    // A folder with backups in it is known by that, too.
+    let saved_copy = other.settings().with_extension("toml.restored");
+    assert_eq!(fs::read(&saved_copy).unwrap(), fs::read(sandbox.settings()).unwrap());
+    fs::rename(saved_copy, other.settings()).unwrap();
+    // A path without `file:` is recognised as a repository by its content.
     other.run(["restore", "--mine"]).arg(&place).stdout("0 restored, 30 already present, 0 restored as copies\n").check();
     assert!(!other.root().join("one-root/cache/restore.backup").exists());
     other.is_private();
 
-    // What was there first is there still, and some of it alone as well.
+    // The first backup is still complete, and parts of it can be restored.
     let list = parsed(&sandbox.run(["backup", "list", "--json", &address]).succeeds());
     let listed: Vec<&Value> = list["backups"].as_array().unwrap().iter().map(|b| &b["id"]).collect();
     assert_eq!((listed.len(), listed[0], listed[2]), (3, &third["snapshot"], &first["snapshot"]), "{list}");
-    let third_house = elsewhere();
+    let third = other_home();
     let first = first["snapshot"].as_str().unwrap();
-    third_house
+    third
         .run(["restore", "--mine", &address, "--snapshot", &first[..6], "--only", &ids[0]])
         .stdout("1 restored, 0 already present, 0 restored as copies\n")
         .check();
-    assert_eq!(everything(&third_house).values().map(|(_, texts)| texts.len()).collect::<Vec<_>>(), [4]);
-    third_house.run(["restore", "--mine", &address, "--only", "zzzz"]).fails(2);
-    third_house.run(["restore", "--mine", &address, "--snapshot", "zzzz"]).fails(2);
+    assert_eq!(everything(&third).values().map(|(_, texts)| texts.len()).collect::<Vec<_>>(), [4]);
+    third.run(["restore", "--mine", &address, "--only", "zzzz"]).fails(2);
+    third.run(["restore", "--mine", &address, "--snapshot", "zzzz"]).fails(2);
 }
 
 #[test]
@@ -145,8 +145,9 @@ fn repository_uploads_only_the_new_end() {
     let sandbox = Sandbox::with_vault();
     sandbox.configure("[limits]\nmax_message_chars = 1000000\n");
     let word = "kept and kept ";
-    let said: Vec<Value> = (0..5).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) })).collect();
-    let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": said }]).to_string());
+    let messages: Vec<Value> =
+        (0..5).map(|n: usize| json!({ "role": "user", "content": format!("{n} {}", word.repeat(20_000)) })).collect();
+    let file = sandbox.write("cwd/import.json", json!([{ "title": "long", "messages": messages }]).to_string());
     sandbox.run(["history", "import"]).arg(&file).succeeds();
     let (_, address) = folder(&sandbox);
     let first = send(&sandbox, &address);
@@ -155,15 +156,15 @@ fn repository_uploads_only_the_new_end() {
     let second = send(&sandbox, &address);
     assert_eq!(second["sent"], json!(1));
     assert!(second["bytes_sent"].as_u64().unwrap() < 800_000, "{second}");
-    let other = elsewhere();
+    let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
 fn repository_verify_opens_everything() {
-    // In a folder everything is opened, and what is damaged there makes no backup.
-    let sandbox = house(3);
+    // In a folder, a backup decrypts the existing objects and fails if one is damaged.
+    let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
     let object = place.join("objects").join(&names(&place, "objects")[0]);
@@ -180,9 +181,9 @@ fn repository_verify_opens_everything() {
     sandbox.run(["backup", &address]).succeeds();
     assert_eq!(names(&place, "snapshots").len(), 3);
 
-    // Far away, what is there already is measured and nothing more, and that is what is said.
+    // On a remote server, only the sizes of existing objects are compared, and the output says so.
     let dav = WebDav::start();
-    let mut sandbox = house(3);
+    let mut sandbox = sandbox_with_conversations(3);
     sandbox.set("WEBDAV_USERNAME", USER);
     sandbox.set("WEBDAV_PASSWORD", PASSWORD);
     let first = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
@@ -190,16 +191,16 @@ fn repository_verify_opens_everything() {
     let second = parsed(&sandbox.run(["backup", "--json", &dav.address()]).succeeds());
     assert_eq!((&second["objects"], &second["objects_opened"], &second["verified"]), (&json!(4), &json!(0), &json!(false)), "{second}");
     let address = dav.address();
-    let told = format!(
+    let expected = format!(
         "{address}: 3 of 3 conversations, 12 messages; 0 uploaded, 3 already there; 0 bytes, 0 of 4 objects checked; `chatbot backup --verify {address}` checks all\n"
     );
-    sandbox.run(["backup", &address]).stdout(told).check();
+    sandbox.run(["backup", &address]).stdout(expected).check();
     sandbox.run(["backup", "--verify", &address]).succeeds();
 }
 
 #[test]
 fn repository_salvage_on_request() {
-    let sandbox = house(6);
+    let sandbox = sandbox_with_conversations(6);
     let all = everything(&sandbox);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
@@ -210,7 +211,7 @@ fn repository_salvage_on_request() {
         let mut bytes = whole.clone();
         bytes[50] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let empty = elsewhere();
+        let empty = other_home();
         empty.run(["restore", "--mine", &address]).fails(8);
         assert!(conversations(&empty.data()).is_empty());
         let out = empty.run(["restore", "--mine", "--salvage", "--json", &address]).fails(8);
@@ -218,23 +219,23 @@ fn repository_salvage_on_request() {
         assert!(lost[0].as_str().unwrap().contains("is damaged: its content does not match its name"), "{lost}");
         let counted = lost.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
         assert!(counted.starts_with("of 6 conversations and 24 messages, "), "{lost}");
-        let came = everything(&empty);
-        // A conversation, or all those on a list.
-        assert!(came.len() < 6 && came.iter().all(|(id, said)| all[id] == *said), "{came:?}");
+        let restored = everything(&empty);
+        // The damaged object held one conversation, or the list of several.
+        assert!(restored.len() < 6 && restored.iter().all(|(id, conversation)| all[id] == *conversation), "{restored:?}");
         fs::write(&path, whole).unwrap();
     }
-    let empty = elsewhere();
+    let empty = other_home();
     empty.run(["restore", "--mine", "--salvage", &address]).stdout("6 restored, 0 already present, 0 restored as copies\n").check();
 }
 
 #[test]
 fn repository_names_and_sizes_reveal_nothing() {
-    let sandbox = house(8);
+    let sandbox = sandbox_with_conversations(8);
     let key = format!("sk-or-v1-{}", "0123456789abcdef".repeat(4));
     sandbox.store_key("openrouter", &key);
     let (place, address) = folder(&sandbox);
-    let said = sandbox.run(["backup", "--with-keys", &address]).succeeds();
-    assert!(said.stderr.contains("1 API key is in this backup"), "{said:#?}");
+    let output = sandbox.run(["backup", "--with-keys", &address]).succeeds();
+    assert!(output.stderr.contains("1 API key is in this backup"), "{output:#?}");
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     let needles: Vec<&str> = ids.iter().map(String::as_str).chain(["words", "number", "openrouter", &key, PASSPHRASE]).collect();
     for (name, bytes) in files(&place) {
@@ -243,17 +244,18 @@ fn repository_names_and_sizes_reveal_nothing() {
             assert!(memchr::memmem::find(&bytes, needle.as_bytes()).is_none(), "`{needle}` is in {name}");
         }
     }
-    // Whoever knows a conversation cannot find it without the passphrase: the same words have other names elsewhere.
+    // Without the passphrase, a known conversation cannot be searched for: the names differ between
+    // repositories.
     let second = sandbox.root().join("second");
     sandbox.run(["backup", &format!("file:{}", second.display())]).succeeds();
     let first = names(&place, "objects");
     assert!(names(&second, "objects").iter().all(|name| !first.contains(name)));
-    // Eight conversations of about the same length look alike.
+    // Padding makes conversations of similar length equally long.
     let lengths: std::collections::BTreeSet<usize> =
         files(&place).iter().filter(|(n, _)| n.starts_with("objects/")).map(|(_, bytes)| bytes.len()).collect();
     assert!(lengths.len() <= 4, "{lengths:?}");
 
-    let other = elsewhere();
+    let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(parsed(&other.run(["key", "list", "--json"]).succeeds())["keys"], json!([]));
     other.run(["restore", "--mine", "--with-keys", &address]).succeeds();
@@ -262,7 +264,7 @@ fn repository_names_and_sizes_reveal_nothing() {
 
 #[test]
 fn repository_upload_resumes_after_kill() {
-    let sandbox = house(60);
+    let sandbox = sandbox_with_conversations(60);
     let (place, address) = folder(&sandbox);
     for round in 0..10 {
         let running = sandbox.run(["backup", &address]).start();
@@ -273,7 +275,8 @@ fn repository_upload_resumes_after_kill() {
             sandbox.run(["backup", "--verify", &address]).succeeds();
         }
     }
-    // Half of the objects are there, and a mark; what nobody writes any more, and what somebody else is still writing.
+    // An interrupted backup: half of the objects, its mark, an abandoned draft, and a draft that
+    // another process is still writing.
     fs::create_dir_all(place.join("objects")).unwrap();
     let draft = |n: usize| format!("objects/{n:064}.00000000000000aa.new");
     fs::write(place.join(draft(1)), "left").unwrap();
@@ -296,16 +299,16 @@ fn repository_upload_resumes_after_kill() {
     sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
     assert!(files(&place).keys().all(|name| !name.contains(".new")), "{:?}", files(&place).keys());
     sandbox.run(["backup", "--verify", &address]).succeeds();
-    let other = elsewhere();
+    let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
 fn repository_shared_by_two_homes() {
-    let (one, other) = (house(6), house(7));
+    let (one, other) = (sandbox_with_conversations(6), sandbox_with_conversations(7));
     let (place, address) = folder(&one);
-    // Both begin it in the same moment.
+    // Both processes create the repository at the same time.
     let (first, second) = (one.run(["backup", &address]).start(), other.run(["backup", &address]).start());
     for done in [first.end(), second.end()] {
         assert_eq!(done.code, Some(0), "{done:#?}");
@@ -319,34 +322,34 @@ fn repository_shared_by_two_homes() {
     let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
     let here = list["backups"].as_array().unwrap().iter().filter(|b| b["this_home"] == json!(true)).count();
     assert_eq!((list["backups"].as_array().unwrap().len(), here), (8, 4), "{list}");
-    // Of each the newest stay.
+    // `prune` keeps the newest backups of each home.
     let pruned = parsed(&one.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
     assert_eq!((pruned["removed"].as_array().unwrap().len(), &pruned["kept"]), (6, &json!(2)), "{pruned}");
     let list = parsed(&one.run(["backup", "list", "--json", &address]).succeeds());
     for backup in list["backups"].as_array().unwrap() {
-        let third = elsewhere();
+        let third = other_home();
         let id = backup["id"].as_str().unwrap();
         third.run(["backup", "--verify", &address, "--snapshot", id]).succeeds();
         third.run(["restore", "--mine", &address, "--snapshot", id]).succeeds();
         let whose = if backup["this_home"] == json!(true) { &one } else { &other };
         assert_eq!(everything(&third), everything(whose));
     }
-    // A third, with another passphrase, is told so and changes nothing.
-    let mut stranger = Sandbox::under_one_root();
-    let wrong = stranger.write("wrong", "eleven brown horses under the moon");
-    stranger.set("CHATBOT_PASSPHRASE_FILE", wrong);
-    stranger.set("CHATBOT_KEYRING", "vault");
-    stranger.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
-    stranger.run(["ask", "--demo", "hello"]).succeeds();
+    // A home with another passphrase gets an error and changes nothing.
+    let mut foreign_home = Sandbox::under_one_root();
+    let wrong = foreign_home.write("wrong", "eleven brown horses under the moon");
+    foreign_home.set("CHATBOT_PASSPHRASE_FILE", wrong);
+    foreign_home.set("CHATBOT_KEYRING", "vault");
+    foreign_home.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
+    foreign_home.run(["ask", "--demo", "hello"]).succeeds();
     let before = files(&place);
-    let refused = stranger.run(["backup", "--json", &address]).fails(8);
+    let refused = foreign_home.run(["backup", "--json", &address]).fails(8);
     assert_eq!(error(&refused), "wrong passphrase for the backup");
     assert_eq!(files(&place), before);
 }
 
 #[test]
 fn repository_prune_removes_unneeded_objects() {
-    let sandbox = house(5);
+    let sandbox = sandbox_with_conversations(5);
     let (place, address) = folder(&sandbox);
     for round in 0..3 {
         sandbox.run(["ask", "--demo", "--continue", &format!("round {round}")]).succeeds();
@@ -360,7 +363,7 @@ fn repository_prune_removes_unneeded_objects() {
     sandbox.run(["backup", "prune", &address, "--keep", "3"]).stdout("0 backups deleted, 3 kept; 0 objects deleted, 0 bytes\n").check();
     sandbox.run(["backup", "prune", &address, "--keep", "0"]).fails(2);
 
-    // Somebody sends a backup: nothing is removed. A mark of the day before yesterday is nobody's.
+    // While a backup runs, nothing is removed. A mark from two days ago is stale.
     let mark = place.join("uploads/0123456789abcdef0123456789abcdef");
     fs::write(&mark, "").unwrap();
     let busy = sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).fails(8);
@@ -375,7 +378,7 @@ fn repository_prune_removes_unneeded_objects() {
     fs::File::options().write(true).open(&mark).unwrap().set_modified(old).unwrap();
     send(&sandbox, &address);
 
-    // One of this house alone does not count: nobody else of it is at work.
+    // A mark of this home alone does not block: no other process of this home is running.
     let own = |part: &str| names(&place, part).into_iter().find(|name| !name.starts_with("0123"));
     let left = loop {
         let running = sandbox.run(["backup", &address]).start();
@@ -389,7 +392,7 @@ fn repository_prune_removes_unneeded_objects() {
     send(&sandbox, &address);
     assert_eq!((own("uploads"), own("prunes")), (None, None));
 
-    // What does not open may need anything.
+    // A snapshot that cannot be decrypted could refer to any object.
     let snapshot = place.join("snapshots").join(&names(&place, "snapshots")[0]);
     let whole = fs::read(&snapshot).unwrap();
     fs::write(&snapshot, &whole[1..]).unwrap();
@@ -400,22 +403,22 @@ fn repository_prune_removes_unneeded_objects() {
 
     sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes"]).succeeds();
     assert_eq!((names(&place, "snapshots").len(), names(&place, "prunes").len()), (1, 1));
-    // Five conversations and the one of demo questions, usage, a list or two.
+    // Five conversations and the one of the demo questions, the usage log, one or two lists.
     assert!(names(&place, "objects").len() <= 9, "{:?}", names(&place, "objects"));
     sandbox.run(["backup", "--verify", &address]).succeeds();
-    let other = elsewhere();
+    let other = other_home();
     other.run(["restore", "--mine", &address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
 }
 
 #[test]
 fn repository_hostile_is_one_error() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
     let id = send(&sandbox, &address)["snapshot"].as_str().unwrap().to_owned();
-    let stranger = house(2);
-    let (strange, its_address) = folder(&stranger);
-    send(&stranger, &its_address);
+    let foreign_home = sandbox_with_conversations(2);
+    let (strange, its_address) = folder(&foreign_home);
+    send(&foreign_home, &its_address);
     let objects = names(&place, "objects");
     let head = fs::read_to_string(place.join("chatbot-store.json")).unwrap();
     let swap = |from: &str, to: &str| Some(head.replacen(from, to, 1).into_bytes());
@@ -437,8 +440,8 @@ fn repository_hostile_is_one_error() {
             swap("\"version\":1", "\"version\":2"),
             "the backup has format version 2, and this program supports up to 1".to_owned(),
         ),
-        ("dear", "chatbot-store.json".to_owned(), swap("m=65536", "m=4294967295"), bounds("4294967295")),
-        ("cheap", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=8,t=1"), bounds("8")),
+        ("too expensive", "chatbot-store.json".to_owned(), swap("m=65536", "m=4294967295"), bounds("4294967295")),
+        ("too cheap", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=8,t=1"), bounds("8")),
         ("cheaper", "chatbot-store.json".to_owned(), swap("m=65536,t=3", "m=32768,t=3"), "wrong passphrase for the backup".to_owned()),
         (
             "another date",
@@ -462,7 +465,7 @@ fn repository_hostile_is_one_error() {
         ),
         ("no snapshot", snapshot.clone(), None, "no chatbot backup found".to_owned()),
     ];
-    let empty = elsewhere();
+    let empty = other_home();
     empty.run(["vault", "status"]).succeeds();
     let before = conversations(&empty.data());
     for (n, (what, name, bytes, expected)) in cases.into_iter().enumerate() {
@@ -473,29 +476,30 @@ fn repository_hostile_is_one_error() {
             None => fs::remove_file(&path).unwrap(),
         }
         let code = if expected.starts_with("no chatbot backup") { 2 } else { 8 };
-        // Whoever looks sees what whoever restores would.
+        // `backup --verify` reports the same errors as `restore`.
         let args = if n % 3 == 0 { ["backup", "--json", "--verify"].as_slice() } else { &["restore", "--mine", "--json"] };
         let refused = empty.run(args).arg(&address).fails(code);
-        let said = error(&refused);
-        assert!(expected.split("[..]").all(|part| said.contains(part)), "{what}: {said}");
+        let message = error(&refused);
+        assert!(expected.split("[..]").all(|part| message.contains(part)), "{what}: {message}");
         assert_eq!(refused.stdout, "", "{what}");
         assert_eq!(conversations(&empty.data()), before, "{what}: something was changed");
         assert!(!empty.root().join("one-root/cache/restore.backup").exists(), "{what}");
         fs::write(&path, whole).unwrap();
     }
-    // A snapshot under another name, as if it were another.
+    // A snapshot that is renamed to look like another one.
     fs::rename(place.join(&snapshot), place.join("snapshots/abcdefghjk")).unwrap();
     empty.run(["restore", "--mine", &address]).fails(8);
     fs::rename(place.join("snapshots/abcdefghjk"), place.join(&snapshot)).unwrap();
     let wrong = empty.write("wrong", "another passphrase altogether");
     empty.run(["restore", "--mine", &address]).env("CHATBOT_PASSPHRASE_FILE", &wrong).fails(8);
-    // What is no business of ours is passed over.
+    // Foreign files in the repository are ignored.
     for stray in ["objects/README", "snapshots/Not A Name", "stray"] {
         fs::write(place.join(stray), "stray").unwrap();
     }
     empty.run(["restore", "--mine", &address]).stdout("3 restored, 0 already present, 0 restored as copies\n").check();
 
-    // One that broke off is sent again by itself; one that was changed without another length, when that is asked for.
+    // A truncated object is sent again by the next backup; a change that keeps the size needs
+    // `--again`.
     fs::write(place.join(object(0)), b"gAAA").unwrap();
     assert!(send(&sandbox, &address)["objects_sent"].as_u64() >= Some(1));
     sandbox.run(["backup", "--verify", &address]).succeeds();
@@ -510,7 +514,7 @@ fn repository_hostile_is_one_error() {
 
 #[test]
 fn repository_bad_address_is_refused() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     let (in_clear, incomplete) =
         ("the address contains a user name or a password", "the credentials for `s3` are incomplete or unreadable");
     for (address, code, message) in [
@@ -548,8 +552,8 @@ fn repository_bad_address_is_refused() {
     assert!(sandbox.files_with(b"canarysecret").is_empty());
 }
 
-/// A house that WebDAV lets in.
-fn admitted(mut sandbox: Sandbox) -> Sandbox {
+/// Gives a home the credentials for the WebDAV server.
+fn with_webdav_login(mut sandbox: Sandbox) -> Sandbox {
     sandbox.set("WEBDAV_USERNAME", USER);
     sandbox.set("WEBDAV_PASSWORD", PASSWORD);
     sandbox
@@ -558,7 +562,7 @@ fn admitted(mut sandbox: Sandbox) -> Sandbox {
 #[test]
 fn repository_webdav() {
     let dav = WebDav::start();
-    let sandbox = admitted(house(12));
+    let sandbox = with_webdav_login(sandbox_with_conversations(12));
     let address = dav.address();
     let first = send(&sandbox, &address);
     assert_eq!((&first["sent"], &first["there_already"]), (&json!(12), &json!(0)), "{first}");
@@ -568,7 +572,7 @@ fn repository_webdav() {
     sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
     assert_eq!(send(&sandbox, &address)["sent"], json!(1));
     sandbox.run(["backup", "--verify", &address]).succeeds();
-    let other = admitted(elsewhere());
+    let other = with_webdav_login(other_home());
     other.run(["restore", "--mine", &address]).stdout("12 restored, 0 already present, 0 restored as copies\n").check();
     assert_eq!(everything(&other), everything(&sandbox));
     let pruned = parsed(&sandbox.run(["backup", "prune", &address, "--keep", "1", "--yes", "--json"]).succeeds());
@@ -591,7 +595,7 @@ fn repository_webdav() {
 fn repository_https_verified_no_redirects() {
     let certificate = Certificate::new(Flaw::None);
     let dav = WebDav::encrypted(certificate.clone());
-    let mut sandbox = admitted(house(2));
+    let mut sandbox = with_webdav_login(sandbox_with_conversations(2));
     let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
     assert_eq!(error(&refused), "`webdav` at `127.0.0.1` cannot be trusted: its certificate is from an unknown issuer");
     assert!(dav.server.requests().is_empty());
@@ -599,12 +603,12 @@ fn repository_https_verified_no_redirects() {
     sandbox.set("SSL_CERT_FILE", authority);
     assert_eq!(send(&sandbox, &dav.address())["sent"], json!(2));
     sandbox.run(["backup", "--verify", &dav.address()]).succeeds();
-    let stranger = WebDav::start();
-    let there = stranger.address();
+    let foreign_server = WebDav::start();
+    let there = foreign_server.address();
     dav.fault(move |_| Some(Reply::full(307, &[("location", &there)], "")));
     let refused = sandbox.run(["backup", "--json", &dav.address()]).fails(7);
     assert_eq!(error(&refused), "`webdav` failed (307)");
-    assert!(stranger.server.requests().is_empty(), "the password went elsewhere");
+    assert!(foreign_server.server.requests().is_empty(), "the password went elsewhere");
 }
 
 #[test]
@@ -621,18 +625,18 @@ fn repository_s3_and_gcs_dialects() {
             sandbox.set("GOOGLE_SERVICE_ACCOUNT", account);
             sandbox
         };
-        let sandbox = admit(house(9));
+        let sandbox = admit(sandbox_with_conversations(9));
         assert_eq!(send(&sandbox, address)["sent"], json!(9));
         let id = everything(&sandbox).into_keys().next().unwrap();
         sandbox.run(["history", "rename", &id, "another"]).succeeds();
         let second = send(&sandbox, address);
         assert_eq!((&second["sent"], &second["there_already"]), (&json!(1), &json!(8)), "{second}");
-        let other = admit(elsewhere());
+        let other = admit(other_home());
         other.run(["restore", "--mine", address]).stdout("9 restored, 0 already present, 0 restored as copies\n").check();
         assert_eq!(everything(&other), everything(&sandbox));
         let before = bucket.names().len();
         let pruned = parsed(&sandbox.run(["backup", "prune", address, "--keep", "1", "--yes", "--json"]).succeeds());
-        // A backup, the conversation as it was, and the list that named it.
+        // One snapshot, the old version of the conversation, and the list that named it.
         assert_eq!((before - bucket.names().len(), &pruned["objects"]), (3, &json!(2)), "{pruned}");
         sandbox.run(["backup", "--verify", address]).succeeds();
         assert!(bucket.names().iter().all(|name| name.starts_with("of/chatbot/")), "{:?}", bucket.names());
@@ -644,16 +648,16 @@ fn repository_s3_and_gcs_dialects() {
 #[test]
 fn repository_retries_then_fails() {
     let dav = WebDav::start();
-    let sandbox = admitted(house(10));
+    let sandbox = with_webdav_login(sandbox_with_conversations(10));
     let address = dav.address();
-    // It stumbles now and then.
+    // The server fails now and then.
     let mut count = 0;
     dav.fault(move |_| {
         count += 1;
         (count % 7 == 3).then(|| Reply::full(503, &[], "not now"))
     });
     send(&sandbox, &address);
-    // It breaks connections in the middle.
+    // The server resets connections in the middle.
     let mut count = 0;
     dav.fault(move |request| {
         count += usize::from(request.method == "GET");
@@ -661,8 +665,9 @@ fn repository_retries_then_fails() {
     });
     sandbox.run(["backup", "--reupload", &address]).succeeds();
     sandbox.run(["backup", "--verify", &address]).succeeds();
-    // After four objects it fails for good: what arrived is kept, and the next time goes on from there.
-    dav.mend();
+    // The server is full after four objects: they are kept, and the next backup continues from
+    // there.
+    dav.clear_fault();
     let id = everything(&sandbox).into_keys().next().unwrap();
     sandbox.run(["ask", "--demo", "--resume", &id, "more"]).succeeds();
     let other = address.replace("/of/", "/on/");
@@ -677,12 +682,12 @@ fn repository_retries_then_fails() {
     let kept = dav.files().into_iter().filter(|(path, _)| path.contains("/on/chatbot/objects/")).collect::<Vec<_>>();
     assert_eq!(kept.len(), 4);
     assert_eq!(error(&sandbox.run(["backup", "prune", "--json", "--yes", &other]).fails(7)), "`webdav` failed (507)");
-    dav.mend();
+    dav.clear_fault();
     let whole = send(&sandbox, &other);
     assert_eq!(whole["there_already"], json!(4), "{whole}");
     assert!(kept.iter().all(|(path, text)| dav.files()[path] == *text));
     sandbox.run(["backup", "--verify", &other]).succeeds();
-    // It keeps something else than it was sent.
+    // The server returns other bytes than were stored.
     dav.fault(|request| {
         let object = request.method == "GET" && request.path.contains("/objects/");
         object.then(|| Reply::full(200, &[("last-modified", "Sat, 21 Nov 2026 08:00:00 GMT")], "gAAAAA"))
@@ -696,11 +701,11 @@ fn repository_real_s3_server() {
     let Some(mut s3) = S3::start() else {
         return ci_markers::left_out("object-storage", "no Python with `moto[server]` and `boto3`");
     };
-    let n = many();
-    let mut sandbox = house(n);
+    let n = conversation_count();
+    let mut sandbox = sandbox_with_conversations(n);
     s3.admit(&mut sandbox);
     let address = "s3://bucket/of/chatbot";
-    // Killed in the middle, and run again: what had arrived stays as it was.
+    // A backup that was killed and is run again keeps the objects that had arrived.
     let running = sandbox.run(["backup", address]).start();
     while s3.list("of/chatbot/objects/").len() < n / 4 && !running.is_through() {}
     running.kill();
@@ -708,14 +713,14 @@ fn repository_real_s3_server() {
     assert!(kept.len() < n, "it was done before it was killed: {}", kept.len());
     assert!(s3.list("of/chatbot/snapshots/").is_empty());
     let first = send(&sandbox, address);
-    // What was under way may have arrived after it.
+    // Requests that were under way may have arrived after the list was read.
     let arrived = usize::try_from(first["there_already"].as_u64().unwrap()).unwrap();
     assert!((kept.len()..kept.len() + 8).contains(&arrived), "{first}");
     let whole = s3.list("of/chatbot/objects/");
     assert!(kept.iter().all(|(name, known)| whole[name] == *known), "what was there was sent again");
     assert_eq!(json!(whole.len() - arrived), first["objects_sent"]);
 
-    // Of all of them ten change: these travel, and the lists that name them.
+    // Ten of all conversations change: only they are sent, with the lists that name them.
     let ids: Vec<String> = everything(&sandbox).into_keys().collect();
     for id in &ids[..10] {
         sandbox.run(["history", "rename", id, "another title"]).succeeds();
@@ -727,7 +732,7 @@ fn repository_real_s3_server() {
     assert!((1..=10).contains(&lists), "{second}");
     assert!(whole.iter().all(|(name, known)| after[name] == *known), "what was there was sent again");
 
-    let mut other = elsewhere();
+    let mut other = other_home();
     s3.admit(&mut other);
     other.run(["restore", "--mine", address]).succeeds();
     assert_eq!(everything(&other), everything(&sandbox));
@@ -760,7 +765,7 @@ fn the_documented_program_decrypts_a_repository() {
     let Some(python) = python::with(&["cryptography", "argon2"]) else {
         return ci_markers::left_out("python-storage", "no Python with `cryptography` and `argon2-cffi`");
     };
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
     let output = Command::new(python)
@@ -784,7 +789,7 @@ fn the_documented_program_decrypts_a_repository() {
 
 #[test]
 fn repository_folder_with_fifo_is_refused() {
-    let sandbox = house(2);
+    let sandbox = sandbox_with_conversations(2);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
     let all: Vec<String> = files(&place).into_keys().map(|name| name.trim_start_matches('/').to_owned()).collect();
@@ -793,7 +798,7 @@ fn repository_folder_with_fifo_is_refused() {
         let path = place.join(&name);
         let bytes = fs::read(&path).unwrap();
         let real = sandbox.write("real", &bytes);
-        for (what, said) in [("fifo", "a FIFO, not a regular file"), ("link", "is a symbolic link")] {
+        for (what, reason) in [("fifo", "a FIFO, not a regular file"), ("link", "is a symbolic link")] {
             fs::remove_file(&path).unwrap();
             if what == "fifo" {
                 rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
@@ -803,18 +808,18 @@ fn repository_folder_with_fifo_is_refused() {
             for args in [["restore", "--mine"].as_slice(), &["backup", "--verify"], &["restore", "--mine", "--dry-run"]] {
                 let refused = sandbox.run(args).arg(&address).fails(8);
                 let file = path.file_name().unwrap().to_string_lossy().into_owned();
-                assert!(refused.stderr.contains(said) && refused.stderr.contains(&file), "{name} {what}: {refused:#?}");
+                assert!(refused.stderr.contains(reason) && refused.stderr.contains(&file), "{name} {what}: {refused:#?}");
             }
         }
         fs::remove_file(&path).unwrap();
         fs::write(&path, bytes).unwrap();
     }
-    // A link in the place of a folder leads nowhere either.
+    // A link in place of a folder is refused too.
     fs::rename(place.join("objects"), sandbox.root().join("objects")).unwrap();
     std::os::unix::fs::symlink(sandbox.root().join("objects"), place.join("objects")).unwrap();
     let refused = sandbox.run(["restore", "--mine", &address]).fails(8);
     assert!(refused.stderr.contains("is a symbolic link"), "{refused:#?}");
-    // The file of a backup is no FIFO either.
+    // A FIFO in place of a backup file is refused too.
     let fifo = sandbox.root().join("fifo.backup");
     rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
     for args in [["restore"].as_slice(), &["restore", "--salvage"], &["backup", "--verify"]] {
@@ -825,7 +830,7 @@ fn repository_folder_with_fifo_is_refused() {
 
 #[test]
 fn repository_rollback_is_reported() {
-    let sandbox = house(2);
+    let sandbox = sandbox_with_conversations(2);
     let (place, address) = folder(&sandbox);
     send(&sandbox, &address);
     let before = files(&place);
@@ -835,11 +840,12 @@ fn repository_rollback_is_reported() {
         fs::remove_file(place.join(name)).unwrap();
     }
     for args in [["restore"].as_slice(), &["backup", "--verify"], &["backup", "list"]] {
-        let told = sandbox.run(args).arg(&address).succeeds();
-        assert!(told.stderr.contains(&format!("an older copy: backup `{second}`")), "{told:#?}");
+        let output = sandbox.run(args).arg(&address).succeeds();
+        assert!(output.stderr.contains(&format!("an older copy: backup `{second}`")), "{output:#?}");
     }
-    // Whoever has not seen the newer one cannot tell, and a newer backup settles it.
-    elsewhere().run(["restore", "--mine", &address]).succeeds();
+    // A home that never saw the newer backup cannot detect the rollback; the next backup ends the
+    // warning.
+    other_home().run(["restore", "--mine", &address]).succeeds();
     send(&sandbox, &address);
     assert_eq!(sandbox.run(["backup", "--verify", &address]).succeeds().stderr, "");
 }

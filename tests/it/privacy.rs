@@ -1,10 +1,10 @@
-//! The redactor held against texts with labels: what is found of what is there, and what is touched that is not.
+//! Redaction measured against labelled texts: what is found, missed and redacted by mistake.
 
 use chatbot::{Policy, Redactor};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// One text of the corpus with what is private in it.
+/// One text of the corpus and the private values in it.
 struct Document {
     file: String,
     title: String,
@@ -12,8 +12,9 @@ struct Document {
     labels: Vec<(String, usize, usize)>,
 }
 
-/// Runs in braces (`{x:64}`) stand for characters that look random and are always the same: no token stands in the files.
-fn filled(text: &str) -> String {
+/// Replaces `{x:64}` by that many random-looking but fixed characters, so that the files contain no
+/// real token.
+fn expand(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
@@ -47,7 +48,7 @@ fn filled(text: &str) -> String {
     out + rest
 }
 
-/// The documents of the corpus: `=== title`, then a text in which `⟦KIND:value⟧` marks what is private.
+/// Reads the corpus: `=== title`, then a text in which `⟦KIND:value⟧` marks a private value.
 fn documents() -> Vec<Document> {
     let mut documents = Vec::new();
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus");
@@ -57,7 +58,7 @@ fn documents() -> Vec<Document> {
         let content = std::fs::read_to_string(&path).unwrap();
         for part in content.split("=== ").skip(1) {
             let (title, marked) = part.split_once('\n').unwrap();
-            let marked = filled(marked.strip_suffix('\n').unwrap_or(marked));
+            let marked = expand(marked.strip_suffix('\n').unwrap_or(marked));
             let (mut text, mut labels) = (String::new(), Vec::new());
             let mut rest = marked.as_str();
             while let Some((before, after)) = rest.split_once('⟦') {
@@ -76,14 +77,14 @@ fn documents() -> Vec<Document> {
     documents
 }
 
-/// What was found of one kind.
+/// The counts for one kind.
 #[derive(Default)]
 struct Tally {
     labels: usize,
     found: usize,
 }
 
-/// The figures over the whole corpus.
+/// The counts for the whole corpus.
 #[derive(Default)]
 struct Score {
     kinds: BTreeMap<String, Tally>,

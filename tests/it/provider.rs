@@ -1,4 +1,5 @@
-//! How a provider is asked, and every way in which it can fail: one clear error each, and what came is kept.
+//! The provider client: requests, streaming, retries, and one clear error for each failure, with
+//! the partial answer kept.
 
 use crate::harness::certificate::{Certificate, Flaw};
 use crate::harness::provider::{Gate, Reply, Server};
@@ -12,19 +13,19 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A key that no scanner of repositories takes for one.
+/// A key that no secret scanner matches.
 fn key() -> Secret {
     Secret::new(format!("sk-or-v1-{}", "c0ffee42".repeat(8)))
 }
 
-fn said(text: &str) -> [Message; 1] {
+fn user_message(text: &str) -> [Message; 1] {
     let redactor = Redactor::new(&Policy::default()).unwrap();
     let (text, _) = redactor.redact(Raw::from(text), &mut Placeholders::default());
     [Message { role: Role::User, text, at: Time::from_millis(0) }]
 }
 
-/// Quick, so that no test waits for what is only long in life.
-fn patience() -> Timeouts {
+/// Short timeouts, so that no test waits as long as a user would.
+fn short_timeouts() -> Timeouts {
     Timeouts {
         connect: Duration::from_secs(5),
         first_byte: Duration::from_secs(20),
@@ -38,7 +39,7 @@ fn patience() -> Timeouts {
     }
 }
 
-fn reach(net: NetworkConfig) -> HttpContext {
+fn http_context(net: NetworkConfig) -> HttpContext {
     HttpContext {
         config: Arc::new(net),
         redactor: Arc::new(Redactor::new(&Policy::default()).unwrap()),
@@ -47,7 +48,7 @@ fn reach(net: NetworkConfig) -> HttpContext {
 }
 
 fn net() -> NetworkConfig {
-    NetworkConfig { timeouts: patience(), ..NetworkConfig::default() }
+    NetworkConfig { timeouts: short_timeouts(), ..NetworkConfig::default() }
 }
 
 fn own(base_url: String) -> Endpoint {
@@ -62,8 +63,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-/// All that came of a question.
-struct Asked {
+/// The result of one request and everything it reported.
+struct Outcome {
     end: Result<Completion, Error>,
     text: String,
     reasoning: String,
@@ -71,7 +72,7 @@ struct Asked {
     alive: bool,
 }
 
-impl Asked {
+impl Outcome {
     fn kind(&self) -> ProviderErrorKind {
         self.end.as_ref().unwrap_err().kind()
     }
@@ -85,23 +86,23 @@ impl Asked {
     }
 }
 
-fn ask_of(endpoint: &Endpoint, net: NetworkConfig, options: &RequestOptions) -> Asked {
-    let provider = OpenAi::new(endpoint, Some(key()), reach(net)).unwrap();
+fn ask_of(endpoint: &Endpoint, net: NetworkConfig, options: &RequestOptions) -> Outcome {
+    let provider = OpenAi::new(endpoint, Some(key()), http_context(net)).unwrap();
     let mut asked =
-        Asked { end: Ok(Completion::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
-    let mut hear = |heard| match heard {
+        Outcome { end: Ok(Completion::default()), text: String::new(), reasoning: String::new(), retries: Vec::new(), alive: false };
+    let mut on_event = |event| match event {
         StreamEvent::Text(text) => asked.text.push_str(&text.printable()),
         StreamEvent::Reasoning(text) => asked.reasoning.push_str(&text.printable()),
         StreamEvent::KeepAlive => asked.alive = true,
         StreamEvent::Retrying { attempt, why, .. } => asked.retries.push((attempt, why)),
         _ => {}
     };
-    let end = block_on(provider.complete(&said("hello"), options, &mut hear));
+    let end = block_on(provider.complete(&user_message("hello"), options, &mut on_event));
     asked.end = end;
     asked
 }
 
-fn ask(server: &Server) -> Asked {
+fn ask(server: &Server) -> Outcome {
     ask_of(&own(server.base_url()), net(), &RequestOptions::new("maker/model"))
 }
 
@@ -129,7 +130,7 @@ fn provider_streams_answer_with_usage() {
         request.text(),
         r#"{"model":"maker/model","messages":[{"role":"user","content":"hello"}],"stream":true,"stream_options":{"include_usage":true}}"#
     );
-    // Nothing that tells who we are, and nothing compressed.
+    // No header identifies the user or the program, and no compression is requested.
     let names: Vec<&str> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["accept", "user-agent", "authorization", "content-type", "host", "content-length"]);
 }
@@ -253,15 +254,16 @@ fn provider_usage_locations() {
     }
 }
 
-/// One failure: how it is provoked, what is said of it, what was heard before it.
+/// One failure: its name, the reply, the kind and text of the error, and the text that was received
+/// before it.
 type Failure = (&'static str, Reply, ProviderErrorKind, &'static str, &'static str);
 
-fn each_fails_as_told<const N: usize>(failures: [Failure; N]) {
+fn each_fails_as_expected<const N: usize>(failures: [Failure; N]) {
     for (name, reply, kind, sentence, kept) in failures {
         let server = Server::replies([reply]);
         let asked = ask_of(
             &own(server.base_url()),
-            NetworkConfig { timeouts: Timeouts { retries: 0, ..patience() }, ..net() },
+            NetworkConfig { timeouts: Timeouts { retries: 0, ..short_timeouts() }, ..net() },
             &RequestOptions::new("m"),
         );
         let error = asked.end.as_ref().expect_err(name);
@@ -276,7 +278,7 @@ fn provider_error_is_one_sentence() {
         Reply::full(status, &[("content-type", "application/json"), ("retry-after", wait)], r#"{"error":{"message":"Slow down"}}"#)
     };
     let limited = |seconds| ProviderErrorKind::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
-    each_fails_as_told([
+    each_fails_as_expected([
         ("400", json(400, "too long"), ProviderErrorKind::BadRequest, "`own` rejects the request (400): too long", ""),
         ("401", json(401, "User not found."), ProviderErrorKind::InvalidKey, "`own` does not accept the key (401): User not found", ""),
         ("402", json(402, "Buy more"), ProviderErrorKind::NoCredit, "the credit or limit at `own` is used up (402): Buy more", ""),
@@ -363,7 +365,7 @@ fn provider_error_is_one_sentence() {
 #[test]
 fn provider_non_answer_is_one_sentence() {
     let typed = |sort: &str, body: &str| Reply::full(200, &[("content-type", sort)], body);
-    each_fails_as_told([
+    each_fails_as_expected([
         (
             "an error with 200",
             Reply::json(200, r#"{"error":{"code":503,"message":"Busy"}}"#),
@@ -411,8 +413,8 @@ fn provider_non_answer_is_one_sentence() {
             "",
         ),
         ("not HTTP", Reply::raw("SSH-2.0-OpenSSH_9.2\r\n"), ProviderErrorKind::Malformed, "`own` sent an answer that is not HTTP", ""),
-        ("a closed door", Reply::nothing().close(), ProviderErrorKind::Reset, "`own` closed the connection without an answer", ""),
-        ("a slammed door", Reply::nothing().reset(), ProviderErrorKind::Reset, "`own` reset the connection before it answered", ""),
+        ("closed at once", Reply::nothing().close(), ProviderErrorKind::Reset, "`own` closed the connection without an answer", ""),
+        ("reset at once", Reply::nothing().reset(), ProviderErrorKind::Reset, "`own` reset the connection before it answered", ""),
     ]);
 }
 
@@ -421,7 +423,7 @@ fn provider_partial_answer_is_saved() {
     let begun = || Reply::stream().text("Once upon ").text("a time");
     let kept = "Once upon a time";
     let huge = "x".repeat(2 << 20);
-    each_fails_as_told([
+    each_fails_as_expected([
         ("reset", begun().reset(), ProviderErrorKind::Reset, "`own` reset the connection in the middle of the answer", kept),
         ("closed", begun().close(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
         ("ended without an end", begun().end(), ProviderErrorKind::Truncated, "`own` stopped in the middle of the answer", kept),
@@ -467,7 +469,7 @@ fn provider_long_error_body_is_cut() {
 #[test]
 fn provider_text_and_error_in_one_chunk() {
     let both = "data: {\"choices\":[{\"delta\":{\"content\":\"first\"}}]}\n\ndata: {\"error\":{\"message\":\"then not\"}}\n\n";
-    each_fails_as_told([(
+    each_fails_as_expected([(
         "both",
         Reply::stream().bytes(both).end(),
         ProviderErrorKind::Upstream,
@@ -479,7 +481,7 @@ fn provider_text_and_error_in_one_chunk() {
 #[test]
 fn provider_idle_timeout_counts_comments() {
     let hasty = || NetworkConfig {
-        timeouts: Timeouts { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..patience() },
+        timeouts: Timeouts { first_byte: Duration::from_millis(300), idle: Duration::from_millis(300), ..short_timeouts() },
         ..net()
     };
     for (reply, sentence, kept) in [
@@ -491,14 +493,16 @@ fn provider_idle_timeout_counts_comments() {
         let asked = ask_of(&own(server.base_url()), hasty(), &RequestOptions::new("m"));
         assert_eq!((asked.kind(), asked.error().as_str(), asked.text.as_str()), (ProviderErrorKind::Timeout, sentence, kept));
     }
-    // Longer than the patience in all, but never silent for long.
-    let patient =
-        || NetworkConfig { timeouts: Timeouts { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..patience() }, ..net() };
+    // Longer than the timeout in total, but never silent for long.
+    let patient = || NetworkConfig {
+        timeouts: Timeouts { first_byte: Duration::from_secs(2), idle: Duration::from_secs(2), ..short_timeouts() },
+        ..net()
+    };
     let gates: Vec<Gate> = (0..8).map(|_| Gate::default()).collect();
     let reply = gates.iter().fold(Reply::stream(), |reply, gate| reply.bytes(": still here\n\n").wait(gate)).text("at last").done();
     let server = Server::replies([reply]);
     let opener = std::thread::spawn(move || {
-        // Time passes between two signs of life: that is what is tried here.
+        // The pause between two signs of life is what this test needs.
         let (_never, moment) = std::sync::mpsc::channel::<()>();
         for gate in gates {
             moment.recv_timeout(Duration::from_millis(300)).unwrap_or_default();
@@ -521,7 +525,7 @@ fn provider_retries_only_transient_errors() {
         [(1, ProviderErrorKind::RateLimited { retry_after: None }), (2, ProviderErrorKind::Upstream), (3, ProviderErrorKind::Timeout)]
     );
 
-    // Three times and no more.
+    // Three retries and no more.
     let server = Server::replies([busy(500), busy(500), busy(500), busy(500)]);
     assert_eq!(ask(&server).error(), "`own` failed (500): Busy");
 
@@ -529,7 +533,7 @@ fn provider_retries_only_transient_errors() {
         let server = Server::replies([busy(status)]);
         assert_eq!(ask(&server).retries, [], "{status}");
     }
-    // A wait that is too long to sit out, a provider that says not to, an answer that has begun.
+    // Not retried: a wait that is too long, a provider that forbids it, an answer that has begun.
     for reply in [
         Reply::full(429, &[("retry-after", "60")], "{}"),
         Reply::full(503, &[("x-should-retry", "false")], "{}"),
@@ -541,7 +545,7 @@ fn provider_retries_only_transient_errors() {
         let server = Server::replies([reply]);
         assert_eq!(ask(&server).retries, []);
     }
-    // A short one is waited out.
+    // A short `retry-after` is waited for.
     let server = Server::replies([Reply::full(429, &[("retry-after", "0")], "{}"), Reply::says("ok")]);
     assert_eq!(ask(&server).text, "ok");
 }
@@ -554,7 +558,7 @@ fn provider_refused_connection_fails_fast() {
     assert_eq!(asked.error(), format!("`own` is not running: nothing listens at `127.0.0.1:{port}`"));
     assert_eq!(asked.retries, []);
 
-    let quick = NetworkConfig { timeouts: Timeouts { retries: 1, ..patience() }, ..net() };
+    let quick = NetworkConfig { timeouts: Timeouts { retries: 1, ..short_timeouts() }, ..net() };
     let asked = ask_of(&own(String::from("https://nobody.invalid/v1")), quick, &RequestOptions::new("m"));
     assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Dns, "`own` cannot be found: no address for `nobody.invalid`"));
     assert_eq!(asked.retries, [(1, ProviderErrorKind::Dns)]);
@@ -601,12 +605,12 @@ fn provider_certificate_is_verified() {
 
 #[test]
 fn proxy_is_not_used_for_loopback() {
-    // A proxy is asked to connect to the host; it never sees the key.
+    // A proxy gets a CONNECT for the host and never sees the key.
     let proxy = Server::scripted([("CONNECT example.org:443", Reply::full(403, &[], ""))]);
     let through = |no_proxy: Option<&str>| NetworkConfig {
         https_proxy: Some(Secret::new(format!("http://user:pass@127.0.0.1:{}", proxy.port()))),
         no_proxy: no_proxy.map(str::to_owned),
-        timeouts: Timeouts { retries: 0, ..patience() },
+        timeouts: Timeouts { retries: 0, ..short_timeouts() },
         ..net()
     };
     let asked = ask_of(&own(String::from("https://example.org/v1")), through(None), &RequestOptions::new("m"));
@@ -652,25 +656,25 @@ fn provider_size_limits() {
 
 #[test]
 fn provider_dropped_answer_is_cancelled() {
-    let (written, heard_it) = (Gate::default(), Gate::default());
-    let server = Server::replies([Reply::stream().text("so far").tell(&written).stall()]);
-    let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
+    let (written, received) = (Gate::default(), Gate::default());
+    let server = Server::replies([Reply::stream().text("so far").open_gate(&written).stall()]);
+    let provider = OpenAi::new(&own(server.base_url()), Some(key()), http_context(net())).unwrap();
     let mut text = String::new();
     block_on(async {
-        let mut hear = |heard| {
-            if let StreamEvent::Text(piece) = heard {
+        let mut on_event = |event| {
+            if let StreamEvent::Text(piece) = event {
                 text.push_str(&piece.printable());
-                heard_it.open();
+                received.open();
             }
         };
         let options = RequestOptions::new("m");
-        let messages = said("hello");
-        let mut answer = Box::pin(provider.complete(&messages, &options, &mut hear));
+        let messages = user_message("hello");
+        let mut answer = Box::pin(provider.complete(&messages, &options, &mut on_event));
         let stop = tokio::task::spawn_blocking({
-            let heard_it = heard_it.clone();
+            let received = received.clone();
             move || {
                 written.wait();
-                heard_it.wait();
+                received.wait();
             }
         });
         tokio::select! {
@@ -684,10 +688,10 @@ fn provider_dropped_answer_is_cancelled() {
 #[test]
 fn provider_reuses_connection() {
     let server = Server::replies([Reply::says("one"), Reply::says("two")]);
-    let provider = OpenAi::new(&own(server.base_url()), Some(key()), reach(net())).unwrap();
+    let provider = OpenAi::new(&own(server.base_url()), Some(key()), http_context(net())).unwrap();
     block_on(async {
         for _ in 0..2 {
-            provider.complete(&said("hello"), &RequestOptions::new("m"), &mut |_| {}).await.unwrap();
+            provider.complete(&user_message("hello"), &RequestOptions::new("m"), &mut |_| {}).await.unwrap();
         }
     });
     assert_eq!(server.connections(), 1);
@@ -696,25 +700,25 @@ fn provider_reuses_connection() {
 #[test]
 fn provider_without_key_sends_none() {
     let server = Server::replies([Reply::says("free")]);
-    let provider = OpenAi::new(&own(server.base_url()), None, reach(net())).unwrap();
-    block_on(provider.complete(&said("hello"), &RequestOptions::new("m"), &mut |_| {})).unwrap();
+    let provider = OpenAi::new(&own(server.base_url()), None, http_context(net())).unwrap();
+    block_on(provider.complete(&user_message("hello"), &RequestOptions::new("m"), &mut |_| {})).unwrap();
     assert_eq!(server.request().header("authorization"), None);
 }
 
-fn verdict(provider: &str, line: &str, reply: Reply) -> (KeyCheck, Vec<(String, String)>) {
+fn check_reply(provider: &str, line: &str, reply: Reply) -> (KeyCheck, Vec<(String, String)>) {
     let server = Server::scripted([(line, reply)]);
     let path = catalog::find(provider).unwrap().base_url.splitn(4, '/').nth(3).unwrap();
     let endpoint =
         Endpoint { base_url: format!("http://127.0.0.1:{}/{path}", server.port()), ..catalog::find(provider).unwrap().endpoint().unwrap() };
-    let verdict = block_on(check_key(&endpoint, &key(), reach(net()))).unwrap();
-    (verdict, server.request().headers)
+    let check = block_on(check_key(&endpoint, &key(), http_context(net()))).unwrap();
+    (check, server.request().headers)
 }
 
 #[test]
 fn key_check_uses_cheap_endpoint() {
     let about = r#"{"data":{"label":"sk-or-v1-0a1...9f0","usage":1.25,"limit":5,"limit_remaining":3.75,"is_free_tier":false,"is_management_key":false,"expires_at":"2027-01-31T00:00:00Z","rate_limit":{"requests":-1}}}"#;
-    let (said, headers) = verdict("openrouter", "GET /api/v1/key", Reply::json(200, about));
-    let KeyCheck::Valid(standing) = said else { panic!("{said:?}") };
+    let (check, headers) = check_reply("openrouter", "GET /api/v1/key", Reply::json(200, about));
+    let KeyCheck::Valid(standing) = check else { panic!("{check:?}") };
     assert_eq!(standing.expires_at, Time::parse("2027-01-31T00:00:00Z"));
     assert_eq!((standing.limit, standing.remaining), (Some(NanoDollars(5_000_000_000)), Some(NanoDollars(3_750_000_000))));
     assert!(headers.contains(&(String::from("authorization"), format!("Bearer {}", key().expose()))));
@@ -729,8 +733,8 @@ fn key_check_uses_cheap_endpoint() {
         ("deepseek", "GET /user/balance", r#"{"is_available":true,"balance_infos":[]}"#, "authorization"),
         ("xai", "GET /v1/api-key", r#"{"name":"x","api_key_blocked":false}"#, "authorization"),
     ] {
-        let (said, headers) = verdict(provider, line, Reply::json(200, body));
-        assert!(matches!(said, KeyCheck::Valid(_)), "{provider}: {said:?}");
+        let (check, headers) = check_reply(provider, line, Reply::json(200, body));
+        assert!(matches!(check, KeyCheck::Valid(_)), "{provider}: {check:?}");
         // The key is in one header and nowhere else.
         let holders: Vec<&str> = headers.iter().filter(|(_, value)| value.contains("c0ffee42")).map(|(name, _)| name.as_str()).collect();
         assert_eq!(holders, [header], "{provider}");
@@ -739,7 +743,7 @@ fn key_check_uses_cheap_endpoint() {
 
 #[test]
 fn key_check_invalid_only_by_provider() {
-    let of = |reply| verdict("openrouter", "GET /api/v1/key", reply).0;
+    let of = |reply| check_reply("openrouter", "GET /api/v1/key", reply).0;
     assert_eq!(
         of(Reply::json(401, r#"{"error":{"message":"User not found.","code":401}}"#)),
         KeyCheck::Invalid(String::from("`openrouter` does not accept the key (401): User not found"))
@@ -760,13 +764,13 @@ fn key_check_invalid_only_by_provider() {
         assert!(matches!(of(reply), KeyCheck::Unknown(_)), "{name}");
     }
     assert!(matches!(
-        verdict("xai", "GET /v1/api-key", Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)).0,
+        check_reply("xai", "GET /v1/api-key", Reply::json(400, r#"{"error":"Incorrect API key provided"}"#)).0,
         KeyCheck::Invalid(_)
     ));
     let gemini = r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, KeyCheck::Invalid(_)));
+    assert!(matches!(check_reply("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, gemini)).0, KeyCheck::Invalid(_)));
     let double = r#"[{"error":{"code":400,"message":"Multiple authentication credentials received.","status":"INVALID_ARGUMENT"}}]"#;
-    assert!(matches!(verdict("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, KeyCheck::Unknown(_)));
+    assert!(matches!(check_reply("gemini", "GET /v1beta/models?pageSize=1", Reply::json(400, double)).0, KeyCheck::Unknown(_)));
 }
 
 #[test]
@@ -777,7 +781,7 @@ fn models_with_prices() {
         {"id":"bare","object":"model","created":1}
     ]}"#;
     let server = Server::scripted([("GET /v1/models", Reply::json(200, list))]);
-    let all = block_on(list_models(&openrouter(&server), None, reach(net()))).unwrap();
+    let all = block_on(list_models(&openrouter(&server), None, http_context(net()))).unwrap();
     let seen: Vec<(&str, Option<u64>, Option<String>)> = all
         .iter()
         .map(|m| {
@@ -788,24 +792,24 @@ fn models_with_prices() {
     assert_eq!(server.request().header("authorization"), None);
 }
 
-/// What a panic says, or that there was none.
-fn complaint(deed: impl FnOnce() + std::panic::UnwindSafe) -> String {
-    match std::panic::catch_unwind(deed) {
+/// The message of a panic, or an empty string if there was none.
+fn panic_message(action: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    match std::panic::catch_unwind(action) {
         Ok(()) => String::new(),
-        Err(said) => said.downcast_ref::<String>().cloned().unwrap_or_default(),
+        Err(payload) => payload.downcast_ref::<String>().cloned().unwrap_or_default(),
     }
 }
 
 #[test]
 fn scripted_provider_detects_misuse() {
-    let never = complaint(|| drop(Server::replies([Reply::says("never")])));
+    let never = panic_message(|| drop(Server::replies([Reply::says("never")])));
     assert!(never.contains("never asked"), "{never}");
-    let otherwise = complaint(|| {
+    let otherwise = panic_message(|| {
         let server = Server::scripted([("GET /v1/key", Reply::json(200, "{}"))]);
         ask(&server);
     });
     assert!(otherwise.contains("it was asked `POST /v1/chat/completions` and expected `GET /v1/key`"), "{otherwise}");
-    let more = complaint(|| {
+    let more = panic_message(|| {
         let server = Server::replies([]);
         ask(&server);
     });
@@ -821,7 +825,7 @@ fn scripted_provider_detects_misuse() {
 
 #[test]
 fn deadline_ends_endless_stream() {
-    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..short_timeouts() }, ..net() };
     for reply in [Reply::stream().bytes(": still here\n\n").stall(), Reply::stream().text("so far").stall(), Reply::nothing().stall()] {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
@@ -829,11 +833,11 @@ fn deadline_ends_endless_stream() {
     }
 }
 
-/// The pause of a server that drips: far shorter than any limit in these tests.
+/// The pause of a server that sends slowly: far shorter than any timeout in these tests.
 const DRIP: Duration = Duration::from_millis(20);
 
-/// Ways to begin an answer with this status and never come to its end.
-fn drips(status: &str) -> Vec<(&'static str, Reply)> {
+/// Ways to begin an answer with this status and never finish it.
+fn slow_replies(status: &str) -> Vec<(&'static str, Reply)> {
     let head = |header: &str| format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}\r\n");
     let proceed = "HTTP/1.1 100 Continue\r\n\r\n";
     vec![
@@ -849,9 +853,9 @@ fn drips(status: &str) -> Vec<(&'static str, Reply)> {
 
 #[test]
 fn deadline_ends_an_answer_that_drips() {
-    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..patience() }, ..net() };
+    let net = || NetworkConfig { timeouts: Timeouts { deadline: Duration::from_millis(300), retries: 0, ..short_timeouts() }, ..net() };
     let comments = Reply::stream().repeated("e\r\n: still here\n\n\r\n", DRIP);
-    for (name, reply) in drips("200 OK").into_iter().chain([("comments", comments)]) {
+    for (name, reply) in slow_replies("200 OK").into_iter().chain([("comments", comments)]) {
         let server = Server::replies([reply]);
         let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
         assert_eq!(
@@ -864,11 +868,11 @@ fn deadline_ends_an_answer_that_drips() {
 
 #[test]
 fn error_body_that_drips_is_cut_off() {
-    for (name, reply) in drips("500 Oops").into_iter().skip(4) {
+    for (name, reply) in slow_replies("500 Oops").into_iter().skip(4) {
         let server = Server::replies([reply]);
         let asked = ask_of(
             &own(server.base_url()),
-            NetworkConfig { timeouts: Timeouts { retries: 0, ..patience() }, ..net() },
+            NetworkConfig { timeouts: Timeouts { retries: 0, ..short_timeouts() }, ..net() },
             &RequestOptions::new("m"),
         );
         assert_eq!((asked.kind(), asked.error().as_str()), (ProviderErrorKind::Upstream, "`own` failed (500)"), "{name}");
@@ -878,19 +882,19 @@ fn error_body_that_drips_is_cut_off() {
 #[test]
 fn short_exchanges_have_one_deadline_for_headers_and_body() {
     let short = Duration::from_millis(300);
-    let net = || NetworkConfig { timeouts: Timeouts { short_reply: short, drain: Duration::from_secs(20), ..patience() }, ..net() };
+    let net = || NetworkConfig { timeouts: Timeouts { short_reply: short, drain: Duration::from_secs(20), ..short_timeouts() }, ..net() };
     let sentence = "`own` did not end its answer within 1 s";
-    for (name, reply) in drips("200 OK").into_iter().chain(drips("500 Oops").split_off(4)) {
+    for (name, reply) in slow_replies("200 OK").into_iter().chain(slow_replies("500 Oops").split_off(4)) {
         let server = Server::scripted([("GET /v1/models", reply)]);
-        let error = block_on(list_models(&own(server.base_url()), None, reach(net()))).unwrap_err();
+        let error = block_on(list_models(&own(server.base_url()), None, http_context(net()))).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence), "{name}");
     }
     let server = Server::scripted([("GET /v1/models", Reply::nothing().stall())]);
-    let verdict = block_on(check_key(&own(server.base_url()), &key(), reach(net()))).unwrap();
-    assert_eq!(verdict, KeyCheck::Unknown(sentence.to_owned()));
+    let check = block_on(check_key(&own(server.base_url()), &key(), http_context(net()))).unwrap();
+    assert_eq!(check, KeyCheck::Unknown(sentence.to_owned()));
     let server = Server::scripted([("POST /v1/auth/keys", Reply::nothing().stall())]);
     let (code, verifier) = (Secret::new("code".to_owned()), Secret::new("verifier".to_owned()));
-    let error = block_on(exchange_code(&own(server.base_url()), &code, &verifier, reach(net()))).unwrap_err();
+    let error = block_on(exchange_code(&own(server.base_url()), &code, &verifier, http_context(net()))).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ProviderErrorKind::Timeout, sentence));
     assert!(Timeouts::default().short_reply <= Duration::from_secs(30));
 }
@@ -898,7 +902,7 @@ fn short_exchanges_have_one_deadline_for_headers_and_body() {
 #[test]
 fn deadline_includes_retry_pauses() {
     let net = NetworkConfig {
-        timeouts: Timeouts { deadline: Duration::from_millis(300), max_pause: Duration::from_secs(60), ..patience() },
+        timeouts: Timeouts { deadline: Duration::from_millis(300), max_pause: Duration::from_secs(60), ..short_timeouts() },
         ..net()
     };
     let server = Server::always(|_| Reply::full(429, &[("retry-after", "30")], "{}"));
@@ -926,7 +930,7 @@ fn tool_calls_without_an_id_are_counted() {
     let nameless = r#"[{"index":0,"function":{"arguments":"{}"}}]"#;
     let odd = r#"[{"index":0,"function":"f"}]"#;
     for (calls, count) in [(two, 2), (nameless, 1), (odd, 1), ("[]", 0), ("null", 0)] {
-        let choice = |said: &str| format!(r#"{{"choices":[{{"{said}":{{"tool_calls":{calls}}},"finish_reason":"stop"}}]}}"#);
+        let choice = |field: &str| format!(r#"{{"choices":[{{"{field}":{{"tool_calls":{calls}}},"finish_reason":"stop"}}]}}"#);
         let server = Server::replies([Reply::stream().event(&choice("delta")).done(), Reply::json(200, &choice("message"))]);
         for _ in 0..2 {
             let answer = ask(&server).end.expect("an answer");

@@ -1,4 +1,4 @@
-//! Every way in which a provider can fail, from outside: the exit code, the words, and what came is kept.
+//! Provider failures from the command line: exit code, message and the saved partial answer.
 
 use crate::harness::Sandbox;
 use crate::harness::certificate::{Certificate, Flaw};
@@ -7,63 +7,64 @@ use crate::harness::sandbox::own_key as key;
 use serde_json::Value;
 use std::net::TcpListener;
 
-/// One failure: its name, how it is provoked, how often it is tried, the exit code, the error, what of an answer had come.
+/// One failure: its name, the reply, the number of attempts, the exit code, the error, and the text
+/// that was received.
 struct Fault {
     name: &'static str,
     reply: Reply,
     tries: usize,
     exit: i32,
     error: &'static str,
-    came: &'static str,
+    received: &'static str,
 }
 
 fn fault(name: &'static str, reply: Reply, exit: i32, error: &'static str) -> Fault {
-    Fault { name, reply, tries: 1, exit, error, came: "" }
+    Fault { name, reply, tries: 1, exit, error, received: "" }
 }
 
-/// One that passes, so it is tried again: at once, for the provider says so.
-fn passing(name: &'static str, status: u16, exit: i32, error: &'static str) -> Fault {
+/// A temporary failure, which is retried at once because of `retry-after: 0`.
+fn temporary(name: &'static str, status: u16, exit: i32, error: &'static str) -> Fault {
     let headers = [("content-type", "application/json"), ("retry-after", "0")];
     let reply = Reply::full(status, &headers, r#"{"error":{"message":"Not now."}}"#);
     Fault { tries: 4, ..fault(name, reply, exit, error) }
 }
 
-fn refused(status: u16, message: &str) -> Reply {
+fn error_reply(status: u16, message: &str) -> Reply {
     Reply::json(status, &format!(r#"{{"error":{{"code":{status},"message":"{message}"}}}}"#))
 }
 
-fn typed(sort: &str, body: &str) -> Reply {
+fn reply_of_type(sort: &str, body: &str) -> Reply {
     Reply::full(200, &[("content-type", sort)], body)
 }
 
-/// The answers that never begin.
-fn nothing_came() -> Vec<Fault> {
+/// Failures before the first text.
+fn failures_before_text() -> Vec<Fault> {
     let private = r#"{"error":{"code":404,"message":"No endpoints match your data policy.","availability":{"code":"privacy_restricted","excluded_by":["data_policy:training"]}}}"#;
     let wait = [("content-type", "application/json"), ("retry-after", "90")];
     let gzip = [("content-type", "application/json"), ("content-encoding", "gzip")];
     vec![
-        fault("401", refused(401, "User not found."), 3, "`own` does not accept the key (401): User not found"),
-        fault("402", refused(402, "Insufficient credits"), 6, "the credit or limit at `own` is used up (402): Insufficient credits"),
-        fault("403", refused(403, "Flagged"), 6, "`own` denies the request (403): Flagged"),
-        fault("404", refused(404, "No such model"), 1, "`own` does not know this model or address (404): No such model"),
+        fault("401", error_reply(401, "User not found."), 3, "`own` does not accept the key (401): User not found"),
+        fault("402", error_reply(402, "Insufficient credits"), 6, "the credit or limit at `own` is used up (402): Insufficient credits"),
+        fault("403", error_reply(403, "Flagged"), 6, "`own` denies the request (403): Flagged"),
+        fault("404", error_reply(404, "No such model"), 1, "`own` does not know this model or address (404): No such model"),
         fault(
             "404 by privacy",
             Reply::json(404, private),
             4,
             "`own` has no endpoint for this model that meets `privacy.data_collection = \"deny\"` (404): No endpoints match your data policy",
         ),
-        passing("408", 408, 7, "`own` took too long (408): Not now"),
-        passing("429", 429, 6, "`own` rejects the request: too many requests (429): Not now"),
+        temporary("408", 408, 7, "`own` took too long (408): Not now"),
+        temporary("429", 429, 6, "`own` rejects the request: too many requests (429): Not now"),
         fault(
             "429, for long",
             Reply::full(429, &wait, r#"{"error":{"message":"Slow down"}}"#),
             6,
             "`own` rejects the request: too many requests (429), retry after 1 min 30 s: Slow down",
         ),
-        passing("500", 500, 7, "`own` failed (500): Not now"),
-        passing("503", 503, 7, "`own` failed (503): Not now"),
-        fault("a page", typed("text/html", "<html>Please log in</html>"), 7, "`own` answered with a web page"),
-        fault("another type", typed("text/plain", "hello"), 7, "`own` answered with `text/plain` instead of JSON or a stream"),
+        temporary("500", 500, 7, "`own` failed (500): Not now"),
+        temporary("503", 503, 7, "`own` failed (503): Not now"),
+        fault("a page", reply_of_type("text/html", "<html>Please log in</html>"), 7, "`own` answered with a web page"),
+        fault("another type", reply_of_type("text/plain", "hello"), 7, "`own` answered with `text/plain` instead of JSON or a stream"),
         fault("gzip", Reply::full(200, &gzip, "\u{1f}"), 7, "`own` sent a compressed answer, although none was requested"),
         fault("nothing", Reply::stream().end(), 7, "`own` sent an empty answer"),
         fault("not HTTP", Reply::raw("220 mail.example ESMTP\r\n"), 7, "`own` sent an answer that is not HTTP"),
@@ -76,45 +77,45 @@ fn nothing_came() -> Vec<Fault> {
     ]
 }
 
-/// The answers that begin.
-fn something_came() -> Vec<Fault> {
+/// Failures after some text.
+fn failures_after_text() -> Vec<Fault> {
     let begun = || Reply::stream().text("Once upon ").text("a time");
-    let came = |fault: Fault| Fault { came: "Once upon a time", ..fault };
+    let received = |fault: Fault| Fault { received: "Once upon a time", ..fault };
     let error = r#"{"error":{"code":502,"message":"Provider disconnected"},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#;
     let giant = "x".repeat(2 << 20);
     vec![
-        came(fault("reset", begun().reset(), 7, "`own` reset the connection in the middle of the answer")),
-        came(fault("closed", begun().close(), 7, "`own` stopped in the middle of the answer")),
-        came(fault("no [DONE]", begun().end(), 7, "`own` stopped in the middle of the answer")),
-        came(fault("not JSON", begun().event("{oops").done(), 7, "`own` sent invalid JSON as part of its answer")),
-        came(fault("an error", begun().event(error).done(), 7, "`own` broke off the answer (502): Provider disconnected")),
-        came(fault("a giant line", begun().text(&giant).done(), 7, "`own` sent more than 1024 KB in one piece")),
+        received(fault("reset", begun().reset(), 7, "`own` reset the connection in the middle of the answer")),
+        received(fault("closed", begun().close(), 7, "`own` stopped in the middle of the answer")),
+        received(fault("no [DONE]", begun().end(), 7, "`own` stopped in the middle of the answer")),
+        received(fault("not JSON", begun().event("{oops").done(), 7, "`own` sent invalid JSON as part of its answer")),
+        received(fault("an error", begun().event(error).done(), 7, "`own` broke off the answer (502): Provider disconnected")),
+        received(fault("a giant line", begun().text(&giant).done(), 7, "`own` sent more than 1024 KB in one piece")),
     ]
 }
 
-fn each_is_told(faults: Vec<Fault>) {
+fn each_is_reported(faults: Vec<Fault>) {
     let mut sandbox = Sandbox::with_vault();
-    for Fault { name, reply, tries, exit, error, came } in faults {
+    for Fault { name, reply, tries, exit, error, received } in faults {
         let server = Server::replies(vec![reply; tries]);
         sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 1000");
         let run = sandbox.run(["ask", name]);
-        run.stdout(came).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
+        run.stdout(received).stderr(format!("chatbot: error: {error}\nchatbot: hint: [..]\n")).code(exit).check();
         let kept = sandbox.run(["history", "show", "--json"]).succeeds();
         let kept: Value = serde_json::from_str(&kept.stdout).unwrap();
         assert_eq!(kept["messages"][0]["text"], name);
         let answer = kept["messages"][1]["text"].as_str().unwrap_or_default();
-        assert_eq!(answer, came, "{name}");
+        assert_eq!(answer, received, "{name}");
     }
 }
 
 #[test]
 fn provider_silence_is_one_error() {
-    each_is_told(nothing_came());
+    each_is_reported(failures_before_text());
 }
 
 #[test]
 fn provider_failure_keeps_partial_answer() {
-    each_is_told(something_came());
+    each_is_reported(failures_after_text());
 }
 
 #[test]
@@ -150,7 +151,7 @@ fn provider_custom_ca_is_trusted() {
 
 #[test]
 fn provider_echoed_key_is_masked() {
-    let server = Server::replies([refused(401, &format!("No auth for {}", key()))]);
+    let server = Server::replies([error_reply(401, &format!("No auth for {}", key()))]);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     sandbox

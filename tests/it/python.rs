@@ -24,7 +24,7 @@ fn the_documented_program_decrypts_a_conversation() {
         .output()
         .expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("only my own Python reads this"), "{said}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("only my own Python reads this"), "{stdout}");
     ci_markers::ran("python");
 }

@@ -67,7 +67,7 @@ fn readme_commands_run() {
         "provider = \"own\"\n[providers.own]\nbase_url = \"{}\"\nkey = \"stored\"\nmodel = \"maker/model-1\"\n",
         server.base_url()
     ));
-    // Stands in for a machine without a keyring, for which the README says to create a vault first.
+    // For a machine without a keyring, the README says to create a vault first.
     let passphrase = sandbox.write("passphrase", PASSPHRASE);
     sandbox.set("CHATBOT_KEYRING", "vault");
     let tools = sandbox.root().join("tools");

@@ -1,4 +1,4 @@
-//! The day the key store is lost: the key of the conversations comes back from a file or from paper, and never in place of another.
+//! Recovery of the data key from a file or from paper, which never replaces another key.
 
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use crate::harness::{Sandbox, ci_markers, python};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A sandbox with a conversation, and its recovery file.
-fn exported() -> (Sandbox, PathBuf) {
+fn export_recovery_file() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::with_vault();
     sandbox.run(["ask", "--demo", "a word to keep"]).succeeds();
     let file = sandbox.cwd().join("recovery.txt");
@@ -18,7 +18,7 @@ fn exported() -> (Sandbox, PathBuf) {
     (sandbox, file)
 }
 
-/// Loses the vault and with it the key, and makes an empty one.
+/// Deletes the vault with its key, and creates an empty one.
 fn lose_the_vault(sandbox: &Sandbox) {
     fs::remove_file(sandbox.data().join("vault.json")).unwrap();
     sandbox.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
@@ -29,7 +29,7 @@ const LOST: &str = "chatbot: error: there are encrypted conversations, but their
 
 #[test]
 fn recovery_import_from_file() {
-    let (sandbox, file) = exported();
+    let (sandbox, file) = export_recovery_file();
     lose_the_vault(&sandbox);
     let files = sandbox.conversations();
     for command in [&["ask", "--demo", "again"][..], &["history", "list"], &["ask", "--demo", "--continue", "again"]] {
@@ -50,7 +50,7 @@ fn recovery_import_from_file() {
 
 #[test]
 fn recovery_import_from_words() {
-    let (sandbox, file) = exported();
+    let (sandbox, file) = export_recovery_file();
     lose_the_vault(&sandbox);
     let text = fs::read_to_string(file).unwrap();
     let lines: Vec<&str> = text.lines().filter(|l| l.trim_start().starts_with(|c: char| c.is_ascii_digit())).collect();
@@ -90,7 +90,7 @@ fn recovery_export_asks_to_retype() {
     screen.wait_for("type two of its lines");
     for _ in 0..2 {
         screen.wait_for("Line ");
-        // The number is still coming, or has come: the prompt ends with a colon.
+        // The prompt may still be arriving: it is complete at its colon.
         screen.wait_for(": ");
         let number: usize =
             screen.text().lines().rev().find_map(|l| l.trim().strip_prefix("Line ")?.strip_suffix(':')?.parse().ok()).unwrap();
@@ -106,7 +106,7 @@ fn recovery_export_asks_to_retype() {
 
 #[test]
 fn recovery_import_bad_file_changes_nothing() {
-    let (sandbox, file) = exported();
+    let (sandbox, file) = export_recovery_file();
     lose_the_vault(&sandbox);
     let vault = fs::read(sandbox.data().join("vault.json")).unwrap();
     let text = fs::read_to_string(&file).unwrap();
@@ -131,8 +131,8 @@ fn recovery_import_bad_file_changes_nothing() {
 
 #[test]
 fn recovery_import_refuses_unrelated_key() {
-    let (_other, file) = exported();
-    let (sandbox, _) = exported();
+    let (_other, file) = export_recovery_file();
+    let (sandbox, _) = export_recovery_file();
     sandbox
         .run(["key", "recovery", "import"])
         .arg(&file)
@@ -154,7 +154,7 @@ fn printed_fingerprint(file: &Path) -> String {
 
 #[test]
 fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
-    let (_other, file) = exported();
+    let (_other, file) = export_recovery_file();
     let fingerprint = printed_fingerprint(&file);
     assert_eq!(fingerprint.len(), 14, "{fingerprint}");
     let empty = Sandbox::with_vault();
@@ -179,10 +179,10 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
     let mut screen = empty.screen(["key", "recovery", "import", words]);
     screen.wait_for("[y/N] ").line("y").wait_for("the key of your conversations is back");
     assert_eq!(screen.end(), 0);
-    // One that is there already is not asked about.
+    // No question if the key is already there.
     let known = "the key of your conversations was there already; it is the same\n";
     empty.run(["key", "recovery", "import"]).arg(&file).stdout(known).check();
-    let (_third, another) = exported();
+    let (_third, another) = export_recovery_file();
     assert_ne!(printed_fingerprint(&another), fingerprint);
     let scripted = Sandbox::with_vault();
     scripted.run(["key", "recovery", "import", "--yes"]).arg(&file).stdout("the key of your conversations is back\n").check();
@@ -190,9 +190,9 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
 
 #[test]
 fn recovery_import_keeps_both_needed_keys() {
-    let (sandbox, _) = exported();
-    let (other, others) = exported();
-    // Conversations of another home were put beside one's own.
+    let (sandbox, _) = export_recovery_file();
+    let (other, others) = export_recovery_file();
+    // Conversations of another home were copied into this one.
     for conversation in other.conversations() {
         fs::copy(&conversation, sandbox.data().join("conversations").join(conversation.file_name().unwrap())).unwrap();
     }
@@ -210,7 +210,7 @@ fn recovery_import_keeps_both_needed_keys() {
     sandbox.run(["history", "verify"]).succeeds();
 }
 
-/// The data key from the recovery file, in Python; and a recovery file that Python wrote.
+/// Python decrypts the data key from a recovery file, and writes another recovery file.
 const PYTHON: &str = r#"
 import base64, os, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -244,7 +244,7 @@ fn recovery_file_python_round_trip() {
         return ci_markers::left_out("vault-python", "no Python with a `cryptography` that knows Argon2id");
     };
     for kdf in [CHEAP, "pbkdf2:600000"] {
-        let (sandbox, file) = exported();
+        let (sandbox, file) = export_recovery_file();
         fs::remove_file(&file).unwrap();
         sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", kdf]).succeeds();
         let script = sandbox.write("recovery.py", PYTHON);

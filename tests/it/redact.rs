@@ -1,4 +1,4 @@
-//! `chatbot redact` from outside: a filter that changes nothing but what is private.
+//! `chatbot redact`: a filter that changes nothing but private data.
 
 use crate::harness::Sandbox;
 

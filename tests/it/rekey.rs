@@ -1,14 +1,13 @@
-//! Another key for everything, from outside: what opens with neither key is named and keeps the old one, and nothing that was sealed
-//! with it is forgotten.
+//! `chatbot history rekey`: files that neither key decrypts are named and keep the old key.
 
-use super::backup::{everything, house};
+use super::backup::{everything, sandbox_with_conversations};
 use std::fs;
 
 const KEPT: &str = "chatbot: hint: restore good copies and try again, or delete the old key with `chatbot history rekey --drop-old-key`\n";
 
 #[test]
 fn rekey_undecryptable_keeps_old_key() {
-    let sandbox = house(3);
+    let sandbox = sandbox_with_conversations(3);
     let all = everything(&sandbox);
     let files = sandbox.conversations();
     let good: Vec<Vec<u8>> = files.iter().map(|f| fs::read(f).unwrap()).collect();
@@ -28,12 +27,12 @@ fn rekey_undecryptable_keeps_old_key() {
         named(1)
     );
     sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(&refused).check();
-    // What is whole is sealed anew already; a second time changes nothing.
+    // The readable files are already re-encrypted, and a second run changes nothing.
     assert_ne!(fs::read(&files[2]).unwrap(), good[2]);
-    let anew = fs::read(&files[2]).unwrap();
+    let reencrypted = fs::read(&files[2]).unwrap();
     sandbox.run(["history", "rekey", "--yes"]).code(8).stderr(&refused).check();
-    assert_eq!(fs::read(&files[2]).unwrap(), anew);
-    // Copies from before open with the old key, and go over to the new one.
+    assert_eq!(fs::read(&files[2]).unwrap(), reencrypted);
+    // Copies from before the re-encryption decrypt with the old key and are re-encrypted too.
     fs::write(&files[0], &good[0]).unwrap();
     fs::write(&files[1], &good[1]).unwrap();
     assert_eq!(everything(&sandbox), all);
@@ -45,14 +44,14 @@ fn rekey_undecryptable_keeps_old_key() {
 
 #[test]
 fn rekey_drop_old_key_on_request() {
-    let sandbox = house(2);
+    let sandbox = sandbox_with_conversations(2);
     let files = sandbox.conversations();
     let good = fs::read(&files[0]).unwrap();
     fs::write(&files[0], "gAAAAAnothing\n").unwrap();
     sandbox.run(["history", "rekey", "--yes"]).fails(8);
-    let said = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).succeeds();
-    assert_eq!(said.stdout, "re-encrypted 0 conversations; the old key was deleted\n");
-    assert!(said.stderr.starts_with("chatbot: warning: neither key decrypts `[ROOT]/"), "{said:#?}");
+    let output = sandbox.run(["history", "rekey", "--yes", "--drop-old-key"]).succeeds();
+    assert_eq!(output.stdout, "re-encrypted 0 conversations; the old key was deleted\n");
+    assert!(output.stderr.starts_with("chatbot: warning: neither key decrypts `[ROOT]/"), "{output:#?}");
     fs::write(&files[0], good).unwrap();
     let verified = sandbox.run(["history", "verify"]).fails(9);
     assert!(verified.stdout.contains("no line of conversation"), "{verified:#?}");
@@ -60,7 +59,7 @@ fn rekey_drop_old_key_on_request() {
 
 #[test]
 fn rekey_covers_scrubbed_copies() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     let secret = format!("OPENAI_API_KEY=sk-proj-{}\n", "aB3dE5gH7jK9mN1pQ3sT5vW7".repeat(2));
     let file = sandbox.write("cwd/.env", &secret);
     sandbox.run(["key", "import", ".env", "--no-validate", "--yes", "--scrub"]).succeeds();
@@ -71,7 +70,7 @@ fn rekey_covers_scrubbed_copies() {
     assert_ne!(fs::read(&copy).unwrap(), sealed);
     sandbox.run(["key", "import", "--yes", "--restore"]).arg(&copy).succeeds();
     assert_eq!(fs::read_to_string(&file).unwrap(), secret);
-    // One that no key opens is named like a conversation.
+    // A scrubbed file that no key decrypts is named like a conversation.
     fs::write(&copy, "gAAAAAnothing").unwrap();
     let name = copy.strip_prefix(sandbox.root()).unwrap().display().to_string();
     let refused = format!(
@@ -84,7 +83,7 @@ fn rekey_covers_scrubbed_copies() {
 
 #[test]
 fn rekey_repairs_damaged_line_ends() {
-    let sandbox = house(1);
+    let sandbox = sandbox_with_conversations(1);
     let all = everything(&sandbox);
     let file = sandbox.conversations().remove(0);
     let mut bytes = fs::read(&file).unwrap();
@@ -93,7 +92,7 @@ fn rekey_repairs_damaged_line_ends() {
     fs::write(&file, &bytes).unwrap();
     sandbox.run(["history", "rekey", "--yes"]).stdout("re-encrypted 1 conversation; the old key was deleted\n").check();
     assert_eq!(everything(&sandbox), all);
-    // Half of what stands together does not open: it stays, to be mended one day.
+    // If only one of two lines decrypts, the file stays as it is, for a later repair.
     let mut bytes = fs::read(&file).unwrap();
     let ends: Vec<usize> = bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at).collect();
     bytes[ends[1]] = b'?';

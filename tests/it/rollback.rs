@@ -1,4 +1,4 @@
-//! An older copy of the state that is put back is noticed, and frees neither limits nor budgets.
+//! Rollback: an older copy of the state is detected, and lifts neither limits nor budgets.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
@@ -9,8 +9,8 @@ use std::path::Path;
 const LIMITS: &str = "[limits]\nrequests_per_minute = 100\nrequests_per_hour = 5\n\
                       [budget]\nper_day = 0.04\n";
 
-/// A provider whose every answer costs a cent.
-fn cent_each() -> Server {
+/// A provider whose answers cost a cent each.
+fn one_cent_per_answer() -> Server {
     Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
@@ -25,7 +25,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Puts a copy back in the place of what is there now.
+/// Replaces the state files by those of a copy.
 fn put_back(sandbox: &Sandbox, from: &Path, wanted: impl Fn(&str) -> bool) {
     for entry in fs::read_dir(sandbox.state()).unwrap() {
         let path = entry.unwrap().path();
@@ -41,7 +41,7 @@ fn put_back(sandbox: &Sandbox, from: &Path, wanted: impl Fn(&str) -> bool) {
     }
 }
 
-/// Makes the next command compare and write the marks, as it does after a minute.
+/// Makes the next command compare and write the marks, which happens once a minute.
 fn let_a_minute_pass(sandbox: &Sandbox) {
     fs::remove_file(sandbox.state().join("marks.at")).unwrap();
 }
@@ -64,7 +64,7 @@ fn sandbox_with_a_copy(server: &Server) -> (Sandbox, std::path::PathBuf) {
     (sandbox, copied)
 }
 
-fn verified(sandbox: &Sandbox) -> (Option<i32>, Value) {
+fn verify(sandbox: &Sandbox) -> (Option<i32>, Value) {
     let output = sandbox.run(["audit", "verify", "--json"]).output();
     (output.code, serde_json::from_str(&output.stdout).unwrap())
 }
@@ -82,9 +82,9 @@ fn refusal(sandbox: &Sandbox) -> (Option<i32>, String) {
 
 #[test]
 fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let (sandbox, copied) = sandbox_with_a_copy(&server);
-    assert_eq!(verified(&sandbox).0, Some(0));
+    assert_eq!(verify(&sandbox).0, Some(0));
     put_back(&sandbox, &copied, |_| true);
     let_a_minute_pass(&sandbox);
     let (code, error) = refusal(&sandbox);
@@ -95,12 +95,12 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
          and this request may cost up to $0.01"
     );
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
-    let (code, report) = verified(&sandbox);
+    let (code, report) = verify(&sandbox);
     assert_eq!((code, &report["ok"]), (Some(9), &Value::Bool(false)));
     assert_eq!(report["reason"], "the log was found damaged here; acknowledge it with `chatbot audit alerts --acknowledge all`");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
-    assert_eq!(verified(&sandbox).0, Some(0));
-    // Four were counted before, and one may still pass.
+    assert_eq!(verify(&sandbox).0, Some(0));
+    // Four requests were counted before, so one is left.
     sandbox.configure(&fs::read_to_string(sandbox.settings()).unwrap().replace("per_day = 0.04", "per_day = 9"));
     ask(&sandbox);
     assert_eq!(refusal(&sandbox), (Some(5), String::from("chatbot: error: rate limit of 5 requests in 1 h reached")));
@@ -108,7 +108,7 @@ fn state_folder_that_is_put_back_is_noticed_before_the_next_message() {
 
 #[test]
 fn state_folder_that_is_put_back_is_noticed_by_verify_alone() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let (sandbox, copied) = sandbox_with_a_copy(&server);
     put_back(&sandbox, &copied, |_| true);
     let output = sandbox.run(["audit", "verify"]).output();
@@ -120,37 +120,37 @@ fn state_folder_that_is_put_back_is_noticed_by_verify_alone() {
 
 #[test]
 fn audit_log_that_is_put_back_alone_is_noticed() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let (sandbox, copied) = sandbox_with_a_copy(&server);
     put_back(&sandbox, &copied, |name| name.starts_with("audit."));
-    assert_eq!(verified(&sandbox).0, Some(9));
+    assert_eq!(verify(&sandbox).0, Some(9));
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
 }
 
 #[test]
 fn counts_that_are_put_back_alone_count_what_the_key_store_knows() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let (sandbox, copied) = sandbox_with_a_copy(&server);
     put_back(&sandbox, &copied, |name| ["requests", "tally", "usage.jsonl"].contains(&name));
     let_a_minute_pass(&sandbox);
     assert_eq!(refusal(&sandbox).0, Some(5));
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
-    assert_eq!(verified(&sandbox).0, Some(0));
+    assert_eq!(verify(&sandbox).0, Some(0));
 }
 
 #[test]
 fn state_folder_that_is_removed_frees_nothing() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let (sandbox, _) = sandbox_with_a_copy(&server);
     put_back(&sandbox, &sandbox.root().join("cwd"), |_| true);
     assert_eq!(refusal(&sandbox).0, Some(5));
     assert!((spent(&sandbox) - 0.04).abs() < 1e-9);
-    assert_eq!(verified(&sandbox).0, Some(9));
+    assert_eq!(verify(&sandbox).0, Some(9));
 }
 
 #[test]
 fn marks_are_written_once_a_minute_and_a_forged_time_does_not_stop_that() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     let vault = sandbox.data().join("vault.json");
@@ -169,7 +169,7 @@ fn marks_are_written_once_a_minute_and_a_forged_time_does_not_stop_that() {
 
 #[test]
 fn chat_writes_the_marks_when_it_ends() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     let vault = sandbox.data().join("vault.json");
@@ -181,7 +181,7 @@ fn chat_writes_the_marks_when_it_ends() {
 
 #[test]
 fn key_store_that_is_not_needed_is_not_opened_for_marks() {
-    let server = cent_each();
+    let server = one_cent_per_answer();
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
     sandbox.set("CHATBOT_PASSPHRASE_FILE", "/nonexistent");

@@ -1,4 +1,4 @@
-//! A new key for an old one: guided and automatic, taken back, confirmed, and cut off at any moment.
+//! `chatbot key rotate`: guided and automatic, undone, confirmed, and killed at any moment.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Request, Server};
@@ -21,7 +21,7 @@ fn hash(key: &str) -> String {
     })
 }
 
-/// The keys of an account, as the provider has them.
+/// The keys of an account at the provider.
 #[derive(Debug, Default)]
 struct Account {
     keys: Vec<(String, Value)>,
@@ -81,7 +81,7 @@ impl Account {
     }
 }
 
-/// A home whose provider plays OpenRouter, with a key that has limits and a management key.
+/// A home with a simulated OpenRouter, a key with limits, and a management key.
 fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
     let account = Arc::new(Mutex::new(Account::default()));
     account.lock().unwrap().add(&key(1), json!({"name": "mine", "limit": 12.5, "limit_reset": "monthly", "include_byok_in_limit": true}));
@@ -99,7 +99,7 @@ fn openrouter() -> (Sandbox, Arc<Mutex<Account>>, Server) {
     (sandbox, account, server)
 }
 
-fn stored(sandbox: &Sandbox) -> String {
+fn stored_key(sandbox: &Sandbox) -> String {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for("sk-or-v1-");
     assert_eq!(screen.end(), 0);
@@ -113,7 +113,7 @@ const SWAPPED: &str = "replaced the key for `gate`: the new one has the limits o
 fn rotation_automatic_carries_limits() {
     let (sandbox, account, _server) = openrouter();
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
-    let new = stored(&sandbox);
+    let new = stored_key(&sandbox);
     {
         let account = account.lock().unwrap();
         let [(old, was), (made, is)] = account.keys.as_slice() else { panic!("{account:?}") };
@@ -136,7 +136,7 @@ fn rotation_automatic_carries_limits() {
     assert_eq!(account.lock().unwrap().keys.len(), 1);
     sandbox.run(["key", "rotate", "--confirm"]).fails(2);
     sandbox.run(["key", "rotate"]).succeeds();
-    for canary in [key(1), new, MANAGEMENT.to_owned(), stored(&sandbox)] {
+    for canary in [key(1), new, MANAGEMENT.to_owned(), stored_key(&sandbox)] {
         assert!(sandbox.files_with(canary.as_bytes()).is_empty());
     }
     sandbox.is_private();
@@ -148,7 +148,7 @@ fn rotation_automatic_undo() {
     sandbox.run(["key", "rotate", "--undo"]).code(2).stderr("chatbot: error: there is no earlier key for `gate` to restore\n").check();
     sandbox.run(["key", "rotate"]).succeeds();
     sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `gate`\n").check();
-    assert_eq!(stored(&sandbox), key(1));
+    assert_eq!(stored_key(&sandbox), key(1));
     let account = account.lock().unwrap();
     assert_eq!(account.keys.len(), 1);
     assert!(account.works(&key(1)));
@@ -174,27 +174,27 @@ fn rotation_guided_checks_new_key_first() {
     let (sandbox, account, _server) = openrouter();
     account.lock().unwrap().add(&key(2), json!({"name": "new"}));
     let rotate = |key: String| sandbox.run(["key", "rotate", "--manual", "--stdin"]).stdin(key);
-    let said = rotate(key(3)).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: the new key is invalid: "), "{said}");
+    let stderr = rotate(key(3)).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: the new key is invalid: "), "{stderr}");
     rotate(key(1)).code(3).stderr("chatbot: error: this key is already saved\nchatbot: hint: create a new one at your provider\n").check();
-    assert_eq!(stored(&sandbox), key(1));
+    assert_eq!(stored_key(&sandbox), key(1));
     rotate(key(2)).stdout(
         "replaced the key for `gate`: valid\nthe old one is kept until `chatbot key rotate --provider gate --confirm`; `--undo` restores it\n",
     ).check();
-    assert_eq!(stored(&sandbox), key(2));
+    assert_eq!(stored_key(&sandbox), key(2));
     sandbox.run(["key", "rotate", "--undo"]).succeeds();
-    assert_eq!(stored(&sandbox), key(1));
+    assert_eq!(stored_key(&sandbox), key(1));
     rotate(key(2)).succeeds();
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `gate` was deleted here; delete it at the provider too\n").check();
     sandbox.run(["key", "rotate", "--undo"]).fails(2);
-    assert_eq!(stored(&sandbox), key(2));
+    assert_eq!(stored_key(&sandbox), key(2));
 }
 
 #[test]
 fn rotation_resumes_after_kill() {
     let (sandbox, account, _server) = openrouter();
     let (_never, moment) = mpsc::channel::<()>();
-    // How long it takes here, so that the moments lie within it.
+    // Measures one run, so that the kills fall within it.
     let begun = Instant::now();
     sandbox.run(["key", "rotate"]).output();
     let whole = begun.elapsed();
@@ -205,12 +205,12 @@ fn rotation_resumes_after_kill() {
         assert!(moment.recv_timeout(whole * (round + 1) / 10).is_err());
         let killed = running.kill().code.is_none();
         kills += u32::from(killed);
-        let now = stored(&sandbox);
+        let now = stored_key(&sandbox);
         assert!(account.lock().unwrap().works(&now), "round {round}: the stored key does not work");
-        // The next run ends it; where it had ended, it says that it waits to be confirmed.
+        // The next run completes the rotation, or reports that it waits for confirmation.
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "round {round}: {next:#?}");
-        let now = stored(&sandbox);
+        let now = stored_key(&sandbox);
         assert!(account.lock().unwrap().works(&now), "round {round}");
         if round % 3 == 0 {
             sandbox.run(["key", "rotate", "--undo"]).succeeds();
@@ -221,7 +221,7 @@ fn rotation_resumes_after_kill() {
         assert_eq!(account.keys.len(), 1, "round {round}: a key was left behind: {account:?}");
     }
     assert!(kills > 0, "{kills} kills: the moments are badly chosen");
-    assert!(account.lock().unwrap().works(&stored(&sandbox)));
+    assert!(account.lock().unwrap().works(&stored_key(&sandbox)));
 }
 
 #[test]
@@ -236,12 +236,12 @@ fn rotation_resumes_after_kill_at_any_write() {
     crate::kill_points::at_every_change(&["key", "rotate"], "", prepare, |sandbox, n| {
         let playing = playing.borrow();
         let (account, _) = playing.as_ref().unwrap();
-        let now = stored(sandbox);
+        let now = stored_key(sandbox);
         assert!(account.lock().unwrap().works(&now), "cut {n}: the stored key does not work");
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
         sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).succeeds();
-        let now = stored(sandbox);
+        let now = stored_key(sandbox);
         let account = account.lock().unwrap();
         assert!(account.works(&now) && account.keys.len() == 1, "cut {n}: {account:?}");
     });
@@ -252,12 +252,12 @@ fn rotation_during_incident_recovery() {
     let (sandbox, account, _server) = openrouter();
     sandbox.run(["incident", "lockdown"]).succeeds();
     sandbox.run(["key", "rotate"]).fails(4);
-    let told = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
-    assert!(told.contains(SWAPPED), "{told}");
-    assert!(told.contains("not replaced: the key for `gate` in profile `management`: you must create"), "{told}");
-    assert!(told.contains("the lockdown is still active"), "{told}");
+    let stdout = sandbox.run(["incident", "recover", "--yes"]).fails(9).stdout;
+    assert!(stdout.contains(SWAPPED), "{stdout}");
+    assert!(stdout.contains("not replaced: the key for `gate` in profile `management`: you must create"), "{stdout}");
+    assert!(stdout.contains("the lockdown is still active"), "{stdout}");
     assert_eq!(account.lock().unwrap().made, 1);
-    // Again, and the same key is not swapped twice.
+    // A second run does not replace the same key twice.
     sandbox.run(["incident", "recover", "--yes"]).fails(9);
     assert_eq!(account.lock().unwrap().made, 1);
 }

@@ -1,11 +1,12 @@
-//! Keys of service accounts: swapped by an admin key, where the provider lets a program do that, and said plainly where not.
+//! Keys of service accounts: replaced with an admin key where the provider allows it, and a clear
+//! message where not.
 
 use crate::harness::Sandbox;
 use crate::harness::provider::{Reply, Request, Server};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// Keys that no scanner of repositories takes for some.
+/// Keys that no secret scanner matches.
 fn key(n: usize) -> String {
     format!("sk-svcacct-{}", format!("{n:04x}").repeat(12))
 }
@@ -19,18 +20,18 @@ struct Key {
     value: String,
     id: String,
     name: String,
-    /// The service account it belongs to; a person's has none.
+    /// The service account of the key; `None` for a person's key.
     account: Option<&'static str>,
 }
 
-/// An organisation of two projects, of which the second has the keys.
+/// An organisation of two projects; the second one has the keys.
 #[derive(Debug)]
 struct Organisation {
     keys: Vec<Key>,
     made: usize,
     deletes: bool,
-    /// The wishes new keys were asked for with.
-    wishes: Vec<Value>,
+    /// The requests for new keys.
+    requests: Vec<Value>,
 }
 
 impl Organisation {
@@ -72,9 +73,9 @@ impl Organisation {
             ("GET", "/proj_main/api_keys?limit=100") => page(self.listed(), false),
             ("POST", "/proj_main/service_accounts/svc_acct_1/api_keys") => {
                 self.made += 1;
-                let (wish, id) = (request.json(), format!("key_new{}", self.made));
-                let name = wish["name"].as_str().unwrap().to_owned();
-                self.wishes.push(wish);
+                let (options, id) = (request.json(), format!("key_new{}", self.made));
+                let name = options["name"].as_str().unwrap().to_owned();
+                self.requests.push(options);
                 let new = Key { value: key(0xc0de + self.made), id: id.clone(), name, account: Some("svc_acct_1") };
                 self.keys.push(new.clone());
                 Reply::json(
@@ -99,7 +100,7 @@ impl Organisation {
 fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<Organisation>>, Server) {
     let old = Key { value: key(1), id: "key_old".to_owned(), name: "old".to_owned(), account };
     let other = Key { value: key(0xabcd), id: "key_other".to_owned(), name: "other".to_owned(), account: None };
-    let organisation = Arc::new(Mutex::new(Organisation { keys: vec![other, old], made: 0, deletes, wishes: Vec::new() }));
+    let organisation = Arc::new(Mutex::new(Organisation { keys: vec![other, old], made: 0, deletes, requests: Vec::new() }));
     let shared = Arc::clone(&organisation);
     let server = Server::always(move |request| shared.lock().unwrap().answer(request));
     let sandbox = Sandbox::with_vault();
@@ -114,7 +115,7 @@ fn openai(account: Option<&'static str>, deletes: bool) -> (Sandbox, Arc<Mutex<O
     (sandbox, organisation, server)
 }
 
-fn stored(sandbox: &Sandbox) -> String {
+fn stored_key(sandbox: &Sandbox) -> String {
     let mut screen = sandbox.screen(["key", "get", "--reveal"]);
     screen.wait_for("sk-svcacct-");
     assert_eq!(screen.end(), 0);
@@ -128,20 +129,20 @@ const SWAPPED: &str = "replaced the key for `oai`: the new one belongs to the sa
 fn service_account_key_is_rotated() {
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), true);
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
-    let new = stored(&sandbox);
+    let new = stored_key(&sandbox);
     assert_eq!(new, key(0xc0df));
     {
         let organisation = organisation.lock().unwrap();
         assert!(organisation.works(&key(1)) && organisation.works(&new));
-        // It lives as long as the old one did.
-        assert_eq!(organisation.wishes[0]["expires_in_seconds"], 864_000);
-        assert!(organisation.wishes[0]["name"].as_str().unwrap().starts_with("chatbot default/oai "));
+        // The new key has the lifetime of the old one.
+        assert_eq!(organisation.requests[0]["expires_in_seconds"], 864_000);
+        assert!(organisation.requests[0]["name"].as_str().unwrap().starts_with("chatbot default/oai "));
     }
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here and at the provider\n").check();
     assert!(!organisation.lock().unwrap().works(&key(1)));
     sandbox.run(["key", "rotate"]).succeeds();
     sandbox.run(["key", "rotate", "--undo"]).stdout("restored the old key for `oai`\n").check();
-    assert_eq!(stored(&sandbox), new);
+    assert_eq!(stored_key(&sandbox), new);
     assert_eq!(organisation.lock().unwrap().keys.len(), 2);
     for canary in [key(1), new, admin()] {
         assert!(sandbox.files_with(canary.as_bytes()).is_empty());
@@ -151,7 +152,7 @@ fn service_account_key_is_rotated() {
 
 #[test]
 fn service_account_unsupported_is_reported() {
-    // A person's key can only be made by that person.
+    // A person's key can only be created by that person.
     let (sandbox, organisation, _server) = openai(None, true);
     sandbox
         .run(["key", "rotate"])
@@ -161,14 +162,15 @@ fn service_account_unsupported_is_reported() {
              chatbot: hint: create a new one on its page and enter it with `chatbot key rotate --provider oai --manual`, or use the key of a service account\n",
         )
         .check();
-    assert_eq!((organisation.lock().unwrap().made, stored(&sandbox)), (0, key(1)));
-    // Two that look alike are not told apart by their masks.
+    assert_eq!((organisation.lock().unwrap().made, stored_key(&sandbox)), (0, key(1)));
+    // The mask alone does not identify one of two similar keys.
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), true);
-    let twin = Key { id: "key_twin".to_owned(), ..organisation.lock().unwrap().keys[1].clone() };
-    organisation.lock().unwrap().keys.push(twin);
-    let said = sandbox.run(["key", "rotate"]).fails(3).stderr;
-    assert!(said.starts_with("chatbot: error: several keys of the account look like the one for `oai`\n"), "{said}");
-    // Where keys of service accounts cannot be deleted by a program, the rest is done and that is said.
+    let similar_key = Key { id: "key_twin".to_owned(), ..organisation.lock().unwrap().keys[1].clone() };
+    organisation.lock().unwrap().keys.push(similar_key);
+    let stderr = sandbox.run(["key", "rotate"]).fails(3).stderr;
+    assert!(stderr.starts_with("chatbot: error: several keys of the account look like the one for `oai`\n"), "{stderr}");
+    // Where a program cannot delete keys of service accounts, the command does the rest and says
+    // so.
     let (sandbox, organisation, _server) = openai(Some("svc_acct_1"), false);
     sandbox.run(["key", "rotate"]).stdout(SWAPPED).check();
     sandbox.run(["key", "rotate", "--confirm"]).stdout("the old key for `oai` was deleted here; delete it at the provider too\n").check();
@@ -177,7 +179,7 @@ fn service_account_unsupported_is_reported() {
         .run(["key", "rotate", "--undo"])
         .stdout("restored the old key for `oai`\nthe new one cannot be deleted from here: delete it at the provider\n")
         .check();
-    assert_eq!(stored(&sandbox), key(0xc0df));
+    assert_eq!(stored_key(&sandbox), key(0xc0df));
     assert!(organisation.lock().unwrap().works(&key(0xc0df)));
 }
 
@@ -193,11 +195,11 @@ fn rotation_resumes_after_kill_at_any_write() {
     crate::kill_points::at_every_change(&["key", "rotate"], "", prepare, |sandbox, n| {
         let playing = playing.borrow();
         let (organisation, _) = playing.as_ref().unwrap();
-        assert!(organisation.lock().unwrap().works(&stored(sandbox)), "cut {n}: the stored key does not work");
+        assert!(organisation.lock().unwrap().works(&stored_key(sandbox)), "cut {n}: the stored key does not work");
         let next = sandbox.run(["key", "rotate"]).output();
         assert!(matches!(next.code, Some(0 | 2)), "cut {n}: {next:#?}");
         sandbox.run(["key", "rotate", if n % 2 == 0 { "--undo" } else { "--confirm" }]).succeeds();
         let organisation = organisation.lock().unwrap();
-        assert!(organisation.works(&stored(sandbox)) && organisation.keys.len() == 2, "cut {n}: {organisation:?}");
+        assert!(organisation.works(&stored_key(sandbox)) && organisation.keys.len() == 2, "cut {n}: {organisation:?}");
     });
 }

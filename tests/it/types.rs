@@ -1,4 +1,4 @@
-//! The promises the types make: what a `Secret`, a `Raw` and a `Redacted` cannot do, asked of the compiler.
+//! Compile-time guarantees of `Secret`, `Raw` and `Redacted`: the traits they must not have.
 
 use chatbot::audit::{Detail, Event};
 use chatbot::crypto::fernet::DataKeys;
@@ -9,14 +9,15 @@ use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-/// Says no for every type.
+/// The fallback for every type, which reports that the trait is missing.
 trait Without {
     const _IT: bool = false;
 }
 
 impl<T: ?Sized> Without for T {}
 
-/// Whether a type has a trait: the constant of `Probe` stands before that of `Without` wherever its bound holds.
+/// Whether a type has a trait: the inherent constant of `Probe` takes precedence over that of
+/// `Without` if its bound holds.
 macro_rules! can {
     ($type:ty, $($bound:tt)+) => {{
         struct Probe<T: ?Sized>(PhantomData<T>);
@@ -70,7 +71,7 @@ fn findings_hold_no_text() {
     assert!(!can!(Finding, From<String>) && !can!(Finding, AsRef<str>));
     assert!(!can!(Detail, From<String>) && !can!(Detail, From<&'static str>) && !can!(Detail, From<Raw>) && !can!(Detail, From<Redacted>));
     assert!(!can!(Event, From<String>));
-    // A detail of an event is a number, a word without spaces, or a yes; never more than this.
+    // A detail of an event is a number, a word without spaces or a flag, so no text fits in.
     assert!(size_of::<Detail>() <= size_of::<String>() + 8);
 }
 

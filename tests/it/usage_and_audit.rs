@@ -1,4 +1,4 @@
-//! Money to the last billionth, a log that cannot be quietly edited, alarms, and what is shown of all that.
+//! Usage and audit: exact costs, a tamper-evident log, and alerts.
 
 use crate::harness::provider::{Reply, Server};
 use crate::harness::sandbox::key;
@@ -34,7 +34,8 @@ fn last_entry(sandbox: &Sandbox) -> Value {
 
 #[test]
 fn usage_costs_match_hand_calculation() {
-    // What the provider counts; the model; billionths of a dollar; whether it is an estimate.
+    // The provider's usage, the model, the cost in billionths of a dollar, and whether it is an
+    // estimate.
     let cases: [(&str, &str, Option<i64>, bool); 9] = [
         (r#"{"prompt_tokens":12,"completion_tokens":7,"cost":0.000147}"#, "maker/model-1", Some(147_000), false),
         // 1000 × 3000 + 200 × 15000
@@ -60,7 +61,7 @@ fn usage_costs_match_hand_calculation() {
             Some(6_000_000),
             true,
         ),
-        // The fee and what the one behind charges.
+        // The router's fee plus the upstream charge.
         (
             r#"{"prompt_tokens":9,"completion_tokens":9,"cost":0.95,"is_byok":true,"cost_details":{"upstream_inference_cost":19}}"#,
             "maker/model-1",
@@ -89,21 +90,21 @@ fn usage_costs_match_hand_calculation() {
     }
 }
 
-/// Knows when something of the answer has come.
+/// An observer that signals when the first text of the answer arrives.
 #[derive(Default)]
-struct Ear(Rc<Heard>);
+struct TextObserver(Rc<TextSignal>);
 
 #[derive(Default)]
-struct Heard {
-    something: Cell<bool>,
+struct TextSignal {
+    has_text: Cell<bool>,
     waits: RefCell<Option<Waker>>,
 }
 
-impl Heard {
-    /// Until something of the answer has come.
-    async fn something(&self) {
+impl TextSignal {
+    /// Waits for the first text of the answer.
+    async fn arrived(&self) {
         poll_fn(|context| {
-            if self.something.get() {
+            if self.has_text.get() {
                 return Poll::Ready(());
             }
             self.waits.replace(Some(context.waker().clone()));
@@ -113,29 +114,29 @@ impl Heard {
     }
 }
 
-impl Observer for Ear {
+impl Observer for TextObserver {
     fn on_warning(&mut self, _: &str) {}
     fn on_redacted(&mut self, _: &Findings) {}
     fn confirm_send(&mut self, _: &Findings) -> bool {
         true
     }
     fn on_text(&mut self, _: &chatbot::Displayable) {
-        self.0.something.set(true);
+        self.0.has_text.set(true);
         self.0.waits.take().map(Waker::wake).unwrap_or_default();
     }
     fn on_event(&mut self, _: &provider::StreamEvent) {}
     fn on_wait(&mut self, _: Duration) {}
 }
 
-/// A session with one at this address who is taken for OpenRouter, and its purse.
+/// A session with a server that counts as OpenRouter, and its budget.
 fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
     let clock = Clock::system();
     let redactor = Arc::new(Redactor::new(&Policy::default()).unwrap());
     let audit = AuditLog::new(state, clock.clone());
-    let caps = BudgetLimits { per_day: Some(1_000_000_000), ..BudgetLimits::default() };
-    let budget = BudgetTracker::new(state, audit.clone(), clock.clone(), caps);
+    let limits = BudgetLimits { per_day: Some(1_000_000_000), ..BudgetLimits::default() };
+    let budget = BudgetTracker::new(state, audit.clone(), clock.clone(), limits);
     let prices = Prices::parse(r#"{"prompt":"0.000001","completion":"0.00001"}"#).unwrap();
-    let machines = Services {
+    let services = Services {
         redactor: Arc::clone(&redactor),
         lockdown: Lockdown::new(state),
         limiter: Limiter::new(state.join("requests"), 10, 10),
@@ -145,7 +146,7 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
         audit,
         clock: clock.clone(),
     };
-    let manners = SessionConfig {
+    let config = SessionConfig {
         rules: InputLimits { max_chars: 4000, suspicious: Suspicious::Off },
         max_messages: 100,
         drop_findings: false,
@@ -158,7 +159,7 @@ fn session(state: &Path, server: &Server) -> (Session<OpenAi>, BudgetTracker) {
     let endpoint = Endpoint { base_url: server.base_url(), ..catalog::find("openrouter").unwrap().endpoint().unwrap() };
     let reach = HttpContext { config: Arc::new(NetworkConfig::default()), redactor, clock };
     let provider = OpenAi::new(&endpoint, Some(Secret::new(key())), reach).unwrap();
-    (Session::new(provider, RequestOptions::new("maker/model-1"), manners, machines, None), budget)
+    (Session::new(provider, RequestOptions::new("maker/model-1"), config, services, None), budget)
 }
 
 #[test]
@@ -181,21 +182,21 @@ fn usage_estimate_is_corrected_later() {
         (fill.spent, fill.held)
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut ear = Ear::default();
-    let heard = Rc::clone(&ear.0);
-    let stopped = runtime.block_on(session.send(UserInput::from_typed(Raw::from("hello")), &mut ear, heard.something())).unwrap();
+    let mut observer = TextObserver::default();
+    let signal = Rc::clone(&observer.0);
+    let stopped = runtime.block_on(session.send(UserInput::from_typed(Raw::from("hello")), &mut observer, signal.arrived())).unwrap();
     assert!(stopped.cancelled);
-    // 6 tokens of prompt and 2 of answer, by the length of their text: 6 × 1000 + 2 × 10000.
+    // 6 prompt tokens and 2 answer tokens, estimated from the length: 6 × 1000 + 2 × 10000.
     assert_eq!(stopped.cost, Some(Cost { nanos: 26_000, estimated: true }));
     assert_eq!(spent(), (26_000, 0));
-    let whole = runtime.block_on(session.send(UserInput::from_typed(Raw::from("again")), &mut ear, std::future::pending())).unwrap();
+    let whole = runtime.block_on(session.send(UserInput::from_typed(Raw::from("again")), &mut observer, std::future::pending())).unwrap();
     assert_eq!((whole.cost, whole.warnings), (Some(Cost { nanos: 147_000, estimated: false }), vec![]));
     assert_eq!(spent(), (500_000 + 147_000, 0));
     let lines: Vec<Value> =
         std::fs::read_to_string(state.join("usage.jsonl")).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-    let mend = &lines[2];
+    let correction = &lines[2];
     assert_eq!(
-        (&mend["nanos"], &mend["prompt"], &mend["completion"], &mend["correction"]),
+        (&correction["nanos"], &correction["prompt"], &correction["completion"], &correction["correction"]),
         (&474_000.into(), &4.into(), &7.into(), &true.into())
     );
 }
@@ -261,7 +262,7 @@ fn usage_unknown_cost_fetches_prices() {
         || server.requests().iter().filter(|r| r.path == "/v1/models").map(|r| r.header("authorization").is_some()).collect::<Vec<_>>();
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
     assert_eq!((last_entry(&sandbox)["nanos"].clone(), asked()), (Value::Null, vec![]));
-    // It comes while the next ones answer, whichever of them it is.
+    // The prices are fetched while later requests run; any of them may be the first to know.
     let known = (0..50).any(|_| {
         sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
         last_entry(&sandbox)["nanos"] == 6_000_000
@@ -269,7 +270,7 @@ fn usage_unknown_cost_fetches_prices() {
     assert!(known, "{:?}", asked());
     let fetched = asked();
     assert!(!fetched.is_empty() && !fetched.contains(&true), "a public list needs no key: {fetched:?}");
-    // For a day it is known.
+    // The prices are cached for a day.
     sandbox.run(["ask", "--no-log", "--model", "maker/unheard-of", "hello"]).succeeds();
     sandbox.run(["ask", "--no-log", "hello"]).succeeds();
     assert_eq!(asked().len(), fetched.len());
@@ -314,9 +315,9 @@ fn key_as_model_name_is_refused() {
         assert!(refused.stderr.contains("the model name contains private data"), "{refused:?}");
     }
     assert!(server.requests().is_empty());
-    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
-    assert_eq!(told.matches("message.refused    reason=private_model\n").count(), 2, "{told}");
-    assert_eq!(told.lines().count(), 2, "{told}");
+    let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
+    assert_eq!(stdout.matches("message.refused    reason=private_model\n").count(), 2, "{stdout}");
+    assert_eq!(stdout.lines().count(), 2, "{stdout}");
 }
 
 #[test]
@@ -327,8 +328,8 @@ fn usage_ignores_private_model_name() {
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "");
     sandbox.run(["ask", "--no-log", "hello"]).stdout("yes\n").check();
-    let told = sandbox.run(["audit", "list", "--event", "request"]).succeeds().stdout;
-    assert!(told.contains("model=maker/model-1"), "{told}");
+    let stdout = sandbox.run(["audit", "list", "--event", "request"]).succeeds().stdout;
+    assert!(stdout.contains("model=maker/model-1"), "{stdout}");
 }
 
 #[test]
@@ -371,8 +372,8 @@ fn audit_key_events_have_mac() {
     sandbox.run(["audit", "verify"]).succeeds();
 }
 
-/// A home in which three questions were asked of two models.
-fn used() -> (Sandbox, Server) {
+/// A home in which three questions were sent to two models.
+fn home_with_usage() -> (Sandbox, Server) {
     let server = Server::replies([Reply::says("one"), Reply::says("two"), Reply::says("three")]);
     let mut sandbox = Sandbox::under_one_root();
     sandbox.ask_at(&server.base_url(), "[limits]\nrequests_per_minute = 3\n");
@@ -384,7 +385,7 @@ fn used() -> (Sandbox, Server) {
 
 #[test]
 fn usage_json_fields() {
-    let (sandbox, _server) = used();
+    let (sandbox, _server) = home_with_usage();
     let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json", "--by", "model"]).succeeds().stdout).unwrap();
     assert_eq!((&usage["schema_version"], &usage["success"]), (&1.into(), &true.into()));
     assert_eq!((&usage["usage"]["requests_this_hour"], &usage["usage"]["max_requests_per_hour"]), (&3.into(), &100.into()));
@@ -402,7 +403,7 @@ fn usage_json_fields() {
 
 #[test]
 fn usage_fits_the_terminal_it_is_shown_on() {
-    let (sandbox, _server) = used();
+    let (sandbox, _server) = home_with_usage();
     for columns in [40, 60, 120] {
         let mut screen = Screen::open(&sandbox, ["usage", "--by", "model"], columns, 40);
         assert_eq!(screen.end(), 0);
@@ -428,17 +429,17 @@ fn usage_day_follows_time_zone() {
         return crate::harness::ci_markers::left_out("time-zones", "this machine has no time zones");
     }
     sandbox.configure("[budget]\nper_day = 1\n");
-    let anew = |zone: &str| {
+    let reset_time = |zone: &str| {
         let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).env("TZ", zone).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["resets_at"].as_str().unwrap()[11..].to_owned()
     };
     let zones = ["Pacific/Kiritimati", ":Pacific/Kiritimati", "Asia/Kolkata", "UTC", "JST-9"];
-    assert_eq!(zones.map(anew), ["10:00:00.000Z", "10:00:00.000Z", "18:30:00.000Z", "00:00:00.000Z", "15:00:00.000Z"]);
+    assert_eq!(zones.map(reset_time), ["10:00:00.000Z", "10:00:00.000Z", "18:30:00.000Z", "00:00:00.000Z", "15:00:00.000Z"]);
 }
 
 #[test]
 fn usage_watch_restores_terminal() {
-    let (sandbox, _server) = used();
+    let (sandbox, _server) = home_with_usage();
     let mut screen = Screen::open(&sandbox, ["usage", "--watch"], 80, 24);
     screen.wait_for("3 of 100").wait_for("press Ctrl-C to quit").send("\x03");
     assert_eq!(screen.end(), 0);
@@ -456,7 +457,7 @@ fn audit_removed_log_alerts_until_acknowledged() {
     std::fs::remove_file(&log).unwrap();
     std::fs::remove_file(&head).unwrap();
     sandbox.run(["audit", "verify"]).code(9).stdout(gone).check();
-    // What was found is not forgotten for having been written down.
+    // The damage stays reported after it was recorded.
     for _ in 0..2 {
         sandbox.run(["audit", "verify"]).fails(9);
         sandbox.run(["ask", "--demo", "again"]).succeeds();
@@ -477,8 +478,8 @@ fn audit_damaged_log_ok_after_acknowledge() {
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     std::fs::remove_file(sandbox.state().join("audit.head")).unwrap();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
-    let said = sandbox.run(["audit", "verify"]).fails(9).stdout;
-    assert!(said.contains("the log was found damaged here"), "{said}");
+    let stdout = sandbox.run(["audit", "verify"]).fails(9).stdout;
+    assert!(stdout.contains("the log was found damaged here"), "{stdout}");
     sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
     sandbox.run(["audit", "verify"]).succeeds();
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
@@ -488,7 +489,7 @@ fn audit_damaged_log_ok_after_acknowledge() {
 #[test]
 fn audit_broken_log_alerts_each_time() {
     let sandbox = Sandbox::with_vault();
-    let alarms = || {
+    let kinds = || {
         let alerts: Value = serde_json::from_str(&sandbox.run(["audit", "alerts", "--json"]).succeeds().stdout).unwrap();
         alerts["alerts"].as_array().unwrap().iter().map(|a| a["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
@@ -501,16 +502,16 @@ fn audit_broken_log_alerts_each_time() {
             _ => [&log, &head].map(|file| std::fs::remove_file(file).unwrap()).into_iter().collect(),
         }
         sandbox.run(["ask", "--demo", "hello"]).succeeds();
-        assert_eq!(alarms(), ["chain"], "{how}");
-        // Without the key nothing is taken note of, and nothing goes from the list.
+        assert_eq!(kinds(), ["chain"], "{how}");
+        // Without the key, no alert can be acknowledged and none leaves the list.
         let shut = sandbox.run(["audit", "alerts", "--acknowledge", "all"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
         assert!(shut.stderr.contains("the audit log stays marked as damaged: "), "{how}: {shut:?}");
-        assert_eq!(alarms(), ["chain"], "{how}");
+        assert_eq!(kinds(), ["chain"], "{how}");
         sandbox.run(["audit", "verify"]).fails(9);
         sandbox.run(["audit", "alerts", "--acknowledge", "all"]).succeeds();
-        assert_eq!(alarms(), [""; 0], "{how}");
+        assert_eq!(kinds(), [""; 0], "{how}");
         sandbox.run(["audit", "verify"]).succeeds();
-        assert_eq!(alarms(), [""; 0], "{how}");
+        assert_eq!(kinds(), [""; 0], "{how}");
     }
 }
 
@@ -531,14 +532,14 @@ fn alerts_of_scripts_shown_on_next_terminal() {
 
 #[test]
 fn budget_lost_log_allows_no_more_spend() {
-    let (sandbox, _server) = used();
+    let (sandbox, _server) = home_with_usage();
     sandbox.configure(&format!("{}\n[budget]\nper_day = 0.0005\n", std::fs::read_to_string(sandbox.settings()).unwrap()));
     let spent = || {
         let usage: Value = serde_json::from_str(&sandbox.run(["usage", "--json"]).succeeds().stdout).unwrap();
         usage["budget"]["spans"][0]["spent"].clone()
     };
     assert_eq!(spent(), 0.000_441);
-    // The record is made to say less, and the sums are gone: the log still knows.
+    // The usage log is reduced and the totals are deleted: the audit log still knows the amount.
     let record = sandbox.state().join("usage.jsonl");
     let text = std::fs::read_to_string(&record).unwrap();
     for less in [text.replace("147000", "1"), text.lines().skip(2).map(|l| format!("{l}\n")).collect(), String::new()] {
@@ -573,7 +574,7 @@ fn audit_log_detects_changes() {
     }
     let whole: Value = serde_json::from_str(&sandbox.run(["audit", "verify", "--json"]).succeeds().stdout).unwrap();
     assert_eq!((&whole["ok"], &whole["first_bad"], &whole["with_key"]), (&true.into(), &Value::Null, &true.into()), "{whole}");
-    // Without the key store the chain of hashes is still looked at, and nothing more is claimed.
+    // Without the key store, only the hash chain is checked, and the output says so.
     let shut = sandbox.run(["audit", "verify", "--json"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3);
     assert!(shut.stderr.contains("\"message\":\"the MACs of the audit log were not checked: "), "{shut:?}");
     let shut: Value = serde_json::from_str(&shut.stdout).unwrap();
@@ -600,18 +601,18 @@ fn audit_log_detects_changes() {
 fn alert_command_runs_once_without_keys() {
     let server = Server::always(|_| Reply::json(401, r#"{"error":{"code":401,"message":"No"}}"#));
     let mut sandbox = Sandbox::under_one_root();
-    let told = sandbox.root().join("told");
-    let command = format!("cat >> {0}; env > {0}.env", told.display());
+    let alert_file = sandbox.root().join("alert_file");
+    let command = format!("cat >> {0}; env > {0}.env", alert_file.display());
     sandbox.ask_at(&server.base_url(), &format!("[alerts]\ncommand = [\"sh\", \"-c\", {command:?}]\n"));
     for _ in 0..5 {
         sandbox.run(["ask", "--no-log", "hello"]).fails(3);
     }
-    let env = told.with_extension("env");
+    let env = alert_file.with_extension("env");
     let began = std::time::Instant::now();
     while !std::fs::read(&env).is_ok_and(|e| !e.is_empty()) && began.elapsed().as_secs() < 20 {
         std::thread::yield_now();
     }
-    let text = std::fs::read_to_string(&told).unwrap();
+    let text = std::fs::read_to_string(&alert_file).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
     let alert: Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&alert["alert"]["kind"], &alert["alert"]["figure"]), (&"authentication".into(), &3.into()), "{text}");
@@ -654,10 +655,13 @@ fn audit_log_that_cannot_be_written_stops_sending() {
         spoil();
         let asked = server.requests().len();
         for mode in ["--no-log", "--private"] {
-            let said = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
-            assert!(said.starts_with("chatbot: error: cannot write the audit log, so the message was not sent"), "{what}: {said}");
-            assert!(said.contains("\nchatbot: hint: free some space or fix the file, or set `audit = \"best-effort\"`"), "{what}: {said}");
-            assert_eq!(said.lines().count(), 2, "{what}: {said}");
+            let stderr = sandbox.run(["ask", mode, "hello"]).fails(8).stderr;
+            assert!(stderr.starts_with("chatbot: error: cannot write the audit log, so the message was not sent"), "{what}: {stderr}");
+            assert!(
+                stderr.contains("\nchatbot: hint: free some space or fix the file, or set `audit = \"best-effort\"`"),
+                "{what}: {stderr}"
+            );
+            assert_eq!(stderr.lines().count(), 2, "{what}: {stderr}");
         }
         assert_eq!(server.requests().len(), asked, "{what}");
         sandbox.configure(&format!("audit = \"best-effort\"\n{settings}"));

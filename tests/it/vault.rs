@@ -1,4 +1,4 @@
-//! The vault from outside: made, opened, closed, given another passphrase, and never made worse by what happens to it.
+//! `chatbot vault`: create, unlock, lock, change the passphrase, and survive kills and tampering.
 
 use super::harness::sandbox::{CHEAP, PASSPHRASE};
 use crate::harness::{Sandbox, ci_markers, python};
@@ -13,7 +13,7 @@ fn vault(sandbox: &Sandbox) -> PathBuf {
     sandbox.data().join("vault.json")
 }
 
-/// A sandbox with a vault that has a key in it.
+/// A sandbox with a vault that contains a key.
 fn with_key() -> (Sandbox, String) {
     let sandbox = Sandbox::with_vault();
     let key = format!("sk-or-v1-{}", "c0ffee42".repeat(8));
@@ -52,8 +52,8 @@ fn vault_create_once() {
         ("pbkdf2:1000", "the number of PBKDF2 rounds is 1000; it must be 600000 to 10000000"),
         ("md5", "unknown key derivation `md5`: use `argon2id:m=65536,t=3` or `pbkdf2:600000`"),
     ] {
-        let said = sandbox.run(["vault", "create", "--yes", "--kdf", kdf]).fails(2).stderr;
-        assert!(said.contains(why), "{said}");
+        let stderr = sandbox.run(["vault", "create", "--yes", "--kdf", kdf]).fails(2).stderr;
+        assert!(stderr.contains(why), "{stderr}");
     }
     assert!(!vault(&sandbox).exists());
     sandbox
@@ -114,7 +114,7 @@ fn vault_offered_without_keyring() {
     assert!(!vault(&sandbox).exists());
     let mut screen = sandbox.screen(["key", "set", "--no-validate", "--force"]);
     screen.wait_for("Create one now? [y/N] ").line("y").wait_for("press Enter to generate one): ").line(PASSPHRASE);
-    // It has been typed twice: it is not asked for again in this run.
+    // The passphrase was typed twice and is not asked for again in this run.
     screen
         .wait_for("Repeat the passphrase: ")
         .line(PASSPHRASE)
@@ -147,13 +147,13 @@ fn vault_passphrase_from_file_or_command() {
         ("exit 3", "`CHATBOT_PASSPHRASE_COMMAND` failed (exit status: 3)"),
         ("true", "`CHATBOT_PASSPHRASE_COMMAND` provides an empty passphrase"),
     ] {
-        let said = command(line).fails(3).stderr;
-        assert!(said.contains(&format!("the vault is locked: {why}\n")), "{said}");
+        let stderr = command(line).fails(3).stderr;
+        assert!(stderr.contains(&format!("the vault is locked: {why}\n")), "{stderr}");
     }
-    // The program that gives the passphrase is not given the keys of the environment.
+    // The passphrase command does not get the keys of the environment.
     command(&format!("test -z \"$OPENROUTER_API_KEY\" && echo '{PASSPHRASE}'")).env("OPENROUTER_API_KEY", "sk-canary").succeeds();
-    let said = sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3).stderr;
-    assert!(said.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"), "{said}");
+    let stderr = sandbox.run(["key", "get"]).env("CHATBOT_PASSPHRASE_FILE", "/nowhere").fails(3).stderr;
+    assert!(stderr.contains("the vault is locked: `CHATBOT_PASSPHRASE_FILE`: cannot read `/nowhere`"), "{stderr}");
 }
 
 #[test]
@@ -182,7 +182,8 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     sandbox.run(stored("later")).env("CHATBOT_PASSPHRASE_FILE", &new).stdin(super::harness::sandbox::key()).succeeds();
     let current: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let old: serde_json::Value = serde_json::from_slice(&old).unwrap();
-    // Whoever has the old file puts the new entries into it, or its wrapped key into the new file.
+    // An attacker with the old file puts the new entries into it, or its wrapped key into the new
+    // file.
     let mut entries = old.clone();
     entries["entries"] = current["entries"].clone();
     let mut wrapped = current.clone();
@@ -192,8 +193,8 @@ fn vault_mixed_of_files_before_and_after_passwd_is_refused() {
     for forged in [entries, wrapped, checked] {
         fs::write(vault(&sandbox), serde_json::to_vec(&forged).unwrap()).unwrap();
         for profile in ["default", "later"] {
-            let said = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
-            assert!(said.contains("was modified by another program"), "{said}");
+            let stderr = sandbox.run(["key", "get", "--profile", profile]).fails(8).stderr;
+            assert!(stderr.contains("was modified by another program"), "{stderr}");
         }
     }
 }
@@ -219,8 +220,8 @@ fn weak_passphrase_from_file_is_refused() {
         ("the recovery file", vec!["key", "recovery", "export", "../weak.recovery", "--yes", "--kdf", CHEAP]),
     ] {
         let weakly = |more: &[&str]| sandbox.run(command.iter().chain(more)).env("CHATBOT_PASSPHRASE_FILE", &weak);
-        let said = weakly(&[]).fails(4).stderr;
-        assert!(said.contains(&refused(what)), "{what}: {said}");
+        let stderr = weakly(&[]).fails(4).stderr;
+        assert!(stderr.contains(&refused(what)), "{what}: {stderr}");
         weakly(&["--weak"]).succeeds();
     }
     let empty = Sandbox::under_one_root();
@@ -240,7 +241,8 @@ fn vault_unlocked_key_is_per_session() {
     if !super::harness::session::can_start("vault") {
         return;
     }
-    // A session of its own: what it says is read line by line, and it goes on at a line from here.
+    // A session of its own. The test reads its output by lines, and sends a line to let it
+    // continue.
     let script = "$0 vault unlock --for 10m >unlocked; unset CHATBOT_PASSPHRASE_FILE; $0 key get >got; echo $?; read go; \
                   $0 key get >got 2>&1; echo $?";
     let mut session = Command::new("keyctl")
@@ -254,23 +256,24 @@ fn vault_unlocked_key_is_per_session() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(session.stdout.take().unwrap()).lines();
-    assert_eq!(said.next().unwrap().unwrap(), "0", "the next command of the session opens the vault by itself");
+    let mut lines = BufReader::new(session.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "0", "the next command of the session opens the vault by itself");
     let status: serde_json::Value = serde_json::from_slice(&fs::read(vault(&sandbox)).unwrap()).unwrap();
     let name = format!("chatbot:vault:{}:", status["id"].as_str().unwrap());
     let list = fs::read_to_string("/proc/keys").unwrap();
     let line = list.lines().find(|line| line.contains(&name)).expect("its name can be seen");
     assert!(line.contains(" 3f090000 "), "{line}");
     let id = format!("0x{}", line.split_whitespace().next().unwrap());
-    // Another process of the same user: read it, make oneself its possessor, widen its permissions.
+    // Another process of the same user tries to read the key, to become its possessor and to widen
+    // its permissions.
     for attempt in [["read", &id, ""], ["print", &id, ""], ["link", &id, "@u"], ["link", &id, "@s"], ["setperm", &id, "0x3f3f0000"]] {
         let tried = Command::new("keyctl").args(attempt.iter().filter(|word| !word.is_empty())).output().unwrap();
         assert!(!tried.status.success(), "keyctl {attempt:?}: {tried:?}");
     }
-    let said_outside = sandbox.run(["vault", "lock"]).succeeds().stdout;
-    assert_eq!(said_outside, "the vault is locked\n");
+    let locked = sandbox.run(["vault", "lock"]).succeeds().stdout;
+    assert_eq!(locked, "the vault is locked\n");
     session.stdin.take().unwrap().write_all(b"go\n").unwrap();
-    assert_eq!(said.next().unwrap().unwrap(), "3", "locked from another session, it asks for its passphrase");
+    assert_eq!(lines.next().unwrap().unwrap(), "3", "locked from another session, it asks for its passphrase");
     session.wait().unwrap();
 }
 
@@ -304,7 +307,8 @@ fn vault_unlock_quotes_kernel_error() {
         ("add_key:error=EACCES", "access is denied, as in many containers"),
         ("keyctl:error=EOPNOTSUPP", "this kernel was built without keyrings"),
         ("add_key:error=EDQUOT", "this user's keyring is full"),
-        // After the key was added: its timeout, its link into the session's keyring, and the call behind that.
+        // Failures after the key was added: its timeout, its link into the session keyring, and the
+        // call after that.
         ("keyctl:error=EACCES:when=7+", "access is denied, as in many containers"),
         ("keyctl:error=EACCES:when=9", "access is denied, as in many containers"),
         ("keyctl:error=EACCES:when=10", "access is denied, as in many containers"),
@@ -315,8 +319,8 @@ fn vault_unlock_quotes_kernel_error() {
             .envs(sandbox.env())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.starts_with(&format!("chatbot: error: the kernel keyring cannot be used: {why}\n")), "{call}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.starts_with(&format!("chatbot: error: the kernel keyring cannot be used: {why}\n")), "{call}: {stderr}");
         let status = sandbox.run(["vault", "status"]).succeeds().stdout;
         assert!(status.contains("state:    locked\n"), "{call}: {status}");
     }
@@ -348,10 +352,11 @@ fn vault_damaged_is_refused_unchanged() {
         assert_ne!(text, whole);
         sandbox.write(vault(&sandbox), &text);
         let begun = Instant::now();
-        let said = sandbox.run(["key", "get"]).fails(8).stderr;
-        // Nothing of what it asks for is done: the figure is generous for a busy machine.
+        let stderr = sandbox.run(["key", "get"]).fails(8).stderr;
+        // The hostile parameters are refused before any work. The limit is generous for a busy
+        // machine.
         assert!(begun.elapsed() < Duration::from_secs(2), "{why}");
-        let first = said.lines().next().unwrap();
+        let first = stderr.lines().next().unwrap();
         assert!(super::harness::run::alike(first, &format!("chatbot: error: {why}")), "{first}");
         sandbox.run(["key", "set", "--stdin", "--no-validate", "--force"]).stdin("x").fails(8);
         sandbox.run(["vault", "create", "--yes"]).fails(1);
@@ -408,14 +413,14 @@ fn vault_survives_kill_at_any_moment() {
         }
     }
     assert!(kills > 0, "{kills} kills, {changes} changes: the moments are badly chosen");
-    // What was half written and left behind is swept up by the next who writes.
+    // The next write removes the drafts of killed processes.
     let last = sandbox.run(["key", "set", "--stdin", "--no-validate", "--force", "--profile", "last"]).stdin("sk-last");
     last.env("CHATBOT_PASSPHRASE_FILE", &passphrases[now]).succeeds();
     let left = sandbox.files().into_iter().filter(|f| f.to_string_lossy().ends_with(".new") && f.to_string_lossy().contains("vault"));
     assert_eq!(left.collect::<Vec<_>>(), Vec::<PathBuf>::new());
 }
 
-/// The whole vault in Python: opened, read, written.
+/// Python opens, reads and writes the vault.
 const PYTHON: &str = r#"
 import base64, json, os, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -497,7 +502,7 @@ fn vault_damaged_is_reported_everywhere() {
     let sandbox = Sandbox::with_vault();
     sandbox.store_key("openrouter", &super::harness::sandbox::key());
     fs::write(sandbox.data().join("vault.json"), "{").unwrap();
-    let said = sandbox.run(["key", "list"]).fails(8);
-    assert!(said.stdout.contains("openrouter  default  vault"), "{said:#?}");
-    assert!(said.stderr.starts_with("chatbot: error: the vault `"), "{said:#?}");
+    let output = sandbox.run(["key", "list"]).fails(8);
+    assert!(output.stdout.contains("openrouter  default  vault"), "{output:#?}");
+    assert!(output.stderr.starts_with("chatbot: error: the vault `"), "{output:#?}");
 }

@@ -1,4 +1,4 @@
-//! A certificate made on the spot, so that no private key lies in the repository: X.509 by hand, signed with ring.
+//! Self-signed certificates made at run time, so that the repository contains no private key.
 
 use base64::Engine;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
@@ -12,7 +12,7 @@ pub(crate) struct Certificate {
     server: Arc<rustls::ServerConfig>,
 }
 
-/// What is wrong with it.
+/// A defect of the certificate.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
     None,
@@ -42,7 +42,7 @@ impl Certificate {
         Arc::clone(&self.server)
     }
 
-    /// As it would stand in the file of `SSL_CERT_FILE`.
+    /// The certificate in the format of `SSL_CERT_FILE`.
     pub(crate) fn pem(&self) -> String {
         let text = base64::engine::general_purpose::STANDARD.encode(&self.der);
         let lines: Vec<&str> = (0..text.len()).step_by(64).map(|at| &text[at..text.len().min(at + 64)]).collect();

@@ -1,4 +1,4 @@
-//! `Keyring`: a real Secret Service of its own: a private session bus and a `gnome-keyring-daemon`.
+//! `Keyring`: a real Secret Service on a private session bus, run by `gnome-keyring-daemon`.
 
 use super::sandbox::Sandbox;
 use std::collections::BTreeMap;
@@ -8,7 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// What a bus needs to know. A daemon is started by the bus itself, so that whoever asks for it waits until it answers.
+/// The configuration of the bus. The bus starts the daemon itself, so that a client waits until it
+/// answers.
 const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
@@ -30,7 +31,7 @@ const LOCK: [&str; 6] = [
     "array:objpath:/org/freedesktop/secrets/collection/login",
 ];
 
-/// A running Secret Service. It ends with this value.
+/// A running Secret Service, which is stopped on drop.
 #[derive(Debug)]
 pub(crate) struct Keyring {
     root: PathBuf,
@@ -40,14 +41,15 @@ pub(crate) struct Keyring {
 }
 
 impl Keyring {
-    /// What is missing on this machine to have one.
+    /// What this machine lacks for a keyring.
     pub(crate) fn missing() -> Option<String> {
         let tools = ["dbus-daemon", "dbus-send", "gnome-keyring-daemon", "secret-tool"];
         let missing: Vec<&str> = tools.into_iter().filter(|t| crate::harness::ci_markers::tool(t).is_none()).collect();
         (!missing.is_empty()).then(|| format!("no {}", missing.join(", no ")))
     }
 
-    /// A bus without a daemon: every later command of `sandbox` finds the bus, and nobody who keeps secrets on it.
+    /// A bus without a daemon: later commands of `sandbox` find the bus, but no Secret Service on
+    /// it.
     pub(crate) fn bus_only(sandbox: &mut Sandbox) -> Self {
         let root = sandbox.root().to_path_buf();
         fs::create_dir(root.join("services")).expect("a folder for services");
@@ -69,7 +71,7 @@ impl Keyring {
         Self { root, state: sandbox.state(), env: sandbox.env().clone(), bus }
     }
 
-    /// A keyring that is open, as after logging in.
+    /// An unlocked keyring, as after login.
     pub(crate) fn unlocked(sandbox: &mut Sandbox) -> Self {
         let keyring = Self::bus_only(sandbox);
         let root = keyring.root.display().to_string();
@@ -79,25 +81,25 @@ impl Keyring {
         keyring
     }
 
-    /// Another daemon takes over that nobody has unlocked.
+    /// Replaces the daemon by a locked one.
     pub(crate) fn lock(&self) {
         self.stop();
         self.start("");
     }
 
-    /// Another daemon takes over that is open.
+    /// Replaces the daemon by an unlocked one.
     pub(crate) fn unlock(&self) {
         self.stop();
         self.start("--unlock");
     }
 
-    /// The same daemon goes on, and what was open is locked.
+    /// Locks the collection of the running daemon.
     pub(crate) fn lock_login(&self) {
         let locked = self.at_the_bus("dbus-send").args(LOCK).output().expect("the keyring can be asked");
         assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
     }
 
-    /// The daemon goes on holding its name, and never answers.
+    /// Stops the daemon, which keeps its name on the bus and never answers.
     pub(crate) fn freeze(&self) {
         self.signal(rustix::process::Signal::STOP);
     }
@@ -108,12 +110,12 @@ impl Keyring {
             "echo $$ >{root}/daemon.pid\nexec gnome-keyring-daemon --foreground --components=secrets {how} <{root}/password >{root}/daemon.log 2>&1\n"
         );
         fs::write(self.root.join("daemon.sh"), script).expect("the script of the daemon");
-        // The bus reads its folder of services when told to; both answers come when the deed is done.
+        // The bus reads its folder of services on request; both calls return when they are done.
         self.ask(&["org.freedesktop.DBus.ReloadConfig"]);
         self.ask(&["org.freedesktop.DBus.StartServiceByName", "string:org.freedesktop.secrets", "uint32:0"]);
     }
 
-    /// Where its bus is.
+    /// The address of the bus.
     pub(crate) fn address(&self) -> String {
         format!("unix:path={}/bus", self.root.display())
     }
@@ -142,13 +144,13 @@ impl Keyring {
         }
     }
 
-    /// What `secret-tool search` says from outside about the items with an attribute.
+    /// The output of `secret-tool search` for items with an attribute.
     pub(crate) fn seen(&self, attribute: &str, value: &str) -> String {
         let output = self.at_the_bus("secret-tool").args(["search", "--all", attribute, value]).output().expect("secret-tool runs");
         format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
     }
 
-    /// Another hand at the keyring: `secret-tool` with this on its standard input.
+    /// Changes the keyring from outside: `secret-tool` with `input` on its standard input.
     pub(crate) fn tool(&self, args: &[&str], input: &str) {
         let file = self.root.join("for-the-tool");
         fs::write(&file, input).expect("a file for its input");
@@ -162,13 +164,13 @@ impl Keyring {
         command
     }
 
-    /// What the kernel remembers of this home: the names, and who may do what with each.
+    /// The cache of this home in the kernel keyring: names and permissions.
     pub(crate) fn remembered(&self) -> Vec<(String, String)> {
         self.in_the_kernel().into_iter().map(|(_, name, permissions)| (name, permissions)).collect()
     }
 
-    /// The numbers of the keys as well. A line of the kernel's list: number, flags, uses, time left, permissions, owner, group,
-    /// type, name and length.
+    /// The ids of the keys too. A line of `/proc/keys`: id, flags, uses, time left, permissions,
+    /// owner, group, type, name and length.
     fn in_the_kernel(&self) -> Vec<(String, String, String)> {
         use sha2::{Digest, Sha256};
         let sum = Sha256::digest(self.state.as_os_str().as_encoded_bytes());
@@ -176,7 +178,7 @@ impl Keyring {
         let list = fs::read_to_string("/proc/keys").unwrap_or_default();
         let key = |line: &str| {
             let words: Vec<&str> = line.split_whitespace().collect();
-            // One that is invalid is listed until the kernel has swept.
+            // An invalid key is listed until the kernel collects it.
             let gone = words.get(1)?.contains(['R', 'D', 'i']) || *words.get(3)? == "expd";
             let name = words.get(8).filter(|_| !gone)?.strip_prefix(&ours)?.trim_end_matches(':');
             Some((words[0].to_owned(), name.to_owned(), words[4].to_owned()))
@@ -184,13 +186,14 @@ impl Keyring {
         list.lines().filter_map(key).collect()
     }
 
-    /// The kernel's room for keys is small, and that of whoever runs the tests.
+    /// Removes the cached keys: the kernel's quota is small and shared with the user who runs the
+    /// tests.
     #[cfg(target_os = "linux")]
     pub(crate) fn forget_remembered(&self) {
         for (number, ..) in self.in_the_kernel() {
             let number = u32::from_str_radix(&number, 16).ok().and_then(|number| i32::try_from(number).ok());
             let key = number.map(|number| linux_keyutils::Key::from_id(linux_keyutils::KeySerialId(number)));
-            // One that ended meanwhile is gone as well.
+            // A key that expired in the meantime is gone as well.
             key.map(|key| key.invalidate().unwrap_or_default()).unwrap_or_default();
         }
     }

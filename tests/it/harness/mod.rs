@@ -1,4 +1,4 @@
-//! What every chapter stands on: a home of its own, a strict run of the binary, a real terminal, a real keyring.
+//! Test harness: a sandbox, strict runs of the binary, a real terminal, and servers in the process.
 
 pub(crate) mod bucket;
 pub(crate) mod certificate;

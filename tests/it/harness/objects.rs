@@ -1,11 +1,12 @@
-//! A real server that speaks S3, with credentials that count: `moto`, in a Python of its own.
+//! A real S3 server that checks credentials: `moto`, in a Python process.
 
 use super::{Sandbox, python};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// After the first requests, which make a user, its key and a bucket, everything is looked at: who asks, and whether it is signed.
+/// The first requests create a user, its key and a bucket. After them the server checks every
+/// identity and signature.
 const SERVER: &str = r#"
 import json, logging, os, sys
 os.environ["INITIAL_NO_AUTH_ACTION_COUNT"] = "4"
@@ -21,10 +22,10 @@ def client(what, key, secret):
     return boto3.client(what, endpoint_url=url, region_name="us-east-1", aws_access_key_id=key, aws_secret_access_key=secret)
 
 iam = client("iam", "first", "first")
-iam.create_user(UserName="house")
-key = iam.create_access_key(UserName="house")["AccessKey"]
+iam.create_user(UserName="chatbot")
+key = iam.create_access_key(UserName="chatbot")["AccessKey"]
 policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
-iam.put_user_policy(UserName="house", PolicyName="all", PolicyDocument=json.dumps(policy))
+iam.put_user_policy(UserName="chatbot", PolicyName="all", PolicyDocument=json.dumps(policy))
 client("s3", "first", "first").create_bucket(Bucket="bucket")
 s3 = client("s3", key["AccessKeyId"], key["SecretAccessKey"])
 # Versions that do not go together cannot check each other's signatures: then there is no server.
@@ -36,19 +37,19 @@ for line in sys.stdin:
     print(json.dumps(listed), flush=True)
 "#;
 
-/// The server. It ends with this.
+/// The server, which is stopped on drop.
 #[derive(Debug)]
 pub(crate) struct S3 {
     process: Child,
-    orders: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
     url: String,
     key: String,
     secret: String,
 }
 
 impl S3 {
-    /// One with a bucket, `bucket`; `None` where there is no Python that has it, or none with which it works.
+    /// A server with a bucket `bucket`; `None` if no Python has `moto`, or if it does not start.
     pub(crate) fn start() -> Option<Self> {
         let python = python::with(&["moto.server", "boto3", "flask"])?;
         let mut process = Command::new(python)
@@ -58,35 +59,35 @@ impl S3 {
             .stderr(Stdio::null())
             .spawn()
             .expect("the server starts");
-        let (orders, answers) = (process.stdin.take(), BufReader::new(process.stdout.take().expect("its answers")));
-        let mut server = Self { process, orders, answers, url: String::new(), key: String::new(), secret: String::new() };
-        let said = server.heard()?;
-        let text = |name: &str| said[name].as_str().expect("a word of the server's").to_owned();
+        let (stdin, stdout) = (process.stdin.take(), BufReader::new(process.stdout.take().expect("standard output")));
+        let mut server = Self { process, stdin, stdout, url: String::new(), key: String::new(), secret: String::new() };
+        let greeting = server.read_line()?;
+        let text = |name: &str| greeting[name].as_str().expect("a text").to_owned();
         (server.url, server.key, server.secret) = (text("url"), text("key"), text("secret"));
         Some(server)
     }
 
-    /// What the server says; `None` if it has gone.
-    fn heard(&mut self) -> Option<Value> {
+    /// The next line of the server's output; `None` if it has ended.
+    fn read_line(&mut self) -> Option<Value> {
         let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the server answers");
+        self.stdout.read_line(&mut line).expect("the server stdout");
         (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap_or_else(|e| panic!("the server says `{line}`: {e}")))
     }
 
-    /// What lies in the bucket under a path, as its own client sees it: how long each is, and since when.
+    /// The objects under a path, as its own client lists them: size and date.
     pub(crate) fn list(&mut self, under: &str) -> serde_json::Map<String, Value> {
-        writeln!(self.orders.as_mut().expect("its orders"), "{under}").expect("the server hears");
-        self.heard().expect("the server is there").as_object().expect("a list").clone()
+        writeln!(self.stdin.as_mut().expect("standard input"), "{under}").expect("the server reads");
+        self.read_line().expect("the server is there").as_object().expect("a list").clone()
     }
 
-    /// Lets a sandbox in.
+    /// Gives a sandbox the credentials.
     pub(crate) fn admit(&self, sandbox: &mut Sandbox) {
         sandbox.set("AWS_ENDPOINT_URL", &self.url);
         sandbox.set("AWS_ACCESS_KEY_ID", &self.key);
         sandbox.set("AWS_SECRET_ACCESS_KEY", &self.secret);
     }
 
-    /// What nobody else may see.
+    /// The secret access key.
     pub(crate) fn secret(&self) -> &str {
         &self.secret
     }
@@ -94,7 +95,7 @@ impl S3 {
 
 impl Drop for S3 {
     fn drop(&mut self) {
-        drop(self.orders.take());
+        drop(self.stdin.take());
         self.process.kill().ok();
         self.process.wait().ok();
     }

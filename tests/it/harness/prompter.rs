@@ -1,4 +1,4 @@
-//! `Prompter`: who would show the keyring's dialog, and waves every one of them away.
+//! `Prompter`: dismisses every dialog of the keyring.
 
 use super::keyring::Keyring;
 use std::collections::HashMap;
@@ -10,14 +10,14 @@ use zbus::zvariant::{OwnedObjectPath, Value};
 
 const NAME: &str = "org.gnome.keyring.SystemPrompter";
 const CALLBACK: &str = "org.gnome.keyring.internal.Prompter.Callback";
-/// Our half of the exchange that would hide a password on the bus; none is ever given.
+/// Our half of the key exchange for passwords on the bus; no password is ever sent.
 const EXCHANGE: &str = "[sx-aes-1]\npublic=Ag==\n";
 
-/// It is there as long as its bus.
+/// A prompter that lives as long as its bus.
 pub(crate) struct Prompter(Arc<AtomicUsize>);
 
 impl Prompter {
-    /// One on the bus of a keyring.
+    /// Registers a prompter on the bus of a keyring.
     pub(crate) fn on(keyring: &Keyring) -> Self {
         let bus = Builder::address(keyring.address().as_str()).and_then(|b| b.name(NAME)?.build()).expect("a place on the bus");
         let dismissed = Arc::new(AtomicUsize::new(0));
@@ -32,13 +32,13 @@ impl Prompter {
         Self(dismissed)
     }
 
-    /// How many dialogs were waved away.
+    /// How many dialogs were dismissed.
     pub(crate) fn dismissed(&self) -> usize {
         self.0.load(Ordering::SeqCst)
     }
 }
 
-/// The reply goes first: who asked waits for it before it hears what became of the dialog.
+/// The reply goes first: the caller waits for it before it reads the result of the dialog.
 fn answer(bus: &Connection, message: &Message, count: &AtomicUsize) -> zbus::Result<()> {
     let header = message.header();
     let member = header.member().map(ToString::to_string).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! A provider in the test process: it answers as scripted, remembers what it was asked, and fails the test if it was used otherwise.
+//! A scripted provider in the test process: it records its requests, and fails the test if the
+//! script was not followed.
 
 use super::certificate::Certificate;
 use std::collections::VecDeque;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// One request as it came.
+/// One request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -24,22 +25,20 @@ impl Request {
         format!("{} {}", self.method, self.path)
     }
 
-    /// The value of a header, its name in small letters.
+    /// The value of a header; `name` is in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 
-    /// The body as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("a body in UTF-8")
     }
 
-    /// The body as JSON.
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).expect("a body in JSON")
     }
 
-    /// Every byte of it, for a search.
+    /// All bytes of the request, for a search.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut all = format!("{} {}\n", self.method, self.path).into_bytes();
         for (name, value) in &self.headers {
@@ -50,7 +49,7 @@ impl Request {
     }
 }
 
-/// Something that a server waits for, and a test opens.
+/// A condition that one side waits for and the other one opens.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Gate(Arc<(Mutex<bool>, Condvar)>);
 
@@ -68,22 +67,22 @@ impl Gate {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Each a write of its own.
+    /// Bytes in one write.
     Write(Vec<u8>),
-    /// The same again and again with a pause after each, until the other side has gone.
+    /// The same bytes again and again with a pause after each, until the client closes.
     Repeat(Vec<u8>, Duration),
     Wait(Gate),
-    /// Tells the test that everything before was written.
-    Tell(Gate),
-    /// Says nothing more until the other side has gone.
+    /// Opens a gate after everything before was written.
+    Open(Gate),
+    /// Sends nothing more until the client closes.
     Stall,
-    /// Breaks the connection.
+    /// Resets the connection.
     Reset,
-    /// Ends the connection.
+    /// Closes the connection.
     Close,
 }
 
-/// How one request is answered: bytes, and what happens between them.
+/// The reply to one request: bytes, and what happens between them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reply(Vec<Step>);
 
@@ -93,34 +92,34 @@ impl Reply {
         Self(vec![Step::Write(bytes.into()), Step::Close])
     }
 
-    /// Nothing at all yet: add what happens.
+    /// An empty reply, to which steps are added.
     pub(crate) fn nothing() -> Self {
         Self::default()
     }
 
-    /// A whole answer with its length.
+    /// A complete answer with its length.
     pub(crate) fn full(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
         let head = head(&format!("{status} Whatever"), &[headers, &[("content-length", &body.len().to_string())]].concat());
         Self(vec![Step::Write(format!("{head}\r\n{body}").into_bytes())])
     }
 
-    /// A whole answer of JSON.
+    /// A complete answer of JSON.
     pub(crate) fn json(status: u16, body: &str) -> Self {
         Self::full(status, &[("content-type", "application/json")], body)
     }
 
-    /// The head of a stream.
+    /// The head of a chunked answer.
     pub(crate) fn begin(headers: &[(&str, &str)]) -> Self {
         let head = head("200 OK", &[headers, &[("transfer-encoding", "chunked")]].concat());
         Self(vec![Step::Write(format!("{head}\r\n").into_bytes())])
     }
 
-    /// The head of a stream of events.
+    /// The head of an event stream.
     pub(crate) fn stream() -> Self {
         Self::begin(&[("content-type", "text/event-stream")])
     }
 
-    /// These bytes of the body, in a write of their own.
+    /// A chunk of the body, in one write.
     pub(crate) fn bytes(mut self, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         let mut chunk = format!("{:x}\r\n", bytes.len()).into_bytes();
@@ -135,18 +134,18 @@ impl Reply {
         self.bytes(format!("data: {data}\n\n"))
     }
 
-    /// A chunk of an answer with this text.
+    /// An event with a piece of the answer.
     pub(crate) fn text(self, text: &str) -> Self {
         let chunk = serde_json::json!({"id": "gen-1", "model": "maker/model-1", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]});
         self.event(&chunk.to_string())
     }
 
-    /// The chunk that says why it ended.
+    /// The event with the finish reason.
     pub(crate) fn finish(self, reason: &str) -> Self {
         self.event(&format!(r#"{{"id":"gen-1","choices":[{{"index":0,"delta":{{}},"finish_reason":"{reason}"}}]}}"#))
     }
 
-    /// The chunk with the bill.
+    /// The event with the usage.
     pub(crate) fn usage(self, usage: &str) -> Self {
         self.event(&format!(r#"{{"id":"gen-1","choices":[],"usage":{usage}}}"#))
     }
@@ -162,7 +161,7 @@ impl Reply {
         self
     }
 
-    /// A usual answer: this text in two pieces, a bill, the end.
+    /// A usual answer: this text in two pieces, the usage, the end.
     pub(crate) fn says(text: &str) -> Self {
         let middle = text.char_indices().nth(text.chars().count() / 2).map_or(0, |(at, _)| at);
         let (first, second) = text.split_at(middle);
@@ -175,13 +174,13 @@ impl Reply {
             .done()
     }
 
-    /// Exactly these bytes, outside of any chunk.
+    /// Raw bytes, outside of any chunk.
     pub(crate) fn written(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.0.push(Step::Write(bytes.into()));
         self
     }
 
-    /// Exactly these bytes again and again with a pause after each, until the other side has gone.
+    /// Raw bytes again and again with a pause after each, until the client closes.
     pub(crate) fn repeated(mut self, bytes: impl Into<Vec<u8>>, pause: Duration) -> Self {
         self.0.push(Step::Repeat(bytes.into(), pause));
         self
@@ -193,25 +192,25 @@ impl Reply {
         self
     }
 
-    /// Opens a gate that the test waits for: what is before was written.
-    pub(crate) fn tell(mut self, gate: &Gate) -> Self {
-        self.0.push(Step::Tell(gate.clone()));
+    /// Opens a gate for the test after everything before was written.
+    pub(crate) fn open_gate(mut self, gate: &Gate) -> Self {
+        self.0.push(Step::Open(gate.clone()));
         self
     }
 
-    /// Then silence until the other side has gone.
+    /// Sends nothing more until the client closes.
     pub(crate) fn stall(mut self) -> Self {
         self.0.push(Step::Stall);
         self
     }
 
-    /// Then the connection breaks.
+    /// Resets the connection.
     pub(crate) fn reset(mut self) -> Self {
         self.0.push(Step::Reset);
         self
     }
 
-    /// Then the connection ends.
+    /// Closes the connection.
     pub(crate) fn close(mut self) -> Self {
         self.0.push(Step::Close);
         self
@@ -221,9 +220,9 @@ impl Reply {
 type Answerer = Box<dyn FnMut(&Request) -> Reply + Send>;
 
 enum Script {
-    /// These, in this order, and no others.
+    /// These replies in this order, and no other request.
     Exactly(VecDeque<(String, Reply)>),
-    /// Whatever this says, as often as it is asked.
+    /// A function that answers any number of requests.
     Whatever(Answerer),
 }
 
@@ -236,7 +235,7 @@ struct State {
     connections: usize,
 }
 
-/// What most are asked.
+/// The usual request.
 const ASK: &str = "POST /v1/chat/completions";
 
 /// The server.
@@ -249,27 +248,28 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// One that is to be asked exactly this, in this order: `("POST /v1/chat/completions", reply)`.
+    /// A server that expects exactly these requests in this order: `("POST /v1/chat/completions",
+    /// reply)`.
     pub(crate) fn scripted<const N: usize>(script: [(&str, Reply); N]) -> Self {
         Self::start(Script::Exactly(script.into_iter().map(|(line, reply)| (line.to_owned(), reply)).collect()), None)
     }
 
-    /// One that is asked for a chat's continuation so many times.
+    /// A server that expects one chat completion per reply.
     pub(crate) fn replies(replies: impl IntoIterator<Item = Reply>) -> Self {
         Self::start(Script::Exactly(replies.into_iter().map(|reply| (String::from(ASK), reply)).collect()), None)
     }
 
-    /// One that answers whatever it is asked, as often as it is asked.
+    /// A server that answers any number of any requests.
     pub(crate) fn always(answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         Self::start(Script::Whatever(Box::new(answer)), None)
     }
 
-    /// The same, behind TLS with this certificate.
+    /// The same behind TLS with this certificate.
     pub(crate) fn whatever_encrypted(certificate: Certificate, answer: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
         Self::start(Script::Whatever(Box::new(answer)), Some(certificate))
     }
 
-    /// One behind TLS with this certificate.
+    /// A scripted server behind TLS with this certificate.
     pub(crate) fn encrypted(certificate: Certificate, replies: impl IntoIterator<Item = Reply>) -> Self {
         let script = replies.into_iter().map(|reply| (String::from(ASK), reply)).collect();
         Self::start(Script::Exactly(script), Some(certificate))
@@ -294,7 +294,7 @@ impl Server {
                         break;
                     }
                     let Ok(stream) = stream else { continue };
-                    // A write is on its way when it returns: held back for company, it would be lost when the connection is reset.
+                    // Nagle's algorithm would hold a write back, and a reset would then lose it.
                     stream.set_nodelay(true).expect("no delay");
                     {
                         let mut state = lock(&state);
@@ -302,39 +302,37 @@ impl Server {
                         state.connections += 1;
                     }
                     let (state, tls) = (Arc::clone(&state), tls.clone());
-                    talks.push(thread::spawn(move || talk(stream, tls.as_ref(), &state)));
+                    talks.push(thread::spawn(move || handle_connection(stream, tls.as_ref(), &state)));
                 }
-                for talk in talks {
-                    // A talk that panicked has left a complaint behind.
-                    drop(talk.join());
+                for handle_connection in talks {
+                    // A panic of the thread was recorded as a complaint already.
+                    drop(handle_connection.join());
                 }
             })
         };
         Self { address, tls, state, stop, thread: Some(thread) }
     }
 
-    /// Its base URL.
     pub(crate) fn base_url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}/v1", self.address)
     }
 
-    /// Its port.
     pub(crate) fn port(&self) -> u16 {
         self.address.port()
     }
 
-    /// What it was asked so far.
+    /// The requests so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         lock(&self.state).requests.clone()
     }
 
-    /// How many connections were made to it.
+    /// How many connections were accepted.
     pub(crate) fn connections(&self) -> usize {
         lock(&self.state).connections
     }
 
-    /// The only thing it was asked.
+    /// The only request.
     pub(crate) fn request(&self) -> Request {
         let mut all = self.requests();
         assert_eq!(all.len(), 1, "it was asked {} times", all.len());
@@ -373,7 +371,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// A head without its last blank line.
+/// A request head without its last blank line.
 fn head(status: &str, headers: &[(&str, &str)]) -> String {
     let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     format!("HTTP/1.1 {status}\r\n{}", lines.concat())
@@ -381,30 +379,30 @@ fn head(status: &str, headers: &[(&str, &str)]) -> String {
 
 fn gates(reply: &Reply) -> Vec<Gate> {
     let gate = |step: &Step| match step {
-        Step::Wait(gate) | Step::Tell(gate) => Some(gate.clone()),
+        Step::Wait(gate) | Step::Open(gate) => Some(gate.clone()),
         _ => None,
     };
     reply.0.iter().filter_map(gate).collect()
 }
 
 /// One connection, from its first request to its end.
-fn talk(stream: TcpStream, tls: Option<&Certificate>, state: &Mutex<State>) {
+fn handle_connection(stream: TcpStream, tls: Option<&Certificate>, state: &Mutex<State>) {
     let raw = stream.try_clone().expect("a second handle");
     match tls {
-        None => converse(stream, &raw, state),
+        None => handle_requests(stream, &raw, state),
         Some(certificate) => {
             let session = rustls::ServerConnection::new(certificate.server()).expect("a session");
-            converse(rustls::StreamOwned::new(session, stream), &raw, state);
+            handle_requests(rustls::StreamOwned::new(session, stream), &raw, state);
         }
     }
 }
 
-fn converse(stream: impl Read + Write, raw: &TcpStream, state: &Mutex<State>) {
+fn handle_requests(stream: impl Read + Write, raw: &TcpStream, state: &Mutex<State>) {
     let mut stream = BufReader::new(stream);
     while let Ok(Some(request)) = read_request(&mut stream) {
         let reply = next_reply(&request, state);
         lock(state).requests.push(request);
-        if !perform(&reply, &mut stream, raw, state) {
+        if !send_reply(&reply, &mut stream, raw, state) {
             return;
         }
     }
@@ -428,8 +426,8 @@ fn next_reply(request: &Request, state: &Mutex<State>) -> Reply {
     reply
 }
 
-/// Whether the connection may go on after it.
-fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpStream, state: &Mutex<State>) -> bool {
+/// Returns whether the connection stays open.
+fn send_reply(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpStream, state: &Mutex<State>) -> bool {
     for step in &reply.0 {
         match step {
             Step::Write(bytes) => {
@@ -440,23 +438,23 @@ fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpSt
             }
             Step::Repeat(bytes, pause) => {
                 while stream.get_mut().write_all(bytes).and_then(|()| stream.get_mut().flush()).is_ok() {
-                    if has_gone_within(raw, *pause) {
+                    if closes_within(raw, *pause) {
                         break;
                     }
                 }
                 return false;
             }
             Step::Wait(gate) => gate.wait(),
-            Step::Tell(gate) => gate.open(),
+            Step::Open(gate) => gate.open(),
             Step::Stall => {
-                // Ends when the other side, or this server, has had enough.
+                // Ends when the client or this server closes.
                 drop(io::copy(stream, &mut io::sink()));
                 return false;
             }
             Step::Reset => {
                 #[cfg(unix)]
                 rustix::net::sockopt::set_socket_linger(raw, Some(Duration::ZERO)).expect("a reset");
-                // The connection breaks when its last handle goes.
+                // The connection is reset when its last handle is dropped.
                 let peer = raw.peer_addr().ok();
                 lock(state).open.retain(|stream| stream.peer_addr().ok() != peer);
                 return false;
@@ -470,8 +468,8 @@ fn perform(reply: &Reply, stream: &mut BufReader<impl Read + Write>, raw: &TcpSt
     true
 }
 
-/// Whether the other side ends the connection before so much time has passed.
-fn has_gone_within(raw: &TcpStream, time: Duration) -> bool {
+/// Whether the client closes the connection within this time.
+fn closes_within(raw: &TcpStream, time: Duration) -> bool {
     if time.is_zero() {
         return false;
     }

@@ -1,7 +1,7 @@
-//! `Screen`: the binary on a real terminal, with someone at the keyboard.
+//! `Screen`: the binary on a real terminal, with simulated key presses.
 
 use crate::harness::run::{BINARY, kill, wait};
-use crate::harness::sandbox::{Heard, Sandbox};
+use crate::harness::sandbox::{Sandbox, Transcript};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use std::ffi::OsStr;
@@ -14,10 +14,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long an answer on the screen may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// The limit for an answer on the screen, generous for a busy machine.
+const TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Ctrl-C, Ctrl-D and the other keys tests press.
+/// Ctrl-C, Ctrl-D and the other keys that tests press.
 pub(crate) mod key {
     /// Interrupt.
     pub(crate) const CTRL_C: &str = "\x03";
@@ -44,9 +44,9 @@ pub(crate) struct Screen {
     /// How much of the transcript has been waited for.
     seen: usize,
     size: (u16, u16),
-    /// Whether its end was waited for: its number may then be another's.
+    /// Whether the process was reaped: its id may then belong to another one.
     over: bool,
-    transcript: Heard,
+    transcript: Transcript,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +64,8 @@ impl Screen {
         tcsetwinsize(&keyboard, size(columns, rows)).expect("the terminal has a size");
         let terminal = || OpenOptions::new().read(true).write(true).open(&name).expect("the terminal opens");
 
-        // `setsid --ctty` makes the terminal its controlling one, so that Ctrl-C is a signal, and then becomes the binary.
+        // `setsid --ctty` makes the terminal the controlling one, so that Ctrl-C is a signal, and
+        // then runs the binary.
         let mut command = Command::new("setsid");
         command.arg("--ctty").arg(BINARY).args(args).env_clear().envs(sandbox.env()).env("TERM", "xterm-256color");
         command.current_dir(sandbox.cwd()).stdin(terminal()).stdout(terminal()).stderr(terminal());
@@ -75,22 +76,32 @@ impl Screen {
         let keyboard = File::from(keyboard);
         let shown = Arc::new((Mutex::new(Shown::default()), Condvar::new()));
         let pid = rustix::process::Pid::from_child(&child);
-        let (mut eye, paper) = (keyboard.try_clone().expect("the terminal is shared"), Arc::clone(&shown));
+        let (mut reader, shared) = (keyboard.try_clone().expect("the terminal is shared"), Arc::clone(&shown));
         thread::spawn(move || {
             let mut piece = [0; 4096];
             loop {
-                // A terminal nobody holds any more reads as an error.
-                let count = eye.read(&mut piece).unwrap_or(0);
-                let mut shown = paper.0.lock().expect("the transcript");
+                // Reading a terminal that no process holds any more is an error.
+                let count = reader.read(&mut piece).unwrap_or(0);
+                let mut shown = shared.0.lock().expect("the transcript");
                 shown.bytes.extend_from_slice(&piece[..count]);
                 shown.closed = count == 0;
-                paper.1.notify_all();
+                shared.1.notify_all();
                 if count == 0 {
                     return;
                 }
             }
         });
-        Self { title, keyboard, shown, ended: wait(child), pid, seen: 0, size: (columns, rows), over: false, transcript: sandbox.heard() }
+        Self {
+            title,
+            keyboard,
+            shown,
+            ended: wait(child),
+            pid,
+            seen: 0,
+            size: (columns, rows),
+            over: false,
+            transcript: sandbox.transcript(),
+        }
     }
 
     /// Presses keys.
@@ -104,75 +115,76 @@ impl Screen {
         self.send(text).send(key::ENTER)
     }
 
-    /// Pastes, as a terminal with bracketed paste does.
+    /// Pastes text as a terminal with bracketed paste does.
     pub(crate) fn paste(&mut self, text: &str) -> &mut Self {
         self.send(&format!("\x1b[200~{text}\x1b[201~"))
     }
 
-    /// Waits until `text` is written, after what was waited for before. Escape sequences do not count.
+    /// Waits until `text` is written after what was waited for before. Escape sequences do not
+    /// count.
     pub(crate) fn wait_for(&mut self, text: &str) -> &mut Self {
         let started = Instant::now();
-        let paper = Arc::clone(&self.shown);
-        let mut shown = paper.0.lock().expect("the transcript");
+        let shared = Arc::clone(&self.shown);
+        let mut shown = shared.0.lock().expect("the transcript");
         loop {
             let fresh = &shown.bytes[self.seen..];
             if let Some(end) = find_plain(fresh, text) {
                 self.seen += end;
                 break;
             }
-            let left = PATIENCE.saturating_sub(started.elapsed());
+            let left = TIMEOUT.saturating_sub(started.elapsed());
             if shown.closed || left.is_zero() {
                 let why = if shown.closed { "the program ended" } else { "time is up" };
-                let (all, fresh) = (rendered(&shown.bytes, self.size), String::from_utf8_lossy(fresh).into_owned());
-                // The lock must not be poisoned for those who clean up.
+                let (all, fresh) = (render(&shown.bytes, self.size), String::from_utf8_lossy(fresh).into_owned());
+                // Releases the lock first: a panic would poison it for the cleanup.
                 drop(shown);
                 panic!("{}: {why}, waiting for {text:?}\nthe screen:\n{all}\nsince the last wait: {fresh:?}", self.title);
             }
-            shown = paper.1.wait_timeout(shown, left).expect("the transcript").0;
+            shown = shared.1.wait_timeout(shown, left).expect("the transcript").0;
         }
         drop(shown);
         self
     }
 
-    /// Every byte that came so far.
+    /// Every byte that was written so far.
     pub(crate) fn transcript(&self) -> Vec<u8> {
         self.shown.0.lock().expect("the transcript").bytes.clone()
     }
 
-    /// What a person sees: the lines of the screen and those that scrolled away.
+    /// The lines of the screen and those that scrolled away.
     pub(crate) fn text(&self) -> String {
-        rendered(&self.transcript(), self.size)
+        render(&self.transcript(), self.size)
     }
 
-    /// Makes the window another size.
+    /// Resizes the window.
     pub(crate) fn resize(&mut self, columns: u16, rows: u16) -> &mut Self {
         self.size = (columns, rows);
         tcsetwinsize(&self.keyboard, size(columns, rows)).expect("the terminal has a size");
         self
     }
 
-    /// Its process.
+    /// The process id.
     pub(crate) fn pid(&self) -> rustix::process::Pid {
         self.pid
     }
 
-    /// Waits until it ends; its exit code, or 128 and the signal.
+    /// Waits for the end and returns the exit code, or 128 plus the signal.
     pub(crate) fn end(&mut self) -> i32 {
-        let Ok(status) = self.ended.recv_timeout(PATIENCE) else {
+        let Ok(status) = self.ended.recv_timeout(TIMEOUT) else {
             panic!("{}: it does not end\nthe screen:\n{}", self.title, self.text());
         };
         self.over = true;
         let (lock, changed) = &*self.shown;
         let mut shown = lock.lock().expect("the transcript");
         while !shown.closed {
-            let (next, waited) = changed.wait_timeout(shown, PATIENCE).expect("the transcript");
+            let (next, waited) = changed.wait_timeout(shown, TIMEOUT).expect("the transcript");
             shown = next;
             assert!(!waited.timed_out(), "it ended, but someone still holds the terminal");
         }
         status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
     }
 
-    /// Ends it at once.
+    /// Kills the process.
     pub(crate) fn kill(&mut self) {
         kill(self.pid);
         self.end();
@@ -184,8 +196,8 @@ impl Drop for Screen {
         if !self.over {
             kill(self.pid);
         }
-        if let (Ok(shown), Ok(mut heard)) = (self.shown.0.lock(), self.transcript.lock()) {
-            heard.push((format!("the screen of {}", self.title), shown.bytes.clone()));
+        if let (Ok(shown), Ok(mut output)) = (self.shown.0.lock(), self.transcript.lock()) {
+            output.push((format!("the screen of {}", self.title), shown.bytes.clone()));
         }
     }
 }
@@ -194,12 +206,12 @@ const fn size(columns: u16, rows: u16) -> Winsize {
     Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }
 }
 
-fn rendered(bytes: &[u8], (columns, rows): (u16, u16)) -> String {
+fn render(bytes: &[u8], (columns, rows): (u16, u16)) -> String {
     let mut terminal = vt100::Parser::new(rows.try_into().expect("a row"), columns.try_into().expect("a column"), 10_000);
     terminal.process(bytes);
     terminal.screen_mut().set_scrollback(usize::MAX);
     let mut lines = Vec::new();
-    // From the oldest line that scrolled away, a screen at a time.
+    // From the oldest line that scrolled away, one screen at a time.
     let mut above = terminal.screen().scrollback();
     while above > 0 {
         terminal.screen_mut().set_scrollback(above);
@@ -212,7 +224,7 @@ fn rendered(bytes: &[u8], (columns, rows): (u16, u16)) -> String {
     format!("{}\n", text.trim_end())
 }
 
-/// Where the first `text` ends in `bytes`, read without escape sequences and carriage returns.
+/// Where the first `text` ends in `bytes`, without escape sequences and carriage returns.
 fn find_plain(bytes: &[u8], text: &str) -> Option<usize> {
     let mut plain = Vec::with_capacity(bytes.len());
     let mut places = Vec::with_capacity(bytes.len());
@@ -222,7 +234,7 @@ fn find_plain(bytes: &[u8], text: &str) -> Option<usize> {
             at += escape(&bytes[at..]);
             continue;
         }
-        // Lines end with both characters, and a redrawn one begins with the first.
+        // Lines end with both characters, and a redrawn line begins with the first one.
         if byte != b'\r' {
             plain.push(byte);
             places.push(at);
@@ -233,7 +245,7 @@ fn find_plain(bytes: &[u8], text: &str) -> Option<usize> {
     Some(places.get((found + text.len()).checked_sub(1)?)? + 1)
 }
 
-/// How long the escape sequence is that `bytes` begin with.
+/// The length of the escape sequence at the start of `bytes`.
 fn escape(bytes: &[u8]) -> usize {
     match bytes.get(1) {
         Some(b'[') => bytes.iter().skip(2).position(|b| (0x40..=0x7e).contains(b)).map_or(bytes.len(), |n| n + 3),
@@ -247,7 +259,7 @@ fn escape_sequences_are_not_text() {
     let bytes = b"\x1b[1mhel\x1b[0;32mlo\x1b[0m \x1b]0;title\x07there\r\n";
     assert_eq!(find_plain(bytes, "hello there"), Some(bytes.len() - 2));
     assert_eq!(find_plain(bytes, "title"), None);
-    assert_eq!(rendered(b"one\r\ntwo\x1b[31mthree\x1b[0m\r\n", (80, 24)), "one\ntwothree\n");
+    assert_eq!(render(b"one\r\ntwo\x1b[31mthree\x1b[0m\r\n", (80, 24)), "one\ntwothree\n");
     let many: Vec<String> = (0..100).map(|n| n.to_string()).collect();
-    assert_eq!(rendered(many.join("\r\n").as_bytes(), (80, 24)), many.join("\n") + "\n");
+    assert_eq!(render(many.join("\r\n").as_bytes(), (80, 24)), many.join("\n") + "\n");
 }

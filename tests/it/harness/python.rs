@@ -1,9 +1,10 @@
-//! A Python with `cryptography`, where there is one.
+//! A Python interpreter with `cryptography`, if there is one.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The interpreter named by `CHATBOT_PYTHON`, else the one `.ci/run` made, else the system's, if it has `modules`.
+/// The interpreter of `CHATBOT_PYTHON`, else the one that `.ci/run` installs, else the system's, if
+/// it has `modules`.
 pub(crate) fn with(modules: &[&str]) -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/ci-venv/bin/python");
     let named = std::env::var_os("CHATBOT_PYTHON").map(PathBuf::from);

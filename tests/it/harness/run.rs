@@ -1,6 +1,7 @@
-//! `Run`: one command of the binary, that is expected to succeed in silence unless told otherwise.
+//! `Run`: one command of the binary, which must succeed in silence unless the test expects
+//! otherwise.
 
-use super::sandbox::{Heard, Sandbox};
+use super::sandbox::{Sandbox, Transcript};
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -13,17 +14,17 @@ use std::time::Duration;
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_chatbot");
 
-/// A machine that is busy is slow; a program that hangs is slower.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for a busy machine; only a hang takes longer.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A command about to be run, and what is expected of it.
+/// A command to be run, and its expected result.
 #[derive(Debug)]
 #[must_use = "a run does nothing until it is checked"]
 pub(crate) struct Run {
     command: Command,
     title: String,
     root: PathBuf,
-    heard: Heard,
+    transcript: Transcript,
     stdin: Vec<u8>,
     deadline: Duration,
     stdout: String,
@@ -31,7 +32,7 @@ pub(crate) struct Run {
     code: i32,
 }
 
-/// What a command said and how it ended.
+/// The output of a command, and how it ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     /// The command line.
@@ -54,24 +55,23 @@ impl Run {
             command,
             title,
             root: sandbox.root().to_path_buf(),
-            heard: sandbox.heard(),
+            transcript: sandbox.transcript(),
             stdin: Vec::new(),
-            deadline: PATIENCE,
+            deadline: TIMEOUT,
             stdout: String::new(),
             stderr: String::new(),
             code: 0,
         }
     }
 
-    /// One more argument.
+    /// Adds an argument.
     pub(crate) fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         write!(self.title, " {}", arg.as_ref().to_string_lossy()).unwrap();
         self.command.arg(arg);
         self
     }
 
-    /// Under limits of the kernel's, as a shell sets them before it becomes the command:
-    /// `ulimit -d 100000`.
+    /// Runs under resource limits of the shell, for example `ulimit -d 100000`.
     pub(crate) fn limited(mut self, limits: &str) -> Self {
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{limits}; exec \"$0\" \"$@\""), BINARY]).args(self.command.get_args()).env_clear();
@@ -81,37 +81,37 @@ impl Run {
         self
     }
 
-    /// What comes through the pipe.
+    /// Standard input, through a pipe.
     pub(crate) fn stdin(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.stdin = bytes.as_ref().to_vec();
         self
     }
 
-    /// A variable for this run.
+    /// Sets a variable for this run.
     pub(crate) fn env(mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         self.command.env(variable, value);
         self
     }
 
-    /// What standard output should be: whole; `[..]` stands for anything within a line.
+    /// Expects this standard output, whole; `[..]` stands for anything within a line.
     pub(crate) fn stdout(mut self, text: impl Into<String>) -> Self {
         self.stdout = text.into();
         self
     }
 
-    /// What standard error should be: whole; `[..]` stands for anything within a line.
+    /// Expects this standard error, whole; `[..]` stands for anything within a line.
     pub(crate) fn stderr(mut self, text: impl Into<String>) -> Self {
         self.stderr = text.into();
         self
     }
 
-    /// How it should end.
+    /// Expects this exit code.
     pub(crate) fn code(mut self, code: i32) -> Self {
         self.code = code;
         self
     }
 
-    /// Runs it and compares everything.
+    /// Runs the command and compares everything.
     pub(crate) fn check(self) -> Output {
         let (stdout, stderr, code) = (self.stdout.clone(), self.stderr.clone(), self.code);
         let output = self.output();
@@ -128,26 +128,26 @@ impl Run {
         output
     }
 
-    /// Runs it and asks only that it succeeds: for the steps that lead up to what a test is about.
+    /// Runs the command and checks only its success: for the steps that prepare a test.
     pub(crate) fn succeeds(self) -> Output {
         let output = self.output();
         assert_eq!(output.code, Some(0), "`{}`\nstdout:\n{}\nstderr:\n{}", output.title, output.stdout, output.stderr);
         output
     }
 
-    /// Runs it and asks only for the exit code.
+    /// Runs the command and checks only the exit code.
     pub(crate) fn fails(self, code: i32) -> Output {
         let output = self.output();
         assert_eq!(output.code, Some(code), "`{}`\nstdout:\n{}\nstderr:\n{}", output.title, output.stdout, output.stderr);
         output
     }
 
-    /// Runs it and hands over what happened; only a run that hangs fails here.
+    /// Runs the command and returns the result; only a hang fails here.
     pub(crate) fn output(self) -> Output {
         self.start().end()
     }
 
-    /// Starts it, to be waited for or killed.
+    /// Starts the command, to be waited for or killed.
     pub(crate) fn start(mut self) -> Running {
         let mut child = self
             .command
@@ -158,60 +158,60 @@ impl Run {
             .unwrap_or_else(|e| panic!("`{}` cannot be started: {e}", self.title));
         let mut pipe = child.stdin.take().expect("a pipe to it");
         let input = std::mem::take(&mut self.stdin);
-        // It may end without reading all of it.
+        // The command may end without reading all of it.
         thread::spawn(move || drop(pipe.write_all(&input)));
-        let (said, first_word) = mpsc::channel();
-        let stdout = collect(child.stdout.take().expect("its output"), Some(said));
+        let (started, first_byte) = mpsc::channel();
+        let stdout = collect(child.stdout.take().expect("its output"), Some(started));
         let stderr = collect(child.stderr.take().expect("its errors"), None);
         let pid = rustix::process::Pid::from_child(&child);
-        Running { ended: wait(child), pid, stdout, stderr, first_word, run: self }
+        Running { ended: wait(child), pid, stdout, stderr, first_byte, run: self }
     }
 }
 
-/// A command that is running.
+/// A running command.
 #[derive(Debug)]
 pub(crate) struct Running {
     run: Run,
     pid: rustix::process::Pid,
     stdout: mpsc::Receiver<Vec<u8>>,
     stderr: mpsc::Receiver<Vec<u8>>,
-    first_word: mpsc::Receiver<()>,
+    first_byte: mpsc::Receiver<()>,
     ended: mpsc::Receiver<ExitStatus>,
 }
 
 impl Running {
-    /// Its process.
+    /// The process id.
     pub(crate) fn pid(&self) -> rustix::process::Pid {
         self.pid
     }
 
-    /// Waits until something is on its standard output.
+    /// Waits for the first byte on standard output.
     pub(crate) fn begins(&self) {
-        assert!(self.first_word.recv_timeout(self.run.deadline).is_ok(), "`{}` says nothing", self.run.title);
+        assert!(self.first_byte.recv_timeout(self.run.deadline).is_ok(), "`{}` says nothing", self.run.title);
     }
 
-    /// Whether it has said all it will say.
+    /// Whether standard output is closed.
     pub(crate) fn is_through(&self) -> bool {
-        matches!(self.first_word.try_recv(), Err(mpsc::TryRecvError::Disconnected))
+        matches!(self.first_byte.try_recv(), Err(mpsc::TryRecvError::Disconnected))
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills the process, as a power failure would.
     pub(crate) fn kill(self) -> Output {
         kill(self.pid);
         self.end()
     }
 
-    /// Waits for its end.
+    /// Waits for the end.
     pub(crate) fn end(self) -> Output {
         let Ok(status) = self.ended.recv_timeout(self.run.deadline) else {
             kill(self.pid);
-            let said = self.stdout.recv_timeout(self.run.deadline).unwrap_or_default();
+            let output = self.stdout.recv_timeout(self.run.deadline).unwrap_or_default();
             let errors = self.stderr.recv_timeout(self.run.deadline).unwrap_or_default();
             panic!(
                 "`{}` did not end within {:?}\nstdout:\n{}\nstderr:\n{}",
                 self.run.title,
                 self.run.deadline,
-                String::from_utf8_lossy(&said),
+                String::from_utf8_lossy(&output),
                 String::from_utf8_lossy(&errors)
             );
         };
@@ -220,24 +220,24 @@ impl Running {
                 .recv_timeout(self.run.deadline)
                 .unwrap_or_else(|_| panic!("`{}` ended, but someone still holds its output", self.run.title))
         });
-        let mut heard = self.run.heard.lock().expect("what was heard");
+        let mut transcript = self.run.transcript.lock().expect("the transcript");
         for (name, bytes) in ["stdout", "stderr"].iter().zip(&streams) {
-            heard.push((format!("{name} of `{}`", self.run.title), bytes.clone()));
+            transcript.push((format!("{name} of `{}`", self.run.title), bytes.clone()));
         }
-        drop(heard);
+        drop(transcript);
         let root = self.run.root.to_string_lossy().into_owned();
         let [stdout, stderr] = streams.each_mut().map(|bytes| String::from_utf8_lossy(bytes).replace(&root, "[ROOT]"));
         Output { title: self.run.title, stdout, stderr, code: status.code() }
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static, first_word: Option<mpsc::Sender<()>>) -> mpsc::Receiver<Vec<u8>> {
+fn collect(mut stream: impl Read + Send + 'static, first_byte: Option<mpsc::Sender<()>>) -> mpsc::Receiver<Vec<u8>> {
     let (send, receive) = mpsc::channel();
     thread::spawn(move || {
         let (mut bytes, mut piece) = (Vec::new(), [0; 8192]);
         while let Ok(count @ 1..) = stream.read(&mut piece) {
-            if let Some(first_word) = first_word.as_ref().filter(|_| bytes.is_empty()) {
-                first_word.send(()).ok();
+            if let Some(first_byte) = first_byte.as_ref().filter(|_| bytes.is_empty()) {
+                first_byte.send(()).ok();
             }
             bytes.extend_from_slice(&piece[..count]);
         }
@@ -252,12 +252,12 @@ pub(super) fn wait(mut child: Child) -> mpsc::Receiver<ExitStatus> {
     receive
 }
 
-/// Ends a process at once, if it has not ended by itself.
+/// Kills a process that may have ended already.
 pub(super) fn kill(pid: rustix::process::Pid) {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).ok();
 }
 
-/// Whether `got` is `expected`, where `[..]` in a line of `expected` stands for anything within that line.
+/// Whether `got` is `expected`, where `[..]` stands for anything within a line.
 pub(crate) fn alike(got: &str, expected: &str) -> bool {
     let (got, expected): (Vec<&str>, Vec<&str>) = (got.split('\n').collect(), expected.split('\n').collect());
     got.len() == expected.len() && got.iter().zip(&expected).all(|(g, e)| line_is_like(g, e))
@@ -276,7 +276,7 @@ fn line_is_like(got: &str, expected: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// Both texts, a line each, with a mark where they part.
+/// Both texts line by line, with a mark where they differ.
 pub(crate) fn difference(expected: &str, got: &str) -> String {
     let (e, g): (Vec<&str>, Vec<&str>) = (expected.lines().collect(), got.lines().collect());
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! `Sandbox`: a home of its own for one test, with nothing of the developer's in reach.
+//! `Sandbox`: a temporary home for one test, isolated from the developer's files and environment.
 
 use super::{Run, Screen};
 use std::collections::BTreeMap;
@@ -10,38 +10,39 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
-/// The cheapest vault that is allowed: OWASP's minimum.
+/// The cheapest key derivation that the program accepts: OWASP's minimum.
 pub(crate) const CHEAP: &str = "argon2id:m=19456,t=2";
 
 /// The passphrase of every vault in the tests.
 pub(crate) const PASSPHRASE: &str = "seven quiet herons over a harbour";
 
-/// A key that no scanner of repositories takes for one.
+/// A key that no secret scanner matches.
 pub(crate) fn key() -> String {
     format!("sk-or-v1-{}", "0123456789abcdef".repeat(4))
 }
 
-/// A key for a server of one's own. It looks like none that a known provider issues.
+/// A key for a user-defined server, in a format that no known provider uses.
 pub(crate) fn own_key() -> String {
     format!("own-{}", "0123456789abcdef".repeat(4))
 }
 
-/// Everything the binary said in a sandbox, for those who look for leaks.
-pub(crate) type Heard = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+/// All output of the binary in a sandbox, as pairs of title and bytes, for the leak search.
+pub(crate) type Transcript = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
-/// A temporary home. It and all that is in it goes when the test ends.
+/// A temporary home, which is deleted on drop.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     folder: TempDir,
     env: BTreeMap<OsString, OsString>,
-    heard: Heard,
+    transcript: Transcript,
 }
 
 impl Sandbox {
-    /// A home on a machine with no keyring: the session bus leads nowhere. The platform's own places are used.
+    /// A home without a keyring: the session bus does not exist. The platform's usual folders are
+    /// used.
     pub(crate) fn new() -> Self {
         let folder = tempfile::Builder::new().prefix("chatbot-").tempdir().expect("a temporary folder");
-        let mut sandbox = Self { folder, env: BTreeMap::new(), heard: Heard::default() };
+        let mut sandbox = Self { folder, env: BTreeMap::new(), transcript: Transcript::default() };
         let root = sandbox.root().to_path_buf();
         for (variable, place) in [
             ("HOME", "home"),
@@ -59,7 +60,7 @@ impl Sandbox {
         fs::create_dir(root.join("cwd")).expect("a folder to work in");
         sandbox.set("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", root.join("no-bus").display()));
         sandbox.set("PATH", "/usr/local/bin:/usr/bin:/bin");
-        // Whatever a test forgets, no request leaves this machine: the way out is a closed door.
+        // No request of a careless test leaves this machine: the proxy is a closed port.
         sandbox.set("HTTPS_PROXY", "http://127.0.0.1:9");
         sandbox.set("NO_PROXY", "127.0.0.1,localhost");
         sandbox.set("LANG", "C.UTF-8");
@@ -67,7 +68,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// A home that is one folder, named by `CHATBOT_HOME`.
+    /// A home in a single folder, named by `CHATBOT_HOME`.
     pub(crate) fn under_one_root() -> Self {
         let mut sandbox = Self::new();
         let root = sandbox.root().join("one-root");
@@ -75,19 +76,19 @@ impl Sandbox {
         sandbox
     }
 
-    /// A home with an open vault: what a server has.
+    /// A home with an unlocked vault, as on a server.
     pub(crate) fn with_vault() -> Self {
         let mut sandbox = Self::under_one_root();
         sandbox.make_vault();
         sandbox
     }
 
-    /// The folder all of it lies in.
+    /// The folder that contains everything.
     pub(crate) fn root(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The folder commands are run in.
+    /// The working directory of the commands.
     pub(crate) fn cwd(&self) -> PathBuf {
         self.root().join("cwd")
     }
@@ -99,12 +100,12 @@ impl Sandbox {
         }
     }
 
-    /// Where the settings file belongs.
+    /// The path of the settings file.
     pub(crate) fn settings(&self) -> PathBuf {
         self.place("config", "XDG_CONFIG_HOME").join("config.toml")
     }
 
-    /// The folder of what is kept.
+    /// The data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.place("data", "XDG_DATA_HOME")
     }
@@ -123,27 +124,27 @@ impl Sandbox {
             .collect()
     }
 
-    /// Gives every later command a variable.
+    /// Sets a variable for later commands.
     pub(crate) fn set(&mut self, variable: impl AsRef<OsStr>, value: impl AsRef<OsStr>) {
         self.env.insert(variable.as_ref().to_owned(), value.as_ref().to_owned());
     }
 
-    /// Takes a variable from every later command.
+    /// Removes a variable from later commands.
     pub(crate) fn unset(&mut self, variable: impl AsRef<OsStr>) {
         self.env.remove(variable.as_ref());
     }
 
-    /// The variables a command is given, and no others.
+    /// The complete environment of the commands.
     pub(crate) fn env(&self) -> &BTreeMap<OsString, OsString> {
         &self.env
     }
 
-    /// Everything the binary has said so far: a title and the bytes.
-    pub(crate) fn heard(&self) -> Heard {
-        Arc::clone(&self.heard)
+    /// All output so far.
+    pub(crate) fn transcript(&self) -> Transcript {
+        Arc::clone(&self.transcript)
     }
 
-    /// Writes a file that only its owner may read, and the folders it lies in.
+    /// Writes a file with mode 0600, and creates its folders with 0700.
     pub(crate) fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.root().join(path);
         let folder = path.parent().expect("a file lies in a folder");
@@ -159,14 +160,15 @@ impl Sandbox {
         self.write(self.settings(), toml);
     }
 
-    /// Makes a provider of the settings the one that is asked: `base_url` is where it is, its key is in `OWN_KEY`.
+    /// Configures the provider `own` at `base_url`, with its key in `OWN_KEY`.
     pub(crate) fn ask_at(&mut self, base_url: &str, more: &str) {
         let own = format!("[providers.own]\nbase_url = \"{base_url}\"\nkey = \"env:OWN_KEY\"\nmodel = \"maker/model-1\"\n");
         self.configure(&format!("provider = \"own\"\n{more}\n{own}"));
         self.set("OWN_KEY", own_key());
     }
 
-    /// Makes a vault at the lowest allowed cost, and names its passphrase to every later command by a file.
+    /// Creates a vault at the lowest accepted cost, whose passphrase later commands read from a
+    /// file.
     pub(crate) fn make_vault(&mut self) {
         let file = self.write("passphrase", PASSPHRASE);
         self.set("CHATBOT_PASSPHRASE_FILE", file);
@@ -174,7 +176,7 @@ impl Sandbox {
         self.run(["vault", "create", "--yes", "--kdf", CHEAP]).succeeds();
     }
 
-    /// Stores a key, as a pipe would.
+    /// Stores a key from standard input.
     pub(crate) fn store_key(&self, provider: &str, key: &str) {
         self.run(["key", "set", "--provider", provider, "--stdin", "--no-validate"]).stdin(key).succeeds();
     }
@@ -189,7 +191,7 @@ impl Sandbox {
         Screen::open(self, args, 100, 40)
     }
 
-    /// Every file, in order of their names; links are named, not followed.
+    /// All files, sorted by path. Links are listed, not followed.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut folders = vec![self.root().to_path_buf()];
@@ -207,23 +209,23 @@ impl Sandbox {
         found
     }
 
-    /// Every file the program wrote and every folder it made are its owner's alone.
+    /// Asserts that only the user can access the files and folders of the program.
     pub(crate) fn is_private(&self) {
-        let mut said = String::new();
+        let mut exposed = String::new();
         let ours = ["XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"];
         let roots: Vec<PathBuf> = ours.iter().map(|v| self.place("", v)).collect();
         for file in self.files().into_iter().filter(|f| roots.iter().any(|r| f.starts_with(r))) {
             for path in file.ancestors().take_while(|p| roots.iter().any(|r| p.starts_with(r))) {
                 let mode = fs::symlink_metadata(path).expect("the mode of a file").permissions().mode() & 0o777;
                 if mode & 0o077 != 0 {
-                    writeln!(said, "{} is open to others: {mode:o}", path.display()).unwrap();
+                    writeln!(exposed, "{} is open to others: {mode:o}", path.display()).unwrap();
                 }
             }
         }
-        assert!(said.is_empty(), "{said}");
+        assert!(exposed.is_empty(), "{exposed}");
     }
 
-    /// The files `needle` lies in.
+    /// The files that contain `needle`.
     pub(crate) fn files_with(&self, needle: &[u8]) -> Vec<PathBuf> {
         self.files().into_iter().filter(|f| fs::read(f).is_ok_and(|bytes| memchr::memmem::find(&bytes, needle).is_some())).collect()
     }

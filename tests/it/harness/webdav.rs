@@ -1,4 +1,4 @@
-//! A small server of WebDAV in the test process: files in memory, a user and a password, and faults on demand.
+//! A WebDAV server in the test process: files in memory, a login, and faults on request.
 
 use super::certificate::Certificate;
 use super::provider::{Reply, Request, Server};
@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
-/// Who may come in.
+/// The login that the server accepts.
 pub(crate) const USER: &str = "heron";
-/// And with what.
 pub(crate) const PASSWORD: &str = "reeds-and-silver-water";
 
 type Fault = Box<dyn FnMut(&Request) -> Option<Reply> + Send>;
@@ -29,12 +28,12 @@ pub(crate) struct WebDav {
 }
 
 impl WebDav {
-    /// One with an empty folder `/dav`.
+    /// A server with an empty folder `/dav`.
     pub(crate) fn start() -> Self {
         Self::begin(None)
     }
 
-    /// The same, behind TLS with this certificate.
+    /// The same behind TLS with this certificate.
     pub(crate) fn encrypted(certificate: Certificate) -> Self {
         Self::begin(Some(certificate))
     }
@@ -51,23 +50,23 @@ impl WebDav {
         Self { server, state }
     }
 
-    /// The address of a folder that is not there yet.
+    /// The address of a folder that does not exist yet.
     pub(crate) fn address(&self) -> String {
         self.server.base_url().replace("/v1", "/dav/of/chatbot")
     }
 
-    /// The paths of all files.
+    /// The paths and contents of all files.
     pub(crate) fn files(&self) -> BTreeMap<String, String> {
         self.state.lock().unwrap().files.clone()
     }
 
-    /// From now on this comes first.
+    /// Answers requests with `fault` first, from now on.
     pub(crate) fn fault(&self, fault: impl FnMut(&Request) -> Option<Reply> + Send + 'static) {
         self.state.lock().unwrap().fault = Some(Box::new(fault));
     }
 
-    /// No more faults.
-    pub(crate) fn mend(&self) {
+    /// Removes the fault.
+    pub(crate) fn clear_fault(&self) {
         self.state.lock().unwrap().fault = None;
     }
 }
