@@ -860,7 +860,7 @@ fn deadline_ends_an_answer_that_drips() {
         let asked = ask_of(&own(server.base_url()), net(), &RequestOptions::new("m"));
         assert_eq!(
             (asked.kind(), asked.error().as_str()),
-            (ProviderErrorKind::Timeout, "`own` did not end its answer within 1 s"),
+            (ProviderErrorKind::Timeout, "`own` did not finish its answer within 1 s"),
             "{name}"
         );
     }
@@ -883,7 +883,7 @@ fn error_body_that_drips_is_cut_off() {
 fn short_exchanges_have_one_deadline_for_headers_and_body() {
     let short = Duration::from_millis(300);
     let net = || NetworkConfig { timeouts: Timeouts { short_reply: short, drain: Duration::from_secs(20), ..short_timeouts() }, ..net() };
-    let sentence = "`own` did not end its answer within 1 s";
+    let sentence = "`own` did not finish its answer within 1 s";
     for (name, reply) in slow_replies("200 OK").into_iter().chain(slow_replies("500 Oops").split_off(4)) {
         let server = Server::scripted([("GET /v1/models", reply)]);
         let error = block_on(list_models(&own(server.base_url()), None, http_context(net()))).unwrap_err();
