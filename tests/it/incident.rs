@@ -226,6 +226,6 @@ fn incident_recover_continues_after_failure() {
     assert!(recovered.contains("re-encrypted 1 conversation"), "{recovered}");
     assert!(recovered.ends_with("steps not done, run this command again: 3\n"), "{recovered}");
     sandbox.run(["backup", "--verify"]).arg(&backup).fails(8);
-    let told = sandbox.run(["audit", "list", "--event", "backup"]).succeeds().stdout;
-    assert!(told.ends_with("action=verify outcome=failed\n"), "{told}");
+    let stdout = sandbox.run(["audit", "list", "--event", "backup"]).succeeds().stdout;
+    assert!(stdout.ends_with("action=verify outcome=failed\n"), "{stdout}");
 }

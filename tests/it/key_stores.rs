@@ -410,9 +410,9 @@ fn home_without_namespace_finds_data_key() {
     for (home, word) in [(&first, "one"), (&second, "two")] {
         home.run(["ask", "--demo", word]).succeeds();
     }
-    let drawer = first.data().join("keyring-namespace");
-    let before = std::fs::read_to_string(&drawer).unwrap();
-    std::fs::remove_file(&drawer).unwrap();
+    let namespace_file = first.data().join("keyring-namespace");
+    let before = std::fs::read_to_string(&namespace_file).unwrap();
+    std::fs::remove_file(&namespace_file).unwrap();
     assert!(first.run(["history", "show"]).succeeds().stdout.contains("one"));
     assert_ne!(std::fs::read_to_string(&namespace_file).unwrap(), before);
     first.run(["ask", "--demo", "--continue", "again"]).succeeds();
@@ -437,8 +437,8 @@ fn data_key_damaged_is_replaced_by_restore() {
     sandbox.configure("[keys]\nkeyring_remember_s = 0\n");
     sandbox.run(["ask", "--demo", "hello"]).succeeds();
     sandbox.run(["key", "recovery", "export", "recovery.txt", "--yes", "--kdf", CHEAP]).succeeds();
-    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
-    let name = format!("data-key@{drawer}");
+    let namespace = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
+    let name = format!("data-key@{namespace}");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", &name], "no key at all");
     sandbox
         .run(["history", "list"])

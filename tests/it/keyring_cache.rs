@@ -71,12 +71,12 @@ fn keyring_cache_needs_open_keyring() {
 
 #[test]
 fn keyring_cache_notices_changes() {
-    let Some((sandbox, keyring)) = lived_in("keyring_cache_notices_changes") else { return };
-    until_remembered(&sandbox, &keyring, &LISTED, "data-key");
-    until_remembered(&sandbox, &keyring, &["key", "get"], "default/openrouter");
-    // Another hand changes one item and removes the other.
-    let drawer = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
-    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{drawer}")], "");
+    let Some((sandbox, keyring)) = home_with_conversation("keyring_cache_notices_changes") else { return };
+    run_until_cached(&sandbox, &keyring, &LISTED, "data-key");
+    run_until_cached(&sandbox, &keyring, &["key", "get"], "default/openrouter");
+    // Another program changes one item and removes the other.
+    let namespace = std::fs::read_to_string(sandbox.data().join("keyring-namespace")).unwrap();
+    keyring.tool(&["clear", "service", "chatbot", "username", &format!("data-key@{namespace}")], "");
     keyring.tool(&["store", "--label=x", "service", "chatbot", "username", "default/openrouter"], "sk-or-v1-other");
     let other = sandbox.run(["key", "get"]).succeeds().stdout;
     sandbox

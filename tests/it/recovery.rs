@@ -177,15 +177,15 @@ fn recovery_import_into_an_empty_home_asks_for_the_fingerprint_of_the_sheet() {
     assert_eq!(screen.end(), 1);
     assert_eq!(vault(), before);
     let mut screen = empty.screen(["key", "recovery", "import", words]);
-    screen.wait_for("[y/N] ").line("y").wait_for("the key of your conversations is back");
+    screen.wait_for("[y/N] ").line("y").wait_for("restored the data key of your conversations");
     assert_eq!(screen.end(), 0);
     // No question if the key is already there.
-    let known = "the key of your conversations was there already; it is the same\n";
+    let known = "the data key of your conversations was already there; it is the same\n";
     empty.run(["key", "recovery", "import"]).arg(&file).stdout(known).check();
     let (_third, another) = export_recovery_file();
     assert_ne!(printed_fingerprint(&another), fingerprint);
     let scripted = Sandbox::with_vault();
-    scripted.run(["key", "recovery", "import", "--yes"]).arg(&file).stdout("the key of your conversations is back\n").check();
+    scripted.run(["key", "recovery", "import", "--yes"]).arg(&file).stdout("restored the data key of your conversations\n").check();
 }
 
 #[test]

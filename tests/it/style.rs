@@ -10,7 +10,7 @@ const MAX_FILE_LINES: usize = 500;
 const FORBIDDEN_WORDS: &[(&str, &str)] = &[
     ("anew", "again"),
     ("beside", "next to, in the same folder, as a copy"),
-    ("deed", "action, command"),
+    ("action", "action, command"),
     ("goes along", "is attached, is included"),
     ("its owner", "the user"),
     ("mend", "fix, repair"),

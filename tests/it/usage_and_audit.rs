@@ -297,7 +297,7 @@ fn audit_records_failures_and_changes() {
     sandbox.run(["config", "init"]).succeeds();
     sandbox.run(["restore", "one.backup"]).succeeds();
     assert!(events("config").iter().any(|e| e == "config             action=init"), "{:?}", events("config"));
-    sandbox.write("desk/torn.backup", &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900]);
+    sandbox.write("cwd/torn.backup", &std::fs::read(sandbox.cwd().join("one.backup")).unwrap()[..900]);
     sandbox.run(["restore", "torn.backup"]).fails(8);
     assert_eq!(events("restore").last().unwrap(), "restore            outcome=failed dry_run=false");
     sandbox.run(["ask", "--demo", "-v", "hello"]).succeeds();
@@ -341,13 +341,13 @@ fn audit_records_reads_and_damage() {
     sandbox.run(["history", "show"]).env("CHATBOT_PASSPHRASE_FILE", wrong).fails(3);
     sandbox.write("cwd/long.txt", "word ".repeat(1 << 18));
     sandbox.run(["ask", "--demo", "--file", "long.txt", "hello"]).fails(4);
-    let told = sandbox.run(["audit", "list"]).succeeds().stdout;
+    let stdout = sandbox.run(["audit", "list"]).succeeds().stdout;
     for part in [
         "history            action=show conversation=",
         "vault              action=open outcome=failed",
         "message.refused    reason=too_long",
     ] {
-        assert_eq!(told.matches(part).count(), 1, "{part}: {told}");
+        assert_eq!(stdout.matches(part).count(), 1, "{part}: {stdout}");
     }
 }
 

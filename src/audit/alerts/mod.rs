@@ -358,7 +358,7 @@ impl MonitorState {
     fn observe(&mut self, fact: &Observation, now: Time) -> bool {
         match fact {
             Observation::TooPermissive { among, files } => {
-                let which = if *among == FileScope::Core { "modes house" } else { "modes kept" };
+                let which = if *among == FileScope::Core { "modes home" } else { "modes kept" };
                 if *files == 0 {
                     return self.going.remove(which).is_some();
                 }

@@ -95,8 +95,8 @@ fn explain_budget(error: &budget::Error) -> Diagnosis {
                 }
                 Period::Command => "raise `--budget`",
             };
-            let anew = fill.resets.map_or(String::new(), |at| format!("it resets at {}; ", at.local_minute()));
-            Some((CliExit::Limit, "budget_spent", Some(format!("{anew}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
+            let resets = fill.resets.map_or(String::new(), |at| format!("it resets at {}; ", at.local_minute()));
+            Some((CliExit::Limit, "budget_spent", Some(format!("{resets}{setting}, lower `--max-tokens`, or choose a cheaper model"))))
         }
         Error::NoPrice { .. } => diagnosis(
             CliExit::Limit,

@@ -39,7 +39,7 @@ pub(crate) fn remove(app: &mut App, id: &Name) -> Result<()> {
     // can be run again.
     app.forget_lines(std::slice::from_ref(id))?;
     app.archive()?.delete(id)?;
-    app.audit_event(&Event::new(EventKind::History).word("deed", "delete").word("id", id.as_str()));
+    app.audit_event(&Event::new(EventKind::History).word("action", "delete").word("id", id.as_str()));
     app.ui.notice(&format!("deleted {id}"));
     Ok(())
 }

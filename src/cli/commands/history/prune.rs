@@ -72,7 +72,7 @@ fn remove_all(app: &mut App, old: &[Summary], action: &str) -> Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
-    app.audit_event(&Event::new(EventKind::History).word("deed", action).number("conversations", gone));
+    app.audit_event(&Event::new(EventKind::History).word("action", action).number("conversations", gone));
     Ok(())
 }
 

@@ -64,18 +64,6 @@ enum KeyCommand {
     Recovery(recovery::KeyRecoveryArgs),
 }
 
-/// Selects the key of a command.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct KeyTargetArgs {
-    /// Select the provider: openrouter, openai, anthropic, gemini, groq, mistral, deepseek, xai, or
-    /// one from the settings
-    #[arg(short, long, value_name = "NAME")]
-    pub(super) provider: Option<Name>,
-    /// Select the profile, if the provider has several keys
-    #[arg(long, value_name = "NAME")]
-    pub(super) profile: Option<Name>,
-}
-
 impl KeyArgs {
     pub(crate) fn json(&self) -> bool {
         matches!(&self.command, KeyCommand::List(list) if list.json)

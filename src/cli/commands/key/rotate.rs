@@ -262,8 +262,3 @@ fn undo(
     }
     Ok(())
 }
-
-pub(super) fn audit_rotation(app: &mut App, target: &KeyTarget, action: &str) {
-    let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("action", action));
-}

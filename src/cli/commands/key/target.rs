@@ -114,7 +114,7 @@ pub(super) fn key_event(what: EventKind, target: &KeyTarget, store: &str) -> Eve
 /// Logs a step of a rotation that the user asked for.
 pub(super) fn audit_rotation(app: &mut App, target: &KeyTarget, action: &str) {
     let store = app.store_name();
-    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("deed", action));
+    app.audit_key_event(&key_event(EventKind::KeyRotated, target, &store).severity(Severity::Notice).word("action", action));
 }
 
 impl App {
